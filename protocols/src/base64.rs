@@ -1,0 +1,132 @@
+//! Binary over text: messages as base64, for protocols and clients without binary.
+//!
+//! The convention of websockify and noVNC: a client offers the subprotocol `base64`, and every
+//! message both ways is the standard base64, with padding, of its bytes.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+
+use crate::error::{EncodeError, ProtocolError};
+use crate::message::{Event, Kind, Piece};
+use crate::protocol::{Accept, BinaryOverText, Capabilities, Codec};
+use crate::write_buf::WriteBuf;
+
+/// The name of the subprotocol.
+const SUBPROTOCOL: &str = "base64";
+
+/// Wraps a codec so that binary travels as base64 text. Works on pieces: what does not fill a
+/// group of four characters, or of three bytes, waits for the next piece.
+#[derive(Debug)]
+pub(crate) struct Base64<C> {
+    inner: C,
+    /// Whether text that comes in is decoded.
+    decodes: bool,
+    /// Up to three characters that wait for their group.
+    incoming: BytesMut,
+    /// Whether the message had its padding, after which nothing may follow.
+    padded: bool,
+    /// Up to two bytes that wait for their group.
+    outgoing: BytesMut,
+}
+
+/// The codec as it was accepted: wrapped where the subprotocol, or the policy for a protocol
+/// without binary, asks for base64.
+pub(crate) fn accepted<C: Codec + 'static>(codec: C, accept: &Accept) -> Box<dyn Codec> {
+    let negotiated = is_subprotocol(accept.subprotocol.as_deref());
+    let policy = accept.binary_over_text == BinaryOverText::Base64;
+    if negotiated || (policy && !codec.capabilities().binary) {
+        Base64::wrap(codec, negotiated)
+    } else {
+        Box::new(codec)
+    }
+}
+
+/// The codec as it was dialled.
+pub(crate) fn dialled<C: Codec + 'static>(codec: C, subprotocol: Option<&str>) -> Box<dyn Codec> {
+    if is_subprotocol(subprotocol) {
+        Base64::wrap(codec, true)
+    } else {
+        Box::new(codec)
+    }
+}
+
+fn is_subprotocol(name: Option<&str>) -> bool {
+    name == Some(SUBPROTOCOL)
+}
+
+impl<C: Codec + 'static> Base64<C> {
+    pub(crate) fn wrap(inner: C, decodes: bool) -> Box<dyn Codec> {
+        Box::new(Self {
+            inner,
+            decodes,
+            incoming: BytesMut::new(),
+            padded: false,
+            outgoing: BytesMut::new(),
+        })
+    }
+}
+
+impl<C> Base64<C> {
+    fn decode_piece(&mut self, piece: &Piece) -> Result<Piece, ProtocolError> {
+        self.incoming.extend_from_slice(&piece.payload);
+        let whole = match self.incoming.len() {
+            len if piece.end => len,
+            len => len.saturating_sub(len % 4),
+        };
+        let groups = self.incoming.split_to(whole);
+        if self.padded && !groups.is_empty() {
+            return Err(ProtocolError::Base64);
+        }
+        self.padded = groups.ends_with(b"=") && !piece.end;
+        let payload = STANDARD.decode(groups).map_err(|_| ProtocolError::Base64)?;
+        Ok(Piece {
+            kind: Kind::Binary,
+            payload: Bytes::from(payload),
+            end: piece.end,
+        })
+    }
+
+    fn encode_piece(&mut self, piece: &Piece) -> Piece {
+        self.outgoing.extend_from_slice(&piece.payload);
+        let whole = match self.outgoing.len() {
+            len if piece.end => len,
+            len => len.saturating_sub(len % 3),
+        };
+        let payload = STANDARD.encode(self.outgoing.split_to(whole));
+        Piece {
+            kind: Kind::Text,
+            payload: Bytes::from(payload),
+            end: piece.end,
+        }
+    }
+}
+
+impl<C: Codec> Codec for Base64<C> {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        match self.inner.decode(src)? {
+            Some(Event::Data(piece)) if self.decodes && piece.kind == Kind::Text => self
+                .decode_piece(&piece)
+                .map(|piece| Some(Event::Data(piece))),
+            other => Ok(other),
+        }
+    }
+
+    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        match event {
+            // Where base64 was negotiated, text is no exception: the peer decodes everything.
+            Event::Data(piece) if self.decodes || piece.kind == Kind::Binary => {
+                let piece = self.encode_piece(&piece);
+                self.inner.encode(Event::Data(piece), dst)
+            }
+            other => self.inner.encode(other, dst),
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            binary: true,
+            ..self.inner.capabilities()
+        }
+    }
+}

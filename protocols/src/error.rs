@@ -1,0 +1,246 @@
+//! What can go wrong, divided by whose fault it is.
+
+use thiserror::Error;
+
+use crate::message::CloseCode;
+
+/// Why an opening handshake is refused: the peer's fault.
+///
+/// As a server, [`status`](Self::status) is the HTTP status of the answer. As a client, the
+/// errors under "the answer" say what was wrong with the server's response.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The request or response head is longer than allowed.
+    #[error("head of more than {limit} bytes")]
+    HeadTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// The head has more fields than allowed.
+    #[error("head of more than {limit} fields")]
+    TooManyFields {
+        /// The limit.
+        limit: usize,
+    },
+    /// The head is no HTTP/1.1 message head (RFC 9112).
+    #[error("malformed head: {0}")]
+    Malformed(&'static str),
+    /// The method is not GET (RFC 6455 §4.1).
+    #[error("the method of an opening handshake is GET")]
+    Method,
+    /// The request is not HTTP/1.1.
+    #[error("an opening handshake needs HTTP/1.1")]
+    HttpVersion,
+    /// The `Host` field is missing, repeated or invalid.
+    #[error("exactly one valid Host field is needed")]
+    Host,
+    /// The `Connection` field does not contain the token `upgrade`.
+    #[error("the Connection field does not list `upgrade`")]
+    Connection,
+    /// The `Upgrade` field is missing or does not contain the token `websocket`.
+    #[error("the Upgrade field does not list `websocket`")]
+    Upgrade,
+    /// A body is announced; an opening handshake has none.
+    #[error("an opening handshake has no body")]
+    Body,
+    /// `Sec-WebSocket-Version` or `Sec-WebSocket-Draft` names nothing that is spoken here.
+    #[error("unsupported Sec-WebSocket-Version")]
+    Version,
+    /// The version is not a number, or stands there twice.
+    #[error("malformed Sec-WebSocket-Version")]
+    MalformedVersion,
+    /// The handshake belongs to a protocol that is not enabled.
+    #[error("{0} is not enabled")]
+    Disabled(&'static str),
+    /// `Sec-WebSocket-Key` is missing, repeated or malformed.
+    #[error("missing or malformed Sec-WebSocket-Key")]
+    Key,
+    /// `Sec-WebSocket-Key1` or `-Key2` is missing, repeated or breaks the rules of
+    /// draft-hixie-76, "Reading the client's opening handshake".
+    #[error("invalid Sec-WebSocket-Key1 or Sec-WebSocket-Key2: {0}")]
+    Keys(&'static str),
+    /// A subprotocol field that is empty or has characters that may not stand there.
+    #[error("malformed Sec-WebSocket-Protocol")]
+    Subprotocol,
+    /// A syntax error in `Sec-WebSocket-Extensions`.
+    #[error("malformed Sec-WebSocket-Extensions")]
+    Extensions,
+    /// An origin with characters that may not stand there.
+    #[error("malformed Origin")]
+    Origin,
+    /// Bytes after a head that nothing may follow.
+    #[error("bytes after the head before it was answered")]
+    Early,
+
+    /// The answer: its status is not 101.
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    /// The answer: a field or the reason phrase that the protocol prescribes is missing or wrong.
+    #[error("the server's answer lacks a valid {0}")]
+    Answer(&'static str),
+    /// The dialing side asked for what the protocol cannot express.
+    #[error("cannot be asked for in this protocol: {0}")]
+    Dial(&'static str),
+}
+
+impl HandshakeError {
+    /// The HTTP status that refuses the handshake; 502 for the errors of an answer.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::HeadTooLong { .. } | Self::TooManyFields { .. } => 431,
+            Self::Method => 405,
+            // RFC 6455 §4.2.2, item 4: an unsupported version is answered with 426 and a list.
+            Self::Version => 426,
+            Self::Status(_) | Self::Answer(_) | Self::Dial(_) => 502,
+            Self::Malformed(_)
+            | Self::HttpVersion
+            | Self::Host
+            | Self::Connection
+            | Self::Upgrade
+            | Self::Body
+            | Self::MalformedVersion
+            | Self::Disabled(_)
+            | Self::Key
+            | Self::Keys(_)
+            | Self::Subprotocol
+            | Self::Extensions
+            | Self::Origin
+            | Self::Early => 400,
+        }
+    }
+}
+
+/// A breach of the protocol after the opening handshake: the peer's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A client's frame without a mask (RFC 6455 §5.1).
+    #[error("unmasked frame from a client")]
+    Unmasked,
+    /// A server's frame with a mask (RFC 6455 §5.1).
+    #[error("masked frame from a server")]
+    Masked,
+    /// A reserved bit is set although no extension gave it a meaning (RFC 6455 §5.2).
+    #[error("reserved bit set")]
+    ReservedBit,
+    /// A reserved opcode (RFC 6455 §5.2).
+    #[error("reserved opcode {0:#x}")]
+    Opcode(u8),
+    /// A control frame over 125 bytes, or over the small cap of the drafts without one.
+    #[error("control frame of {0} bytes")]
+    ControlTooLong(u64),
+    /// A control frame in fragments (RFC 6455 §5.5).
+    #[error("fragmented control frame")]
+    FragmentedControl,
+    /// A continuation frame with nothing to continue (RFC 6455 §5.4).
+    #[error("continuation without a message")]
+    Continuation,
+    /// A new message inside a fragmented one (RFC 6455 §5.4).
+    #[error("new message inside a fragmented message")]
+    Interrupted,
+    /// A payload length with the top bit set (RFC 6455 §5.2).
+    #[error("payload length of 2^63 or more")]
+    Length,
+    /// A frame over the limit.
+    #[error("frame of {len} bytes is over the limit of {limit}")]
+    FrameTooLong {
+        /// What the frame announced, in bytes.
+        len: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A message over the limit.
+    #[error("message is over the limit of {limit} bytes")]
+    MessageTooLong {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A message of too many fragments.
+    #[error("message of more than {limit} fragments")]
+    TooManyFragments {
+        /// The limit.
+        limit: u32,
+    },
+    /// Too many bytes in frames that must be discarded (hixie).
+    #[error("more than {limit} bytes in frames of unknown type")]
+    TooMuchDiscarded {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Text that is not UTF-8 (RFC 6455 §8.1).
+    #[error("text is not UTF-8")]
+    Utf8,
+    /// A message of the `base64` subprotocol that is not base64.
+    #[error("message is not base64")]
+    Base64,
+    /// A status code that must not stand on the wire (RFC 6455 §7.4).
+    #[error("close code {0}")]
+    CloseCode(u16),
+    /// A close frame with half a status code (RFC 6455 §5.5.1).
+    #[error("close frame of one byte")]
+    CloseLength,
+    /// Nothing came within the idle timeout.
+    #[error("nothing was received within the idle timeout")]
+    Idle,
+    /// No answer to our ping came within the ping interval.
+    #[error("ping was not answered")]
+    Unanswered,
+}
+
+impl ProtocolError {
+    /// The code of the close frame that answers the breach.
+    pub const fn close_code(&self) -> CloseCode {
+        match self {
+            Self::Utf8 | Self::Base64 => CloseCode::INVALID_DATA,
+            Self::FrameTooLong { .. } | Self::MessageTooLong { .. } => CloseCode::TOO_BIG,
+            Self::TooManyFragments { .. } | Self::TooMuchDiscarded { .. } => {
+                CloseCode::POLICY_VIOLATION
+            }
+            Self::Idle | Self::Unanswered => CloseCode::GOING_AWAY,
+            Self::Unmasked
+            | Self::Masked
+            | Self::ReservedBit
+            | Self::Opcode(_)
+            | Self::ControlTooLong(_)
+            | Self::FragmentedControl
+            | Self::Continuation
+            | Self::Interrupted
+            | Self::Length
+            | Self::CloseCode(_)
+            | Self::CloseLength => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+/// Why something cannot be sent: the caller's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// The protocol has no way to say it.
+    #[error("{event} cannot be sent over {protocol}")]
+    Unsupported {
+        /// What was to be sent.
+        event: &'static str,
+        /// The name of the protocol.
+        protocol: &'static str,
+    },
+    /// A ping or pong over 125 bytes.
+    #[error("control frame of {0} bytes")]
+    ControlTooLong(usize),
+    /// The closing handshake has begun (RFC 6455 §5.5.1), or the connection is over.
+    #[error("the connection is closing")]
+    Closing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_small() {
+        assert!(size_of::<ProtocolError>() <= 24);
+        assert!(size_of::<HandshakeError>() <= 24);
+        assert!(size_of::<EncodeError>() <= 40);
+    }
+}

@@ -1,0 +1,427 @@
+//! The framing of Hixie-75 and Hixie-76: text between `00` and `FF`.
+//!
+//! ```text
+//!   00 <UTF-8 text> FF        a text message
+//!   01..7F <bytes> FF         an unknown type: discarded
+//!   80..FE <length> <bytes>   an unknown type: discarded (Kaazing's clients: 80 is binary)
+//!   FF 00                     the closing handshake (Hixie-76 only)
+//! ```
+
+mod hixie75;
+mod hixie76;
+mod keys;
+
+use bytes::{Buf, Bytes, BytesMut};
+use bytestring::ByteString;
+use memchr::memchr;
+
+pub(crate) use self::hixie75::Hixie75;
+pub(crate) use self::hixie76::Hixie76;
+pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
+
+use crate::error::{EncodeError, HandshakeError, ProtocolError};
+use crate::http::Head;
+use crate::message::{Event, Kind, Piece};
+use crate::protocol::{Capabilities, CloseForm, Codec, Dial, Limits, Request};
+use crate::write_buf::WriteBuf;
+
+/// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be
+/// read for ever (CVE-2026-54463).
+const MAX_LENGTH_BYTES: u8 = 10;
+
+/// What one of the two protocols does its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Flavour {
+    /// The protocol's name.
+    pub(crate) name: &'static str,
+    /// How a connection ends: `FF 00` is a closing handshake in Hixie-76 only.
+    pub(crate) close: CloseForm,
+    /// Whether `80` frames carry binary messages, as Kaazing's clients ask for.
+    pub(crate) length_frames: bool,
+}
+
+/// Reads and writes `00 … FF`.
+#[derive(Debug)]
+pub(crate) struct HixieCodec {
+    flavour: Flavour,
+    limits: Limits,
+    state: State,
+    /// Bytes spent in discarded frames.
+    discarded: u64,
+    /// The last piece of an unfinished text. It goes out with the `FF` behind it: the parser of
+    /// autobahn 0.10.9 never ends a message whose `FF` is the first byte of a read.
+    held: Option<Bytes>,
+    /// An unfinished binary message: its length must be known before it can go out.
+    binary: BytesMut,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before a frame.
+    Type,
+    /// In a text message.
+    Text,
+    /// In a frame that `FF` ends and that is discarded.
+    Sentinel,
+    /// In the length of a frame of type `kind`.
+    Length { kind: u8, value: u64, bytes: u8 },
+    /// In a frame with a length that is discarded.
+    Skip { left: u64 },
+    /// In a binary message of Kaazing's.
+    Binary { left: u64 },
+    /// After the closing handshake: whatever follows is not looked at.
+    Closed,
+}
+
+impl HixieCodec {
+    pub(crate) fn new(flavour: Flavour, limits: Limits) -> Self {
+        Self {
+            flavour,
+            limits,
+            state: State::Type,
+            discarded: 0,
+            held: None,
+            binary: BytesMut::new(),
+        }
+    }
+
+    /// Enters a frame. The type is one byte, and each state after it consumes what it needs.
+    fn enter(&mut self, kind: u8) {
+        self.state = match kind {
+            0x00 => State::Text,
+            0x01..=0x7f => State::Sentinel,
+            0x80..=0xff => State::Length {
+                kind,
+                value: 0,
+                bytes: 0,
+            },
+        };
+    }
+
+    fn text(&mut self, src: &mut BytesMut) -> Option<Event> {
+        let (payload, end) = match memchr(0xff, src) {
+            Some(at) => {
+                let payload = src.split_to(at).freeze();
+                src.advance(1);
+                self.state = State::Type;
+                (payload, true)
+            }
+            None if src.is_empty() => return None,
+            None => (src.split().freeze(), false),
+        };
+        Some(Event::Data(Piece {
+            kind: Kind::Text,
+            payload,
+            end,
+        }))
+    }
+
+    fn sentinel(&mut self, src: &mut BytesMut) -> Result<(), ProtocolError> {
+        let found = memchr(0xff, src);
+        let len = found.map_or(src.len(), |at| at.saturating_add(1));
+        self.discard(len as u64)?;
+        src.advance(len);
+        if found.is_some() {
+            self.state = State::Type;
+        }
+        Ok(())
+    }
+
+    /// draft-hixie-76, "Data framing": seven bits a byte, the most significant first, the top
+    /// bit set in all but the last.
+    fn length(
+        &mut self,
+        byte: u8,
+        kind: u8,
+        value: u64,
+        bytes: u8,
+    ) -> Result<Option<Event>, ProtocolError> {
+        let bytes = bytes.saturating_add(1);
+        // Checked before the shift: nothing can overflow (CVE-2026-54466).
+        let limit = self.limits.frame.min(u64::MAX >> 8);
+        let value = value << 7 | u64::from(byte & 0x7f);
+        if value > limit || bytes > MAX_LENGTH_BYTES {
+            return Err(ProtocolError::FrameTooLong { len: value, limit });
+        }
+        if byte & 0x80 != 0 {
+            self.state = State::Length { kind, value, bytes };
+            return Ok(None);
+        }
+        self.state = State::Type;
+        match (kind, value) {
+            (0xff, 0) if self.flavour.close == CloseForm::Bare => {
+                self.state = State::Closed;
+                return Ok(Some(Event::Close(None)));
+            }
+            (0x80, left) if self.flavour.length_frames => self.state = State::Binary { left },
+            (_, 0) => {}
+            (_, left) => {
+                self.discard(left)?;
+                self.state = State::Skip { left };
+            }
+        }
+        Ok(None)
+    }
+
+    fn binary(&mut self, src: &mut BytesMut, left: u64) -> Option<Event> {
+        if left > 0 && src.is_empty() {
+            return None;
+        }
+        let taken = usize::try_from(left).map_or(src.len(), |left| left.min(src.len()));
+        let payload = src.split_to(taken).freeze();
+        let left = left.saturating_sub(taken as u64);
+        let end = left == 0;
+        self.state = if end {
+            State::Type
+        } else {
+            State::Binary { left }
+        };
+        Some(Event::Data(Piece {
+            kind: Kind::Binary,
+            payload,
+            end,
+        }))
+    }
+
+    fn discard(&mut self, len: u64) -> Result<(), ProtocolError> {
+        self.discarded = self.discarded.saturating_add(len);
+        let limit = self.limits.discarded;
+        if self.discarded > limit {
+            Err(ProtocolError::TooMuchDiscarded { limit })
+        } else {
+            Ok(())
+        }
+    }
+
+    fn encode_text(&mut self, piece: Piece, dst: &mut WriteBuf) {
+        match self.held.take() {
+            Some(held) => dst.put(held),
+            None => dst.put_u8(0x00),
+        }
+        if piece.end {
+            dst.put(piece.payload);
+            dst.put_u8(0xff);
+        } else {
+            self.held = Some(piece.payload);
+        }
+    }
+
+    fn encode_binary(&mut self, piece: Piece, dst: &mut WriteBuf) {
+        let payload = if self.binary.is_empty() && piece.end {
+            piece.payload
+        } else {
+            self.binary.extend_from_slice(&piece.payload);
+            if !piece.end {
+                return;
+            }
+            self.binary.split().freeze()
+        };
+        dst.put_u8(0x80);
+        let len = payload.len() as u64;
+        for shift in (0..MAX_LENGTH_BYTES)
+            .rev()
+            .map(|group| u32::from(group).wrapping_mul(7))
+        {
+            let rest = len >> shift;
+            if rest > 0 || shift == 0 {
+                let [.., bits] = rest.to_be_bytes();
+                dst.put_u8(if shift == 0 { bits & 0x7f } else { bits | 0x80 });
+            }
+        }
+        dst.put(payload);
+    }
+}
+
+impl Codec for HixieCodec {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        loop {
+            match self.state {
+                State::Text => return Ok(self.text(src)),
+                State::Binary { left } => return Ok(self.binary(src, left)),
+                State::Closed => {
+                    src.clear();
+                    return Ok(None);
+                }
+                State::Type | State::Sentinel | State::Length { .. } | State::Skip { .. }
+                    if src.is_empty() =>
+                {
+                    return Ok(None);
+                }
+                State::Type => {
+                    let kind = src.get_u8();
+                    self.enter(kind);
+                }
+                State::Sentinel => self.sentinel(src)?,
+                State::Length { kind, value, bytes } => {
+                    let byte = src.get_u8();
+                    if let Some(close) = self.length(byte, kind, value, bytes)? {
+                        return Ok(Some(close));
+                    }
+                }
+                State::Skip { left } => {
+                    let step = usize::try_from(left).map_or(src.len(), |left| left.min(src.len()));
+                    src.advance(step);
+                    let left = left.saturating_sub(step as u64);
+                    self.state = if left == 0 {
+                        State::Type
+                    } else {
+                        State::Skip { left }
+                    };
+                }
+            }
+        }
+    }
+
+    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        let unsupported = |event| {
+            Err(EncodeError::Unsupported {
+                event,
+                protocol: self.flavour.name,
+            })
+        };
+        match event {
+            Event::Data(piece) if piece.kind == Kind::Text => self.encode_text(piece, dst),
+            Event::Data(_) if !self.flavour.length_frames => {
+                return unsupported("a binary message");
+            }
+            Event::Data(piece) => self.encode_binary(piece, dst),
+            Event::Ping(_) => return unsupported("a ping"),
+            Event::Pong(_) => return unsupported("a pong"),
+            // An unfinished text is given up: its frame is closed first, or `FF 00` would end it.
+            Event::Close(_) => {
+                if let Some(held) = self.held.take() {
+                    dst.put(held);
+                    dst.put_u8(0xff);
+                }
+                if self.flavour.close == CloseForm::Bare {
+                    dst.put_slice(&[0xff, 0x00]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            binary: self.flavour.length_frames,
+            ping: false,
+            close: self.flavour.close,
+        }
+    }
+}
+
+/// What the two opening handshakes share: the normal form of a request.
+pub(crate) fn request(
+    protocol: &'static str,
+    secure: bool,
+    subprotocol_fields: &[&str],
+    separators: &[char],
+    head: Head,
+) -> Result<Request, HandshakeError> {
+    let text = |value: &[u8], error: HandshakeError| match std::str::from_utf8(value) {
+        Ok(text) => Ok(ByteString::from(text)),
+        Err(_) => Err(error),
+    };
+    let host = head
+        .single("host", HandshakeError::Host)?
+        .ok_or(HandshakeError::Host)?;
+    let host = text(host, HandshakeError::Host)?;
+    let target = text(
+        origin_form(head.target()),
+        HandshakeError::Malformed("target"),
+    )?;
+    let origin = head.single("origin", HandshakeError::Origin)?;
+    let origin = origin
+        .map(|value| text(value, HandshakeError::Origin))
+        .transpose()?;
+    let mut subprotocols = Vec::new();
+    if let Some(raw) = subprotocol_fields.iter().find_map(|name| head.value(name)) {
+        // draft-hixie-76, "WebSocket-Protocol": characters from U+0020 to U+007E, not empty.
+        if raw.is_empty() || !raw.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+            return Err(HandshakeError::Subprotocol);
+        }
+        let raw = text(raw, HandshakeError::Subprotocol)?;
+        let names = raw
+            .split(separators)
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        subprotocols.extend(names.map(|name| raw.slice_ref(name)));
+    }
+    Ok(Request {
+        protocol,
+        secure,
+        host,
+        target,
+        origin,
+        subprotocols,
+        head,
+    })
+}
+
+/// The target without scheme and authority: proxies and old tools send the absolute form.
+pub(crate) fn origin_form(target: &[u8]) -> &[u8] {
+    let Some(after) = [&b"http://"[..], b"https://", b"ws://", b"wss://"]
+        .iter()
+        .find_map(|scheme| target.strip_prefix(*scheme))
+    else {
+        return target;
+    };
+    memchr(b'/', after)
+        .and_then(|at| after.get(at..))
+        .unwrap_or(b"/")
+}
+
+/// The URL the page typed, as its browser canonicalised it (WebKit compares the whole string):
+/// lower-case host, no default port, the raw path and query.
+pub(crate) fn location(request: &Request) -> String {
+    let (scheme, default_port) = if request.secure {
+        ("wss", ":443")
+    } else {
+        ("ws", ":80")
+    };
+    let host = request.host.to_ascii_lowercase();
+    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    format!("{scheme}://{host}{}", request.target)
+}
+
+/// What a client's request is made of in both protocols. Both have an origin as a matter of
+/// course; where the caller has none, the server's own address stands for it.
+pub(crate) fn dialled_origin(dial: &Dial) -> String {
+    let scheme = if dial.secure { "https" } else { "http" };
+    dial.origin
+        .as_ref()
+        .map_or_else(|| format!("{scheme}://{}", dial.host), ToString::to_string)
+}
+
+/// Checks that a dialler can ask for these subprotocols.
+pub(crate) fn dialled_subprotocol(dial: &Dial) -> Result<Option<&ByteString>, HandshakeError> {
+    match dial.subprotocols.as_slice() {
+        [] => Ok(None),
+        [name] if name.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && !name.is_empty() => {
+            Ok(Some(name))
+        }
+        [_] => Err(HandshakeError::Dial(
+            "a subprotocol that is not printable ASCII",
+        )),
+        // draft-hixie-76, "Sec-WebSocket-Protocol": one string, which the server must echo.
+        _ => Err(HandshakeError::Dial("more than one subprotocol")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_scheme_and_authority_of_a_target() {
+        for (target, expected) in [
+            ("/a?b", "/a?b"),
+            ("http://h:1/a?", "/a?"),
+            ("ws://h", "/"),
+            ("wss://h/", "/"),
+            ("*", "*"),
+        ] {
+            assert_eq!(origin_form(target.as_bytes()), expected.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,559 @@
+//! Message heads of HTTP/1.1, as strictly as an opening handshake needs them (RFC 9112).
+//!
+//! Names and values keep their bytes and their order: the hixie protocols count the spaces in
+//! their keys and compare what is echoed byte for byte.
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use memchr::{memchr, memchr_iter};
+use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
+use nom::character::complete::{char, digit1, space0};
+use nom::combinator::{map_res, opt, recognize};
+use nom::{IResult, Offset, Parser};
+
+use crate::error::HandshakeError;
+
+/// How much head is read before it is refused. The defaults are those of common servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head.
+    pub head: usize,
+    /// Number of fields.
+    pub fields: usize,
+    /// Bytes of the first line, and of each field line.
+    pub line: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            head: 16 * 1024,
+            fields: 100,
+            line: 8 * 1024,
+        }
+    }
+}
+
+/// Looks for the end of a growing head without looking at any byte twice.
+#[derive(Clone, Debug, Default)]
+pub struct HeadScanner {
+    scanned: usize,
+}
+
+impl HeadScanner {
+    /// The length of the head with its blank line, or `None` while it is incomplete.
+    ///
+    /// Lines may end with a bare LF: some embedded clients write them so.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::HeadTooLong`] as soon as the head cannot end within the limit.
+    pub fn advance(
+        &mut self,
+        src: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, HandshakeError> {
+        let too_long = HandshakeError::HeadTooLong { limit: limits.head };
+        let seen = src.len().min(limits.head);
+        for at in memchr_iter(b'\n', src.get(self.scanned..seen).unwrap_or_default()) {
+            let after = self.scanned.saturating_add(at).saturating_add(1);
+            let end = match src.get(after..seen).unwrap_or_default() {
+                [b'\n', ..] => after.saturating_add(1),
+                [b'\r', b'\n', ..] => after.saturating_add(2),
+                // The two bytes that decide have not come yet: look at this LF again.
+                [] | [b'\r'] => {
+                    self.scanned = after.saturating_sub(1);
+                    return if seen == limits.head {
+                        Err(too_long)
+                    } else {
+                        Ok(None)
+                    };
+                }
+                _ => continue,
+            };
+            return Ok(Some(end));
+        }
+        self.scanned = seen;
+        if seen == limits.head {
+            Err(too_long)
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+/// A range of bytes in a head; heads are far below 4 GiB.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+impl Span {
+    fn of(part: &[u8], whole: &[u8]) -> Self {
+        let start = whole.offset(part);
+        Self {
+            start,
+            end: start.saturating_add(part.len()),
+        }
+    }
+
+    fn get(self, whole: &[u8]) -> &[u8] {
+        whole.get(self.start..self.end).unwrap_or_default()
+    }
+}
+
+/// The head of a request or a response: its first line and its fields.
+#[derive(Clone)]
+pub struct Head {
+    bytes: Bytes,
+    start: [Span; 3],
+    fields: Vec<(Span, Span)>,
+    bare_lf: bool,
+    followed: bool,
+}
+
+impl Head {
+    /// Parses the complete head that `src` begins with, `len` bytes as [`HeadScanner`] found
+    /// them, and copies it.
+    ///
+    /// # Errors
+    ///
+    /// What RFC 9112 forbids and attackers use: line folding, space before a colon, control
+    /// characters; and a head over the limits.
+    pub fn parse(src: &[u8], len: usize, limits: &HeadLimits) -> Result<Self, HandshakeError> {
+        let raw = src.get(..len).unwrap_or(src);
+        let (rest, start) = start_line(raw)
+            .map_err(|_| HandshakeError::Malformed("the first line is not HTTP/1.x"))?;
+        let mut head = Self {
+            bytes: Bytes::copy_from_slice(raw),
+            start: start.map(|part| Span::of(part, raw)),
+            fields: Vec::with_capacity(16),
+            bare_lf: memchr_iter(b'\n', raw).any(|at| raw.get(at.wrapping_sub(1)) != Some(&b'\r')),
+            followed: src.len() > raw.len(),
+        };
+        if raw.offset(rest) > limits.line {
+            return Err(HandshakeError::Malformed("the first line is too long"));
+        }
+        let mut input = rest;
+        while !matches!(input, b"\r\n" | b"\n") {
+            let (rest, (name, value)) =
+                field(input).map_err(|_| HandshakeError::Malformed("invalid field line"))?;
+            if input.offset(rest) > limits.line {
+                return Err(HandshakeError::Malformed("a field is too long"));
+            }
+            if head.fields.len() == limits.fields {
+                return Err(HandshakeError::TooManyFields {
+                    limit: limits.fields,
+                });
+            }
+            head.fields
+                .push((Span::of(name, raw), Span::of(value, raw)));
+            input = rest;
+        }
+        Ok(head)
+    }
+
+    /// Takes the complete head of a response off `src`; `None` while it is incomplete.
+    pub(crate) fn take(
+        scanner: &mut HeadScanner,
+        src: &mut BytesMut,
+    ) -> Result<Option<Self>, HandshakeError> {
+        let limits = HeadLimits::default();
+        let Some(len) = scanner.advance(src, &limits)? else {
+            return Ok(None);
+        };
+        let head = Self::parse(src, len, &limits)?;
+        drop(src.split_to(len));
+        Ok(Some(head))
+    }
+
+    /// The bytes of the head as they came, with the blank line.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// A request's method.
+    pub fn method(&self) -> &[u8] {
+        self.part(0)
+    }
+
+    /// A request's target, as it came.
+    pub fn target(&self) -> &[u8] {
+        self.part(1)
+    }
+
+    /// A response's status code.
+    pub fn status(&self) -> Option<u16> {
+        std::str::from_utf8(self.part(1)).ok()?.parse().ok()
+    }
+
+    /// A response's reason phrase.
+    pub fn reason(&self) -> &[u8] {
+        self.part(2)
+    }
+
+    /// Whether the request or response is of HTTP/1.1, not 1.0.
+    pub fn is_http11(&self) -> bool {
+        [self.part(0), self.part(2)].contains(&&b"HTTP/1.1"[..])
+    }
+
+    /// Whether a line ended with a bare LF.
+    pub fn has_bare_lf(&self) -> bool {
+        self.bare_lf
+    }
+
+    /// Whether more bytes were there after the head when it was complete.
+    pub fn is_followed(&self) -> bool {
+        self.followed
+    }
+
+    /// Every field: name and value, in the order they came.
+    pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields
+            .iter()
+            .map(|(name, value)| (name.get(&self.bytes), value.get(&self.bytes)))
+    }
+
+    /// The values of the fields of this name, whatever its case.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.fields()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// The value of the first field of this name.
+    pub fn value<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
+        self.values(name).next()
+    }
+
+    /// The value of a field that may stand there only once.
+    ///
+    /// # Errors
+    ///
+    /// `error` where the field is repeated.
+    pub fn single<'a>(
+        &'a self,
+        name: &'a str,
+        error: HandshakeError,
+    ) -> Result<Option<&'a [u8]>, HandshakeError> {
+        let mut values = self.values(name);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            _ => Err(error),
+        }
+    }
+
+    /// Whether there is a field of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// The elements of a comma-separated list, all lines of it (RFC 9110 §5.6.1).
+    pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.values(name)
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .map(<[u8]>::trim_ascii)
+            .filter(|element| !element.is_empty())
+    }
+
+    /// Whether a list contains this token, whatever its case.
+    pub fn lists(&self, name: &str, token: &str) -> bool {
+        self.list(name)
+            .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    fn part(&self, index: usize) -> &[u8] {
+        self.start
+            .get(index)
+            .map_or(&[], |span| span.get(&self.bytes))
+    }
+}
+
+// Values may be secrets (cookies, tokens): only the first line and the names are shown.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self
+            .fields()
+            .map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+        f.debug_struct("Head")
+            .field("start", &String::from_utf8_lossy(self.part(0)))
+            .field("fields", &names.collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}
+
+/// `METHOD target HTTP/1.x` or `HTTP/1.x status [reason]`, with its line end.
+fn start_line(input: &[u8]) -> IResult<&[u8], [&[u8]; 3]> {
+    let response = |input| {
+        let (input, (version, _, status, reason)) = (
+            http_version,
+            char(' '),
+            recognize(take_while_m_n(3, 3, |byte: u8| byte.is_ascii_digit())),
+            recognize(opt((char(' '), take_while(is_value_byte)))),
+        )
+            .parse(input)?;
+        Ok((
+            input,
+            [version, status, reason.strip_prefix(b" ").unwrap_or(reason)],
+        ))
+    };
+    let request = |input| {
+        let (input, (method, _, target, _, version)) = (
+            take_while1(is_token_byte),
+            char(' '),
+            take_while1(|byte: u8| byte.is_ascii_graphic() || byte >= 0x80),
+            char(' '),
+            http_version,
+        )
+            .parse(input)?;
+        Ok((input, [method, target, version]))
+    };
+    let (input, parts) = if input.starts_with(b"HTTP/") {
+        response(input)?
+    } else {
+        request(input)?
+    };
+    let (input, _) = line_end(input)?;
+    Ok((input, parts))
+}
+
+fn http_version(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize((
+        tag("HTTP/1."),
+        take_while_m_n(1, 1, |byte: u8| byte.is_ascii_digit()),
+    ))
+    .parse(input)
+}
+
+/// `name: value`, without the white space around the value (RFC 9112 §5). A line that begins
+/// with white space, as a folded one does, has no name and fails; so does a space before the
+/// colon.
+fn field(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
+    let (input, (name, _, _, value, _)) = (
+        take_while1(is_token_byte),
+        char(':'),
+        space0,
+        take_while(is_value_byte),
+        line_end,
+    )
+        .parse(input)?;
+    Ok((input, (name, value.trim_ascii_end())))
+}
+
+fn line_end(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize((opt(char('\r')), char('\n'))).parse(input)
+}
+
+/// RFC 9110 §5.6.2: the characters of a token.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || memchr(byte, b"!#$%&'*+-.^_`|~").is_some()
+}
+
+/// RFC 9110 §5.5: visible characters, space, tab and everything above ASCII.
+fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
+}
+
+/// Whether this is `host[:port]` (RFC 9110 §7.2) with a port from 1 to 65535.
+pub(crate) fn is_host(value: &[u8]) -> bool {
+    fn port(input: &[u8]) -> IResult<&[u8], u16> {
+        map_res(digit1, |digits| {
+            std::str::from_utf8(digits)
+                .map_err(drop)?
+                .parse::<u16>()
+                .map_err(drop)
+        })
+        .parse(input)
+    }
+    let name_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || memchr(byte, b"-._~%!$&'()*+;=").is_some();
+    let address_byte = |byte: u8| byte.is_ascii_alphanumeric() || memchr(byte, b":.%-_~").is_some();
+    let literal = recognize((
+        char::<_, nom::error::Error<&[u8]>>('['),
+        take_while1(address_byte),
+        char(']'),
+    ));
+    let name = take_while1(name_byte);
+    let parsed = (nom::branch::alt((literal, name)), opt((char(':'), port))).parse(value);
+    matches!(parsed, Ok(([], (_, None | Some((_, 1..))))))
+}
+
+/// Writes a head: the first line, fields, and with [`finish`](Self::finish) the blank line.
+#[derive(Debug)]
+pub struct HeadWriter<'a> {
+    dst: &'a mut BytesMut,
+}
+
+impl<'a> HeadWriter<'a> {
+    /// Begins with the first line.
+    pub fn new(dst: &'a mut BytesMut, first_line: &str) -> Self {
+        dst.extend_from_slice(first_line.as_bytes());
+        dst.extend_from_slice(b"\r\n");
+        Self { dst }
+    }
+
+    /// Adds a field. What could end the line is dropped from the value: a header injection
+    /// needs CR or LF.
+    pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        self.dst.extend_from_slice(name.as_bytes());
+        self.dst.extend_from_slice(b": ");
+        self.dst
+            .extend(value.as_ref().iter().filter(|byte| is_value_byte(**byte)));
+        self.dst.extend_from_slice(b"\r\n");
+        self
+    }
+
+    /// Adds a field where there is a value for it.
+    pub fn optional(self, name: &str, value: Option<impl AsRef<[u8]>>) -> Self {
+        match value {
+            Some(value) => self.field(name, value),
+            None => self,
+        }
+    }
+
+    /// Adds fields as they are.
+    pub fn fields<N: AsRef<str>, V: AsRef<[u8]>>(
+        self,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        fields.into_iter().fold(self, |writer, (name, value)| {
+            writer.field(name.as_ref(), value)
+        })
+    }
+
+    /// Ends the head with its blank line.
+    pub fn finish(self) {
+        self.dst.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Head, HandshakeError> {
+        Head::parse(text.as_bytes(), text.len(), &HeadLimits::default())
+    }
+
+    #[test]
+    fn finds_the_end_however_the_bytes_come() {
+        let limits = HeadLimits::default();
+        for text in ["GET / HTTP/1.1\r\nA: b\r\n\r\n", "GET / HTTP/1.1\nA: b\n\n"] {
+            let mut scanner = HeadScanner::default();
+            for end in 0..text.len() {
+                assert_eq!(
+                    scanner.advance(&text.as_bytes()[..end], &limits),
+                    Ok(None),
+                    "{end}"
+                );
+            }
+            let early = format!("{text}rest");
+            assert_eq!(
+                scanner.advance(early.as_bytes(), &limits),
+                Ok(Some(text.len()))
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_head_that_cannot_end_within_the_limit() {
+        let limits = HeadLimits {
+            head: 10,
+            ..HeadLimits::default()
+        };
+        let too_long = Err(HandshakeError::HeadTooLong { limit: 10 });
+        assert_eq!(
+            HeadScanner::default().advance(b"0123456789", &limits),
+            too_long
+        );
+        assert_eq!(
+            HeadScanner::default().advance(b"01234567\r\n\r\n", &limits),
+            too_long
+        );
+        assert_eq!(
+            HeadScanner::default().advance(b"0123456\n\n", &limits),
+            Ok(Some(9))
+        );
+    }
+
+    #[test]
+    fn keeps_names_values_and_order() {
+        let head = parse("GET /a?b HTTP/1.1\r\nB:  x \r\na:y\r\nb: 4  z,,w\r\n\r\n").unwrap();
+        assert_eq!((head.method(), head.target()), (&b"GET"[..], &b"/a?b"[..]));
+        assert!(head.is_http11());
+        let fields: Vec<_> = head.fields().collect();
+        assert_eq!(
+            fields,
+            [(&b"B"[..], &b"x"[..]), (b"a", b"y"), (b"b", b"4  z,,w")]
+        );
+        assert_eq!(
+            head.list("b").collect::<Vec<_>>(),
+            [&b"x"[..], b"4  z", b"w"]
+        );
+        assert!(head.lists("B", "W") && !head.lists("b", "z"));
+        assert_eq!(
+            head.single("b", HandshakeError::Key),
+            Err(HandshakeError::Key)
+        );
+    }
+
+    #[test]
+    fn parses_responses_with_and_without_a_reason() {
+        let head = parse("HTTP/1.1 101 Web Socket\r\n\r\n").unwrap();
+        assert_eq!(
+            (head.status(), head.reason()),
+            (Some(101), &b"Web Socket"[..])
+        );
+        assert_eq!(parse("HTTP/1.1 101\r\n\r\n").unwrap().status(), Some(101));
+    }
+
+    #[test]
+    fn refuses_what_rfc_9112_forbids() {
+        for text in [
+            "GET  / HTTP/1.1\r\n\r\n",
+            "GET / HTTP/2.0\r\n\r\n",
+            "GET / HTTP/1.1 \r\n\r\n",
+            "GET / HTTP/1.1\r\nA : b\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\0\r\n\r\n",
+            "GET / HTTP/1.1\r\nA: b\rc\r\n\r\n",
+            "GET / HTTP/1.1\r\n: b\r\n\r\n",
+            "GET / HTTP/1.1\r\nA b\r\n\r\n",
+        ] {
+            assert!(
+                matches!(parse(text), Err(HandshakeError::Malformed(_))),
+                "{text:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn knows_a_host() {
+        for good in [
+            "a",
+            "a.b:80",
+            "127.0.0.1:65535",
+            "[::1]",
+            "[::1]:8080",
+            "xn--a_b",
+        ] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "", ":80", "a:", "a:0", "a:65536", "a:0x50", "a b", "[::1", "a/b", "a@b",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_written_value_cannot_begin_a_line() {
+        let mut dst = BytesMut::new();
+        HeadWriter::new(&mut dst, "HTTP/1.1 101 X")
+            .field("A", "b\r\nC: d")
+            .finish();
+        assert_eq!(dst, "HTTP/1.1 101 X\r\nA: bC: d\r\n\r\n");
+    }
+}

@@ -1,0 +1,311 @@
+//! The opening handshake with `Sec-WebSocket-Key` (RFC 6455 §4), and the one of drafts 01 to 03,
+//! which kept the keys of Hixie-76.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+use sha1::{Digest, Sha1};
+
+use super::{Announced, Dialect, HybiCodec, Masking, keyed, mask};
+use crate::base64 as base64_codec;
+use crate::error::HandshakeError;
+use crate::extension;
+use crate::hixie::{self, KeyHandshake};
+use crate::http::{Head, HeadScanner, HeadWriter, is_token_byte};
+use crate::protocol::{
+    Accept, Capabilities, Codec, Context, Dial, Dialer, Dialled, Match, Opening, Protocol, Request,
+    Responder, Response, Role,
+};
+
+/// RFC 6455 §1.3: what is hashed behind the key.
+const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The most characters a key may have; any client's has 20 or 24.
+const MAX_KEY: usize = 88;
+
+/// A HyBi draft, or RFC 6455, told apart by its [`Dialect`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hybi(pub(crate) &'static Dialect);
+
+impl Protocol for Hybi {
+    fn name(&self) -> &'static str {
+        self.0.name
+    }
+
+    fn version(&self) -> Option<u8> {
+        match self.0.announced {
+            Announced::Draft(_) => None,
+            Announced::Version(version) => Some(version),
+        }
+    }
+
+    fn spoken_by(&self) -> &'static str {
+        self.0.spoken_by
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn is_masked(&self) -> bool {
+        self.0.masking != Masking::None
+    }
+
+    fn recognise(&self, head: &Head) -> Match {
+        match self.0.announced {
+            Announced::Draft(draft) => KeyHandshake::recognise(head, draft),
+            Announced::Version(version) => {
+                let mut values = head.values("sec-websocket-version");
+                let own = values.next() == Some(version.to_string().as_bytes());
+                if own && values.next().is_none() {
+                    Match::Yes
+                } else {
+                    Match::No
+                }
+            }
+        }
+    }
+
+    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+        if let Announced::Draft(_) = self.0.announced {
+            return keyed::open(self.0, head, context);
+        }
+        let key = head.single("sec-websocket-key", HandshakeError::Key)?;
+        let key = key
+            .filter(|key| is_key(key, self.0))
+            .ok_or(HandshakeError::Key)?;
+        let key = Bytes::copy_from_slice(key);
+        extension::parse(&head)?;
+        let request = self.request(head, context)?;
+        let responder = Box::new(Answer {
+            dialect: self.0,
+            key,
+            context: *context,
+        });
+        Ok(Opening { request, responder })
+    }
+
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
+        let token = |name: &ByteString| !name.is_empty() && name.bytes().all(is_token_byte);
+        if !dial.subprotocols.iter().all(token) {
+            return Err(HandshakeError::Dial("a subprotocol that is not a token"));
+        }
+        if let Announced::Draft(draft) = self.0.announced {
+            return Ok(keyed::dial(self.0, draft, dial, context));
+        }
+        let call = Call {
+            dialect: self.0,
+            dial: dial.clone(),
+            context: *context,
+            sent: None,
+        };
+        Ok(Box::new(call))
+    }
+}
+
+impl Hybi {
+    fn request(&self, head: Head, context: &Context) -> Result<Request, HandshakeError> {
+        let mut request = hixie::request(self.0.name, context.secure, &[], &[], head)?;
+        let origin = self
+            .0
+            .origin
+            .iter()
+            .find_map(|name| request.head.value(name));
+        request.origin = match origin.map(std::str::from_utf8) {
+            Some(Ok(origin)) => Some(ByteString::from(origin)),
+            Some(Err(_)) => return Err(HandshakeError::Origin),
+            None => None,
+        };
+        for name in request.head.list("sec-websocket-protocol") {
+            let name = std::str::from_utf8(name).map_err(|_| HandshakeError::Subprotocol)?;
+            if !name.bytes().all(is_token_byte) {
+                return Err(HandshakeError::Subprotocol);
+            }
+            request.subprotocols.push(ByteString::from(name));
+        }
+        Ok(request)
+    }
+}
+
+/// RFC 6455 §4.2.1, item 5: base64 of 16 bytes. Clients of the drafts are less exact, in how
+/// many bytes and in the bits behind the last of them.
+fn is_key(key: &[u8], dialect: &Dialect) -> bool {
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let exact = dialect.min_key == 16;
+    let mut bytes = [0; MAX_KEY];
+    key.len() <= MAX_KEY
+        && LENIENT.decode_slice(key, &mut bytes).is_ok_and(|len| {
+            if exact {
+                len == 16
+            } else {
+                len >= dialect.min_key
+            }
+        })
+}
+
+/// RFC 6455 §4.2.2, item 5.4.
+fn accept_value(key: &[u8]) -> String {
+    STANDARD.encode(
+        Sha1::new()
+            .chain_update(key)
+            .chain_update(ACCEPT_GUID)
+            .finalize(),
+    )
+}
+
+#[derive(Debug)]
+struct Answer {
+    dialect: &'static Dialect,
+    key: Bytes,
+    context: Context,
+}
+
+impl Responder for Answer {
+    fn respond(
+        &mut self,
+        accept: &Accept,
+        _src: &mut BytesMut,
+        dst: &mut BytesMut,
+    ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
+        let mut codec = HybiCodec::new(self.dialect, Role::Server, &self.context);
+        let nonce = (self.dialect.masking == Masking::DerivedFrame)
+            .then(|| fresh_key(self.context.entropy));
+        if let Some(nonce) = &nonce {
+            codec = codec.with_masking_key(mask::masking_key(&self.key, nonce.as_bytes()));
+        }
+        // Chrome 14 and Flash want Connection to be exactly `Upgrade`, and Chrome 14 fails on any
+        // Sec-WebSocket-Extensions.
+        HeadWriter::new(dst, "HTTP/1.1 101 Switching Protocols")
+            .field("Upgrade", "websocket")
+            .field("Connection", "Upgrade")
+            .field("Sec-WebSocket-Accept", accept_value(&self.key))
+            .optional("Sec-WebSocket-Nonce", nonce)
+            .optional("Sec-WebSocket-Protocol", accept.subprotocol.as_ref())
+            .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
+            .finish();
+        Ok(Some(base64_codec::accepted(codec, accept)))
+    }
+}
+
+/// Sixteen random bytes in base64.
+fn fresh_key(entropy: fn(&mut [u8])) -> String {
+    let mut bytes = [0; 16];
+    entropy(&mut bytes);
+    STANDARD.encode(bytes)
+}
+
+#[derive(Debug)]
+struct Call {
+    dialect: &'static Dialect,
+    dial: Dial,
+    context: Context,
+    /// The key, once the request is out, and where the answer has been looked at.
+    sent: Option<(String, HeadScanner)>,
+}
+
+impl Dialer for Call {
+    fn advance(
+        &mut self,
+        src: &mut BytesMut,
+        dst: &mut BytesMut,
+    ) -> Result<Option<Dialled>, HandshakeError> {
+        let Some((key, scanner)) = &mut self.sent else {
+            let key = fresh_key(self.context.entropy);
+            self.request(&key, dst);
+            self.sent = Some((key, HeadScanner::default()));
+            return Ok(None);
+        };
+        let Some(head) = Head::take(scanner, src)? else {
+            return Ok(None);
+        };
+        check_answer(&head, key)?;
+        let subprotocol = chosen_subprotocol(&head, &self.dial)?;
+        let mut codec = HybiCodec::new(self.dialect, Role::Client, &self.context);
+        if self.dialect.masking == Masking::DerivedFrame {
+            let nonce = head
+                .value("sec-websocket-nonce")
+                .ok_or(HandshakeError::Answer("Sec-WebSocket-Nonce"))?;
+            codec = codec.with_masking_key(mask::masking_key(key.as_bytes(), nonce));
+        }
+        let codec = base64_codec::dialled(codec, subprotocol.as_deref());
+        Ok(Some(Dialled {
+            response: Response { subprotocol, head },
+            codec,
+        }))
+    }
+}
+
+impl Call {
+    fn request(&self, key: &str, dst: &mut BytesMut) {
+        let dial = &self.dial;
+        let target = if dial.target.is_empty() {
+            "/"
+        } else {
+            &*dial.target
+        };
+        let version = match self.dialect.announced {
+            Announced::Version(version) => version.to_string(),
+            Announced::Draft(draft) => draft.to_owned(),
+        };
+        // The drafts' own name of the field is the one their servers read.
+        let origin = match self.dialect.origin {
+            [first, ..] if *first == "sec-websocket-origin" => "Sec-WebSocket-Origin",
+            _ => "Origin",
+        };
+        let subprotocols = (!dial.subprotocols.is_empty()).then(|| dial.subprotocols.join(", "));
+        HeadWriter::new(dst, &format!("GET {target} HTTP/1.1"))
+            .field("Host", &dial.host)
+            .field("Upgrade", "websocket")
+            .field("Connection", "Upgrade")
+            .field("Sec-WebSocket-Key", key)
+            .optional(origin, dial.origin.as_ref())
+            .field("Sec-WebSocket-Version", version)
+            .optional("Sec-WebSocket-Protocol", subprotocols)
+            .fields(dial.fields.iter().map(|(name, value)| (&**name, value)))
+            .finish();
+    }
+}
+
+/// RFC 6455 §4.1, what a client must check.
+fn check_answer(head: &Head, key: &str) -> Result<(), HandshakeError> {
+    match head.status() {
+        Some(101) => {}
+        Some(status) => return Err(HandshakeError::Status(status)),
+        None => return Err(HandshakeError::Malformed("the first line has no status")),
+    }
+    if !head.lists("upgrade", "websocket") {
+        return Err(HandshakeError::Answer("Upgrade field"));
+    }
+    if !head.lists("connection", "upgrade") {
+        return Err(HandshakeError::Answer("Connection field"));
+    }
+    let accept = accept_value(key.as_bytes());
+    if head.value("sec-websocket-accept") != Some(accept.as_bytes()) {
+        return Err(HandshakeError::Answer("Sec-WebSocket-Accept"));
+    }
+    // Nothing was offered.
+    if head.list("sec-websocket-extensions").next().is_some() {
+        return Err(HandshakeError::Answer("Sec-WebSocket-Extensions"));
+    }
+    Ok(())
+}
+
+/// The subprotocol in an answer, which must be one that was offered.
+fn chosen_subprotocol(head: &Head, dial: &Dial) -> Result<Option<ByteString>, HandshakeError> {
+    let error = HandshakeError::Answer("Sec-WebSocket-Protocol");
+    let Some(chosen) = head.single("sec-websocket-protocol", error.clone())? else {
+        return Ok(None);
+    };
+    let offered = dial
+        .subprotocols
+        .iter()
+        .find(|name| name.as_bytes() == chosen);
+    offered.cloned().map(Some).ok_or(error)
+}

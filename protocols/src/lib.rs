@@ -1,0 +1,65 @@
+//! Every WebSocket protocol that was ever shipped, as pure state machines.
+//!
+//! Nothing here does I/O, reads a clock or asks for random numbers: bytes, time and entropy are
+//! passed in. The crate `polysock` adds sockets.
+//!
+//! # The way up
+//!
+//! ```text
+//!   message · error · write_buf     what is exchanged, what goes wrong, what goes out
+//!   http · utf8                     heads of HTTP/1.1; text in pieces
+//!   protocol                        the seam: Protocol, Responder, Dialer, Codec
+//!   raw · base64 · extension        plain streams; binary over text; extension offers
+//!   hixie · hybi · rfc6455          the protocols
+//!   registry                        the list of them
+//!   negotiation · session           choose one by its head; what is the same in all of them
+//! ```
+//!
+//! A module imports only from the lines above its own.
+//!
+//! # Where to start
+//!
+//! [`protocol`] is the seam. `hixie/hixie76.rs` is a complete protocol. [`Negotiation`] turns a
+//! head into an [`Opening`], its [`Responder`] turns that into a [`Codec`], and [`Session`] turns
+//! the codec's events into messages.
+//!
+//! # Invariants
+//!
+//! Nothing a peer sends makes this crate panic, and no length a peer announces is reserved.
+#![warn(clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+mod base64;
+mod error;
+mod extension;
+mod hixie;
+pub mod http;
+mod hybi;
+mod message;
+mod negotiation;
+pub mod protocol;
+mod raw;
+mod registry;
+mod rfc6455;
+mod session;
+mod utf8;
+mod write_buf;
+
+pub use self::error::{EncodeError, HandshakeError, ProtocolError};
+pub use self::message::{Close, CloseCode, Event, Kind, Message, Piece};
+pub use self::negotiation::{Negotiated, Negotiation, Rejection};
+pub use self::protocol::{
+    Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
+    Match, Opening, Protocol, Request, Responder, Response, Role,
+};
+pub use self::raw::RawCodec;
+pub use self::registry::{DEFAULT, PROTOCOLS, find};
+pub use self::session::{Closed, Session, SessionConfig, Side, Timer};
+pub use self::write_buf::WriteBuf;

@@ -1,0 +1,237 @@
+//! What goes through a connection: messages for applications, events for codecs.
+
+use std::fmt;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+/// A whole message, as an application sends and receives it.
+///
+/// There is no ping, pong or close here: the [`Session`](crate::Session) answers those.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// UTF-8 text.
+    Text(ByteString),
+    /// Any bytes.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// A text message.
+    pub fn text(text: impl Into<ByteString>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// A binary message.
+    pub fn binary(bytes: impl Into<Bytes>) -> Self {
+        Self::Binary(bytes.into())
+    }
+
+    /// The payload, whichever kind it is of.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text, if this is a text message.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+}
+
+// Payloads stay out of logs: only the kind and the length are shown.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Text(_) => "Text",
+            Self::Binary(_) => "Binary",
+        };
+        write!(f, "{kind}({} bytes)", self.as_bytes().len())
+    }
+}
+
+impl From<&str> for Message {
+    fn from(text: &str) -> Self {
+        Self::Text(ByteString::from(text))
+    }
+}
+
+impl From<String> for Message {
+    fn from(text: String) -> Self {
+        Self::Text(ByteString::from(text))
+    }
+}
+
+impl From<Message> for Piece {
+    fn from(message: Message) -> Self {
+        let (kind, payload) = match message {
+            Message::Text(text) => (Kind::Text, text.into_bytes()),
+            Message::Binary(bytes) => (Kind::Binary, bytes),
+        };
+        Self {
+            kind,
+            payload,
+            end: true,
+        }
+    }
+}
+
+/// Whether a message is text or binary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// UTF-8 text (RFC 6455 §5.6).
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+/// A message, or a run of bytes out of one.
+///
+/// The pieces of a message follow each other without others between them; the last has `end`
+/// set. A cut may fall anywhere, also inside a character of a text.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// The kind of the message, the same in each of its pieces.
+    pub kind: Kind,
+    /// The bytes; may be empty.
+    pub payload: Bytes,
+    /// Whether the message ends here.
+    pub end: bool,
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = if self.end { ", end" } else { "" };
+        write!(f, "{:?}({} bytes{end})", self.kind, self.payload.len())
+    }
+}
+
+/// What a codec makes of bytes, and of which it makes bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A message or a piece of one.
+    Data(Piece),
+    /// A ping with its payload.
+    Ping(Bytes),
+    /// A pong with its payload.
+    Pong(Bytes),
+    /// The start of the closing handshake, or its answer; `None` where no status came along.
+    Close(Option<Close>),
+}
+
+/// Why a connection is closed (RFC 6455 §5.5.1).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Close {
+    /// The status code.
+    pub code: CloseCode,
+    /// A reason for people to read, at most [`Close::MAX_REASON`] bytes on the wire.
+    pub reason: ByteString,
+}
+
+impl Close {
+    /// The longest reason in bytes: a control frame's 125 less the code's two.
+    pub const MAX_REASON: usize = 123;
+
+    /// A close with a reason; a reason over [`Close::MAX_REASON`] bytes is cut before the
+    /// character that does not fit.
+    pub fn new(code: CloseCode, reason: impl Into<ByteString>) -> Self {
+        let reason = reason.into();
+        let fits = reason.len().min(Self::MAX_REASON);
+        // A character boundary is never more than three bytes away.
+        let cut = (0..=fits)
+            .rev()
+            .find_map(|end| reason.get(..end))
+            .unwrap_or_default();
+        Self {
+            code,
+            reason: reason.slice_ref(cut),
+        }
+    }
+}
+
+impl From<CloseCode> for Close {
+    fn from(code: CloseCode) -> Self {
+        Self {
+            code,
+            reason: ByteString::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.code, self.reason)
+    }
+}
+
+/// A status code that may stand on the wire (RFC 6455 §7.4 and the registry it set up).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CloseCode(u16);
+
+impl CloseCode {
+    /// 1000: the purpose has been fulfilled.
+    pub const NORMAL: Self = Self(1000);
+    /// 1001: a server goes down, or a browser leaves the page.
+    pub const GOING_AWAY: Self = Self(1001);
+    /// 1002: a breach of the protocol.
+    pub const PROTOCOL_ERROR: Self = Self(1002);
+    /// 1003: a kind of data that cannot be accepted.
+    pub const UNSUPPORTED_DATA: Self = Self(1003);
+    /// 1007: data that is not of its kind, such as text that is not UTF-8.
+    pub const INVALID_DATA: Self = Self(1007);
+    /// 1008: a breach of policy.
+    pub const POLICY_VIOLATION: Self = Self(1008);
+    /// 1009: a message that is too big.
+    pub const TOO_BIG: Self = Self(1009);
+    /// 1011: an unexpected condition at the server.
+    pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1014: the gateway got an invalid response from its upstream.
+    pub const BAD_GATEWAY: Self = Self(1014);
+
+    /// The code, or `None` where RFC 6455 §7.4 keeps it off the wire: below 1000, the reserved
+    /// 1004, 1005, 1006 and 1015, the unassigned up to 2999, and 5000 and above.
+    pub const fn new(code: u16) -> Option<Self> {
+        match code {
+            1000..=1003 | 1007..=1014 | 3000..=4999 => Some(Self(code)),
+            _ => None,
+        }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl fmt::Display for CloseCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_the_codes_that_must_not_be_sent() {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, u16::MAX] {
+            assert_eq!(CloseCode::new(code), None, "{code}");
+        }
+        for code in [1000, 1003, 1007, 1014, 3000, 4999] {
+            assert_eq!(CloseCode::new(code).map(CloseCode::get), Some(code));
+        }
+    }
+
+    #[test]
+    fn cuts_a_long_reason_between_characters() {
+        let close = Close::new(CloseCode::NORMAL, "é".repeat(100));
+        assert_eq!(close.reason.len(), 122);
+        assert_eq!(Close::new(CloseCode::NORMAL, "bye").reason, "bye");
+    }
+}

@@ -1,0 +1,264 @@
+//! Every enabled protocol looks at one growing head, and one of them takes it.
+
+use bytes::{Buf, BytesMut};
+
+use crate::error::HandshakeError;
+use crate::http::{Head, HeadLimits, HeadScanner, HeadWriter, is_host};
+use crate::protocol::{Context, Match, Opening, Protocol};
+
+/// The server's side of an opening handshake, up to the point where an application decides.
+#[derive(Debug)]
+pub struct Negotiation<'a> {
+    protocols: &'a [&'static dyn Protocol],
+    limits: HeadLimits,
+    scanner: HeadScanner,
+}
+
+/// What a complete head turned out to be.
+#[derive(Debug)]
+pub enum Negotiated {
+    /// An opening handshake; its head has been taken off the buffer.
+    WebSocket(Box<Opening>),
+    /// An ordinary HTTP request, still in the buffer.
+    Http,
+}
+
+impl<'a> Negotiation<'a> {
+    /// Begins with an empty head.
+    pub fn new(protocols: &'a [&'static dyn Protocol], limits: HeadLimits) -> Self {
+        Self {
+            protocols,
+            limits,
+            scanner: HeadScanner::default(),
+        }
+    }
+
+    /// Looks at what has come; `None` while the head is incomplete. No byte is looked at twice
+    /// in search of its end, and the head is parsed once.
+    ///
+    /// # Errors
+    ///
+    /// What is no HTTP/1.1 head, or no valid opening handshake. Answer it with
+    /// [`Rejection::of`].
+    pub fn advance(
+        &mut self,
+        src: &mut BytesMut,
+        context: &Context,
+    ) -> Result<Option<Negotiated>, HandshakeError> {
+        let Some(len) = self.scanner.advance(src, &self.limits)? else {
+            return Ok(None);
+        };
+        let head = Head::parse(src, len, &self.limits)?;
+        if !is_attempt(&head) {
+            return Ok(Some(Negotiated::Http));
+        }
+        check(&head)?;
+        let protocol = self.choose(&head)?;
+        let opening = protocol.open(head, context)?;
+        src.advance(len);
+        Ok(Some(Negotiated::WebSocket(Box::new(opening))))
+    }
+
+    fn choose(&self, head: &Head) -> Result<&'static dyn Protocol, HandshakeError> {
+        let of = |wanted| {
+            self.protocols
+                .iter()
+                .copied()
+                .find(|protocol| protocol.recognise(head) == wanted)
+        };
+        of(Match::Yes)
+            .or_else(|| of(Match::Fallback))
+            .ok_or_else(|| unrecognised(head))
+    }
+
+    /// The list for `Sec-WebSocket-Version` in a refusal, newest first; `None` where no enabled
+    /// protocol has a version.
+    pub fn versions(protocols: &[&'static dyn Protocol]) -> Option<String> {
+        let versions = protocols
+            .iter()
+            .rev()
+            .filter_map(|protocol| protocol.version());
+        let list: Vec<String> = versions.map(|version| version.to_string()).collect();
+        (!list.is_empty()).then(|| list.join(", "))
+    }
+}
+
+/// Whether a request is meant as an opening handshake, also a broken one: it asks to upgrade to
+/// something other than `h2c`, which a server may ignore, or has a field that only a WebSocket
+/// client sends.
+fn is_attempt(head: &Head) -> bool {
+    let upgrades = head.has("upgrade") || head.lists("connection", "upgrade");
+    let to_h2c = head.lists("upgrade", "h2c") && !head.lists("upgrade", "websocket");
+    let hinted = head.fields().any(|(name, _)| {
+        let starts = |prefix: &[u8]| {
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        starts(b"sec-websocket-") || starts(b"websocket-")
+    });
+    (upgrades && !to_h2c) || hinted
+}
+
+/// The rules that all the protocols share (RFC 6455 §4.2.1; each draft has them).
+fn check(head: &Head) -> Result<(), HandshakeError> {
+    if head.method() != b"GET" {
+        return Err(HandshakeError::Method);
+    }
+    if !head.is_http11() {
+        return Err(HandshakeError::HttpVersion);
+    }
+    if !head
+        .single("host", HandshakeError::Host)?
+        .is_some_and(is_host)
+    {
+        return Err(HandshakeError::Host);
+    }
+    if !head.lists("connection", "upgrade") {
+        return Err(HandshakeError::Connection);
+    }
+    if !head.lists("upgrade", "websocket") {
+        return Err(HandshakeError::Upgrade);
+    }
+    // Bytes behind an upgrade belong to the new protocol. A body there is how requests are
+    // smuggled; only the eight bytes of Hixie-76 are announced as one by some clients.
+    let keys = head.has("sec-websocket-key1") && head.has("sec-websocket-key2");
+    let length = head.single("content-length", HandshakeError::Body)?;
+    let allowed = match length {
+        None | Some(b"0") => true,
+        Some(b"8") => keys,
+        Some(_) => false,
+    };
+    if !allowed || head.has("transfer-encoding") || (head.has_bare_lf() && length.is_some()) {
+        return Err(HandshakeError::Body);
+    }
+    Ok(())
+}
+
+/// Why no enabled protocol took a head.
+fn unrecognised(head: &Head) -> HandshakeError {
+    let mut versions = head.values("sec-websocket-version");
+    if let Some(version) = versions.next() {
+        let number = !version.is_empty() && version.iter().all(u8::is_ascii_digit);
+        let single = versions.next().is_none();
+        return if number && single {
+            HandshakeError::Version
+        } else {
+            HandshakeError::MalformedVersion
+        };
+    }
+    let has = |name| head.has(name);
+    match (
+        has("sec-websocket-key1"),
+        has("sec-websocket-key2"),
+        has("sec-websocket-key"),
+    ) {
+        (true, true, false) => match head.value("sec-websocket-draft") {
+            None | Some(b"0") => HandshakeError::Disabled("hixie-76"),
+            Some(_) => HandshakeError::Version,
+        },
+        (false, false, true) => HandshakeError::MalformedVersion,
+        (true, _, true) | (_, true, true) => HandshakeError::Keys("with Sec-WebSocket-Key as well"),
+        (true, false, _) | (false, true, _) => HandshakeError::Keys("one key is missing"),
+        (false, false, false) if has("sec-websocket-draft") => {
+            HandshakeError::Keys("both are missing")
+        }
+        (false, false, false)
+            if has("sec-websocket-protocol") || has("sec-websocket-extensions") =>
+        {
+            HandshakeError::Key
+        }
+        (false, false, false) => HandshakeError::Disabled("hixie-75"),
+    }
+}
+
+/// An HTTP answer that refuses a handshake and ends the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The status.
+    pub status: u16,
+    /// Further fields.
+    pub fields: Vec<(&'static str, String)>,
+    /// The text that explains it.
+    pub body: String,
+}
+
+impl Rejection {
+    /// A refusal with a text for people.
+    pub fn new(status: u16, body: impl Into<String>) -> Self {
+        Self {
+            status,
+            fields: Vec::new(),
+            body: body.into(),
+        }
+    }
+
+    /// The answer to a handshake that is refused, by a server that speaks these protocols.
+    pub fn of(error: &HandshakeError, protocols: &[&'static dyn Protocol]) -> Self {
+        let mut rejection = Self::new(error.status(), error.to_string());
+        if let HandshakeError::Method = error {
+            rejection.fields.push(("Allow", "GET".into()));
+        }
+        let versions = Negotiation::versions(protocols);
+        let versioned = matches!(
+            error,
+            HandshakeError::Version
+                | HandshakeError::MalformedVersion
+                | HandshakeError::Disabled(_)
+                | HandshakeError::Key
+        );
+        rejection.fields.extend(
+            versions
+                .filter(|_| versioned)
+                .map(|versions| ("Sec-WebSocket-Version", versions)),
+        );
+        if rejection.status == 426 {
+            // RFC 9110 §15.5.22: a 426 names the protocol to upgrade to.
+            rejection.fields.push(("Upgrade", "websocket".into()));
+        }
+        rejection
+    }
+
+    /// Appends the answer.
+    pub fn write(&self, dst: &mut BytesMut) {
+        let connection = if self.status == 426 {
+            "Upgrade, close"
+        } else {
+            "close"
+        };
+        let body = format!("{}\n", self.body);
+        HeadWriter::new(
+            dst,
+            &format!("HTTP/1.1 {} {}", self.status, reason(self.status)),
+        )
+        .field("Connection", connection)
+        .fields(
+            self.fields
+                .iter()
+                .map(|(name, value)| (*name, value.as_bytes())),
+        )
+        .field("Content-Type", "text/plain; charset=utf-8")
+        .field("Content-Length", body.len().to_string())
+        .finish();
+        dst.extend_from_slice(body.as_bytes());
+    }
+}
+
+/// The reason phrase of a status (RFC 9110 §15).
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Refused",
+    }
+}

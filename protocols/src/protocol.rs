@@ -1,0 +1,318 @@
+//! The seam: what a protocol is, and the values it exchanges with the rest.
+//!
+//! A [`Protocol`] is a value in a list. It recognises an opening handshake, opens it (a
+//! [`Responder`] writes the answer), can also dial one (a [`Dialer`]), and both end in a
+//! [`Codec`]. Nothing else in the program knows a protocol by its name.
+//!
+//! ```text
+//!   server   Head ──recognise──▶ open ──▶ Responder ──respond──▶ Codec
+//!   client   Dial ─────────────▶ dial ──▶ Dialer ────advance───▶ Codec
+//! ```
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+
+use crate::error::{EncodeError, HandshakeError, ProtocolError};
+use crate::http::Head;
+use crate::message::Event;
+use crate::write_buf::WriteBuf;
+
+/// A WebSocket protocol: one draft, or the RFC.
+pub trait Protocol: fmt::Debug + Send + Sync {
+    /// The name: `hixie-76`, `rfc6455`; the same in logs, flags and metrics.
+    fn name(&self) -> &'static str;
+
+    /// The value of `Sec-WebSocket-Version`, where the protocol has that field.
+    fn version(&self) -> Option<u8>;
+
+    /// Who spoke it, for people.
+    fn spoken_by(&self) -> &'static str;
+
+    /// What its messages can carry.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Whether clients mask what they send. Where they do not, a page can choose the bytes on
+    /// the wire and, on plain TCP, poison the caches of transparent proxies (RFC 6455 §10.3).
+    fn is_masked(&self) -> bool;
+
+    /// Looks at a complete head. The recognisers are disjoint: no two say [`Match::Yes`] to the
+    /// same head.
+    fn recognise(&self, head: &Head) -> Match;
+
+    /// As a server, validates the handshake that was recognised and copies what must outlive
+    /// it; writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// What the head breaks; [`HandshakeError::status`] is the answer.
+    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError>;
+
+    /// As a client, begins a handshake.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::Dial`] where the protocol cannot express what is asked for.
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError>;
+}
+
+/// What a protocol says to a head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// It is another's.
+    No,
+    /// It can serve the head, if no other protocol that is enabled says `Yes`.
+    Fallback,
+    /// It is its own.
+    Yes,
+}
+
+/// What a handshake must be told by its surroundings: nothing here reads a socket, a clock or a
+/// random device.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// Whether the page sees `wss://`: TLS ended here, or at a proxy that is trusted.
+    pub secure: bool,
+    /// What a codec refuses.
+    pub limits: Limits,
+    /// Fills a buffer with bytes that nobody can predict (RFC 6455 §10.3).
+    pub entropy: fn(&mut [u8]),
+}
+
+/// What a peer may send before it is refused. A limit is the largest value that is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of payload in a message.
+    pub message: u64,
+    /// Bytes of payload in a frame.
+    pub frame: u64,
+    /// Frames in a message.
+    pub fragments: u32,
+    /// Bytes that a connection may spend in frames of unknown type (hixie), which are discarded.
+    pub discarded: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 64 << 20,
+            frame: u64::MAX,
+            fragments: 1 << 17,
+            discarded: 1 << 20,
+        }
+    }
+}
+
+/// What the messages of a protocol can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Whether binary messages can be sent.
+    pub binary: bool,
+    /// Whether there are pings and pongs.
+    pub ping: bool,
+    /// How a connection ends.
+    pub close: CloseForm,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseForm {
+    /// With the end of the byte stream: there is no closing handshake.
+    Eof,
+    /// With a closing handshake that carries no status.
+    Bare,
+    /// With a closing handshake that carries a code and a reason.
+    Code,
+}
+
+/// A client's request, recognised and valid.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The name of the protocol it speaks.
+    pub protocol: &'static str,
+    /// Whether the page sees `wss://`.
+    pub secure: bool,
+    /// The `Host` field as it came.
+    pub host: ByteString,
+    /// Path and query, without scheme and authority.
+    pub target: ByteString,
+    /// The origin of the page; browsers always send one.
+    pub origin: Option<ByteString>,
+    /// The subprotocols that were offered, in order of preference.
+    pub subprotocols: Vec<ByteString>,
+    /// The whole head, for cookies, user agent and the like.
+    pub head: Head,
+}
+
+impl Request {
+    /// The path: the target up to its query.
+    pub fn path(&self) -> &str {
+        self.target
+            .split_once('?')
+            .map_or(&*self.target, |(path, _)| path)
+    }
+
+    /// The `User-Agent`, where the client sent one: few clients did before 2013.
+    pub fn user_agent(&self) -> Option<String> {
+        self.head
+            .value("user-agent")
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+/// How a request is accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Accept {
+    /// The subprotocol, one of those offered. `base64` also turns on its encoding: every message
+    /// is then binary and travels as base64 text, the convention of websockify.
+    pub subprotocol: Option<ByteString>,
+    /// How binary messages travel where the protocol has none.
+    pub binary_over_text: BinaryOverText,
+    /// Further fields for the answer, such as `Set-Cookie`.
+    pub fields: Vec<(ByteString, Bytes)>,
+}
+
+impl Accept {
+    /// Accepts with the subprotocol that was offered first: an application that does not care
+    /// says yes to any, as browsers fail where none of theirs is chosen.
+    pub fn first_offered(request: &Request) -> Self {
+        Self {
+            subprotocol: request.subprotocols.first().cloned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// How binary messages travel to a client whose protocol has none (the hixie protocols).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BinaryOverText {
+    /// Not at all: sending one is an error, and a relay closes the connection.
+    #[default]
+    Close,
+    /// As base64 in a text message; what the client sends stays text.
+    Base64,
+}
+
+/// A valid request and who answers it.
+#[derive(Debug)]
+pub struct Opening {
+    /// What the client asks for.
+    pub request: Request,
+    /// Who writes the answer.
+    pub responder: Box<dyn Responder>,
+}
+
+/// Answers an opening handshake. A loop, because Hixie-76 answers in two steps.
+pub trait Responder: fmt::Debug + Send {
+    /// Appends to `dst` what of the answer can be written now, and takes off `src` what belongs
+    /// to the handshake. Returns the codec when the handshake is complete; before that, write
+    /// `dst` out, read more into `src` and call again with the same `accept`.
+    ///
+    /// # Errors
+    ///
+    /// After the head is out nothing can be refused any more: the connection is to be dropped.
+    fn respond(
+        &mut self,
+        accept: &Accept,
+        src: &mut BytesMut,
+        dst: &mut BytesMut,
+    ) -> Result<Option<Box<dyn Codec>>, HandshakeError>;
+}
+
+/// What a client asks for.
+#[derive(Clone, Debug, Default)]
+pub struct Dial {
+    /// Whether the scheme is `wss`.
+    pub secure: bool,
+    /// Host and port for the `Host` field; the port is left out where it is the scheme's own.
+    pub host: ByteString,
+    /// Path and query; empty means `/`.
+    pub target: ByteString,
+    /// The origin; the hixie protocols need one and take the server's where this is `None`.
+    pub origin: Option<ByteString>,
+    /// The subprotocols to offer, in order of preference.
+    pub subprotocols: Vec<ByteString>,
+    /// Further fields, such as `Cookie`.
+    pub fields: Vec<(ByteString, Bytes)>,
+}
+
+/// A server's answer, checked.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The subprotocol that the server chose.
+    pub subprotocol: Option<ByteString>,
+    /// The whole head.
+    pub head: Head,
+}
+
+/// A connection that a server accepted.
+#[derive(Debug)]
+pub struct Dialled {
+    /// The server's answer.
+    pub response: Response,
+    /// The codec that begins behind it.
+    pub codec: Box<dyn Codec>,
+}
+
+/// Dials an opening handshake: the mirror image of [`Responder`].
+pub trait Dialer: fmt::Debug + Send {
+    /// Appends to `dst` what is to be sent now, and takes off `src` what belongs to the
+    /// handshake. Returns both when the handshake is complete; before that, write
+    /// `dst` out, read more into `src` and call again.
+    ///
+    /// # Errors
+    ///
+    /// The server refused, or its answer is not what the protocol demands.
+    fn advance(
+        &mut self,
+        src: &mut BytesMut,
+        dst: &mut BytesMut,
+    ) -> Result<Option<Dialled>, HandshakeError>;
+}
+
+/// Turns bytes into events and events into bytes. It never replies, waits or reads a clock; what
+/// is the same in every protocol is the [`Session`](crate::Session)'s.
+pub trait Codec: fmt::Debug + Send {
+    /// Takes the next event off `src`; `None` where more bytes are needed. Payload is handed
+    /// out as it comes, so a frame larger than the buffer arrives in pieces.
+    ///
+    /// # Errors
+    ///
+    /// A breach of the protocol. The codec is of no use after that.
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError>;
+
+    /// Appends an event to `dst`. The pieces of a message must not be mixed with another's;
+    /// control events may stand between them.
+    ///
+    /// # Errors
+    ///
+    /// The protocol cannot express the event; nothing was appended then.
+    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
+
+    /// What can be sent; fixed once the handshake is complete.
+    fn capabilities(&self) -> Capabilities;
+}
+
+impl Codec for Box<dyn Codec> {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        (**self).decode(src)
+    }
+
+    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        (**self).encode(event, dst)
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        (**self).capabilities()
+    }
+}
+
+/// Which end of the connection we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// We accepted.
+    Server,
+    /// We dialled.
+    Client,
+}

@@ -1,0 +1,82 @@
+//! A byte stream without frames, so that plain TCP can stand behind the same connection type.
+
+use bytes::BytesMut;
+
+use crate::error::{EncodeError, ProtocolError};
+use crate::message::{Event, Kind, Piece};
+use crate::protocol::{Capabilities, CloseForm, Codec};
+use crate::write_buf::WriteBuf;
+
+/// The codec of a raw byte stream: what has come is a binary message, and what is sent goes out
+/// as it is. There are no message boundaries, no pings and no closing handshake.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RawCodec;
+
+impl Codec for RawCodec {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        if src.is_empty() {
+            return Ok(None);
+        }
+        let payload = src.split().freeze();
+        Ok(Some(Event::Data(Piece {
+            kind: Kind::Binary,
+            payload,
+            end: true,
+        })))
+    }
+
+    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        match event {
+            Event::Data(piece) => dst.put(piece.payload),
+            // The end of the stream is the only close there is.
+            Event::Close(_) => {}
+            Event::Ping(_) | Event::Pong(_) => {
+                return Err(EncodeError::Unsupported {
+                    event: "ping or pong",
+                    protocol: "raw",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            binary: true,
+            ping: false,
+            close: CloseForm::Eof,
+        }
+    }
+}
+
+impl RawCodec {
+    /// A codec for [`Session::new`](crate::Session::new).
+    pub fn boxed() -> Box<dyn Codec> {
+        Box::new(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn passes_bytes_as_they_are() {
+        let mut src = BytesMut::from("abc");
+        let piece = Piece {
+            kind: Kind::Binary,
+            payload: Bytes::from_static(b"abc"),
+            end: true,
+        };
+        assert_eq!(
+            RawCodec.decode(&mut src),
+            Ok(Some(Event::Data(piece.clone())))
+        );
+        assert_eq!(RawCodec.decode(&mut src), Ok(None));
+        let mut dst = WriteBuf::new();
+        RawCodec.encode(Event::Data(piece), &mut dst).unwrap();
+        assert_eq!(bytes::Buf::chunk(&dst), b"abc");
+    }
+}

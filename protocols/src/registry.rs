@@ -1,0 +1,33 @@
+//! The list: one line for each protocol.
+
+use crate::hixie::{Hixie75, Hixie76};
+use crate::hybi::{HYBI01, HYBI02, HYBI03, HYBI04, HYBI05, HYBI06, HYBI07, HYBI10, Hybi};
+use crate::protocol::Protocol;
+use crate::rfc6455::RFC6455;
+
+/// Every protocol there is, oldest first.
+pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &Hixie75,
+    &Hixie76,
+    &Hybi(&HYBI01),
+    &Hybi(&HYBI02),
+    &Hybi(&HYBI03),
+    &Hybi(&HYBI04),
+    &Hybi(&HYBI05),
+    &Hybi(&HYBI06),
+    &Hybi(&HYBI07),
+    &Hybi(&HYBI10),
+    &Hybi(&RFC6455),
+];
+
+/// The protocols that a server speaks if nothing else is said: those of stock browsers, but for
+/// Hixie-75, which proves nothing about its client.
+pub const DEFAULT: &[&str] = &["hixie-76", "hybi-07", "hybi-10", "rfc6455"];
+
+/// The protocol of this name.
+pub fn find(name: &str) -> Option<&'static dyn Protocol> {
+    PROTOCOLS
+        .iter()
+        .find(|protocol| protocol.name() == name)
+        .copied()
+}

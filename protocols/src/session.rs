@@ -1,0 +1,463 @@
+//! What is the same in every protocol, written once above the codecs: pongs, the closing
+//! handshake, limits, text that must be UTF-8, and timers.
+//!
+//! ```text
+//!                 close()                        Close received
+//!   Open ───────────────────────▶ Closing ───────────────────────▶ Closed
+//!     │                                                              ▲
+//!     └──────── Close received (answered), end of stream, error ─────┘
+//! ```
+//!
+//! Nothing here reads a clock. [`Session::timer`] names what to wait for and how long; whoever
+//! owns the session waits, and calls [`Session::handle_timeout`].
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+
+use crate::error::{EncodeError, ProtocolError};
+use crate::message::{Close, Event, Kind, Message, Piece};
+use crate::protocol::{Capabilities, CloseForm, Codec};
+use crate::utf8::Utf8Validator;
+use crate::write_buf::WriteBuf;
+
+/// With this much waiting to go out, pongs are held back: only the newest is sent, once there is
+/// room (RFC 6455 §5.5.3 allows to answer only the latest ping).
+const PONG_ROOM: usize = 4096;
+
+/// How a session behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// Bytes of payload in a message that is received.
+    pub max_message: u64,
+    /// How long our closing handshake waits for its answer.
+    pub close_timeout: Duration,
+    /// How long nothing may be received before the peer is given up; `None` for ever.
+    pub idle_timeout: Option<Duration>,
+    /// After how much silence a ping is sent, in protocols that have pings; a peer that is silent
+    /// for as long again is given up. `None` sends none.
+    pub ping_interval: Option<Duration>,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            max_message: 64 << 20,
+            close_timeout: Duration::from_secs(3),
+            idle_timeout: None,
+            ping_interval: None,
+        }
+    }
+}
+
+/// What to wait for. A new timer starts when [`Session::timer`] answers differently than before,
+/// and again after each [`Session::handle_timeout`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// A look at whether the peer is still there.
+    KeepAlive(Duration),
+    /// The answer to our closing handshake.
+    Close(Duration),
+}
+
+/// Who began the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// We did.
+    Local,
+    /// The peer did.
+    Peer,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Who began it.
+    pub by: Side,
+    /// The code and reason that its beginner gave; `None` where the protocol or the peer gave
+    /// none.
+    pub close: Option<Close>,
+    /// Whether the closing handshake was completed, as far as the protocol has one.
+    pub clean: bool,
+}
+
+/// A codec, and everything above it that is the same in all protocols.
+///
+/// Feed it bytes with [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece), give
+/// it what to send, and drain [`outgoing`](Self::outgoing) after every call.
+#[derive(Debug)]
+pub struct Session<C = Box<dyn Codec>> {
+    codec: C,
+    config: SessionConfig,
+    outgoing: WriteBuf,
+    state: State,
+    /// The newest ping that is unanswered for want of room.
+    unanswered_ping: Option<Bytes>,
+    incoming: Incoming,
+    keep_alive: KeepAlive,
+}
+
+#[derive(Debug)]
+enum State {
+    Open,
+    /// We have sent a close and wait for the peer's.
+    Closing(Option<Close>),
+    Closed(Box<Closed>),
+}
+
+/// The message that is being received.
+#[derive(Debug, Default)]
+struct Incoming {
+    /// What has come of it, for [`Session::receive`].
+    assembled: BytesMut,
+    /// Its length so far; zero also before its first byte.
+    len: u64,
+    utf8: Utf8Validator,
+    /// Whether it has begun and not ended.
+    unfinished: bool,
+}
+
+/// What is known of the peer's being there: counted in ticks, so that no message costs a look at
+/// the clock.
+#[derive(Debug, Default)]
+struct KeepAlive {
+    /// Whether anything has come since the last tick.
+    heard: bool,
+    /// How many ticks have passed in silence.
+    silent: u32,
+}
+
+/// The idle timeout is looked at this many times before it ends: it is exact to a quarter.
+const IDLE_TICKS: u32 = 4;
+
+impl<C: Codec> Session<C> {
+    /// A session over a codec whose opening handshake is complete.
+    pub fn new(codec: C, config: SessionConfig) -> Self {
+        Self {
+            codec,
+            config,
+            outgoing: WriteBuf::new(),
+            state: State::Open,
+            unanswered_ping: None,
+            incoming: Incoming::default(),
+            keep_alive: KeepAlive::default(),
+        }
+    }
+
+    /// Takes the next whole message off `src`. `None` where more bytes are needed, or the session
+    /// is closed ([`closed`](Self::closed)).
+    ///
+    /// A message that lies in `src` in one piece is not copied.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke the protocol or a limit. The close frame that says so is in
+    /// [`outgoing`](Self::outgoing), and the session is closed.
+    pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
+        while let Some(event) = self.decode(src)? {
+            let Some(piece) = self.accept(event)? else {
+                continue;
+            };
+            if let Some(message) = self.assemble(piece)? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the next piece of a message off `src`, as [`receive`](Self::receive) takes whole
+    /// ones; for relays, which need not assemble. Do not mix the two within a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    pub fn receive_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        while let Some(event) = self.decode(src)? {
+            if let Some(piece) = self.accept(event)? {
+                if piece.kind == Kind::Text {
+                    let valid = self.incoming.utf8.advance(&piece.payload, piece.end);
+                    valid.or_else(|_| self.fail(ProtocolError::Utf8))?;
+                }
+                return Ok(Some(piece));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Says that the peer will send no more.
+    pub fn receive_eof(&mut self) {
+        let (by, close) = match &mut self.state {
+            State::Open => (Side::Peer, None),
+            State::Closing(close) => (Side::Local, close.take()),
+            State::Closed(_) => return,
+        };
+        // Where there is no closing handshake, the end of the stream is the regular one.
+        let eof_is_regular = self.codec.capabilities().close == CloseForm::Eof;
+        let clean = eof_is_regular && !self.incoming.unfinished;
+        self.state = State::Closed(Box::new(Closed { by, close, clean }));
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// The protocol cannot carry it, or the session is closing.
+    pub fn send(&mut self, message: Message) -> Result<(), EncodeError> {
+        self.send_piece(message.into())
+    }
+
+    /// Sends a piece of a message; the next must be of the same message until its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_piece(&mut self, piece: Piece) -> Result<(), EncodeError> {
+        if !matches!(self.state, State::Open) {
+            return Err(EncodeError::Closing);
+        }
+        self.codec.encode(Event::Data(piece), &mut self.outgoing)
+    }
+
+    /// Begins the closing handshake. In a protocol without one the session is closed at once,
+    /// and the end of the stream tells the peer.
+    pub fn close(&mut self, close: Option<Close>) {
+        if !matches!(self.state, State::Open) {
+            return;
+        }
+        self.send_close(close.clone());
+        self.state = match self.codec.capabilities().close {
+            CloseForm::Eof => State::Closed(Box::new(Closed {
+                by: Side::Local,
+                close,
+                clean: true,
+            })),
+            CloseForm::Bare | CloseForm::Code => State::Closing(close),
+        };
+    }
+
+    /// What waits to be written. Drain it after every call.
+    pub fn outgoing(&mut self) -> &mut WriteBuf {
+        if self.unanswered_ping.is_some() && self.outgoing.len() < PONG_ROOM {
+            self.answer_ping();
+        }
+        &mut self.outgoing
+    }
+
+    /// What to wait for; `None` for nothing.
+    pub fn timer(&self) -> Option<Timer> {
+        match self.state {
+            State::Open => self.tick().map(Timer::KeepAlive),
+            State::Closing(_) => Some(Timer::Close(self.config.close_timeout)),
+            State::Closed(_) => None,
+        }
+    }
+
+    /// Says that the time of [`timer`](Self::timer) has passed.
+    ///
+    /// # Errors
+    ///
+    /// The peer has been silent for too long; the session is closed. A closing handshake that is
+    /// not answered ends the session without an error, not clean.
+    pub fn handle_timeout(&mut self) -> Result<(), ProtocolError> {
+        match &mut self.state {
+            State::Open => self.look_for_peer(),
+            State::Closing(close) => {
+                let close = close.take();
+                self.state = State::Closed(Box::new(Closed {
+                    by: Side::Local,
+                    close,
+                    clean: false,
+                }));
+                Ok(())
+            }
+            State::Closed(_) => Ok(()),
+        }
+    }
+
+    /// Whether the session is open: neither side has begun to close it.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open)
+    }
+
+    /// How the session ended, once it has.
+    pub fn closed(&self) -> Option<&Closed> {
+        match &self.state {
+            State::Closed(closed) => Some(closed),
+            State::Open | State::Closing(_) => None,
+        }
+    }
+
+    /// What can be sent.
+    pub fn capabilities(&self) -> Capabilities {
+        self.codec.capabilities()
+    }
+
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        if let State::Closed(_) = self.state {
+            // RFC 6455 §5.5.1: what comes after a close frame is not looked at.
+            src.clear();
+            return Ok(None);
+        }
+        let event = self.codec.decode(src).or_else(|error| self.fail(error))?;
+        self.keep_alive.heard |= event.is_some();
+        Ok(event)
+    }
+
+    /// Deals with an event; hands out the data.
+    fn accept(&mut self, event: Event) -> Result<Option<Piece>, ProtocolError> {
+        match event {
+            Event::Data(piece) => {
+                let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
+                let limit = self.config.max_message;
+                if len > limit {
+                    return self.fail(ProtocolError::MessageTooLong { limit });
+                }
+                self.incoming.len = if piece.end { 0 } else { len };
+                self.incoming.unfinished = !piece.end;
+                Ok(Some(piece))
+            }
+            Event::Ping(payload) => {
+                self.unanswered_ping = Some(payload);
+                if self.outgoing.len() < PONG_ROOM {
+                    self.answer_ping();
+                }
+                Ok(None)
+            }
+            // Unsolicited pongs are a keep-alive of IE 10 and .NET.
+            Event::Pong(_) => Ok(None),
+            Event::Close(close) => {
+                self.closed_by_peer(close);
+                Ok(None)
+            }
+        }
+    }
+
+    fn closed_by_peer(&mut self, close: Option<Close>) {
+        let closed = match &mut self.state {
+            State::Open => {
+                // RFC 6455 §5.5.1: the answer carries the code it answers.
+                self.send_close(close.as_ref().map(|close| close.code.into()));
+                Closed {
+                    by: Side::Peer,
+                    close,
+                    clean: true,
+                }
+            }
+            State::Closing(ours) => Closed {
+                by: Side::Local,
+                close: ours.take(),
+                clean: true,
+            },
+            State::Closed(_) => return,
+        };
+        self.state = State::Closed(Box::new(closed));
+    }
+
+    fn assemble(&mut self, piece: Piece) -> Result<Option<Message>, ProtocolError> {
+        let incoming = &mut self.incoming;
+        let whole = piece.end && incoming.assembled.is_empty();
+        if piece.kind == Kind::Text && !whole {
+            let valid = incoming.utf8.advance(&piece.payload, piece.end);
+            valid.or_else(|_| self.fail(ProtocolError::Utf8))?;
+        }
+        let payload = if whole {
+            piece.payload
+        } else {
+            self.incoming.assembled.extend_from_slice(&piece.payload);
+            if !piece.end {
+                return Ok(None);
+            }
+            std::mem::take(&mut self.incoming.assembled).freeze()
+        };
+        match piece.kind {
+            Kind::Binary => Ok(Some(Message::Binary(payload))),
+            Kind::Text => match ByteString::try_from(payload) {
+                Ok(text) => Ok(Some(Message::Text(text))),
+                Err(_) => self.fail(ProtocolError::Utf8),
+            },
+        }
+    }
+
+    fn answer_ping(&mut self) {
+        if let (State::Open, Some(payload)) = (&self.state, self.unanswered_ping.take()) {
+            // A codec that reads pings writes pongs of the same length.
+            let written = self.codec.encode(Event::Pong(payload), &mut self.outgoing);
+            debug_assert!(written.is_ok(), "{written:?}");
+        }
+    }
+
+    fn send_close(&mut self, close: Option<Close>) {
+        // Every codec has some form of close, if only none at all.
+        let written = self.codec.encode(Event::Close(close), &mut self.outgoing);
+        debug_assert!(written.is_ok(), "{written:?}");
+    }
+
+    /// Closes the session with the code that names the breach.
+    fn fail<T>(&mut self, error: ProtocolError) -> Result<T, ProtocolError> {
+        let close = Close::new(error.close_code(), error.to_string());
+        if let State::Open = self.state {
+            self.send_close(Some(close.clone()));
+        }
+        let closed = Closed {
+            by: Side::Local,
+            close: Some(close),
+            clean: false,
+        };
+        self.state = State::Closed(Box::new(closed));
+        Err(error)
+    }
+
+    /// How often to look whether the peer is there.
+    fn tick(&self) -> Option<Duration> {
+        let idle = self
+            .config
+            .idle_timeout
+            .and_then(|timeout| timeout.checked_div(IDLE_TICKS));
+        let ping = self
+            .config
+            .ping_interval
+            .filter(|_| self.codec.capabilities().ping);
+        match (idle, ping) {
+            (Some(idle), Some(ping)) => Some(idle.min(ping)),
+            (idle, ping) => idle.or(ping),
+        }
+    }
+
+    fn look_for_peer(&mut self) -> Result<(), ProtocolError> {
+        let Some(tick) = self.tick() else {
+            return Ok(());
+        };
+        if std::mem::take(&mut self.keep_alive.heard) {
+            self.keep_alive.silent = 0;
+            return Ok(());
+        }
+        let before = tick.saturating_mul(self.keep_alive.silent);
+        self.keep_alive.silent = self.keep_alive.silent.saturating_add(1);
+        let silence = tick.saturating_mul(self.keep_alive.silent);
+        if self
+            .config
+            .idle_timeout
+            .is_some_and(|timeout| silence >= timeout)
+        {
+            return self.fail(ProtocolError::Idle);
+        }
+        let Some(interval) = self
+            .config
+            .ping_interval
+            .filter(|_| self.capabilities().ping)
+        else {
+            return Ok(());
+        };
+        if silence >= interval.saturating_mul(2) {
+            return self.fail(ProtocolError::Unanswered);
+        }
+        if before < interval && silence >= interval {
+            let ping = self
+                .codec
+                .encode(Event::Ping(Bytes::new()), &mut self.outgoing);
+            debug_assert!(ping.is_ok(), "{ping:?}");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! Bytes on the way out.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes};
+
+/// Payloads of this many bytes and more are chained instead of copied: a copy of a kilobyte
+/// costs about what the bookkeeping of one more slice in a vectored write does.
+const CHAIN: usize = 1024;
+
+/// Bytes that wait to be written: small ones copied together, large payloads chained by
+/// reference, all of them offered to one vectored write through [`Buf`].
+#[derive(Debug, Default)]
+pub struct WriteBuf {
+    /// Everything that was copied, in order.
+    copied: Vec<u8>,
+    /// How much of `copied` has been written.
+    written: usize,
+    /// Large payloads, each with the position in `copied` before which it is due.
+    chained: VecDeque<(usize, Bytes)>,
+    /// Bytes in `chained`.
+    chained_len: usize,
+}
+
+impl WriteBuf {
+    /// An empty buffer; allocates nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An empty buffer that copies into the given allocation.
+    pub fn with_buffer(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self {
+            copied: buffer,
+            ..Self::default()
+        }
+    }
+
+    /// Gives back the allocation of an empty buffer, to be used elsewhere; `None` while bytes
+    /// wait, or where there is none.
+    pub fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        let idle = self.is_empty() && self.copied.capacity() > 0;
+        idle.then(|| std::mem::take(&mut self.copied))
+    }
+
+    /// Whether this buffer has an allocation to copy into.
+    pub fn has_buffer(&self) -> bool {
+        self.copied.capacity() > 0
+    }
+
+    /// Lends an allocation to an empty buffer that has none.
+    pub fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
+        if !self.has_buffer() {
+            buffer.clear();
+            self.copied = buffer;
+        }
+    }
+
+    /// Appends a copy.
+    pub fn put_slice(&mut self, bytes: &[u8]) {
+        self.copied.extend_from_slice(bytes);
+    }
+
+    /// Appends one byte.
+    pub fn put_u8(&mut self, byte: u8) {
+        self.copied.push(byte);
+    }
+
+    /// Appends a payload: a copy where it is small, a reference where it is large.
+    pub fn put(&mut self, payload: Bytes) {
+        if payload.len() < CHAIN {
+            self.copied.extend_from_slice(&payload);
+        } else {
+            self.chained_len = self.chained_len.saturating_add(payload.len());
+            self.chained.push_back((self.copied.len(), payload));
+        }
+    }
+
+    /// Appends a copy and returns it, to be changed in place.
+    pub fn put_mut(&mut self, bytes: &[u8]) -> &mut [u8] {
+        let start = self.copied.len();
+        self.copied.extend_from_slice(bytes);
+        self.copied.get_mut(start..).unwrap_or_default()
+    }
+
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.copied
+            .len()
+            .saturating_sub(self.written)
+            .saturating_add(self.chained_len)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.written == self.copied.len() && self.chained.is_empty()
+    }
+
+    /// The copied bytes that are due before the first chained payload.
+    fn due(&self) -> &[u8] {
+        let end = self
+            .chained
+            .front()
+            .map_or(self.copied.len(), |(at, _)| *at);
+        self.copied.get(self.written..end).unwrap_or_default()
+    }
+}
+
+impl Buf for WriteBuf {
+    fn remaining(&self) -> usize {
+        self.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        match self.due() {
+            [] => self.chained.front().map_or(&[], |(_, payload)| payload),
+            due => due,
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        let mut from = self.written;
+        let ends = self
+            .chained
+            .iter()
+            .map(|(at, payload)| (*at, payload.as_ref()));
+        let slices = ends
+            .chain([(self.copied.len(), &[][..])])
+            .flat_map(|(at, payload)| {
+                let copied = self.copied.get(from..at).unwrap_or_default();
+                from = at;
+                [copied, payload]
+            })
+            .filter(|slice| !slice.is_empty());
+        dst.iter_mut()
+            .zip(slices)
+            .map(|(place, slice)| *place = IoSlice::new(slice))
+            .count()
+    }
+
+    /// # Panics
+    ///
+    /// Where `count` is more than waits, as [`Buf`] has it.
+    fn advance(&mut self, mut count: usize) {
+        assert!(
+            count <= self.len(),
+            "advanced past the end of a write buffer"
+        );
+        while count > 0 {
+            let due = self.due().len();
+            if due > 0 {
+                let step = due.min(count);
+                self.written = self.written.saturating_add(step);
+                count = count.saturating_sub(step);
+            } else if let Some((_, payload)) = self.chained.front_mut() {
+                let step = payload.len().min(count);
+                payload.advance(step);
+                self.chained_len = self.chained_len.saturating_sub(step);
+                count = count.saturating_sub(step);
+                if payload.is_empty() {
+                    self.chained.pop_front();
+                }
+            }
+        }
+        if self.is_empty() {
+            self.copied.clear();
+            self.written = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (WriteBuf, Vec<u8>) {
+        let mut buf = WriteBuf::new();
+        let mut whole = Vec::new();
+        for (byte, len) in [
+            (1u8, 3usize),
+            (2, 2000),
+            (3, 1500),
+            (4, 5),
+            (5, CHAIN),
+            (6, 1),
+        ] {
+            buf.put(Bytes::from(vec![byte; len]));
+            whole.extend(vec![byte; len]);
+        }
+        (buf, whole)
+    }
+
+    #[test]
+    fn keeps_the_order_of_copied_and_chained_bytes() {
+        for step in [1, 2, 7, 999, 1024, 4096, 100_000] {
+            let (mut buf, whole) = sample();
+            let mut out = Vec::new();
+            while buf.has_remaining() {
+                assert_eq!(buf.len(), whole.len() - out.len());
+                let mut slices = [IoSlice::new(&[]); 3];
+                let filled = buf.chunks_vectored(&mut slices);
+                let all: Vec<u8> = slices[..filled]
+                    .iter()
+                    .flat_map(|s| s.iter().copied())
+                    .take(step)
+                    .collect();
+                assert!(!all.is_empty());
+                buf.advance(all.len());
+                out.extend(all);
+            }
+            assert_eq!(out, whole, "step {step}");
+            assert!(buf.is_empty() && buf.take_buffer().is_some());
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_never_empty_while_bytes_wait() {
+        let (mut buf, whole) = sample();
+        let mut out = Vec::new();
+        while buf.has_remaining() {
+            let chunk = buf.chunk().to_vec();
+            assert!(!chunk.is_empty());
+            buf.advance(chunk.len());
+            out.extend(chunk);
+        }
+        assert_eq!(out, whole);
+    }
+}
