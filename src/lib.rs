@@ -1,1 +1,101 @@
+//! One port that speaks every WebSocket protocol ever shipped, and one connection type behind it.
+#![doc = ""]
+//! # Bird's eye
+//!
+//! ```text
+//!           bytes                 events                     messages
+//!  socket ────────▶  Codec  ────────────────▶  Session  ────────────────▶  Connection ──▶ application or upstream
+//!  socket ◀────────  Codec  ◀────────────────  Session  ◀────────────────  Connection ◀── application or upstream
+//!            one per protocol,       written once: pongs, closing       transport + session:
+//!            pure, nom               handshake, limits, deadlines       the only I/O
+//!  └────────────── crate polysock-protocols: no I/O, no clock ─────────┘└──────────── crate polysock ────────────┘
+//! ```
+//!
+//! Three ideas carry it. *A protocol is a value in a list*: it recognises an opening handshake,
+//! answers it, can also dial it, and yields a codec; nothing else knows its name. *What is the
+//! same in every protocol is written once*, above the codecs, in the session. *There is one
+//! connection type*: a browser on Hixie-76 and a plain TCP upstream are both a [`Connection`], and
+//! a gateway is two of them, joined.
+//!
+//! # Code map
+//!
+//! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
+//!
+//! ```text
+//!   error · settings          what can fail, what can be told
+//!   transport · shutdown      byte streams and how they end; who tells connections to go
+//!   buffers · access_log      what the connections of a thread share; a line at open and close
+//!   connection                messages in and out, and pieces of them for relays
+//!   handshake                 an opening handshake that waits for an answer
+//!   sniffer                   what a connection is, by its first bytes
+//!   application · upstream    what serves connections; what stands behind a gateway
+//!   apps · http               echo, chat, relay; ordinary HTTP on the same port
+//!   listener · gateway        accepting, and handing on
+//!   worker                    threads with a runtime each
+//!   cli                       the program's command line (not in the library)
+//! ```
+//!
+//! The protocols are in the crate [`polysock_protocols`]; its `protocol` module is the seam.
+//!
+//! # The way of a connection
+//!
+//! A worker accepts it and spawns one task, its only owner from then on. The sniffer reads into
+//! one buffer until the head is complete; one of the enabled protocols takes it, and the
+//! [`Application`] gets a [`Handshake`]. To accept is to write the answer and to have a
+//! [`Connection`], over the same buffer with whatever came early. A head that is no WebSocket's
+//! goes, with the buffer, to `http`.
+//!
+//! # Invariants
+//!
+//! - Nothing a peer sends makes us panic, and nothing it only announces is reserved.
+//! - All state of a connection is in the `Connection`: no future holds a cursor.
+//! - An idle connection holds no buffer.
+//! - While 64 KiB wait to go out, nothing more is taken in.
+//! - Every wait on a peer has a deadline, but for messages of an open connection.
+//!
+//! # Lexicon
+//!
+//! *Opening handshake*, *frame*, *fragment*, *close code*, *subprotocol*: as in RFC 6455.
+//! *Piece*: a run of bytes out of a message, cut anywhere. *Upstream*: what stands behind the
+//! gateway. *Relay*: the application that joins a client to it. *Linger*: to wait, after the last
+//! word, until the peer has hung up.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access_log;
+mod application;
+pub mod apps;
+mod buffers;
+mod connection;
+mod error;
+mod gateway;
+mod handshake;
+mod http;
+mod listener;
+mod settings;
+mod shutdown;
+mod sniffer;
+mod transport;
+pub mod upstream;
+mod worker;
+
+pub use polysock_protocols as protocols;
+pub use polysock_protocols::{
+    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Kind, Message, Piece,
+    Rejection, Request, Side,
+};
+
+pub use self::application::Application;
+pub use self::connection::{Connection, Traffic};
+pub use self::error::{BoxError, ConnectionError};
+pub use self::gateway::{Drained, Gateway};
+pub use self::handshake::Handshake;
+pub use self::http::Pages;
+pub use self::settings::{Origins, Settings};
+pub use self::shutdown::Shutdown;
+pub use self::transport::Transport;
+pub use self::worker::Workers;
+
+/// Bytes that nobody can predict, for masking keys and nonces.
+fn entropy(bytes: &mut [u8]) {
+    rand::Rng::fill(&mut rand::rng(), bytes);
+}

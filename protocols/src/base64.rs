@@ -78,7 +78,7 @@ impl<C> Base64<C> {
         if self.padded && !groups.is_empty() {
             return Err(ProtocolError::Base64);
         }
-        self.padded = groups.ends_with(b"=") && !piece.end;
+        self.padded = !piece.end && (self.padded || groups.ends_with(b"="));
         let payload = STANDARD.decode(groups).map_err(|_| ProtocolError::Base64)?;
         Ok(Piece {
             kind: Kind::Binary,

@@ -38,15 +38,21 @@ pub enum HandshakeError {
     /// The `Connection` field does not contain the token `upgrade`.
     #[error("the Connection field does not list `upgrade`")]
     Connection,
-    /// The `Upgrade` field is missing or does not contain the token `websocket`.
+    /// The `Upgrade` field is missing.
+    #[error("the Upgrade field is missing")]
+    NoUpgrade,
+    /// The `Upgrade` field does not contain the token `websocket`, or is repeated with others.
     #[error("the Upgrade field does not list `websocket`")]
     Upgrade,
     /// A body is announced; an opening handshake has none.
     #[error("an opening handshake has no body")]
     Body,
-    /// `Sec-WebSocket-Version` or `Sec-WebSocket-Draft` names nothing that is spoken here.
+    /// `Sec-WebSocket-Version` names nothing that is spoken here.
     #[error("unsupported Sec-WebSocket-Version")]
     Version,
+    /// `Sec-WebSocket-Draft` names nothing that is spoken here.
+    #[error("unsupported Sec-WebSocket-Draft")]
+    Draft,
     /// The version is not a number, or stands there twice.
     #[error("malformed Sec-WebSocket-Version")]
     MalformedVersion,
@@ -91,7 +97,8 @@ impl HandshakeError {
             Self::HeadTooLong { .. } | Self::TooManyFields { .. } => 431,
             Self::Method => 405,
             // RFC 6455 §4.2.2, item 4: an unsupported version is answered with 426 and a list.
-            Self::Version => 426,
+            // A request that only lacks Upgrade, as proxies strip it, is told what to upgrade to.
+            Self::Version | Self::NoUpgrade => 426,
             Self::Status(_) | Self::Answer(_) | Self::Dial(_) => 502,
             Self::Malformed(_)
             | Self::HttpVersion
@@ -99,6 +106,7 @@ impl HandshakeError {
             | Self::Connection
             | Self::Upgrade
             | Self::Body
+            | Self::Draft
             | Self::MalformedVersion
             | Self::Disabled(_)
             | Self::Key

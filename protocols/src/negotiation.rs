@@ -116,7 +116,14 @@ fn check(head: &Head) -> Result<(), HandshakeError> {
     if !head.lists("connection", "upgrade") {
         return Err(HandshakeError::Connection);
     }
-    if !head.lists("upgrade", "websocket") {
+    if !head.has("upgrade") {
+        return Err(HandshakeError::NoUpgrade);
+    }
+    // Several tokens are a choice; several fields that differ are a proxy and a server misled.
+    let is_websocket = |token: &[u8]| token.eq_ignore_ascii_case(b"websocket");
+    let repeated = head.values("upgrade").nth(1).is_some();
+    if !head.lists("upgrade", "websocket") || (repeated && !head.list("upgrade").all(is_websocket))
+    {
         return Err(HandshakeError::Upgrade);
     }
     // Bytes behind an upgrade belong to the new protocol. A body there is how requests are
@@ -154,7 +161,7 @@ fn unrecognised(head: &Head) -> HandshakeError {
     ) {
         (true, true, false) => match head.value("sec-websocket-draft") {
             None | Some(b"0") => HandshakeError::Disabled("hixie-76"),
-            Some(_) => HandshakeError::Version,
+            Some(_) => HandshakeError::Draft,
         },
         (false, false, true) => HandshakeError::MalformedVersion,
         (true, _, true) | (_, true, true) => HandshakeError::Keys("with Sec-WebSocket-Key as well"),
@@ -202,6 +209,7 @@ impl Rejection {
         let versioned = matches!(
             error,
             HandshakeError::Version
+                | HandshakeError::Draft
                 | HandshakeError::MalformedVersion
                 | HandshakeError::Disabled(_)
                 | HandshakeError::Key

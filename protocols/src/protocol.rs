@@ -37,6 +37,11 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     /// the wire and, on plain TCP, poison the caches of transparent proxies (RFC 6455 §10.3).
     fn is_masked(&self) -> bool;
 
+    /// Whether a client may offer more than one subprotocol.
+    fn lists_subprotocols(&self) -> bool {
+        true
+    }
+
     /// Looks at a complete head. The recognisers are disjoint: no two say [`Match::Yes`] to the
     /// same head.
     fn recognise(&self, head: &Head) -> Match;

@@ -219,21 +219,14 @@ impl<C: Codec> Session<C> {
         self.codec.encode(Event::Data(piece), &mut self.outgoing)
     }
 
-    /// Begins the closing handshake. In a protocol without one the session is closed at once,
-    /// and the end of the stream tells the peer.
+    /// Begins the closing handshake; messages may still come until it is complete. In a protocol
+    /// without one, whoever owns the transport ends its sending direction instead
+    /// ([`CloseForm::Eof`]), once [`outgoing`](Self::outgoing) is written.
     pub fn close(&mut self, close: Option<Close>) {
-        if !matches!(self.state, State::Open) {
-            return;
+        if matches!(self.state, State::Open) {
+            self.send_close(close.clone());
+            self.state = State::Closing(close);
         }
-        self.send_close(close.clone());
-        self.state = match self.codec.capabilities().close {
-            CloseForm::Eof => State::Closed(Box::new(Closed {
-                by: Side::Local,
-                close,
-                clean: true,
-            })),
-            CloseForm::Bare | CloseForm::Code => State::Closing(close),
-        };
     }
 
     /// What waits to be written. Drain it after every call.
@@ -410,17 +403,15 @@ impl<C: Codec> Session<C> {
 
     /// How often to look whether the peer is there.
     fn tick(&self) -> Option<Duration> {
-        let idle = self
-            .config
-            .idle_timeout
-            .and_then(|timeout| timeout.checked_div(IDLE_TICKS));
         let ping = self
             .config
             .ping_interval
             .filter(|_| self.codec.capabilities().ping);
-        match (idle, ping) {
-            (Some(idle), Some(ping)) => Some(idle.min(ping)),
-            (idle, ping) => idle.or(ping),
+        match (self.config.idle_timeout, ping) {
+            (None, ping) => ping,
+            // A divisor of the ping interval too, or the ping would be late and the peer idle
+            // before it was asked.
+            (Some(idle), ping) => ping.unwrap_or(idle).min(idle).checked_div(IDLE_TICKS),
         }
     }
 

@@ -9,6 +9,10 @@ use bytes::{Buf, Bytes};
 /// costs about what the bookkeeping of one more slice in a vectored write does.
 const CHAIN: usize = 1024;
 
+/// Once this many bytes have been written and are half of what was copied, they are dropped: a
+/// buffer that is never quite empty must not keep all that went through it.
+const COMPACT: usize = 4096;
+
 /// Bytes that wait to be written: small ones copied together, large payloads chained by
 /// reference, all of them offered to one vectored write through [`Buf`].
 #[derive(Debug, Default)]
@@ -98,6 +102,15 @@ impl WriteBuf {
         self.written == self.copied.len() && self.chained.is_empty()
     }
 
+    /// Drops what has been written.
+    fn compact(&mut self) {
+        self.copied.drain(..self.written);
+        for (at, _) in &mut self.chained {
+            *at = at.saturating_sub(self.written);
+        }
+        self.written = 0;
+    }
+
     /// The copied bytes that are due before the first chained payload.
     fn due(&self) -> &[u8] {
         let end = self
@@ -167,6 +180,8 @@ impl Buf for WriteBuf {
         if self.is_empty() {
             self.copied.clear();
             self.written = 0;
+        } else if self.written >= COMPACT.max(self.copied.len().div_ceil(2)) {
+            self.compact();
         }
     }
 }

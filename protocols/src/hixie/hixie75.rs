@@ -49,6 +49,10 @@ impl Protocol for Hixie75 {
         false
     }
 
+    fn lists_subprotocols(&self) -> bool {
+        false
+    }
+
     /// A request with any `Sec-WebSocket-` field belongs to a later protocol.
     fn recognise(&self, head: &Head) -> Match {
         let later = head.fields().any(|(name, _)| {
@@ -83,7 +87,6 @@ impl Protocol for Hixie75 {
         dialled_subprotocol(dial)?;
         Ok(Box::new(Call {
             dial: dial.clone(),
-            secure: context.secure,
             limits: context.limits,
             scanner: None,
         }))
@@ -121,7 +124,6 @@ impl Responder for Answer {
 #[derive(Debug)]
 struct Call {
     dial: Dial,
-    secure: bool,
     limits: Limits,
     /// Where the answer has been looked at; `None` before the request is out.
     scanner: Option<HeadScanner>,
@@ -155,7 +157,7 @@ impl Dialer for Call {
         let Some(head) = Head::take(scanner, src)? else {
             return Ok(None);
         };
-        let response = check_answer(head, "WebSocket-", dial, self.secure)?;
+        let response = check_answer(head, "WebSocket-", dial)?;
         let codec = HixieCodec::new(FLAVOUR, self.limits);
         let codec = base64::dialled(codec, response.subprotocol.as_deref());
         Ok(Some(Dialled { response, codec }))

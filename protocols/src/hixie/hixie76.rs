@@ -50,6 +50,10 @@ impl Protocol for Hixie76 {
         false
     }
 
+    fn lists_subprotocols(&self) -> bool {
+        false
+    }
+
     fn recognise(&self, head: &Head) -> Match {
         if !has_keys(head) {
             return Match::No;
@@ -212,7 +216,6 @@ pub(crate) struct Call {
     offered: Option<String>,
     /// The value of `Sec-WebSocket-Draft`.
     draft: Option<&'static str>,
-    secure: bool,
     entropy: fn(&mut [u8]),
     progress: Progress,
 }
@@ -243,7 +246,6 @@ impl Call {
             dial: dial.clone(),
             offered,
             draft,
-            secure: context.secure,
             entropy: context.entropy,
             progress: Progress::Begin,
         }
@@ -269,7 +271,7 @@ impl Call {
                     let Some(head) = Head::take(scanner, src)? else {
                         return Ok(None);
                     };
-                    let response = check_answer(head, "Sec-WebSocket-", &self.dial, self.secure)?;
+                    let response = check_answer(head, "Sec-WebSocket-", &self.dial)?;
                     self.progress = Progress::Digest {
                         response,
                         expected: *expected,
@@ -347,7 +349,6 @@ pub(super) fn check_answer(
     head: Head,
     prefix: &str,
     dial: &Dial,
-    secure: bool,
 ) -> Result<Response, HandshakeError> {
     match head.status() {
         Some(101) => {}
@@ -368,7 +369,11 @@ pub(super) fn check_answer(
         return Err(HandshakeError::Answer("origin"));
     }
     // Only that there is one: behind a gateway a server knows itself by another address.
-    let scheme = if secure { &b"wss://"[..] } else { b"ws://" };
+    let scheme = if dial.secure {
+        &b"wss://"[..]
+    } else {
+        b"ws://"
+    };
     if !head
         .value(&format!("{prefix}Location"))
         .is_some_and(|value| value.starts_with(scheme))

@@ -326,10 +326,12 @@ pub(crate) fn request(
         .single("host", HandshakeError::Host)?
         .ok_or(HandshakeError::Host)?;
     let host = text(host, HandshakeError::Host)?;
-    let target = text(
-        origin_form(head.target()),
-        HandshakeError::Malformed("target"),
-    )?;
+    // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS.
+    let target = origin_form(head.target());
+    if !target.starts_with(b"/") {
+        return Err(HandshakeError::Malformed("target"));
+    }
+    let target = text(target, HandshakeError::Malformed("target"))?;
     let origin = head.single("origin", HandshakeError::Origin)?;
     let origin = origin
         .map(|value| text(value, HandshakeError::Origin))

@@ -235,6 +235,11 @@ impl Dialect {
         }
     }
 
+    /// Whether half a code in a close frame is a breach: it was not before version 8.
+    pub(crate) fn refuses_half_a_code(&self) -> bool {
+        matches!(self.announced, Announced::Version(8..))
+    }
+
     /// What a code from a peer means; `None` where it must not stand on the wire.
     pub(crate) fn incoming(&self, code: u16) -> Option<CloseCode> {
         match (self.close, code) {

@@ -254,7 +254,7 @@ impl HybiCodec {
             return Ok(Event::Close(None));
         };
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-            let half = strict && !payload.is_empty();
+            let half = self.dialect.refuses_half_a_code() && !payload.is_empty();
             return if half {
                 Err(ProtocolError::CloseLength)
             } else {

@@ -1,0 +1,491 @@
+//! Which opening handshakes are taken and which are refused, by servers and by clients.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use bytes::BytesMut;
+use polysock_protocols::http::HeadLimits;
+use polysock_protocols::{
+    DEFAULT, Dial, HandshakeError, Negotiated, Negotiation, PROTOCOLS, Protocol, Rejection,
+};
+use support::{context, protocol, sample_client};
+
+const RFC6455: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+const HIXIE_75: &str = "GET /chat HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+    Host: example.com\r\nOrigin: http://example.com\r\n\r\n";
+const HIXIE_76: &str = "GET /chat HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+    Host: example.com\r\nOrigin: http://example.com\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
+    Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U";
+
+/// What becomes of a request, whole and byte by byte: a protocol's name or a status.
+fn outcome(request: &str, protocols: &[&'static dyn Protocol]) -> Result<&'static str, u16> {
+    let advance = |chunks: Vec<&[u8]>| {
+        let mut negotiation = Negotiation::new(protocols, HeadLimits::default());
+        let mut src = BytesMut::new();
+        for chunk in chunks {
+            src.extend_from_slice(chunk);
+            match negotiation.advance(&mut src, &context()) {
+                Ok(None) => {}
+                Ok(Some(Negotiated::WebSocket(opening))) => return Ok(opening.request.protocol),
+                Ok(Some(Negotiated::Http)) => return Ok("http"),
+                Err(error) => return Err(error.status()),
+            }
+        }
+        panic!("incomplete: {request:?}");
+    };
+    let whole = advance(vec![request.as_bytes()]);
+    let head = request.find("\r\n\r\n").unwrap_or(0) + 4;
+    if head == request.len() {
+        assert_eq!(
+            advance(request.as_bytes().chunks(1).collect()),
+            whole,
+            "bytewise"
+        );
+    }
+    whole
+}
+
+/// Checks what becomes of a request in which one text is replaced by another.
+fn assert_outcomes(base: &str, rows: &[(&str, &str, Result<&'static str, u16>)]) {
+    for (from, to, expected) in rows {
+        assert!(base.contains(from), "{from:?} does not occur");
+        let request = base.replacen(from, to, 1);
+        assert_eq!(outcome(&request, PROTOCOLS), *expected, "{request}");
+    }
+}
+
+#[test]
+fn what_all_protocols_demand_of_a_request() {
+    let many = format!("Host: example.com\r\n{}", "A: b\r\n".repeat(100));
+    let long = format!("Host: example.com\r\nA: {}\r\n", "b".repeat(17_000));
+    for (base, name) in [
+        (RFC6455, "rfc6455"),
+        (HIXIE_75, "hixie-75"),
+        (HIXIE_76, "hixie-76"),
+    ] {
+        assert_outcomes(
+            base,
+            &[
+                ("GET ", "GET ", Ok(name)),
+                ("GET ", "POST ", Err(405)),
+                ("GET ", "get ", Err(405)),
+                ("HTTP/1.1", "HTTP/1.0", Err(400)),
+                ("/chat", "chat", Err(400)),
+                ("/chat", "*", Err(400)),
+                ("/chat", "http://example.com:80/chat", Ok(name)),
+                ("Host: example.com\r\n", "", Err(400)),
+                ("Host: example.com", "Host: a\r\nHost: a", Err(400)),
+                ("Host: example.com", "Host:", Err(400)),
+                ("Host: example.com", "Host: a b", Err(400)),
+                ("Host: example.com", "Host: a:0", Err(400)),
+                ("Host: example.com", "Host: a:65536", Err(400)),
+                ("Host: example.com", "hOST: a:65535", Ok(name)),
+                ("Host: example.com", " Host: a", Err(400)),
+                ("Host: example.com", "Host : a", Err(400)),
+                ("Host: example.com", "Host: a\r\nB: c\r\n d", Err(400)),
+                ("Host: example.com", "Host: a\r\nB: \0", Err(400)),
+                ("Host: example.com\r\n", &many, Err(431)),
+                ("Host: example.com\r\n", &long, Err(431)),
+                ("Connection: Upgrade", "Connection: Downgrade", Err(400)),
+                (
+                    "Connection: Upgrade",
+                    "Connection: keep-alive, upgrade",
+                    Ok(name),
+                ),
+                (
+                    "Connection: Upgrade",
+                    "Connection: a\r\nConnection: UPGRADE",
+                    Ok(name),
+                ),
+                ("Connection: Upgrade\r\n", "", Err(400)),
+                ("Upgrade: ", "Upgrade:   ", Ok(name)),
+                ("Upgrade: ", "Upgrade: not", Err(400)),
+                ("Upgrade: ", "Upgrade: h2c, ", Ok(name)),
+                ("Upgrade: ", "Upgrade: websocket\r\nUpgrade: ", Ok(name)),
+                ("Upgrade: ", "Upgrade: h2c\r\nUpgrade: ", Err(400)),
+                ("Upgrade: ", "X-Upgrade: ", Err(426)),
+                ("Host:", "Transfer-Encoding: chunked\r\nHost:", Err(400)),
+                ("Host:", "Content-Length: 0\r\nHost:", Ok(name)),
+                ("Host:", "Content-Length: 1\r\nHost:", Err(400)),
+                (
+                    "Host:",
+                    "Content-Length: 0\r\nContent-Length: 0\r\nHost:",
+                    Err(400),
+                ),
+            ],
+        );
+    }
+    assert_eq!(
+        outcome(&HIXIE_75.replace("\r\n", "\n"), PROTOCOLS),
+        Ok("hixie-75")
+    );
+    let smuggled = HIXIE_75.replace("Host:", "Content-Length: 0\nHost:");
+    assert_eq!(outcome(&smuggled, PROTOCOLS), Err(400));
+}
+
+#[test]
+fn which_version_a_request_is_of() {
+    let version = "Sec-WebSocket-Version: 13";
+    assert_outcomes(
+        RFC6455,
+        &[
+            ("Version: 13", "Version: 4", Ok("hybi-04")),
+            ("Version: 13", "Version: 5", Ok("hybi-05")),
+            ("Version: 13", "Version: 6", Ok("hybi-06")),
+            ("Version: 13", "Version: 7", Ok("hybi-07")),
+            ("Version: 13", "version: 8", Ok("hybi-10")),
+            ("Version: 13", "Version: 0", Err(426)),
+            ("Version: 13", "Version: 9", Err(426)),
+            ("Version: 13", "Version: 14", Err(426)),
+            ("Version: 13", "Version: 99999999999999999999", Err(426)),
+            ("Version: 13", "Version:", Err(400)),
+            ("Version: 13", "Version: x", Err(400)),
+            ("Version: 13", "Version: -13", Err(400)),
+            ("Version: 13", "Version: 13, 8", Err(400)),
+            (
+                version,
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 13",
+                Err(400),
+            ),
+            (
+                version,
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key1: 1 2",
+                Ok("rfc6455"),
+            ),
+            (
+                version,
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Draft: 2",
+                Ok("rfc6455"),
+            ),
+            (version, "A: b", Err(400)),
+            (version, "Sec-WebSocket-Draft: 4", Err(400)),
+        ],
+    );
+    assert_outcomes(
+        HIXIE_76,
+        &[
+            ("Host:", "Sec-WebSocket-Draft: 0\r\nHost:", Ok("hixie-76")),
+            ("Host:", "Sec-WebSocket-Draft: 1\r\nHost:", Ok("hybi-01")),
+            ("Host:", "Sec-WebSocket-Draft: 2\r\nHost:", Ok("hybi-02")),
+            ("Host:", "Sec-WebSocket-Draft: 3\r\nHost:", Ok("hybi-03")),
+            ("Host:", "Sec-WebSocket-Draft: 4\r\nHost:", Err(400)),
+            ("Host:", "Sec-WebSocket-Draft:\r\nHost:", Err(400)),
+            ("Host:", "Content-Length: 8\r\nHost:", Ok("hixie-76")),
+            ("Host:", "Sec-WebSocket-Version: 13\r\nHost:", Err(400)),
+            ("Host:", "Sec-WebSocket-Key: x\r\nHost:", Err(400)),
+            ("Key1:", "Key3:", Err(400)),
+            ("Key2:", "Key3:", Err(400)),
+            ("Sec-WebSocket-Key1", "sec-websocket-KEY1", Ok("hixie-76")),
+        ],
+    );
+    assert_outcomes(
+        HIXIE_75,
+        &[
+            (
+                "Host:",
+                "WebSocket-Protocol: sample\r\nHost:",
+                Ok("hixie-75"),
+            ),
+            ("Host:", "Sec-WebSocket-Protocol: sample\r\nHost:", Err(400)),
+            ("Host:", "Sec-WebSocket-Draft: 0\r\nHost:", Err(400)),
+            ("Host:", "Sec-WebSocket-Nonce: x\r\nHost:", Err(400)),
+            ("Host:", "WebSocket-Location: ws://a/\r\nHost:", Err(400)),
+            ("\r\n\r\n", "\r\n\r\n^n:ds[4U", Err(400)),
+        ],
+    );
+}
+
+#[test]
+fn refuses_the_keys_that_no_client_makes() {
+    let key = "Key1: 4 @1  46546xW%0l 1 5";
+    assert_outcomes(
+        HIXIE_76,
+        &[
+            (key, "Key1: a b c", Err(400)),
+            (key, "Key1:", Err(400)),
+            (key, "Key1: 1234", Err(400)),
+            (key, "Key1: 1\t2", Err(400)),
+            (key, "Key1: 86 753 09", Err(400)),
+            (key, "Key1: 4294967296 x", Err(400)),
+            (key, "Key1: 99999999999999999999999 x", Err(400)),
+            (key, "Key1: 1 2\r\nSec-WebSocket-Key1: 1 2", Err(400)),
+            (key, "Key1: 4294967295 x", Ok("hixie-76")),
+            (key, "Key1: 0042 x", Ok("hixie-76")),
+            (key, "Key1: 0 x", Ok("hixie-76")),
+            ("Host:", "Sec-WebSocket-Protocol:\r\nHost:", Err(400)),
+            ("Host:", "Sec-WebSocket-Protocol: é\r\nHost:", Err(400)),
+        ],
+    );
+    let key = "dGhlIHNhbXBsZSBub25jZQ==";
+    assert_outcomes(
+        RFC6455,
+        &[
+            (key, "", Err(400)),
+            (key, "dGhlIHNhbXBsZSBub25jZQ", Ok("rfc6455")),
+            (key, "dGhlIHNhbXBsZSBub25j", Err(400)),
+            (key, "dGhlIHNhbXBsZSBub25jZWU=", Err(400)),
+            (key, "dGhlIHNhbXBsZSBub25jZ!==", Err(400)),
+            (
+                key,
+                "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Key: x",
+                Err(400),
+            ),
+            ("Sec-WebSocket-Key", "X-Key", Err(400)),
+            ("Host:", "Sec-WebSocket-Protocol: a b\r\nHost:", Err(400)),
+            (
+                "Host:",
+                "Sec-WebSocket-Protocol: a,\r\nSec-WebSocket-Protocol: b\r\nHost:",
+                Ok("rfc6455"),
+            ),
+            (
+                "Host:",
+                "Sec-WebSocket-Extensions: \r\nHost:",
+                Ok("rfc6455"),
+            ),
+            (
+                "Host:",
+                "Sec-WebSocket-Extensions: constructor\r\nHost:",
+                Ok("rfc6455"),
+            ),
+            (
+                "Host:",
+                "Sec-WebSocket-Extensions: a; b=\"\\c\r\nHost:",
+                Err(400),
+            ),
+        ],
+    );
+    // ws 0.4 sends fifteen bytes in version 8.
+    let short = RFC6455
+        .replace(key, "dGhlIHNhbXBsZSBub25j")
+        .replace(": 13", ": 8");
+    assert_eq!(outcome(&short, PROTOCOLS), Ok("hybi-10"));
+}
+
+#[test]
+fn leaves_ordinary_http_alone() {
+    for head in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+    ] {
+        assert_eq!(outcome(head, PROTOCOLS), Ok("http"), "{head}");
+    }
+}
+
+#[test]
+fn refuses_what_is_not_enabled() {
+    let enabled: Vec<_> = DEFAULT.iter().map(|name| protocol(name)).collect();
+    let version = RFC6455.replace(": 13", ": 6");
+    let draft = HIXIE_76.replace("Host:", "Sec-WebSocket-Draft: 1\r\nHost:");
+    assert_eq!(outcome(HIXIE_75, &enabled), Err(400));
+    assert_eq!(outcome(&version, &enabled), Err(426));
+    assert_eq!(outcome(&draft, &enabled), Err(400));
+    assert_eq!(outcome(HIXIE_76, &[protocol("rfc6455")]), Err(400));
+    // Draft 2 is often Hixie-76 under another name.
+    let draft = HIXIE_76.replace("Host:", "Sec-WebSocket-Draft: 2\r\nHost:");
+    assert_eq!(outcome(&draft, &enabled), Ok("hixie-76"));
+}
+
+#[test]
+fn a_refusal_is_written_byte_for_byte() {
+    let enabled: Vec<_> = DEFAULT.iter().map(|name| protocol(name)).collect();
+    let text = "Content-Type: text/plain; charset=utf-8\r\n";
+    for (error, expected) in [
+        (
+            HandshakeError::Version,
+            format!(
+                "HTTP/1.1 426 Upgrade Required\r\nConnection: Upgrade, close\r\n\
+                Sec-WebSocket-Version: 13, 8, 7\r\nUpgrade: websocket\r\n{text}\
+                Content-Length: 34\r\n\r\nunsupported Sec-WebSocket-Version\n"
+            ),
+        ),
+        (
+            HandshakeError::Method,
+            format!(
+                "HTTP/1.1 405 Method Not Allowed\r\nConnection: close\r\nAllow: GET\r\n{text}\
+                Content-Length: 42\r\n\r\nthe method of an opening handshake is GET\n"
+            ),
+        ),
+        (
+            HandshakeError::Key,
+            format!(
+                "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\
+                Sec-WebSocket-Version: 13, 8, 7\r\n{text}\
+                Content-Length: 39\r\n\r\nmissing or malformed Sec-WebSocket-Key\n"
+            ),
+        ),
+    ] {
+        let mut dst = BytesMut::new();
+        Rejection::of(&error, &enabled).write(&mut dst);
+        assert_eq!(String::from_utf8(dst.to_vec()).unwrap(), expected);
+    }
+}
+
+/// What a client makes of a server's answer, whole and byte by byte.
+fn dialled(name: &str, dial: &Dial, answer: &[u8]) -> Result<(), HandshakeError> {
+    let mut context = context();
+    context.entropy = sample_client;
+    let advance = |chunk: usize| {
+        let mut dialer = protocol(name).dial(dial, &context)?;
+        let (mut src, mut dst) = (BytesMut::new(), BytesMut::new());
+        assert!(dialer.advance(&mut src, &mut dst)?.is_none());
+        for chunk in answer.chunks(chunk) {
+            src.extend_from_slice(chunk);
+            if dialer.advance(&mut src, &mut dst)?.is_some() {
+                return Ok(());
+            }
+        }
+        panic!("incomplete");
+    };
+    let whole = advance(answer.len());
+    assert_eq!(advance(1), whole, "bytewise");
+    whole
+}
+
+#[test]
+fn a_client_checks_the_answer() {
+    use HandshakeError::{Answer, Status};
+    let rfc6455 = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let hixie_75 = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+        Connection: Upgrade\r\nWebSocket-Origin: http://h\r\nWebSocket-Location: ws://h/\r\n\r\n";
+    let offer = |names: &[&'static str]| Dial {
+        host: "h".into(),
+        subprotocols: names.iter().map(|name| (*name).into()).collect(),
+        ..Dial::default()
+    };
+    let protocol = Err(Answer("Sec-WebSocket-Protocol"));
+    let upgrade = Err(Answer("Upgrade field"));
+    let connection = Err(Answer("Connection field"));
+    let chosen = "\r\nSec-WebSocket-Protocol: b\r\n\r\n";
+    for (name, offered, answer, from, to, expected) in [
+        ("rfc6455", &[][..], rfc6455, "", "", Ok(())),
+        ("rfc6455", &["a", "b"], rfc6455, "", "", Ok(())),
+        ("rfc6455", &["a", "b"], rfc6455, "\r\n\r\n", chosen, Ok(())),
+        (
+            "rfc6455",
+            &["a"],
+            rfc6455,
+            "\r\n\r\n",
+            chosen,
+            protocol.clone(),
+        ),
+        ("rfc6455", &[], rfc6455, "\r\n\r\n", chosen, protocol),
+        ("rfc6455", &[], rfc6455, "101", "200", Err(Status(200))),
+        ("rfc6455", &[], rfc6455, "websocket", "h2c", upgrade.clone()),
+        (
+            "rfc6455",
+            &[],
+            rfc6455,
+            "Connection: Upgrade",
+            "Connection: close",
+            connection.clone(),
+        ),
+        (
+            "rfc6455",
+            &[],
+            rfc6455,
+            "s3pP",
+            "S3pP",
+            Err(Answer("Sec-WebSocket-Accept")),
+        ),
+        (
+            "rfc6455",
+            &[],
+            rfc6455,
+            "\r\n\r\n",
+            "\r\nSec-WebSocket-Extensions: x\r\n\r\n",
+            Err(Answer("Sec-WebSocket-Extensions")),
+        ),
+        (
+            "hybi-04",
+            &[],
+            rfc6455,
+            "",
+            "",
+            Err(Answer("Sec-WebSocket-Nonce")),
+        ),
+        ("hixie-75", &[], hixie_75, "", "", Ok(())),
+        (
+            "hixie-75",
+            &["a"],
+            hixie_75,
+            "",
+            "",
+            Err(Answer("subprotocol")),
+        ),
+        (
+            "hixie-75",
+            &["a"],
+            hixie_75,
+            "\r\n\r\n",
+            "\r\nWebSocket-Protocol: a\r\n\r\n",
+            Ok(()),
+        ),
+        ("hixie-75", &[], hixie_75, "101", "404", Err(Status(404))),
+        (
+            "hixie-75",
+            &[],
+            hixie_75,
+            "Upgrade: WebSocket",
+            "Upgrade: x",
+            upgrade,
+        ),
+        (
+            "hixie-75",
+            &[],
+            hixie_75,
+            "Connection: Upgrade",
+            "Connection: x",
+            connection,
+        ),
+        (
+            "hixie-75",
+            &[],
+            hixie_75,
+            "http://h",
+            "http://i",
+            Err(Answer("origin")),
+        ),
+        (
+            "hixie-75",
+            &[],
+            hixie_75,
+            "ws://h/",
+            "http://h/",
+            Err(Answer("location")),
+        ),
+    ] {
+        let answer = answer.replacen(from, to, 1);
+        assert_eq!(
+            dialled(name, &offer(offered), answer.as_bytes()),
+            expected,
+            "{name} {answer}"
+        );
+    }
+}
+
+/// The scheme that was dialled is the one that the server must have seen.
+#[test]
+fn a_hixie_client_checks_the_scheme_it_dialled() {
+    let answer = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+        Connection: Upgrade\r\nWebSocket-Origin: https://h\r\nWebSocket-Location: wss://h/\r\n\r\n";
+    let mut dial = Dial {
+        secure: true,
+        host: "h".into(),
+        origin: Some("https://h".into()),
+        ..Dial::default()
+    };
+    assert_eq!(dialled("hixie-75", &dial, answer.as_bytes()), Ok(()));
+    dial.secure = false;
+    let refused = Err(HandshakeError::Answer("location"));
+    assert_eq!(dialled("hixie-75", &dial, answer.as_bytes()), refused);
+}

@@ -1,0 +1,184 @@
+//! The timers of a session: idle peers, pings, and closing handshakes that nobody answers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use polysock_protocols::{CloseCode, Closed, ProtocolError, Session, SessionConfig, Side, Timer};
+use support::{Joined, drain, hex};
+
+const NEVER: Duration = Duration::from_secs(1000);
+
+fn seconds(seconds: f32) -> Duration {
+    Duration::from_secs_f32(seconds)
+}
+
+/// A server's session with an idle timeout and a ping interval, both in seconds.
+fn session(name: &str, idle: Option<u64>, ping: Option<u64>) -> Session {
+    let config = SessionConfig {
+        idle_timeout: idle.map(Duration::from_secs),
+        ping_interval: ping.map(Duration::from_secs),
+        ..SessionConfig::default()
+    };
+    Session::new(Joined::new(name).server, config)
+}
+
+/// When a session sends a ping and when it gives up, as simulated time passes in silence.
+fn silence(session: &mut Session) -> (Option<Duration>, Option<(Duration, ProtocolError)>) {
+    let (mut now, mut pinged) = (Duration::ZERO, None);
+    while let Some(Timer::KeepAlive(tick)) = session.timer() {
+        now += tick;
+        if now > NEVER {
+            return (pinged, None);
+        }
+        let result = session.handle_timeout();
+        if let Err(error) = result {
+            return (pinged, Some((now, error)));
+        }
+        let sent = drain(session.outgoing());
+        if !sent.is_empty() {
+            assert_eq!(sent.len(), 2, "an empty ping");
+            assert_eq!(pinged.replace(now), None, "one ping is enough");
+        }
+    }
+    (pinged, None)
+}
+
+#[test]
+fn a_silent_peer_is_pinged_and_given_up() {
+    use ProtocolError::{Idle, Unanswered};
+    for (name, idle, ping, pinged, given_up) in [
+        ("rfc6455", None, None, None, None),
+        ("rfc6455", Some(60), None, None, Some((60.0, Idle))),
+        ("hixie-76", Some(60), None, None, Some((60.0, Idle))),
+        ("hixie-76", Some(60), Some(20), None, Some((60.0, Idle))),
+        ("hixie-76", None, Some(20), None, None),
+        (
+            "rfc6455",
+            None,
+            Some(20),
+            Some(20.0),
+            Some((40.0, Unanswered)),
+        ),
+        (
+            "hybi-03",
+            None,
+            Some(20),
+            Some(20.0),
+            Some((40.0, Unanswered)),
+        ),
+        (
+            "rfc6455",
+            Some(60),
+            Some(20),
+            Some(20.0),
+            Some((40.0, Unanswered)),
+        ),
+        (
+            "rfc6455",
+            Some(60),
+            Some(50),
+            Some(50.0),
+            Some((62.5, Idle)),
+        ),
+        (
+            "rfc6455",
+            Some(60),
+            Some(59),
+            Some(59.0),
+            Some((73.75, Idle)),
+        ),
+        ("rfc6455", Some(60), Some(90), None, Some((60.0, Idle))),
+        (
+            "rfc6455",
+            Some(100),
+            Some(30),
+            Some(30.0),
+            Some((60.0, Unanswered)),
+        ),
+        (
+            "rfc6455",
+            Some(300),
+            Some(1),
+            Some(1.0),
+            Some((2.0, Unanswered)),
+        ),
+    ] {
+        let mut session = session(name, idle, ping);
+        let expected = (
+            pinged.map(seconds),
+            given_up.map(|(at, error)| (seconds(at), error)),
+        );
+        assert_eq!(
+            silence(&mut session),
+            expected,
+            "{name} idle {idle:?} ping {ping:?}"
+        );
+        if let Some((_, error)) = given_up {
+            let closed = session.closed().unwrap();
+            assert_eq!((closed.by, closed.clean), (Side::Local, false));
+            assert_eq!(closed.close.as_ref().unwrap().code, CloseCode::GOING_AWAY);
+            assert_eq!(closed.close.as_ref().unwrap().reason, error.to_string());
+            assert!(!drain(session.outgoing()).is_empty(), "a close goes out");
+            assert_eq!((session.timer(), session.handle_timeout()), (None, Ok(())));
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_says_anything_is_there() {
+    for heard in [
+        "8a80 00000000",
+        "8980 00000000",
+        "8181 00000000 61",
+        "0181 00000000 61",
+    ] {
+        let mut session = session("rfc6455", Some(60), Some(20));
+        for round in 0..100 {
+            let mut src = BytesMut::new();
+            // Every other message of a fragment is a continuation.
+            let frame = match (heard, round) {
+                ("0181 00000000 61", 1..) => "0081 00000000 61",
+                _ => heard,
+            };
+            src.extend_from_slice(&hex(frame));
+            while session.receive(&mut src).unwrap().is_some() {}
+            drain(session.outgoing());
+            session.handle_timeout().unwrap();
+            session.handle_timeout().unwrap();
+            assert!(session.is_open(), "{heard}, round {round}");
+        }
+    }
+}
+
+#[test]
+fn a_close_that_is_not_answered_ends_without_an_error() {
+    let mut session = session("rfc6455", Some(60), Some(20));
+    session.close(None);
+    let close_timeout = SessionConfig::default().close_timeout;
+    assert_eq!(session.timer(), Some(Timer::Close(close_timeout)));
+    assert_eq!(session.handle_timeout(), Ok(()));
+    let (by, close, clean) = (Side::Local, None, false);
+    assert_eq!(session.closed(), Some(&Closed { by, close, clean }));
+    assert_eq!(session.timer(), None);
+}
+
+/// Where there is no closing handshake, the end of the stream is awaited in its stead.
+#[test]
+fn hixie_75_waits_for_the_end_of_the_stream() {
+    let mut session = session("hixie-75", None, None);
+    assert_eq!(session.timer(), None);
+    session.close(None);
+    let close_timeout = SessionConfig::default().close_timeout;
+    assert_eq!(session.timer(), Some(Timer::Close(close_timeout)));
+    session.receive_eof();
+    assert!(session.closed().unwrap().clean);
+    assert_eq!(session.timer(), None);
+}

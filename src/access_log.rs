@@ -1,0 +1,66 @@
+//! One line for each connection at its open, and one at its close.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use polysock_protocols::{Closed, Request, Side};
+use tracing::info;
+
+use crate::connection::Traffic;
+
+/// What the line at the close needs of the opening handshake.
+#[derive(Debug)]
+pub(crate) struct AccessLog {
+    peer: Option<SocketAddr>,
+    protocol: &'static str,
+    user_agent: Option<Box<str>>,
+    opened: Instant,
+}
+
+impl AccessLog {
+    /// Writes the line at the open.
+    pub(crate) fn opened(request: &Request, peer: Option<SocketAddr>) -> Self {
+        let user_agent = request.user_agent();
+        info!(
+            protocol = request.protocol,
+            peer = peer.map(tracing::field::display),
+            target = &*request.target,
+            origin = request.origin.as_deref(),
+            user_agent = user_agent.as_deref(),
+            "open"
+        );
+        Self {
+            peer,
+            protocol: request.protocol,
+            user_agent: user_agent.map(String::into_boxed_str),
+            opened: Instant::now(),
+        }
+    }
+
+    /// Writes the line at the close.
+    pub(crate) fn closed(&self, closed: Option<&Closed>, traffic: Traffic) {
+        let close = closed.and_then(|closed| closed.close.as_ref());
+        info!(
+            protocol = self.protocol,
+            peer = self.peer.map(tracing::field::display),
+            user_agent = self.user_agent.as_deref(),
+            received = traffic.received,
+            sent = traffic.sent,
+            seconds = self.opened.elapsed().as_secs_f32(),
+            // RFC 6455 §7.1.5: 1005 stands for no code, 1006 for no closing handshake.
+            code = match (closed, close) {
+                (_, Some(close)) => close.code.get(),
+                (Some(closed), None) if closed.clean => 1005,
+                _ => 1006,
+            },
+            reason = close
+                .map(|close| &*close.reason)
+                .filter(|reason| !reason.is_empty()),
+            by = match closed.map(|closed| closed.by) {
+                Some(Side::Local) => "server",
+                Some(Side::Peer) | None => "client",
+            },
+            "close"
+        );
+    }
+}

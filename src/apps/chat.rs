@@ -1,0 +1,226 @@
+//! A room in which every protocol talks to every other.
+//!
+//! What the room sends are texts of fields with tabs between them:
+//!
+//! ```text
+//!   welcome NAME PROTOCOL        to the one who joins
+//!   here    NAME PROTOCOL        to the one who joins, for each who is there
+//!   join    NAME PROTOCOL        to the others
+//!   leave   NAME PROTOCOL        to the others
+//!   say     NAME PROTOCOL TEXT   to everybody
+//! ```
+//!
+//! Any text that comes in is said. `?name=ann` in the URL chooses a name.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytestring::ByteString;
+use futures_core::future::BoxFuture;
+use futures_util::{SinkExt, StreamExt};
+use polysock_protocols::{Accept, Close, CloseCode, Message, Request};
+use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
+
+use crate::application::Application;
+use crate::connection::Connection;
+use crate::error::BoxError;
+use crate::handshake::Handshake;
+
+/// The page of the chat, for any browser since 2010.
+pub const CHAT_PAGE: &str = include_str!("chat.html");
+
+/// How many messages a member may be behind before it misses the oldest.
+const BACKLOG: usize = 256;
+
+/// The longest name in characters.
+const MAX_NAME: usize = 24;
+
+/// The application of `polysock serve --app chat`: one room.
+#[derive(Clone, Debug)]
+pub struct Chat {
+    room: Arc<Room>,
+}
+
+#[derive(Debug)]
+struct Room {
+    members: Mutex<Members>,
+    said: Sender<ByteString>,
+}
+
+#[derive(Debug, Default)]
+struct Members {
+    /// The members' names and protocols, by the order in which they came.
+    present: BTreeMap<u64, (String, &'static str)>,
+    joined: u64,
+}
+
+impl Chat {
+    /// An empty room.
+    pub fn new() -> Self {
+        let (said, _) = broadcast::channel(BACKLOG);
+        let members = Mutex::default();
+        Self {
+            room: Arc::new(Room { members, said }),
+        }
+    }
+}
+
+impl Default for Chat {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Application for Chat {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let room = Arc::clone(&self.room);
+        Box::pin(async move {
+            let accept = Accept::first_offered(handshake.request());
+            let name = asked_name(handshake.request());
+            let mut connection = handshake.accept(accept).await?;
+            let (member, greeting, mut said) = Member::join(room, name, connection.protocol());
+            for line in greeting {
+                connection.feed(line.into()).await?;
+            }
+            connection.flush().await?;
+            member.talk(connection, &mut said).await
+        })
+    }
+}
+
+/// One who is in the room; leaves it when dropped.
+struct Member {
+    room: Arc<Room>,
+    id: u64,
+    name: String,
+    protocol: &'static str,
+}
+
+impl Member {
+    /// Enters the room: the member, what it is greeted with, and what is said from now on.
+    fn join(
+        room: Arc<Room>,
+        name: Option<String>,
+        protocol: &'static str,
+    ) -> (Self, Vec<String>, Receiver<ByteString>) {
+        let mut members = room.lock();
+        members.joined += 1;
+        let id = members.joined;
+        let taken = |name: &String| members.present.values().any(|(other, _)| other == name);
+        let name = name
+            .filter(|name| !taken(name))
+            .unwrap_or_else(|| format!("guest-{id}"));
+        let mut greeting = vec![format!("welcome\t{name}\t{protocol}")];
+        let present = members.present.values();
+        greeting.extend(present.map(|(name, protocol)| format!("here\t{name}\t{protocol}")));
+        room.say(format!("join\t{name}\t{protocol}"));
+        members.present.insert(id, (name.clone(), protocol));
+        // Under the lock, so that nobody is missed or met twice.
+        let said = room.said.subscribe();
+        drop(members);
+        let member = Self {
+            room,
+            id,
+            name,
+            protocol,
+        };
+        (member, greeting, said)
+    }
+
+    /// Says what comes from the connection, and sends it what is said.
+    async fn talk(
+        self,
+        mut connection: Connection,
+        said: &mut Receiver<ByteString>,
+    ) -> Result<(), BoxError> {
+        loop {
+            tokio::select! {
+                message = connection.next() => match message.transpose()? {
+                    None => return Ok(()),
+                    Some(Message::Text(text)) => self.say(&text),
+                    Some(Message::Binary(_)) => {
+                        let close = Close::new(CloseCode::UNSUPPORTED_DATA, "say it in text");
+                        return Ok(connection.close(Some(close)).await?);
+                    }
+                },
+                line = said.recv() => match line {
+                    Ok(line) => connection.send(Message::Text(line)).await?,
+                    // One who reads slowly misses the oldest and holds nobody up.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return Ok(()),
+                },
+            }
+        }
+    }
+
+    fn say(&self, text: &str) {
+        let text = text.replace(['\t', '\r', '\n'], " ");
+        let (name, protocol) = (&self.name, self.protocol);
+        self.room.say(format!("say\t{name}\t{protocol}\t{text}"));
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.room.lock().present.remove(&self.id);
+        let (name, protocol) = (&self.name, self.protocol);
+        self.room.say(format!("leave\t{name}\t{protocol}"));
+    }
+}
+
+impl Room {
+    fn say(&self, line: String) {
+        // Nobody there to hear it is no error.
+        let _ = self.said.send(line.into());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Members> {
+        // The members are whole between any two operations, so a panic cannot break them.
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The name in the query, as far as it can be shown.
+fn asked_name(request: &Request) -> Option<String> {
+    let (_, query) = request.target.split_once('?')?;
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("name="))?;
+    let name: String = percent_decoded(value)
+        .chars()
+        .filter(|character| !character.is_control())
+        .take(MAX_NAME)
+        .collect();
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
+/// `%41+b` as `A b`; what is not valid stays as it is.
+fn percent_decoded(value: &str) -> String {
+    let mut rest = value.as_bytes();
+    let mut decoded = Vec::new();
+    while let [byte, tail @ ..] = rest {
+        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
+        let escaped = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        rest = tail;
+        match (byte, escaped) {
+            (b'%', Some(escaped)) => {
+                decoded.push(escaped);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            (b'+', _) => decoded.push(b' '),
+            _ => decoded.push(*byte),
+        }
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decodes_what_is_valid() {
+        assert_eq!(percent_decoded("a%20b+c%C3%A9%"), "a b cé%");
+        assert_eq!(percent_decoded("%zz%4"), "%zz%4");
+    }
+}

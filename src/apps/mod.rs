@@ -1,0 +1,9 @@
+//! Applications that come with Polysock.
+
+mod chat;
+mod echo;
+mod relay;
+
+pub use self::chat::{CHAT_PAGE, Chat};
+pub use self::echo::echo;
+pub use self::relay::Relay;

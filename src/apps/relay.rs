@@ -1,0 +1,177 @@
+//! Joins a client to an upstream, piece by piece.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+use futures_sink::Sink;
+use polysock_protocols::{
+    Accept, BinaryOverText, Close, CloseCode, CloseForm, EncodeError, HandshakeError, Rejection,
+};
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::application::Application;
+use crate::connection::Connection;
+use crate::error::{BoxError, ConnectionError};
+use crate::handshake::Handshake;
+use crate::upstream::{Upstream, UpstreamError};
+
+/// How long a side whose other has ended may take to read what waits for it.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// The application of `polysock serve UPSTREAM`: what comes from one side goes to the other, in
+/// bounded memory whatever its size, and so do closes. A side that does not read stops the
+/// other's being read.
+#[derive(Clone, Debug)]
+pub struct Relay {
+    upstream: Arc<dyn Upstream>,
+    binary_over_text: BinaryOverText,
+}
+
+impl Relay {
+    /// A relay to an upstream.
+    pub fn new(upstream: Arc<dyn Upstream>) -> Self {
+        Self {
+            upstream,
+            binary_over_text: BinaryOverText::default(),
+        }
+    }
+
+    /// How binary messages travel to clients whose protocol has none.
+    #[must_use]
+    pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
+        Self {
+            binary_over_text,
+            ..self
+        }
+    }
+}
+
+impl Application for Relay {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let relay = self.clone();
+        Box::pin(async move {
+            let request = handshake.request();
+            let upstream = match relay.upstream.connect(request).await {
+                Ok(upstream) => upstream,
+                Err(error) => {
+                    handshake.reject(rejection(&error)).await?;
+                    return Err(error.into());
+                }
+            };
+            let accept = Accept {
+                subprotocol: relay.upstream.subprotocol(request, &upstream),
+                binary_over_text: relay.binary_over_text,
+                ..Accept::default()
+            };
+            let client = handshake.accept(accept).await?;
+            Ok(join(client, upstream).await?)
+        })
+    }
+}
+
+/// What a client is told whose upstream cannot be reached.
+fn rejection(error: &UpstreamError) -> Rejection {
+    match error {
+        // The upstream's own refusal is passed on.
+        UpstreamError::Handshake(HandshakeError::Status(status @ 400..=599)) => {
+            Rejection::new(*status, "refused by the upstream")
+        }
+        UpstreamError::Timeout => Rejection::new(504, "the upstream did not answer in time"),
+        _ => Rejection::new(502, "the upstream cannot be reached"),
+    }
+}
+
+/// One of the two connections.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Client,
+    Upstream,
+}
+
+/// Relays until one side has ended, then ends the other likewise.
+async fn join(mut client: Connection, mut upstream: Connection) -> Result<(), ConnectionError> {
+    let (end, result) = poll_fn(|cx| {
+        if let Poll::Ready(outcome) = poll_pump(&mut client, End::Client, &mut upstream, cx) {
+            return Poll::Ready(outcome);
+        }
+        poll_pump(&mut upstream, End::Upstream, &mut client, cx)
+    })
+    .await;
+    let (ended, mut other) = match end {
+        End::Client => (client, upstream),
+        End::Upstream => (upstream, client),
+    };
+    let close = match &result {
+        Ok(()) => carried(&ended),
+        Err(error) => Some(code(error, end).into()),
+    };
+    debug!(?end, ?close, "relay ends");
+    if let Err(ConnectionError::Encode(EncodeError::Unsupported { .. })) = result {
+        // What one side sent is more than the other can be told: both are closed for it.
+        let (_, closed) = tokio::join!(ended.close(close.clone()), other.close(close));
+        return result.and(closed);
+    }
+    drop(ended);
+    // What has been taken from the one side is still the other's.
+    let flushed = timeout(DRAIN, poll_fn(|cx| Pin::new(&mut other).poll_flush(cx))).await;
+    let closed = other.close(close).await;
+    result.and(flushed.unwrap_or(Ok(()))).and(closed)
+}
+
+/// The close that tells the other side of a regular end.
+fn carried(ended: &Connection) -> Option<Close> {
+    match ended.capabilities().close {
+        CloseForm::Eof => Some(CloseCode::NORMAL.into()),
+        CloseForm::Bare | CloseForm::Code => ended.closed()?.close.clone(),
+    }
+}
+
+/// The code that tells the other side of a failure.
+fn code(error: &ConnectionError, end: End) -> CloseCode {
+    match (error, end) {
+        (ConnectionError::Encode(EncodeError::Unsupported { .. }), _) => {
+            CloseCode::UNSUPPORTED_DATA
+        }
+        (ConnectionError::Protocol(error), End::Client) => error.close_code(),
+        (_, End::Client) => CloseCode::GOING_AWAY,
+        (_, End::Upstream) => CloseCode::BAD_GATEWAY,
+    }
+}
+
+/// Moves pieces from one side to the other for as long as it can; ready when one side has ended.
+fn poll_pump(
+    from: &mut Connection,
+    from_end: End,
+    to: &mut Connection,
+    cx: &mut Context<'_>,
+) -> Poll<(End, Result<(), ConnectionError>)> {
+    let to_end = match from_end {
+        End::Client => End::Upstream,
+        End::Upstream => End::Client,
+    };
+    loop {
+        if let Err(error) = ready!(Pin::new(&mut *to).poll_ready(cx)) {
+            return Poll::Ready((to_end, Err(error)));
+        }
+        match from.poll_piece(cx) {
+            Poll::Ready(Some(Ok(piece))) => {
+                if let Err(error) = to.start_send_piece(piece) {
+                    return Poll::Ready((from_end, Err(error)));
+                }
+            }
+            Poll::Ready(Some(Err(error))) => return Poll::Ready((from_end, Err(error))),
+            Poll::Ready(None) => return Poll::Ready((from_end, Ok(()))),
+            Poll::Pending => {
+                if let Poll::Ready(Err(error)) = Pin::new(&mut *to).poll_flush(cx) {
+                    return Poll::Ready((to_end, Err(error)));
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+}

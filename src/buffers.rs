@@ -1,0 +1,48 @@
+//! Buffers that the connections of a thread share, so that an idle one holds none.
+
+use std::cell::RefCell;
+
+use bytes::BytesMut;
+
+/// How much one read takes: enough for a burst of small messages or some pieces of a large one,
+/// and small enough to stay in the second-level cache.
+pub(crate) const READ: usize = 64 * 1024;
+
+/// How many buffers of each kind a thread keeps. One serves most turns; more are wanted only
+/// while applications hold messages.
+const KEPT: usize = 8;
+
+thread_local! {
+    static READ_BUFFERS: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+    static WRITE_BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer to read into.
+pub(crate) fn take_read() -> BytesMut {
+    READ_BUFFERS
+        .with_borrow_mut(Vec::pop)
+        .unwrap_or_else(|| BytesMut::with_capacity(READ))
+}
+
+/// Gives back an empty buffer.
+pub(crate) fn give_read(buffer: BytesMut) {
+    READ_BUFFERS.with_borrow_mut(|buffers| {
+        if buffers.len() < KEPT && buffer.capacity() > 0 {
+            buffers.push(buffer);
+        }
+    });
+}
+
+/// A buffer to write from.
+pub(crate) fn take_write() -> Vec<u8> {
+    WRITE_BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Gives back an empty buffer. One that grew large is freed.
+pub(crate) fn give_write(buffer: Vec<u8>) {
+    WRITE_BUFFERS.with_borrow_mut(|buffers| {
+        if buffers.len() < KEPT && buffer.capacity() <= READ * 4 {
+            buffers.push(buffer);
+        }
+    });
+}

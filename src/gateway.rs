@@ -1,0 +1,177 @@
+//! The port: accepts, sniffs, and hands each connection to what it is for.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polysock_protocols::{CloseCode, Rejection};
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use crate::application::Application;
+use crate::error::{BoxError, ConnectionError};
+use crate::handshake::Handshake;
+use crate::http::{self, Pages};
+use crate::listener;
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use crate::sniffer::{Accepted, Sniffed, sniff};
+
+/// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    application: Box<dyn Application>,
+    settings: Settings,
+    pages: Arc<Pages>,
+}
+
+/// How a gateway ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// How many connections were cut, as the deadline was over before they had ended.
+    pub cut: usize,
+}
+
+impl Gateway {
+    /// A gateway to an application, with default [`Settings`] and no page.
+    pub fn new(application: impl Application) -> Self {
+        Self::with_settings(application, Settings::default(), Pages::default())
+    }
+
+    /// A gateway to an application.
+    pub fn with_settings(application: impl Application, settings: Settings, pages: Pages) -> Self {
+        let shared = Shared {
+            application: Box::new(application),
+            settings,
+            pages: Arc::new(pages),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Listens on an address, on the current runtime, for ever.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound.
+    pub async fn listen(self, address: impl ToSocketAddrs) -> io::Result<()> {
+        let listener = TcpListener::bind(address).await?;
+        self.serve(listener, std::future::pending(), Duration::ZERO)
+            .await;
+        Ok(())
+    }
+
+    /// Serves the connections of a listener until `shutdown` is ready. Then no more are
+    /// accepted, those that are there are closed (1001, or its like in their protocol), and the
+    /// ones that have not ended by the deadline are cut.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+        deadline: Duration,
+    ) -> Drained {
+        let tasks = TaskTracker::new();
+        let closers = Shutdown::new();
+        let stopping = CancellationToken::new();
+        let port = listener.local_addr().ok().map(|address| address.port());
+        tokio::pin!(shutdown);
+        loop {
+            let (stream, peer) = tokio::select! {
+                accepted = listener::accept(&listener) => accepted,
+                () = &mut shutdown => break,
+            };
+            let accepted = Accepted {
+                transport: Box::new(stream),
+                peer: Some(peer),
+                port,
+            };
+            let shared = Arc::clone(&self.shared);
+            tasks.spawn(shared.serve(accepted, closers.clone(), stopping.clone()));
+        }
+        drop(listener);
+        stopping.cancel();
+        closers.trigger(CloseCode::GOING_AWAY);
+        tasks.close();
+        let end = Instant::now() + deadline;
+        if timeout_at(end, tasks.wait()).await.is_err() {
+            return Drained { cut: tasks.len() };
+        }
+        // Connections that have ended linger in tasks of their own, until their peers hang up.
+        let metrics = tokio::runtime::Handle::current().metrics();
+        while metrics.num_alive_tasks() > 0 && Instant::now() < end {
+            sleep(Duration::from_millis(5)).await;
+        }
+        Drained { cut: 0 }
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    async fn serve(
+        self: Arc<Self>,
+        accepted: Accepted,
+        closers: Shutdown,
+        stopping: CancellationToken,
+    ) {
+        let peer = accepted.peer;
+        // Boxed, so that its size is not every idle connection's.
+        let sniffed = tokio::select! {
+            sniffed = Box::pin(sniff(accepted, &self.settings, &closers)) => sniffed,
+            () = stopping.cancelled() => return,
+        };
+        match sniffed {
+            Sniffed::Done => {}
+            Sniffed::Http(incoming, transport) => {
+                let pages = Arc::clone(&self.pages);
+                Box::pin(http::serve(incoming, transport, pages, stopping)).await;
+            }
+            Sniffed::WebSocket(handshake) => {
+                drop((closers, stopping));
+                let serving = self.answer(*handshake);
+                drop(self);
+                if let Err(error) = serving.await {
+                    log_failure(peer, &error);
+                }
+            }
+        }
+    }
+
+    fn answer(
+        &self,
+        handshake: Handshake,
+    ) -> futures_core::future::BoxFuture<'static, Result<(), BoxError>> {
+        let origin = handshake.request().origin.as_deref();
+        if self.settings.origins.allow(origin) {
+            return self.application.serve(handshake);
+        }
+        let rejection = Rejection::new(403, "this origin is not allowed");
+        Box::pin(async move { Ok(handshake.reject(rejection).await?) })
+    }
+}
+
+/// What a peer does wrong is everyday business; what we do wrong is not.
+fn log_failure(peer: Option<SocketAddr>, error: &BoxError) {
+    let peer = peer.map(tracing::field::display);
+    match error.downcast_ref::<ConnectionError>() {
+        Some(_) => debug!(peer, %error, "connection failed"),
+        None => tracing::warn!(peer, %error, "application failed"),
+    }
+}

@@ -1,0 +1,163 @@
+//! An opening handshake that waits for an answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use polysock_protocols::{
+    Accept, Codec, Rejection, Request, Responder, Role, SessionConfig, WriteBuf,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
+
+use crate::access_log::AccessLog;
+use crate::connection::{Connection, Info};
+use crate::error::ConnectionError;
+use crate::shutdown::Closer;
+use crate::transport::{HangUp, Transport, linger};
+
+/// An opening handshake, valid and waiting for an application to accept or reject it.
+///
+/// It can be answered once:
+///
+/// ```compile_fail
+/// # async fn twice(handshake: polysock::Handshake) -> Result<(), polysock::BoxError> {
+/// handshake.accept(polysock::Accept::default()).await?;
+/// handshake.reject(polysock::Rejection::new(403, "too late")).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// One that is dropped is rejected with status 500.
+#[must_use = "a client waits for the answer"]
+#[derive(Debug)]
+pub struct Handshake {
+    /// `None` once it has been answered.
+    pending: Option<Pending>,
+    request: Request,
+}
+
+/// What an answer needs.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) transport: Box<dyn Transport>,
+    /// What has come behind the head.
+    pub(crate) incoming: BytesMut,
+    pub(crate) session: SessionConfig,
+    pub(crate) deadline: Instant,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) closer: Arc<Closer>,
+    pub(crate) responder: Box<dyn Responder>,
+}
+
+impl Handshake {
+    pub(crate) fn new(request: Request, pending: Pending) -> Self {
+        Self {
+            pending: Some(pending),
+            request,
+        }
+    }
+
+    /// What the client asks for.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The address of the client, where its transport has one.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.pending.as_ref().and_then(|pending| pending.peer)
+    }
+
+    /// Accepts, and completes the handshake.
+    ///
+    /// # Errors
+    ///
+    /// The client went away, or what belongs to its handshake (Hixie-76: eight bytes) was not
+    /// there by the deadline.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: a client whose answer is cancelled is cut off.
+    pub async fn accept(mut self, accept: Accept) -> Result<Connection, ConnectionError> {
+        let Some(mut pending) = self.pending.take() else {
+            return Err(ConnectionError::Aborted);
+        };
+        let deadline = pending.deadline;
+        let codec = timeout_at(deadline, pending.complete(&accept))
+            .await
+            .map_err(|_| ConnectionError::HandshakeTimeout)??;
+        let info = Info {
+            protocol: self.request.protocol,
+            role: Role::Server,
+            subprotocol: accept.subprotocol,
+            log: Some(Box::new(AccessLog::opened(&self.request, pending.peer))),
+        };
+        Ok(Connection::new(
+            pending.transport,
+            codec,
+            pending.incoming,
+            pending.session,
+            info,
+            pending.closer,
+        ))
+    }
+
+    /// Rejects with an HTTP status, and ends the connection.
+    ///
+    /// # Errors
+    ///
+    /// None today; the signature leaves room for transports that can say that they failed.
+    pub async fn reject(mut self, rejection: Rejection) -> Result<(), ConnectionError> {
+        self.answer(&rejection);
+        Ok(())
+    }
+
+    fn answer(&mut self, rejection: &Rejection) {
+        if let Some(pending) = self.pending.take() {
+            tracing::info!(
+                protocol = self.request.protocol,
+                peer = pending.peer.map(tracing::field::display),
+                target = &*self.request.target,
+                origin = self.request.origin.as_deref(),
+                status = rejection.status,
+                reason = rejection.body,
+                "reject"
+            );
+            refuse(pending.transport, rejection);
+        }
+    }
+}
+
+impl Drop for Handshake {
+    fn drop(&mut self) {
+        self.answer(&Rejection::new(500, "the application did not answer"));
+    }
+}
+
+impl Pending {
+    /// Goes through the steps of the answer with the socket.
+    async fn complete(&mut self, accept: &Accept) -> Result<Box<dyn Codec>, ConnectionError> {
+        let mut answer = BytesMut::new();
+        loop {
+            let codec = self
+                .responder
+                .respond(accept, &mut self.incoming, &mut answer)?;
+            self.transport.write_all_buf(&mut answer).await?;
+            if let Some(codec) = codec {
+                return Ok(codec);
+            }
+            if self.transport.read_buf(&mut self.incoming).await? == 0 {
+                return Err(ConnectionError::Aborted);
+            }
+        }
+    }
+}
+
+/// Writes a rejection and ends the connection, so that the client gets to read it.
+pub(crate) fn refuse(transport: Box<dyn Transport>, rejection: &Rejection) {
+    let mut answer = BytesMut::new();
+    rejection.write(&mut answer);
+    let mut last_words = WriteBuf::new();
+    last_words.put(answer.freeze());
+    linger(transport, last_words, HangUp::First);
+}

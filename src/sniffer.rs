@@ -1,0 +1,226 @@
+//! What a connection is, by its first bytes.
+//!
+//! ```text
+//!   16 03             TLS               not enabled: closed
+//!   "<policy-file-"   Flash             the socket policy, where enabled
+//!   "PRI * HTTP/2"    HTTP/2            not enabled: closed
+//!   a method          HTTP/1            a WebSocket of some protocol, or an ordinary request
+//!   anything else                       closed without an answer: it may be another protocol
+//! ```
+
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use polysock_protocols::{
+    Context, HandshakeError, Negotiated, Negotiation, Protocol, Rejection, WriteBuf,
+};
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, timeout_at};
+use tracing::debug;
+
+use crate::handshake::{Handshake, Pending, refuse};
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use crate::transport::{HangUp, Transport, linger};
+
+/// What a connection turned out to be.
+#[derive(Debug)]
+pub(crate) enum Sniffed {
+    /// A WebSocket.
+    WebSocket(Box<Handshake>),
+    /// Ordinary HTTP/1; what was read comes first.
+    Http(BytesMut, Box<dyn Transport>),
+    /// It has been dealt with.
+    Done,
+}
+
+/// A connection that has just been accepted.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) peer: Option<SocketAddr>,
+    /// The port it came in on, for the Flash policy.
+    pub(crate) port: Option<u16>,
+}
+
+/// Reads until it is clear what a connection is, or the deadline is over.
+pub(crate) async fn sniff(
+    mut accepted: Accepted,
+    settings: &Settings,
+    shutdown: &Shutdown,
+) -> Sniffed {
+    let deadline = Instant::now() + settings.handshake_timeout;
+    let mut incoming = BytesMut::with_capacity(1024);
+    let mut negotiation = Negotiation::new(&settings.protocols, settings.head);
+    loop {
+        let read = timeout_at(deadline, accepted.transport.read_buf(&mut incoming));
+        match read.await {
+            Ok(Ok(1..)) => {}
+            Ok(end) => {
+                debug!(?end, peer = ?accepted.peer, "gone before its request was complete");
+                return Sniffed::Done;
+            }
+            Err(_) => {
+                let slow = Rejection::new(408, "the request was not complete in time");
+                if !incoming.is_empty() && first(&incoming) == First::Http1 {
+                    refuse(accepted.transport, &slow);
+                }
+                return Sniffed::Done;
+            }
+        }
+        match first(&incoming) {
+            First::Unclear => {}
+            First::FlashPolicy if settings.flash_policy => {
+                send_policy(accepted);
+                return Sniffed::Done;
+            }
+            other @ (First::FlashPolicy | First::Tls | First::Http2 | First::Unknown) => {
+                debug!(first = ?other, peer = ?accepted.peer, "not enabled: closed");
+                return Sniffed::Done;
+            }
+            First::Http1 => {
+                let context = Context {
+                    secure: settings.secure,
+                    limits: settings.limits,
+                    entropy: crate::entropy,
+                };
+                match negotiation.advance(&mut incoming, &context) {
+                    Ok(None) => {}
+                    Ok(Some(Negotiated::Http)) => {
+                        return Sniffed::Http(incoming, accepted.transport);
+                    }
+                    Ok(Some(Negotiated::WebSocket(opening))) => {
+                        let pending = Pending {
+                            transport: accepted.transport,
+                            incoming,
+                            session: settings.session(),
+                            deadline,
+                            peer: accepted.peer,
+                            closer: shutdown.register(),
+                            responder: opening.responder,
+                        };
+                        let handshake = Handshake::new(opening.request, pending);
+                        return Sniffed::WebSocket(Box::new(handshake));
+                    }
+                    Err(error) => {
+                        refuse_invalid(accepted, &error, &settings.protocols);
+                        return Sniffed::Done;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn refuse_invalid(accepted: Accepted, error: &HandshakeError, protocols: &[&'static dyn Protocol]) {
+    let rejection = Rejection::of(error, protocols);
+    tracing::info!(
+        peer = accepted.peer.map(tracing::field::display),
+        status = rejection.status,
+        reason = %error,
+        "refuse"
+    );
+    refuse(accepted.transport, &rejection);
+}
+
+/// What the first bytes say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum First {
+    /// Too few bytes.
+    Unclear,
+    Http1,
+    Http2,
+    Tls,
+    FlashPolicy,
+    Unknown,
+}
+
+/// The HTTP/2 connection preface (RFC 9113 §3.4), as far as it differs from any HTTP/1 request.
+const PREFACE: &[u8] = b"PRI * HTTP/2";
+
+/// How long a method may be: the longest of RFC 9110 has seven letters.
+const MAX_METHOD: usize = 7;
+
+fn first(bytes: &[u8]) -> First {
+    match bytes {
+        [] => First::Unclear,
+        [0x16, ..] => First::Tls,
+        [b'<', ..] => policy_request(bytes),
+        _ if bytes.starts_with(PREFACE) => First::Http2,
+        _ if PREFACE.starts_with(bytes) => First::Unclear,
+        _ => {
+            let letters = bytes.iter().take_while(|byte| byte.is_ascii_uppercase());
+            let letters = letters.take(MAX_METHOD + 1).count();
+            match bytes.get(letters) {
+                _ if letters > MAX_METHOD => First::Unknown,
+                None => First::Unclear,
+                Some(b' ') if letters >= 3 => First::Http1,
+                Some(_) => First::Unknown,
+            }
+        }
+    }
+}
+
+/// `<policy-file-request/>`, in any case and with a space before the slash, as Flash and what
+/// imitates it send it. The NUL behind it may still be on its way.
+fn policy_request(bytes: &[u8]) -> First {
+    let spellings = [&b"<policy-file-request/>"[..], b"<policy-file-request />"];
+    let begins = |long: &[u8], short: &[u8]| {
+        long.get(..short.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(short))
+    };
+    if spellings.iter().any(|spelling| begins(bytes, spelling)) {
+        First::FlashPolicy
+    } else if spellings.iter().any(|spelling| begins(spelling, bytes)) {
+        First::Unclear
+    } else {
+        First::Unknown
+    }
+}
+
+/// Lets Flash open sockets to the port it asked on, and to no other.
+fn send_policy(accepted: Accepted) {
+    let port = accepted
+        .port
+        .map_or_else(|| "*".to_owned(), |port| port.to_string());
+    let policy = format!(
+        "<?xml version=\"1.0\"?><cross-domain-policy>\
+         <allow-access-from domain=\"*\" to-ports=\"{port}\"/></cross-domain-policy>\0"
+    );
+    let mut last_words = WriteBuf::new();
+    last_words.put_slice(policy.as_bytes());
+    linger(accepted.transport, last_words, HangUp::First);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_connection_by_its_first_bytes() {
+        for (bytes, expected) in [
+            (&b""[..], First::Unclear),
+            (b"G", First::Unclear),
+            (b"GET", First::Unclear),
+            (b"GET ", First::Http1),
+            (b"OPTIONS ", First::Http1),
+            (b"P", First::Unclear),
+            (b"PUT ", First::Http1),
+            (b"PRI ", First::Unclear),
+            (b"PRI * HTTP/2.0\r\n", First::Http2),
+            (b"PRI /", First::Http1),
+            (b"\x16\x03\x01", First::Tls),
+            (b"<pol", First::Unclear),
+            (b"<policy-file-request/>", First::FlashPolicy),
+            (b"<POLICY-file-request />\0", First::FlashPolicy),
+            (b"<html>", First::Unknown),
+            (b"get ", First::Unknown),
+            (b"PROPFINDX ", First::Unknown),
+            (b"SSH-2.0", First::Unknown),
+            (b"\x80\x2e\x01\x03", First::Unknown),
+            (b" ", First::Unknown),
+        ] {
+            assert_eq!(first(bytes), expected, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! A WebSocket server, in any protocol: `ws://HOST:PORT/PATH`, `ws+hixie76://…`.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
+use futures_core::future::BoxFuture;
+use polysock_protocols::{Context, Dial, Dialled, PROTOCOLS, Protocol, Request, Role, find};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::stream::connect_tcp;
+use super::{Upstream, UpstreamError, UpstreamSettings, UrlError};
+use crate::connection::{Connection, Info};
+
+/// What of a client's request its upstream is told, beside what the protocol itself needs.
+const FORWARDED: &[&str] = &["cookie", "authorization", "user-agent", "accept-language"];
+
+/// A WebSocket server.
+#[derive(Clone, Debug)]
+pub struct WebSocketUpstream {
+    protocol: &'static dyn Protocol,
+    /// Host and port to connect to.
+    address: String,
+    /// What the `Host` field says.
+    host: ByteString,
+    /// The path and query; where there is none, the client's own target is asked for.
+    target: Option<ByteString>,
+    settings: UpstreamSettings,
+}
+
+impl WebSocketUpstream {
+    /// Reads `HOST[:PORT][/PATH]` for the protocol of this name.
+    ///
+    /// # Errors
+    ///
+    /// The protocol is unknown, or the host missing.
+    pub fn parse(name: &str, rest: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        let protocol = find(name).ok_or_else(|| UrlError::Protocol(name.to_owned()))?;
+        let (authority, target) = match rest.find(['/', '?']) {
+            Some(at) => rest.split_at(at),
+            None => (rest, ""),
+        };
+        let error = |problem| UrlError::Address {
+            url: format!("ws://{rest}"),
+            problem,
+        };
+        let has_port = authority
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| !port.contains(']'));
+        let address = if has_port {
+            authority.to_owned()
+        } else {
+            format!("{authority}:80")
+        };
+        let (host, port) = address.rsplit_once(':').unwrap_or_default();
+        if host.is_empty() {
+            return Err(error("the host is missing"));
+        }
+        if port.parse::<u16>().is_err() {
+            return Err(error("the port is not a number up to 65535"));
+        }
+        let host = ByteString::from(address.strip_suffix(":80").unwrap_or(&address));
+        let target = match target {
+            "" | "/" => None,
+            target if target.starts_with('?') => Some(format!("/{target}").into()),
+            target => Some(ByteString::from(target)),
+        };
+        Ok(Self {
+            protocol,
+            address,
+            host,
+            target,
+            settings,
+        })
+    }
+
+    /// Reads `PROTOCOL://HOST[:PORT][/PATH]`, the protocol without its hyphen.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn parse_named(rest: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        let (scheme, rest) = rest
+            .split_once("://")
+            .ok_or_else(|| UrlError::Scheme(format!("ws+{rest}")))?;
+        let protocol = PROTOCOLS
+            .iter()
+            .find(|protocol| protocol.name().replace('-', "") == scheme)
+            .ok_or_else(|| UrlError::Protocol(scheme.to_owned()))?;
+        Self::parse(protocol.name(), rest, settings)
+    }
+
+    /// Connects and performs the opening handshake for what is dialled; the host is filled in.
+    ///
+    /// # Errors
+    ///
+    /// The server is not there, or refuses.
+    pub async fn dial(&self, dial: Dial) -> Result<Connection, UpstreamError> {
+        let dial = Dial {
+            host: self.host.clone(),
+            ..dial
+        };
+        let stream = connect_tcp(&self.address, &self.settings).await?;
+        let shaking = self.shake_hands(stream, &dial);
+        timeout(self.settings.connect_timeout, shaking)
+            .await
+            .map_err(|_| UpstreamError::Timeout)?
+    }
+
+    async fn shake_hands(
+        &self,
+        mut stream: TcpStream,
+        dial: &Dial,
+    ) -> Result<Connection, UpstreamError> {
+        let context = Context {
+            secure: false,
+            limits: self.settings.limits,
+            entropy: crate::entropy,
+        };
+        let mut dialer = self.protocol.dial(dial, &context)?;
+        let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
+        let Dialled { response, codec } = loop {
+            let dialled = dialer.advance(&mut incoming, &mut outgoing)?;
+            stream.write_all_buf(&mut outgoing).await?;
+            if let Some(dialled) = dialled {
+                break dialled;
+            }
+            if stream.read_buf(&mut incoming).await? == 0 {
+                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+            }
+        };
+        let info = Info {
+            protocol: self.protocol.name(),
+            role: Role::Client,
+            subprotocol: response.subprotocol,
+            log: None,
+        };
+        Ok(Connection::new(
+            Box::new(stream),
+            codec,
+            incoming,
+            self.settings.session,
+            info,
+            Arc::default(),
+        ))
+    }
+
+    /// What is asked of the server for a client that asks for this.
+    fn dial_for(&self, request: &Request) -> Dial {
+        let forwarded = FORWARDED.iter().flat_map(|name| {
+            let values = request.head.values(name);
+            values.map(|value| (ByteString::from_static(name), Bytes::copy_from_slice(value)))
+        });
+        let mut subprotocols = request.subprotocols.clone();
+        if !self.protocol.lists_subprotocols() {
+            subprotocols.truncate(1);
+        }
+        Dial {
+            target: self
+                .target
+                .clone()
+                .unwrap_or_else(|| request.target.clone()),
+            origin: request.origin.clone(),
+            subprotocols,
+            fields: forwarded.collect(),
+            ..Dial::default()
+        }
+    }
+}
+
+impl Upstream for WebSocketUpstream {
+    fn connect<'a>(
+        &'a self,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
+        Box::pin(self.dial(self.dial_for(request)))
+    }
+}

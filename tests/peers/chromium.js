@@ -1,0 +1,101 @@
+'use strict';
+// Chromium, headless.
+//
+//   echo HOST PORT PATH SUBPROTOCOL VERSION    VERSION: binary, or text where the server has no binary messages
+//   chat HOST PORT PATH TEXT COUNT             the page of the chat itself, used as a person would: says TEXT once COUNT
+//                                              are there, draws $SCREENSHOT once COUNT have spoken, and then says "bye"
+
+const fs = require('fs');
+const http = require('http');
+const checks = require('./lib/checks.js');
+const { launch } = require('./lib/devtools.js');
+
+const [mode, host, port, path, ...rest] = process.argv.slice(2);
+
+async function echo(browser, [subprotocol, version]) {
+  // A page with an origin to send, and nothing in it.
+  const server = http.createServer((request, response) => {
+    response.setHeader('Content-Type', 'text/html');
+    response.end('<!DOCTYPE html><title>peer</title>');
+  });
+  await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  const page = await browser.page();
+  await page.open(`http://127.0.0.1:${server.address().port}/`);
+
+  const url = JSON.stringify(`ws://${host}:${port}${path}`);
+  const offered = JSON.stringify(subprotocol);
+  const { why, summary } = await page.evaluate(`new Promise((resolve) => {
+    const connect = (${checks.browser})(WebSocket, ${url}, ${offered}, ${version === 'binary'});
+    (${checks.echo})(connect, ${offered}, (why, summary) => resolve({ why, summary }));
+  })`);
+  server.close();
+  if (why) throw new Error(why);
+  return summary;
+}
+
+async function chat(browser, [text, count]) {
+  let received;
+  const finished = new Promise((resolve, reject) => {
+    // The same chat as everybody's; only that its socket is the page's, seen from outside.
+    const connect = (on) => {
+      received = on;
+      return {
+        text: (said) => page.then((opened) => speak(opened, said)).catch(reject),
+        close: () => on.close(1000),
+      };
+    };
+    let spoken = 0;
+    const log = (line) => {
+      console.log(line);
+      if (!line.startsWith('say\t')) return;
+      spoken += 1;
+      if (spoken === Number(count)) page.then(draw).then((opened) => speak(opened, 'bye')).catch(reject);
+    };
+    checks.chat(connect, text, Number(count), log, (why, summary) => (why ? reject(new Error(why)) : resolve(summary)));
+  });
+  finished.catch(() => {});
+
+  const page = browser.page((method, params) => {
+    if (method === 'Network.webSocketFrameReceived' && params.response.opcode === 1) received.text(params.response.payloadData);
+    if (method === 'Network.webSocketClosed') received.close(1006);
+  });
+  const opened = await page;
+  await opened.send('Network.enable');
+  await opened.send('Emulation.setDeviceMetricsOverride', { width: 960, height: 540, deviceScaleFactor: 2, mobile: false });
+  await opened.open(`http://${host}:${port}${path}`);
+  return finished;
+}
+
+async function speak(page, text) {
+  // The devtools hear of a message before the page does.
+  await until(page, "!document.getElementById('send').disabled");
+  await page.evaluate("document.getElementById('say').focus()");
+  await page.send('Input.insertText', { text });
+  await page.evaluate("document.getElementById('send').click()");
+}
+
+async function draw(page) {
+  if (process.env.SCREENSHOT) {
+    // Every line that was heard is drawn: the last one is in the page, and two frames have passed.
+    await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+    const { data } = await page.send('Page.captureScreenshot', { format: 'png' });
+    fs.writeFileSync(process.env.SCREENSHOT, Buffer.from(data, 'base64'));
+  }
+  return page;
+}
+
+function until(page, condition) {
+  return page.evaluate(`new Promise((resolve) => {
+    (function look() { if (${condition}) resolve(); else setTimeout(look, 20); })();
+  })`);
+}
+
+const report = (line, code) => {
+  console.log(line);
+  process.exit(code);
+};
+setTimeout(() => report('FAIL Chromium: no end within the deadline', 1), 110000).unref();
+const browser = launch();
+(mode === 'chat' ? chat : echo)(browser, rest)
+  .then((summary) => browser.close().then(() => report(`PASS Chromium: ${summary}`, 0)))
+  .catch((error) => report(`FAIL Chromium: ${error.message}`, 1));
