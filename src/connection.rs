@@ -184,37 +184,44 @@ impl Connection {
             if let Some(code) = self.closer.requested() {
                 self.session.close(Some(code.into()));
             }
-            // Backpressure: an answer must be on its way before the next question is looked at.
-            if self.session.outgoing().len() < HIGH_WATER {
-                match receive(&mut self.session, &mut self.incoming) {
-                    Ok(Some(received)) => return Poll::Ready(Some(Ok(received))),
-                    Ok(None) => {}
-                    Err(error) => self.failure = Some(error.into()),
+            // Backpressure: answers must be on their way before more questions are looked at.
+            if self.is_congested() {
+                match self.poll_write(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => self.abort(error),
+                    Poll::Pending if self.is_congested() => ready!(self.poll_wait(cx)),
+                    Poll::Pending => {}
                 }
+                continue;
+            }
+            match receive(&mut self.session, &mut self.incoming) {
+                Ok(Some(received)) => return Poll::Ready(Some(Ok(received))),
+                Ok(None) => {}
+                Err(error) => self.failure = Some(error.into()),
             }
             if self.session.closed().is_some() {
                 self.end();
                 continue;
             }
-            let written = self.poll_write(cx);
-            if let Poll::Ready(Err(error)) = written {
-                self.abort(error);
-                continue;
-            }
-            if written.is_ready() && !self.is_shut {
-                self.shut(cx);
-            }
-            if self.session.outgoing().len() < HIGH_WATER {
-                match self.poll_read(cx) {
-                    Poll::Ready(Ok(0)) => self.end_of_stream(),
-                    Poll::Ready(Ok(_)) => {}
-                    Poll::Ready(Err(error)) => self.abort(error),
-                    Poll::Pending => ready!(self.poll_wait(cx)),
+            match self.poll_write(cx) {
+                Poll::Ready(Ok(())) => self.shut_if_closing(cx),
+                Poll::Ready(Err(error)) => {
+                    self.abort(error);
+                    continue;
                 }
-            } else if written.is_pending() {
-                ready!(self.poll_wait(cx));
+                Poll::Pending => {}
+            }
+            match self.poll_read(cx) {
+                Poll::Ready(Ok(0)) => self.end_of_stream(),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => self.abort(error),
+                Poll::Pending => ready!(self.poll_wait(cx)),
             }
         }
+    }
+
+    fn is_congested(&mut self) -> bool {
+        self.session.outgoing().len() >= HIGH_WATER
     }
 
     /// Reads once. While there is nothing to read, no buffer is held.
@@ -248,13 +255,13 @@ impl Connection {
     }
 
     /// Ends our direction of the transport where that is the only way to say that we are done.
-    fn shut(&mut self, cx: &mut Context<'_>) {
-        let closing = !self.session.is_open();
-        if let (true, CloseForm::Eof, Some(transport)) = (
-            closing,
-            self.session.capabilities().close,
-            &mut self.transport,
-        ) {
+    fn shut_if_closing(&mut self, cx: &mut Context<'_>) {
+        if self.session.is_open() || self.is_shut {
+            return;
+        }
+        if let (CloseForm::Eof, Some(transport)) =
+            (self.session.capabilities().close, &mut self.transport)
+        {
             // An error shows when the peer's direction is read.
             let _ = Pin::new(transport).poll_shutdown(cx);
             self.is_shut = true;

@@ -1,4 +1,4 @@
-//! What a session does above every codec: pongs, the closing handshake, text and limits.
+//! What a session does above every codec: pongs and the closing handshake.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -11,35 +11,13 @@ mod support;
 use bytes::{Buf, BytesMut};
 use polysock_protocols::Role::{Client, Server};
 use polysock_protocols::{
-    Close, CloseCode, CloseForm, Closed, Codec, EncodeError, Event, Kind, Limits, Message,
-    PROTOCOLS, Piece, ProtocolError, RawCodec, Role, Session, SessionConfig, Side, Timer,
+    Close, CloseCode, CloseForm, Closed, EncodeError, Event, Kind, Message, PROTOCOLS, Piece,
+    RawCodec, Session, SessionConfig, Side, Timer,
 };
-use support::{Joined, Setup, drain, encode, hex, text};
+use support::sessions::{receive, session};
+use support::{Joined, drain, encode, hex, text};
 
-/// The session of one end, and the codec of the other.
-fn session(name: &str, end: Role) -> (Session, Box<dyn Codec>) {
-    limited(name, end, SessionConfig::default().max_message)
-}
-
-fn limited(name: &str, end: Role, max_message: u64) -> (Session, Box<dyn Codec>) {
-    let (codec, peer) = Joined::sample(name).settled().ends(end);
-    let config = SessionConfig {
-        max_message,
-        ..SessionConfig::default()
-    };
-    (Session::new(codec, config), peer)
-}
-
-/// Everything a session makes of some bytes.
-fn receive(session: &mut Session, bytes: &[u8]) -> Result<Vec<Message>, ProtocolError> {
-    let mut src = BytesMut::from(bytes);
-    let mut messages = Vec::new();
-    while let Some(message) = session.receive(&mut src)? {
-        messages.push(message);
-    }
-    Ok(messages)
-}
-
+/// What a session is closed with.
 fn close(code: u16, reason: &str) -> Option<Close> {
     Some(Close::new(CloseCode::new(code).unwrap(), reason))
 }
@@ -230,173 +208,6 @@ fn the_end_of_the_stream_without_a_close() {
     assert_eq!(receive(&mut raw, b"abc"), Ok(vec![Message::binary("abc")]));
     raw.receive_eof();
     assert!(raw.closed().unwrap().clean);
-}
-
-#[test]
-fn a_breach_is_answered_with_the_close_code_that_names_it() {
-    use ProtocolError as E;
-    for (name, end, received, error, answer) in [
-        ("rfc6455", Client, "8181", E::Masked, Some("03ea")),
-        ("rfc6455", Client, "8101 ff", E::Utf8, Some("03ef")),
-        (
-            "rfc6455",
-            Client,
-            "8802 03ed",
-            E::CloseCode(1005),
-            Some("03ea"),
-        ),
-        ("rfc6455", Client, "8301", E::Opcode(3), None),
-        ("hybi-10", Client, "8101 ff", E::Utf8, Some("03ef")),
-        ("hybi-07", Client, "8101 ff", E::Utf8, Some("03ea")),
-        ("hybi-06", Client, "8401 ff", E::Utf8, Some("03ea")),
-    ] {
-        let (mut session, mut peer) = session(name, end);
-        let mut received = hex(received);
-        // The code of a reserved opcode is decided by the header alone.
-        if answer.is_none() {
-            received.extend_from_slice(b"x");
-        }
-        assert_eq!(receive(&mut session, &received), Err(error), "{name}");
-        let closed = session.closed().unwrap();
-        assert_eq!((closed.by, closed.clean), (Side::Local, false));
-        assert_eq!(closed.close.as_ref().unwrap().code, error.close_code());
-        let sent = support::decode(&mut peer, [&drain(session.outgoing())[..]]).events;
-        let [Event::Close(Some(sent))] = &sent[..] else {
-            panic!("{name} sent {sent:?}");
-        };
-        assert_eq!(sent.reason, error.to_string());
-        if let Some(code) = answer {
-            assert_eq!(sent.code.get().to_be_bytes(), *hex(code), "{name}");
-        }
-        // Nothing is read any more.
-        assert_eq!(receive(&mut session, &hex("8101 61")), Ok(vec![]), "{name}");
-    }
-    let (mut session, _) = session("hixie-76", Server);
-    assert_eq!(receive(&mut session, &hex("00 c3 28 ff")), Err(E::Utf8));
-    assert_eq!(drain(session.outgoing()), hex("ff 00"));
-}
-
-#[test]
-fn text_fails_at_its_first_wrong_byte() {
-    // U+20AC is e2 82 ac.
-    for (bytes, good) in [
-        ("0101 e2 0001 82 8001 ac", true),
-        ("0101 e2 0001 82 8001", true),
-        ("0101 e2 0001 28", false),
-        ("0101 e2 8900 0001 28", false),
-        ("0102 e282 8000", false),
-        ("8105 e282ac ff", false),
-        ("8103 e2 ff", false),
-        ("0103 eda080", false),
-        ("0101 f4 0001 90", false),
-        ("0101 c0", false),
-        ("8102 e282", false),
-        ("0100 0001 e2 8002 82ac", true),
-    ] {
-        let bytes = hex(bytes);
-        for chunk in [1, bytes.len()] {
-            let (mut whole, _) = session("rfc6455", Client);
-            let (mut pieces, _) = session("rfc6455", Client);
-            let (mut results, mut src) = ((Ok(()), Ok(())), [BytesMut::new(), BytesMut::new()]);
-            for chunk in bytes.chunks(chunk) {
-                src.iter_mut().for_each(|src| src.extend_from_slice(chunk));
-                if results.0.is_ok() {
-                    results.0 = whole.receive(&mut src[0]).map(drop);
-                }
-                while results.1.is_ok() {
-                    match pieces.receive_piece(&mut src[1]) {
-                        Ok(None) => break,
-                        result => results.1 = result.map(drop),
-                    }
-                }
-            }
-            let expected = if good {
-                Ok(())
-            } else {
-                Err(ProtocolError::Utf8)
-            };
-            let complete = chunk == 1 || bytes.len() != 9;
-            if complete {
-                assert_eq!(results, (expected, expected), "{bytes:x?} by {chunk}");
-            }
-        }
-    }
-}
-
-#[test]
-fn a_message_over_the_limit_is_refused_at_the_byte_that_is_too_much() {
-    let error = ProtocolError::MessageTooLong { limit: 5 };
-    for (name, end, bytes, expected) in [
-        (
-            "rfc6455",
-            Client,
-            "8105 48656c6c6f",
-            Ok(vec!["Hello".into()]),
-        ),
-        ("rfc6455", Client, "8106 48656c6c6f21", Err(error)),
-        (
-            "rfc6455",
-            Client,
-            "0103 48656c 0002 6c6f 8000",
-            Ok(vec!["Hello".into()]),
-        ),
-        ("rfc6455", Client, "0103 48656c 0003 6c6f21", Err(error)),
-        (
-            "rfc6455",
-            Client,
-            "8105 48656c6c6f 8105 48656c6c6f",
-            Ok(vec!["Hello".into(); 2]),
-        ),
-        ("rfc6455", Client, "82ff 0000", Err(ProtocolError::Masked)),
-        (
-            "rfc6455",
-            Client,
-            "827f 0000000010000000 000000000000",
-            Err(error),
-        ),
-        (
-            "hixie-76",
-            Server,
-            "00 48656c6c6f ff",
-            Ok(vec!["Hello".into()]),
-        ),
-        ("hixie-76", Server, "00 48656c6c6f21", Err(error)),
-        ("hybi-03", Server, "84 03 48656c 00 03 6c6f21", Err(error)),
-    ] {
-        let mut bytes = hex(bytes);
-        if expected == Err(ProtocolError::Masked) {
-            bytes.extend([0; 8]);
-        }
-        let (mut session, _) = limited(name, end, 5);
-        assert_eq!(receive(&mut session, &bytes), expected, "{name} {bytes:x?}");
-    }
-}
-
-#[test]
-fn a_limit_of_the_codec_closes_with_its_code() {
-    let limits = Limits {
-        frame: 100,
-        discarded: 10,
-        fragments: 2,
-        ..Limits::default()
-    };
-    let mut setup = Setup::default();
-    (setup.server.limits, setup.client.limits) = (limits, limits);
-    for (name, bytes, code) in [
-        ("rfc6455", "82fe 0065 00000000", CloseCode::TOO_BIG),
-        (
-            "rfc6455",
-            "0180 00000000 0080 00000000 0080 00000000",
-            CloseCode::POLICY_VIOLATION,
-        ),
-        ("hixie-76", "80 0b", CloseCode::POLICY_VIOLATION),
-        ("hixie-76", "80 65", CloseCode::TOO_BIG),
-    ] {
-        let mut session = Session::new(Joined::with(name, &setup).server, SessionConfig::default());
-        let error = receive(&mut session, &hex(bytes)).unwrap_err();
-        assert_eq!(error.close_code(), code, "{name} {bytes}");
-        assert_eq!(session.closed().unwrap().close.as_ref().unwrap().code, code);
-    }
 }
 
 #[test]

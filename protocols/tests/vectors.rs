@@ -1,4 +1,4 @@
-//! Frames that were published or captured, in both directions and however they are cut.
+//! Frames of the HyBi drafts and RFC 6455 that were published or captured, in both directions and however they are cut.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,116 +9,14 @@
 mod support;
 
 use polysock_protocols::Role::{Client, Server};
-use polysock_protocols::{Accept, Codec, Event, Kind, Negotiated, Negotiation, Role};
-use support::{
-    Joined, assert_decodes, binary, close, context, decode, encode, hex, piece, ping, pong,
-    protocol, text,
-};
+use polysock_protocols::{Event, Kind, Role};
+use support::rows::{assert_both_ways, assert_read, hel_lo, row, run};
+use support::{Joined, binary, close, decode, encode, hex, piece, ping, pong, text};
 
-const HIXIE: &[&str] = &["hixie-75", "hixie-76"];
 const MORE: &[&str] = &["hybi-01", "hybi-02", "hybi-03"];
 const OLD: &[&str] = &["hybi-04", "hybi-05", "hybi-06"];
 const OLD_MASK: &[&str] = &["hybi-05", "hybi-06"];
 const FINAL: &[&str] = &["hybi-07", "hybi-10", "rfc6455"];
-const BOTH: &[Role] = &[Client, Server];
-
-/// Protocols, who sends, the bytes, and the events.
-type Row<'a> = (&'a [&'a str], &'a [Role], String, Vec<Event>);
-
-fn row<'a>(names: &'a [&'a str], senders: &'a [Role], hex: &str, events: Vec<Event>) -> Row<'a> {
-    (names, senders, hex.to_owned(), events)
-}
-
-/// Hexadecimal of a byte, repeated.
-fn run(byte: u8, count: usize) -> String {
-    format!("{byte:02x}").repeat(count)
-}
-
-/// `Hel` and `lo`, pieces of one text.
-fn hel_lo() -> Vec<Event> {
-    vec![
-        piece(Kind::Text, "Hel", false),
-        piece(Kind::Text, "lo", true),
-    ]
-}
-
-/// Checks rows in which the bytes are what the sender writes and what the receiver reads.
-fn assert_both_ways(rows: &[Row<'_>]) {
-    for (names, senders, digits, events) in rows {
-        for name in *names {
-            for sender in *senders {
-                println!("{name} {sender:?} {}", &digits[..digits.len().min(60)]);
-                let (mut from, _) = Joined::sample(name).ends(*sender);
-                assert_eq!(encode(&mut from, events), hex(digits), "written");
-            }
-        }
-    }
-    assert_read(rows);
-}
-
-fn assert_read(rows: &[Row<'_>]) {
-    for (names, senders, digits, events) in rows {
-        for name in *names {
-            for sender in *senders {
-                println!("{name} {sender:?} {}", &digits[..digits.len().min(60)]);
-                let receiver = || Joined::sample(name).ends(*sender).1;
-                assert_decodes(receiver, &hex(digits), events, None);
-            }
-        }
-    }
-}
-
-#[test]
-fn hixie_frames() {
-    assert_both_ways(&[
-        row(HIXIE, BOTH, "00 48656c6c6f ff", vec![text("Hello")]),
-        row(HIXIE, BOTH, "00 48656c6c6f ff", hel_lo()),
-        row(HIXIE, BOTH, "00 ff", vec![text("")]),
-        row(HIXIE, BOTH, "00 0a00 ff", vec![text("\n\0")]),
-        row(&["hixie-76"], BOTH, "ff 00", vec![Event::Close(None)]),
-    ]);
-}
-
-/// The end of the stream is the only close there is.
-#[test]
-fn hixie_75_closes_without_a_frame() {
-    for sender in BOTH {
-        let (mut from, _) = Joined::new("hixie-75").ends(*sender);
-        assert_eq!(encode(&mut from, &[Event::Close(None)]), []);
-    }
-}
-
-#[test]
-fn hixie_frames_of_unknown_type_are_discarded() {
-    let hello = || vec![text("Hello")];
-    let discarded = |prefix: &str| {
-        let digits = format!("{prefix} 00 48656c6c6f ff");
-        (HIXIE, BOTH, digits, hello())
-    };
-    assert_read(&[
-        discarded("80 02 4865"),
-        discarded("80 01 78"),
-        discarded("80 00"),
-        discarded("01 6e ff"),
-        discarded("7f ff"),
-        discarded("01 00 80 ff"),
-        discarded(&format!("80 7f {}", run(0x78, 127))),
-        discarded(&format!("80 8100 {}", run(0xff, 128))),
-        discarded(&format!("80 8148 {}", run(0x00, 200))),
-        discarded(&format!("fe 818000 {}", run(0x00, 16384))),
-        discarded("80 80 80 01 ff"),
-        discarded("ff 02 6162"),
-        row(&["hixie-75"], BOTH, "ff00 00 69 ff", vec![text("i")]),
-        row(&["hixie-76"], BOTH, "ff 80 00", vec![Event::Close(None)]),
-        row(&["hixie-76"], BOTH, "ff 80 80 00", vec![Event::Close(None)]),
-        row(
-            &["hixie-76"],
-            BOTH,
-            "ff00 00 69 ff",
-            vec![Event::Close(None)],
-        ),
-    ]);
-}
 
 #[test]
 fn frames_of_drafts_01_to_03() {
@@ -434,43 +332,4 @@ fn frames_of_versions_7_8_and_13() {
             vec![text("ಠ_ಠ")],
         ),
     ]);
-}
-
-/// A server that Kaazing's client asks for binary sends and reads it in `80` frames.
-#[test]
-fn a_kaazing_client_gets_binary_in_length_frames() {
-    let serve = || -> Box<dyn Codec> {
-        let head = "GET /?encoding=binary HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
-            Host: h\r\nOrigin: http://h\r\nSec-WebSocket-Key1: 1 2\r\nSec-WebSocket-Key2: 1 2\r\n\r\n\
-            12345678";
-        let mut src = head.as_bytes().into();
-        let protocols = [protocol("hixie-76")];
-        let mut negotiation = Negotiation::new(&protocols, Default::default());
-        let negotiated = negotiation.advance(&mut src, &context());
-        let Ok(Some(Negotiated::WebSocket(mut opening))) = negotiated else {
-            panic!("{negotiated:?}");
-        };
-        let mut dst = Default::default();
-        let codec = opening
-            .responder
-            .respond(&Accept::default(), &mut src, &mut dst);
-        codec.unwrap().unwrap()
-    };
-    for (digits, event) in [
-        ("80 00".to_owned(), binary("")),
-        ("80 03 616263".to_owned(), binary("abc")),
-        ("00 616263 ff".to_owned(), text("abc")),
-        (
-            format!("80 8100 {}", run(0xff, 128)),
-            binary(vec![0xff; 128]),
-        ),
-        (
-            format!("80 848000 {}", run(7, 65536)),
-            binary(vec![7; 65536]),
-        ),
-    ] {
-        let events = [event];
-        assert_eq!(encode(&mut serve(), &events), hex(&digits));
-        assert_decodes(serve, &hex(&digits), &events, None);
-    }
 }

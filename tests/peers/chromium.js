@@ -49,7 +49,9 @@ async function chat(browser, [text, count]) {
       console.log(line);
       if (!line.startsWith('say\t')) return;
       spoken += 1;
-      if (spoken === Number(count)) page.then(draw).then((opened) => speak(opened, 'bye')).catch(reject);
+      if (spoken !== Number(count)) return;
+      const last = line.split('\t').slice(3).join('\t');
+      page.then((opened) => draw(opened, last)).then((opened) => speak(opened, 'bye')).catch(reject);
     };
     checks.chat(connect, text, Number(count), log, (why, summary) => (why ? reject(new Error(why)) : resolve(summary)));
   });
@@ -74,10 +76,9 @@ async function speak(page, text) {
   await page.evaluate("document.getElementById('send').click()");
 }
 
-async function draw(page) {
+async function draw(page, last) {
   if (process.env.SCREENSHOT) {
-    // Every line that was heard is drawn: the last one is in the page, and two frames have passed.
-    await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))');
+    await until(page, `document.getElementById('log').textContent.includes(${JSON.stringify(last)})`);
     const { data } = await page.send('Page.captureScreenshot', { format: 'png' });
     fs.writeFileSync(process.env.SCREENSHOT, Buffer.from(data, 'base64'));
   }
@@ -90,12 +91,13 @@ function until(page, condition) {
   })`);
 }
 
-const report = (line, code) => {
+const browser = launch();
+const report = async (line, code) => {
   console.log(line);
+  await browser.close();
   process.exit(code);
 };
-setTimeout(() => report('FAIL Chromium: no end within the deadline', 1), 110000).unref();
-const browser = launch();
+setTimeout(() => report('FAIL Chromium: no end within the deadline', 1), 110000);
 (mode === 'chat' ? chat : echo)(browser, rest)
-  .then((summary) => browser.close().then(() => report(`PASS Chromium: ${summary}`, 0)))
+  .then((summary) => report(`PASS Chromium: ${summary}`, 0))
   .catch((error) => report(`FAIL Chromium: ${error.message}`, 1));

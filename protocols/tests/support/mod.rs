@@ -2,14 +2,18 @@
 //! vector whole, byte by byte and with more behind it.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
+pub(crate) mod rows;
+pub(crate) mod sessions;
+
 use std::cell::Cell;
 
 use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Accept, Close, CloseCode, Codec, Context, Dial, Dialled, Event, Kind, Limits, Negotiated,
-    Negotiation, Opening, Piece, Protocol, ProtocolError, Request, Response, Role, WriteBuf, find,
+    Accept, BinaryOverText, Close, CloseCode, Codec, Context, Dial, Dialled, Event, Kind, Limits,
+    Negotiated, Negotiation, Opening, Piece, Protocol, ProtocolError, Request, Response, Role,
+    WriteBuf, find,
 };
 
 /// A context with the usual limits and bytes that differ from call to call.
@@ -98,6 +102,8 @@ pub(crate) struct Setup {
     pub(crate) dial: Dial,
     pub(crate) server: Context,
     pub(crate) client: Context,
+    /// How binary messages travel to a client without them.
+    pub(crate) binary_over_text: BinaryOverText,
     /// The sizes of the chunks that both directions travel in, used in turn.
     pub(crate) chunks: Vec<usize>,
     /// Whether the last eight bytes of the request wait until the client has the answer's head.
@@ -114,6 +120,7 @@ impl Default for Setup {
             },
             server: context(),
             client: context(),
+            binary_over_text: BinaryOverText::default(),
             chunks: vec![usize::MAX],
             hold_body: false,
         }
@@ -165,7 +172,10 @@ impl Joined {
                 opening = negotiate(&mut negotiation, &mut up.delivered, &setup.server);
             }
             if let (Some(opening), None) = (&mut opening, &server) {
-                let accept = Accept::first_offered(&opening.request);
+                let accept = Accept {
+                    binary_over_text: setup.binary_over_text,
+                    ..Accept::first_offered(&opening.request)
+                };
                 let (src, dst) = (&mut up.delivered, &mut down.sent);
                 server = opening.responder.respond(&accept, src, dst).unwrap();
             }

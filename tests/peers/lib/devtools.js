@@ -28,7 +28,11 @@ exports.launch = () => {
   browser.stderr.on('data', (data) => { stderr = (stderr + data).slice(-2000); });
   process.on('exit', () => {
     browser.kill('SIGKILL');
-    fs.rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+    try {
+      fs.rmSync(home, { recursive: true, force: true });
+    } catch {
+      // A part of the browser still writes; what is left is in the directory for such things.
+    }
   });
 
   const [, , , input, output] = browser.stdio;
@@ -85,10 +89,12 @@ exports.launch = () => {
         },
       };
     },
+    // Asks the browser to end, which lets it tidy up, but does not wait long for it.
     close: () => {
+      if (browser.exitCode !== null) return undefined;
       const ended = new Promise((resolve) => { browser.on('exit', resolve); });
       call('Browser.close').catch(() => {});
-      return ended;
+      return Promise.race([ended, new Promise((resolve) => { setTimeout(resolve, 5000); })]);
     },
   };
 };

@@ -1,0 +1,174 @@
+//! What a client demands of a server's answer.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
+
+mod support;
+
+use bytes::BytesMut;
+use polysock_protocols::{Dial, HandshakeError};
+use support::{context, protocol, sample_client};
+
+/// What a client makes of a server's answer, whole and byte by byte.
+fn dialled(name: &str, dial: &Dial, answer: &[u8]) -> Result<(), HandshakeError> {
+    let mut context = context();
+    context.entropy = sample_client;
+    let advance = |chunk: usize| {
+        let mut dialer = protocol(name).dial(dial, &context)?;
+        let (mut src, mut dst) = (BytesMut::new(), BytesMut::new());
+        assert!(dialer.advance(&mut src, &mut dst)?.is_none());
+        for chunk in answer.chunks(chunk) {
+            src.extend_from_slice(chunk);
+            if dialer.advance(&mut src, &mut dst)?.is_some() {
+                return Ok(());
+            }
+        }
+        panic!("incomplete");
+    };
+    let whole = advance(answer.len());
+    assert_eq!(advance(1), whole, "bytewise");
+    whole
+}
+
+#[test]
+fn a_client_checks_the_answer() {
+    use HandshakeError::{Answer, Status};
+    let rfc6455 = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let hixie_75 = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+        Connection: Upgrade\r\nWebSocket-Origin: http://h\r\nWebSocket-Location: ws://h/\r\n\r\n";
+    let offer = |names: &[&'static str]| Dial {
+        host: "h".into(),
+        subprotocols: names.iter().map(|name| (*name).into()).collect(),
+        ..Dial::default()
+    };
+    let protocol = Err(Answer("Sec-WebSocket-Protocol"));
+    let upgrade = Err(Answer("Upgrade field"));
+    let connection = Err(Answer("Connection field"));
+    let chosen = "\r\nSec-WebSocket-Protocol: b\r\n\r\n";
+    for (name, offered, answer, from, to, expected) in [
+        ("rfc6455", &[][..], rfc6455, "", "", Ok(())),
+        ("rfc6455", &["a", "b"], rfc6455, "", "", Ok(())),
+        ("rfc6455", &["a", "b"], rfc6455, "\r\n\r\n", chosen, Ok(())),
+        (
+            "rfc6455",
+            &["a"],
+            rfc6455,
+            "\r\n\r\n",
+            chosen,
+            protocol.clone(),
+        ),
+        ("rfc6455", &[], rfc6455, "\r\n\r\n", chosen, protocol),
+        ("rfc6455", &[], rfc6455, "101", "200", Err(Status(200))),
+        ("rfc6455", &[], rfc6455, "websocket", "h2c", upgrade.clone()),
+        (
+            "rfc6455",
+            &[],
+            rfc6455,
+            "Connection: Upgrade",
+            "Connection: close",
+            connection.clone(),
+        ),
+        (
+            "rfc6455",
+            &[],
+            rfc6455,
+            "s3pP",
+            "S3pP",
+            Err(Answer("Sec-WebSocket-Accept")),
+        ),
+        (
+            "rfc6455",
+            &[],
+            rfc6455,
+            "\r\n\r\n",
+            "\r\nSec-WebSocket-Extensions: x\r\n\r\n",
+            Err(Answer("Sec-WebSocket-Extensions")),
+        ),
+        (
+            "hybi-04",
+            &[],
+            rfc6455,
+            "",
+            "",
+            Err(Answer("Sec-WebSocket-Nonce")),
+        ),
+        ("hixie-75", &[], hixie_75, "", "", Ok(())),
+        (
+            "hixie-75",
+            &["a"],
+            hixie_75,
+            "",
+            "",
+            Err(Answer("subprotocol")),
+        ),
+        (
+            "hixie-75",
+            &["a"],
+            hixie_75,
+            "\r\n\r\n",
+            "\r\nWebSocket-Protocol: a\r\n\r\n",
+            Ok(()),
+        ),
+        ("hixie-75", &[], hixie_75, "101", "404", Err(Status(404))),
+        (
+            "hixie-75",
+            &[],
+            hixie_75,
+            "Upgrade: WebSocket",
+            "Upgrade: x",
+            upgrade,
+        ),
+        (
+            "hixie-75",
+            &[],
+            hixie_75,
+            "Connection: Upgrade",
+            "Connection: x",
+            connection,
+        ),
+        (
+            "hixie-75",
+            &[],
+            hixie_75,
+            "http://h",
+            "http://i",
+            Err(Answer("origin")),
+        ),
+        (
+            "hixie-75",
+            &[],
+            hixie_75,
+            "ws://h/",
+            "http://h/",
+            Err(Answer("location")),
+        ),
+    ] {
+        let answer = answer.replacen(from, to, 1);
+        assert_eq!(
+            dialled(name, &offer(offered), answer.as_bytes()),
+            expected,
+            "{name} {answer}"
+        );
+    }
+}
+
+/// The scheme that was dialled is the one that the server must have seen.
+#[test]
+fn a_hixie_client_checks_the_scheme_it_dialled() {
+    let answer = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
+        Connection: Upgrade\r\nWebSocket-Origin: https://h\r\nWebSocket-Location: wss://h/\r\n\r\n";
+    let mut dial = Dial {
+        secure: true,
+        host: "h".into(),
+        origin: Some("https://h".into()),
+        ..Dial::default()
+    };
+    assert_eq!(dialled("hixie-75", &dial, answer.as_bytes()), Ok(()));
+    dial.secure = false;
+    let refused = Err(HandshakeError::Answer("location"));
+    assert_eq!(dialled("hixie-75", &dial, answer.as_bytes()), refused);
+}

@@ -1,0 +1,229 @@
+//! Whatever a peer sends, nothing panics, nothing depends on how it is cut, and nothing grows
+//! without bound.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
+
+#[path = "support/strategies.rs"]
+mod strategies;
+mod support;
+
+use bytes::BytesMut;
+use polysock_protocols::http::HeadLimits;
+use polysock_protocols::{
+    Accept, BinaryOverText, Limits, Message, Negotiated, Negotiation, PROTOCOLS, Protocol, Role,
+    Session, SessionConfig,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use strategies::{chunks, connection, ending, events, mutate, mutations, sends};
+use support::{Joined, Setup, context, cut, decode, drain, encode, sample_client, sample_server};
+
+/// The most that waits to go out where nobody reads: pongs while there is room, the longest that
+/// may be one over it, and a close.
+const MAX_OUTGOING: usize = 4096 + 1024 + 14 + 125 + 14;
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// A connection with small limits and its masks known, so that mutations hit what they mean.
+fn small(protocol: &dyn Protocol, base64: bool) -> Setup {
+    let mut setup = Setup::default();
+    let limits = Limits {
+        message: 200,
+        frame: 500,
+        fragments: 8,
+        discarded: 300,
+    };
+    (setup.server.limits, setup.client.limits) = (limits, limits);
+    if base64 {
+        setup.dial.subprotocols = vec!["base64".into()];
+        setup.binary_over_text = BinaryOverText::Base64;
+    }
+    // Draft 04 mixes the nonces of both sides into its masks; the others may do without any.
+    if protocol.name() == "hybi-04" {
+        (setup.server.entropy, setup.client.entropy) = (sample_server, sample_client);
+    } else {
+        setup.client.entropy = |bytes| bytes.fill(0);
+    }
+    setup
+}
+
+/// Bytes that a peer might send: valid ones with changes, or none that make sense.
+fn garbage(valid: Vec<u8>, noise: &[u8], changes: &[strategies::Mutation]) -> Vec<u8> {
+    mutate([&valid, noise].concat(), changes)
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_codec_takes_any_bytes_and_the_cut_says_nothing(
+        (protocol, sender) in connection(),
+        (sends, end) in sends(),
+        changes in mutations(),
+        noise in vec(any::<u8>(), 0..100),
+        sizes in chunks(),
+    ) {
+        let setup = small(protocol, false);
+        let joined = || Joined::with(protocol.name(), &setup).settled().ends(sender);
+        let (mut from, mut to) = joined();
+        let mut sent = events(protocol, &sends);
+        sent.push(ending(protocol, end.as_ref()).0);
+        let bytes = garbage(encode(&mut from, &sent), &noise, &changes);
+        let whole = decode(&mut to, [&bytes[..]]);
+        let (_, mut to) = joined();
+        prop_assert_eq!(decode(&mut to, cut(&bytes, &sizes)), whole);
+    }
+
+    #[test]
+    fn a_session_takes_any_bytes_and_stays_within_its_limits(
+        (protocol, sender) in connection(),
+        (sends, end) in sends(),
+        base64 in any::<bool>(),
+        in_pieces in any::<bool>(),
+        changes in mutations(),
+        noise in vec(any::<u8>(), 0..100),
+        sizes in chunks(),
+    ) {
+        let setup = small(protocol, base64);
+        let (mut from, to) = Joined::with(protocol.name(), &setup).settled().ends(sender);
+        let mut sent = events(protocol, &sends);
+        sent.push(ending(protocol, end.as_ref()).0);
+        let bytes = garbage(encode(&mut from, &sent), &noise, &changes);
+        let max_message = 200;
+        let mut session = Session::new(to, SessionConfig { max_message, ..SessionConfig::default() });
+        let mut src = BytesMut::new();
+        'chunks: for chunk in cut(&bytes, &sizes) {
+            src.extend_from_slice(chunk);
+            loop {
+                let received = if in_pieces {
+                    session.receive_piece(&mut src).map(|piece| piece.map(|piece| piece.payload.len()))
+                } else {
+                    session.receive(&mut src).map(|message| message.map(|message| message.as_bytes().len()))
+                };
+                prop_assert!(session.outgoing().len() <= MAX_OUTGOING);
+                match received {
+                    Ok(Some(len)) => prop_assert!(len as u64 <= max_message),
+                    Ok(None) => break,
+                    Err(error) => {
+                        let closed = session.closed().unwrap();
+                        prop_assert_eq!(closed.close.as_ref().unwrap().code, error.close_code());
+                        break 'chunks;
+                    }
+                }
+            }
+        }
+        session.receive_eof();
+        prop_assert!(session.closed().is_some());
+        prop_assert!(session.send(Message::from("late")).is_err());
+        drain(session.outgoing());
+    }
+
+    #[test]
+    fn pings_that_flood_cost_a_bounded_buffer(
+        (protocol, sender) in connection(),
+        payload in vec(any::<u8>(), 0..=125),
+        count in 1..500usize,
+    ) {
+        prop_assume!(protocol.capabilities().ping);
+        let (mut from, to) = Joined::new(protocol.name()).settled().ends(sender);
+        let ping = polysock_protocols::Event::Ping(payload.clone().into());
+        let mut src = BytesMut::from(&encode(&mut from, &vec![ping; count])[..]);
+        let mut session = Session::new(to, SessionConfig::default());
+        prop_assert_eq!(session.receive(&mut src), Ok(None));
+        prop_assert!(session.outgoing().len() <= MAX_OUTGOING);
+        let first = drain(session.outgoing());
+        let newest = drain(session.outgoing());
+        let pongs = decode(&mut from, [&first[..], &newest[..]]).events;
+        prop_assert!(!pongs.is_empty() && pongs.len() <= count);
+        prop_assert!(drain(session.outgoing()).is_empty());
+    }
+
+    #[test]
+    fn a_server_takes_any_request(
+        (protocol, _) in connection(),
+        changes in mutations(),
+        noise in vec(any::<u8>(), 0..30),
+        sizes in chunks(),
+        only_noise in prop::bool::weighted(0.1),
+    ) {
+        let request = Joined::sample(protocol.name()).request_bytes;
+        let valid = if only_noise { Vec::new() } else { request };
+        let bytes = garbage(valid, &noise, &changes);
+        let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
+        let (mut src, mut dst) = (BytesMut::new(), BytesMut::new());
+        let (mut opening, mut codec) = (None, None);
+        for chunk in cut(&bytes, &sizes) {
+            src.extend_from_slice(chunk);
+            if opening.is_none() {
+                match negotiation.advance(&mut src, &context()) {
+                    Ok(Some(Negotiated::WebSocket(new))) => opening = Some(new),
+                    Ok(Some(Negotiated::Http)) => break,
+                    Ok(None) => {}
+                    Err(error) => {
+                        prop_assert!((400..500).contains(&error.status()), "{}", error);
+                        break;
+                    }
+                }
+            }
+            if let (Some(opening), None) = (&mut opening, &codec) {
+                let accept = Accept::first_offered(&opening.request);
+                codec = opening.responder.respond(&accept, &mut src, &mut dst).unwrap();
+            }
+            if let Some(codec) = &mut codec {
+                while let Ok(Some(_)) = codec.decode(&mut src) {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_takes_any_answer(
+        (protocol, _) in connection(),
+        changes in mutations(),
+        noise in vec(any::<u8>(), 0..30),
+        sizes in chunks(),
+        only_noise in prop::bool::weighted(0.1),
+    ) {
+        let setup = Setup::default();
+        let mut client = setup.client;
+        client.entropy = sample_client;
+        let answer = Joined::sample(protocol.name()).response_bytes;
+        let valid = if only_noise { Vec::new() } else { answer };
+        let bytes = garbage(valid, &noise, &changes);
+        let mut dialer = protocol.dial(&setup.dial, &client).unwrap();
+        let (mut src, mut dst) = (BytesMut::new(), BytesMut::new());
+        prop_assert!(dialer.advance(&mut src, &mut dst).unwrap().is_none());
+        let mut codec = None;
+        for chunk in cut(&bytes, &sizes) {
+            src.extend_from_slice(chunk);
+            if codec.is_none() {
+                match dialer.advance(&mut src, &mut dst) {
+                    Ok(dialled) => codec = dialled.map(|dialled| dialled.codec),
+                    Err(_) => break,
+                }
+            }
+            if let Some(codec) = &mut codec {
+                while let Ok(Some(_)) = codec.decode(&mut src) {}
+            }
+        }
+    }
+}
+
+/// The mutations above start from bytes that are right: an unchanged answer is taken.
+#[test]
+fn an_unchanged_handshake_is_taken() {
+    for protocol in PROTOCOLS {
+        let (mut from, mut to) =
+            Joined::with(protocol.name(), &small(*protocol, true)).ends(Role::Client);
+        let bytes = encode(&mut from, &[support::text("a")]);
+        assert_eq!(decode(&mut to, [&bytes[..]]).events, [support::binary("a")]);
+    }
+}

@@ -1,0 +1,167 @@
+//! What holds for every protocol, in both roles, however its bytes are cut.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test may panic"
+)]
+
+#[path = "support/strategies.rs"]
+mod strategies;
+mod support;
+
+use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
+use polysock_protocols::{Match, Message, PROTOCOLS, Session, SessionConfig};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use strategies::{as_base64, chunks, connection, ending, events, sends};
+use support::{Joined, Setup, cut, decode, drain, encode, merge};
+
+/// Fields that say what a request is, with values that are told apart.
+const FIELDS: &[&str] = &[
+    "Sec-WebSocket-Version: 13",
+    "Sec-WebSocket-Version: 8",
+    "Sec-WebSocket-Version: 7",
+    "Sec-WebSocket-Version: 4",
+    "Sec-WebSocket-Version: 0",
+    "Sec-WebSocket-Version:",
+    "Sec-WebSocket-Draft: 0",
+    "Sec-WebSocket-Draft: 1",
+    "Sec-WebSocket-Draft: 2",
+    "sec-websocket-draft: 3",
+    "Sec-WebSocket-Draft: x",
+    "Sec-WebSocket-Key1: 1 2",
+    "Sec-WebSocket-KEY1: 3 3",
+    "Sec-WebSocket-Key2: 1 2",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol: a",
+    "Sec-WebSocket-Extensions: a",
+    "Sec-WebSocket-Origin: a",
+    "Sec-WebSocket-Nonce: a",
+    "WebSocket-Protocol: a",
+    "WebSocket-Location: a",
+    "Origin: http://a",
+];
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn what_is_encoded_is_decoded_however_it_is_cut(
+        (protocol, sender) in connection(),
+        (sends, end) in sends(),
+        base64 in any::<bool>(),
+        sizes in chunks(),
+    ) {
+        let mut setup = Setup::default();
+        if base64 {
+            setup.dial.subprotocols = vec!["base64".into()];
+        }
+        let (mut from, mut to) = Joined::with(protocol.name(), &setup).settled().ends(sender);
+        let mut sent = events(protocol, &sends);
+        let mut read = sent.clone();
+        let (close, closed) = ending(protocol, end.as_ref());
+        sent.push(close);
+        read.extend(closed);
+        let bytes = encode(&mut from, &sent);
+        let decoded = decode(&mut to, cut(&bytes, &sizes));
+        prop_assert_eq!(decoded.error, None);
+        if base64 {
+            prop_assert_eq!(as_base64(decoded.events), as_base64(read));
+        } else {
+            prop_assert_eq!(decoded.events, merge(read));
+        }
+    }
+
+    #[test]
+    fn sessions_exchange_messages_however_they_are_cut(
+        (protocol, sender) in connection(),
+        texts in vec(any::<String>(), 0..10),
+        sizes in chunks(),
+    ) {
+        let (from, to) = Joined::new(protocol.name()).settled().ends(sender);
+        let mut from = Session::new(from, SessionConfig::default());
+        let mut to = Session::new(to, SessionConfig::default());
+        let sent: Vec<Message> = texts.into_iter().map(Message::from).collect();
+        for message in &sent {
+            from.send(message.clone()).unwrap();
+        }
+        let bytes = drain(from.outgoing());
+        let (mut src, mut received) = (bytes::BytesMut::new(), Vec::new());
+        for chunk in cut(&bytes, &sizes) {
+            src.extend_from_slice(chunk);
+            while let Some(message) = to.receive(&mut src).unwrap() {
+                received.push(message);
+            }
+        }
+        prop_assert_eq!(received, sent);
+    }
+
+    #[test]
+    fn a_handshake_with_ourselves_is_always_completed(
+        (protocol, _) in connection(),
+        sizes in chunks(),
+        hold_body in any::<bool>(),
+        secure in any::<bool>(),
+        target in option::of("/[!-\"$-~]{0,20}"),
+        origin in option::of("[!-~]{1,20}"),
+        host in "[a-zA-Z0-9.-]{1,20}(:[1-9][0-9]{0,3})?",
+        offered in subsequence(&["chat", "b.c", "base64", "x-y"][..], 0..=4),
+    ) {
+        let mut setup = Setup {
+            chunks: sizes,
+            // Only the requests that end with eight bytes have any to hold.
+            hold_body: hold_body && ["hixie-76", "hybi-01", "hybi-02", "hybi-03"].contains(&protocol.name()),
+            ..Setup::default()
+        };
+        let count = if protocol.lists_subprotocols() { offered.len() } else { offered.len().min(1) };
+        let offered = &offered[..count];
+        setup.server.secure = secure;
+        setup.dial.secure = secure;
+        setup.dial.host = host.clone().into();
+        setup.dial.target = target.clone().unwrap_or_default().into();
+        setup.dial.origin = origin.clone().map(Into::into);
+        setup.dial.subprotocols = offered.iter().map(|name| (*name).into()).collect();
+        let joined = Joined::with(protocol.name(), &setup);
+        prop_assert_eq!(joined.request.protocol, protocol.name());
+        prop_assert_eq!(&*joined.request.host, &*host);
+        prop_assert_eq!(&*joined.request.target, target.as_deref().unwrap_or("/"));
+        if let Some(origin) = &origin {
+            prop_assert_eq!(joined.request.origin.as_deref(), Some(&**origin));
+        }
+        let names: Vec<&str> = joined.request.subprotocols.iter().map(|name| &**name).collect();
+        prop_assert_eq!(&names[..], offered);
+        prop_assert_eq!(joined.response.subprotocol.as_deref(), offered.first().copied());
+    }
+
+    #[test]
+    fn at_most_one_protocol_says_yes(
+        fields in subsequence(FIELDS, 0..=6).prop_shuffle(),
+        body in select(&["", "12345678"][..]),
+    ) {
+        let head = format!(
+            "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n{}\r\n{body}",
+            fields.iter().flat_map(|field| [field, "\r\n"]).collect::<String>(),
+        );
+        let limits = HeadLimits::default();
+        let len = HeadScanner::default().advance(head.as_bytes(), &limits).unwrap().unwrap();
+        let head = Head::parse(head.as_bytes(), len, &limits).unwrap();
+        let said: Vec<_> = PROTOCOLS.iter().filter(|protocol| protocol.recognise(&head) == Match::Yes).collect();
+        prop_assert!(said.len() <= 1, "{:?} all say yes", said);
+        // A protocol opens what it recognises as its own, or refuses it; never as another's.
+        for protocol in said {
+            if let Ok(opening) = protocol.open(head.clone(), &support::context()) {
+                prop_assert_eq!(opening.request.protocol, protocol.name());
+            }
+        }
+    }
+}
