@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use futures_core::future::BoxFuture;
 use polysock_protocols::{
     Accept, Codec, Rejection, Request, Responder, Role, SessionConfig, WriteBuf,
 };
@@ -33,8 +34,8 @@ use crate::transport::{HangUp, Transport, linger};
 #[derive(Debug)]
 pub struct Handshake {
     /// `None` once it has been answered.
-    pending: Option<Pending>,
-    request: Request,
+    pending: Option<Box<Pending>>,
+    request: Box<Request>,
 }
 
 /// What an answer needs.
@@ -53,8 +54,8 @@ pub(crate) struct Pending {
 impl Handshake {
     pub(crate) fn new(request: Request, pending: Pending) -> Self {
         Self {
-            pending: Some(pending),
-            request,
+            pending: Some(Box::new(pending)),
+            request: Box::new(request),
         }
     }
 
@@ -78,28 +79,34 @@ impl Handshake {
     /// # Cancel safety
     ///
     /// Not cancel safe: a client whose answer is cancelled is cut off.
-    pub async fn accept(mut self, accept: Accept) -> Result<Connection, ConnectionError> {
-        let Some(mut pending) = self.pending.take() else {
-            return Err(ConnectionError::Aborted);
-        };
-        let deadline = pending.deadline;
-        let codec = timeout_at(deadline, pending.complete(&accept))
-            .await
-            .map_err(|_| ConnectionError::HandshakeTimeout)??;
-        let info = Info {
-            protocol: self.request.protocol,
-            role: Role::Server,
-            subprotocol: accept.subprotocol,
-            log: Some(Box::new(AccessLog::opened(&self.request, pending.peer))),
-        };
-        Ok(Connection::new(
-            pending.transport,
-            codec,
-            pending.incoming,
-            pending.session,
-            info,
-            pending.closer,
-        ))
+    // Boxed, so that what only the handshake needs is not part of every connection's task.
+    pub fn accept(
+        mut self,
+        accept: Accept,
+    ) -> BoxFuture<'static, Result<Connection, ConnectionError>> {
+        Box::pin(async move {
+            let Some(mut pending) = self.pending.take() else {
+                return Err(ConnectionError::Aborted);
+            };
+            let deadline = pending.deadline;
+            let codec = timeout_at(deadline, pending.complete(&accept))
+                .await
+                .map_err(|_| ConnectionError::HandshakeTimeout)??;
+            let info = Info {
+                protocol: self.request.protocol,
+                role: Role::Server,
+                subprotocol: accept.subprotocol,
+                log: Some(Box::new(AccessLog::opened(&self.request, pending.peer))),
+            };
+            Ok(Connection::new(
+                pending.transport,
+                codec,
+                pending.incoming,
+                pending.session,
+                info,
+                pending.closer,
+            ))
+        })
     }
 
     /// Rejects with an HTTP status, and ends the connection.

@@ -1,5 +1,5 @@
 //! One port that speaks every WebSocket protocol ever shipped, and one connection type behind it.
-#![doc = ""]
+//!
 //! # Bird's eye
 //!
 //! ```text
@@ -99,3 +99,8 @@ pub use self::worker::Workers;
 fn entropy(bytes: &mut [u8]) {
     rand::Rng::fill(&mut rand::rng(), bytes);
 }
+
+/// The program of the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -37,7 +37,13 @@ fn bytes_travel_as_standard_base64() {
             let events = [binary(bytes.to_vec())];
             let written = encode(&mut ends("hixie-76", sender).0, &events);
             assert_eq!(written, framed(encoded));
-            assert_decodes(|| ends("hixie-76", sender).1, &written, &events, None);
+            assert_decodes(
+                encoded,
+                || ends("hixie-76", sender).1,
+                &written,
+                &events,
+                None,
+            );
         }
     }
 }
@@ -93,8 +99,10 @@ fn a_message_after_one_with_padding_begins_anew() {
 #[test]
 fn the_policy_for_clients_without_binary_only_encodes() {
     use polysock_protocols::BinaryOverText;
-    let mut setup = Setup::default();
-    setup.binary_over_text = BinaryOverText::Base64;
+    let setup = Setup {
+        binary_over_text: BinaryOverText::Base64,
+        ..Setup::default()
+    };
     for (name, written) in [
         ("hixie-76", framed("YQ==")),
         ("rfc6455", b"\x82\x01a".to_vec()),

@@ -30,9 +30,9 @@ fn assert_refused(limits: Limits, rows: Vec<Row<'_>>) {
     (setup.server.limits, setup.client.limits) = (limits, limits);
     for (names, sender, digits, events, error) in rows {
         for name in names {
-            println!("{name} {sender:?} {digits}");
+            let what = format!("{name} {sender:?} {digits:.60}");
             let receiver = || Joined::with(name, &setup).ends(sender).1;
-            assert_decodes(receiver, &hex(digits), &events, Some(error));
+            assert_decodes(&what, receiver, &hex(digits), &events, Some(error));
         }
     }
 }

@@ -57,8 +57,8 @@ fn small(protocol: &dyn Protocol, base64: bool) -> Setup {
 }
 
 /// Bytes that a peer might send: valid ones with changes, or none that make sense.
-fn garbage(valid: Vec<u8>, noise: &[u8], changes: &[strategies::Mutation]) -> Vec<u8> {
-    mutate([&valid, noise].concat(), changes)
+fn garbage(valid: &[u8], noise: &[u8], changes: &[strategies::Mutation]) -> Vec<u8> {
+    mutate([valid, noise].concat(), changes)
 }
 
 proptest! {
@@ -77,7 +77,7 @@ proptest! {
         let (mut from, mut to) = joined();
         let mut sent = events(protocol, &sends);
         sent.push(ending(protocol, end.as_ref()).0);
-        let bytes = garbage(encode(&mut from, &sent), &noise, &changes);
+        let bytes = garbage(&encode(&mut from, &sent), &noise, &changes);
         let whole = decode(&mut to, [&bytes[..]]);
         let (_, mut to) = joined();
         prop_assert_eq!(decode(&mut to, cut(&bytes, &sizes)), whole);
@@ -97,7 +97,7 @@ proptest! {
         let (mut from, to) = Joined::with(protocol.name(), &setup).settled().ends(sender);
         let mut sent = events(protocol, &sends);
         sent.push(ending(protocol, end.as_ref()).0);
-        let bytes = garbage(encode(&mut from, &sent), &noise, &changes);
+        let bytes = garbage(&encode(&mut from, &sent), &noise, &changes);
         let max_message = 200;
         let mut session = Session::new(to, SessionConfig { max_message, ..SessionConfig::default() });
         let mut src = BytesMut::new();
@@ -157,7 +157,7 @@ proptest! {
     ) {
         let request = Joined::sample(protocol.name()).request_bytes;
         let valid = if only_noise { Vec::new() } else { request };
-        let bytes = garbage(valid, &noise, &changes);
+        let bytes = garbage(&valid, &noise, &changes);
         let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
         let (mut src, mut dst) = (BytesMut::new(), BytesMut::new());
         let (mut opening, mut codec) = (None, None);
@@ -197,7 +197,7 @@ proptest! {
         client.entropy = sample_client;
         let answer = Joined::sample(protocol.name()).response_bytes;
         let valid = if only_noise { Vec::new() } else { answer };
-        let bytes = garbage(valid, &noise, &changes);
+        let bytes = garbage(&valid, &noise, &changes);
         let mut dialer = protocol.dial(&setup.dial, &client).unwrap();
         let (mut src, mut dst) = (BytesMut::new(), BytesMut::new());
         prop_assert!(dialer.advance(&mut src, &mut dst).unwrap().is_none());

@@ -103,6 +103,12 @@ fn a_kaazing_client_gets_binary_in_length_frames() {
     ] {
         let events = [event];
         assert_eq!(encode(&mut serve(), &events), hex(&digits));
-        assert_decodes(serve, &hex(&digits), &events, None);
+        assert_decodes(
+            &format!("{digits:.60}"),
+            serve,
+            &hex(&digits),
+            &events,
+            None,
+        );
     }
 }

@@ -92,7 +92,8 @@ impl WebSocketUpstream {
         Self::parse(protocol.name(), rest, settings)
     }
 
-    /// Connects and performs the opening handshake for what is dialled; the host is filled in.
+    /// Connects and performs the opening handshake for what is dialled; the host is filled in,
+    /// and the target of the URL where it has one.
     ///
     /// # Errors
     ///
@@ -100,6 +101,7 @@ impl WebSocketUpstream {
     pub async fn dial(&self, dial: Dial) -> Result<Connection, UpstreamError> {
         let dial = Dial {
             host: self.host.clone(),
+            target: self.target.clone().unwrap_or(dial.target),
             ..dial
         };
         let stream = connect_tcp(&self.address, &self.settings).await?;
@@ -158,10 +160,7 @@ impl WebSocketUpstream {
             subprotocols.truncate(1);
         }
         Dial {
-            target: self
-                .target
-                .clone()
-                .unwrap_or_else(|| request.target.clone()),
+            target: request.target.clone(),
             origin: request.origin.clone(),
             subprotocols,
             fields: forwarded.collect(),

@@ -63,7 +63,7 @@ async function chat(browser, [text, count]) {
   });
   const opened = await page;
   await opened.send('Network.enable');
-  await opened.send('Emulation.setDeviceMetricsOverride', { width: 960, height: 540, deviceScaleFactor: 2, mobile: false });
+  await opened.send('Emulation.setDeviceMetricsOverride', { width: 960, height: 400, deviceScaleFactor: 2, mobile: false });
   await opened.open(`http://${host}:${port}${path}`);
   return finished;
 }

@@ -338,6 +338,7 @@ pub(crate) fn encode(codec: &mut dyn Codec, events: &[Event]) -> Vec<u8> {
 /// Checks that a receiver makes these events of these bytes, however they come: whole, byte by
 /// byte, and with the same once more behind them.
 pub(crate) fn assert_decodes(
+    what: &str,
     receiver: impl Fn() -> Box<dyn Codec>,
     bytes: &[u8],
     events: &[Event],
@@ -347,23 +348,26 @@ pub(crate) fn assert_decodes(
         events: merge(events.to_vec()),
         error,
     };
-    assert_eq!(decode(&mut receiver(), [bytes]), expected, "whole");
+    assert_eq!(decode(&mut receiver(), [bytes]), expected, "{what}, whole");
     assert_eq!(
         decode(&mut receiver(), bytes.chunks(1)),
         expected,
-        "bytewise"
+        "{what}, bytewise"
     );
     let twice = bytes.repeat(2);
     for chunks in [vec![&twice[..]], twice.chunks(1).collect()] {
         let mut decoded = decode(&mut receiver(), chunks);
         if error.is_none() && !events.iter().any(|event| matches!(event, Event::Close(_))) {
             let again = decoded.events.split_off(expected.events.len());
-            assert_eq!(again, expected.events, "the second time");
+            assert_eq!(again, expected.events, "{what}, the second time");
         }
         decoded.events.truncate(expected.events.len());
-        assert_eq!(decoded.events, expected.events, "with more behind it");
+        assert_eq!(
+            decoded.events, expected.events,
+            "{what}, with more behind it"
+        );
         if error.is_some() {
-            assert_eq!(decoded.error, error, "with more behind it");
+            assert_eq!(decoded.error, error, "{what}, with more behind it");
         }
     }
 }

@@ -24,12 +24,10 @@ pub(crate) fn run(byte: u8, count: usize) -> String {
 /// Checks rows in which the bytes are what the sender writes and what the receiver reads.
 pub(crate) fn assert_both_ways(rows: &[Row<'_>]) {
     for (names, senders, digits, events) in rows {
-        for name in *names {
-            for sender in *senders {
-                println!("{name} {sender:?} {}", &digits[..digits.len().min(60)]);
-                let (mut from, _) = Joined::sample(name).ends(*sender);
-                assert_eq!(encode(&mut from, events), hex(digits), "written");
-            }
+        for (name, sender) in pairs(names, senders) {
+            let (mut from, _) = Joined::sample(name).ends(sender);
+            let written = encode(&mut from, events);
+            assert_eq!(written, hex(digits), "{name} {sender:?} {digits:.60}");
         }
     }
     assert_read(rows);
@@ -38,14 +36,17 @@ pub(crate) fn assert_both_ways(rows: &[Row<'_>]) {
 /// Checks rows in which the bytes are what the receiver reads.
 pub(crate) fn assert_read(rows: &[Row<'_>]) {
     for (names, senders, digits, events) in rows {
-        for name in *names {
-            for sender in *senders {
-                println!("{name} {sender:?} {}", &digits[..digits.len().min(60)]);
-                let receiver = || Joined::sample(name).ends(*sender).1;
-                assert_decodes(receiver, &hex(digits), events, None);
-            }
+        for (name, sender) in pairs(names, senders) {
+            let what = format!("{name} {sender:?} {digits:.60}");
+            let receiver = || Joined::sample(name).ends(sender).1;
+            assert_decodes(&what, receiver, &hex(digits), events, None);
         }
     }
+}
+
+fn pairs<'a>(names: &[&'a str], senders: &[Role]) -> Vec<(&'a str, Role)> {
+    let of = |name| senders.iter().map(move |sender| (name, *sender));
+    names.iter().copied().flat_map(of).collect()
 }
 
 /// `Hel` and `lo`, pieces of one text.

@@ -1,0 +1,212 @@
+//! What a third party can add from outside: a protocol, an upstream and an application.
+//!
+//! The protocol, `lines-1`, is announced by `Sec-WebSocket-Version: 99` and has a text message a
+//! line. The upstream is a clock in this process. The application sends each client a greeting
+//! and then the upstream's first message.
+//!
+//! `cargo run --example custom_protocol` serves a client, is the client too, and prints what came.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use futures_core::future::BoxFuture;
+use futures_util::{SinkExt, StreamExt};
+use polysock::protocols::http::{Head, HeadWriter};
+use polysock::protocols::protocol::Context;
+use polysock::protocols::{
+    Accept, Capabilities, CloseForm, Codec, Dial, Dialer, EncodeError, Event, HandshakeError, Kind,
+    Match, Opening, Piece, Protocol, ProtocolError, Request, Responder, WriteBuf,
+};
+use polysock::upstream::{Upstream, UpstreamError};
+use polysock::{Application, BoxError, Connection, Gateway, Handshake, Pages, Settings};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A protocol of our own.
+#[derive(Debug)]
+struct Lines;
+
+impl Protocol for Lines {
+    fn name(&self) -> &'static str {
+        "lines-1"
+    }
+
+    fn version(&self) -> Option<u8> {
+        Some(99)
+    }
+
+    fn spoken_by(&self) -> &'static str {
+        "this example"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        LinesCodec.capabilities()
+    }
+
+    fn is_masked(&self) -> bool {
+        false
+    }
+
+    fn recognise(&self, head: &Head) -> Match {
+        match head.value("sec-websocket-version") {
+            Some(b"99") => Match::Yes,
+            _ => Match::No,
+        }
+    }
+
+    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+        let request = Request {
+            protocol: self.name(),
+            secure: context.secure,
+            host: String::from_utf8_lossy(head.value("host").unwrap_or_default())
+                .as_ref()
+                .into(),
+            target: String::from_utf8_lossy(head.target()).as_ref().into(),
+            origin: None,
+            subprotocols: Vec::new(),
+            head,
+        };
+        let responder = Box::new(LinesResponder);
+        Ok(Opening { request, responder })
+    }
+
+    fn dial(&self, _dial: &Dial, _context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
+        Err(HandshakeError::Dial("anything: lines-1 has no client yet"))
+    }
+}
+
+#[derive(Debug)]
+struct LinesResponder;
+
+impl Responder for LinesResponder {
+    fn respond(
+        &mut self,
+        _accept: &Accept,
+        _src: &mut BytesMut,
+        dst: &mut BytesMut,
+    ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
+        HeadWriter::new(dst, "HTTP/1.1 101 Switching Protocols")
+            .field("Upgrade", "websocket")
+            .field("Connection", "Upgrade")
+            .finish();
+        Ok(Some(Box::new(LinesCodec)))
+    }
+}
+
+#[derive(Debug)]
+struct LinesCodec;
+
+impl Codec for LinesCodec {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        let Some(end) = src.iter().position(|byte| *byte == b'\n') else {
+            return Ok(None);
+        };
+        let payload = src.split_to(end).freeze();
+        src.advance(1);
+        let kind = Kind::Text;
+        Ok(Some(Event::Data(Piece {
+            kind,
+            payload,
+            end: true,
+        })))
+    }
+
+    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        match event {
+            Event::Data(piece) if piece.kind == Kind::Text => {
+                dst.put(piece.payload);
+                if piece.end {
+                    dst.put_u8(b'\n');
+                }
+                Ok(())
+            }
+            Event::Close(_) => Ok(()),
+            Event::Data(_) | Event::Ping(_) | Event::Pong(_) => {
+                let event = "anything but text";
+                Err(EncodeError::Unsupported {
+                    event,
+                    protocol: "lines-1",
+                })
+            }
+        }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            binary: false,
+            ping: false,
+            close: CloseForm::Eof,
+        }
+    }
+}
+
+/// An upstream of our own: a WebSocket server that runs in this process.
+#[derive(Debug)]
+struct InProcess(SocketAddr);
+
+impl Upstream for InProcess {
+    fn connect<'a>(
+        &'a self,
+        request: &'a Request,
+    ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
+        Box::pin(async move {
+            let url = format!("ws://{}", self.0);
+            let upstream = polysock::upstream::upstream(&url, Default::default())
+                .map_err(|_| UpstreamError::Unsupported("the address of the clock"))?;
+            upstream.connect(request).await
+        })
+    }
+}
+
+/// An application of our own.
+struct Greeter {
+    upstream: Arc<dyn Upstream>,
+}
+
+impl Application for Greeter {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let upstream = Arc::clone(&self.upstream);
+        Box::pin(async move {
+            let mut clock = upstream.connect(handshake.request()).await?;
+            let mut client = handshake.accept(Accept::default()).await?;
+            let greeting = format!("hello over {}", client.protocol());
+            client.send(greeting.into()).await?;
+            if let Some(time) = clock.next().await.transpose()? {
+                client.send(time).await?;
+            }
+            Ok(client.close(None).await?)
+        })
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), BoxError> {
+    let clock = TcpListener::bind("127.0.0.1:0").await?;
+    let upstream = Arc::new(InProcess(clock.local_addr()?));
+    let tick = |handshake: Handshake| async move {
+        let mut connection = handshake.accept(Accept::default()).await?;
+        connection.send("tick".into()).await?;
+        Ok(connection.close(None).await?)
+    };
+    let never = std::future::pending::<()>;
+    tokio::spawn(Gateway::new(tick).serve(clock, never(), Default::default()));
+
+    let port = TcpListener::bind("127.0.0.1:0").await?;
+    let address = port.local_addr()?;
+    let mut settings = Settings::default();
+    settings.protocols.push(&Lines);
+    let gateway = Gateway::with_settings(Greeter { upstream }, settings, Pages::default());
+    tokio::spawn(gateway.serve(port, never(), Default::default()));
+
+    let mut client = TcpStream::connect(address).await?;
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+                   Connection: Upgrade\r\nSec-WebSocket-Version: 99\r\n\r\n";
+    client.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).await?;
+    let (_, lines) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    assert_eq!(lines, "hello over lines-1\ntick\n");
+    std::io::Write::write_all(&mut std::io::stdout(), lines.as_bytes())?;
+    Ok(())
+}

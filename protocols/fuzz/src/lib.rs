@@ -1,0 +1,104 @@
+//! What the fuzz targets share. `smoke` runs them all; a target takes its input as its first
+//! comment says, so that seeds can be written by hand.
+
+use bytes::{Buf, BytesMut};
+use polysock_protocols::http::HeadLimits;
+use polysock_protocols::{
+    Accept, Codec, Context, Dial, Event, Limits, Negotiated, Negotiation, Protocol, ProtocolError,
+    Role, WriteBuf,
+};
+
+/// Small limits, so that they are met, and masks of zeroes, so that what is changed is what is
+/// read.
+pub fn context() -> Context {
+    Context {
+        secure: false,
+        limits: Limits {
+            message: 500,
+            frame: 1000,
+            fragments: 8,
+            discarded: 300,
+        },
+        entropy: |bytes| bytes.fill(0),
+    }
+}
+
+/// What a client asks for.
+pub fn dial(subprotocol: Option<&'static str>) -> Dial {
+    Dial {
+        host: "example.com".into(),
+        target: "/chat".into(),
+        subprotocols: subprotocol.into_iter().map(Into::into).collect(),
+        ..Dial::default()
+    }
+}
+
+/// The codec of one end of a connection and that of the other.
+pub fn ends(
+    protocol: &'static dyn Protocol,
+    ours: Role,
+    subprotocol: Option<&'static str>,
+) -> (Box<dyn Codec>, Box<dyn Codec>) {
+    let mut dialer = protocol.dial(&dial(subprotocol), &context()).unwrap();
+    let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+    assert!(dialer.advance(&mut down, &mut up).unwrap().is_none());
+    let protocols = [protocol];
+    let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
+    let Ok(Some(Negotiated::WebSocket(mut opening))) = negotiation.advance(&mut up, &context())
+    else {
+        panic!("our own request is no handshake");
+    };
+    let accept = Accept::first_offered(&opening.request);
+    let server = opening.responder.respond(&accept, &mut up, &mut down);
+    let client = dialer.advance(&mut down, &mut up).unwrap().unwrap().codec;
+    let server = server.unwrap().unwrap();
+    match ours {
+        Role::Server => (server, client),
+        Role::Client => (client, server),
+    }
+}
+
+/// Bit 7 of a byte as a role.
+pub fn role(byte: u8) -> Role {
+    if byte & 0x80 == 0 {
+        Role::Server
+    } else {
+        Role::Client
+    }
+}
+
+/// Decodes bytes in chunks of this size; adjacent pieces of a message are joined.
+pub fn decode(
+    codec: &mut dyn Codec,
+    bytes: &[u8],
+    chunk: usize,
+) -> (Vec<Event>, Option<ProtocolError>) {
+    let mut src = BytesMut::new();
+    let mut events: Vec<Event> = Vec::new();
+    for chunk in bytes.chunks(chunk.max(1)) {
+        src.extend_from_slice(chunk);
+        loop {
+            let event = match codec.decode(&mut src) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => return (events, Some(error)),
+            };
+            match (events.last_mut(), event) {
+                (Some(Event::Data(piece)), Event::Data(next)) if !piece.end => {
+                    piece.payload = [&piece.payload[..], &next.payload].concat().into();
+                    piece.end = next.end;
+                }
+                (_, event) => events.push(event),
+            }
+        }
+    }
+    (events, None)
+}
+
+/// What a codec writes for an event.
+pub fn encode(codec: &mut dyn Codec, event: Event) -> Vec<u8> {
+    let mut dst = WriteBuf::new();
+    codec.encode(event, &mut dst).unwrap();
+    let len = dst.remaining();
+    dst.copy_to_bytes(len).to_vec()
+}

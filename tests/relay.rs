@@ -1,0 +1,333 @@
+//! The relay: size, backpressure, and how ends are carried across.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod program;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use polysock::protocols::Dial;
+use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
+use polysock::{Accept, Close, CloseCode, Gateway, Handshake, Message, Side};
+
+use crate::program::{DEADLINE, Program, frame_header};
+
+const MIB: usize = 1024 * 1024;
+
+/// A TCP server whose every connection goes to `serve`, and its URL.
+fn tcp_server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, serve) = (stream.unwrap(), serve.clone());
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            thread::spawn(move || serve(stream));
+        }
+    });
+    url
+}
+
+#[test]
+fn a_frame_of_one_gib_passes_in_bounded_memory_and_is_not_waited_for() {
+    const GIB: usize = 1024 * MIB;
+    let (arrived, arrivals) = mpsc::channel();
+    let url = tcp_server(move |mut stream| {
+        let mut buffer = vec![0; MIB];
+        let mut total = 0;
+        while total < GIB {
+            let count = stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "ended after {total} bytes");
+            assert!(buffer[..count].iter().all(|byte| *byte == b'x'));
+            if total == 0 {
+                arrived.send(()).unwrap();
+            }
+            total += count;
+        }
+        arrived.send(()).unwrap();
+    });
+    let gateway = Program::serve(&[&url]);
+    let mut client = gateway.open();
+    let (before, _) = gateway.memory();
+    client.write_all(&frame_header(GIB as u64)).unwrap();
+    let chunk = vec![b'x'; MIB];
+    client.write_all(&chunk[..1000]).unwrap();
+    // All the rest is still here when the first bytes arrive behind the gateway.
+    arrivals.recv_timeout(DEADLINE).unwrap();
+    client.write_all(&chunk[1000..]).unwrap();
+    for _ in 1..GIB / MIB {
+        client.write_all(&chunk).unwrap();
+    }
+    arrivals.recv_timeout(DEADLINE).unwrap();
+    let (_, highest) = gateway.memory();
+    let growth = highest.saturating_sub(before);
+    assert!(growth < 8 * MIB, "resident memory grew by {growth} bytes");
+}
+
+#[test]
+fn a_client_that_never_reads_stops_its_upstream() {
+    let (stalled, stalls) = mpsc::channel();
+    let url = tcp_server(move |mut stream| {
+        stream
+            .set_write_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        let chunk = vec![0; MIB];
+        let mut total = 0;
+        while let Ok(count) = stream.write(&chunk) {
+            total += count;
+        }
+        stalled.send(total).unwrap();
+    });
+    let gateway = Program::serve(&[&url]);
+    let (before, _) = gateway.memory();
+    let clients: Vec<_> = (0..8).map(|_| gateway.open()).collect();
+    for _ in &clients {
+        // What fits into the socket buffers on the way, but no more.
+        let total = stalls.recv_timeout(DEADLINE).unwrap();
+        assert!(
+            total < 64 * MIB,
+            "{total} bytes were taken for a client that reads none"
+        );
+    }
+    let (_, highest) = gateway.memory();
+    let growth = highest.saturating_sub(before);
+    assert!(growth < 8 * MIB, "resident memory grew by {growth} bytes");
+}
+
+#[test]
+fn an_upstream_that_ends_closes_the_client_after_all_it_sent() {
+    let url = tcp_server(|mut stream| stream.write_all(&[7; 3 * MIB]).unwrap());
+    let gateway = Program::serve(&[&url]);
+    let mut client = gateway.open();
+    let mut all = Vec::new();
+    // The gateway ends its direction after the closing handshake, which needs no answer of ours
+    // to be read.
+    client.read_to_end(&mut all).unwrap();
+    assert!(all.len() > 3 * MIB);
+    assert_eq!(
+        all[all.len() - 4..],
+        [0x88, 2, 0x03, 0xe8],
+        "closed with 1000"
+    );
+}
+
+#[test]
+fn a_client_that_closes_ends_the_stream_of_its_upstream() {
+    let (ended, ends) = mpsc::channel();
+    let url = tcp_server(move |mut stream| {
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        ended.send(all).unwrap();
+    });
+    let gateway = Program::serve(&[&url]);
+    let mut client = gateway.open();
+    client
+        .write_all(b"\x82\x85\0\0\0\0hello\x88\x82\0\0\0\0\x03\xe8")
+        .unwrap();
+    assert_eq!(ends.recv_timeout(DEADLINE).unwrap(), b"hello");
+    let mut all = Vec::new();
+    client.read_to_end(&mut all).unwrap();
+    assert_eq!(all, [0x88, 2, 0x03, 0xe8]);
+}
+
+#[test]
+fn a_client_that_vanishes_ends_the_stream_of_its_upstream() {
+    let (ended, ends) = mpsc::channel();
+    let url = tcp_server(move |mut stream| {
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        ended.send(all.len()).unwrap();
+    });
+    let gateway = Program::serve(&[&url]);
+    let mut client = gateway.open();
+    // A frame that is never completed.
+    client.write_all(&frame_header(1000)).unwrap();
+    client.write_all(&[0; 600]).unwrap();
+    drop(client);
+    assert_eq!(ends.recv_timeout(DEADLINE).unwrap(), 600);
+}
+
+#[test]
+fn an_upstream_that_is_not_there_is_a_bad_gateway() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let gateway = Program::serve(&[&url]);
+    let mut client = gateway.connect();
+    client
+        .write_all(
+            b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
+        )
+        .unwrap();
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"),
+        "{answer}"
+    );
+}
+
+/// What the upstream of [`websocket_server`] does on a text.
+async fn obey(handshake: Handshake) -> Result<(), polysock::BoxError> {
+    if handshake.request().path() == "/forbidden" {
+        return Ok(handshake
+            .reject(polysock::Rejection::new(403, "no"))
+            .await?);
+    }
+    let accept = Accept::first_offered(handshake.request());
+    let target = handshake.request().target.clone();
+    let mut connection = handshake.accept(accept).await?;
+    while let Some(message) = connection.next().await.transpose()? {
+        match message.as_text() {
+            Some("target") => connection.send(Message::text(target.clone())).await?,
+            Some("binary") => connection.send(Message::binary(&b"\0\xff"[..])).await?,
+            Some("close") => {
+                let close = Close::new(CloseCode::new(4001).unwrap(), "as you said");
+                return Ok(connection.close(Some(close)).await?);
+            }
+            _ => connection.send(message).await?,
+        }
+    }
+    Ok(())
+}
+
+/// A server of our own library, which outlives the test's runtime.
+fn websocket_server() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let settings = polysock::Settings {
+                protocols: polysock::protocols::PROTOCOLS.to_vec(),
+                ..Default::default()
+            };
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let gateway = Gateway::with_settings(obey, settings, Default::default());
+            gateway
+                .serve(listener, std::future::pending(), Duration::ZERO)
+                .await
+        })
+    });
+    address
+}
+
+async fn dial(protocol: &str, address: &str, subprotocol: Option<&str>) -> polysock::Connection {
+    let upstream =
+        WebSocketUpstream::parse(protocol, address, UpstreamSettings::default()).unwrap();
+    let subprotocols = subprotocol.map(Into::into).into_iter().collect();
+    upstream
+        .dial(Dial {
+            subprotocols,
+            ..Dial::default()
+        })
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn every_protocol_reaches_every_other() {
+    let server = websocket_server();
+    for behind in polysock::protocols::PROTOCOLS {
+        let scheme = behind.name().replace('-', "");
+        let gateway = Program::serve(&["--protocols", "all", &format!("ws+{scheme}://{server}")]);
+        for before in polysock::protocols::PROTOCOLS {
+            let names = format!("{} to {}", before.name(), behind.name());
+            let address = format!("{}/a?b", gateway.address);
+            let mut client = dial(before.name(), &address, Some("echo")).await;
+            assert_eq!(
+                client.subprotocol().map(|name| &**name),
+                Some("echo"),
+                "{names}"
+            );
+            for text in ["target", "", "grüße", &"x".repeat(100_000)] {
+                client.send(text.into()).await.unwrap();
+                let answer = client.next().await.unwrap().unwrap();
+                let expected = if text == "target" { "/a?b" } else { text };
+                assert!(answer.as_text() == Some(expected), "{names}: {answer:?}");
+            }
+            client.close(None).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn closes_are_carried_across_in_both_directions() {
+    let gateway = Program::serve(&[&format!("ws://{}", websocket_server())]);
+    let mut client = dial("rfc6455", &gateway.address.to_string(), None).await;
+    client.send("close".into()).await.unwrap();
+    assert!(client.next().await.is_none());
+    let closed = client.closed().unwrap();
+    assert_eq!((closed.by, closed.clean), (Side::Peer, true));
+    let close = closed.close.clone().unwrap();
+    assert_eq!((close.code.get(), &*close.reason), (4001, "as you said"));
+}
+
+#[tokio::test]
+async fn an_upstreams_refusal_is_passed_on() {
+    let gateway = Program::serve(&[&format!("ws://{}", websocket_server())]);
+    let mut client = gateway.connect();
+    let answer = tokio::task::spawn_blocking(move || {
+        client
+            .write_all(
+                b"GET /forbidden HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+                  Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+                  Sec-WebSocket-Version: 13\r\n\r\n",
+            )
+            .unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = answer.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn binary_to_a_text_protocol_is_a_close_or_base64_as_was_said() {
+    let server = format!("ws://{}", websocket_server());
+    let closing = Program::serve(&[&server]);
+    let mut client = dial("hixie-76", &closing.address.to_string(), None).await;
+    client.send("binary".into()).await.unwrap();
+    assert!(client.next().await.is_none(), "closed, not silent");
+
+    let encoding = Program::serve(&["--binary-over-text", "base64", &server]);
+    let mut client = dial("hixie-76", &encoding.address.to_string(), None).await;
+    for (sent, expected) in [("binary", "AP8="), ("text", "text")] {
+        client.send(sent.into()).await.unwrap();
+        assert_eq!(client.next().await.unwrap().unwrap(), expected.into());
+    }
+}
+
+#[tokio::test]
+async fn the_base64_subprotocol_carries_bytes_both_ways() {
+    let url = tcp_server(|mut stream| {
+        let mut reader = stream.try_clone().unwrap();
+        let _ = std::io::copy(&mut reader, &mut stream);
+    });
+    let gateway = Program::serve(&["--protocols", "all", &url]);
+    for protocol in ["hixie-75", "hixie-76", "hybi-10", "rfc6455"] {
+        let address = gateway.address.to_string();
+        let mut client = dial(protocol, &address, Some("base64")).await;
+        let bytes: Vec<u8> = (0..100_000u32).map(|number| (number % 251) as u8).collect();
+        client.send(Message::binary(bytes.clone())).await.unwrap();
+        let mut echoed = Vec::new();
+        while echoed.len() < bytes.len() {
+            echoed.extend_from_slice(client.next().await.unwrap().unwrap().as_bytes());
+        }
+        assert!(echoed == bytes, "{protocol}");
+    }
+}

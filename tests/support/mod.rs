@@ -1,0 +1,284 @@
+//! The program as a process, and the third-party clients that `tests/peers/run` starts.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a process may take to say where it listens.
+const START: Duration = Duration::from_secs(60);
+
+/// How long a peer may take for all it does. The peers have shorter deadlines of their own, and
+/// say what they were waiting for.
+const PEER: Duration = Duration::from_secs(180);
+
+/// What `tests/peers/run` exits with where the client is not installed.
+const NOT_INSTALLED: i32 = 77;
+
+/// What it exits with where the client needs Python 2.7 and there is none.
+const NO_PYTHON_2: i32 = 78;
+
+/// A server that listens: `polysock serve`, or one of a third party. Ends when dropped.
+pub(crate) struct Server {
+    process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts `polysock serve` with these arguments on a port of its own.
+    pub(crate) fn polysock(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_polysock"));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .env_remove("RUST_LOG")
+            .env("NO_COLOR", "1");
+        Self::start(&mut command).expect("polysock says where it listens")
+    }
+
+    /// Starts the third-party server that speaks Hixie-76 alone; `None` where it is not
+    /// installed.
+    pub(crate) fn hixie_76_only() -> Option<Self> {
+        Self::start(Command::new(run()).arg("--serve"))
+            .map_err(|end| end.skip_or_fail("websocket-driver as a server"))
+            .ok()
+    }
+
+    fn start(command: &mut Command) -> Result<Self, End> {
+        let mut process = Process::start(command);
+        let found = process.wait_for_line(START, |line| {
+            let (_, address) = line.split_once("listening on ")?;
+            address.trim().parse().ok()
+        });
+        match found {
+            Some(address) => Ok(Self { process, address }),
+            None => Err(process.end(Duration::ZERO)),
+        }
+    }
+
+    /// Asks the server to end, waits until it has, and returns what it printed.
+    pub(crate) fn stop(mut self) -> String {
+        self.process.signal("TERM");
+        let end = self.process.end(START);
+        assert!(
+            end.status.is_some_and(|status| status.success()),
+            "the server ended with {:?}:\n{}",
+            end.status,
+            end.output
+        );
+        end.output
+    }
+}
+
+/// A third-party client at work. Ends when dropped.
+pub(crate) struct Peer {
+    process: Process,
+    name: String,
+}
+
+impl Peer {
+    /// Starts `tests/peers/run` with these arguments.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// As [`Peer::start`], with variables of its own.
+    pub(crate) fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(run());
+        command
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null());
+        Self {
+            process: Process::start(&mut command),
+            name: arguments.join(" "),
+        }
+    }
+
+    /// Waits until it has printed a line with this beginning; whether it did.
+    pub(crate) fn waits_for(&mut self, beginning: &str) -> bool {
+        let found = |line: &str| line.starts_with(beginning).then_some(());
+        self.process.wait_for_line(PEER, found).is_some()
+    }
+
+    /// Waits until it has ended, and returns what it printed; `None` where it is not installed.
+    /// Fails the test where the peer failed.
+    pub(crate) fn passes(mut self) -> Option<String> {
+        let end = self.process.end(PEER);
+        let name = &self.name;
+        match end.status {
+            Some(status) if status.success() => {
+                assert!(end.output.contains("PASS "), "{name}:\n{}", end.output);
+                Some(end.output)
+            }
+            _ => {
+                end.skip_or_fail(name);
+                None
+            }
+        }
+    }
+}
+
+/// The clients of `tests/peers/run`, with each version.
+pub(crate) fn every_peer() -> Vec<(String, String)> {
+    let mut process = Process::start(Command::new(run()).arg("--list").stdin(Stdio::null()));
+    let list = process.end(START).output;
+    list.lines()
+        .flat_map(|line| {
+            let mut words = line.split_whitespace().map(String::from);
+            let peer = words.next().unwrap_or_default();
+            words.map(move |version| (peer.clone(), version))
+        })
+        .collect()
+}
+
+fn run() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "peers", "run"]
+        .iter()
+        .collect()
+}
+
+/// How a process ended.
+struct End {
+    /// `None` where it had to be killed.
+    status: Option<ExitStatus>,
+    output: String,
+}
+
+impl End {
+    /// Says which peer is not installed, or fails the test.
+    fn skip_or_fail(&self, name: &str) {
+        let required = env::var_os("POLYSOCK_PEERS_REQUIRED").is_some();
+        let output = self.output.trim_end();
+        match self.status.map(|status| status.code()) {
+            Some(Some(NO_PYTHON_2)) => say(output),
+            Some(Some(NOT_INSTALLED)) if !required => say(output),
+            Some(_) => panic!("{name}:\n{output}"),
+            None => panic!("{name}: no end within the deadline:\n{output}"),
+        }
+    }
+}
+
+/// Writes a line that is seen whether or not the test passes.
+fn say(line: &str) {
+    // What eprintln! writes is kept back by the test harness.
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A process in a group of its own, with everything it prints. Killed, with its children, when
+/// dropped before it has ended.
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    output: String,
+    ended: bool,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        // An open standard input ends with this process: the server of a third party looks at it.
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .expect("the program is there and executable");
+        let (sender, lines) = mpsc::channel();
+        let stdout = child.stdout.take().expect("it is a pipe");
+        let stderr = child.stderr.take().expect("it is a pipe");
+        collect(stdout, sender.clone());
+        collect(stderr, sender);
+        Self {
+            child,
+            lines,
+            output: String::new(),
+            ended: false,
+        }
+    }
+
+    /// Waits for a line that `find` finds something in.
+    fn wait_for_line<T>(
+        &mut self,
+        limit: Duration,
+        find: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let deadline = Instant::now() + limit;
+        while let Ok(line) = self.next_line(deadline) {
+            if let Some(found) = find(&line) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// Waits for the end, and kills the process where it does not come.
+    fn end(&mut self, limit: Duration) -> End {
+        let deadline = Instant::now() + limit;
+        let timely = loop {
+            match self.next_line(deadline) {
+                Ok(_) => {}
+                // Nobody holds the other end of its output any more.
+                Err(RecvTimeoutError::Disconnected) => break true,
+                Err(RecvTimeoutError::Timeout) => break false,
+            }
+        };
+        if !timely {
+            self.signal("KILL");
+        }
+        let status = self.child.wait().expect("it was not waited for before");
+        self.ended = true;
+        End {
+            status: Some(status).filter(|_| timely),
+            output: std::mem::take(&mut self.output),
+        }
+    }
+
+    fn next_line(&mut self, deadline: Instant) -> Result<String, RecvTimeoutError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let line = self.lines.recv_timeout(left)?;
+        self.output.push_str(&line);
+        self.output.push('\n');
+        Ok(line)
+    }
+
+    /// Sends a signal to the process and its children.
+    fn signal(&self, signal: &str) {
+        // The shell's own kill: a group has a negative number.
+        let group = format!("-{}", self.child.id());
+        let kill = ["-c", "kill -s \"$0\" -- \"$1\"", signal, &group];
+        let _ = Command::new("sh")
+            .args(kill)
+            .stderr(Stdio::null())
+            .status();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.signal("KILL");
+        let _ = self.child.wait();
+        if thread::panicking() {
+            self.output.extend(self.lines.try_iter().map(|line| line + "\n"));
+            eprintln!("{}", self.output);
+        }
+    }
+}
+
+fn collect(pipe: impl Read + Send + 'static, lines: Sender<String>) {
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+}
