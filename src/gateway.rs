@@ -22,6 +22,7 @@ use crate::listener;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::sniffer::{Accepted, Sniffed, sniff};
+use crate::transport::Transport;
 
 /// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
 #[derive(Clone)]
@@ -70,6 +71,18 @@ impl Gateway {
         self.serve(listener, std::future::pending(), Duration::ZERO)
             .await;
         Ok(())
+    }
+
+    /// Serves one connection that was accepted elsewhere, until it has ended.
+    pub async fn serve_connection(&self, transport: impl Transport) {
+        let accepted = Accepted {
+            transport: Box::new(transport),
+            peer: None,
+            port: None,
+        };
+        let shared = Arc::clone(&self.shared);
+        let (closers, stopping) = (Shutdown::new(), CancellationToken::new());
+        shared.serve(accepted, closers, stopping).await;
     }
 
     /// Serves the connections of a listener until `shutdown` is ready. Then no more are

@@ -3,7 +3,6 @@
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -44,13 +43,15 @@ impl Server {
     /// Starts the third-party server that speaks Hixie-76 alone; `None` where it is not
     /// installed.
     pub(crate) fn hixie_76_only() -> Option<Self> {
-        Self::start(Command::new(run()).arg("--serve"))
+        let mut command = Command::new(run());
+        Self::start(command.arg("--serve"))
             .map_err(|end| end.skip_or_fail("websocket-driver as a server"))
             .ok()
     }
 
     fn start(command: &mut Command) -> Result<Self, End> {
-        let mut process = Process::start(command);
+        // Held open as long as the server may run: the third party's ends with it.
+        let mut process = Process::start(command.stdin(Stdio::piped()));
         let found = process.wait_for_line(START, |line| {
             let (_, address) = line.split_once("listening on ")?;
             address.trim().parse().ok()
@@ -63,7 +64,7 @@ impl Server {
 
     /// Asks the server to end, waits until it has, and returns what it printed.
     pub(crate) fn stop(mut self) -> String {
-        self.process.signal("TERM");
+        self.process.terminate();
         let end = self.process.end(START);
         assert!(
             end.status.is_some_and(|status| status.success()),
@@ -144,6 +145,7 @@ fn run() -> PathBuf {
 }
 
 /// How a process ended.
+#[derive(Debug)]
 struct End {
     /// `None` where it had to be killed.
     status: Option<ExitStatus>,
@@ -170,8 +172,8 @@ fn say(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A process in a group of its own, with everything it prints. Killed, with its children, when
-/// dropped before it has ended.
+/// A process, with everything it prints. Killed when dropped before it has ended; the one peer
+/// that has children, Chromium's, takes them along.
 struct Process {
     child: Child,
     lines: Receiver<String>,
@@ -181,11 +183,9 @@ struct Process {
 
 impl Process {
     fn start(command: &mut Command) -> Self {
-        // An open standard input ends with this process: the server of a third party looks at it.
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
             .spawn()
             .expect("the program is there and executable");
         let (sender, lines) = mpsc::channel();
@@ -202,11 +202,7 @@ impl Process {
     }
 
     /// Waits for a line that `find` finds something in.
-    fn wait_for_line<T>(
-        &mut self,
-        limit: Duration,
-        find: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
+    fn wait_for_line<T>(&mut self, limit: Duration, find: impl Fn(&str) -> Option<T>) -> Option<T> {
         let deadline = Instant::now() + limit;
         while let Ok(line) = self.next_line(deadline) {
             if let Some(found) = find(&line) {
@@ -228,7 +224,7 @@ impl Process {
             }
         };
         if !timely {
-            self.signal("KILL");
+            let _ = self.child.kill();
         }
         let status = self.child.wait().expect("it was not waited for before");
         self.ended = true;
@@ -246,15 +242,10 @@ impl Process {
         Ok(line)
     }
 
-    /// Sends a signal to the process and its children.
-    fn signal(&self, signal: &str) {
-        // The shell's own kill: a group has a negative number.
-        let group = format!("-{}", self.child.id());
-        let kill = ["-c", "kill -s \"$0\" -- \"$1\"", signal, &group];
-        let _ = Command::new("sh")
-            .args(kill)
-            .stderr(Stdio::null())
-            .status();
+    /// Sends SIGTERM, which the standard library cannot.
+    fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let _ = Command::new("sh").args(["-c", "kill \"$0\"", &id]).status();
     }
 }
 
@@ -263,10 +254,11 @@ impl Drop for Process {
         if self.ended {
             return;
         }
-        self.signal("KILL");
+        let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            self.output.extend(self.lines.try_iter().map(|line| line + "\n"));
+            self.output
+                .extend(self.lines.try_iter().map(|line| line + "\n"));
             eprintln!("{}", self.output);
         }
     }

@@ -27,10 +27,6 @@ fuzz_target!(|input: &[u8]| {
     let (events, error) = decode(&mut codec, bytes, bytes.len());
     let (mut ours, mut peer) = codecs();
     let (again, same) = decode(&mut ours, bytes, usize::from(*chunk));
-    assert_eq!(
-        again.is_empty() && error.is_none(),
-        events.is_empty() && same.is_none()
-    );
     assert_eq!(same, error);
     // Of a message that is not base64 more has been decoded where it came in pieces.
     if base64 && error.is_some() {

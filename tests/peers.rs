@@ -1,0 +1,400 @@
+//! Third-party clients of every generation against the program. `tests/peers/install` brings
+//! them; a test whose client is not there says so and passes, unless `POLYSOCK_PEERS_REQUIRED`
+//! is set.
+
+mod support;
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use support::{Peer, Server, every_peer};
+
+/// An echo server that speaks everything there is.
+fn echo_server() -> Server {
+    Server::polysock(&["--app", "echo", "--protocols", "all", "--origin", "*"])
+}
+
+/// Runs the echo check of one client, and looks in the log which protocol was spoken.
+fn echoes(peer: &str, version: &str, protocol: &str) {
+    echoes_with(peer, version, protocol, "");
+}
+
+fn echoes_with(peer: &str, version: &str, protocol: &str, subprotocol: &str) {
+    let server = echo_server();
+    let port = server.address.port().to_string();
+    let client = Peer::start(&[peer, "127.0.0.1", &port, "/echo", subprotocol, version]);
+    if client.passes().is_none() {
+        return;
+    }
+    let log = server.stop();
+    let of_protocol = format!(" close protocol=\"{protocol}\" ");
+    // 1006: there was no closing handshake, or no end of the stream where that is the handshake.
+    let is_clean = |line: &str| line.contains(&of_protocol) && !line.contains("code=1006");
+    assert!(
+        log.lines().any(is_clean),
+        "no clean close in {protocol}:\n{log}"
+    );
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn autobahn_0_10_9_echoes_over_hixie_76() {
+    echoes("autobahn", "hixie-76", "hixie-76");
+}
+
+#[test]
+fn autobahn_0_10_9_echoes_over_hybi_10() {
+    echoes("autobahn", "hybi-10", "hybi-10");
+}
+
+#[test]
+fn autobahn_0_10_9_echoes_over_draft_12() {
+    echoes("autobahn", "draft-12", "hybi-10");
+}
+
+#[test]
+fn autobahn_0_10_9_echoes_over_rfc6455() {
+    echoes("autobahn", "rfc6455", "rfc6455");
+}
+
+#[test]
+fn chromium_echoes_over_rfc6455() {
+    echoes("chromium", "binary", "rfc6455");
+}
+
+#[test]
+fn faye_websocket_0_11_4_echoes_over_rfc6455() {
+    echoes("faye-websocket", "0.11.4", "rfc6455");
+}
+
+#[test]
+fn perl_protocol_websocket_echoes_over_hixie_75() {
+    echoes("perl", "hixie-75", "hixie-75");
+}
+
+#[test]
+fn perl_protocol_websocket_echoes_over_hixie_76() {
+    echoes("perl", "hixie-76", "hixie-76");
+}
+
+#[test]
+fn perl_protocol_websocket_echoes_over_hybi_10() {
+    echoes("perl", "hybi-10", "hybi-10");
+}
+
+#[test]
+fn perl_protocol_websocket_echoes_over_rfc6455() {
+    echoes("perl", "rfc6455", "rfc6455");
+}
+
+#[test]
+fn phantomjs_1_9_8_echoes_over_hixie_76() {
+    echoes("phantomjs", "1.9.8", "hixie-76");
+}
+
+#[test]
+fn phantomjs_2_1_1_echoes_over_rfc6455() {
+    echoes("phantomjs", "2.1.1", "rfc6455");
+}
+
+#[test]
+fn pywebsocket_0_7_9_echoes_over_hixie_76() {
+    echoes("pywebsocket", "hixie-76", "hixie-76");
+}
+
+#[test]
+fn pywebsocket_0_7_9_echoes_over_hybi_07() {
+    echoes("pywebsocket", "hybi-07", "hybi-07");
+}
+
+#[test]
+fn pywebsocket_0_7_9_echoes_over_hybi_10() {
+    echoes("pywebsocket", "hybi-10", "hybi-10");
+}
+
+#[test]
+fn pywebsocket_0_7_9_echoes_over_rfc6455() {
+    echoes("pywebsocket", "rfc6455", "rfc6455");
+}
+
+#[test]
+fn undici_7_echoes_over_rfc6455() {
+    echoes("undici", "7", "rfc6455");
+}
+
+#[test]
+fn websocket_client_1_0_0_of_npm_echoes_over_hixie_76() {
+    echoes("websocket-client-npm", "1.0.0", "hixie-76");
+}
+
+#[test]
+fn websocket_client_0_3_of_pypi_echoes_over_hixie_76() {
+    echoes("websocket-client-pypi", "0.3", "hixie-76");
+}
+
+#[test]
+fn websocket_client_0_4_of_pypi_echoes_over_hixie_76() {
+    echoes("websocket-client-pypi", "0.4", "hixie-76");
+}
+
+#[test]
+fn websocket_client_0_5_1_of_pypi_echoes_over_rfc6455() {
+    echoes("websocket-client-pypi", "0.5.1", "rfc6455");
+}
+
+#[test]
+fn websocket_1_0_35_of_npm_echoes_over_hybi_10() {
+    echoes("websocket-npm", "hybi-10", "hybi-10");
+}
+
+#[test]
+fn websocket_1_0_35_of_npm_echoes_over_rfc6455() {
+    echoes("websocket-npm", "rfc6455", "rfc6455");
+}
+
+#[test]
+fn websockets_of_pypi_echoes_over_rfc6455() {
+    echoes("websockets", "current", "rfc6455");
+}
+
+#[test]
+fn ws_0_4_32_echoes_over_hybi_10() {
+    echoes("ws", "0.4.32/hybi-10", "hybi-10");
+}
+
+#[test]
+fn ws_0_4_32_echoes_over_rfc6455() {
+    echoes("ws", "0.4.32", "rfc6455");
+}
+
+#[test]
+fn ws_0_7_2_echoes_over_hybi_10() {
+    echoes("ws", "0.7.2/hybi-10", "hybi-10");
+}
+
+#[test]
+fn ws_0_7_2_echoes_over_rfc6455() {
+    echoes("ws", "0.7.2", "rfc6455");
+}
+
+#[test]
+fn ws_1_1_5_echoes_over_hybi_10() {
+    echoes("ws", "1.1.5/hybi-10", "hybi-10");
+}
+
+#[test]
+fn ws_1_1_5_echoes_over_rfc6455() {
+    echoes("ws", "1.1.5", "rfc6455");
+}
+
+#[test]
+fn ws_8_echoes_over_hybi_10() {
+    echoes("ws", "8/hybi-10", "hybi-10");
+}
+
+#[test]
+fn ws_8_echoes_over_rfc6455() {
+    echoes("ws", "8", "rfc6455");
+}
+
+#[test]
+fn perl_protocol_websocket_is_given_its_subprotocol_over_hixie_75() {
+    echoes_with("perl", "hixie-75", "hixie-75", "sample");
+}
+
+#[test]
+fn phantomjs_1_9_8_is_given_its_subprotocol_over_hixie_76() {
+    echoes_with("phantomjs", "1.9.8", "hixie-76", "sample");
+}
+
+#[test]
+fn websocket_1_0_35_of_npm_is_given_its_subprotocol_over_hybi_10() {
+    echoes_with("websocket-npm", "hybi-10", "hybi-10", "sample");
+}
+
+#[test]
+fn chromium_is_given_its_subprotocol_over_rfc6455() {
+    echoes_with("chromium", "binary", "rfc6455", "sample");
+}
+
+#[test]
+fn every_client_echoes_at_the_same_time() {
+    let server = echo_server();
+    let port = server.address.port().to_string();
+    let peers: Vec<_> = every_peer()
+        .iter()
+        .map(|(peer, version)| Peer::start(&[peer, "127.0.0.1", &port, "/echo", "", version]))
+        .collect();
+    assert!(!peers.is_empty(), "there is a list of peers");
+    for peer in peers {
+        peer.passes();
+    }
+    let log = server.stop();
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+/// Somebody in the chat.
+struct Speaker {
+    name: &'static str,
+    protocol: &'static str,
+    peer: &'static str,
+    version: &'static str,
+    text: &'static str,
+}
+
+// Chromium first: its page shows how the others come.
+static SPEAKERS: [Speaker; 4] = [
+    Speaker {
+        name: "Chromium",
+        protocol: "rfc6455",
+        peer: "chromium",
+        version: "",
+        text: "The WebSocket of today, RFC 6455. Everybody here?",
+    },
+    Speaker {
+        name: "ws-0.4.32",
+        protocol: "hybi-10",
+        peer: "ws",
+        version: "0.4.32/hybi-10",
+        text: "Node.js of 2012, with version 8, as Firefox 7 and Chrome 14 had it.",
+    },
+    Speaker {
+        name: "PhantomJS-1.9.8",
+        protocol: "hixie-76",
+        peer: "phantomjs",
+        version: "1.9.8",
+        text: "WebKit here: the protocol of Safari 5 and of iOS 4 and 5.",
+    },
+    Speaker {
+        name: "Perl",
+        protocol: "hixie-75",
+        peer: "perl",
+        version: "hixie-75",
+        text: "Grüße from the protocol of Chrome 4, the first of all.",
+    },
+];
+
+#[test]
+fn four_generations_chat_together() {
+    let server = Server::polysock(&["--protocols", "all", "--origin", "*"]);
+    let port = server.address.port().to_string();
+    let count = SPEAKERS.len().to_string();
+    let screenshot = env::var_os("POLYSOCK_SCREENSHOT")
+        .map(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/docs/chat.png"));
+    let variables: Vec<_> = screenshot
+        .iter()
+        .map(|path| ("SCREENSHOT", *path))
+        .collect();
+
+    let mut peers = Vec::new();
+    for speaker in &SPEAKERS {
+        let path = format!("/?name={}", speaker.name);
+        let head = ["--chat", speaker.peer, "127.0.0.1", &port, &path];
+        let arguments = [&head[..], &[speaker.text, &count, speaker.version]].concat();
+        let mut peer = Peer::start_with(&arguments, &variables);
+        if !peer.waits_for("welcome\t") {
+            // Not installed, or it fails here.
+            peer.passes();
+            return;
+        }
+        peers.push(peer);
+    }
+    let heard: Vec<_> = peers.into_iter().filter_map(Peer::passes).collect();
+    assert_eq!(
+        heard.len(),
+        SPEAKERS.len(),
+        "all were installed a moment ago"
+    );
+
+    for (listener, heard) in SPEAKERS.iter().zip(&heard) {
+        for Speaker {
+            name,
+            protocol,
+            text,
+            ..
+        } in &SPEAKERS
+        {
+            let line = format!("say\t{name}\t{protocol}\t{text}");
+            assert!(
+                heard.lines().any(|heard| heard == line),
+                "{} has not heard {name}:\n{heard}",
+                listener.name
+            );
+        }
+    }
+    server.stop();
+}
+
+#[test]
+fn a_raw_tcp_server_carries_64_mib_for_three_generations() {
+    const BYTES: u64 = 64 << 20;
+    let upstream = format!("tcp://{}", raw_echo_server());
+    let server = Server::polysock(&[&upstream, "--protocols", "all", "--origin", "*"]);
+    let port = server.address.port().to_string();
+    let bytes = BYTES.to_string();
+    let peers = ["8", "0.4.32/hybi-10", "hixie-76"]
+        .map(|version| Peer::start(&["--carry", "127.0.0.1", &port, "/", &bytes, version]));
+    for peer in peers {
+        peer.passes();
+    }
+    server.stop();
+}
+
+/// A TCP server that knows nothing of WebSocket, and sends back what it gets.
+fn raw_echo_server() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback can be bound");
+    let address = listener.local_addr().expect("it is bound");
+    let echo = |connection: io::Result<TcpStream>| -> io::Result<()> {
+        let mut connection = connection?;
+        io::copy(&mut connection.try_clone()?, &mut connection)?;
+        connection.shutdown(Shutdown::Write)
+    };
+    // Both end with the process, at the latest.
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            thread::spawn(move || echo(connection));
+        }
+    });
+    address
+}
+
+#[test]
+fn chromium_reaches_a_hixie_76_only_server() {
+    let Some(upstream) = Server::hixie_76_only() else {
+        return;
+    };
+    let refusal = status_line_of_rfc6455(upstream.address).expect("the upstream answers");
+    assert!(refusal.contains(" 400 "), "{refusal}");
+
+    let url = format!("ws+hixie76://{}", upstream.address);
+    let server = Server::polysock(&[&url, "--origin", "*"]);
+    let port = server.address.port().to_string();
+    if Peer::start(&["chromium", "127.0.0.1", &port, "/", "", "text"])
+        .passes()
+        .is_some()
+    {
+        server.stop();
+    }
+}
+
+/// What a server says to the handshake of RFC 6455 §1.3.
+fn status_line_of_rfc6455(server: SocketAddr) -> io::Result<String> {
+    let mut connection = TcpStream::connect(server)?;
+    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    write!(
+        connection,
+        "GET /chat HTTP/1.1\r\n\
+         Host: {server}\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Origin: http://example.com\r\n\
+         Sec-WebSocket-Version: 13\r\n\r\n"
+    )?;
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line)?;
+    Ok(line)
+}
