@@ -155,11 +155,11 @@ impl<C: Codec> Session<C> {
     /// The peer broke the protocol or a limit. The close frame that says so is in
     /// [`outgoing`](Self::outgoing), and the session is closed.
     pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
-        while let Some(event) = self.decode(src)? {
-            let Some(piece) = self.accept(event)? else {
-                continue;
-            };
-            if let Some(message) = self.assemble(piece)? {
+        while let Some(piece) = self.next_piece(src)? {
+            if piece.end && self.incoming.assembled.is_empty() {
+                return self.message(piece.kind, piece.payload).map(Some);
+            }
+            if let Some(message) = self.assemble(&piece)? {
                 return Ok(Some(message));
             }
         }
@@ -173,16 +173,13 @@ impl<C: Codec> Session<C> {
     ///
     /// As [`receive`](Self::receive).
     pub fn receive_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
-        while let Some(event) = self.decode(src)? {
-            if let Some(piece) = self.accept(event)? {
-                if piece.kind == Kind::Text {
-                    let valid = self.incoming.utf8.advance(&piece.payload, piece.end);
-                    valid.or_else(|_| self.fail(ProtocolError::Utf8))?;
-                }
-                return Ok(Some(piece));
-            }
+        let piece = self.next_piece(src)?;
+        if let Some(piece) = &piece
+            && piece.kind == Kind::Text
+        {
+            self.validate(piece)?;
         }
-        Ok(None)
+        Ok(piece)
     }
 
     /// Says that the peer will send no more.
@@ -286,42 +283,40 @@ impl<C: Codec> Session<C> {
         self.codec.capabilities()
     }
 
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        if let State::Closed(_) = self.state {
-            // RFC 6455 §5.5.1: what comes after a close frame is not looked at.
-            src.clear();
-            return Ok(None);
-        }
-        let event = self.codec.decode(src).or_else(|error| self.fail(error))?;
-        self.keep_alive.heard |= event.is_some();
-        Ok(event)
-    }
-
-    /// Deals with an event; hands out the data.
-    fn accept(&mut self, event: Event) -> Result<Option<Piece>, ProtocolError> {
-        match event {
-            Event::Data(piece) => {
-                let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
-                let limit = self.config.max_message;
-                if len > limit {
-                    return self.fail(ProtocolError::MessageTooLong { limit });
-                }
-                self.incoming.len = if piece.end { 0 } else { len };
-                self.incoming.unfinished = !piece.end;
-                Ok(Some(piece))
+    /// The next piece, within the limits; deals with the control events before it.
+    fn next_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        loop {
+            if let State::Closed(_) = self.state {
+                // RFC 6455 §5.5.1: what comes after a close frame is not looked at.
+                src.clear();
+                return Ok(None);
             }
-            Event::Ping(payload) => {
-                self.unanswered_ping = Some(payload);
-                if self.outgoing.len() < PONG_ROOM {
-                    self.answer_ping();
+            let event = match self.codec.decode(src) {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(None),
+                Err(error) => return self.fail(error),
+            };
+            self.keep_alive.heard = true;
+            match event {
+                Event::Data(piece) => {
+                    let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
+                    let limit = self.config.max_message;
+                    if len > limit {
+                        return self.fail(ProtocolError::MessageTooLong { limit });
+                    }
+                    self.incoming.len = if piece.end { 0 } else { len };
+                    self.incoming.unfinished = !piece.end;
+                    return Ok(Some(piece));
                 }
-                Ok(None)
-            }
-            // Unsolicited pongs are a keep-alive of IE 10 and .NET.
-            Event::Pong(_) => Ok(None),
-            Event::Close(close) => {
-                self.closed_by_peer(close);
-                Ok(None)
+                Event::Ping(payload) => {
+                    self.unanswered_ping = Some(payload);
+                    if self.outgoing.len() < PONG_ROOM {
+                        self.answer_ping();
+                    }
+                }
+                // Unsolicited pongs are a keep-alive of IE 10 and .NET.
+                Event::Pong(_) => {}
+                Event::Close(close) => self.closed_by_peer(close),
             }
         }
     }
@@ -347,26 +342,30 @@ impl<C: Codec> Session<C> {
         self.state = State::Closed(Box::new(closed));
     }
 
-    fn assemble(&mut self, piece: Piece) -> Result<Option<Message>, ProtocolError> {
-        let incoming = &mut self.incoming;
-        let whole = piece.end && incoming.assembled.is_empty();
-        if piece.kind == Kind::Text && !whole {
-            let valid = incoming.utf8.advance(&piece.payload, piece.end);
-            valid.or_else(|_| self.fail(ProtocolError::Utf8))?;
+    /// Adds a piece to the message that is being received; the message, if that was the last.
+    fn assemble(&mut self, piece: &Piece) -> Result<Option<Message>, ProtocolError> {
+        if piece.kind == Kind::Text {
+            self.validate(piece)?;
         }
-        let payload = if whole {
-            piece.payload
-        } else {
-            self.incoming.assembled.extend_from_slice(&piece.payload);
-            if !piece.end {
-                return Ok(None);
-            }
-            std::mem::take(&mut self.incoming.assembled).freeze()
-        };
-        match piece.kind {
-            Kind::Binary => Ok(Some(Message::Binary(payload))),
+        self.incoming.assembled.extend_from_slice(&piece.payload);
+        if !piece.end {
+            return Ok(None);
+        }
+        let payload = std::mem::take(&mut self.incoming.assembled).freeze();
+        self.message(piece.kind, payload).map(Some)
+    }
+
+    /// Fails at the first byte of a text that is wrong.
+    fn validate(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
+        let valid = self.incoming.utf8.advance(&piece.payload, piece.end);
+        valid.or_else(|_| self.fail(ProtocolError::Utf8))
+    }
+
+    fn message(&mut self, kind: Kind, payload: Bytes) -> Result<Message, ProtocolError> {
+        match kind {
+            Kind::Binary => Ok(Message::Binary(payload)),
             Kind::Text => match ByteString::try_from(payload) {
-                Ok(text) => Ok(Some(Message::Text(text))),
+                Ok(text) => Ok(Message::Text(text)),
                 Err(_) => self.fail(ProtocolError::Utf8),
             },
         }

@@ -174,7 +174,8 @@ proptest! {
                         (false, polysock_protocols::Kind::Binary) => Data::Binary,
                     };
                     begun = !piece.end;
-                    TheirMessage::Frame(Frame::message(piece.payload, OpCode::Data(data), piece.end))
+                    let opcode = OpCode::Data(data);
+                    TheirMessage::Frame(Frame::message(piece.payload, opcode, piece.end))
                 }
                 Event::Ping(payload) => TheirMessage::Ping(payload),
                 Event::Pong(payload) => TheirMessage::Pong(payload),

@@ -1,4 +1,5 @@
-//! Frames of the HyBi drafts and RFC 6455 that were published or captured, in both directions and however they are cut.
+//! Frames of the HyBi drafts and RFC 6455 that were published or captured, in both directions
+//! and however they are cut.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -3,8 +3,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::server::PATIENCE;
+
+/// After how long without room a peer counts as one that reads no more.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// An opening handshake of RFC 6455, with the key of its example.
 pub(crate) const RFC6455: &str = "GET /chat HTTP/1.1\r\n\
@@ -99,6 +103,23 @@ impl Client {
     pub(crate) fn send_bytewise(&mut self, bytes: impl AsRef<[u8]>) {
         for byte in bytes.as_ref().chunks(1) {
             self.send(byte);
+        }
+    }
+
+    /// Sends this over and over until there has been no room for some time, as the other side
+    /// reads no more; returns how much went out.
+    pub(crate) fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
+        self.stream
+            .set_write_timeout(Some(STUCK))
+            .expect("a timeout");
+        let mut sent = 0;
+        loop {
+            let rest = bytes.get(sent % bytes.len()..).unwrap_or_default();
+            match self.stream.write(rest) {
+                Ok(count) => sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return sent,
+                Err(error) => panic!("{error} after {sent} bytes"),
+            }
         }
     }
 

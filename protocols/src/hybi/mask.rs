@@ -6,29 +6,27 @@ use sha1::{Digest, Sha1};
 const MASKING_GUID: &[u8] = b"61AC5F19-FBBA-4540-B96F-6561F1AB40A8";
 
 /// A masking key and how far its use has come: the payload of a frame may arrive in pieces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mask {
+    /// There is none.
+    None,
     /// Four bytes, turned so that the next byte to be masked meets the first of them.
     Four([u8; 4]),
     /// The twenty of draft 04, turned likewise.
-    Twenty([u8; 20]),
+    Twenty(Box<[u8; 20]>),
 }
 
 impl Mask {
     /// draft-04 §4.2: the key of a frame, from its nonce and the connection's masking key.
     pub(crate) fn of_frame(nonce: [u8; 4], masking_key: &[u8; 20]) -> Self {
-        Self::Twenty(
-            Sha1::new()
-                .chain_update(nonce)
-                .chain_update(masking_key)
-                .finalize()
-                .into(),
-        )
+        let hash = Sha1::new().chain_update(nonce).chain_update(masking_key);
+        Self::Twenty(Box::new(hash.finalize().into()))
     }
 
     /// Masks or unmasks the next bytes: XOR is its own inverse.
     pub(crate) fn apply(&mut self, bytes: &mut [u8]) {
         match self {
+            Self::None => {}
             Self::Four(key) => {
                 xor(bytes, *key);
                 key.rotate_left(bytes.len() % 4);
@@ -77,10 +75,10 @@ mod tests {
         let plain: Vec<u8> = (0..200).collect();
         for mask in [Mask::Four([1, 2, 3, 4]), Mask::of_frame([9; 4], &[7; 20])] {
             let mut whole = plain.clone();
-            { mask }.apply(&mut whole);
+            mask.clone().apply(&mut whole);
             for cut in 0..plain.len() {
                 let mut bytes = plain.clone();
-                let mut mask = mask;
+                let mut mask = mask.clone();
                 let (first, second) = bytes.split_at_mut(cut);
                 mask.apply(first);
                 mask.apply(second);
@@ -99,9 +97,9 @@ mod tests {
         let frame = Mask::of_frame([0, 0, 0, 1], &key);
         assert_eq!(
             frame,
-            Mask::Twenty(hex_literal::hex!(
+            Mask::Twenty(Box::new(hex_literal::hex!(
                 "a1896615734ec12bd9eb14a5a307619ba3544d48"
-            ))
+            )))
         );
     }
 }

@@ -29,6 +29,10 @@ use crate::write_buf::WriteBuf;
 pub(crate) struct HybiCodec {
     dialect: &'static Dialect,
     role: Role,
+    /// What the peer masks.
+    incoming: Masking,
+    /// What we mask.
+    outgoing: Masking,
     limits: Limits,
     entropy: fn(&mut [u8]),
     /// The connection's masking key in draft 04.
@@ -43,20 +47,34 @@ pub(crate) struct HybiCodec {
     echo: Bytes,
 }
 
-/// The frame whose payload is being read. Control frames are read whole.
-#[derive(Clone, Copy, Debug)]
+/// A frame whose header has been read.
+#[derive(Debug)]
 struct Frame {
-    kind: Kind,
+    content: Content,
     left: u64,
-    last: bool,
-    mask: Option<Mask>,
+    mask: Mask,
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug)]
+enum Content {
+    /// A message, or a fragment of one.
+    Data { kind: Kind, last: bool },
+    /// A control frame, which is read whole.
+    Control(u8),
 }
 
 impl HybiCodec {
     pub(crate) fn new(dialect: &'static Dialect, role: Role, context: &Context) -> Self {
+        let (incoming, outgoing) = match role {
+            Role::Server => (dialect.masking, Masking::None),
+            Role::Client => (Masking::None, dialect.masking),
+        };
         Self {
             dialect,
             role,
+            incoming,
+            outgoing,
             limits: context.limits,
             entropy: context.entropy,
             masking_key: None,
@@ -74,24 +92,6 @@ impl HybiCodec {
         }
     }
 
-    /// What the peer masks.
-    fn incoming_masking(&self) -> Masking {
-        if self.role == Role::Server {
-            self.dialect.masking
-        } else {
-            Masking::None
-        }
-    }
-
-    /// What we mask.
-    fn outgoing_masking(&self) -> Masking {
-        if self.role == Role::Client {
-            self.dialect.masking
-        } else {
-            Masking::None
-        }
-    }
-
     fn frame_mask(&self, key: [u8; 4]) -> Mask {
         match &self.masking_key {
             Some(masking_key) => Mask::of_frame(key, masking_key),
@@ -99,110 +99,81 @@ impl HybiCodec {
         }
     }
 
-    /// Reads a header, its mask and, of a control frame, the payload; leaves `src` untouched
-    /// while bytes are missing.
-    fn begin(&mut self, src: &mut BytesMut) -> Result<Option<Begun>, ProtocolError> {
-        let masking = self.incoming_masking();
-        let (header, len, mask) = match masking {
-            Masking::None | Masking::Payload => {
-                let Some((header, len)) = Header::parse(src) else {
-                    return Ok(None);
-                };
-                self.check(&header)?;
-                let key = src.get(len..).and_then(<[u8]>::first_chunk::<4>);
-                match (masking, key) {
-                    (Masking::None, _) => (header, len, None),
-                    (_, None) => return Ok(None),
-                    (_, Some(key)) => (header, len.saturating_add(4), Some(Mask::Four(*key))),
+    /// Reads a header with its mask; leaves `src` untouched while bytes are missing.
+    fn begin(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, ProtocolError> {
+        let begun = match self.incoming {
+            Masking::None => Header::parse(src).map(|(header, len)| (header, len, Mask::None)),
+            Masking::Payload => Header::parse(src).and_then(|(header, len)| {
+                // Without the bit there is no key: the frame is refused below.
+                if !header.top_bit {
+                    return Some((header, len, Mask::None));
                 }
-            }
-            Masking::Frame | Masking::DerivedFrame => {
-                let Some((key, rest)) = src.split_first_chunk::<4>() else {
-                    return Ok(None);
-                };
-                // The header is masked too: look at it in a copy.
-                let mut copy = [0; MAX_HEADER];
-                let seen = rest.len().min(MAX_HEADER);
-                let copy = copy.get_mut(..seen).unwrap_or_default();
-                copy.copy_from_slice(rest.get(..seen).unwrap_or_default());
-                let begin = self.frame_mask(*key);
-                { begin }.apply(copy);
-                let Some((header, len)) = Header::parse(copy) else {
-                    return Ok(None);
-                };
-                self.check(&header)?;
-                let mut mask = begin;
-                mask.apply(copy.get_mut(..len).unwrap_or_default());
-                (header, len.saturating_add(4), Some(mask))
-            }
+                let key = src.get(len..)?.first_chunk::<4>()?;
+                Some((header, len.saturating_add(4), Mask::Four(*key)))
+            }),
+            Masking::Frame | Masking::DerivedFrame => self.begin_masked(src),
         };
-        if !self.is_control(header.opcode) {
-            let (kind, last) = self.data_frame(&header)?;
-            src.advance(len);
-            return Ok(Some(Begun::Data(Frame {
-                kind,
-                left: header.len,
-                last,
-                mask,
-            })));
-        }
-        let payload = usize::try_from(header.len).unwrap_or(usize::MAX);
-        if src.len() < len.saturating_add(payload) {
+        let Some((header, len, mask)) = begun else {
             return Ok(None);
-        }
+        };
+        let content = self.check(&header)?;
         src.advance(len);
-        let mut payload = src.split_to(payload);
-        if let Some(mut mask) = mask {
-            mask.apply(&mut payload);
-        }
-        Ok(Some(Begun::Control(header.opcode, payload.freeze())))
+        let left = header.len;
+        Ok(Some(Frame {
+            content,
+            left,
+            mask,
+        }))
+    }
+
+    /// Reads a header that is masked itself, by looking at it in a copy.
+    fn begin_masked(&self, src: &[u8]) -> Option<(Header, usize, Mask)> {
+        let (key, rest) = src.split_first_chunk::<4>()?;
+        let mut copy = [0; MAX_HEADER];
+        let seen = rest.len().min(MAX_HEADER);
+        let copy = copy.get_mut(..seen)?;
+        copy.copy_from_slice(rest.get(..seen)?);
+        self.frame_mask(*key).apply(copy);
+        let (header, len) = Header::parse(copy)?;
+        // The payload is masked with what the header leaves of the key.
+        let mut mask = self.frame_mask(*key);
+        mask.apply(copy.get_mut(..len)?);
+        Some((header, len.saturating_add(4), mask))
     }
 
     /// The rules that need no more than the header (RFC 6455 §5.2 and §5.5).
-    fn check(&self, header: &Header) -> Result<(), ProtocolError> {
-        let opcodes = self.dialect.opcodes;
-        let masked = self.dialect.masking == Masking::Payload && self.role == Role::Server;
+    fn check(&mut self, header: &Header) -> Result<Content, ProtocolError> {
         if header.reserved != 0 {
             return Err(ProtocolError::ReservedBit);
         }
-        match (masked, header.top_bit) {
-            // RFC 6455 §5.1: a server MUST close the connection on a frame that is not masked.
-            (true, false) => return Err(ProtocolError::Unmasked),
-            (false, true) if self.dialect.masking == Masking::Payload => {
-                return Err(ProtocolError::Masked);
-            }
-            // The fourth reserved bit of the drafts before 07.
-            (false, true) => return Err(ProtocolError::ReservedBit),
-            _ => {}
+        if header.top_bit != (self.incoming == Masking::Payload) {
+            return Err(match (self.dialect.masking, self.role) {
+                // RFC 6455 §5.1: a server MUST close the connection on a frame that is not
+                // masked, a client on one that is.
+                (Masking::Payload, Role::Server) => ProtocolError::Unmasked,
+                (Masking::Payload, Role::Client) => ProtocolError::Masked,
+                // The fourth reserved bit of the drafts before 07.
+                _ => ProtocolError::ReservedBit,
+            });
         }
         // RFC 6455 §5.2: the most significant bit MUST be 0. The shortest form is not insisted
         // on: Firefox 6 sends 65535 bytes with a length of 64 bits.
         if header.len >> 63 != 0 {
             return Err(ProtocolError::Length);
         }
-        if self.is_control(header.opcode) {
-            if header.len > opcodes.max_control {
-                return Err(ProtocolError::ControlTooLong(header.len));
-            }
-            if !self.is_last(header) {
-                return Err(ProtocolError::FragmentedControl);
-            }
-        } else if header.len > self.limits.frame {
-            let (len, limit) = (header.len, self.limits.frame);
-            return Err(ProtocolError::FrameTooLong { len, limit });
-        }
-        Ok(())
-    }
-
-    /// The rules of fragmentation (RFC 6455 §5.4).
-    fn data_frame(&mut self, header: &Header) -> Result<(Kind, bool), ProtocolError> {
         let opcodes = self.dialect.opcodes;
+        let last = (self.dialect.first_bit == FirstBit::Fin) == header.first_bit;
         let opened = match header.opcode {
             0 => None,
             opcode if opcode == opcodes.text => Some(Kind::Text),
             opcode if opcode == opcodes.binary => Some(Kind::Binary),
-            opcode => return Err(ProtocolError::Opcode(opcode)),
+            opcode => return self.check_control(opcode, header.len, last),
         };
+        if header.len > self.limits.frame {
+            let (len, limit) = (header.len, self.limits.frame);
+            return Err(ProtocolError::FrameTooLong { len, limit });
+        }
+        // RFC 6455 §5.4, fragmentation.
         let (kind, frames) = match (opened, self.receiving) {
             (Some(kind), None) => (kind, 1),
             (None, Some((kind, frames))) => (kind, frames.saturating_add(1)),
@@ -213,30 +184,28 @@ impl HybiCodec {
         if frames > limit {
             return Err(ProtocolError::TooManyFragments { limit });
         }
-        let last = self.is_last(header);
         self.receiving = (!last).then_some((kind, frames));
-        Ok((kind, last))
+        Ok(Content::Data { kind, last })
     }
 
-    /// The payload that is there of the frame being read.
-    fn payload(&mut self, mut frame: Frame, src: &mut BytesMut) -> Option<Event> {
-        if frame.left > 0 && src.is_empty() {
-            self.frame = Some(frame);
-            return None;
+    fn check_control(&self, opcode: u8, len: u64, last: bool) -> Result<Content, ProtocolError> {
+        let Opcodes {
+            close,
+            ping,
+            pong,
+            max_control,
+            ..
+        } = self.dialect.opcodes;
+        if ![*close, *ping, *pong].contains(&opcode) {
+            return Err(ProtocolError::Opcode(opcode));
         }
-        let taken = usize::try_from(frame.left).map_or(src.len(), |left| left.min(src.len()));
-        let mut payload = src.split_to(taken);
-        if let Some(mask) = &mut frame.mask {
-            mask.apply(&mut payload);
+        if len > *max_control {
+            return Err(ProtocolError::ControlTooLong(len));
         }
-        frame.left = frame.left.saturating_sub(taken as u64);
-        self.frame = (frame.left > 0).then_some(frame);
-        let end = frame.last && frame.left == 0;
-        Some(Event::Data(Piece {
-            kind: frame.kind,
-            payload: payload.freeze(),
-            end,
-        }))
+        if !last {
+            return Err(ProtocolError::FragmentedControl);
+        }
+        Ok(Content::Control(opcode))
     }
 
     fn control(&mut self, opcode: u8, payload: Bytes) -> Result<Event, ProtocolError> {
@@ -289,7 +258,7 @@ impl HybiCodec {
     }
 
     fn write(&mut self, opcode: u8, last: bool, payload: Bytes, dst: &mut WriteBuf) {
-        let masking = self.outgoing_masking();
+        let masking = self.outgoing;
         let first_bit = (self.dialect.first_bit == FirstBit::Fin) == last;
         let top_bit = masking == Masking::Payload;
         let len = payload.len() as u64;
@@ -322,42 +291,44 @@ impl HybiCodec {
         }
         mask.apply(dst.put_mut(&payload));
     }
-
-    fn is_control(&self, opcode: u8) -> bool {
-        let Opcodes {
-            close, ping, pong, ..
-        } = self.dialect.opcodes;
-        [*close, *ping, *pong].contains(&opcode)
-    }
-
-    fn is_last(&self, header: &Header) -> bool {
-        (self.dialect.first_bit == FirstBit::Fin) == header.first_bit
-    }
-}
-
-/// What stands at the beginning of the buffer.
-enum Begun {
-    Data(Frame),
-    Control(u8, Bytes),
 }
 
 impl Codec for HybiCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
         loop {
-            let frame = match self.frame.take() {
+            let mut frame = match self.frame.take() {
                 Some(frame) => frame,
                 None => match self.begin(src)? {
+                    Some(frame) => frame,
                     None => return Ok(None),
-                    Some(Begun::Control(opcode, payload)) => {
-                        return self.control(opcode, payload).map(Some);
-                    }
-                    Some(Begun::Data(frame)) => frame,
                 },
             };
-            // An empty fragment in the middle of a message says nothing.
-            if frame.left > 0 || frame.last {
-                return Ok(self.payload(frame, src));
+            let there = usize::try_from(frame.left).map_or(src.len(), |left| left.min(src.len()));
+            let missing = frame.left.saturating_sub(there as u64);
+            let waits = match frame.content {
+                // An empty fragment in the middle of a message says nothing.
+                Content::Data { last: false, .. } if frame.left == 0 => continue,
+                Content::Data { .. } => there == 0 && missing > 0,
+                Content::Control(_) => missing > 0,
+            };
+            if waits {
+                self.frame = Some(frame);
+                return Ok(None);
             }
+            let mut payload = src.split_to(there);
+            frame.mask.apply(&mut payload);
+            let payload = payload.freeze();
+            return match frame.content {
+                Content::Control(opcode) => self.control(opcode, payload).map(Some),
+                Content::Data { kind, last } => {
+                    let end = last && missing == 0;
+                    if missing > 0 {
+                        frame.left = missing;
+                        self.frame = Some(frame);
+                    }
+                    Ok(Some(Event::Data(Piece { kind, payload, end })))
+                }
+            };
         }
     }
 

@@ -136,7 +136,8 @@ pub(crate) enum Mutation {
 pub(crate) fn mutations() -> impl Strategy<Value = Vec<Mutation>> {
     let mutation = prop_oneof![
         4 => (any::<Index>(), 1..=255u8).prop_map(|(at, mask)| Mutation::Flip(at, mask)),
-        1 => (any::<Index>(), vec(any::<u8>(), 1..20)).prop_map(|(at, new)| Mutation::Insert(at, new)),
+        1 => (any::<Index>(), vec(any::<u8>(), 1..20))
+            .prop_map(|(at, new)| Mutation::Insert(at, new)),
         1 => (any::<Index>(), 1..20usize).prop_map(|(at, len)| Mutation::Remove(at, len)),
         1 => (any::<Index>(), 1..20usize).prop_map(|(at, len)| Mutation::Repeat(at, len)),
     ];

@@ -1,0 +1,315 @@
+//! SIGTERM and SIGINT: every client gets the close of its protocol, nothing holds up the exit for
+//! longer than it may, and the exit code tells what became of the connections.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod server;
+}
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::support::client::{
+    Client, HIXIE_75, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, frame, versioned, with,
+};
+use crate::support::server::{PATIENCE, Server};
+
+const GOING_AWAY: &[u8] = b"\x88\x02\x03\xe9";
+
+/// A client in a protocol, what it is told at the end, and what it answers.
+struct Visitor {
+    protocol: &'static str,
+    client: Client,
+    farewell: &'static [u8],
+    /// `None` where it just hangs up.
+    answer: Option<Vec<u8>>,
+}
+
+/// One client in each protocol.
+fn visitors(server: &Server) -> Vec<Visitor> {
+    let mut visitors = Vec::new();
+    let mut add = |protocol, client, farewell, answer| {
+        visitors.push(Visitor {
+            protocol,
+            client,
+            farewell,
+            answer,
+        });
+    };
+    add("hixie-75", accepted(server, HIXIE_75), b"", None);
+    let bare = Some(b"\xff\0".to_vec());
+    add("hixie-76", keyed(server, HIXIE_76), b"\xff\0", bare);
+    for draft in ["1", "3"] {
+        let request = with(HIXIE_76, &format!("Sec-WebSocket-Draft: {draft}\r\n"));
+        let bare = Some(b"\x01\0".to_vec());
+        add("hybi-01, 03", keyed(server, &request), b"\x01\0", bare);
+    }
+    // Its masking key is a hash, and it may as well hang up.
+    let client = accepted(server, versioned("4", ""));
+    add("hybi-04", client, b"\x81\0", None);
+    let client = accepted(server, versioned("5", ""));
+    let letter = Some(b"\0\0\0\0\x81\x01C".to_vec());
+    add("hybi-05", client, b"\x81\x01S", letter);
+    let client = accepted(server, versioned("6", ""));
+    let code = Some(b"\0\0\0\0\x81\x02\x03\xe9".to_vec());
+    add("hybi-06", client, b"\x81\x02\x03\xe9", code);
+    for version in ["7", "8", "13"] {
+        let client = accepted(server, versioned(version, ""));
+        let code = Some(frame(0x88, b"\x03\xe9"));
+        add("hybi-07 to 13", client, GOING_AWAY, code);
+    }
+    visitors
+}
+
+#[track_caller]
+fn accepted(server: &Server, request: impl AsRef<[u8]>) -> Client {
+    let (client, head) = server.ask(request);
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    client
+}
+
+#[track_caller]
+fn keyed(server: &Server, request: &str) -> Client {
+    let mut client = accepted(server, [request.as_bytes(), HIXIE_76_BODY].concat());
+    client.expect(HIXIE_76_DIGEST);
+    client
+}
+
+/// Ends the server and expects its exit code, before a client or a deadline could be to blame.
+#[track_caller]
+fn assert_exit(mut server: Server, expected: i32) -> String {
+    let (code, log) = server.ends_within(PATIENCE);
+    assert_eq!(code, Some(expected), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+    log
+}
+
+#[test]
+fn tells_each_client_in_its_protocol() {
+    for signal in ["TERM", "INT"] {
+        let server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+        let visitors = visitors(&server);
+        server.signal(signal);
+        for mut visitor in visitors {
+            visitor.client.expect(visitor.farewell);
+            let Some(answer) = visitor.answer else {
+                // Without a closing handshake, the end of the stream says it.
+                if visitor.farewell.is_empty() {
+                    assert_eq!(visitor.client.rest(), b"");
+                }
+                continue;
+            };
+            visitor.client.send(answer);
+            let rest = visitor.client.rest();
+            assert_eq!(rest, b"", "{} on SIG{signal}", visitor.protocol);
+        }
+        assert_exit(server, 0);
+    }
+}
+
+#[test]
+fn writes_a_line_at_the_close_of_each() {
+    let server = Server::echo(&[]);
+    let visitors = visitors(&server);
+    let count = visitors.len();
+    server.signal("TERM");
+    for mut visitor in visitors {
+        visitor.client.expect(visitor.farewell);
+        visitor
+            .answer
+            .iter()
+            .for_each(|answer| visitor.client.send(answer));
+    }
+    let log = assert_exit(server, 0);
+    let lines: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains(" close "))
+        .collect();
+    assert_eq!(lines.len(), count, "{log}");
+    for line in lines {
+        assert!(line.contains("code=1001"), "{line}");
+        assert!(line.contains("by=\"server\""), "{line}");
+    }
+}
+
+#[test]
+fn answers_what_came_before_the_close_first() {
+    let server = Server::echo(&[]);
+    let mut client = accepted(&server, RFC6455);
+    client.send(frame(0x81, "Hello"));
+    client.expect(b"\x81\x05Hello");
+    server.signal("TERM");
+    client.expect(GOING_AWAY);
+    client.send(frame(0x88, b"\x03\xe9"));
+    assert_eq!(client.rest(), b"");
+    assert_exit(server, 0);
+}
+
+#[test]
+fn ends_at_once_where_nobody_is_there() {
+    for signal in ["TERM", "INT"] {
+        let server = Server::echo(&["--shutdown-timeout", "10m"]);
+        server.signal(signal);
+        assert_exit(server, 0);
+    }
+}
+
+#[test]
+fn closes_in_the_middle_of_a_fragmented_message() {
+    let server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let mut client = accepted(&server, RFC6455);
+    // The echo of the first shows that the fragment behind it has been read too.
+    client.send([frame(0x81, "whole"), frame(0x01, "half of it")].concat());
+    client.expect(b"\x81\x05whole");
+    server.signal("TERM");
+    client.expect(GOING_AWAY);
+    // A client may finish its message before it answers the close.
+    client.send([frame(0x80, " and the rest"), frame(0x88, b"\x03\xe9")].concat());
+    assert_eq!(client.rest(), b"");
+    assert_exit(server, 0);
+}
+
+#[test]
+fn closes_in_the_middle_of_a_frame() {
+    let server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let mut client = accepted(&server, RFC6455);
+    let long = frame(0x81, "x".repeat(1000));
+    client.send([&frame(0x81, "whole"), &long[..500]].concat());
+    client.expect(b"\x81\x05whole");
+    server.signal("TERM");
+    client.expect(GOING_AWAY);
+    client.send([&long[500..], &frame(0x88, b"\x03\xe9")].concat());
+    assert_eq!(client.rest(), b"");
+    assert_exit(server, 0);
+}
+
+#[test]
+fn gives_a_client_that_never_answers_up_at_the_close_timeout() {
+    let server = Server::echo(&["--close-timeout", "200ms", "--shutdown-timeout", "15s"]);
+    let mut visitors = visitors(&server);
+    let told = Instant::now();
+    server.signal("TERM");
+    for visitor in &mut visitors {
+        visitor.client.expect(visitor.farewell);
+        // The server ends its direction: it has stopped waiting.
+        assert_eq!(visitor.client.rest(), b"", "{}", visitor.protocol);
+    }
+    assert_exit(server, 0);
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    drop(visitors);
+}
+
+#[test]
+fn cuts_a_client_that_never_answers_at_the_shutdown_timeout() {
+    let server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "300ms"]);
+    let mut client = accepted(&server, RFC6455);
+    server.signal("TERM");
+    client.expect(GOING_AWAY);
+    let log = assert_exit(server, 75);
+    assert!(log.contains("had to be cut"), "{log}");
+    client.gone();
+}
+
+#[test]
+fn cuts_a_client_that_never_reads() {
+    let server = Server::echo(&["--close-timeout", "200ms", "--shutdown-timeout", "15s"]);
+    let mut client = accepted(&server, RFC6455);
+    // More than the sockets hold, until the echo is stuck in the server and our writes with it.
+    let message = frame(0x82, vec![7; 1 << 20]);
+    let stuck = client.send_until_stuck(&message);
+    assert!(stuck > 1 << 20, "{stuck}");
+    let told = Instant::now();
+    server.signal("TERM");
+    assert_exit(server, 0);
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
+fn ends_at_once_on_a_second_signal() {
+    for second in ["TERM", "INT"] {
+        let mut server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+        let mut client = accepted(&server, RFC6455);
+        server.signal("TERM");
+        server.log_line("closing connections");
+        client.expect(GOING_AWAY);
+        server.signal(second);
+        let log = assert_exit(server, 75);
+        assert!(log.contains("asked twice"), "{log}");
+        client.gone();
+    }
+}
+
+#[test]
+fn refuses_new_connections_once_it_drains() {
+    // With one worker, one listener is closed before the first client is told.
+    let server = Server::echo(&["--workers", "1", "--close-timeout", "10m"]);
+    let mut client = accepted(&server, RFC6455);
+    server.signal("TERM");
+    client.expect(GOING_AWAY);
+    let refused = TcpStream::connect_timeout(&server.address, PATIENCE).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    client.send(frame(0x88, b"\x03\xe9"));
+    assert_eq!(client.rest(), b"");
+    assert_exit(server, 0);
+}
+
+#[test]
+fn is_not_held_up_by_an_idle_http_connection() {
+    let server = Server::start(&["--app", "chat", "--shutdown-timeout", "10m"]);
+    let (mut client, head) = server.ask("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    server.signal("TERM");
+    assert_eq!(client.rest(), b"");
+    assert_exit(server, 0);
+}
+
+#[test]
+fn is_not_held_up_by_half_a_head() {
+    let server = Server::echo(&["--handshake-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let mut silent = server.connect();
+    let mut half = server.connect();
+    half.send("GET / HTTP/1.1\r\nHost:");
+    // One worker's accept queue could still hold them; one that is served shows that it does not.
+    drop(accepted(&server, RFC6455));
+    server.signal("TERM");
+    silent.gone();
+    half.gone();
+    assert_exit(server, 0);
+}
+
+#[test]
+fn is_not_held_up_by_eight_bytes_that_do_not_come() {
+    let server = Server::echo(&["--handshake-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let mut client = accepted(&server, HIXIE_76);
+    server.signal("TERM");
+    assert_eq!(client.rest(), b"");
+    assert_exit(server, 0);
+}
+
+#[test]
+fn closes_the_upstreams_of_its_clients() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let server = Server::start(&[&url, "--shutdown-timeout", "10m"]);
+    let mut client = server.connect();
+    client.send(RFC6455);
+    let mut upstream = Client::over(listener.accept().unwrap().0);
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    client.send(frame(0x82, "Hello"));
+    upstream.expect("Hello");
+    server.signal("TERM");
+    client.expect(GOING_AWAY);
+    client.send(frame(0x88, b"\x03\xe9"));
+    assert_eq!(client.rest(), b"");
+    assert_eq!(upstream.rest(), b"");
+    drop(upstream);
+    assert_exit(server, 0);
+}
