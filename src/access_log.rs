@@ -6,7 +6,14 @@ use std::time::Instant;
 use polysock_protocols::{Closed, Request, Side};
 use tracing::info;
 
-use crate::connection::Traffic;
+/// Bytes on the wire, without the opening handshake.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes received.
+    pub received: u64,
+    /// Bytes sent.
+    pub sent: u64,
+}
 
 /// What the line at the close needs of the opening handshake.
 #[derive(Debug)]

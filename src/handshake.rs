@@ -153,7 +153,12 @@ impl Pending {
             if let Some(codec) = codec {
                 return Ok(codec);
             }
-            if self.transport.read_buf(&mut self.incoming).await? == 0 {
+            let count = tokio::select! {
+                read = self.transport.read_buf(&mut self.incoming) => read?,
+                // With the head out, there is nothing to say but goodbye.
+                () = self.closer.asked() => 0,
+            };
+            if count == 0 {
                 return Err(ConnectionError::Aborted);
             }
         }

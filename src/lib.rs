@@ -30,7 +30,8 @@
 //!   sniffer                   what a connection is, by its first bytes
 //!   application · upstream    what serves connections; what stands behind a gateway
 //!   apps · http               echo, chat, relay; ordinary HTTP on the same port
-//!   listener · gateway        accepting, and handing on
+//!   listener                  sockets that listen
+//!   gateway                   accepting, and handing on
 //!   worker                    threads with a runtime each
 //!   cli                       the program's command line (not in the library)
 //! ```
@@ -84,8 +85,9 @@ pub use polysock_protocols::{
     Rejection, Request, Side,
 };
 
+pub use self::access_log::Traffic;
 pub use self::application::Application;
-pub use self::connection::{Connection, Traffic};
+pub use self::connection::Connection;
 pub use self::error::{BoxError, ConnectionError};
 pub use self::gateway::{Drained, Gateway};
 pub use self::handshake::Handshake;

@@ -1,8 +1,9 @@
 //! How the connections of a gateway are told to go.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use futures_util::task::AtomicWaker;
 use polysock_protocols::CloseCode;
@@ -79,6 +80,18 @@ impl Closer {
     /// The code that is asked for.
     pub(crate) fn requested(&self) -> Option<CloseCode> {
         CloseCode::new(self.code.load(Ordering::Acquire))
+    }
+
+    /// Waits for a request.
+    pub(crate) async fn asked(&self) {
+        poll_fn(|cx| {
+            self.register(cx.waker());
+            match self.requested() {
+                Some(_) => Poll::Ready(()),
+                None => Poll::Pending,
+            }
+        })
+        .await;
     }
 
     /// Whom to wake on a request.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 const DEADLINE: Duration = Duration::from_secs(8);
 
 /// How many fixtures are played at a time: few enough for the server to keep up with every byte.
-const PLAYERS: usize = 4;
+const PLAYERS: usize = 2;
 
 /// How far apart bytes that go out alone are. Without it the server finds most of them together,
 /// with it hardly any; no answer depends on it.

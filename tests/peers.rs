@@ -5,11 +5,8 @@
 mod support;
 
 use std::env;
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::thread;
-use std::time::Duration;
 
+use support::tcp::{raw_echo_server, status_line_of_rfc6455};
 use support::{Peer, Server, every_peer};
 
 /// An echo server that speaks everything there is.
@@ -256,28 +253,28 @@ static SPEAKERS: [Speaker; 4] = [
         protocol: "rfc6455",
         peer: "chromium",
         version: "",
-        text: "The WebSocket of today, RFC 6455. Everybody here?",
+        text: "RFC 6455, the WebSocket of today.",
     },
     Speaker {
-        name: "ws-0.4.32",
+        name: "Node.js",
         protocol: "hybi-10",
         peer: "ws",
         version: "0.4.32/hybi-10",
-        text: "Node.js of 2012, with version 8, as Firefox 7 and Chrome 14 had it.",
+        text: "Version 8, as in Firefox 7 and Chrome 14.",
     },
     Speaker {
-        name: "PhantomJS-1.9.8",
+        name: "PhantomJS",
         protocol: "hixie-76",
         peer: "phantomjs",
         version: "1.9.8",
-        text: "WebKit here: the protocol of Safari 5 and of iOS 4 and 5.",
+        text: "Hixie-76, as in Safari 5 and on the first iPad.",
     },
     Speaker {
         name: "Perl",
         protocol: "hixie-75",
         peer: "perl",
         version: "hixie-75",
-        text: "Grüße from the protocol of Chrome 4, the first of all.",
+        text: "Grüße from Hixie-75, as in Chrome 4.",
     },
 ];
 
@@ -347,24 +344,6 @@ fn a_raw_tcp_server_carries_64_mib_for_three_generations() {
     server.stop();
 }
 
-/// A TCP server that knows nothing of WebSocket, and sends back what it gets.
-fn raw_echo_server() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback can be bound");
-    let address = listener.local_addr().expect("it is bound");
-    let echo = |connection: io::Result<TcpStream>| -> io::Result<()> {
-        let mut connection = connection?;
-        io::copy(&mut connection.try_clone()?, &mut connection)?;
-        connection.shutdown(Shutdown::Write)
-    };
-    // Both end with the process, at the latest.
-    thread::spawn(move || {
-        for connection in listener.incoming() {
-            thread::spawn(move || echo(connection));
-        }
-    });
-    address
-}
-
 #[test]
 fn chromium_reaches_a_hixie_76_only_server() {
     let Some(upstream) = Server::hixie_76_only() else {
@@ -382,23 +361,4 @@ fn chromium_reaches_a_hixie_76_only_server() {
     {
         server.stop();
     }
-}
-
-/// What a server says to the handshake of RFC 6455 §1.3.
-fn status_line_of_rfc6455(server: SocketAddr) -> io::Result<String> {
-    let mut connection = TcpStream::connect(server)?;
-    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
-    write!(
-        connection,
-        "GET /chat HTTP/1.1\r\n\
-         Host: {server}\r\n\
-         Upgrade: websocket\r\n\
-         Connection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-         Origin: http://example.com\r\n\
-         Sec-WebSocket-Version: 13\r\n\r\n"
-    )?;
-    let mut line = String::new();
-    BufReader::new(connection).read_line(&mut line)?;
-    Ok(line)
 }

@@ -12,7 +12,7 @@ mod support {
 }
 
 use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::support::client::{
@@ -218,7 +218,7 @@ fn cuts_a_client_that_never_answers_at_the_shutdown_timeout() {
 }
 
 #[test]
-fn cuts_a_client_that_never_reads() {
+fn gives_a_client_that_never_reads_up_at_the_close_timeout() {
     let server = Server::echo(&["--close-timeout", "200ms", "--shutdown-timeout", "15s"]);
     let mut client = accepted(&server, RFC6455);
     // More than the sockets hold, until the echo is stuck in the server and our writes with it.
@@ -296,7 +296,7 @@ fn is_not_held_up_by_eight_bytes_that_do_not_come() {
 
 #[test]
 fn closes_the_upstreams_of_its_clients() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     let server = Server::start(&[&url, "--shutdown-timeout", "10m"]);
     let mut client = server.connect();
@@ -312,4 +312,22 @@ fn closes_the_upstreams_of_its_clients() {
     assert_eq!(upstream.rest(), b"");
     drop(upstream);
     assert_exit(server, 0);
+}
+
+#[test]
+fn tells_a_client_whose_upstream_never_reads() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let server = Server::start(&[&url, "--shutdown-timeout", "500ms"]);
+    let mut client = server.connect();
+    client.send(RFC6455);
+    let upstream = listener.accept().unwrap();
+    assert!(client.head().starts_with("HTTP/1.1 101 "));
+    client.send_until_stuck(&frame(0x82, vec![7; 1 << 20]));
+    server.signal("TERM");
+    client.expect(GOING_AWAY);
+    // What was taken for the upstream is lost, and the exit code says so.
+    let log = assert_exit(server, 75);
+    assert!(log.contains("code=1001 by=\"server\""), "{log}");
+    drop(upstream);
 }

@@ -38,9 +38,6 @@ pub enum HandshakeError {
     /// The `Connection` field does not contain the token `upgrade`.
     #[error("the Connection field does not list `upgrade`")]
     Connection,
-    /// The `Upgrade` field is missing.
-    #[error("the Upgrade field is missing")]
-    NoUpgrade,
     /// The `Upgrade` field does not contain the token `websocket`, or is repeated with others.
     #[error("the Upgrade field does not list `websocket`")]
     Upgrade,
@@ -98,7 +95,7 @@ impl HandshakeError {
             Self::Method => 405,
             // RFC 6455 §4.2.2, item 4: an unsupported version is answered with 426 and a list.
             // A request that only lacks Upgrade, as proxies strip it, is told what to upgrade to.
-            Self::Version | Self::NoUpgrade => 426,
+            Self::Version => 426,
             Self::Status(_) | Self::Answer(_) | Self::Dial(_) => 502,
             Self::Malformed(_)
             | Self::HttpVersion

@@ -6,11 +6,14 @@
 //! # The way up
 //!
 //! ```text
-//!   message · error · write_buf     what is exchanged, what goes wrong, what goes out
+//!   message                         what is exchanged
+//!   error · write_buf               what goes wrong, what goes out
 //!   http · utf8                     heads of HTTP/1.1; text in pieces
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec
 //!   raw · base64 · extension        plain streams; binary over text; extension offers
-//!   hixie · hybi · rfc6455          the protocols
+//!   hixie                           the protocols: text between 00 and FF,
+//!   hybi                            the frames of the drafts, at first with the keys of hixie,
+//!   rfc6455                         and the standard that came of them
 //!   registry                        the list of them
 //!   negotiation · session           choose one by its head; what is the same in all of them
 //! ```

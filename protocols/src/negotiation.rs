@@ -116,9 +116,6 @@ fn check(head: &Head) -> Result<(), HandshakeError> {
     if !head.lists("connection", "upgrade") {
         return Err(HandshakeError::Connection);
     }
-    if !head.has("upgrade") {
-        return Err(HandshakeError::NoUpgrade);
-    }
     // Several tokens are a choice; several fields that differ are a proxy and a server misled.
     let is_websocket = |token: &[u8]| token.eq_ignore_ascii_case(b"websocket");
     let repeated = head.values("upgrade").nth(1).is_some();

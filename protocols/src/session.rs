@@ -154,6 +154,7 @@ impl<C: Codec> Session<C> {
     ///
     /// The peer broke the protocol or a limit. The close frame that says so is in
     /// [`outgoing`](Self::outgoing), and the session is closed.
+    #[inline]
     pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
         while let Some(piece) = self.next_piece(src)? {
             if piece.end && self.incoming.assembled.is_empty() {
@@ -172,6 +173,7 @@ impl<C: Codec> Session<C> {
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
+    #[inline]
     pub fn receive_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
         let piece = self.next_piece(src)?;
         if let Some(piece) = &piece
@@ -200,6 +202,7 @@ impl<C: Codec> Session<C> {
     /// # Errors
     ///
     /// The protocol cannot carry it, or the session is closing.
+    #[inline]
     pub fn send(&mut self, message: Message) -> Result<(), EncodeError> {
         self.send_piece(message.into())
     }
@@ -209,6 +212,7 @@ impl<C: Codec> Session<C> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_piece(&mut self, piece: Piece) -> Result<(), EncodeError> {
         if !matches!(self.state, State::Open) {
             return Err(EncodeError::Closing);
@@ -227,6 +231,7 @@ impl<C: Codec> Session<C> {
     }
 
     /// What waits to be written. Drain it after every call.
+    #[inline]
     pub fn outgoing(&mut self) -> &mut WriteBuf {
         if self.unanswered_ping.is_some() && self.outgoing.len() < PONG_ROOM {
             self.answer_ping();
@@ -284,6 +289,7 @@ impl<C: Codec> Session<C> {
     }
 
     /// The next piece, within the limits; deals with the control events before it.
+    #[inline]
     fn next_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
         loop {
             if let State::Closed(_) = self.state {
@@ -361,6 +367,7 @@ impl<C: Codec> Session<C> {
         valid.or_else(|_| self.fail(ProtocolError::Utf8))
     }
 
+    #[inline]
     fn message(&mut self, kind: Kind, payload: Bytes) -> Result<Message, ProtocolError> {
         match kind {
             Kind::Binary => Ok(Message::Binary(payload)),
@@ -386,6 +393,7 @@ impl<C: Codec> Session<C> {
     }
 
     /// Closes the session with the code that names the breach.
+    #[cold]
     fn fail<T>(&mut self, error: ProtocolError) -> Result<T, ProtocolError> {
         let close = Close::new(error.close_code(), error.to_string());
         if let State::Open = self.state {

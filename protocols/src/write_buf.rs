@@ -50,6 +50,7 @@ impl WriteBuf {
     }
 
     /// Whether this buffer has an allocation to copy into.
+    #[inline]
     pub fn has_buffer(&self) -> bool {
         self.copied.capacity() > 0
     }
@@ -63,16 +64,19 @@ impl WriteBuf {
     }
 
     /// Appends a copy.
+    #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
         self.copied.extend_from_slice(bytes);
     }
 
     /// Appends one byte.
+    #[inline]
     pub fn put_u8(&mut self, byte: u8) {
         self.copied.push(byte);
     }
 
     /// Appends a payload: a copy where it is small, a reference where it is large.
+    #[inline]
     pub fn put(&mut self, payload: Bytes) {
         if payload.len() < CHAIN {
             self.copied.extend_from_slice(&payload);
@@ -90,6 +94,7 @@ impl WriteBuf {
     }
 
     /// How many bytes wait.
+    #[inline]
     pub fn len(&self) -> usize {
         self.copied
             .len()
@@ -98,6 +103,7 @@ impl WriteBuf {
     }
 
     /// Whether nothing waits.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.written == self.copied.len() && self.chained.is_empty()
     }

@@ -110,7 +110,7 @@ fn what_all_protocols_demand_of_a_request() {
                 ("Upgrade: ", "Upgrade: h2c, ", Ok(name)),
                 ("Upgrade: ", "Upgrade: websocket\r\nUpgrade: ", Ok(name)),
                 ("Upgrade: ", "Upgrade: h2c\r\nUpgrade: ", Err(400)),
-                ("Upgrade: ", "X-Upgrade: ", Err(426)),
+                ("Upgrade: ", "X-Upgrade: ", Err(400)),
                 ("Host:", "Transfer-Encoding: chunked\r\nHost:", Err(400)),
                 ("Host:", "Content-Length: 0\r\nHost:", Ok(name)),
                 ("Host:", "Content-Length: 1\r\nHost:", Err(400)),

@@ -65,7 +65,7 @@ impl Connect {
     async fn talk(self) -> Exit {
         let upstream = match self.server() {
             Ok(upstream) => upstream,
-            Err(problem) => return complain(&problem, Exit::Refused),
+            Err(problem) => return complain(&problem, Exit::Usage),
         };
         let dial = Dial {
             subprotocols: self

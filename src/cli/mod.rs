@@ -41,6 +41,8 @@ enum Exit {
     Ok,
     /// Something failed at run time.
     Failed,
+    /// Wrong usage that clap did not find.
+    Usage,
     /// The connection, or its opening handshake, was refused (`connect`).
     Refused,
     /// The connection ended abnormally or with a code other than 1000, 1001 or none (`connect`).
@@ -54,6 +56,7 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Ok => 0,
             Exit::Failed => 1,
+            Exit::Usage => 2,
             Exit::Refused => 3,
             Exit::Closed => 4,
             Exit::Cut => 75,

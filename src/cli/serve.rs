@@ -1,5 +1,6 @@
 //! `polysock serve`.
 
+use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -10,7 +11,8 @@ use polysock::apps::{CHAT_PAGE, Chat, Relay, echo};
 use polysock::protocols::{Limits, Protocol, SessionConfig};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
 use polysock::{BinaryOverText, Gateway, Origins, Pages, Settings, Workers};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
 use super::{Exit, values};
@@ -134,6 +136,14 @@ impl Serve {
             Ok(gateway) => gateway,
             Err(problem) => {
                 error!("{problem}");
+                return Exit::Usage;
+            }
+        };
+        // Before anybody can know that we listen, and stop us.
+        let signals = match Signals::catch() {
+            Ok(signals) => signals,
+            Err(problem) => {
+                error!("{problem}");
                 return Exit::Failed;
             }
         };
@@ -151,7 +161,7 @@ impl Serve {
             info!("listening on {address}");
         }
         self.warn_of_unmasked(workers.addresses());
-        match wait_for_end(workers) {
+        match signals.wait_for_end(workers) {
             Ok(0) => Exit::Ok,
             Ok(cut) => {
                 warn!(cut, "connections had to be cut at the shutdown deadline");
@@ -249,42 +259,61 @@ impl Serve {
     }
 }
 
-/// Waits for SIGTERM or SIGINT, then for the connections to close; a second signal ends at once.
-fn wait_for_end(workers: Workers) -> std::io::Result<usize> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut asked = async || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        };
-        asked().await;
-        info!("closing connections");
-        workers.stop();
-        tokio::select! {
-            drained = tokio::task::spawn_blocking(|| workers.join()) => {
-                Ok(drained.map_err(std::io::Error::other)??.cut)
-            }
-            () = asked() => {
-                warn!("asked twice: not waiting for connections to close");
-                std::process::exit(75);
-            }
-        }
-    })
+/// SIGTERM and SIGINT.
+struct Signals {
+    runtime: Runtime,
+    terminate: Signal,
+    interrupt: Signal,
 }
 
-fn mend(problem: &std::io::Error) -> &'static str {
+impl Signals {
+    /// From now on neither kills the process.
+    fn catch() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let (terminate, interrupt) = {
+            let _context = runtime.enter();
+            (
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            )
+        };
+        Ok(Self {
+            runtime,
+            terminate,
+            interrupt,
+        })
+    }
+
+    /// Waits for one of them, then for the connections to close; a second one ends at once.
+    fn wait_for_end(mut self, workers: Workers) -> io::Result<usize> {
+        let mut asked = async || {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+            }
+        };
+        self.runtime.block_on(async {
+            asked().await;
+            info!("closing connections");
+            workers.stop();
+            tokio::select! {
+                drained = tokio::task::spawn_blocking(|| workers.join()) => {
+                    Ok(drained.map_err(io::Error::other)??.cut)
+                }
+                () = asked() => {
+                    warn!("asked twice: not waiting for connections to close");
+                    std::process::exit(75);
+                }
+            }
+        })
+    }
+}
+
+fn mend(problem: &io::Error) -> &'static str {
     match problem.kind() {
-        std::io::ErrorKind::AddrInUse => "; stop what listens there, or choose another --listen",
-        std::io::ErrorKind::AddrNotAvailable => "; --listen must name an address of this machine",
-        std::io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need root or CAP_NET_BIND_SERVICE"
-        }
+        io::ErrorKind::AddrInUse => "; stop what listens there, or choose another --listen",
+        io::ErrorKind::AddrNotAvailable => "; --listen must name an address of this machine",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
         _ => "",
     }
 }

@@ -35,9 +35,9 @@ impl TcpUpstream {
         let address = address.strip_suffix('/').unwrap_or(address);
         let (host, port) = address
             .rsplit_once(':')
-            .ok_or(error("the port is missing"))?;
+            .ok_or(error("the port is missing: write tcp://HOST:PORT"))?;
         if host.is_empty() {
-            return Err(error("the host is missing"));
+            return Err(error("the host is missing: write tcp://HOST:PORT"));
         }
         if port.parse::<u16>().is_err() {
             return Err(error("the port is not a number up to 65535"));
@@ -84,7 +84,7 @@ impl UnixUpstream {
         if path.is_empty() {
             return Err(UrlError::Address {
                 url: "unix:".into(),
-                problem: "the path is missing",
+                problem: "the path is missing: write unix:PATH",
             });
         }
         Ok(Self {

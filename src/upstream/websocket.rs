@@ -56,7 +56,7 @@ impl WebSocketUpstream {
         };
         let (host, port) = address.rsplit_once(':').unwrap_or_default();
         if host.is_empty() {
-            return Err(error("the host is missing"));
+            return Err(error("the host is missing: write ws://HOST:PORT/PATH"));
         }
         if port.parse::<u16>().is_err() {
             return Err(error("the port is not a number up to 65535"));

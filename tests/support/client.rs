@@ -94,6 +94,11 @@ impl Client {
         Self { stream }
     }
 
+    /// Our end, as the server sees it.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.stream.local_addr().expect("an address")
+    }
+
     /// Sends in one write.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("room");
@@ -161,8 +166,7 @@ impl Client {
         let bytes = self.take(expected.len());
         assert!(
             bytes == expected,
-            "expected {:02x?}, got {bytes:02x?}",
-            expected
+            "expected {expected:02x?}, got {bytes:02x?}"
         );
     }
 

@@ -1,5 +1,7 @@
 //! The program as a process, and the third-party clients that `tests/peers/run` starts.
 
+pub(crate) mod tcp;
+
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;

@@ -24,12 +24,16 @@ impl Mask {
     }
 
     /// Masks or unmasks the next bytes: XOR is its own inverse.
+    #[inline]
     pub(crate) fn apply(&mut self, bytes: &mut [u8]) {
         match self {
             Self::None => {}
             Self::Four(key) => {
-                xor(bytes, *key);
-                key.rotate_left(bytes.len() % 4);
+                let number = u32::from_le_bytes(*key);
+                xor(bytes, number);
+                // A shift of whole bytes: the low one is the next.
+                let [.., low] = bytes.len().to_be_bytes();
+                *key = number.rotate_right(u32::from(low % 4) << 3).to_le_bytes();
             }
             Self::Twenty(key) => {
                 for (byte, key) in bytes.iter_mut().zip(key.iter().cycle()) {
@@ -52,16 +56,14 @@ pub(crate) fn masking_key(key: &[u8], nonce: &[u8]) -> [u8; 20] {
 }
 
 /// The hot loop, in blocks that the compiler turns into vector instructions.
-fn xor(bytes: &mut [u8], key: [u8; 4]) {
-    const BLOCK: usize = 32;
-    let wide: [u8; BLOCK] = std::array::from_fn(|at| key.get(at % 4).copied().unwrap_or_default());
-    let mut blocks = bytes.chunks_exact_mut(BLOCK);
-    for block in &mut blocks {
-        for (byte, key) in block.iter_mut().zip(&wide) {
-            *byte ^= key;
-        }
+#[inline]
+fn xor(bytes: &mut [u8], key: u32) {
+    let wide = u64::from(key) << 32 | u64::from(key);
+    let (blocks, rest) = bytes.as_chunks_mut::<8>();
+    for block in blocks {
+        *block = (u64::from_le_bytes(*block) ^ wide).to_le_bytes();
     }
-    for (byte, key) in blocks.into_remainder().iter_mut().zip(&wide) {
+    for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
         *byte ^= key;
     }
 }

@@ -99,6 +99,35 @@ impl HybiCodec {
         }
     }
 
+    /// Takes the frame that nearly every frame is off `src`, if it is the next: a whole message
+    /// in a frame of up to 125 bytes that is all there. Half the cost of the way through
+    /// [`begin`](Self::begin), which has all the rules; what does not fit goes there.
+    #[inline]
+    fn short_message(&mut self, src: &mut BytesMut) -> Option<Event> {
+        let [first, second, a, b, c, d, rest @ ..] = &**src else {
+            return None;
+        };
+        let (fin, top_bit, len) = (first & 0x80 != 0, second & 0x80 != 0, second & 0x7f);
+        let opcodes = self.dialect.opcodes;
+        let kind = match first & 0x7f {
+            opcode if opcode == opcodes.text => Kind::Text,
+            opcode if opcode == opcodes.binary => Kind::Binary,
+            _ => return None,
+        };
+        let fits = len < 126 && usize::from(len) <= rest.len();
+        let ours = self.incoming == Masking::Payload && self.receiving.is_none();
+        if !(fin && top_bit && fits && ours && u64::from(len) <= self.limits.frame) {
+            return None;
+        }
+        let mut mask = Mask::Four([*a, *b, *c, *d]);
+        src.advance(6);
+        let mut payload = src.split_to(usize::from(len));
+        mask.apply(&mut payload);
+        let payload = payload.freeze();
+        let end = true;
+        Some(Event::Data(Piece { kind, payload, end }))
+    }
+
     /// Reads a header with its mask; leaves `src` untouched while bytes are missing.
     fn begin(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, ProtocolError> {
         let begun = match self.incoming {
@@ -257,6 +286,7 @@ impl HybiCodec {
         }
     }
 
+    #[inline]
     fn write(&mut self, opcode: u8, last: bool, payload: Bytes, dst: &mut WriteBuf) {
         let masking = self.outgoing;
         let first_bit = (self.dialect.first_bit == FirstBit::Fin) == last;
@@ -295,6 +325,11 @@ impl HybiCodec {
 
 impl Codec for HybiCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        if self.frame.is_none()
+            && let Some(message) = self.short_message(src)
+        {
+            return Ok(Some(message));
+        }
         loop {
             let mut frame = match self.frame.take() {
                 Some(frame) => frame,

@@ -1,0 +1,43 @@
+//! The two sides of TCP that no third party is needed for.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+/// A TCP server that knows nothing of WebSocket, and sends back what it gets.
+pub(crate) fn raw_echo_server() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback can be bound");
+    let address = listener.local_addr().expect("it is bound");
+    let echo = |connection: io::Result<TcpStream>| -> io::Result<()> {
+        let mut connection = connection?;
+        io::copy(&mut connection.try_clone()?, &mut connection)?;
+        connection.shutdown(Shutdown::Write)
+    };
+    // Both end with the process, at the latest.
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            thread::spawn(move || echo(connection));
+        }
+    });
+    address
+}
+
+/// What a server says to the handshake of RFC 6455 §1.3.
+pub(crate) fn status_line_of_rfc6455(server: SocketAddr) -> io::Result<String> {
+    let mut connection = TcpStream::connect(server)?;
+    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    write!(
+        connection,
+        "GET /chat HTTP/1.1\r\n\
+         Host: {server}\r\n\
+         Upgrade: websocket\r\n\
+         Connection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Origin: http://example.com\r\n\
+         Sec-WebSocket-Version: 13\r\n\r\n"
+    )?;
+    let mut line = String::new();
+    BufReader::new(connection).read_line(&mut line)?;
+    Ok(line)
+}
