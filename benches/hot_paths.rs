@@ -82,7 +82,7 @@ fn masked_frame(opcode: u8, len: usize) -> Vec<u8> {
     }
     let mask = [0x37, 0xfa, 0x21, 0x3d];
     frame.extend(mask);
-    frame.extend((0..len).map(|at| b'x' ^ mask[at % 4]));
+    frame.extend((0..len).map(|at| b'x' ^ mask.get(at % 4).copied().unwrap_or_default()));
     frame
 }
 

@@ -29,11 +29,8 @@ impl Mask {
         match self {
             Self::None => {}
             Self::Four(key) => {
-                let number = u32::from_le_bytes(*key);
-                xor(bytes, number);
-                // A shift of whole bytes: the low one is the next.
-                let [.., low] = bytes.len().to_be_bytes();
-                *key = number.rotate_right(u32::from(low % 4) << 3).to_le_bytes();
+                xor(bytes, *key);
+                key.rotate_left(bytes.len() % 4);
             }
             Self::Twenty(key) => {
                 for (byte, key) in bytes.iter_mut().zip(key.iter().cycle()) {
@@ -55,9 +52,10 @@ pub(crate) fn masking_key(key: &[u8], nonce: &[u8]) -> [u8; 20] {
         .into()
 }
 
-/// The hot loop, in blocks that the compiler turns into vector instructions.
+/// XOR with the repeated key, in blocks that the compiler turns into vector instructions.
 #[inline]
-fn xor(bytes: &mut [u8], key: u32) {
+pub(super) fn xor(bytes: &mut [u8], key: [u8; 4]) {
+    let key = u32::from_le_bytes(key);
     let wide = u64::from(key) << 32 | u64::from(key);
     let (blocks, rest) = bytes.as_chunks_mut::<8>();
     for block in blocks {

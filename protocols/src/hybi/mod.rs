@@ -119,10 +119,10 @@ impl HybiCodec {
         if !(fin && top_bit && fits && ours && u64::from(len) <= self.limits.frame) {
             return None;
         }
-        let mut mask = Mask::Four([*a, *b, *c, *d]);
+        let key = [*a, *b, *c, *d];
         src.advance(6);
         let mut payload = src.split_to(usize::from(len));
-        mask.apply(&mut payload);
+        mask::xor(&mut payload, key);
         let payload = payload.freeze();
         let end = true;
         Some(Event::Data(Piece { kind, payload, end }))
@@ -303,7 +303,11 @@ impl HybiCodec {
         let taken = header.write(&mut bytes);
         let header = bytes.get_mut(..taken).unwrap_or_default();
         if masking == Masking::None {
-            dst.put_slice(header);
+            match header {
+                // Two bytes are copied without a call.
+                [first, second] => dst.put_slice(&[*first, *second]),
+                longer => dst.put_slice(longer),
+            }
             dst.put(payload);
             return;
         }
