@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use bytestring::ByteString;
 use futures_core::Stream;
 use futures_sink::Sink;
@@ -14,17 +14,16 @@ use polysock_protocols::{
     Capabilities, Close, CloseCode, CloseForm, Closed, Codec, EncodeError, Message, Piece,
     ProtocolError, Role, Session, SessionConfig, Timer,
 };
-use tokio::io::AsyncWrite;
 use tokio::time::Sleep;
-use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use crate::access_log::{AccessLog, Traffic};
 use crate::buffers;
 use crate::error::ConnectionError;
+use crate::link::Link;
 use crate::shutdown::Closer;
-use crate::transport::{HangUp, Transport, linger};
+use crate::transport::{HangUp, Transport};
 
-/// With this much waiting to go out, nothing more is taken in or on: a peer that sends and never
+/// With this much waiting to go out, no message is taken in or on: a peer that sends and never
 /// reads costs no more than this and one read.
 const HIGH_WATER: usize = 64 * 1024;
 
@@ -40,15 +39,8 @@ const HIGH_WATER: usize = 64 * 1024;
 /// while it is open is closed with code 1000, in the background, where a runtime is there for it.
 #[derive(Debug)]
 pub struct Connection {
-    /// `None` once the connection has ended.
-    transport: Option<Box<dyn Transport>>,
+    link: Link,
     session: Session,
-    /// What was read and not yet decoded.
-    incoming: BytesMut,
-    /// Whether `incoming` is a buffer of the thread's; an idle connection holds none.
-    pooled: bool,
-    /// Whether our direction of the transport has been ended.
-    is_shut: bool,
     info: Info,
     closer: Arc<Closer>,
     timer: Option<ArmedTimer>,
@@ -56,7 +48,6 @@ pub struct Connection {
     waker: Option<Waker>,
     /// An error that is handed out once the close frame that names it is written.
     failure: Option<ConnectionError>,
-    traffic: Traffic,
 }
 
 /// What is known of a connection from its opening handshake.
@@ -85,17 +76,13 @@ impl Connection {
         closer: Arc<Closer>,
     ) -> Self {
         Self {
-            transport: Some(transport),
+            link: Link::new(transport, incoming),
             session: Session::new(codec, config),
-            incoming,
-            pooled: false,
-            is_shut: false,
             info,
             closer,
             timer: None,
             waker: None,
             failure: None,
-            traffic: Traffic::default(),
         }
     }
 
@@ -134,7 +121,10 @@ impl Connection {
     ///
     /// The protocol cannot carry it, or the connection is closing.
     pub fn start_send_piece(&mut self, piece: Piece) -> Result<(), ConnectionError> {
-        self.lend_buffer();
+        let outgoing = self.session.outgoing();
+        if !outgoing.has_buffer() {
+            outgoing.lend_buffer(buffers::take_write());
+        }
         Ok(self.session.send_piece(piece)?)
     }
 
@@ -160,7 +150,7 @@ impl Connection {
 
     /// Bytes on the wire so far.
     pub fn traffic(&self) -> Traffic {
-        self.traffic
+        self.link.traffic
     }
 
     fn poll_receive<T>(
@@ -169,28 +159,15 @@ impl Connection {
         receive: fn(&mut Session, &mut BytesMut) -> Result<Option<T>, ProtocolError>,
     ) -> Poll<Option<Result<T, ConnectionError>>> {
         loop {
-            if self.transport.is_none() {
+            if !self.link.is_up() {
                 return Poll::Ready(self.failure.take().map(Err));
             }
-            if let Some(code) = self.closer.requested() {
-                self.session.close(Some(code.into()));
-            }
-            // Also while congested, or a peer that never reads would never be given up.
+            self.heed_closer();
             if self.session.closed().is_some() {
                 self.end();
                 continue;
             }
-            // Backpressure: answers must be on their way before more questions are looked at.
-            if self.is_congested() {
-                match self.poll_write(cx) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => self.abort(error),
-                    Poll::Pending if self.is_congested() => ready!(self.poll_wait(cx)),
-                    Poll::Pending => {}
-                }
-                continue;
-            }
-            match receive(&mut self.session, &mut self.incoming) {
+            match receive(&mut self.session, &mut self.link.incoming) {
                 Ok(Some(received)) => return Poll::Ready(Some(Ok(received))),
                 Ok(None) => {}
                 Err(error) => self.failure = Some(error.into()),
@@ -206,7 +183,7 @@ impl Connection {
                 }
                 Poll::Pending => {}
             }
-            match self.poll_read(cx) {
+            match self.link.poll_read(cx) {
                 Poll::Ready(Ok(0)) => self.end_of_stream(),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => self.abort(error),
@@ -219,92 +196,33 @@ impl Connection {
         self.session.outgoing().len() >= HIGH_WATER
     }
 
-    /// Reads once. While there is nothing to read, no buffer is held.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let Some(transport) = &mut self.transport else {
-            return Poll::Ready(Ok(0));
-        };
-        if !self.pooled {
-            let rest = std::mem::replace(&mut self.incoming, buffers::take_read());
-            self.incoming.extend_from_slice(&rest);
-            self.pooled = true;
+    fn heed_closer(&mut self) {
+        if let Some(code) = self.closer.requested() {
+            self.session.close(Some(code.into()));
         }
-        let incoming = &mut self.incoming;
-        if incoming.capacity() - incoming.len() < buffers::READ / 2 {
-            incoming.reserve(buffers::READ);
-        }
-        let read = poll_read_buf(Pin::new(transport), cx, incoming);
-        match &read {
-            Poll::Ready(Ok(count)) => self.traffic.received += *count as u64,
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => {
-                // What is left is the beginning of a header at most: it gets a buffer of its own.
-                let rest = BytesMut::from(&incoming[..]);
-                let mut buffer = std::mem::replace(incoming, rest);
-                buffer.clear();
-                buffers::give_read(buffer);
-                self.pooled = false;
-            }
-        }
-        read
     }
 
-    /// Ends our direction of the transport where that is the only way to say that we are done.
+    /// Ends our direction of the link where that is the only way to say that we are done.
     fn shut_if_closing(&mut self, cx: &mut Context<'_>) {
-        if self.session.is_open() || self.is_shut {
-            return;
-        }
-        if let (CloseForm::Eof, Some(transport)) =
-            (self.session.capabilities().close, &mut self.transport)
-        {
-            // An error shows when the peer's direction is read.
-            let _ = Pin::new(transport).poll_shutdown(cx);
-            self.is_shut = true;
+        if !self.session.is_open() && self.session.capabilities().close == CloseForm::Eof {
+            self.link.shut(cx);
         }
     }
 
-    /// Writes out everything that waits.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(transport) = &mut self.transport else {
-            return Poll::Ready(Ok(()));
-        };
-        loop {
-            let outgoing = self.session.outgoing();
-            if outgoing.is_empty() {
-                if let Some(buffer) = outgoing.take_buffer() {
-                    buffers::give_write(buffer);
-                }
-                return Poll::Ready(Ok(()));
-            }
-            let contiguous = outgoing.chunk().len() == outgoing.len();
-            let written = if contiguous {
-                // A third cheaper in the kernel than a vectored write of one slice.
-                let count = ready!(Pin::new(&mut *transport).poll_write(cx, outgoing.chunk()))?;
-                outgoing.advance(count);
-                count
-            } else {
-                ready!(poll_write_buf(Pin::new(&mut *transport), cx, outgoing))?
-            };
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.traffic.sent += written as u64;
+        let before = self.link.traffic.sent;
+        let written = self.link.poll_write(cx, self.session.outgoing());
+        if written.is_pending() && self.link.traffic.sent > before {
+            // One that takes a large message slowly may be silent meanwhile.
+            self.session.peer_takes();
         }
-    }
-
-    fn lend_buffer(&mut self) {
-        let outgoing = self.session.outgoing();
-        if !outgoing.has_buffer() {
-            outgoing.lend_buffer(buffers::take_write());
-        }
+        written
     }
 
     /// Waits for the timer and the closer; ready when one of them had something to say.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let moved = !self
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()));
+        let same = |waker: &Waker| waker.will_wake(cx.waker());
+        let moved = !self.waker.as_ref().is_some_and(same);
         if moved {
             self.waker = Some(cx.waker().clone());
             self.closer.register(cx.waker());
@@ -350,33 +268,27 @@ impl Connection {
     fn abort(&mut self, error: io::Error) {
         let expected = !self.session.is_open();
         self.session.receive_eof();
-        self.transport = None;
+        self.link.abort();
         // A peer that has had our close may go as it likes.
         if !expected && self.failure.is_none() {
             self.failure = Some(error.into());
         }
     }
 
-    /// The session has ended: lets the transport go with the last words.
+    /// The session has ended: lets the link go with the last words.
     fn end(&mut self) {
-        let Some(transport) = self.transport.take() else {
-            return;
-        };
         let waits =
             self.info.role == Role::Client && self.session.capabilities().close != CloseForm::Eof;
         let hang_up = if waits { HangUp::Second } else { HangUp::First };
-        let last_words = std::mem::take(self.session.outgoing());
-        self.traffic.sent += last_words.len() as u64;
         self.timer = None;
-        linger(transport, last_words, hang_up);
+        self.link
+            .end(std::mem::take(self.session.outgoing()), hang_up);
     }
 
     /// Whether something can be sent, or why not.
     fn check_open(&mut self) -> Result<(), ConnectionError> {
-        if let Some(code) = self.closer.requested() {
-            self.session.close(Some(code.into()));
-        }
-        if self.transport.is_some() && self.session.is_open() {
+        self.heed_closer();
+        if self.link.is_up() && self.session.is_open() {
             Ok(())
         } else {
             Err(EncodeError::Closing.into())
@@ -390,6 +302,10 @@ impl Connection {
         mark: usize,
     ) -> Poll<Result<(), ConnectionError>> {
         while self.session.outgoing().len() > mark {
+            self.heed_closer();
+            if self.session.closed().is_some() {
+                return Poll::Ready(Err(EncodeError::Closing.into()));
+            }
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
@@ -398,15 +314,8 @@ impl Connection {
                     return Poll::Ready(Err(io::Error::from(kind).into()));
                 }
                 Poll::Pending if self.session.outgoing().len() <= mark => {}
-                Poll::Pending => {
-                    self.closer.register(cx.waker());
-                    self.waker = None;
-                    return if self.session.is_open() && self.closer.requested().is_some() {
-                        Poll::Ready(self.check_open())
-                    } else {
-                        Poll::Pending
-                    };
-                }
+                // A peer that neither reads nor answers pings is given up here as well.
+                Poll::Pending => ready!(self.poll_wait(cx)),
             }
         }
         Poll::Ready(Ok(()))
@@ -417,7 +326,14 @@ impl Stream for Connection {
     type Item = Result<Message, ConnectionError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_receive(cx, Session::receive)
+        let this = self.get_mut();
+        // Backpressure: answers must be on their way before more questions are looked at. (Not so
+        // for a relay's pieces, whose answers come from elsewhere: it waits for room there.)
+        if this.is_congested() {
+            // What went wrong is for the receiver to say.
+            let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
+        }
+        this.poll_receive(cx, Session::receive)
     }
 }
 
@@ -455,7 +371,7 @@ impl Sink<Message> for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.transport.is_some() {
+        if self.link.is_up() {
             let code = if std::thread::panicking() {
                 CloseCode::INTERNAL_ERROR
             } else {
@@ -467,7 +383,7 @@ impl Drop for Connection {
             self.end();
         }
         if let Some(log) = &self.info.log {
-            log.closed(self.session.closed(), self.traffic);
+            log.closed(self.session.closed(), self.link.traffic);
         }
     }
 }

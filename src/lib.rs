@@ -25,6 +25,7 @@
 //!   error · settings          what can fail, what can be told
 //!   transport · shutdown      byte streams and how they end; who tells connections to go
 //!   buffers · access_log      what the connections of a thread share; a line at open and close
+//!   link                      a transport with its buffers
 //!   connection                messages in and out, and pieces of them for relays
 //!   handshake                 an opening handshake that waits for an answer
 //!   sniffer                   what a connection is, by its first bytes
@@ -71,6 +72,7 @@ mod error;
 mod gateway;
 mod handshake;
 mod http;
+mod link;
 mod listener;
 mod settings;
 mod shutdown;

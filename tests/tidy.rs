@@ -15,13 +15,7 @@ const MAX_LINES: usize = 400;
 
 /// The files that are longer and wait to be divided. A file leaves this list when it is not, and
 /// none is to be added.
-const TOO_LONG: &[&str] = &[
-    "src/connection.rs",
-    "protocols/src/hixie/mod.rs",
-    "protocols/src/http.rs",
-    "protocols/src/hybi/mod.rs",
-    "protocols/src/session.rs",
-];
+const TOO_LONG: &[&str] = &[];
 
 /// Both crates, where their sources are.
 const CRATES: &[&str] = &["src", "protocols/src"];

@@ -8,7 +8,7 @@
 //! ```text
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
-//!   http · utf8                     heads of HTTP/1.1; text in pieces
+//!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec
 //!   raw · base64 · extension        plain streams; binary over text; extension offers
 //!   hixie                           the protocols: text between 00 and FF,
@@ -45,6 +45,7 @@ mod extension;
 mod hixie;
 pub mod http;
 mod hybi;
+mod keep_alive;
 mod message;
 mod negotiation;
 pub mod protocol;
@@ -56,7 +57,7 @@ mod utf8;
 mod write_buf;
 
 pub use self::error::{EncodeError, HandshakeError, ProtocolError};
-pub use self::message::{Close, CloseCode, Event, Kind, Message, Piece};
+pub use self::message::{Close, CloseCode, Closed, Event, Kind, Message, Piece, Side};
 pub use self::negotiation::{Negotiated, Negotiation, Rejection};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
@@ -64,5 +65,5 @@ pub use self::protocol::{
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};
-pub use self::session::{Closed, Session, SessionConfig, Side, Timer};
+pub use self::session::{Session, SessionConfig, Timer};
 pub use self::write_buf::WriteBuf;

@@ -169,6 +169,27 @@ impl fmt::Debug for Close {
     }
 }
 
+/// Who began the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// We did.
+    Local,
+    /// The peer did.
+    Peer,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Who began it.
+    pub by: Side,
+    /// The code and reason that its beginner gave; `None` where the protocol or the peer gave
+    /// none.
+    pub close: Option<Close>,
+    /// Whether the closing handshake was completed, as far as the protocol has one.
+    pub clean: bool,
+}
+
 /// A status code that may stand on the wire (RFC 6455 §7.4 and the registry it set up).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);

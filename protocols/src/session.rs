@@ -17,7 +17,8 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
 use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Close, Event, Kind, Message, Piece};
+use crate::keep_alive::{KeepAlive, Look};
+use crate::message::{Close, Closed, Event, Kind, Message, Piece, Side};
 use crate::protocol::{Capabilities, CloseForm, Codec};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
@@ -61,27 +62,6 @@ pub enum Timer {
     Close(Duration),
 }
 
-/// Who began the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// We did.
-    Local,
-    /// The peer did.
-    Peer,
-}
-
-/// How a connection ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Closed {
-    /// Who began it.
-    pub by: Side,
-    /// The code and reason that its beginner gave; `None` where the protocol or the peer gave
-    /// none.
-    pub close: Option<Close>,
-    /// Whether the closing handshake was completed, as far as the protocol has one.
-    pub clean: bool,
-}
-
 /// A codec, and everything above it that is the same in all protocols.
 ///
 /// Feed it bytes with [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece), give
@@ -89,7 +69,8 @@ pub struct Closed {
 #[derive(Debug)]
 pub struct Session<C = Box<dyn Codec>> {
     codec: C,
-    config: SessionConfig,
+    max_message: u64,
+    close_timeout: Duration,
     outgoing: WriteBuf,
     state: State,
     /// The newest ping that is unanswered for want of room.
@@ -118,30 +99,20 @@ struct Incoming {
     unfinished: bool,
 }
 
-/// What is known of the peer's being there: counted in ticks, so that no message costs a look at
-/// the clock.
-#[derive(Debug, Default)]
-struct KeepAlive {
-    /// Whether anything has come since the last tick.
-    heard: bool,
-    /// How many ticks have passed in silence.
-    silent: u32,
-}
-
-/// The idle timeout is looked at this many times before it ends: it is exact to a quarter.
-const IDLE_TICKS: u32 = 4;
-
 impl<C: Codec> Session<C> {
     /// A session over a codec whose opening handshake is complete.
     pub fn new(codec: C, config: SessionConfig) -> Self {
+        let ping_interval = config.ping_interval.filter(|_| codec.capabilities().ping);
+        let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval);
         Self {
             codec,
-            config,
+            max_message: config.max_message,
+            close_timeout: config.close_timeout,
             outgoing: WriteBuf::new(),
             state: State::Open,
             unanswered_ping: None,
             incoming: Incoming::default(),
-            keep_alive: KeepAlive::default(),
+            keep_alive,
         }
     }
 
@@ -225,7 +196,7 @@ impl<C: Codec> Session<C> {
     /// ([`CloseForm::Eof`]), once [`outgoing`](Self::outgoing) is written.
     pub fn close(&mut self, close: Option<Close>) {
         if matches!(self.state, State::Open) {
-            self.send_close(close.clone());
+            self.send_control(Event::Close(close.clone()));
             self.state = State::Closing(close);
         }
     }
@@ -242,8 +213,8 @@ impl<C: Codec> Session<C> {
     /// What to wait for; `None` for nothing.
     pub fn timer(&self) -> Option<Timer> {
         match self.state {
-            State::Open => self.tick().map(Timer::KeepAlive),
-            State::Closing(_) => Some(Timer::Close(self.config.close_timeout)),
+            State::Open => self.keep_alive.tick().map(Timer::KeepAlive),
+            State::Closing(_) => Some(Timer::Close(self.close_timeout)),
             State::Closed(_) => None,
         }
     }
@@ -256,7 +227,14 @@ impl<C: Codec> Session<C> {
     /// not answered ends the session without an error, not clean.
     pub fn handle_timeout(&mut self) -> Result<(), ProtocolError> {
         match &mut self.state {
-            State::Open => self.look_for_peer(),
+            State::Open => match self.keep_alive.look() {
+                Look::Well => Ok(()),
+                Look::Ping => {
+                    self.send_control(Event::Ping(Bytes::new()));
+                    Ok(())
+                }
+                Look::Lost(error) => self.fail(error),
+            },
             State::Closing(close) => {
                 let close = close.take();
                 self.state = State::Closed(Box::new(Closed {
@@ -268,6 +246,12 @@ impl<C: Codec> Session<C> {
             }
             State::Closed(_) => Ok(()),
         }
+    }
+
+    /// Says that the peer is there although nothing comes from it: it takes what is sent to it,
+    /// slower than it is sent.
+    pub fn peer_takes(&mut self) {
+        self.keep_alive.hear();
     }
 
     /// Whether the session is open: neither side has begun to close it.
@@ -302,11 +286,11 @@ impl<C: Codec> Session<C> {
                 Ok(None) => return Ok(None),
                 Err(error) => return self.fail(error),
             };
-            self.keep_alive.heard = true;
+            self.keep_alive.hear();
             match event {
                 Event::Data(piece) => {
                     let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
-                    let limit = self.config.max_message;
+                    let limit = self.max_message;
                     if len > limit {
                         return self.fail(ProtocolError::MessageTooLong { limit });
                     }
@@ -331,7 +315,7 @@ impl<C: Codec> Session<C> {
         let closed = match &mut self.state {
             State::Open => {
                 // RFC 6455 §5.5.1: the answer carries the code it answers.
-                self.send_close(close.as_ref().map(|close| close.code.into()));
+                self.send_control(Event::Close(close.as_ref().map(|close| close.code.into())));
                 Closed {
                     by: Side::Peer,
                     close,
@@ -380,15 +364,14 @@ impl<C: Codec> Session<C> {
 
     fn answer_ping(&mut self) {
         if let (State::Open, Some(payload)) = (&self.state, self.unanswered_ping.take()) {
-            // A codec that reads pings writes pongs of the same length.
-            let written = self.codec.encode(Event::Pong(payload), &mut self.outgoing);
-            debug_assert!(written.is_ok(), "{written:?}");
+            self.send_control(Event::Pong(payload));
         }
     }
 
-    fn send_close(&mut self, close: Option<Close>) {
-        // Every codec has some form of close, if only none at all.
-        let written = self.codec.encode(Event::Close(close), &mut self.outgoing);
+    /// Sends what every codec can send that lets it come to this: some form of close, if only
+    /// none at all; a pong where it reads pings, a ping where it says so.
+    fn send_control(&mut self, event: Event) {
+        let written = self.codec.encode(event, &mut self.outgoing);
         debug_assert!(written.is_ok(), "{written:?}");
     }
 
@@ -397,7 +380,7 @@ impl<C: Codec> Session<C> {
     fn fail<T>(&mut self, error: ProtocolError) -> Result<T, ProtocolError> {
         let close = Close::new(error.close_code(), error.to_string());
         if let State::Open = self.state {
-            self.send_close(Some(close.clone()));
+            self.send_control(Event::Close(Some(close.clone())));
         }
         let closed = Closed {
             by: Side::Local,
@@ -406,56 +389,5 @@ impl<C: Codec> Session<C> {
         };
         self.state = State::Closed(Box::new(closed));
         Err(error)
-    }
-
-    /// How often to look whether the peer is there.
-    fn tick(&self) -> Option<Duration> {
-        let ping = self
-            .config
-            .ping_interval
-            .filter(|_| self.codec.capabilities().ping);
-        match (self.config.idle_timeout, ping) {
-            (None, ping) => ping,
-            // A divisor of the ping interval too, or the ping would be late and the peer idle
-            // before it was asked.
-            (Some(idle), ping) => ping.unwrap_or(idle).min(idle).checked_div(IDLE_TICKS),
-        }
-    }
-
-    fn look_for_peer(&mut self) -> Result<(), ProtocolError> {
-        let Some(tick) = self.tick() else {
-            return Ok(());
-        };
-        if std::mem::take(&mut self.keep_alive.heard) {
-            self.keep_alive.silent = 0;
-            return Ok(());
-        }
-        let before = tick.saturating_mul(self.keep_alive.silent);
-        self.keep_alive.silent = self.keep_alive.silent.saturating_add(1);
-        let silence = tick.saturating_mul(self.keep_alive.silent);
-        if self
-            .config
-            .idle_timeout
-            .is_some_and(|timeout| silence >= timeout)
-        {
-            return self.fail(ProtocolError::Idle);
-        }
-        let Some(interval) = self
-            .config
-            .ping_interval
-            .filter(|_| self.capabilities().ping)
-        else {
-            return Ok(());
-        };
-        if silence >= interval.saturating_mul(2) {
-            return self.fail(ProtocolError::Unanswered);
-        }
-        if before < interval && silence >= interval {
-            let ping = self
-                .codec
-                .encode(Event::Ping(Bytes::new()), &mut self.outgoing);
-            debug_assert!(ping.is_ok(), "{ping:?}");
-        }
-        Ok(())
     }
 }

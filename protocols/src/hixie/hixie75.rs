@@ -4,8 +4,9 @@
 
 use bytes::BytesMut;
 
+use super::handshake::{dialled_origin, dialled_subprotocol, location, request};
 use super::hixie76::check_answer;
-use super::{Flavour, HixieCodec, dialled_origin, dialled_subprotocol, location, request};
+use super::{Flavour, HixieCodec};
 use crate::base64;
 use crate::error::HandshakeError;
 use crate::http::{Head, HeadScanner, HeadWriter};

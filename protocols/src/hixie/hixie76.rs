@@ -6,8 +6,9 @@
 
 use bytes::{Buf, BytesMut};
 
+use super::handshake::{dialled_origin, dialled_subprotocol, location, request};
 use super::keys::{Key, digest, key_number};
-use super::{Flavour, HixieCodec, dialled_origin, dialled_subprotocol, location, request};
+use super::{Flavour, HixieCodec};
 use crate::base64;
 use crate::error::HandshakeError;
 use crate::http::{Head, HeadScanner, HeadWriter};

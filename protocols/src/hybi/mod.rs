@@ -5,6 +5,7 @@ mod frame;
 mod handshake;
 mod keyed;
 mod mask;
+mod write;
 
 use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
@@ -271,60 +272,6 @@ impl HybiCodec {
         };
         Ok(Event::Close(Some(Close { code, reason })))
     }
-
-    fn close_body(&mut self, close: Option<Close>) -> Bytes {
-        match (self.dialect.close, close) {
-            (CloseBody::Free, _) => std::mem::take(&mut self.echo),
-            (CloseBody::Letter, _) if self.role == Role::Server => Bytes::from_static(b"S"),
-            (CloseBody::Letter, _) => Bytes::from_static(b"C"),
-            (CloseBody::Code { .. }, None) => Bytes::new(),
-            (CloseBody::Code { .. }, Some(close)) => {
-                let code = self.dialect.outgoing(close.code).to_be_bytes();
-                let close = Close::new(close.code, close.reason);
-                [&code[..], close.reason.as_bytes()].concat().into()
-            }
-        }
-    }
-
-    #[inline]
-    fn write(&mut self, opcode: u8, last: bool, payload: Bytes, dst: &mut WriteBuf) {
-        let masking = self.outgoing;
-        let first_bit = (self.dialect.first_bit == FirstBit::Fin) == last;
-        let top_bit = masking == Masking::Payload;
-        let len = payload.len() as u64;
-        let header = Header {
-            first_bit,
-            reserved: 0,
-            opcode,
-            top_bit,
-            len,
-        };
-        let mut bytes = [0; MAX_HEADER];
-        let taken = header.write(&mut bytes);
-        let header = bytes.get_mut(..taken).unwrap_or_default();
-        if masking == Masking::None {
-            match header {
-                // Two bytes are copied without a call.
-                [first, second] => dst.put_slice(&[*first, *second]),
-                longer => dst.put_slice(longer),
-            }
-            dst.put(payload);
-            return;
-        }
-        // RFC 6455 §5.3: a fresh, unpredictable key for each frame.
-        let mut key = [0; 4];
-        (self.entropy)(&mut key);
-        let mut mask = self.frame_mask(key);
-        if masking == Masking::Payload {
-            dst.put_slice(header);
-            dst.put_slice(&key);
-        } else {
-            mask.apply(header);
-            dst.put_slice(&key);
-            dst.put_slice(header);
-        }
-        mask.apply(dst.put_mut(&payload));
-    }
 }
 
 impl Codec for HybiCodec {
@@ -372,34 +319,7 @@ impl Codec for HybiCodec {
     }
 
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
-        let opcodes = self.dialect.opcodes;
-        match event {
-            Event::Data(piece) => {
-                // An empty piece in the middle needs no frame.
-                if piece.payload.is_empty() && !piece.end {
-                    return Ok(());
-                }
-                let opcode = match (self.sending, piece.kind) {
-                    (true, _) => 0,
-                    (false, Kind::Text) => opcodes.text,
-                    (false, Kind::Binary) => opcodes.binary,
-                };
-                self.sending = !piece.end;
-                self.write(opcode, piece.end, piece.payload, dst);
-            }
-            Event::Ping(payload) | Event::Pong(payload)
-                if payload.len() as u64 > opcodes.max_control =>
-            {
-                return Err(EncodeError::ControlTooLong(payload.len()));
-            }
-            Event::Ping(payload) => self.write(opcodes.ping, true, payload, dst),
-            Event::Pong(payload) => self.write(opcodes.pong, true, payload, dst),
-            Event::Close(close) => {
-                let body = self.close_body(close);
-                self.write(opcodes.close, true, body, dst);
-            }
-        }
-        Ok(())
+        self.write_event(event, dst)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -29,7 +29,7 @@ exports.launch = () => {
   process.on('exit', () => {
     browser.kill('SIGKILL');
     try {
-      fs.rmSync(home, { recursive: true, force: true });
+      fs.rmSync(home, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
     } catch {
       // A part of the browser still writes; what is left is in the directory for such things.
     }

@@ -1,0 +1,126 @@
+//! What the two opening handshakes share.
+
+use bytestring::ByteString;
+use memchr::memchr;
+
+use crate::error::HandshakeError;
+use crate::http::Head;
+use crate::protocol::{Dial, Request};
+
+/// The normal form of a request.
+pub(crate) fn request(
+    protocol: &'static str,
+    secure: bool,
+    subprotocol_fields: &[&str],
+    separators: &[char],
+    head: Head,
+) -> Result<Request, HandshakeError> {
+    let text = |value: &[u8], error: HandshakeError| match std::str::from_utf8(value) {
+        Ok(text) => Ok(ByteString::from(text)),
+        Err(_) => Err(error),
+    };
+    let host = head
+        .single("host", HandshakeError::Host)?
+        .ok_or(HandshakeError::Host)?;
+    let host = text(host, HandshakeError::Host)?;
+    // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS.
+    let target = origin_form(head.target());
+    if !target.starts_with(b"/") {
+        return Err(HandshakeError::Malformed("target"));
+    }
+    let target = text(target, HandshakeError::Malformed("target"))?;
+    let origin = head.single("origin", HandshakeError::Origin)?;
+    let origin = origin
+        .map(|value| text(value, HandshakeError::Origin))
+        .transpose()?;
+    let mut subprotocols = Vec::new();
+    if let Some(raw) = subprotocol_fields.iter().find_map(|name| head.value(name)) {
+        // draft-hixie-76, "WebSocket-Protocol": characters from U+0020 to U+007E, not empty.
+        if raw.is_empty() || !raw.iter().all(|byte| (0x20..0x7f).contains(byte)) {
+            return Err(HandshakeError::Subprotocol);
+        }
+        let raw = text(raw, HandshakeError::Subprotocol)?;
+        let names = raw
+            .split(separators)
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
+        subprotocols.extend(names.map(|name| raw.slice_ref(name)));
+    }
+    Ok(Request {
+        protocol,
+        secure,
+        host,
+        target,
+        origin,
+        subprotocols,
+        head,
+    })
+}
+
+/// The target without scheme and authority: proxies and old tools send the absolute form.
+fn origin_form(target: &[u8]) -> &[u8] {
+    let Some(after) = [&b"http://"[..], b"https://", b"ws://", b"wss://"]
+        .iter()
+        .find_map(|scheme| target.strip_prefix(*scheme))
+    else {
+        return target;
+    };
+    memchr(b'/', after)
+        .and_then(|at| after.get(at..))
+        .unwrap_or(b"/")
+}
+
+/// The URL the page typed, as its browser canonicalised it (WebKit compares the whole string):
+/// lower-case host, no default port, the raw path and query.
+pub(crate) fn location(request: &Request) -> String {
+    let (scheme, default_port) = if request.secure {
+        ("wss", ":443")
+    } else {
+        ("ws", ":80")
+    };
+    let host = request.host.to_ascii_lowercase();
+    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    format!("{scheme}://{host}{}", request.target)
+}
+
+/// What a client's request is made of in both protocols. Both have an origin as a matter of
+/// course; where the caller has none, the server's own address stands for it.
+pub(crate) fn dialled_origin(dial: &Dial) -> String {
+    let scheme = if dial.secure { "https" } else { "http" };
+    dial.origin
+        .as_ref()
+        .map_or_else(|| format!("{scheme}://{}", dial.host), ToString::to_string)
+}
+
+/// Checks that a dialler can ask for these subprotocols.
+pub(crate) fn dialled_subprotocol(dial: &Dial) -> Result<Option<&ByteString>, HandshakeError> {
+    match dial.subprotocols.as_slice() {
+        [] => Ok(None),
+        [name] if name.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && !name.is_empty() => {
+            Ok(Some(name))
+        }
+        [_] => Err(HandshakeError::Dial(
+            "a subprotocol that is not printable ASCII",
+        )),
+        // draft-hixie-76, "Sec-WebSocket-Protocol": one string, which the server must echo.
+        _ => Err(HandshakeError::Dial("more than one subprotocol")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_scheme_and_authority_of_a_target() {
+        for (target, expected) in [
+            ("/a?b", "/a?b"),
+            ("http://h:1/a?", "/a?"),
+            ("ws://h", "/"),
+            ("wss://h/", "/"),
+            ("*", "*"),
+        ] {
+            assert_eq!(origin_form(target.as_bytes()), expected.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A transport with the buffers of its two directions.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, BytesMut};
+use polysock_protocols::WriteBuf;
+use tokio::io::AsyncWrite;
+use tokio_util::io::{poll_read_buf, poll_write_buf};
+
+use crate::access_log::Traffic;
+use crate::buffers;
+use crate::transport::{HangUp, Transport, linger};
+
+/// The bytes of a connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    /// `None` once the connection has ended.
+    transport: Option<Box<dyn Transport>>,
+    /// What was read and not yet decoded.
+    pub(crate) incoming: BytesMut,
+    /// Whether `incoming` is a buffer of the thread's; an idle connection holds none.
+    pooled: bool,
+    /// Whether our direction of the transport has been ended.
+    is_shut: bool,
+    pub(crate) traffic: Traffic,
+}
+
+impl Link {
+    /// A link of which `incoming` has been read already.
+    pub(crate) fn new(transport: Box<dyn Transport>, incoming: BytesMut) -> Self {
+        Self {
+            transport: Some(transport),
+            incoming,
+            pooled: false,
+            is_shut: false,
+            traffic: Traffic::default(),
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.transport.is_some()
+    }
+
+    /// Reads once; 0 is the end. While there is nothing to read, no buffer is held.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let Some(transport) = &mut self.transport else {
+            return Poll::Ready(Ok(0));
+        };
+        if !self.pooled {
+            let rest = std::mem::replace(&mut self.incoming, buffers::take_read());
+            self.incoming.extend_from_slice(&rest);
+            self.pooled = true;
+        }
+        let incoming = &mut self.incoming;
+        if incoming.capacity() - incoming.len() < buffers::READ / 2 {
+            incoming.reserve(buffers::READ);
+        }
+        let read = poll_read_buf(Pin::new(transport), cx, incoming);
+        match &read {
+            Poll::Ready(Ok(count)) => self.traffic.received += *count as u64,
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                // What is left is the beginning of a header at most: it gets a buffer of its own.
+                let rest = BytesMut::from(&incoming[..]);
+                let mut buffer = std::mem::replace(incoming, rest);
+                buffer.clear();
+                buffers::give_read(buffer);
+                self.pooled = false;
+            }
+        }
+        read
+    }
+
+    /// Writes out everything that waits.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &mut WriteBuf,
+    ) -> Poll<io::Result<()>> {
+        let Some(transport) = &mut self.transport else {
+            return Poll::Ready(Ok(()));
+        };
+        while !outgoing.is_empty() {
+            let mut transport = Pin::new(&mut *transport);
+            let contiguous = outgoing.chunk().len() == outgoing.len();
+            let written = if contiguous {
+                // Cheaper in the kernel than a vectored write of one slice.
+                let count = ready!(transport.as_mut().poll_write(cx, outgoing.chunk()))?;
+                outgoing.advance(count);
+                count
+            } else {
+                ready!(poll_write_buf(transport, cx, outgoing))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.traffic.sent += written as u64;
+        }
+        if let Some(buffer) = outgoing.take_buffer() {
+            buffers::give_write(buffer);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends our direction.
+    pub(crate) fn shut(&mut self, cx: &mut Context<'_>) {
+        if let (false, Some(transport)) = (self.is_shut, &mut self.transport) {
+            // An error shows when the peer's direction is read.
+            let _ = Pin::new(transport).poll_shutdown(cx);
+            self.is_shut = true;
+        }
+    }
+
+    /// Lets the transport go with the last words.
+    pub(crate) fn end(&mut self, last_words: WriteBuf, hang_up: HangUp) {
+        if let Some(transport) = self.transport.take() {
+            self.traffic.sent += last_words.len() as u64;
+            linger(transport, last_words, hang_up);
+        }
+    }
+
+    /// Drops a transport that has failed.
+    pub(crate) fn abort(&mut self) {
+        self.transport = None;
+    }
+}
