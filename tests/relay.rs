@@ -103,6 +103,33 @@ fn a_client_that_never_reads_stops_its_upstream() {
 }
 
 #[test]
+fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
+    // Both sides write all they have before they read: the one direction must not wait for the
+    // other, or nothing moves any more. The socket buffers hold a part of it only.
+    const LEN: usize = 16 * MIB;
+    let url = tcp_server(|mut stream| {
+        let mut reader = stream.try_clone().unwrap();
+        let writer = thread::spawn(move || stream.write_all(&vec![1; LEN]).unwrap());
+        writer.join().unwrap();
+        let mut all = vec![0; LEN];
+        reader.read_exact(&mut all).unwrap();
+    });
+    let gateway = Program::serve(&[&url]);
+    let mut client = gateway.open();
+    let mut reader = client.try_clone().unwrap();
+    let writer = thread::spawn(move || {
+        client.write_all(&frame_header(LEN as u64)).unwrap();
+        client.write_all(&vec![2; LEN]).unwrap();
+    });
+    // Only now, when the way to the upstream is full.
+    thread::sleep(Duration::from_millis(300));
+    let mut all = Vec::new();
+    reader.read_to_end(&mut all).unwrap();
+    writer.join().unwrap();
+    assert!(all.len() > LEN);
+}
+
+#[test]
 fn an_upstream_that_ends_closes_the_client_after_all_it_sent() {
     let url = tcp_server(|mut stream| stream.write_all(&[7; 3 * MIB]).unwrap());
     let gateway = Program::serve(&[&url]);
