@@ -29,6 +29,7 @@
 //! # Invariants
 //!
 //! Nothing a peer sends makes this crate panic, and no length a peer announces is reserved.
+#![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
 #![warn(clippy::arithmetic_side_effects)]
 #![cfg_attr(
     test,
