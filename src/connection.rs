@@ -159,21 +159,15 @@ impl Connection {
         receive: fn(&mut Session, &mut BytesMut) -> Result<Option<T>, ProtocolError>,
     ) -> Poll<Option<Result<T, ConnectionError>>> {
         loop {
-            if !self.link.is_up() {
-                return Poll::Ready(self.failure.take().map(Err));
-            }
-            self.heed_closer();
-            if self.session.closed().is_some() {
-                self.end();
-                continue;
-            }
             match receive(&mut self.session, &mut self.link.incoming) {
                 Ok(Some(received)) => return Poll::Ready(Some(Ok(received))),
                 Ok(None) => {}
                 Err(error) => self.failure = Some(error.into()),
             }
+            self.heed_closer();
             if self.session.closed().is_some() {
-                continue;
+                self.end();
+                return Poll::Ready(self.failure.take().map(Err));
             }
             match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => self.shut_if_closing(cx),
@@ -192,8 +186,8 @@ impl Connection {
         }
     }
 
-    fn is_congested(&mut self) -> bool {
-        self.session.outgoing().len() >= HIGH_WATER
+    fn is_congested(&self) -> bool {
+        self.session.waiting() >= HIGH_WATER
     }
 
     fn heed_closer(&mut self) {
@@ -286,8 +280,7 @@ impl Connection {
     }
 
     /// Whether something can be sent, or why not.
-    fn check_open(&mut self) -> Result<(), ConnectionError> {
-        self.heed_closer();
+    fn check_open(&self) -> Result<(), ConnectionError> {
         if self.link.is_up() && self.session.is_open() {
             Ok(())
         } else {
@@ -301,7 +294,7 @@ impl Connection {
         cx: &mut Context<'_>,
         mark: usize,
     ) -> Poll<Result<(), ConnectionError>> {
-        while self.session.outgoing().len() > mark {
+        while self.session.waiting() > mark {
             self.heed_closer();
             if self.session.closed().is_some() {
                 return Poll::Ready(Err(EncodeError::Closing.into()));
@@ -313,7 +306,7 @@ impl Connection {
                     self.abort(error);
                     return Poll::Ready(Err(io::Error::from(kind).into()));
                 }
-                Poll::Pending if self.session.outgoing().len() <= mark => {}
+                Poll::Pending if self.session.waiting() <= mark => {}
                 // A peer that neither reads nor answers pings is given up here as well.
                 Poll::Pending => ready!(self.poll_wait(cx)),
             }
@@ -344,7 +337,7 @@ impl Sink<Message> for Connection {
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let this = self.get_mut();
         this.check_open()?;
-        if this.session.outgoing().len() < HIGH_WATER {
+        if !this.is_congested() {
             return Poll::Ready(Ok(()));
         }
         this.poll_drain(cx, HIGH_WATER / 2)

@@ -210,6 +210,12 @@ impl<C: Codec> Session<C> {
         &mut self.outgoing
     }
 
+    /// How many bytes wait to be written.
+    #[inline]
+    pub fn waiting(&self) -> usize {
+        self.outgoing.len()
+    }
+
     /// What to wait for; `None` for nothing.
     pub fn timer(&self) -> Option<Timer> {
         match self.state {
@@ -227,7 +233,7 @@ impl<C: Codec> Session<C> {
     /// not answered ends the session without an error, not clean.
     pub fn handle_timeout(&mut self) -> Result<(), ProtocolError> {
         match &mut self.state {
-            State::Open => match self.keep_alive.look() {
+            State::Open => match self.keep_alive.look(self.codec.capabilities().ping) {
                 Look::Well => Ok(()),
                 Look::Ping => {
                     self.send_control(Event::Ping(Bytes::new()));

@@ -5,9 +5,9 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-/// Payloads of this many bytes and more are chained instead of copied: a copy of a kilobyte
-/// costs about what the bookkeeping of one more slice in a vectored write does.
-const CHAIN: usize = 1024;
+/// Payloads of this many bytes and more are chained instead of copied: below, a copy costs less
+/// than one more slice in a vectored write (measured with 1 KiB: a fifth of the whole echo).
+const CHAIN: usize = 4096;
 
 /// Once this many bytes have been written and are half of what was copied, they are dropped: a
 /// buffer that is never quite empty must not keep all that went through it.

@@ -24,7 +24,7 @@ pub(super) fn open(
     // Draft 01 §1.6: the subprotocols are a list that spaces separate.
     let handshake = KeyHandshake::open(dialect.name, &[' '], head, context)?;
     let request = handshake.request.clone();
-    let codec = EitherCodec::new(dialect, context);
+    let codec = EitherCodec::new(dialect, Role::Server, context);
     let responder = Box::new(Answer {
         handshake,
         codec: Some(codec),
@@ -84,25 +84,38 @@ impl Dialer for Call {
         let Some(response) = self.call.advance(src, dst)? else {
             return Ok(None);
         };
-        let codec = HybiCodec::new(self.dialect, Role::Client, &self.context);
-        let codec = base64::dialled(codec, response.subprotocol.as_deref());
+        let (dialect, role, context) = (self.dialect, Role::Client, &self.context);
+        let subprotocol = response.subprotocol.as_deref();
+        // Servers answer a 2 in either framing, ours too where they speak first.
+        let codec = if is_two(dialect) {
+            base64::dialled(EitherCodec::new(dialect, role, context), subprotocol)
+        } else {
+            base64::dialled(HybiCodec::new(dialect, role, context), subprotocol)
+        };
         Ok(Some(Dialled { response, codec }))
     }
 }
 
-/// A server's codec that finds out which framing its client speaks.
+/// Whether the draft is announced by the value that says least.
+fn is_two(dialect: &Dialect) -> bool {
+    dialect.announced == Announced::Draft("2")
+}
+
+/// A codec that finds out which framing its peer speaks.
 ///
 /// The value of `Sec-WebSocket-Draft` is not to be trusted: drafts 02 and 03 both had 2, and
-/// gevent-websocket 0.3 sends 2 and goes on with `00 … FF`. The first byte of the client tells:
+/// gevent-websocket 0.3 sends 2 and goes on with `00 … FF`. The first byte of the peer tells:
 /// `00` and `FF` begin nothing in the one framing, and `01` to `05` nothing that is sent in the
-/// other.
+/// other. Where we have spoken before it came, the two directions may differ.
 #[derive(Debug)]
 struct EitherCodec {
     hybi: HybiCodec,
     hixie: HixieCodec,
-    /// The framing, once it is known.
-    framing: Option<Framing>,
-    /// The framing where we speak first: both clients that are known to send 2 want the old one.
+    /// The peer's framing, once it is known.
+    incoming: Option<Framing>,
+    /// Our framing, once we have spoken or know the peer's.
+    outgoing: Option<Framing>,
+    /// Our framing where we speak first: both clients that are known to send 2 want the old one.
     default: Framing,
 }
 
@@ -113,18 +126,18 @@ enum Framing {
 }
 
 impl EitherCodec {
-    fn new(dialect: &'static Dialect, context: &Context) -> Self {
+    fn new(dialect: &'static Dialect, role: Role, context: &Context) -> Self {
         let flavour = Flavour {
             name: dialect.name,
             close: CloseForm::Bare,
             length_frames: false,
         };
-        let is_two = dialect.announced == Announced::Draft("2");
         Self {
-            hybi: HybiCodec::new(dialect, Role::Server, context),
+            hybi: HybiCodec::new(dialect, role, context),
             hixie: HixieCodec::new(flavour, context.limits),
-            framing: None,
-            default: if is_two {
+            incoming: None,
+            outgoing: None,
+            default: if is_two(dialect) && role == Role::Server {
                 Framing::Hixie
             } else {
                 Framing::Hybi
@@ -133,7 +146,7 @@ impl EitherCodec {
     }
 
     fn codec(&mut self, framing: Framing) -> &mut dyn Codec {
-        match self.framing.get_or_insert(framing) {
+        match framing {
             Framing::Hybi => &mut self.hybi,
             Framing::Hixie => &mut self.hixie,
         }
@@ -142,20 +155,24 @@ impl EitherCodec {
 
 impl Codec for EitherCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        let framing = match src.first() {
-            None => return Ok(None),
-            Some(0x00 | 0xff) => Framing::Hixie,
-            Some(_) => Framing::Hybi,
+        let framing = match (self.incoming, src.first()) {
+            (Some(framing), _) => framing,
+            (None, None) => return Ok(None),
+            (None, Some(0x00 | 0xff)) => Framing::Hixie,
+            (None, Some(_)) => Framing::Hybi,
         };
+        self.incoming = Some(framing);
+        self.outgoing.get_or_insert(framing);
         self.codec(framing).decode(src)
     }
 
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
-        self.codec(self.default).encode(event, dst)
+        let framing = *self.outgoing.get_or_insert(self.default);
+        self.codec(framing).encode(event, dst)
     }
 
     fn capabilities(&self) -> Capabilities {
-        match self.framing.unwrap_or(self.default) {
+        match self.outgoing.unwrap_or(self.default) {
             Framing::Hybi => self.hybi.capabilities(),
             Framing::Hixie => self.hixie.capabilities(),
         }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::frame::{Header, MAX_HEADER};
 use super::{CloseBody, FirstBit, HybiCodec, Masking};
 use crate::error::EncodeError;
-use crate::message::{Close, Event, Kind};
+use crate::message::{Close, Event, Kind, Piece};
 use crate::protocol::Role;
 use crate::write_buf::WriteBuf;
 
@@ -18,6 +18,15 @@ impl HybiCodec {
     ) -> Result<(), EncodeError> {
         let opcodes = self.dialect.opcodes;
         match event {
+            Event::Data(piece) if self.is_short_message(&piece) => {
+                let opcode = match piece.kind {
+                    Kind::Text => opcodes.text,
+                    Kind::Binary => opcodes.binary,
+                };
+                let [.., len] = piece.payload.len().to_be_bytes();
+                dst.put_slice(&[0x80 | opcode, len]);
+                dst.put_slice(&piece.payload);
+            }
             Event::Data(piece) => {
                 // An empty piece in the middle needs no frame.
                 if piece.payload.is_empty() && !piece.end {
@@ -46,6 +55,17 @@ impl HybiCodec {
         Ok(())
     }
 
+    /// Whether this is what nearly every message of a server is: whole, short and not masked. It
+    /// is written for half the cost of the general way.
+    #[inline]
+    fn is_short_message(&self, piece: &Piece) -> bool {
+        piece.end
+            && piece.payload.len() < 126
+            && !self.sending
+            && self.outgoing == Masking::None
+            && self.dialect.first_bit == FirstBit::Fin
+    }
+
     fn close_body(&mut self, close: Option<Close>) -> Bytes {
         match (self.dialect.close, close) {
             (CloseBody::Free, _) => std::mem::take(&mut self.echo),
@@ -60,7 +80,6 @@ impl HybiCodec {
         }
     }
 
-    #[inline]
     fn write(&mut self, opcode: u8, last: bool, payload: Bytes, dst: &mut WriteBuf) {
         let masking = self.outgoing;
         let first_bit = (self.dialect.first_bit == FirstBit::Fin) == last;
@@ -77,11 +96,7 @@ impl HybiCodec {
         let taken = header.write(&mut bytes);
         let header = bytes.get_mut(..taken).unwrap_or_default();
         if masking == Masking::None {
-            match header {
-                // Two bytes are copied without a call.
-                [first, second] => dst.put_slice(&[*first, *second]),
-                longer => dst.put_slice(longer),
-            }
+            dst.put_slice(header);
             dst.put(payload);
             return;
         }
