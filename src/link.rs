@@ -54,7 +54,9 @@ impl Link {
             self.pooled = true;
         }
         let incoming = &mut self.incoming;
-        if incoming.capacity() - incoming.len() < buffers::READ / 2 {
+        // From its beginning, which is warm in the cache, as soon as no message is left in it.
+        let reclaimed = incoming.try_reclaim(buffers::READ.saturating_sub(incoming.len()));
+        if !reclaimed && incoming.capacity() - incoming.len() < buffers::READ / 2 {
             incoming.reserve(buffers::READ);
         }
         let read = poll_read_buf(Pin::new(transport), cx, incoming);

@@ -591,6 +591,41 @@ fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
 }
 
 #[test]
+fn takes_an_opening_handshake_behind_ordinary_requests() {
+    let server = Server::start(&["--app", "chat"]);
+    let wanted = "GET /?name=ann HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    // One by one, and in one write.
+    for together in [false, true] {
+        let (mut client, head) = assert_status(&server, GET, 200);
+        body(&mut client, &head);
+        let h2c = with(GET, "Connection: Upgrade\r\nUpgrade: h2c\r\n");
+        if together {
+            client.send(format!("{GET}{h2c}{wanted}"));
+        }
+        for request in [GET, &h2c] {
+            if !together {
+                client.send(request);
+            }
+            let head = client.head();
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            body(&mut client, &head);
+        }
+        if !together {
+            client.send(wanted);
+        }
+        let head = client.head();
+        assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"));
+        assert!(head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+        client.expect(b"\x81\x13welcome\tann\trfc6455");
+    }
+    let (mut client, head) = assert_status(&server, GET, 200);
+    body(&mut client, &head);
+    client.send(wanted.replace(": 13", ": 9"));
+    assert!(client.head().starts_with("HTTP/1.1 426 "));
+}
+
+#[test]
 fn advises_to_upgrade_where_there_is_no_page() {
     let server = Server::echo(&[]);
     for request in [GET, &GET.replace("GET / ", "GET /chat?a=b ")] {

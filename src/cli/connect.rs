@@ -6,14 +6,14 @@ use std::io::Write;
 use bytes::Bytes;
 use clap::Args;
 use futures_util::{SinkExt, StreamExt};
-use polysock::protocols::{Dial, Limits, Protocol, SessionConfig, find};
-use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
+use polysock::protocols::{Dial, Protocol};
 use polysock::{Close, CloseCode, Connection, ConnectionError, Message};
 use tokio::io::{AsyncBufReadExt, BufReader, Stdin};
 use tokio::sync::mpsc::{self, Receiver};
 use tracing::{error, warn};
 
-use super::Exit;
+use super::server::server;
+use super::{Exit, values};
 
 /// Talk to a WebSocket server in any protocol: lines of stdin out, messages to stdout
 ///
@@ -26,7 +26,7 @@ pub(super) struct Connect {
     url: String,
 
     /// The protocol to speak, if the URL does not say [default: rfc6455]
-    #[arg(long, value_name = "NAME", value_parser = parse_protocol)]
+    #[arg(long, value_name = "NAME", value_parser = values::protocol)]
     protocol: Option<&'static dyn Protocol>,
 
     /// A subprotocol to offer. Repeatable, the preferred first
@@ -40,10 +40,6 @@ pub(super) struct Connect {
     /// Send all of stdin as binary messages, as it comes, and write messages without line ends
     #[arg(long)]
     binary: bool,
-}
-
-fn parse_protocol(name: &str) -> Result<&'static dyn Protocol, String> {
-    find(name).ok_or_else(|| "no such protocol; `polysock protocols` lists them".into())
 }
 
 impl Connect {
@@ -63,7 +59,7 @@ impl Connect {
     }
 
     async fn talk(self) -> Exit {
-        let upstream = match self.server() {
+        let upstream = match server(&self.url, self.protocol) {
             Ok(upstream) => upstream,
             Err(problem) => return complain(&problem, Exit::Usage),
         };
@@ -86,37 +82,6 @@ impl Connect {
             Err(error) => complain(&error, Exit::Closed),
         }
     }
-
-    fn server(&self) -> Result<WebSocketUpstream, String> {
-        let settings = UpstreamSettings {
-            limits: Limits {
-                message: u64::MAX,
-                ..Limits::default()
-            },
-            session: SessionConfig {
-                max_message: u64::MAX,
-                ..SessionConfig::default()
-            },
-            ..UpstreamSettings::default()
-        };
-        let parsed = match (self.url.strip_prefix("ws://"), self.url.strip_prefix("ws+")) {
-            (Some(rest), _) => {
-                let name = self.protocol.map_or("rfc6455", |protocol| protocol.name());
-                WebSocketUpstream::parse(name, rest, settings)
-            }
-            (None, Some(rest)) if self.protocol.is_none() => {
-                WebSocketUpstream::parse_named(rest, settings)
-            }
-            _ => {
-                return Err(format!(
-                    "`{}` is no WebSocket URL; write ws://HOST:PORT/PATH, with --protocol or as \
-                     ws+PROTOCOL://",
-                    self.url
-                ));
-            }
-        };
-        parsed.map_err(|error| error.to_string())
-    }
 }
 
 /// How many messages are read ahead of the connection.
@@ -124,11 +89,11 @@ const AHEAD: usize = 16;
 
 /// Reads stdin in a task of its own: a line that is half read must not be lost to a message that
 /// comes in meanwhile.
-fn read_stdin(binary: bool) -> Receiver<Message> {
+fn read_stdin(binary: bool) -> Receiver<std::io::Result<Message>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
         let mut stdin = BufReader::new(tokio::io::stdin());
-        while let Ok(Some(message)) = read_message(&mut stdin, binary).await {
+        while let Some(message) = read_message(&mut stdin, binary).await.transpose() {
             if sender.send(message).await.is_err() {
                 break;
             }
@@ -159,7 +124,7 @@ async fn read_message(
 /// the input closes it.
 async fn exchange(
     mut connection: Connection,
-    mut input: Receiver<Message>,
+    mut input: Receiver<std::io::Result<Message>>,
     lines: bool,
 ) -> Result<Exit, ConnectionError> {
     let mut stdout = std::io::stdout();
@@ -177,7 +142,7 @@ async fn exchange(
                 None => break,
             },
             message = input.recv(), if open => match message {
-                Some(message) => connection.send(message).await?,
+                Some(message) => connection.send(message?).await?,
                 // What the server still has to say is written until it has closed.
                 None => {
                     open = false;

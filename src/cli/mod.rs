@@ -1,8 +1,10 @@
 //! The command line.
 
+mod bench;
 mod connect;
 mod protocols;
 mod serve;
+mod server;
 mod values;
 
 use std::io::IsTerminal;
@@ -26,6 +28,7 @@ struct Cli {
 enum Command {
     Serve(serve::Serve),
     Connect(connect::Connect),
+    Bench(bench::Bench),
     Protocols(protocols::Protocols),
 }
 
@@ -39,11 +42,11 @@ enum LogFormat {
 #[derive(Clone, Copy, Debug)]
 enum Exit {
     Ok,
-    /// Something failed at run time.
+    /// Something failed at run time, or nothing could be measured (`bench`).
     Failed,
     /// Wrong usage that clap did not find.
     Usage,
-    /// The connection, or its opening handshake, was refused (`connect`).
+    /// The connection, or its opening handshake, was refused (`connect`, `bench`).
     Refused,
     /// The connection ended abnormally or with a code other than 1000, 1001 or none (`connect`).
     Closed,
@@ -70,12 +73,13 @@ pub(crate) fn run() -> ExitCode {
     // An interactive client has the terminal to itself.
     let default = match cli.command {
         Command::Serve(_) => "info",
-        Command::Connect(_) | Command::Protocols(_) => "warn",
+        Command::Connect(_) | Command::Bench(_) | Command::Protocols(_) => "warn",
     };
     log_to_stderr(cli.log_format, default);
     let exit = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Connect(connect) => connect.run(),
+        Command::Bench(bench) => bench.run(),
         Command::Protocols(protocols) => protocols.run(),
     };
     exit.into()

@@ -71,6 +71,11 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "the host has no address".into())
 }
 
+/// The name of a protocol.
+pub(super) fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
+    find(name).ok_or_else(|| "no such protocol; `polysock protocols` lists them".into())
+}
+
 /// Names with commas between them; `all`, `modern` (masked on the wire) and `legacy` (not).
 pub(super) fn protocols(text: &str) -> Result<Vec<&'static dyn Protocol>, String> {
     let mut names: Vec<&str> = Vec::new();

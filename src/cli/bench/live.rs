@@ -1,0 +1,55 @@
+//! The line that shows on a terminal how a run goes.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::report::{percentiles, throughput};
+use super::tally::Tally;
+
+/// The line on a terminal.
+#[derive(Debug)]
+pub(super) struct Live {
+    size: usize,
+    /// What the last line said.
+    answers: u64,
+    elapsed: Duration,
+}
+
+impl Live {
+    pub(super) fn new(size: usize) -> Self {
+        Self {
+            size,
+            answers: 0,
+            elapsed: Duration::ZERO,
+        }
+    }
+
+    pub(super) fn write(&mut self, elapsed: Duration, tally: &Tally) {
+        let answers = tally.answers();
+        let lately = throughput(
+            answers - self.answers,
+            self.size,
+            elapsed.saturating_sub(self.elapsed),
+        );
+        let errors: u64 = tally.errors.values().sum();
+        let errors = match errors {
+            0 => String::new(),
+            errors => format!("  {errors} errors"),
+        };
+        let latency = percentiles(&tally.latency, &["p50", "p99", "max"]);
+        let line = format!(
+            "{ERASE}{:.0} s  {lately}  {latency}{errors}",
+            elapsed.as_secs_f64()
+        );
+        // A terminal that has gone is no reason to end.
+        let _ = io::stderr().write_all(line.as_bytes());
+        (self.answers, self.elapsed) = (answers, elapsed);
+    }
+
+    pub(super) fn erase(self) {
+        let _ = io::stderr().write_all(ERASE.as_bytes());
+    }
+}
+
+/// To the left of the line, and erases it (ECMA-48: CR, EL).
+const ERASE: &str = "\r\x1b[K";

@@ -1,0 +1,320 @@
+//! `polysock bench`: every protocol is measured, and what is no echo is named.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod command;
+    pub(crate) mod server;
+}
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use futures_util::{SinkExt, StreamExt};
+use polysock::protocols::PROTOCOLS;
+use polysock::{
+    Accept, BoxError, Close, CloseCode, Connection, Gateway, Handshake, Message, Rejection,
+};
+use serde_json::Value;
+
+use crate::support::command::{Input, Run};
+use crate::support::server::Server;
+
+const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p999", "max"];
+
+#[test]
+fn measures_every_protocol() {
+    let server = Server::echo(&[]);
+    for protocol in PROTOCOLS {
+        let name = protocol.name();
+        let flags = ["--connections", "3", "--in-flight", "4", "--duration"];
+        let named = ["300ms", "--protocol", name];
+        let report = measured(server.address, &[&flags[..], &named].concat());
+        assert_eq!(report["protocol"], name);
+        let binary = protocol.capabilities().binary;
+        assert_eq!(report["kind"], if binary { "binary" } else { "text" });
+        assert_eq!(report["size"], 64);
+        assert_eq!(report["in_flight"], 4);
+        assert_eq!(report["connections"], 3);
+        assert_eq!(report["opened"], 3);
+        assert_eq!(report["interrupted"], false);
+        let [seconds, messages, rate, mebibytes] = [
+            "seconds",
+            "messages",
+            "messages_per_second",
+            "mib_per_second",
+        ]
+        .map(|key| report[key].as_f64().unwrap());
+        assert!(seconds >= 0.3, "{report}");
+        assert!((rate * seconds - messages).abs() < 1.0, "{report}");
+        assert!((mebibytes * 16384.0 - rate).abs() < 1.0, "{report}");
+        for key in ["latency_us", "setup_us"] {
+            let values = PERCENTILES.map(|name| report[key][name].as_f64().unwrap());
+            assert!(values[0] > 0.0 && values.is_sorted(), "{report}");
+        }
+    }
+}
+
+#[test]
+fn measures_messages_of_every_size() {
+    let server = Server::echo(&[]);
+    for (size, in_flight) in [
+        ("0", "1"),
+        ("1", "300"),
+        ("125", "2"),
+        ("64KiB", "8"),
+        // More than the buffers of both directions hold: who only wrote would wait for ever.
+        ("4MiB", "8"),
+    ] {
+        for kind in [&["--text"][..], &[]] {
+            let flags = [
+                "--size",
+                size,
+                "--in-flight",
+                in_flight,
+                "--duration",
+                "500ms",
+            ];
+            let report = measured(server.address, &[&flags[..], kind].concat());
+            let expected = if kind.is_empty() { "binary" } else { "text" };
+            assert_eq!(report["kind"], expected);
+        }
+    }
+}
+
+#[test]
+fn reports_to_people() {
+    let server = Server::echo(&[]);
+    let url = format!("ws+hixie76://{}/", server.address);
+    let run = run(&[&url, "--duration", "100ms"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(run.stderr, "");
+    let lines: Vec<&str> = run.text().lines().collect();
+    let head = "hixie-76: 1 of 1 connections, text messages of 64 bytes, 1 in flight on each";
+    assert_eq!(lines[0], head);
+    for (line, parts) in [
+        (lines[1], &["messages  ", " messages/s, ", " MiB/s"][..]),
+        (lines[2], &["latency   p50 ", "p99.9 ", "max "]),
+        (lines[3], &["set-up    p50 ", "p90 "]),
+    ] {
+        for part in parts {
+            assert!(line.contains(part), "{line}");
+        }
+    }
+    assert_eq!(lines.len(), 4, "{lines:?}");
+}
+
+#[test]
+fn offers_the_subprotocols_in_their_order() {
+    let offered = serve(|handshake| async move {
+        let offered = handshake.request().subprotocols.clone();
+        if offered != ["b", "a"] {
+            return Err(format!("{offered:?}").into());
+        }
+        echo(handshake).await
+    });
+    let flags = ["--subprotocol", "b", "--subprotocol", "a"];
+    measured(offered, &[&flags[..], &["--duration", "100ms"]].concat());
+}
+
+#[test]
+fn names_a_server_that_does_not_echo() {
+    let other = serve(|handshake| {
+        answer(handshake, |bytes| {
+            bytes.iter().rev().copied().collect::<Vec<u8>>()
+        })
+    });
+    let longer = serve(|handshake| answer(handshake, |bytes| [bytes, b"!"].concat()));
+    let shorter = serve(|handshake| answer(handshake, |_| Vec::new()));
+    let talker = serve(|handshake| async move {
+        let mut connection = accept(handshake).await?;
+        loop {
+            connection.send("hello".into()).await?;
+        }
+    });
+    let silent = serve(|handshake| async move {
+        let mut connection = accept(handshake).await?;
+        while connection.next().await.transpose()?.is_some() {}
+        Ok(())
+    });
+    for (address, error) in [
+        (other, "the server does not echo"),
+        (longer, "the server does not echo"),
+        (shorter, "the server does not echo"),
+        (talker, "the server does not echo"),
+        (silent, "the server did not answer"),
+    ] {
+        let url = format!("ws://{address}/");
+        let run = run(&[&url, "--connections", "2", "--duration", "200ms", "--json"]);
+        assert_eq!(run.code, Some(1), "{error}");
+        let report = json(&run);
+        assert_eq!(report["messages"], 0);
+        assert_eq!(report["latency_us"], Value::Null);
+        assert_eq!(report["errors"], serde_json::json!({ error: 2 }));
+    }
+}
+
+#[test]
+fn counts_the_connections_that_fail_and_goes_on() {
+    let opened = AtomicU32::new(0);
+    // One is refused, one closed after an answer, and the others are served.
+    let address = serve(move |handshake| {
+        let number = opened.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match number {
+                0 => Ok(handshake.reject(Rejection::new(503, "full")).await?),
+                1 => {
+                    let mut connection = accept(handshake).await?;
+                    let message = connection.next().await.transpose()?;
+                    connection.send(message.ok_or("no message")?).await?;
+                    let code = CloseCode::new(4000).unwrap();
+                    Ok(connection.close(Some(Close::new(code, "enough"))).await?)
+                }
+                _ => echo(handshake).await,
+            }
+        }
+    });
+    let url = format!("ws://{address}/");
+    let run = run(&[&url, "--connections", "5", "--duration", "300ms", "--json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let report = json(&run);
+    assert_eq!(report["opened"], 4);
+    let errors = serde_json::json!({
+        "upstream: the server answered with status 503": 1,
+        "the server closed the connection with 4000 enough": 1,
+    });
+    assert_eq!(report["errors"], errors);
+    assert!(report["messages"].as_u64().unwrap() > 1);
+}
+
+#[test]
+fn ends_with_3_when_nothing_listens() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    // Also where there are many to try.
+    for connections in ["1", "100000"] {
+        let url = format!("ws://{address}/");
+        let run = run(&[&url, "--connections", connections, "--json"]);
+        assert_eq!(run.code, Some(3), "{}", run.stderr);
+        assert_eq!(run.text(), "");
+        let reason = format!("cannot connect to {address}: ");
+        assert!(run.stderr.contains(&reason), "{}", run.stderr);
+        assert!(run.stderr.contains("no connection could be opened"));
+    }
+}
+
+#[test]
+fn names_the_cause_of_wrong_usage() {
+    for (arguments, part) in [
+        (&["http://127.0.0.1/"][..], "is no WebSocket URL"),
+        (&["ws+hixie77://127.0.0.1"], "`hixie77` is no protocol"),
+        (&["ws://a", "--protocol", "hixie77"], "no such protocol"),
+        (&["ws://a", "--connections", "0"], "--connections <COUNT>"),
+        (&["ws://a", "--in-flight", "0"], "--in-flight <COUNT>"),
+        (&["ws://a", "--size", "none"], "at most 1GiB"),
+        (&["ws://a", "--duration", "10"], "ms, s, m or h, as 10s"),
+    ] {
+        let run = run(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}");
+        assert!(run.stderr.contains(part), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[test]
+fn reports_when_it_is_interrupted() {
+    let mut server = Server::echo(&[]);
+    let bench = Command::new(env!("CARGO_BIN_EXE_polysock"))
+        .arg("bench")
+        .arg(format!("ws://{}/", server.address))
+        .args(["--duration", "30s", "--json"])
+        .stdout(Stdio::piped())
+        .spawn();
+    let bench: Child = bench.unwrap();
+    server.log_line("open");
+    let interrupted = Command::new("kill")
+        .args(["-s", "INT", &bench.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    let output = bench.wait_with_output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["interrupted"], true);
+    assert_eq!(report["opened"], 1);
+    // It may come before the first answer.
+    let measured = report["messages"].as_u64().unwrap() > 0;
+    assert_eq!(output.status.code(), Some(i32::from(!measured)));
+    // And the server has been told.
+    assert!(server.log_line("close").contains("by=\"client\""));
+}
+
+/// The report of a run without errors.
+fn measured(address: SocketAddr, flags: &[&str]) -> Value {
+    let url = format!("ws://{address}/echo");
+    let run = run(&[&[&url[..], "--json"], flags].concat());
+    assert_eq!(run.code, Some(0), "{flags:?}: {}", run.stderr);
+    assert_eq!(run.stderr, "", "{flags:?}");
+    let report = json(&run);
+    assert_eq!(report["errors"], serde_json::json!({}), "{flags:?}");
+    assert!(report["messages"].as_u64().unwrap() > 0, "{flags:?}");
+    report
+}
+
+fn run(arguments: &[&str]) -> Run {
+    Run::new(&[&["bench"], arguments].concat(), Input::Bytes(b""))
+}
+
+/// The one line of stdout.
+fn json(run: &Run) -> Value {
+    assert_eq!(run.text().lines().count(), 1, "{}", run.text());
+    serde_json::from_str(run.text()).unwrap()
+}
+
+/// A server of this application, in a thread that ends with the test.
+fn serve<F>(application: impl Fn(Handshake) -> F + Send + Sync + 'static) -> SocketAddr
+where
+    F: Future<Output = Result<(), BoxError>> + Send + 'static,
+{
+    let (sender, address) = mpsc::channel();
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
+            let never = std::future::pending::<()>();
+            let gateway = Gateway::new(application);
+            gateway
+                .serve(listener, never, support::server::PATIENCE)
+                .await;
+        });
+    });
+    address.recv().unwrap()
+}
+
+async fn accept(handshake: Handshake) -> Result<Connection, BoxError> {
+    let accept = Accept::first_offered(handshake.request());
+    Ok(handshake.accept(accept).await?)
+}
+
+async fn echo(handshake: Handshake) -> Result<(), BoxError> {
+    answer(handshake, <[u8]>::to_vec).await
+}
+
+/// Answers each message with what is made of it.
+async fn answer(handshake: Handshake, make: fn(&[u8]) -> Vec<u8>) -> Result<(), BoxError> {
+    let mut connection = accept(handshake).await?;
+    while let Some(message) = connection.next().await.transpose()? {
+        let answer = Message::binary(make(message.as_bytes()));
+        connection.send(answer).await?;
+    }
+    Ok(())
+}
