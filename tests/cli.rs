@@ -227,6 +227,15 @@ fn carries_bytes_in_rfc6455() {
 }
 
 #[test]
+fn says_that_a_line_is_no_text() {
+    let server = Server::echo(&[]);
+    let url = format!("ws://{}/", server.address);
+    let run = Run::new(&["connect", &url], Input::Bytes(b"a\n\xff\nb\n"));
+    assert_eq!(run.code, Some(4));
+    assert!(run.stderr.contains("UTF-8"), "{}", run.stderr);
+}
+
+#[test]
 fn says_that_bytes_cannot_be_sent_in_hixie_76() {
     let server = Server::echo(&[]);
     let url = format!("ws+hixie76://{}/", server.address);

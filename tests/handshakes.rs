@@ -1,14 +1,19 @@
 //! Plays every opening handshake of `compat-fixtures/handshakes` against the program and checks
 //! the answer. `compat-fixtures/README.md` explains the files.
 
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod server;
+}
+
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread::{self, JoinHandle, ScopedJoinHandle};
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
+
+use crate::support::server::{PATIENCE, Server};
 
 /// The bound of one exchange. No variant stalls, so no deadline of the server comes near it.
 const DEADLINE: Duration = Duration::from_secs(8);
@@ -23,7 +28,8 @@ const PACE: Duration = Duration::from_micros(1);
 #[test]
 fn every_handshake_is_answered_as_recorded() {
     let fixtures = Fixture::all();
-    let mut server = Server::start();
+    let flags = ["--app", "echo", "--protocols", "all", "--origin", "*"];
+    let mut server = Server::start(&[&flags[..], &["--flash-policy"]].concat());
     let address = server.address;
     let failures: Vec<String> = thread::scope(|scope| {
         let share = fixtures.len().div_ceil(PLAYERS);
@@ -37,7 +43,9 @@ fn every_handshake_is_answered_as_recorded() {
             .flat_map(|list| list.expect("a player does not panic"))
             .collect()
     });
-    let log = server.stop();
+    server.signal("TERM");
+    let (code, log) = server.ends_within(PATIENCE);
+    assert_eq!(code, Some(0), "{log}");
     assert!(!log.contains("panicked"), "the server panicked:\n{log}");
     let count = failures.len();
     assert!(
@@ -504,82 +512,4 @@ fn unescape(text: &str) -> Option<Vec<u8>> {
     }
     bytes.extend_from_slice(rest.as_bytes());
     Some(bytes)
-}
-
-/// The program, on a port of its own.
-struct Server {
-    process: Child,
-    address: SocketAddr,
-    /// Collects what it logs.
-    log: Option<JoinHandle<String>>,
-}
-
-impl Server {
-    fn start() -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_polysock"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--app", "echo"])
-            .args(["--protocols", "all", "--origin", "*", "--flash-policy"])
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let stderr = process.stderr.take().expect("stderr is piped");
-        let (found, address) = mpsc::channel();
-        let log = thread::spawn(move || {
-            let mut log = String::new();
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if let Some(address) = listening_on(&line) {
-                    // Nobody waits for a second one.
-                    let _ = found.send(address);
-                }
-                log.push_str(&line);
-                log.push('\n');
-            }
-            log
-        });
-        let Ok(address) = address.recv_timeout(DEADLINE) else {
-            let _ = process.kill();
-            panic!(
-                "the program does not listen:\n{}",
-                log.join().unwrap_or_default()
-            );
-        };
-        Self {
-            process,
-            address,
-            log: Some(log),
-        }
-    }
-
-    /// Ends it and returns what it logged.
-    fn stop(&mut self) -> String {
-        let ended = self.process.try_wait();
-        assert!(
-            matches!(ended, Ok(None)),
-            "the server ended by itself: {ended:?}"
-        );
-        self.process.kill().expect("the server runs");
-        let log = self.log.take().and_then(|log| log.join().ok());
-        log.unwrap_or_default()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It is gone already where `stop` was called.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn listening_on(line: &str) -> Option<SocketAddr> {
-    let (_, rest) = line.split_once("listening on ")?;
-    let is_address = |character: char| character.is_ascii_digit() || ".:".contains(character);
-    let end = rest.find(|character| !is_address(character));
-    rest.split_at_checked(end.unwrap_or(rest.len()))?
-        .0
-        .parse()
-        .ok()
 }

@@ -5,12 +5,15 @@
     reason = "a test fails by panicking"
 )]
 
-mod program;
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod server;
+}
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
-use crate::program::Program;
+use crate::support::server::Server;
 
 /// Sends "hi" and expects it back.
 fn assert_echoes(stream: &mut std::net::TcpStream) {
@@ -39,10 +42,10 @@ fn ten_thousand_idle_connections_are_held() {
     if count < COUNT {
         eprintln!("only {count} connections: the limit of open files is {limit}");
     }
-    let server = Program::serve(&["--app", "echo"]);
-    assert_echoes(&mut server.open());
+    let server = Server::start(&["--app", "echo"]);
+    assert_echoes(&mut server.websocket());
     let (before, _) = server.memory();
-    let mut clients: Vec<_> = (0..count).map(|_| server.open()).collect();
+    let mut clients: Vec<_> = (0..count).map(|_| server.websocket()).collect();
     for client in &mut clients {
         assert_echoes(client);
     }
@@ -55,15 +58,15 @@ fn ten_thousand_idle_connections_are_held() {
 
 #[test]
 fn slow_heads_are_cut_at_the_deadline_and_fast_ones_served_meanwhile() {
-    let server = Program::serve(&["--app", "echo", "--handshake-timeout", "1s"]);
+    let server = Server::start(&["--app", "echo", "--handshake-timeout", "1s"]);
     let began = Instant::now();
-    let mut silent: Vec<_> = (0..50).map(|_| server.connect()).collect();
-    let mut slow: Vec<_> = (0..200).map(|_| server.connect()).collect();
+    let mut silent: Vec<_> = (0..50).map(|_| server.stream()).collect();
+    let mut slow: Vec<_> = (0..200).map(|_| server.stream()).collect();
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nX: ";
     for client in &mut slow {
         client.write_all(request).unwrap();
     }
-    assert_echoes(&mut server.open());
+    assert_echoes(&mut server.websocket());
     for client in &mut slow {
         let mut answer = String::new();
         client.read_to_string(&mut answer).unwrap();
@@ -86,8 +89,8 @@ fn slow_heads_are_cut_at_the_deadline_and_fast_ones_served_meanwhile() {
 
 #[test]
 fn the_eight_bytes_of_hixie_76_have_a_deadline_too() {
-    let server = Program::serve(&["--app", "echo", "--handshake-timeout", "500ms"]);
-    let mut client = server.connect();
+    let server = Server::start(&["--app", "echo", "--handshake-timeout", "500ms"]);
+    let mut client = server.stream();
     client
         .write_all(
             b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
@@ -102,7 +105,7 @@ fn the_eight_bytes_of_hixie_76_have_a_deadline_too() {
 
 #[test]
 fn a_thousand_connections_of_random_bytes_leave_the_server_serving() {
-    let server = Program::serve(&["--app", "echo", "--protocols", "all", "--flash-policy"]);
+    let server = Server::start(&["--app", "echo", "--protocols", "all", "--flash-policy"]);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move || {
         // xorshift64: any bytes will do, as long as they are the same each time.
@@ -114,9 +117,9 @@ fn a_thousand_connections_of_random_bytes_leave_the_server_serving() {
     for number in 0..1000 {
         // Every other connection is a WebSocket before it goes mad.
         let mut client = if number % 2 == 0 {
-            server.connect()
+            server.stream()
         } else {
-            server.open()
+            server.websocket()
         };
         let len = (random() % 4000) as usize;
         let bytes: Vec<u8> = (0..len).map(|_| random().to_le_bytes()[4]).collect();
@@ -127,14 +130,14 @@ fn a_thousand_connections_of_random_bytes_leave_the_server_serving() {
             Err(error) => panic!("{error}"),
         }
     }
-    assert_echoes(&mut server.open());
+    assert_echoes(&mut server.websocket());
 }
 
 #[test]
 fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
-    let server = Program::serve(&["--app", "echo"]);
+    let server = Server::start(&["--app", "echo"]);
     let (before, _) = server.memory();
-    let mut client = server.open();
+    let mut client = server.websocket();
     client
         .set_write_timeout(Some(Duration::from_secs(1)))
         .unwrap();
@@ -158,5 +161,5 @@ fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
         growth < 8 * 1024 * 1024,
         "resident memory grew by {growth} bytes after {sent} sent"
     );
-    assert_echoes(&mut server.open());
+    assert_echoes(&mut server.websocket());
 }

@@ -5,7 +5,10 @@
     reason = "a test fails by panicking"
 )]
 
-mod program;
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod server;
+}
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,9 +21,14 @@ use polysock::protocols::Dial;
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 use polysock::{Accept, Close, CloseCode, Gateway, Handshake, Message, Side};
 
-use crate::program::{DEADLINE, Program, frame_header};
+use crate::support::server::{PATIENCE, Server};
 
 const MIB: usize = 1024 * 1024;
+
+/// The header of a masked binary frame with a mask of zeros: its payload is as it stands.
+fn frame_header(len: u64) -> Vec<u8> {
+    [&[0x82, 0xff][..], &len.to_be_bytes(), &[0; 4]].concat()
+}
 
 /// A TCP server whose every connection goes to `serve`, and its URL.
 fn tcp_server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
@@ -29,7 +37,7 @@ fn tcp_server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let (stream, serve) = (stream.unwrap(), serve.clone());
-            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
             thread::spawn(move || serve(stream));
         }
     });
@@ -54,19 +62,19 @@ fn a_frame_of_one_gib_passes_in_bounded_memory_and_is_not_waited_for() {
         }
         arrived.send(()).unwrap();
     });
-    let gateway = Program::serve(&[&url]);
-    let mut client = gateway.open();
+    let gateway = Server::start(&[&url]);
+    let mut client = gateway.websocket();
     let (before, _) = gateway.memory();
     client.write_all(&frame_header(GIB as u64)).unwrap();
     let chunk = vec![b'x'; MIB];
     client.write_all(&chunk[..1000]).unwrap();
     // All the rest is still here when the first bytes arrive behind the gateway.
-    arrivals.recv_timeout(DEADLINE).unwrap();
+    arrivals.recv_timeout(PATIENCE).unwrap();
     client.write_all(&chunk[1000..]).unwrap();
     for _ in 1..GIB / MIB {
         client.write_all(&chunk).unwrap();
     }
-    arrivals.recv_timeout(DEADLINE).unwrap();
+    arrivals.recv_timeout(PATIENCE).unwrap();
     let (_, highest) = gateway.memory();
     let growth = highest.saturating_sub(before);
     assert!(growth < 8 * MIB, "resident memory grew by {growth} bytes");
@@ -86,12 +94,12 @@ fn a_client_that_never_reads_stops_its_upstream() {
         }
         stalled.send(total).unwrap();
     });
-    let gateway = Program::serve(&[&url]);
+    let gateway = Server::start(&[&url]);
     let (before, _) = gateway.memory();
-    let clients: Vec<_> = (0..8).map(|_| gateway.open()).collect();
+    let clients: Vec<_> = (0..8).map(|_| gateway.websocket()).collect();
     for _ in &clients {
         // What fits into the socket buffers on the way, but no more.
-        let total = stalls.recv_timeout(DEADLINE).unwrap();
+        let total = stalls.recv_timeout(PATIENCE).unwrap();
         assert!(
             total < 64 * MIB,
             "{total} bytes were taken for a client that reads none"
@@ -114,8 +122,8 @@ fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
         let mut all = vec![0; LEN];
         reader.read_exact(&mut all).unwrap();
     });
-    let gateway = Program::serve(&[&url]);
-    let mut client = gateway.open();
+    let gateway = Server::start(&[&url]);
+    let mut client = gateway.websocket();
     let mut reader = client.try_clone().unwrap();
     let writer = thread::spawn(move || {
         client.write_all(&frame_header(LEN as u64)).unwrap();
@@ -132,8 +140,8 @@ fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
 #[test]
 fn an_upstream_that_ends_closes_the_client_after_all_it_sent() {
     let url = tcp_server(|mut stream| stream.write_all(&[7; 3 * MIB]).unwrap());
-    let gateway = Program::serve(&[&url]);
-    let mut client = gateway.open();
+    let gateway = Server::start(&[&url]);
+    let mut client = gateway.websocket();
     let mut all = Vec::new();
     // The gateway ends its direction after the closing handshake, which needs no answer of ours
     // to be read.
@@ -154,12 +162,12 @@ fn a_client_that_closes_ends_the_stream_of_its_upstream() {
         stream.read_to_end(&mut all).unwrap();
         ended.send(all).unwrap();
     });
-    let gateway = Program::serve(&[&url]);
-    let mut client = gateway.open();
+    let gateway = Server::start(&[&url]);
+    let mut client = gateway.websocket();
     client
         .write_all(b"\x82\x85\0\0\0\0hello\x88\x82\0\0\0\0\x03\xe8")
         .unwrap();
-    assert_eq!(ends.recv_timeout(DEADLINE).unwrap(), b"hello");
+    assert_eq!(ends.recv_timeout(PATIENCE).unwrap(), b"hello");
     let mut all = Vec::new();
     client.read_to_end(&mut all).unwrap();
     assert_eq!(all, [0x88, 2, 0x03, 0xe8]);
@@ -173,13 +181,13 @@ fn a_client_that_vanishes_ends_the_stream_of_its_upstream() {
         stream.read_to_end(&mut all).unwrap();
         ended.send(all.len()).unwrap();
     });
-    let gateway = Program::serve(&[&url]);
-    let mut client = gateway.open();
+    let gateway = Server::start(&[&url]);
+    let mut client = gateway.websocket();
     // A frame that is never completed.
     client.write_all(&frame_header(1000)).unwrap();
     client.write_all(&[0; 600]).unwrap();
     drop(client);
-    assert_eq!(ends.recv_timeout(DEADLINE).unwrap(), 600);
+    assert_eq!(ends.recv_timeout(PATIENCE).unwrap(), 600);
 }
 
 #[test]
@@ -187,8 +195,8 @@ fn an_upstream_that_is_not_there_is_a_bad_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     drop(listener);
-    let gateway = Program::serve(&[&url]);
-    let mut client = gateway.connect();
+    let gateway = Server::start(&[&url]);
+    let mut client = gateway.stream();
     client
         .write_all(
             b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -270,7 +278,7 @@ async fn every_protocol_reaches_every_other() {
     let server = websocket_server();
     for behind in polysock::protocols::PROTOCOLS {
         let scheme = behind.name().replace('-', "");
-        let gateway = Program::serve(&["--protocols", "all", &format!("ws+{scheme}://{server}")]);
+        let gateway = Server::start(&["--protocols", "all", &format!("ws+{scheme}://{server}")]);
         for before in polysock::protocols::PROTOCOLS {
             let names = format!("{} to {}", before.name(), behind.name());
             let address = format!("{}/a?b", gateway.address);
@@ -293,7 +301,7 @@ async fn every_protocol_reaches_every_other() {
 
 #[tokio::test]
 async fn closes_are_carried_across_in_both_directions() {
-    let gateway = Program::serve(&[&format!("ws://{}", websocket_server())]);
+    let gateway = Server::start(&[&format!("ws://{}", websocket_server())]);
     let mut client = dial("rfc6455", &gateway.address.to_string(), None).await;
     client.send("close".into()).await.unwrap();
     assert!(client.next().await.is_none());
@@ -305,8 +313,8 @@ async fn closes_are_carried_across_in_both_directions() {
 
 #[tokio::test]
 async fn an_upstreams_refusal_is_passed_on() {
-    let gateway = Program::serve(&[&format!("ws://{}", websocket_server())]);
-    let mut client = gateway.connect();
+    let gateway = Server::start(&[&format!("ws://{}", websocket_server())]);
+    let mut client = gateway.stream();
     let answer = tokio::task::spawn_blocking(move || {
         client
             .write_all(
@@ -326,12 +334,12 @@ async fn an_upstreams_refusal_is_passed_on() {
 #[tokio::test]
 async fn binary_to_a_text_protocol_is_a_close_or_base64_as_was_said() {
     let server = format!("ws://{}", websocket_server());
-    let closing = Program::serve(&[&server]);
+    let closing = Server::start(&[&server]);
     let mut client = dial("hixie-76", &closing.address.to_string(), None).await;
     client.send("binary".into()).await.unwrap();
     assert!(client.next().await.is_none(), "closed, not silent");
 
-    let encoding = Program::serve(&["--binary-over-text", "base64", &server]);
+    let encoding = Server::start(&["--binary-over-text", "base64", &server]);
     let mut client = dial("hixie-76", &encoding.address.to_string(), None).await;
     for (sent, expected) in [("binary", "AP8="), ("text", "text")] {
         client.send(sent.into()).await.unwrap();
@@ -345,7 +353,7 @@ async fn the_base64_subprotocol_carries_bytes_both_ways() {
         let mut reader = stream.try_clone().unwrap();
         let _ = std::io::copy(&mut reader, &mut stream);
     });
-    let gateway = Program::serve(&["--protocols", "all", &url]);
+    let gateway = Server::start(&["--protocols", "all", &url]);
     for protocol in ["hixie-75", "hixie-76", "hybi-10", "rfc6455"] {
         let address = gateway.address.to_string();
         let mut client = dial(protocol, &address, Some("base64")).await;

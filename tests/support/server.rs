@@ -1,8 +1,8 @@
 //! A `polysock serve` whose log and end are looked at.
 #![allow(dead_code, reason = "no test needs all of it")]
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -99,6 +99,51 @@ impl Server {
                 Err(error) => panic!("no `{part}` in the log ({error}):\n{}", self.log.join("\n")),
             }
         }
+    }
+
+    /// Connects, with a bound on reads and writes.
+    pub(crate) fn stream(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("the program listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("no delay");
+        stream
+    }
+
+    /// Connects and performs the opening handshake of RFC 6455.
+    pub(crate) fn websocket(&self) -> TcpStream {
+        let mut stream = self.stream();
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+            Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Version: 13\r\n\r\n";
+        let sent = stream.write_all(request.as_bytes());
+        sent.expect("room for a request");
+        // Byte by byte, so that nothing behind the head is taken.
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).expect("a complete head");
+            head.extend(byte);
+        }
+        assert!(
+            head.starts_with(b"HTTP/1.1 101 "),
+            "{}",
+            head.escape_ascii()
+        );
+        stream
+    }
+
+    /// Resident memory in bytes: now, and at its highest.
+    pub(crate) fn memory(&self) -> (usize, usize) {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).expect("the program runs");
+        let kilobytes = |name: &str| -> usize {
+            let line = status.lines().find(|line| line.starts_with(name));
+            let number = line.and_then(|line| line.split_whitespace().nth(1));
+            let number = number.and_then(|number| number.parse().ok());
+            number.expect("a number of kilobytes")
+        };
+        (kilobytes("VmRSS:") * 1024, kilobytes("VmHWM:") * 1024)
     }
 
     /// Sends a signal: `TERM`, `INT`.
