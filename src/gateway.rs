@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use polysock_protocols::{CloseCode, Rejection};
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -77,6 +78,7 @@ impl Gateway {
     pub async fn serve_connection(&self, transport: impl Transport) {
         let accepted = Accepted {
             transport: Box::new(transport),
+            incoming: BytesMut::new(),
             peer: None,
             port: None,
         };
@@ -106,6 +108,7 @@ impl Gateway {
             };
             let accepted = Accepted {
                 transport: Box::new(stream),
+                incoming: BytesMut::new(),
                 peer: Some(peer),
                 port,
             };
@@ -146,24 +149,43 @@ impl Shared {
     ) {
         let peer = accepted.peer;
         // Boxed, so that its size is not every idle connection's.
-        let sniffed = tokio::select! {
-            sniffed = Box::pin(sniff(accepted, &self.settings, &closers)) => sniffed,
-            () = stopping.cancelled() => return,
-        };
-        match sniffed {
-            Sniffed::Done => {}
-            Sniffed::Http(incoming, transport) => {
-                let pages = Arc::clone(&self.pages);
-                Box::pin(http::serve(incoming, transport, pages, stopping)).await;
+        let handshake = Box::pin(self.handshake(accepted, &closers, &stopping)).await;
+        drop((closers, stopping));
+        if let Some(handshake) = handshake {
+            let serving = self.answer(*handshake);
+            drop(self);
+            if let Err(error) = serving.await {
+                log_failure(peer, &error);
             }
-            Sniffed::WebSocket(handshake) => {
-                drop((closers, stopping));
-                let serving = self.answer(*handshake);
-                drop(self);
-                if let Err(error) = serving.await {
-                    log_failure(peer, &error);
-                }
-            }
+        }
+    }
+
+    /// The opening handshake that comes in on a connection, be it behind ordinary requests.
+    async fn handshake(
+        &self,
+        mut accepted: Accepted,
+        closers: &Shutdown,
+        stopping: &CancellationToken,
+    ) -> Option<Box<Handshake>> {
+        let (peer, port) = (accepted.peer, accepted.port);
+        loop {
+            let sniffed = tokio::select! {
+                sniffed = sniff(accepted, &self.settings, closers) => sniffed,
+                () = stopping.cancelled() => return None,
+            };
+            let (incoming, transport) = match sniffed {
+                Sniffed::Done => return None,
+                Sniffed::WebSocket(handshake) => return Some(handshake),
+                Sniffed::Http(incoming, transport) => (incoming, transport),
+            };
+            let (pages, stopping) = (Arc::clone(&self.pages), stopping.clone());
+            let (incoming, transport) = http::serve(incoming, transport, pages, stopping).await?;
+            accepted = Accepted {
+                transport,
+                incoming,
+                peer,
+                port,
+            };
         }
     }
 

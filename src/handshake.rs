@@ -69,6 +69,12 @@ impl Handshake {
         self.pending.as_ref().and_then(|pending| pending.peer)
     }
 
+    /// Who asks the connection to close at a shutdown.
+    pub(crate) fn closer(&self) -> Arc<Closer> {
+        let closer = self.pending.as_ref().map(|pending| &pending.closer);
+        closer.map(Arc::clone).unwrap_or_default()
+    }
+
     /// Accepts, and completes the handshake.
     ///
     /// # Errors

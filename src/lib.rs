@@ -52,7 +52,8 @@
 //! - Nothing a peer sends makes us panic, and nothing it only announces is reserved.
 //! - All state of a connection is in the `Connection`: no future holds a cursor.
 //! - An idle connection holds no buffer.
-//! - While 64 KiB wait to go out, nothing more is taken in.
+//! - While 64 KiB wait to go out, an application gets no more messages, and a relay takes none for
+//!   that side.
 //! - Every wait on a peer has a deadline, but for messages of an open connection.
 //!
 //! # Lexicon
@@ -95,7 +96,6 @@ pub use self::gateway::{Drained, Gateway};
 pub use self::handshake::Handshake;
 pub use self::http::Pages;
 pub use self::settings::{Origins, Settings};
-pub use self::shutdown::Shutdown;
 pub use self::transport::Transport;
 pub use self::worker::Workers;
 

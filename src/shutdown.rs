@@ -10,7 +10,7 @@ use polysock_protocols::CloseCode;
 
 /// Tells the connections that were registered with it to close. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub struct Shutdown {
+pub(crate) struct Shutdown {
     shared: Arc<Mutex<Registered>>,
 }
 
@@ -22,12 +22,12 @@ struct Registered {
 
 impl Shutdown {
     /// One that nothing is registered with.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Asks every connection, those to come included, to close with this code.
-    pub fn trigger(&self, code: CloseCode) {
+    pub(crate) fn trigger(&self, code: CloseCode) {
         let closers = {
             let mut registered = self.lock();
             registered.triggered = Some(code);

@@ -9,6 +9,7 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use polysock_protocols::{
@@ -39,6 +40,8 @@ pub(crate) enum Sniffed {
 pub(crate) struct Accepted {
     pub(crate) transport: Box<dyn Transport>,
     pub(crate) peer: Option<SocketAddr>,
+    /// What has been read already, where requests came before.
+    pub(crate) incoming: BytesMut,
     /// The port it came in on, for the Flash policy.
     pub(crate) port: Option<u16>,
 }
@@ -49,12 +52,18 @@ pub(crate) async fn sniff(
     settings: &Settings,
     shutdown: &Shutdown,
 ) -> Sniffed {
-    let deadline = Instant::now() + settings.handshake_timeout;
-    let mut incoming = BytesMut::with_capacity(1024);
+    let mut deadline = Instant::now() + settings.handshake_timeout;
+    let mut incoming = std::mem::take(&mut accepted.incoming);
+    let mut is_unread = !incoming.is_empty();
+    incoming.reserve(1024);
     let mut negotiation = Negotiation::new(&settings.protocols, settings.head);
     loop {
-        let read = timeout_at(deadline, accepted.transport.read_buf(&mut incoming));
-        match read.await {
+        let read = if std::mem::take(&mut is_unread) {
+            Ok(Ok(incoming.len()))
+        } else {
+            timeout_at(deadline, accepted.transport.read_buf(&mut incoming)).await
+        };
+        match read {
             Ok(Ok(1..)) => {}
             Ok(end) => {
                 debug!(?end, peer = ?accepted.peer, "gone before its request was complete");
@@ -69,6 +78,9 @@ pub(crate) async fn sniff(
             }
         }
         match first(&incoming) {
+            First::Unclear if incoming.starts_with(b"<") => {
+                deadline = deadline.min(Instant::now() + POLICY_TIMEOUT);
+            }
             First::Unclear => {}
             First::FlashPolicy if settings.flash_policy => {
                 send_policy(accepted);
@@ -137,6 +149,9 @@ enum First {
 
 /// The HTTP/2 connection preface (RFC 9113 §3.4), as far as it differs from any HTTP/1 request.
 const PREFACE: &[u8] = b"PRI * HTTP/2";
+
+/// How long a policy request may take from its first byte on: Flash sends it whole.
+const POLICY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long a method may be: the longest of RFC 9110 has seven letters.
 const MAX_METHOD: usize = 7;

@@ -232,7 +232,7 @@ fn says_that_a_line_is_no_text() {
     let url = format!("ws://{}/", server.address);
     let run = Run::new(&["connect", &url], Input::Bytes(b"a\n\xff\nb\n"));
     assert_eq!(run.code, Some(4));
-    assert!(run.stderr.contains("UTF-8"), "{}", run.stderr);
+    assert!(run.stderr.contains("utf-8"), "{}", run.stderr);
 }
 
 #[test]

@@ -47,8 +47,9 @@ impl KeepAlive {
         self.heard = true;
     }
 
-    /// Looks at what has come since the last look, a [`tick`](Self::tick) ago.
-    pub(crate) fn look(&mut self) -> Look {
+    /// Looks at what has come since the last look, a [`tick`](Self::tick) ago. A peer that turned
+    /// out to know no pings (hybi-01 to -03, whose framing its first byte tells) `can_ping` not.
+    pub(crate) fn look(&mut self, can_ping: bool) -> Look {
         let Some(tick) = self.tick() else {
             return Look::Well;
         };
@@ -62,7 +63,7 @@ impl KeepAlive {
         if self.idle_timeout.is_some_and(|timeout| silence >= timeout) {
             return Look::Lost(ProtocolError::Idle);
         }
-        match self.ping_interval {
+        match self.ping_interval.filter(|_| can_ping) {
             Some(interval) if silence >= interval.saturating_mul(2) => {
                 Look::Lost(ProtocolError::Unanswered)
             }

@@ -3,6 +3,8 @@
 use bytes::{Buf, BytesMut};
 
 use crate::error::HandshakeError;
+
+use crate::hixie::Hixie75;
 use crate::http::{Head, HeadLimits, HeadScanner, HeadWriter, is_host};
 use crate::protocol::{Context, Match, Opening, Protocol};
 
@@ -166,12 +168,11 @@ fn unrecognised(head: &Head) -> HandshakeError {
         (false, false, false) if has("sec-websocket-draft") => {
             HandshakeError::Keys("both are missing")
         }
-        (false, false, false)
-            if has("sec-websocket-protocol") || has("sec-websocket-extensions") =>
-        {
-            HandshakeError::Key
+        (false, false, false) if Hixie75.recognise(head) == Match::Yes => {
+            HandshakeError::Disabled("hixie-75")
         }
-        (false, false, false) => HandshakeError::Disabled("hixie-75"),
+        // A field of a later protocol, without what each of them has.
+        (false, false, false) => HandshakeError::Key,
     }
 }
 

@@ -79,6 +79,9 @@ fn what_all_protocols_demand_of_a_request() {
                 ("HTTP/1.1", "HTTP/1.0", Err(400)),
                 ("/chat", "chat", Err(400)),
                 ("/chat", "*", Err(400)),
+                ("/chat", "/chat#a", Err(400)),
+                ("/chat", "HTTP://example.com/chat", Ok(name)),
+                ("Host:", "Origin: http://a\tb\r\nHost:", Err(400)),
                 ("/chat", "http://example.com:80/chat", Ok(name)),
                 ("Host: example.com\r\n", "", Err(400)),
                 ("Host: example.com", "Host: a\r\nHost: a", Err(400)),
@@ -286,6 +289,10 @@ fn refuses_what_is_not_enabled() {
     let version = RFC6455.replace(": 13", ": 6");
     let draft = HIXIE_76.replace("Host:", "Sec-WebSocket-Draft: 1\r\nHost:");
     assert_eq!(outcome(HIXIE_75, &enabled), Err(400));
+    let stray = HIXIE_75.replace("Host:", "Sec-WebSocket-Origin: a\r\nHost:");
+    let mut negotiation = Negotiation::new(&enabled, HeadLimits::default());
+    let error = negotiation.advance(&mut BytesMut::from(&*stray), &context());
+    assert_eq!(error.err(), Some(HandshakeError::Key), "not hixie-75");
     assert_eq!(outcome(&version, &enabled), Err(426));
     assert_eq!(outcome(&draft, &enabled), Err(400));
     assert_eq!(outcome(HIXIE_76, &[protocol("rfc6455")]), Err(400));

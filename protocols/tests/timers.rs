@@ -132,6 +132,17 @@ fn a_silent_peer_is_pinged_and_given_up() {
     }
 }
 
+/// Only the first byte of such a client tells that it knows no pings.
+#[test]
+fn a_client_of_drafts_01_to_03_in_hixie_framing_is_not_pinged() {
+    for name in ["hybi-01", "hybi-02", "hybi-03"] {
+        let mut session = session(name, None, Some(20));
+        let mut src = BytesMut::from(&hex("00 69 ff")[..]);
+        assert!(session.receive(&mut src).unwrap().is_some());
+        assert_eq!(silence(&mut session), (None, None), "{name}");
+    }
+}
+
 #[test]
 fn a_peer_that_says_anything_is_there() {
     for heard in [

@@ -75,6 +75,14 @@ fn servers_of_drafts_01_to_03_also_speak_hixie_framing() {
             "{name}"
         );
     }
+    // Where both speak first, each reads what the other wrote.
+    let mut both = Joined::new("hybi-02");
+    let greeting = encode(&mut both.server, &[text("welcome")]);
+    let hello = encode(&mut both.client, &[text("hello")]);
+    let heard = decode(&mut both.client, [&greeting[..]]);
+    assert_eq!((heard.events, heard.error), (vec![text("welcome")], None));
+    let heard = decode(&mut both.server, [&hello[..]]);
+    assert_eq!((heard.events, heard.error), (vec![text("hello")], None));
 }
 
 #[test]

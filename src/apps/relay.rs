@@ -11,17 +11,21 @@ use futures_sink::Sink;
 use polysock_protocols::{
     Accept, BinaryOverText, Close, CloseCode, CloseForm, EncodeError, HandshakeError, Rejection,
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use crate::application::Application;
 use crate::connection::Connection;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
+use crate::shutdown::Closer;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// How long a side whose other has ended may take to read what waits for it.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long it may take once the gateway shuts down.
+const HURRIED_DRAIN: Duration = Duration::from_secs(1);
 
 /// The application of `polysock serve UPSTREAM`: what comes from one side goes to the other, in
 /// bounded memory whatever its size, and so do closes. A side that does not read stops the
@@ -68,8 +72,9 @@ impl Application for Relay {
                 binary_over_text: relay.binary_over_text,
                 ..Accept::default()
             };
+            let closer = handshake.closer();
             let client = handshake.accept(accept).await?;
-            Ok(join(client, upstream).await?)
+            Ok(join(client, upstream, &closer).await?)
         })
     }
 }
@@ -94,8 +99,21 @@ enum End {
 }
 
 /// Relays until one side has ended, then ends the other likewise.
-async fn join(mut client: Connection, mut upstream: Connection) -> Result<(), ConnectionError> {
+async fn join(
+    mut client: Connection,
+    mut upstream: Connection,
+    closer: &Closer,
+) -> Result<(), ConnectionError> {
+    let mut is_registered = false;
     let (end, result) = poll_fn(|cx| {
+        // Not left to the client, which is not polled while its upstream does not read.
+        if !is_registered {
+            closer.register(cx.waker());
+            is_registered = true;
+        }
+        if let Some(code) = closer.requested() {
+            client.start_close(Some(code.into()));
+        }
         if let Poll::Ready(outcome) = poll_pump(&mut client, End::Client, &mut upstream, cx) {
             return Poll::Ready(outcome);
         }
@@ -118,9 +136,17 @@ async fn join(mut client: Connection, mut upstream: Connection) -> Result<(), Co
     }
     drop(ended);
     // What has been taken from the one side is still the other's.
-    let flushed = timeout(DRAIN, poll_fn(|cx| Pin::new(&mut other).poll_flush(cx))).await;
+    let flush = timeout(DRAIN, poll_fn(|cx| Pin::new(&mut other).poll_flush(cx)));
+    let hurry = async {
+        closer.asked().await;
+        sleep(HURRIED_DRAIN).await;
+    };
+    let flushed = tokio::select! {
+        flushed = flush => flushed.unwrap_or(Ok(())),
+        () = hurry => Ok(()),
+    };
     let closed = other.close(close).await;
-    result.and(flushed.unwrap_or(Ok(()))).and(closed)
+    result.and(flushed).and(closed)
 }
 
 /// The close that tells the other side of a regular end.

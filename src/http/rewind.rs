@@ -2,9 +2,11 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Hands out what was read before, then reads on.
@@ -12,11 +14,44 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) struct Rewind<T> {
     before: Bytes,
     transport: T,
+    blocked: Blocked,
+}
+
+/// Whether something waits to be written that the transport has no room for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Blocked(Arc<AtomicBool>);
+
+impl Blocked {
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn note<T>(&self, written: Poll<T>) -> Poll<T> {
+        self.0.store(written.is_pending(), Ordering::Relaxed);
+        written
+    }
 }
 
 impl<T> Rewind<T> {
     pub(super) fn new(before: Bytes, transport: T) -> Self {
-        Self { before, transport }
+        let blocked = Blocked::default();
+        Self {
+            before,
+            transport,
+            blocked,
+        }
+    }
+
+    /// Whether writing had to wait the last time.
+    pub(super) fn is_blocked(&self) -> Blocked {
+        self.blocked.clone()
+    }
+
+    /// Ends the detour: what is to be read once more, and the transport.
+    pub(super) fn unread(self, mut head: BytesMut, rest: &[u8]) -> (BytesMut, T) {
+        head.extend_from_slice(rest);
+        head.extend_from_slice(&self.before);
+        (head, self.transport)
     }
 }
 
@@ -45,7 +80,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewind<T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().transport).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.transport).poll_write(cx, buf);
+        this.blocked.note(written)
     }
 
     fn poll_write_vectored(
@@ -53,7 +90,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Rewind<T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().transport).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.transport).poll_write_vectored(cx, bufs);
+        this.blocked.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -157,6 +157,8 @@ impl WebSocketUpstream {
         });
         let mut subprotocols = request.subprotocols.clone();
         if !self.protocol.lists_subprotocols() {
+            // Of what the client knows, the one that carries bytes over text comes first.
+            subprotocols.sort_by_key(|name| name != "base64");
             subprotocols.truncate(1);
         }
         Dial {

@@ -5,7 +5,10 @@ use memchr::memchr;
 
 use crate::error::HandshakeError;
 use crate::http::Head;
-use crate::protocol::{Dial, Request};
+use crate::protocol::{Accept, Dial, Request};
+
+/// Where a client of draft 76 says its subprotocol; some kept the name of draft 75.
+pub(super) const SUBPROTOCOL: &[&str] = &["sec-websocket-protocol", "websocket-protocol"];
 
 /// The normal form of a request.
 pub(crate) fn request(
@@ -23,9 +26,10 @@ pub(crate) fn request(
         .single("host", HandshakeError::Host)?
         .ok_or(HandshakeError::Host)?;
     let host = text(host, HandshakeError::Host)?;
-    // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS.
+    // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS, and a fragment
+    // stays with its page.
     let target = origin_form(head.target());
-    if !target.starts_with(b"/") {
+    if !target.starts_with(b"/") || target.contains(&b'#') {
         return Err(HandshakeError::Malformed("target"));
     }
     let target = text(target, HandshakeError::Malformed("target"))?;
@@ -33,6 +37,10 @@ pub(crate) fn request(
     let origin = origin
         .map(|value| text(value, HandshakeError::Origin))
         .transpose()?;
+    // A tab is the one control character that a field may have, and no origin has one.
+    if origin.as_ref().is_some_and(|origin| origin.contains('\t')) {
+        return Err(HandshakeError::Origin);
+    }
     let mut subprotocols = Vec::new();
     if let Some(raw) = subprotocol_fields.iter().find_map(|name| head.value(name)) {
         // draft-hixie-76, "WebSocket-Protocol": characters from U+0020 to U+007E, not empty.
@@ -61,13 +69,31 @@ pub(crate) fn request(
 fn origin_form(target: &[u8]) -> &[u8] {
     let Some(after) = [&b"http://"[..], b"https://", b"ws://", b"wss://"]
         .iter()
-        .find_map(|scheme| target.strip_prefix(*scheme))
+        .find_map(|scheme| {
+            let (start, after) = target.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(after)
+        })
     else {
         return target;
     };
     memchr(b'/', after)
         .and_then(|at| after.get(at..))
         .unwrap_or(b"/")
+}
+
+/// What the subprotocol field of an answer says: the client's own, of one of these names, as it
+/// came, even if that is a list, or WebKit fails. Only `base64` is named alone, as websockify does.
+pub(crate) fn echoed<'a>(
+    request: &'a Request,
+    subprotocol_fields: &'a [&'a str],
+    accept: &'a Accept,
+) -> Option<&'a [u8]> {
+    let chosen = accept.subprotocol.as_ref()?;
+    let raw = subprotocol_fields
+        .iter()
+        .find_map(|name| request.head.value(name))
+        .filter(|_| &**chosen != "base64");
+    Some(raw.unwrap_or(chosen.as_bytes()))
 }
 
 /// The URL the page typed, as its browser canonicalised it (WebKit compares the whole string):
@@ -116,7 +142,7 @@ mod tests {
         for (target, expected) in [
             ("/a?b", "/a?b"),
             ("http://h:1/a?", "/a?"),
-            ("ws://h", "/"),
+            ("WS://h", "/"),
             ("wss://h/", "/"),
             ("*", "*"),
         ] {

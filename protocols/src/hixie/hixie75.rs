@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 
-use super::handshake::{dialled_origin, dialled_subprotocol, location, request};
+use super::handshake::{dialled_origin, dialled_subprotocol, echoed, location, request};
 use super::hixie76::check_answer;
 use super::{Flavour, HixieCodec};
 use crate::base64;
@@ -28,6 +28,9 @@ const FLAVOUR: Flavour = Flavour {
 // Draft 75, "Reading the server's opening handshake": the first three lines are compared
 // literally, so "Web Socket" is two words here.
 const STATUS_LINE: &str = "HTTP/1.1 101 Web Socket Protocol Handshake";
+
+/// Where a client says its subprotocol.
+const SUBPROTOCOL: &[&str] = &["websocket-protocol"];
 
 impl Protocol for Hixie75 {
     fn name(&self) -> &'static str {
@@ -70,13 +73,7 @@ impl Protocol for Hixie75 {
         if head.is_followed() {
             return Err(HandshakeError::Early);
         }
-        let request = request(
-            self.name(),
-            context.secure,
-            &["websocket-protocol"],
-            &[','],
-            head,
-        )?;
+        let request = request(self.name(), context.secure, SUBPROTOCOL, &[','], head)?;
         let responder = Box::new(Answer {
             request: request.clone(),
             limits: context.limits,
@@ -112,7 +109,10 @@ impl Responder for Answer {
             .field("Connection", "Upgrade")
             .optional("WebSocket-Origin", self.request.origin.as_ref())
             .field("WebSocket-Location", location(&self.request))
-            .optional("WebSocket-Protocol", accept.subprotocol.as_ref())
+            .optional(
+                "WebSocket-Protocol",
+                echoed(&self.request, SUBPROTOCOL, accept),
+            )
             .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
             .finish();
         Ok(Some(base64::accepted(

@@ -6,7 +6,9 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::handshake::{dialled_origin, dialled_subprotocol, location, request};
+use super::handshake::{
+    SUBPROTOCOL, dialled_origin, dialled_subprotocol, echoed, location, request,
+};
 use super::keys::{Key, digest, key_number};
 use super::{Flavour, HixieCodec};
 use crate::base64;
@@ -115,6 +117,8 @@ fn wants_length_frames(request: &Request) -> bool {
 pub(crate) struct Handshake {
     pub(crate) request: Request,
     numbers: [u32; 2],
+    /// The subprotocol fields that are answered as they came: none where they hold a list.
+    verbatim: &'static [&'static str],
     head_is_out: bool,
 }
 
@@ -141,11 +145,13 @@ impl Handshake {
             key_number(key).map_err(HandshakeError::Keys)
         };
         let numbers = [number("sec-websocket-key1")?, number("sec-websocket-key2")?];
-        let fields = ["sec-websocket-protocol", "websocket-protocol"];
-        let request = request(protocol, context.secure, &fields, separators, head)?;
+        let request = request(protocol, context.secure, SUBPROTOCOL, separators, head)?;
+        let verbatim = Some(SUBPROTOCOL).filter(|_| separators == [',']);
+        let verbatim = verbatim.unwrap_or_default();
         Ok(Self {
             request,
             numbers,
+            verbatim,
             head_is_out: false,
         })
     }
@@ -164,12 +170,13 @@ impl Handshake {
         // digest leave in one write, which a Ruby client needs.
         if !self.head_is_out {
             self.head_is_out = true;
+            let subprotocol = echoed(&self.request, self.verbatim, accept);
             HeadWriter::new(dst, STATUS_LINE)
                 .field("Upgrade", "WebSocket")
                 .field("Connection", "Upgrade")
                 .optional("Sec-WebSocket-Origin", self.request.origin.as_ref())
                 .field("Sec-WebSocket-Location", location(&self.request))
-                .optional("Sec-WebSocket-Protocol", accept.subprotocol.as_ref())
+                .optional("Sec-WebSocket-Protocol", subprotocol)
                 .fields(more.iter().copied())
                 .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
                 .finish();
@@ -197,12 +204,9 @@ impl Responder for Answer {
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
-        let kaazing = [("X-Frame-Type", "binary")];
-        let more = if self.flavour.length_frames {
-            &kaazing[..]
-        } else {
-            &[]
-        };
+        let kaazing: &[_] = &[("X-Frame-Type", "binary")];
+        let more = self.flavour.length_frames.then_some(kaazing);
+        let more = more.unwrap_or_default();
         let complete = self.handshake.respond(accept, more, src, dst);
         let codec = || base64::accepted(HixieCodec::new(self.flavour, self.limits), accept);
         Ok(complete.then(codec))
