@@ -245,3 +245,19 @@ fn a_close_finds_its_way_out_of_an_unfinished_text() {
         Err(EncodeError::Closing)
     );
 }
+
+#[test]
+fn a_close_is_answered_with_the_code_as_it_came() {
+    // Also where we would say it with another: 1004 and 1008 have no place of their own in both.
+    for (name, code) in [("hybi-10", 1004), ("hybi-10", 1008), ("hybi-07", 1011)] {
+        let (mut session, _) = session(name, Server);
+        let [high, low] = u16::to_be_bytes(code);
+        let frame = [0x88, 0x82, 0, 0, 0, 0, high, low];
+        assert_eq!(receive(&mut session, &frame), Ok(vec![]));
+        assert_eq!(
+            drain(session.outgoing()),
+            [0x88, 2, high, low],
+            "{name} {code}"
+        );
+    }
+}

@@ -44,7 +44,7 @@ pub(crate) struct HybiCodec {
     receiving: Option<(Kind, u32)>,
     /// Whether a message is being written: its next piece is a continuation.
     sending: bool,
-    /// The body of the peer's close frame, where it is to be echoed.
+    /// What of the body of the peer's close frame is to be echoed.
     echo: Bytes,
 }
 
@@ -270,6 +270,7 @@ impl HybiCodec {
             Err(_) if strict => return Err(ProtocolError::Utf8),
             Err(_) => ByteString::new(),
         };
+        self.echo = payload.slice(..2);
         Ok(Event::Close(Some(Close { code, reason })))
     }
 }

@@ -71,6 +71,10 @@ impl HybiCodec {
             (CloseBody::Free, _) => std::mem::take(&mut self.echo),
             (CloseBody::Letter, _) if self.role == Role::Server => Bytes::from_static(b"S"),
             (CloseBody::Letter, _) => Bytes::from_static(b"C"),
+            // RFC 6455 §5.5.1: the answer has the code it answers, whatever that is in this version.
+            (CloseBody::Code { .. }, Some(_)) if !self.echo.is_empty() => {
+                std::mem::take(&mut self.echo)
+            }
             (CloseBody::Code { .. }, None) => Bytes::new(),
             (CloseBody::Code { .. }, Some(close)) => {
                 let code = self.dialect.outgoing(close.code).to_be_bytes();
