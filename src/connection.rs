@@ -120,6 +120,7 @@ impl Connection {
     /// # Errors
     ///
     /// The protocol cannot carry it, or the connection is closing.
+    #[inline]
     pub fn start_send_piece(&mut self, piece: Piece) -> Result<(), ConnectionError> {
         let outgoing = self.session.outgoing();
         if !outgoing.has_buffer() {
@@ -153,6 +154,7 @@ impl Connection {
         self.link.traffic
     }
 
+    #[inline]
     fn poll_receive<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -186,6 +188,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn is_congested(&self) -> bool {
         self.session.waiting() >= HIGH_WATER
     }
@@ -280,6 +283,7 @@ impl Connection {
     }
 
     /// Whether something can be sent, or why not.
+    #[inline]
     fn check_open(&self) -> Result<(), ConnectionError> {
         if self.link.is_up() && self.session.is_open() {
             Ok(())
@@ -318,6 +322,7 @@ impl Connection {
 impl Stream for Connection {
     type Item = Result<Message, ConnectionError>;
 
+    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         // Backpressure: answers must be on their way before more questions are looked at. (Not so
@@ -334,6 +339,7 @@ impl Sink<Message> for Connection {
     type Error = ConnectionError;
 
     /// Ready while less than 64 KiB wait to be written.
+    #[inline]
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let this = self.get_mut();
         this.check_open()?;
@@ -343,6 +349,7 @@ impl Sink<Message> for Connection {
         this.poll_drain(cx, HIGH_WATER / 2)
     }
 
+    #[inline]
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), ConnectionError> {
         self.get_mut().start_send_piece(message.into())
     }
