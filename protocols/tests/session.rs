@@ -265,7 +265,8 @@ fn a_close_is_answered_with_the_code_as_it_came() {
 #[test]
 fn a_ping_that_cannot_be_answered_in_its_framing_is_left_unanswered() {
     // A server of hybi-02 that speaks first uses `00 … FF`; its client may still send frames.
-    let (mut session, _) = session("hybi-02", Server);
+    let codec = Joined::new("hybi-02").server;
+    let mut session = Session::new(codec, SessionConfig::default());
     session.send("first".into()).unwrap();
     assert_eq!(drain(session.outgoing()), b"\x00first\xff");
     assert_eq!(receive(&mut session, &hex("02 00")), Ok(vec![]));
