@@ -1,0 +1,157 @@
+"""Servers on a core of their own, and what they use: for benches/compare."""
+
+import base64
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Server:
+    """A program on a port and a core, until it is stopped."""
+
+    running = []
+
+    def __init__(self, name, core, port, command, environment=None):
+        self.name, self.port = name, port
+        self.process = subprocess.Popen(
+            ["taskset", "-c", str(core), *map(str, command)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+        Server.running.append(self)
+        deadline = time.monotonic() + 15
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit(f"{name} does not listen") from None
+                time.sleep(0.05)
+
+    def tree(self):
+        found = [self.process.pid]
+        for pid in found:
+            for children in Path(f"/proc/{pid}/task").glob("*/children"):
+                found.extend(int(child) for child in children.read_text().split())
+        return found
+
+    def cpu(self):
+        """The seconds that its processes have run."""
+        ticks = 0
+        for pid in self.tree():
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / TICKS
+
+    def resident(self):
+        """The bytes of memory that its processes occupy."""
+        status = (Path(f"/proc/{pid}/status").read_text() for pid in self.tree())
+        return sum(int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024 for text in status)
+
+    def stop(self):
+        Server.running.remove(self)
+        self.process.terminate()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+def label(case):
+    """A case as it is written."""
+    size, in_flight, connections = case
+    return f"{size}x{in_flight}@{connections}"
+
+
+def load(polysock, core, server, case, protocol, seconds):
+    """The server's CPU microseconds for each message that `polysock bench` counted."""
+    size, in_flight, connections = case
+    command = ["taskset", "-c", str(core), polysock, "bench", f"ws://127.0.0.1:{server.port}/", "--json"]
+    command += ["--protocol", protocol, "--size", str(size), "--in-flight", str(in_flight)]
+    command += ["--connections", str(connections), "--duration", f"{round(seconds * 1000)}ms"]
+    before = server.cpu()
+    run = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds + 60)
+    used = server.cpu() - before
+    report = json.loads(run.stdout) if run.stdout else {}
+    if run.returncode != 0 or report["errors"] or report["opened"] != connections:
+        raise SystemExit(f"{server.name}, {label(case)}: {report.get('errors', 'no report')}")
+    return used / report["messages"] * 1e6
+
+
+def measure(polysock, core, cases, entries, options):
+    """The median of each case and entry; each round goes through the entries the other way."""
+    for _, server, protocol in entries:
+        load(polysock, core, server, (64, 16, 1), protocol, 0.5)
+    medians = {}
+    for case in cases:
+        runs = {name: [] for name, *_ in entries}
+        for repetition in range(options.reps):
+            for name, server, protocol in entries[:: -1 if repetition % 2 else 1]:
+                runs[name].append(load(polysock, core, server, case, protocol, options.secs))
+        medians[case] = {name: statistics.median(values) for name, values in runs.items()}
+        say(label(case) + "".join(f"  {name} {value:.2f}" for name, value in medians[case].items()))
+    return medians
+
+
+def idle(server, count):
+    """The resident bytes a connection: after its handshake, and after one message was echoed."""
+    request = (
+        f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    ).encode()
+
+    def receive(connection, complete):
+        answer = b""
+        while not complete(answer):
+            more = connection.recv(4096)
+            if not more:
+                raise SystemExit(f"{server.name} closed an idle connection")
+            answer += more
+        return answer
+
+    def open_one():
+        connection = socket.create_connection(("127.0.0.1", server.port), 10)
+        connection.sendall(request)
+        answer = receive(connection, lambda answer: b"\r\n\r\n" in answer)
+        assert answer.startswith(b"HTTP/1.1 101"), answer
+        return connection
+
+    def echo_one(connection):
+        connection.sendall(b"\x82\xc0" + bytes(4) + bytes(64))
+        receive(connection, lambda answer: len(answer) >= 66)
+
+    connections = [open_one()]
+    echo_one(connections[0])
+    before = server.resident()
+    connections += [open_one() for _ in range(count)]
+    time.sleep(0.5)
+    opened = server.resident()
+    for connection in connections[1:]:
+        echo_one(connection)
+    time.sleep(0.5)
+    used = server.resident()
+    for connection in connections:
+        connection.close()
+    return (opened - before) / count, (used - before) / count
