@@ -260,7 +260,10 @@ fn files(root: &str, extension: &str) -> Vec<PathBuf> {
         };
         for path in entries.map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
-                directories.push(path);
+                // What a nested crate has built is not ours to read.
+                if path.file_name().is_none_or(|name| name != "target") {
+                    directories.push(path);
+                }
             } else if path.extension().is_some_and(|other| other == extension) {
                 found.push(path);
             }

@@ -74,7 +74,14 @@ impl Application for Relay {
             };
             let closer = handshake.closer();
             let client = handshake.accept(accept).await?;
-            Ok(join(client, upstream, &closer).await?)
+            let mut joined = Joined {
+                client,
+                upstream,
+                closer,
+            };
+            let (end, result) = joined.relay().await;
+            // Boxed, so that what only the end needs is not part of every connection's task.
+            Ok(Box::pin(joined.end(end, result)).await?)
         })
     }
 }
@@ -98,55 +105,79 @@ enum End {
     Upstream,
 }
 
-/// Relays until one side has ended, then ends the other likewise.
-async fn join(
-    mut client: Connection,
-    mut upstream: Connection,
-    closer: &Closer,
-) -> Result<(), ConnectionError> {
-    let mut is_registered = false;
-    let (end, result) = poll_fn(|cx| {
-        // Not left to the client, which is not polled while its upstream does not read.
-        if !is_registered {
-            closer.register(cx.waker());
-            is_registered = true;
-        }
-        if let Some(code) = closer.requested() {
-            client.start_close(Some(code.into()));
-        }
-        if let Poll::Ready(outcome) = poll_pump(&mut client, End::Client, &mut upstream, cx) {
-            return Poll::Ready(outcome);
-        }
-        poll_pump(&mut upstream, End::Upstream, &mut client, cx)
-    })
-    .await;
-    let (ended, mut other) = match end {
-        End::Client => (client, upstream),
-        End::Upstream => (upstream, client),
-    };
-    let close = match &result {
-        Ok(()) => carried(&ended),
-        Err(error) => Some(code(error, end).into()),
-    };
-    debug!(?end, ?close, "relay ends");
-    if let Err(ConnectionError::Encode(EncodeError::Unsupported { .. })) = result {
-        // What one side sent is more than the other can be told: both are closed for it.
-        let (_, closed) = tokio::join!(ended.close(close.clone()), other.close(close));
-        return result.and(closed);
+/// A client and its upstream.
+struct Joined {
+    client: Connection,
+    upstream: Connection,
+    /// Asks the client's connection to close.
+    closer: Arc<Closer>,
+}
+
+impl Joined {
+    /// Relays until one side has ended: which, and how.
+    async fn relay(&mut self) -> (End, Result<(), ConnectionError>) {
+        let Self {
+            client,
+            upstream,
+            closer,
+        } = self;
+        let mut is_registered = false;
+        poll_fn(|cx| {
+            // Not left to the client, which is not polled while its upstream does not read.
+            if !is_registered {
+                closer.register(cx.waker());
+                is_registered = true;
+            }
+            if let Some(code) = closer.requested() {
+                client.start_close(Some(code.into()));
+            }
+            if let Poll::Ready(outcome) = poll_pump(client, End::Client, upstream, cx) {
+                return Poll::Ready(outcome);
+            }
+            poll_pump(upstream, End::Upstream, client, cx)
+        })
+        .await
     }
-    drop(ended);
-    // What has been taken from the one side is still the other's.
-    let flush = timeout(DRAIN, poll_fn(|cx| Pin::new(&mut other).poll_flush(cx)));
-    let hurry = async {
-        closer.asked().await;
-        sleep(HURRIED_DRAIN).await;
-    };
-    let flushed = tokio::select! {
-        flushed = flush => flushed.unwrap_or(Ok(())),
-        () = hurry => Ok(()),
-    };
-    let closed = other.close(close).await;
-    result.and(flushed).and(closed)
+
+    /// Ends the other side likewise.
+    async fn end(
+        self,
+        end: End,
+        result: Result<(), ConnectionError>,
+    ) -> Result<(), ConnectionError> {
+        let Self {
+            client,
+            upstream,
+            closer,
+        } = self;
+        let (ended, mut other) = match end {
+            End::Client => (client, upstream),
+            End::Upstream => (upstream, client),
+        };
+        let close = match &result {
+            Ok(()) => carried(&ended),
+            Err(error) => Some(code(error, end).into()),
+        };
+        debug!(?end, ?close, "relay ends");
+        if let Err(ConnectionError::Encode(EncodeError::Unsupported { .. })) = result {
+            // What one side sent is more than the other can be told: both are closed for it.
+            let (_, closed) = tokio::join!(ended.close(close.clone()), other.close(close));
+            return result.and(closed);
+        }
+        drop(ended);
+        // What has been taken from the one side is still the other's.
+        let flush = timeout(DRAIN, poll_fn(|cx| Pin::new(&mut other).poll_flush(cx)));
+        let hurry = async {
+            closer.asked().await;
+            sleep(HURRIED_DRAIN).await;
+        };
+        let flushed = tokio::select! {
+            flushed = flush => flushed.unwrap_or(Ok(())),
+            () = hurry => Ok(()),
+        };
+        let closed = other.close(close).await;
+        result.and(flushed).and(closed)
+    }
 }
 
 /// The close that tells the other side of a regular end.
