@@ -85,8 +85,9 @@ def label(case):
     return f"{size}x{in_flight}@{connections}"
 
 
-def load(polysock, core, server, case, protocol, seconds):
-    """The server's CPU microseconds for each message that `polysock bench` counted."""
+def load(polysock, core, server, case, protocol, seconds, tries=3):
+    """The server's CPU microseconds for each message that `polysock bench` counted. A run in which a
+    connection went unserved is said and done again, a few times."""
     size, in_flight, connections = case
     command = ["taskset", "-c", str(core), polysock, "bench", f"ws://127.0.0.1:{server.port}/", "--json"]
     command += ["--protocol", protocol, "--size", str(size), "--in-flight", str(in_flight)]
@@ -96,7 +97,11 @@ def load(polysock, core, server, case, protocol, seconds):
     used = server.cpu() - before
     report = json.loads(run.stdout) if run.stdout else {}
     if run.returncode != 0 or report["errors"] or report["opened"] != connections:
-        raise SystemExit(f"{server.name}, {label(case)}: {report.get('errors', 'no report')}")
+        problem = f"{server.name}, {label(case)}: {report.get('errors', 'no report')}"
+        if tries == 1:
+            raise SystemExit(problem)
+        say(f"{problem}; once more")
+        return load(polysock, core, server, case, protocol, seconds, tries - 1)
     return used / report["messages"] * 1e6
 
 
