@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::is_value_byte;
+use super::grammar::is_value_byte;
 
 /// Writes a head: the first line, fields, and with [`finish`](Self::finish) the blank line.
 #[derive(Debug)]

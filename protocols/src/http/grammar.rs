@@ -1,0 +1,127 @@
+//! The grammar of heads (RFC 9110 and 9112), in nom.
+
+use memchr::memchr;
+use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
+use nom::character::complete::{char, digit1, space0};
+use nom::combinator::{map_res, opt, recognize};
+use nom::{IResult, Parser};
+
+/// `METHOD target HTTP/1.x` or `HTTP/1.x status [reason]`, with its line end.
+pub(super) fn start_line(input: &[u8]) -> IResult<&[u8], [&[u8]; 3]> {
+    let response = |input| {
+        let (input, (version, _, status, reason)) = (
+            http_version,
+            char(' '),
+            recognize(take_while_m_n(3, 3, |byte: u8| byte.is_ascii_digit())),
+            recognize(opt((char(' '), take_while(is_value_byte)))),
+        )
+            .parse(input)?;
+        Ok((
+            input,
+            [version, status, reason.strip_prefix(b" ").unwrap_or(reason)],
+        ))
+    };
+    let request = |input| {
+        let (input, (method, _, target, _, version)) = (
+            take_while1(is_token_byte),
+            char(' '),
+            take_while1(|byte: u8| byte.is_ascii_graphic() || byte >= 0x80),
+            char(' '),
+            http_version,
+        )
+            .parse(input)?;
+        Ok((input, [method, target, version]))
+    };
+    let (input, parts) = if input.starts_with(b"HTTP/") {
+        response(input)?
+    } else {
+        request(input)?
+    };
+    let (input, _) = line_end(input)?;
+    Ok((input, parts))
+}
+
+fn http_version(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize((
+        tag("HTTP/1."),
+        take_while_m_n(1, 1, |byte: u8| byte.is_ascii_digit()),
+    ))
+    .parse(input)
+}
+
+/// `name: value`, without the white space around the value (RFC 9112 §5). A line that begins
+/// with white space, as a folded one does, has no name and fails; so does a space before the
+/// colon.
+pub(super) fn field(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
+    let (input, (name, _, _, value, _)) = (
+        take_while1(is_token_byte),
+        char(':'),
+        space0,
+        take_while(is_value_byte),
+        line_end,
+    )
+        .parse(input)?;
+    Ok((input, (name, value.trim_ascii_end())))
+}
+
+fn line_end(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    recognize((opt(char('\r')), char('\n'))).parse(input)
+}
+
+/// RFC 9110 §5.6.2: the characters of a token.
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || memchr(byte, b"!#$%&'*+-.^_`|~").is_some()
+}
+
+/// RFC 9110 §5.5: visible characters, space, tab and everything above ASCII.
+pub(super) fn is_value_byte(byte: u8) -> bool {
+    byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
+}
+
+/// Whether this is `host[:port]` (RFC 9110 §7.2) with a port from 1 to 65535.
+pub(crate) fn is_host(value: &[u8]) -> bool {
+    fn port(input: &[u8]) -> IResult<&[u8], u16> {
+        map_res(digit1, |digits| {
+            std::str::from_utf8(digits)
+                .map_err(drop)?
+                .parse::<u16>()
+                .map_err(drop)
+        })
+        .parse(input)
+    }
+    let name_byte =
+        |byte: u8| byte.is_ascii_alphanumeric() || memchr(byte, b"-._~%!$&'()*+;=").is_some();
+    let address_byte = |byte: u8| byte.is_ascii_alphanumeric() || memchr(byte, b":.%-_~").is_some();
+    let literal = recognize((
+        char::<_, nom::error::Error<&[u8]>>('['),
+        take_while1(address_byte),
+        char(']'),
+    ));
+    let name = take_while1(name_byte);
+    let parsed = (nom::branch::alt((literal, name)), opt((char(':'), port))).parse(value);
+    matches!(parsed, Ok(([], (_, None | Some((_, 1..))))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_host() {
+        for good in [
+            "a",
+            "a.b:80",
+            "127.0.0.1:65535",
+            "[::1]",
+            "[::1]:8080",
+            "xn--a_b",
+        ] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "", ":80", "a:", "a:0", "a:65536", "a:0x50", "a b", "[::1", "a/b", "a@b",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+}
