@@ -8,14 +8,13 @@
 mod support {
     pub(crate) mod client;
     pub(crate) mod command;
+    pub(crate) mod library;
     pub(crate) mod server;
 }
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::mpsc;
-use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::PROTOCOLS;
@@ -25,6 +24,7 @@ use polysock::{
 use serde_json::Value;
 
 use crate::support::command::{Input, Run};
+use crate::support::library;
 use crate::support::server::Server;
 
 const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p999", "max"];
@@ -281,23 +281,7 @@ fn serve<F>(application: impl Fn(Handshake) -> F + Send + Sync + 'static) -> Soc
 where
     F: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    let (sender, address) = mpsc::channel();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            sender.send(listener.local_addr().unwrap()).unwrap();
-            let never = std::future::pending::<()>();
-            let gateway = Gateway::new(application);
-            gateway
-                .serve(listener, never, support::server::PATIENCE)
-                .await;
-        });
-    });
-    address.recv().unwrap()
+    library::serve(Gateway::new(application))
 }
 
 async fn accept(handshake: Handshake) -> Result<Connection, BoxError> {

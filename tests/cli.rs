@@ -8,11 +8,11 @@
 mod support {
     pub(crate) mod client;
     pub(crate) mod command;
+    pub(crate) mod library;
     pub(crate) mod server;
 }
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::mpsc;
 use std::thread;
 
 use polysock::protocols::PROTOCOLS;
@@ -23,6 +23,7 @@ use crate::support::client::{
     Client, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, frame, versioned, with,
 };
 use crate::support::command::{Input, Run};
+use crate::support::library;
 use crate::support::server::{PATIENCE, Server};
 
 /// No input at all.
@@ -315,20 +316,7 @@ fn closing_server(code: u16) -> SocketAddr {
         ..polysock::Settings::default()
     };
     let gateway = Gateway::with_settings(application, settings, polysock::Pages::default());
-    let (sender, bound) = mpsc::channel();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            sender.send(listener.local_addr().unwrap()).unwrap();
-            let never = std::future::pending();
-            gateway.serve(listener, never, PATIENCE).await
-        })
-    });
-    bound.recv_timeout(PATIENCE).unwrap()
+    library::serve(gateway)
 }
 
 #[test]

@@ -7,6 +7,7 @@
 
 mod support {
     pub(crate) mod client;
+    pub(crate) mod library;
     pub(crate) mod server;
 }
 
@@ -21,6 +22,7 @@ use polysock::protocols::Dial;
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 use polysock::{Accept, Close, CloseCode, Gateway, Handshake, Message, Side};
 
+use crate::support::library;
 use crate::support::server::{PATIENCE, Server};
 
 const MIB: usize = 1024 * 1024;
@@ -237,27 +239,11 @@ async fn obey(handshake: Handshake) -> Result<(), polysock::BoxError> {
 
 /// A server of our own library, which outlives the test's runtime.
 fn websocket_server() -> std::net::SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let settings = polysock::Settings {
-                protocols: polysock::protocols::PROTOCOLS.to_vec(),
-                ..Default::default()
-            };
-            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            let gateway = Gateway::with_settings(obey, settings, Default::default());
-            gateway
-                .serve(listener, std::future::pending(), Duration::ZERO)
-                .await
-        })
-    });
-    address
+    let settings = polysock::Settings {
+        protocols: polysock::protocols::PROTOCOLS.to_vec(),
+        ..Default::default()
+    };
+    library::serve(Gateway::with_settings(obey, settings, Default::default()))
 }
 
 async fn dial(protocol: &str, address: &str, subprotocol: Option<&str>) -> polysock::Connection {
