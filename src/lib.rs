@@ -84,13 +84,13 @@ mod worker;
 
 pub use polysock_protocols as protocols;
 pub use polysock_protocols::{
-    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Kind, Message, Piece,
-    Rejection, Request, Side,
+    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Kind, Message, MessageRef,
+    Piece, Rejection, Request, Side,
 };
 
 pub use self::access_log::Traffic;
 pub use self::application::Application;
-pub use self::connection::Connection;
+pub use self::connection::{Answers, Connection};
 pub use self::error::{BoxError, ConnectionError};
 pub use self::gateway::{Drained, Gateway};
 pub use self::handshake::Handshake;

@@ -1,7 +1,7 @@
 //! A transport with the buffers of its two directions.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
@@ -24,6 +24,8 @@ pub(crate) struct Link {
     pooled: bool,
     /// Whether our direction of the transport has been ended.
     is_shut: bool,
+    /// Bytes read without a pause.
+    turn: usize,
     pub(crate) traffic: Traffic,
 }
 
@@ -35,12 +37,23 @@ impl Link {
             incoming,
             pooled: false,
             is_shut: false,
+            turn: 0,
             traffic: Traffic::default(),
         }
     }
 
     pub(crate) fn is_up(&self) -> bool {
         self.transport.is_some()
+    }
+
+    /// Ready while this connection may go on reading. Once it has read its share without a pause,
+    /// the other connections of the thread have their turn.
+    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.turn < buffers::READ {
+            return Poll::Ready(());
+        }
+        self.pause();
+        pin!(tokio::task::yield_now()).poll(cx)
     }
 
     /// Reads once; 0 is the end. While there is nothing to read, no buffer is held.
@@ -61,18 +74,27 @@ impl Link {
         }
         let read = poll_read_buf(Pin::new(transport), cx, incoming);
         match &read {
-            Poll::Ready(Ok(count)) => self.traffic.received += *count as u64,
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => {
-                // What is left is the beginning of a header at most: it gets a buffer of its own.
-                let rest = BytesMut::from(&incoming[..]);
-                let mut buffer = std::mem::replace(incoming, rest);
-                buffer.clear();
-                buffers::give_read(buffer);
-                self.pooled = false;
+            Poll::Ready(Ok(count)) => {
+                self.turn += *count;
+                self.traffic.received += *count as u64;
             }
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => self.pause(),
         }
         read
+    }
+
+    /// Gives the buffer back until there is something to read again.
+    fn pause(&mut self) {
+        self.turn = 0;
+        if self.pooled {
+            // What is left is the beginning of a header at most: it gets a buffer of its own.
+            let rest = BytesMut::from(&self.incoming[..]);
+            let mut buffer = std::mem::replace(&mut self.incoming, rest);
+            buffer.clear();
+            buffers::give_read(buffer);
+            self.pooled = false;
+        }
     }
 
     /// Writes out everything that waits.

@@ -1,9 +1,9 @@
 //! How the connections of a gateway are told to go.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Poll, Waker};
+use std::task::{Poll, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 use polysock_protocols::CloseCode;
@@ -68,7 +68,22 @@ impl Shutdown {
 pub(crate) struct Closer {
     /// The close code, or zero while there is no request.
     code: AtomicU16,
+    /// Whether the connection's timer has run down.
+    rang: AtomicBool,
     waker: AtomicWaker,
+}
+
+/// As a timer's waker, a closer remembers that it was the timer: the connection need not look at
+/// it whenever it is woken.
+impl Wake for Closer {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.rang.store(true, Ordering::Release);
+        self.waker.wake();
+    }
 }
 
 impl Closer {
@@ -94,7 +109,12 @@ impl Closer {
         .await;
     }
 
-    /// Whom to wake on a request.
+    /// Whether the timer has run down since it was asked last.
+    pub(crate) fn take_ring(&self) -> bool {
+        self.rang.load(Ordering::Acquire) && self.rang.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whom to wake on a request, and when the timer runs down.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }

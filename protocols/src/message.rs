@@ -55,6 +55,72 @@ impl fmt::Debug for Message {
     }
 }
 
+/// A message that may be lent: a short one lies where it was read, and taking it costs neither a
+/// copy nor an allocation.
+#[derive(Clone)]
+pub enum MessageRef<'a> {
+    /// UTF-8 text, lent.
+    Text(&'a str),
+    /// Any bytes, lent.
+    Binary(&'a [u8]),
+    /// A message that is long, or came in pieces.
+    Owned(Message),
+}
+
+impl MessageRef<'_> {
+    /// The payload, whichever kind it is of.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+            Self::Owned(message) => message.as_bytes(),
+        }
+    }
+
+    /// The text, if this is a text message.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+            Self::Owned(message) => message.as_text(),
+        }
+    }
+
+    /// The message, copied if it was lent.
+    pub fn into_owned(self) -> Message {
+        match self {
+            Self::Text(text) => Message::text(text),
+            Self::Binary(bytes) => Message::Binary(Bytes::copy_from_slice(bytes)),
+            Self::Owned(message) => message,
+        }
+    }
+}
+
+impl fmt::Debug for MessageRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.clone().into_owned().fmt(f)
+    }
+}
+
+impl From<Message> for MessageRef<'_> {
+    fn from(message: Message) -> Self {
+        Self::Owned(message)
+    }
+}
+
+impl<'a> From<&'a str> for MessageRef<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for MessageRef<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
 impl From<&str> for Message {
     fn from(text: &str) -> Self {
         Self::Text(ByteString::from(text))

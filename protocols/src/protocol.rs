@@ -16,7 +16,7 @@ use bytestring::ByteString;
 
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
-use crate::message::Event;
+use crate::message::{Event, Kind, Piece};
 use crate::write_buf::WriteBuf;
 
 /// A WebSocket protocol: one draft, or the RFC.
@@ -295,8 +295,45 @@ pub trait Codec: fmt::Debug + Send {
     /// The protocol cannot express the event; nothing was appended then.
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
+    /// Takes a short cut where `src` begins with a whole short message: unmasks it where it lies.
+    /// `None` where anything else comes next, which [`decode`](Self::decode) takes; nothing was
+    /// changed then. Text is not validated.
+    fn decode_short(&mut self, _src: &mut [u8]) -> Option<Short> {
+        None
+    }
+
+    /// Appends a whole message by copying it; otherwise as [`encode`](Self::encode).
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Self::encode).
+    fn encode_short(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        dst: &mut WriteBuf,
+    ) -> Result<(), EncodeError> {
+        let payload = Bytes::copy_from_slice(payload);
+        let end = true;
+        self.encode(Event::Data(Piece { kind, payload, end }), dst)
+    }
+
     /// What can be sent; fixed once the handshake is complete.
     fn capabilities(&self) -> Capabilities;
+}
+
+/// Where a short message lies that was decoded in place. "Short" is what is cheaper to copy than
+/// to share: less than 4 KiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// Text or binary.
+    pub kind: Kind,
+    /// Where its payload begins.
+    pub start: u16,
+    /// Where its payload ends.
+    pub end: u16,
+    /// Where its frame ends.
+    pub frame_end: u16,
 }
 
 impl Codec for Box<dyn Codec> {
@@ -306,6 +343,21 @@ impl Codec for Box<dyn Codec> {
 
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
         (**self).encode(event, dst)
+    }
+
+    #[inline]
+    fn decode_short(&mut self, src: &mut [u8]) -> Option<Short> {
+        (**self).decode_short(src)
+    }
+
+    #[inline]
+    fn encode_short(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        dst: &mut WriteBuf,
+    ) -> Result<(), EncodeError> {
+        (**self).encode_short(kind, payload, dst)
     }
 
     fn capabilities(&self) -> Capabilities {

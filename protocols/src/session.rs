@@ -11,6 +11,8 @@
 //! Nothing here reads a clock. [`Session::timer`] names what to wait for and how long; whoever
 //! owns the session waits, and calls [`Session::handle_timeout`].
 
+mod lent;
+
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};

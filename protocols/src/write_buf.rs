@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 
 /// Payloads of this many bytes and more are chained instead of copied: below, a copy costs less
 /// than one more slice in a vectored write (measured with 1 KiB: a fifth of the whole echo).
-const CHAIN: usize = 4096;
+pub(crate) const CHAIN: usize = 4096;
 
 /// Once this many bytes have been written and are half of what was copied, they are dropped: a
 /// buffer that is never quite empty must not keep all that went through it.
@@ -84,6 +84,15 @@ impl WriteBuf {
             self.chained_len = self.chained_len.saturating_add(payload.len());
             self.chained.push_back((self.copied.len(), payload));
         }
+    }
+
+    /// Appends copies of a header and what follows it.
+    #[inline]
+    pub fn put_both(&mut self, header: &[u8], payload: &[u8]) {
+        self.copied
+            .reserve(header.len().saturating_add(payload.len()));
+        self.copied.extend_from_slice(header);
+        self.copied.extend_from_slice(payload);
     }
 
     /// Appends a copy and returns it, to be changed in place.

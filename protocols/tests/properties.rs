@@ -10,9 +10,11 @@
 mod strategies;
 mod support;
 
+use bytes::{Buf, BytesMut};
 use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
-use polysock_protocols::{Match, Message, PROTOCOLS, Protocol, Session, SessionConfig};
-use proptest::collection::vec;
+use polysock_protocols::{
+    Event, Kind, Match, Message, MessageRef, PROTOCOLS, Piece, Protocol, Session, SessionConfig,
+};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -47,6 +49,24 @@ const FIELDS: &[&str] = &[
 
 /// The protocols whose requests end with eight bytes, which may be held back.
 const WITH_BODY: &[&str] = &["hixie-76", "hybi-01", "hybi-02", "hybi-03"];
+
+/// What a piece can be sent as, if it is the last of its message.
+fn message(piece: &Piece) -> Option<Message> {
+    let payload = piece.payload.clone();
+    match piece.kind {
+        _ if !piece.end => None,
+        // Pieces may be cut inside a character.
+        Kind::Text => payload.try_into().ok().map(Message::Text),
+        Kind::Binary => Some(Message::Binary(payload)),
+    }
+}
+
+fn lent(message: &Message) -> MessageRef<'_> {
+    match message {
+        Message::Text(text) => MessageRef::Text(text),
+        Message::Binary(bytes) => MessageRef::Binary(bytes),
+    }
+}
 
 fn config() -> ProptestConfig {
     ProptestConfig {
@@ -86,24 +106,42 @@ proptest! {
     }
 
     #[test]
-    fn sessions_exchange_messages_however_they_are_cut(
+    fn sessions_exchange_messages_however_they_are_cut_sent_and_taken(
         (protocol, sender) in connection(),
-        texts in vec(any::<String>(), 0..10),
+        (sends, _) in sends(),
         sizes in chunks(),
+        (sends_lent, takes_lent) in any::<(bool, bool)>(),
     ) {
         let (from, to) = Joined::new(protocol.name()).settled().ends(sender);
         let mut from = Session::new(from, SessionConfig::default());
         let mut to = Session::new(to, SessionConfig::default());
-        let sent: Vec<Message> = texts.into_iter().map(Message::from).collect();
-        for message in &sent {
-            from.send(message.clone()).unwrap();
+        let mut sent = Vec::new();
+        for event in events(protocol, &sends) {
+            let Event::Data(piece) = event else { continue };
+            match message(&piece) {
+                Some(message) if sends_lent => from.send_ref(lent(&message)).unwrap(),
+                _ => from.send_piece(piece.clone()).unwrap(),
+            }
+            sent.push(Event::Data(piece));
         }
+        let sent: Vec<_> = merge(sent).iter().filter_map(|event| match event {
+            Event::Data(piece) => message(piece),
+            _ => None,
+        }).collect();
         let bytes = drain(from.outgoing());
-        let (mut src, mut received) = (bytes::BytesMut::new(), Vec::new());
+        let (mut src, mut received) = (BytesMut::new(), Vec::new());
         for chunk in cut(&bytes, &sizes) {
             src.extend_from_slice(chunk);
-            while let Some(message) = to.receive(&mut src).unwrap() {
-                received.push(message);
+            loop {
+                let short = if takes_lent { to.receive_short(&mut src).unwrap() } else { None };
+                if let Some((message, len)) = short {
+                    received.push(message.into_owned());
+                    src.advance(len);
+                } else if let Some(message) = to.receive(&mut src).unwrap() {
+                    received.push(message);
+                } else {
+                    break;
+                }
             }
         }
         prop_assert_eq!(received, sent);

@@ -1,6 +1,5 @@
 //! Sends every message back.
 
-use futures_util::{SinkExt, StreamExt};
 use polysock_protocols::Accept;
 
 use crate::error::BoxError;
@@ -14,9 +13,7 @@ use crate::handshake::Handshake;
 pub async fn echo(handshake: Handshake) -> Result<(), BoxError> {
     let accept = Accept::first_offered(handshake.request());
     let mut connection = handshake.accept(accept).await?;
-    while let Some(message) = connection.next().await.transpose()? {
-        // Fed, not sent: the answers to all messages of one read leave in one write.
-        connection.feed(message).await?;
-    }
-    Ok(())
+    connection
+        .answer(|message, answers| Ok(answers.send(message)?))
+        .await
 }

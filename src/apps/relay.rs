@@ -215,6 +215,11 @@ fn poll_pump(
         if let Err(error) = ready!(Pin::new(&mut *to).poll_ready(cx)) {
             return Poll::Ready((to_end, Err(error)));
         }
+        match from.lend_short(|message, _| to.send_lent(message)) {
+            Some(Err(error)) => return Poll::Ready((from_end, Err(error))),
+            Some(Ok(())) => continue,
+            None => {}
+        }
         match from.poll_piece(cx) {
             Poll::Ready(Some(Ok(piece))) => {
                 if let Err(error) = to.start_send_piece(piece) {

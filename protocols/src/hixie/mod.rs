@@ -22,8 +22,8 @@ pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece};
-use crate::protocol::{Capabilities, CloseForm, Codec, Limits};
-use crate::write_buf::WriteBuf;
+use crate::protocol::{Capabilities, CloseForm, Codec, Limits, Short};
+use crate::write_buf::{CHAIN, WriteBuf};
 
 /// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be
 /// read for ever (CVE-2026-54463).
@@ -299,6 +299,37 @@ impl Codec for HixieCodec {
             }
         }
         Ok(())
+    }
+
+    fn decode_short(&mut self, src: &mut [u8]) -> Option<Short> {
+        let (State::Type, [0x00, rest @ ..]) = (self.state, &*src) else {
+            return None;
+        };
+        let window = rest.get(..CHAIN).unwrap_or(rest);
+        let len = u16::try_from(memchr(0xff, window)?).ok()?;
+        let end = len.saturating_add(1);
+        Some(Short {
+            kind: Kind::Text,
+            start: 1,
+            end,
+            frame_end: end.saturating_add(1),
+        })
+    }
+
+    fn encode_short(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        dst: &mut WriteBuf,
+    ) -> Result<(), EncodeError> {
+        if kind == Kind::Text && self.held.is_none() {
+            dst.put_both(&[0x00], payload);
+            dst.put_u8(0xff);
+            return Ok(());
+        }
+        let payload = Bytes::copy_from_slice(payload);
+        let end = true;
+        self.encode(Event::Data(Piece { kind, payload, end }), dst)
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -57,9 +57,15 @@ pub(crate) fn masking_key(key: &[u8], nonce: &[u8]) -> [u8; 20] {
 pub(super) fn xor(bytes: &mut [u8], key: [u8; 4]) {
     let key = u32::from_le_bytes(key);
     let wide = u64::from(key) << 32 | u64::from(key);
-    let (blocks, rest) = bytes.as_chunks_mut::<8>();
+    let (blocks, rest) = bytes.as_chunks_mut::<32>();
     for block in blocks {
-        *block = (u64::from_le_bytes(*block) ^ wide).to_le_bytes();
+        for word in block.as_chunks_mut::<8>().0 {
+            *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
+        }
+    }
+    let (words, rest) = rest.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
     }
     for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
         *byte ^= key;

@@ -22,8 +22,8 @@ use self::frame::{Header, MAX_HEADER};
 use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Close, Event, Kind, Piece};
-use crate::protocol::{Capabilities, Codec, Context, Limits, Role};
-use crate::write_buf::WriteBuf;
+use crate::protocol::{Capabilities, Codec, Context, Limits, Role, Short};
+use crate::write_buf::{CHAIN, WriteBuf};
 
 /// Reads and writes frames.
 #[derive(Debug)]
@@ -98,35 +98,6 @@ impl HybiCodec {
             Some(masking_key) => Mask::of_frame(key, masking_key),
             None => Mask::Four(key),
         }
-    }
-
-    /// Takes the frame that nearly every frame is off `src`, if it is the next: a whole message
-    /// in a frame of up to 125 bytes that is all there. Half the cost of the way through
-    /// [`begin`](Self::begin), which has all the rules; what does not fit goes there.
-    #[inline]
-    fn short_message(&mut self, src: &mut BytesMut) -> Option<Event> {
-        let [first, second, a, b, c, d, rest @ ..] = &**src else {
-            return None;
-        };
-        let (fin, top_bit, len) = (first & 0x80 != 0, second & 0x80 != 0, second & 0x7f);
-        let opcodes = self.dialect.opcodes;
-        let kind = match first & 0x7f {
-            opcode if opcode == opcodes.text => Kind::Text,
-            opcode if opcode == opcodes.binary => Kind::Binary,
-            _ => return None,
-        };
-        let fits = len < 126 && usize::from(len) <= rest.len();
-        let ours = self.incoming == Masking::Payload && self.receiving.is_none();
-        if !(fin && top_bit && fits && ours && u64::from(len) <= self.limits.frame) {
-            return None;
-        }
-        let key = [*a, *b, *c, *d];
-        src.advance(6);
-        let mut payload = src.split_to(usize::from(len));
-        mask::xor(&mut payload, key);
-        let payload = payload.freeze();
-        let end = true;
-        Some(Event::Data(Piece { kind, payload, end }))
     }
 
     /// Reads a header with its mask; leaves `src` untouched while bytes are missing.
@@ -277,10 +248,12 @@ impl HybiCodec {
 
 impl Codec for HybiCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        if self.frame.is_none()
-            && let Some(message) = self.short_message(src)
-        {
-            return Ok(Some(message));
+        if let Some(short) = self.decode_short(src) {
+            let (kind, end) = (short.kind, true);
+            src.advance(usize::from(short.start));
+            let len = short.end.saturating_sub(short.start);
+            let payload = src.split_to(usize::from(len)).freeze();
+            return Ok(Some(Event::Data(Piece { kind, payload, end })));
         }
         loop {
             let mut frame = match self.frame.take() {
@@ -321,6 +294,60 @@ impl Codec for HybiCodec {
 
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
         self.write_event(event, dst)
+    }
+
+    /// What nearly every frame is: a whole message, all there. A fraction of the cost of the way
+    /// through [`begin`](HybiCodec::begin), which has all the rules; what does not fit goes there.
+    #[inline]
+    fn decode_short(&mut self, src: &mut [u8]) -> Option<Short> {
+        let [first, second, rest @ ..] = &*src else {
+            return None;
+        };
+        let opcodes = &self.dialect.opcodes;
+        let kind = match first ^ 0x80 {
+            opcode if opcode == opcodes.text => Kind::Text,
+            opcode if opcode == opcodes.binary => Kind::Binary,
+            _ => return None,
+        };
+        let (len, header) = match (second & 0x7f, rest) {
+            (len @ 0..=125, _) => (u16::from(len), 2u16),
+            (126, [high, low, ..]) => (u16::from_be_bytes([*high, *low]), 4),
+            _ => return None,
+        };
+        let (key, masked) = match self.incoming {
+            Masking::Payload => (src.get(usize::from(header)..)?.first_chunk::<4>(), true),
+            Masking::None => (None, false),
+            Masking::Frame | Masking::DerivedFrame => return None,
+        };
+        let starts = self.frame.is_none() && self.receiving.is_none();
+        let fits = usize::from(len) < CHAIN && u64::from(len) <= self.limits.frame;
+        let as_is = self.dialect.first_bit == FirstBit::Fin && (second & 0x80 != 0) == masked;
+        if !(starts && fits && as_is) {
+            return None;
+        }
+        let key = key.copied();
+        let start = header.saturating_add(if masked { 4 } else { 0 });
+        let end = start.saturating_add(len);
+        let payload = src.get_mut(usize::from(start)..usize::from(end))?;
+        if let Some(key) = key {
+            mask::xor(payload, key);
+        }
+        Some(Short {
+            kind,
+            start,
+            end,
+            frame_end: end,
+        })
+    }
+
+    fn encode_short(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        dst: &mut WriteBuf,
+    ) -> Result<(), EncodeError> {
+        self.write_last(kind, payload, dst);
+        Ok(())
     }
 
     fn capabilities(&self) -> Capabilities {

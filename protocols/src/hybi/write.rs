@@ -3,11 +3,12 @@
 use bytes::Bytes;
 
 use super::frame::{Header, MAX_HEADER};
+use super::mask::Mask;
 use super::{CloseBody, FirstBit, HybiCodec, Masking};
 use crate::error::EncodeError;
 use crate::message::{Close, Event, Kind, Piece};
 use crate::protocol::Role;
-use crate::write_buf::WriteBuf;
+use crate::write_buf::{CHAIN, WriteBuf};
 
 impl HybiCodec {
     #[inline]
@@ -18,52 +19,63 @@ impl HybiCodec {
     ) -> Result<(), EncodeError> {
         let opcodes = self.dialect.opcodes;
         match event {
-            Event::Data(piece) if self.is_short_message(&piece) => {
-                let opcode = match piece.kind {
-                    Kind::Text => opcodes.text,
-                    Kind::Binary => opcodes.binary,
-                };
-                let [.., len] = piece.payload.len().to_be_bytes();
-                dst.put_slice(&[0x80 | opcode, len]);
-                dst.put_slice(&piece.payload);
-            }
-            Event::Data(piece) => {
-                // An empty piece in the middle needs no frame.
-                if piece.payload.is_empty() && !piece.end {
-                    return Ok(());
-                }
-                let opcode = match (self.sending, piece.kind) {
-                    (true, _) => 0,
-                    (false, Kind::Text) => opcodes.text,
-                    (false, Kind::Binary) => opcodes.binary,
-                };
-                self.sending = !piece.end;
-                self.write(opcode, piece.end, piece.payload, dst);
-            }
+            Event::Data(piece) => self.write_piece(piece, dst),
             Event::Ping(payload) | Event::Pong(payload)
                 if payload.len() as u64 > opcodes.max_control =>
             {
                 return Err(EncodeError::ControlTooLong(payload.len()));
             }
-            Event::Ping(payload) => self.write(opcodes.ping, true, payload, dst),
-            Event::Pong(payload) => self.write(opcodes.pong, true, payload, dst),
+            Event::Ping(payload) => self.write(opcodes.ping, true, &payload, dst),
+            Event::Pong(payload) => self.write(opcodes.pong, true, &payload, dst),
             Event::Close(close) => {
                 let body = self.close_body(close);
-                self.write(opcodes.close, true, body, dst);
+                self.write(opcodes.close, true, &body, dst);
             }
         }
         Ok(())
     }
 
-    /// Whether this is what nearly every message of a server is: whole, short and not masked. It
-    /// is written for half the cost of the general way.
+    fn write_piece(&mut self, piece: Piece, dst: &mut WriteBuf) {
+        if piece.payload.len() < CHAIN {
+            if piece.end {
+                self.write_last(piece.kind, &piece.payload, dst);
+            } else if !piece.payload.is_empty() {
+                // An empty piece in the middle needs no frame.
+                let opcode = self.data_opcode(piece.kind, false);
+                self.write(opcode, false, &piece.payload, dst);
+            }
+            return;
+        }
+        let opcode = self.data_opcode(piece.kind, piece.end);
+        match self.write_header(opcode, piece.end, piece.payload.len(), dst) {
+            Mask::None => dst.put(piece.payload),
+            mut mask => mask.apply(dst.put_mut(&piece.payload)),
+        }
+    }
+
+    /// Writes a whole message, or the end of one that has begun, by copying it.
     #[inline]
-    fn is_short_message(&self, piece: &Piece) -> bool {
-        piece.end
-            && piece.payload.len() < 126
-            && !self.sending
-            && self.outgoing == Masking::None
-            && self.dialect.first_bit == FirstBit::Fin
+    pub(super) fn write_last(&mut self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) {
+        let opcode = self.data_opcode(kind, true);
+        let [.., len] = payload.len().to_be_bytes();
+        let plain = self.outgoing == Masking::None && self.dialect.first_bit == FirstBit::Fin;
+        if plain && payload.len() < 126 {
+            // What nearly every frame of a server is, at half the cost of the general way.
+            dst.put_both(&[0x80 | opcode, len], payload);
+        } else {
+            self.write(opcode, true, payload, dst);
+        }
+    }
+
+    /// The opcode of the next frame of a message.
+    #[inline]
+    fn data_opcode(&mut self, kind: Kind, last: bool) -> u8 {
+        let opcodes = &self.dialect.opcodes;
+        match (std::mem::replace(&mut self.sending, !last), kind) {
+            (true, _) => 0,
+            (false, Kind::Text) => opcodes.text,
+            (false, Kind::Binary) => opcodes.binary,
+        }
     }
 
     fn close_body(&mut self, close: Option<Close>) -> Bytes {
@@ -84,38 +96,41 @@ impl HybiCodec {
         }
     }
 
-    fn write(&mut self, opcode: u8, last: bool, payload: Bytes, dst: &mut WriteBuf) {
+    /// Writes a frame by copying its payload.
+    fn write(&mut self, opcode: u8, last: bool, payload: &[u8], dst: &mut WriteBuf) {
+        match self.write_header(opcode, last, payload.len(), dst) {
+            Mask::None => dst.put_slice(payload),
+            mut mask => mask.apply(dst.put_mut(payload)),
+        }
+    }
+
+    /// Writes what stands before a payload; returns what masks it.
+    fn write_header(&mut self, opcode: u8, last: bool, len: usize, dst: &mut WriteBuf) -> Mask {
         let masking = self.outgoing;
-        let first_bit = (self.dialect.first_bit == FirstBit::Fin) == last;
-        let top_bit = masking == Masking::Payload;
-        let len = payload.len() as u64;
         let header = Header {
-            first_bit,
+            first_bit: (self.dialect.first_bit == FirstBit::Fin) == last,
             reserved: 0,
             opcode,
-            top_bit,
-            len,
+            top_bit: masking == Masking::Payload,
+            len: len as u64,
         };
         let mut bytes = [0; MAX_HEADER];
         let taken = header.write(&mut bytes);
         let header = bytes.get_mut(..taken).unwrap_or_default();
         if masking == Masking::None {
             dst.put_slice(header);
-            dst.put(payload);
-            return;
+            return Mask::None;
         }
         // RFC 6455 §5.3: a fresh, unpredictable key for each frame.
         let mut key = [0; 4];
         (self.entropy)(&mut key);
         let mut mask = self.frame_mask(key);
         if masking == Masking::Payload {
-            dst.put_slice(header);
-            dst.put_slice(&key);
+            dst.put_both(header, &key);
         } else {
             mask.apply(header);
-            dst.put_slice(&key);
-            dst.put_slice(header);
+            dst.put_both(&key, header);
         }
-        mask.apply(dst.put_mut(&payload));
+        mask
     }
 }

@@ -1,5 +1,7 @@
 //! The one connection type: a transport and a session.
 
+mod answers;
+
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -16,8 +18,9 @@ use polysock_protocols::{
 };
 use tokio::time::Sleep;
 
+pub use self::answers::Answers;
+use self::answers::{is_congested, lend_buffer};
 use crate::access_log::{AccessLog, Traffic};
-use crate::buffers;
 use crate::error::ConnectionError;
 use crate::link::Link;
 use crate::shutdown::Closer;
@@ -44,7 +47,9 @@ pub struct Connection {
     info: Info,
     closer: Arc<Closer>,
     timer: Option<ArmedTimer>,
-    /// The task that the closer and the timer wake.
+    /// Whether the closer's request has been heeded.
+    has_heeded: bool,
+    /// The task that the closer wakes, also on behalf of the timer.
     waker: Option<Waker>,
     /// An error that is handed out once the close frame that names it is written.
     failure: Option<ConnectionError>,
@@ -81,6 +86,7 @@ impl Connection {
             info,
             closer,
             timer: None,
+            has_heeded: false,
             waker: None,
             failure: None,
         }
@@ -122,10 +128,7 @@ impl Connection {
     /// The protocol cannot carry it, or the connection is closing.
     #[inline]
     pub fn start_send_piece(&mut self, piece: Piece) -> Result<(), ConnectionError> {
-        let outgoing = self.session.outgoing();
-        if !outgoing.has_buffer() {
-            outgoing.lend_buffer(buffers::take_write());
-        }
+        lend_buffer(&mut self.session);
         Ok(self.session.send_piece(piece)?)
     }
 
@@ -179,6 +182,7 @@ impl Connection {
                 }
                 Poll::Pending => {}
             }
+            ready!(self.link.poll_turn(cx));
             match self.link.poll_read(cx) {
                 Poll::Ready(Ok(0)) => self.end_of_stream(),
                 Poll::Ready(Ok(_)) => {}
@@ -190,11 +194,14 @@ impl Connection {
 
     #[inline]
     fn is_congested(&self) -> bool {
-        self.session.waiting() >= HIGH_WATER
+        is_congested(&self.session)
     }
 
     fn heed_closer(&mut self) {
-        if let Some(code) = self.closer.requested() {
+        if let (false, Some(code)) = (self.has_heeded, self.closer.requested()) {
+            self.has_heeded = true;
+            // A closer wakes a waker once.
+            self.waker = None;
             self.session.close(Some(code.into()));
         }
     }
@@ -219,11 +226,10 @@ impl Connection {
     /// Waits for the timer and the closer; ready when one of them had something to say.
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let same = |waker: &Waker| waker.will_wake(cx.waker());
-        let moved = !self.waker.as_ref().is_some_and(same);
-        if moved {
+        if !self.waker.as_ref().is_some_and(same) {
             self.waker = Some(cx.waker().clone());
             self.closer.register(cx.waker());
-            if self.session.is_open() && self.closer.requested().is_some() {
+            if !self.has_heeded && self.closer.requested().is_some() {
                 return Poll::Ready(());
             }
         }
@@ -232,9 +238,8 @@ impl Connection {
             return Poll::Pending;
         };
         let armed = match &mut self.timer {
-            // An armed timer wakes the task that polled it: to poll it again is needless.
             Some(armed) if armed.timer == timer => {
-                if !moved && !armed.sleep.is_elapsed() {
+                if !self.closer.take_ring() {
                     return Poll::Pending;
                 }
                 armed
@@ -245,6 +250,9 @@ impl Connection {
                 other.insert(ArmedTimer { timer, sleep })
             }
         };
+        self.closer.register(cx.waker());
+        let ring = Waker::from(Arc::clone(&self.closer));
+        let cx = &mut Context::from_waker(&ring);
         ready!(armed.sleep.as_mut().poll(cx));
         self.timer = None;
         if let Err(error) = self.session.handle_timeout() {

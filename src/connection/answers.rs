@@ -1,0 +1,142 @@
+//! Messages that are lent, for those who answer them at once.
+
+use std::future::poll_fn;
+use std::ops::ControlFlow;
+use std::task::{Context, Poll, ready};
+
+use bytes::Buf;
+use polysock_protocols::{Close, EncodeError, MessageRef, Session};
+
+use super::{Connection, HIGH_WATER};
+use crate::buffers;
+use crate::error::ConnectionError;
+
+/// Where the answers to a message go, for [`Connection::answer`].
+#[derive(Debug)]
+pub struct Answers<'a> {
+    session: &'a mut Session,
+}
+
+impl Answers<'_> {
+    /// Sends a message; it leaves together with the other answers to what one read has brought.
+    ///
+    /// # Errors
+    ///
+    /// The protocol cannot carry it, or the connection is closing.
+    #[inline]
+    pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), EncodeError> {
+        lend_buffer(self.session);
+        self.session.send_ref(message.into())
+    }
+
+    /// Begins to close the connection. Messages may still come until it has ended.
+    pub fn start_close(&mut self, close: Option<Close>) {
+        self.session.close(close);
+    }
+}
+
+impl Connection {
+    /// Hands each message to `answer` until the connection has ended: the fastest way to serve
+    /// one whose answers need not wait for anything. A short message is lent, where the stream
+    /// would share it.
+    ///
+    /// Backpressure is as with the stream: while 64 KiB wait to go out, no message is taken.
+    /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// The connection failed, or `answer` did.
+    pub async fn answer<E: From<ConnectionError>>(
+        &mut self,
+        mut answer: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        poll_fn(|cx| self.poll_answer(cx, &mut answer)).await
+    }
+
+    fn poll_answer<E: From<ConnectionError>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        answer: &mut impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> Result<(), E>,
+    ) -> Poll<Result<(), E>> {
+        loop {
+            if self.is_congested() {
+                // What went wrong is for the receiver to say.
+                let _ = ready!(self.poll_drain(cx, HIGH_WATER - 1));
+            }
+            let stopped = self.lend_short(|message, answers| match answer(message, answers) {
+                Ok(()) if is_congested(answers.session) => ControlFlow::Break(Ok(())),
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(Err(error)),
+            });
+            if let Some(stopped) = stopped {
+                stopped?;
+                continue;
+            }
+            let Some(message) = ready!(self.poll_receive(cx, Session::receive)) else {
+                return Poll::Ready(Ok(()));
+            };
+            let session = &mut self.session;
+            answer(message?.into(), &mut Answers { session })?;
+        }
+    }
+
+    /// Lends the short messages that have been read already, until `take` breaks off; what it
+    /// breaks off with. `None` where something else comes next, or the peer broke the protocol:
+    /// the next poll says what.
+    #[inline]
+    pub(crate) fn lend_short<T>(
+        &mut self,
+        mut take: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> ControlFlow<T>,
+    ) -> Option<T> {
+        let session = &mut self.session;
+        let incoming = &mut self.link.incoming;
+        let mut taken = 0;
+        let stopped = loop {
+            let rest = incoming.get_mut(taken..).unwrap_or_default();
+            match session.receive_short(rest) {
+                Ok(Some((message, len))) => {
+                    let flow = take(message, &mut Answers { session });
+                    taken += len;
+                    if let ControlFlow::Break(stopped) = flow {
+                        break Some(stopped);
+                    }
+                }
+                Ok(None) => break None,
+                Err(error) => {
+                    self.failure = Some(error.into());
+                    break None;
+                }
+            }
+        };
+        incoming.advance(taken);
+        stopped
+    }
+
+    /// Sends what another connection lends; says whether to go on with it.
+    #[inline]
+    pub(crate) fn send_lent(
+        &mut self,
+        message: MessageRef<'_>,
+    ) -> ControlFlow<Result<(), ConnectionError>> {
+        lend_buffer(&mut self.session);
+        match self.session.send_ref(message) {
+            Ok(()) if self.is_congested() => ControlFlow::Break(Ok(())),
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Err(error.into())),
+        }
+    }
+}
+
+/// Whether so much waits to go out that no message is to be taken in or on.
+#[inline]
+pub(super) fn is_congested(session: &Session) -> bool {
+    session.waiting() >= HIGH_WATER
+}
+
+/// Sees to it that what is to be sent has a buffer to be copied into.
+#[inline]
+pub(super) fn lend_buffer(session: &mut Session) {
+    if !session.has_buffer() {
+        session.outgoing().lend_buffer(buffers::take_write());
+    }
+}
