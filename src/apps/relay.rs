@@ -220,14 +220,15 @@ fn poll_pump(
             Some(Ok(())) => continue,
             None => {}
         }
-        match from.poll_piece(cx) {
-            Poll::Ready(Some(Ok(piece))) => {
-                if let Err(error) = to.start_send_piece(piece) {
-                    return Poll::Ready((from_end, Err(error)));
-                }
+        if let Some(piece) = from.take_piece() {
+            if let Err(error) = to.start_send_piece(piece) {
+                return Poll::Ready((from_end, Err(error)));
             }
-            Poll::Ready(Some(Err(error))) => return Poll::Ready((from_end, Err(error))),
-            Poll::Ready(None) => return Poll::Ready((from_end, Ok(()))),
+            continue;
+        }
+        match from.poll_more(cx) {
+            Poll::Ready(None) => {}
+            Poll::Ready(Some(ended)) => return Poll::Ready((from_end, ended)),
             Poll::Pending => {
                 if let Poll::Ready(Err(error)) = Pin::new(&mut *to).poll_flush(cx) {
                     return Poll::Ready((to_end, Err(error)));

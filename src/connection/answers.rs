@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use polysock_protocols::{Close, EncodeError, MessageRef, Session};
+use polysock_protocols::{Close, EncodeError, MessageRef, Piece, Session};
 
 use super::{Connection, HIGH_WATER};
 use crate::buffers;
@@ -72,11 +72,12 @@ impl Connection {
                 stopped?;
                 continue;
             }
-            let Some(message) = ready!(self.poll_receive(cx, Session::receive)) else {
-                return Poll::Ready(Ok(()));
-            };
-            let session = &mut self.session;
-            answer(message?.into(), &mut Answers { session })?;
+            if let Some(message) = self.take(Session::receive) {
+                let session = &mut self.session;
+                answer(message.into(), &mut Answers { session })?;
+            } else if let Some(ended) = ready!(self.poll_more(cx)) {
+                return Poll::Ready(ended.map_err(E::from));
+            }
         }
     }
 
@@ -110,6 +111,11 @@ impl Connection {
         };
         incoming.advance(taken);
         stopped
+    }
+
+    /// Takes the next piece of a message, if it has been read already.
+    pub(crate) fn take_piece(&mut self) -> Option<Piece> {
+        self.take(Session::receive_piece)
     }
 
     /// Sends what another connection lends; says whether to go on with it.

@@ -1,6 +1,7 @@
 //! The one connection type: a transport and a session.
 
 mod answers;
+mod wait;
 
 use std::future::poll_fn;
 use std::io;
@@ -14,12 +15,12 @@ use futures_core::Stream;
 use futures_sink::Sink;
 use polysock_protocols::{
     Capabilities, Close, CloseCode, CloseForm, Closed, Codec, EncodeError, Message, Piece,
-    ProtocolError, Role, Session, SessionConfig, Timer,
+    ProtocolError, Role, Session, SessionConfig,
 };
-use tokio::time::Sleep;
 
 pub use self::answers::Answers;
 use self::answers::{is_congested, lend_buffer};
+use self::wait::ArmedTimer;
 use crate::access_log::{AccessLog, Traffic};
 use crate::error::ConnectionError;
 use crate::link::Link;
@@ -64,11 +65,11 @@ pub(crate) struct Info {
     pub(crate) log: Option<Box<AccessLog>>,
 }
 
-#[derive(Debug)]
-struct ArmedTimer {
-    timer: Timer,
-    sleep: Pin<Box<Sleep>>,
-}
+/// How something is taken off what has been read.
+type Receive<T> = fn(&mut Session, &mut BytesMut) -> Result<Option<T>, ProtocolError>;
+
+/// What a poll of a stream gives.
+type Received<T> = Poll<Option<Result<T, ConnectionError>>>;
 
 impl Connection {
     /// A connection whose opening handshake is complete; `incoming` is what came behind it.
@@ -114,10 +115,7 @@ impl Connection {
     /// Receives the next piece of a message, for relays: nothing is assembled, so a message of
     /// any size passes through bounded memory. Otherwise like polling the stream; do not mix the
     /// two within a message.
-    pub fn poll_piece(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Piece, ConnectionError>>> {
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Received<Piece> {
         self.poll_receive(cx, Session::receive_piece)
     }
 
@@ -158,52 +156,58 @@ impl Connection {
     }
 
     #[inline]
-    fn poll_receive<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        receive: fn(&mut Session, &mut BytesMut) -> Result<Option<T>, ProtocolError>,
-    ) -> Poll<Option<Result<T, ConnectionError>>> {
+    fn poll_receive<T>(&mut self, cx: &mut Context<'_>, receive: Receive<T>) -> Received<T> {
         loop {
-            match receive(&mut self.session, &mut self.link.incoming) {
-                Ok(Some(received)) => return Poll::Ready(Some(Ok(received))),
-                Ok(None) => {}
-                Err(error) => self.failure = Some(error.into()),
+            if let Some(received) = self.take(receive) {
+                return Poll::Ready(Some(Ok(received)));
             }
-            self.heed_closer();
-            if self.session.closed().is_some() {
-                self.end();
-                return Poll::Ready(self.failure.take().map(Err));
-            }
-            match self.poll_write(cx) {
-                Poll::Ready(Ok(())) => self.shut_if_closing(cx),
-                Poll::Ready(Err(error)) => {
-                    self.abort(error);
-                    continue;
-                }
-                Poll::Pending => {}
-            }
-            ready!(self.link.poll_turn(cx));
-            match self.link.poll_read(cx) {
-                Poll::Ready(Ok(0)) => self.end_of_stream(),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => self.abort(error),
-                Poll::Pending => ready!(self.poll_wait(cx)),
+            if let Some(ended) = ready!(self.poll_more(cx)) {
+                return Poll::Ready(ended.err().map(Err));
             }
         }
+    }
+
+    /// Takes what has been read already.
+    #[inline]
+    fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
+        receive(&mut self.session, &mut self.link.incoming).unwrap_or_else(|error| {
+            self.failure = Some(error.into());
+            None
+        })
+    }
+
+    /// Writes out what waits, and reads more; ready when there may be something to take, or with
+    /// how the connection has ended.
+    pub(crate) fn poll_more(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<(), ConnectionError>>> {
+        self.heed_closer();
+        if self.session.closed().is_some() {
+            self.end();
+            return Poll::Ready(Some(self.failure.take().map_or(Ok(()), Err)));
+        }
+        match self.poll_write(cx) {
+            Poll::Ready(Ok(())) => self.shut_if_closing(cx),
+            Poll::Ready(Err(error)) => {
+                self.abort(error);
+                return Poll::Ready(None);
+            }
+            Poll::Pending => {}
+        }
+        ready!(self.link.poll_turn(cx));
+        match self.link.poll_read(cx) {
+            Poll::Ready(Ok(0)) => self.end_of_stream(),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(error)) => self.abort(error),
+            Poll::Pending => ready!(self.poll_wait(cx)),
+        }
+        Poll::Ready(None)
     }
 
     #[inline]
     fn is_congested(&self) -> bool {
         is_congested(&self.session)
-    }
-
-    fn heed_closer(&mut self) {
-        if let (false, Some(code)) = (self.has_heeded, self.closer.requested()) {
-            self.has_heeded = true;
-            // A closer wakes a waker once.
-            self.waker = None;
-            self.session.close(Some(code.into()));
-        }
     }
 
     /// Ends our direction of the link where that is the only way to say that we are done.
@@ -221,44 +225,6 @@ impl Connection {
             self.session.peer_takes();
         }
         written
-    }
-
-    /// Waits for the timer and the closer; ready when one of them had something to say.
-    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let same = |waker: &Waker| waker.will_wake(cx.waker());
-        if !self.waker.as_ref().is_some_and(same) {
-            self.waker = Some(cx.waker().clone());
-            self.closer.register(cx.waker());
-            if !self.has_heeded && self.closer.requested().is_some() {
-                return Poll::Ready(());
-            }
-        }
-        let Some(timer) = self.session.timer() else {
-            self.timer = None;
-            return Poll::Pending;
-        };
-        let armed = match &mut self.timer {
-            Some(armed) if armed.timer == timer => {
-                if !self.closer.take_ring() {
-                    return Poll::Pending;
-                }
-                armed
-            }
-            other => {
-                let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
-                let sleep = Box::pin(tokio::time::sleep(duration));
-                other.insert(ArmedTimer { timer, sleep })
-            }
-        };
-        self.closer.register(cx.waker());
-        let ring = Waker::from(Arc::clone(&self.closer));
-        let cx = &mut Context::from_waker(&ring);
-        ready!(armed.sleep.as_mut().poll(cx));
-        self.timer = None;
-        if let Err(error) = self.session.handle_timeout() {
-            self.failure = Some(error.into());
-        }
-        Poll::Ready(())
     }
 
     fn end_of_stream(&mut self) {

@@ -1,0 +1,65 @@
+//! What a connection waits for beside its peer: its timer, and being asked to close.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker, ready};
+
+use polysock_protocols::Timer;
+use tokio::time::Sleep;
+
+use super::Connection;
+
+#[derive(Debug)]
+pub(super) struct ArmedTimer {
+    timer: Timer,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Connection {
+    pub(super) fn heed_closer(&mut self) {
+        if let (false, Some(code)) = (self.has_heeded, self.closer.requested()) {
+            self.has_heeded = true;
+            // A closer wakes a waker once.
+            self.waker = None;
+            self.session.close(Some(code.into()));
+        }
+    }
+
+    /// Waits for the timer and the closer; ready when one of them had something to say.
+    pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let same = |waker: &Waker| waker.will_wake(cx.waker());
+        if !self.waker.as_ref().is_some_and(same) {
+            self.waker = Some(cx.waker().clone());
+            self.closer.register(cx.waker());
+            if !self.has_heeded && self.closer.requested().is_some() {
+                return Poll::Ready(());
+            }
+        }
+        let Some(timer) = self.session.timer() else {
+            self.timer = None;
+            return Poll::Pending;
+        };
+        let armed = match &mut self.timer {
+            Some(armed) if armed.timer == timer => {
+                if !self.closer.take_ring() {
+                    return Poll::Pending;
+                }
+                armed
+            }
+            other => {
+                let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
+                let sleep = Box::pin(tokio::time::sleep(duration));
+                other.insert(ArmedTimer { timer, sleep })
+            }
+        };
+        self.closer.register(cx.waker());
+        let ring = Waker::from(Arc::clone(&self.closer));
+        let cx = &mut Context::from_waker(&ring);
+        ready!(armed.sleep.as_mut().poll(cx));
+        self.timer = None;
+        if let Err(error) = self.session.handle_timeout() {
+            self.failure = Some(error.into());
+        }
+        Poll::Ready(())
+    }
+}
