@@ -4,8 +4,8 @@ use bytes::BytesMut;
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece};
-use crate::protocol::{Capabilities, CloseForm, Codec};
-use crate::write_buf::WriteBuf;
+use crate::protocol::{Capabilities, CloseForm, Codec, Short};
+use crate::write_buf::{CHAIN, WriteBuf};
 
 /// The codec of a raw byte stream: what has come is a binary message, and what is sent goes out
 /// as it is. There are no message boundaries, no pings and no closing handshake.
@@ -37,6 +37,28 @@ impl Codec for RawCodec {
                 });
             }
         }
+        Ok(())
+    }
+
+    fn decode_short(&mut self, src: &mut [u8]) -> Option<Short> {
+        let end = u16::try_from(src.len())
+            .ok()
+            .filter(|len| (1..CHAIN).contains(&usize::from(*len)))?;
+        Some(Short {
+            kind: Kind::Binary,
+            start: 0,
+            end,
+            frame_end: end,
+        })
+    }
+
+    fn encode_short(
+        &mut self,
+        _kind: Kind,
+        payload: &[u8],
+        dst: &mut WriteBuf,
+    ) -> Result<(), EncodeError> {
+        dst.put_slice(payload);
         Ok(())
     }
 
