@@ -1,0 +1,118 @@
+//! What a message and a handshake cost in each protocol: `cargo bench -p polysock-protocols`.
+//!
+//! Times are for comparing two builds on one machine on one day; what must not grow is counted
+//! in instructions, by `benches/instructions`.
+#![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use bytes::{Buf, BytesMut};
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use polysock_protocols::http::HeadLimits;
+use polysock_protocols::{
+    Codec, MessageRef, Negotiation, PROTOCOLS, Role, Session, SessionConfig, WriteBuf,
+};
+use support::{Joined, context};
+
+/// How many messages lie behind each other in a buffer.
+const BURST: usize = 16;
+
+const SIZES: &[usize] = &[16, 64, 1024, 16 * 1024];
+
+fn main() {
+    divan::main();
+}
+
+fn names() -> impl Iterator<Item = &'static str> {
+    PROTOCOLS.iter().map(|protocol| protocol.name())
+}
+
+/// What a burst of texts is on the wire, and the codec that reads it.
+fn burst(name: &str, from: Role, size: usize) -> (BytesMut, Box<dyn Codec>) {
+    let (mut from, to) = Joined::new(name).settled().ends(from);
+    let mut dst = WriteBuf::new();
+    for _ in 0..BURST {
+        let text = support::text("x".repeat(size));
+        from.encode(text, &mut dst).unwrap();
+    }
+    let wire = dst.copy_to_bytes(dst.remaining());
+    (BytesMut::from(&wire[..]), to)
+}
+
+/// A server takes a burst from its client; masks are part of it.
+#[divan::bench(args = names(), consts = SIZES)]
+fn receive<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
+    let (wire, codec) = burst(name, Role::Client, SIZE);
+    let mut session = Session::new(codec, SessionConfig::default());
+    bencher
+        .counter(ItemsCount::new(BURST))
+        .counter(BytesCount::new(wire.len()))
+        .with_inputs(|| wire.clone())
+        .bench_local_values(|mut src| {
+            while let Some(message) = session.receive(&mut src).unwrap() {
+                black_box(message);
+            }
+        });
+}
+
+/// The same, with the messages lent.
+#[divan::bench(args = names(), consts = SIZES)]
+fn receive_short<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
+    let (wire, codec) = burst(name, Role::Client, SIZE);
+    let mut session = Session::new(codec, SessionConfig::default());
+    bencher
+        .counter(ItemsCount::new(BURST))
+        .counter(BytesCount::new(wire.len()))
+        .with_inputs(|| wire.clone())
+        .bench_local_values(|mut src| {
+            while let Some((message, len)) = session.receive_short(&mut src).unwrap() {
+                black_box(message);
+                src.advance(len);
+            }
+            while let Some(message) = session.receive(&mut src).unwrap() {
+                black_box(message);
+            }
+        });
+}
+
+fn send(bencher: Bencher<'_, '_>, name: &str, from: Role, size: usize) {
+    let (from, _) = Joined::new(name).settled().ends(from);
+    let mut session = Session::new(from, SessionConfig::default());
+    let text = "x".repeat(size);
+    bencher
+        .counter(ItemsCount::new(BURST))
+        .counter(BytesCount::new(BURST * size))
+        .bench_local(|| {
+            for _ in 0..BURST {
+                session.send_ref(MessageRef::Text(&text)).unwrap();
+            }
+            let outgoing = session.outgoing();
+            outgoing.advance(outgoing.remaining());
+        });
+}
+
+/// A server sends a burst.
+#[divan::bench(args = names(), consts = SIZES)]
+fn server_sends<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
+    send(bencher, name, Role::Server, SIZE);
+}
+
+/// A client does: it masks.
+#[divan::bench(args = names(), consts = SIZES)]
+fn client_sends<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
+    send(bencher, name, Role::Client, SIZE);
+}
+
+/// A head is recognised among all protocols and validated.
+#[divan::bench(args = names())]
+fn negotiate(bencher: Bencher<'_, '_>, name: &str) {
+    let request = Joined::new(name).request_bytes;
+    bencher
+        .with_inputs(|| BytesMut::from(&request[..]))
+        .bench_local_values(|mut src| {
+            let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
+            negotiation.advance(&mut src, &context()).unwrap()
+        });
+}
