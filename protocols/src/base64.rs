@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece};
-use crate::protocol::{Accept, BinaryOverText, Capabilities, Codec};
+use crate::protocol::{Accept, BinaryOverText, Capabilities, Codec, WireForm};
 use crate::write_buf::WriteBuf;
 
 /// The name of the subprotocol.
@@ -127,6 +127,14 @@ impl<C: Codec> Codec for Base64<C> {
         Capabilities {
             binary: true,
             ..self.inner.capabilities()
+        }
+    }
+
+    fn wire_form(&self, kind: Kind) -> Option<WireForm> {
+        if self.decodes || kind == Kind::Binary {
+            self.inner.wire_form(Kind::Text).map(WireForm::in_base64)
+        } else {
+            self.inner.wire_form(kind)
         }
     }
 }

@@ -233,6 +233,10 @@ pub enum EncodeError {
     /// A ping or pong over 125 bytes.
     #[error("control frame of {0} bytes")]
     ControlTooLong(usize),
+    /// A message that is sent in pieces has not ended, and no other may stand between them (RFC 6455
+    /// §5.4).
+    #[error("the message before has not ended")]
+    Unfinished,
     /// The closing handshake has begun (RFC 6455 §5.5.1), or the connection is over.
     #[error("the connection is closing")]
     Closing,

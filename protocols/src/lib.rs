@@ -62,9 +62,9 @@ pub use self::message::{Close, CloseCode, Closed, Event, Kind, Message, MessageR
 pub use self::negotiation::{Negotiated, Negotiation, Rejection};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
-    Match, Opening, Protocol, Request, Responder, Response, Role, Short,
+    Match, Opening, Protocol, Request, Responder, Response, Role, Short, WireForm,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};
-pub use self::session::{Session, SessionConfig, Timer};
+pub use self::session::{Session, SessionConfig, SharedMessage, Timer};
 pub use self::write_buf::WriteBuf;

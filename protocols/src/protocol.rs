@@ -320,6 +320,39 @@ pub trait Codec: fmt::Debug + Send {
 
     /// What can be sent; fixed once the handshake is complete.
     fn capabilities(&self) -> Capabilities;
+
+    /// The form in which whole messages of a kind are written between two others. `None` where
+    /// their bytes are this connection's own, such as masked ones, or the kind cannot be sent.
+    fn wire_form(&self, _: Kind) -> Option<WireForm> {
+        None
+    }
+}
+
+/// A way to write messages: codecs with the same form write the same bytes for the same message,
+/// so that what is sent to many is encoded once for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WireForm {
+    framing: &'static str,
+    base64: bool,
+}
+
+impl WireForm {
+    /// The form of a framing, by the name of the first protocol that had it.
+    pub const fn new(framing: &'static str) -> Self {
+        Self {
+            framing,
+            base64: false,
+        }
+    }
+
+    /// The form of what is base64 within this one.
+    #[must_use]
+    pub const fn in_base64(self) -> Self {
+        Self {
+            base64: true,
+            ..self
+        }
+    }
 }
 
 /// Where a short message lies that was decoded in place. "Short" is what is cheaper to copy than
@@ -362,6 +395,10 @@ impl Codec for Box<dyn Codec> {
 
     fn capabilities(&self) -> Capabilities {
         (**self).capabilities()
+    }
+
+    fn wire_form(&self, kind: Kind) -> Option<WireForm> {
+        (**self).wire_form(kind)
     }
 }
 

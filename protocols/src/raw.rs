@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece};
-use crate::protocol::{Capabilities, CloseForm, Codec, Short};
+use crate::protocol::{Capabilities, CloseForm, Codec, Short, WireForm};
 use crate::write_buf::{CHAIN, WriteBuf};
 
 /// The codec of a raw byte stream: what has come is a binary message, and what is sent goes out
@@ -68,6 +68,10 @@ impl Codec for RawCodec {
             ping: false,
             close: CloseForm::Eof,
         }
+    }
+
+    fn wire_form(&self, _: Kind) -> Option<WireForm> {
+        Some(WireForm::new("raw"))
     }
 }
 

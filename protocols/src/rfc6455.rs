@@ -1,6 +1,7 @@
 //! RFC 6455: version 13, what every browser has spoken since 2012.
 
 use crate::hybi::{Announced, CloseBody, Dialect, FINAL, FirstBit, Masking, ORIGIN};
+use crate::protocol::WireForm;
 
 /// The dialect of the RFC, and of the drafts 13 to 17 before it.
 pub(crate) static RFC6455: Dialect = Dialect {
@@ -10,6 +11,7 @@ pub(crate) static RFC6455: Dialect = Dialect {
     opcodes: &FINAL,
     first_bit: FirstBit::Fin,
     masking: Masking::Payload,
+    wire_form: WireForm::new("hybi-07"),
     close: CloseBody::Code { strict: true },
     origin: ORIGIN,
     min_key: 16,

@@ -12,11 +12,14 @@
 //! owns the session waits, and calls [`Session::handle_timeout`].
 
 mod lent;
+mod shared;
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
+
+pub use self::shared::SharedMessage;
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, Look};
@@ -78,6 +81,8 @@ pub struct Session<C = Box<dyn Codec>> {
     /// The newest ping that is unanswered for want of room.
     unanswered_ping: Option<Bytes>,
     incoming: Incoming,
+    /// Whether a message that is sent in pieces has begun and not ended.
+    sending: bool,
     keep_alive: KeepAlive,
 }
 
@@ -87,6 +92,12 @@ enum State {
     /// We have sent a close and wait for the peer's.
     Closing(Option<Close>),
     Closed(Box<Closed>),
+}
+
+impl State {
+    fn closed(by: Side, close: Option<Close>, clean: bool) -> Self {
+        Self::Closed(Box::new(Closed { by, close, clean }))
+    }
 }
 
 /// The message that is being received.
@@ -114,6 +125,7 @@ impl<C: Codec> Session<C> {
             state: State::Open,
             unanswered_ping: None,
             incoming: Incoming::default(),
+            sending: false,
             keep_alive,
         }
     }
@@ -167,7 +179,7 @@ impl<C: Codec> Session<C> {
         // Where there is no closing handshake, the end of the stream is the regular one.
         let eof_is_regular = self.codec.capabilities().close == CloseForm::Eof;
         let clean = eof_is_regular && !self.incoming.unfinished;
-        self.state = State::Closed(Box::new(Closed { by, close, clean }));
+        self.state = State::closed(by, close, clean);
     }
 
     /// Sends a message.
@@ -190,7 +202,10 @@ impl<C: Codec> Session<C> {
         if !matches!(self.state, State::Open) {
             return Err(EncodeError::Closing);
         }
-        self.codec.encode(Event::Data(piece), &mut self.outgoing)
+        let end = piece.end;
+        self.codec.encode(Event::Data(piece), &mut self.outgoing)?;
+        self.sending = !end;
+        Ok(())
     }
 
     /// Begins the closing handshake; messages may still come until it is complete. In a protocol
@@ -244,12 +259,7 @@ impl<C: Codec> Session<C> {
                 Look::Lost(error) => self.fail(error),
             },
             State::Closing(close) => {
-                let close = close.take();
-                self.state = State::Closed(Box::new(Closed {
-                    by: Side::Local,
-                    close,
-                    clean: false,
-                }));
+                self.state = State::closed(Side::Local, close.take(), false);
                 Ok(())
             }
             State::Closed(_) => Ok(()),
@@ -320,24 +330,15 @@ impl<C: Codec> Session<C> {
     }
 
     fn closed_by_peer(&mut self, close: Option<Close>) {
-        let closed = match &mut self.state {
+        self.state = match &mut self.state {
             State::Open => {
                 // RFC 6455 §5.5.1: the answer carries the code it answers.
                 self.send_control(Event::Close(close.as_ref().map(|close| close.code.into())));
-                Closed {
-                    by: Side::Peer,
-                    close,
-                    clean: true,
-                }
+                State::closed(Side::Peer, close, true)
             }
-            State::Closing(ours) => Closed {
-                by: Side::Local,
-                close: ours.take(),
-                clean: true,
-            },
+            State::Closing(ours) => State::closed(Side::Local, ours.take(), true),
             State::Closed(_) => return,
         };
-        self.state = State::Closed(Box::new(closed));
     }
 
     /// Adds a piece to the message that is being received; the message, if that was the last.
@@ -389,12 +390,7 @@ impl<C: Codec> Session<C> {
         if let State::Open = self.state {
             self.send_control(Event::Close(Some(close.clone())));
         }
-        let closed = Closed {
-            by: Side::Local,
-            close: Some(close),
-            clean: false,
-        };
-        self.state = State::Closed(Box::new(closed));
+        self.state = State::closed(Side::Local, Some(close), false);
         Err(error)
     }
 }

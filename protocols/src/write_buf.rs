@@ -95,6 +95,16 @@ impl WriteBuf {
         self.copied.extend_from_slice(payload);
     }
 
+    /// As [`put`](Self::put), for a payload that others hold too: none is taken where it is copied.
+    #[inline]
+    pub fn put_shared(&mut self, payload: &Bytes) {
+        if payload.len() < CHAIN {
+            self.copied.extend_from_slice(payload);
+        } else {
+            self.put(payload.clone());
+        }
+    }
+
     /// Appends a copy and returns it, to be changed in place.
     pub fn put_mut(&mut self, bytes: &[u8]) -> &mut [u8] {
         let start = self.copied.len();

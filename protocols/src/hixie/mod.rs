@@ -22,7 +22,7 @@ pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece};
-use crate::protocol::{Capabilities, CloseForm, Codec, Limits, Short};
+use crate::protocol::{Capabilities, CloseForm, Codec, Limits, Short, WireForm};
 use crate::write_buf::{CHAIN, WriteBuf};
 
 /// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be
@@ -338,5 +338,10 @@ impl Codec for HixieCodec {
             ping: false,
             close: self.flavour.close,
         }
+    }
+
+    fn wire_form(&self, kind: Kind) -> Option<WireForm> {
+        let carried = kind == Kind::Text || self.flavour.length_frames;
+        carried.then_some(WireForm::new("hixie-75"))
     }
 }

@@ -1,7 +1,7 @@
 //! What differs from draft to draft, as data.
 
 use crate::message::CloseCode;
-use crate::protocol::{Capabilities, CloseForm};
+use crate::protocol::{Capabilities, CloseForm, WireForm};
 
 /// A HyBi draft that was spoken, or RFC 6455.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Dialect {
     pub(crate) first_bit: FirstBit,
     /// What of a client's frames is masked.
     pub(crate) masking: Masking,
+    /// How a server writes messages: what follows of the opcodes and the first bit.
+    pub(crate) wire_form: WireForm,
     /// What a close frame carries.
     pub(crate) close: CloseBody,
     /// Where the origin stands, most trusted first.
@@ -116,6 +118,7 @@ const BEFORE_04: Dialect = Dialect {
     opcodes: &EARLY,
     first_bit: FirstBit::More,
     masking: Masking::None,
+    wire_form: WireForm::new("hybi-01"),
     close: CloseBody::Free,
     origin: ORIGIN,
     min_key: 0,
@@ -145,6 +148,7 @@ pub(crate) static HYBI04: Dialect = Dialect {
     spoken_by: "libraries of early 2011, such as libwebsockets 0.1",
     first_bit: FirstBit::Fin,
     masking: Masking::DerivedFrame,
+    wire_form: WireForm::new("hybi-04"),
     origin: RENAMED,
     min_key: 16,
     ..BEFORE_04
@@ -172,6 +176,7 @@ pub(crate) static HYBI06: Dialect = Dialect {
 
 const HYBI04_BASE: Dialect = Dialect {
     first_bit: FirstBit::Fin,
+    wire_form: WireForm::new("hybi-04"),
     origin: RENAMED,
     min_key: 16,
     spoken_by: "libraries of early 2011",
@@ -186,6 +191,7 @@ pub(crate) static HYBI07: Dialect = Dialect {
     opcodes: &FINAL,
     first_bit: FirstBit::Fin,
     masking: Masking::Payload,
+    wire_form: WireForm::new("hybi-07"),
     close: CloseBody::Code { strict: false },
     origin: RENAMED,
     // ws 0.4 to 1.1 sends keys of 15 bytes in version 8.
@@ -200,6 +206,7 @@ pub(crate) static HYBI10: Dialect = Dialect {
     opcodes: &FINAL,
     first_bit: FirstBit::Fin,
     masking: Masking::Payload,
+    wire_form: WireForm::new("hybi-07"),
     close: CloseBody::Code { strict: false },
     origin: RENAMED,
     min_key: 15,

@@ -8,10 +8,10 @@ use crate::base64;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::hixie::{Flavour, HixieCodec, KeyCall, KeyHandshake};
 use crate::http::Head;
-use crate::message::Event;
+use crate::message::{Event, Kind};
 use crate::protocol::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Opening, Responder,
-    Role,
+    Role, WireForm,
 };
 use crate::write_buf::WriteBuf;
 
@@ -175,6 +175,14 @@ impl Codec for EitherCodec {
         match self.outgoing.unwrap_or(self.default) {
             Framing::Hybi => self.hybi.capabilities(),
             Framing::Hixie => self.hixie.capabilities(),
+        }
+    }
+
+    /// None before the framing is settled, which the first message does.
+    fn wire_form(&self, kind: Kind) -> Option<WireForm> {
+        match self.outgoing? {
+            Framing::Hybi => self.hybi.wire_form(kind),
+            Framing::Hixie => self.hixie.wire_form(kind),
         }
     }
 }

@@ -22,7 +22,7 @@ use self::frame::{Header, MAX_HEADER};
 use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Close, Event, Kind, Piece};
-use crate::protocol::{Capabilities, Codec, Context, Limits, Role, Short};
+use crate::protocol::{Capabilities, Codec, Context, Limits, Role, Short, WireForm};
 use crate::write_buf::{CHAIN, WriteBuf};
 
 /// Reads and writes frames.
@@ -352,5 +352,9 @@ impl Codec for HybiCodec {
 
     fn capabilities(&self) -> Capabilities {
         self.dialect.capabilities()
+    }
+
+    fn wire_form(&self, _: Kind) -> Option<WireForm> {
+        (self.outgoing == Masking::None).then_some(self.dialect.wire_form)
     }
 }

@@ -57,7 +57,9 @@ impl<C: Codec> Session<C> {
         if !matches!(self.state, State::Open) {
             return Err(EncodeError::Closing);
         }
-        self.codec.encode_short(kind, payload, &mut self.outgoing)
+        self.codec.encode_short(kind, payload, &mut self.outgoing)?;
+        self.sending = false;
+        Ok(())
     }
 
     /// Whether [`outgoing`](Self::outgoing) has an allocation.

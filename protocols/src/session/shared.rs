@@ -1,0 +1,96 @@
+//! A message that many sessions send.
+
+use std::sync::OnceLock;
+
+use bytes::{Buf, Bytes};
+
+use super::{Session, State};
+use crate::error::EncodeError;
+use crate::message::{Event, Kind, Message};
+use crate::protocol::{Codec, WireForm};
+use crate::write_buf::WriteBuf;
+
+/// A message that many sessions send: [`Session::send_shared`] encodes it once for each
+/// [`WireForm`] among them.
+#[derive(Debug)]
+pub struct SharedMessage {
+    message: Message,
+    encodings: OnceLock<Box<Encoding>>,
+}
+
+/// The message in one form, and the others behind it: there are few.
+#[derive(Debug)]
+struct Encoding {
+    form: WireForm,
+    bytes: Result<Bytes, EncodeError>,
+    next: OnceLock<Box<Self>>,
+}
+
+impl SharedMessage {
+    /// A message that nobody has sent yet.
+    pub fn new(message: Message) -> Self {
+        Self {
+            message,
+            encodings: OnceLock::new(),
+        }
+    }
+
+    /// The message.
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
+    /// Appends the message to `dst` as the codec writes it.
+    fn encode<C: Codec>(&self, codec: &mut C, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        let kind = match self.message {
+            Message::Text(_) => Kind::Text,
+            Message::Binary(_) => Kind::Binary,
+        };
+        let Some(form) = codec.wire_form(kind) else {
+            return codec.encode(Event::Data(self.message.clone().into()), dst);
+        };
+        let mut place = &self.encodings;
+        loop {
+            let encoding =
+                place.get_or_init(|| Box::new(Encoding::new(form, &self.message, codec)));
+            if encoding.form == form {
+                let bytes = encoding.bytes.as_ref().map_err(|error| *error)?;
+                dst.put_shared(bytes);
+                return Ok(());
+            }
+            place = &encoding.next;
+        }
+    }
+}
+
+impl Encoding {
+    fn new(form: WireForm, message: &Message, codec: &mut impl Codec) -> Self {
+        let mut dst = WriteBuf::new();
+        let encoded = codec.encode(Event::Data(message.clone().into()), &mut dst);
+        Self {
+            form,
+            bytes: encoded.map(|()| dst.copy_to_bytes(dst.remaining())),
+            next: OnceLock::new(),
+        }
+    }
+}
+
+impl<C: Codec> Session<C> {
+    /// Sends a message that other sessions send too, in order with its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); and a message that is sent in pieces has not ended.
+    pub fn send_shared(&mut self, message: &SharedMessage) -> Result<(), EncodeError> {
+        match self.state {
+            State::Open if self.sending => Err(EncodeError::Unfinished),
+            State::Open => message.encode(&mut self.codec, &mut self.outgoing),
+            State::Closing(_) | State::Closed(_) => Err(EncodeError::Closing),
+        }
+    }
+
+    /// Whether a message that is sent in pieces has begun and not ended. Another must wait.
+    pub fn is_sending(&self) -> bool {
+        self.sending
+    }
+}
