@@ -27,10 +27,11 @@
 //!   buffers · access_log      what the connections of a thread share; a line at open and close
 //!   link                      a transport with its buffers
 //!   connection                messages in and out, and pieces of them for relays
+//!   broadcast                 messages from anywhere to many connections
 //!   handshake                 an opening handshake that waits for an answer
 //!   sniffer                   what a connection is, by its first bytes
 //!   application · upstream    what serves connections; what stands behind a gateway
-//!   apps · http               echo, chat, relay; ordinary HTTP on the same port
+//!   apps · http               echo, chat, broadcast, relay; ordinary HTTP on the same port
 //!   listener                  sockets that listen
 //!   gateway                   accepting, and handing on
 //!   worker                    threads with a runtime each
@@ -67,6 +68,7 @@
 mod access_log;
 mod application;
 pub mod apps;
+mod broadcast;
 mod buffers;
 mod connection;
 mod error;
@@ -90,6 +92,7 @@ pub use polysock_protocols::{
 
 pub use self::access_log::Traffic;
 pub use self::application::Application;
+pub use self::broadcast::{Broadcast, Overflow, Queue, Subscription};
 pub use self::connection::{Answers, Connection};
 pub use self::error::{BoxError, ConnectionError};
 pub use self::gateway::{Drained, Gateway};

@@ -20,7 +20,7 @@ use polysock::{Accept, BoxError, Close, CloseCode, Gateway, Handshake};
 use serde_json::Value;
 
 use crate::support::client::{
-    Client, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, frame, versioned, with,
+    Client, HIXIE_75, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, frame, versioned, with,
 };
 use crate::support::command::{Input, Run};
 use crate::support::library;
@@ -585,6 +585,38 @@ fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
     let last = client.head();
     assert!(last.contains("\r\nConnection: close\r\n"), "{last}");
     assert!(client.rest() == page.as_bytes());
+}
+
+#[test]
+fn broadcasts_to_everybody_with_binary_as_it_was_asked_for() {
+    let broadcast = ["--app", "broadcast", "--protocols", "all"];
+    let server = Server::start(&[&broadcast[..], &["--binary-over-text", "base64"]].concat());
+    let (mut old, _) = server.ask(HIXIE_75);
+    let (mut new, _) = server.ask(RFC6455);
+    // Who has heard itself is there.
+    old.send(b"\0hi\xff");
+    old.expect(b"\0hi\xff");
+    new.send(frame(0x81, "ho"));
+    old.expect(b"\0ho\xff");
+    loop {
+        // Where it joined in time, it has heard the other too.
+        let heard = new.take(4);
+        if heard == b"\x81\x02ho" {
+            break;
+        }
+        assert_eq!(heard, b"\x81\x02hi");
+    }
+    new.send(frame(0x82, [0xff; 3]));
+    new.expect(b"\x82\x03\xff\xff\xff");
+    old.expect(b"\0////\xff");
+    let server = Server::start(&broadcast);
+    let (mut old, _) = server.ask(HIXIE_75);
+    old.send(b"\0hi\xff");
+    old.expect(b"\0hi\xff");
+    let (mut new, _) = server.ask(RFC6455);
+    new.send(frame(0x82, [0xff; 3]));
+    new.expect(b"\x82\x03\xff\xff\xff");
+    assert_eq!(old.rest(), b"", "it is closed");
 }
 
 #[test]

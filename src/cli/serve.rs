@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use polysock::apps::{CHAT_PAGE, Chat, Relay, echo};
+use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
 use polysock::protocols::{Limits, Protocol, SessionConfig};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
 use polysock::{BinaryOverText, Gateway, Origins, Pages, Settings, Workers};
@@ -115,6 +115,7 @@ name unless --origin lists the pages that may.";
 enum App {
     Echo,
     Chat,
+    Broadcast,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -176,12 +177,13 @@ impl Serve {
 
     fn gateway(&self) -> Result<Gateway, String> {
         let pages = Pages::default;
+        let binary_over_text = match self.binary_over_text {
+            Binary::Base64 => BinaryOverText::Base64,
+            Binary::Close => BinaryOverText::Close,
+        };
         if let Some(url) = &self.upstream {
             let relay = Relay::new(self.reach(url)?);
-            let relay = relay.binary_over_text(match self.binary_over_text {
-                Binary::Base64 => BinaryOverText::Base64,
-                Binary::Close => BinaryOverText::Close,
-            });
+            let relay = relay.binary_over_text(binary_over_text);
             let settings = self.settings(u64::MAX);
             return Ok(Gateway::with_settings(relay, settings, pages()));
         }
@@ -190,6 +192,10 @@ impl Serve {
             App::Echo => Gateway::with_settings(echo, settings, pages()),
             App::Chat => {
                 Gateway::with_settings(Chat::new(), settings, Pages::with_index(CHAT_PAGE))
+            }
+            App::Broadcast => {
+                let broadcaster = Broadcaster::new().binary_over_text(binary_over_text);
+                Gateway::with_settings(broadcaster, settings, pages())
             }
         })
     }

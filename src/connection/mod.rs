@@ -126,8 +126,18 @@ impl Connection {
     /// The protocol cannot carry it, or the connection is closing.
     #[inline]
     pub fn start_send_piece(&mut self, piece: Piece) -> Result<(), ConnectionError> {
+        Ok(self.sending().send_piece(piece)?)
+    }
+
+    /// The session, with a buffer to send into.
+    #[inline]
+    pub(crate) fn sending(&mut self) -> &mut Session {
         lend_buffer(&mut self.session);
-        Ok(self.session.send_piece(piece)?)
+        &mut self.session
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// The name of the protocol it speaks.

@@ -1,0 +1,51 @@
+//! Sends every message to everybody.
+
+use futures_core::future::BoxFuture;
+use polysock_protocols::{Accept, BinaryOverText};
+
+use crate::application::Application;
+use crate::broadcast::{Broadcast, Queue};
+use crate::error::BoxError;
+use crate::handshake::Handshake;
+
+/// The application of `polysock serve --app broadcast`: what comes from a client goes to all of
+/// them as it came, to its sender too. One that reads slowly misses the oldest.
+#[derive(Clone, Debug, Default)]
+pub struct Broadcaster {
+    line: Broadcast,
+    binary_over_text: BinaryOverText,
+}
+
+impl Broadcaster {
+    /// One that nobody listens to yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How binary messages travel to clients whose protocol has none.
+    #[must_use]
+    pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
+        Self {
+            binary_over_text,
+            ..self
+        }
+    }
+}
+
+impl Application for Broadcaster {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let line = self.line.clone();
+        let accept = Accept {
+            binary_over_text: self.binary_over_text,
+            ..Accept::first_offered(handshake.request())
+        };
+        Box::pin(async move {
+            let mut connection = handshake.accept(accept).await?;
+            let mut subscription = line.subscribe(Queue::default());
+            while let Some(message) = subscription.next(&mut connection).await.transpose()? {
+                line.publish(message);
+            }
+            Ok(())
+        })
+    }
+}

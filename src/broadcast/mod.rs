@@ -1,0 +1,246 @@
+//! Messages from anywhere to many connections.
+//!
+//! ```text
+//!                          ┌─ log ────────────────┐ ◀── Subscription ──▶ Connection
+//!   publish, any thread ──▶│ a │ b │ c │ d │ e │ f │ ◀── Subscription ──▶ Connection
+//!                          └──────────────────────┘ ◀── Subscription ──▶ Connection
+//! ```
+//!
+//! A message stands in the log once, until the last subscription has taken it. To publish is to
+//! append it and to wake the subscribers that sleep; each of them then takes all that waits for it
+//! and writes it at once.
+
+mod topic;
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+use polysock_protocols::{Close, CloseCode, Message, SharedMessage};
+
+use self::topic::{Taken, Topic};
+use crate::connection::Connection;
+use crate::error::ConnectionError;
+
+/// With this much waiting to go out of its connection, a subscription takes no more.
+const ROOM: usize = 16 * 1024;
+
+/// How many messages are taken under one lock.
+const BATCH: usize = 32;
+
+/// Publishes messages to its subscriptions, on whatever thread they are, in one order for all of
+/// them. Clones are the same.
+///
+/// ```
+/// use polysock::{Accept, Application, BoxError, Broadcast, Handshake, Queue};
+///
+/// fn party_line() -> impl Application {
+///     let line = Broadcast::new();
+///     move |handshake: Handshake| {
+///         let line = line.clone();
+///         async move {
+///             let mut connection = handshake.accept(Accept::default()).await?;
+///             let mut subscription = line.subscribe(Queue::default());
+///             while let Some(message) = subscription.next(&mut connection).await.transpose()? {
+///                 line.publish(message);
+///             }
+///             Ok(())
+///         }
+///     }
+/// }
+/// # party_line();
+/// ```
+#[derive(Clone, Default)]
+pub struct Broadcast {
+    topic: Arc<Mutex<Topic>>,
+}
+
+/// How much may wait for one subscription, and what becomes of the rest. One message may always
+/// wait, whatever its size.
+///
+/// What waits is shared by all the subscriptions it waits for. Up to 16 KiB, and the message that
+/// went beyond, are in the connection already and do not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Queue {
+    /// Messages.
+    pub messages: usize,
+    /// Bytes of payload.
+    pub bytes: usize,
+    /// What happens when there is more.
+    pub overflow: Overflow,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            messages: 256,
+            bytes: 4 << 20,
+            overflow: Overflow::DropOldest,
+        }
+    }
+}
+
+/// What happens when a queue is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// The subscriber misses the oldest of what waits for it.
+    DropOldest,
+    /// It misses the new message.
+    DropNewest,
+    /// It misses all that waits, and its connection is closed with code 1008.
+    Disconnect,
+}
+
+/// What one connection is sent of what is published. Ends when dropped.
+pub struct Subscription {
+    topic: Arc<Mutex<Topic>>,
+    key: usize,
+}
+
+impl Broadcast {
+    /// One without subscriptions.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sends a message to every subscription there is, from any thread. Returns at once: what a
+    /// subscriber cannot take yet waits in its [`Queue`].
+    pub fn publish(&self, message: Message) {
+        let message = Arc::new(SharedMessage::new(message));
+        let mut topic = lock(&self.topic);
+        let mut wakers = std::mem::take(&mut topic.wakers);
+        topic.push(message, &mut wakers);
+        drop(topic);
+        if wakers.capacity() > 0 {
+            wakers.drain(..).for_each(Waker::wake);
+            lock(&self.topic).wakers = wakers;
+        }
+    }
+
+    /// A subscription to what is published from now on.
+    pub fn subscribe(&self, queue: Queue) -> Subscription {
+        let key = lock(&self.topic).insert(queue);
+        Subscription {
+            topic: Arc::clone(&self.topic),
+            key,
+        }
+    }
+}
+
+impl fmt::Debug for Broadcast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topic = lock(&self.topic);
+        f.debug_struct("Broadcast")
+            .field("subscriptions", &topic.len())
+            .field("waiting", &topic.kept())
+            .finish()
+    }
+}
+
+impl Subscription {
+    /// Receives the next message from the connection, as its stream does; what is published
+    /// meanwhile goes out to it, all that waits in one write.
+    ///
+    /// A message that the connection's protocol cannot carry closes it with code 1003
+    /// ([`BinaryOverText`](crate::BinaryOverText) says when binary messages can be carried).
+    /// While the connection is in the middle of a message that is sent in pieces, what is
+    /// published waits.
+    ///
+    /// # Errors
+    ///
+    /// The connection failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: all state is in the subscription and the connection.
+    pub async fn next(
+        &mut self,
+        connection: &mut Connection,
+    ) -> Option<Result<Message, ConnectionError>> {
+        poll_fn(|cx| self.poll_next(connection, cx)).await
+    }
+
+    /// As [`next`](Self::next), for those who poll.
+    pub fn poll_next(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, ConnectionError>>> {
+        loop {
+            let is_all = self.forward(connection, cx);
+            let received = Pin::new(&mut *connection).poll_next(cx);
+            // What was written may have made room for more.
+            if received.is_ready() || is_all || room(connection) == 0 {
+                return received;
+            }
+        }
+    }
+
+    /// How many messages it has missed because its queue was full.
+    pub fn missed(&self) -> u64 {
+        let topic = lock(&self.topic);
+        let subscriber = topic.get(self.key);
+        subscriber.map_or(0, |subscriber| subscriber.missed)
+    }
+
+    /// Hands the connection what waits, as far as it has room; whether that was all.
+    fn forward(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> bool {
+        loop {
+            let mut batch: [Option<Arc<SharedMessage>>; BATCH] = Default::default();
+            let room = room(connection);
+            let taken = lock(&self.topic).take(self.key, room, &mut batch, cx.waker());
+            for message in batch.iter().map_while(Option::as_deref) {
+                if let Err(error) = connection.sending().send_shared(message) {
+                    let reason = error.to_string();
+                    let close = Close::new(CloseCode::UNSUPPORTED_DATA, reason);
+                    connection.start_close(Some(close));
+                }
+            }
+            match taken {
+                Taken::Some if room > 0 => {}
+                Taken::Some => return false,
+                Taken::All => return true,
+                Taken::CutOff => {
+                    let close = Close::new(CloseCode::POLICY_VIOLATION, "reads too slowly");
+                    connection.start_close(Some(close));
+                    return true;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        lock(&self.topic).remove(self.key);
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let topic = lock(&self.topic);
+        let subscriber = topic.get(self.key);
+        f.debug_struct("Subscription")
+            .field("queue", &subscriber.map(|subscriber| subscriber.queue))
+            .field("waiting", &subscriber.map(|subscriber| subscriber.messages))
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many bytes a connection may be handed now.
+fn room(connection: &Connection) -> usize {
+    let session = connection.session();
+    if session.is_open() && !session.is_sending() {
+        ROOM.saturating_sub(session.waiting())
+    } else {
+        0
+    }
+}
+
+fn lock(topic: &Mutex<Topic>) -> MutexGuard<'_, Topic> {
+    // A topic is whole between any two operations, so a panic cannot break it.
+    topic.lock().unwrap_or_else(PoisonError::into_inner)
+}
