@@ -15,13 +15,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use polysock_protocols::{Accept, Close, CloseCode, Message, Request};
-use tokio::sync::broadcast::{self, Receiver, Sender, error::RecvError};
 
 use crate::application::Application;
+use crate::broadcast::{Broadcast, Queue, Subscription};
 use crate::connection::Connection;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
@@ -29,22 +28,19 @@ use crate::handshake::Handshake;
 /// The page of the chat, for any browser since 2010.
 pub const CHAT_PAGE: &str = include_str!("chat.html");
 
-/// How many messages a member may be behind before it misses the oldest.
-const BACKLOG: usize = 256;
-
 /// The longest name in characters.
 const MAX_NAME: usize = 24;
 
 /// The application of `polysock serve --app chat`: one room.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Chat {
     room: Arc<Room>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Room {
     members: Mutex<Members>,
-    said: Sender<ByteString>,
+    said: Broadcast,
 }
 
 #[derive(Debug, Default)]
@@ -57,17 +53,7 @@ struct Members {
 impl Chat {
     /// An empty room.
     pub fn new() -> Self {
-        let (said, _) = broadcast::channel(BACKLOG);
-        let members = Mutex::default();
-        Self {
-            room: Arc::new(Room { members, said }),
-        }
-    }
-}
-
-impl Default for Chat {
-    fn default() -> Self {
-        Self::new()
+        Self::default()
     }
 }
 
@@ -82,7 +68,6 @@ impl Application for Chat {
             for line in greeting {
                 connection.feed(line.into()).await?;
             }
-            connection.flush().await?;
             member.talk(connection, &mut said).await
         })
     }
@@ -102,7 +87,7 @@ impl Member {
         room: Arc<Room>,
         name: Option<String>,
         protocol: &'static str,
-    ) -> (Self, Vec<String>, Receiver<ByteString>) {
+    ) -> (Self, Vec<String>, Subscription) {
         let mut members = room.lock();
         members.joined += 1;
         let id = members.joined;
@@ -116,7 +101,8 @@ impl Member {
         room.say(format!("join\t{name}\t{protocol}"));
         members.present.insert(id, (name.clone(), protocol));
         // Under the lock, so that nobody is missed or met twice.
-        let said = room.said.subscribe();
+        // One who reads slowly misses the oldest and holds nobody up.
+        let said = room.said.subscribe(Queue::default());
         drop(members);
         let member = Self {
             room,
@@ -131,26 +117,18 @@ impl Member {
     async fn talk(
         self,
         mut connection: Connection,
-        said: &mut Receiver<ByteString>,
+        said: &mut Subscription,
     ) -> Result<(), BoxError> {
-        loop {
-            tokio::select! {
-                message = connection.next() => match message.transpose()? {
-                    None => return Ok(()),
-                    Some(Message::Text(text)) => self.say(&text),
-                    Some(Message::Binary(_)) => {
-                        let close = Close::new(CloseCode::UNSUPPORTED_DATA, "say it in text");
-                        return Ok(connection.close(Some(close)).await?);
-                    }
-                },
-                line = said.recv() => match line {
-                    Ok(line) => connection.send(Message::Text(line)).await?,
-                    // One who reads slowly misses the oldest and holds nobody up.
-                    Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return Ok(()),
-                },
+        while let Some(message) = said.next(&mut connection).await.transpose()? {
+            match message {
+                Message::Text(text) => self.say(&text),
+                Message::Binary(_) => {
+                    let close = Close::new(CloseCode::UNSUPPORTED_DATA, "say it in text");
+                    return Ok(connection.close(Some(close)).await?);
+                }
             }
         }
+        Ok(())
     }
 
     fn say(&self, text: &str) {
@@ -170,8 +148,7 @@ impl Drop for Member {
 
 impl Room {
     fn say(&self, line: String) {
-        // Nobody there to hear it is no error.
-        let _ = self.said.send(line.into());
+        self.said.publish(line.into());
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Members> {
