@@ -12,6 +12,7 @@
 
 mod topic;
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -28,8 +29,10 @@ use crate::error::ConnectionError;
 /// With this much waiting to go out of its connection, a subscription takes no more.
 const ROOM: usize = 16 * 1024;
 
-/// How many messages are taken under one lock.
-const BATCH: usize = 32;
+thread_local! {
+    /// Where a subscription puts what it takes; empty between two turns.
+    static TAKEN: Cell<Vec<Arc<SharedMessage>>> = const { Cell::new(Vec::new()) };
+}
 
 /// Publishes messages to its subscriptions, on whatever thread they are, in one order for all of
 /// them. Clones are the same.
@@ -188,28 +191,21 @@ impl Subscription {
 
     /// Hands the connection what waits, as far as it has room; whether that was all.
     fn forward(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> bool {
-        loop {
-            let mut batch: [Option<Arc<SharedMessage>>; BATCH] = Default::default();
-            let room = room(connection);
-            let taken = lock(&self.topic).take(self.key, room, &mut batch, cx.waker());
-            for message in batch.iter().map_while(Option::as_deref) {
-                if let Err(error) = connection.sending().send_shared(message) {
-                    let reason = error.to_string();
-                    let close = Close::new(CloseCode::UNSUPPORTED_DATA, reason);
-                    connection.start_close(Some(close));
-                }
-            }
-            match taken {
-                Taken::Some if room > 0 => {}
-                Taken::Some => return false,
-                Taken::All => return true,
-                Taken::CutOff => {
-                    let close = Close::new(CloseCode::POLICY_VIOLATION, "reads too slowly");
-                    connection.start_close(Some(close));
-                    return true;
-                }
+        let mut messages = TAKEN.take();
+        let room = room(connection);
+        let taken = lock(&self.topic).take(self.key, room, &mut messages, cx.waker());
+        for message in messages.drain(..) {
+            if let Err(error) = connection.sending().send_shared(&message) {
+                let close = Close::new(CloseCode::UNSUPPORTED_DATA, error.to_string());
+                connection.start_close(Some(close));
             }
         }
+        TAKEN.set(messages);
+        if let Taken::CutOff = taken {
+            let close = Close::new(CloseCode::POLICY_VIOLATION, "reads too slowly");
+            connection.start_close(Some(close));
+        }
+        !matches!(taken, Taken::Some)
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Subscriber {
     waker: Option<Waker>,
 }
 
-/// How a subscription stands after it has taken a batch.
+/// How a subscription stands after it has taken what there was room for.
 pub(super) enum Taken {
     /// More waits.
     Some,
@@ -95,24 +95,21 @@ impl Topic {
         &mut self,
         key: usize,
         room: usize,
-        batch: &mut [Option<Arc<SharedMessage>>],
+        taken: &mut Vec<Arc<SharedMessage>>,
         waker: &Waker,
     ) -> Taken {
         let Some(subscriber) = self.subscribers.get_mut(key) else {
             return Taken::All;
         };
         let mut bytes = 0;
-        for place in batch {
-            if bytes >= room {
-                break;
-            }
-            let Some(message) = subscriber.take_oldest(&mut self.log) else {
-                break;
-            };
-            bytes += message.message().as_bytes().len();
-            *place = Some(message);
+        while bytes < room
+            && let Some(message) = subscriber.take_oldest(&mut self.log)
+        {
+            // No protocol frames a message in less.
+            bytes += message.message().as_bytes().len() + 2;
+            taken.push(message);
         }
-        let taken = match (subscriber.is_cut_off, subscriber.messages) {
+        let stands = match (subscriber.is_cut_off, subscriber.messages) {
             (true, _) => Taken::CutOff,
             (false, 0) => Taken::All,
             (false, _) => Taken::Some,
@@ -125,7 +122,7 @@ impl Topic {
             }
         }
         self.release();
-        taken
+        stands
     }
 
     pub(super) fn get(&self, key: usize) -> Option<&Subscriber> {
