@@ -8,8 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 
 use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Event, Kind, Piece};
-use crate::protocol::{Accept, BinaryOverText, Capabilities, Codec, WireForm};
+use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::{Accept, BinaryOverText, Capabilities, Codec};
 use crate::write_buf::WriteBuf;
 
 /// The name of the subprotocol.

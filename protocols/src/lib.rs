@@ -58,11 +58,13 @@ mod utf8;
 mod write_buf;
 
 pub use self::error::{EncodeError, HandshakeError, ProtocolError};
-pub use self::message::{Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, Side};
+pub use self::message::{
+    Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, Side, WireForm,
+};
 pub use self::negotiation::{Negotiated, Negotiation, Rejection};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
-    Match, Opening, Protocol, Request, Responder, Response, Role, Short, WireForm,
+    Match, Opening, Protocol, Request, Responder, Response, Role, Short,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};

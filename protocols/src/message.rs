@@ -190,6 +190,33 @@ pub enum Event {
     Close(Option<Close>),
 }
 
+/// A way to write messages: codecs with the same form write the same bytes for the same message,
+/// so that what is sent to many is encoded once for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct WireForm {
+    framing: &'static str,
+    base64: bool,
+}
+
+impl WireForm {
+    /// The form of a framing, by the name of the first protocol that had it.
+    pub const fn new(framing: &'static str) -> Self {
+        Self {
+            framing,
+            base64: false,
+        }
+    }
+
+    /// The form of what is base64 within this one.
+    #[must_use]
+    pub const fn in_base64(self) -> Self {
+        Self {
+            base64: true,
+            ..self
+        }
+    }
+}
+
 /// Why a connection is closed (RFC 6455 §5.5.1).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Close {

@@ -16,7 +16,7 @@ use bytestring::ByteString;
 
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
-use crate::message::{Event, Kind, Piece};
+use crate::message::{Event, Kind, Piece, WireForm};
 use crate::write_buf::WriteBuf;
 
 /// A WebSocket protocol: one draft, or the RFC.
@@ -325,33 +325,6 @@ pub trait Codec: fmt::Debug + Send {
     /// their bytes are this connection's own, such as masked ones, or the kind cannot be sent.
     fn wire_form(&self, _: Kind) -> Option<WireForm> {
         None
-    }
-}
-
-/// A way to write messages: codecs with the same form write the same bytes for the same message,
-/// so that what is sent to many is encoded once for all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct WireForm {
-    framing: &'static str,
-    base64: bool,
-}
-
-impl WireForm {
-    /// The form of a framing, by the name of the first protocol that had it.
-    pub const fn new(framing: &'static str) -> Self {
-        Self {
-            framing,
-            base64: false,
-        }
-    }
-
-    /// The form of what is base64 within this one.
-    #[must_use]
-    pub const fn in_base64(self) -> Self {
-        Self {
-            base64: true,
-            ..self
-        }
     }
 }
 

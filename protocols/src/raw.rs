@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 
 use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Event, Kind, Piece};
-use crate::protocol::{Capabilities, CloseForm, Codec, Short, WireForm};
+use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::{Capabilities, CloseForm, Codec, Short};
 use crate::write_buf::{CHAIN, WriteBuf};
 
 /// The codec of a raw byte stream: what has come is a binary message, and what is sent goes out

@@ -1,7 +1,7 @@
 //! RFC 6455: version 13, what every browser has spoken since 2012.
 
 use crate::hybi::{Announced, CloseBody, Dialect, FINAL, FirstBit, Masking, ORIGIN};
-use crate::protocol::WireForm;
+use crate::message::WireForm;
 
 /// The dialect of the RFC, and of the drafts 13 to 17 before it.
 pub(crate) static RFC6455: Dialect = Dialect {

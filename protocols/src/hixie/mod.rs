@@ -21,8 +21,8 @@ pub(crate) use self::hixie76::Hixie76;
 pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
 
 use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Event, Kind, Piece};
-use crate::protocol::{Capabilities, CloseForm, Codec, Limits, Short, WireForm};
+use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::{Capabilities, CloseForm, Codec, Limits, Short};
 use crate::write_buf::{CHAIN, WriteBuf};
 
 /// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be

@@ -1,7 +1,8 @@
 //! What differs from draft to draft, as data.
 
 use crate::message::CloseCode;
-use crate::protocol::{Capabilities, CloseForm, WireForm};
+use crate::message::WireForm;
+use crate::protocol::{Capabilities, CloseForm};
 
 /// A HyBi draft that was spoken, or RFC 6455.
 #[derive(Debug)]

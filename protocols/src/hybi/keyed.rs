@@ -8,10 +8,10 @@ use crate::base64;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::hixie::{Flavour, HixieCodec, KeyCall, KeyHandshake};
 use crate::http::Head;
-use crate::message::{Event, Kind};
+use crate::message::{Event, Kind, WireForm};
 use crate::protocol::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Opening, Responder,
-    Role, WireForm,
+    Role,
 };
 use crate::write_buf::WriteBuf;
 

@@ -21,8 +21,8 @@ use self::dialect::Opcodes;
 use self::frame::{Header, MAX_HEADER};
 use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Close, Event, Kind, Piece};
-use crate::protocol::{Capabilities, Codec, Context, Limits, Role, Short, WireForm};
+use crate::message::{Close, Event, Kind, Piece, WireForm};
+use crate::protocol::{Capabilities, Codec, Context, Limits, Role, Short};
 use crate::write_buf::{CHAIN, WriteBuf};
 
 /// Reads and writes frames.

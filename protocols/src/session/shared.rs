@@ -6,8 +6,8 @@ use bytes::{Buf, Bytes};
 
 use super::{Session, State};
 use crate::error::EncodeError;
-use crate::message::{Event, Kind, Message};
-use crate::protocol::{Codec, WireForm};
+use crate::message::{Event, Kind, Message, WireForm};
+use crate::protocol::Codec;
 use crate::write_buf::WriteBuf;
 
 /// A message that many sessions send: [`Session::send_shared`] encodes it once for each
