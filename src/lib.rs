@@ -35,6 +35,7 @@
 //!   listener                  sockets that listen
 //!   gateway                   accepting, and handing on
 //!   worker                    threads with a runtime each
+//!   fixture                   recorded sessions: a format to read, and playing them
 //!   cli                       the program's command line (not in the library)
 //! ```
 //!
@@ -72,6 +73,7 @@ mod broadcast;
 mod buffers;
 mod connection;
 mod error;
+pub mod fixture;
 mod gateway;
 mod handshake;
 mod http;
