@@ -28,6 +28,9 @@ pub struct Settings {
     pub flash_policy: bool,
     /// Whether a page that asks sees `wss://`, because a proxy in front ends TLS.
     pub secure: bool,
+    /// Fills a buffer with bytes that nobody can predict, for nonces (RFC 6455 §10.3). Only where
+    /// sessions are replayed is it anything but the default.
+    pub entropy: fn(&mut [u8]),
 }
 
 impl Default for Settings {
@@ -43,6 +46,7 @@ impl Default for Settings {
             ping_interval: Some(Duration::from_secs(30)),
             flash_policy: false,
             secure: false,
+            entropy: crate::entropy,
         }
     }
 }

@@ -94,7 +94,7 @@ pub(crate) async fn sniff(
                 let context = Context {
                     secure: settings.secure,
                     limits: settings.limits,
-                    entropy: crate::entropy,
+                    entropy: settings.entropy,
                 };
                 match negotiation.advance(&mut incoming, &context) {
                     Ok(None) => {}

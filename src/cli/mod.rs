@@ -3,6 +3,7 @@
 mod bench;
 mod connect;
 mod protocols;
+mod replay;
 mod serve;
 mod server;
 mod values;
@@ -30,6 +31,7 @@ enum Command {
     Connect(connect::Connect),
     Bench(bench::Bench),
     Protocols(protocols::Protocols),
+    Replay(replay::Replay),
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -42,7 +44,8 @@ enum LogFormat {
 #[derive(Clone, Copy, Debug)]
 enum Exit {
     Ok,
-    /// Something failed at run time, or nothing could be measured (`bench`).
+    /// Something failed at run time, nothing could be measured (`bench`), or something differs
+    /// (`replay`).
     Failed,
     /// Wrong usage that clap did not find.
     Usage,
@@ -73,7 +76,9 @@ pub(crate) fn run() -> ExitCode {
     // An interactive client has the terminal to itself.
     let default = match cli.command {
         Command::Serve(_) => "info",
-        Command::Connect(_) | Command::Bench(_) | Command::Protocols(_) => "warn",
+        Command::Connect(_) | Command::Bench(_) | Command::Protocols(_) | Command::Replay(_) => {
+            "warn"
+        }
     };
     log_to_stderr(cli.log_format, default);
     let exit = match cli.command {
@@ -81,6 +86,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Connect(connect) => connect.run(),
         Command::Bench(bench) => bench.run(),
         Command::Protocols(protocols) => protocols.run(),
+        Command::Replay(replay) => replay.run(),
     };
     exit.into()
 }

@@ -15,6 +15,7 @@ use thiserror::Error;
 
 pub use self::stream::{TcpUpstream, UnixUpstream};
 pub use self::websocket::WebSocketUpstream;
+pub(crate) use self::websocket::shake_hands;
 
 use crate::connection::Connection;
 

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Context, Dial, Dialled, PROTOCOLS, Protocol, Request, Role, find};
+use polysock_protocols::{
+    Context, Dial, Dialled, PROTOCOLS, Protocol, Request, Role, SessionConfig, find,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::stream::connect_tcp;
 use super::{Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::{Connection, Info};
+use crate::transport::Transport;
 
 /// What of a client's request its upstream is told, beside what the protocol itself needs.
 const FORWARDED: &[&str] = &["cookie", "authorization", "user-agent", "accept-language"];
@@ -105,48 +107,22 @@ impl WebSocketUpstream {
             ..dial
         };
         let stream = connect_tcp(&self.address, &self.settings).await?;
-        let shaking = self.shake_hands(stream, &dial);
-        timeout(self.settings.connect_timeout, shaking)
-            .await
-            .map_err(|_| UpstreamError::Timeout)?
-    }
-
-    async fn shake_hands(
-        &self,
-        mut stream: TcpStream,
-        dial: &Dial,
-    ) -> Result<Connection, UpstreamError> {
         let context = Context {
             secure: false,
             limits: self.settings.limits,
             entropy: crate::entropy,
         };
-        let mut dialer = self.protocol.dial(dial, &context)?;
-        let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
-        let Dialled { response, codec } = loop {
-            let dialled = dialer.advance(&mut incoming, &mut outgoing)?;
-            stream.write_all_buf(&mut outgoing).await?;
-            if let Some(dialled) = dialled {
-                break dialled;
-            }
-            if stream.read_buf(&mut incoming).await? == 0 {
-                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-            }
-        };
-        let info = Info {
-            protocol: self.protocol.name(),
-            role: Role::Client,
-            subprotocol: response.subprotocol,
-            log: None,
-        };
-        Ok(Connection::new(
-            Box::new(stream),
-            codec,
-            incoming,
+        let stream = Box::new(stream);
+        let shaking = shake_hands(
+            self.protocol,
+            stream,
+            &dial,
+            &context,
             self.settings.session,
-            info,
-            Arc::default(),
-        ))
+        );
+        timeout(self.settings.connect_timeout, shaking)
+            .await
+            .map_err(|_| UpstreamError::Timeout)?
     }
 
     /// What is asked of the server for a client that asks for this.
@@ -178,4 +154,40 @@ impl Upstream for WebSocketUpstream {
     ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
         Box::pin(self.dial(self.dial_for(request)))
     }
+}
+
+/// Performs an opening handshake as a client.
+pub(crate) async fn shake_hands(
+    protocol: &'static dyn Protocol,
+    mut transport: Box<dyn Transport>,
+    dial: &Dial,
+    context: &Context,
+    session: SessionConfig,
+) -> Result<Connection, UpstreamError> {
+    let mut dialer = protocol.dial(dial, context)?;
+    let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
+    let Dialled { response, codec } = loop {
+        let dialled = dialer.advance(&mut incoming, &mut outgoing)?;
+        transport.write_all_buf(&mut outgoing).await?;
+        if let Some(dialled) = dialled {
+            break dialled;
+        }
+        if transport.read_buf(&mut incoming).await? == 0 {
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        }
+    };
+    let info = Info {
+        protocol: protocol.name(),
+        role: Role::Client,
+        subprotocol: response.subprotocol,
+        log: None,
+    };
+    Ok(Connection::new(
+        transport,
+        codec,
+        incoming,
+        session,
+        info,
+        Arc::default(),
+    ))
 }

@@ -1,0 +1,295 @@
+//! Plays every fixture of `compat-fixtures` against the library, cut in every way, and shows that
+//! none of their expectations can change without a failure that names the place.
+//! `compat-fixtures/README.md` explains the files.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use bytes::Bytes;
+use polysock::fixture::{
+    Content, Fixture, Line, Part, Replay, Sight, Split, Step, Transcript, Verdict, expand,
+};
+use polysock::protocols::{Close, CloseCode, Role};
+
+/// Every way to cut, but for every point.
+const SPLITS: &[Split] = &[
+    Split::AsRecorded,
+    Split::Whole,
+    Split::SingleBytes,
+    Split::Random { seed: 1 },
+    Split::Random { seed: 2 },
+    Split::Random { seed: 3 },
+    Split::Random { seed: 4 },
+];
+
+#[test]
+fn the_corpus_is_answered_as_recorded_in_every_split() {
+    for_each_fixture(|fixture| async move {
+        for split in SPLITS {
+            passes(&fixture, *split).await;
+        }
+    });
+}
+
+#[test]
+fn the_corpus_is_answered_as_recorded_cut_at_every_point() {
+    for_each_fixture(|fixture| async move { passes(&fixture, Split::EveryPoint).await });
+}
+
+/// HAProxy and nginx hold the eight bytes of a request with two keys back until they have seen
+/// the head of the answer.
+#[test]
+fn an_answer_does_not_wait_for_the_eight_bytes() {
+    for_each_fixture(|fixture| async move {
+        if let Some(held) = with_eight_bytes_held_back(&fixture) {
+            for split in SPLITS {
+                passes(&held, *split).await;
+            }
+        }
+    });
+}
+
+/// A client of a protocol with two keys may send its first frame with the eight bytes.
+#[test]
+fn a_first_frame_may_come_with_the_eight_bytes() {
+    for_each_fixture(|fixture| async move {
+        let mut glued = fixture.clone();
+        let steps = &mut glued.transcript.steps;
+        let scripted = steps.iter().any(|step| matches!(step, Step::Does(_)));
+        if scripted || with_eight_bytes_held_back(&fixture).is_none() {
+            return;
+        }
+        steps.retain(|step| *step != Step::Wait);
+        passes(&glued, Split::Whole).await;
+    });
+}
+
+/// One byte in each line of expectations.
+#[test]
+fn no_expectation_can_change_without_a_difference_that_names_its_line() {
+    for_each_fixture(|fixture| async move {
+        for index in 0..fixture.transcript.steps.len() {
+            let Some(flipped) = flipped(&fixture, index) else {
+                continue;
+            };
+            let changed = flipped.transcript.steps[index].to_string();
+            match Replay::default().against_built_in(&flipped).await {
+                Verdict::Failed { differences, .. } => {
+                    let named: Vec<_> = differences.iter().map(|one| one.step).collect();
+                    assert_eq!(named, [Some(index)], "{}: `{changed}`", fixture.name);
+                    let line = fixture.line_of(index);
+                    let text = fs::read_to_string(&fixture.name).unwrap();
+                    let line = text.lines().nth(line.unwrap() - 1).unwrap();
+                    assert_eq!(line, fixture.transcript.steps[index].to_string());
+                }
+                other => panic!("{}: `{changed}`: {other:?}", fixture.name),
+            }
+        }
+    });
+}
+
+#[test]
+fn every_fixture_is_written_in_the_one_way() {
+    for fixture in corpus() {
+        let text = fs::read_to_string(&fixture.name).unwrap();
+        let written = fixture.transcript.to_string();
+        assert_eq!(text, written, "{}", fixture.name);
+    }
+}
+
+#[test]
+fn no_two_fixtures_send_the_same() {
+    let mut seen = BTreeSet::new();
+    for fixture in corpus() {
+        let transcript = &fixture.transcript;
+        let sent = transcript.steps.iter().filter_map(|step| match step {
+            Step::Client(line) if line.content != Content::End => {
+                Some(format!("{:?}", expand(line.parts())))
+            }
+            Step::Server(_) if transcript.role() == Role::Client => Some(step.to_string()),
+            Step::Client(_) | Step::Wait | Step::Does(_) => Some(step.to_string()),
+            _ => None,
+        });
+        let circumstances = ["needs", "only", "app", "role"].map(|name| transcript.header(name));
+        let sent: Vec<String> = sent.collect();
+        assert!(
+            seen.insert(format!("{circumstances:?} {sent:?}")),
+            "{} is there twice",
+            fixture.name
+        );
+    }
+}
+
+#[track_caller]
+fn assert_passed(verdict: &Verdict, fixture: &Fixture, split: Split) {
+    if let Verdict::Failed { point, differences } = verdict {
+        let differences: Vec<String> = differences
+            .iter()
+            .map(|one| {
+                format!(
+                    "line {:?}, {}\n{one}",
+                    one.step.and_then(|step| fixture.line_of(step)),
+                    one.place
+                )
+            })
+            .collect();
+        let differences = differences.join("\n");
+        panic!(
+            "{}, split {split}, point {point:?}: {differences}",
+            fixture.name
+        );
+    }
+    assert_eq!(*verdict, Verdict::Passed, "{}", fixture.name);
+}
+
+async fn passes(fixture: &Fixture, split: Split) {
+    let player = Replay {
+        split,
+        ..Replay::default()
+    };
+    let verdict = player.against_built_in(fixture).await;
+    assert_passed(&verdict, fixture, split);
+}
+
+/// Where a request has eight bytes behind its head, and is accepted with a digest: those bytes
+/// only once the head of the answer is there.
+fn with_eight_bytes_held_back(fixture: &Fixture) -> Option<Fixture> {
+    let transcript = &fixture.transcript;
+    let steps = &transcript.steps;
+    let has_key = |step: &Step| match step {
+        Step::Client(line) => expand(line.parts()).starts_with(b"Sec-WebSocket-Key1:"),
+        _ => false,
+    };
+    let ends_head = |wanted: fn(&Step) -> Option<&Line>| {
+        let blank = |step: &Step| {
+            wanted(step).is_some_and(|line| matches!(&expand(line.parts())[..], b"\r\n" | b"\n"))
+        };
+        steps.iter().position(blank)
+    };
+    let client = ends_head(|step| match step {
+        Step::Client(line) => Some(line),
+        _ => None,
+    })?;
+    let server = ends_head(|step| match step {
+        Step::Server(line) => Some(line),
+        _ => None,
+    })?;
+    let accepted = steps
+        .iter()
+        .any(|step| matches!(step, Step::Sees(Sight::Open { .. })));
+    let body = client + 1..=client + 1;
+    let is_body = matches!(steps.get(client + 1), Some(Step::Client(_)));
+    if transcript.role() != Role::Server
+        || !accepted
+        || !is_body
+        || !steps.iter().any(has_key)
+        || server < client
+    {
+        return None;
+    }
+    let mut held = steps.clone();
+    let body: Vec<Step> = held.splice(body, []).collect();
+    // One step fewer is before the blank line now.
+    held.splice(server..server, [&[Step::Wait], &body[..]].concat());
+    let transcript = Transcript {
+        steps: held,
+        ..transcript.clone()
+    };
+    Some(Fixture::new(fixture.name.clone(), transcript))
+}
+
+/// The fixture with one byte of an expectation flipped, if the step is one and has bytes.
+fn flipped(fixture: &Fixture, index: usize) -> Option<Fixture> {
+    let mut flipped = fixture.clone();
+    let role = fixture.transcript.role();
+    let step = &mut flipped.transcript.steps[index];
+    match (step, role) {
+        (Step::Server(line), Role::Server) | (Step::Client(line), Role::Client) => {
+            let Content::Bytes(parts) = &mut line.content else {
+                return None;
+            };
+            flip(parts)?;
+        }
+        (Step::Sees(Sight::Text(parts) | Sight::Binary(parts)), _) => flip(parts)?,
+        (Step::Sees(Sight::Open { target, .. }), _) => target.push('x'),
+        (Step::Sees(Sight::Close(close) | Sight::Closed(close)), _) => {
+            let code = close.as_ref().map_or(1000, |close| close.code.get() ^ 1);
+            *close = Some(Close::from(CloseCode::new(code).unwrap()));
+        }
+        (Step::Refused(refusal), _) => refusal.rule.push('x'),
+        _ => return None,
+    }
+    Some(flipped)
+}
+
+/// Flips the lowest bit of the byte in the middle of the last part that has bytes of its own: a
+/// letter stays a letter.
+fn flip(parts: &mut [Part]) -> Option<()> {
+    for part in parts.iter_mut().rev() {
+        if let Part::Bytes(bytes) | Part::Repeat { unit: bytes, .. } = part {
+            let mut flipped = bytes.to_vec();
+            let middle = flipped.len() / 2;
+            flipped[middle] ^= 1;
+            *bytes = Bytes::from(flipped);
+            return Some(());
+        }
+    }
+    None
+}
+
+/// Runs something for each fixture, in as many threads as there are cores.
+fn for_each_fixture<F: Future<Output = ()>>(run: impl Fn(Fixture) -> F + Sync) {
+    let corpus = corpus();
+    let threads = thread::available_parallelism().map_or(2, usize::from);
+    thread::scope(|scope| {
+        for first in 0..threads {
+            let mine = corpus.iter().skip(first).step_by(threads);
+            let run = &run;
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .unwrap();
+                for fixture in mine {
+                    runtime.block_on(run(fixture.clone()));
+                }
+            });
+        }
+    });
+}
+
+/// All fixtures, by name.
+fn corpus() -> Vec<Fixture> {
+    let mut files = Vec::new();
+    collect(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("compat-fixtures"),
+        &mut files,
+    );
+    files.sort();
+    assert!(!files.is_empty());
+    let read = files.iter().map(|file| Fixture::read(file));
+    read.map(|read| read.unwrap_or_else(|error| panic!("{error}")))
+        .collect()
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "wire")
+        {
+            files.push(path);
+        }
+    }
+}
