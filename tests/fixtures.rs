@@ -17,7 +17,7 @@ use bytes::Bytes;
 use polysock::fixture::{
     Content, Fixture, Line, Part, Replay, Sight, Split, Step, Transcript, Verdict, expand,
 };
-use polysock::protocols::{Close, CloseCode, Role};
+use polysock::protocols::{Close, CloseCode, PROTOCOLS, Role};
 
 /// Every way to cut, but for every point.
 const SPLITS: &[Split] = &[
@@ -102,6 +102,24 @@ fn every_fixture_is_written_in_the_one_way() {
         let text = fs::read_to_string(&fixture.name).unwrap();
         let written = fixture.transcript.to_string();
         assert_eq!(text, written, "{}", fixture.name);
+    }
+}
+
+#[test]
+fn every_protocol_is_there_in_both_directions() {
+    let corpus = corpus();
+    assert!(corpus.len() >= 150, "{} fixtures", corpus.len());
+    for protocol in PROTOCOLS {
+        for role in [Role::Server, Role::Client] {
+            let found = corpus.iter().any(|fixture| {
+                let transcript = &fixture.transcript;
+                let opens = |step: &Step| matches!(step, Step::Sees(Sight::Open { .. }));
+                transcript.role() == role
+                    && transcript.header("protocol") == Some(protocol.name())
+                    && transcript.steps.iter().any(opens)
+            });
+            assert!(found, "{} with {role:?}", protocol.name());
+        }
     }
 }
 

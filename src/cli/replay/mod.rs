@@ -54,7 +54,7 @@ pub(super) struct Replay {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     format: Format,
 
-    /// Write what differs into the fixtures, for review
+    /// Write what differs into the fixtures, for review, and all of them in the one way
     #[arg(long)]
     update: bool,
 }
@@ -173,9 +173,8 @@ impl Replay {
             Some(address) => player.against(fixture, address).await,
             None => player.against_built_in(fixture).await,
         };
-        let update = self.update && matches!(verdict, Verdict::Failed { .. });
-        let updated = if update {
-            Some(rewrite(fixture).await)
+        let updated = if self.update {
+            update(fixture, &verdict).await.transpose()
         } else {
             None
         };
@@ -208,8 +207,18 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Records a fixture anew and writes it to its file.
-async fn rewrite(fixture: &Fixture) -> Result<(), String> {
-    let recorded = record(&fixture.transcript).await?;
-    fs::write(&fixture.name, recorded.to_string()).map_err(|error| error.to_string())
+/// Writes a fixture to its file as the replay has found it, and in the one way in which fixtures
+/// are written; nothing where that is what the file has.
+async fn update(fixture: &Fixture, verdict: &Verdict) -> Result<Option<()>, String> {
+    let transcript = match verdict {
+        Verdict::Failed { .. } => record(&fixture.transcript).await?,
+        Verdict::Passed | Verdict::Skipped(_) => fixture.transcript.clone(),
+    };
+    let text = transcript.to_string();
+    let before = fs::read_to_string(&fixture.name).map_err(|error| error.to_string())?;
+    if text == before {
+        return Ok(None);
+    }
+    let written = fs::write(&fixture.name, text);
+    written.map(Some).map_err(|error| error.to_string())
 }

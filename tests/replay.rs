@@ -1,0 +1,232 @@
+//! `polysock replay` from outside: what it says, writes and ends with, and how it judges foreign
+//! servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod command;
+    pub(crate) mod library;
+    pub(crate) mod server;
+}
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::thread;
+
+use polysock::apps::echo;
+use polysock::protocols::PROTOCOLS;
+use polysock::{Gateway, Pages, Settings};
+
+use crate::support::command::{Input, Run};
+
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/compat-fixtures");
+
+/// The example of RFC 6455 §1.2, as the corpus has it.
+const SAMPLE: &str = include_str!("../compat-fixtures/rfc6455/sample.wire");
+
+#[test]
+fn the_corpus_passes_in_a_moment() {
+    for split in ["as-recorded", "whole", "1", "random:7"] {
+        let run = replay(&[CORPUS, "--split", split]);
+        assert_eq!(run.code, Some(0), "{split}: {}", run.text());
+        assert!(
+            run.text()
+                .ends_with(" as recorded, 0 different, 0 skipped\n")
+        );
+    }
+}
+
+#[test]
+fn a_difference_is_shown_where_it_is() {
+    let file = file("different.wire", &SAMPLE.replace("s3pPLM", "s3pPLN"));
+    let run = replay(&[&file]);
+    assert_eq!(run.code, Some(1));
+    assert_eq!(
+        run.text(),
+        format!(
+            "{file}:18: field Sec-WebSocket-Accept (split as-recorded)
+  expected  Sec-WebSocket-Accept: s3pPLNBiTxaQ9kYGzzhZRbK+xOo=\\r\\n
+  got       Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\\r\\n
+                                       ^
+
+0 as recorded, 1 different, 0 skipped
+"
+        )
+    );
+    let json = replay(&[&file, "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(json.text()).unwrap();
+    assert_eq!(json["failed"], 1);
+    let difference = &json["fixtures"][0]["differences"][0];
+    assert_eq!(difference["line"], 18);
+    assert_eq!(difference["place"], "field Sec-WebSocket-Accept");
+    let xml = replay(&[&file, CORPUS, "--format", "junit"]);
+    assert_eq!(xml.code, Some(1));
+    assert_eq!(xml.text().matches("<failure ").count(), 1);
+    assert_eq!(
+        xml.text().matches("<testcase ").count(),
+        xml.text().matches("</testcase>").count()
+    );
+}
+
+#[test]
+fn what_else_may_differ_is_named() {
+    for (before, after, place) in [
+        ("< \\x81\\x02hi", "< \\x81\\x02ho", "frame 1, byte 3"),
+        ("< \\x81\\x02hi", "< \\x81\\x02hi\n< end", "frame 2, byte 0"),
+        ("= text \"hi\"", "= text \"ho\"", "application"),
+        ("= text \"hi\"", "= binary \"hi\"", "application"),
+        ("< \\x81\\x02hi\n", "", "frame 1, byte 0"),
+        ("= text \"hi\"\n", "", "application"),
+        ("HTTP/1.1 101", "HTTP/1.1 102", "first line of the head"),
+        ("< Sec-WebSocket-Protocol: chat\\r\\n\n", "", "head, line 5"),
+    ] {
+        let file = file("named.wire", &SAMPLE.replace(before, after));
+        let run = replay(&[&file, "--timeout", "100ms"]);
+        assert_eq!(run.code, Some(1), "{before} for {after}");
+        assert!(
+            run.text().contains(&format!(": {place} (")),
+            "{before} for {after}: {}",
+            run.text()
+        );
+    }
+}
+
+#[test]
+fn an_update_writes_what_is_and_keeps_wildcards() {
+    let wild = SAMPLE.replace("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "\\{*}");
+    let wrong = wild
+        .replace("x02hi\n", "x02ho\n")
+        .replace("= text \"hi\"", "= text \"ho\"");
+    let file = file("update.wire", &wrong);
+    let run = replay(&[&file, "--update"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.text().contains("update.wire: updated\n"));
+    assert_eq!(fs::read_to_string(&file).unwrap(), wild);
+    assert_eq!(replay(&[&file]).code, Some(0));
+}
+
+#[test]
+fn what_cannot_be_played_is_wrong_usage() {
+    let broken = file("broken.wire", "> GET / HTTP/1.1\\r\\n\n~\n");
+    for (arguments, words) in [
+        (&["no/such.wire"][..], "no/such.wire: "),
+        (&[env!("CARGO_TARGET_TMPDIR"), "--jobs", "0"], "--jobs"),
+        (&[concat!(env!("CARGO_MANIFEST_DIR"), "/src")], ".wire"),
+        (&[CORPUS, "--split", "random:x"], "random:SEED"),
+        (&[&broken], "broken.wire:2:1: nothing is to arrive"),
+        (&[], "FIXTURE"),
+    ] {
+        let run = replay(arguments);
+        assert_eq!(run.code, Some(2), "{arguments:?}");
+        assert!(run.stderr.contains(words), "{arguments:?}: {}", run.stderr);
+    }
+}
+
+/// Over TCP, with nonces of its own.
+#[test]
+fn a_gateway_on_a_socket_passes_what_does_not_hang_on_its_nonce() {
+    let settings = Settings {
+        protocols: PROTOCOLS.to_vec(),
+        flash_policy: true,
+        ..Settings::default()
+    };
+    let address = support::library::serve(Gateway::with_settings(echo, settings, Pages::default()));
+    for split in ["as-recorded", "random:5"] {
+        let to = address.to_string();
+        let run = replay(&[CORPUS, "--to", &to, "--split", split, "--jobs", "16"]);
+        // The nonce of a server of draft 04 is random, and its port is in the policy for Flash.
+        for line in run
+            .text()
+            .lines()
+            .filter(|line| line.contains(".wire:") && line.contains(" (split "))
+        {
+            let known =
+                line.contains(": field Sec-WebSocket-Nonce (") || line.contains("/flash-policy/");
+            assert!(known, "{}", run.text());
+        }
+        assert!(run.text().contains("it plays a server, to test a client\n"));
+        assert!(run.text().contains("it needs TLS\n"));
+        assert_eq!(run.code, Some(1));
+    }
+}
+
+#[test]
+fn a_foreign_server_is_judged_by_what_its_answer_means() {
+    let good = "HTTP/1.1 101 Web Sockets, why not\r\nserver: foreign\r\nCONNECTION: keep-alive, upgrade\r\n\
+                Sec-WebSocket-Protocol: chat\r\nupgrade: WebSocket\r\n\
+                sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let cases = [
+        (good.to_owned(), None),
+        (good.replace(" 101 ", " 400 "), Some("status line")),
+        (
+            good.replace("s3pPLM", "s3pPLN"),
+            Some("field Sec-WebSocket-Accept"),
+        ),
+        (
+            good.replace("Protocol: chat", "Protocol: superchat"),
+            Some("field Sec-WebSocket-Protocol"),
+        ),
+        (
+            good.replace("upgrade: WebSocket\r\n", ""),
+            Some("field Upgrade"),
+        ),
+        (
+            good.replace("server: foreign", "Sec-WebSocket-Extensions: x"),
+            Some("field Sec-WebSocket-Extensions"),
+        ),
+    ];
+    let file = file("foreign.wire", SAMPLE);
+    for (head, place) in cases {
+        let answer = [head.as_bytes(), b"\x81\x02hi"].concat();
+        let run = replay(&[&file, "--to", &serve_once(answer).to_string()]);
+        match place {
+            None => assert_eq!(run.code, Some(0), "{head}: {}", run.text()),
+            Some(place) => {
+                assert_eq!(run.code, Some(1), "{head}");
+                assert!(
+                    run.text().contains(&format!("{place} (")),
+                    "{head}: {}",
+                    run.text()
+                );
+            }
+        }
+    }
+    // What comes behind the head is compared to the byte.
+    let answer = [good.as_bytes(), b"\x81\x02ha"].concat();
+    let run = replay(&[&file, "--to", &serve_once(answer).to_string()]);
+    assert!(run.text().contains(": frame 1, byte 3 ("), "{}", run.text());
+}
+
+fn replay(arguments: &[&str]) -> Run {
+    Run::new(&[&["replay"], arguments].concat(), Input::Bytes(b""))
+}
+
+/// A file with this text, in a directory of the tests' own.
+fn file(name: &str, text: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// A server that answers its first connection with these bytes, as soon as a head has come.
+fn serve_once(answer: Vec<u8>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() > 0 {
+            head.extend(byte);
+        }
+        stream.write_all(&answer).unwrap();
+        // Until the client has gone.
+        let _ = stream.read_to_end(&mut head);
+    });
+    address
+}
