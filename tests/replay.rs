@@ -203,6 +203,30 @@ fn a_foreign_server_is_judged_by_what_its_answer_means() {
     assert!(run.text().contains(": frame 1, byte 3 ("), "{}", run.text());
 }
 
+/// How the fixture is cut into lines says nothing of what is compared, nor does the text of a
+/// refusal.
+#[test]
+fn a_foreign_head_ends_where_it_ends() {
+    let good = "HTTP/1.1 101 Fine\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: chat\r\n\
+                \r\n\x01";
+    let joined = SAMPLE
+        .replace("< \\r\\n\n=", "< \\r\\n\\x01\n=")
+        .replace("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "\\{*}=")
+        .replace("~\n", "");
+    let fixture = file("joined.wire", joined.split_once("> hex").unwrap().0);
+    let run = replay(&[&fixture, "--to", &serve_once(good.into()).to_string()]);
+    assert_eq!(run.code, Some(0), "{}", run.text());
+    let other = good.replace('\x01', "\x02");
+    let run = replay(&[&fixture, "--to", &serve_once(other.into()).to_string()]);
+    assert!(run.text().contains(": frame 1, byte 0 ("), "{}", run.text());
+
+    let refused = format!("{CORPUS}/rfc6455/bad-no-host.wire");
+    let answer = "HTTP/1.1 400 No\r\nServer: foreign\r\n\r\n<h1>no</h1>";
+    let run = replay(&[&refused, "--to", &serve_once(answer.into()).to_string()]);
+    assert_eq!(run.code, Some(0), "{}", run.text());
+}
+
 fn replay(arguments: &[&str]) -> Run {
     Run::new(&[&["replay"], arguments].concat(), Input::Bytes(b""))
 }

@@ -211,7 +211,10 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 /// are written; nothing where that is what the file has.
 async fn update(fixture: &Fixture, verdict: &Verdict) -> Result<Option<()>, String> {
     let transcript = match verdict {
-        Verdict::Failed { .. } => record(&fixture.transcript).await?,
+        Verdict::Failed { .. } => {
+            let recorded = record(&fixture.transcript).await;
+            recorded.map_err(|problem| format!("it lacks {problem}"))?
+        }
         Verdict::Passed | Verdict::Skipped(_) => fixture.transcript.clone(),
     };
     let text = transcript.to_string();
