@@ -1,0 +1,237 @@
+//! Packet captures made by hand: TCP segments, the headers around them, and files of them.
+#![allow(dead_code, reason = "no test needs all of it")]
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// A side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    Client,
+    Server,
+}
+
+pub(crate) const SYN: u8 = 0x02;
+pub(crate) const FIN: u8 = 0x01;
+pub(crate) const RST: u8 = 0x04;
+pub(crate) const ACK: u8 = 0x10;
+
+/// A TCP connection that is written down packet by packet.
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    pub(crate) client: SocketAddr,
+    pub(crate) server: SocketAddr,
+    /// The next sequence number of each side.
+    next: [u32; 2],
+    /// IP packets.
+    pub(crate) packets: Vec<Vec<u8>>,
+}
+
+impl Connection {
+    /// One whose sides begin with these sequence numbers, SYN and all.
+    pub(crate) fn open(client: &str, server: &str, first: [u32; 2]) -> Self {
+        let mut connection = Self {
+            client: client.parse().expect("an address"),
+            server: server.parse().expect("an address"),
+            next: first,
+            packets: Vec::new(),
+        };
+        connection.segment(From::Client, SYN, b"");
+        connection.segment(From::Server, SYN | ACK, b"");
+        connection.segment(From::Client, ACK, b"");
+        connection
+    }
+
+    /// One side says something, in one segment.
+    pub(crate) fn say(&mut self, from: From, bytes: &[u8]) {
+        self.segment(from, ACK, bytes);
+    }
+
+    /// One side says something, a segment for each so many bytes.
+    pub(crate) fn say_in(&mut self, from: From, bytes: &[u8], size: usize) {
+        for chunk in bytes.chunks(size) {
+            self.say(from, chunk);
+        }
+    }
+
+    /// A segment with these flags, behind what its side has said.
+    pub(crate) fn segment(&mut self, from: From, flags: u8, bytes: &[u8]) {
+        let packet = self.packet(from, flags, 0, bytes);
+        let [client, server] = &mut self.next;
+        let next = if from == From::Client { client } else { server };
+        let len = u32::try_from(bytes.len()).expect("a segment is small");
+        *next = next
+            .wrapping_add(len)
+            .wrapping_add(u32::from(flags & SYN != 0))
+            .wrapping_add(u32::from(flags & FIN != 0));
+        self.packets.push(packet);
+    }
+
+    /// A segment so many bytes before the next of its side; nothing is counted.
+    pub(crate) fn packet(&self, from: From, flags: u8, before: u32, bytes: &[u8]) -> Vec<u8> {
+        let [client, server] = self.next;
+        let (source, destination, sequence, acknowledged) = match from {
+            From::Client => (self.client, self.server, client, server),
+            From::Server => (self.server, self.client, server, client),
+        };
+        let mut tcp = Vec::new();
+        tcp.extend(source.port().to_be_bytes());
+        tcp.extend(destination.port().to_be_bytes());
+        tcp.extend(sequence.wrapping_sub(before).to_be_bytes());
+        tcp.extend(if flags & ACK == 0 {
+            [0; 4]
+        } else {
+            acknowledged.to_be_bytes()
+        });
+        tcp.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+        tcp.extend(bytes);
+        ip(source, destination, 6, &tcp)
+    }
+}
+
+/// An IP packet.
+pub(crate) fn ip(source: SocketAddr, destination: SocketAddr, kind: u8, payload: &[u8]) -> Vec<u8> {
+    let mut packet = Vec::new();
+    match (source, destination) {
+        (SocketAddr::V4(source), SocketAddr::V4(destination)) => {
+            packet.extend([0x45, 0]);
+            packet.extend(
+                u16::try_from(20 + payload.len())
+                    .expect("short")
+                    .to_be_bytes(),
+            );
+            packet.extend([0, 0, 0x40, 0, 64, kind, 0, 0]);
+            packet.extend(source.ip().octets());
+            packet.extend(destination.ip().octets());
+        }
+        _ => {
+            let of = |address: SocketAddr| match address {
+                SocketAddr::V6(address) => *address.ip(),
+                SocketAddr::V4(_) => Ipv6Addr::LOCALHOST,
+            };
+            // A hop-by-hop header of eight bytes before the payload.
+            packet.extend([0x60, 0, 0, 0]);
+            packet.extend(
+                u16::try_from(8 + payload.len())
+                    .expect("short")
+                    .to_be_bytes(),
+            );
+            packet.extend([0, 64]);
+            packet.extend(of(source).octets());
+            packet.extend(of(destination).octets());
+            packet.extend([kind, 0, 1, 4, 0, 0, 0, 0]);
+        }
+    }
+    packet.extend(payload);
+    packet
+}
+
+/// What stands before an IP packet in captures of different devices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    Ethernet,
+    Vlan,
+    QinQ,
+    Null,
+    Loop,
+    Raw,
+    Cooked,
+    Cooked2,
+}
+
+impl Link {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Ethernet,
+        Self::Vlan,
+        Self::QinQ,
+        Self::Null,
+        Self::Loop,
+        Self::Raw,
+        Self::Cooked,
+        Self::Cooked2,
+    ];
+
+    fn number(self) -> u32 {
+        match self {
+            Self::Ethernet | Self::Vlan | Self::QinQ => 1,
+            Self::Null => 0,
+            Self::Loop => 108,
+            Self::Raw => 101,
+            Self::Cooked => 113,
+            Self::Cooked2 => 276,
+        }
+    }
+
+    pub(crate) fn wrap(self, packet: &[u8]) -> Vec<u8> {
+        let is_v4 = packet.first().is_some_and(|first| first >> 4 == 4);
+        let kind: &[u8] = if is_v4 { &[8, 0] } else { &[0x86, 0xdd] };
+        let family: u8 = if is_v4 { 2 } else { 30 };
+        let (cards, cooked) = ([2; 12], [0, 0, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let head = match self {
+            Self::Ethernet => [&cards[..], kind].concat(),
+            Self::Vlan => [&cards[..], &[0x81, 0, 0, 7], kind].concat(),
+            Self::QinQ => [&cards[..], &[0x88, 0xa8, 0, 7, 0x81, 0, 0, 8], kind].concat(),
+            Self::Null => vec![family, 0, 0, 0],
+            Self::Loop => vec![0, 0, 0, family],
+            Self::Raw => Vec::new(),
+            Self::Cooked => [&cooked[..], kind].concat(),
+            Self::Cooked2 => [kind, &[0; 18]].concat(),
+        };
+        [&head[..], packet].concat()
+    }
+}
+
+/// A pcap file; packets are a millisecond apart, and cut at the snapshot length.
+pub(crate) fn pcap(link: Link, snaplen: usize, packets: &[Vec<u8>]) -> Vec<u8> {
+    let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
+    file.extend([0; 8]);
+    file.extend(u32::try_from(snaplen).unwrap_or(u32::MAX).to_le_bytes());
+    file.extend(link.number().to_le_bytes());
+    for (index, packet) in (0_u32..).zip(packets) {
+        let packet = link.wrap(packet);
+        let kept = &packet[..packet.len().min(snaplen)];
+        file.extend((1_600_000_000 + index / 1000).to_le_bytes());
+        file.extend((index % 1000 * 1000).to_le_bytes());
+        file.extend(u32::try_from(kept.len()).expect("short").to_le_bytes());
+        file.extend(u32::try_from(packet.len()).expect("short").to_le_bytes());
+        file.extend(kept);
+    }
+    file
+}
+
+/// A pcapng file, big-endian, that counts nanoseconds.
+pub(crate) fn pcapng(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
+    let block = |kind: u32, body: &[u8]| {
+        let len = u32::try_from(12 + body.len()).expect("short").to_be_bytes();
+        [&kind.to_be_bytes()[..], &len, body, &len].concat()
+    };
+    let section = [&[0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0][..], &[0xff; 8]].concat();
+    let mut file = block(0x0a0d_0d0a, &section);
+    let number = u16::try_from(link.number())
+        .expect("a small number")
+        .to_be_bytes();
+    let options = [0, 9, 0, 1, 9, 0, 0, 0, 0, 0, 0, 0];
+    file.extend(block(1, &[&number[..], &[0; 6], &options].concat()));
+    for (index, packet) in (0_u64..).zip(packets) {
+        let packet = link.wrap(packet);
+        let time = 1_600_000_000_000_000_000 + index * 1_000_000;
+        let len = u32::try_from(packet.len()).expect("short").to_be_bytes();
+        let padding = &[0; 3][..(4 - packet.len() % 4) % 4];
+        let body = [
+            &[0; 4][..],
+            &time.to_be_bytes(),
+            &len,
+            &len,
+            &packet,
+            padding,
+        ]
+        .concat();
+        file.extend(block(6, &body));
+    }
+    file
+}
+
+/// A UDP packet, for noise.
+pub(crate) fn noise() -> Vec<u8> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 53));
+    ip(address, address, 17, &[0, 53, 0, 53, 0, 8, 0, 0])
+}
