@@ -51,7 +51,7 @@ impl Protocol for Lines {
     fn recognise(&self, head: &Head) -> Match {
         match head.value("sec-websocket-version") {
             Some(b"99") => Match::Yes,
-            _ => Match::No,
+            _ => Match::No("its Sec-WebSocket-Version is not 99"),
         }
     }
 

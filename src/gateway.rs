@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use polysock_protocols::{CloseCode, Rejection};
+use polysock_protocols::CloseCode;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
 use crate::http::{self, Pages};
 use crate::listener;
-use crate::settings::Settings;
+use crate::settings::{Origins, Settings};
 use crate::shutdown::Shutdown;
 use crate::sniffer::{Accepted, Sniffed, sniff};
 use crate::transport::Transport;
@@ -197,7 +197,7 @@ impl Shared {
         if self.settings.origins.allow(origin) {
             return self.application.serve(handshake);
         }
-        let rejection = Rejection::new(403, "this origin is not allowed");
+        let rejection = Origins::rejection();
         Box::pin(async move { Ok(handshake.reject(rejection).await?) })
     }
 }

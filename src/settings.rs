@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{DEFAULT, Limits, Protocol, SessionConfig, find};
+use polysock_protocols::{DEFAULT, Limits, Protocol, Rejection, SessionConfig, find};
 
 /// How a gateway treats the connections it accepts.
 #[derive(Clone, Debug)]
@@ -73,6 +73,11 @@ pub enum Origins {
 }
 
 impl Origins {
+    /// The answer to one that is not let in.
+    pub fn rejection() -> Rejection {
+        Rejection::new(403, "this origin is not allowed")
+    }
+
     /// Whether a client with this origin is let in.
     pub fn allow(&self, origin: Option<&str>) -> bool {
         match self {

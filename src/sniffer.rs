@@ -137,7 +137,7 @@ fn refuse_invalid(accepted: Accepted, error: &HandshakeError, protocols: &[&'sta
 
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum First {
+pub(crate) enum First {
     /// Too few bytes.
     Unclear,
     Http1,
@@ -156,7 +156,7 @@ const POLICY_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a method may be: the longest of RFC 9110 has seven letters.
 const MAX_METHOD: usize = 7;
 
-fn first(bytes: &[u8]) -> First {
+pub(crate) fn first(bytes: &[u8]) -> First {
     match bytes {
         [] => First::Unclear,
         [0x16, ..] => First::Tls,
@@ -193,15 +193,17 @@ fn policy_request(bytes: &[u8]) -> First {
     }
 }
 
-/// Lets Flash open sockets to the port it asked on, and to no other.
-fn send_policy(accepted: Accepted) {
-    let port = accepted
-        .port
-        .map_or_else(|| "*".to_owned(), |port| port.to_string());
-    let policy = format!(
+/// The policy that lets Flash open sockets to the port it asked on, and to no other.
+pub(crate) fn policy(port: Option<u16>) -> String {
+    let port = port.map_or_else(|| "*".to_owned(), |port| port.to_string());
+    format!(
         "<?xml version=\"1.0\"?><cross-domain-policy>\
          <allow-access-from domain=\"*\" to-ports=\"{port}\"/></cross-domain-policy>\0"
-    );
+    )
+}
+
+fn send_policy(accepted: Accepted) {
+    let policy = policy(accepted.port);
     let mut last_words = WriteBuf::new();
     last_words.put_slice(policy.as_bytes());
     linger(accepted.transport, last_words, HangUp::First);

@@ -25,7 +25,7 @@ pub enum HandshakeError {
     },
     /// The head is no HTTP/1.1 message head (RFC 9112).
     #[error("malformed head: {0}")]
-    Malformed(&'static str),
+    Malformed(Malformed),
     /// The method is not GET (RFC 6455 §4.1).
     #[error("the method of an opening handshake is GET")]
     Method,
@@ -88,6 +88,35 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
+    /// Where the rule that is broken is from; `None` for rules of our own and for what the dialing
+    /// side asked for.
+    pub const fn section(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::HeadTooLong { .. } | Self::TooManyFields { .. } => "RFC 9110 §5.4",
+            Self::Malformed(malformed) => malformed.section(),
+            Self::Method | Self::HttpVersion => "RFC 6455 §4.2.1, item 1",
+            Self::Host => "RFC 6455 §4.2.1, item 2",
+            Self::Upgrade => "RFC 6455 §4.2.1, item 3",
+            Self::Connection => "RFC 6455 §4.2.1, item 4",
+            Self::Key => "RFC 6455 §4.2.1, item 5",
+            Self::Body => "RFC 9112 §11.2",
+            Self::Version => "RFC 6455 §4.2.2, item 4",
+            Self::MalformedVersion => "RFC 6455 §11.3.5",
+            Self::Draft => "draft-ietf-hybi-thewebsocketprotocol-02",
+            Self::Keys(_) => {
+                "draft-hixie-thewebsocketprotocol-76, \"Reading the client's opening handshake\""
+            }
+            Self::Early => {
+                "draft-hixie-thewebsocketprotocol-75, \"Reading the client's opening handshake\""
+            }
+            Self::Subprotocol => "RFC 6455 §11.3.4, in the drafts \"Sec-WebSocket-Protocol\"",
+            Self::Extensions => "RFC 6455 §9.1",
+            Self::Origin => "RFC 6454 §7",
+            Self::Status(_) | Self::Answer(_) => "RFC 6455 §4.1",
+            Self::Disabled(_) | Self::Dial(_) => return None,
+        })
+    }
+
     /// The HTTP status that refuses the handshake; 502 for the errors of an answer.
     pub const fn status(&self) -> u16 {
         match self {
@@ -112,6 +141,55 @@ impl HandshakeError {
             | Self::Extensions
             | Self::Origin
             | Self::Early => 400,
+        }
+    }
+}
+
+/// What is wrong with a message head (RFC 9110 and 9112).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Malformed {
+    /// The first line is that of neither a request nor a response.
+    #[error("the first line is not HTTP/1.x")]
+    FirstLine,
+    /// The first line is over the limit.
+    #[error("the first line is too long")]
+    FirstLineLength,
+    /// The target is not of a form that a server of this kind is asked for.
+    #[error("the target is no path")]
+    Target,
+    /// The first line of a response has no status.
+    #[error("the first line has no status")]
+    Status,
+    /// A field is over the limit.
+    #[error("a field is too long")]
+    FieldLength,
+    /// A line begins with white space.
+    #[error("a folded field line")]
+    Folded,
+    /// The name of a field does not end at its colon.
+    #[error("white space before the colon of a field")]
+    SpaceBeforeColon,
+    /// A line has no name with a colon behind it.
+    #[error("a field line without a name and a colon")]
+    FieldLine,
+    /// A value has a control character other than the tab.
+    #[error("a control character in the value of a field")]
+    Control,
+}
+
+impl Malformed {
+    /// Where the rule that is broken is from.
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::FirstLine | Self::FirstLineLength => "RFC 9112 §3",
+            Self::Target => "RFC 9112 §3.2",
+            Self::Status => "RFC 9112 §4",
+            Self::FieldLength => "RFC 9110 §5.4",
+            Self::FieldLine => "RFC 9112 §5",
+            Self::SpaceBeforeColon => "RFC 9112 §5.1",
+            Self::Folded => "RFC 9112 §5.2",
+            Self::Control => "RFC 9110 §5.5",
         }
     }
 }

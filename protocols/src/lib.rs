@@ -57,11 +57,11 @@ mod session;
 mod utf8;
 mod write_buf;
 
-pub use self::error::{EncodeError, HandshakeError, ProtocolError};
+pub use self::error::{EncodeError, HandshakeError, Malformed, ProtocolError};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, Side, WireForm,
 };
-pub use self::negotiation::{Negotiated, Negotiation, Rejection};
+pub use self::negotiation::{Negotiated, Negotiation, RULES, Rejection, Rule};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
     Match, Opening, Protocol, Request, Responder, Response, Role, Short,

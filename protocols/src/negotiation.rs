@@ -54,7 +54,9 @@ impl<'a> Negotiation<'a> {
         if !is_attempt(&head) {
             return Ok(Some(Negotiated::Http));
         }
-        check(&head)?;
+        if let Some(broken) = RULES.iter().find(|rule| !rule.holds(&head)) {
+            return Err(broken.error.clone());
+        }
         let protocol = self.choose(&head)?;
         let opening = protocol.open(head, context)?;
         src.advance(len);
@@ -101,43 +103,81 @@ fn is_attempt(head: &Head) -> bool {
     (upgrades && !to_h2c) || hinted
 }
 
-/// The rules that all the protocols share (RFC 6455 §4.2.1; each draft has them).
-fn check(head: &Head) -> Result<(), HandshakeError> {
-    if head.method() != b"GET" {
-        return Err(HandshakeError::Method);
+/// A rule that all the protocols share.
+#[derive(Debug)]
+pub struct Rule {
+    /// What it demands: `the method is GET`.
+    pub demands: &'static str,
+    /// The error of a head that breaks it.
+    pub error: HandshakeError,
+    holds: fn(&Head) -> bool,
+}
+
+/// The rules that all the protocols share (RFC 6455 §4.2.1; each draft has them), in the order in
+/// which they are checked.
+pub static RULES: &[Rule] = &[
+    Rule {
+        demands: "the method is GET",
+        error: HandshakeError::Method,
+        holds: |head| head.method() == b"GET",
+    },
+    Rule {
+        demands: "it is HTTP/1.1",
+        error: HandshakeError::HttpVersion,
+        holds: Head::is_http11,
+    },
+    Rule {
+        demands: "there is one valid Host field",
+        error: HandshakeError::Host,
+        holds: |head| {
+            let host = head.single("host", HandshakeError::Host);
+            host.is_ok_and(|host| host.is_some_and(is_host))
+        },
+    },
+    Rule {
+        demands: "the Connection field lists `upgrade`",
+        error: HandshakeError::Connection,
+        holds: |head| head.lists("connection", "upgrade"),
+    },
+    Rule {
+        demands: "the Upgrade field lists `websocket`",
+        error: HandshakeError::Upgrade,
+        holds: upgrades,
+    },
+    Rule {
+        demands: "there is no body",
+        error: HandshakeError::Body,
+        holds: has_no_body,
+    },
+];
+
+impl Rule {
+    /// Whether a head keeps it.
+    pub fn holds(&self, head: &Head) -> bool {
+        (self.holds)(head)
     }
-    if !head.is_http11() {
-        return Err(HandshakeError::HttpVersion);
-    }
-    if !head
-        .single("host", HandshakeError::Host)?
-        .is_some_and(is_host)
-    {
-        return Err(HandshakeError::Host);
-    }
-    if !head.lists("connection", "upgrade") {
-        return Err(HandshakeError::Connection);
-    }
-    // Several tokens are a choice; several fields that differ are a proxy and a server misled.
+}
+
+/// Several tokens are a choice; several fields that differ are a proxy and a server misled.
+fn upgrades(head: &Head) -> bool {
     let is_websocket = |token: &[u8]| token.eq_ignore_ascii_case(b"websocket");
     let repeated = head.values("upgrade").nth(1).is_some();
-    if !head.lists("upgrade", "websocket") || (repeated && !head.list("upgrade").all(is_websocket))
-    {
-        return Err(HandshakeError::Upgrade);
-    }
-    // Bytes behind an upgrade belong to the new protocol. A body there is how requests are
-    // smuggled; only the eight bytes of Hixie-76 are announced as one by some clients.
+    head.lists("upgrade", "websocket") && (!repeated || head.list("upgrade").all(is_websocket))
+}
+
+/// Bytes behind an upgrade belong to the new protocol. A body there is how requests are smuggled;
+/// only the eight bytes of Hixie-76 are announced as one by some clients.
+fn has_no_body(head: &Head) -> bool {
     let keys = head.has("sec-websocket-key1") && head.has("sec-websocket-key2");
-    let length = head.single("content-length", HandshakeError::Body)?;
+    let Ok(length) = head.single("content-length", HandshakeError::Body) else {
+        return false;
+    };
     let allowed = match length {
         None | Some(b"0") => true,
         Some(b"8") => keys,
         Some(_) => false,
     };
-    if !allowed || head.has("transfer-encoding") || (head.has_bare_lf() && length.is_some()) {
-        return Err(HandshakeError::Body);
-    }
-    Ok(())
+    allowed && !head.has("transfer-encoding") && !(head.has_bare_lf() && length.is_some())
 }
 
 /// Why no enabled protocol took a head.

@@ -65,8 +65,8 @@ pub trait Protocol: fmt::Debug + Send + Sync {
 /// What a protocol says to a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// It is another's.
-    No,
+    /// It is another's, and how that is known: `it has no Sec-WebSocket-Version`.
+    No(&'static str),
     /// It can serve the head, if no other protocol that is enabled says `Yes`.
     Fallback,
     /// It is its own.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod connect;
+mod explain;
 mod protocols;
 mod replay;
 mod serve;
@@ -30,6 +31,7 @@ enum Command {
     Serve(serve::Serve),
     Connect(connect::Connect),
     Bench(bench::Bench),
+    Explain(explain::Explain),
     Protocols(protocols::Protocols),
     Replay(replay::Replay),
 }
@@ -44,10 +46,10 @@ enum LogFormat {
 #[derive(Clone, Copy, Debug)]
 enum Exit {
     Ok,
-    /// Something failed at run time, nothing could be measured (`bench`), or something differs
-    /// (`replay`).
+    /// Something failed at run time, nothing could be measured (`bench`), a client would be
+    /// refused (`explain`), or something differs (`replay`).
     Failed,
-    /// Wrong usage that clap did not find.
+    /// Wrong usage that clap did not find, or bytes that say nothing (`explain`).
     Usage,
     /// The connection, or its opening handshake, was refused (`connect`, `bench`).
     Refused,
@@ -76,15 +78,14 @@ pub(crate) fn run() -> ExitCode {
     // An interactive client has the terminal to itself.
     let default = match cli.command {
         Command::Serve(_) => "info",
-        Command::Connect(_) | Command::Bench(_) | Command::Protocols(_) | Command::Replay(_) => {
-            "warn"
-        }
+        _ => "warn",
     };
     log_to_stderr(cli.log_format, default);
     let exit = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Connect(connect) => connect.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Protocols(protocols) => protocols.run(),
         Command::Replay(replay) => replay.run(),
     };

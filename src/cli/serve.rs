@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
-use polysock::protocols::{Limits, Protocol, SessionConfig};
+use polysock::protocols::{Limits, SessionConfig};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
-use polysock::{BinaryOverText, Gateway, Origins, Pages, Settings, Workers};
+use polysock::{BinaryOverText, Gateway, Pages, Settings, Workers};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::values::ProtocolList;
 use super::{Exit, values};
 
 /// Listen, and serve every client in the protocol it speaks
@@ -37,7 +38,7 @@ pub(super) struct Serve {
     app: Option<App>,
 
     /// The protocols to speak: names with commas, or `all`, `modern`, `legacy`, `default`
-    #[arg(long, value_name = "LIST", default_value = "default", value_parser = parse_protocols)]
+    #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
     protocols: ProtocolList,
 
     /// An origin to let in, as http://example.com; `*` for any, `none` for clients that send
@@ -124,13 +125,6 @@ enum Binary {
     Close,
 }
 
-#[derive(Clone, Debug)]
-struct ProtocolList(Vec<&'static dyn Protocol>);
-
-fn parse_protocols(text: &str) -> Result<ProtocolList, String> {
-    values::protocols(text).map(ProtocolList)
-}
-
 impl Serve {
     pub(super) fn run(self) -> Exit {
         let gateway = match self.gateway() {
@@ -214,14 +208,9 @@ impl Serve {
     }
 
     fn settings(&self, max_message: u64) -> Settings {
-        let any = self.origin.is_empty() || self.origin.iter().any(|origin| origin == "*");
         Settings {
             protocols: self.protocols.0.clone(),
-            origins: if any {
-                Origins::Any
-            } else {
-                Origins::Listed(self.origin.clone())
-            },
+            origins: values::origins(&self.origin),
             limits: self.limits(max_message),
             handshake_timeout: self.handshake_timeout,
             close_timeout: self.close_timeout,

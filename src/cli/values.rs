@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use polysock::Origins;
 use polysock::protocols::{DEFAULT, PROTOCOLS, Protocol, find};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
@@ -74,6 +75,24 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
 /// The name of a protocol.
 pub(super) fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
     find(name).ok_or_else(|| "no such protocol; `polysock protocols` lists them".into())
+}
+
+/// A list of protocols, as a value of clap's.
+#[derive(Clone, Debug)]
+pub(super) struct ProtocolList(pub(super) Vec<&'static dyn Protocol>);
+
+/// As [`protocols`], for clap.
+pub(super) fn protocol_list(text: &str) -> Result<ProtocolList, String> {
+    protocols(text).map(ProtocolList)
+}
+
+/// The origins to let in: any where none is listed, or `*` is.
+pub(super) fn origins(listed: &[String]) -> Origins {
+    if listed.is_empty() || listed.iter().any(|origin| origin == "*") {
+        Origins::Any
+    } else {
+        Origins::Listed(listed.to_vec())
+    }
 }
 
 /// Names with commas between them; `all`, `modern` (masked on the wire) and `legacy` (not).

@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 use memchr::memchr;
 
-use crate::error::HandshakeError;
+use crate::error::{HandshakeError, Malformed};
 use crate::http::Head;
 use crate::protocol::{Accept, Dial, Request};
 
@@ -30,9 +30,9 @@ pub(crate) fn request(
     // stays with its page.
     let target = origin_form(head.target());
     if !target.starts_with(b"/") || target.contains(&b'#') {
-        return Err(HandshakeError::Malformed("target"));
+        return Err(HandshakeError::Malformed(Malformed::Target));
     }
-    let target = text(target, HandshakeError::Malformed("target"))?;
+    let target = text(target, HandshakeError::Malformed(Malformed::Target))?;
     let origin = head.single("origin", HandshakeError::Origin)?;
     let origin = origin
         .map(|value| text(value, HandshakeError::Origin))

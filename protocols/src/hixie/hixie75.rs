@@ -64,7 +64,11 @@ impl Protocol for Hixie75 {
                 .is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"sec-websocket-"))
                 || name.eq_ignore_ascii_case(b"websocket-location")
         });
-        if later { Match::No } else { Match::Yes }
+        if later {
+            Match::No("it has a field that later protocols brought")
+        } else {
+            Match::Yes
+        }
     }
 
     fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {

@@ -12,7 +12,7 @@ use super::handshake::{
 use super::keys::{Key, digest, key_number};
 use super::{Flavour, HixieCodec};
 use crate::base64;
-use crate::error::HandshakeError;
+use crate::error::{HandshakeError, Malformed};
 use crate::http::{Head, HeadScanner, HeadWriter};
 use crate::protocol::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits, Match, Opening,
@@ -58,14 +58,12 @@ impl Protocol for Hixie76 {
     }
 
     fn recognise(&self, head: &Head) -> Match {
-        if !has_keys(head) {
-            return Match::No;
-        }
-        match head.value("sec-websocket-draft") {
-            None | Some(b"0") => Match::Yes,
+        match (lacks(head), head.value("sec-websocket-draft")) {
+            (Some(why), _) => Match::No(why),
+            (None, None | Some(b"0")) => Match::Yes,
             // gevent-websocket 0.3 and a MtGox client say 2 and go on with `00 … FF`.
-            Some(b"2") => Match::Fallback,
-            Some(_) => Match::No,
+            (None, Some(b"2")) => Match::Fallback,
+            (None, Some(_)) => Match::No("its Sec-WebSocket-Draft is of a later draft"),
         }
     }
 
@@ -94,12 +92,15 @@ impl Protocol for Hixie76 {
     }
 }
 
-/// Whether this is a request with keys, and with nothing of a later draft.
-fn has_keys(head: &Head) -> bool {
-    head.has("sec-websocket-key1")
-        && head.has("sec-websocket-key2")
-        && !head.has("sec-websocket-key")
-        && !head.has("sec-websocket-version")
+/// What keeps a head from being a request with keys, and with nothing of a later draft.
+fn lacks(head: &Head) -> Option<&'static str> {
+    if !head.has("sec-websocket-key1") || !head.has("sec-websocket-key2") {
+        Some("it lacks Sec-WebSocket-Key1 or -Key2")
+    } else if head.has("sec-websocket-key") || head.has("sec-websocket-version") {
+        Some("it has a Sec-WebSocket-Key or -Version, which later protocols brought")
+    } else {
+        None
+    }
 }
 
 /// Kaazing's native clients ask for binary in `80` frames; browsers could not read those.
@@ -125,11 +126,11 @@ pub(crate) struct Handshake {
 impl Handshake {
     /// Whether a head is of a draft after 76 with this `Sec-WebSocket-Draft`.
     pub(crate) fn recognise(head: &Head, draft: &str) -> Match {
-        let named = head.value("sec-websocket-draft") == Some(draft.as_bytes());
-        if named && has_keys(head) {
-            Match::Yes
-        } else {
-            Match::No
+        match (lacks(head), head.value("sec-websocket-draft")) {
+            (Some(why), _) => Match::No(why),
+            (None, None) => Match::No("it has no Sec-WebSocket-Draft"),
+            (None, Some(value)) if value == draft.as_bytes() => Match::Yes,
+            (None, Some(_)) => Match::No("its Sec-WebSocket-Draft is another"),
         }
     }
 
@@ -358,7 +359,7 @@ pub(super) fn check_answer(
     match head.status() {
         Some(101) => {}
         Some(status) => return Err(HandshakeError::Status(status)),
-        None => return Err(HandshakeError::Malformed("the first line has no status")),
+        None => return Err(HandshakeError::Malformed(Malformed::Status)),
     }
     let is = |name: &str, expected: &str| {
         head.value(name)

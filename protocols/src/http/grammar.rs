@@ -6,6 +6,8 @@ use nom::character::complete::{char, digit1, space0};
 use nom::combinator::{map_res, opt, recognize};
 use nom::{IResult, Parser};
 
+use crate::error::Malformed;
+
 /// `METHOD target HTTP/1.x` or `HTTP/1.x status [reason]`, with its line end.
 pub(super) fn start_line(input: &[u8]) -> IResult<&[u8], [&[u8]; 3]> {
     let response = |input| {
@@ -64,6 +66,19 @@ pub(super) fn field(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
     Ok((input, (name, value.trim_ascii_end())))
 }
 
+/// What is wrong with a line that is no field.
+pub(super) fn breach(line: &[u8]) -> Malformed {
+    let name = line.iter().take_while(|byte| is_token_byte(**byte)).count();
+    match (name, line.get(name..).unwrap_or_default()) {
+        (0, [b' ' | b'\t', ..]) => Malformed::Folded,
+        (1.., [b':', ..]) => Malformed::Control,
+        (1.., [b' ' | b'\t', rest @ ..]) if rest.trim_ascii_start().starts_with(b":") => {
+            Malformed::SpaceBeforeColon
+        }
+        _ => Malformed::FieldLine,
+    }
+}
+
 fn line_end(input: &[u8]) -> IResult<&[u8], &[u8]> {
     recognize((opt(char('\r')), char('\n'))).parse(input)
 }
@@ -105,6 +120,22 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn says_what_is_wrong_with_a_field() {
+        for (line, expected) in [
+            (" b\r\n", Malformed::Folded),
+            ("a : b\r\n", Malformed::SpaceBeforeColon),
+            ("a: \0\r\n", Malformed::Control),
+            ("a: b\rc\r\n", Malformed::Control),
+            ("a b\r\n", Malformed::FieldLine),
+            (": b\r\n", Malformed::FieldLine),
+            ("(a): b\r\n", Malformed::FieldLine),
+        ] {
+            assert!(field(line.as_bytes()).is_err(), "{line:?}");
+            assert_eq!(breach(line.as_bytes()), expected, "{line:?}");
+        }
+    }
 
     #[test]
     fn knows_a_host() {

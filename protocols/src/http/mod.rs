@@ -12,11 +12,11 @@ use bytes::{Bytes, BytesMut};
 use memchr::memchr_iter;
 use nom::Offset;
 
-use self::grammar::{field, start_line};
+use self::grammar::{breach, field, start_line};
 pub(crate) use self::grammar::{is_host, is_token_byte};
 pub use self::writer::HeadWriter;
 
-use crate::error::HandshakeError;
+use crate::error::{HandshakeError, Malformed};
 
 /// How much head is read before it is refused. The defaults are those of common servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +128,8 @@ impl Head {
     /// characters; and a head over the limits.
     pub fn parse(src: &[u8], len: usize, limits: &HeadLimits) -> Result<Self, HandshakeError> {
         let raw = src.get(..len).unwrap_or(src);
-        let (rest, start) = start_line(raw)
-            .map_err(|_| HandshakeError::Malformed("the first line is not HTTP/1.x"))?;
+        let (rest, start) =
+            start_line(raw).map_err(|_| HandshakeError::Malformed(Malformed::FirstLine))?;
         let mut head = Self {
             bytes: Bytes::copy_from_slice(raw),
             start: start.map(|part| Span::of(part, raw)),
@@ -138,14 +138,14 @@ impl Head {
             followed: src.len() > raw.len(),
         };
         if raw.offset(rest) > limits.line {
-            return Err(HandshakeError::Malformed("the first line is too long"));
+            return Err(HandshakeError::Malformed(Malformed::FirstLineLength));
         }
         let mut input = rest;
         while !matches!(input, b"\r\n" | b"\n") {
             let (rest, (name, value)) =
-                field(input).map_err(|_| HandshakeError::Malformed("invalid field line"))?;
+                field(input).map_err(|_| HandshakeError::Malformed(breach(input)))?;
             if input.offset(rest) > limits.line {
-                return Err(HandshakeError::Malformed("a field is too long"));
+                return Err(HandshakeError::Malformed(Malformed::FieldLength));
             }
             if head.fields.len() == limits.fields {
                 return Err(HandshakeError::TooManyFields {

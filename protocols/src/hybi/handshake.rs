@@ -10,7 +10,7 @@ use sha1::{Digest, Sha1};
 
 use super::{Announced, Dialect, HybiCodec, Masking, keyed, mask};
 use crate::base64 as base64_codec;
-use crate::error::HandshakeError;
+use crate::error::{HandshakeError, Malformed};
 use crate::extension;
 use crate::hixie::{self, KeyHandshake};
 use crate::http::{Head, HeadScanner, HeadWriter, is_token_byte};
@@ -58,11 +58,12 @@ impl Protocol for Hybi {
             Announced::Draft(draft) => KeyHandshake::recognise(head, draft),
             Announced::Version(version) => {
                 let mut values = head.values("sec-websocket-version");
-                let own = values.next() == Some(version.to_string().as_bytes());
-                if own && values.next().is_none() {
-                    Match::Yes
-                } else {
-                    Match::No
+                let own = version.to_string();
+                match (values.next(), values.next()) {
+                    (None, _) => Match::No("it has no Sec-WebSocket-Version"),
+                    (Some(_), Some(_)) => Match::No("its Sec-WebSocket-Version is repeated"),
+                    (Some(value), None) if value == own.as_bytes() => Match::Yes,
+                    (Some(_), None) => Match::No("its Sec-WebSocket-Version is another"),
                 }
             }
         }
@@ -278,7 +279,7 @@ fn check_answer(head: &Head, key: &str) -> Result<(), HandshakeError> {
     match head.status() {
         Some(101) => {}
         Some(status) => return Err(HandshakeError::Status(status)),
-        None => return Err(HandshakeError::Malformed("the first line has no status")),
+        None => return Err(HandshakeError::Malformed(Malformed::Status)),
     }
     if !head.lists("upgrade", "websocket") {
         return Err(HandshakeError::Answer("Upgrade field"));
