@@ -90,7 +90,7 @@ fn reads_every_link_type_in_both_formats_and_both_families() {
                 assert_eq!(found.began.as_secs(), 1_600_000_000);
                 // The first bytes are in the fourth packet.
                 assert_eq!(found.runs[0].at.as_millis(), 3, "{link:?}");
-                let ended = found.ended.unwrap();
+                let ended = found.ends[0];
                 assert!(ended.by == Peer::Client && !ended.reset);
                 assert_eq!(
                     ended.at.as_millis(),
@@ -246,7 +246,7 @@ fn a_port_that_is_used_again_is_another_conversation() {
     };
     assert_eq!(turns(first), expected());
     assert_eq!(turns(second), [(Peer::Client, "again".to_owned())]);
-    let ended = second.ended.unwrap();
+    let ended = second.ends[0];
     assert!(ended.reset && ended.by == Peer::Server);
 }
 

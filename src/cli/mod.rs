@@ -3,6 +3,7 @@
 mod bench;
 mod connect;
 mod explain;
+mod import;
 mod protocols;
 mod replay;
 mod serve;
@@ -32,6 +33,7 @@ enum Command {
     Connect(connect::Connect),
     Bench(bench::Bench),
     Explain(explain::Explain),
+    Import(import::Import),
     Protocols(protocols::Protocols),
     Replay(replay::Replay),
 }
@@ -46,8 +48,8 @@ enum LogFormat {
 #[derive(Clone, Copy, Debug)]
 enum Exit {
     Ok,
-    /// Something failed at run time, nothing could be measured (`bench`), a client would be
-    /// refused (`explain`), or something differs (`replay`).
+    /// Something failed at run time, nothing could be measured (`bench`) or imported
+    /// (`import`), a client would be refused (`explain`), or something differs (`replay`).
     Failed,
     /// Wrong usage that clap did not find, or bytes that say nothing (`explain`).
     Usage,
@@ -86,6 +88,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Connect(connect) => connect.run(),
         Command::Bench(bench) => bench.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Import(import) => import.run(),
         Command::Protocols(protocols) => protocols.run(),
         Command::Replay(replay) => replay.run(),
     };
