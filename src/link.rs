@@ -155,48 +155,12 @@ impl Link {
 mod tests {
     use std::task::Waker;
 
-    use tokio::io::ReadBuf;
-
     use super::*;
-
-    /// A peer that has always sent more.
-    #[derive(Debug)]
-    struct Flood;
-
-    impl tokio::io::AsyncRead for Flood {
-        fn poll_read(
-            self: Pin<&mut Self>,
-            _cx: &mut Context<'_>,
-            buf: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            let room = buf.remaining();
-            buf.initialize_unfilled().fill(b'x');
-            buf.advance(room);
-            Poll::Ready(Ok(()))
-        }
-    }
-
-    impl AsyncWrite for Flood {
-        fn poll_write(
-            self: Pin<&mut Self>,
-            _cx: &mut Context<'_>,
-            buf: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Poll::Ready(Ok(buf.len()))
-        }
-
-        fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-
-        fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Poll::Ready(Ok(()))
-        }
-    }
 
     #[test]
     fn one_that_always_has_more_pauses_after_its_share() {
-        let mut link = Link::new(Box::new(Flood), BytesMut::new());
+        let flood = tokio::io::join(tokio::io::repeat(b'x'), tokio::io::sink());
+        let mut link = Link::new(Box::new(flood), BytesMut::new());
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..3 {
             let mut share = 0;

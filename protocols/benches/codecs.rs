@@ -44,37 +44,35 @@ fn burst(name: &str, from: Role, size: usize) -> (BytesMut, Box<dyn Codec>) {
 /// A server takes a burst from its client; masks are part of it.
 #[divan::bench(args = names(), consts = SIZES)]
 fn receive<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
-    let (wire, codec) = burst(name, Role::Client, SIZE);
-    let mut session = Session::new(codec, SessionConfig::default());
-    bencher
-        .counter(ItemsCount::new(BURST))
-        .counter(BytesCount::new(wire.len()))
-        .with_inputs(|| wire.clone())
-        .bench_local_values(|mut src| {
-            while let Some(message) = session.receive(&mut src).unwrap() {
-                black_box(message);
-            }
-        });
+    take(bencher, name, SIZE, |session, src| {
+        while let Some(message) = session.receive(src).unwrap() {
+            black_box(message);
+        }
+    });
 }
 
-/// The same, with the messages lent.
+/// The same, with the short messages lent.
 #[divan::bench(args = names(), consts = SIZES)]
 fn receive_short<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
-    let (wire, codec) = burst(name, Role::Client, SIZE);
+    take(bencher, name, SIZE, |session, src| {
+        while let Some((message, len)) = session.receive_short(src).unwrap() {
+            black_box(message);
+            src.advance(len);
+        }
+        while let Some(message) = session.receive(src).unwrap() {
+            black_box(message);
+        }
+    });
+}
+
+fn take(bencher: Bencher<'_, '_>, name: &str, size: usize, take: fn(&mut Session, &mut BytesMut)) {
+    let (wire, codec) = burst(name, Role::Client, size);
     let mut session = Session::new(codec, SessionConfig::default());
     bencher
         .counter(ItemsCount::new(BURST))
         .counter(BytesCount::new(wire.len()))
         .with_inputs(|| wire.clone())
-        .bench_local_values(|mut src| {
-            while let Some((message, len)) = session.receive_short(&mut src).unwrap() {
-                black_box(message);
-                src.advance(len);
-            }
-            while let Some(message) = session.receive(&mut src).unwrap() {
-                black_box(message);
-            }
-        });
+        .bench_local_values(|mut src| take(&mut session, &mut src));
 }
 
 fn send(bencher: Bencher<'_, '_>, name: &str, from: Role, size: usize) {
