@@ -10,11 +10,13 @@ mod support {
     pub(crate) mod command;
     pub(crate) mod library;
     pub(crate) mod server;
+    pub(crate) mod tcp;
 }
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::PROTOCOLS;
@@ -26,6 +28,7 @@ use serde_json::Value;
 use crate::support::command::{Input, Run};
 use crate::support::library;
 use crate::support::server::Server;
+use crate::support::tcp::raw_echo_server;
 
 const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p999", "max"];
 
@@ -42,6 +45,7 @@ fn measures_every_protocol() {
         assert_eq!(report["kind"], if binary { "binary" } else { "text" });
         assert_eq!(report["size"], 64);
         assert_eq!(report["in_flight"], 4);
+        assert_eq!(report["byte_stream"], false);
         assert_eq!(report["connections"], 3);
         assert_eq!(report["opened"], 3);
         assert_eq!(report["interrupted"], false);
@@ -87,6 +91,61 @@ fn measures_messages_of_every_size() {
             assert_eq!(report["kind"], expected);
         }
     }
+}
+
+#[test]
+fn measures_a_bridge_to_a_byte_stream() {
+    let server = Server::start(&[&format!("tcp://{}", raw_echo_server())]);
+    for (size, in_flight, protocol) in [
+        ("1", "1", &[][..]),
+        ("64", "16", &[]),
+        ("1MiB", "16", &[]),
+        // It has no binary, and a stream is not text.
+        (
+            "64",
+            "16",
+            &["--protocol", "hixie-76", "--subprotocol", "base64"],
+        ),
+    ] {
+        let flags = ["--byte-stream", "--size", size, "--in-flight", in_flight];
+        let timed = ["--duration", "300ms"];
+        let report = measured(server.address, &[&flags[..], &timed, protocol].concat());
+        assert_eq!(report["byte_stream"], true);
+        assert_eq!(report["kind"], "binary");
+    }
+}
+
+#[test]
+fn counts_the_bytes_of_a_stream_whatever_messages_they_are_in() {
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&sent);
+    // Three messages and a half in each answer.
+    let address = serve(move |handshake| {
+        let sent = Arc::clone(&count);
+        async move {
+            let mut connection = accept(handshake).await?;
+            let mut stream = Vec::new();
+            while let Some(message) = connection.next().await.transpose()? {
+                stream.extend(message.as_bytes());
+                while stream.len() >= 224 {
+                    sent.fetch_add(224, Ordering::Relaxed);
+                    let answer: Vec<u8> = stream.drain(..224).collect();
+                    connection.send(Message::binary(answer)).await?;
+                }
+            }
+            Ok(())
+        }
+    });
+    let flags = ["--in-flight", "16", "--duration", "300ms"];
+    let report = measured(address, &[&["--byte-stream"], &flags[..]].concat());
+    let messages = report["messages"].as_u64().unwrap();
+    let answered = sent.load(Ordering::Relaxed) / 64;
+    // Those on the way when time was up are not measured.
+    assert!((messages..=messages + 16).contains(&answered), "{report}");
+    let url = format!("ws://{address}/");
+    let run = run(&[&[&url[..], "--json"], &flags[..]].concat());
+    let errors = serde_json::json!({ "the server does not echo": 1 });
+    assert_eq!(json(&run)["errors"], errors);
 }
 
 #[test]
@@ -144,21 +203,31 @@ fn names_a_server_that_does_not_echo() {
         while connection.next().await.transpose()?.is_some() {}
         Ok(())
     });
-    for (address, error) in [
-        (other, "the server does not echo"),
-        (longer, "the server does not echo"),
-        (shorter, "the server does not echo"),
-        (talker, "the server does not echo"),
-        (silent, "the server did not answer"),
+    let messages = ["--connections", "2", "--duration", "200ms", "--json"];
+    let bytes = [&messages[..], &["--byte-stream"]].concat();
+    for (address, flags, error) in [
+        (other, &messages[..], "the server does not echo"),
+        (longer, &messages, "the server does not echo"),
+        (shorter, &messages, "the server does not echo"),
+        (talker, &messages, "the server does not echo"),
+        (silent, &messages, "the server did not answer"),
+        (other, &bytes, "the server does not echo"),
+        (shorter, &bytes, "the server did not answer"),
     ] {
         let url = format!("ws://{address}/");
-        let run = run(&[&url, "--connections", "2", "--duration", "200ms", "--json"]);
+        let run = run(&[&[&url[..]], flags].concat());
         assert_eq!(run.code, Some(1), "{error}");
         let report = json(&run);
         assert_eq!(report["messages"], 0);
         assert_eq!(report["latency_us"], Value::Null);
         assert_eq!(report["errors"], serde_json::json!({ error: 2 }));
     }
+    // The message came back, and a byte that nobody sent.
+    let url = format!("ws://{longer}/");
+    let report = json(&run(&[&[&url[..]], &bytes[..]].concat()));
+    assert_eq!(report["messages"], 2);
+    let errors = serde_json::json!({ "the server does not echo": 2 });
+    assert_eq!(report["errors"], errors);
 }
 
 #[test]
@@ -220,6 +289,10 @@ fn names_the_cause_of_wrong_usage() {
         (&["ws://a", "--connections", "0"], "--connections <COUNT>"),
         (&["ws://a", "--in-flight", "0"], "--in-flight <COUNT>"),
         (&["ws://a", "--size", "none"], "at most 1GiB"),
+        (
+            &["ws://a", "--size", "0", "--byte-stream"],
+            "write at least 1",
+        ),
         (&["ws://a", "--duration", "10"], "ms, s, m or h, as 10s"),
     ] {
         let run = run(arguments);

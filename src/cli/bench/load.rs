@@ -8,7 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::SinkExt;
-use polysock::{Closed, Connection, ConnectionError, Message, Piece};
+use polysock::{Closed, Connection, ConnectionError, Message};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,8 @@ pub(super) struct Load {
     connection: Connection,
     message: Message,
     in_flight: usize,
+    /// Whether bytes come back, in whatever messages, and not the messages.
+    byte_stream: bool,
     /// When each message that has no answer yet was handed to the sink, the oldest first.
     sent: VecDeque<Instant>,
     /// Bytes of the answer that is coming in.
@@ -29,18 +31,21 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// A load of binary messages where the protocol has them, unless text is asked for.
+    /// A load of binary messages where the protocol has them, unless text is asked for. Of a byte
+    /// stream, the payload has at least one byte.
     pub(super) fn new(
         connection: Connection,
         payload: &Payload,
         text: bool,
         in_flight: usize,
+        byte_stream: bool,
     ) -> Self {
         let text = text || !connection.capabilities().binary;
         Self {
             connection,
             message: payload.message(text),
             in_flight,
+            byte_stream,
             sent: VecDeque::with_capacity(in_flight.min(1024)),
             received: 0,
             verified: false,
@@ -89,7 +94,12 @@ impl Load {
                 Some(Err(error)) => return Poll::Ready(error.into()),
                 None => return Poll::Ready(LoadError::Closed(why(self.connection.closed()))),
             };
-            if let Err(error) = self.receive(&piece, &mut tally) {
+            let received = if self.byte_stream {
+                self.receive_bytes(piece.payload, &mut tally)
+            } else {
+                self.receive(&piece.payload, piece.end, &mut tally)
+            };
+            if let Err(error) = received {
                 return Poll::Ready(error);
             }
         }
@@ -110,21 +120,33 @@ impl Load {
         Ok(())
     }
 
-    fn receive(&mut self, piece: &Piece, tally: &mut Tally) -> Result<(), LoadError> {
+    /// Cuts the answers out of the bytes of a stream.
+    fn receive_bytes(&mut self, mut bytes: Bytes, tally: &mut Tally) -> Result<(), LoadError> {
+        while !bytes.is_empty() {
+            let missing = self.message.as_bytes().len().saturating_sub(self.received);
+            let part = bytes.split_to(missing.min(bytes.len()));
+            self.receive(&part, part.len() == missing, tally)?;
+        }
+        Ok(())
+    }
+
+    /// Takes a part of an answer, which it may end.
+    fn receive(&mut self, part: &[u8], end: bool, tally: &mut Tally) -> Result<(), LoadError> {
+        let sent = *self.sent.front().ok_or(LoadError::NoEcho)?;
         let expected = self.message.as_bytes();
         let from = self.received;
-        self.received = from.saturating_add(piece.payload.len());
-        let part = expected.get(from..self.received).ok_or(LoadError::NoEcho)?;
-        if !self.verified && part != Bytes::as_ref(&piece.payload) {
+        self.received = from.saturating_add(part.len());
+        let same = expected.get(from..self.received).ok_or(LoadError::NoEcho)?;
+        if !self.verified && part != same {
             return Err(LoadError::NoEcho);
         }
-        if !piece.end {
+        if !end {
             return Ok(());
         }
         if self.received != expected.len() {
             return Err(LoadError::NoEcho);
         }
-        let sent = self.sent.pop_front().ok_or(LoadError::NoEcho)?;
+        self.sent.pop_front();
         record(&mut tally.latency, sent.elapsed());
         self.received = 0;
         if !self.verified {

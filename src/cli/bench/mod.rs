@@ -66,6 +66,11 @@ pub(super) struct Bench {
     #[arg(long)]
     text: bool,
 
+    /// The server is a bridge to a stream of bytes that echoes, as `polysock serve tcp://…`: a
+    /// message is answered once as many bytes as it has have come back, in whatever messages
+    #[arg(long)]
+    byte_stream: bool,
+
     /// A subprotocol to offer. Repeatable, the preferred first
     #[arg(long, value_name = "NAME")]
     subprotocol: Vec<String>,
@@ -77,7 +82,8 @@ pub(super) struct Bench {
 
 const KEYS: &str = "\
 The keys of --json:
-  url, protocol, kind (text or binary), size, in_flight, connections   What was asked for.
+  url, protocol, kind (text or binary), size, in_flight, byte_stream, connections
+                        What was asked for.
   opened                The connections that opened.
   seconds               How long was measured; interrupted: whether Ctrl-C ended it.
   messages              The messages that were answered.
@@ -92,6 +98,9 @@ const OPENING: usize = 64;
 
 /// What is said of a connection that was sent messages and gave none.
 const NO_ANSWER: &str = "the server did not answer";
+
+/// What is said of empty messages to a stream of bytes.
+const NO_BYTES: &str = "--byte-stream counts bytes, and --size 0 has none: write at least 1";
 
 /// How often the live line is written.
 const LIVE: Duration = Duration::from_secs(1);
@@ -128,6 +137,9 @@ struct Measured {
 
 impl Bench {
     pub(super) fn run(self) -> Exit {
+        if self.byte_stream && self.size == 0 {
+            return complain(&NO_BYTES, Exit::Usage);
+        }
         let server = match server(&self.url, self.protocol) {
             Ok(server) => server,
             Err(problem) => return complain(&problem, Exit::Usage),
@@ -176,6 +188,7 @@ impl Bench {
             text,
             size: self.size,
             in_flight: self.in_flight.get(),
+            byte_stream: self.byte_stream,
             connections: self.connections.get(),
             opened: count,
             elapsed: measured.elapsed,
@@ -229,9 +242,13 @@ impl Bench {
             match dialled {
                 Some(Ok((Ok(connection), took))) => {
                     record(&mut opened.setup, took);
-                    let in_flight = self.in_flight.get();
-                    let load = Load::new(connection, &payload, self.text, in_flight);
-                    opened.loads.push(load);
+                    opened.loads.push(Load::new(
+                        connection,
+                        &payload,
+                        self.text,
+                        self.in_flight.get(),
+                        self.byte_stream,
+                    ));
                 }
                 Some(Ok((Err(error), _))) => {
                     failed += 1;

@@ -15,6 +15,7 @@ pub(super) struct Report {
     pub(super) text: bool,
     pub(super) size: usize,
     pub(super) in_flight: usize,
+    pub(super) byte_stream: bool,
     /// The connections that were asked for, and those that opened.
     pub(super) connections: usize,
     pub(super) opened: u64,
@@ -35,6 +36,7 @@ impl Report {
             "kind": self.kind(),
             "size": self.size,
             "in_flight": self.in_flight,
+            "byte_stream": self.byte_stream,
             "connections": self.connections,
             "opened": self.opened,
             "seconds": self.elapsed.as_secs_f64(),
@@ -58,13 +60,18 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{}: {} of {} connections, {} messages of {} bytes, {} in flight on each",
+            "{}: {} of {} connections, {} messages of {} bytes, {} in flight on each{}",
             self.protocol,
             self.opened,
             self.connections,
             self.kind(),
             self.size,
-            self.in_flight
+            self.in_flight,
+            if self.byte_stream {
+                ", to a byte stream"
+            } else {
+                ""
+            }
         )?;
         let messages = self.latency.len();
         writeln!(
