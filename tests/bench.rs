@@ -13,21 +13,23 @@ mod support {
     pub(crate) mod tcp;
 }
 
+use std::iter;
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc;
 
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::PROTOCOLS;
 use polysock::{
-    Accept, BoxError, Close, CloseCode, Connection, Gateway, Handshake, Message, Rejection,
+    Accept, BoxError, Close, CloseCode, Connection, Gateway, Handshake, Message, Rejection, Side,
 };
 use serde_json::Value;
 
 use crate::support::command::{Input, Run};
 use crate::support::library;
-use crate::support::server::Server;
+use crate::support::server::{PATIENCE, Server};
 use crate::support::tcp::raw_echo_server;
 
 const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p999", "max"];
@@ -108,7 +110,7 @@ fn measures_a_bridge_to_a_byte_stream() {
         ),
     ] {
         let flags = ["--byte-stream", "--size", size, "--in-flight", in_flight];
-        let timed = ["--duration", "300ms"];
+        let timed = ["--duration", "500ms"];
         let report = measured(server.address, &[&flags[..], &timed, protocol].concat());
         assert_eq!(report["byte_stream"], true);
         assert_eq!(report["kind"], "binary");
@@ -303,15 +305,27 @@ fn names_the_cause_of_wrong_usage() {
 
 #[test]
 fn reports_when_it_is_interrupted() {
-    let mut server = Server::echo(&[]);
+    let (sender, events) = mpsc::channel();
+    let address = serve(move |handshake| {
+        let sender = sender.clone();
+        async move {
+            let mut connection = accept(handshake).await?;
+            while let Some(message) = connection.next().await.transpose()? {
+                sender.send(None)?;
+                connection.send(message).await?;
+            }
+            Ok(sender.send(connection.closed().map(|closed| closed.by))?)
+        }
+    });
     let bench = Command::new(env!("CARGO_BIN_EXE_polysock"))
         .arg("bench")
-        .arg(format!("ws://{}/", server.address))
+        .arg(format!("ws://{address}/"))
         .args(["--duration", "30s", "--json"])
         .stdout(Stdio::piped())
         .spawn();
     let bench: Child = bench.unwrap();
-    server.log_line("open");
+    // With a message it is past the opening handshake.
+    assert_eq!(events.recv_timeout(PATIENCE), Ok(None));
     let interrupted = Command::new("kill")
         .args(["-s", "INT", &bench.id().to_string()])
         .status();
@@ -324,7 +338,8 @@ fn reports_when_it_is_interrupted() {
     let measured = report["messages"].as_u64().unwrap() > 0;
     assert_eq!(output.status.code(), Some(i32::from(!measured)));
     // And the server has been told.
-    assert!(server.log_line("close").contains("by=\"client\""));
+    let by = iter::repeat_with(|| events.recv_timeout(PATIENCE).unwrap()).find_map(|by| by);
+    assert_eq!(by, Some(Side::Peer));
 }
 
 /// The report of a run without errors.
