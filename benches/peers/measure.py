@@ -57,12 +57,26 @@ class Server:
         return found
 
     def cpu(self):
-        """The seconds that its processes have run."""
-        ticks = 0
-        for pid in self.tree():
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS
+        """The seconds that its processes have run, those that have ended too. Waits until it is at rest:
+        a process of one connection ends some time after it."""
+        deadline = time.monotonic() + 10
+        before, ticks = None, self.ticks()
+        while ticks is None or ticks != before:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"{self.name} does not come to rest")
+            time.sleep(0.1)
+            before, ticks = ticks, self.ticks()
+        return sum(ticks.values()) / TICKS
+
+    def ticks(self):
+        """What each process has run, and its children that have ended and been waited for; None if
+        one was gone before it was read."""
+        try:
+            stats = {pid: Path(f"/proc/{pid}/stat").read_text() for pid in self.tree()}
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        # utime, stime, cutime and cstime of proc(5).
+        return {pid: sum(map(int, stat.rpartition(")")[2].split()[11:15])) for pid, stat in stats.items()}
 
     def resident(self):
         """The bytes of memory that its processes occupy."""
@@ -85,12 +99,12 @@ def label(case):
     return f"{size}x{in_flight}@{connections}"
 
 
-def load(polysock, core, server, case, protocol, seconds, tries=3):
-    """The server's CPU microseconds for each message that `polysock bench` counted. A run in which a
-    connection went unserved is said and done again, a few times."""
+def load(polysock, core, server, case, flags, seconds, tries=3):
+    """The server's CPU microseconds for each message that `polysock bench` with these flags counted. A
+    run in which a connection went unserved is said and done again, a few times."""
     size, in_flight, connections = case
     command = ["taskset", "-c", str(core), polysock, "bench", f"ws://127.0.0.1:{server.port}/", "--json"]
-    command += ["--protocol", protocol, "--size", str(size), "--in-flight", str(in_flight)]
+    command += [*flags, "--size", str(size), "--in-flight", str(in_flight)]
     command += ["--connections", str(connections), "--duration", f"{round(seconds * 1000)}ms"]
     before = server.cpu()
     run = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds + 60)
@@ -101,20 +115,21 @@ def load(polysock, core, server, case, protocol, seconds, tries=3):
         if tries == 1:
             raise SystemExit(problem)
         say(f"{problem}; once more")
-        return load(polysock, core, server, case, protocol, seconds, tries - 1)
+        return load(polysock, core, server, case, flags, seconds, tries - 1)
     return used / report["messages"] * 1e6
 
 
 def measure(polysock, core, cases, entries, options):
-    """The median of each case and entry; each round goes through the entries the other way."""
-    for _, server, protocol in entries:
-        load(polysock, core, server, (64, 16, 1), protocol, 0.5)
+    """The median of each case and entry: a name, a server and flags of `polysock bench`. Each round goes
+    through the entries the other way."""
+    for _, server, flags in entries:
+        load(polysock, core, server, (64, 16, 1), flags, 0.5)
     medians = {}
     for case in cases:
         runs = {name: [] for name, *_ in entries}
         for repetition in range(options.reps):
-            for name, server, protocol in entries[:: -1 if repetition % 2 else 1]:
-                runs[name].append(load(polysock, core, server, case, protocol, options.secs))
+            for name, server, flags in entries[:: -1 if repetition % 2 else 1]:
+                runs[name].append(load(polysock, core, server, case, flags, options.secs))
         medians[case] = {name: statistics.median(values) for name, values in runs.items()}
         say(label(case) + "".join(f"  {name} {value:.2f}" for name, value in medians[case].items()))
     return medians
