@@ -1,0 +1,42 @@
+//! Goes through the cases of an Autobahn fuzzing server as a client that echoes; `tests/conformance`
+//! runs it.
+//!
+//! `cargo run --example conformance_client -- 127.0.0.1:9001`
+
+use polysock::protocols::Dial;
+use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
+use polysock::{BoxError, Connection};
+
+const AGENT: &str = "polysock";
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), BoxError> {
+    let server = std::env::args().nth(1).ok_or("HOST:PORT is missing")?;
+    let mut cases = 0;
+    dial(&server, "/getCaseCount")
+        .await?
+        .answer(|count, _| {
+            cases = count.as_text().unwrap_or_default().parse()?;
+            Ok::<_, BoxError>(())
+        })
+        .await?;
+    for case in 1..=cases {
+        let path = format!("/runCase?case={case}&agent={AGENT}");
+        let mut connection = dial(&server, &path).await?;
+        let echoed = connection
+            .answer(|message, answers| Ok::<_, BoxError>(answers.send(message)?))
+            .await;
+        // Many cases break the protocol: that they are told so is what the server looks at.
+        if let Err(error) = echoed {
+            eprintln!("case {case}: {error}");
+        }
+    }
+    let report = format!("/updateReports?agent={AGENT}");
+    Ok(dial(&server, &report).await?.close(None).await?)
+}
+
+async fn dial(server: &str, path: &str) -> Result<Connection, BoxError> {
+    let url = format!("{server}{path}");
+    let upstream = WebSocketUpstream::parse("rfc6455", &url, UpstreamSettings::default())?;
+    Ok(upstream.dial(Dial::default()).await?)
+}
