@@ -53,6 +53,9 @@ pub enum HandshakeError {
     /// The version is not a number, or stands there twice.
     #[error("malformed Sec-WebSocket-Version")]
     MalformedVersion,
+    /// What came on a stream of HTTP/2 names no version that is spoken there (RFC 8441 §5).
+    #[error("over HTTP/2, Sec-WebSocket-Version is 13")]
+    StreamVersion,
     /// The handshake belongs to a protocol that is not enabled.
     #[error("{0} is not enabled")]
     Disabled(&'static str),
@@ -102,6 +105,7 @@ impl HandshakeError {
             Self::Body => "RFC 9112 §11.2",
             Self::Version => "RFC 6455 §4.2.2, item 4",
             Self::MalformedVersion => "RFC 6455 §11.3.5",
+            Self::StreamVersion => "RFC 8441 §5",
             Self::Draft => "draft-ietf-hybi-thewebsocketprotocol-02",
             Self::Keys(_) => {
                 "draft-hixie-thewebsocketprotocol-76, \"Reading the client's opening handshake\""
@@ -134,6 +138,7 @@ impl HandshakeError {
             | Self::Body
             | Self::Draft
             | Self::MalformedVersion
+            | Self::StreamVersion
             | Self::Disabled(_)
             | Self::Key
             | Self::Keys(_)

@@ -64,7 +64,8 @@ pub use self::message::{
 pub use self::negotiation::{Negotiated, Negotiation, RULES, Rejection, Rule};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
-    Match, Opening, Protocol, Request, Responder, Response, Role, Short,
+    Match, Opening, Protocol, Request, Responder, Response, Role, Short, StreamAnswer,
+    StreamOpening, StreamProtocol, StreamResponder,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};

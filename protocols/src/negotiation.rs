@@ -6,7 +6,7 @@ use crate::error::HandshakeError;
 
 use crate::hixie::Hixie75;
 use crate::http::{Head, HeadLimits, HeadScanner, HeadWriter, is_host};
-use crate::protocol::{Context, Match, Opening, Protocol};
+use crate::protocol::{Context, Match, Opening, Protocol, StreamOpening};
 
 /// The server's side of an opening handshake, up to the point where an application decides.
 #[derive(Debug)]
@@ -61,6 +61,31 @@ impl<'a> Negotiation<'a> {
         let opening = protocol.open(head, context)?;
         src.advance(len);
         Ok(Some(Negotiated::WebSocket(Box::new(opening))))
+    }
+
+    /// Opens an extended CONNECT of HTTP/2, which [`Head::of_connect`] has put down.
+    ///
+    /// # Errors
+    ///
+    /// It is no valid opening handshake of a protocol that is spoken there. Answer it with
+    /// [`Rejection::of`].
+    pub fn open_stream(
+        protocols: &[&'static dyn Protocol],
+        head: Head,
+        context: &Context,
+    ) -> Result<StreamOpening, HandshakeError> {
+        if !has_host(&head) {
+            return Err(HandshakeError::Host);
+        }
+        if head.has("content-length") {
+            return Err(HandshakeError::Body);
+        }
+        let mut own = protocols
+            .iter()
+            .filter(|protocol| protocol.recognise(&head) == Match::Yes);
+        own.find_map(|protocol| protocol.over_streams())
+            .ok_or(HandshakeError::StreamVersion)?
+            .open_stream(head, context)
     }
 
     fn choose(&self, head: &Head) -> Result<&'static dyn Protocol, HandshakeError> {
@@ -129,10 +154,7 @@ pub static RULES: &[Rule] = &[
     Rule {
         demands: "there is one valid Host field",
         error: HandshakeError::Host,
-        holds: |head| {
-            let host = head.single("host", HandshakeError::Host);
-            host.is_ok_and(|host| host.is_some_and(is_host))
-        },
+        holds: has_host,
     },
     Rule {
         demands: "the Connection field lists `upgrade`",
@@ -156,6 +178,11 @@ impl Rule {
     pub fn holds(&self, head: &Head) -> bool {
         (self.holds)(head)
     }
+}
+
+fn has_host(head: &Head) -> bool {
+    let host = head.single("host", HandshakeError::Host);
+    host.is_ok_and(|host| host.is_some_and(is_host))
 }
 
 /// Several tokens are a choice; several fields that differ are a proxy and a server misled.
@@ -243,10 +270,15 @@ impl Rejection {
         if let HandshakeError::Method = error {
             rejection.fields.push(("Allow", "GET".into()));
         }
-        let versions = Negotiation::versions(protocols);
+        let over_streams = |protocol: &&&'static dyn Protocol| {
+            *error != HandshakeError::StreamVersion || protocol.over_streams().is_some()
+        };
+        let protocols: Vec<_> = protocols.iter().filter(over_streams).copied().collect();
+        let versions = Negotiation::versions(&protocols);
         let versioned = matches!(
             error,
             HandshakeError::Version
+                | HandshakeError::StreamVersion
                 | HandshakeError::Draft
                 | HandshakeError::MalformedVersion
                 | HandshakeError::Disabled(_)

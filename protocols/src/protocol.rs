@@ -9,6 +9,8 @@
 //!   client   Dial ─────────────▶ dial ──▶ Dialer ────advance───▶ Codec
 //! ```
 
+mod stream;
+
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
@@ -18,6 +20,8 @@ use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
 use crate::message::{Event, Kind, Piece, WireForm};
 use crate::write_buf::WriteBuf;
+
+pub use self::stream::{StreamAnswer, StreamOpening, StreamProtocol, StreamResponder};
 
 /// A WebSocket protocol: one draft, or the RFC.
 pub trait Protocol: fmt::Debug + Send + Sync {
@@ -60,6 +64,11 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     ///
     /// [`HandshakeError::Dial`] where the protocol cannot express what is asked for.
     fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError>;
+
+    /// How it is spoken on streams of HTTP/2, where it is.
+    fn over_streams(&self) -> Option<&dyn StreamProtocol> {
+        None
+    }
 }
 
 /// What a protocol says to a head.

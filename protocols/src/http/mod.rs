@@ -3,6 +3,7 @@
 //! Names and values keep their bytes and their order: the hixie protocols count the spaces in
 //! their keys and compare what is echoed byte for byte.
 
+mod connect;
 mod grammar;
 mod writer;
 
@@ -173,7 +174,7 @@ impl Head {
         Ok(Some(head))
     }
 
-    /// The bytes of the head as they came, with the blank line.
+    /// The bytes of the head as they came, or as they were put down, with the blank line.
     pub fn as_bytes(&self) -> &Bytes {
         &self.bytes
     }

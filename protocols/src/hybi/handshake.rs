@@ -16,7 +16,7 @@ use crate::hixie::{self, KeyHandshake};
 use crate::http::{Head, HeadScanner, HeadWriter, is_token_byte};
 use crate::protocol::{
     Accept, Capabilities, Codec, Context, Dial, Dialer, Dialled, Match, Opening, Protocol, Request,
-    Responder, Response, Role,
+    Responder, Response, Role, StreamProtocol,
 };
 
 /// RFC 6455 §1.3: what is hashed behind the key.
@@ -104,10 +104,15 @@ impl Protocol for Hybi {
         };
         Ok(Box::new(call))
     }
+
+    /// RFC 8441 is about RFC 6455 alone.
+    fn over_streams(&self) -> Option<&dyn StreamProtocol> {
+        (self.0.announced == Announced::Version(13)).then_some(self)
+    }
 }
 
 impl Hybi {
-    fn request(&self, head: Head, context: &Context) -> Result<Request, HandshakeError> {
+    pub(super) fn request(&self, head: Head, context: &Context) -> Result<Request, HandshakeError> {
         let mut request = hixie::request(self.0.name, context.secure, &[], &[], head)?;
         let origin = self
             .0

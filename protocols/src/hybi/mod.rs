@@ -5,6 +5,7 @@ mod frame;
 mod handshake;
 mod keyed;
 mod mask;
+mod stream;
 mod write;
 
 use bytes::{Buf, Bytes, BytesMut};

@@ -1,0 +1,182 @@
+//! The head of an extended CONNECT, which comes on a stream of HTTP/2 (RFC 8441 §4).
+
+use bytes::BytesMut;
+
+use super::grammar::{is_token_byte, is_value_byte};
+use super::{Head, HeadLimits, Span};
+use crate::error::{HandshakeError, Malformed};
+
+impl Head {
+    /// Puts down an extended CONNECT the way RFC 9113 has HTTP/2 carried on to HTTP/1: the
+    /// authority is the `Host` field (§8.3.1), and cookies stand in one field (§8.2.3). The first
+    /// line says `CONNECT path HTTP/2`.
+    ///
+    /// # Errors
+    ///
+    /// A head over the limits, with characters that RFC 9113 §8.2.1 forbids, or with a `Host` that
+    /// is not the authority.
+    pub fn of_connect<'a>(
+        authority: Option<&[u8]>,
+        path: &[u8],
+        fields: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+        limits: &HeadLimits,
+    ) -> Result<Self, HandshakeError> {
+        let mut text = Text::default();
+        let start = [
+            text.put(b"CONNECT", b" "),
+            text.put(path, b" "),
+            text.put(b"HTTP/2", b"\r\n"),
+        ];
+        if path.len() > limits.line {
+            return Err(HandshakeError::Malformed(Malformed::FirstLineLength));
+        }
+        if !path.iter().all(u8::is_ascii_graphic) {
+            return Err(HandshakeError::Malformed(Malformed::Target));
+        }
+        let mut cookies = BytesMut::new();
+        let mut spans = Vec::with_capacity(16);
+        let mut add = |name: &[u8], value: &[u8]| {
+            if name.len().saturating_add(value.len()) > limits.line {
+                return Err(HandshakeError::Malformed(Malformed::FieldLength));
+            }
+            if !name.iter().copied().all(is_token_byte) {
+                return Err(HandshakeError::Malformed(Malformed::FieldLine));
+            }
+            if !value.iter().copied().all(is_value_byte) {
+                return Err(HandshakeError::Malformed(Malformed::Control));
+            }
+            if spans.len() == limits.fields {
+                let limit = limits.fields;
+                return Err(HandshakeError::TooManyFields { limit });
+            }
+            spans.push((text.put(name, b": "), text.put(value, b"\r\n")));
+            if text.0.len() > limits.head {
+                return Err(HandshakeError::HeadTooLong { limit: limits.head });
+            }
+            Ok(())
+        };
+        if let Some(authority) = authority {
+            add(b"host", authority)?;
+        }
+        for (name, value) in fields {
+            if name == b"cookie" {
+                if !cookies.is_empty() {
+                    cookies.extend_from_slice(b"; ");
+                }
+                cookies.extend_from_slice(value);
+            } else if let (b"host", Some(authority)) = (name, authority) {
+                if !value.eq_ignore_ascii_case(authority) {
+                    return Err(HandshakeError::Host);
+                }
+            } else {
+                add(name, value)?;
+            }
+        }
+        if !cookies.is_empty() {
+            add(b"cookie", &cookies)?;
+        }
+        text.put(b"", b"\r\n");
+        Ok(Self {
+            bytes: text.0.freeze(),
+            start,
+            fields: spans,
+            bare_lf: false,
+            followed: false,
+        })
+    }
+
+    /// Whether this is the head of an extended CONNECT, from [`of_connect`](Self::of_connect).
+    pub fn is_connect(&self) -> bool {
+        self.part(2) == b"HTTP/2"
+    }
+}
+
+/// A head on its way to being text.
+#[derive(Default)]
+struct Text(BytesMut);
+
+impl Text {
+    /// Appends a part and what stands behind it; where the part is.
+    fn put(&mut self, part: &[u8], behind: &[u8]) -> Span {
+        let start = self.0.len();
+        self.0.extend_from_slice(part);
+        let end = self.0.len();
+        self.0.extend_from_slice(behind);
+        Span { start, end }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connect(
+        authority: Option<&str>,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<Head, HandshakeError> {
+        let fields = fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes()));
+        let limits = HeadLimits {
+            head: 200,
+            fields: 4,
+            line: 150,
+        };
+        let authority = authority.map(str::as_bytes);
+        Head::of_connect(authority, path.as_bytes(), fields, &limits)
+    }
+
+    #[test]
+    fn is_put_down_with_a_host_and_one_field_of_cookies() {
+        let head = connect(
+            Some("a.example"),
+            "/chat?x",
+            &[
+                ("cookie", "a=1"),
+                ("host", "A.example"),
+                ("origin", "null"),
+                ("cookie", "b=2"),
+            ],
+        );
+        let head = head.unwrap();
+        let text =
+            "CONNECT /chat?x HTTP/2\r\nhost: a.example\r\norigin: null\r\ncookie: a=1; b=2\r\n\r\n";
+        assert_eq!(head.as_bytes(), text);
+        assert_eq!(
+            (head.method(), head.target()),
+            (&b"CONNECT"[..], &b"/chat?x"[..])
+        );
+        assert_eq!(head.value("Cookie"), Some(&b"a=1; b=2"[..]));
+        assert!(head.is_connect() && !head.is_http11());
+        let host = connect(None, "/", &[("host", "b")]).unwrap();
+        assert_eq!(host.value("host"), Some(&b"b"[..]));
+    }
+
+    #[test]
+    fn refuses_what_could_be_read_as_something_else() {
+        let long = "x".repeat(151);
+        let malformed = |what| Some(HandshakeError::Malformed(what));
+        for (authority, path, fields, error) in [
+            ("a", "/", &[("host", "b")][..], Some(HandshakeError::Host)),
+            ("a", "/ b", &[], malformed(Malformed::Target)),
+            ("a", &long, &[], malformed(Malformed::FirstLineLength)),
+            ("a\r\nb: c", "/", &[], malformed(Malformed::Control)),
+            ("a", "/", &[("b", "c\nd: e")], malformed(Malformed::Control)),
+            ("a", "/", &[("b: c", "d")], malformed(Malformed::FieldLine)),
+            ("a", "/", &[("b", &long)], malformed(Malformed::FieldLength)),
+            (
+                "a",
+                "/",
+                &[("b", ""), ("b", ""), ("b", ""), ("b", "")],
+                Some(HandshakeError::TooManyFields { limit: 4 }),
+            ),
+            (
+                "a",
+                "/",
+                &[("b", &long[..100]), ("b", &long[..100])],
+                Some(HandshakeError::HeadTooLong { limit: 200 }),
+            ),
+        ] {
+            assert_eq!(connect(Some(authority), path, fields).err(), error);
+        }
+    }
+}

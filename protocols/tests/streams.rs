@@ -1,0 +1,121 @@
+//! Opening handshakes on streams of HTTP/2 (RFC 8441).
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use bytes::{Bytes, BytesMut};
+use polysock_protocols::http::{Head, HeadLimits};
+use polysock_protocols::{
+    Accept, DEFAULT, Event, HandshakeError, Kind, Negotiation, PROTOCOLS, Piece, Protocol,
+    Rejection, StreamAnswer, StreamOpening, WriteBuf, find,
+};
+
+use crate::support::context;
+
+const VERSION: (&str, &str) = ("sec-websocket-version", "13");
+
+fn open(
+    protocols: &[&'static dyn Protocol],
+    authority: &str,
+    fields: &[(&str, &str)],
+) -> Result<StreamOpening, HandshakeError> {
+    let fields = fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes()));
+    let limits = HeadLimits::default();
+    let head = Head::of_connect(Some(authority.as_bytes()), b"/chat?x", fields, &limits)?;
+    Negotiation::open_stream(protocols, head, &context())
+}
+
+#[test]
+fn is_opened_without_keys_and_answered_without_text() {
+    let fields = [
+        ("origin", "http://a.example"),
+        VERSION,
+        ("sec-websocket-protocol", "a, b"),
+        ("sec-websocket-extensions", "permessage-deflate"),
+        ("cookie", "c=d"),
+    ];
+    let mut opening = open(PROTOCOLS, "example.com:443", &fields).unwrap();
+    let request = &opening.request;
+    assert_eq!(request.protocol, "rfc6455");
+    assert_eq!(request.host, "example.com:443");
+    assert_eq!(request.target, "/chat?x");
+    assert_eq!(request.origin.as_deref(), Some("http://a.example"));
+    assert_eq!(request.subprotocols, ["a", "b"]);
+    assert_eq!(request.head.value("cookie"), Some(&b"c=d"[..]));
+
+    let cookie = ("set-cookie".into(), Bytes::from_static(b"e=f"));
+    let accept = Accept {
+        fields: vec![cookie.clone()],
+        subprotocol: Some("b".into()),
+        ..Accept::default()
+    };
+    let StreamAnswer { fields, mut codec } = opening.responder.respond(&accept);
+    let chosen = ("sec-websocket-protocol".into(), Bytes::from_static(b"b"));
+    assert_eq!(fields, [chosen, cookie]);
+
+    // The frames are those of RFC 6455, masked from the client's side alone.
+    let mut src = BytesMut::from(&b"\x81\x82\0\0\0\0hi"[..]);
+    let event = codec.decode(&mut src).unwrap().unwrap();
+    let text = Piece {
+        kind: Kind::Text,
+        payload: Bytes::from_static(b"hi"),
+        end: true,
+    };
+    assert_eq!(event, Event::Data(text));
+    let mut dst = WriteBuf::new();
+    codec.encode(event, &mut dst).unwrap();
+    let mut written = BytesMut::new();
+    bytes::BufMut::put(&mut written, dst);
+    assert_eq!(written, &b"\x81\x02hi"[..]);
+    assert!(
+        codec
+            .decode(&mut BytesMut::from(&b"\x81\x02hi"[..]))
+            .is_err()
+    );
+}
+
+#[test]
+fn refuses_what_is_no_opening_handshake_there() {
+    use HandshakeError::{Body, Extensions, Host, Origin, StreamVersion, Subprotocol};
+    let version = |version| ("sec-websocket-version", version);
+    for (authority, fields, error) in [
+        ("a", &[][..], StreamVersion),
+        ("a", &[version("8")], StreamVersion),
+        ("a", &[version("99")], StreamVersion),
+        ("a", &[VERSION, VERSION], StreamVersion),
+        ("a b", &[VERSION], Host),
+        ("", &[VERSION], Host),
+        ("a", &[VERSION, ("content-length", "0")], Body),
+        ("a", &[VERSION, ("origin", "a\tb")], Origin),
+        (
+            "a",
+            &[VERSION, ("sec-websocket-protocol", "a b")],
+            Subprotocol,
+        ),
+        (
+            "a",
+            &[VERSION, ("sec-websocket-extensions", "a;")],
+            Extensions,
+        ),
+    ] {
+        let refused = open(PROTOCOLS, authority, fields).err();
+        assert_eq!(refused, Some(error), "{authority} {fields:?}");
+    }
+    let legacy: Vec<_> = PROTOCOLS[..PROTOCOLS.len() - 1].to_vec();
+    assert_eq!(open(&legacy, "a", &[VERSION]).err(), Some(StreamVersion));
+}
+
+#[test]
+fn a_refusal_lists_only_what_is_spoken_there() {
+    let protocols: Vec<_> = DEFAULT.iter().filter_map(|name| find(name)).collect();
+    let rejection = Rejection::of(&HandshakeError::StreamVersion, &protocols);
+    assert_eq!(rejection.status, 400);
+    assert_eq!(
+        rejection.fields,
+        [("Sec-WebSocket-Version", "13".to_owned())]
+    );
+}
