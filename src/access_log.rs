@@ -30,6 +30,7 @@ impl AccessLog {
         let user_agent = request.user_agent();
         info!(
             protocol = request.protocol,
+            over = request.head.is_connect().then_some("HTTP/2"),
             peer = peer.map(tracing::field::display),
             target = &*request.target,
             origin = request.origin.as_deref(),

@@ -19,6 +19,7 @@ use crate::application::Application;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
 use crate::http::{self, Pages};
+use crate::http2;
 use crate::listener;
 use crate::settings::{Origins, Settings};
 use crate::shutdown::Shutdown;
@@ -35,6 +36,16 @@ struct Shared {
     application: Box<dyn Application>,
     settings: Settings,
     pages: Arc<Pages>,
+}
+
+/// What the connections of a listener have in common. Clones are the same.
+#[derive(Clone, Default)]
+struct Serving {
+    tasks: TaskTracker,
+    /// Closes them one by one.
+    closers: Shutdown,
+    /// Tells those that are no WebSockets yet.
+    stopping: CancellationToken,
 }
 
 /// How a gateway ended.
@@ -83,22 +94,23 @@ impl Gateway {
             port: None,
         };
         let shared = Arc::clone(&self.shared);
-        let (closers, stopping) = (Shutdown::new(), CancellationToken::new());
-        shared.serve(accepted, closers, stopping).await;
+        let serving = Serving::default();
+        shared.serve(accepted, serving.clone()).await;
+        serving.tasks.close();
+        serving.tasks.wait().await;
     }
 
     /// Serves the connections of a listener until `shutdown` is ready. Then no more are
     /// accepted, those that are there are closed (1001, or its like in their protocol), and the
-    /// ones that have not ended by the deadline are cut.
+    /// ones that have not ended by the deadline are cut. A WebSocket on a stream of HTTP/2 is a
+    /// connection here, and so is what carries it.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()>,
         deadline: Duration,
     ) -> Drained {
-        let tasks = TaskTracker::new();
-        let closers = Shutdown::new();
-        let stopping = CancellationToken::new();
+        let serving = Serving::default();
         let port = listener.local_addr().ok().map(|address| address.port());
         tokio::pin!(shutdown);
         loop {
@@ -113,9 +125,15 @@ impl Gateway {
                 port,
             };
             let shared = Arc::clone(&self.shared);
-            tasks.spawn(shared.serve(accepted, closers.clone(), stopping.clone()));
+            let task = shared.serve(accepted, serving.clone());
+            serving.tasks.spawn(task);
         }
         drop(listener);
+        let Serving {
+            tasks,
+            closers,
+            stopping,
+        } = serving;
         stopping.cancel();
         closers.trigger(CloseCode::GOING_AWAY);
         tasks.close();
@@ -141,20 +159,15 @@ impl fmt::Debug for Gateway {
 }
 
 impl Shared {
-    async fn serve(
-        self: Arc<Self>,
-        accepted: Accepted,
-        closers: Shutdown,
-        stopping: CancellationToken,
-    ) {
+    async fn serve(self: Arc<Self>, accepted: Accepted, serving: Serving) {
         let peer = accepted.peer;
         // Boxed, so that its size is not every idle connection's.
-        let handshake = Box::pin(self.handshake(accepted, &closers, &stopping)).await;
-        drop((closers, stopping));
+        let handshake = Box::pin(self.handshake(accepted, &serving)).await;
+        drop(serving);
         if let Some(handshake) = handshake {
-            let serving = self.answer(*handshake);
+            let answering = self.answer(*handshake);
             drop(self);
-            if let Err(error) = serving.await {
+            if let Err(error) = answering.await {
                 log_failure(peer, &error);
             }
         }
@@ -162,23 +175,26 @@ impl Shared {
 
     /// The opening handshake that comes in on a connection, be it behind ordinary requests.
     async fn handshake(
-        &self,
+        self: &Arc<Self>,
         mut accepted: Accepted,
-        closers: &Shutdown,
-        stopping: &CancellationToken,
+        serving: &Serving,
     ) -> Option<Box<Handshake>> {
         let (peer, port) = (accepted.peer, accepted.port);
         loop {
             let sniffed = tokio::select! {
-                sniffed = sniff(accepted, &self.settings, closers) => sniffed,
-                () = stopping.cancelled() => return None,
+                sniffed = sniff(accepted, &self.settings, &serving.closers) => sniffed,
+                () = serving.stopping.cancelled() => return None,
             };
             let (incoming, transport) = match sniffed {
                 Sniffed::Done => return None,
                 Sniffed::WebSocket(handshake) => return Some(handshake),
                 Sniffed::Http(incoming, transport) => (incoming, transport),
+                Sniffed::Http2(connection) => {
+                    self.serve_streams(*connection, peer, serving).await;
+                    return None;
+                }
             };
-            let (pages, stopping) = (Arc::clone(&self.pages), stopping.clone());
+            let (pages, stopping) = (Arc::clone(&self.pages), serving.stopping.clone());
             let (incoming, transport) = http::serve(incoming, transport, pages, stopping).await?;
             accepted = Accepted {
                 transport,
@@ -186,6 +202,35 @@ impl Shared {
                 peer,
                 port,
             };
+        }
+    }
+
+    /// Serves the streams of an HTTP/2 connection, each WebSocket in a task of its own.
+    async fn serve_streams(
+        self: &Arc<Self>,
+        mut connection: http2::Connection,
+        peer: Option<SocketAddr>,
+        serving: &Serving,
+    ) {
+        loop {
+            let next = tokio::select! {
+                next = connection.next() => next,
+                () = serving.stopping.cancelled() => None,
+            };
+            let Some(exchange) = next else {
+                return connection.end().await;
+            };
+            let Self {
+                pages, settings, ..
+            } = &**self;
+            if let Some(handshake) = http::open(exchange, peer, pages, settings, &serving.closers) {
+                let answering = self.answer(handshake);
+                serving.tasks.spawn(async move {
+                    if let Err(error) = answering.await {
+                        log_failure(peer, &error);
+                    }
+                });
+            }
         }
     }
 

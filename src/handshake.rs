@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{
-    Accept, Codec, Rejection, Request, Responder, Role, SessionConfig, WriteBuf,
+    Accept, Codec, Rejection, Request, Responder, Role, SessionConfig, StreamResponder, WriteBuf,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::access_log::AccessLog;
 use crate::connection::{Connection, Info};
 use crate::error::ConnectionError;
+use crate::http2::Exchange;
 use crate::shutdown::Closer;
 use crate::transport::{HangUp, Transport, linger};
 
@@ -41,15 +42,32 @@ pub struct Handshake {
 /// What an answer needs.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    pub(crate) transport: Box<dyn Transport>,
-    /// What has come behind the head.
-    pub(crate) incoming: BytesMut,
+    pub(crate) way: Way,
     pub(crate) session: SessionConfig,
     pub(crate) deadline: Instant,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) closer: Arc<Closer>,
-    pub(crate) responder: Box<dyn Responder>,
 }
+
+/// How the answer goes out.
+#[derive(Debug)]
+pub(crate) enum Way {
+    /// As text, which turns the transport into the WebSocket's (RFC 6455 §4.2.2).
+    Upgrade {
+        transport: Box<dyn Transport>,
+        /// What has come behind the head.
+        incoming: BytesMut,
+        responder: Box<dyn Responder>,
+    },
+    /// As the response on a stream of HTTP/2 (RFC 8441 §5).
+    Stream {
+        exchange: Box<Exchange>,
+        responder: Box<dyn StreamResponder>,
+    },
+}
+
+/// What a connection begins with: its transport, its codec, and what came early.
+type Begun = (Box<dyn Transport>, Box<dyn Codec>, BytesMut);
 
 impl Handshake {
     pub(crate) fn new(request: Request, pending: Pending) -> Self {
@@ -91,26 +109,27 @@ impl Handshake {
         accept: Accept,
     ) -> BoxFuture<'static, Result<Connection, ConnectionError>> {
         Box::pin(async move {
-            let Some(mut pending) = self.pending.take() else {
+            let Some(pending) = self.pending.take() else {
                 return Err(ConnectionError::Aborted);
             };
-            let deadline = pending.deadline;
-            let codec = timeout_at(deadline, pending.complete(&accept))
+            let Pending {
+                way,
+                session,
+                deadline,
+                peer,
+                closer,
+            } = *pending;
+            let (transport, codec, incoming) = timeout_at(deadline, way.accept(&accept, &closer))
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
             let info = Info {
                 protocol: self.request.protocol,
                 role: Role::Server,
                 subprotocol: accept.subprotocol,
-                log: Some(Box::new(AccessLog::opened(&self.request, pending.peer))),
+                log: Some(Box::new(AccessLog::opened(&self.request, peer))),
             };
             Ok(Connection::new(
-                pending.transport,
-                codec,
-                pending.incoming,
-                pending.session,
-                info,
-                pending.closer,
+                transport, codec, incoming, session, info, closer,
             ))
         })
     }
@@ -136,7 +155,10 @@ impl Handshake {
                 reason = rejection.body,
                 "reject"
             );
-            refuse(pending.transport, rejection);
+            match pending.way {
+                Way::Upgrade { transport, .. } => refuse(transport, rejection),
+                Way::Stream { exchange, .. } => exchange.refuse(rejection),
+            }
         }
     }
 }
@@ -147,22 +169,35 @@ impl Drop for Handshake {
     }
 }
 
-impl Pending {
-    /// Goes through the steps of the answer with the socket.
-    async fn complete(&mut self, accept: &Accept) -> Result<Box<dyn Codec>, ConnectionError> {
+impl Way {
+    /// Goes through the steps of the answer.
+    async fn accept(self, accept: &Accept, closer: &Closer) -> Result<Begun, ConnectionError> {
+        let (mut transport, mut incoming, mut responder) = match self {
+            Self::Upgrade {
+                transport,
+                incoming,
+                responder,
+            } => (transport, incoming, responder),
+            Self::Stream {
+                exchange,
+                mut responder,
+            } => {
+                let answer = responder.respond(accept);
+                let stream = exchange.accept(answer.fields)?;
+                return Ok((Box::new(stream), answer.codec, BytesMut::new()));
+            }
+        };
         let mut answer = BytesMut::new();
         loop {
-            let codec = self
-                .responder
-                .respond(accept, &mut self.incoming, &mut answer)?;
-            self.transport.write_all_buf(&mut answer).await?;
+            let codec = responder.respond(accept, &mut incoming, &mut answer)?;
+            transport.write_all_buf(&mut answer).await?;
             if let Some(codec) = codec {
-                return Ok(codec);
+                return Ok((transport, codec, incoming));
             }
             let count = tokio::select! {
-                read = self.transport.read_buf(&mut self.incoming) => read?,
+                read = transport.read_buf(&mut incoming) => read?,
                 // With the head out, there is nothing to say but goodbye.
-                () = self.closer.asked() => 0,
+                () = closer.asked() => 0,
             };
             if count == 0 {
                 return Err(ConnectionError::Aborted);

@@ -25,8 +25,8 @@
 //!   error · settings          what can fail, what can be told
 //!   transport · shutdown      byte streams and how they end; who tells connections to go
 //!   buffers · access_log      what the connections of a thread share; a line at open and close
-//!   link                      a transport with its buffers
-//!   connection                messages in and out, and pieces of them for relays
+//!   link · rewind             a transport with its buffers; one that was read from already
+//!   connection · http2        messages in and out, and pieces of them; the streams of HTTP/2
 //!   broadcast                 messages from anywhere to many connections
 //!   handshake                 an opening handshake that waits for an answer
 //!   sniffer                   what a connection is, by its first bytes
@@ -47,7 +47,8 @@
 //! one buffer until the head is complete; one of the enabled protocols takes it, and the
 //! [`Application`] gets a [`Handshake`]. To accept is to write the answer and to have a
 //! [`Connection`], over the same buffer with whatever came early. A head that is no WebSocket's
-//! goes, with the buffer, to `http`.
+//! goes, with the buffer, to `http`. An HTTP/2 connection goes to `http2`: each of its streams is a
+//! transport like any other, with a task of its own, and its WebSockets are accepted the same way.
 //!
 //! # Invariants
 //!
@@ -77,8 +78,10 @@ pub mod fixture;
 mod gateway;
 mod handshake;
 mod http;
+mod http2;
 mod link;
 mod listener;
+mod rewind;
 mod settings;
 mod shutdown;
 mod sniffer;

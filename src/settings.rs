@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{DEFAULT, Limits, Protocol, Rejection, SessionConfig, find};
+use polysock_protocols::{Context, DEFAULT, Limits, Protocol, Rejection, SessionConfig, find};
 
 /// How a gateway treats the connections it accepts.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Settings {
     pub idle_timeout: Option<Duration>,
     /// After how much silence a peer is pinged; one that does not answer is given up.
     pub ping_interval: Option<Duration>,
+    /// Whether HTTP/2 is spoken, with WebSockets on its streams (RFC 8441).
+    pub http2: bool,
     /// Whether Flash's socket policy requests are answered.
     pub flash_policy: bool,
     /// Whether a page that asks sees `wss://`, because a proxy in front ends TLS.
@@ -44,6 +46,7 @@ impl Default for Settings {
             close_timeout: Duration::from_secs(3),
             idle_timeout: None,
             ping_interval: Some(Duration::from_secs(30)),
+            http2: true,
             flash_policy: false,
             secure: false,
             entropy: crate::entropy,
@@ -52,6 +55,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            secure: self.secure,
+            limits: self.limits,
+            entropy: self.entropy,
+        }
+    }
+
     pub(crate) fn session(&self) -> SessionConfig {
         SessionConfig {
             max_message: self.limits.message,

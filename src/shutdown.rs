@@ -21,11 +21,6 @@ struct Registered {
 }
 
 impl Shutdown {
-    /// One that nothing is registered with.
-    pub(crate) fn new() -> Self {
-        Self::default()
-    }
-
     /// Asks every connection, those to come included, to close with this code.
     pub(crate) fn trigger(&self, code: CloseCode) {
         let closers = {
@@ -126,7 +121,7 @@ mod tests {
 
     #[test]
     fn reaches_those_before_and_those_after() {
-        let shutdown = Shutdown::new();
+        let shutdown = Shutdown::default();
         let before = shutdown.register();
         assert_eq!(before.requested(), None);
         shutdown.trigger(CloseCode::GOING_AWAY);
@@ -137,7 +132,7 @@ mod tests {
 
     #[test]
     fn forgets_connections_that_are_gone() {
-        let shutdown = Shutdown::new();
+        let shutdown = Shutdown::default();
         for _ in 0..10_000 {
             drop(shutdown.register());
         }

@@ -3,7 +3,7 @@
 //! ```text
 //!   16 03             TLS               not enabled: closed
 //!   "<policy-file-"   Flash             the socket policy, where enabled
-//!   "PRI * HTTP/2"    HTTP/2            not enabled: closed
+//!   "PRI * HTTP/2"    HTTP/2            streams, each a WebSocket or an ordinary request
 //!   a method          HTTP/1            a WebSocket of some protocol, or an ordinary request
 //!   anything else                       closed without an answer: it may be another protocol
 //! ```
@@ -12,14 +12,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use polysock_protocols::{
-    Context, HandshakeError, Negotiated, Negotiation, Protocol, Rejection, WriteBuf,
-};
+use polysock_protocols::{HandshakeError, Negotiated, Negotiation, Protocol, Rejection, WriteBuf};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
-use crate::handshake::{Handshake, Pending, refuse};
+use crate::handshake::{Handshake, Pending, Way, refuse};
+use crate::http2;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::transport::{HangUp, Transport, linger};
@@ -31,6 +30,8 @@ pub(crate) enum Sniffed {
     WebSocket(Box<Handshake>),
     /// Ordinary HTTP/1; what was read comes first.
     Http(BytesMut, Box<dyn Transport>),
+    /// HTTP/2.
+    Http2(Box<http2::Connection>),
     /// It has been dealt with.
     Done,
 }
@@ -86,40 +87,54 @@ pub(crate) async fn sniff(
                 send_policy(accepted);
                 return Sniffed::Done;
             }
+            First::Http2 if settings.http2 => {
+                return http2(accepted, incoming, settings, deadline).await;
+            }
             other @ (First::FlashPolicy | First::Tls | First::Http2 | First::Unknown) => {
                 debug!(first = ?other, peer = ?accepted.peer, "not enabled: closed");
                 return Sniffed::Done;
             }
-            First::Http1 => {
-                let context = Context {
-                    secure: settings.secure,
-                    limits: settings.limits,
-                    entropy: settings.entropy,
-                };
-                match negotiation.advance(&mut incoming, &context) {
-                    Ok(None) => {}
-                    Ok(Some(Negotiated::Http)) => {
-                        return Sniffed::Http(incoming, accepted.transport);
-                    }
-                    Ok(Some(Negotiated::WebSocket(opening))) => {
-                        let pending = Pending {
+            First::Http1 => match negotiation.advance(&mut incoming, &settings.context()) {
+                Ok(None) => {}
+                Ok(Some(Negotiated::Http)) => {
+                    return Sniffed::Http(incoming, accepted.transport);
+                }
+                Ok(Some(Negotiated::WebSocket(opening))) => {
+                    let pending = Pending {
+                        way: Way::Upgrade {
                             transport: accepted.transport,
                             incoming,
-                            session: settings.session(),
-                            deadline,
-                            peer: accepted.peer,
-                            closer: shutdown.register(),
                             responder: opening.responder,
-                        };
-                        let handshake = Handshake::new(opening.request, pending);
-                        return Sniffed::WebSocket(Box::new(handshake));
-                    }
-                    Err(error) => {
-                        refuse_invalid(accepted, &error, &settings.protocols);
-                        return Sniffed::Done;
-                    }
+                        },
+                        session: settings.session(),
+                        deadline,
+                        peer: accepted.peer,
+                        closer: shutdown.register(),
+                    };
+                    let handshake = Handshake::new(opening.request, pending);
+                    return Sniffed::WebSocket(Box::new(handshake));
                 }
-            }
+                Err(error) => {
+                    refuse_invalid(accepted, &error, &settings.protocols);
+                    return Sniffed::Done;
+                }
+            },
+        }
+    }
+}
+
+async fn http2(
+    accepted: Accepted,
+    incoming: BytesMut,
+    settings: &Settings,
+    deadline: Instant,
+) -> Sniffed {
+    let opening = http2::Connection::open(incoming, accepted.transport, settings, deadline);
+    match timeout_at(deadline, opening).await {
+        Ok(Ok(connection)) => Sniffed::Http2(Box::new(connection)),
+        end => {
+            debug!(?end, peer = ?accepted.peer, "no HTTP/2 after all");
+            Sniffed::Done
         }
     }
 }

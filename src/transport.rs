@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 /// How long the last words may wait for room, and how long the peer has to hang up after them.
-const LINGER: Duration = Duration::from_secs(2);
+pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// A byte stream with two directions: TCP, a Unix socket, TLS, or memory in tests.
 pub trait Transport: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}

@@ -719,7 +719,6 @@ fn says_nothing_to_what_is_no_http() {
     for words in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"SSH-2.0-OpenSSH_9.6\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"get / http/1.1\r\n\r\n",
         b"\0",
     ] {

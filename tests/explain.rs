@@ -372,7 +372,11 @@ fn the_exit_status_says_what_would_become_of_it() {
             1,
             "closed without an answer: TLS is not spoken",
         ),
-        (b"PRI * HTTP/2.0\r\n", 1, "HTTP/2 is not spoken"),
+        (
+            b"PRI * HTTP/2.0\r\n",
+            2,
+            "not understood: each of its streams has a request",
+        ),
         (
             b"SSH-2.0-x\r\n",
             2,

@@ -6,7 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
 use polysock::protocols::{Limits, SessionConfig};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
@@ -50,6 +51,10 @@ pub(super) struct Serve {
     /// all, which closes the connection
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Binary::Close)]
     binary_over_text: Binary,
+
+    /// Speak HTTP/2, with a WebSocket on each stream (RFC 8441): `on` or `off`
+    #[arg(long, value_name = "SWITCH", value_parser = BoolishValueParser::new(), action = ArgAction::Set, default_value = "on")]
+    http2: bool,
 
     /// Answer Flash's socket policy requests, for this port only
     #[arg(long)]
@@ -216,6 +221,7 @@ impl Serve {
             close_timeout: self.close_timeout,
             idle_timeout: Some(self.idle_timeout).filter(|time| !time.is_zero()),
             ping_interval: Some(self.ping_interval).filter(|time| !time.is_zero()),
+            http2: self.http2,
             flash_policy: self.flash_policy,
             secure: self.secure,
             ..Settings::default()

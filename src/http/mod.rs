@@ -1,6 +1,6 @@
 //! Ordinary HTTP on the port of the WebSockets: a page, or the advice to upgrade.
 
-mod rewind;
+mod streams;
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -16,13 +16,15 @@ use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, SERVER, UPGRADE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use polysock_protocols::http::HeadWriter;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use self::rewind::Rewind;
+pub(crate) use self::streams::open;
+
+use crate::rewind::Rewind;
 use crate::transport::Transport;
 
 /// How long a connection is kept open between requests.
@@ -42,7 +44,7 @@ impl Pages {
         }
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    fn answer<B>(&self, request: &Request<B>) -> Response<Bytes> {
         if ![Method::GET, Method::HEAD].contains(request.method()) {
             let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
             let allow = HeaderValue::from_static("GET, HEAD");
@@ -52,6 +54,10 @@ impl Pages {
         match (&self.index, request.uri().path()) {
             (Some(html), "/") => page(html.clone()),
             (Some(_), _) => text(StatusCode::NOT_FOUND, "there is a page at / only\n"),
+            // HTTP/2 has no upgrade, so there is none to require (RFC 8441 §1).
+            (None, _) if request.version() == Version::HTTP_2 => {
+                text(StatusCode::NOT_FOUND, "this port speaks WebSocket\n")
+            }
             (None, _) => {
                 let mut response =
                     text(StatusCode::UPGRADE_REQUIRED, "this port speaks WebSocket\n");
@@ -80,7 +86,7 @@ pub(crate) async fn serve(
             *asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(head_of(&request));
             None
         } else {
-            Some(pages.answer(&request))
+            Some(pages.answer(&request).map(Full::new))
         };
         async move {
             match response {
@@ -152,11 +158,11 @@ fn head_of(request: &Request<Incoming>) -> BytesMut {
     head
 }
 
-fn page(html: Bytes) -> Response<Full<Bytes>> {
+fn page(html: Bytes) -> Response<Bytes> {
     respond(StatusCode::OK, "text/html; charset=utf-8", html)
 }
 
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+fn text(status: StatusCode, body: &'static str) -> Response<Bytes> {
     respond(
         status,
         "text/plain; charset=utf-8",
@@ -164,8 +170,8 @@ fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
     )
 }
 
-fn respond(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn respond(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Bytes> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));

@@ -7,22 +7,25 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use polysock_protocols::WriteBuf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, empty};
 
-/// Hands out what was read before, then reads on.
+use crate::transport::{HangUp, Transport, linger};
+
+/// Hands out what was read before, then reads on. One that is dropped lingers.
 #[derive(Debug)]
-pub(super) struct Rewind<T> {
+pub(crate) struct Rewind {
     before: Bytes,
-    transport: T,
+    transport: Box<dyn Transport>,
     blocked: Blocked,
 }
 
 /// Whether something waits to be written that the transport has no room for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Blocked(Arc<AtomicBool>);
+pub(crate) struct Blocked(Arc<AtomicBool>);
 
 impl Blocked {
-    pub(super) fn get(&self) -> bool {
+    pub(crate) fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
@@ -32,8 +35,8 @@ impl Blocked {
     }
 }
 
-impl<T> Rewind<T> {
-    pub(super) fn new(before: Bytes, transport: T) -> Self {
+impl Rewind {
+    pub(crate) fn new(before: Bytes, transport: Box<dyn Transport>) -> Self {
         let blocked = Blocked::default();
         Self {
             before,
@@ -43,19 +46,33 @@ impl<T> Rewind<T> {
     }
 
     /// Whether writing had to wait the last time.
-    pub(super) fn is_blocked(&self) -> Blocked {
+    pub(crate) fn is_blocked(&self) -> Blocked {
         self.blocked.clone()
     }
 
     /// Ends the detour: what is to be read once more, and the transport.
-    pub(super) fn unread(self, mut head: BytesMut, rest: &[u8]) -> (BytesMut, T) {
+    pub(crate) fn unread(
+        mut self,
+        mut head: BytesMut,
+        rest: &[u8],
+    ) -> (BytesMut, Box<dyn Transport>) {
         head.extend_from_slice(rest);
         head.extend_from_slice(&self.before);
-        (head, self.transport)
+        (head, self.take())
+    }
+
+    fn take(&mut self) -> Box<dyn Transport> {
+        std::mem::replace(&mut self.transport, Box::new(empty()))
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Rewind<T> {
+impl Drop for Rewind {
+    fn drop(&mut self) {
+        linger(self.take(), WriteBuf::new(), HangUp::First);
+    }
+}
+
+impl AsyncRead for Rewind {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -74,7 +91,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Rewind<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Rewind<T> {
+impl AsyncWrite for Rewind {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -1,0 +1,191 @@
+//! One HTTP/2 connection (RFC 9113), and the bounds of what its peer may cost.
+//!
+//! The crate `h2` does the framing; what is answered on the streams is decided elsewhere. Each
+//! stream has a window of its own, which opens as the stream is read, and the window of the
+//! connection is that of all its streams together: one that nobody reads stops no other.
+
+mod stream;
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use h2::Reason;
+use h2::server::{self, Builder};
+use polysock_protocols::Protocol;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::PollSemaphore;
+use tracing::debug;
+
+pub(crate) use self::stream::Exchange;
+
+use crate::rewind::Rewind;
+use crate::settings::Settings;
+use crate::transport::{LINGER, Transport};
+
+/// How many streams may be open. RFC 9113 §6.5.2 wants no less than 100.
+const STREAMS: u32 = 128;
+
+/// How many bytes of a stream may wait to be read: as many as may wait to be written.
+const WINDOW: u32 = 64 * 1024;
+
+/// How many bytes of a stream may wait for the socket.
+const SEND_BUFFER: usize = 64 * 1024;
+
+/// The largest frame that is taken: the least that RFC 9113 §4.2 allows.
+const MAX_FRAME: u32 = 16 * 1024;
+
+/// What the bookkeeping of small DATA frames that wait to be read may take, where `h2` counts 256
+/// bytes for each. A window of messages of 100 bytes costs 100 KiB: enough for all the streams.
+const SMALL_FRAMES: usize = 16 * 1024 * 1024;
+
+/// How many streams may be reset before they are looked at (CVE-2023-44487, rapid reset), and
+/// how many because of the peer's mistakes (RUSTSEC-2024-0003), until the connection is closed.
+const RESET_BY_PEER: usize = 20;
+const RESET_FOR_MISTAKES: usize = 1024;
+
+/// How many streams that we have reset are remembered, and how long: frames for them may be on
+/// their way.
+const REMEMBERED: usize = 20;
+const MEMORY: Duration = Duration::from_secs(1);
+
+/// How long a connection is kept without a stream, at least; it is looked at this often.
+const IDLE: Duration = Duration::from_secs(75);
+
+/// A connection whose prefaces have been exchanged.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    connection: server::Connection<Rewind, Bytes>,
+    /// One for each stream that is in use here, be it over for the peer: one that resets its
+    /// streams as fast as it opens them does not get more of them served.
+    permits: PollSemaphore,
+    /// That of the next stream.
+    permit: Option<OwnedSemaphorePermit>,
+    /// Rings when it is time to see whether the connection is in use.
+    timer: Pin<Box<Sleep>>,
+    /// Whether it was in use since the timer rang.
+    was_used: bool,
+}
+
+impl Connection {
+    /// Exchanges prefaces (RFC 9113 §3.4); `incoming` has been read already. The first request
+    /// is to be there by the deadline.
+    ///
+    /// # Errors
+    ///
+    /// The peer does not speak HTTP/2 after all, or has gone.
+    pub(crate) async fn open(
+        incoming: BytesMut,
+        transport: Box<dyn Transport>,
+        settings: &Settings,
+        deadline: Instant,
+    ) -> Result<Self, h2::Error> {
+        let mut builder = Builder::new();
+        builder
+            .max_concurrent_streams(STREAMS)
+            .initial_window_size(WINDOW)
+            .initial_connection_window_size(STREAMS * WINDOW)
+            .max_frame_size(MAX_FRAME)
+            .max_send_buffer_size(SEND_BUFFER)
+            .data_frame_budget(SMALL_FRAMES)
+            // It bounds CONTINUATION frames as well (RUSTSEC-2024-0332).
+            .max_header_list_size(u32::try_from(settings.head.head).unwrap_or(u32::MAX))
+            .max_pending_accept_reset_streams(RESET_BY_PEER)
+            .max_local_error_reset_streams(Some(RESET_FOR_MISTAKES))
+            .max_concurrent_reset_streams(REMEMBERED)
+            .reset_stream_duration(MEMORY);
+        let over_streams = |protocol: &&dyn Protocol| protocol.over_streams().is_some();
+        if settings.protocols.iter().any(over_streams) {
+            builder.enable_connect_protocol();
+        }
+        let transport = Rewind::new(incoming.freeze(), transport);
+        Ok(Self {
+            connection: builder.handshake(transport).await?,
+            permits: PollSemaphore::new(Arc::new(Semaphore::new(STREAMS as usize))),
+            permit: None,
+            timer: Box::pin(sleep_until(deadline)),
+            was_used: false,
+        })
+    }
+
+    /// The next request; `None` where the connection is to end. Nothing moves on any stream
+    /// while this is not awaited.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub(crate) async fn next(&mut self) -> Option<Exchange> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Ends the connection when its streams have ended (RFC 9113 §6.8); no more are served.
+    pub(crate) async fn end(self) {
+        let Self {
+            mut connection,
+            permits,
+            permit,
+            ..
+        } = self;
+        connection.graceful_shutdown();
+        let streams = permits.clone_inner();
+        drop((permits, permit));
+        let mut closing = Box::pin(async move {
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                respond.send_reset(Reason::REFUSED_STREAM);
+            }
+        });
+        tokio::select! {
+            () = &mut closing => {}
+            // Of the peer, nothing is needed any more but that it hangs up.
+            _ = streams.acquire_many(STREAMS) => {
+                tokio::spawn(timeout(LINGER, closing));
+            }
+        }
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Exchange>> {
+        if self.permit.is_none()
+            && let Poll::Ready(permit) = self.permits.poll_acquire(cx)
+        {
+            self.permit = permit;
+        }
+        let accepted = if self.permit.is_some() {
+            self.connection.poll_accept(cx)
+        } else {
+            let closed = self.connection.poll_closed(cx);
+            closed.map(|end| end.err().map(Err))
+        };
+        match accepted {
+            Poll::Ready(Some(Ok((request, respond)))) => {
+                self.was_used = true;
+                let permit = self.permit.take();
+                return Poll::Ready(Some(Exchange::new(request, respond, permit)));
+            }
+            Poll::Ready(end) => {
+                if let Some(Err(error)) = end {
+                    debug!(%error, "HTTP/2 connection failed");
+                }
+                return Poll::Ready(None);
+            }
+            Poll::Pending => {}
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            let is_used = self.is_used();
+            if !std::mem::replace(&mut self.was_used, is_used) && !is_used {
+                debug!("idle HTTP/2 connection");
+                return Poll::Ready(None);
+            }
+            self.timer.as_mut().reset(Instant::now() + IDLE);
+        }
+        Poll::Pending
+    }
+
+    fn is_used(&self) -> bool {
+        let free = self.permits.available_permits() + usize::from(self.permit.is_some());
+        free < STREAMS as usize
+    }
+}

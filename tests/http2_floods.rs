@@ -1,0 +1,292 @@
+//! What a hostile client of HTTP/2 may cost: each flood meets a bound, and those beside it are
+//! served all the while.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod http2;
+    pub(crate) mod library;
+    pub(crate) mod server;
+}
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use polysock::{BoxError, Gateway, Handshake};
+
+use crate::support::client::{Client, frame};
+use crate::support::http2::{GET, Peer, connect, http2_frame, preface, run};
+use crate::support::library;
+use crate::support::server::{PATIENCE, Server};
+
+const MIB: usize = 1024 * 1024;
+
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+
+const END_HEADERS: u8 = 4;
+const REFUSED_STREAM: u32 = 7;
+const ENHANCE_YOUR_CALM: u32 = 11;
+
+/// The odd numbers: streams that a client opens.
+fn streams(count: u32) -> impl Iterator<Item = u32> {
+    (0..count).map(|number| number * 2 + 1)
+}
+
+/// A kind and a payload.
+type Frame = (u8, Vec<u8>);
+
+/// One that sends what it likes, and reads on in a thread.
+struct Hostile {
+    stream: TcpStream,
+    frames: mpsc::Receiver<Frame>,
+}
+
+impl Hostile {
+    fn over(mut stream: TcpStream) -> Self {
+        stream.write_all(&preface()).unwrap();
+        let copy = stream.try_clone().unwrap();
+        let (sender, frames) = mpsc::channel();
+        thread::spawn(move || read_frames(copy, &sender));
+        Self { stream, frames }
+    }
+
+    /// Sends this; whether the server still took it.
+    fn send(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Waits for this many frames of a kind; returns all that came.
+    #[track_caller]
+    fn waits_for(&self, kind: u8, mut count: usize) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        while count > 0 {
+            let frame = self.frames.recv_timeout(PATIENCE);
+            let frame = frame.unwrap_or_else(|_| panic!("{count} of kind {kind} are missing"));
+            count -= usize::from(frame.0 == kind);
+            frames.push(frame);
+        }
+        frames
+    }
+
+    /// Expects the server to end the connection as too much is asked of it.
+    #[track_caller]
+    fn is_calmed(&self) {
+        let (_, goaway) = self.waits_for(GOAWAY, 1).pop().unwrap();
+        assert_eq!(goaway[4..8], ENHANCE_YOUR_CALM.to_be_bytes());
+        loop {
+            match self.frames.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(end) => return assert_eq!(end, mpsc::RecvTimeoutError::Disconnected),
+            }
+        }
+    }
+}
+
+/// Reads frames until the end.
+fn read_frames(mut stream: TcpStream, sender: &mpsc::Sender<Frame>) {
+    let mut header = [0; 9];
+    while stream.read_exact(&mut header).is_ok() {
+        let len = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+        let mut payload = vec![0; usize::try_from(len).unwrap()];
+        if stream.read_exact(&mut payload).is_err() {
+            return;
+        }
+        // Nobody may be left to whom it matters.
+        let _ = sender.send((header[3], payload));
+    }
+}
+
+/// Lets the flood loose, with a client beside it that must be served after each part.
+#[track_caller]
+fn flood(server: &Server, part: &[u8], parts: usize) -> Hostile {
+    let mut beside = Client::over(server.websocket());
+    let (before, _) = server.memory();
+    let mut hostile = Hostile::over(server.stream());
+    for _ in 0..parts {
+        if !hostile.send(part) {
+            break;
+        }
+        beside.send(frame(0x81, "hi"));
+        beside.expect(b"\x81\x02hi");
+    }
+    let (_, highest) = server.memory();
+    let growth = highest.saturating_sub(before);
+    assert!(growth < 32 * MIB, "memory grew by {growth} bytes");
+    hostile
+}
+
+#[test]
+fn streams_that_are_reset_as_fast_as_they_are_opened_are_not_all_served() {
+    let served = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&served);
+    // One that takes its time, as one does that asks a database.
+    let application = move |handshake: Handshake| {
+        let count = Arc::clone(&count);
+        async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+            drop(handshake);
+            Ok::<_, BoxError>(())
+        }
+    };
+    let address = library::serve(Gateway::new(application));
+    let mut hostile = Hostile::over(TcpStream::connect(address).unwrap());
+    for id in streams(100_000) {
+        let open = http2_frame(HEADERS, END_HEADERS, id, &connect());
+        let reset = http2_frame(RST_STREAM, 0, id, &8_u32.to_be_bytes());
+        if !hostile.send(&[open, reset].concat()) {
+            break;
+        }
+    }
+    hostile.is_calmed();
+    let served = served.load(Ordering::SeqCst);
+    assert!(served <= 128, "{served} handshakes were served at a time");
+}
+
+#[test]
+fn streams_that_are_reset_before_they_are_looked_at_end_the_connection() {
+    let server = Server::start(&["--app", "echo"]);
+    let mut part = Vec::new();
+    for id in streams(1000) {
+        part.extend(http2_frame(HEADERS, END_HEADERS, id, &connect()));
+        part.extend(http2_frame(RST_STREAM, 0, id, &8_u32.to_be_bytes()));
+    }
+    flood(&server, &part, 1).is_calmed();
+}
+
+#[test]
+fn a_head_in_endless_continuations_ends_the_connection() {
+    let server = Server::start(&["--app", "echo"]);
+    let mut part = http2_frame(HEADERS, 0, 1, GET);
+    for _ in 0..10_000 {
+        part.extend(http2_frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b"));
+    }
+    flood(&server, &part, 1).is_calmed();
+}
+
+#[test]
+fn a_head_over_the_limit_is_refused() {
+    let server = Server::start(&["--app", "echo"]);
+    let mut long = GET.to_vec();
+    // Three fields of 6,000 bytes: 7-bit prefixed lengths (RFC 7541 §5.1).
+    for _ in 0..3 {
+        long.extend(b"\x00\x01a\x7f\xf1\x2d");
+        long.extend(vec![b'x'; 6000]);
+    }
+    let (first, rest) = long.split_at(16_000);
+    let mut part = http2_frame(HEADERS, 1, 1, first);
+    part.extend(http2_frame(CONTINUATION, END_HEADERS, 1, rest));
+    // The next is served.
+    part.extend(http2_frame(HEADERS, 5, 3, GET));
+    let frames = flood(&server, &part, 1).waits_for(HEADERS, 2);
+    let heads: Vec<_> = frames.iter().filter(|(kind, _)| *kind == HEADERS).collect();
+    // `:status` as a literal: its value stands in the head, Huffman-coded or not.
+    assert_ne!(heads[0].1, heads[1].1, "431, then 404");
+}
+
+#[test]
+fn floods_that_want_an_answer_get_one_at_a_time() {
+    let server = Server::start(&["--app", "echo"]);
+    for (kind, payload, answer) in [
+        (PING, &[0; 8][..], PING),
+        (SETTINGS, b"\0\x04\0\0\xff\xff", SETTINGS),
+    ] {
+        let part = http2_frame(kind, 0, 0, payload).repeat(10_000);
+        flood(&server, &part, 20).waits_for(answer, 200_000);
+    }
+}
+
+#[test]
+fn floods_whose_answers_are_not_read_are_held_back() {
+    let server = Server::start(&["--app", "echo"]);
+    let (before, _) = server.memory();
+    for (kind, payload) in [(PING, &[0; 8][..]), (SETTINGS, b"\0\x04\0\0\xff\xff")] {
+        let mut client = server.connect();
+        client.send(preface());
+        let part = http2_frame(kind, 0, 0, payload).repeat(10_000);
+        let stuck = client.send_until_stuck(&part);
+        assert!(stuck > MIB, "{stuck}");
+        let (_, highest) = server.memory();
+        let growth = highest.saturating_sub(before);
+        assert!(
+            growth < 16 * MIB,
+            "memory grew by {growth} bytes after {stuck}"
+        );
+    }
+}
+
+#[test]
+fn empty_data_ends_the_connection() {
+    let server = Server::start(&["--app", "echo"]);
+    let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());
+    let empty = http2_frame(0, 0, 1, b"").repeat(100_000);
+    flood(&server, &[open, empty].concat(), 1).is_calmed();
+}
+
+#[test]
+fn more_streams_than_may_be_open_are_refused() {
+    let server = Server::start(&["--app", "echo"]);
+    let mut part = Vec::new();
+    for id in streams(200) {
+        part.extend(http2_frame(HEADERS, END_HEADERS, id, &connect()));
+    }
+    let hostile = flood(&server, &part, 1);
+    let mut frames = hostile.waits_for(HEADERS, 128);
+    let refused = (RST_STREAM, REFUSED_STREAM.to_be_bytes().to_vec());
+    let mut missing = 72;
+    while missing > 0 {
+        missing -= frames.iter().filter(|frame| **frame == refused).count();
+        if missing > 0 {
+            frames = hostile.waits_for(RST_STREAM, 1);
+        }
+    }
+}
+
+#[test]
+fn streams_that_nobody_reads_hold_their_windows_and_no_more() {
+    run(async {
+        let server = Server::start(&["--app", "echo"]);
+        let mut peer = Peer::connect(server.address).await;
+        let (before, _) = server.memory();
+        let mut sockets = Vec::new();
+        // Small messages, whose bookkeeping is larger than they are.
+        let messages = frame(0x82, vec![7; 100]).repeat(1000);
+        for _ in 0..5 {
+            let mut socket = peer.websocket().await;
+            assert!(socket.send_until_stuck(&messages).await > 64 * 1024);
+            sockets.push(socket);
+        }
+        let (_, highest) = server.memory();
+        let growth = highest.saturating_sub(before);
+        assert!(growth < 16 * MIB, "memory grew by {growth} bytes");
+        let mut other = peer.websocket().await;
+        other.send(frame(0x81, "hi")).await;
+        other.expect(b"\x81\x02hi").await;
+    });
+}
+
+#[test]
+fn one_that_answers_no_ping_is_given_up() {
+    let mut server = Server::start(&["--app", "echo", "--ping-interval", "300ms"]);
+    let mut client = server.connect();
+    let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());
+    client.send([preface(), open].concat());
+    server.log_line(" open ");
+    let line = server.log_line(" close ");
+    assert!(
+        line.contains("code=1001 reason=\"ping was not answered\""),
+        "{line}"
+    );
+}
