@@ -546,6 +546,36 @@ fn a_shutdown_is_not_held_up_by_an_idle_connection() {
 }
 
 #[test]
+fn one_that_does_not_read_is_given_up_and_reset() {
+    run(async {
+        let arguments = ["--app", "echo", "--ping-interval", "500ms"];
+        let mut server = Server::start(&arguments);
+        let mut peer = Peer::connect(server.address).await;
+        let mut stuck = peer.websocket().await;
+        stuck.send_until_stuck(&frame(0x82, vec![7; 10_000])).await;
+        assert_eq!(stuck.was_reset().await, Reason::CANCEL);
+        let line = server.log_line(" close ");
+        assert!(line.contains("code=1001"), "{line}");
+        let (answer, _) = peer.ask("GET", "/").await;
+        assert_eq!(answer.status(), 404);
+    });
+}
+
+#[test]
+fn a_shutdown_is_not_held_up_by_one_that_does_not_read() {
+    run(async {
+        let arguments = ["--app", "echo", "--close-timeout", "200ms"];
+        let mut server = Server::start(&[&arguments[..], &["--shutdown-timeout", "15s"]].concat());
+        let mut peer = Peer::connect(server.address).await;
+        let mut stuck = peer.websocket().await;
+        stuck.send_until_stuck(&frame(0x82, vec![7; 10_000])).await;
+        server.signal("TERM");
+        let (code, log) = server.ends_within(Duration::from_secs(20));
+        assert_eq!(code, Some(0), "{log}");
+    });
+}
+
+#[test]
 fn an_idle_websocket_costs_a_few_kilobytes() {
     const PEERS: usize = 20;
     const EACH: usize = 100;

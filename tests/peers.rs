@@ -72,6 +72,16 @@ fn faye_websocket_0_11_4_echoes_over_rfc6455() {
 }
 
 #[test]
+fn h2_and_wsproto_of_pypi_echo_over_http_2() {
+    echoes("h2", "current", "rfc6455");
+}
+
+#[test]
+fn h2_and_wsproto_of_pypi_are_given_their_subprotocol_over_http_2() {
+    echoes_with("h2", "current", "rfc6455", "sample");
+}
+
+#[test]
 fn perl_protocol_websocket_echoes_over_hixie_75() {
     echoes("perl", "hixie-75", "hixie-75");
 }
