@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use polysock_protocols::CloseCode;
-use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +30,7 @@ use crate::transport::Transport;
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
+    wrap: Arc<dyn Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync>,
 }
 
 struct Shared {
@@ -70,6 +71,20 @@ impl Gateway {
         };
         Self {
             shared: Arc::new(shared),
+            wrap: Arc::new(|stream, _| Box::new(stream)),
+        }
+    }
+
+    /// Has every connection that [`serve`](Self::serve) accepts, from a peer of this address, go
+    /// through a transport of the caller's.
+    #[must_use]
+    pub fn with_transport(
+        self,
+        wrap: impl Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            wrap: Arc::new(wrap),
+            ..self
         }
     }
 
@@ -119,7 +134,7 @@ impl Gateway {
                 () = &mut shutdown => break,
             };
             let accepted = Accepted {
-                transport: Box::new(stream),
+                transport: (self.wrap)(stream, peer),
                 incoming: BytesMut::new(),
                 peer: Some(peer),
                 port,

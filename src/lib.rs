@@ -35,7 +35,7 @@
 //!   listener                  sockets that listen
 //!   gateway                   accepting, and handing on
 //!   worker                    threads with a runtime each
-//!   fixture                   recorded sessions: a format to read, playing them, importing them
+//!   fixture                   recorded sessions: a format to read, capturing, playing, importing them
 //!   cli                       the program's command line (not in the library)
 //! ```
 //!

@@ -71,9 +71,8 @@ pub(crate) async fn sniff(
                 return Sniffed::Done;
             }
             Err(_) => {
-                let slow = Rejection::new(408, "the request was not complete in time");
                 if !incoming.is_empty() && first(&incoming) == First::Http1 {
-                    refuse(accepted.transport, &slow);
+                    refuse(accepted.transport, &too_slow());
                 }
                 return Sniffed::Done;
             }
@@ -148,6 +147,11 @@ fn refuse_invalid(accepted: Accepted, error: &HandshakeError, protocols: &[&'sta
         "refuse"
     );
     refuse(accepted.transport, &rejection);
+}
+
+/// The answer to a request of HTTP/1 that is not complete at the deadline.
+pub(crate) fn too_slow() -> Rejection {
+    Rejection::new(408, "the request was not complete in time")
 }
 
 /// What the first bytes say.

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod bench;
+mod capture;
 mod connect;
 mod explain;
 mod import;
@@ -8,6 +9,7 @@ mod protocols;
 mod replay;
 mod serve;
 mod server;
+mod signals;
 mod values;
 
 use std::io::IsTerminal;
@@ -30,6 +32,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Capture(capture::Capture),
     Connect(connect::Connect),
     Bench(bench::Bench),
     Explain(explain::Explain),
@@ -79,12 +82,13 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     // An interactive client has the terminal to itself.
     let default = match cli.command {
-        Command::Serve(_) => "info",
+        Command::Serve(_) | Command::Capture(_) => "info",
         _ => "warn",
     };
     log_to_stderr(cli.log_format, default);
     let exit = match cli.command {
         Command::Serve(serve) => serve.run(),
+        Command::Capture(capture) => capture.run(),
         Command::Connect(connect) => connect.run(),
         Command::Bench(bench) => bench.run(),
         Command::Explain(explain) => explain.run(),

@@ -1,6 +1,5 @@
 //! `polysock serve`.
 
-use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -12,10 +11,9 @@ use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
 use polysock::protocols::{Limits, SessionConfig};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
 use polysock::{BinaryOverText, Gateway, Pages, Settings, Workers};
-use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
+use super::signals::Signals;
 use super::values::ProtocolList;
 use super::{Exit, values};
 
@@ -140,7 +138,7 @@ impl Serve {
             }
         };
         // Before anybody can know that we listen, and stop us.
-        let signals = match Signals::catch() {
+        let mut signals = match Signals::catch() {
             Ok(signals) => signals,
             Err(problem) => {
                 error!("{problem}");
@@ -153,7 +151,7 @@ impl Serve {
         let workers = match started {
             Ok(workers) => workers,
             Err((address, problem)) => {
-                error!("cannot listen on {address}: {problem}{}", mend(&problem));
+                error!("{}", values::cannot_listen(address, &problem));
                 return Exit::Failed;
             }
         };
@@ -161,17 +159,9 @@ impl Serve {
             info!("listening on {address}");
         }
         self.warn_of_unmasked(workers.addresses());
-        match signals.wait_for_end(workers) {
-            Ok(0) => Exit::Ok,
-            Ok(cut) => {
-                warn!(cut, "connections had to be cut at the shutdown deadline");
-                Exit::Cut
-            }
-            Err(problem) => {
-                error!("{problem}");
-                Exit::Failed
-            }
-        }
+        signals.wait();
+        workers.stop();
+        signals.wait_for(|| Ok(workers.join()?.cut))
     }
 
     fn gateway(&self) -> Result<Gateway, String> {
@@ -257,64 +247,5 @@ impl Serve {
                 protocol.name()
             );
         }
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    runtime: Runtime,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    /// From now on neither kills the process.
-    fn catch() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (terminate, interrupt) = {
-            let _context = runtime.enter();
-            (
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::interrupt())?,
-            )
-        };
-        Ok(Self {
-            runtime,
-            terminate,
-            interrupt,
-        })
-    }
-
-    /// Waits for one of them, then for the connections to close; a second one ends at once.
-    fn wait_for_end(mut self, workers: Workers) -> io::Result<usize> {
-        let mut asked = async || {
-            tokio::select! {
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
-            }
-        };
-        self.runtime.block_on(async {
-            asked().await;
-            info!("closing connections");
-            workers.stop();
-            tokio::select! {
-                drained = tokio::task::spawn_blocking(|| workers.join()) => {
-                    Ok(drained.map_err(io::Error::other)??.cut)
-                }
-                () = asked() => {
-                    warn!("asked twice: not waiting for connections to close");
-                    std::process::exit(75);
-                }
-            }
-        })
-    }
-}
-
-fn mend(problem: &io::Error) -> &'static str {
-    match problem.kind() {
-        io::ErrorKind::AddrInUse => "; stop what listens there, or choose another --listen",
-        io::ErrorKind::AddrNotAvailable => "; --listen must name an address of this machine",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
-        _ => "",
     }
 }

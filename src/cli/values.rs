@@ -1,5 +1,6 @@
 //! The values of flags: sizes, durations, addresses, protocols.
 
+use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
@@ -64,12 +65,23 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         return Err("the port is missing: write HOST:PORT, as 127.0.0.1:8080".into());
     }
     let mut addresses = text.to_socket_addrs().map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidInput => "the port is not a number up to 65535".to_owned(),
+        io::ErrorKind::InvalidInput => "the port is not a number up to 65535".to_owned(),
         _ => format!("the host is unknown ({error})"),
     })?;
     addresses
         .next()
         .ok_or_else(|| "the host has no address".into())
+}
+
+/// Why nobody can listen on an address, and the mend.
+pub(super) fn cannot_listen(address: SocketAddr, problem: &io::Error) -> String {
+    let mend = match problem.kind() {
+        io::ErrorKind::AddrInUse => "; stop what listens there, or choose another --listen",
+        io::ErrorKind::AddrNotAvailable => "; --listen must name an address of this machine",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        _ => "",
+    };
+    format!("cannot listen on {address}: {problem}{mend}")
 }
 
 /// The name of a protocol.

@@ -1,4 +1,4 @@
-//! A `polysock serve` whose log and end are looked at.
+//! A `polysock serve`, or `capture`, whose log and end are looked at.
 #![allow(dead_code, reason = "no test needs all of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -38,8 +38,17 @@ impl Server {
 
     /// Starts it on this address; a port of 0 is reached through the loopback interface.
     pub(crate) fn start_on(listen: &str, arguments: &[&str]) -> Self {
+        Self::run("serve", listen, arguments)
+    }
+
+    /// Starts `polysock capture` on a free port of this machine.
+    pub(crate) fn capture(arguments: &[&str]) -> Self {
+        Self::run("capture", "127.0.0.1:0", arguments)
+    }
+
+    fn run(command: &str, listen: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_polysock"))
-            .args(["serve", "--listen", listen])
+            .args([command, "--listen", listen])
             .args(arguments)
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
