@@ -15,7 +15,7 @@ use std::thread;
 
 use bytes::Bytes;
 use polysock::fixture::{
-    Content, Fixture, Line, Part, Replay, Sight, Split, Step, Transcript, Verdict, expand,
+    Content, Fixture, Line, Part, Refusal, Replay, Sight, Split, Step, Transcript, Verdict, expand,
 };
 use polysock::protocols::{Close, CloseCode, PROTOCOLS, Role};
 
@@ -93,6 +93,44 @@ fn no_expectation_can_change_without_a_difference_that_names_its_line() {
                 other => panic!("{}: `{changed}`: {other:?}", fixture.name),
             }
         }
+    });
+}
+
+/// Every byte, in some that have all kinds of lines.
+#[test]
+fn no_byte_of_an_expectation_can_change_without_a_difference() {
+    const SOME: &[&str] = &[
+        "hixie-75/client-text.wire",
+        "hixie-76/spec.wire",
+        "hybi-02/session-fragmented.wire",
+        "hybi-05/session-text.wire",
+        "rfc6455/bad-two-hosts.wire",
+        "rfc6455/session-close-server.wire",
+        "rfc6455/ws-0.4-capture.wire",
+    ];
+    for_each_fixture(|fixture| async move {
+        if !SOME.iter().any(|name| fixture.name.ends_with(name)) {
+            return;
+        }
+        let mut count = 0;
+        for index in 0..fixture.transcript.steps.len() {
+            for at in 0.. {
+                let mut flipped = fixture.clone();
+                if flip_at(&mut flipped.transcript, index, at).is_none() {
+                    break;
+                }
+                count += 1;
+                let changed = flipped.transcript.steps[index].to_string();
+                match Replay::default().against_built_in(&flipped).await {
+                    Verdict::Failed { differences, .. } => {
+                        let named: Vec<_> = differences.iter().map(|one| one.step).collect();
+                        assert_eq!(named, [Some(index)], "{}: `{changed}`", fixture.name);
+                    }
+                    other => panic!("{}: `{changed}`: {other:?}", fixture.name),
+                }
+            }
+        }
+        assert!(count > 50, "{}: {count} bytes", fixture.name);
     });
 }
 
@@ -261,6 +299,37 @@ fn flip(parts: &mut [Part]) -> Option<()> {
         }
     }
     None
+}
+
+/// Flips the lowest bit of a byte of an expectation, by its place in the step; `None` behind the
+/// last.
+fn flip_at(transcript: &mut Transcript, index: usize, at: usize) -> Option<()> {
+    let role = transcript.role();
+    let step = &mut transcript.steps[index];
+    if step.sent_by(role).is_none() && !matches!(step, Step::Sees(_) | Step::Refused(_)) {
+        return None;
+    }
+    let parts = match step {
+        Step::Server(Line { content, .. }) | Step::Client(Line { content, .. }) => match content {
+            Content::Bytes(parts) => parts,
+            Content::End => return None,
+        },
+        Step::Sees(Sight::Text(parts) | Sight::Binary(parts)) => parts,
+        Step::Sees(Sight::Open { target: text, .. })
+        | Step::Refused(Refusal { rule: text, .. }) => {
+            let mut bytes = std::mem::take(text).into_bytes();
+            *bytes.get_mut(at)? ^= 1;
+            *text = String::from_utf8(bytes).ok()?;
+            return Some(());
+        }
+        _ => return None,
+    };
+    let bytes = expand(parts);
+    let is_fixed = parts.iter().all(|part| !part.is_wildcard());
+    let mut bytes = bytes.to_vec();
+    *bytes.get_mut(at).filter(|_| is_fixed)? ^= 1;
+    *parts = vec![Part::Bytes(bytes.into())];
+    Some(())
 }
 
 /// Runs something for each fixture, in as many threads as there are cores.

@@ -4,10 +4,11 @@
 
 mod support;
 
-use std::env;
+use std::path::Path;
+use std::{env, fs};
 
 use support::tcp::{raw_echo_server, status_line_of_rfc6455};
-use support::{Peer, Server, every_peer};
+use support::{Peer, Server, every_peer, replay};
 
 /// An echo server that speaks everything there is.
 fn echo_server() -> Server {
@@ -247,6 +248,112 @@ fn every_client_echoes_at_the_same_time() {
     assert!(!log.contains("panicked"), "{log}");
 }
 
+#[test]
+fn every_client_is_captured_and_its_session_replays() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("captured-peers");
+    let _ = fs::remove_dir_all(&directory);
+    let directory = directory.to_str().expect("a path of text");
+    let server = Server::capture(directory);
+    let port = server.address.port().to_string();
+    let peers: Vec<_> = every_peer()
+        .iter()
+        .map(|(peer, version)| Peer::start(&[peer, "127.0.0.1", &port, "/echo", "", version]))
+        .collect();
+    let passed = peers.into_iter().filter_map(Peer::passes).count();
+    let log = server.stop();
+    assert!(!log.contains("panicked"), "{log}");
+    if passed == 0 {
+        return;
+    }
+    let names = fs::read_dir(directory).expect("it was made");
+    let names = names.map(|entry| entry.expect("an entry").file_name().into_string());
+    let opened = names.filter(|name| {
+        let name = name.as_ref().expect("a name of text");
+        name.ends_with("-open.wire")
+    });
+    assert!(opened.count() >= passed, "one for each of {passed}\n{log}");
+    for split in ["as-recorded", "whole", "1", "random:1"] {
+        let (is_green, report) = replay(&[directory, "--split", split]);
+        assert!(is_green, "split {split}:\n{report}");
+    }
+}
+
+/// Plays the corpus against a third party's server: these sessions are as recorded, and these
+/// differ there; each is the end of a file's name.
+fn differs(server: &str, alike: &[&str], differing: &[&str]) {
+    let Some(server) = Server::third_party(server) else {
+        return;
+    };
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/compat-fixtures");
+    let address = server.address.to_string();
+    let (is_green, report) = replay(&[corpus, "--to", &address, "--timeout", "2s", "--jobs", "8"]);
+    assert!(!is_green, "{report}");
+    let differences: Vec<&str> = report
+        .lines()
+        .filter(|line| line.starts_with(corpus) && line.contains(" (split "))
+        .collect();
+    for session in alike {
+        let found = differences.iter().find(|line| line.contains(session));
+        assert_eq!(found, None, "{session}");
+    }
+    for difference in differing {
+        let found = differences.iter().any(|line| line.contains(difference));
+        assert!(found, "no `{difference}` in\n{}", differences.join("\n"));
+    }
+}
+
+#[test]
+fn the_corpus_says_where_ws_8_differs() {
+    differs(
+        "ws",
+        &[
+            "hybi-10/session-text",
+            "rfc6455/session-text",
+            "rfc6455/chromium-capture",
+        ],
+        &[
+            "hixie-76/spec.wire:17: status line",
+            "rfc6455/bad-no-host.wire:13: status line",
+            "rfc6455/breach-length.wire:22: frame 1",
+        ],
+    );
+}
+
+#[test]
+fn the_corpus_says_where_websocket_driver_0_7_5_differs() {
+    differs(
+        "websocket-driver",
+        &[
+            "hixie-75/session-text",
+            "hixie-76/session-text",
+            "rfc6455/session-text",
+        ],
+        &[
+            "hixie-76/spec.wire:22: field Sec-WebSocket-Protocol",
+            "hybi-10/session-text.wire:14: status line",
+            "rfc6455/bad-http10.wire:14: status line",
+            "rfc6455/breach-unmasked.wire:21: frame 1",
+        ],
+    );
+}
+
+#[test]
+fn the_corpus_says_where_pywebsocket_0_7_9_differs() {
+    differs(
+        "pywebsocket",
+        &[
+            "hixie-76/session-text",
+            "hybi-10/session-text",
+            "rfc6455/session-text",
+        ],
+        &[
+            "hixie-75/session-text.wire:12: status line",
+            "hybi-07/session-text.wire:14: status line",
+            "rfc6455/bad-smuggled-header.wire:15: status line",
+        ],
+    );
+}
+
 /// Somebody in the chat.
 struct Speaker {
     name: &'static str,
@@ -356,7 +463,7 @@ fn a_raw_tcp_server_carries_64_mib_for_three_generations() {
 
 #[test]
 fn chromium_reaches_a_hixie_76_only_server() {
-    let Some(upstream) = Server::hixie_76_only() else {
+    let Some(upstream) = Server::third_party("hixie-76") else {
         return;
     };
     let refusal = status_line_of_rfc6455(upstream.address).expect("the upstream answers");

@@ -33,21 +33,30 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `polysock serve` with these arguments on a port of its own.
     pub(crate) fn polysock(arguments: &[&str]) -> Self {
+        Self::run("serve", arguments)
+    }
+
+    /// Starts `polysock capture`, which writes to this directory.
+    pub(crate) fn capture(directory: &str) -> Self {
+        Self::run("capture", &["--out", directory])
+    }
+
+    fn run(subcommand: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_polysock"));
         command
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args([subcommand, "--listen", "127.0.0.1:0"])
             .args(arguments)
             .env_remove("RUST_LOG")
             .env("NO_COLOR", "1");
         Self::start(&mut command).expect("polysock says where it listens")
     }
 
-    /// Starts the third-party server that speaks Hixie-76 alone; `None` where it is not
-    /// installed.
-    pub(crate) fn hixie_76_only() -> Option<Self> {
+    /// Starts a third party's server by the name that `tests/peers/run --serve` has for it; `None`
+    /// where it is not installed.
+    pub(crate) fn third_party(name: &str) -> Option<Self> {
         let mut command = Command::new(run());
-        Self::start(command.arg("--serve"))
-            .map_err(|end| end.skip_or_fail("websocket-driver as a server"))
+        Self::start(command.args(["--serve", name]))
+            .map_err(|end| end.skip_or_fail(name))
             .ok()
     }
 
@@ -76,6 +85,16 @@ impl Server {
         );
         end.output
     }
+}
+
+/// Runs `polysock replay` to its end: whether all was as recorded, and what it printed.
+pub(crate) fn replay(arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_polysock"));
+    let command = command.arg("replay").args(arguments).stdin(Stdio::null());
+    let end = Process::start(command).end(PEER);
+    let code = end.status.and_then(|status| status.code());
+    assert!(matches!(code, Some(0 | 1)), "{code:?}: {}", end.output);
+    (code == Some(0), end.output)
 }
 
 /// A third-party client at work. Ends when dropped.
