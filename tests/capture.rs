@@ -296,6 +296,42 @@ fn secrets_are_masked_unless_they_are_to_be_kept() {
 }
 
 #[test]
+fn secrets_of_refused_and_other_requests_are_masked_too() {
+    let request = with(
+        &RFC6455.replace("/chat", "/chat?token=s3cr3t-s3cr3t"),
+        "Cookie: id=c00kie-c00kie\r\n",
+    );
+    let plain = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut capture = Capture::start("masked-refusals", &["--handshake-timeout", "300ms"]);
+    for bytes in [
+        request.replace("Host:", "Host :"),
+        request.replace("GET ", "POST "),
+        request.replace("Upgrade: websocket", "Upgrade: x"),
+        request.replace("HTTP/1.1", "HTTP/9"),
+        request.trim_end().to_owned(),
+        request.replace("\r\n", "\n"),
+        format!(
+            "{plain}{}",
+            request.replace("ebsocket", "x").replace("WebSocket", "x")
+        ),
+    ] {
+        let mut client = capture.server.connect();
+        client.send(bytes);
+        client.read_once();
+        client.finish();
+        client.gone();
+    }
+    capture.stop();
+    assert_eq!(capture.names().len(), 7);
+    for fixture in capture.fixtures() {
+        let text = fixture.transcript.to_string();
+        assert!(text.contains("token=xxxxxxxxxxxxx"), "{text}");
+        assert!(text.contains("id=xxxxxxxxxxxxx"), "{text}");
+    }
+    capture.replays();
+}
+
+#[test]
 fn what_is_longer_than_the_bound_is_cut_and_says_so() {
     let mut capture = Capture::start("cut", &["--max-size", "64KiB"]);
     let (mut client, _) = capture.server.ask(RFC6455);
@@ -426,12 +462,12 @@ fn a_capture_that_is_killed_while_it_writes_leaves_only_whole_files() {
 #[test]
 fn sigterm_finishes_what_is_open() {
     let mut capture = Capture::start("finished", &[]);
+    let mut half = capture.server.connect();
+    half.send("GET / HTTP/1.1\r\nHost:");
+    let silent = capture.server.connect();
     let (mut client, _) = capture.server.ask(RFC6455);
     client.send(frame(0x81, "Hello"));
     client.expect(b"\x81\x05Hello");
-    let (_half, silent) = (capture.server.connect(), capture.server.connect());
-    let mut half = capture.server.connect();
-    half.send("GET / HTTP/1.1\r\nHost:");
     capture.server.signal("TERM");
     // 1001, and its answer.
     client.expect(b"\x88\x02\x03\xe9");
