@@ -91,8 +91,8 @@ mod worker;
 
 pub use polysock_protocols as protocols;
 pub use polysock_protocols::{
-    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Kind, Message, MessageRef,
-    Piece, Rejection, Request, Side,
+    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Compression, Kind, Message,
+    MessageRef, Piece, Rejection, Request, Side, Window,
 };
 
 pub use self::access_log::Traffic;

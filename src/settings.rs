@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{Context, DEFAULT, Limits, Protocol, Rejection, SessionConfig, find};
+use polysock_protocols::{
+    Compression, Context, DEFAULT, Limits, Protocol, Rejection, SessionConfig, find,
+};
 
 /// How a gateway treats the connections it accepts.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct Settings {
     pub head: HeadLimits,
     /// What frames and messages may take.
     pub limits: Limits,
+    /// How messages are compressed for clients that offer it; `None` declines.
+    pub compression: Option<Compression>,
     /// How long an opening handshake may take, from the accepted connection on.
     pub handshake_timeout: Duration,
     /// How long a closing handshake of ours waits for its answer.
@@ -42,6 +46,7 @@ impl Default for Settings {
             origins: Origins::Any,
             head: HeadLimits::default(),
             limits: Limits::default(),
+            compression: Some(Compression::default()),
             handshake_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(3),
             idle_timeout: None,
@@ -59,6 +64,7 @@ impl Settings {
         Context {
             secure: self.secure,
             limits: self.limits,
+            compression: self.compression,
             entropy: self.entropy,
         }
     }

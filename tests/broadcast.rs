@@ -47,6 +47,7 @@ impl Client {
         let context = Context {
             secure: false,
             limits: Limits::default(),
+            compression: None,
             entropy: |bytes| bytes.fill(7),
         };
         let mut dialer = find(protocol).unwrap().dial(&dial, &context).unwrap();

@@ -259,6 +259,9 @@ pub enum ProtocolError {
     /// Text that is not UTF-8 (RFC 6455 §8.1).
     #[error("text is not UTF-8")]
     Utf8,
+    /// Compressed data that is not DEFLATE (RFC 1951), or ends too early.
+    #[error("compressed data is corrupt")]
+    Deflate,
     /// A message of the `base64` subprotocol that is not base64.
     #[error("message is not base64")]
     Base64,
@@ -280,7 +283,7 @@ impl ProtocolError {
     /// The code of the close frame that answers the breach.
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::Utf8 | Self::Base64 => CloseCode::INVALID_DATA,
+            Self::Utf8 | Self::Deflate | Self::Base64 => CloseCode::INVALID_DATA,
             Self::FrameTooLong { .. } | Self::MessageTooLong { .. } => CloseCode::TOO_BIG,
             Self::TooManyFragments { .. } | Self::TooMuchDiscarded { .. } => {
                 CloseCode::POLICY_VIOLATION

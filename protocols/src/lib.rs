@@ -9,8 +9,9 @@
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
+//!   compression                     how messages are compressed
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec
-//!   raw · base64 · extension        plain streams; binary over text; extension offers
+//!   raw · base64 · extension        plain streams; binary over text; compression, negotiated
 //!   hixie                           the protocols: text between 00 and FF,
 //!   hybi                            the frames of the drafts, at first with the keys of hixie,
 //!   rfc6455                         and the standard that came of them
@@ -41,6 +42,7 @@
 )]
 
 mod base64;
+mod compression;
 mod error;
 mod extension;
 mod hixie;
@@ -57,6 +59,7 @@ mod session;
 mod utf8;
 mod write_buf;
 
+pub use self::compression::{Compression, Window};
 pub use self::error::{EncodeError, HandshakeError, Malformed, ProtocolError};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, Side, WireForm,

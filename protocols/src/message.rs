@@ -196,6 +196,8 @@ pub enum Event {
 pub struct WireForm {
     framing: &'static str,
     base64: bool,
+    /// Level, window bits and threshold, where messages are compressed each by itself.
+    deflate: Option<(u32, u8, usize)>,
 }
 
 impl WireForm {
@@ -204,6 +206,7 @@ impl WireForm {
         Self {
             framing,
             base64: false,
+            deflate: None,
         }
     }
 
@@ -212,6 +215,14 @@ impl WireForm {
     pub const fn in_base64(self) -> Self {
         Self {
             base64: true,
+            ..self
+        }
+    }
+
+    /// The form of what is compressed within this one, each message by itself.
+    pub(crate) const fn deflated(self, level: u32, max_bits: u8, threshold: usize) -> Self {
+        Self {
+            deflate: Some((level, max_bits, threshold)),
             ..self
         }
     }

@@ -16,6 +16,7 @@ use std::fmt;
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
+use crate::compression::Compression;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
 use crate::message::{Event, Kind, Piece, WireForm};
@@ -90,6 +91,9 @@ pub struct Context {
     pub secure: bool,
     /// What a codec refuses.
     pub limits: Limits,
+    /// How messages are compressed where the peer agrees; `None` for not at all. Only hybi-07 and
+    /// its successors can.
+    pub compression: Option<Compression>,
     /// Fills a buffer with bytes that nobody can predict (RFC 6455 §10.3).
     pub entropy: fn(&mut [u8]),
 }

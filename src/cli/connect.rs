@@ -37,6 +37,10 @@ pub(super) struct Connect {
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
 
+    /// Offer compression
+    #[arg(long)]
+    compression: bool,
+
     /// Send all of stdin as binary messages, as it comes, and write messages without line ends
     #[arg(long)]
     binary: bool,
@@ -59,7 +63,7 @@ impl Connect {
     }
 
     async fn talk(self) -> Exit {
-        let upstream = match server(&self.url, self.protocol) {
+        let upstream = match server(&self.url, self.protocol, self.compression) {
             Ok(upstream) => upstream,
             Err(problem) => return complain(&problem, Exit::Usage),
         };

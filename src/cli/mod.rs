@@ -2,6 +2,7 @@
 
 mod bench;
 mod capture;
+mod compression;
 mod connect;
 mod explain;
 mod import;

@@ -13,6 +13,7 @@ use polysock::upstream::{Upstream, UpstreamSettings, upstream};
 use polysock::{BinaryOverText, Gateway, Pages, Settings, Workers};
 use tracing::{error, info, warn};
 
+use super::compression::CompressionFlags;
 use super::signals::Signals;
 use super::values::ProtocolList;
 use super::{Exit, values};
@@ -102,6 +103,9 @@ pub(super) struct Serve {
     /// How many threads serve [default: the number of cores]
     #[arg(long, value_name = "COUNT")]
     workers: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    compression: CompressionFlags,
 }
 
 const SECURITY: &str = "\
@@ -193,6 +197,7 @@ impl Serve {
         let settings = UpstreamSettings {
             connect_timeout: self.connect_timeout,
             limits: self.limits(u64::MAX),
+            compression: self.compression.upstream(),
             session: SessionConfig {
                 max_message: u64::MAX,
                 close_timeout: self.close_timeout,
@@ -207,6 +212,7 @@ impl Serve {
             protocols: self.protocols.0.clone(),
             origins: values::origins(&self.origin),
             limits: self.limits(max_message),
+            compression: self.compression.downstream(),
             handshake_timeout: self.handshake_timeout,
             close_timeout: self.close_timeout,
             idle_timeout: Some(self.idle_timeout).filter(|time| !time.is_zero()),

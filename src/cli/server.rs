@@ -1,13 +1,15 @@
 //! The WebSocket server that a command talks to.
 
+use polysock::Compression;
 use polysock::protocols::{Limits, Protocol, SessionConfig};
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 
 /// The server of a URL, `ws://…` or `ws+PROTOCOL://…`, in the protocol that was asked for where
-/// the URL does not say; its messages may have any size.
+/// the URL does not say; its messages may have any size. Compression is offered where it is wanted.
 pub(super) fn server(
     url: &str,
     protocol: Option<&'static dyn Protocol>,
+    compression: bool,
 ) -> Result<WebSocketUpstream, String> {
     let settings = UpstreamSettings {
         limits: Limits {
@@ -18,6 +20,7 @@ pub(super) fn server(
             max_message: u64::MAX,
             ..SessionConfig::default()
         },
+        compression: compression.then(Compression::default),
         ..UpstreamSettings::default()
     };
     let parsed = match (url.strip_prefix("ws://"), url.strip_prefix("ws+")) {

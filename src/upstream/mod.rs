@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{HandshakeError, Limits, Request, SessionConfig};
+use polysock_protocols::{Compression, HandshakeError, Limits, Request, SessionConfig};
 use thiserror::Error;
 
 pub use self::stream::{TcpUpstream, UnixUpstream};
@@ -66,6 +66,9 @@ pub struct UpstreamSettings {
     pub connect_timeout: Duration,
     /// What frames and messages may take.
     pub limits: Limits,
+    /// How messages are compressed where a WebSocket server accepts it; `None`, the default, does
+    /// not offer it.
+    pub compression: Option<Compression>,
     /// How the session behaves.
     pub session: SessionConfig,
 }
@@ -75,6 +78,7 @@ impl Default for UpstreamSettings {
         Self {
             connect_timeout: Duration::from_secs(5),
             limits: Limits::default(),
+            compression: None,
             session: SessionConfig::default(),
         }
     }

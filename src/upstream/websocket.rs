@@ -110,6 +110,7 @@ impl WebSocketUpstream {
         let context = Context {
             secure: false,
             limits: self.settings.limits,
+            compression: self.settings.compression,
             entropy: crate::entropy,
         };
         let stream = Box::new(stream);

@@ -19,6 +19,7 @@ pub fn context() -> Context {
             fragments: 8,
             discarded: 300,
         },
+        compression: None,
         entropy: |bytes| bytes.fill(0),
     }
 }

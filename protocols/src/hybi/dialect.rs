@@ -227,6 +227,12 @@ impl Dialect {
         }
     }
 
+    /// Whether extensions are spoken. They have been offered since draft 04, but before hybi-07 by
+    /// no client that is known to compress.
+    pub(crate) fn has_extensions(&self) -> bool {
+        self.masking == Masking::Payload
+    }
+
     /// The code that says the same in this version.
     pub(crate) fn outgoing(&self, code: CloseCode) -> u16 {
         let Announced::Version(version @ ..=8) = self.announced else {

@@ -10,8 +10,9 @@ use sha1::{Digest, Sha1};
 
 use super::{Announced, Dialect, HybiCodec, Masking, keyed, mask};
 use crate::base64 as base64_codec;
+use crate::compression::Compression;
 use crate::error::{HandshakeError, Malformed};
-use crate::extension;
+use crate::extension::{self, Agreed};
 use crate::hixie::{self, KeyHandshake};
 use crate::http::{Head, HeadScanner, HeadWriter, is_token_byte};
 use crate::protocol::{
@@ -78,12 +79,13 @@ impl Protocol for Hybi {
             .filter(|key| is_key(key, self.0))
             .ok_or(HandshakeError::Key)?;
         let key = Bytes::copy_from_slice(key);
-        extension::parse(&head)?;
+        let compression = extension::choose(&head, compression(self.0, context))?;
         let request = self.request(head, context)?;
         let responder = Box::new(Answer {
             dialect: self.0,
             key,
             context: *context,
+            compression,
         });
         Ok(Opening { request, responder })
     }
@@ -135,6 +137,12 @@ impl Hybi {
     }
 }
 
+/// How messages may be compressed in a draft.
+pub(super) fn compression<'a>(dialect: &Dialect, context: &'a Context) -> Option<&'a Compression> {
+    let ours = context.compression.as_ref();
+    ours.filter(|_| dialect.has_extensions())
+}
+
 /// RFC 6455 §4.2.1, item 5: base64 of 16 bytes. Clients of the drafts are less exact, in how
 /// many bytes and in the bits behind the last of them.
 fn is_key(key: &[u8], dialect: &Dialect) -> bool {
@@ -171,6 +179,8 @@ struct Answer {
     dialect: &'static Dialect,
     key: Bytes,
     context: Context,
+    /// What is agreed on, and the words for it.
+    compression: Option<(Agreed, String)>,
 }
 
 impl Responder for Answer {
@@ -186,16 +196,19 @@ impl Responder for Answer {
         if let Some(nonce) = &nonce {
             codec = codec.with_masking_key(mask::masking_key(&self.key, nonce.as_bytes()));
         }
-        // Chrome 14 and Flash want Connection to be exactly `Upgrade`, and Chrome 14 fails on any
-        // Sec-WebSocket-Extensions.
+        let (agreed, extensions) = self.compression.take().unzip();
+        // Chrome 14 and Flash want Connection to be exactly `Upgrade`, and Chrome 14, which offers
+        // none, fails on any Sec-WebSocket-Extensions.
         HeadWriter::new(dst, "HTTP/1.1 101 Switching Protocols")
             .field("Upgrade", "websocket")
             .field("Connection", "Upgrade")
             .field("Sec-WebSocket-Accept", accept_value(&self.key))
             .optional("Sec-WebSocket-Nonce", nonce)
             .optional("Sec-WebSocket-Protocol", accept.subprotocol.as_ref())
+            .optional("Sec-WebSocket-Extensions", extensions)
             .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
             .finish();
+        let codec = codec.with_compression(agreed);
         Ok(Some(base64_codec::accepted(codec, accept)))
     }
 }
@@ -233,7 +246,9 @@ impl Dialer for Call {
         };
         check_answer(&head, key)?;
         let subprotocol = chosen_subprotocol(&head, &self.dial)?;
-        let mut codec = HybiCodec::new(self.dialect, Role::Client, &self.context);
+        let agreed = extension::accept(&head, compression(self.dialect, &self.context))?;
+        let mut codec =
+            HybiCodec::new(self.dialect, Role::Client, &self.context).with_compression(agreed);
         if self.dialect.masking == Masking::DerivedFrame {
             let nonce = head
                 .value("sec-websocket-nonce")
@@ -265,6 +280,7 @@ impl Call {
             [first, ..] if *first == "sec-websocket-origin" => "Sec-WebSocket-Origin",
             _ => "Origin",
         };
+        let extensions = compression(self.dialect, &self.context).map(extension::offer);
         let subprotocols = (!dial.subprotocols.is_empty()).then(|| dial.subprotocols.join(", "));
         HeadWriter::new(dst, &format!("GET {target} HTTP/1.1"))
             .field("Host", &dial.host)
@@ -274,6 +290,7 @@ impl Call {
             .optional(origin, dial.origin.as_ref())
             .field("Sec-WebSocket-Version", version)
             .optional("Sec-WebSocket-Protocol", subprotocols)
+            .optional("Sec-WebSocket-Extensions", extensions)
             .fields(dial.fields.iter().map(|(name, value)| (&**name, value)))
             .finish();
     }
@@ -295,10 +312,6 @@ fn check_answer(head: &Head, key: &str) -> Result<(), HandshakeError> {
     let accept = accept_value(key.as_bytes());
     if head.value("sec-websocket-accept") != Some(accept.as_bytes()) {
         return Err(HandshakeError::Answer("Sec-WebSocket-Accept"));
-    }
-    // Nothing was offered.
-    if head.list("sec-websocket-extensions").next().is_some() {
-        return Err(HandshakeError::Answer("Sec-WebSocket-Extensions"));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! The framing of the HyBi drafts and RFC 6455: one codec, told by a [`Dialect`] what differs.
 
+mod compressed;
+mod control;
 mod dialect;
 mod frame;
 mod handshake;
@@ -9,7 +11,6 @@ mod stream;
 mod write;
 
 use bytes::{Buf, Bytes, BytesMut};
-use bytestring::ByteString;
 
 pub(crate) use self::dialect::Dialect;
 pub(crate) use self::dialect::{
@@ -18,11 +19,11 @@ pub(crate) use self::dialect::{
 };
 pub(crate) use self::handshake::Hybi;
 
-use self::dialect::Opcodes;
 use self::frame::{Header, MAX_HEADER};
 use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Close, Event, Kind, Piece, WireForm};
+use crate::extension::{Agreed, Deflate};
+use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::{Capabilities, Codec, Context, Limits, Role, Short};
 use crate::write_buf::{CHAIN, WriteBuf};
 
@@ -41,12 +42,22 @@ pub(crate) struct HybiCodec {
     masking_key: Option<Box<[u8; 20]>>,
     /// The frame whose payload is being read.
     frame: Option<Frame>,
-    /// The kind of the message that is being read, and how many frames it has had.
-    receiving: Option<(Kind, u32)>,
+    /// The message that is being read.
+    receiving: Option<Receiving>,
     /// Whether a message is being written: its next piece is a continuation.
     sending: bool,
     /// What of the body of the peer's close frame is to be echoed.
     echo: Bytes,
+    /// Compression, where it was agreed on.
+    deflate: Option<Box<Deflate>>,
+}
+
+/// A message of which frames have been read.
+#[derive(Clone, Copy, Debug)]
+struct Receiving {
+    kind: Kind,
+    frames: u32,
+    compressed: bool,
 }
 
 /// A frame whose header has been read.
@@ -61,7 +72,11 @@ struct Frame {
 #[derive(Clone, Copy, Debug)]
 enum Content {
     /// A message, or a fragment of one.
-    Data { kind: Kind, last: bool },
+    Data {
+        kind: Kind,
+        last: bool,
+        compressed: bool,
+    },
     /// A control frame, which is read whole.
     Control(u8),
 }
@@ -84,6 +99,14 @@ impl HybiCodec {
             receiving: None,
             sending: false,
             echo: Bytes::new(),
+            deflate: None,
+        }
+    }
+
+    pub(crate) fn with_compression(self, agreed: Option<Agreed>) -> Self {
+        Self {
+            deflate: agreed.map(|agreed| Box::new(Deflate::new(agreed))),
+            ..self
         }
     }
 
@@ -145,7 +168,7 @@ impl HybiCodec {
 
     /// The rules that need no more than the header (RFC 6455 §5.2 and §5.5).
     fn check(&mut self, header: &Header) -> Result<Content, ProtocolError> {
-        if header.reserved != 0 {
+        if header.reserved != 0 && !self.allows_reserved(header) {
             return Err(ProtocolError::ReservedBit);
         }
         if header.top_bit != (self.incoming == Masking::Payload) {
@@ -176,9 +199,12 @@ impl HybiCodec {
             return Err(ProtocolError::FrameTooLong { len, limit });
         }
         // RFC 6455 §5.4, fragmentation.
-        let (kind, frames) = match (opened, self.receiving) {
-            (Some(kind), None) => (kind, 1),
-            (None, Some((kind, frames))) => (kind, frames.saturating_add(1)),
+        let (kind, frames, before) = match (opened, self.receiving) {
+            (Some(kind), None) => (kind, 1, false),
+            (None, Some(message)) => {
+                let frames = message.frames.saturating_add(1);
+                (message.kind, frames, message.compressed)
+            }
             (None, None) => return Err(ProtocolError::Continuation),
             (Some(_), Some(_)) => return Err(ProtocolError::Interrupted),
         };
@@ -186,64 +212,17 @@ impl HybiCodec {
         if frames > limit {
             return Err(ProtocolError::TooManyFragments { limit });
         }
-        self.receiving = (!last).then_some((kind, frames));
-        Ok(Content::Data { kind, last })
-    }
-
-    fn check_control(&self, opcode: u8, len: u64, last: bool) -> Result<Content, ProtocolError> {
-        let Opcodes {
-            close,
-            ping,
-            pong,
-            max_control,
-            ..
-        } = self.dialect.opcodes;
-        if ![*close, *ping, *pong].contains(&opcode) {
-            return Err(ProtocolError::Opcode(opcode));
-        }
-        if len > *max_control {
-            return Err(ProtocolError::ControlTooLong(len));
-        }
-        if !last {
-            return Err(ProtocolError::FragmentedControl);
-        }
-        Ok(Content::Control(opcode))
-    }
-
-    fn control(&mut self, opcode: u8, payload: Bytes) -> Result<Event, ProtocolError> {
-        let opcodes = self.dialect.opcodes;
-        if opcode == opcodes.ping {
-            return Ok(Event::Ping(payload));
-        }
-        if opcode == opcodes.pong {
-            return Ok(Event::Pong(payload));
-        }
-        let CloseBody::Code { strict } = self.dialect.close else {
-            if self.dialect.close == CloseBody::Free {
-                self.echo = payload;
-            }
-            return Ok(Event::Close(None));
-        };
-        let Some((code, reason)) = payload.split_first_chunk::<2>() else {
-            let half = self.dialect.refuses_half_a_code() && !payload.is_empty();
-            return if half {
-                Err(ProtocolError::CloseLength)
-            } else {
-                Ok(Event::Close(None))
-            };
-        };
-        let code = u16::from_be_bytes(*code);
-        let code = self
-            .dialect
-            .incoming(code)
-            .ok_or(ProtocolError::CloseCode(code))?;
-        let reason = match ByteString::try_from(payload.slice_ref(reason)) {
-            Ok(reason) => reason,
-            Err(_) if strict => return Err(ProtocolError::Utf8),
-            Err(_) => ByteString::new(),
-        };
-        self.echo = payload.slice(..2);
-        Ok(Event::Close(Some(Close { code, reason })))
+        let compressed = self.is_compressed(header, before);
+        self.receiving = (!last).then_some(Receiving {
+            kind,
+            frames,
+            compressed,
+        });
+        Ok(Content::Data {
+            kind,
+            last,
+            compressed,
+        })
     }
 }
 
@@ -264,6 +243,16 @@ impl Codec for HybiCodec {
                     None => return Ok(None),
                 },
             };
+            if let Content::Data {
+                compressed: true, ..
+            } = frame.content
+            {
+                match self.inflate(frame, src)? {
+                    Some(piece) => return Ok(Some(Event::Data(piece))),
+                    None if src.is_empty() => return Ok(None),
+                    None => continue,
+                }
+            }
             let there = usize::try_from(frame.left).map_or(src.len(), |left| left.min(src.len()));
             let missing = frame.left.saturating_sub(there as u64);
             let waits = match frame.content {
@@ -281,7 +270,7 @@ impl Codec for HybiCodec {
             let payload = payload.freeze();
             return match frame.content {
                 Content::Control(opcode) => self.control(opcode, payload).map(Some),
-                Content::Data { kind, last } => {
+                Content::Data { kind, last, .. } => {
                     let end = last && missing == 0;
                     if missing > 0 {
                         frame.left = missing;
@@ -347,7 +336,9 @@ impl Codec for HybiCodec {
         payload: &[u8],
         dst: &mut WriteBuf,
     ) -> Result<(), EncodeError> {
-        self.write_last(kind, payload, dst);
+        if !self.write_compressed(kind, payload, true, dst) {
+            self.write_last(kind, payload, dst);
+        }
         Ok(())
     }
 
@@ -356,6 +347,10 @@ impl Codec for HybiCodec {
     }
 
     fn wire_form(&self, _: Kind) -> Option<WireForm> {
-        (self.outgoing == Masking::None).then_some(self.dialect.wire_form)
+        let plain = (self.outgoing == Masking::None).then_some(self.dialect.wire_form)?;
+        match &self.deflate {
+            None => Some(plain),
+            Some(deflate) => deflate.wire_form(plain),
+        }
     }
 }

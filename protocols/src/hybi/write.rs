@@ -36,6 +36,9 @@ impl HybiCodec {
     }
 
     fn write_piece(&mut self, piece: Piece, dst: &mut WriteBuf) {
+        if self.write_compressed(piece.kind, &piece.payload, piece.end, dst) {
+            return;
+        }
         if piece.payload.len() < CHAIN {
             if piece.end {
                 self.write_last(piece.kind, &piece.payload, dst);
@@ -47,7 +50,7 @@ impl HybiCodec {
             return;
         }
         let opcode = self.data_opcode(piece.kind, piece.end);
-        match self.write_header(opcode, piece.end, piece.payload.len(), dst) {
+        match self.write_header(opcode, 0, piece.end, piece.payload.len(), dst) {
             Mask::None => dst.put(piece.payload),
             mut mask => mask.apply(dst.put_mut(&piece.payload)),
         }
@@ -69,7 +72,7 @@ impl HybiCodec {
 
     /// The opcode of the next frame of a message.
     #[inline]
-    fn data_opcode(&mut self, kind: Kind, last: bool) -> u8 {
+    pub(super) fn data_opcode(&mut self, kind: Kind, last: bool) -> u8 {
         let opcodes = &self.dialect.opcodes;
         match (std::mem::replace(&mut self.sending, !last), kind) {
             (true, _) => 0,
@@ -98,18 +101,25 @@ impl HybiCodec {
 
     /// Writes a frame by copying its payload.
     fn write(&mut self, opcode: u8, last: bool, payload: &[u8], dst: &mut WriteBuf) {
-        match self.write_header(opcode, last, payload.len(), dst) {
+        match self.write_header(opcode, 0, last, payload.len(), dst) {
             Mask::None => dst.put_slice(payload),
             mut mask => mask.apply(dst.put_mut(payload)),
         }
     }
 
     /// Writes what stands before a payload; returns what masks it.
-    fn write_header(&mut self, opcode: u8, last: bool, len: usize, dst: &mut WriteBuf) -> Mask {
+    pub(super) fn write_header(
+        &mut self,
+        opcode: u8,
+        reserved: u8,
+        last: bool,
+        len: usize,
+        dst: &mut WriteBuf,
+    ) -> Mask {
         let masking = self.outgoing;
         let header = Header {
             first_bit: (self.dialect.first_bit == FirstBit::Fin) == last,
-            reserved: 0,
+            reserved,
             opcode,
             top_bit: masking == Masking::Payload,
             len: len as u64,

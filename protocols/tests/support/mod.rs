@@ -21,6 +21,7 @@ pub(crate) fn context() -> Context {
     Context {
         secure: false,
         limits: Limits::default(),
+        compression: None,
         entropy: arbitrary,
     }
 }

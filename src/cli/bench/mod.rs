@@ -75,6 +75,10 @@ pub(super) struct Bench {
     #[arg(long, value_name = "NAME")]
     subprotocol: Vec<String>,
 
+    /// Offer compression
+    #[arg(long)]
+    compression: bool,
+
     /// Print one JSON object instead
     #[arg(long)]
     json: bool,
@@ -140,7 +144,7 @@ impl Bench {
         if self.byte_stream && self.size == 0 {
             return complain(&NO_BYTES, Exit::Usage);
         }
-        let server = match server(&self.url, self.protocol) {
+        let server = match server(&self.url, self.protocol, self.compression) {
             Ok(server) => server,
             Err(problem) => return complain(&problem, Exit::Usage),
         };

@@ -1,0 +1,220 @@
+//! DEFLATE (RFC 1951) without headers, by flate2 over zlib-rs.
+//!
+//! zlib-rs is the backend without C whose compressor can be told a window (miniz_oxide cannot),
+//! and as fast as zlib-ng. It takes 9 to 15 bits. A peer that asks for 8 gets 9, which keeps the
+//! promise: zlib looks no further back than its window less 262 bytes, so that with 9 bits no
+//! distance is beyond 250, and 8 bits are 256.
+//!
+//! What no connection needs is kept by the thread, as far as it is worth it.
+
+use std::cell::RefCell;
+
+use bytes::{Buf, Bytes};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+
+use crate::error::ProtocolError;
+
+/// The end of a flush, which is left out on the wire (RFC 7692 §7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
+
+/// The most bytes that are inflated in one go.
+const PIECE: usize = 32 * 1024;
+
+/// How many streams of each kind a thread keeps. One serves all messages that come whole; more
+/// are wanted while messages come and go in pieces.
+const KEPT: usize = 4;
+
+thread_local! {
+    static IDLE: RefCell<Idle> = const { RefCell::new(Idle::new()) };
+}
+
+struct Idle {
+    deflaters: Vec<Deflater>,
+    inflaters: Vec<Inflater>,
+    /// What is inflated into.
+    piece: Vec<u8>,
+}
+
+impl Idle {
+    const fn new() -> Self {
+        Self {
+            deflaters: Vec::new(),
+            inflaters: Vec::new(),
+            piece: Vec::new(),
+        }
+    }
+}
+
+/// A compressor.
+#[derive(Debug)]
+pub(super) struct Deflater {
+    stream: Compress,
+    level: u32,
+    max_bits: u8,
+}
+
+impl Deflater {
+    /// One that knows nothing that came before.
+    pub(super) fn take(level: u32, max_bits: u8) -> Self {
+        let idle = IDLE.with_borrow_mut(|idle| {
+            let fits = |idle: &Self| (idle.level, idle.max_bits) == (level, max_bits);
+            let at = idle.deflaters.iter().position(fits)?;
+            Some(idle.deflaters.swap_remove(at))
+        });
+        idle.unwrap_or_else(|| {
+            let stream = Compress::new_with_window_bits(
+                Compression::new(level),
+                false,
+                max_bits.clamp(9, 15),
+            );
+            Self {
+                stream,
+                level,
+                max_bits,
+            }
+        })
+    }
+
+    pub(super) fn give_back(mut self) {
+        self.stream.reset();
+        keep(self, |idle| &mut idle.deflaters);
+    }
+
+    /// Compresses some bytes and flushes, so that the peer can read all of them.
+    pub(super) fn flush(&mut self, mut input: &[u8]) -> Vec<u8> {
+        // A flush with nothing to flush writes nothing, but there must be a block to cut the tail
+        // off of (RFC 7692 §7.2.3.6).
+        if input.is_empty() {
+            return [&[0], &TAIL[..]].concat();
+        }
+        // More where it does not shrink.
+        let mut output = Vec::with_capacity((input.len() / 2).saturating_add(64));
+        loop {
+            let before = self.stream.total_in();
+            self.stream
+                .compress_vec(input, &mut output, FlushCompress::Sync)
+                .expect("deflate takes any input");
+            input = input
+                .get(since(before, self.stream.total_in())..)
+                .unwrap_or_default();
+            if input.is_empty() && output.len() < output.capacity() {
+                return output;
+            }
+            output.reserve(output.capacity().max(64));
+        }
+    }
+
+    /// What [`flush`](Self::flush) has written, without its end.
+    pub(super) fn without_tail(mut flushed: Vec<u8>) -> Vec<u8> {
+        flushed.truncate(flushed.len().saturating_sub(TAIL.len()));
+        flushed
+    }
+}
+
+/// A decompressor. Its window is always the largest, which is right for any.
+#[derive(Debug)]
+pub(super) struct Inflater {
+    stream: Decompress,
+    /// Whether anything has come since the last end.
+    begun: bool,
+}
+
+impl Inflater {
+    /// One that knows nothing that came before.
+    pub(super) fn take() -> Self {
+        IDLE.with_borrow_mut(|idle| idle.inflaters.pop())
+            .unwrap_or_else(|| Self {
+                stream: Decompress::new(false),
+                begun: false,
+            })
+    }
+
+    pub(super) fn give_back(mut self) {
+        self.reset();
+        keep(self, |idle| &mut idle.inflaters);
+    }
+
+    /// Inflates what there is, as far as it fits into a piece; also whether there may be more.
+    pub(super) fn inflate(&mut self, input: &mut Bytes) -> Result<(Bytes, bool), ProtocolError> {
+        let mut piece = IDLE.with_borrow_mut(|idle| std::mem::take(&mut idle.piece));
+        piece.resize(PIECE, 0);
+        let filled = self.fill(input, &mut piece);
+        let inflated = filled.map(|filled| {
+            let bytes = piece.get(..filled).unwrap_or_default();
+            (Bytes::copy_from_slice(bytes), filled == PIECE)
+        });
+        IDLE.with_borrow_mut(|idle| idle.piece = piece);
+        inflated
+    }
+
+    fn fill(&mut self, input: &mut Bytes, piece: &mut [u8]) -> Result<usize, ProtocolError> {
+        let mut filled = 0usize;
+        loop {
+            let room = piece.get_mut(filled..).unwrap_or_default();
+            let (taken, written, status) = self.step(input, room)?;
+            input.advance(taken);
+            filled = filled.saturating_add(written);
+            if status == Status::StreamEnd {
+                // A block was marked as the last one (RFC 7692 §7.2.3.4). What comes behind it
+                // stands for itself: zlib, with which such data is made, begins anew as well.
+                self.reset();
+            } else if !input.is_empty() && taken == 0 && written == 0 {
+                return Err(ProtocolError::Deflate);
+            }
+            if input.is_empty() || filled == piece.len() {
+                return Ok(filled);
+            }
+        }
+    }
+
+    /// Says that no more is to come of what was compressed as one, which is all inflated.
+    pub(super) fn end(&mut self) -> Result<(), ProtocolError> {
+        if !std::mem::take(&mut self.begun) {
+            return Ok(());
+        }
+        match self.step(&TAIL, &mut [0])? {
+            (_, 0, Status::StreamEnd) => self.reset(),
+            (4, 0, _) => {}
+            // The end said something: it was not the end.
+            _ => return Err(ProtocolError::Deflate),
+        }
+        self.begun = false;
+        Ok(())
+    }
+
+    /// How many bytes were taken and written, and how the stream stands.
+    fn step(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<(usize, usize, Status), ProtocolError> {
+        let before = (self.stream.total_in(), self.stream.total_out());
+        let status = self
+            .stream
+            .decompress(input, output, FlushDecompress::Sync)
+            .map_err(|_| ProtocolError::Deflate)?;
+        let taken = since(before.0, self.stream.total_in());
+        self.begun |= taken > 0;
+        Ok((taken, since(before.1, self.stream.total_out()), status))
+    }
+
+    fn reset(&mut self) {
+        self.stream.reset(false);
+        self.begun = false;
+    }
+}
+
+/// How much a total has grown.
+fn since(before: u64, after: u64) -> usize {
+    usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX)
+}
+
+/// Keeps what is of no use to a connection for the next one.
+fn keep<T>(stream: T, of: fn(&mut Idle) -> &mut Vec<T>) {
+    IDLE.with_borrow_mut(|idle| {
+        let kept = of(idle);
+        if kept.len() < KEPT {
+            kept.push(stream);
+        }
+    });
+}

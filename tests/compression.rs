@@ -1,0 +1,344 @@
+//! Compression over real sockets: what is on the wire, what it costs, and from any to any.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod server;
+}
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use flate2::{Compress, FlushCompress};
+use futures_util::{SinkExt, StreamExt};
+use polysock::protocols::Dial;
+use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
+use polysock::{Compression, Connection, Message};
+
+use crate::support::client::{Client, frame, versioned};
+use crate::support::server::{PATIENCE, Server};
+
+const MIB: usize = 1 << 20;
+
+/// A kind of compression, by the name of its extension; empty for none.
+const KINDS: [&str; 3] = ["", "permessage-deflate", "x-webkit-deflate-frame"];
+
+/// What has gone through a [`Middle`]: up to the server, and down to the client.
+type Record = Arc<Mutex<[Vec<u8>; 2]>>;
+
+/// Stands between a client and a server, and records one connection.
+struct Middle {
+    address: SocketAddr,
+    record: Record,
+}
+
+impl Middle {
+    /// Lets only one kind of compression be offered.
+    fn before(server: SocketAddr, kind: &'static str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let record = Record::default();
+        let recorded = Arc::clone(&record);
+        thread::spawn(move || {
+            let (client, _) = listener.accept().unwrap();
+            let server = TcpStream::connect(server).unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                (&client).read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            let mut head = String::from_utf8(head).unwrap();
+            for other in KINDS
+                .iter()
+                .filter(|other| **other != kind && !other.is_empty())
+            {
+                head = head.replace(other, "unknown");
+            }
+            (&server).write_all(head.as_bytes()).unwrap();
+            let (up, down) = (Arc::clone(&recorded), recorded);
+            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            thread::spawn(move || carry(&from, &to, &up, 0));
+            carry(&server, &client, &down, 1);
+        });
+        Self { address, record }
+    }
+
+    /// The value of `Sec-WebSocket-Extensions` in the answer.
+    fn answer(&self) -> Option<String> {
+        let record = self.record.lock().unwrap();
+        let head = String::from_utf8_lossy(&record[1]).into_owned();
+        let (_, value) = head.split_once("Sec-WebSocket-Extensions: ")?;
+        Some(value.lines().next()?.to_owned())
+    }
+
+    /// The frames so far, up or down, behind the handshake in the latter.
+    fn frames(&self, direction: usize) -> Vec<u8> {
+        let record = self.record.lock().unwrap();
+        let bytes = &record[direction];
+        let head = bytes.windows(4).position(|four| four == b"\r\n\r\n");
+        head.map_or(&bytes[..], |at| &bytes[at + 4..]).to_vec()
+    }
+}
+
+fn carry(mut from: &TcpStream, mut to: &TcpStream, record: &Record, direction: usize) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        record.lock().unwrap()[direction].extend(&buffer[..count]);
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Write);
+}
+
+/// Connects, with compression offered.
+async fn dial(address: SocketAddr, compression: Compression) -> Connection {
+    let settings = UpstreamSettings {
+        compression: Some(compression),
+        ..UpstreamSettings::default()
+    };
+    let upstream = WebSocketUpstream::parse("rfc6455", &address.to_string(), settings);
+    upstream.unwrap().dial(Dial::default()).await.unwrap()
+}
+
+/// With everything kept from message to message.
+fn takeover() -> Compression {
+    let mut compression = Compression::default();
+    compression.outgoing.context_takeover = true;
+    compression.incoming.context_takeover = true;
+    compression
+}
+
+fn messages() -> Vec<Message> {
+    let bytes: Vec<u8> = (0..=255).flat_map(|byte| [byte; 3 * MIB / 256]).collect();
+    vec![
+        "Hello".into(),
+        "".into(),
+        "äöü ".repeat(100).into(),
+        Message::binary(bytes),
+        "the same ".repeat(30).into(),
+        "the same ".repeat(30).into(),
+    ]
+}
+
+async fn assert_echoes(client: &mut Connection, what: &str) {
+    for message in messages() {
+        client.send(message.clone()).await.unwrap();
+        let echo = tokio::time::timeout(PATIENCE, client.next()).await;
+        let echo = echo.unwrap_or_else(|_| panic!("{what}: no echo"));
+        assert!(echo.unwrap().unwrap() == message, "{what}: {message:?}");
+    }
+}
+
+/// The length of the messages, without any compression.
+fn plain_len() -> usize {
+    messages()
+        .iter()
+        .map(|message| message.as_bytes().len())
+        .sum()
+}
+
+/// Checks that what went through was compressed, or was not.
+fn assert_compressed(middle: &Middle, kind: &str) {
+    let answer = middle.answer();
+    if kind.is_empty() {
+        assert_eq!(answer, None);
+    } else {
+        let answer = answer.unwrap();
+        assert!(answer.starts_with(kind), "{answer}");
+    }
+    for direction in [0, 1] {
+        let frames = middle.frames(direction);
+        // `Hello` is too short, and nothing is smaller than nothing.
+        assert_eq!(frames[0], 0x81, "{kind}");
+        let small = frames.len() < plain_len() / 10;
+        assert_eq!(small, !kind.is_empty(), "{kind}: {} bytes", frames.len());
+    }
+    let third = middle.frames(1)[2 + 5 + 2];
+    assert_eq!(third == 0xc1, !kind.is_empty(), "{kind}: RSV1 says it");
+}
+
+#[tokio::test]
+async fn every_kind_is_compressed_on_the_wire() {
+    for (arguments, ours) in [
+        (&[][..], Compression::default()),
+        (&["--context-takeover"], takeover()),
+        (
+            &["--window-bits", "9", "--compression-level", "9"],
+            takeover(),
+        ),
+    ] {
+        let server = Server::echo(arguments);
+        for kind in KINDS {
+            let middle = Middle::before(server.address, kind);
+            let mut client = dial(middle.address, ours).await;
+            assert_echoes(&mut client, kind).await;
+            assert_compressed(&middle, kind);
+            client.close(None).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn any_kind_before_is_relayed_to_any_kind_behind() {
+    let server = Server::echo(&["--context-takeover"]);
+    for behind in KINDS {
+        for before in KINDS {
+            let upstream = Middle::before(server.address, behind);
+            let url = format!("ws://{}", upstream.address);
+            let gateway = Server::start(&["--upstream-compression", "on", &url]);
+            let downstream = Middle::before(gateway.address, before);
+            let mut client = dial(downstream.address, Compression::default()).await;
+            assert_echoes(&mut client, &format!("{before} to {behind}")).await;
+            assert_compressed(&downstream, before);
+            assert_compressed(&upstream, behind);
+            client.close(None).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_is_offered_nothing_unless_that_is_asked_for() {
+    let server = Server::echo(&[]);
+    let middle = Middle::before(server.address, KINDS[1]);
+    let gateway = Server::start(&[&format!("ws://{}", middle.address)]);
+    let mut client = dial(gateway.address, Compression::default()).await;
+    assert_echoes(&mut client, "without").await;
+    assert_compressed(&middle, "");
+}
+
+/// One who takes the context over and others who do not get the same.
+#[tokio::test]
+async fn a_broadcast_reaches_every_kind() {
+    for arguments in [&[][..], &["--context-takeover"]] {
+        let server = Server::start(&[&["--app", "broadcast"], arguments].concat());
+        let mut clients = Vec::new();
+        for kind in KINDS {
+            for ours in [Compression::default(), takeover()] {
+                let middle = Middle::before(server.address, kind);
+                clients.push((dial(middle.address, ours).await, middle));
+            }
+        }
+        let text = |number: usize| Message::text(format!("{number} {}", "joins ".repeat(50)));
+        for (number, (client, _)) in clients.iter_mut().enumerate() {
+            // It has joined once it hears itself.
+            client.send(text(number)).await.unwrap();
+            while client.next().await.unwrap().unwrap() != text(number) {}
+        }
+        let last = clients.len();
+        clients[0].0.send(text(last)).await.unwrap();
+        for (client, _) in &mut clients {
+            while client.next().await.unwrap().unwrap() != text(last) {}
+        }
+        for (_, middle) in &clients {
+            let compressed = middle.answer().is_some();
+            assert_eq!(middle.frames(1)[0] == 0xc1, compressed);
+        }
+    }
+}
+
+/// 1 MiB that inflates to 1 GiB.
+fn bomb() -> Vec<u8> {
+    let mut stream = Compress::new(flate2::Compression::best(), false);
+    let zeros = vec![0; MIB];
+    let mut bomb = Vec::new();
+    for _ in 0..1024 {
+        let end = stream.total_in() + MIB as u64;
+        while stream.total_in() < end {
+            bomb.reserve(64 * 1024);
+            let from = MIB - usize::try_from(end - stream.total_in()).unwrap();
+            let flush = FlushCompress::None;
+            stream
+                .compress_vec(&zeros[from..], &mut bomb, flush)
+                .unwrap();
+        }
+    }
+    bomb.reserve(64 * 1024);
+    let flush = FlushCompress::Sync;
+    stream.compress_vec(&[], &mut bomb, flush).unwrap();
+    bomb.truncate(bomb.len() - 4);
+    assert!(bomb.len() < MIB + MIB / 50, "{} bytes", bomb.len());
+    bomb
+}
+
+/// A connection with this kind of compression, and its socket.
+fn compressing(server: &Server, kind: &str) -> (Client, TcpStream) {
+    let stream = server.stream();
+    let mut client = Client::over(stream.try_clone().unwrap());
+    let offer = format!("Sec-WebSocket-Extensions: {kind}\r\n");
+    client.send(versioned("13", &offer));
+    let head = client.head();
+    assert!(head.contains(kind), "{head}");
+    (client, stream)
+}
+
+#[test]
+fn a_gibibyte_in_a_mebibyte_is_refused_in_bounded_memory() {
+    let bomb = frame(0xc2, bomb());
+    for kind in &KINDS[1..] {
+        for (max_message, room) in [("64MiB", 160 * MIB), ("1MiB", 8 * MIB), ("1KiB", 4 * MIB)] {
+            let mut server = Server::echo(&["--max-message", max_message, "--workers", "1"]);
+            let (_client, mut stream) = compressing(&server, kind);
+            let (before, _) = server.memory();
+            // Refused while it comes in, and not read to its end.
+            let _ = stream.write_all(&bomb);
+            server.log_line("code=1009");
+            let (_, highest) = server.memory();
+            let grown = highest - before;
+            assert!(grown < room, "{kind} {max_message}: grown by {grown}");
+        }
+    }
+}
+
+#[test]
+fn a_refused_message_is_answered_with_1009() {
+    let server = Server::echo(&["--max-message", "1KiB"]);
+    for kind in &KINDS[1..] {
+        let (mut client, _) = compressing(&server, kind);
+        let mut stream = Compress::new(flate2::Compression::best(), false);
+        let mut deflated = Vec::with_capacity(1024);
+        let flush = FlushCompress::Sync;
+        stream
+            .compress_vec(&[0; 1025], &mut deflated, flush)
+            .unwrap();
+        client.send(frame(0xc2, &deflated[..deflated.len() - 4]));
+        let close = client.rest();
+        assert_eq!((close[0], &close[2..4]), (0x88, &1009u16.to_be_bytes()[..]));
+    }
+}
+
+/// Those who have compressed and wait hold no streams.
+#[test]
+fn an_idle_connection_holds_no_memory_for_compression() {
+    const COUNT: usize = 200;
+    let server = Server::echo(&["--workers", "1", "--compression-threshold", "0"]);
+    let text = "x".repeat(500);
+    let mut stream = Compress::new(flate2::Compression::best(), false);
+    let mut deflated = Vec::with_capacity(1024);
+    let flush = FlushCompress::Sync;
+    stream
+        .compress_vec(text.as_bytes(), &mut deflated, flush)
+        .unwrap();
+    let hello = frame(0xc1, &deflated[..deflated.len() - 4]);
+    let mut clients = Vec::new();
+    let mut before = 0;
+    for count in 0..COUNT {
+        let (mut client, _) = compressing(&server, KINDS[1 + count % 2]);
+        client.send(&hello);
+        assert_eq!(client.take(2)[0], 0xc1);
+        clients.push(client);
+        if count == COUNT / 10 {
+            (before, _) = server.memory();
+        }
+    }
+    let (after, _) = server.memory();
+    let each = after.saturating_sub(before) / COUNT;
+    assert!(each < 8 * 1024, "{each} bytes for each");
+}
