@@ -7,13 +7,12 @@
 
 mod support {
     pub(crate) mod client;
+    pub(crate) mod middle;
     pub(crate) mod server;
 }
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 
 use flate2::{Compress, FlushCompress};
 use futures_util::{SinkExt, StreamExt};
@@ -22,80 +21,22 @@ use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 use polysock::{Compression, Connection, Message};
 
 use crate::support::client::{Client, frame, versioned};
+use crate::support::middle::{Middle, Way};
 use crate::support::server::{PATIENCE, Server};
 
 const MIB: usize = 1 << 20;
 
-/// A kind of compression, by the name of its extension; empty for none.
-const KINDS: [&str; 3] = ["", "permessage-deflate", "x-webkit-deflate-frame"];
+/// The kinds of compression, by the name of the extension; empty for none.
+static KINDS: [&str; 3] = ["", "permessage-deflate", "x-webkit-deflate-frame"];
 
-/// What has gone through a [`Middle`]: up to the server, and down to the client.
-type Record = Arc<Mutex<[Vec<u8>; 2]>>;
-
-/// Stands between a client and a server, and records one connection.
-struct Middle {
-    address: SocketAddr,
-    record: Record,
-}
-
-impl Middle {
-    /// Lets only one kind of compression be offered.
-    fn before(server: SocketAddr, kind: &'static str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let record = Record::default();
-        let recorded = Arc::clone(&record);
-        thread::spawn(move || {
-            let (client, _) = listener.accept().unwrap();
-            let server = TcpStream::connect(server).unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                (&client).read_exact(&mut byte).unwrap();
-                head.extend(byte);
-            }
-            let mut head = String::from_utf8(head).unwrap();
-            for other in KINDS
-                .iter()
-                .filter(|other| **other != kind && !other.is_empty())
-            {
-                head = head.replace(other, "unknown");
-            }
-            (&server).write_all(head.as_bytes()).unwrap();
-            let (up, down) = (Arc::clone(&recorded), recorded);
-            let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-            thread::spawn(move || carry(&from, &to, &up, 0));
-            carry(&server, &client, &down, 1);
-        });
-        Self { address, record }
-    }
-
-    /// The value of `Sec-WebSocket-Extensions` in the answer.
-    fn answer(&self) -> Option<String> {
-        let record = self.record.lock().unwrap();
-        let head = String::from_utf8_lossy(&record[1]).into_owned();
-        let (_, value) = head.split_once("Sec-WebSocket-Extensions: ")?;
-        Some(value.lines().next()?.to_owned())
-    }
-
-    /// The frames so far, up or down, behind the handshake in the latter.
-    fn frames(&self, direction: usize) -> Vec<u8> {
-        let record = self.record.lock().unwrap();
-        let bytes = &record[direction];
-        let head = bytes.windows(4).position(|four| four == b"\r\n\r\n");
-        head.map_or(&bytes[..], |at| &bytes[at + 4..]).to_vec()
-    }
-}
-
-fn carry(mut from: &TcpStream, mut to: &TcpStream, record: &Record, direction: usize) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(count @ 1..) = from.read(&mut buffer) {
-        record.lock().unwrap()[direction].extend(&buffer[..count]);
-        if to.write_all(&buffer[..count]).is_err() {
-            break;
-        }
-    }
-    let _ = to.shutdown(std::net::Shutdown::Write);
+/// Records a connection in which only one kind of compression is offered.
+fn middle(server: SocketAddr, kind: &str) -> Middle {
+    let withheld: &[&str] = match kind {
+        "" => &KINDS[1..],
+        kind if kind == KINDS[1] => &KINDS[2..],
+        _ => &KINDS[1..2],
+    };
+    Middle::before(server, withheld)
 }
 
 /// Connects, with compression offered.
@@ -154,15 +95,14 @@ fn assert_compressed(middle: &Middle, kind: &str) {
         let answer = answer.unwrap();
         assert!(answer.starts_with(kind), "{answer}");
     }
-    for direction in [0, 1] {
-        let frames = middle.frames(direction);
-        // `Hello` is too short, and nothing is smaller than nothing.
-        assert_eq!(frames[0], 0x81, "{kind}");
-        let small = frames.len() < plain_len() / 10;
-        assert_eq!(small, !kind.is_empty(), "{kind}: {} bytes", frames.len());
+    for way in [Way::Up, Way::Down] {
+        let (firsts, len) = middle.frames(way);
+        // `Hello` is too short, and nothing is smaller than nothing; then RSV1 says it.
+        let third = if kind.is_empty() { 0x81 } else { 0xc1 };
+        assert_eq!(firsts[..3], [0x81, 0x81, third], "{kind}");
+        let small = len < plain_len() / 10;
+        assert_eq!(small, !kind.is_empty(), "{kind}: {len} bytes");
     }
-    let third = middle.frames(1)[2 + 5 + 2];
-    assert_eq!(third == 0xc1, !kind.is_empty(), "{kind}: RSV1 says it");
 }
 
 #[tokio::test]
@@ -177,7 +117,7 @@ async fn every_kind_is_compressed_on_the_wire() {
     ] {
         let server = Server::echo(arguments);
         for kind in KINDS {
-            let middle = Middle::before(server.address, kind);
+            let middle = middle(server.address, kind);
             let mut client = dial(middle.address, ours).await;
             assert_echoes(&mut client, kind).await;
             assert_compressed(&middle, kind);
@@ -191,10 +131,10 @@ async fn any_kind_before_is_relayed_to_any_kind_behind() {
     let server = Server::echo(&["--context-takeover"]);
     for behind in KINDS {
         for before in KINDS {
-            let upstream = Middle::before(server.address, behind);
+            let upstream = middle(server.address, behind);
             let url = format!("ws://{}", upstream.address);
             let gateway = Server::start(&["--upstream-compression", "on", &url]);
-            let downstream = Middle::before(gateway.address, before);
+            let downstream = middle(gateway.address, before);
             let mut client = dial(downstream.address, Compression::default()).await;
             assert_echoes(&mut client, &format!("{before} to {behind}")).await;
             assert_compressed(&downstream, before);
@@ -207,7 +147,7 @@ async fn any_kind_before_is_relayed_to_any_kind_behind() {
 #[tokio::test]
 async fn an_upstream_is_offered_nothing_unless_that_is_asked_for() {
     let server = Server::echo(&[]);
-    let middle = Middle::before(server.address, KINDS[1]);
+    let middle = middle(server.address, KINDS[1]);
     let gateway = Server::start(&[&format!("ws://{}", middle.address)]);
     let mut client = dial(gateway.address, Compression::default()).await;
     assert_echoes(&mut client, "without").await;
@@ -222,7 +162,7 @@ async fn a_broadcast_reaches_every_kind() {
         let mut clients = Vec::new();
         for kind in KINDS {
             for ours in [Compression::default(), takeover()] {
-                let middle = Middle::before(server.address, kind);
+                let middle = middle(server.address, kind);
                 clients.push((dial(middle.address, ours).await, middle));
             }
         }
@@ -239,7 +179,8 @@ async fn a_broadcast_reaches_every_kind() {
         }
         for (_, middle) in &clients {
             let compressed = middle.answer().is_some();
-            assert_eq!(middle.frames(1)[0] == 0xc1, compressed);
+            let (firsts, _) = middle.frames(Way::Down);
+            assert_eq!(firsts[0] == 0xc1, compressed);
         }
     }
 }

@@ -7,6 +7,7 @@ mod support;
 use std::path::Path;
 use std::{env, fs};
 
+use support::middle::{Middle, Way};
 use support::tcp::{raw_echo_server, status_line_of_rfc6455};
 use support::{Peer, Server, every_peer, replay};
 
@@ -42,6 +43,34 @@ fn echoes_with(peer: &str, version: &str, protocol: &str, subprotocol: &str) {
     assert!(!log.contains("panicked"), "{log}");
 }
 
+/// Runs the echo check of one client with what it offers, and looks at what is on the wire: with long
+/// messages compressed each by itself, and with all of them and the context taken over.
+fn compresses(peer: &str, version: &str, extension: &str) {
+    let all = ["--context-takeover", "--compression-threshold", "0"];
+    for arguments in [&[][..], &all] {
+        let server = Server::polysock(&[&["--app", "echo", "--origin", "*"], arguments].concat());
+        let middle = Middle::before(server.address, &[]);
+        let port = middle.address.port().to_string();
+        let client = Peer::start(&[peer, "127.0.0.1", &port, "/echo", "", version]);
+        if client.passes().is_none() {
+            return;
+        }
+        let answer = middle.answer().expect("compression is agreed on");
+        assert!(answer.starts_with(extension), "{answer}");
+        for way in [Way::Up, Way::Down] {
+            let (firsts, len) = middle.frames(way);
+            // Two messages of 70000 bytes are among them.
+            let compressed = firsts.iter().filter(|first| **first & 0x40 != 0).count();
+            assert!(
+                compressed >= 2,
+                "{peer} {way:?}: RSV1 in {compressed} frames"
+            );
+            assert!(len < 70_000, "{peer} {way:?}: {len} bytes");
+        }
+        server.stop();
+    }
+}
+
 #[test]
 fn autobahn_0_10_9_echoes_over_hixie_76() {
     echoes("autobahn", "hixie-76", "hixie-76");
@@ -63,8 +92,18 @@ fn autobahn_0_10_9_echoes_over_rfc6455() {
 }
 
 #[test]
+fn autobahn_0_10_9_compresses() {
+    compresses("autobahn", "permessage-deflate", "permessage-deflate");
+}
+
+#[test]
 fn chromium_echoes_over_rfc6455() {
     echoes("chromium", "binary", "rfc6455");
+}
+
+#[test]
+fn chromium_compresses() {
+    compresses("chromium", "binary", "permessage-deflate");
 }
 
 #[test]
@@ -113,6 +152,11 @@ fn phantomjs_2_1_1_echoes_over_rfc6455() {
 }
 
 #[test]
+fn phantomjs_2_1_1_compresses_frames() {
+    compresses("phantomjs", "2.1.1", "x-webkit-deflate-frame");
+}
+
+#[test]
 fn pywebsocket_0_7_9_echoes_over_hixie_76() {
     echoes("pywebsocket", "hixie-76", "hixie-76");
 }
@@ -130,6 +174,11 @@ fn pywebsocket_0_7_9_echoes_over_hybi_10() {
 #[test]
 fn pywebsocket_0_7_9_echoes_over_rfc6455() {
     echoes("pywebsocket", "rfc6455", "rfc6455");
+}
+
+#[test]
+fn pywebsocket_0_7_9_compresses_frames() {
+    compresses("pywebsocket", "deflate-frame", "deflate-frame");
 }
 
 #[test]
@@ -173,6 +222,11 @@ fn websockets_of_pypi_echoes_over_rfc6455() {
 }
 
 #[test]
+fn websockets_of_pypi_compresses() {
+    compresses("websockets", "current", "permessage-deflate");
+}
+
+#[test]
 fn ws_0_4_32_echoes_over_hybi_10() {
     echoes("ws", "0.4.32/hybi-10", "hybi-10");
 }
@@ -200,6 +254,16 @@ fn ws_1_1_5_echoes_over_hybi_10() {
 #[test]
 fn ws_1_1_5_echoes_over_rfc6455() {
     echoes("ws", "1.1.5", "rfc6455");
+}
+
+#[test]
+fn ws_1_1_5_compresses_over_hybi_10() {
+    compresses("ws", "1.1.5/hybi-10", "permessage-deflate");
+}
+
+#[test]
+fn ws_8_compresses() {
+    compresses("ws", "8", "permessage-deflate");
 }
 
 #[test]

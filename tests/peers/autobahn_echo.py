@@ -1,5 +1,5 @@
 """autobahn 0.10.9, Python 2.7. VERSION: hixie-76, hybi-10 (draft 10), draft-12 (version 8 as well, but with Origin in
-place of Sec-WebSocket-Origin) or rfc6455."""
+place of Sec-WebSocket-Origin), rfc6455, or permessage-deflate (rfc6455 with that)."""
 
 import os
 import site
@@ -8,10 +8,11 @@ import messages
 
 # zope, which Twisted needs, is spread over two distributions that only a .pth file puts together.
 site.addsitedir(os.environ["PYTHONPATH"].split(os.pathsep)[0])
+from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateResponseAccept
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet import reactor
 
-SPEC = {"hixie-76": 0, "hybi-10": 10, "draft-12": 12, "rfc6455": 18}[messages.VERSION]
+SPEC = {"hixie-76": 0, "hybi-10": 10, "draft-12": 12, "rfc6455": 18, "permessage-deflate": 18}[messages.VERSION]
 HIXIE = SPEC == 0
 
 # Its Hixie parser never ends a message whose FF is the first byte of a read, so it is spared the empty one.
@@ -69,6 +70,11 @@ def check():
     offered = [messages.SUBPROTOCOL] if messages.SUBPROTOCOL else []
     factory = Factory(messages.URL, origin=messages.ORIGIN, protocols=offered)
     factory.setProtocolOptions(version=SPEC, allowHixie76=HIXIE)
+    if messages.VERSION == "permessage-deflate":
+        factory.setProtocolOptions(
+            perMessageCompressionOffers=[PerMessageDeflateOffer()],
+            perMessageCompressionAccept=PerMessageDeflateResponseAccept,
+        )
     reactor.connectTCP(messages.HOST, messages.PORT, factory)
     reactor.callLater(messages.DEADLINE, late)
     reactor.run()

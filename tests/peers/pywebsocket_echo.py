@@ -1,5 +1,6 @@
 """pywebsocket 0.7.9 (Google's, Python 2.7): the handshakes of its example client and its streams. VERSION: hixie-76,
-hybi-07 (its version 8 with another number in the head), hybi-10 or rfc6455. It offers no subprotocol."""
+hybi-07 (its version 8 with another number in the head), hybi-10, rfc6455 or deflate-frame (rfc6455 with that, which the
+server must accept). It offers no subprotocol."""
 
 import os
 import signal
@@ -23,11 +24,11 @@ class Options(object):
     server_port = messages.PORT
     resource = messages.PATH
     origin = messages.ORIGIN
-    protocol_version = {"hixie-76": "hybi00", "rfc6455": "hybi13"}.get(messages.VERSION, "hybi08")
+    protocol_version = {"hixie-76": "hybi00", "rfc6455": "hybi13", "deflate-frame": "hybi13"}.get(messages.VERSION, "hybi08")
     version_header = 7 if messages.VERSION == "hybi-07" else -1
     use_tls = False
     deflate_stream = False
-    deflate_frame = False
+    deflate_frame = messages.VERSION == "deflate-frame"
 
 
 def echoed(stream, message, binary=False):
@@ -49,10 +50,16 @@ def check():
         options = StreamOptions()
         options.mask_send = True
         options.unmask_receive = False
+        # The handshake has put what it agreed on in place of the wish.
+        if Options.deflate_frame:
+            Options.deflate_frame.setup_stream_options(options)
         stream = Stream(request, options)
 
     for text in messages.TEXTS:
         echoed(stream, text)
+    if Options.deflate_frame:
+        # From here on with a last block in each frame.
+        Options.deflate_frame.set_bfinal(True)
     for text in messages.BURST:
         stream.send_message(text)
     for text in messages.BURST:

@@ -1,5 +1,6 @@
 //! The program as a process, and the third-party clients that `tests/peers/run` starts.
 
+pub(crate) mod middle;
 pub(crate) mod tcp;
 
 use std::env;
