@@ -7,6 +7,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use flate2::{Compress, Compression, FlushCompress};
 use polysock::apps::echo;
 use polysock::protocols::PROTOCOLS;
 use polysock::{Gateway, Pages, Settings};
@@ -68,8 +69,13 @@ impl AsyncWrite for Client {
 
 /// A masked frame of RFC 6455 with a payload of `len` bytes.
 fn masked_frame(opcode: u8, len: usize) -> Vec<u8> {
-    let mut frame = vec![0x80 | opcode];
-    match u16::try_from(len) {
+    masked(0x80 | opcode, &vec![b'x'; len])
+}
+
+/// A masked frame with this first byte.
+fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match u16::try_from(payload.len()) {
         Ok(short @ ..126) => frame.push(0x80 | short.to_be_bytes()[1]),
         Ok(short) => {
             frame.push(0x80 | 126);
@@ -77,13 +83,30 @@ fn masked_frame(opcode: u8, len: usize) -> Vec<u8> {
         }
         Err(_) => {
             frame.push(0x80 | 127);
-            frame.extend((len as u64).to_be_bytes());
+            frame.extend((payload.len() as u64).to_be_bytes());
         }
     }
     let mask = [0x37, 0xfa, 0x21, 0x3d];
     frame.extend(mask);
-    frame.extend((0..len).map(|at| b'x' ^ mask.get(at % 4).copied().unwrap_or_default()));
+    let unmasked = payload.iter().zip(mask.iter().cycle());
+    frame.extend(unmasked.map(|(byte, mask)| byte ^ mask));
     frame
+}
+
+/// The same for a text of `len` bytes, compressed by itself.
+fn deflated_frame(len: usize) -> Vec<u8> {
+    let entry =
+        |number: usize| format!("{{\"id\":{number},\"price\":{}.99}},", number * number % 97);
+    let text: String = (0..len).map(entry).collect();
+    let mut stream = Compress::new(Compression::default(), false);
+    let mut deflated = Vec::with_capacity(len + 64);
+    let text = text.as_bytes().get(..len).unwrap_or_default();
+    let flush = FlushCompress::Sync;
+    let written = stream.compress_vec(text, &mut deflated, flush);
+    written.expect("deflate takes any input");
+    // The end of a flush is left out.
+    deflated.truncate(deflated.len() - 4);
+    masked(0xc1, &deflated)
 }
 
 /// `00 … FF`.
@@ -94,6 +117,10 @@ fn hixie_frame(len: usize) -> Vec<u8> {
 const RFC6455: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
+const RFC6455_DEFLATE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 const HIXIE76: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: WebSocket\r\n\
     Connection: Upgrade\r\nOrigin: http://localhost\r\nSec-WebSocket-Key1: 1 2\r\n\
     Sec-WebSocket-Key2: 3 3\r\n\r\n12345678";
@@ -106,6 +133,7 @@ fn case(name: &str) -> Option<(&'static str, Vec<u8>)> {
         "echo-text-64x16" => (RFC6455, masked_frame(1, 64).repeat(16)),
         "echo-1024x16" => (RFC6455, masked_frame(2, 1024).repeat(16)),
         "echo-16384x3" => (RFC6455, masked_frame(2, 16384).repeat(3)),
+        "echo-deflate-1024x16" => (RFC6455_DEFLATE, deflated_frame(1024).repeat(16)),
         "hixie-64x16" => (HIXIE76, hixie_frame(64).repeat(16)),
         // An opening handshake and a close: one connection a round.
         "handshake" => (RFC6455, b"\x88\x82\0\0\0\0\x03\xe8".to_vec()),

@@ -4,8 +4,8 @@
 use bytes::{Buf, BytesMut};
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Accept, Codec, Context, Dial, Event, Limits, Negotiated, Negotiation, Protocol, ProtocolError,
-    Role, WriteBuf,
+    Accept, Codec, Compression, Context, Dial, Event, Limits, Negotiated, Negotiation, Protocol,
+    ProtocolError, Role, Window, WriteBuf,
 };
 
 /// Small limits, so that they are met, and masks of zeroes, so that what is changed is what is
@@ -40,12 +40,31 @@ pub fn ends(
     ours: Role,
     subprotocol: Option<&'static str>,
 ) -> (Box<dyn Codec>, Box<dyn Codec>) {
-    let mut dialer = protocol.dial(&dial(subprotocol), &context()).unwrap();
+    ends_with(protocol, ours, subprotocol, None, "")
+}
+
+/// The same with compression; an offer that has this word is withheld.
+pub fn ends_with(
+    protocol: &'static dyn Protocol,
+    ours: Role,
+    subprotocol: Option<&'static str>,
+    compression: Option<Compression>,
+    withheld: &str,
+) -> (Box<dyn Codec>, Box<dyn Codec>) {
+    let context = Context {
+        compression,
+        ..context()
+    };
+    let mut dialer = protocol.dial(&dial(subprotocol), &context).unwrap();
     let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
     assert!(dialer.advance(&mut down, &mut up).unwrap().is_none());
+    if !withheld.is_empty() {
+        let head = String::from_utf8(up.to_vec()).unwrap();
+        up = BytesMut::from(head.replace(withheld, "withheld").as_bytes());
+    }
     let protocols = [protocol];
     let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
-    let Ok(Some(Negotiated::WebSocket(mut opening))) = negotiation.advance(&mut up, &context())
+    let Ok(Some(Negotiated::WebSocket(mut opening))) = negotiation.advance(&mut up, &context)
     else {
         panic!("our own request is no handshake");
     };
@@ -56,6 +75,27 @@ pub fn ends(
     match ours {
         Role::Server => (server, client),
         Role::Client => (client, server),
+    }
+}
+
+/// Bits 5 and 6 of a byte as compression, and the offer that is withheld for it: none, each message
+/// by itself, with what came before, frames.
+pub fn compression(byte: u8) -> (Option<Compression>, &'static str) {
+    let kind = byte >> 5 & 3;
+    let window = Window {
+        max_bits: 9,
+        context_takeover: kind > 1,
+    };
+    let compression = Compression {
+        level: 6,
+        threshold: 0,
+        outgoing: window,
+        incoming: window,
+    };
+    match kind {
+        0 => (None, ""),
+        3 => (Some(compression), "permessage-deflate"),
+        _ => (Some(compression), ""),
     }
 }
 

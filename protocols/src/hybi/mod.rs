@@ -336,7 +336,9 @@ impl Codec for HybiCodec {
         payload: &[u8],
         dst: &mut WriteBuf,
     ) -> Result<(), EncodeError> {
-        if !self.write_compressed(kind, payload, true, dst) {
+        if self.deflate.is_some() {
+            self.write_short_or_deflated(kind, payload, dst);
+        } else {
             self.write_last(kind, payload, dst);
         }
         Ok(())

@@ -36,7 +36,8 @@ impl HybiCodec {
     }
 
     fn write_piece(&mut self, piece: Piece, dst: &mut WriteBuf) {
-        if self.write_compressed(piece.kind, &piece.payload, piece.end, dst) {
+        let compresses = self.deflate.is_some();
+        if compresses && self.write_deflated(piece.kind, &piece.payload, piece.end, dst) {
             return;
         }
         if piece.payload.len() < CHAIN {
