@@ -179,6 +179,7 @@ impl Capture {
                 max_message: u64::MAX,
                 ..SessionConfig::default()
             },
+            ..UpstreamSettings::default()
         };
         upstream(url, settings).map_err(|problem| problem.to_string())
     }
