@@ -5,7 +5,7 @@
 
 use polysock::protocols::Dial;
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
-use polysock::{BoxError, Connection};
+use polysock::{BoxError, Compression, Connection};
 
 const AGENT: &str = "polysock";
 
@@ -37,6 +37,10 @@ async fn main() -> Result<(), BoxError> {
 
 async fn dial(server: &str, path: &str) -> Result<Connection, BoxError> {
     let url = format!("{server}{path}");
-    let upstream = WebSocketUpstream::parse("rfc6455", &url, UpstreamSettings::default())?;
+    let settings = UpstreamSettings {
+        compression: Some(Compression::default()),
+        ..UpstreamSettings::default()
+    };
+    let upstream = WebSocketUpstream::parse("rfc6455", &url, settings)?;
     Ok(upstream.dial(Dial::default()).await?)
 }

@@ -179,6 +179,35 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
 }
 
 #[test]
+fn compression_is_agreed_on_as_over_http_1() {
+    run(async {
+        let server = Server::start(&["--app", "echo"]);
+        let mut peer = Peer::connect(server.address).await;
+        for (offer, answer) in [
+            (
+                "permessage-deflate; client_max_window_bits",
+                "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            ),
+            (
+                "x-webkit-deflate-frame",
+                "x-webkit-deflate-frame; no_context_takeover",
+            ),
+        ] {
+            let field = ("sec-websocket-extensions", offer);
+            let (mut socket, fields) = peer.websocket_with(&[field]).await;
+            assert_eq!(fields["sec-websocket-extensions"], answer);
+            socket
+                .send(frame(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"))
+                .await;
+            socket.expect(unmasked(0x81, "Hello")).await;
+            // A long run of one letter is worth it.
+            socket.send(frame(0x81, "x".repeat(1000))).await;
+            assert_eq!(socket.take(1).await[..], [0xc1]);
+        }
+    });
+}
+
+#[test]
 fn a_refused_handshake_is_the_status_of_the_response() {
     let settings = Settings {
         origins: polysock::Origins::Listed(vec!["none".into(), "http://a.example".into()]),
