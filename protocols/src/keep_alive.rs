@@ -13,6 +13,7 @@ const IDLE_TICKS: u32 = 4;
 pub(crate) struct KeepAlive {
     idle_timeout: Option<Duration>,
     ping_interval: Option<Duration>,
+    tick: Option<Duration>,
     /// Whether anything has come since the last tick.
     heard: bool,
     /// How many ticks have passed in silence.
@@ -33,9 +34,16 @@ pub(crate) enum Look {
 impl KeepAlive {
     /// A peer whose silence begins now.
     pub(crate) fn new(idle_timeout: Option<Duration>, ping_interval: Option<Duration>) -> Self {
+        let tick = match (idle_timeout, ping_interval) {
+            (None, ping) => ping,
+            // A divisor of the ping interval too, or the ping would be late and the peer idle
+            // before it was asked.
+            (Some(idle), ping) => ping.unwrap_or(idle).min(idle).checked_div(IDLE_TICKS),
+        };
         Self {
             idle_timeout,
             ping_interval,
+            tick,
             heard: false,
             silent: 0,
         }
@@ -73,12 +81,8 @@ impl KeepAlive {
     }
 
     /// How long to wait before the next look; `None` for ever.
+    #[inline]
     pub(crate) fn tick(&self) -> Option<Duration> {
-        match (self.idle_timeout, self.ping_interval) {
-            (None, ping) => ping,
-            // A divisor of the ping interval too, or the ping would be late and the peer idle
-            // before it was asked.
-            (Some(idle), ping) => ping.unwrap_or(idle).min(idle).checked_div(IDLE_TICKS),
-        }
+        self.tick
     }
 }

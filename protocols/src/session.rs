@@ -79,7 +79,7 @@ pub struct Session<C = Box<dyn Codec>> {
     outgoing: WriteBuf,
     state: State,
     /// The newest ping that is unanswered for want of room.
-    unanswered_ping: Option<Bytes>,
+    unanswered_ping: Option<Box<Bytes>>,
     incoming: Incoming,
     /// Whether a message that is sent in pieces has begun and not ended.
     sending: bool,
@@ -90,7 +90,7 @@ pub struct Session<C = Box<dyn Codec>> {
 enum State {
     Open,
     /// We have sent a close and wait for the peer's.
-    Closing(Option<Close>),
+    Closing(Option<Box<Close>>),
     Closed(Box<Closed>),
 }
 
@@ -173,7 +173,7 @@ impl<C: Codec> Session<C> {
     pub fn receive_eof(&mut self) {
         let (by, close) = match &mut self.state {
             State::Open => (Side::Peer, None),
-            State::Closing(close) => (Side::Local, close.take()),
+            State::Closing(close) => (Side::Local, close.take().map(|close| *close)),
             State::Closed(_) => return,
         };
         // Where there is no closing handshake, the end of the stream is the regular one.
@@ -214,15 +214,17 @@ impl<C: Codec> Session<C> {
     pub fn close(&mut self, close: Option<Close>) {
         if matches!(self.state, State::Open) {
             self.send_control(Event::Close(close.clone()));
-            self.state = State::Closing(close);
+            self.state = State::Closing(close.map(Box::new));
         }
     }
 
     /// What waits to be written. Drain it after every call.
     #[inline]
     pub fn outgoing(&mut self) -> &mut WriteBuf {
-        if self.unanswered_ping.is_some() && self.outgoing.len() < PONG_ROOM {
-            self.answer_ping();
+        if self.outgoing.len() < PONG_ROOM
+            && let Some(payload) = self.unanswered_ping.take()
+        {
+            self.answer_ping(*payload);
         }
         &mut self.outgoing
     }
@@ -259,7 +261,8 @@ impl<C: Codec> Session<C> {
                 Look::Lost(error) => self.fail(error),
             },
             State::Closing(close) => {
-                self.state = State::closed(Side::Local, close.take(), false);
+                let close = close.take().map(|close| *close);
+                self.state = State::closed(Side::Local, close, false);
                 Ok(())
             }
             State::Closed(_) => Ok(()),
@@ -317,10 +320,9 @@ impl<C: Codec> Session<C> {
                     return Ok(Some(piece));
                 }
                 Event::Ping(payload) => {
-                    self.unanswered_ping = Some(payload);
-                    if self.outgoing.len() < PONG_ROOM {
-                        self.answer_ping();
-                    }
+                    // Only the newest is answered.
+                    self.unanswered_ping = None;
+                    self.answer_ping(payload);
                 }
                 // Unsolicited pongs are a keep-alive of IE 10 and .NET.
                 Event::Pong(_) => {}
@@ -336,7 +338,7 @@ impl<C: Codec> Session<C> {
                 self.send_control(Event::Close(close.as_ref().map(|close| close.code.into())));
                 State::closed(Side::Peer, close, true)
             }
-            State::Closing(ours) => State::closed(Side::Local, ours.take(), true),
+            State::Closing(ours) => State::closed(Side::Local, ours.take().map(|ours| *ours), true),
             State::Closed(_) => return,
         };
     }
@@ -371,8 +373,10 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    fn answer_ping(&mut self) {
-        if let (State::Open, Some(payload)) = (&self.state, self.unanswered_ping.take()) {
+    fn answer_ping(&mut self, payload: Bytes) {
+        if self.outgoing.len() >= PONG_ROOM {
+            self.unanswered_ping = Some(Box::new(payload));
+        } else if let State::Open = self.state {
             self.send_control(Event::Pong(payload));
         }
     }

@@ -21,10 +21,16 @@ pub struct WriteBuf {
     copied: Vec<u8>,
     /// How much of `copied` has been written.
     written: usize,
-    /// Large payloads, each with the position in `copied` before which it is due.
-    chained: VecDeque<(usize, Bytes)>,
-    /// Bytes in `chained`.
-    chained_len: usize,
+    /// Large payloads; there since the first.
+    chained: Option<Box<Chained>>,
+}
+
+#[derive(Debug, Default)]
+struct Chained {
+    /// Each with the position in `copied` before which it is due.
+    payloads: VecDeque<(usize, Bytes)>,
+    /// Their bytes.
+    len: usize,
 }
 
 impl WriteBuf {
@@ -81,8 +87,9 @@ impl WriteBuf {
         if payload.len() < CHAIN {
             self.copied.extend_from_slice(&payload);
         } else {
-            self.chained_len = self.chained_len.saturating_add(payload.len());
-            self.chained.push_back((self.copied.len(), payload));
+            let chained = self.chained.get_or_insert_default();
+            chained.len = chained.len.saturating_add(payload.len());
+            chained.payloads.push_back((self.copied.len(), payload));
         }
     }
 
@@ -118,19 +125,23 @@ impl WriteBuf {
         self.copied
             .len()
             .saturating_sub(self.written)
-            .saturating_add(self.chained_len)
+            .saturating_add(self.chained.as_ref().map_or(0, |chained| chained.len))
     }
 
     /// Whether nothing waits.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.written == self.copied.len() && self.chained.is_empty()
+        self.len() == 0
     }
 
     /// Drops what has been written.
     fn compact(&mut self) {
         self.copied.drain(..self.written);
-        for (at, _) in &mut self.chained {
+        for (at, _) in self
+            .chained
+            .iter_mut()
+            .flat_map(|chained| &mut chained.payloads)
+        {
             *at = at.saturating_sub(self.written);
         }
         self.written = 0;
@@ -139,10 +150,14 @@ impl WriteBuf {
     /// The copied bytes that are due before the first chained payload.
     fn due(&self) -> &[u8] {
         let end = self
-            .chained
-            .front()
+            .payloads()
+            .next()
             .map_or(self.copied.len(), |(at, _)| *at);
         self.copied.get(self.written..end).unwrap_or_default()
+    }
+
+    fn payloads(&self) -> impl Iterator<Item = &(usize, Bytes)> {
+        self.chained.iter().flat_map(|chained| &chained.payloads)
     }
 }
 
@@ -153,17 +168,14 @@ impl Buf for WriteBuf {
 
     fn chunk(&self) -> &[u8] {
         match self.due() {
-            [] => self.chained.front().map_or(&[], |(_, payload)| payload),
+            [] => self.payloads().next().map_or(&[], |(_, payload)| payload),
             due => due,
         }
     }
 
     fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
         let mut from = self.written;
-        let ends = self
-            .chained
-            .iter()
-            .map(|(at, payload)| (*at, payload.as_ref()));
+        let ends = self.payloads().map(|(at, payload)| (*at, payload.as_ref()));
         let slices = ends
             .chain([(self.copied.len(), &[][..])])
             .flat_map(|(at, payload)| {
@@ -192,13 +204,15 @@ impl Buf for WriteBuf {
                 let step = due.min(count);
                 self.written = self.written.saturating_add(step);
                 count = count.saturating_sub(step);
-            } else if let Some((_, payload)) = self.chained.front_mut() {
+            } else if let Some(chained) = &mut self.chained
+                && let Some((_, payload)) = chained.payloads.front_mut()
+            {
                 let step = payload.len().min(count);
                 payload.advance(step);
-                self.chained_len = self.chained_len.saturating_sub(step);
+                chained.len = chained.len.saturating_sub(step);
                 count = count.saturating_sub(step);
                 if payload.is_empty() {
-                    self.chained.pop_front();
+                    chained.payloads.pop_front();
                 }
             }
         }

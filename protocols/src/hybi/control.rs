@@ -46,11 +46,11 @@ impl HybiCodec {
         }
         let CloseBody::Code { strict } = self.dialect.close else {
             if self.dialect.close == CloseBody::Free {
-                self.echo = payload;
+                self.echo = Box::from(&*payload);
             }
             return Ok(Event::Close(None));
         };
-        let Some((code, reason)) = payload.split_first_chunk::<2>() else {
+        let Some((bytes, reason)) = payload.split_first_chunk::<2>() else {
             let half = self.dialect.refuses_half_a_code() && !payload.is_empty();
             return if half {
                 Err(ProtocolError::CloseLength)
@@ -58,7 +58,7 @@ impl HybiCodec {
                 Ok(Event::Close(None))
             };
         };
-        let code = u16::from_be_bytes(*code);
+        let code = u16::from_be_bytes(*bytes);
         let code = self
             .dialect
             .incoming(code)
@@ -68,7 +68,7 @@ impl HybiCodec {
             Err(_) if strict => return Err(ProtocolError::Utf8),
             Err(_) => ByteString::new(),
         };
-        self.echo = payload.slice(..2);
+        self.echo = Box::new(*bytes);
         Ok(Event::Close(Some(Close { code, reason })))
     }
 }

@@ -10,7 +10,7 @@ mod mask;
 mod stream;
 mod write;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 
 pub(crate) use self::dialect::Dialect;
 pub(crate) use self::dialect::{
@@ -24,7 +24,7 @@ use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::protocol::{Capabilities, Codec, Context, Limits, Role, Short};
+use crate::protocol::{Capabilities, Codec, Context, Role, Short};
 use crate::write_buf::{CHAIN, WriteBuf};
 
 /// Reads and writes frames.
@@ -36,7 +36,8 @@ pub(crate) struct HybiCodec {
     incoming: Masking,
     /// What we mask.
     outgoing: Masking,
-    limits: Limits,
+    max_frame: u64,
+    max_fragments: u32,
     entropy: fn(&mut [u8]),
     /// The connection's masking key in draft 04.
     masking_key: Option<Box<[u8; 20]>>,
@@ -47,7 +48,7 @@ pub(crate) struct HybiCodec {
     /// Whether a message is being written: its next piece is a continuation.
     sending: bool,
     /// What of the body of the peer's close frame is to be echoed.
-    echo: Bytes,
+    echo: Box<[u8]>,
     /// Compression, where it was agreed on.
     deflate: Option<Box<Deflate>>,
 }
@@ -92,13 +93,14 @@ impl HybiCodec {
             role,
             incoming,
             outgoing,
-            limits: context.limits,
+            max_frame: context.limits.frame,
+            max_fragments: context.limits.fragments,
             entropy: context.entropy,
             masking_key: None,
             frame: None,
             receiving: None,
             sending: false,
-            echo: Bytes::new(),
+            echo: Box::default(),
             deflate: None,
         }
     }
@@ -194,8 +196,8 @@ impl HybiCodec {
             opcode if opcode == opcodes.binary => Some(Kind::Binary),
             opcode => return self.check_control(opcode, header.len, last),
         };
-        if header.len > self.limits.frame {
-            let (len, limit) = (header.len, self.limits.frame);
+        if header.len > self.max_frame {
+            let (len, limit) = (header.len, self.max_frame);
             return Err(ProtocolError::FrameTooLong { len, limit });
         }
         // RFC 6455 §5.4, fragmentation.
@@ -208,7 +210,7 @@ impl HybiCodec {
             (None, None) => return Err(ProtocolError::Continuation),
             (Some(_), Some(_)) => return Err(ProtocolError::Interrupted),
         };
-        let limit = self.limits.fragments;
+        let limit = self.max_fragments;
         if frames > limit {
             return Err(ProtocolError::TooManyFragments { limit });
         }
@@ -310,7 +312,7 @@ impl Codec for HybiCodec {
             Masking::Frame | Masking::DerivedFrame => return None,
         };
         let starts = self.frame.is_none() && self.receiving.is_none();
-        let fits = usize::from(len) < CHAIN && u64::from(len) <= self.limits.frame;
+        let fits = usize::from(len) < CHAIN && u64::from(len) <= self.max_frame;
         let as_is = self.dialect.first_bit == FirstBit::Fin && (second & 0x80 != 0) == masked;
         if !(starts && fits && as_is) {
             return None;

@@ -84,12 +84,12 @@ impl HybiCodec {
 
     fn close_body(&mut self, close: Option<Close>) -> Bytes {
         match (self.dialect.close, close) {
-            (CloseBody::Free, _) => std::mem::take(&mut self.echo),
+            (CloseBody::Free, _) => std::mem::take(&mut self.echo).into(),
             (CloseBody::Letter, _) if self.role == Role::Server => Bytes::from_static(b"S"),
             (CloseBody::Letter, _) => Bytes::from_static(b"C"),
             // RFC 6455 §5.5.1: the answer has the code it answers, whatever that is in this version.
             (CloseBody::Code { .. }, Some(_)) if !self.echo.is_empty() => {
-                std::mem::take(&mut self.echo)
+                std::mem::take(&mut self.echo).into()
             }
             (CloseBody::Code { .. }, None) => Bytes::new(),
             (CloseBody::Code { .. }, Some(close)) => {
