@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_core::future::BoxFuture;
 use polysock_protocols::CloseCode;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -24,13 +25,13 @@ use crate::listener;
 use crate::settings::{Origins, Settings};
 use crate::shutdown::Shutdown;
 use crate::sniffer::{Accepted, Sniffed, sniff};
-use crate::transport::Transport;
+use crate::transport::{Carrier, Transport};
 
 /// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    wrap: Arc<dyn Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync>,
+    wrap: Arc<dyn Fn(TcpStream, SocketAddr) -> Carrier + Send + Sync>,
 }
 
 struct Shared {
@@ -48,6 +49,9 @@ struct Serving {
     /// Tells those that are no WebSockets yet.
     stopping: CancellationToken,
 }
+
+/// An application at work on a connection.
+type Answering = BoxFuture<'static, Result<(), BoxError>>;
 
 /// How a gateway ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +75,7 @@ impl Gateway {
         };
         Self {
             shared: Arc::new(shared),
-            wrap: Arc::new(|stream, _| Box::new(stream)),
+            wrap: Arc::new(|stream, _| Carrier::Tcp(stream)),
         }
     }
 
@@ -83,7 +87,7 @@ impl Gateway {
         wrap: impl Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            wrap: Arc::new(wrap),
+            wrap: Arc::new(move |stream, peer| Carrier::Other(wrap(stream, peer))),
             ..self
         }
     }
@@ -103,14 +107,16 @@ impl Gateway {
     /// Serves one connection that was accepted elsewhere, until it has ended.
     pub async fn serve_connection(&self, transport: impl Transport) {
         let accepted = Accepted {
-            transport: Box::new(transport),
+            transport: Carrier::other(transport),
             incoming: BytesMut::new(),
             peer: None,
             port: None,
         };
-        let shared = Arc::clone(&self.shared);
         let serving = Serving::default();
-        shared.serve(accepted, serving.clone()).await;
+        let shared = Arc::clone(&self.shared);
+        if let Some(answering) = shared.open(accepted, serving.clone()).await {
+            log_end(None, answering.await);
+        }
         serving.tasks.close();
         serving.tasks.wait().await;
     }
@@ -139,9 +145,13 @@ impl Gateway {
                 peer: Some(peer),
                 port,
             };
-            let shared = Arc::clone(&self.shared);
-            let task = shared.serve(accepted, serving.clone());
-            serving.tasks.spawn(task);
+            // Boxed: what only the opening needs is no part of an idle connection.
+            let opening = Box::pin(Arc::clone(&self.shared).open(accepted, serving.clone()));
+            serving.tasks.spawn(async move {
+                if let Some(answering) = opening.await {
+                    log_end(Some(peer), answering.await);
+                }
+            });
         }
         drop(listener);
         let Serving {
@@ -174,26 +184,9 @@ impl fmt::Debug for Gateway {
 }
 
 impl Shared {
-    async fn serve(self: Arc<Self>, accepted: Accepted, serving: Serving) {
-        let peer = accepted.peer;
-        // Boxed, so that its size is not every idle connection's.
-        let handshake = Box::pin(self.handshake(accepted, &serving)).await;
-        drop(serving);
-        if let Some(handshake) = handshake {
-            let answering = self.answer(*handshake);
-            drop(self);
-            if let Err(error) = answering.await {
-                log_failure(peer, &error);
-            }
-        }
-    }
-
-    /// The opening handshake that comes in on a connection, be it behind ordinary requests.
-    async fn handshake(
-        self: &Arc<Self>,
-        mut accepted: Accepted,
-        serving: &Serving,
-    ) -> Option<Box<Handshake>> {
+    /// Goes through the opening handshake that comes in on a connection, be it behind ordinary
+    /// requests; what is left to do is to answer it.
+    async fn open(self: Arc<Self>, mut accepted: Accepted, serving: Serving) -> Option<Answering> {
         let (peer, port) = (accepted.peer, accepted.port);
         loop {
             let sniffed = tokio::select! {
@@ -202,15 +195,16 @@ impl Shared {
             };
             let (incoming, transport) = match sniffed {
                 Sniffed::Done => return None,
-                Sniffed::WebSocket(handshake) => return Some(handshake),
+                Sniffed::WebSocket(handshake) => return Some(self.answer(*handshake)),
                 Sniffed::Http(incoming, transport) => (incoming, transport),
                 Sniffed::Http2(connection) => {
-                    self.serve_streams(*connection, peer, serving).await;
+                    Box::pin(self.serve_streams(*connection, peer, &serving)).await;
                     return None;
                 }
             };
             let (pages, stopping) = (Arc::clone(&self.pages), serving.stopping.clone());
-            let (incoming, transport) = http::serve(incoming, transport, pages, stopping).await?;
+            let requests = Box::pin(http::serve(incoming, transport, pages, stopping));
+            let (incoming, transport) = requests.await?;
             accepted = Accepted {
                 transport,
                 incoming,
@@ -222,7 +216,7 @@ impl Shared {
 
     /// Serves the streams of an HTTP/2 connection, each WebSocket in a task of its own.
     async fn serve_streams(
-        self: &Arc<Self>,
+        &self,
         mut connection: http2::Connection,
         peer: Option<SocketAddr>,
         serving: &Serving,
@@ -237,22 +231,18 @@ impl Shared {
             };
             let Self {
                 pages, settings, ..
-            } = &**self;
+            } = self;
             if let Some(handshake) = http::open(exchange, peer, pages, settings, &serving.closers) {
                 let answering = self.answer(handshake);
-                serving.tasks.spawn(async move {
-                    if let Err(error) = answering.await {
-                        log_failure(peer, &error);
-                    }
-                });
+                serving
+                    .tasks
+                    .spawn(async move { log_end(peer, answering.await) });
             }
         }
     }
 
-    fn answer(
-        &self,
-        handshake: Handshake,
-    ) -> futures_core::future::BoxFuture<'static, Result<(), BoxError>> {
+    /// Has the application answer a handshake, and whatever it does afterwards.
+    fn answer(&self, handshake: Handshake) -> Answering {
         let origin = handshake.request().origin.as_deref();
         if self.settings.origins.allow(origin) {
             return self.application.serve(handshake);
@@ -263,7 +253,8 @@ impl Shared {
 }
 
 /// What a peer does wrong is everyday business; what we do wrong is not.
-fn log_failure(peer: Option<SocketAddr>, error: &BoxError) {
+fn log_end(peer: Option<SocketAddr>, ended: Result<(), BoxError>) {
+    let Err(error) = ended else { return };
     let peer = peer.map(tracing::field::display);
     match error.downcast_ref::<ConnectionError>() {
         Some(_) => debug!(peer, %error, "connection failed"),

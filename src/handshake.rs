@@ -16,7 +16,7 @@ use crate::connection::{Connection, Info};
 use crate::error::ConnectionError;
 use crate::http2::Exchange;
 use crate::shutdown::Closer;
-use crate::transport::{HangUp, Transport, linger};
+use crate::transport::{Carrier, HangUp, linger};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
 ///
@@ -54,7 +54,7 @@ pub(crate) struct Pending {
 pub(crate) enum Way {
     /// As text, which turns the transport into the WebSocket's (RFC 6455 §4.2.2).
     Upgrade {
-        transport: Box<dyn Transport>,
+        transport: Carrier,
         /// What has come behind the head.
         incoming: BytesMut,
         responder: Box<dyn Responder>,
@@ -67,7 +67,7 @@ pub(crate) enum Way {
 }
 
 /// What a connection begins with: its transport, its codec, and what came early.
-type Begun = (Box<dyn Transport>, Box<dyn Codec>, BytesMut);
+type Begun = (Carrier, Box<dyn Codec>, BytesMut);
 
 impl Handshake {
     pub(crate) fn new(request: Request, pending: Pending) -> Self {
@@ -126,7 +126,7 @@ impl Handshake {
                 protocol: self.request.protocol,
                 role: Role::Server,
                 subprotocol: accept.subprotocol,
-                log: Some(Box::new(AccessLog::opened(&self.request, peer))),
+                log: Some(AccessLog::opened(&self.request, peer)),
             };
             Ok(Connection::new(
                 transport, codec, incoming, session, info, closer,
@@ -184,7 +184,7 @@ impl Way {
             } => {
                 let answer = responder.respond(accept);
                 let stream = exchange.accept(answer.fields)?;
-                return Ok((Box::new(stream), answer.codec, BytesMut::new()));
+                return Ok((Carrier::other(stream), answer.codec, BytesMut::new()));
             }
         };
         let mut answer = BytesMut::new();
@@ -207,7 +207,7 @@ impl Way {
 }
 
 /// Writes a rejection and ends the connection, so that the client gets to read it.
-pub(crate) fn refuse(transport: Box<dyn Transport>, rejection: &Rejection) {
+pub(crate) fn refuse(transport: Carrier, rejection: &Rejection) {
     let mut answer = BytesMut::new();
     rejection.write(&mut answer);
     let mut last_words = WriteBuf::new();

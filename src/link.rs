@@ -11,13 +11,13 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use crate::access_log::Traffic;
 use crate::buffers;
-use crate::transport::{HangUp, Transport, linger};
+use crate::transport::{Carrier, HangUp, linger};
 
 /// The bytes of a connection.
 #[derive(Debug)]
 pub(crate) struct Link {
     /// `None` once the connection has ended.
-    transport: Option<Box<dyn Transport>>,
+    transport: Option<Carrier>,
     /// What was read and not yet decoded.
     pub(crate) incoming: BytesMut,
     /// Whether `incoming` is a buffer of the thread's; an idle connection holds none.
@@ -31,7 +31,7 @@ pub(crate) struct Link {
 
 impl Link {
     /// A link of which `incoming` has been read already.
-    pub(crate) fn new(transport: Box<dyn Transport>, incoming: BytesMut) -> Self {
+    pub(crate) fn new(transport: Carrier, incoming: BytesMut) -> Self {
         Self {
             transport: Some(transport),
             incoming,
@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn one_that_always_has_more_pauses_after_its_share() {
         let flood = tokio::io::join(tokio::io::repeat(b'x'), tokio::io::sink());
-        let mut link = Link::new(Box::new(flood), BytesMut::new());
+        let mut link = Link::new(Carrier::other(flood), BytesMut::new());
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..3 {
             let mut share = 0;

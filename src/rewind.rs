@@ -10,13 +10,13 @@ use bytes::{Buf, Bytes, BytesMut};
 use polysock_protocols::WriteBuf;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, empty};
 
-use crate::transport::{HangUp, Transport, linger};
+use crate::transport::{Carrier, HangUp, linger};
 
 /// Hands out what was read before, then reads on. One that is dropped lingers.
 #[derive(Debug)]
 pub(crate) struct Rewind {
     before: Bytes,
-    transport: Box<dyn Transport>,
+    transport: Carrier,
     blocked: Blocked,
 }
 
@@ -36,7 +36,7 @@ impl Blocked {
 }
 
 impl Rewind {
-    pub(crate) fn new(before: Bytes, transport: Box<dyn Transport>) -> Self {
+    pub(crate) fn new(before: Bytes, transport: Carrier) -> Self {
         let blocked = Blocked::default();
         Self {
             before,
@@ -51,18 +51,14 @@ impl Rewind {
     }
 
     /// Ends the detour: what is to be read once more, and the transport.
-    pub(crate) fn unread(
-        mut self,
-        mut head: BytesMut,
-        rest: &[u8],
-    ) -> (BytesMut, Box<dyn Transport>) {
+    pub(crate) fn unread(mut self, mut head: BytesMut, rest: &[u8]) -> (BytesMut, Carrier) {
         head.extend_from_slice(rest);
         head.extend_from_slice(&self.before);
         (head, self.take())
     }
 
-    fn take(&mut self) -> Box<dyn Transport> {
-        std::mem::replace(&mut self.transport, Box::new(empty()))
+    fn take(&mut self) -> Carrier {
+        std::mem::replace(&mut self.transport, Carrier::other(empty()))
     }
 }
 

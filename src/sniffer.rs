@@ -21,7 +21,7 @@ use crate::handshake::{Handshake, Pending, Way, refuse};
 use crate::http2;
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
-use crate::transport::{HangUp, Transport, linger};
+use crate::transport::{Carrier, HangUp, linger};
 
 /// What a connection turned out to be.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) enum Sniffed {
     /// A WebSocket.
     WebSocket(Box<Handshake>),
     /// Ordinary HTTP/1; what was read comes first.
-    Http(BytesMut, Box<dyn Transport>),
+    Http(BytesMut, Carrier),
     /// HTTP/2.
     Http2(Box<http2::Connection>),
     /// It has been dealt with.
@@ -39,7 +39,7 @@ pub(crate) enum Sniffed {
 /// A connection that has just been accepted.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) transport: Carrier,
     pub(crate) peer: Option<SocketAddr>,
     /// What has been read already, where requests came before.
     pub(crate) incoming: BytesMut,
@@ -87,7 +87,7 @@ pub(crate) async fn sniff(
                 return Sniffed::Done;
             }
             First::Http2 if settings.http2 => {
-                return http2(accepted, incoming, settings, deadline).await;
+                return Box::pin(http2(accepted, incoming, settings, deadline)).await;
             }
             other @ (First::FlashPolicy | First::Tls | First::Http2 | First::Unknown) => {
                 debug!(first = ?other, peer = ?accepted.peer, "not enabled: closed");

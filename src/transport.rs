@@ -1,13 +1,16 @@
 //! What carries the bytes.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
 use polysock_protocols::WriteBuf;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -18,6 +21,81 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 pub trait Transport: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static> Transport for T {}
+
+/// The transport of one connection. TCP stands here itself: what is used for every byte of nearly
+/// every connection is not behind a pointer.
+#[derive(Debug)]
+pub(crate) enum Carrier {
+    Tcp(TcpStream),
+    Other(Box<dyn Transport>),
+}
+
+impl Carrier {
+    /// Anything but TCP.
+    pub(crate) fn other(transport: impl Transport) -> Self {
+        Self::Other(Box::new(transport))
+    }
+}
+
+impl AsyncRead for Carrier {
+    #[inline]
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Other(transport) => Pin::new(transport).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Carrier {
+    #[inline]
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Other(transport) => Pin::new(transport).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Other(transport) => Pin::new(transport).poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Other(transport) => transport.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Other(transport) => Pin::new(transport).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Other(transport) => Pin::new(transport).poll_shutdown(cx),
+        }
+    }
+}
 
 /// Which side hangs up first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +109,7 @@ pub(crate) enum HangUp {
 /// Writes the last words and lets the transport go without a reset that would destroy them on
 /// their way. What cannot be done at once goes on in the background, where a runtime is there
 /// for it.
-pub(crate) fn linger(mut transport: Box<dyn Transport>, last_words: WriteBuf, hang_up: HangUp) {
+pub(crate) fn linger(mut transport: Carrier, last_words: WriteBuf, hang_up: HangUp) {
     let mut ending = Box::pin(async move {
         // Nobody is left to whom an error could be told.
         let _ = end(&mut transport, last_words, hang_up).await;
@@ -43,11 +121,7 @@ pub(crate) fn linger(mut transport: Box<dyn Transport>, last_words: WriteBuf, ha
     }
 }
 
-async fn end(
-    transport: &mut Box<dyn Transport>,
-    mut last_words: WriteBuf,
-    hang_up: HangUp,
-) -> io::Result<()> {
+async fn end(transport: &mut Carrier, mut last_words: WriteBuf, hang_up: HangUp) -> io::Result<()> {
     while !last_words.is_empty() {
         timeout(LINGER, transport.write_buf(&mut last_words)).await??;
     }
@@ -59,7 +133,7 @@ async fn end(
     timeout(LINGER, async {
         loop {
             rest.clear();
-            rest.reserve(4096);
+            rest.reserve(1024);
             if transport.read_buf(&mut rest).await? == 0 {
                 return Ok(());
             }

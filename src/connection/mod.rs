@@ -25,7 +25,7 @@ use crate::access_log::{AccessLog, Traffic};
 use crate::error::ConnectionError;
 use crate::link::Link;
 use crate::shutdown::Closer;
-use crate::transport::{HangUp, Transport};
+use crate::transport::{Carrier, HangUp};
 
 /// With this much waiting to go out, no message is taken in or on: a peer that sends and never
 /// reads costs no more than this and one read.
@@ -45,7 +45,7 @@ const HIGH_WATER: usize = 64 * 1024;
 pub struct Connection {
     link: Link,
     session: Session,
-    info: Info,
+    info: Box<Info>,
     closer: Arc<Closer>,
     timer: Option<ArmedTimer>,
     /// Whether the closer's request has been heeded.
@@ -53,7 +53,7 @@ pub struct Connection {
     /// The task that the closer wakes, also on behalf of the timer.
     waker: Option<Waker>,
     /// An error that is handed out once the close frame that names it is written.
-    failure: Option<ConnectionError>,
+    failure: Option<Box<ConnectionError>>,
 }
 
 /// What is known of a connection from its opening handshake.
@@ -62,7 +62,7 @@ pub(crate) struct Info {
     pub(crate) protocol: &'static str,
     pub(crate) role: Role,
     pub(crate) subprotocol: Option<ByteString>,
-    pub(crate) log: Option<Box<AccessLog>>,
+    pub(crate) log: Option<AccessLog>,
 }
 
 /// How something is taken off what has been read.
@@ -74,7 +74,7 @@ type Received<T> = Poll<Option<Result<T, ConnectionError>>>;
 impl Connection {
     /// A connection whose opening handshake is complete; `incoming` is what came behind it.
     pub(crate) fn new(
-        transport: Box<dyn Transport>,
+        transport: Carrier,
         codec: Box<dyn Codec>,
         incoming: BytesMut,
         config: SessionConfig,
@@ -84,7 +84,7 @@ impl Connection {
         Self {
             link: Link::new(transport, incoming),
             session: Session::new(codec, config),
-            info,
+            info: Box::new(info),
             closer,
             timer: None,
             has_heeded: false,
@@ -181,7 +181,7 @@ impl Connection {
     #[inline]
     fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
         receive(&mut self.session, &mut self.link.incoming).unwrap_or_else(|error| {
-            self.failure = Some(error.into());
+            self.fail(error);
             None
         })
     }
@@ -195,7 +195,9 @@ impl Connection {
         self.heed_closer();
         if self.session.closed().is_some() {
             self.end();
-            return Poll::Ready(Some(self.failure.take().map_or(Ok(()), Err)));
+            return Poll::Ready(Some(
+                self.failure.take().map_or(Ok(()), |error| Err(*error)),
+            ));
         }
         match self.poll_write(cx) {
             Poll::Ready(Ok(())) => self.shut_if_closing(cx),
@@ -237,11 +239,17 @@ impl Connection {
         written
     }
 
+    /// Keeps what went wrong until it can be told.
+    #[cold]
+    fn fail(&mut self, error: impl Into<ConnectionError>) {
+        self.failure = Some(Box::new(error.into()));
+    }
+
     fn end_of_stream(&mut self) {
         self.session.receive_eof();
         let unclean = self.session.closed().is_some_and(|closed| !closed.clean);
         if unclean && self.failure.is_none() {
-            self.failure = Some(ConnectionError::Aborted);
+            self.fail(ConnectionError::Aborted);
         }
     }
 
@@ -252,7 +260,7 @@ impl Connection {
         self.link.abort();
         // A peer that has had our close may go as it likes.
         if !expected && self.failure.is_none() {
-            self.failure = Some(error.into());
+            self.fail(error);
         }
     }
 

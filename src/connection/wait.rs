@@ -58,7 +58,7 @@ impl Connection {
         ready!(armed.sleep.as_mut().poll(cx));
         self.timer = None;
         if let Err(error) = self.session.handle_timeout() {
-            self.failure = Some(error.into());
+            self.fail(error);
         }
         Poll::Ready(())
     }

@@ -25,7 +25,7 @@ use tracing::debug;
 pub(crate) use self::streams::open;
 
 use crate::rewind::Rewind;
-use crate::transport::Transport;
+use crate::transport::Carrier;
 
 /// How long a connection is kept open between requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
@@ -75,10 +75,10 @@ impl Pages {
 /// what has been read from it on is handed back, with the transport.
 pub(crate) async fn serve(
     incoming: BytesMut,
-    transport: Box<dyn Transport>,
+    transport: Carrier,
     pages: Arc<Pages>,
     shutdown: CancellationToken,
-) -> Option<(BytesMut, Box<dyn Transport>)> {
+) -> Option<(BytesMut, Carrier)> {
     let upgrade = Arc::new(Mutex::new(None));
     let (asked, is_first) = (Arc::clone(&upgrade), Cell::new(true));
     let service = service_fn(move |request| {

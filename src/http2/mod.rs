@@ -25,7 +25,7 @@ pub(crate) use self::stream::Exchange;
 
 use crate::rewind::Rewind;
 use crate::settings::Settings;
-use crate::transport::{LINGER, Transport};
+use crate::transport::{Carrier, LINGER};
 
 /// How many streams may be open. RFC 9113 §6.5.2 wants no less than 100.
 const STREAMS: u32 = 128;
@@ -80,7 +80,7 @@ impl Connection {
     /// The peer does not speak HTTP/2 after all, or has gone.
     pub(crate) async fn open(
         incoming: BytesMut,
-        transport: Box<dyn Transport>,
+        transport: Carrier,
         settings: &Settings,
         deadline: Instant,
     ) -> Result<Self, h2::Error> {

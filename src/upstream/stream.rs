@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::{Connection, Info};
-use crate::transport::Transport;
+use crate::transport::Carrier;
 
 /// A TCP server.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ impl Upstream for TcpUpstream {
     ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
         Box::pin(async move {
             let stream = connect_tcp(&self.address, &self.settings).await?;
-            Ok(raw(Box::new(stream), &self.settings))
+            Ok(raw(Carrier::Tcp(stream), &self.settings))
         })
     }
 
@@ -109,7 +109,7 @@ impl Upstream for UnixUpstream {
                 address: self.path.display().to_string(),
                 error,
             })?;
-            Ok(raw(Box::new(stream), &self.settings))
+            Ok(raw(Carrier::other(stream), &self.settings))
         })
     }
 
@@ -133,7 +133,7 @@ pub(super) async fn connect_tcp(
     Ok(stream)
 }
 
-fn raw(transport: Box<dyn Transport>, settings: &UpstreamSettings) -> Connection {
+fn raw(transport: Carrier, settings: &UpstreamSettings) -> Connection {
     let info = Info {
         protocol: "raw",
         role: Role::Client,

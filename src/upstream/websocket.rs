@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::stream::connect_tcp;
 use super::{Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::{Connection, Info};
-use crate::transport::Transport;
+use crate::transport::Carrier;
 
 /// What of a client's request its upstream is told, beside what the protocol itself needs.
 const FORWARDED: &[&str] = &["cookie", "authorization", "user-agent", "accept-language"];
@@ -113,10 +113,9 @@ impl WebSocketUpstream {
             compression: self.settings.compression,
             entropy: crate::entropy,
         };
-        let stream = Box::new(stream);
         let shaking = shake_hands(
             self.protocol,
-            stream,
+            Carrier::Tcp(stream),
             &dial,
             &context,
             self.settings.session,
@@ -160,7 +159,7 @@ impl Upstream for WebSocketUpstream {
 /// Performs an opening handshake as a client.
 pub(crate) async fn shake_hands(
     protocol: &'static dyn Protocol,
-    mut transport: Box<dyn Transport>,
+    mut transport: Carrier,
     dial: &Dial,
     context: &Context,
     session: SessionConfig,
