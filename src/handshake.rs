@@ -165,6 +165,9 @@ impl Handshake {
 
 impl Drop for Handshake {
     fn drop(&mut self) {
+        if self.pending.is_none() {
+            return;
+        }
         self.answer(&Rejection::new(500, "the application did not answer"));
     }
 }

@@ -89,11 +89,10 @@ impl<'a> Negotiation<'a> {
     }
 
     fn choose(&self, head: &Head) -> Result<&'static dyn Protocol, HandshakeError> {
+        // No request is of two protocols; most are of the newest.
         let of = |wanted| {
-            self.protocols
-                .iter()
-                .copied()
-                .find(|protocol| protocol.recognise(head) == wanted)
+            let mut newest_first = self.protocols.iter().rev().copied();
+            newest_first.find(|protocol| protocol.recognise(head) == wanted)
         };
         of(Match::Yes)
             .or_else(|| of(Match::Fallback))

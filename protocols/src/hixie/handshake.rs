@@ -18,10 +18,7 @@ pub(crate) fn request(
     separators: &[char],
     head: Head,
 ) -> Result<Request, HandshakeError> {
-    let text = |value: &[u8], error: HandshakeError| match std::str::from_utf8(value) {
-        Ok(text) => Ok(ByteString::from(text)),
-        Err(_) => Err(error),
-    };
+    let text = |value: &[u8], error: HandshakeError| head.text(value).ok_or(error);
     let host = head
         .single("host", HandshakeError::Host)?
         .ok_or(HandshakeError::Host)?;
@@ -32,7 +29,10 @@ pub(crate) fn request(
     if !target.starts_with(b"/") || target.contains(&b'#') {
         return Err(HandshakeError::Malformed(Malformed::Target));
     }
-    let target = text(target, HandshakeError::Malformed(Malformed::Target))?;
+    let target = match target {
+        b"/" => ByteString::from_static("/"),
+        longer => text(longer, HandshakeError::Malformed(Malformed::Target))?,
+    };
     let origin = head.single("origin", HandshakeError::Origin)?;
     let origin = origin
         .map(|value| text(value, HandshakeError::Origin))

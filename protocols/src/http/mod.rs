@@ -10,6 +10,7 @@ mod writer;
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
+use bytestring::ByteString;
 use memchr::memchr_iter;
 use nom::Offset;
 
@@ -267,6 +268,11 @@ impl Head {
     pub fn lists(&self, name: &str, token: &str) -> bool {
         self.list(name)
             .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// A part of this head as text, not copied; `None` where it is not UTF-8.
+    pub(crate) fn text(&self, part: &[u8]) -> Option<ByteString> {
+        ByteString::try_from(self.bytes.slice_ref(part)).ok()
     }
 
     fn part(&self, index: usize) -> &[u8] {

@@ -4,6 +4,9 @@ use bytes::BytesMut;
 
 use super::grammar::is_value_byte;
 
+/// Room for most heads.
+const TYPICAL: usize = 256;
+
 /// Writes a head: the first line, fields, and with [`finish`](Self::finish) the blank line.
 #[derive(Debug)]
 pub struct HeadWriter<'a> {
@@ -13,6 +16,7 @@ pub struct HeadWriter<'a> {
 impl<'a> HeadWriter<'a> {
     /// Begins with the first line.
     pub fn new(dst: &'a mut BytesMut, first_line: &str) -> Self {
+        dst.reserve(TYPICAL);
         dst.extend_from_slice(first_line.as_bytes());
         dst.extend_from_slice(b"\r\n");
         Self { dst }
@@ -23,8 +27,13 @@ impl<'a> HeadWriter<'a> {
     pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.dst.extend_from_slice(name.as_bytes());
         self.dst.extend_from_slice(b": ");
-        self.dst
-            .extend(value.as_ref().iter().filter(|byte| is_value_byte(**byte)));
+        let value = value.as_ref();
+        if value.iter().copied().all(is_value_byte) {
+            self.dst.extend_from_slice(value);
+        } else {
+            self.dst
+                .extend(value.iter().filter(|byte| is_value_byte(**byte)));
+        }
         self.dst.extend_from_slice(b"\r\n");
         self
     }

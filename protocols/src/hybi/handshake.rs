@@ -59,11 +59,10 @@ impl Protocol for Hybi {
             Announced::Draft(draft) => KeyHandshake::recognise(head, draft),
             Announced::Version(version) => {
                 let mut values = head.values("sec-websocket-version");
-                let own = version.to_string();
                 match (values.next(), values.next()) {
                     (None, _) => Match::No("it has no Sec-WebSocket-Version"),
                     (Some(_), Some(_)) => Match::No("its Sec-WebSocket-Version is repeated"),
-                    (Some(value), None) if value == own.as_bytes() => Match::Yes,
+                    (Some(value), None) if is_number(value, version) => Match::Yes,
                     (Some(_), None) => Match::No("its Sec-WebSocket-Version is another"),
                 }
             }
@@ -78,7 +77,7 @@ impl Protocol for Hybi {
         let key = key
             .filter(|key| is_key(key, self.0))
             .ok_or(HandshakeError::Key)?;
-        let key = Bytes::copy_from_slice(key);
+        let key = head.as_bytes().slice_ref(key);
         let compression = extension::choose(&head, compression(self.0, context))?;
         let request = self.request(head, context)?;
         let responder = Box::new(Answer {
@@ -116,22 +115,16 @@ impl Protocol for Hybi {
 impl Hybi {
     pub(super) fn request(&self, head: Head, context: &Context) -> Result<Request, HandshakeError> {
         let mut request = hixie::request(self.0.name, context.secure, &[], &[], head)?;
-        let origin = self
-            .0
-            .origin
-            .iter()
-            .find_map(|name| request.head.value(name));
-        request.origin = match origin.map(std::str::from_utf8) {
-            Some(Ok(origin)) => Some(ByteString::from(origin)),
-            Some(Err(_)) => return Err(HandshakeError::Origin),
-            None => None,
-        };
-        for name in request.head.list("sec-websocket-protocol") {
-            let name = std::str::from_utf8(name).map_err(|_| HandshakeError::Subprotocol)?;
-            if !name.bytes().all(is_token_byte) {
+        let head = &request.head;
+        let origin = self.0.origin.iter().find_map(|name| head.value(name));
+        request.origin = origin
+            .map(|origin| head.text(origin).ok_or(HandshakeError::Origin))
+            .transpose()?;
+        for name in head.list("sec-websocket-protocol") {
+            if !name.iter().copied().all(is_token_byte) {
                 return Err(HandshakeError::Subprotocol);
             }
-            request.subprotocols.push(ByteString::from(name));
+            request.subprotocols.extend(head.text(name));
         }
         Ok(request)
     }
@@ -141,6 +134,13 @@ impl Hybi {
 pub(super) fn compression<'a>(dialect: &Dialect, context: &'a Context) -> Option<&'a Compression> {
     let ours = context.compression.as_ref();
     ours.filter(|_| dialect.has_extensions())
+}
+
+/// Whether a field says this number, which has two digits at most (RFC 6455 §4.1).
+fn is_number(value: &[u8], number: u8) -> bool {
+    let digits = [number / 10, number % 10].map(|digit| b'0'.saturating_add(digit));
+    let written = digits.strip_prefix(b"0").unwrap_or(&digits);
+    value == written
 }
 
 /// RFC 6455 §4.2.1, item 5: base64 of 16 bytes. Clients of the drafts are less exact, in how
@@ -165,13 +165,15 @@ fn is_key(key: &[u8], dialect: &Dialect) -> bool {
 }
 
 /// RFC 6455 §4.2.2, item 5.4.
-fn accept_value(key: &[u8]) -> String {
-    STANDARD.encode(
-        Sha1::new()
-            .chain_update(key)
-            .chain_update(ACCEPT_GUID)
-            .finalize(),
-    )
+fn accept_value(key: &[u8]) -> [u8; 28] {
+    let hash = Sha1::new()
+        .chain_update(key)
+        .chain_update(ACCEPT_GUID)
+        .finalize();
+    let mut value = [0; 28];
+    // Twenty bytes are 28 characters, so it cannot fail.
+    let _ = STANDARD.encode_slice(hash, &mut value);
+    value
 }
 
 #[derive(Debug)]
@@ -310,7 +312,7 @@ fn check_answer(head: &Head, key: &str) -> Result<(), HandshakeError> {
         return Err(HandshakeError::Answer("Connection field"));
     }
     let accept = accept_value(key.as_bytes());
-    if head.value("sec-websocket-accept") != Some(accept.as_bytes()) {
+    if head.value("sec-websocket-accept") != Some(&accept[..]) {
         return Err(HandshakeError::Answer("Sec-WebSocket-Accept"));
     }
     Ok(())
