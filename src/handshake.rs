@@ -193,7 +193,8 @@ impl Way {
         let mut answer = BytesMut::new();
         loop {
             let codec = responder.respond(accept, &mut incoming, &mut answer)?;
-            transport.write_all_buf(&mut answer).await?;
+            transport.write_all(&answer).await?;
+            answer.clear();
             if let Some(codec) = codec {
                 return Ok((transport, codec, incoming));
             }

@@ -6,6 +6,7 @@ mod compression;
 mod connect;
 mod explain;
 mod import;
+mod log;
 mod protocols;
 mod replay;
 mod serve;
@@ -13,19 +14,17 @@ mod server;
 mod signals;
 mod values;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use clap::{Parser, Subcommand};
 
 /// One port that speaks every WebSocket protocol ever shipped.
 #[derive(Debug, Parser)]
 #[command(version, about, max_term_width = 100)]
 struct Cli {
     /// How log lines are written
-    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
-    log_format: LogFormat,
+    #[arg(long, global = true, value_enum, default_value_t = log::Format::Text, value_name = "FORMAT")]
+    log_format: log::Format,
     #[command(subcommand)]
     command: Command,
 }
@@ -40,12 +39,6 @@ enum Command {
     Import(import::Import),
     Protocols(protocols::Protocols),
     Replay(replay::Replay),
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
 }
 
 /// Exit codes, for scripts and service managers; clap itself exits with 2 for usage errors.
@@ -86,7 +79,10 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(_) | Command::Capture(_) => "info",
         _ => "warn",
     };
-    log_to_stderr(cli.log_format, default);
+    if let Err(error) = log::start(cli.log_format, default) {
+        eprintln!("polysock: the thread that logs cannot be started: {error}");
+        return Exit::Failed.into();
+    }
     let exit = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Capture(capture) => capture.run(),
@@ -97,18 +93,6 @@ pub(crate) fn run() -> ExitCode {
         Command::Protocols(protocols) => protocols.run(),
         Command::Replay(replay) => replay.run(),
     };
+    log::finish();
     exit.into()
-}
-
-fn log_to_stderr(format: LogFormat, default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal());
-    match format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
 }

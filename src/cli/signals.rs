@@ -6,7 +6,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 
-use super::Exit;
+use super::{Exit, log};
 
 /// SIGTERM and SIGINT.
 pub(super) struct Signals {
@@ -52,6 +52,7 @@ impl Signals {
                 cut = tokio::task::spawn_blocking(join) => cut.map_err(io::Error::other)?,
                 () = asked => {
                     warn!("asked twice: not waiting for connections to close");
+                    log::finish();
                     std::process::exit(75);
                 }
             }

@@ -63,7 +63,6 @@ impl Connection {
                 // What went wrong is for the receiver to say.
                 let _ = ready!(self.poll_drain(cx, HIGH_WATER - 1));
             }
-            let had_read = !self.link.incoming.is_empty();
             let stopped = self.lend_short(|message, answers| match answer(message, answers) {
                 Ok(()) if is_congested(answers.session) => ControlFlow::Break(Ok(())),
                 Ok(()) => ControlFlow::Continue(()),
@@ -73,9 +72,7 @@ impl Connection {
                 stopped?;
                 continue;
             }
-            // All that was there were short messages: nothing is left to take.
-            let is_done = had_read && self.link.incoming.is_empty();
-            if !is_done && let Some(message) = self.take(Session::receive) {
+            if let Some(message) = self.take(Session::receive) {
                 let session = &mut self.session;
                 answer(message.into(), &mut Answers { session })?;
             } else if let Some(ended) = ready!(self.poll_more(cx)) {
@@ -113,6 +110,9 @@ impl Connection {
             }
         };
         incoming.advance(taken);
+        if taken > 0 && incoming.is_empty() {
+            self.has_unread = false;
+        }
         stopped
     }
 

@@ -48,6 +48,8 @@ pub struct Connection {
     info: Box<Info>,
     closer: Arc<Closer>,
     timer: Option<ArmedTimer>,
+    /// Whether something may be left to take of what has been read.
+    has_unread: bool,
     /// Whether the closer's request has been heeded.
     has_heeded: bool,
     /// The task that the closer wakes, also on behalf of the timer.
@@ -87,6 +89,7 @@ impl Connection {
             info: Box::new(info),
             closer,
             timer: None,
+            has_unread: true,
             has_heeded: false,
             waker: None,
             failure: None,
@@ -180,10 +183,15 @@ impl Connection {
     /// Takes what has been read already.
     #[inline]
     fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
-        receive(&mut self.session, &mut self.link.incoming).unwrap_or_else(|error| {
+        if !self.has_unread {
+            return None;
+        }
+        let taken = receive(&mut self.session, &mut self.link.incoming).unwrap_or_else(|error| {
             self.fail(error);
             None
-        })
+        });
+        self.has_unread = taken.is_some();
+        taken
     }
 
     /// Writes out what waits, and reads more; ready when there may be something to take, or with
@@ -210,7 +218,7 @@ impl Connection {
         ready!(self.link.poll_turn(cx));
         match self.link.poll_read(cx) {
             Poll::Ready(Ok(0)) => self.end_of_stream(),
-            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Ok(_)) => self.has_unread = true,
             Poll::Ready(Err(error)) => self.abort(error),
             Poll::Pending => ready!(self.poll_wait(cx)),
         }

@@ -1,0 +1,158 @@
+//! Log lines on their way to standard error.
+//!
+//! They gather here, and a thread of its own writes them: no connection waits for a slow terminal
+//! or pipe, or pays for a system call with each line.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use tracing_subscriber::EnvFilter;
+
+/// How many bytes may wait while standard error takes none; lines beyond are lost, and counted.
+const ROOM: usize = 1 << 20;
+
+/// How long lines gather after some have been written.
+const PAUSE: Duration = Duration::from_millis(10);
+
+static LOG: Log = Log::new();
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+/// Starts to log what `RUST_LOG` selects, or else this level.
+///
+/// # Errors
+///
+/// The thread cannot be started.
+pub(super) fn start(format: Format, level: &str) -> io::Result<()> {
+    thread::Builder::new().name("log".into()).spawn(|| {
+        loop {
+            LOG.wait();
+            LOG.write_out(io::stderr().lock());
+            thread::sleep(PAUSE);
+        }
+    })?;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| &LOG)
+        .with_target(false)
+        .with_ansi(io::stderr().is_terminal());
+    match format {
+        Format::Text => builder.init(),
+        Format::Json => builder.json().flatten_event(true).init(),
+    }
+    Ok(())
+}
+
+/// Writes what still waits, for the end of the process.
+pub(super) fn finish() {
+    LOG.write_out(io::stderr().lock());
+}
+
+struct Log {
+    waiting: Mutex<Waiting>,
+    came: Condvar,
+}
+
+struct Waiting {
+    lines: Vec<u8>,
+    lost: u64,
+    /// Whether the thread is to be told of the next line.
+    is_awaited: bool,
+}
+
+impl Log {
+    const fn new() -> Self {
+        let waiting = Waiting {
+            lines: Vec::new(),
+            lost: 0,
+            is_awaited: false,
+        };
+        Self {
+            waiting: Mutex::new(waiting),
+            came: Condvar::new(),
+        }
+    }
+
+    /// Waits for a line.
+    fn wait(&self) {
+        let mut waiting = self.lock();
+        while waiting.lines.is_empty() {
+            waiting.is_awaited = true;
+            let woken = self.came.wait(waiting);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Writes all that waits. The output is taken first, so that lines stay in order.
+    fn write_out(&self, mut output: impl Write) {
+        let mut waiting = self.lock();
+        let lines = std::mem::take(&mut waiting.lines);
+        let lost = std::mem::take(&mut waiting.lost);
+        drop(waiting);
+        // Nobody is left to whom an error could be told.
+        let _ = output.write_all(&lines);
+        if lost > 0 {
+            let _ = writeln!(
+                output,
+                "{lost} log lines are lost: what reads them is too slow"
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a line at a time, as its subscriber hands them over.
+impl Write for &Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.lock();
+        if waiting.lines.len() + line.len() > ROOM {
+            waiting.lost += 1;
+        } else {
+            waiting.lines.extend_from_slice(line);
+        }
+        if std::mem::take(&mut waiting.is_awaited) {
+            self.came.notify_one();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_reads_is_bounded_and_counted() {
+        let log = Log::new();
+        let line = [b'x'; 1000];
+        for _ in 0..2000 {
+            (&log).write_all(&line).unwrap();
+        }
+        let mut output = Vec::new();
+        log.write_out(&mut output);
+        let kept = ROOM / line.len();
+        let lost = format!(
+            "{} log lines are lost: what reads them is too slow\n",
+            2000 - kept
+        );
+        assert_eq!(output, [line.repeat(kept), lost.into()].concat());
+        output.clear();
+        log.write_out(&mut output);
+        assert_eq!(output, b"");
+    }
+}
