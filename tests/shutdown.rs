@@ -11,8 +11,10 @@ mod support {
     pub(crate) mod server;
 }
 
-use std::io::ErrorKind;
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::client::{
@@ -334,4 +336,39 @@ fn tells_a_client_whose_upstream_never_reads() {
     let log = assert_exit(server, 75);
     assert!(log.contains("code=1001 by=\"server\""), "{log}");
     drop(upstream);
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_nothing_up() {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_polysock"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--app", "echo"])
+        .env_remove("RUST_LOG")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(server.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    let (_, address) = line.trim_end().split_once("listening on ").unwrap();
+    let address = address.parse().unwrap();
+    // Some 500 KiB of log, where a pipe takes 64.
+    let long = format!("User-Agent: {}\r\n", "x".repeat(7000));
+    for _ in 0..40 {
+        let mut client = Client::connect(address);
+        client.send(with(RFC6455, &long));
+        client.head();
+        client.send(frame(0x81, "Hello"));
+        client.expect(b"\x81\x05Hello");
+    }
+    let pid = server.id().to_string();
+    let killed = Command::new("kill").args(["-s", "TERM", &pid]).status();
+    assert!(killed.unwrap().success());
+    let deadline = Instant::now() + PATIENCE;
+    while server.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            server.kill().unwrap();
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(server.wait().unwrap().code(), Some(0));
 }

@@ -17,6 +17,9 @@ const ROOM: usize = 1 << 20;
 /// How long lines gather after some have been written.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// How long the end of the process waits for what reads the last lines.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 static LOG: Log = Log::new();
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -33,8 +36,7 @@ pub(super) enum Format {
 pub(super) fn start(format: Format, level: &str) -> io::Result<()> {
     thread::Builder::new().name("log".into()).spawn(|| {
         loop {
-            LOG.wait();
-            LOG.write_out(io::stderr().lock());
+            LOG.write_next(io::stderr());
             thread::sleep(PAUSE);
         }
     })?;
@@ -51,14 +53,16 @@ pub(super) fn start(format: Format, level: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes what still waits, for the end of the process.
+/// Waits until all is written, before the process ends.
 pub(super) fn finish() {
-    LOG.write_out(io::stderr().lock());
+    let is_left = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
+    let _ = LOG.done.wait_timeout_while(LOG.lock(), GOODBYE, is_left);
 }
 
 struct Log {
     waiting: Mutex<Waiting>,
     came: Condvar,
+    done: Condvar,
 }
 
 struct Waiting {
@@ -66,6 +70,7 @@ struct Waiting {
     lost: u64,
     /// Whether the thread is to be told of the next line.
     is_awaited: bool,
+    is_writing: bool,
 }
 
 impl Log {
@@ -74,28 +79,26 @@ impl Log {
             lines: Vec::new(),
             lost: 0,
             is_awaited: false,
+            is_writing: false,
         };
         Self {
             waiting: Mutex::new(waiting),
             came: Condvar::new(),
+            done: Condvar::new(),
         }
     }
 
-    /// Waits for a line.
-    fn wait(&self) {
+    /// Waits for lines and writes all that are there.
+    fn write_next(&self, mut output: impl Write) {
         let mut waiting = self.lock();
         while waiting.lines.is_empty() {
             waiting.is_awaited = true;
             let woken = self.came.wait(waiting);
             waiting = woken.unwrap_or_else(PoisonError::into_inner);
         }
-    }
-
-    /// Writes all that waits. The output is taken first, so that lines stay in order.
-    fn write_out(&self, mut output: impl Write) {
-        let mut waiting = self.lock();
         let lines = std::mem::take(&mut waiting.lines);
         let lost = std::mem::take(&mut waiting.lost);
+        waiting.is_writing = true;
         drop(waiting);
         // Nobody is left to whom an error could be told.
         let _ = output.write_all(&lines);
@@ -105,6 +108,8 @@ impl Log {
                 "{lost} log lines are lost: what reads them is too slow"
             );
         }
+        self.lock().is_writing = false;
+        self.done.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -144,7 +149,7 @@ mod tests {
             (&log).write_all(&line).unwrap();
         }
         let mut output = Vec::new();
-        log.write_out(&mut output);
+        log.write_next(&mut output);
         let kept = ROOM / line.len();
         let lost = format!(
             "{} log lines are lost: what reads them is too slow\n",
@@ -152,7 +157,8 @@ mod tests {
         );
         assert_eq!(output, [line.repeat(kept), lost.into()].concat());
         output.clear();
-        log.write_out(&mut output);
-        assert_eq!(output, b"");
+        (&log).write_all(b"next").unwrap();
+        log.write_next(&mut output);
+        assert_eq!(output, b"next");
     }
 }
