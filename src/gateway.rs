@@ -40,8 +40,8 @@ struct Shared {
     pages: Arc<Pages>,
 }
 
-/// What the connections of a listener have in common. Clones are the same.
-#[derive(Clone, Default)]
+/// What the connections of a listener have in common.
+#[derive(Default)]
 struct Serving {
     tasks: TaskTracker,
     /// Closes them one by one.
@@ -112,9 +112,9 @@ impl Gateway {
             peer: None,
             port: None,
         };
-        let serving = Serving::default();
+        let serving = Arc::new(Serving::default());
         let shared = Arc::clone(&self.shared);
-        if let Some(answering) = shared.open(accepted, serving.clone()).await {
+        if let Some(answering) = shared.open(accepted, Arc::clone(&serving)).await {
             log_end(None, answering.await);
         }
         serving.tasks.close();
@@ -131,7 +131,7 @@ impl Gateway {
         shutdown: impl Future<Output = ()>,
         deadline: Duration,
     ) -> Drained {
-        let serving = Serving::default();
+        let serving = Arc::new(Serving::default());
         let port = listener.local_addr().ok().map(|address| address.port());
         tokio::pin!(shutdown);
         loop {
@@ -146,7 +146,7 @@ impl Gateway {
                 port,
             };
             // Boxed: what only the opening needs is no part of an idle connection.
-            let opening = Box::pin(Arc::clone(&self.shared).open(accepted, serving.clone()));
+            let opening = Box::pin(Arc::clone(&self.shared).open(accepted, Arc::clone(&serving)));
             serving.tasks.spawn(async move {
                 if let Some(answering) = opening.await {
                     log_end(Some(peer), answering.await);
@@ -158,7 +158,7 @@ impl Gateway {
             tasks,
             closers,
             stopping,
-        } = serving;
+        } = &*serving;
         stopping.cancel();
         closers.trigger(CloseCode::GOING_AWAY);
         tasks.close();
@@ -186,7 +186,11 @@ impl fmt::Debug for Gateway {
 impl Shared {
     /// Goes through the opening handshake that comes in on a connection, be it behind ordinary
     /// requests; what is left to do is to answer it.
-    async fn open(self: Arc<Self>, mut accepted: Accepted, serving: Serving) -> Option<Answering> {
+    async fn open(
+        self: Arc<Self>,
+        mut accepted: Accepted,
+        serving: Arc<Serving>,
+    ) -> Option<Answering> {
         let (peer, port) = (accepted.peer, accepted.port);
         loop {
             let sniffed = tokio::select! {
