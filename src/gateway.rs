@@ -246,9 +246,12 @@ impl Shared {
     }
 
     /// Has the application answer a handshake, and whatever it does afterwards.
-    fn answer(&self, handshake: Handshake) -> Answering {
+    fn answer(&self, mut handshake: Handshake) -> Answering {
         let origin = handshake.request().origin.as_deref();
         if self.settings.origins.allow(origin) {
+            if !self.settings.subprotocols.is_empty() {
+                handshake.keep_subprotocols(&self.settings.subprotocols);
+            }
             return self.application.serve(handshake);
         }
         let rejection = Origins::rejection();

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{
     Accept, Codec, Rejection, Request, Responder, Role, SessionConfig, StreamResponder, WriteBuf,
@@ -93,7 +94,15 @@ impl Handshake {
         closer.map(Arc::clone).unwrap_or_default()
     }
 
-    /// Accepts, and completes the handshake.
+    /// Keeps of the subprotocols that were offered those of a list, in its order.
+    pub(crate) fn keep_subprotocols(&mut self, listed: &[ByteString]) {
+        let offered = &mut self.request.subprotocols;
+        let kept = listed.iter().filter(|name| offered.contains(name));
+        *offered = kept.cloned().collect();
+    }
+
+    /// Accepts, and completes the handshake. A subprotocol that was not offered is left out of the
+    /// answer (RFC 6455 §4.2.2): [`Connection::subprotocol`] says what is agreed on.
     ///
     /// # Errors
     ///
@@ -106,7 +115,7 @@ impl Handshake {
     // Boxed, so that what only the handshake needs is not part of every connection's task.
     pub fn accept(
         mut self,
-        accept: Accept,
+        mut accept: Accept,
     ) -> BoxFuture<'static, Result<Connection, ConnectionError>> {
         Box::pin(async move {
             let Some(pending) = self.pending.take() else {
@@ -119,6 +128,8 @@ impl Handshake {
                 peer,
                 closer,
             } = *pending;
+            let offered = &self.request.subprotocols;
+            accept.subprotocol = accept.subprotocol.filter(|name| offered.contains(name));
             let (transport, codec, incoming) = timeout_at(deadline, way.accept(&accept, &closer))
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;

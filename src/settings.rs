@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytestring::ByteString;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
     Compression, Context, DEFAULT, Limits, Protocol, Rejection, SessionConfig, find,
@@ -14,6 +15,10 @@ pub struct Settings {
     pub protocols: Vec<&'static dyn Protocol>,
     /// From which pages connections are accepted.
     pub origins: Origins,
+    /// The subprotocols that are spoken, in order of preference: of what a client offers, an
+    /// application sees these, in this order. It may accept a client that offers none of them, and
+    /// then names none (RFC 6455 §4.2.2). Empty, the default: whatever clients offer, in their order.
+    pub subprotocols: Vec<ByteString>,
     /// What a request head may take.
     pub head: HeadLimits,
     /// What frames and messages may take.
@@ -44,6 +49,7 @@ impl Default for Settings {
         Self {
             protocols: DEFAULT.iter().filter_map(|name| find(name)).collect(),
             origins: Origins::Any,
+            subprotocols: Vec::new(),
             head: HeadLimits::default(),
             limits: Limits::default(),
             compression: Some(Compression::default()),

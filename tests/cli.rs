@@ -72,6 +72,17 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
             &["'0s' for '--ping-interval", "write `none` for no limit"],
         ),
         (
+            &["serve", "--subprotocol", "v1,v 2"],
+            &[
+                "'v 2' for '--subprotocol",
+                "write a token, of letters, digits",
+            ],
+        ),
+        (
+            &["serve", "--subprotocol", "v1,"],
+            &["'--subprotocol", "write a token, of letters, digits"],
+        ),
+        (
             &["serve", "--app", "echo", "tcp://127.0.0.1:1"],
             &["'--app <APP>' cannot be used with '[UPSTREAM]'"],
         ),

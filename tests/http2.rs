@@ -159,7 +159,8 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
         let (mut socket, fields) = peer
             .websocket_with(&[
                 ("origin", "http://a.example"),
-                ("sec-websocket-protocol", "a, b"),
+                ("sec-websocket-protocol", "a"),
+                ("sec-websocket-protocol", "b"),
                 ("cookie", "a=1"),
                 ("cookie", "b=2"),
             ])

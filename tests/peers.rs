@@ -297,6 +297,26 @@ fn chromium_is_given_its_subprotocol_over_rfc6455() {
 }
 
 #[test]
+fn clients_are_given_what_the_gateway_prefers_of_what_they_offer() {
+    let arguments = ["--app", "echo", "--protocols", "all", "--origin", "*"];
+    let list = ["--subprotocol", "sample,other"];
+    let server = Server::polysock(&[&arguments[..], &list].concat());
+    let port = server.address.port().to_string();
+    for (peer, version, offer) in [
+        ("perl", "hixie-75", "sample"),
+        // QtWebKit wants its list back as it was.
+        ("phantomjs", "1.9.8", "other,sample"),
+        ("websocket-npm", "hybi-10", "sample"),
+        ("h2", "current", "sample"),
+        ("undici", "7", "other,sample"),
+        ("chromium", "binary", "third,other,sample"),
+    ] {
+        Peer::start(&[peer, "127.0.0.1", &port, "/echo", offer, version]).passes();
+    }
+    server.stop();
+}
+
+#[test]
 fn every_client_echoes_at_the_same_time() {
     let server = echo_server();
     let port = server.address.port().to_string();

@@ -157,7 +157,8 @@ pub struct Request {
     pub target: ByteString,
     /// The origin of the page; browsers always send one.
     pub origin: Option<ByteString>,
-    /// The subprotocols that were offered, in order of preference.
+    /// The subprotocols that were offered, in order of preference: the client's, on all the lines of
+    /// its list (RFC 6455 §11.3.4), unless a gateway was told its own.
     pub subprotocols: Vec<ByteString>,
     /// The whole head, for cookies, user agent and the like.
     pub head: Head,
@@ -182,8 +183,8 @@ impl Request {
 /// How a request is accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Accept {
-    /// The subprotocol, one of those offered. `base64` also turns on its encoding: every message
-    /// is then binary and travels as base64 text, the convention of websockify.
+    /// The subprotocol, one of those offered (RFC 6455 §4.2.2). `base64` also turns on its encoding:
+    /// every message is then binary and travels as base64 text, the convention of websockify.
     pub subprotocol: Option<ByteString>,
     /// How binary messages travel where the protocol has none.
     pub binary_over_text: BinaryOverText,

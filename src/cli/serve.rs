@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
@@ -45,6 +46,12 @@ pub(super) struct Serve {
     /// none. Repeatable. Without it every origin is let in
     #[arg(long, value_name = "ORIGIN")]
     origin: Vec<String>,
+
+    /// A subprotocol to speak, the preferred first: clients that offer one of them are answered with
+    /// it, and a ws:// upstream is offered no other. Repeatable, or names with commas. Without it
+    /// the client's preference counts
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = values::subprotocol)]
+    subprotocol: Vec<ByteString>,
 
     /// How binary messages travel to clients whose protocol has none: as base64 text, or not at
     /// all, which closes the connection
@@ -211,6 +218,7 @@ impl Serve {
         Settings {
             protocols: self.protocols.0.clone(),
             origins: values::origins(&self.origin),
+            subprotocols: self.subprotocol.clone(),
             limits: self.limits(max_message),
             compression: self.compression.downstream(),
             handshake_timeout: self.handshake_timeout,

@@ -4,7 +4,9 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use bytestring::ByteString;
 use polysock::Origins;
+use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT, PROTOCOLS, Protocol, find};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
@@ -96,6 +98,15 @@ pub(super) struct ProtocolList(pub(super) Vec<&'static dyn Protocol>);
 /// As [`protocols`], for clap.
 pub(super) fn protocol_list(text: &str) -> Result<ProtocolList, String> {
     protocols(text).map(ProtocolList)
+}
+
+/// The name of a subprotocol.
+pub(super) fn subprotocol(text: &str) -> Result<ByteString, String> {
+    if is_token(text) {
+        Ok(text.into())
+    } else {
+        Err("write a token, of letters, digits and !#$%&'*+-.^_`|~".into())
+    }
 }
 
 /// The origins to let in: any where none is listed, or `*` is.

@@ -150,22 +150,14 @@ fn raw(transport: Carrier, settings: &UpstreamSettings) -> Connection {
     )
 }
 
-/// What a client of a byte stream is answered with: `binary`, the convention of websockify, or
-/// `base64` where the client knows nothing better, or whatever it asked for first.
+/// What a client of a byte stream is answered with: the first of what it offers, but `base64`, the
+/// convention of websockify, where its protocol has no binary messages.
 fn bytes_subprotocol(request: &Request) -> Option<ByteString> {
     let text_only = polysock_protocols::find(request.protocol)
         .is_some_and(|protocol| !protocol.capabilities().binary);
-    let preferred = if text_only {
-        ["base64", "binary"]
-    } else {
-        ["binary", "base64"]
-    };
-    let offered = |name: &&str| {
-        request
-            .subprotocols
-            .iter()
-            .find(|offered| *offered == *name)
-    };
-    let chosen = preferred.iter().find_map(offered);
-    chosen.or(request.subprotocols.first()).cloned()
+    let offered = &request.subprotocols;
+    let base64 = offered
+        .iter()
+        .find(|name| text_only && &***name == "base64");
+    base64.or(offered.first()).cloned()
 }

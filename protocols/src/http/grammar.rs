@@ -83,6 +83,11 @@ fn line_end(input: &[u8]) -> IResult<&[u8], &[u8]> {
     recognize((opt(char('\r')), char('\n'))).parse(input)
 }
 
+/// Whether this is a token (RFC 9110 §5.6.2), as the name of a subprotocol is (RFC 6455 §4.1).
+pub fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
 /// RFC 9110 §5.6.2: the characters of a token.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || memchr(byte, b"!#$%&'*+-.^_`|~").is_some()

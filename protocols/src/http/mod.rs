@@ -14,6 +14,7 @@ use bytestring::ByteString;
 use memchr::memchr_iter;
 use nom::Offset;
 
+pub use self::grammar::is_token;
 use self::grammar::{breach, field, start_line};
 pub(crate) use self::grammar::{is_host, is_token_byte};
 pub use self::writer::HeadWriter;

@@ -14,7 +14,7 @@ use crate::compression::Compression;
 use crate::error::{HandshakeError, Malformed};
 use crate::extension::{self, Agreed};
 use crate::hixie::{self, KeyHandshake};
-use crate::http::{Head, HeadScanner, HeadWriter, is_token_byte};
+use crate::http::{Head, HeadScanner, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
     Accept, Capabilities, Codec, Context, Dial, Dialer, Dialled, Match, Opening, Protocol, Request,
     Responder, Response, Role, StreamProtocol,
@@ -90,8 +90,7 @@ impl Protocol for Hybi {
     }
 
     fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
-        let token = |name: &ByteString| !name.is_empty() && name.bytes().all(is_token_byte);
-        if !dial.subprotocols.iter().all(token) {
+        if !dial.subprotocols.iter().all(|name| is_token(name)) {
             return Err(HandshakeError::Dial("a subprotocol that is not a token"));
         }
         if let Announced::Draft(draft) = self.0.announced {

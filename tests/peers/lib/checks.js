@@ -6,6 +6,8 @@
 // where the client or its protocol has none, and codes, subprotocols and cleanness where it does not tell.
 //
 // `done(why, summary)` is called once; `why` is empty when all is well.
+//
+// `subprotocol` is what is offered and wanted. Browsers offer all of a list with commas, and want the last of it.
 
 exports.echo = function (connect, subprotocol, done) {
   var repeat = function (text, times) { return new Array(times + 1).join(text); };
@@ -35,7 +37,8 @@ exports.echo = function (connect, subprotocol, done) {
 
   peer = connect({
     open: function (chosen) {
-      if (chosen !== undefined && chosen !== (subprotocol || '')) return finish('subprotocol "' + chosen + '", not "' + (subprotocol || '') + '"');
+      var wanted = (subprotocol || '').split(',').pop();
+      if (chosen !== undefined && chosen !== wanted) return finish('subprotocol "' + chosen + '", not "' + wanted + '"');
       for (var i = 0; i < texts.length; i++) peer.text(texts[i]);
       if (peer.binary) binaries = [bytes(3), bytes(0), bytes(126), bytes(70000)];
       for (i = 0; i < binaries.length; i++) peer.binary(binaries[i]);
@@ -104,7 +107,8 @@ exports.chat = function (connect, text, count, log, done) {
 // The API of browsers; undici has it too.
 exports.browser = function (WebSocket, url, subprotocol, binary) {
   return function (on) {
-    var socket = subprotocol ? new WebSocket(url, subprotocol) : new WebSocket(url);
+    var offered = subprotocol.indexOf(',') < 0 ? subprotocol : subprotocol.split(',');
+    var socket = subprotocol ? new WebSocket(url, offered) : new WebSocket(url);
     socket.binaryType = 'arraybuffer';
     socket.onopen = function () { on.open(socket.protocol); };
     socket.onmessage = function (event) {

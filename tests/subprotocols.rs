@@ -1,0 +1,248 @@
+//! Subprotocols: which one a client is answered with, in every protocol.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod library;
+    pub(crate) mod server;
+}
+
+use futures_util::{SinkExt, StreamExt};
+use polysock::protocols::{Dial, PROTOCOLS};
+use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
+use polysock::{Accept, BoxError, Gateway, Handshake, Message, Pages, Settings};
+
+use crate::support::client::{HIXIE_75, HIXIE_76, HIXIE_76_BODY, versioned, with};
+use crate::support::library;
+use crate::support::server::Server;
+
+/// How a protocol spells the offer of subprotocols, and whether the answer repeats it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// One string, which WebKit wants back as it was, also where it is a list (draft-hixie-76,
+    /// "Sec-WebSocket-Protocol").
+    Verbatim,
+    /// A list with spaces (draft 01 §1.6).
+    Spaces,
+    /// A list with commas, on any number of lines (RFC 6455 §11.3.4).
+    Commas,
+}
+
+/// The protocol, the value of its version field, and its spelling.
+const CLIENTS: [(&str, &str, Spelling); 11] = [
+    ("hixie-75", "", Spelling::Verbatim),
+    ("hixie-76", "", Spelling::Verbatim),
+    ("hybi-01", "1", Spelling::Spaces),
+    ("hybi-02", "2", Spelling::Spaces),
+    ("hybi-03", "3", Spelling::Spaces),
+    ("hybi-04", "4", Spelling::Commas),
+    ("hybi-05", "5", Spelling::Commas),
+    ("hybi-06", "6", Spelling::Commas),
+    ("hybi-07", "7", Spelling::Commas),
+    ("hybi-10", "8", Spelling::Commas),
+    ("rfc6455", "13", Spelling::Commas),
+];
+
+/// What the server answers a client of this protocol whose offer has these lines.
+fn answer(server: &Server, protocol: &str, version: &str, lines: &[&str]) -> Option<String> {
+    let name = if protocol == "hixie-75" {
+        "WebSocket-Protocol"
+    } else {
+        "Sec-WebSocket-Protocol"
+    };
+    let fields: String = lines
+        .iter()
+        .map(|line| format!("{name}: {line}\r\n"))
+        .collect();
+    let request = match protocol {
+        "hixie-75" => with(HIXIE_75, &fields).into_bytes(),
+        "hixie-76" => [with(HIXIE_76, &fields).as_bytes(), HIXIE_76_BODY].concat(),
+        "hybi-01" | "hybi-02" | "hybi-03" => {
+            let fields = format!("Sec-WebSocket-Draft: {version}\r\n{fields}");
+            [with(HIXIE_76, &fields).as_bytes(), HIXIE_76_BODY].concat()
+        }
+        _ => versioned(version, &fields).into_bytes(),
+    };
+    let (_client, head) = server.ask(request);
+    assert!(head.starts_with("HTTP/1.1 101 "), "{protocol}: {head}");
+    let values: Vec<_> = head
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .filter(|(field, _)| field.to_ascii_lowercase().ends_with("websocket-protocol"))
+        .collect();
+    assert!(values.iter().all(|(field, _)| *field == name), "{head}");
+    assert!(values.len() <= 1, "{protocol}: {head}");
+    values.first().map(|(_, value)| (*value).to_owned())
+}
+
+#[test]
+fn a_gateway_answers_with_what_it_prefers_of_what_was_offered() {
+    let list = ["--subprotocol", "v3,v2", "--subprotocol", "v1"];
+    let server = Server::echo(&list);
+    for (protocol, version, spelling) in CLIENTS {
+        let answer = |lines: &[&str]| answer(&server, protocol, version, lines);
+        for (lines, expected) in [
+            (&["v1"][..], Some("v1")),
+            (&["other"], None),
+            // Names are compared with regard to case.
+            (&["V1"], None),
+            (&[], None),
+        ] {
+            assert_eq!(answer(lines).as_deref(), expected, "{protocol}: {lines:?}");
+        }
+        let rows: &[(&[&str], &str)] = match spelling {
+            Spelling::Verbatim => &[(&["v1, other, v2"], "v1, other, v2")],
+            Spelling::Spaces => &[(&["v1 other v2"], "v2")],
+            Spelling::Commas => &[
+                (&["v1, other,v2"], "v2"),
+                (&["v1", "other", "v2"], "v2"),
+                (&["v1,other", "v2, v3"], "v3"),
+            ],
+        };
+        for (lines, expected) in rows {
+            assert_eq!(
+                answer(lines).as_deref(),
+                Some(*expected),
+                "{protocol}: {lines:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn without_a_list_the_clients_preference_counts() {
+    let server = Server::echo(&[]);
+    for (protocol, version, spelling) in CLIENTS {
+        let (lines, expected): (&[&str], _) = match spelling {
+            Spelling::Verbatim => (&["b, a"], "b, a"),
+            Spelling::Spaces => (&["b a"], "b"),
+            Spelling::Commas => (&["b", "a"], "b"),
+        };
+        let chosen = answer(&server, protocol, version, lines);
+        assert_eq!(chosen.as_deref(), Some(expected), "{protocol}");
+        assert_eq!(answer(&server, protocol, version, &[]), None, "{protocol}");
+    }
+}
+
+#[test]
+fn a_byte_stream_is_carried_in_base64_for_those_that_need_it() {
+    // The upstream only has to take the connection.
+    let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("tcp://{}", upstream.local_addr().unwrap());
+    let all = ["--protocols", "all", &url];
+    let ours = [&all[..], &["--subprotocol", "mqtt,base64,binary"]].concat();
+    for (arguments, protocol, version, offer, expected) in [
+        (&all[..], "hixie-75", "", "binary, base64", Some("base64")),
+        (&all, "hixie-76", "", "binary, base64", Some("base64")),
+        (&all, "hixie-76", "", "binary", Some("binary")),
+        (&all, "hybi-10", "8", "binary, base64", Some("binary")),
+        (&all, "rfc6455", "13", "base64", Some("base64")),
+        (&all, "rfc6455", "13", "other, binary", Some("other")),
+        (&ours, "hixie-76", "", "mqtt, base64", Some("base64")),
+        (&ours, "rfc6455", "13", "base64, mqtt", Some("mqtt")),
+        (&ours, "rfc6455", "13", "binary, other", Some("binary")),
+        (&ours, "rfc6455", "13", "other", None),
+    ] {
+        let server = Server::start(arguments);
+        let chosen = answer(&server, protocol, version, &[offer]);
+        assert_eq!(chosen.as_deref(), expected, "{protocol}: {offer}");
+    }
+}
+
+/// Names what it was offered.
+async fn tell(handshake: Handshake) -> Result<(), BoxError> {
+    let request = handshake.request();
+    let offered = request.subprotocols.join(" ");
+    let accept = Accept {
+        subprotocol: request.subprotocols.last().cloned(),
+        ..Accept::default()
+    };
+    let mut connection = handshake.accept(accept).await?;
+    connection.send(Message::text(offered)).await?;
+    Ok(connection.close(None).await?)
+}
+
+/// Accepts with a subprotocol that clients may not have offered.
+async fn insist(handshake: Handshake) -> Result<(), BoxError> {
+    let accept = Accept {
+        subprotocol: Some("base64".into()),
+        ..Accept::default()
+    };
+    let mut connection = handshake.accept(accept).await?;
+    let agreed = connection.subprotocol().map(ToString::to_string);
+    let told = agreed.unwrap_or_else(|| "none".into());
+    connection.send(Message::text(told)).await?;
+    Ok(connection.close(None).await?)
+}
+
+/// A client's agreed subprotocol and the message it is sent.
+async fn dial(
+    protocol: &str,
+    address: std::net::SocketAddr,
+    offered: &[&str],
+) -> (Option<String>, Message) {
+    let address = address.to_string();
+    let upstream =
+        WebSocketUpstream::parse(protocol, &address, UpstreamSettings::default()).unwrap();
+    let dial = Dial {
+        subprotocols: offered.iter().map(|name| (*name).into()).collect(),
+        ..Dial::default()
+    };
+    let mut client = upstream.dial(dial).await.unwrap();
+    let agreed = client.subprotocol().map(ToString::to_string);
+    (agreed, client.next().await.unwrap().unwrap())
+}
+
+fn gateway(application: impl polysock::Application, subprotocols: &[&str]) -> std::net::SocketAddr {
+    let settings = Settings {
+        protocols: PROTOCOLS.to_vec(),
+        subprotocols: subprotocols.iter().map(|name| (*name).into()).collect(),
+        ..Settings::default()
+    };
+    library::serve(Gateway::with_settings(
+        application,
+        settings,
+        Pages::default(),
+    ))
+}
+
+#[tokio::test]
+async fn an_upstream_chooses_from_what_the_gateway_leaves_of_the_offer() {
+    let server = gateway(tell, &[]);
+    for (scheme, told, agreed) in [
+        ("ws", "v2 v1", "v1"),
+        ("ws+hybi03", "v2 v1", "v1"),
+        // Which can be offered one only.
+        ("ws+hixie76", "v2", "v2"),
+    ] {
+        let url = format!("{scheme}://{server}");
+        let relay = Server::start(&["--protocols", "all", "--subprotocol", "v2,v1", &url]);
+        let offered = ["v1", "other", "v2"];
+        let (chosen, message) = dial("rfc6455", relay.address, &offered).await;
+        assert_eq!(chosen.as_deref(), Some(agreed), "{scheme}");
+        assert_eq!(message.as_text(), Some(told), "{scheme}");
+        let (chosen, message) = dial("rfc6455", relay.address, &["other"]).await;
+        assert_eq!(chosen, None, "{scheme}");
+        assert_eq!(message.as_text(), Some(""), "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn an_application_sees_and_names_only_what_was_offered() {
+    let narrow = gateway(tell, &["v2", "v1"]);
+    let (chosen, message) = dial("rfc6455", narrow, &["v1", "other", "v2"]).await;
+    assert_eq!(chosen.as_deref(), Some("v1"));
+    assert_eq!(message.as_text(), Some("v2 v1"));
+
+    let insisting = gateway(insist, &[]);
+    for protocol in PROTOCOLS {
+        let name = protocol.name();
+        // A message in base64 would not be this text.
+        let (chosen, message) = dial(name, insisting, &[]).await;
+        assert_eq!(chosen, None, "{name}");
+        assert_eq!(message.as_text(), Some("none"), "{name}");
+        let (chosen, message) = dial(name, insisting, &["base64"]).await;
+        assert_eq!(chosen.as_deref(), Some("base64"), "{name}");
+        assert_eq!(message.as_bytes(), b"base64", "{name}");
+    }
+}
