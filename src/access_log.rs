@@ -68,6 +68,7 @@ impl AccessLog {
                 Some(Side::Local) => "server",
                 Some(Side::Peer) | None => "client",
             },
+            clean = closed.is_some_and(|closed| closed.clean),
             "close"
         );
     }

@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
+use futures_util::future::{Either, select};
 use polysock_protocols::WriteBuf;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, split};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -122,22 +123,36 @@ pub(crate) fn linger(mut transport: Carrier, last_words: WriteBuf, hang_up: Hang
 }
 
 async fn end(transport: &mut Carrier, mut last_words: WriteBuf, hang_up: HangUp) -> io::Result<()> {
-    while !last_words.is_empty() {
-        timeout(LINGER, transport.write_buf(&mut last_words)).await??;
-    }
-    if hang_up == HangUp::First {
-        transport.shutdown().await?;
-    }
-    // A peer that goes on sending is not listened to for ever.
-    let mut rest = BytesMut::new();
-    timeout(LINGER, async {
+    let (mut reader, mut writer) = split(transport);
+    let speak = async {
+        while !last_words.is_empty() {
+            timeout(LINGER, writer.write_buf(&mut last_words)).await??;
+        }
+        match hang_up {
+            HangUp::First => writer.shutdown().await,
+            HangUp::Second => Ok(()),
+        }
+    };
+    let drain = async {
+        let mut rest = BytesMut::new();
         loop {
             rest.clear();
             rest.reserve(1024);
-            if transport.read_buf(&mut rest).await? == 0 {
+            if reader.read_buf(&mut rest).await? == 0 {
                 return Ok(());
             }
         }
-    })
-    .await?
+    };
+    // At once: a peer that reads only when it has sent all it has would wait for us, as we for it.
+    match select(pin!(speak), pin!(drain)).await {
+        Either::Left((spoken, drain)) => {
+            spoken?;
+            // A peer that goes on sending is not listened to for ever.
+            timeout(LINGER, drain).await?
+        }
+        Either::Right((drained, speak)) => {
+            drained?;
+            speak.await
+        }
+    }
 }

@@ -171,15 +171,14 @@ impl<C: Codec> Session<C> {
 
     /// Says that the peer will send no more.
     pub fn receive_eof(&mut self) {
-        let (by, close) = match &mut self.state {
-            State::Open => (Side::Peer, None),
-            State::Closing(close) => (Side::Local, close.take().map(|close| *close)),
-            State::Closed(_) => return,
-        };
         // Where there is no closing handshake, the end of the stream is the regular one.
         let eof_is_regular = self.codec.capabilities().close == CloseForm::Eof;
-        let clean = eof_is_regular && !self.incoming.unfinished;
-        self.state = State::closed(by, close, clean);
+        self.end(None, eof_is_regular && !self.incoming.unfinished);
+    }
+
+    /// Says that the transport has failed, which is no regular end in any protocol.
+    pub fn abort(&mut self) {
+        self.end(None, false);
     }
 
     /// Sends a message.
@@ -251,22 +250,16 @@ impl<C: Codec> Session<C> {
     /// The peer has been silent for too long; the session is closed. A closing handshake that is
     /// not answered ends the session without an error, not clean.
     pub fn handle_timeout(&mut self) -> Result<(), ProtocolError> {
-        match &mut self.state {
-            State::Open => match self.keep_alive.look(self.codec.capabilities().ping) {
-                Look::Well => Ok(()),
-                Look::Ping => {
-                    self.send_control(Event::Ping(Bytes::new()));
-                    Ok(())
-                }
-                Look::Lost(error) => self.fail(error),
-            },
-            State::Closing(close) => {
-                let close = close.take().map(|close| *close);
-                self.state = State::closed(Side::Local, close, false);
-                Ok(())
-            }
-            State::Closed(_) => Ok(()),
+        if !self.is_open() {
+            self.end(None, false);
+            return Ok(());
         }
+        match self.keep_alive.look(self.codec.capabilities().ping) {
+            Look::Well => {}
+            Look::Ping => self.send_control(Event::Ping(Bytes::new())),
+            Look::Lost(error) => return self.fail(error),
+        }
+        Ok(())
     }
 
     /// Says that the peer is there although nothing comes from it: it takes what is sent to it,
@@ -331,16 +324,22 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    fn closed_by_peer(&mut self, close: Option<Close>) {
-        self.state = match &mut self.state {
-            State::Open => {
-                // RFC 6455 §5.5.1: the answer carries the code it answers.
-                self.send_control(Event::Close(close.as_ref().map(|close| close.code.into())));
-                State::closed(Side::Peer, close, true)
-            }
-            State::Closing(ours) => State::closed(Side::Local, ours.take().map(|ours| *ours), true),
+    /// Ends; `theirs` is the close that the peer has sent.
+    fn end(&mut self, theirs: Option<Close>, clean: bool) {
+        let (by, close) = match &mut self.state {
+            State::Open => (Side::Peer, theirs),
+            State::Closing(ours) => (Side::Local, ours.take().map(|ours| *ours)),
             State::Closed(_) => return,
         };
+        self.state = State::closed(by, close, clean);
+    }
+
+    fn closed_by_peer(&mut self, close: Option<Close>) {
+        if self.is_open() {
+            // RFC 6455 §5.5.1: the answer carries the code it answers.
+            self.send_control(Event::Close(close.as_ref().map(|close| close.code.into())));
+        }
+        self.end(close, true);
     }
 
     /// Adds a piece to the message that is being received; the message, if that was the last.

@@ -211,6 +211,16 @@ fn the_end_of_the_stream_without_a_close() {
 }
 
 #[test]
+fn a_transport_that_fails_is_no_regular_end() {
+    for protocol in PROTOCOLS {
+        let (mut session, _) = session(protocol.name(), Server);
+        session.abort();
+        let (by, close, clean) = (Side::Peer, None, false);
+        assert_eq!(session.closed(), Some(&Closed { by, close, clean }));
+    }
+}
+
+#[test]
 fn pieces_are_handed_on_as_they_come() {
     let (mut session, _) = session("rfc6455", Client);
     let mut src = BytesMut::from(&hex("827f 0000000100000000 616263")[..]);

@@ -96,12 +96,12 @@ impl Connection {
         }
     }
 
-    /// Closes the connection and waits until the peer has answered, or the close timeout is
+    /// Closes the connection and waits until the peer has answered or gone, or the close timeout is
     /// over. Messages that still come are dropped.
     ///
     /// # Errors
     ///
-    /// The connection failed before it was closed.
+    /// The connection failed before our close was out.
     pub async fn close(mut self, close: Option<Close>) -> Result<(), ConnectionError> {
         self.session.close(close);
         while let Some(piece) = poll_fn(|cx| self.poll_piece(cx)).await {
@@ -209,8 +209,12 @@ impl Connection {
         }
         match self.poll_write(cx) {
             Poll::Ready(Ok(())) => self.shut_if_closing(cx),
+            // What the peer sent before it went away is still there, maybe its close.
             Poll::Ready(Err(error)) => {
-                self.abort(error);
+                match self.link.poll_read(cx) {
+                    Poll::Ready(Ok(1..)) => self.has_unread = true,
+                    _ => self.abort(error),
+                }
                 return Poll::Ready(None);
             }
             Poll::Pending => {}
@@ -254,22 +258,27 @@ impl Connection {
     }
 
     fn end_of_stream(&mut self) {
+        let expected = self.has_said_goodbye();
         self.session.receive_eof();
         let unclean = self.session.closed().is_some_and(|closed| !closed.clean);
-        if unclean && self.failure.is_none() {
+        if unclean && !expected && self.failure.is_none() {
             self.fail(ConnectionError::Aborted);
         }
     }
 
     /// The transport has failed: there is nobody to say anything to.
     fn abort(&mut self, error: io::Error) {
-        let expected = !self.session.is_open();
-        self.session.receive_eof();
+        let expected = self.has_said_goodbye();
+        self.session.abort();
         self.link.abort();
-        // A peer that has had our close may go as it likes.
         if !expected && self.failure.is_none() {
             self.fail(error);
         }
+    }
+
+    /// Whether our close is out with all before it: a peer that has had it may go as it likes.
+    fn has_said_goodbye(&self) -> bool {
+        !self.session.is_open() && self.session.waiting() == 0
     }
 
     /// The session has ended: lets the link go with the last words.
