@@ -269,6 +269,40 @@ fn refuses_what_is_no_deflate() {
     }
 }
 
+/// The compressed form of a message.
+fn deflated(level: u32, message: &[u8]) -> Vec<u8> {
+    let mut stream = Compress::new(flate2::Compression::new(level), false);
+    let mut deflated = Vec::with_capacity(message.len() * 2 + 64);
+    let flush = FlushCompress::Sync;
+    stream.compress_vec(message, &mut deflated, flush).unwrap();
+    deflated.truncate(deflated.len() - 4);
+    deflated
+}
+
+#[test]
+fn refuses_a_message_that_ends_within_a_block() {
+    let words: String = (0..400).map(|number| format!("{} ", number * 7)).collect();
+    for (what, level, message, shortest) in [
+        // Its first byte alone is that of the block which ends every message.
+        ("stored", 0, &noise(300)[..], 2),
+        ("with fixed codes", 6, b"Hello", 1),
+        ("with codes of its own", 6, words.as_bytes(), 1),
+    ] {
+        let whole = deflated(level, message);
+        for (extension, compression) in
+            [(MESSAGE, eager()), (MESSAGE, by_itself()), (FRAME, eager())]
+        {
+            for len in shortest..=whole.len() {
+                let (_, mut client) = joined(extension, compression, compression);
+                let decoded = decode(&mut client, [&frame(0xc2, &whole[..len])[..]]);
+                let expected = (len < whole.len()).then_some(ProtocolError::Deflate);
+                let place = format!("{extension}: a block {what}, {len} of {}", whole.len());
+                assert_eq!(decoded.error, expected, "{place}");
+            }
+        }
+    }
+}
+
 #[test]
 fn writes_the_published_messages() {
     for (extension, events, digits) in [

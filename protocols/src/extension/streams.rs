@@ -1,4 +1,5 @@
-//! DEFLATE (RFC 1951) without headers, by flate2 over zlib-rs.
+//! DEFLATE (RFC 1951) without headers, by zlib-rs: the compressor through flate2, the decompressor
+//! as it is, since flate2 cannot have it stop where a block ends.
 //!
 //! zlib-rs is the backend without C whose compressor can be told a window (miniz_oxide cannot),
 //! and as fast as zlib-ng. It takes 9 to 15 bits. A peer that asks for 8 gets 9, which keeps the
@@ -8,9 +9,11 @@
 //! What no connection needs is kept by the thread, as far as it is worth it.
 
 use std::cell::RefCell;
+use std::fmt;
 
 use bytes::{Buf, Bytes};
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, FlushCompress};
+use zlib_rs::{Inflate, InflateFlush, Status};
 
 use crate::error::ProtocolError;
 
@@ -112,9 +115,8 @@ impl Deflater {
 }
 
 /// A decompressor. Its window is always the largest, which is right for any.
-#[derive(Debug)]
 pub(super) struct Inflater {
-    stream: Decompress,
+    stream: Inflate,
     /// Whether anything has come since the last end.
     begun: bool,
 }
@@ -124,7 +126,7 @@ impl Inflater {
     pub(super) fn take() -> Self {
         IDLE.with_borrow_mut(|idle| idle.inflaters.pop())
             .unwrap_or_else(|| Self {
-                stream: Decompress::new(false),
+                stream: Inflate::new(false, 15),
                 begun: false,
             })
     }
@@ -151,7 +153,7 @@ impl Inflater {
         let mut filled = 0usize;
         loop {
             let room = piece.get_mut(filled..).unwrap_or_default();
-            let (taken, written, status) = self.step(input, room)?;
+            let (taken, written, status) = self.step(input, room, InflateFlush::SyncFlush)?;
             input.advance(taken);
             filled = filled.saturating_add(written);
             if status == Status::StreamEnd {
@@ -172,10 +174,13 @@ impl Inflater {
         if !std::mem::take(&mut self.begun) {
             return Ok(());
         }
-        match self.step(&TAIL, &mut [0])? {
-            (_, 0, Status::StreamEnd) => self.reset(),
+        // Where a block is to end, the tail ends it, and the byte behind is not looked at. Anywhere
+        // else something was cut off.
+        let [first, second, third, fourth] = TAIL;
+        let probe = [first, second, third, fourth, 0];
+        match self.step(&probe, &mut [0], InflateFlush::Block)? {
+            (4, 0, Status::StreamEnd) => self.reset(),
             (4, 0, _) => {}
-            // The end said something: it was not the end.
             _ => return Err(ProtocolError::Deflate),
         }
         self.begun = false;
@@ -187,11 +192,12 @@ impl Inflater {
         &mut self,
         input: &[u8],
         output: &mut [u8],
+        flush: InflateFlush,
     ) -> Result<(usize, usize, Status), ProtocolError> {
         let before = (self.stream.total_in(), self.stream.total_out());
         let status = self
             .stream
-            .decompress(input, output, FlushDecompress::Sync)
+            .decompress(input, output, flush)
             .map_err(|_| ProtocolError::Deflate)?;
         let taken = since(before.0, self.stream.total_in());
         self.begun |= taken > 0;
@@ -201,6 +207,14 @@ impl Inflater {
     fn reset(&mut self) {
         self.stream.reset(false);
         self.begun = false;
+    }
+}
+
+impl fmt::Debug for Inflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inflater")
+            .field("begun", &self.begun)
+            .finish_non_exhaustive()
     }
 }
 
