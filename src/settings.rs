@@ -21,7 +21,9 @@ pub struct Settings {
     pub subprotocols: Vec<ByteString>,
     /// What a request head may take.
     pub head: HeadLimits,
-    /// What frames and messages may take.
+    /// Bytes of payload in a message.
+    pub max_message: u64,
+    /// What the frames of a message may take.
     pub limits: Limits,
     /// How messages are compressed for clients that offer it; `None` declines.
     pub compression: Option<Compression>,
@@ -51,6 +53,7 @@ impl Default for Settings {
             origins: Origins::Any,
             subprotocols: Vec::new(),
             head: HeadLimits::default(),
+            max_message: SessionConfig::default().max_message,
             limits: Limits::default(),
             compression: Some(Compression::default()),
             handshake_timeout: Duration::from_secs(10),
@@ -77,7 +80,7 @@ impl Settings {
 
     pub(crate) fn session(&self) -> SessionConfig {
         SessionConfig {
-            max_message: self.limits.message,
+            max_message: self.max_message,
             close_timeout: self.close_timeout,
             idle_timeout: self.idle_timeout,
             ping_interval: self.ping_interval,

@@ -98,11 +98,11 @@ pub struct Context {
     pub entropy: fn(&mut [u8]),
 }
 
-/// What a peer may send before it is refused. A limit is the largest value that is accepted.
+/// What of a peer's frames a codec takes before it refuses; what a message may take is its session's
+/// ([`SessionConfig::max_message`](crate::SessionConfig)). A limit is the largest value that is
+/// accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of payload in a message.
-    pub message: u64,
     /// Bytes of payload in a frame.
     pub frame: u64,
     /// Frames in a message.
@@ -114,7 +114,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            message: 64 << 20,
             frame: u64::MAX,
             fragments: 1 << 17,
             discarded: 1 << 20,

@@ -127,7 +127,6 @@ fn refuses_what_is_over_a_limit_before_its_payload_has_come() {
         frame: 1000,
         discarded: 500,
         fragments: 3,
-        ..Limits::default()
     };
     let frame = |len| ProtocolError::FrameTooLong { len, limit: 1000 };
     let discarded = ProtocolError::TooMuchDiscarded { limit: 500 };

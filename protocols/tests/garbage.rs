@@ -37,7 +37,6 @@ fn config() -> ProptestConfig {
 fn small(protocol: &dyn Protocol, base64: bool) -> Setup {
     let mut setup = Setup::default();
     let limits = Limits {
-        message: 200,
         frame: 500,
         fragments: 8,
         discarded: 300,

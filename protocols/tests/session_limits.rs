@@ -137,7 +137,6 @@ fn a_limit_of_the_codec_closes_with_its_code() {
         frame: 100,
         discarded: 10,
         fragments: 2,
-        ..Limits::default()
     };
     let mut setup = Setup::default();
     (setup.server.limits, setup.client.limits) = (limits, limits);

@@ -9,11 +9,11 @@ use std::time::Duration;
 use clap::Args;
 use polysock::apps::{Relay, echo};
 use polysock::fixture::{CaptureSettings, Captures, PassThrough, replayable};
-use polysock::protocols::{Limits, SessionConfig};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
 use polysock::{Gateway, Pages, Settings, Workers};
 use tracing::{error, info};
 
+use super::server::any_size;
 use super::signals::Signals;
 use super::{Exit, values};
 
@@ -171,15 +171,7 @@ impl Capture {
     fn reach(&self, url: &str) -> Result<Arc<dyn Upstream>, String> {
         let settings = UpstreamSettings {
             connect_timeout: self.connect_timeout,
-            limits: Limits {
-                message: u64::MAX,
-                ..Limits::default()
-            },
-            session: SessionConfig {
-                max_message: u64::MAX,
-                ..SessionConfig::default()
-            },
-            ..UpstreamSettings::default()
+            ..any_size()
         };
         upstream(url, settings).map_err(|problem| problem.to_string())
     }

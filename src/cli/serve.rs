@@ -15,6 +15,7 @@ use polysock::{BinaryOverText, Gateway, Pages, Settings, Workers};
 use tracing::{error, info, warn};
 
 use super::compression::CompressionFlags;
+use super::server::any_size;
 use super::signals::Signals;
 use super::values::ProtocolList;
 use super::{Exit, values};
@@ -187,7 +188,7 @@ impl Serve {
             let settings = self.settings(u64::MAX);
             return Ok(Gateway::with_settings(relay, settings, pages()));
         }
-        let settings = self.settings(Limits::default().message);
+        let settings = self.settings(SessionConfig::default().max_message);
         Ok(match self.app.unwrap_or(App::Chat) {
             App::Echo => Gateway::with_settings(echo, settings, pages()),
             App::Chat => {
@@ -203,12 +204,11 @@ impl Serve {
     fn reach(&self, url: &str) -> Result<Arc<dyn Upstream>, String> {
         let settings = UpstreamSettings {
             connect_timeout: self.connect_timeout,
-            limits: self.limits(u64::MAX),
+            limits: self.limits(),
             compression: self.compression.upstream(),
             session: SessionConfig {
-                max_message: u64::MAX,
                 close_timeout: self.close_timeout,
-                ..SessionConfig::default()
+                ..any_size().session
             },
         };
         upstream(url, settings).map_err(|problem| problem.to_string())
@@ -219,7 +219,8 @@ impl Serve {
             protocols: self.protocols.0.clone(),
             origins: values::origins(&self.origin),
             subprotocols: self.subprotocol.clone(),
-            limits: self.limits(max_message),
+            max_message: self.max_message.unwrap_or(max_message),
+            limits: self.limits(),
             compression: self.compression.downstream(),
             handshake_timeout: self.handshake_timeout,
             close_timeout: self.close_timeout,
@@ -232,9 +233,8 @@ impl Serve {
         }
     }
 
-    fn limits(&self, max_message: u64) -> Limits {
+    fn limits(&self) -> Limits {
         Limits {
-            message: self.max_message.unwrap_or(max_message),
             frame: self.max_frame,
             fragments: self.max_fragments,
             ..Limits::default()

@@ -1,7 +1,7 @@
-//! The WebSocket server that a command talks to.
+//! The servers that a command talks to.
 
 use polysock::Compression;
-use polysock::protocols::{Limits, Protocol, SessionConfig};
+use polysock::protocols::{Protocol, SessionConfig};
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 
 /// The server of a URL, `ws://…` or `ws+PROTOCOL://…`, in the protocol that was asked for where
@@ -12,16 +12,8 @@ pub(super) fn server(
     compression: bool,
 ) -> Result<WebSocketUpstream, String> {
     let settings = UpstreamSettings {
-        limits: Limits {
-            message: u64::MAX,
-            ..Limits::default()
-        },
-        session: SessionConfig {
-            max_message: u64::MAX,
-            ..SessionConfig::default()
-        },
         compression: compression.then(Compression::default),
-        ..UpstreamSettings::default()
+        ..any_size()
     };
     let parsed = match (url.strip_prefix("ws://"), url.strip_prefix("ws+")) {
         (Some(rest), _) => {
@@ -37,4 +29,15 @@ pub(super) fn server(
         }
     };
     parsed.map_err(|error| error.to_string())
+}
+
+/// How a server is treated whose messages may have any size.
+pub(super) fn any_size() -> UpstreamSettings {
+    UpstreamSettings {
+        session: SessionConfig {
+            max_message: u64::MAX,
+            ..SessionConfig::default()
+        },
+        ..UpstreamSettings::default()
+    }
 }

@@ -64,7 +64,7 @@ pub enum UpstreamError {
 pub struct UpstreamSettings {
     /// How long connecting may take, the opening handshake included.
     pub connect_timeout: Duration,
-    /// What frames and messages may take.
+    /// What the frames of a message may take.
     pub limits: Limits,
     /// How messages are compressed where a WebSocket server accepts it; `None`, the default, does
     /// not offer it.

@@ -19,7 +19,6 @@ use super::server::PATIENCE;
 const CONTEXT: Context = Context {
     secure: false,
     limits: Limits {
-        message: u64::MAX,
         frame: u64::MAX,
         fragments: u32::MAX,
         discarded: u64::MAX,

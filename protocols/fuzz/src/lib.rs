@@ -14,7 +14,6 @@ pub fn context() -> Context {
     Context {
         secure: false,
         limits: Limits {
-            message: 500,
             frame: 1000,
             fragments: 8,
             discarded: 300,
