@@ -23,6 +23,7 @@ use polysock::{
     Accept, BoxError, Close, CloseCode, ConnectionError, Gateway, Handshake, Pages, Rejection,
     Settings, Side,
 };
+use tokio::time::{sleep, timeout};
 
 use crate::support::client::{Client, RFC6455, frame};
 use crate::support::http2::{GET, Peer, connect, http2_frame, preface, run};
@@ -555,6 +556,35 @@ fn every_stream_is_told_of_a_shutdown() {
         assert_eq!(log.matches("code=1001").count(), 3, "{log}");
         assert!(!log.contains("panicked"), "{log}");
     });
+}
+
+/// The time of this test is not that of the world: it passes while nobody has anything to do.
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_streams_is_closed_after_some_time() {
+    let settings = Settings {
+        ping_interval: None,
+        ..Settings::default()
+    };
+    let gateway = Gateway::with_settings(polysock::apps::echo, settings, Pages::default());
+    let (ours, theirs) = tokio::io::duplex(MIB);
+    tokio::spawn(async move { gateway.serve_connection(theirs).await });
+    let mut peer = Peer::over(ours).await;
+    let mut socket = peer.websocket().await;
+    // One that is open is enough, however silent.
+    sleep(Duration::from_secs(3600)).await;
+    socket.send(frame(0x81, "Hello")).await;
+    socket.expect(unmasked(0x81, "Hello")).await;
+    socket.send(close(1000)).await;
+    socket.expect(unmasked(0x88, b"\x03\xe8")).await;
+    socket.ended().await;
+    socket.finish();
+    let (answer, _) = peer.ask("GET", "/").await;
+    assert_eq!(answer.status(), 404);
+    let since = tokio::time::Instant::now();
+    let ended = timeout(Duration::from_secs(3600), peer.ended).await;
+    ended.expect("it is closed").unwrap().unwrap();
+    let seconds = since.elapsed().as_secs();
+    assert!((75..=150).contains(&seconds), "after {seconds} seconds");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use h2::client::{Builder, Connection, SendRequest};
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
 use hyper::{HeaderMap, Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -48,7 +49,9 @@ impl Peer {
         let (cut, is_cut) = oneshot::channel();
         thread::spawn(move || {
             runtime().block_on(async {
-                let (requests, connection) = exchange_prefaces(address).await;
+                let stream = TcpStream::connect(address).await.expect("it listens");
+                stream.set_nodelay(true).expect("no delay");
+                let (requests, connection) = exchange_prefaces(stream).await;
                 let _ = sender.send(requests);
                 tokio::select! {
                     result = connection => drop(end.send(result)),
@@ -58,6 +61,24 @@ impl Peer {
         });
         Self {
             requests: requests.await.expect("prefaces and SETTINGS"),
+            ended,
+            _cut: cut,
+        }
+    }
+
+    /// The same over memory, in the caller's runtime: for tests with a clock of their own.
+    pub(crate) async fn over(stream: DuplexStream) -> Self {
+        let (end, ended) = oneshot::channel();
+        let (cut, is_cut) = oneshot::channel();
+        let (requests, connection) = exchange_prefaces(stream).await;
+        tokio::spawn(async {
+            tokio::select! {
+                result = connection => drop(end.send(result)),
+                _ = is_cut => {}
+            }
+        });
+        Self {
+            requests,
             ended,
             _cut: cut,
         }
@@ -137,11 +158,9 @@ impl Peer {
     }
 }
 
-async fn exchange_prefaces(
-    address: SocketAddr,
-) -> (SendRequest<Bytes>, Connection<TcpStream, Bytes>) {
-    let stream = TcpStream::connect(address).await.expect("it listens");
-    stream.set_nodelay(true).expect("no delay");
+async fn exchange_prefaces<T: AsyncRead + AsyncWrite + Unpin>(
+    stream: T,
+) -> (SendRequest<Bytes>, Connection<T, Bytes>) {
     let builder = Builder::new()
         .initial_connection_window_size(64 << 20)
         .max_concurrent_reset_streams(1000)
