@@ -31,11 +31,11 @@ use crate::support::library;
 use crate::support::server::{PATIENCE, Server};
 use crate::support::wire_peer::{Seen, WirePeer};
 
-/// How long our side waits for the answer to its close.
+/// How long our side waits for the answer to its close, where a row wants it to be over.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// After how much silence our side gives a peer up, where a row wants it to.
-const IDLE: Duration = Duration::from_millis(300);
+const IDLE: Duration = Duration::from_millis(500);
 
 /// What our application does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -411,16 +411,21 @@ const FLOOD: &[u8] = &[b'x'; 64 * 1024];
 const FLOODS: usize = 256;
 
 /// How our side treats connections.
-fn session(ours: Ours) -> SessionConfig {
+fn session(row: &Row) -> SessionConfig {
+    let close_timeout = match row.theirs {
+        Theirs::Waits => CLOSE_TIMEOUT,
+        _ => PATIENCE,
+    };
     SessionConfig {
-        close_timeout: CLOSE_TIMEOUT,
-        idle_timeout: (ours == Ours::ListensImpatiently).then_some(IDLE),
+        close_timeout,
+        idle_timeout: (row.ours == Ours::ListensImpatiently).then_some(IDLE),
         ..SessionConfig::default()
     }
 }
 
 /// A gateway that acts, and what it reports.
-fn acting_gateway(ours: Ours) -> (SocketAddr, Receiver<Option<Told>>) {
+fn acting_gateway(row: &Row) -> (SocketAddr, Receiver<Option<Told>>) {
+    let ours = row.ours;
     let (report, reports) = mpsc::channel();
     let report = Mutex::new(report);
     let application = move |handshake: Handshake| {
@@ -431,7 +436,7 @@ fn acting_gateway(ours: Ours) -> (SocketAddr, Receiver<Option<Told>>) {
             Ok(())
         }
     };
-    let session = session(ours);
+    let session = session(row);
     let settings = Settings {
         protocols: PROTOCOLS.to_vec(),
         close_timeout: session.close_timeout,
@@ -444,10 +449,11 @@ fn acting_gateway(ours: Ours) -> (SocketAddr, Receiver<Option<Told>>) {
 }
 
 /// A client that acts, and what it reports.
-fn acting_client(ours: Ours, protocol: &str, address: SocketAddr) -> Receiver<Option<Told>> {
+fn acting_client(row: &Row, protocol: &str, address: SocketAddr) -> Receiver<Option<Told>> {
+    let ours = row.ours;
     let (report, reports) = mpsc::channel();
     let settings = UpstreamSettings {
-        session: session(ours),
+        session: session(row),
         ..UpstreamSettings::default()
     };
     let upstream = WebSocketUpstream::parse(protocol, &address.to_string(), settings).unwrap();
@@ -499,7 +505,7 @@ fn assert_all<T: Sync>(table: &[T], differences: impl Fn(&T) -> Vec<String> + Sy
 #[test]
 fn a_server_ends_as_its_peer_and_its_application_are_told() {
     assert_all(&ROWS, |row| {
-        let (address, reports) = acting_gateway(row.ours);
+        let (address, reports) = acting_gateway(row);
         let meet = |protocol: &&'static dyn Protocol| {
             let peer = WirePeer::dial(*protocol, address);
             let (wire, _peer) = meet(row.theirs, peer, protocol.name(), false);
@@ -515,7 +521,7 @@ fn a_client_ends_as_its_peer_and_its_application_are_told() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let meet = |protocol: &&'static dyn Protocol| {
-            let reports = acting_client(row.ours, protocol.name(), address);
+            let reports = acting_client(row, protocol.name(), address);
             let (stream, _) = listener.accept().unwrap();
             let peer = WirePeer::accept(*protocol, stream);
             let (wire, _peer) = meet(row.theirs, peer, protocol.name(), true);
@@ -530,7 +536,7 @@ fn the_log_says_of_a_close_what_the_application_is_told() {
     assert_all(&ROWS, |row| {
         let arguments: &[&str] = match row.ours {
             Ours::Listens => &[],
-            Ours::ListensImpatiently => &["--idle-timeout", "300ms"],
+            Ours::ListensImpatiently => &["--idle-timeout", "500ms"],
             _ => return Vec::new(),
         };
         let mut server = Server::echo(arguments);

@@ -127,6 +127,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn knows_a_token() {
+        for token in ["chat", "v1.ocpp", "a!#$%&'*+-.^_`|~9"] {
+            assert!(is_token(token), "{token}");
+        }
+        for other in ["", "a b", "a,b", "a/b", "\"a\"", "a\t", "é"] {
+            assert!(!is_token(other), "{other}");
+        }
+    }
+
+    #[test]
     fn says_what_is_wrong_with_a_field() {
         for (line, expected) in [
             (" b\r\n", Malformed::Folded),
