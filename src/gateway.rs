@@ -149,7 +149,8 @@ impl Gateway {
             let opening = Box::pin(Arc::clone(&self.shared).open(accepted, Arc::clone(&serving)));
             serving.tasks.spawn(async move {
                 if let Some(answering) = opening.await {
-                    log_end(Some(peer), answering.await);
+                    let ended = answering.await;
+                    log_end(Some(peer), ended);
                 }
             });
         }
