@@ -19,6 +19,10 @@ use crate::listener;
 /// connections that each send one message at a time: 61, the default, costs a tenth more.
 const EVENT_INTERVAL: u32 = 256;
 
+/// How many events it takes at once: what has been looked at for an event, here and in the kernel, is
+/// still in the cache when its task runs. 1,024, the default, fetches one line in twelve twice.
+const EVENTS: usize = 128;
+
 /// Worker threads that serve one gateway on some addresses.
 #[derive(Debug)]
 pub struct Workers {
@@ -155,6 +159,7 @@ fn run<F: Future>(
     let runtime = Builder::new_current_thread()
         .enable_all()
         .event_interval(EVENT_INTERVAL)
+        .max_io_events_per_tick(EVENTS)
         .build()?;
     runtime.block_on(async {
         let listeners = sockets.into_iter().map(TcpListener::from_std);
