@@ -7,6 +7,8 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::ops::ControlFlow;
+
 use bytes::{Buf, BytesMut};
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
@@ -53,12 +55,13 @@ fn receive<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
 
 /// The same, with the short messages lent.
 #[divan::bench(args = names(), consts = SIZES)]
-fn receive_short<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
+fn lend<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
     take(bencher, name, SIZE, |session, src| {
-        while let Some((message, len)) = session.receive_short(src).unwrap() {
+        let lent = session.lend(src, |message, _| {
             black_box(message);
-            src.advance(len);
-        }
+            ControlFlow::<()>::Continue(())
+        });
+        assert_eq!(lent.unwrap(), None);
         while let Some(message) = session.receive(src).unwrap() {
             black_box(message);
         }

@@ -8,6 +8,7 @@
 //! ```text
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
+//!   short                           short messages where they lie
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   compression                     how messages are compressed
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec
@@ -56,6 +57,7 @@ mod raw;
 mod registry;
 mod rfc6455;
 mod session;
+mod short;
 mod utf8;
 mod write_buf;
 
@@ -67,10 +69,11 @@ pub use self::message::{
 pub use self::negotiation::{Negotiated, Negotiation, RULES, Rejection, Rule};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
-    Match, Opening, Protocol, Request, Responder, Response, Role, Short, StreamAnswer,
-    StreamOpening, StreamProtocol, StreamResponder,
+    Match, Opening, Protocol, Request, Responder, Response, Role, StreamAnswer, StreamOpening,
+    StreamProtocol, StreamResponder,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};
 pub use self::session::{Session, SessionConfig, SharedMessage, Timer};
+pub use self::short::{Short, Shorts};
 pub use self::write_buf::WriteBuf;

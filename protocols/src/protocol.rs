@@ -20,6 +20,7 @@ use crate::compression::Compression;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
 use crate::message::{Event, Kind, Piece, WireForm};
+use crate::short::Shorts;
 use crate::write_buf::WriteBuf;
 
 pub use self::stream::{StreamAnswer, StreamOpening, StreamProtocol, StreamResponder};
@@ -308,12 +309,9 @@ pub trait Codec: fmt::Debug + Send {
     /// The protocol cannot express the event; nothing was appended then.
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
-    /// Takes a short cut where `src` begins with a whole short message: unmasks it where it lies.
-    /// `None` where anything else comes next, which [`decode`](Self::decode) takes; nothing was
-    /// changed then. Text is not validated.
-    fn decode_short(&mut self, _src: &mut [u8]) -> Option<Short> {
-        None
-    }
+    /// Finds the whole short messages at the beginning of `src`, as many as there is room for.
+    /// What comes before anything else, [`decode`](Self::decode) takes.
+    fn find_short(&self, _src: &[u8], _shorts: &mut Shorts) {}
 
     /// Appends a whole message by copying it; otherwise as [`encode`](Self::encode).
     ///
@@ -341,20 +339,6 @@ pub trait Codec: fmt::Debug + Send {
     }
 }
 
-/// Where a short message lies that was decoded in place. "Short" is what is cheaper to copy than
-/// to share: less than 4 KiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Short {
-    /// Text or binary.
-    pub kind: Kind,
-    /// Where its payload begins.
-    pub start: u16,
-    /// Where its payload ends.
-    pub end: u16,
-    /// Where its frame ends.
-    pub frame_end: u16,
-}
-
 impl Codec for Box<dyn Codec> {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
         (**self).decode(src)
@@ -365,8 +349,8 @@ impl Codec for Box<dyn Codec> {
     }
 
     #[inline]
-    fn decode_short(&mut self, src: &mut [u8]) -> Option<Short> {
-        (**self).decode_short(src)
+    fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
+        (**self).find_short(src, shorts);
     }
 
     #[inline]

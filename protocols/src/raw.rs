@@ -4,8 +4,9 @@ use bytes::BytesMut;
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::protocol::{Capabilities, CloseForm, Codec, Short};
-use crate::write_buf::{CHAIN, WriteBuf};
+use crate::protocol::{Capabilities, CloseForm, Codec};
+use crate::short::{Short, Shorts};
+use crate::write_buf::WriteBuf;
 
 /// The codec of a raw byte stream: what has come is a binary message, and what is sent goes out
 /// as it is. There are no message boundaries, no pings and no closing handshake.
@@ -40,16 +41,16 @@ impl Codec for RawCodec {
         Ok(())
     }
 
-    fn decode_short(&mut self, src: &mut [u8]) -> Option<Short> {
-        let end = u16::try_from(src.len())
-            .ok()
-            .filter(|len| (1..CHAIN).contains(&usize::from(*len)))?;
-        Some(Short {
-            kind: Kind::Binary,
-            start: 0,
-            end,
-            frame_end: end,
-        })
+    fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
+        if let (1..=Short::MAX, Ok(payload)) = (src.len(), u16::try_from(src.len())) {
+            shorts.push(Short {
+                kind: Kind::Binary,
+                head: 0,
+                payload,
+                tail: 0,
+                key: None,
+            });
+        }
     }
 
     fn encode_short(

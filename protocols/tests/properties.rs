@@ -10,7 +10,9 @@
 mod strategies;
 mod support;
 
-use bytes::{Buf, BytesMut};
+use std::ops::ControlFlow;
+
+use bytes::BytesMut;
 use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
 use polysock_protocols::{
     Event, Kind, Match, Message, MessageRef, PROTOCOLS, Piece, Protocol, Session, SessionConfig,
@@ -111,6 +113,7 @@ proptest! {
         (sends, _) in sends(),
         sizes in chunks(),
         (sends_lent, takes_lent) in any::<(bool, bool)>(),
+        most in 1..20,
     ) {
         let (from, to) = Joined::new(protocol.name()).settled().ends(sender);
         let mut from = Session::new(from, SessionConfig::default());
@@ -133,14 +136,19 @@ proptest! {
         for chunk in cut(&bytes, &sizes) {
             src.extend_from_slice(chunk);
             loop {
-                let short = if takes_lent { to.receive_short(&mut src).unwrap() } else { None };
-                if let Some((message, len)) = short {
-                    received.push(message.into_owned());
-                    src.advance(len);
-                } else if let Some(message) = to.receive(&mut src).unwrap() {
-                    received.push(message);
-                } else {
-                    break;
+                let mut stopped = takes_lent;
+                while stopped {
+                    let mut left = most;
+                    let lent = to.lend(&mut src, |message, _| {
+                        received.push(message.into_owned());
+                        left -= 1;
+                        if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                    });
+                    stopped = lent.unwrap().is_some();
+                }
+                match to.receive(&mut src).unwrap() {
+                    Some(message) => received.push(message),
+                    None => break,
                 }
             }
         }

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
 
-use bytes::Buf;
 use polysock_protocols::{Close, EncodeError, MessageRef, Piece, Session};
 
 use super::{Connection, HIGH_WATER};
@@ -89,28 +88,16 @@ impl Connection {
         &mut self,
         mut take: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> ControlFlow<T>,
     ) -> Option<T> {
-        let session = &mut self.session;
         let incoming = &mut self.link.incoming;
-        let mut taken = 0;
-        let stopped = loop {
-            let rest = incoming.get_mut(taken..).unwrap_or_default();
-            match session.receive_short(rest) {
-                Ok(Some((message, len))) => {
-                    let flow = take(message, &mut Answers { session });
-                    taken += len;
-                    if let ControlFlow::Break(stopped) = flow {
-                        break Some(stopped);
-                    }
-                }
-                Ok(None) => break None,
-                Err(error) => {
-                    self.failure = Some(Box::new(error.into()));
-                    break None;
-                }
-            }
-        };
-        incoming.advance(taken);
-        if taken > 0 && incoming.is_empty() {
+        let had_any = !incoming.is_empty();
+        let lent = self.session.lend(incoming, |message, session| {
+            take(message, &mut Answers { session })
+        });
+        let stopped = lent.unwrap_or_else(|error| {
+            self.fail(error);
+            None
+        });
+        if had_any && self.link.incoming.is_empty() {
             self.has_unread = false;
         }
         stopped

@@ -22,8 +22,9 @@ pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::protocol::{Capabilities, CloseForm, Codec, Limits, Short};
-use crate::write_buf::{CHAIN, WriteBuf};
+use crate::protocol::{Capabilities, CloseForm, Codec, Limits};
+use crate::short::{Short, Shorts};
+use crate::write_buf::WriteBuf;
 
 /// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be
 /// read for ever (CVE-2026-54463).
@@ -232,6 +233,23 @@ impl HixieCodec {
     }
 }
 
+/// A short text at the beginning of `src`, and what is behind it.
+fn short_text(src: &[u8]) -> Option<(Short, &[u8])> {
+    let [0x00, rest @ ..] = src else {
+        return None;
+    };
+    let window = rest.get(..=Short::MAX).unwrap_or(rest);
+    let at = memchr(0xff, window)?;
+    let short = Short {
+        kind: Kind::Text,
+        head: 1,
+        payload: u16::try_from(at).ok()?,
+        tail: 1,
+        key: None,
+    };
+    Some((short, rest.get(at..)?.get(1..)?))
+}
+
 impl Codec for HixieCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
         loop {
@@ -301,19 +319,16 @@ impl Codec for HixieCodec {
         Ok(())
     }
 
-    fn decode_short(&mut self, src: &mut [u8]) -> Option<Short> {
-        let (State::Type, [0x00, rest @ ..]) = (self.state, &*src) else {
-            return None;
-        };
-        let window = rest.get(..CHAIN).unwrap_or(rest);
-        let len = u16::try_from(memchr(0xff, window)?).ok()?;
-        let end = len.saturating_add(1);
-        Some(Short {
-            kind: Kind::Text,
-            start: 1,
-            end,
-            frame_end: end.saturating_add(1),
-        })
+    fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
+        if self.state != State::Type {
+            return;
+        }
+        let mut rest = src;
+        while let Some((short, after)) = short_text(rest)
+            && shorts.push(short)
+        {
+            rest = after;
+        }
     }
 
     fn encode_short(

@@ -2,6 +2,8 @@
 
 use sha1::{Digest, Sha1};
 
+use crate::short::xor;
+
 /// draft-ietf-hybi-thewebsocketprotocol-04 §4.2: what is hashed into the masking key.
 const MASKING_GUID: &[u8] = b"61AC5F19-FBBA-4540-B96F-6561F1AB40A8";
 
@@ -50,26 +52,6 @@ pub(crate) fn masking_key(key: &[u8], nonce: &[u8]) -> [u8; 20] {
         .chain_update(MASKING_GUID)
         .finalize()
         .into()
-}
-
-/// XOR with the repeated key, in blocks that the compiler turns into vector instructions.
-#[inline]
-pub(super) fn xor(bytes: &mut [u8], key: [u8; 4]) {
-    let key = u32::from_le_bytes(key);
-    let wide = u64::from(key) << 32 | u64::from(key);
-    let (blocks, rest) = bytes.as_chunks_mut::<32>();
-    for block in blocks {
-        for word in block.as_chunks_mut::<8>().0 {
-            *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
-        }
-    }
-    let (words, rest) = rest.as_chunks_mut::<8>();
-    for word in words {
-        *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
-    }
-    for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
-        *byte ^= key;
-    }
 }
 
 #[cfg(test)]

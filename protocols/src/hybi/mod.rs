@@ -7,6 +7,7 @@ mod frame;
 mod handshake;
 mod keyed;
 mod mask;
+mod short;
 mod stream;
 mod write;
 
@@ -24,8 +25,9 @@ use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::protocol::{Capabilities, Codec, Context, Role, Short};
-use crate::write_buf::{CHAIN, WriteBuf};
+use crate::protocol::{Capabilities, Codec, Context, Role};
+use crate::short::{Shorts, xor};
+use crate::write_buf::WriteBuf;
 
 /// Reads and writes frames.
 #[derive(Debug)]
@@ -230,12 +232,17 @@ impl HybiCodec {
 
 impl Codec for HybiCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        if let Some(short) = self.decode_short(src) {
-            let (kind, end) = (short.kind, true);
-            src.advance(usize::from(short.start));
-            let len = short.end.saturating_sub(short.start);
-            let payload = src.split_to(usize::from(len)).freeze();
-            return Ok(Some(Event::Data(Piece { kind, payload, end })));
+        if let Some((short, _)) = self.short_form().and_then(|form| form.parse(src)) {
+            src.advance(usize::from(short.head));
+            let mut payload = src.split_to(usize::from(short.payload));
+            if let Some(key) = short.key {
+                xor(&mut payload, key);
+            }
+            return Ok(Some(Event::Data(Piece {
+                kind: short.kind,
+                payload: payload.freeze(),
+                end: true,
+            })));
         }
         loop {
             let mut frame = match self.frame.take() {
@@ -288,48 +295,17 @@ impl Codec for HybiCodec {
         self.write_event(event, dst)
     }
 
-    /// What nearly every frame is: a whole message, all there. A fraction of the cost of the way
-    /// through [`begin`](HybiCodec::begin), which has all the rules; what does not fit goes there.
     #[inline]
-    fn decode_short(&mut self, src: &mut [u8]) -> Option<Short> {
-        let [first, second, rest @ ..] = &*src else {
-            return None;
+    fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
+        let Some(form) = self.short_form() else {
+            return;
         };
-        let opcodes = &self.dialect.opcodes;
-        let kind = match first ^ 0x80 {
-            opcode if opcode == opcodes.text => Kind::Text,
-            opcode if opcode == opcodes.binary => Kind::Binary,
-            _ => return None,
-        };
-        let (len, header) = match (second & 0x7f, rest) {
-            (len @ 0..=125, _) => (u16::from(len), 2u16),
-            (126, [high, low, ..]) => (u16::from_be_bytes([*high, *low]), 4),
-            _ => return None,
-        };
-        let (key, masked) = match self.incoming {
-            Masking::Payload => (src.get(usize::from(header)..)?.first_chunk::<4>(), true),
-            Masking::None => (None, false),
-            Masking::Frame | Masking::DerivedFrame => return None,
-        };
-        let starts = self.frame.is_none() && self.receiving.is_none();
-        let fits = usize::from(len) < CHAIN && u64::from(len) <= self.max_frame;
-        let as_is = self.dialect.first_bit == FirstBit::Fin && (second & 0x80 != 0) == masked;
-        if !(starts && fits && as_is) {
-            return None;
+        let mut rest = src;
+        while let Some((short, after)) = form.parse(rest)
+            && shorts.push(short)
+        {
+            rest = after;
         }
-        let key = key.copied();
-        let start = header.saturating_add(if masked { 4 } else { 0 });
-        let end = start.saturating_add(len);
-        let payload = src.get_mut(usize::from(start)..usize::from(end))?;
-        if let Some(key) = key {
-            mask::xor(payload, key);
-        }
-        Some(Short {
-            kind,
-            start,
-            end,
-            frame_end: end,
-        })
     }
 
     fn encode_short(

@@ -1,45 +1,68 @@
 //! Messages that are lent instead of shared.
 
+use std::ops::ControlFlow;
+
+use bytes::{Buf, BytesMut};
+
 use super::{Session, State};
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Kind, MessageRef};
 use crate::protocol::Codec;
+use crate::short::Shorts;
 
 impl<C: Codec> Session<C> {
-    /// Lends the next message where it lies, if it is whole, short and at the beginning of `src`;
-    /// also says how many bytes of `src` to drop once it has been looked at. Where this is `None`,
-    /// go on with [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece).
+    /// Lends the whole short messages at the beginning of `src` where they lie, one after the
+    /// other, until `take` breaks off: with what. Where this is `None`, go on with
+    /// [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece).
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
     #[inline]
-    pub fn receive_short<'a>(
+    pub fn lend<T>(
         &mut self,
-        src: &'a mut [u8],
-    ) -> Result<Option<(MessageRef<'a>, usize)>, ProtocolError> {
-        let begun = self.incoming.unfinished || matches!(self.state, State::Closed(_));
-        if begun || src.is_empty() {
-            return Ok(None);
+        src: &mut BytesMut,
+        mut take: impl FnMut(MessageRef<'_>, &mut Self) -> ControlFlow<T>,
+    ) -> Result<Option<T>, ProtocolError> {
+        let mut shorts = Shorts::new();
+        loop {
+            if self.incoming.unfinished || matches!(self.state, State::Closed(_)) {
+                return Ok(None);
+            }
+            shorts.clear();
+            self.codec.find_short(src, &mut shorts);
+            if shorts.found().is_empty() {
+                return Ok(None);
+            }
+            self.keep_alive.hear();
+            let limit = self.max_message;
+            let (mut taken, mut rest) = (0usize, &mut **src);
+            let outcome = 'lending: {
+                for short in shorts.found() {
+                    let (payload, behind) = short.split(rest);
+                    rest = behind;
+                    taken = taken.saturating_add(short.frame());
+                    if payload.len() as u64 > limit {
+                        break 'lending self.fail(ProtocolError::MessageTooLong { limit });
+                    }
+                    let message = match short.kind {
+                        Kind::Binary => MessageRef::Binary(payload),
+                        Kind::Text => match std::str::from_utf8(payload) {
+                            Ok(text) => MessageRef::Text(text),
+                            Err(_) => break 'lending self.fail(ProtocolError::Utf8),
+                        },
+                    };
+                    if let ControlFlow::Break(stopped) = take(message, self) {
+                        break 'lending Ok(Some(stopped));
+                    }
+                }
+                Ok(None)
+            };
+            src.advance(taken);
+            if !(shorts.is_full() && matches!(outcome, Ok(None))) {
+                return outcome;
+            }
         }
-        let Some(short) = self.codec.decode_short(src) else {
-            return Ok(None);
-        };
-        self.keep_alive.hear();
-        let at = usize::from(short.start)..usize::from(short.end);
-        let payload = src.get(at).unwrap_or_default();
-        let limit = self.max_message;
-        if payload.len() as u64 > limit {
-            return self.fail(ProtocolError::MessageTooLong { limit });
-        }
-        let message = match short.kind {
-            Kind::Binary => MessageRef::Binary(payload),
-            Kind::Text => match std::str::from_utf8(payload) {
-                Ok(text) => MessageRef::Text(text),
-                Err(_) => return self.fail(ProtocolError::Utf8),
-            },
-        };
-        Ok(Some((message, usize::from(short.frame_end))))
     }
 
     /// Sends a message that may be lent: a short one is copied to where it waits.

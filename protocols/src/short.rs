@@ -1,0 +1,121 @@
+//! Short messages that lie whole where they were read: "short" is what is cheaper to copy than to
+//! share.
+
+use crate::message::Kind;
+use crate::write_buf::CHAIN;
+
+/// How many messages are looked for at once.
+const BATCH: usize = 16;
+
+/// A whole short message: the lengths of its frame's parts, which follow each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// Text or binary. Text is not validated.
+    pub kind: Kind,
+    /// What stands before the payload.
+    pub head: u8,
+    /// The payload: less than 4 KiB.
+    pub payload: u16,
+    /// What stands behind it.
+    pub tail: u8,
+    /// What it is still masked with (RFC 6455 §5.3).
+    pub key: Option<[u8; 4]>,
+}
+
+impl Short {
+    /// The longest payload.
+    pub(crate) const MAX: usize = CHAIN - 1;
+
+    /// The bytes of the frame.
+    #[inline]
+    pub(crate) fn frame(&self) -> usize {
+        let around = usize::from(self.head).saturating_add(self.tail.into());
+        around.saturating_add(self.payload.into())
+    }
+
+    /// Unmasks the payload of the frame at the beginning of `src`; also returns what follows.
+    #[inline]
+    pub(crate) fn split<'a>(&self, src: &'a mut [u8]) -> (&'a [u8], &'a mut [u8]) {
+        let (frame, rest) = src.split_at_mut_checked(self.frame()).unwrap_or_default();
+        let (_, frame) = frame
+            .split_at_mut_checked(self.head.into())
+            .unwrap_or_default();
+        let payload = frame.get_mut(..self.payload.into()).unwrap_or_default();
+        if let Some(key) = self.key {
+            xor(payload, key);
+        }
+        (payload, rest)
+    }
+}
+
+/// Some short messages that lie behind each other.
+#[derive(Clone, Debug)]
+pub struct Shorts {
+    found: [Short; BATCH],
+    len: usize,
+}
+
+impl Shorts {
+    /// None.
+    #[inline]
+    pub(crate) fn new() -> Self {
+        let none = Short {
+            kind: Kind::Binary,
+            head: 0,
+            payload: 0,
+            tail: 0,
+            key: None,
+        };
+        Self {
+            found: [none; BATCH],
+            len: 0,
+        }
+    }
+
+    /// Adds the next, if there is room for it: whether there is.
+    #[inline]
+    pub fn push(&mut self, short: Short) -> bool {
+        let Some(place) = self.found.get_mut(self.len) else {
+            return false;
+        };
+        *place = short;
+        self.len = self.len.saturating_add(1);
+        true
+    }
+
+    /// Whether there may be more than those found.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        self.len >= BATCH
+    }
+
+    #[inline]
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    #[inline]
+    pub(crate) fn found(&self) -> &[Short] {
+        self.found.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// XOR with the repeated key, in blocks that the compiler turns into vector instructions.
+#[inline]
+pub(crate) fn xor(bytes: &mut [u8], key: [u8; 4]) {
+    let key = u32::from_le_bytes(key);
+    let wide = u64::from(key) << 32 | u64::from(key);
+    let (blocks, rest) = bytes.as_chunks_mut::<32>();
+    for block in blocks {
+        for word in block.as_chunks_mut::<8>().0 {
+            *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
+        }
+    }
+    let (words, rest) = rest.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
+        *byte ^= key;
+    }
+}
