@@ -92,7 +92,7 @@ mod worker;
 pub use polysock_protocols as protocols;
 pub use polysock_protocols::{
     Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Compression, Kind, Message,
-    MessageRef, Piece, Rejection, Request, Side, Window,
+    MessageRef, Piece, PieceRef, Rejection, Request, Side, Window,
 };
 
 pub use self::access_log::Traffic;

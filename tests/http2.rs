@@ -55,7 +55,7 @@ fn many_websockets_and_ordinary_requests_share_a_connection() {
         for _ in 0..5 {
             sockets.push(peer.websocket().await);
         }
-        let payloads = [0, 1, 125, 126, 65_535, 65_536, 300_000].map(|len| vec![b'x'; len]);
+        let payloads = [0, 1, 125, 126, 65_535, 65_536, 200_000].map(|len| vec![b'x'; len]);
         for payload in &payloads {
             for socket in &mut sockets {
                 let message = frame(0x82, payload);

@@ -163,3 +163,55 @@ fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
     );
     assert_echoes(&mut server.websocket());
 }
+
+#[test]
+fn one_that_reads_only_when_a_whole_message_is_sent_gets_it_back() {
+    const LEN: usize = 32 * 1024 * 1024;
+    let server = Server::start(&["--app", "echo"]);
+    let mut client = server.websocket();
+    let payload: Vec<u8> = (0..=250).cycle().take(LEN).collect();
+    client.write_all(&binary_header(LEN)).unwrap();
+    client.write_all(&payload).unwrap();
+    let mut echoed = Vec::new();
+    loop {
+        let mut head = [0; 2];
+        client.read_exact(&mut head).unwrap();
+        let mut len = [0; 8];
+        match head[1] {
+            126 => client.read_exact(&mut len[6..]).unwrap(),
+            127 => client.read_exact(&mut len).unwrap(),
+            short => len[7] = short,
+        }
+        assert_eq!(head[0] & 0x7f, if echoed.is_empty() { 2 } else { 0 });
+        let frame = (&mut client).take(u64::from_be_bytes(len));
+        std::io::copy(&mut { frame }, &mut echoed).unwrap();
+        if head[0] & 0x80 != 0 {
+            break;
+        }
+    }
+    assert!(echoed == payload, "it came back changed");
+}
+
+#[test]
+fn one_that_sends_messages_and_never_reads_is_held_back() {
+    const LEN: usize = 1024 * 1024;
+    let server = Server::start(&["--app", "echo"]);
+    let (before, _) = server.memory();
+    let mut client = server.websocket();
+    let second = Some(Duration::from_secs(1));
+    client.set_write_timeout(second).unwrap();
+    let message = [binary_header(LEN), vec![7; LEN]].concat();
+    let sent = (0..256).take_while(|_| client.write_all(&message).is_ok());
+    let sent = sent.count();
+    assert!(sent < 256, "it was never held back");
+    let (_, highest) = server.memory();
+    let growth = highest.saturating_sub(before);
+    assert!(growth < 8 * LEN, "grew by {growth} bytes after {sent} MiB");
+    assert_echoes(&mut server.websocket());
+}
+
+/// The header of a masked frame, whose mask changes nothing.
+fn binary_header(len: usize) -> Vec<u8> {
+    let len = u64::try_from(len).unwrap().to_be_bytes();
+    [&[0x82, 0xff][..], &len, &[0; 4]].concat()
+}

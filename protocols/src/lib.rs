@@ -64,7 +64,7 @@ mod write_buf;
 pub use self::compression::{Compression, Window};
 pub use self::error::{EncodeError, HandshakeError, Malformed, ProtocolError};
 pub use self::message::{
-    Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, Side, WireForm,
+    Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, PieceRef, Side, WireForm,
 };
 pub use self::negotiation::{Negotiated, Negotiation, RULES, Rejection, Rule};
 pub use self::protocol::{

@@ -177,6 +177,15 @@ impl fmt::Debug for Piece {
     }
 }
 
+/// A piece of a message that may be lent: a short message comes whole.
+#[derive(Clone, Debug)]
+pub enum PieceRef<'a> {
+    /// A whole message.
+    Message(MessageRef<'a>),
+    /// A message that is long or came in pieces, or a piece of one.
+    Piece(Piece),
+}
+
 /// What a codec makes of bytes, and of which it makes bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {

@@ -47,8 +47,8 @@ impl Codec for RawCodec {
                 kind: Kind::Binary,
                 head: 0,
                 payload,
-                tail: 0,
-                key: None,
+                frame: payload,
+                key: [0; 4],
             });
         }
     }

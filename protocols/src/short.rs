@@ -7,42 +7,37 @@ use crate::write_buf::CHAIN;
 /// How many messages are looked for at once.
 const BATCH: usize = 16;
 
-/// A whole short message: the lengths of its frame's parts, which follow each other.
+/// A whole short message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Short {
     /// Text or binary. Text is not validated.
     pub kind: Kind,
-    /// What stands before the payload.
+    /// How many bytes stand before the payload.
     pub head: u8,
-    /// The payload: less than 4 KiB.
+    /// How many the payload has: less than 4 KiB.
     pub payload: u16,
-    /// What stands behind it.
-    pub tail: u8,
-    /// What it is still masked with (RFC 6455 §5.3).
-    pub key: Option<[u8; 4]>,
+    /// How many the whole frame has.
+    pub frame: u16,
+    /// What the payload is still masked with (RFC 6455 §5.3); zeroes where it is not.
+    pub key: [u8; 4],
 }
 
 impl Short {
     /// The longest payload.
     pub(crate) const MAX: usize = CHAIN - 1;
 
-    /// The bytes of the frame.
-    #[inline]
-    pub(crate) fn frame(&self) -> usize {
-        let around = usize::from(self.head).saturating_add(self.tail.into());
-        around.saturating_add(self.payload.into())
-    }
-
     /// Unmasks the payload of the frame at the beginning of `src`; also returns what follows.
     #[inline]
     pub(crate) fn split<'a>(&self, src: &'a mut [u8]) -> (&'a [u8], &'a mut [u8]) {
-        let (frame, rest) = src.split_at_mut_checked(self.frame()).unwrap_or_default();
+        let (frame, rest) = src
+            .split_at_mut_checked(self.frame.into())
+            .unwrap_or_default();
         let (_, frame) = frame
             .split_at_mut_checked(self.head.into())
             .unwrap_or_default();
         let payload = frame.get_mut(..self.payload.into()).unwrap_or_default();
-        if let Some(key) = self.key {
-            xor(payload, key);
+        if self.key != [0; 4] {
+            xor(payload, self.key);
         }
         (payload, rest)
     }
@@ -60,11 +55,11 @@ impl Shorts {
     #[inline]
     pub(crate) fn new() -> Self {
         let none = Short {
-            kind: Kind::Binary,
+            kind: Kind::Text,
             head: 0,
             payload: 0,
-            tail: 0,
-            key: None,
+            frame: 0,
+            key: [0; 4],
         };
         Self {
             found: [none; BATCH],

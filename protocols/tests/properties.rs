@@ -112,7 +112,7 @@ proptest! {
         (protocol, sender) in connection(),
         (sends, _) in sends(),
         sizes in chunks(),
-        (sends_lent, takes_lent) in any::<(bool, bool)>(),
+        (sends_lent, takes_lent, takes_long) in any::<(bool, bool, bool)>(),
         most in 1..20,
     ) {
         let (from, to) = Joined::new(protocol.name()).settled().ends(sender);
@@ -146,7 +146,12 @@ proptest! {
                     });
                     stopped = lent.unwrap().is_some();
                 }
-                match to.receive(&mut src).unwrap() {
+                let taken = if takes_long {
+                    to.receive_long(&mut src).unwrap().and_then(|piece| message(&piece))
+                } else {
+                    to.receive(&mut src).unwrap()
+                };
+                match taken {
                     Some(message) => received.push(message),
                     None => break,
                 }

@@ -1,4 +1,4 @@
-//! Sends every message back.
+//! Sends every message back, a long one while it comes.
 
 use polysock_protocols::Accept;
 
@@ -14,6 +14,6 @@ pub async fn echo(handshake: Handshake) -> Result<(), BoxError> {
     let accept = Accept::first_offered(handshake.request());
     let mut connection = handshake.accept(accept).await?;
     connection
-        .answer(|message, answers| Ok(answers.send(message)?))
+        .answer_pieces(|piece, answers| Ok(answers.send_piece(piece)?))
         .await
 }

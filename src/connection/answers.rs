@@ -4,9 +4,9 @@ use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
 
-use polysock_protocols::{Close, EncodeError, MessageRef, Piece, Session};
+use polysock_protocols::{Close, EncodeError, MessageRef, Piece, PieceRef, Session};
 
-use super::{Connection, HIGH_WATER};
+use super::{Connection, HIGH_WATER, Receive};
 use crate::buffers;
 use crate::error::ConnectionError;
 
@@ -28,10 +28,32 @@ impl Answers<'_> {
         self.session.send_ref(message.into())
     }
 
+    /// Sends a piece of a message; the next must be of the same message until its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_piece(&mut self, piece: PieceRef<'_>) -> Result<(), EncodeError> {
+        lend_buffer(self.session);
+        match piece {
+            PieceRef::Message(message) => self.session.send_ref(message),
+            PieceRef::Piece(piece) => self.session.send_piece(piece),
+        }
+    }
+
     /// Begins to close the connection. Messages may still come until it has ended.
     pub fn start_close(&mut self, close: Option<Close>) {
         self.session.close(close);
     }
+}
+
+/// What [`Connection::poll_answer`] has taken of what was read.
+enum Taken<'a, T> {
+    /// A short message.
+    Lent(MessageRef<'a>),
+    /// What else there was.
+    Received(T),
 }
 
 impl Connection {
@@ -49,31 +71,65 @@ impl Connection {
         &mut self,
         mut answer: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        poll_fn(|cx| self.poll_answer(cx, &mut answer)).await
+        poll_fn(|cx| {
+            self.poll_answer(cx, Session::receive, |taken, answers| match taken {
+                Taken::Lent(message) => answer(message, answers),
+                Taken::Received(message) => answer(message.into(), answers),
+            })
+        })
+        .await
     }
 
-    fn poll_answer<E: From<ConnectionError>>(
+    /// Like [`answer`](Self::answer), with messages of 256 KiB and more in pieces of at least
+    /// as much, as they come. Do not mix it with the stream within a message.
+    ///
+    /// While 64 KiB wait to go out, no further message is begun. One that has begun goes on, or a
+    /// peer that reads only when it has sent a whole message would wait for us, as we for it: what
+    /// it is answered with may wait here, and [`Settings::max_message`](crate::Settings) bounds it.
+    ///
+    /// # Errors
+    ///
+    /// As [`answer`](Self::answer).
+    pub async fn answer_pieces<E: From<ConnectionError>>(
+        &mut self,
+        mut answer: impl FnMut(PieceRef<'_>, &mut Answers<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        poll_fn(|cx| {
+            self.poll_answer(cx, Session::receive_long, |taken, answers| match taken {
+                Taken::Lent(message) => answer(PieceRef::Message(message), answers),
+                Taken::Received(piece) => answer(PieceRef::Piece(piece), answers),
+            })
+        })
+        .await
+    }
+
+    #[inline]
+    fn poll_answer<T, E: From<ConnectionError>>(
         &mut self,
         cx: &mut Context<'_>,
-        answer: &mut impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> Result<(), E>,
+        receive: Receive<T>,
+        mut answer: impl FnMut(Taken<'_, T>, &mut Answers<'_>) -> Result<(), E>,
     ) -> Poll<Result<(), E>> {
         loop {
-            if self.is_congested() {
+            if self.is_congested() && !self.session.is_receiving() {
                 // What went wrong is for the receiver to say.
                 let _ = ready!(self.poll_drain(cx, HIGH_WATER - 1));
             }
-            let stopped = self.lend_short(|message, answers| match answer(message, answers) {
-                Ok(()) if is_congested(answers.session) => ControlFlow::Break(Ok(())),
-                Ok(()) => ControlFlow::Continue(()),
-                Err(error) => ControlFlow::Break(Err(error)),
-            });
+            let stopped =
+                self.lend_short(
+                    |message, answers| match answer(Taken::Lent(message), answers) {
+                        Ok(()) if is_congested(answers.session) => ControlFlow::Break(Ok(())),
+                        Ok(()) => ControlFlow::Continue(()),
+                        Err(error) => ControlFlow::Break(Err(error)),
+                    },
+                );
             if let Some(stopped) = stopped {
                 stopped?;
                 continue;
             }
-            if let Some(message) = self.take(Session::receive) {
+            if let Some(received) = self.take(receive) {
                 let session = &mut self.session;
-                answer(message.into(), &mut Answers { session })?;
+                answer(Taken::Received(received), &mut Answers { session })?;
             } else if let Some(ended) = ready!(self.poll_more(cx)) {
                 return Poll::Ready(ended.map_err(E::from));
             }

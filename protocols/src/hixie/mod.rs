@@ -240,12 +240,13 @@ fn short_text(src: &[u8]) -> Option<(Short, &[u8])> {
     };
     let window = rest.get(..=Short::MAX).unwrap_or(rest);
     let at = memchr(0xff, window)?;
+    let payload = u16::try_from(at).ok()?;
     let short = Short {
         kind: Kind::Text,
         head: 1,
-        payload: u16::try_from(at).ok()?,
-        tail: 1,
-        key: None,
+        payload,
+        frame: payload.saturating_add(2),
+        key: [0; 4],
     };
     Some((short, rest.get(at..)?.get(1..)?))
 }

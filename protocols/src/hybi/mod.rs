@@ -235,9 +235,7 @@ impl Codec for HybiCodec {
         if let Some((short, _)) = self.short_form().and_then(|form| form.parse(src)) {
             src.advance(usize::from(short.head));
             let mut payload = src.split_to(usize::from(short.payload));
-            if let Some(key) = short.key {
-                xor(&mut payload, key);
-            }
+            xor(&mut payload, short.key);
             return Ok(Some(Event::Data(Piece {
                 kind: short.kind,
                 payload: payload.freeze(),

@@ -57,16 +57,16 @@ impl ShortForm {
         };
         let (key, head, rest) = if self.masked {
             let (key, rest) = rest.split_first_chunk()?;
-            (Some(*key), head.saturating_add(4), rest)
+            (*key, head.saturating_add(4), rest)
         } else {
-            (None, head, rest)
+            ([0; 4], head, rest)
         };
         let rest = rest.get(usize::from(len)..)?;
         let short = Short {
             kind,
             head,
             payload: len,
-            tail: 0,
+            frame: len.saturating_add(head.into()),
             key,
         };
         (usize::from(len) <= self.max).then_some((short, rest))

@@ -1,4 +1,5 @@
-//! Messages that are lent instead of shared.
+//! What costs less than a whole message of one's own: short ones that are lent, and long ones in
+//! pieces.
 
 use std::ops::ControlFlow;
 
@@ -6,9 +7,13 @@ use bytes::{Buf, BytesMut};
 
 use super::{Session, State};
 use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Kind, MessageRef};
+use crate::message::{Kind, MessageRef, Piece};
 use crate::protocol::Codec;
 use crate::short::Shorts;
+
+/// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
+/// is answered to most messages does not depend on how they were cut on their way.
+const LONG: usize = 256 * 1024;
 
 impl<C: Codec> Session<C> {
     /// Lends the whole short messages at the beginning of `src` where they lie, one after the
@@ -41,7 +46,7 @@ impl<C: Codec> Session<C> {
                 for short in shorts.found() {
                     let (payload, behind) = short.split(rest);
                     rest = behind;
-                    taken = taken.saturating_add(short.frame());
+                    taken = taken.saturating_add(short.frame.into());
                     if payload.len() as u64 > limit {
                         break 'lending self.fail(ProtocolError::MessageTooLong { limit });
                     }
@@ -65,6 +70,30 @@ impl<C: Codec> Session<C> {
         }
     }
 
+    /// Takes the next message off `src`, whole if it is shorter than 256 KiB, else in pieces of at
+    /// least as much. Do not mix it with [`receive`](Self::receive) within a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_long(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        while let Some(piece) = self.receive_piece(src)? {
+            let assembled = &mut self.incoming.assembled;
+            let len = assembled.len().saturating_add(piece.payload.len());
+            let is_due = piece.end || len >= LONG;
+            if is_due && assembled.is_empty() {
+                return Ok(Some(piece));
+            }
+            assembled.extend_from_slice(&piece.payload);
+            if is_due {
+                let payload = std::mem::take(assembled).freeze();
+                return Ok(Some(Piece { payload, ..piece }));
+            }
+        }
+        Ok(None)
+    }
+
     /// Sends a message that may be lent: a short one is copied to where it waits.
     ///
     /// # Errors
@@ -83,6 +112,12 @@ impl<C: Codec> Session<C> {
         self.codec.encode_short(kind, payload, &mut self.outgoing)?;
         self.sending = false;
         Ok(())
+    }
+
+    /// Whether a message that is received in pieces has begun and not ended.
+    #[inline]
+    pub fn is_receiving(&self) -> bool {
+        self.incoming.unfinished
     }
 
     /// Whether [`outgoing`](Self::outgoing) has an allocation.
