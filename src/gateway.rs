@@ -145,12 +145,13 @@ impl Gateway {
                 peer: Some(peer),
                 port,
             };
-            // Boxed: what only the opening needs is no part of an idle connection.
+            // Boxed: what only the opening and the end need is no part of an idle connection.
+            let peer = Box::new(peer);
             let opening = Box::pin(Arc::clone(&self.shared).open(accepted, Arc::clone(&serving)));
             serving.tasks.spawn(async move {
                 if let Some(answering) = opening.await {
                     let ended = answering.await;
-                    log_end(Some(peer), ended);
+                    log_end(Some(*peer), ended);
                 }
             });
         }

@@ -8,16 +8,18 @@ use crate::error::ProtocolError;
 /// The idle timeout is looked at this many times before it ends: it is exact to a quarter.
 const IDLE_TICKS: u32 = 4;
 
-/// What is known of a peer's being there.
+/// What is known of a peer's being there. Small: every connection has one.
 #[derive(Debug)]
 pub(crate) struct KeepAlive {
-    idle_timeout: Option<Duration>,
-    ping_interval: Option<Duration>,
     tick: Option<Duration>,
-    /// Whether anything has come since the last tick.
-    heard: bool,
+    /// After how many silent ticks the peer is idle; zero for never.
+    idle: u32,
+    /// After how many it is pinged; zero for never.
+    ping: u32,
     /// How many ticks have passed in silence.
     silent: u32,
+    /// Whether anything has come since the last tick.
+    heard: bool,
 }
 
 /// What to do after a tick.
@@ -35,17 +37,27 @@ impl KeepAlive {
     /// A peer whose silence begins now.
     pub(crate) fn new(idle_timeout: Option<Duration>, ping_interval: Option<Duration>) -> Self {
         let tick = match (idle_timeout, ping_interval) {
-            (None, ping) => ping,
+            (None, ping) => ping.map(|ping| ping.as_nanos()),
             // A divisor of the ping interval too, or the ping would be late and the peer idle
             // before it was asked.
-            (Some(idle), ping) => ping.unwrap_or(idle).min(idle).checked_div(IDLE_TICKS),
+            (Some(idle), ping) => {
+                let shorter = ping.unwrap_or(idle).min(idle);
+                Some(shorter.as_nanos().div_ceil(IDLE_TICKS.into()))
+            }
+        };
+        let tick = tick.map(|nanos| nanos.max(1));
+        let ticks = |time: Option<Duration>| {
+            let ticks = time
+                .zip(tick)
+                .map(|(time, tick)| time.as_nanos().div_ceil(tick).max(1));
+            ticks.map_or(0, |ticks| u32::try_from(ticks).unwrap_or(u32::MAX))
         };
         Self {
-            idle_timeout,
-            ping_interval,
-            tick,
-            heard: false,
+            tick: tick.map(|nanos| Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))),
+            idle: ticks(idle_timeout),
+            ping: ticks(ping_interval),
             silent: 0,
+            heard: false,
         }
     }
 
@@ -58,25 +70,23 @@ impl KeepAlive {
     /// Looks at what has come since the last look, a [`tick`](Self::tick) ago. A peer that turned
     /// out to know no pings (hybi-01 to -03, whose framing its first byte tells) `can_ping` not.
     pub(crate) fn look(&mut self, can_ping: bool) -> Look {
-        let Some(tick) = self.tick() else {
-            return Look::Well;
-        };
         if std::mem::take(&mut self.heard) {
             self.silent = 0;
             return Look::Well;
         }
-        let before = tick.saturating_mul(self.silent);
         self.silent = self.silent.saturating_add(1);
-        let silence = tick.saturating_mul(self.silent);
-        if self.idle_timeout.is_some_and(|timeout| silence >= timeout) {
+        if self.idle > 0 && self.silent >= self.idle {
             return Look::Lost(ProtocolError::Idle);
         }
-        match self.ping_interval.filter(|_| can_ping) {
-            Some(interval) if silence >= interval.saturating_mul(2) => {
-                Look::Lost(ProtocolError::Unanswered)
-            }
-            Some(interval) if before < interval && silence >= interval => Look::Ping,
-            _ => Look::Well,
+        if self.ping == 0 || !can_ping {
+            return Look::Well;
+        }
+        if self.silent >= self.ping.saturating_mul(2) {
+            Look::Lost(ProtocolError::Unanswered)
+        } else if self.silent == self.ping {
+            Look::Ping
+        } else {
+            Look::Well
         }
     }
 

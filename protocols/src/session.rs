@@ -103,8 +103,8 @@ impl State {
 /// The message that is being received.
 #[derive(Debug, Default)]
 struct Incoming {
-    /// What has come of it, for [`Session::receive`].
-    assembled: BytesMut,
+    /// What has come of it, where it comes in pieces and is assembled.
+    assembled: Option<Box<BytesMut>>,
     /// Its length so far; zero also before its first byte.
     len: u64,
     utf8: Utf8Validator,
@@ -142,7 +142,7 @@ impl<C: Codec> Session<C> {
     #[inline]
     pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
         while let Some(piece) = self.next_piece(src)? {
-            if piece.end && self.incoming.assembled.is_empty() {
+            if piece.end && self.incoming.assembled.is_none() {
                 return self.message(piece.kind, piece.payload).map(Some);
             }
             if let Some(message) = self.assemble(&piece)? {
@@ -347,11 +347,13 @@ impl<C: Codec> Session<C> {
         if piece.kind == Kind::Text {
             self.validate(piece)?;
         }
-        self.incoming.assembled.extend_from_slice(&piece.payload);
+        let assembled = self.incoming.assembled.get_or_insert_default();
+        assembled.extend_from_slice(&piece.payload);
         if !piece.end {
             return Ok(None);
         }
-        let payload = std::mem::take(&mut self.incoming.assembled).freeze();
+        let payload = std::mem::take(&mut **assembled).freeze();
+        self.incoming.assembled = None;
         self.message(piece.kind, payload).map(Some)
     }
 

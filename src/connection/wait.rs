@@ -1,5 +1,6 @@
 //! What a connection waits for beside its peer: its timer, and being asked to close.
 
+use std::mem::{Discriminant, discriminant};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -11,7 +12,8 @@ use super::Connection;
 
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
-    timer: Timer,
+    /// Which timer: how long one takes never changes.
+    kind: Discriminant<Timer>,
     sleep: Pin<Box<Sleep>>,
 }
 
@@ -39,8 +41,9 @@ impl Connection {
             self.timer = None;
             return Poll::Pending;
         };
+        let kind = discriminant(&timer);
         let armed = match &mut self.timer {
-            Some(armed) if armed.timer == timer => {
+            Some(armed) if armed.kind == kind => {
                 if !self.closer.take_ring() {
                     return Poll::Pending;
                 }
@@ -49,7 +52,7 @@ impl Connection {
             other => {
                 let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
                 let sleep = Box::pin(tokio::time::sleep(duration));
-                other.insert(ArmedTimer { timer, sleep })
+                other.insert(ArmedTimer { kind, sleep })
             }
         };
         self.closer.register(cx.waker());

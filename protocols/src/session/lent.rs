@@ -79,15 +79,15 @@ impl<C: Codec> Session<C> {
     #[inline]
     pub fn receive_long(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
         while let Some(piece) = self.receive_piece(src)? {
-            let assembled = &mut self.incoming.assembled;
-            let len = assembled.len().saturating_add(piece.payload.len());
-            let is_due = piece.end || len >= LONG;
-            if is_due && assembled.is_empty() {
+            let is_due = piece.end || piece.payload.len() >= LONG;
+            if is_due && self.incoming.assembled.is_none() {
                 return Ok(Some(piece));
             }
+            let assembled = self.incoming.assembled.get_or_insert_default();
             assembled.extend_from_slice(&piece.payload);
-            if is_due {
-                let payload = std::mem::take(assembled).freeze();
+            if piece.end || assembled.len() >= LONG {
+                let payload = std::mem::take(&mut **assembled).freeze();
+                self.incoming.assembled = None;
                 return Ok(Some(Piece { payload, ..piece }));
             }
         }
