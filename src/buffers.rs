@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use bytes::BytesMut;
+use polysock_protocols::WriteBuf;
 
 /// How much one read takes: enough for a burst of messages from one client. Measured: with 16 KiB
 /// messages, four at a time, 64 KiB costs half as much again as 256 KiB; with messages of 1 MiB,
@@ -13,9 +14,12 @@ pub(crate) const READ: usize = 512 * 1024;
 /// while applications hold messages.
 const KEPT: usize = 8;
 
+/// The largest buffer to write from that is kept.
+const LARGE: usize = 1024 * 1024;
+
 thread_local! {
     static READ_BUFFERS: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
-    static WRITE_BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static WRITE_BUFFERS: RefCell<Vec<WriteBuf>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A buffer to read into.
@@ -35,14 +39,14 @@ pub(crate) fn give_read(buffer: BytesMut) {
 }
 
 /// A buffer to write from.
-pub(crate) fn take_write() -> Vec<u8> {
+pub(crate) fn take_write() -> WriteBuf {
     WRITE_BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default()
 }
 
 /// Gives back an empty buffer. One that grew large is freed.
-pub(crate) fn give_write(buffer: Vec<u8>) {
+pub(crate) fn give_write(buffer: WriteBuf) {
     WRITE_BUFFERS.with_borrow_mut(|buffers| {
-        if buffers.len() < KEPT && buffer.capacity() <= READ * 4 {
+        if buffers.len() < KEPT && buffer.capacity() <= LARGE {
             buffers.push(buffer);
         }
     });

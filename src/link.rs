@@ -122,8 +122,8 @@ impl Link {
             }
             self.traffic.sent += written as u64;
         }
-        if let Some(buffer) = outgoing.take_buffer() {
-            buffers::give_write(buffer);
+        if outgoing.is_allocated() {
+            buffers::give_write(std::mem::take(outgoing));
         }
         Poll::Ready(Ok(()))
     }

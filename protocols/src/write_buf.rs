@@ -15,22 +15,24 @@ const COMPACT: usize = 4096;
 
 /// Bytes that wait to be written: small ones copied together, large payloads chained by
 /// reference, all of them offered to one vectored write through [`Buf`].
+///
+/// It is a pointer to what has been allocated for it, and keeps that when it is drained: give an
+/// empty one to another connection.
 #[derive(Debug, Default)]
 pub struct WriteBuf {
+    waiting: Option<Box<Waiting>>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
     /// Everything that was copied, in order.
     copied: Vec<u8>,
     /// How much of `copied` has been written.
     written: usize,
-    /// Large payloads; there since the first.
-    chained: Option<Box<Chained>>,
-}
-
-#[derive(Debug, Default)]
-struct Chained {
-    /// Each with the position in `copied` before which it is due.
-    payloads: VecDeque<(usize, Bytes)>,
+    /// Large payloads, each with the position in `copied` before which it is due.
+    chained: VecDeque<(usize, Bytes)>,
     /// Their bytes.
-    len: usize,
+    chained_len: usize,
 }
 
 impl WriteBuf {
@@ -39,74 +41,71 @@ impl WriteBuf {
         Self::default()
     }
 
-    /// An empty buffer that copies into the given allocation.
-    pub fn with_buffer(mut buffer: Vec<u8>) -> Self {
-        buffer.clear();
-        Self {
-            copied: buffer,
-            ..Self::default()
-        }
-    }
-
-    /// Gives back the allocation of an empty buffer, to be used elsewhere; `None` while bytes
-    /// wait, or where there is none.
-    pub fn take_buffer(&mut self) -> Option<Vec<u8>> {
-        let idle = self.is_empty() && self.copied.capacity() > 0;
-        idle.then(|| std::mem::take(&mut self.copied))
-    }
-
-    /// Whether this buffer has an allocation to copy into.
+    /// How many bytes can be copied in without another allocation, beside those that wait.
     #[inline]
-    pub fn has_buffer(&self) -> bool {
-        self.copied.capacity() > 0
+    pub fn capacity(&self) -> usize {
+        let waiting = self.waiting.as_ref();
+        waiting.map_or(0, |waiting| waiting.copied.capacity())
     }
 
-    /// Lends an allocation to an empty buffer that has none.
-    pub fn lend_buffer(&mut self, mut buffer: Vec<u8>) {
-        if !self.has_buffer() {
-            buffer.clear();
-            self.copied = buffer;
+    /// Whether it has an allocation of its own.
+    #[inline]
+    pub fn is_allocated(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    #[inline]
+    fn waiting(&mut self) -> &mut Waiting {
+        match &mut self.waiting {
+            Some(waiting) => waiting,
+            none => none.insert(Self::allocate()),
         }
+    }
+
+    #[cold]
+    fn allocate() -> Box<Waiting> {
+        Box::default()
     }
 
     /// Appends a copy.
     #[inline]
     pub fn put_slice(&mut self, bytes: &[u8]) {
-        self.copied.extend_from_slice(bytes);
+        self.waiting().copied.extend_from_slice(bytes);
     }
 
     /// Appends one byte.
     #[inline]
     pub fn put_u8(&mut self, byte: u8) {
-        self.copied.push(byte);
+        self.waiting().copied.push(byte);
     }
 
     /// Appends a payload: a copy where it is small, a reference where it is large.
     #[inline]
     pub fn put(&mut self, payload: Bytes) {
+        let waiting = self.waiting();
         if payload.len() < CHAIN {
-            self.copied.extend_from_slice(&payload);
+            waiting.copied.extend_from_slice(&payload);
         } else {
-            let chained = self.chained.get_or_insert_default();
-            chained.len = chained.len.saturating_add(payload.len());
-            chained.payloads.push_back((self.copied.len(), payload));
+            waiting.chained_len = waiting.chained_len.saturating_add(payload.len());
+            let at = waiting.copied.len();
+            waiting.chained.push_back((at, payload));
         }
     }
 
     /// Appends copies of a header and what follows it.
     #[inline]
-    pub fn put_both(&mut self, header: &[u8], payload: &[u8]) {
-        self.copied
-            .reserve(header.len().saturating_add(payload.len()));
-        self.copied.extend_from_slice(header);
-        self.copied.extend_from_slice(payload);
+    pub fn put_both<const N: usize>(&mut self, header: &[u8; N], payload: &[u8]) {
+        let copied = &mut self.waiting().copied;
+        copied.reserve(N.saturating_add(payload.len()));
+        copied.extend_from_slice(header);
+        copied.extend_from_slice(payload);
     }
 
     /// As [`put`](Self::put), for a payload that others hold too: none is taken where it is copied.
     #[inline]
     pub fn put_shared(&mut self, payload: &Bytes) {
         if payload.len() < CHAIN {
-            self.copied.extend_from_slice(payload);
+            self.put_slice(payload);
         } else {
             self.put(payload.clone());
         }
@@ -114,18 +113,16 @@ impl WriteBuf {
 
     /// Appends a copy and returns it, to be changed in place.
     pub fn put_mut(&mut self, bytes: &[u8]) -> &mut [u8] {
-        let start = self.copied.len();
-        self.copied.extend_from_slice(bytes);
-        self.copied.get_mut(start..).unwrap_or_default()
+        let copied = &mut self.waiting().copied;
+        let start = copied.len();
+        copied.extend_from_slice(bytes);
+        copied.get_mut(start..).unwrap_or_default()
     }
 
     /// How many bytes wait.
     #[inline]
     pub fn len(&self) -> usize {
-        self.copied
-            .len()
-            .saturating_sub(self.written)
-            .saturating_add(self.chained.as_ref().map_or(0, |chained| chained.len))
+        self.waiting.as_ref().map_or(0, |waiting| waiting.len())
     }
 
     /// Whether nothing waits.
@@ -133,15 +130,19 @@ impl WriteBuf {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+impl Waiting {
+    #[inline]
+    fn len(&self) -> usize {
+        let copied = self.copied.len().saturating_sub(self.written);
+        copied.saturating_add(self.chained_len)
+    }
 
     /// Drops what has been written.
     fn compact(&mut self) {
         self.copied.drain(..self.written);
-        for (at, _) in self
-            .chained
-            .iter_mut()
-            .flat_map(|chained| &mut chained.payloads)
-        {
+        for (at, _) in &mut self.chained {
             *at = at.saturating_sub(self.written);
         }
         self.written = 0;
@@ -150,32 +151,25 @@ impl WriteBuf {
     /// The copied bytes that are due before the first chained payload.
     fn due(&self) -> &[u8] {
         let end = self
-            .payloads()
-            .next()
+            .chained
+            .front()
             .map_or(self.copied.len(), |(at, _)| *at);
         self.copied.get(self.written..end).unwrap_or_default()
     }
 
-    fn payloads(&self) -> impl Iterator<Item = &(usize, Bytes)> {
-        self.chained.iter().flat_map(|chained| &chained.payloads)
-    }
-}
-
-impl Buf for WriteBuf {
-    fn remaining(&self) -> usize {
-        self.len()
-    }
-
     fn chunk(&self) -> &[u8] {
         match self.due() {
-            [] => self.payloads().next().map_or(&[], |(_, payload)| payload),
+            [] => self.chained.front().map_or(&[], |(_, payload)| payload),
             due => due,
         }
     }
 
     fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
         let mut from = self.written;
-        let ends = self.payloads().map(|(at, payload)| (*at, payload.as_ref()));
+        let ends = self
+            .chained
+            .iter()
+            .map(|(at, payload)| (*at, payload.as_ref()));
         let slices = ends
             .chain([(self.copied.len(), &[][..])])
             .flat_map(|(at, payload)| {
@@ -190,37 +184,56 @@ impl Buf for WriteBuf {
             .count()
     }
 
-    /// # Panics
-    ///
-    /// Where `count` is more than waits, as [`Buf`] has it.
     fn advance(&mut self, mut count: usize) {
-        assert!(
-            count <= self.len(),
-            "advanced past the end of a write buffer"
-        );
         while count > 0 {
             let due = self.due().len();
             if due > 0 {
                 let step = due.min(count);
                 self.written = self.written.saturating_add(step);
                 count = count.saturating_sub(step);
-            } else if let Some(chained) = &mut self.chained
-                && let Some((_, payload)) = chained.payloads.front_mut()
-            {
+            } else if let Some((_, payload)) = self.chained.front_mut() {
                 let step = payload.len().min(count);
                 payload.advance(step);
-                chained.len = chained.len.saturating_sub(step);
+                self.chained_len = self.chained_len.saturating_sub(step);
                 count = count.saturating_sub(step);
                 if payload.is_empty() {
-                    chained.payloads.pop_front();
+                    self.chained.pop_front();
                 }
             }
         }
-        if self.is_empty() {
+        if self.len() == 0 {
             self.copied.clear();
             self.written = 0;
         } else if self.written >= COMPACT.max(self.copied.len().div_ceil(2)) {
             self.compact();
+        }
+    }
+}
+
+impl Buf for WriteBuf {
+    fn remaining(&self) -> usize {
+        self.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.waiting.as_ref().map_or(&[], |waiting| waiting.chunk())
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        let waiting = self.waiting.as_ref();
+        waiting.map_or(0, |waiting| waiting.chunks_vectored(dst))
+    }
+
+    /// # Panics
+    ///
+    /// Where `count` is more than waits, as [`Buf`] has it.
+    fn advance(&mut self, count: usize) {
+        assert!(
+            count <= self.len(),
+            "advanced past the end of a write buffer"
+        );
+        if let Some(waiting) = &mut self.waiting {
+            waiting.advance(count);
         }
     }
 }
@@ -265,7 +278,7 @@ mod tests {
                 out.extend(all);
             }
             assert_eq!(out, whole, "step {step}");
-            assert!(buf.is_empty() && buf.take_buffer().is_some());
+            assert!(buf.is_empty() && buf.is_allocated());
         }
     }
 

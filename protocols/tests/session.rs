@@ -83,8 +83,8 @@ fn a_slow_reader_costs_no_more_than_what_waits() {
         session.outgoing().advance(127);
     }
     drain(session.outgoing());
-    let buffer = session.outgoing().take_buffer().unwrap();
-    assert!(buffer.capacity() < 32 * 1024, "{} bytes", buffer.capacity());
+    let capacity = session.outgoing().capacity();
+    assert!((1..32 * 1024).contains(&capacity), "{capacity} bytes");
 }
 
 #[test]

@@ -188,7 +188,5 @@ pub(super) fn is_congested(session: &Session) -> bool {
 /// Sees to it that what is to be sent has a buffer to be copied into.
 #[inline]
 pub(super) fn lend_buffer(session: &mut Session) {
-    if !session.has_buffer() {
-        session.outgoing().lend_buffer(buffers::take_write());
-    }
+    session.lend_buffer(buffers::take_write);
 }

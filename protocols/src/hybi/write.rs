@@ -137,7 +137,8 @@ impl HybiCodec {
         (self.entropy)(&mut key);
         let mut mask = self.frame_mask(key);
         if masking == Masking::Payload {
-            dst.put_both(header, &key);
+            dst.put_slice(header);
+            dst.put_slice(&key);
         } else {
             mask.apply(header);
             dst.put_both(&key, header);

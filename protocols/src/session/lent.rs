@@ -10,6 +10,7 @@ use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Kind, MessageRef, Piece};
 use crate::protocol::Codec;
 use crate::short::Shorts;
+use crate::write_buf::WriteBuf;
 
 /// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
 /// is answered to most messages does not depend on how they were cut on their way.
@@ -120,9 +121,12 @@ impl<C: Codec> Session<C> {
         self.incoming.unfinished
     }
 
-    /// Whether [`outgoing`](Self::outgoing) has an allocation.
+    /// Sees to it that what is to be sent has an allocation to be copied into: an
+    /// empty buffer of the caller's.
     #[inline]
-    pub fn has_buffer(&self) -> bool {
-        self.outgoing.has_buffer()
+    pub fn lend_buffer(&mut self, empty: impl FnOnce() -> WriteBuf) {
+        if !self.outgoing.is_allocated() {
+            self.outgoing = empty();
+        }
     }
 }
