@@ -347,14 +347,13 @@ impl<C: Codec> Session<C> {
         if piece.kind == Kind::Text {
             self.validate(piece)?;
         }
-        let assembled = self.incoming.assembled.get_or_insert_default();
+        let mut assembled = self.incoming.assembled.take().unwrap_or_default();
         assembled.extend_from_slice(&piece.payload);
-        if !piece.end {
-            return Ok(None);
+        if piece.end {
+            return self.message(piece.kind, assembled.freeze()).map(Some);
         }
-        let payload = std::mem::take(&mut **assembled).freeze();
-        self.incoming.assembled = None;
-        self.message(piece.kind, payload).map(Some)
+        self.incoming.assembled = Some(assembled);
+        Ok(None)
     }
 
     /// Fails at the first byte of a text that is wrong.

@@ -84,13 +84,13 @@ impl<C: Codec> Session<C> {
             if is_due && self.incoming.assembled.is_none() {
                 return Ok(Some(piece));
             }
-            let assembled = self.incoming.assembled.get_or_insert_default();
+            let mut assembled = self.incoming.assembled.take().unwrap_or_default();
             assembled.extend_from_slice(&piece.payload);
             if piece.end || assembled.len() >= LONG {
-                let payload = std::mem::take(&mut **assembled).freeze();
-                self.incoming.assembled = None;
+                let payload = assembled.freeze();
                 return Ok(Some(Piece { payload, ..piece }));
             }
+            self.incoming.assembled = Some(assembled);
         }
         Ok(None)
     }
