@@ -54,7 +54,8 @@ impl AccessLog {
             user_agent = self.user_agent.as_deref(),
             received = traffic.received,
             sent = traffic.sent,
-            seconds = self.opened.elapsed().as_secs_f32(),
+            // To a millisecond, as nginx has it.
+            seconds = (self.opened.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             // RFC 6455 §7.1.5: 1005 stands for no code, 1006 for no closing handshake.
             code = match (closed, close) {
                 (_, Some(close)) => close.code.get(),
