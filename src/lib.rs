@@ -55,8 +55,8 @@
 //! - Nothing a peer sends makes us panic, and nothing it only announces is reserved.
 //! - All state of a connection is in the `Connection`: no future holds a cursor.
 //! - An idle connection holds no buffer.
-//! - While 64 KiB wait to go out, an application gets no more messages, and a relay takes none for
-//!   that side.
+//! - While 64 KiB wait to go out, an application gets no more messages (one that it gets in pieces
+//!   goes on), and a relay takes none for that side.
 //! - Every wait on a peer has a deadline, but for messages of an open connection.
 //!
 //! # Lexicon

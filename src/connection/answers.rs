@@ -80,8 +80,8 @@ impl Connection {
         .await
     }
 
-    /// Like [`answer`](Self::answer), with messages of 256 KiB and more in pieces of at least
-    /// as much, as they come. Do not mix it with the stream within a message.
+    /// Like [`answer`](Self::answer), with messages of 256 KiB and more in pieces that are no
+    /// shorter, but for the last, as they come. Do not mix it with the stream within a message.
     ///
     /// While 64 KiB wait to go out, no further message is begun. One that has begun goes on, or a
     /// peer that reads only when it has sent a whole message would wait for us, as we for it: what

@@ -71,8 +71,8 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Takes the next message off `src`, whole if it is shorter than 256 KiB, else in pieces of at
-    /// least as much. Do not mix it with [`receive`](Self::receive) within a message.
+    /// Takes the next message off `src`, whole if it is shorter than 256 KiB, else in pieces that
+    /// are no shorter, but for the last. Do not mix it with [`receive`](Self::receive) within a message.
     ///
     /// # Errors
     ///
@@ -121,8 +121,8 @@ impl<C: Codec> Session<C> {
         self.incoming.unfinished
     }
 
-    /// Sees to it that what is to be sent has an allocation to be copied into: an
-    /// empty buffer of the caller's.
+    /// Sees to it that what is to be sent has an allocation to be copied into: `empty`
+    /// gives a buffer in which nothing waits.
     #[inline]
     pub fn lend_buffer(&mut self, empty: impl FnOnce() -> WriteBuf) {
         if !self.outgoing.is_allocated() {
