@@ -302,7 +302,7 @@ fn exits_as_the_server_closes() {
         ("hixie-75", 4000, 0),
         ("hixie-76", 4000, 0),
     ] {
-        let url = format!("ws://{}/", closing_server(code));
+        let url = format!("ws://{}/", closing_server(code, "enough"));
         let run = Run::new(&["connect", "--protocol", protocol, &url], Input::Open);
         assert_eq!(run.code, Some(exit), "{protocol} {code}: {}", run.stderr);
         if exit == 4 {
@@ -312,9 +312,17 @@ fn exits_as_the_server_closes() {
     }
 }
 
-/// A server in this process that closes whatever is opened with this code.
-fn closing_server(code: u16) -> SocketAddr {
-    let close = Close::new(CloseCode::new(code).unwrap(), "enough");
+#[test]
+fn a_servers_reason_does_not_steer_the_terminal() {
+    let url = format!("ws://{}/", closing_server(4000, "\x1b[2J\u{9b}2J"));
+    let run = Run::new(&["connect", &url], Input::Open);
+    let part = r"closed with 4000 \x1b[2J\u{9b}2J";
+    assert!(run.stderr.contains(part), "{:?}", run.stderr);
+}
+
+/// A server in this process that closes whatever is opened with this code and reason.
+fn closing_server(code: u16, reason: &'static str) -> SocketAddr {
+    let close = Close::new(CloseCode::new(code).unwrap(), reason);
     let application = move |handshake: Handshake| {
         let close = close.clone();
         async move {

@@ -41,7 +41,7 @@ impl WriteBuf {
         Self::default()
     }
 
-    /// How many bytes can be copied in without another allocation, beside those that wait.
+    /// How many bytes its allocation for copies holds, whether they wait or are yet to come.
     #[inline]
     pub fn capacity(&self) -> usize {
         let waiting = self.waiting.as_ref();

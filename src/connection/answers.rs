@@ -61,7 +61,8 @@ impl Connection {
     /// one whose answers need not wait for anything. A short message is lent, where the stream
     /// would share it.
     ///
-    /// Backpressure is as with the stream: while 64 KiB wait to go out, no message is taken.
+    /// While 64 KiB wait to go out, no further message is begun. One that has begun goes on, or a
+    /// peer that reads only when it has sent a whole message would wait for us, as we for it.
     /// Cancel safe.
     ///
     /// # Errors
@@ -83,9 +84,8 @@ impl Connection {
     /// Like [`answer`](Self::answer), with messages of 256 KiB and more in pieces that are no
     /// shorter, but for the last, as they come. Do not mix it with the stream within a message.
     ///
-    /// While 64 KiB wait to go out, no further message is begun. One that has begun goes on, or a
-    /// peer that reads only when it has sent a whole message would wait for us, as we for it: what
-    /// it is answered with may wait here, and [`Settings::max_message`](crate::Settings) bounds it.
+    /// What the pieces of a message are answered with may wait here until the peer reads;
+    /// [`Settings::max_message`](crate::Settings) bounds it.
     ///
     /// # Errors
     ///
@@ -115,14 +115,13 @@ impl Connection {
                 // What went wrong is for the receiver to say.
                 let _ = ready!(self.poll_drain(cx, HIGH_WATER - 1));
             }
-            let stopped =
-                self.lend_short(
-                    |message, answers| match answer(Taken::Lent(message), answers) {
-                        Ok(()) if is_congested(answers.session) => ControlFlow::Break(Ok(())),
-                        Ok(()) => ControlFlow::Continue(()),
-                        Err(error) => ControlFlow::Break(Err(error)),
-                    },
-                );
+            let stopped = self.lend_short(|message, answers| {
+                let answered = answer(Taken::Lent(message), answers);
+                if answered.is_err() || is_congested(answers.session) {
+                    return ControlFlow::Break(answered);
+                }
+                ControlFlow::Continue(())
+            });
             if let Some(stopped) = stopped {
                 stopped?;
                 continue;

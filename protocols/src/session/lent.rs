@@ -72,7 +72,8 @@ impl<C: Codec> Session<C> {
     }
 
     /// Takes the next message off `src`, whole if it is shorter than 256 KiB, else in pieces that
-    /// are no shorter, but for the last. Do not mix it with [`receive`](Self::receive) within a message.
+    /// are no shorter, but for the last. Do not mix it with [`receive`](Self::receive) within a
+    /// message.
     ///
     /// # Errors
     ///
