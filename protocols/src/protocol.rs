@@ -20,7 +20,7 @@ use crate::compression::Compression;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::short::Shorts;
+use crate::short::{PlainFrames, Shorts};
 use crate::write_buf::WriteBuf;
 
 pub use self::stream::{StreamAnswer, StreamOpening, StreamProtocol, StreamResponder};
@@ -329,6 +329,12 @@ pub trait Codec: fmt::Debug + Send {
         self.encode(Event::Data(Piece { kind, payload, end }), dst)
     }
 
+    /// How short messages can be written without asking the codec; fixed once the handshake is
+    /// complete.
+    fn plain_frames(&self) -> Option<PlainFrames> {
+        None
+    }
+
     /// What can be sent; fixed once the handshake is complete.
     fn capabilities(&self) -> Capabilities;
 
@@ -361,6 +367,10 @@ impl Codec for Box<dyn Codec> {
         dst: &mut WriteBuf,
     ) -> Result<(), EncodeError> {
         (**self).encode_short(kind, payload, dst)
+    }
+
+    fn plain_frames(&self) -> Option<PlainFrames> {
+        (**self).plain_frames()
     }
 
     fn capabilities(&self) -> Capabilities {

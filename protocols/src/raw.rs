@@ -43,13 +43,13 @@ impl Codec for RawCodec {
 
     fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
         if let (1..=Short::MAX, Ok(payload)) = (src.len(), u16::try_from(src.len())) {
-            shorts.push(Short {
+            shorts.fill([Short {
                 kind: Kind::Binary,
                 head: 0,
                 payload,
-                frame: payload,
+                tail: 0,
                 key: [0; 4],
-            });
+            }]);
         }
     }
 

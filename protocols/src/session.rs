@@ -25,6 +25,7 @@ use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, Look};
 use crate::message::{Close, Closed, Event, Kind, Message, Piece, Side};
 use crate::protocol::{Capabilities, CloseForm, Codec};
+use crate::short::PlainFrames;
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
 
@@ -83,6 +84,8 @@ pub struct Session<C = Box<dyn Codec>> {
     incoming: Incoming,
     /// Whether a message that is sent in pieces has begun and not ended.
     sending: bool,
+    /// How short messages are written without asking the codec.
+    plain_frames: Option<PlainFrames>,
     keep_alive: KeepAlive,
 }
 
@@ -118,6 +121,7 @@ impl<C: Codec> Session<C> {
         let ping_interval = config.ping_interval.filter(|_| codec.capabilities().ping);
         let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval);
         Self {
+            plain_frames: codec.plain_frames(),
             codec,
             max_message: config.max_message,
             close_timeout: config.close_timeout,

@@ -16,8 +16,8 @@ pub struct Short {
     pub head: u8,
     /// How many the payload has: less than 4 KiB.
     pub payload: u16,
-    /// How many the whole frame has.
-    pub frame: u16,
+    /// How many stand behind it.
+    pub tail: u8,
     /// What the payload is still masked with (RFC 6455 §5.3); zeroes where it is not.
     pub key: [u8; 4],
 }
@@ -28,18 +28,40 @@ impl Short {
 
     /// Unmasks the payload of the frame at the beginning of `src`; also returns what follows.
     #[inline]
-    pub(crate) fn split<'a>(&self, src: &'a mut [u8]) -> (&'a [u8], &'a mut [u8]) {
-        let (frame, rest) = src
-            .split_at_mut_checked(self.frame.into())
-            .unwrap_or_default();
-        let (_, frame) = frame
-            .split_at_mut_checked(self.head.into())
-            .unwrap_or_default();
-        let payload = frame.get_mut(..self.payload.into()).unwrap_or_default();
+    pub(crate) fn split<'a>(&self, src: &'a mut [u8]) -> Option<(&'a [u8], &'a mut [u8])> {
+        let (_, src) = src.split_at_mut_checked(self.head.into())?;
+        let (payload, rest) = src.split_at_mut_checked(self.payload.into())?;
         if self.key != [0; 4] {
             xor(payload, self.key);
         }
-        (payload, rest)
+        let (_, rest) = rest.split_at_mut_checked(self.tail.into())?;
+        Some((payload, rest))
+    }
+}
+
+/// Frames that are no more than a first byte, a length of one byte, and the payload as it is: so
+/// are nearly all that a server sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlainFrames {
+    /// The first byte of a whole text.
+    pub text: u8,
+    /// The first byte of a whole binary message.
+    pub binary: u8,
+}
+
+impl PlainFrames {
+    /// The longest payload (RFC 6455 §5.2).
+    const MAX: usize = 125;
+
+    /// What stands before this payload; `None` where it is too long.
+    #[inline]
+    pub(crate) fn head(&self, kind: Kind, payload: &[u8]) -> Option<[u8; 2]> {
+        let [.., len] = payload.len().to_be_bytes();
+        let first = match kind {
+            Kind::Text => self.text,
+            Kind::Binary => self.binary,
+        };
+        (payload.len() <= Self::MAX).then_some([first, len])
     }
 }
 
@@ -58,7 +80,7 @@ impl Shorts {
             kind: Kind::Text,
             head: 0,
             payload: 0,
-            frame: 0,
+            tail: 0,
             key: [0; 4],
         };
         Self {
@@ -67,15 +89,14 @@ impl Shorts {
         }
     }
 
-    /// Adds the next, if there is room for it: whether there is.
+    /// Adds as many of these as there is room for.
     #[inline]
-    pub fn push(&mut self, short: Short) -> bool {
-        let Some(place) = self.found.get_mut(self.len) else {
-            return false;
-        };
-        *place = short;
-        self.len = self.len.saturating_add(1);
-        true
+    pub fn fill(&mut self, shorts: impl IntoIterator<Item = Short>) {
+        let room = self.found.get_mut(self.len..).unwrap_or_default();
+        for (place, short) in room.iter_mut().zip(shorts) {
+            *place = short;
+            self.len = self.len.saturating_add(1);
+        }
     }
 
     /// Whether there may be more than those found.

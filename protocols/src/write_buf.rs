@@ -96,7 +96,6 @@ impl WriteBuf {
     #[inline]
     pub fn put_both<const N: usize>(&mut self, header: &[u8; N], payload: &[u8]) {
         let copied = &mut self.waiting().copied;
-        copied.reserve(N.saturating_add(payload.len()));
         copied.extend_from_slice(header);
         copied.extend_from_slice(payload);
     }

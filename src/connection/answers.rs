@@ -38,8 +38,13 @@ impl Answers<'_> {
         lend_buffer(self.session);
         match piece {
             PieceRef::Message(message) => self.session.send_ref(message),
-            PieceRef::Piece(piece) => self.session.send_piece(piece),
+            PieceRef::Piece(piece) => self.send_owned_piece(piece),
         }
+    }
+
+    #[cold]
+    fn send_owned_piece(&mut self, piece: Piece) -> Result<(), EncodeError> {
+        self.session.send_piece(piece)
     }
 
     /// Begins to close the connection. Messages may still come until it has ended.

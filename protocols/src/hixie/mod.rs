@@ -12,6 +12,8 @@ mod hixie75;
 mod hixie76;
 mod keys;
 
+use std::iter::from_fn;
+
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
@@ -245,7 +247,7 @@ fn short_text(src: &[u8]) -> Option<(Short, &[u8])> {
         kind: Kind::Text,
         head: 1,
         payload,
-        frame: payload.saturating_add(2),
+        tail: 1,
         key: [0; 4],
     };
     Some((short, rest.get(at..)?.get(1..)?))
@@ -325,11 +327,11 @@ impl Codec for HixieCodec {
             return;
         }
         let mut rest = src;
-        while let Some((short, after)) = short_text(rest)
-            && shorts.push(short)
-        {
+        shorts.fill(from_fn(|| {
+            let (short, after) = short_text(rest)?;
             rest = after;
-        }
+            Some(short)
+        }));
     }
 
     fn encode_short(

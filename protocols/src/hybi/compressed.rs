@@ -55,20 +55,6 @@ impl HybiCodec {
         Ok((!says_nothing).then_some(Piece { kind, payload, end }))
     }
 
-    /// Writes a whole message, compressed or as it is. Not inlined: it would cost those who do not
-    /// compress.
-    #[inline(never)]
-    pub(super) fn write_short_or_deflated(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        dst: &mut WriteBuf,
-    ) {
-        if !self.write_deflated(kind, payload, true, dst) {
-            self.write_last(kind, payload, dst);
-        }
-    }
-
     /// Writes a piece compressed; `false` where it is to be written as it is.
     #[inline(never)]
     pub(super) fn write_deflated(

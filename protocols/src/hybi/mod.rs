@@ -11,6 +11,8 @@ mod short;
 mod stream;
 mod write;
 
+use std::iter::from_fn;
+
 use bytes::{Buf, BytesMut};
 
 pub(crate) use self::dialect::Dialect;
@@ -26,7 +28,7 @@ use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::{Capabilities, Codec, Context, Role};
-use crate::short::{Shorts, xor};
+use crate::short::{PlainFrames, Shorts, xor};
 use crate::write_buf::WriteBuf;
 
 /// Reads and writes frames.
@@ -299,11 +301,11 @@ impl Codec for HybiCodec {
             return;
         };
         let mut rest = src;
-        while let Some((short, after)) = form.parse(rest)
-            && shorts.push(short)
-        {
+        shorts.fill(from_fn(|| {
+            let (short, after) = form.parse(rest)?;
             rest = after;
-        }
+            Some(short)
+        }));
     }
 
     fn encode_short(
@@ -312,12 +314,14 @@ impl Codec for HybiCodec {
         payload: &[u8],
         dst: &mut WriteBuf,
     ) -> Result<(), EncodeError> {
-        if self.deflate.is_some() {
-            self.write_short_or_deflated(kind, payload, dst);
-        } else {
+        if self.deflate.is_none() || !self.write_deflated(kind, payload, true, dst) {
             self.write_last(kind, payload, dst);
         }
         Ok(())
+    }
+
+    fn plain_frames(&self) -> Option<PlainFrames> {
+        self.plain()
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -4,7 +4,7 @@
 
 use super::{FirstBit, HybiCodec, Masking};
 use crate::message::Kind;
-use crate::short::Short;
+use crate::short::{PlainFrames, Short};
 
 /// What the frame of a short message looks like.
 pub(super) struct ShortForm {
@@ -32,6 +32,17 @@ impl HybiCodec {
             binary: 0x80 | self.dialect.opcodes.binary,
             masked,
             max: usize::try_from(self.max_frame).map_or(Short::MAX, |max| max.min(Short::MAX)),
+        })
+    }
+
+    /// The plain frames of a server, from hybi-07 on.
+    pub(super) fn plain(&self) -> Option<PlainFrames> {
+        let is_plain = self.outgoing == Masking::None
+            && self.deflate.is_none()
+            && self.dialect.first_bit == FirstBit::Fin;
+        is_plain.then_some(PlainFrames {
+            text: 0x80 | self.dialect.opcodes.text,
+            binary: 0x80 | self.dialect.opcodes.binary,
         })
     }
 }
@@ -66,7 +77,7 @@ impl ShortForm {
             kind,
             head,
             payload: len,
-            frame: len.saturating_add(head.into()),
+            tail: 0,
             key,
         };
         (usize::from(len) <= self.max).then_some((short, rest))

@@ -61,14 +61,7 @@ impl HybiCodec {
     #[inline]
     pub(super) fn write_last(&mut self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) {
         let opcode = self.data_opcode(kind, true);
-        let [.., len] = payload.len().to_be_bytes();
-        let plain = self.outgoing == Masking::None && self.dialect.first_bit == FirstBit::Fin;
-        if plain && payload.len() < 126 {
-            // What nearly every frame of a server is, at half the cost of the general way.
-            dst.put_both(&[0x80 | opcode, len], payload);
-        } else {
-            self.write(opcode, true, payload, dst);
-        }
+        self.write(opcode, true, payload, dst);
     }
 
     /// The opcode of the next frame of a message.

@@ -7,7 +7,7 @@ use bytes::{Buf, BytesMut};
 
 use super::{Session, State};
 use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Kind, MessageRef, Piece};
+use crate::message::{Kind, Message, MessageRef, Piece};
 use crate::protocol::Codec;
 use crate::short::Shorts;
 use crate::write_buf::WriteBuf;
@@ -42,12 +42,11 @@ impl<C: Codec> Session<C> {
             }
             self.keep_alive.hear();
             let limit = self.max_message;
-            let (mut taken, mut rest) = (0usize, &mut **src);
+            let mut rest = &mut **src;
             let outcome = 'lending: {
                 for short in shorts.found() {
-                    let (payload, behind) = short.split(rest);
+                    let (payload, behind) = short.split(rest).unwrap_or_default();
                     rest = behind;
-                    taken = taken.saturating_add(short.frame.into());
                     if payload.len() as u64 > limit {
                         break 'lending self.fail(ProtocolError::MessageTooLong { limit });
                     }
@@ -64,7 +63,8 @@ impl<C: Codec> Session<C> {
                 }
                 Ok(None)
             };
-            src.advance(taken);
+            let left = rest.len();
+            src.advance(src.len().saturating_sub(left));
             if !(shorts.is_full() && matches!(outcome, Ok(None))) {
                 return outcome;
             }
@@ -106,14 +106,27 @@ impl<C: Codec> Session<C> {
         let (kind, payload) = match message {
             MessageRef::Text(text) => (Kind::Text, text.as_bytes()),
             MessageRef::Binary(bytes) => (Kind::Binary, bytes),
-            MessageRef::Owned(message) => return self.send(message),
+            MessageRef::Owned(message) => return self.send_owned(message),
         };
         if !matches!(self.state, State::Open) {
             return Err(EncodeError::Closing);
         }
+        if let Some(frames) = &self.plain_frames
+            && let Some(head) = frames.head(kind, payload)
+            && !self.sending
+        {
+            self.outgoing.put_both(&head, payload);
+            return Ok(());
+        }
         self.codec.encode_short(kind, payload, &mut self.outgoing)?;
         self.sending = false;
         Ok(())
+    }
+
+    /// Out of line, so that what is done for each short message is short.
+    #[cold]
+    fn send_owned(&mut self, message: Message) -> Result<(), EncodeError> {
+        self.send(message)
     }
 
     /// Whether a message that is received in pieces has begun and not ended.
