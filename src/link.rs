@@ -24,6 +24,8 @@ pub(crate) struct Link {
     pooled: bool,
     /// Whether our direction of the transport has been ended.
     is_shut: bool,
+    /// Whether the peer's has been read to its end.
+    is_read: bool,
     /// Bytes read without a pause.
     turn: usize,
     pub(crate) traffic: Traffic,
@@ -37,6 +39,7 @@ impl Link {
             incoming,
             pooled: false,
             is_shut: false,
+            is_read: false,
             turn: 0,
             traffic: Traffic::default(),
         }
@@ -75,6 +78,7 @@ impl Link {
         let read = poll_read_buf(Pin::new(transport), cx, incoming);
         match &read {
             Poll::Ready(Ok(count)) => {
+                self.is_read = *count == 0;
                 self.turn += *count;
                 self.traffic.received += *count as u64;
             }
@@ -141,13 +145,24 @@ impl Link {
     pub(crate) fn end(&mut self, last_words: WriteBuf, hang_up: HangUp) {
         if let Some(transport) = self.transport.take() {
             self.traffic.sent += last_words.len() as u64;
-            linger(transport, last_words, hang_up);
+            // A socket that has nothing left to read, and nothing to write, is closed without more ado.
+            let is_tcp = matches!(transport, Carrier::Tcp(_));
+            if !(is_tcp && self.is_read && last_words.is_empty()) {
+                linger(transport, last_words, hang_up);
+            }
         }
     }
 
     /// Drops a transport that has failed.
     pub(crate) fn abort(&mut self) {
         self.transport = None;
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.incoming.clear();
+        self.pause();
     }
 }
 

@@ -316,7 +316,7 @@ fn exits_as_the_server_closes() {
 fn a_servers_reason_does_not_steer_the_terminal() {
     let url = format!("ws://{}/", closing_server(4000, "\x1b[2J\u{9b}2J"));
     let run = Run::new(&["connect", &url], Input::Open);
-    let part = r"closed with 4000 \x1b[2J\u{9b}2J";
+    let part = r"closed with 4000 \u{1b}[2J\u{9b}2J";
     assert!(run.stderr.contains(part), "{:?}", run.stderr);
 }
 

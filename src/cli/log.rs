@@ -4,15 +4,17 @@
 //! or pipe, or pays for a system call with each line.
 
 use std::cell::RefCell;
-use std::fmt;
+use std::fmt::{self, Debug, Write as _};
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::fmt::time::{self, FormatTime};
 
 /// How many bytes may wait while standard error takes none; lines beyond are lost, and counted.
@@ -52,7 +54,9 @@ pub(super) fn start(format: Format, level: &str) -> io::Result<()> {
         .with_timer(Clock)
         .with_ansi(io::stderr().is_terminal());
     match format {
-        Format::Text => builder.init(),
+        Format::Text => builder
+            .fmt_fields(debug_fn(write_field).delimited(" "))
+            .init(),
         Format::Json => builder.json().flatten_event(true).init(),
     }
     Ok(())
@@ -62,6 +66,36 @@ pub(super) fn start(format: Format, level: &str) -> io::Result<()> {
 pub(super) fn finish() {
     let is_left = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
     let _ = LOG.done.wait_timeout_while(LOG.lock(), GOODBYE, is_left);
+}
+
+/// Writes one field of a line, as the library does without styles at twice the cost: two lines are
+/// a twentieth of what a short connection costs.
+fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    if field.name() != "message" {
+        writer.write_str(field.name())?;
+        writer.write_char('=')?;
+    }
+    write!(Escaped(writer), "{value:?}")
+}
+
+/// What a peer says neither steers the terminal nor begins a line of its own.
+struct Escaped<'a, 'w>(&'a mut Writer<'w>);
+
+impl fmt::Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+        if text.bytes().all(is_plain) {
+            return self.0.write_str(text);
+        }
+        for character in text.chars() {
+            if character.is_ascii() && !character.is_ascii_control() {
+                self.0.write_char(character)?;
+            } else {
+                write!(self.0, "{}", character.escape_debug())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The time of a line. What is the same for a second is made once in it.
