@@ -41,8 +41,9 @@ pub(super) enum Format {
 /// The thread cannot be started.
 pub(super) fn start(format: Format, level: &str) -> io::Result<()> {
     thread::Builder::new().name("log".into()).spawn(|| {
+        let mut lines = Vec::new();
         loop {
-            LOG.write_next(io::stderr());
+            LOG.write_next(&mut lines, io::stderr());
             thread::sleep(PAUSE);
         }
     })?;
@@ -151,20 +152,22 @@ impl Log {
         }
     }
 
-    /// Waits for lines and writes all that are there.
-    fn write_next(&self, mut output: impl Write) {
+    /// Waits for lines and writes all that are there. What holds them changes places with `lines`,
+    /// so that neither grows anew each time.
+    fn write_next(&self, lines: &mut Vec<u8>, mut output: impl Write) {
         let mut waiting = self.lock();
         while waiting.lines.is_empty() {
             waiting.is_awaited = true;
             let woken = self.came.wait(waiting);
             waiting = woken.unwrap_or_else(PoisonError::into_inner);
         }
-        let lines = std::mem::take(&mut waiting.lines);
+        lines.clear();
+        std::mem::swap(lines, &mut waiting.lines);
         let lost = std::mem::take(&mut waiting.lost);
         waiting.is_writing = true;
         drop(waiting);
         // Nobody is left to whom an error could be told.
-        let _ = output.write_all(&lines);
+        let _ = output.write_all(lines);
         if lost > 0 {
             let _ = writeln!(
                 output,
@@ -211,8 +214,8 @@ mod tests {
         for _ in 0..2000 {
             (&log).write_all(&line).unwrap();
         }
-        let mut output = Vec::new();
-        log.write_next(&mut output);
+        let (mut lines, mut output) = (Vec::new(), Vec::new());
+        log.write_next(&mut lines, &mut output);
         let kept = ROOM / line.len();
         let lost = format!(
             "{} log lines are lost: what reads them is too slow\n",
@@ -221,7 +224,7 @@ mod tests {
         assert_eq!(output, [line.repeat(kept), lost.into()].concat());
         output.clear();
         (&log).write_all(b"next").unwrap();
-        log.write_next(&mut output);
+        log.write_next(&mut lines, &mut output);
         assert_eq!(output, b"next");
     }
 }

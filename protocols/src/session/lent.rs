@@ -52,7 +52,7 @@ impl<C: Codec> Session<C> {
                     }
                     let message = match short.kind {
                         Kind::Binary => MessageRef::Binary(payload),
-                        Kind::Text => match std::str::from_utf8(payload) {
+                        Kind::Text => match simdutf8::basic::from_utf8(payload) {
                             Ok(text) => MessageRef::Text(text),
                             Err(_) => break 'lending self.fail(ProtocolError::Utf8),
                         },
