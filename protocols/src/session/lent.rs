@@ -111,11 +111,7 @@ impl<C: Codec> Session<C> {
         if !matches!(self.state, State::Open) {
             return Err(EncodeError::Closing);
         }
-        if let Some(frames) = &self.plain_frames
-            && let Some(head) = frames.head(kind, payload)
-            && !self.sending
-        {
-            self.outgoing.put_both(&head, payload);
+        if self.send_plain(kind, payload) {
             return Ok(());
         }
         self.codec.encode_short(kind, payload, &mut self.outgoing)?;
@@ -127,6 +123,19 @@ impl<C: Codec> Session<C> {
     #[cold]
     fn send_owned(&mut self, message: Message) -> Result<(), EncodeError> {
         self.send(message)
+    }
+
+    /// Sends a short message without asking the codec; `false` where that cannot be.
+    #[inline]
+    pub(super) fn send_plain(&mut self, kind: Kind, payload: &[u8]) -> bool {
+        if let Some(frames) = &self.plain_frames
+            && let Some(head) = frames.head(kind, payload)
+            && !self.sending
+        {
+            self.outgoing.put_both(&head, payload);
+            return true;
+        }
+        false
     }
 
     /// Whether a message that is received in pieces has begun and not ended.

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use bytes::{Buf, Bytes};
 
-use super::{Session, State};
+use super::Session;
 use crate::error::EncodeError;
 use crate::message::{Event, Kind, Message, WireForm};
 use crate::protocol::Codec;
@@ -40,13 +40,16 @@ impl SharedMessage {
         &self.message
     }
 
-    /// Appends the message to `dst` as the codec writes it.
-    fn encode<C: Codec>(&self, codec: &mut C, dst: &mut WriteBuf) -> Result<(), EncodeError> {
-        let kind = match self.message {
+    fn kind(&self) -> Kind {
+        match self.message {
             Message::Text(_) => Kind::Text,
             Message::Binary(_) => Kind::Binary,
-        };
-        let Some(form) = codec.wire_form(kind) else {
+        }
+    }
+
+    /// Appends the message to `dst` as the codec writes it.
+    fn encode<C: Codec>(&self, codec: &mut C, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        let Some(form) = codec.wire_form(self.kind()) else {
             return codec.encode(Event::Data(self.message.clone().into()), dst);
         };
         let mut place = &self.encodings;
@@ -82,11 +85,16 @@ impl<C: Codec> Session<C> {
     ///
     /// As [`send`](Self::send); and a message that is sent in pieces has not ended.
     pub fn send_shared(&mut self, message: &SharedMessage) -> Result<(), EncodeError> {
-        match self.state {
-            State::Open if self.sending => Err(EncodeError::Unfinished),
-            State::Open => message.encode(&mut self.codec, &mut self.outgoing),
-            State::Closing(_) | State::Closed(_) => Err(EncodeError::Closing),
+        if !self.is_open() {
+            return Err(EncodeError::Closing);
         }
+        if self.sending {
+            return Err(EncodeError::Unfinished);
+        }
+        if self.send_plain(message.kind(), message.message().as_bytes()) {
+            return Ok(());
+        }
+        message.encode(&mut self.codec, &mut self.outgoing)
     }
 
     /// Whether a message that is sent in pieces has begun and not ended. Another must wait.
