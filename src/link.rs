@@ -173,6 +173,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_it_read_into_is_there_for_the_next_when_it_is_dropped() {
+        let (mut peer, transport) = tokio::io::duplex(64);
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(matches!(
+            Pin::new(&mut peer).poll_write(cx, b"some bytes"),
+            Poll::Ready(Ok(10))
+        ));
+        let mut link = Link::new(Carrier::other(transport), BytesMut::new());
+        assert!(matches!(link.poll_read(cx), Poll::Ready(Ok(10))));
+        let place = link.incoming.as_ptr();
+        drop(link);
+        assert_eq!(buffers::take_read().as_ptr(), place);
+    }
+
+    #[test]
     fn one_that_always_has_more_pauses_after_its_share() {
         let flood = tokio::io::join(tokio::io::repeat(b'x'), tokio::io::sink());
         let mut link = Link::new(Carrier::other(flood), BytesMut::new());

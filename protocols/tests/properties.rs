@@ -15,13 +15,13 @@ use std::ops::ControlFlow;
 use bytes::BytesMut;
 use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
 use polysock_protocols::{
-    Event, Kind, Match, Message, MessageRef, PROTOCOLS, Piece, Protocol, Session, SessionConfig,
+    Event, Kind, Match, Message, PROTOCOLS, Piece, Protocol, Session, SessionConfig,
 };
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use strategies::{as_base64, chunks, connection, ending, events, sends};
-use support::{Joined, Setup, cut, decode, drain, encode, merge};
+use support::{Joined, Setup, cut, decode, drain, encode, lent, merge};
 
 /// Fields that say what a request is, with values that are told apart.
 const FIELDS: &[&str] = &[
@@ -60,13 +60,6 @@ fn message(piece: &Piece) -> Option<Message> {
         // Pieces may be cut inside a character.
         Kind::Text => payload.try_into().ok().map(Message::Text),
         Kind::Binary => Some(Message::Binary(payload)),
-    }
-}
-
-fn lent(message: &Message) -> MessageRef<'_> {
-    match message {
-        Message::Text(text) => MessageRef::Text(text),
-        Message::Binary(bytes) => MessageRef::Binary(bytes),
     }
 }
 

@@ -1,5 +1,5 @@
-//! A message that many sessions send goes out as each of them would have written it alone, and is
-//! encoded once for all that write it alike.
+//! A message that many sessions send, or that is lent, goes out as each of them would have written it
+//! alone; and the first is encoded once for all that write it alike.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -16,7 +16,7 @@ use polysock_protocols::{
     Session, SessionConfig, SharedMessage,
 };
 
-use support::{Joined, Setup, drain, encode};
+use support::{Joined, Setup, drain, encode, lent};
 
 /// Every length that has a header of its own, and one that is sent by reference.
 const LENGTHS: [usize; 8] = [0, 1, 125, 126, 5000, 65535, 65536, 1 << 20];
@@ -72,13 +72,20 @@ fn is_what_each_would_have_written_alone() {
     for role in [Role::Server, Role::Client] {
         for (name, setup, settled) in ways() {
             let mut sharing = session(name, &setup, settled, role);
+            let mut lending = session(name, &setup, settled, role);
             let mut alone = session(name, &setup, settled, role);
             for message in &shared {
                 let what = format!("{role:?} {name} {:?}", message.message());
                 let expected = alone.send(message.message().clone());
                 assert_eq!(sharing.send_shared(message), expected, "{what}");
-                let (sharing, alone) = (sharing.outgoing(), alone.outgoing());
-                assert!(drain(sharing) == drain(alone), "{what}");
+                assert_eq!(
+                    lending.send_ref(lent(message.message())),
+                    expected,
+                    "{what}"
+                );
+                let alone = drain(alone.outgoing());
+                assert!(drain(sharing.outgoing()) == alone, "{what}");
+                assert!(drain(lending.outgoing()) == alone, "{what}, lent");
             }
         }
     }

@@ -12,8 +12,8 @@ use bytestring::ByteString;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
     Accept, BinaryOverText, Close, CloseCode, Codec, Context, Dial, Dialled, Event, Kind, Limits,
-    Negotiated, Negotiation, Opening, Piece, Protocol, ProtocolError, Request, Response, Role,
-    WriteBuf, find,
+    Message, MessageRef, Negotiated, Negotiation, Opening, Piece, Protocol, ProtocolError, Request,
+    Response, Role, WriteBuf, find,
 };
 
 /// A context with the usual limits and bytes that differ from call to call.
@@ -325,6 +325,14 @@ pub(crate) fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
 /// Everything that waits in a buffer.
 pub(crate) fn drain(buffer: &mut WriteBuf) -> Vec<u8> {
     buffer.copy_to_bytes(buffer.remaining()).to_vec()
+}
+
+/// A message as a session lends it.
+pub(crate) fn lent(message: &Message) -> MessageRef<'_> {
+    match message {
+        Message::Text(text) => MessageRef::Text(text),
+        Message::Binary(bytes) => MessageRef::Binary(bytes),
+    }
 }
 
 /// What a codec writes for some events.
