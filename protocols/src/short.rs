@@ -2,7 +2,7 @@
 //! share.
 
 use crate::message::Kind;
-use crate::write_buf::CHAIN;
+use crate::write_buf::{CHAIN, WriteBuf};
 
 /// How many messages are looked for at once.
 const BATCH: usize = 16;
@@ -39,8 +39,8 @@ impl Short {
     }
 }
 
-/// Frames that are no more than a first byte, a length of one byte, and the payload as it is: so
-/// are nearly all that a server sends.
+/// Frames of messages that are sent as they are: so are nearly all that a server sends. A first byte,
+/// the length as RFC 6455 §5.2 has it, and the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlainFrames {
     /// The first byte of a whole text.
@@ -50,18 +50,20 @@ pub struct PlainFrames {
 }
 
 impl PlainFrames {
-    /// The longest payload (RFC 6455 §5.2).
-    const MAX: usize = 125;
-
-    /// What stands before this payload; `None` where it is too long.
+    /// Writes a message if it is short; whether it is.
     #[inline]
-    pub(crate) fn head(&self, kind: Kind, payload: &[u8]) -> Option<[u8; 2]> {
-        let [.., len] = payload.len().to_be_bytes();
+    pub(crate) fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
         let first = match kind {
             Kind::Text => self.text,
             Kind::Binary => self.binary,
         };
-        (payload.len() <= Self::MAX).then_some([first, len])
+        let [.., high, low] = payload.len().to_be_bytes();
+        match payload.len() {
+            0..=125 => dst.put_both(&[first, low], payload),
+            126..=Short::MAX => dst.put_both(&[first, 126, high, low], payload),
+            _ => return false,
+        }
+        true
     }
 }
 

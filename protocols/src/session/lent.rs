@@ -128,14 +128,8 @@ impl<C: Codec> Session<C> {
     /// Sends a short message without asking the codec; `false` where that cannot be.
     #[inline]
     pub(super) fn send_plain(&mut self, kind: Kind, payload: &[u8]) -> bool {
-        if let Some(frames) = &self.plain_frames
-            && let Some(head) = frames.head(kind, payload)
-            && !self.sending
-        {
-            self.outgoing.put_both(&head, payload);
-            return true;
-        }
-        false
+        let frames = self.plain_frames.as_ref().filter(|_| !self.sending);
+        frames.is_some_and(|frames| frames.write(kind, payload, &mut self.outgoing))
     }
 
     /// Whether a message that is received in pieces has begun and not ended.
