@@ -309,8 +309,8 @@ pub trait Codec: fmt::Debug + Send {
     /// The protocol cannot express the event; nothing was appended then.
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
-    /// Finds the whole short messages at the beginning of `src`, as many as there is room for.
-    /// What comes before anything else, [`decode`](Self::decode) takes.
+    /// Finds the whole short messages at the beginning of `src`, as many as there is room for; they
+    /// must lie in it. What comes before anything else, [`decode`](Self::decode) takes.
     fn find_short(&self, _src: &[u8], _shorts: &mut Shorts) {}
 
     /// Appends a whole message by copying it; otherwise as [`encode`](Self::encode).

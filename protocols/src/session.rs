@@ -11,6 +11,7 @@
 //! Nothing here reads a clock. [`Session::timer`] names what to wait for and how long; whoever
 //! owns the session waits, and calls [`Session::handle_timeout`].
 
+mod config;
 mod lent;
 mod shared;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 
+pub use self::config::SessionConfig;
 pub use self::shared::SharedMessage;
 
 use crate::error::{EncodeError, ProtocolError};
@@ -32,31 +34,6 @@ use crate::write_buf::WriteBuf;
 /// With this much waiting to go out, pongs are held back: only the newest is sent, once there is
 /// room (RFC 6455 §5.5.3 allows to answer only the latest ping).
 const PONG_ROOM: usize = 4096;
-
-/// How a session behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionConfig {
-    /// Bytes of payload in a message that is received.
-    pub max_message: u64,
-    /// How long our closing handshake waits for its answer.
-    pub close_timeout: Duration,
-    /// How long nothing may be received before the peer is given up; `None` for ever.
-    pub idle_timeout: Option<Duration>,
-    /// After how much silence a ping is sent, in protocols that have pings; a peer that is silent
-    /// for as long again is given up. `None` sends none.
-    pub ping_interval: Option<Duration>,
-}
-
-impl Default for SessionConfig {
-    fn default() -> Self {
-        Self {
-            max_message: 64 << 20,
-            close_timeout: Duration::from_secs(3),
-            idle_timeout: None,
-            ping_interval: None,
-        }
-    }
-}
 
 /// What to wait for. A new timer starts when [`Session::timer`] answers differently than before,
 /// and again after each [`Session::handle_timeout`].

@@ -42,7 +42,8 @@ impl Answers<'_> {
         }
     }
 
-    #[cold]
+    /// Out of line, so that what is done for each short message is short.
+    #[inline(never)]
     fn send_owned_piece(&mut self, piece: Piece) -> Result<(), EncodeError> {
         self.session.send_piece(piece)
     }

@@ -120,7 +120,7 @@ impl<C: Codec> Session<C> {
     }
 
     /// Out of line, so that what is done for each short message is short.
-    #[cold]
+    #[inline(never)]
     fn send_owned(&mut self, message: Message) -> Result<(), EncodeError> {
         self.send(message)
     }
