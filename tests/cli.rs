@@ -314,7 +314,10 @@ fn exits_as_the_server_closes() {
 
 #[test]
 fn a_servers_reason_does_not_steer_the_terminal() {
-    let url = format!("ws://{}/", closing_server(4000, "\x1b[2J\u{9b}2J\u{202e}\r\n*"));
+    let url = format!(
+        "ws://{}/",
+        closing_server(4000, "\x1b[2J\u{9b}2J\u{202e}\r\n*")
+    );
     let run = Run::new(&["connect", &url], Input::Open);
     let part = r"closed with 4000 \u{1b}[2J\u{9b}2J\u{202e}\r\n*";
     assert!(run.stderr.contains(part), "{:?}", run.stderr);

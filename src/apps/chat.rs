@@ -13,7 +13,7 @@
 //! Any text that comes in is said. `?name=ann` in the URL chooses a name.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_core::future::BoxFuture;
 use futures_util::SinkExt;
@@ -98,9 +98,9 @@ impl Member {
         let mut greeting = vec![format!("welcome\t{name}\t{protocol}")];
         let present = members.present.values();
         greeting.extend(present.map(|(name, protocol)| format!("here\t{name}\t{protocol}")));
-        room.say(format!("join\t{name}\t{protocol}"));
+        room.say(&members, format!("join\t{name}\t{protocol}"));
         members.present.insert(id, (name.clone(), protocol));
-        // Under the lock, so that nobody is missed or met twice.
+        // Under the lock, so that nobody is missed or met twice, and nothing is said in between.
         // One who reads slowly misses the oldest and holds nobody up.
         let said = room.said.subscribe(Queue::default());
         drop(members);
@@ -134,24 +134,28 @@ impl Member {
     fn say(&self, text: &str) {
         let text = text.replace(['\t', '\r', '\n'], " ");
         let (name, protocol) = (&self.name, self.protocol);
-        self.room.say(format!("say\t{name}\t{protocol}\t{text}"));
+        let line = format!("say\t{name}\t{protocol}\t{text}");
+        self.room.say(&self.room.lock(), line);
     }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.room.lock().present.remove(&self.id);
+        let mut members = self.room.lock();
+        members.present.remove(&self.id);
         let (name, protocol) = (&self.name, self.protocol);
-        self.room.say(format!("leave\t{name}\t{protocol}"));
+        self.room
+            .say(&members, format!("leave\t{name}\t{protocol}"));
     }
 }
 
 impl Room {
-    fn say(&self, line: String) {
+    /// Says a line, while nobody comes or goes: one who has been announced hears the answers to that.
+    fn say(&self, _: &MutexGuard<'_, Members>, line: String) {
         self.said.publish(line.into());
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Members> {
+    fn lock(&self) -> MutexGuard<'_, Members> {
         // The members are whole between any two operations, so a panic cannot break them.
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
