@@ -145,7 +145,8 @@ impl Link {
     pub(crate) fn end(&mut self, last_words: WriteBuf, hang_up: HangUp) {
         if let Some(transport) = self.transport.take() {
             self.traffic.sent += last_words.len() as u64;
-            // A socket that has nothing left to read, and nothing to write, is closed without more ado.
+            // A socket that has nothing left to read, and nothing to write, is closed without more
+            // ado.
             let is_tcp = matches!(transport, Carrier::Tcp(_));
             if !(is_tcp && self.is_read && last_words.is_empty()) {
                 linger(transport, last_words, hang_up);

@@ -39,8 +39,8 @@ impl Short {
     }
 }
 
-/// Frames of messages that are sent as they are: so are nearly all that a server sends. A first byte,
-/// the length as RFC 6455 §5.2 has it, and the payload.
+/// Frames of messages that are sent as they are: so are nearly all that a server sends. A first
+/// byte, the length as RFC 6455 §5.2 has it, and the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlainFrames {
     /// The first byte of a whole text.

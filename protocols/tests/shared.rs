@@ -1,5 +1,5 @@
-//! A message that many sessions send, or that is lent, goes out as each of them would have written it
-//! alone; and the first is encoded once for all that write it alike.
+//! A message that many sessions send, or that is lent, goes out as each of them would have written
+//! it alone; and the first is encoded once for all that write it alike.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -150,7 +150,8 @@ impl Drop for Member {
 }
 
 impl Room {
-    /// Says a line, while nobody comes or goes: one who has been announced hears the answers to that.
+    /// Says a line, while nobody comes or goes: one who has been announced hears the answers to
+    /// that.
     fn say(&self, _: &MutexGuard<'_, Members>, line: String) {
         self.said.publish(line.into());
     }
