@@ -23,6 +23,7 @@
 //!
 //! ```text
 //!   error · settings          what can fail, what can be told
+//!   outlet                    a socket that is lent to those who publish
 //!   transport · shutdown      byte streams and how they end; who tells connections to go
 //!   buffers · access_log      what the connections of a thread share; a line at open and close
 //!   link · rewind             a transport with its buffers; one that was read from already
@@ -81,6 +82,7 @@ mod http;
 mod http2;
 mod link;
 mod listener;
+mod outlet;
 mod rewind;
 mod settings;
 mod shutdown;

@@ -2,15 +2,17 @@
 
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use polysock_protocols::WriteBuf;
+use polysock_protocols::{PlainFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use crate::access_log::Traffic;
 use crate::buffers;
+use crate::outlet::Outlet;
 use crate::transport::{Carrier, HangUp, linger};
 
 /// The bytes of a connection.
@@ -28,7 +30,9 @@ pub(crate) struct Link {
     is_read: bool,
     /// Bytes read without a pause.
     turn: usize,
-    pub(crate) traffic: Traffic,
+    traffic: Traffic,
+    /// Whether others may write to the transport.
+    is_lent: bool,
 }
 
 impl Link {
@@ -42,11 +46,51 @@ impl Link {
             is_read: false,
             turn: 0,
             traffic: Traffic::default(),
+            is_lent: false,
         }
     }
 
     pub(crate) fn is_up(&self) -> bool {
         self.transport.is_some()
+    }
+
+    /// Bytes so far.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let lent = match &self.transport {
+            Some(Carrier::Lent(_, outlet)) => outlet.sent(),
+            _ => 0,
+        };
+        Traffic {
+            sent: self.traffic.sent + lent,
+            ..self.traffic
+        }
+    }
+
+    /// Lends the transport, where it is TCP, to whoever writes whole frames of this form. `None`
+    /// where it is lent already.
+    pub(crate) fn lend(&mut self, frames: PlainFrames) -> Option<Weak<Outlet>> {
+        let transport = self.transport.take()?.into_lent(frames);
+        let Carrier::Lent(_, outlet) = self.transport.insert(transport) else {
+            return None;
+        };
+        self.is_lent = true;
+        outlet.lend().then(|| Arc::downgrade(outlet))
+    }
+
+    /// Nobody else writes from now on.
+    #[inline]
+    pub(crate) fn take_back(&mut self) {
+        if self.is_lent {
+            self.take_outlet_back();
+        }
+    }
+
+    #[cold]
+    fn take_outlet_back(&mut self) {
+        if let Some(Carrier::Lent(_, outlet)) = &self.transport {
+            outlet.take_back();
+        }
+        self.is_lent = false;
     }
 
     /// Ready while this connection may go on reading. Once it has read its share without a pause,
@@ -110,6 +154,9 @@ impl Link {
         let Some(transport) = &mut self.transport else {
             return Poll::Ready(Ok(()));
         };
+        if let Carrier::Lent(_, outlet) = transport {
+            ready!(outlet.poll_rest(cx))?;
+        }
         while !outgoing.is_empty() {
             let mut transport = Pin::new(&mut *transport);
             let contiguous = outgoing.chunk().len() == outgoing.len();
@@ -143,6 +190,7 @@ impl Link {
 
     /// Lets the transport go with the last words.
     pub(crate) fn end(&mut self, last_words: WriteBuf, hang_up: HangUp) {
+        self.traffic = self.traffic();
         if let Some(transport) = self.transport.take() {
             self.traffic.sent += last_words.len() as u64;
             // A socket that has nothing left to read, and nothing to write, is closed without more
@@ -156,6 +204,7 @@ impl Link {
 
     /// Drops a transport that has failed.
     pub(crate) fn abort(&mut self) {
+        self.traffic = self.traffic();
         self.transport = None;
     }
 }

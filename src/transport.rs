@@ -3,17 +3,21 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
-use polysock_protocols::WriteBuf;
+use polysock_protocols::{PlainFrames, WriteBuf};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, split};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
+
+use crate::outlet::Outlet;
 
 /// How long the last words may wait for room, and how long the peer has to hang up after them.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
@@ -28,10 +32,23 @@ impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static> Transport 
 #[derive(Debug)]
 pub(crate) enum Carrier {
     Tcp(TcpStream),
+    /// TCP that a subscription lends to those who publish.
+    Lent(OwnedReadHalf, Arc<Outlet>),
     Other(Box<dyn Transport>),
 }
 
 impl Carrier {
+    /// TCP that can be lent, where it is TCP.
+    pub(crate) fn into_lent(self, frames: PlainFrames) -> Self {
+        match self {
+            Self::Tcp(stream) => {
+                let (reader, writer) = stream.into_split();
+                Self::Lent(reader, Arc::new(Outlet::new(writer, frames)))
+            }
+            other => other,
+        }
+    }
+
     /// Anything but TCP.
     pub(crate) fn other(transport: impl Transport) -> Self {
         Self::Other(Box::new(transport))
@@ -47,6 +64,7 @@ impl AsyncRead for Carrier {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Lent(half, _) => Pin::new(half).poll_read(cx, buf),
             Self::Other(transport) => Pin::new(transport).poll_read(cx, buf),
         }
     }
@@ -61,6 +79,7 @@ impl AsyncWrite for Carrier {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Lent(_, outlet) => outlet.poll_write(cx, buf),
             Self::Other(transport) => Pin::new(transport).poll_write(cx, buf),
         }
     }
@@ -72,6 +91,7 @@ impl AsyncWrite for Carrier {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Lent(_, outlet) => outlet.poll_write_vectored(cx, bufs),
             Self::Other(transport) => Pin::new(transport).poll_write_vectored(cx, bufs),
         }
     }
@@ -79,6 +99,7 @@ impl AsyncWrite for Carrier {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Lent(..) => true,
             Self::Other(transport) => transport.is_write_vectored(),
         }
     }
@@ -86,6 +107,7 @@ impl AsyncWrite for Carrier {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Lent(_, outlet) => outlet.poll_rest(cx),
             Self::Other(transport) => Pin::new(transport).poll_flush(cx),
         }
     }
@@ -93,6 +115,7 @@ impl AsyncWrite for Carrier {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Lent(_, outlet) => outlet.poll_shutdown(cx),
             Self::Other(transport) => Pin::new(transport).poll_shutdown(cx),
         }
     }
@@ -129,7 +152,7 @@ async fn end(transport: &mut Carrier, mut last_words: WriteBuf, hang_up: HangUp)
             timeout(LINGER, writer.write_buf(&mut last_words)).await??;
         }
         match hang_up {
-            HangUp::First => writer.shutdown().await,
+            HangUp::First => timeout(LINGER, writer.shutdown()).await?,
             HangUp::Second => Ok(()),
         }
     };

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -16,9 +17,10 @@ use futures_util::SinkExt;
 use polysock::protocols::{Context, Dial, Limits, PROTOCOLS, Session, SessionConfig, find};
 use polysock::{
     Accept, BinaryOverText, BoxError, Broadcast, CloseCode, Closed, Gateway, Handshake, Kind,
-    Message, Overflow, Pages, Piece, Queue, Settings,
+    Message, Overflow, Pages, Piece, Queue, Settings, Transport,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 /// The bound of any single wait.
@@ -27,19 +29,50 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// What a subscriber is greeted with, once it is one.
 const READY: &str = "ready";
 
-/// A client in memory.
+/// How a client's connection goes.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// In memory, with so much room.
+    Memory(usize),
+    /// Over a socket, which is lent to those who publish.
+    Tcp,
+}
+
+impl From<usize> for Way {
+    fn from(room: usize) -> Self {
+        Self::Memory(room)
+    }
+}
+
+impl Way {
+    /// Connects to a gateway.
+    async fn go(self, gateway: Gateway) -> Box<dyn Transport> {
+        let room = match self {
+            Self::Memory(room) => room,
+            Self::Tcp => {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let address = listener.local_addr().unwrap();
+                tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
+                return Box::new(TcpStream::connect(address).await.unwrap());
+            }
+        };
+        let (ours, theirs) = duplex(room);
+        tokio::spawn(async move { gateway.serve_connection(theirs).await });
+        Box::new(ours)
+    }
+}
+
+/// A client.
 struct Client {
-    stream: DuplexStream,
+    stream: Box<dyn Transport>,
     session: Session,
     incoming: BytesMut,
 }
 
 impl Client {
-    /// Connects in a protocol, with so much room on the way, and waits until it is subscribed.
-    async fn join(gateway: &Gateway, protocol: &str, room: usize) -> Self {
-        let (mut stream, theirs) = duplex(room);
-        let gateway = gateway.clone();
-        tokio::spawn(async move { gateway.serve_connection(theirs).await });
+    /// Connects in a protocol, and waits until it is subscribed.
+    async fn join(gateway: &Gateway, protocol: &str, way: impl Into<Way>) -> Self {
+        let mut stream = way.into().go(gateway.clone()).await;
         let dial = Dial {
             host: "example.com".into(),
             ..Dial::default()
@@ -160,6 +193,11 @@ fn names() -> impl Iterator<Item = &'static str> + Clone {
     PROTOCOLS.iter().map(|protocol| protocol.name())
 }
 
+/// Every protocol, each way.
+fn ways() -> impl Iterator<Item = (&'static str, Way)> {
+    names().flat_map(|name| [(name, Way::Memory(1 << 20)), (name, Way::Tcp)])
+}
+
 /// A message of this length that begins with a number.
 fn numbered(number: u32, len: usize) -> Message {
     let mut payload = number.to_be_bytes().to_vec();
@@ -172,8 +210,9 @@ async fn every_protocol_hears_every_other() {
     let line = Broadcast::new();
     let gateway = gateway(&line, Queue::default());
     let mut clients = Vec::new();
-    for name in names().chain(names()) {
+    for name in names() {
         clients.push(Client::join(&gateway, name, 1 << 20).await);
+        clients.push(Client::join(&gateway, name, Way::Tcp).await);
     }
     for speaker in 0..clients.len() {
         for len in [0, 1, 125, 126, 5000, 70_000] {
@@ -226,9 +265,9 @@ async fn own_messages_and_published_ones_keep_their_order() {
             Ok::<_, BoxError>(())
         }
     });
-    for name in names() {
-        let mut speaker = Client::join(&gateway, name, 1 << 20).await;
-        let mut listener = Client::join(&gateway, "rfc6455", 1 << 20).await;
+    for (name, way) in ways() {
+        let mut speaker = Client::join(&gateway, name, way).await;
+        let mut listener = Client::join(&gateway, "rfc6455", way).await;
         for number in 0..100 {
             let text = number.to_string();
             speaker.session.send(text.into()).unwrap();
@@ -274,9 +313,9 @@ async fn a_message_in_pieces_is_not_interrupted() {
             Ok::<_, BoxError>(())
         }
     });
-    for name in names() {
-        let mut sender = Client::join(&gateway, name, 4096).await;
-        let mut listener = Client::join(&gateway, "hixie-76", 4096).await;
+    for (name, way) in ways() {
+        let mut sender = Client::join(&gateway, name, way).await;
+        let mut listener = Client::join(&gateway, "hixie-76", way).await;
         for part in ["be", "gin, ", "end"] {
             sender.send(part).await;
             assert_eq!(listener.text().await, format!("between {part}"));
@@ -487,7 +526,12 @@ async fn one_message_waits_whatever_its_size() {
 }
 
 /// A thread with a runtime of its own in which a client joins, counts up to `last`, and leaves.
-fn counting_thread(line: &Broadcast, name: &'static str, last: u32) -> thread::JoinHandle<()> {
+fn counting_thread(
+    line: &Broadcast,
+    name: &'static str,
+    way: Way,
+    last: u32,
+) -> thread::JoinHandle<()> {
     let line = line.clone();
     let (sender, joined) = std::sync::mpsc::channel();
     let thread = thread::spawn(move || {
@@ -502,7 +546,7 @@ fn counting_thread(line: &Broadcast, name: &'static str, last: u32) -> thread::J
                 overflow: Overflow::Disconnect,
             };
             let gateway = gateway(&line, queue);
-            let mut client = Client::join(&gateway, name, 4096).await;
+            let mut client = Client::join(&gateway, name, way).await;
             sender.send(()).unwrap();
             for expected in 0..=last {
                 assert_eq!(client.text().await, expected.to_string());
@@ -517,7 +561,14 @@ fn counting_thread(line: &Broadcast, name: &'static str, last: u32) -> thread::J
 fn publishing_from_other_threads_keeps_the_order() {
     const LAST: u32 = 20_000;
     let line = Broadcast::new();
-    let threads = ["rfc6455", "hixie-75", "hybi-04"].map(|name| counting_thread(&line, name, LAST));
+    let clients = [
+        ("rfc6455", Way::Memory(4096)),
+        ("rfc6455", Way::Tcp),
+        ("hybi-07", Way::Tcp),
+        ("hixie-75", Way::Tcp),
+        ("hybi-04", Way::Memory(4096)),
+    ];
+    let threads = clients.map(|(name, way)| counting_thread(&line, name, way, LAST));
     for number in 0..=LAST {
         line.publish(number.to_string().into());
     }
@@ -556,8 +607,9 @@ fn subscribers_may_come_and_go_while_published_to() {
             };
             let gateway = gateway(&line, queue);
             let mut clients = Vec::new();
+            let way = [Way::Memory(4096), Way::Tcp][round % 2];
             for name in ["rfc6455", "hixie-76", "hybi-04"] {
-                clients.push(Client::join(&gateway, name, 4096).await);
+                clients.push(Client::join(&gateway, name, way).await);
             }
             // One just goes, one closes, and one stays a while.
             clients.pop();

@@ -52,7 +52,7 @@ pub struct PlainFrames {
 impl PlainFrames {
     /// Writes a message if it is short; whether it is.
     #[inline]
-    pub(crate) fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
+    pub fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
         let first = match kind {
             Kind::Text => self.text,
             Kind::Binary => self.binary,

@@ -8,8 +8,10 @@
 //!
 //! A message stands in the log once, until the last subscription has taken it. To publish is to
 //! append it and to wake the subscribers that sleep; each of them then takes all that waits for it
-//! and writes it at once.
+//! and writes it at once. A connection over TCP that only waits has lent its socket meanwhile: short
+//! messages are written to it by one task for all the connections of its thread.
 
+mod post;
 mod topic;
 
 use std::cell::Cell;
@@ -21,7 +23,9 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use polysock_protocols::{Close, CloseCode, Message, SharedMessage};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
+use self::post::Postman;
 use self::topic::{Taken, Topic};
 use crate::connection::Connection;
 use crate::error::ConnectionError;
@@ -158,7 +162,8 @@ impl Subscription {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: all state is in the subscription and the connection.
+    /// Cancel safe: all state is in the subscription and the connection. Short messages may go on
+    /// to go out where this was not ready, until the connection or the subscription is used again.
     pub async fn next(
         &mut self,
         connection: &mut Connection,
@@ -177,8 +182,25 @@ impl Subscription {
             let received = Pin::new(&mut *connection).poll_next(cx);
             // What was written may have made room for more.
             if received.is_ready() || is_all || room(connection) == 0 {
+                if received.is_pending() && is_all {
+                    self.lend(connection);
+                }
                 return received;
             }
+        }
+    }
+
+    /// Has short messages written without the connection's task, until that wakes. Where threads
+    /// share a runtime, their tasks write side by side instead.
+    fn lend(&self, connection: &mut Connection) {
+        let is_one_thread =
+            |runtime: &Handle| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
+        if let Some(outlet) = connection.lend()
+            && let Some(runtime) = Handle::try_current().ok().filter(is_one_thread)
+            && let Some(post) = lock(&self.topic).lend(self.key, outlet, runtime.id())
+        {
+            let mut postman = Postman::new(Arc::downgrade(&self.topic), post);
+            runtime.spawn(poll_fn(move |cx| postman.poll_round(cx)));
         }
     }
 
@@ -211,7 +233,8 @@ impl Subscription {
 
 impl Drop for Subscription {
     fn drop(&mut self) {
-        lock(&self.topic).remove(self.key);
+        let waker = lock(&self.topic).remove(self.key);
+        waker.into_iter().for_each(Waker::wake);
     }
 }
 

@@ -1,13 +1,15 @@
 //! What was published and is still awaited, and by whom.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use polysock_protocols::SharedMessage;
+use polysock_protocols::{PlainFrames, SharedMessage, WriteBuf};
 use slab::Slab;
+use tokio::runtime::Id;
 
-use super::{Overflow, Queue};
+use super::{Overflow, Queue, ROOM};
+use crate::outlet::Outlet;
 
 /// A log and the subscribers for whom it is kept.
 #[derive(Default)]
@@ -15,6 +17,7 @@ pub(super) struct Topic {
     /// What somebody has yet to take, oldest first.
     log: VecDeque<Entry>,
     subscribers: Slab<Subscriber>,
+    posts: Vec<Post>,
     /// Empty; kept for its allocation.
     pub(super) wakers: Vec<Waker>,
 }
@@ -23,6 +26,27 @@ struct Entry {
     message: Arc<SharedMessage>,
     /// How many subscribers have yet to take it.
     awaited: usize,
+}
+
+/// Where one task writes to those who have lent it their sockets.
+struct Post {
+    runtime: Id,
+    /// Whether the task is there.
+    is_manned: bool,
+    /// How many have lent it something.
+    lenders: usize,
+    /// Those for whom something has come.
+    due: VecDeque<usize>,
+    /// The task, while nothing is due.
+    waker: Option<Waker>,
+}
+
+/// What a post is to do.
+pub(super) enum Due {
+    Subscriber(usize),
+    Nobody,
+    /// Nobody lends it anything any more.
+    Over,
 }
 
 /// What a topic knows of a subscription.
@@ -38,6 +62,10 @@ pub(super) struct Subscriber {
     is_cut_off: bool,
     /// Its task, while it wants to know of the next message.
     waker: Option<Waker>,
+    /// Where a post may write what is short, while the task has nothing else to do.
+    outlet: Weak<Outlet>,
+    /// The post that does.
+    post: Option<usize>,
 }
 
 /// How a subscription stands after it has taken what there was room for.
@@ -61,14 +89,96 @@ impl Topic {
             missed: 0,
             is_cut_off: false,
             waker: None,
+            outlet: Weak::new(),
+            post: None,
         })
     }
 
-    pub(super) fn remove(&mut self, key: usize) {
-        if let Some(mut subscriber) = self.subscribers.try_remove(key) {
-            subscriber.leave(&mut self.log);
-            self.release();
+    /// Forgets a subscriber; also returns whom to wake for it.
+    pub(super) fn remove(&mut self, key: usize) -> Option<Waker> {
+        let mut subscriber = self.subscribers.try_remove(key)?;
+        subscriber.recall(&mut self.posts);
+        subscriber.leave(&mut self.log);
+        self.release();
+        let mut over = self.posts.iter_mut().filter(|post| post.lenders == 0);
+        over.find_map(|post| post.waker.take())
+    }
+
+    /// Has a post of this runtime write what is short to a subscriber; the post, if it has no task
+    /// yet.
+    pub(super) fn lend(&mut self, key: usize, outlet: Weak<Outlet>, runtime: Id) -> Option<usize> {
+        let subscriber = self.subscribers.get_mut(key)?;
+        subscriber.recall(&mut self.posts);
+        let known = self.posts.iter().position(|post| post.runtime == runtime);
+        let at = known.unwrap_or(self.posts.len());
+        if known.is_none() {
+            self.posts.push(Post::new(runtime));
         }
+        let post = self.posts.get_mut(at)?;
+        post.lenders += 1;
+        subscriber.outlet = outlet;
+        subscriber.post = Some(at);
+        (!std::mem::replace(&mut post.is_manned, true)).then_some(at)
+    }
+
+    /// Leaves a subscriber to its task again; whom to wake, should it sleep.
+    pub(super) fn recall(&mut self, key: usize) -> Option<Waker> {
+        let subscriber = self.subscribers.get_mut(key)?;
+        subscriber.recall(&mut self.posts);
+        subscriber.waker.take()
+    }
+
+    /// For whom a post is to write next.
+    pub(super) fn next_due(&mut self, post: usize, waker: &Waker) -> Due {
+        let Some(post) = self.posts.get_mut(post) else {
+            return Due::Over;
+        };
+        post.is_manned = post.lenders > 0;
+        match post.due.pop_front() {
+            _ if !post.is_manned => Due::Over,
+            Some(key) => Due::Subscriber(key),
+            None => {
+                post.waker = Some(waker.clone());
+                Due::Nobody
+            }
+        }
+    }
+
+    /// Where a post writes to a subscriber.
+    pub(super) fn outlet(&self, key: usize) -> &Weak<Outlet> {
+        static NONE: Weak<Outlet> = Weak::new();
+        self.subscribers
+            .get(key)
+            .map_or(&NONE, |subscriber| &subscriber.outlet)
+    }
+
+    /// Takes short messages for a subscriber, framed, as far as there is room; whether what is
+    /// left, if anything is, begins with a short one too, and so is due at its post.
+    pub(super) fn take_short(
+        &mut self,
+        key: usize,
+        frames: PlainFrames,
+        parcel: &mut WriteBuf,
+    ) -> bool {
+        let Some(subscriber) = self.subscribers.get_mut(key) else {
+            return true;
+        };
+        let mut is_short = true;
+        while is_short
+            && parcel.len() < ROOM
+            && let Some(message) = subscriber.oldest(&self.log)
+        {
+            is_short = frames.write(message.kind(), message.message().as_bytes(), parcel);
+            if is_short {
+                subscriber.take_oldest(&mut self.log);
+            }
+        }
+        if is_short && subscriber.messages > 0 {
+            let post = subscriber.post.and_then(|post| self.posts.get_mut(post));
+            post.into_iter().for_each(|post| post.due.push_back(key));
+        }
+        self.release();
+        is_short
     }
 
     /// Appends a message, and collects the tasks that wait for one.
@@ -79,14 +189,21 @@ impl Topic {
         let len = message.message().as_bytes().len();
         let awaited = self.subscribers.len();
         self.log.push_back(Entry { message, awaited });
-        for (_, subscriber) in &mut self.subscribers {
+        for (key, subscriber) in &mut self.subscribers {
             subscriber.messages += 1;
             subscriber.bytes += len;
             if subscriber.is_over() {
                 subscriber.overflow(&mut self.log);
             }
-            wakers.extend(subscriber.waker.take());
+            let post = subscriber.post.filter(|_| !subscriber.is_cut_off);
+            match post.and_then(|post| self.posts.get_mut(post)) {
+                Some(post) if subscriber.messages == 1 => post.due.push_back(key),
+                Some(_) => {}
+                None => wakers.extend(subscriber.waker.take()),
+            }
         }
+        let posts = self.posts.iter_mut().filter(|post| !post.due.is_empty());
+        wakers.extend(posts.filter_map(|post| post.waker.take()));
         self.release();
     }
 
@@ -147,6 +264,19 @@ impl Topic {
     }
 }
 
+impl Post {
+    /// One without a task.
+    fn new(runtime: Id) -> Self {
+        Self {
+            runtime,
+            is_manned: false,
+            lenders: 0,
+            due: VecDeque::new(),
+            waker: None,
+        }
+    }
+}
+
 impl Subscriber {
     fn is_over(&self) -> bool {
         let full = self.messages > self.queue.messages || self.bytes > self.queue.bytes;
@@ -173,6 +303,23 @@ impl Subscriber {
                 self.missed += self.messages as u64;
                 self.leave(log);
                 self.is_cut_off = true;
+            }
+        }
+    }
+
+    /// Is written to by no post any more.
+    fn recall(&mut self, posts: &mut [Post]) {
+        let post = self.post.take().and_then(|post| posts.get_mut(post));
+        post.into_iter().for_each(|post| post.lenders -= 1);
+        self.outlet = Weak::new();
+    }
+
+    fn oldest<'a>(&'a self, log: &'a VecDeque<Entry>) -> Option<&'a SharedMessage> {
+        match self.held.front() {
+            Some(message) => Some(message),
+            None => {
+                let first = log.len().saturating_sub(self.messages);
+                log.get(first).map(|entry| &*entry.message)
             }
         }
     }

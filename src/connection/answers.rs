@@ -116,6 +116,7 @@ impl Connection {
         receive: Receive<T>,
         mut answer: impl FnMut(Taken<'_, T>, &mut Answers<'_>) -> Result<(), E>,
     ) -> Poll<Result<(), E>> {
+        self.link.take_back();
         loop {
             if self.is_congested() && !self.session.is_receiving() {
                 // What went wrong is for the receiver to say.
@@ -175,8 +176,7 @@ impl Connection {
         &mut self,
         message: MessageRef<'_>,
     ) -> ControlFlow<Result<(), ConnectionError>> {
-        lend_buffer(&mut self.session);
-        match self.session.send_ref(message) {
+        match self.sending().send_ref(message) {
             Ok(()) if self.is_congested() => ControlFlow::Break(Ok(())),
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => ControlFlow::Break(Err(error.into())),

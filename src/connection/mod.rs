@@ -1,6 +1,7 @@
 //! The one connection type: a transport and a session.
 
 mod answers;
+mod end;
 mod wait;
 
 use std::future::poll_fn;
@@ -25,7 +26,7 @@ use crate::access_log::{AccessLog, Traffic};
 use crate::error::ConnectionError;
 use crate::link::Link;
 use crate::shutdown::Closer;
-use crate::transport::{Carrier, HangUp};
+use crate::transport::Carrier;
 
 /// With this much waiting to go out, no message is taken in or on: a peer that sends and never
 /// reads costs no more than this and one read.
@@ -112,6 +113,7 @@ impl Connection {
 
     /// Begins to close the connection. Messages may still come until the stream ends.
     pub fn start_close(&mut self, close: Option<Close>) {
+        self.link.take_back();
         self.session.close(close);
     }
 
@@ -135,6 +137,7 @@ impl Connection {
     /// The session, with a buffer to send into.
     #[inline]
     pub(crate) fn sending(&mut self) -> &mut Session {
+        self.link.take_back();
         lend_buffer(&mut self.session);
         &mut self.session
     }
@@ -165,11 +168,12 @@ impl Connection {
 
     /// Bytes on the wire so far.
     pub fn traffic(&self) -> Traffic {
-        self.link.traffic
+        self.link.traffic()
     }
 
     #[inline]
     fn poll_receive<T>(&mut self, cx: &mut Context<'_>, receive: Receive<T>) -> Received<T> {
+        self.link.take_back();
         loop {
             if let Some(received) = self.take(receive) {
                 return Poll::Ready(Some(Ok(received)));
@@ -242,53 +246,13 @@ impl Connection {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let before = self.link.traffic.sent;
+        let before = self.session.waiting();
         let written = self.link.poll_write(cx, self.session.outgoing());
-        if written.is_pending() && self.link.traffic.sent > before {
+        if written.is_pending() && self.session.waiting() < before {
             // One that takes a large message slowly may be silent meanwhile.
             self.session.peer_takes();
         }
         written
-    }
-
-    /// Keeps what went wrong until it can be told.
-    #[cold]
-    fn fail(&mut self, error: impl Into<ConnectionError>) {
-        self.failure = Some(Box::new(error.into()));
-    }
-
-    fn end_of_stream(&mut self) {
-        let expected = self.has_said_goodbye();
-        self.session.receive_eof();
-        let unclean = self.session.closed().is_some_and(|closed| !closed.clean);
-        if unclean && !expected && self.failure.is_none() {
-            self.fail(ConnectionError::Aborted);
-        }
-    }
-
-    /// The transport has failed: there is nobody to say anything to.
-    fn abort(&mut self, error: io::Error) {
-        let expected = self.has_said_goodbye();
-        self.session.abort();
-        self.link.abort();
-        if !expected && self.failure.is_none() {
-            self.fail(error);
-        }
-    }
-
-    /// Whether our close is out with all before it: a peer that has had it may go as it likes.
-    fn has_said_goodbye(&self) -> bool {
-        !self.session.is_open() && self.session.waiting() == 0
-    }
-
-    /// The session has ended: lets the link go with the last words.
-    fn end(&mut self) {
-        let waits =
-            self.info.role == Role::Client && self.session.capabilities().close != CloseForm::Eof;
-        let hang_up = if waits { HangUp::Second } else { HangUp::First };
-        self.timer = None;
-        self.link
-            .end(std::mem::take(self.session.outgoing()), hang_up);
     }
 
     /// Whether something can be sent, or why not.
@@ -375,24 +339,5 @@ impl Sink<Message> for Connection {
             piece?;
         }
         Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if self.link.is_up() {
-            let code = if std::thread::panicking() {
-                CloseCode::INTERNAL_ERROR
-            } else {
-                CloseCode::NORMAL
-            };
-            self.session.close(Some(code.into()));
-            // The answer is not waited for: what the log says is that we ended it.
-            self.session.receive_eof();
-            self.end();
-        }
-        if let Some(log) = &self.info.log {
-            log.closed(self.session.closed(), self.link.traffic);
-        }
     }
 }

@@ -1,14 +1,16 @@
-//! What a connection waits for beside its peer: its timer, and being asked to close.
+//! What a connection waits for beside its peer: its timer, and being asked to close. What others do
+//! meanwhile.
 
 use std::mem::{Discriminant, discriminant};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
 use polysock_protocols::Timer;
 use tokio::time::Sleep;
 
 use super::Connection;
+use crate::outlet::Outlet;
 
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
@@ -18,6 +20,15 @@ pub(super) struct ArmedTimer {
 }
 
 impl Connection {
+    /// Lends the way out to those who publish, until this connection is asked for something again.
+    /// `None` where that cannot be, or is so already.
+    pub(crate) fn lend(&mut self) -> Option<Weak<Outlet>> {
+        let session = &self.session;
+        let has_nothing = session.is_open() && !session.is_sending() && session.waiting() == 0;
+        let frames = session.plain_frames().filter(|_| has_nothing)?;
+        self.link.lend(frames)
+    }
+
     pub(super) fn heed_closer(&mut self) {
         if let (false, Some(code)) = (self.has_heeded, self.closer.requested()) {
             self.has_heeded = true;

@@ -9,7 +9,7 @@ use super::{Session, State};
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Kind, Message, MessageRef, Piece};
 use crate::protocol::Codec;
-use crate::short::Shorts;
+use crate::short::{PlainFrames, Shorts};
 use crate::write_buf::WriteBuf;
 
 /// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
@@ -123,6 +123,11 @@ impl<C: Codec> Session<C> {
     #[inline(never)]
     fn send_owned(&mut self, message: Message) -> Result<(), EncodeError> {
         self.send(message)
+    }
+
+    /// How short messages are written where nothing else is needed.
+    pub fn plain_frames(&self) -> Option<PlainFrames> {
+        self.plain_frames
     }
 
     /// Sends a short message without asking the codec; `false` where that cannot be.

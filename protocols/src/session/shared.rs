@@ -40,7 +40,8 @@ impl SharedMessage {
         &self.message
     }
 
-    fn kind(&self) -> Kind {
+    /// Text or binary.
+    pub fn kind(&self) -> Kind {
         match self.message {
             Message::Text(_) => Kind::Text,
             Message::Binary(_) => Kind::Binary,

@@ -1,0 +1,241 @@
+//! Short messages that are published go out over sockets whose connections have nothing else to do,
+//! and no task is woken for it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod server;
+}
+
+use std::future::{pending, poll_fn};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use polysock::{Accept, BoxError, Broadcast, Gateway, Handshake, Message, Overflow, Queue};
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use crate::support::client::{RFC6455, frame};
+use crate::support::server::PATIENCE;
+
+/// What subscribers of a line have in common.
+#[derive(Clone)]
+struct Party {
+    line: Broadcast,
+    queue: Queue,
+    /// How often their tasks were polled.
+    polls: Arc<AtomicUsize>,
+    /// Has them speak of their own accord.
+    cue: Arc<Notify>,
+}
+
+impl Party {
+    fn new(queue: Queue) -> Self {
+        Self {
+            line: Broadcast::new(),
+            queue,
+            polls: Arc::default(),
+            cue: Arc::default(),
+        }
+    }
+
+    /// Serves connections that say how many bytes they have sent whenever they are asked something.
+    async fn serve(&self) -> SocketAddr {
+        let party = self.clone();
+        let gateway = Gateway::new(move |handshake: Handshake| {
+            let Self {
+                line,
+                queue,
+                polls,
+                cue,
+            } = party.clone();
+            async move {
+                let mut connection = handshake.accept(Accept::default()).await?;
+                let mut subscription = line.subscribe(queue);
+                connection.start_send_piece(Message::from("ready").into())?;
+                loop {
+                    let next = poll_fn(|cx| {
+                        polls.fetch_add(1, Ordering::Relaxed);
+                        subscription.poll_next(&mut connection, cx)
+                    });
+                    let message = tokio::select! {
+                        message = next => message,
+                        () = cue.notified() => {
+                            connection.start_send_piece(Message::from("said").into())?;
+                            line.publish("published".into());
+                            // Meanwhile others could write.
+                            sleep(Duration::from_millis(10)).await;
+                            continue;
+                        }
+                    };
+                    if message.transpose()?.is_none() {
+                        return Ok::<_, BoxError>(());
+                    }
+                    let sent = connection.traffic().sent.to_string();
+                    connection.start_send_piece(Message::text(sent).into())?;
+                }
+            }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // Little room on the way.
+        SockRef::from(&listener).set_send_buffer_size(4096).unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
+        address
+    }
+}
+
+/// A client that knows no more of the protocol than the test.
+struct Client(TcpStream);
+
+impl Client {
+    async fn join(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut client = Self(socket.connect(address).await.unwrap());
+        client.0.write_all(RFC6455.as_bytes()).await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(client.0.read_u8().await.unwrap());
+        }
+        assert_eq!(client.message().await, b"ready");
+        client
+    }
+
+    /// The next message, which is short.
+    async fn message(&mut self) -> Vec<u8> {
+        let message = async {
+            let first = self.0.read_u8().await.unwrap();
+            assert!(matches!(first, 0x81 | 0x82), "{first:#x}");
+            let len = match self.0.read_u8().await.unwrap() {
+                126 => usize::from(self.0.read_u16().await.unwrap()),
+                len => usize::from(len),
+            };
+            let mut payload = vec![0; len];
+            self.0.read_exact(&mut payload).await.unwrap();
+            payload
+        };
+        timeout(PATIENCE, message).await.expect("a message")
+    }
+
+    async fn number(&mut self) -> u32 {
+        let message = self.message().await;
+        u32::from_be_bytes(*message.first_chunk().unwrap())
+    }
+}
+
+fn numbered(number: u32, len: usize) -> Message {
+    let mut payload = number.to_be_bytes().to_vec();
+    payload.resize(len, b'.');
+    Message::binary(payload)
+}
+
+#[tokio::test]
+async fn no_task_is_woken_for_a_short_message() {
+    let party = Party::new(Queue::default());
+    let address = party.serve().await;
+    let mut clients = Vec::new();
+    for _ in 0..5 {
+        clients.push(Client::join(address).await);
+    }
+    let before = party.polls.load(Ordering::Relaxed);
+    for number in 0..100 {
+        party.line.publish(numbered(number, 100));
+        for client in &mut clients {
+            assert_eq!(client.number().await, number);
+        }
+    }
+    assert_eq!(party.polls.load(Ordering::Relaxed), before);
+    // What was sent that way counts.
+    let question = frame(0x81, "how much?");
+    clients[0].0.write_all(&question).await.unwrap();
+    let sent = "ready".len() + 2 + 100 * (100 + 2);
+    assert_eq!(clients[0].message().await, sent.to_string().as_bytes());
+}
+
+#[tokio::test]
+async fn what_it_has_been_given_goes_out_before_what_is_published_later() {
+    let party = Party::new(Queue::default());
+    let mut client = Client::join(party.serve().await).await;
+    for _ in 0..3 {
+        party.cue.notify_one();
+        assert_eq!(client.message().await, b"said");
+        assert_eq!(client.message().await, b"published");
+    }
+}
+
+#[tokio::test]
+async fn one_that_stalls_gets_whole_messages_in_order_and_delays_nobody() {
+    const LAST: u32 = 20_000;
+    for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+        let party = Party::new(Queue {
+            messages: 50,
+            overflow,
+            ..Queue::default()
+        });
+        let address = party.serve().await;
+        let mut slow = Client::join(address).await;
+        let mut quick = Client::join(address).await;
+        let mut next = 0;
+        for number in 0..=LAST {
+            party
+                .line
+                .publish(numbered(number, 64 + number as usize % 100));
+            if number % 20 == 19 || number == LAST {
+                while next <= number {
+                    assert_eq!(quick.number().await, next);
+                    next += 1;
+                }
+            }
+        }
+        let mut received = Vec::new();
+        while let Ok(message) = timeout(Duration::from_millis(300), slow.message()).await {
+            received.push(u32::from_be_bytes(*message.first_chunk().unwrap()));
+        }
+        assert!(received.is_sorted_by(|one, next| one < next));
+        let missed = LAST as usize + 1 - received.len();
+        assert!(missed > 1000, "{missed} of {LAST} were missed");
+        let has_last = received.last() == Some(&LAST);
+        assert_eq!(has_last, matches!(overflow, Overflow::DropOldest));
+        // It is up to date again.
+        party.line.publish("now".into());
+        assert_eq!(slow.message().await, b"now");
+    }
+}
+
+#[tokio::test]
+async fn a_socket_is_closed_while_it_is_lent() {
+    let party = Party::new(Queue::default());
+    let address = party.serve().await;
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    for close in [true, false] {
+        let mut client = Client::join(address).await;
+        party.line.publish("one".into());
+        assert_eq!(client.message().await, b"one");
+        if close {
+            client.0.write_all(&frame(0x88, [3, 232])).await.unwrap();
+            let mut rest = Vec::new();
+            let read = timeout(PATIENCE, client.0.read_to_end(&mut rest)).await;
+            read.expect("the end").unwrap();
+            assert_eq!(rest, [0x88, 2, 3, 232]);
+        }
+        drop(client);
+        // Neither its task is left, nor the one that wrote for those who publish.
+        let gone = async {
+            while Handle::current().metrics().num_alive_tasks() > tasks {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, gone).await.expect("no task is left");
+    }
+}
