@@ -18,7 +18,7 @@ pub struct Traffic {
 /// What the line at the close needs of the opening handshake.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    peer: Option<SocketAddr>,
+    peer: Option<Box<str>>,
     protocol: &'static str,
     user_agent: Option<Box<str>>,
     opened: Instant,
@@ -28,10 +28,11 @@ impl AccessLog {
     /// Writes the line at the open.
     pub(crate) fn opened(request: &Request, peer: Option<SocketAddr>) -> Self {
         let user_agent = request.user_agent();
+        let peer = peer.map(|peer| peer.to_string().into_boxed_str());
         info!(
             protocol = request.protocol,
             over = request.head.is_connect().then_some("HTTP/2"),
-            peer = peer.map(tracing::field::display),
+            peer = peer.as_deref().map(tracing::field::display),
             target = &*request.target,
             origin = request.origin.as_deref(),
             user_agent = user_agent.as_deref(),
@@ -50,7 +51,7 @@ impl AccessLog {
         let close = closed.and_then(|closed| closed.close.as_ref());
         info!(
             protocol = self.protocol,
-            peer = self.peer.map(tracing::field::display),
+            peer = self.peer.as_deref().map(tracing::field::display),
             user_agent = self.user_agent.as_deref(),
             received = traffic.received,
             sent = traffic.sent,
