@@ -56,7 +56,7 @@ impl Protocol for Lines {
     }
 
     fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
-        let request = Request {
+        let request = Box::new(Request {
             protocol: self.name(),
             secure: context.secure,
             host: String::from_utf8_lossy(head.value("host").unwrap_or_default())
@@ -66,7 +66,7 @@ impl Protocol for Lines {
             origin: None,
             subprotocols: Vec::new(),
             head,
-        };
+        });
         let responder = Box::new(LinesResponder);
         Ok(Opening { request, responder })
     }

@@ -145,13 +145,12 @@ impl Gateway {
                 peer: Some(peer),
                 port,
             };
-            // Boxed: what only the opening and the end need is no part of an idle connection.
-            let peer = Box::new(peer);
+            // Boxed: what only the opening needs is no part of an idle connection.
             let opening = Box::pin(Arc::clone(&self.shared).open(accepted, Arc::clone(&serving)));
             serving.tasks.spawn(async move {
                 if let Some(answering) = opening.await {
                     let ended = answering.await;
-                    log_end(Some(*peer), ended);
+                    log_end(Some(peer), ended);
                 }
             });
         }
@@ -201,7 +200,7 @@ impl Shared {
             };
             let (incoming, transport) = match sniffed {
                 Sniffed::Done => return None,
-                Sniffed::WebSocket(handshake) => return Some(self.answer(*handshake)),
+                Sniffed::WebSocket(handshake) => return Some(self.answer(handshake)),
                 Sniffed::Http(incoming, transport) => (incoming, transport),
                 Sniffed::Http2(connection) => {
                     Box::pin(self.serve_streams(*connection, peer, &serving)).await;

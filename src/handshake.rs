@@ -71,10 +71,10 @@ pub(crate) enum Way {
 type Begun = (Carrier, Box<dyn Codec>, BytesMut);
 
 impl Handshake {
-    pub(crate) fn new(request: Request, pending: Pending) -> Self {
+    pub(crate) fn new(request: Box<Request>, pending: Pending) -> Self {
         Self {
             pending: Some(Box::new(pending)),
-            request: Box::new(request),
+            request,
         }
     }
 

@@ -27,7 +27,7 @@ use crate::transport::{Carrier, HangUp, linger};
 #[derive(Debug)]
 pub(crate) enum Sniffed {
     /// A WebSocket.
-    WebSocket(Box<Handshake>),
+    WebSocket(Handshake),
     /// Ordinary HTTP/1; what was read comes first.
     Http(BytesMut, Carrier),
     /// HTTP/2.
@@ -111,7 +111,7 @@ pub(crate) async fn sniff(
                         closer: shutdown.register(),
                     };
                     let handshake = Handshake::new(opening.request, pending);
-                    return Sniffed::WebSocket(Box::new(handshake));
+                    return Sniffed::WebSocket(handshake);
                 }
                 Err(error) => {
                     refuse_invalid(accepted, &error, &settings.protocols);

@@ -20,7 +20,7 @@ pub struct Negotiation<'a> {
 #[derive(Debug)]
 pub enum Negotiated {
     /// An opening handshake; its head has been taken off the buffer.
-    WebSocket(Box<Opening>),
+    WebSocket(Opening),
     /// An ordinary HTTP request, still in the buffer.
     Http,
 }
@@ -60,7 +60,7 @@ impl<'a> Negotiation<'a> {
         let protocol = self.choose(&head)?;
         let opening = protocol.open(head, context)?;
         src.advance(len);
-        Ok(Some(Negotiated::WebSocket(Box::new(opening))))
+        Ok(Some(Negotiated::WebSocket(opening)))
     }
 
     /// Opens an extended CONNECT of HTTP/2, which [`Head::of_connect`] has put down.

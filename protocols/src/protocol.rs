@@ -217,7 +217,7 @@ pub enum BinaryOverText {
 #[derive(Debug)]
 pub struct Opening {
     /// What the client asks for.
-    pub request: Request,
+    pub request: Box<Request>,
     /// Who writes the answer.
     pub responder: Box<dyn Responder>,
 }

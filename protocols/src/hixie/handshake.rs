@@ -17,7 +17,7 @@ pub(crate) fn request(
     subprotocol_fields: &[&str],
     separators: &[char],
     head: Head,
-) -> Result<Request, HandshakeError> {
+) -> Result<Box<Request>, HandshakeError> {
     let text = |value: &[u8], error: HandshakeError| head.text(value).ok_or(error);
     let host = head
         .single("host", HandshakeError::Host)?
@@ -54,7 +54,7 @@ pub(crate) fn request(
             .filter(|name| !name.is_empty());
         subprotocols.extend(names.map(|name| raw.slice_ref(name)));
     }
-    Ok(Request {
+    Ok(Box::new(Request {
         protocol,
         secure,
         host,
@@ -62,7 +62,7 @@ pub(crate) fn request(
         origin,
         subprotocols,
         head,
-    })
+    }))
 }
 
 /// The target without scheme and authority: proxies and old tools send the absolute form.

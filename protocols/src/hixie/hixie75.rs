@@ -97,7 +97,7 @@ impl Protocol for Hixie75 {
 
 #[derive(Debug)]
 struct Answer {
-    request: Request,
+    request: Box<Request>,
     limits: Limits,
 }
 

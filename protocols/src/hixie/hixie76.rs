@@ -116,7 +116,7 @@ fn wants_length_frames(request: &Request) -> bool {
 /// The handshake with two keys, which the drafts hybi-01 to hybi-03 kept.
 #[derive(Debug)]
 pub(crate) struct Handshake {
-    pub(crate) request: Request,
+    pub(crate) request: Box<Request>,
     numbers: [u32; 2],
     /// The subprotocol fields that are answered as they came: none where they hold a list.
     verbatim: &'static [&'static str],

@@ -112,7 +112,11 @@ impl Protocol for Hybi {
 }
 
 impl Hybi {
-    pub(super) fn request(&self, head: Head, context: &Context) -> Result<Request, HandshakeError> {
+    pub(super) fn request(
+        &self,
+        head: Head,
+        context: &Context,
+    ) -> Result<Box<Request>, HandshakeError> {
         let mut request = hixie::request(self.0.name, context.secure, &[], &[], head)?;
         let head = &request.head;
         let origin = self.0.origin.iter().find_map(|name| head.value(name));

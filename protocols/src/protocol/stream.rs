@@ -24,7 +24,7 @@ pub trait StreamProtocol: fmt::Debug {
 #[derive(Debug)]
 pub struct StreamOpening {
     /// What the client asks for.
-    pub request: Request,
+    pub request: Box<Request>,
     /// Who makes the answer.
     pub responder: Box<dyn StreamResponder>,
 }

@@ -131,7 +131,7 @@ impl Default for Setup {
 /// A client and a server after their handshake.
 #[derive(Debug)]
 pub(crate) struct Joined {
-    pub(crate) request: Request,
+    pub(crate) request: Box<Request>,
     pub(crate) response: Response,
     pub(crate) server: Box<dyn Codec>,
     pub(crate) client: Box<dyn Codec>,
@@ -241,7 +241,7 @@ fn negotiate(
     negotiation: &mut Negotiation<'_>,
     src: &mut BytesMut,
     context: &Context,
-) -> Option<Box<Opening>> {
+) -> Option<Opening> {
     match negotiation.advance(src, context).unwrap()? {
         Negotiated::WebSocket(opening) => Some(opening),
         Negotiated::Http => panic!("our own request is no handshake"),
