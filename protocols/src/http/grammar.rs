@@ -1,6 +1,5 @@
 //! The grammar of heads (RFC 9110 and 9112), in nom.
 
-use memchr::memchr;
 use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, digit1, space0};
 use nom::combinator::{map_res, opt, recognize};
@@ -90,7 +89,8 @@ pub fn is_token(text: &str) -> bool {
 
 /// RFC 9110 §5.6.2: the characters of a token.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || memchr(byte, b"!#$%&'*+-.^_`|~").is_some()
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 /// RFC 9110 §5.5: visible characters, space, tab and everything above ASCII.
@@ -109,9 +109,16 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
         })
         .parse(input)
     }
-    let name_byte =
-        |byte: u8| byte.is_ascii_alphanumeric() || memchr(byte, b"-._~%!$&'()*+;=").is_some();
-    let address_byte = |byte: u8| byte.is_ascii_alphanumeric() || memchr(byte, b":.%-_~").is_some();
+    let name_byte = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'$'..=b'+' | b'-' | b'.' | b';' | b'=' | b'_' | b'~'
+            )
+    };
+    let address_byte = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'%' | b'-' | b'.' | b':' | b'_' | b'~')
+    };
     let literal = recognize((
         char::<_, nom::error::Error<&[u8]>>('['),
         take_while1(address_byte),

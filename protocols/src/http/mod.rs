@@ -133,21 +133,25 @@ impl Head {
         let raw = src.get(..len).unwrap_or(src);
         let (rest, start) =
             start_line(raw).map_err(|_| HandshakeError::Malformed(Malformed::FirstLine))?;
+        let is_bare =
+            |lines: &[u8], len| !lines.get(..len).is_some_and(|line| line.ends_with(b"\r\n"));
+        let len = raw.offset(rest);
         let mut head = Self {
             bytes: Bytes::copy_from_slice(raw),
             start: start.map(|part| Span::of(part, raw)),
             fields: Vec::with_capacity(16),
-            bare_lf: memchr_iter(b'\n', raw).any(|at| raw.get(at.wrapping_sub(1)) != Some(&b'\r')),
+            bare_lf: is_bare(raw, len),
             followed: src.len() > raw.len(),
         };
-        if raw.offset(rest) > limits.line {
+        if len > limits.line {
             return Err(HandshakeError::Malformed(Malformed::FirstLineLength));
         }
         let mut input = rest;
         while !matches!(input, b"\r\n" | b"\n") {
             let (rest, (name, value)) =
                 field(input).map_err(|_| HandshakeError::Malformed(breach(input)))?;
-            if input.offset(rest) > limits.line {
+            let len = input.offset(rest);
+            if len > limits.line {
                 return Err(HandshakeError::Malformed(Malformed::FieldLength));
             }
             if head.fields.len() == limits.fields {
@@ -157,8 +161,10 @@ impl Head {
             }
             head.fields
                 .push((Span::of(name, raw), Span::of(value, raw)));
+            head.bare_lf |= is_bare(input, len);
             input = rest;
         }
+        head.bare_lf |= input == b"\n";
         Ok(head)
     }
 
@@ -302,6 +308,21 @@ mod tests {
 
     fn parse(text: &str) -> Result<Head, HandshakeError> {
         Head::parse(text.as_bytes(), text.len(), &HeadLimits::default())
+    }
+
+    #[test]
+    fn knows_of_a_bare_lf_wherever_it_is() {
+        let lines = ["GET / HTTP/1.1", "A: b", "C: d", ""];
+        assert!(
+            !parse(&lines.map(|line| format!("{line}\r\n")).concat())
+                .unwrap()
+                .bare_lf
+        );
+        for bare in lines {
+            let end = |line| if line == bare { "\n" } else { "\r\n" };
+            let text = lines.map(|line| format!("{line}{}", end(line))).concat();
+            assert!(parse(&text).unwrap().bare_lf, "{text:?}");
+        }
     }
 
     #[test]
