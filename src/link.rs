@@ -31,7 +31,7 @@ pub(crate) struct Link {
     /// Bytes read without a pause.
     turn: usize,
     traffic: Traffic,
-    /// Whether others may write to the transport.
+    /// Whether the transport was lent, and not taken back.
     is_lent: bool,
 }
 
@@ -67,7 +67,7 @@ impl Link {
     }
 
     /// Lends the transport, where it is TCP, to whoever writes whole frames of this form. `None`
-    /// where it is lent already.
+    /// where it is no TCP, or lent already.
     pub(crate) fn lend(&mut self, frames: PlainFrames) -> Option<Weak<Outlet>> {
         let transport = self.transport.take()?.into_lent(frames);
         let Carrier::Lent(_, outlet) = self.transport.insert(transport) else {

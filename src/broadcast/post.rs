@@ -1,7 +1,7 @@
 //! Short messages on their way to connections that have nothing else to do.
 //!
-//! To wake a thousand tasks, that each of them may write a few bytes, costs a fifth of all that a
-//! broadcast does. So the connections of a thread lend their sockets while they wait, and one task
+//! To wake a thousand tasks, that each of them may write a few bytes, is a seventh of what a broadcast
+//! costs. So the connections of a thread lend their sockets while they wait, and one task
 //! writes to all of them.
 
 use std::pin::pin;

@@ -68,8 +68,8 @@ pub(super) fn finish() {
     let _ = LOG.done.wait_timeout_while(LOG.lock(), GOODBYE, is_left);
 }
 
-/// The fields of a line, as the library writes them without styles at four times the cost: two lines
-/// are a twentieth of what a short connection costs.
+/// The fields of a line, as the library writes them without styles at several times the cost: two
+/// lines are a twentieth of what a short connection costs.
 struct Fields;
 
 impl<'w> FormatFields<'w> for Fields {
