@@ -1,0 +1,120 @@
+//! Where a head ends, and how long it may be.
+
+use memchr::memchr_iter;
+
+use crate::error::HandshakeError;
+
+/// How much head is read before it is refused. The defaults are those of common servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadLimits {
+    /// Bytes of the whole head.
+    pub head: usize,
+    /// Number of fields.
+    pub fields: usize,
+    /// Bytes of the first line, and of each field line.
+    pub line: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self {
+            head: 16 * 1024,
+            fields: 100,
+            line: 8 * 1024,
+        }
+    }
+}
+
+/// Looks for the end of a growing head without looking at any byte twice.
+#[derive(Clone, Debug, Default)]
+pub struct HeadScanner {
+    scanned: usize,
+}
+
+impl HeadScanner {
+    /// The length of the head with its blank line, or `None` while it is incomplete.
+    ///
+    /// Lines may end with a bare LF: some embedded clients write them so.
+    ///
+    /// # Errors
+    ///
+    /// [`HandshakeError::HeadTooLong`] as soon as the head cannot end within the limit.
+    pub fn advance(
+        &mut self,
+        src: &[u8],
+        limits: &HeadLimits,
+    ) -> Result<Option<usize>, HandshakeError> {
+        let too_long = HandshakeError::HeadTooLong { limit: limits.head };
+        let seen = src.len().min(limits.head);
+        for at in memchr_iter(b'\n', src.get(self.scanned..seen).unwrap_or_default()) {
+            let after = self.scanned.saturating_add(at).saturating_add(1);
+            let end = match src.get(after..seen).unwrap_or_default() {
+                [b'\n', ..] => after.saturating_add(1),
+                [b'\r', b'\n', ..] => after.saturating_add(2),
+                // The two bytes that decide have not come yet: look at this LF again.
+                [] | [b'\r'] => {
+                    self.scanned = after.saturating_sub(1);
+                    return if seen == limits.head {
+                        Err(too_long)
+                    } else {
+                        Ok(None)
+                    };
+                }
+                _ => continue,
+            };
+            return Ok(Some(end));
+        }
+        self.scanned = seen;
+        if seen == limits.head {
+            Err(too_long)
+        } else {
+            Ok(None)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_end_however_the_bytes_come() {
+        let limits = HeadLimits::default();
+        for text in ["GET / HTTP/1.1\r\nA: b\r\n\r\n", "GET / HTTP/1.1\nA: b\n\n"] {
+            let mut scanner = HeadScanner::default();
+            for end in 0..text.len() {
+                assert_eq!(
+                    scanner.advance(&text.as_bytes()[..end], &limits),
+                    Ok(None),
+                    "{end}"
+                );
+            }
+            let early = format!("{text}rest");
+            assert_eq!(
+                scanner.advance(early.as_bytes(), &limits),
+                Ok(Some(text.len()))
+            );
+        }
+    }
+
+    #[test]
+    fn refuses_a_head_that_cannot_end_within_the_limit() {
+        let limits = HeadLimits {
+            head: 10,
+            ..HeadLimits::default()
+        };
+        let too_long = Err(HandshakeError::HeadTooLong { limit: 10 });
+        assert_eq!(
+            HeadScanner::default().advance(b"0123456789", &limits),
+            too_long
+        );
+        assert_eq!(
+            HeadScanner::default().advance(b"01234567\r\n\r\n", &limits),
+            too_long
+        );
+        assert_eq!(
+            HeadScanner::default().advance(b"0123456\n\n", &limits),
+            Ok(Some(9))
+        );
+    }
+}
