@@ -68,7 +68,7 @@ impl Link {
 
     /// Lends the transport, where it is TCP, to whoever writes whole frames of this form. `None`
     /// where it is no TCP, or lent already.
-    pub(crate) fn lend(&mut self, frames: PlainFrames) -> Option<Weak<Outlet>> {
+    pub(crate) fn lend_outlet(&mut self, frames: PlainFrames) -> Option<Weak<Outlet>> {
         let transport = self.transport.take()?.into_lent(frames);
         let Carrier::Lent(_, outlet) = self.transport.insert(transport) else {
             return None;

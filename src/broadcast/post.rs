@@ -61,7 +61,7 @@ impl Postman {
     /// Writes what is due to a subscriber; whether its task has nothing to do about it. That it is
     /// taken from the topic and that nobody else writes is one step: so the order is kept.
     fn deliver(&mut self, mut topic: MutexGuard<'_, Topic>, key: usize) -> bool {
-        let outlet = topic.outlet(key).upgrade();
+        let outlet = topic.outlet(key);
         let Some(borrowed) = outlet.as_deref().and_then(Outlet::borrow) else {
             return false;
         };

@@ -110,10 +110,10 @@ impl Topic {
         let subscriber = self.subscribers.get_mut(key)?;
         subscriber.recall(&mut self.posts);
         let known = self.posts.iter().position(|post| post.runtime == runtime);
-        let at = known.unwrap_or(self.posts.len());
-        if known.is_none() {
+        let at = known.unwrap_or_else(|| {
             self.posts.push(Post::new(runtime));
-        }
+            self.posts.len() - 1
+        });
         let post = self.posts.get_mut(at)?;
         post.lenders += 1;
         subscriber.outlet = outlet;
@@ -145,11 +145,8 @@ impl Topic {
     }
 
     /// Where a post writes to a subscriber.
-    pub(super) fn outlet(&self, key: usize) -> &Weak<Outlet> {
-        static NONE: Weak<Outlet> = Weak::new();
-        self.subscribers
-            .get(key)
-            .map_or(&NONE, |subscriber| &subscriber.outlet)
+    pub(super) fn outlet(&self, key: usize) -> Option<Arc<Outlet>> {
+        self.subscribers.get(key)?.outlet.upgrade()
     }
 
     /// Takes short messages for a subscriber, framed, as far as there is room; whether what is

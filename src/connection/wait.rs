@@ -22,11 +22,11 @@ pub(super) struct ArmedTimer {
 impl Connection {
     /// Lends the way out to those who publish, until this connection is asked for something again.
     /// `None` where that cannot be, or is so already.
-    pub(crate) fn lend(&mut self) -> Option<Weak<Outlet>> {
+    pub(crate) fn lend_outlet(&mut self) -> Option<Weak<Outlet>> {
         let session = &self.session;
         let has_nothing = session.is_open() && !session.is_sending() && session.waiting() == 0;
         let frames = session.plain_frames().filter(|_| has_nothing)?;
-        self.link.lend(frames)
+        self.link.lend_outlet(frames)
     }
 
     pub(super) fn heed_closer(&mut self) {
