@@ -18,7 +18,7 @@ pub struct Traffic {
 /// What the line at the close needs of the opening handshake.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    peer: Option<Box<str>>,
+    peer: Option<String>,
     protocol: &'static str,
     user_agent: Option<Box<str>>,
     opened: Instant,
@@ -28,7 +28,7 @@ impl AccessLog {
     /// Writes the line at the open.
     pub(crate) fn opened(request: &Request, peer: Option<SocketAddr>) -> Self {
         let user_agent = request.user_agent();
-        let peer = peer.map(|peer| peer.to_string().into_boxed_str());
+        let peer = peer.map(text);
         info!(
             protocol = request.protocol,
             over = request.head.is_connect().then_some("HTTP/2"),
@@ -73,5 +73,38 @@ impl AccessLog {
             clean = closed.is_some_and(|closed| closed.clean),
             "close"
         );
+    }
+}
+
+/// An address as its `Display` has it, which takes seven times as long.
+fn text(address: SocketAddr) -> String {
+    let SocketAddr::V4(address) = address else {
+        return address.to_string();
+    };
+    let mut text = String::with_capacity("255.255.255.255:65535".len());
+    for octet in address.ip().octets() {
+        text.push_str(itoa::Buffer::new().format(octet));
+        text.push('.');
+    }
+    text.pop();
+    text.push(':');
+    text.push_str(itoa::Buffer::new().format(address.port()));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_written_as_ever() {
+        for address in [
+            "127.0.0.1:80",
+            "255.255.255.255:65535",
+            "[::1]:8080",
+            "0.0.0.0:0",
+        ] {
+            assert_eq!(text(address.parse().unwrap()), address);
+        }
     }
 }

@@ -116,15 +116,15 @@ impl<'a> Negotiation<'a> {
 /// client sends.
 fn is_attempt(head: &Head) -> bool {
     let upgrades = head.has("upgrade") || head.lists("connection", "upgrade");
-    let to_h2c = head.lists("upgrade", "h2c") && !head.lists("upgrade", "websocket");
-    let hinted = head.fields().any(|(name, _)| {
+    let to_h2c = || head.lists("upgrade", "h2c") && !head.lists("upgrade", "websocket");
+    let is_hint = |name: &[u8]| {
         let starts = |prefix: &[u8]| {
             name.get(..prefix.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
         starts(b"sec-websocket-") || starts(b"websocket-")
-    });
-    (upgrades && !to_h2c) || hinted
+    };
+    (upgrades && !to_h2c()) || head.fields().any(|(name, _)| is_hint(name))
 }
 
 /// A rule that all the protocols share.

@@ -108,6 +108,21 @@ impl Visit for Line {
         self.0.push('"');
     }
 
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.name(field);
+        self.0.push_str(itoa::Buffer::new().format(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.name(field);
+        self.0.push_str(zmij::Buffer::new().format(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.name(field);
+        self.0.push_str(if value { "true" } else { "false" });
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         self.name(field);
         // A value that cannot say what it is leaves an empty field.
@@ -158,8 +173,17 @@ impl FormatTime for Clock {
                 text.clear();
                 time::SystemTime.format_time(&mut Writer::new(text))?;
                 text.truncate(text.find('.').unwrap_or(text.len()));
+                text.push('.');
             }
-            write!(writer, "{text}.{:06}Z", now.subsec_micros())
+            let point = text.len();
+            // The digit before them keeps the zeroes that they begin with.
+            let mut digits = itoa::Buffer::new();
+            let micros = digits.format(1_000_000 + now.subsec_micros());
+            text.extend(micros.strip_prefix('1'));
+            text.push('Z');
+            let written = writer.write_str(text);
+            text.truncate(point);
+            written
         })
     }
 }

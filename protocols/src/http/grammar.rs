@@ -89,8 +89,20 @@ pub fn is_token(text: &str) -> bool {
 
 /// RFC 9110 §5.6.2: the characters of a token.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+    /// Every letter of every name is looked at.
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut rest: &[u8] = b"!#$%&'*+-.^_`|~0123456789\
+            abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        while let [byte, others @ ..] = rest {
+            table[*byte as usize] = true;
+            rest = others;
+        }
+        table
+    };
+    TABLE
+        .get(usize::from(byte))
+        .is_some_and(|is_token| *is_token)
 }
 
 /// RFC 9110 §5.5: visible characters, space, tab and everything above ASCII.

@@ -41,6 +41,12 @@ impl Span {
     fn get(self, whole: &[u8]) -> &[u8] {
         whole.get(self.start..self.end).unwrap_or_default()
     }
+
+    /// Whether it is this name, whatever its case. Most are told apart by their length.
+    fn is_name(self, name: &str, whole: &[u8]) -> bool {
+        self.end.saturating_sub(self.start) == name.len()
+            && self.get(whole).eq_ignore_ascii_case(name.as_bytes())
+    }
 }
 
 /// The head of a request or a response: its first line and its fields.
@@ -163,9 +169,10 @@ impl Head {
 
     /// The values of the fields of this name, whatever its case.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.fields()
-            .filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
+        self.fields
+            .iter()
+            .filter(|(other, _)| other.is_name(name, &self.bytes))
+            .map(|(_, value)| value.get(&self.bytes))
     }
 
     /// The value of the first field of this name.
@@ -205,8 +212,9 @@ impl Head {
 
     /// Whether a list contains this token, whatever its case.
     pub fn lists(&self, name: &str, token: &str) -> bool {
-        self.list(name)
-            .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+        let is_token = |element: &[u8]| element.eq_ignore_ascii_case(token.as_bytes());
+        // Most lists have one element.
+        self.values(name).any(is_token) || self.list(name).any(is_token)
     }
 
     /// A part of this head as text, not copied; `None` where it is not UTF-8.
