@@ -75,5 +75,5 @@ pub use self::protocol::{
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};
 pub use self::session::{Session, SessionConfig, SharedMessage, Timer};
-pub use self::short::{PlainFrames, Short, Shorts};
+pub use self::short::{PlainFrames, ShortFrames};
 pub use self::write_buf::WriteBuf;

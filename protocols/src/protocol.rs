@@ -20,7 +20,7 @@ use crate::compression::Compression;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::short::{PlainFrames, Shorts};
+use crate::short::{PlainFrames, ShortFrames};
 use crate::write_buf::WriteBuf;
 
 pub use self::stream::{StreamAnswer, StreamOpening, StreamProtocol, StreamResponder};
@@ -309,9 +309,11 @@ pub trait Codec: fmt::Debug + Send {
     /// The protocol cannot express the event; nothing was appended then.
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
-    /// Finds the whole short messages at the beginning of `src`, as many as there is room for; they
-    /// must lie in it. What comes before anything else, [`decode`](Self::decode) takes.
-    fn find_short(&self, _src: &[u8], _shorts: &mut Shorts) {}
+    /// What the whole messages that may come next look like, one behind the other. They are taken
+    /// without asking the codec; what looks different, [`decode`](Self::decode) takes.
+    fn short_frames(&self) -> Option<ShortFrames> {
+        None
+    }
 
     /// Appends a whole message by copying it; otherwise as [`encode`](Self::encode).
     ///
@@ -354,9 +356,8 @@ impl Codec for Box<dyn Codec> {
         (**self).encode(event, dst)
     }
 
-    #[inline]
-    fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
-        (**self).find_short(src, shorts);
+    fn short_frames(&self) -> Option<ShortFrames> {
+        (**self).short_frames()
     }
 
     #[inline]

@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::{Capabilities, CloseForm, Codec};
-use crate::short::{Short, Shorts};
+use crate::short::ShortFrames;
 use crate::write_buf::WriteBuf;
 
 /// The codec of a raw byte stream: what has come is a binary message, and what is sent goes out
@@ -41,16 +41,8 @@ impl Codec for RawCodec {
         Ok(())
     }
 
-    fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
-        if let (1..=Short::MAX, Ok(payload)) = (src.len(), u16::try_from(src.len())) {
-            shorts.fill([Short {
-                kind: Kind::Binary,
-                head: 0,
-                payload,
-                tail: 0,
-                key: [0; 4],
-            }]);
-        }
+    fn short_frames(&self) -> Option<ShortFrames> {
+        Some(ShortFrames::Unframed)
     }
 
     fn encode_short(

@@ -134,8 +134,8 @@ impl WriteBuf {
 impl Waiting {
     #[inline]
     fn len(&self) -> usize {
-        let copied = self.copied.len().saturating_sub(self.written);
-        copied.saturating_add(self.chained_len)
+        let copied = self.copied.len().wrapping_sub(self.written);
+        copied.wrapping_add(self.chained_len)
     }
 
     /// Drops what has been written.

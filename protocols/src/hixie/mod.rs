@@ -12,8 +12,6 @@ mod hixie75;
 mod hixie76;
 mod keys;
 
-use std::iter::from_fn;
-
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
@@ -25,7 +23,7 @@ pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::{Capabilities, CloseForm, Codec, Limits};
-use crate::short::{Short, Shorts};
+use crate::short::ShortFrames;
 use crate::write_buf::WriteBuf;
 
 /// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be
@@ -235,24 +233,6 @@ impl HixieCodec {
     }
 }
 
-/// A short text at the beginning of `src`, and what is behind it.
-fn short_text(src: &[u8]) -> Option<(Short, &[u8])> {
-    let [0x00, rest @ ..] = src else {
-        return None;
-    };
-    let window = rest.get(..=Short::MAX).unwrap_or(rest);
-    let at = memchr(0xff, window)?;
-    let payload = u16::try_from(at).ok()?;
-    let short = Short {
-        kind: Kind::Text,
-        head: 1,
-        payload,
-        tail: 1,
-        key: [0; 4],
-    };
-    Some((short, rest.get(at..)?.get(1..)?))
-}
-
 impl Codec for HixieCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
         loop {
@@ -322,16 +302,8 @@ impl Codec for HixieCodec {
         Ok(())
     }
 
-    fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
-        if self.state != State::Type {
-            return;
-        }
-        let mut rest = src;
-        shorts.fill(from_fn(|| {
-            let (short, after) = short_text(rest)?;
-            rest = after;
-            Some(short)
-        }));
+    fn short_frames(&self) -> Option<ShortFrames> {
+        (self.state == State::Type).then_some(ShortFrames::Delimited)
     }
 
     fn encode_short(

@@ -89,20 +89,18 @@ pub fn is_token(text: &str) -> bool {
 
 /// RFC 9110 §5.6.2: the characters of a token.
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    /// Every letter of every name is looked at.
-    const TABLE: [bool; 256] = {
-        let mut table = [false; 256];
+    /// A bit for each of them.
+    const TOKEN: u128 = {
+        let mut bits = 0;
         let mut rest: &[u8] = b"!#$%&'*+-.^_`|~0123456789\
             abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
         while let [byte, others @ ..] = rest {
-            table[*byte as usize] = true;
+            bits |= 1 << *byte;
             rest = others;
         }
-        table
+        bits
     };
-    TABLE
-        .get(usize::from(byte))
-        .is_some_and(|is_token| *is_token)
+    byte.is_ascii() && TOKEN >> byte & 1 == 1
 }
 
 /// RFC 9110 §5.5: visible characters, space, tab and everything above ASCII.

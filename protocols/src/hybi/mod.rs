@@ -11,8 +11,6 @@ mod short;
 mod stream;
 mod write;
 
-use std::iter::from_fn;
-
 use bytes::{Buf, BytesMut};
 
 pub(crate) use self::dialect::Dialect;
@@ -28,7 +26,7 @@ use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::{Capabilities, Codec, Context, Role};
-use crate::short::{PlainFrames, Shorts, xor};
+use crate::short::{MAX, PlainFrames, ShortFrames, xor};
 use crate::write_buf::WriteBuf;
 
 /// Reads and writes frames.
@@ -234,9 +232,10 @@ impl HybiCodec {
 
 impl Codec for HybiCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        if let Some((short, _)) = self.short_form().and_then(|form| form.parse(src)) {
-            src.advance(usize::from(short.head));
-            let mut payload = src.split_to(usize::from(short.payload));
+        let short = self.short().and_then(|frames| frames.find(src, MAX));
+        if let Some(short) = short {
+            src.advance(short.head.into());
+            let mut payload = src.split_to(short.payload.into());
             xor(&mut payload, short.key);
             return Ok(Some(Event::Data(Piece {
                 kind: short.kind,
@@ -295,17 +294,8 @@ impl Codec for HybiCodec {
         self.write_event(event, dst)
     }
 
-    #[inline]
-    fn find_short(&self, src: &[u8], shorts: &mut Shorts) {
-        let Some(form) = self.short_form() else {
-            return;
-        };
-        let mut rest = src;
-        shorts.fill(from_fn(|| {
-            let (short, after) = form.parse(rest)?;
-            rest = after;
-            Some(short)
-        }));
+    fn short_frames(&self) -> Option<ShortFrames> {
+        self.short()
     }
 
     fn encode_short(

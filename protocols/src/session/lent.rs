@@ -9,7 +9,7 @@ use super::{Session, State};
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Kind, Message, MessageRef, Piece};
 use crate::protocol::Codec;
-use crate::short::{PlainFrames, Shorts};
+use crate::short::{MAX, PlainFrames};
 use crate::write_buf::WriteBuf;
 
 /// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
@@ -24,51 +24,41 @@ impl<C: Codec> Session<C> {
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
-    #[inline]
+    #[inline(never)]
     pub fn lend<T>(
         &mut self,
         src: &mut BytesMut,
         mut take: impl FnMut(MessageRef<'_>, &mut Self) -> ControlFlow<T>,
     ) -> Result<Option<T>, ProtocolError> {
-        let mut shorts = Shorts::new();
-        loop {
-            if self.incoming.unfinished || matches!(self.state, State::Closed(_)) {
-                return Ok(None);
-            }
-            shorts.clear();
-            self.codec.find_short(src, &mut shorts);
-            if shorts.found().is_empty() {
-                return Ok(None);
-            }
-            self.keep_alive.hear();
-            let limit = self.max_message;
-            let mut rest = &mut **src;
-            let outcome = 'lending: {
-                for short in shorts.found() {
-                    let (payload, behind) = short.split(rest).unwrap_or_default();
-                    rest = behind;
-                    if payload.len() as u64 > limit {
-                        break 'lending self.fail(ProtocolError::MessageTooLong { limit });
-                    }
-                    let message = match short.kind {
-                        Kind::Binary => MessageRef::Binary(payload),
-                        Kind::Text => match simdutf8::basic::from_utf8(payload) {
-                            Ok(text) => MessageRef::Text(text),
-                            Err(_) => break 'lending self.fail(ProtocolError::Utf8),
-                        },
-                    };
-                    if let ControlFlow::Break(stopped) = take(message, self) {
-                        break 'lending Ok(Some(stopped));
-                    }
-                }
-                Ok(None)
-            };
-            let left = rest.len();
-            src.advance(src.len().saturating_sub(left));
-            if !(shorts.is_full() && matches!(outcome, Ok(None))) {
-                return outcome;
-            }
+        if self.incoming.unfinished || matches!(self.state, State::Closed(_)) {
+            return Ok(None);
         }
+        let Some(frames) = self.codec.short_frames() else {
+            return Ok(None);
+        };
+        let max = usize::try_from(self.max_message).map_or(MAX, |max| max.min(MAX));
+        let mut rest = &mut **src;
+        let outcome = loop {
+            let Some(short) = frames.find(rest, max) else {
+                break Ok(None);
+            };
+            let (payload, behind) = short.split(rest).unwrap_or_default();
+            rest = behind;
+            self.keep_alive.hear();
+            let message = match short.kind {
+                Kind::Binary => MessageRef::Binary(payload),
+                Kind::Text => match simdutf8::basic::from_utf8(payload) {
+                    Ok(text) => MessageRef::Text(text),
+                    Err(_) => break self.fail(ProtocolError::Utf8),
+                },
+            };
+            if let ControlFlow::Break(stopped) = take(message, self) {
+                break Ok(Some(stopped));
+            }
+        };
+        let left = rest.len();
+        src.advance(src.len().saturating_sub(left));
+        outcome
     }
 
     /// Takes the next message off `src`, whole if it is shorter than 256 KiB, else in pieces that
@@ -108,18 +98,24 @@ impl<C: Codec> Session<C> {
             MessageRef::Binary(bytes) => (Kind::Binary, bytes),
             MessageRef::Owned(message) => return self.send_owned(message),
         };
+        if matches!(self.state, State::Open) && self.send_plain(kind, payload) {
+            return Ok(());
+        }
+        self.send_short(kind, payload)
+    }
+
+    // Out of line, so that what is done for each short message is short.
+
+    #[inline(never)]
+    fn send_short(&mut self, kind: Kind, payload: &[u8]) -> Result<(), EncodeError> {
         if !matches!(self.state, State::Open) {
             return Err(EncodeError::Closing);
-        }
-        if self.send_plain(kind, payload) {
-            return Ok(());
         }
         self.codec.encode_short(kind, payload, &mut self.outgoing)?;
         self.sending = false;
         Ok(())
     }
 
-    /// Out of line, so that what is done for each short message is short.
     #[inline(never)]
     fn send_owned(&mut self, message: Message) -> Result<(), EncodeError> {
         self.send(message)
@@ -146,9 +142,15 @@ impl<C: Codec> Session<C> {
     /// Sees to it that what is to be sent has an allocation to be copied into: `empty`
     /// gives a buffer in which nothing waits.
     #[inline]
-    pub fn lend_buffer(&mut self, empty: impl FnOnce() -> WriteBuf) {
+    pub fn lend_buffer(&mut self, empty: fn() -> WriteBuf) {
         if !self.outgoing.is_allocated() {
-            self.outgoing = empty();
+            self.take_buffer(empty);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_buffer(&mut self, empty: fn() -> WriteBuf) {
+        self.outgoing = empty();
     }
 }
