@@ -310,7 +310,8 @@ pub trait Codec: fmt::Debug + Send {
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
     /// What the whole messages that may come next look like, one behind the other. They are taken
-    /// without asking the codec; what looks different, [`decode`](Self::decode) takes.
+    /// without asking the codec; what looks different, [`decode`](Self::decode) takes. The answer
+    /// holds until then.
     fn short_frames(&self) -> Option<ShortFrames> {
         None
     }

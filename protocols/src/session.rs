@@ -27,7 +27,7 @@ use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, Look};
 use crate::message::{Close, Closed, Event, Kind, Message, Piece, Side};
 use crate::protocol::{Capabilities, CloseForm, Codec};
-use crate::short::PlainFrames;
+use crate::short::{PlainFrames, ShortFrames};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
 
@@ -63,6 +63,8 @@ pub struct Session<C = Box<dyn Codec>> {
     sending: bool,
     /// How short messages are written without asking the codec.
     plain_frames: Option<PlainFrames>,
+    /// What short messages look like, if that was asked since the codec was last at work.
+    short_frames: Option<ShortFrames>,
     keep_alive: KeepAlive,
 }
 
@@ -99,6 +101,7 @@ impl<C: Codec> Session<C> {
         let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval);
         Self {
             plain_frames: codec.plain_frames(),
+            short_frames: None,
             codec,
             max_message: config.max_message,
             close_timeout: config.close_timeout,
@@ -276,6 +279,7 @@ impl<C: Codec> Session<C> {
                 src.clear();
                 return Ok(None);
             }
+            self.short_frames = None;
             let event = match self.codec.decode(src) {
                 Ok(Some(event)) => event,
                 Ok(None) => return Ok(None),

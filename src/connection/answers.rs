@@ -151,7 +151,9 @@ impl Connection {
         mut take: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> ControlFlow<T>,
     ) -> Option<T> {
         let incoming = &mut self.link.incoming;
-        let had_any = !incoming.is_empty();
+        if incoming.is_empty() {
+            return None;
+        }
         let lent = self.session.lend(incoming, |message, session| {
             take(message, &mut Answers { session })
         });
@@ -159,7 +161,7 @@ impl Connection {
             self.fail(error);
             None
         });
-        if had_any && self.link.incoming.is_empty() {
+        if self.link.incoming.is_empty() {
             self.has_unread = false;
         }
         stopped

@@ -33,7 +33,10 @@ impl<C: Codec> Session<C> {
         if self.incoming.unfinished || matches!(self.state, State::Closed(_)) {
             return Ok(None);
         }
-        let Some(frames) = self.codec.short_frames() else {
+        if self.short_frames.is_none() {
+            self.short_frames = self.codec.short_frames();
+        }
+        let Some(frames) = self.short_frames else {
             return Ok(None);
         };
         let max = usize::try_from(self.max_message).map_or(MAX, |max| max.min(MAX));
