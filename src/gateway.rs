@@ -46,7 +46,7 @@ struct Serving {
     tasks: TaskTracker,
     /// Closes them one by one.
     closers: Shutdown,
-    /// Tells those that are no WebSockets yet.
+    /// Tells those that are answered with pages or carry streams.
     stopping: CancellationToken,
 }
 
@@ -193,10 +193,12 @@ impl Shared {
         serving: Arc<Serving>,
     ) -> Option<Answering> {
         let (peer, port) = (accepted.peer, accepted.port);
+        let closer = serving.closers.register();
         loop {
             let sniffed = tokio::select! {
-                sniffed = sniff(accepted, &self.settings, &serving.closers) => sniffed,
-                () = serving.stopping.cancelled() => return None,
+                biased;
+                sniffed = sniff(accepted, &self.settings, &closer) => sniffed,
+                () = closer.asked() => return None,
             };
             let (incoming, transport) = match sniffed {
                 Sniffed::Done => return None,

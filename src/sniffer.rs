@@ -9,6 +9,7 @@
 //! ```
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -20,7 +21,7 @@ use tracing::debug;
 use crate::handshake::{Handshake, Pending, Way, refuse};
 use crate::http2;
 use crate::settings::Settings;
-use crate::shutdown::Shutdown;
+use crate::shutdown::Closer;
 use crate::transport::{Carrier, HangUp, linger};
 
 /// What a connection turned out to be.
@@ -51,7 +52,7 @@ pub(crate) struct Accepted {
 pub(crate) async fn sniff(
     mut accepted: Accepted,
     settings: &Settings,
-    shutdown: &Shutdown,
+    closer: &Arc<Closer>,
 ) -> Sniffed {
     let mut deadline = Instant::now() + settings.handshake_timeout;
     let mut incoming = std::mem::take(&mut accepted.incoming);
@@ -108,7 +109,7 @@ pub(crate) async fn sniff(
                         session: settings.session(),
                         deadline,
                         peer: accepted.peer,
-                        closer: shutdown.register(),
+                        closer: Arc::clone(closer),
                     };
                     let handshake = Handshake::new(opening.request, pending);
                     return Sniffed::WebSocket(handshake);
