@@ -19,7 +19,6 @@ pub struct Traffic {
 #[derive(Debug)]
 pub(crate) struct AccessLog {
     peer: Option<String>,
-    protocol: &'static str,
     user_agent: Option<Box<str>>,
     opened: Instant,
 }
@@ -40,17 +39,16 @@ impl AccessLog {
         );
         Self {
             peer,
-            protocol: request.protocol,
             user_agent: user_agent.map(String::into_boxed_str),
             opened: Instant::now(),
         }
     }
 
     /// Writes the line at the close.
-    pub(crate) fn closed(&self, closed: Option<&Closed>, traffic: Traffic) {
+    pub(crate) fn closed(&self, protocol: &str, closed: Option<&Closed>, traffic: Traffic) {
         let close = closed.and_then(|closed| closed.close.as_ref());
         info!(
-            protocol = self.protocol,
+            protocol,
             peer = self.peer.as_deref().map(tracing::field::display),
             user_agent = self.user_agent.as_deref(),
             received = traffic.received,

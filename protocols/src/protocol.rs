@@ -310,8 +310,8 @@ pub trait Codec: fmt::Debug + Send {
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
     /// What the whole messages that may come next look like, one behind the other. They are taken
-    /// without asking the codec; what looks different, [`decode`](Self::decode) takes. The answer
-    /// holds until then.
+    /// without asking the codec, until something looks different, and [`decode`](Self::decode) is
+    /// called.
     fn short_frames(&self) -> Option<ShortFrames> {
         None
     }

@@ -6,8 +6,8 @@ use memchr::memchr;
 use crate::message::Kind;
 use crate::write_buf::{CHAIN, WriteBuf};
 
-/// The longest payload.
-pub(crate) const MAX: usize = CHAIN - 1;
+/// The longest payload of a short message.
+pub(crate) const MAX_SHORT: usize = CHAIN - 1;
 
 /// What the frames of whole messages look like that a codec takes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,6 @@ pub enum ShortFrames {
         binary: u8,
         /// Whether the payload is masked (RFC 6455 §5.3).
         masked: bool,
-        /// The largest payload in bytes.
-        max: u16,
     },
     /// `00`, a text, `FF` (draft-hixie-thewebsocketprotocol-75 §4.2).
     Delimited,
@@ -54,14 +52,13 @@ impl ShortFrames {
                 text,
                 binary,
                 masked,
-                max: most,
             } => {
                 let kind = match *src.first()? {
                     first if first == binary => Kind::Binary,
                     first if first == text => Kind::Text,
                     _ => return None,
                 };
-                counted(kind, masked, src, max.min(most.into()))
+                counted(kind, masked, src, max)
             }
             Self::Delimited => delimited(src, max),
             Self::Unframed => unframed(src, max),
@@ -155,7 +152,7 @@ impl PlainFrames {
         let [.., high, low] = payload.len().to_be_bytes();
         match payload.len() {
             0..=125 => dst.put_slice(&[first, low]),
-            126..=MAX => dst.put_slice(&[first, 126, high, low]),
+            126..=MAX_SHORT => dst.put_slice(&[first, 126, high, low]),
             _ => return false,
         }
         dst.put_slice(payload);

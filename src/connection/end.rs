@@ -63,8 +63,9 @@ impl Drop for Connection {
             self.session.receive_eof();
             self.end();
         }
-        if let Some(log) = &self.info.log {
-            log.closed(self.session.closed(), self.link.traffic());
+        let info = &self.info;
+        if let Some(log) = &info.log {
+            log.closed(info.protocol, self.session.closed(), self.link.traffic());
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::{Capabilities, Codec, Context, Role};
-use crate::short::{MAX, PlainFrames, ShortFrames, xor};
+use crate::short::{MAX_SHORT, PlainFrames, ShortFrames, xor};
 use crate::write_buf::WriteBuf;
 
 /// Reads and writes frames.
@@ -232,7 +232,7 @@ impl HybiCodec {
 
 impl Codec for HybiCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        let short = self.short().and_then(|frames| frames.find(src, MAX));
+        let short = self.short().and_then(|frames| frames.find(src, MAX_SHORT));
         if let Some(short) = short {
             src.advance(short.head.into());
             let mut payload = src.split_to(short.payload.into());

@@ -3,25 +3,25 @@
 //! there.
 
 use super::{FirstBit, HybiCodec, Masking};
-use crate::short::{PlainFrames, ShortFrames};
+use crate::short::{MAX_SHORT, PlainFrames, ShortFrames};
 
 impl HybiCodec {
     /// What the frame of a short message looks like if it comes next; `None` where another is
-    /// unfinished, or the framing is not as in hybi-07 and later.
+    /// unfinished, not every short one is allowed, or the framing is not as in hybi-07 and later.
     #[inline]
     pub(super) fn short(&self) -> Option<ShortFrames> {
-        let between = self.frame.is_none() && self.receiving.is_none();
+        let is_between = self.frame.is_none() && self.receiving.is_none();
         let masked = match self.incoming {
             Masking::Payload => true,
             Masking::None => false,
             Masking::Frame | Masking::DerivedFrame => return None,
         };
-        let max = u16::try_from(self.max_frame).unwrap_or(u16::MAX);
-        (between && self.dialect.first_bit == FirstBit::Fin).then_some(ShortFrames::Counted {
+        let is_plain = self.dialect.first_bit == FirstBit::Fin;
+        let is_allowed = self.max_frame >= MAX_SHORT as u64;
+        (is_between && is_plain && is_allowed).then_some(ShortFrames::Counted {
             text: 0x80 | self.dialect.opcodes.text,
             binary: 0x80 | self.dialect.opcodes.binary,
             masked,
-            max,
         })
     }
 

@@ -9,7 +9,7 @@ use super::{Session, State};
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Kind, Message, MessageRef, Piece};
 use crate::protocol::Codec;
-use crate::short::{MAX, PlainFrames};
+use crate::short::{MAX_SHORT, PlainFrames};
 use crate::write_buf::WriteBuf;
 
 /// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
@@ -39,7 +39,7 @@ impl<C: Codec> Session<C> {
         let Some(frames) = self.short_frames else {
             return Ok(None);
         };
-        let max = usize::try_from(self.max_message).map_or(MAX, |max| max.min(MAX));
+        let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
         let mut rest = &mut **src;
         let outcome = loop {
             let Some(short) = frames.find(rest, max) else {
