@@ -24,6 +24,7 @@ impl<C: Codec> Session<C> {
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
+    // A function of its own: what its loop needs stays in registers.
     #[inline(never)]
     pub fn lend<T>(
         &mut self,
