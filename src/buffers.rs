@@ -39,7 +39,6 @@ pub(crate) fn give_read(buffer: BytesMut) {
 }
 
 /// A buffer to write from.
-#[inline(never)]
 pub(crate) fn take_write() -> WriteBuf {
     WRITE_BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default()
 }

@@ -92,14 +92,6 @@ impl WriteBuf {
         }
     }
 
-    /// Appends copies of a header and what follows it.
-    #[inline]
-    pub fn put_both<const N: usize>(&mut self, header: &[u8; N], payload: &[u8]) {
-        let copied = &mut self.waiting().copied;
-        copied.extend_from_slice(header);
-        copied.extend_from_slice(payload);
-    }
-
     /// As [`put`](Self::put), for a payload that others hold too: none is taken where it is copied.
     #[inline]
     pub fn put_shared(&mut self, payload: &Bytes) {

@@ -313,7 +313,8 @@ impl Codec for HixieCodec {
         dst: &mut WriteBuf,
     ) -> Result<(), EncodeError> {
         if kind == Kind::Text && self.held.is_none() {
-            dst.put_both(&[0x00], payload);
+            dst.put_u8(0x00);
+            dst.put_slice(payload);
             dst.put_u8(0xff);
             return Ok(());
         }

@@ -212,9 +212,8 @@ impl Head {
 
     /// Whether a list contains this token, whatever its case.
     pub fn lists(&self, name: &str, token: &str) -> bool {
-        let is_token = |element: &[u8]| element.eq_ignore_ascii_case(token.as_bytes());
-        // Most lists have one element.
-        self.values(name).any(is_token) || self.list(name).any(is_token)
+        self.list(name)
+            .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// A part of this head as text, not copied; `None` where it is not UTF-8.

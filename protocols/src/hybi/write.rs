@@ -134,7 +134,8 @@ impl HybiCodec {
             dst.put_slice(&key);
         } else {
             mask.apply(header);
-            dst.put_both(&key, header);
+            dst.put_slice(&key);
+            dst.put_slice(header);
         }
         mask
     }
