@@ -108,16 +108,16 @@ impl Link {
         let Some(transport) = &mut self.transport else {
             return Poll::Ready(Ok(0));
         };
+        let incoming = &mut self.incoming;
         if !self.pooled {
-            let rest = std::mem::replace(&mut self.incoming, buffers::take_read());
-            self.incoming.extend_from_slice(&rest);
+            let rest = std::mem::replace(incoming, buffers::take_read());
+            if !rest.is_empty() {
+                incoming.extend_from_slice(&rest);
+            }
             self.pooled = true;
         }
-        let incoming = &mut self.incoming;
-        // From its beginning, which is warm in the cache, as soon as no message is left in it.
-        let reclaimed = incoming.try_reclaim(buffers::READ.saturating_sub(incoming.len()));
-        if !reclaimed && incoming.capacity() - incoming.len() < buffers::READ / 2 {
-            incoming.reserve(buffers::READ);
+        if incoming.capacity() < buffers::READ {
+            make_room(incoming);
         }
         let read = poll_read_buf(Pin::new(transport), cx, incoming);
         match &read {
@@ -136,8 +136,11 @@ impl Link {
     fn pause(&mut self) {
         self.turn = 0;
         if self.pooled {
-            // What is left is the beginning of a header at most: it gets a buffer of its own.
-            let rest = BytesMut::from(&self.incoming[..]);
+            let rest = match &self.incoming[..] {
+                [] => BytesMut::new(),
+                // The beginning of a header at most: it gets a buffer of its own.
+                rest => BytesMut::from(rest),
+            };
             let mut buffer = std::mem::replace(&mut self.incoming, rest);
             buffer.clear();
             buffers::give_read(buffer);
@@ -146,7 +149,20 @@ impl Link {
     }
 
     /// Writes out everything that waits.
+    #[inline]
     pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        outgoing: &mut WriteBuf,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.transport {
+            None => Poll::Ready(Ok(())),
+            Some(Carrier::Tcp(_)) if !outgoing.is_allocated() => Poll::Ready(Ok(())),
+            Some(_) => self.poll_write_out(cx, outgoing),
+        }
+    }
+
+    fn poll_write_out(
         &mut self,
         cx: &mut Context<'_>,
         outgoing: &mut WriteBuf,
@@ -158,15 +174,14 @@ impl Link {
             ready!(outlet.poll_rest(cx))?;
         }
         while !outgoing.is_empty() {
-            let mut transport = Pin::new(&mut *transport);
-            let contiguous = outgoing.chunk().len() == outgoing.len();
-            let written = if contiguous {
+            let chunk = outgoing.chunk();
+            let written = if chunk.len() == outgoing.len() {
                 // Cheaper in the kernel than a vectored write of one slice.
-                let count = ready!(transport.as_mut().poll_write(cx, outgoing.chunk()))?;
+                let count = ready!(Pin::new(&mut *transport).poll_write(cx, chunk))?;
                 outgoing.advance(count);
                 count
             } else {
-                ready!(poll_write_buf(transport, cx, outgoing))?
+                ready!(poll_write_slices(transport, cx, outgoing))?
             };
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -207,6 +222,25 @@ impl Link {
         self.traffic = self.traffic();
         self.transport = None;
     }
+}
+
+/// Makes room for a read: from the beginning of the buffer, which is warm in the cache, as soon as
+/// no message is left in it.
+#[inline(never)]
+fn make_room(incoming: &mut BytesMut) {
+    let reclaimed = incoming.try_reclaim(buffers::READ.saturating_sub(incoming.len()));
+    if !reclaimed && incoming.capacity() - incoming.len() < buffers::READ / 2 {
+        incoming.reserve(buffers::READ);
+    }
+}
+
+#[inline(never)]
+fn poll_write_slices(
+    transport: &mut Carrier,
+    cx: &mut Context<'_>,
+    outgoing: &mut WriteBuf,
+) -> Poll<io::Result<usize>> {
+    poll_write_buf(Pin::new(transport), cx, outgoing)
 }
 
 impl Drop for Link {

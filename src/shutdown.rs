@@ -87,6 +87,12 @@ impl Closer {
         self.waker.wake();
     }
 
+    /// Whether the connection is asked to close.
+    #[inline]
+    pub(crate) fn is_requested(&self) -> bool {
+        self.code.load(Ordering::Acquire) != 0
+    }
+
     /// The code that is asked for.
     pub(crate) fn requested(&self) -> Option<CloseCode> {
         CloseCode::new(self.code.load(Ordering::Acquire))
@@ -104,9 +110,15 @@ impl Closer {
         .await;
     }
 
+    /// Whether the timer has run down since [`take_ring`](Self::take_ring).
+    #[inline]
+    pub(crate) fn has_rung(&self) -> bool {
+        self.rang.load(Ordering::Acquire)
+    }
+
     /// Whether the timer has run down since it was asked last.
     pub(crate) fn take_ring(&self) -> bool {
-        self.rang.load(Ordering::Acquire) && self.rang.swap(false, Ordering::AcqRel)
+        self.rang.swap(false, Ordering::AcqRel)
     }
 
     /// Whom to wake on a request, and when the timer runs down.

@@ -204,12 +204,17 @@ impl<C: Codec> Session<C> {
     /// What waits to be written. Drain it after every call.
     #[inline]
     pub fn outgoing(&mut self) -> &mut WriteBuf {
-        if self.outgoing.len() < PONG_ROOM
-            && let Some(payload) = self.unanswered_ping.take()
-        {
-            self.answer_ping(*payload);
+        if self.unanswered_ping.is_some() && self.outgoing.len() < PONG_ROOM {
+            self.answer_held_ping();
         }
         &mut self.outgoing
+    }
+
+    #[cold]
+    fn answer_held_ping(&mut self) {
+        if let Some(payload) = self.unanswered_ping.take() {
+            self.answer_ping(*payload);
+        }
     }
 
     /// How many bytes wait to be written.

@@ -175,6 +175,7 @@ impl Waiting {
             .count()
     }
 
+    #[inline(never)]
     fn advance(&mut self, mut count: usize) {
         while count > 0 {
             let due = self.due().len();
@@ -218,13 +219,17 @@ impl Buf for WriteBuf {
     /// # Panics
     ///
     /// Where `count` is more than waits, as [`Buf`] has it.
+    #[inline]
     fn advance(&mut self, count: usize) {
-        assert!(
-            count <= self.len(),
-            "advanced past the end of a write buffer"
-        );
-        if let Some(waiting) = &mut self.waiting {
-            waiting.advance(count);
+        let len = self.len();
+        assert!(count <= len, "advanced past the end of a write buffer");
+        match &mut self.waiting {
+            Some(waiting) if count == len && waiting.chained.is_empty() => {
+                waiting.copied.clear();
+                waiting.written = 0;
+            }
+            Some(waiting) => waiting.advance(count),
+            None => {}
         }
     }
 }

@@ -74,17 +74,16 @@ impl Connection {
     /// # Errors
     ///
     /// The connection failed, or `answer` did.
-    pub async fn answer<E: From<ConnectionError>>(
+    pub fn answer<E: From<ConnectionError>>(
         &mut self,
         mut answer: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        poll_fn(|cx| {
+    ) -> impl Future<Output = Result<(), E>> {
+        poll_fn(move |cx| {
             self.poll_answer(cx, Session::receive, |taken, answers| match taken {
                 Taken::Lent(message) => answer(message, answers),
                 Taken::Received(message) => answer(message.into(), answers),
             })
         })
-        .await
     }
 
     /// Like [`answer`](Self::answer), with messages of 256 KiB and more in pieces that are no
@@ -96,17 +95,16 @@ impl Connection {
     /// # Errors
     ///
     /// As [`answer`](Self::answer).
-    pub async fn answer_pieces<E: From<ConnectionError>>(
+    pub fn answer_pieces<E: From<ConnectionError>>(
         &mut self,
         mut answer: impl FnMut(PieceRef<'_>, &mut Answers<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        poll_fn(|cx| {
+    ) -> impl Future<Output = Result<(), E>> {
+        poll_fn(move |cx| {
             self.poll_answer(cx, Session::receive_long, |taken, answers| match taken {
                 Taken::Lent(message) => answer(PieceRef::Message(message), answers),
                 Taken::Received(piece) => answer(PieceRef::Piece(piece), answers),
             })
         })
-        .await
     }
 
     #[inline]

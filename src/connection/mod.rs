@@ -245,6 +245,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.session.waiting();
         let written = self.link.poll_write(cx, self.session.outgoing());

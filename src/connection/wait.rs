@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker, ready};
 
-use polysock_protocols::Timer;
+use polysock_protocols::{Close, Timer};
 use tokio::time::Sleep;
 
 use super::Connection;
@@ -29,24 +29,39 @@ impl Connection {
         self.link.lend_outlet(frames)
     }
 
+    #[inline]
     pub(super) fn heed_closer(&mut self) {
-        if let (false, Some(code)) = (self.has_heeded, self.closer.requested()) {
-            self.has_heeded = true;
-            // A closer wakes a waker once.
-            self.waker = None;
-            self.session.close(Some(code.into()));
+        if !self.has_heeded && self.closer.is_requested() {
+            self.heed();
         }
     }
 
+    #[cold]
+    fn heed(&mut self) {
+        self.has_heeded = true;
+        // A closer wakes a waker once.
+        self.waker = None;
+        self.session.close(self.closer.requested().map(Close::from));
+    }
+
     /// Waits for the timer and the closer; ready when one of them had something to say.
+    #[inline]
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let same = |waker: &Waker| waker.will_wake(cx.waker());
-        if !self.waker.as_ref().is_some_and(same) {
-            self.waker = Some(cx.waker().clone());
-            self.closer.register(cx.waker());
-            if !self.has_heeded && self.closer.requested().is_some() {
-                return Poll::Ready(());
-            }
+        let armed = self.timer.as_ref().map(|armed| armed.kind);
+        let is_waiting = self.waker.as_ref().is_some_and(same)
+            && self.session.timer().map(|timer| discriminant(&timer)) == armed;
+        if is_waiting && !self.closer.has_rung() {
+            return Poll::Pending;
+        }
+        self.poll_wait_anew(cx)
+    }
+
+    fn poll_wait_anew(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.waker = Some(cx.waker().clone());
+        self.closer.register(cx.waker());
+        if !self.has_heeded && self.closer.is_requested() {
+            return Poll::Ready(());
         }
         let Some(timer) = self.session.timer() else {
             self.timer = None;
