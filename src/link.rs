@@ -155,11 +155,11 @@ impl Link {
         cx: &mut Context<'_>,
         outgoing: &mut WriteBuf,
     ) -> Poll<io::Result<()>> {
-        match &mut self.transport {
-            None => Poll::Ready(Ok(())),
-            Some(Carrier::Tcp(_)) if !outgoing.is_allocated() => Poll::Ready(Ok(())),
-            Some(_) => self.poll_write_out(cx, outgoing),
+        let is_lent = matches!(self.transport, Some(Carrier::Lent(..)));
+        if outgoing.is_allocated() || is_lent {
+            return self.poll_write_out(cx, outgoing);
         }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write_out(
@@ -224,8 +224,7 @@ impl Link {
     }
 }
 
-/// Makes room for a read: from the beginning of the buffer, which is warm in the cache, as soon as
-/// no message is left in it.
+/// Makes room for a read: from the beginning of the buffer, as soon as no message is left in it.
 #[inline(never)]
 fn make_room(incoming: &mut BytesMut) {
     let reclaimed = incoming.try_reclaim(buffers::READ.saturating_sub(incoming.len()));
@@ -234,6 +233,7 @@ fn make_room(incoming: &mut BytesMut) {
     }
 }
 
+/// Writes once, from as many slices as there are. Out of line: they take a kilobyte of stack.
 #[inline(never)]
 fn poll_write_slices(
     transport: &mut Carrier,

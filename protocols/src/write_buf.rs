@@ -175,6 +175,7 @@ impl Waiting {
             .count()
     }
 
+    // Out of line: nearly always, all that waits has been written.
     #[inline(never)]
     fn advance(&mut self, mut count: usize) {
         while count > 0 {

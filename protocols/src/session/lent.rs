@@ -61,7 +61,7 @@ impl<C: Codec> Session<C> {
             }
         };
         match rest.len() {
-            // So that what is read next begins where this did.
+            // So that what is read next begins where this did, which is warm in the cache.
             0 => src.clear(),
             left => src.advance(src.len().saturating_sub(left)),
         }
