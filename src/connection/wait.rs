@@ -81,6 +81,7 @@ impl Connection {
                 other.insert(ArmedTimer { kind, sleep })
             }
         };
+        // Again: what rang has taken the waker.
         self.closer.register(cx.waker());
         let ring = Waker::from(Arc::clone(&self.closer));
         let cx = &mut Context::from_waker(&ring);
