@@ -13,7 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use polysock_protocols::{HandshakeError, Negotiated, Negotiation, Protocol, Rejection, WriteBuf};
+use polysock_protocols::{
+    FirstBytes, HandshakeError, Negotiated, Negotiation, Protocol, Rejection, WriteBuf,
+    flash_policy,
+};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
@@ -72,29 +75,32 @@ pub(crate) async fn sniff(
                 return Sniffed::Done;
             }
             Err(_) => {
-                if !incoming.is_empty() && first(&incoming) == First::Http1 {
-                    refuse(accepted.transport, &too_slow());
+                if !incoming.is_empty() && FirstBytes::of(&incoming) == FirstBytes::Http1 {
+                    refuse(accepted.transport, &Rejection::timeout());
                 }
                 return Sniffed::Done;
             }
         }
-        match first(&incoming) {
-            First::Unclear if incoming.starts_with(b"<") => {
+        match FirstBytes::of(&incoming) {
+            FirstBytes::TooFew if incoming.starts_with(b"<") => {
                 deadline = deadline.min(Instant::now() + POLICY_TIMEOUT);
             }
-            First::Unclear => {}
-            First::FlashPolicy if settings.flash_policy => {
+            FirstBytes::TooFew => {}
+            FirstBytes::FlashPolicy if settings.flash_policy => {
                 send_policy(accepted);
                 return Sniffed::Done;
             }
-            First::Http2 if settings.http2 => {
+            FirstBytes::Http2 if settings.http2 => {
                 return Box::pin(http2(accepted, incoming, settings, deadline)).await;
             }
-            other @ (First::FlashPolicy | First::Tls | First::Http2 | First::Unknown) => {
+            other @ (FirstBytes::FlashPolicy
+            | FirstBytes::Tls
+            | FirstBytes::Http2
+            | FirstBytes::Unknown) => {
                 debug!(first = ?other, peer = ?accepted.peer, "not enabled: closed");
                 return Sniffed::Done;
             }
-            First::Http1 => match negotiation.advance(&mut incoming, &settings.context()) {
+            FirstBytes::Http1 => match negotiation.advance(&mut incoming, &settings.context()) {
                 Ok(None) => {}
                 Ok(Some(Negotiated::Http)) => {
                     return Sniffed::Http(incoming, accepted.transport);
@@ -150,114 +156,12 @@ fn refuse_invalid(accepted: Accepted, error: &HandshakeError, protocols: &[&'sta
     refuse(accepted.transport, &rejection);
 }
 
-/// The answer to a request of HTTP/1 that is not complete at the deadline.
-pub(crate) fn too_slow() -> Rejection {
-    Rejection::new(408, "the request was not complete in time")
-}
-
-/// What the first bytes say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum First {
-    /// Too few bytes.
-    Unclear,
-    Http1,
-    Http2,
-    Tls,
-    FlashPolicy,
-    Unknown,
-}
-
-/// The HTTP/2 connection preface (RFC 9113 §3.4), as far as it differs from any HTTP/1 request.
-const PREFACE: &[u8] = b"PRI * HTTP/2";
-
 /// How long a policy request may take from its first byte on: Flash sends it whole.
 const POLICY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How long a method may be: the longest of RFC 9110 has seven letters.
-const MAX_METHOD: usize = 7;
-
-pub(crate) fn first(bytes: &[u8]) -> First {
-    match bytes {
-        [] => First::Unclear,
-        [0x16, ..] => First::Tls,
-        [b'<', ..] => policy_request(bytes),
-        _ if bytes.starts_with(PREFACE) => First::Http2,
-        _ if PREFACE.starts_with(bytes) => First::Unclear,
-        _ => {
-            let letters = bytes.iter().take_while(|byte| byte.is_ascii_uppercase());
-            let letters = letters.take(MAX_METHOD + 1).count();
-            match bytes.get(letters) {
-                _ if letters > MAX_METHOD => First::Unknown,
-                None => First::Unclear,
-                Some(b' ') if letters >= 3 => First::Http1,
-                Some(_) => First::Unknown,
-            }
-        }
-    }
-}
-
-/// `<policy-file-request/>`, in any case and with a space before the slash, as Flash and what
-/// imitates it send it. The NUL behind it may still be on its way.
-fn policy_request(bytes: &[u8]) -> First {
-    let spellings = [&b"<policy-file-request/>"[..], b"<policy-file-request />"];
-    let begins = |long: &[u8], short: &[u8]| {
-        long.get(..short.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(short))
-    };
-    if spellings.iter().any(|spelling| begins(bytes, spelling)) {
-        First::FlashPolicy
-    } else if spellings.iter().any(|spelling| begins(spelling, bytes)) {
-        First::Unclear
-    } else {
-        First::Unknown
-    }
-}
-
-/// The policy that lets Flash open sockets to the port it asked on, and to no other.
-pub(crate) fn policy(port: Option<u16>) -> String {
-    let port = port.map_or_else(|| "*".to_owned(), |port| port.to_string());
-    format!(
-        "<?xml version=\"1.0\"?><cross-domain-policy>\
-         <allow-access-from domain=\"*\" to-ports=\"{port}\"/></cross-domain-policy>\0"
-    )
-}
-
 fn send_policy(accepted: Accepted) {
-    let policy = policy(accepted.port);
+    let policy = flash_policy(accepted.port);
     let mut last_words = WriteBuf::new();
     last_words.put_slice(policy.as_bytes());
     linger(accepted.transport, last_words, HangUp::First);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn knows_a_connection_by_its_first_bytes() {
-        for (bytes, expected) in [
-            (&b""[..], First::Unclear),
-            (b"G", First::Unclear),
-            (b"GET", First::Unclear),
-            (b"GET ", First::Http1),
-            (b"OPTIONS ", First::Http1),
-            (b"P", First::Unclear),
-            (b"PUT ", First::Http1),
-            (b"PRI ", First::Unclear),
-            (b"PRI * HTTP/2.0\r\n", First::Http2),
-            (b"PRI /", First::Http1),
-            (b"\x16\x03\x01", First::Tls),
-            (b"<pol", First::Unclear),
-            (b"<policy-file-request/>", First::FlashPolicy),
-            (b"<POLICY-file-request />\0", First::FlashPolicy),
-            (b"<html>", First::Unknown),
-            (b"get ", First::Unknown),
-            (b"PROPFINDX ", First::Unknown),
-            (b"SSH-2.0", First::Unknown),
-            (b"\x80\x2e\x01\x03", First::Unknown),
-            (b" ", First::Unknown),
-        ] {
-            assert_eq!(first(bytes), expected, "{bytes:?}");
-        }
-    }
 }

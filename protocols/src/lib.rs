@@ -8,6 +8,7 @@
 //! ```text
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
+//!   first_bytes                     what a connection is
 //!   short                           short messages where they lie
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   compression                     how messages are compressed
@@ -46,6 +47,7 @@ mod base64;
 mod compression;
 mod error;
 mod extension;
+mod first_bytes;
 mod hixie;
 pub mod http;
 mod hybi;
@@ -63,6 +65,7 @@ mod write_buf;
 
 pub use self::compression::{Compression, Window};
 pub use self::error::{EncodeError, HandshakeError, Malformed, ProtocolError};
+pub use self::first_bytes::{FirstBytes, flash_policy};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, PieceRef, Side, WireForm,
 };

@@ -263,6 +263,11 @@ impl Rejection {
         }
     }
 
+    /// The answer to a request of HTTP/1 that is not complete at its deadline (RFC 9110 §15.5.9).
+    pub fn timeout() -> Self {
+        Self::new(408, "the request was not complete in time")
+    }
+
     /// The answer to a handshake that is refused, by a server that speaks these protocols.
     pub fn of(error: &HandshakeError, protocols: &[&'static dyn Protocol]) -> Self {
         let mut rejection = Self::new(error.status(), error.to_string());

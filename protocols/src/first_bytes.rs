@@ -1,0 +1,106 @@
+//! What a connection is, by its first bytes.
+
+/// What the first bytes of a connection say that it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstBytes {
+    /// Too few have come to say.
+    TooFew,
+    /// A request of HTTP/1: a method of capital letters and a space.
+    Http1,
+    /// The connection preface of HTTP/2 (RFC 9113 §3.4).
+    Http2,
+    /// A TLS record with a handshake (RFC 8446 §5.1).
+    Tls,
+    /// A socket policy request of Flash's.
+    FlashPolicy,
+    /// Nothing that is known here: it may be another protocol.
+    Unknown,
+}
+
+impl FirstBytes {
+    /// Tells by what has come so far; ask again with more where it is too little.
+    pub fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [] => Self::TooFew,
+            [0x16, ..] => Self::Tls,
+            [b'<', ..] => policy_request(bytes),
+            _ if bytes.starts_with(PREFACE) => Self::Http2,
+            _ if PREFACE.starts_with(bytes) => Self::TooFew,
+            _ => {
+                let letters = bytes.iter().take_while(|byte| byte.is_ascii_uppercase());
+                let letters = letters.take(MAX_METHOD + 1).count();
+                match bytes.get(letters) {
+                    _ if letters > MAX_METHOD => Self::Unknown,
+                    None => Self::TooFew,
+                    Some(b' ') if letters >= 3 => Self::Http1,
+                    Some(_) => Self::Unknown,
+                }
+            }
+        }
+    }
+}
+
+/// `<policy-file-request/>`, in any case and with a space before the slash, as Flash and what
+/// imitates it send it. The NUL behind it may still be on its way.
+fn policy_request(bytes: &[u8]) -> FirstBytes {
+    let spellings = [&b"<policy-file-request/>"[..], b"<policy-file-request />"];
+    let begins = |long: &[u8], short: &[u8]| {
+        long.get(..short.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(short))
+    };
+    if spellings.iter().any(|spelling| begins(bytes, spelling)) {
+        FirstBytes::FlashPolicy
+    } else if spellings.iter().any(|spelling| begins(spelling, bytes)) {
+        FirstBytes::TooFew
+    } else {
+        FirstBytes::Unknown
+    }
+}
+
+/// The policy that lets Flash open sockets to the port it asked on, and to no other.
+pub fn flash_policy(port: Option<u16>) -> String {
+    let port = port.map_or_else(|| "*".to_owned(), |port| port.to_string());
+    format!(
+        "<?xml version=\"1.0\"?><cross-domain-policy>\
+         <allow-access-from domain=\"*\" to-ports=\"{port}\"/></cross-domain-policy>\0"
+    )
+}
+
+/// The HTTP/2 connection preface (RFC 9113 §3.4), as far as it differs from any HTTP/1 request.
+const PREFACE: &[u8] = b"PRI * HTTP/2";
+
+/// How long a method may be: the longest of RFC 9110 has seven letters.
+const MAX_METHOD: usize = 7;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_connection_by_its_first_bytes() {
+        for (bytes, expected) in [
+            (&b""[..], FirstBytes::TooFew),
+            (b"G", FirstBytes::TooFew),
+            (b"GET", FirstBytes::TooFew),
+            (b"GET ", FirstBytes::Http1),
+            (b"OPTIONS ", FirstBytes::Http1),
+            (b"P", FirstBytes::TooFew),
+            (b"PUT ", FirstBytes::Http1),
+            (b"PRI ", FirstBytes::TooFew),
+            (b"PRI * HTTP/2.0\r\n", FirstBytes::Http2),
+            (b"PRI /", FirstBytes::Http1),
+            (b"\x16\x03\x01", FirstBytes::Tls),
+            (b"<pol", FirstBytes::TooFew),
+            (b"<policy-file-request/>", FirstBytes::FlashPolicy),
+            (b"<POLICY-file-request />\0", FirstBytes::FlashPolicy),
+            (b"<html>", FirstBytes::Unknown),
+            (b"get ", FirstBytes::Unknown),
+            (b"PROPFINDX ", FirstBytes::Unknown),
+            (b"SSH-2.0", FirstBytes::Unknown),
+            (b"\x80\x2e\x01\x03", FirstBytes::Unknown),
+            (b" ", FirstBytes::Unknown),
+        ] {
+            assert_eq!(FirstBytes::of(bytes), expected, "{bytes:?}");
+        }
+    }
+}
