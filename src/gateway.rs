@@ -107,7 +107,7 @@ impl Gateway {
     /// Serves one connection that was accepted elsewhere, until it has ended.
     pub async fn serve_connection(&self, transport: impl Transport) {
         let accepted = Accepted {
-            transport: Carrier::other(transport),
+            transport: Carrier::new(transport),
             incoming: BytesMut::new(),
             peer: None,
             port: None,

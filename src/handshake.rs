@@ -198,7 +198,7 @@ impl Way {
             } => {
                 let answer = responder.respond(accept);
                 let stream = exchange.accept(answer.fields)?;
-                return Ok((Carrier::other(stream), answer.codec, BytesMut::new()));
+                return Ok((Carrier::new(stream), answer.codec, BytesMut::new()));
             }
         };
         let mut answer = BytesMut::new();

@@ -107,7 +107,7 @@ pub use self::handshake::Handshake;
 pub use self::http::Pages;
 pub use self::settings::{Origins, Settings};
 pub use self::transport::Transport;
-pub use self::worker::Workers;
+pub use self::worker::{StartError, Workers};
 
 /// Bytes that nobody can predict, for masking keys and nonces.
 fn entropy(bytes: &mut [u8]) {

@@ -264,7 +264,7 @@ mod tests {
             Pin::new(&mut peer).poll_write(cx, b"some bytes"),
             Poll::Ready(Ok(10))
         ));
-        let mut link = Link::new(Carrier::other(transport), BytesMut::new());
+        let mut link = Link::new(Carrier::new(transport), BytesMut::new());
         assert!(matches!(link.poll_read(cx), Poll::Ready(Ok(10))));
         let place = link.incoming.as_ptr();
         drop(link);
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn one_that_always_has_more_pauses_after_its_share() {
         let flood = tokio::io::join(tokio::io::repeat(b'x'), tokio::io::sink());
-        let mut link = Link::new(Carrier::other(flood), BytesMut::new());
+        let mut link = Link::new(Carrier::new(flood), BytesMut::new());
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..3 {
             let mut share = 0;

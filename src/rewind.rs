@@ -58,7 +58,7 @@ impl Rewind {
     }
 
     fn take(&mut self) -> Carrier {
-        std::mem::replace(&mut self.transport, Carrier::other(empty()))
+        std::mem::replace(&mut self.transport, Carrier::new(empty()))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What carries the bytes.
 
+use std::any::Any;
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -49,9 +50,16 @@ impl Carrier {
         }
     }
 
-    /// Anything but TCP.
-    pub(crate) fn other(transport: impl Transport) -> Self {
-        Self::Other(Box::new(transport))
+    /// TCP stands in place, anything else behind a pointer.
+    pub(crate) fn new(transport: impl Transport) -> Self {
+        let mut transport = Some(transport);
+        let tcp = (&mut transport as &mut dyn Any).downcast_mut::<Option<TcpStream>>();
+        match (tcp.and_then(Option::take), transport) {
+            (Some(stream), _) => Self::Tcp(stream),
+            (None, Some(transport)) => Self::Other(Box::new(transport)),
+            // Only what is TCP is taken out of its place.
+            (None, None) => Self::Other(Box::new(tokio::io::empty())),
+        }
     }
 }
 

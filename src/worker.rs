@@ -1,13 +1,13 @@
 //! Threads that serve: each has a runtime and listening sockets of its own, so a connection never
 //! changes its thread.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +26,26 @@ const EVENTS: usize = 128;
 /// Worker threads that serve one gateway on some addresses.
 #[derive(Debug)]
 pub struct Workers {
-    threads: Threads<Drained>,
+    threads: Vec<thread::JoinHandle<io::Result<Drained>>>,
+    addresses: Vec<SocketAddr>,
+    stop: CancellationToken,
+}
+
+/// Why workers could not be started. Nothing listens and no thread is left then.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A thread cannot be spawned.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] io::Error),
 }
 
 impl Workers {
@@ -35,33 +54,54 @@ impl Workers {
     ///
     /// # Errors
     ///
-    /// An address cannot be bound: the error and the address.
+    /// An address cannot be bound, or a thread not started.
     pub fn start(
         gateway: &Gateway,
         addresses: &[SocketAddr],
         count: usize,
         deadline: Duration,
-    ) -> Result<Self, (SocketAddr, io::Error)> {
-        let gateway = gateway.clone();
-        let serve = move |listeners: Vec<TcpListener>, stop: CancellationToken| {
-            let gateway = gateway.clone();
-            async move {
-                let serve = |listener| gateway.clone().serve(listener, stop.cancelled(), deadline);
-                total(join_all(listeners.into_iter().map(serve)).await)
-            }
+    ) -> Result<Self, StartError> {
+        let mut sockets: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| vec![]).collect();
+        let mut workers = Self {
+            threads: Vec::new(),
+            addresses: Vec::new(),
+            stop: CancellationToken::new(),
         };
-        let threads = Threads::start("worker", addresses, count, serve)?;
-        Ok(Self { threads })
+        for &address in addresses {
+            let failed = |source| StartError::Bind { address, source };
+            let listeners = listener::bind(address, count).map_err(failed)?;
+            let local = listeners.first().map(std::net::TcpListener::local_addr);
+            let local = local.transpose().map_err(failed)?;
+            workers.addresses.push(local.unwrap_or(address));
+            for (sockets, listener) in sockets.iter_mut().zip(listeners) {
+                sockets.push(listener);
+            }
+        }
+        for (number, sockets) in sockets.into_iter().enumerate() {
+            let (gateway, stop) = (gateway.clone(), workers.stop.clone());
+            let thread = thread::Builder::new().name(format!("worker-{number}"));
+            let spawned = thread.spawn(move || run(sockets, &gateway, &stop, deadline));
+            match spawned {
+                Ok(thread) => workers.threads.push(thread),
+                Err(error) => {
+                    // Those that run already have no connections that are worth a word.
+                    workers.stop();
+                    let _ = workers.join();
+                    return Err(StartError::Thread(error));
+                }
+            }
+        }
+        Ok(workers)
     }
 
     /// Where the workers listen.
     pub fn addresses(&self) -> &[SocketAddr] {
-        self.threads.addresses()
+        &self.addresses
     }
 
     /// Tells the workers to drain and end.
     pub fn stop(&self) {
-        self.threads.stop();
+        self.stop.cancel();
     }
 
     /// Waits for the workers to end; blocks the thread.
@@ -70,7 +110,10 @@ impl Workers {
     ///
     /// A worker failed.
     pub fn join(self) -> io::Result<Drained> {
-        Ok(total(self.threads.join()?))
+        let panicked = |_| io::Error::other("a thread that serves panicked");
+        let threads = self.threads.into_iter();
+        let drained = threads.map(|thread| thread.join().map_err(panicked)?);
+        Ok(total(drained.collect::<io::Result<Vec<_>>>()?))
     }
 }
 
@@ -79,83 +122,13 @@ fn total(drained: Vec<Drained>) -> Drained {
     Drained { cut }
 }
 
-/// Threads that listen on the same addresses.
-#[derive(Debug)]
-pub(crate) struct Threads<T> {
-    threads: Vec<thread::JoinHandle<io::Result<T>>>,
-    addresses: Vec<SocketAddr>,
-    stop: CancellationToken,
-}
-
-impl<T: Send + 'static> Threads<T> {
-    /// Binds the addresses and starts `count` threads, which serve until they are done; the token
-    /// tells them to come to an end.
-    ///
-    /// # Errors
-    ///
-    /// An address cannot be bound: the error and the address.
-    pub(crate) fn start<F: Future<Output = T>>(
-        name: &str,
-        addresses: &[SocketAddr],
-        count: usize,
-        serve: impl Fn(Vec<TcpListener>, CancellationToken) -> F + Clone + Send + 'static,
-    ) -> Result<Self, (SocketAddr, io::Error)> {
-        let stop = CancellationToken::new();
-        let mut sockets: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| vec![]).collect();
-        let mut bound = Vec::new();
-        for address in addresses {
-            let failed = |error| (*address, error);
-            let listeners = listener::bind(*address, count).map_err(failed)?;
-            let local = listeners.first().map(std::net::TcpListener::local_addr);
-            bound.push(local.transpose().map_err(failed)?.unwrap_or(*address));
-            for (sockets, listener) in sockets.iter_mut().zip(listeners) {
-                sockets.push(listener);
-            }
-        }
-        let start_one = |(number, sockets)| {
-            let (serve, stop) = (serve.clone(), stop.clone());
-            thread::Builder::new()
-                .name(format!("{name}-{number}"))
-                .spawn(move || run(sockets, |listeners| serve(listeners, stop)))
-        };
-        let threads = sockets.into_iter().enumerate().map(start_one);
-        let threads = threads.collect::<io::Result<Vec<_>>>();
-        let any = addresses.first().copied();
-        let threads = threads.map_err(|error| (any.unwrap_or(([0; 4], 0).into()), error))?;
-        Ok(Self {
-            threads,
-            addresses: bound,
-            stop,
-        })
-    }
-
-    pub(crate) fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
-    }
-
-    pub(crate) fn stop(&self) {
-        self.stop.cancel();
-    }
-
-    /// Waits for the threads to end; blocks the caller's.
-    ///
-    /// # Errors
-    ///
-    /// One of them failed.
-    pub(crate) fn join(self) -> io::Result<Vec<T>> {
-        let panicked = |_| io::Error::other("a thread that serves panicked");
-        let threads = self.threads.into_iter();
-        threads
-            .map(|thread| thread.join().map_err(panicked)?)
-            .collect()
-    }
-}
-
-/// What a thread does.
-fn run<F: Future>(
+/// What a worker does.
+fn run(
     sockets: Vec<std::net::TcpListener>,
-    serve: impl FnOnce(Vec<TcpListener>) -> F,
-) -> io::Result<F::Output> {
+    gateway: &Gateway,
+    stop: &CancellationToken,
+    deadline: Duration,
+) -> io::Result<Drained> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .event_interval(EVENT_INTERVAL)
@@ -163,7 +136,8 @@ fn run<F: Future>(
         .build()?;
     runtime.block_on(async {
         let listeners = sockets.into_iter().map(TcpListener::from_std);
-        let listeners = listeners.collect::<io::Result<_>>()?;
-        Ok(serve(listeners).await)
+        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+        let serve = |listener| gateway.clone().serve(listener, stop.cancelled(), deadline);
+        Ok(total(join_all(listeners.into_iter().map(serve)).await))
     })
 }

@@ -1,6 +1,5 @@
 //! `polysock capture`.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use clap::Args;
 use polysock::apps::{Relay, echo};
 use polysock::fixture::{CaptureSettings, Captures, PassThrough, replayable};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
-use polysock::{Gateway, Pages, Settings, Workers};
+use polysock::{Gateway, Pages, Settings, StartError, Workers};
 use tracing::{error, info};
 
 use super::server::any_size;
@@ -121,8 +120,8 @@ impl Capture {
             None => self.serve(upstream, &captures, signals),
         };
         captures.finish();
-        ran.unwrap_or_else(|(address, problem)| {
-            error!("{}", values::cannot_listen(address, &problem));
+        ran.unwrap_or_else(|problem| {
+            error!("{}", values::cannot_start(&problem));
             Exit::Failed
         })
     }
@@ -132,7 +131,7 @@ impl Capture {
         upstream: Option<Arc<dyn Upstream>>,
         captures: &Captures,
         mut signals: Signals,
-    ) -> Result<Exit, (SocketAddr, io::Error)> {
+    ) -> Result<Exit, StartError> {
         let settings = Settings {
             handshake_timeout: self.handshake_timeout,
             ..replayable(self.secure)
@@ -159,7 +158,7 @@ impl Capture {
         server: &str,
         captures: &Captures,
         mut signals: Signals,
-    ) -> Result<Exit, (SocketAddr, io::Error)> {
+    ) -> Result<Exit, StartError> {
         let started = PassThrough::start(&self.listen, server, self.connect_timeout, captures)?;
         tell(started.addresses());
         signals.wait();

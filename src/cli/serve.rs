@@ -162,8 +162,8 @@ impl Serve {
         let started = Workers::start(&gateway, &self.listen, count, self.shutdown_timeout);
         let workers = match started {
             Ok(workers) => workers,
-            Err((address, problem)) => {
-                error!("{}", values::cannot_listen(address, &problem));
+            Err(problem) => {
+                error!("{}", values::cannot_start(&problem));
                 return Exit::Failed;
             }
         };

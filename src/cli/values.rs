@@ -5,9 +5,9 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use bytestring::ByteString;
-use polysock::Origins;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT, PROTOCOLS, Protocol, find};
+use polysock::{Origins, StartError};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
 pub(super) fn size(text: &str) -> Result<u64, String> {
@@ -75,15 +75,18 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "the host has no address".into())
 }
 
-/// Why nobody can listen on an address, and the mend.
-pub(super) fn cannot_listen(address: SocketAddr, problem: &io::Error) -> String {
-    let mend = match problem.kind() {
+/// Why nothing could be started, and the mend.
+pub(super) fn cannot_start(error: &StartError) -> String {
+    let StartError::Bind { source, .. } = error else {
+        return error.to_string();
+    };
+    let mend = match source.kind() {
         io::ErrorKind::AddrInUse => "; stop what listens there, or choose another --listen",
         io::ErrorKind::AddrNotAvailable => "; --listen must name an address of this machine",
         io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
         _ => "",
     };
-    format!("cannot listen on {address}: {problem}{mend}")
+    format!("{error}{mend}")
 }
 
 /// The name of a protocol.

@@ -1,5 +1,6 @@
 //! What stands behind a gateway.
 
+mod dial;
 mod stream;
 mod websocket;
 
@@ -13,9 +14,9 @@ use futures_core::future::BoxFuture;
 use polysock_protocols::{Compression, HandshakeError, Limits, Request, SessionConfig};
 use thiserror::Error;
 
+pub use self::dial::dial;
 pub use self::stream::{TcpUpstream, UnixUpstream};
 pub use self::websocket::WebSocketUpstream;
-pub(crate) use self::websocket::shake_hands;
 
 use crate::connection::Connection;
 

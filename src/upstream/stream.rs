@@ -109,7 +109,7 @@ impl Upstream for UnixUpstream {
                 address: self.path.display().to_string(),
                 error,
             })?;
-            Ok(raw(Carrier::other(stream), &self.settings))
+            Ok(raw(Carrier::new(stream), &self.settings))
         })
     }
 

@@ -1,20 +1,14 @@
 //! A WebSocket server, in any protocol: `ws://HOST:PORT/PATH`, `ws+hixie76://…`.
 
-use std::sync::Arc;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{
-    Context, Dial, Dialled, PROTOCOLS, Protocol, Request, Role, SessionConfig, find,
-};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use polysock_protocols::{Context, Dial, PROTOCOLS, Protocol, Request, find};
 use tokio::time::timeout;
 
 use super::stream::connect_tcp;
 use super::{Upstream, UpstreamError, UpstreamSettings, UrlError};
-use crate::connection::{Connection, Info};
-use crate::transport::Carrier;
+use crate::connection::Connection;
 
 /// What of a client's request its upstream is told, beside what the protocol itself needs.
 const FORWARDED: &[&str] = &["cookie", "authorization", "user-agent", "accept-language"];
@@ -113,9 +107,9 @@ impl WebSocketUpstream {
             compression: self.settings.compression,
             entropy: crate::entropy,
         };
-        let shaking = shake_hands(
+        let shaking = super::dial(
+            stream,
             self.protocol,
-            Carrier::Tcp(stream),
             &dial,
             &context,
             self.settings.session,
@@ -154,40 +148,4 @@ impl Upstream for WebSocketUpstream {
     ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
         Box::pin(self.dial(self.dial_for(request)))
     }
-}
-
-/// Performs an opening handshake as a client.
-pub(crate) async fn shake_hands(
-    protocol: &'static dyn Protocol,
-    mut transport: Carrier,
-    dial: &Dial,
-    context: &Context,
-    session: SessionConfig,
-) -> Result<Connection, UpstreamError> {
-    let mut dialer = protocol.dial(dial, context)?;
-    let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
-    let Dialled { response, codec } = loop {
-        let dialled = dialer.advance(&mut incoming, &mut outgoing)?;
-        transport.write_all_buf(&mut outgoing).await?;
-        if let Some(dialled) = dialled {
-            break dialled;
-        }
-        if transport.read_buf(&mut incoming).await? == 0 {
-            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-        }
-    };
-    let info = Info {
-        protocol: protocol.name(),
-        role: Role::Client,
-        subprotocol: response.subprotocol,
-        log: None,
-    };
-    Ok(Connection::new(
-        transport,
-        codec,
-        incoming,
-        session,
-        info,
-        Arc::default(),
-    ))
 }
