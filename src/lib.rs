@@ -36,8 +36,6 @@
 //!   listener                  sockets that listen
 //!   gateway                   accepting, and handing on
 //!   worker                    threads with a runtime each
-//!   fixture                   recorded sessions: a format to read, capturing, playing, importing them
-//!   cli                       the program's command line (not in the library)
 //! ```
 //!
 //! The protocols are in the crate [`polysock_protocols`]; its `protocol` module is the seam.
@@ -75,7 +73,6 @@ mod broadcast;
 mod buffers;
 mod connection;
 mod error;
-pub mod fixture;
 mod gateway;
 mod handshake;
 mod http;

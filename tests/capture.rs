@@ -19,15 +19,15 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use polysock::fixture::{Deed, Fixture, Sight, Step, Transcript, expand};
 use polysock::protocols::CloseCode;
+use polysock_instrument::{Deed, Fixture, Sight, Step, Transcript, expand};
 
 use crate::support::client::{HIXIE_76, HIXIE_76_BODY, RFC6455, frame, with};
 use crate::support::command::{Input, Run};
 use crate::support::server::{PATIENCE, Server};
 use crate::support::tcp::raw_echo_server;
 
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/compat-fixtures");
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../compat-fixtures");
 
 /// A close of a client with 1000.
 fn close() -> Vec<u8> {
@@ -263,7 +263,7 @@ fn segments_and_pauses_are_in_the_file() {
     let transcript = capture.only();
     let text = transcript.to_string();
     assert!(text.contains("hex 81850000\n> @"), "{text}");
-    let hello = Step::Sees(Sight::Text(vec![polysock::fixture::Part::Bytes(
+    let hello = Step::Sees(Sight::Text(vec![polysock_instrument::Part::Bytes(
         "Hello".into(),
     )]));
     assert!(

@@ -17,8 +17,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use polysock::Settings;
-use polysock::fixture::{Evidence, Explanation, Look, Says};
 use polysock::protocols::PROTOCOLS;
+use polysock_instrument::{Evidence, Explanation, Look, Says};
 
 use crate::support::command::{Input, Run};
 use crate::support::packets::{Connection, From, Link, pcap};
@@ -183,7 +183,7 @@ fn everything() -> Settings {
 /// The transcripts of the corpus, whole: name and text.
 fn corpus() -> Vec<(String, String)> {
     let mut found = Vec::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("compat-fixtures")];
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-fixtures")];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();

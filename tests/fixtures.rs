@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use bytes::Bytes;
-use polysock::fixture::{
+use polysock::protocols::{Close, CloseCode, PROTOCOLS, Role};
+use polysock_instrument::{
     Content, Fixture, Line, Part, Refusal, Replay, Sight, Split, Step, Transcript, Verdict, expand,
 };
-use polysock::protocols::{Close, CloseCode, PROTOCOLS, Role};
 
 /// Every way to cut, but for every point.
 const SPLITS: &[Split] = &[
@@ -357,7 +357,7 @@ fn for_each_fixture<F: Future<Output = ()>>(run: impl Fn(Fixture) -> F + Sync) {
 fn corpus() -> Vec<Fixture> {
     let mut files = Vec::new();
     collect(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("compat-fixtures"),
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-fixtures"),
         &mut files,
     );
     files.sort();

@@ -17,8 +17,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use polysock::Settings;
-use polysock::fixture::{Deed, Explanation, Fixture, Sight, Step, expand};
 use polysock::protocols::PROTOCOLS;
+use polysock_instrument::{Deed, Explanation, Fixture, Sight, Step, expand};
 
 use crate::support::command::{Input, Run};
 use crate::support::packets::{ACK, Connection, FIN, From, Link, pcap, pcapng};

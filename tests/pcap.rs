@@ -10,7 +10,7 @@ mod support {
     pub(crate) mod packets;
 }
 
-use polysock::fixture::pcap::{Capture, CaptureError, Conversation, Limits, Note, Peer};
+use polysock_instrument::pcap::{Capture, CaptureError, Conversation, Limits, Note, Peer};
 use proptest::prelude::*;
 
 use crate::support::packets::{

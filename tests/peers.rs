@@ -370,7 +370,7 @@ fn differs(server: &str, alike: &[&str], differing: &[&str]) {
     let Some(server) = Server::third_party(server) else {
         return;
     };
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/compat-fixtures");
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../compat-fixtures");
     let address = server.address.to_string();
     let (is_green, report) = replay(&[corpus, "--to", &address, "--timeout", "2s", "--jobs", "8"]);
     assert!(!is_green, "{report}");
@@ -487,7 +487,7 @@ fn four_generations_chat_together() {
     let port = server.address.port().to_string();
     let count = SPEAKERS.len().to_string();
     let screenshot = env::var_os("POLYSOCK_SCREENSHOT")
-        .map(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/docs/chat.png"));
+        .map(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/chat.png"));
     let variables: Vec<_> = screenshot
         .iter()
         .map(|path| ("SCREENSHOT", *path))

@@ -25,7 +25,7 @@ use polysock::{Gateway, Pages, Settings};
 
 use crate::support::command::{Input, Run};
 
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/compat-fixtures");
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../compat-fixtures");
 
 /// The example of RFC 6455 §1.2, as the corpus has it.
 const SAMPLE: &str = include_str!("../compat-fixtures/rfc6455/sample.wire");
@@ -117,7 +117,7 @@ fn what_cannot_be_played_is_wrong_usage() {
     for (arguments, words) in [
         (&["no/such.wire"][..], "no/such.wire: "),
         (&[env!("CARGO_TARGET_TMPDIR"), "--jobs", "0"], "--jobs"),
-        (&[concat!(env!("CARGO_MANIFEST_DIR"), "/src")], ".wire"),
+        (&[concat!(env!("CARGO_MANIFEST_DIR"), "/../src")], ".wire"),
         (&[CORPUS, "--split", "random:x"], "random:SEED"),
         (&[&broken], "broken.wire:2:1: nothing is to arrive"),
         (&[], "FIXTURE"),

@@ -161,7 +161,7 @@ pub(crate) fn every_peer() -> Vec<(String, String)> {
 }
 
 fn run() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests", "peers", "run"]
+    [env!("CARGO_MANIFEST_DIR"), "..", "tests", "peers", "run"]
         .iter()
         .collect()
 }

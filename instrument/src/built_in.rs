@@ -1,0 +1,132 @@
+//! Polysock itself at the other end of a replay.
+
+use std::time::Duration;
+
+use bytestring::ByteString;
+use polysock_protocols::{
+    Compression, Context, Dial, Limits, PROTOCOLS, Protocol, Rejection, Role, SessionConfig, find,
+};
+
+use super::cable::Cable;
+use super::recorder::{Recorder, Watch, failure};
+use super::transcript::{Step, Transcript};
+use polysock::upstream::{self, UpstreamError};
+use polysock::{Gateway, Origins, Pages, Settings};
+
+/// How long the end that is played may take for its handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same where it was too slow for its handshake.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// Connects to Polysock in the role that the transcript gives it, and with what it is to dial.
+/// It runs in a task of its own, on the runtime of the caller.
+///
+/// # Errors
+///
+/// The headers of a transcript with the role of a client do not say what is dialled.
+pub(super) fn connect(transcript: &Transcript) -> Result<(Cable, Watch), &'static str> {
+    let (ours, theirs) = Cable::pair();
+    let (recorder, watch) = Recorder::new(transcript.application());
+    match transcript.role() {
+        Role::Server => {
+            let gateway = Gateway::with_settings(recorder, settings(transcript), Pages::default());
+            tokio::spawn(async move { gateway.serve_connection(theirs).await });
+        }
+        Role::Client => {
+            let (protocol, dial) = dial(transcript)?;
+            tokio::spawn(call(recorder, protocol, dial, theirs));
+        }
+    }
+    Ok((ours, watch))
+}
+
+/// The settings of a server whose sessions replay: it speaks everything, to everybody, sends no
+/// pings, does not compress, and its nonces are known. `secure` is whether TLS ends at a proxy in front.
+///
+/// Masks of hybi-04 to hybi-06 are made of such a nonce, so a page can choose what bytes its
+/// frames are on the wire: this is no server for daily use.
+pub fn replayable(secure: bool) -> Settings {
+    Settings {
+        protocols: PROTOCOLS.to_vec(),
+        origins: Origins::Any,
+        ping_interval: None,
+        flash_policy: true,
+        secure,
+        entropy,
+        compression: None,
+        ..Settings::default()
+    }
+}
+
+fn settings(transcript: &Transcript) -> Settings {
+    let is_too_slow = |step: &Step| {
+        let status = match step {
+            Step::Refused(refusal) => refusal.status,
+            _ => None,
+        };
+        status == Some(Rejection::timeout().status)
+    };
+    let secure = transcript.header("needs") == Some("tls");
+    let compresses = transcript.header("compression") == Some("on");
+    Settings {
+        compression: compresses.then(Compression::default),
+        handshake_timeout: if transcript.steps.iter().any(is_too_slow) {
+            SHORT_TIMEOUT
+        } else {
+            HANDSHAKE_TIMEOUT
+        },
+        ..replayable(secure)
+    }
+}
+
+async fn call(recorder: Recorder, protocol: &'static dyn Protocol, dial: Dial, cable: Cable) {
+    let context = Context {
+        secure: dial.secure,
+        limits: Limits::default(),
+        compression: None,
+        entropy,
+    };
+    let session = SessionConfig::default();
+    match upstream::dial(cable, protocol, &dial, &context, session).await {
+        Ok(connection) => recorder.run(connection, &dial.target).await,
+        Err(UpstreamError::Handshake(error)) => recorder.tell(failure(&error)),
+        Err(error) => recorder.tell(failure(&error)),
+    }
+}
+
+/// What the headers `protocol`, `dial`, `origin` and `subprotocols` ask for.
+fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'static str> {
+    let name = transcript.header("protocol").unwrap_or_default();
+    let protocol = find(name).ok_or("`protocol`: one that can be dialled, as rfc6455")?;
+    let url = transcript.header("dial").unwrap_or_default();
+    let (secure, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
+        (Some(rest), _) => (false, rest),
+        (None, Some(rest)) => (true, rest),
+        (None, None) => return Err("`dial`: what is asked for, as ws://example.com/chat"),
+    };
+    let (host, target) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let offered = transcript.header("subprotocols").unwrap_or_default();
+    let offered = offered
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
+    let dial = Dial {
+        secure,
+        host: host.into(),
+        target: target.into(),
+        origin: transcript.header("origin").map(ByteString::from),
+        subprotocols: offered.map(ByteString::from).collect(),
+        fields: Vec::new(),
+    };
+    Ok((protocol, dial))
+}
+
+/// What keys and nonces are made of in a replay, so that every byte is known: the masking key of
+/// the examples in RFC 6455 §5.7, over and over.
+pub(super) fn entropy(bytes: &mut [u8]) {
+    let key = [0x37, 0xfa, 0x21, 0x3d];
+    for (byte, key) in bytes.iter_mut().zip(key.into_iter().cycle()) {
+        *byte = key;
+    }
+}

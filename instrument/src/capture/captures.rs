@@ -1,0 +1,251 @@
+//! The directory that captured sessions are written to.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Once};
+use std::thread;
+
+use tokio::net::TcpStream;
+use tracing::{error, info, warn};
+
+use super::shelf::Shelf;
+use super::tap::Tap;
+use super::tape::Tape;
+use crate::import::{date, transcript};
+use crate::pcap::{Conversation, Peer};
+use crate::transcript::{Content, Part, Step, Transcript};
+use polysock::Transport;
+use polysock_protocols::FirstBytes;
+
+/// What is captured, and how it is written.
+#[derive(Clone, Debug)]
+pub struct CaptureSettings {
+    /// Where it is from: the header `source` of each fixture.
+    pub source: String,
+    /// Who connects: the header `client`, where it is not what clients say of themselves.
+    pub client: Option<String>,
+    /// Keep cookies, credentials and tokens of queries; else stand-ins replace them.
+    pub keep_secrets: bool,
+    /// How many bytes of a connection are kept, with some 100 for each of its segments.
+    pub max_size: usize,
+    /// How many fixtures the directory may hold. Connections beyond are served and not captured.
+    pub max_fixtures: usize,
+}
+
+impl Default for CaptureSettings {
+    fn default() -> Self {
+        Self {
+            source: "polysock capture".into(),
+            client: None,
+            keep_secrets: false,
+            max_size: 1 << 20,
+            max_fixtures: 1000,
+        }
+    }
+}
+
+/// A directory that gets a fixture for each connection that goes through a [`tap`](Self::tap),
+/// when the connection has ended. Clones are the same.
+///
+/// A file appears under its name as a whole, and is on the disk then. All connections together
+/// hold at most 256 MiB; those that need more then are cut.
+#[derive(Clone, Debug)]
+pub struct Captures {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    settings: CaptureSettings,
+    /// How many fixtures there is room for, connections that are being captured not counted.
+    left: Arc<AtomicUsize>,
+    /// How much all connections hold, in bytes.
+    held: Arc<AtomicUsize>,
+    is_ending: AtomicBool,
+    /// Done when there is no room for the first time.
+    is_full: Once,
+    work: Sender<Work>,
+}
+
+#[derive(Debug)]
+enum Work {
+    Write(Tape),
+    /// Tells when all before it is done.
+    Finish(Sender<()>),
+}
+
+impl Captures {
+    /// Makes the directory, where it is not there, and starts a thread that writes to it.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be made or read.
+    pub fn open(directory: &Path, settings: CaptureSettings) -> io::Result<Self> {
+        let shelf = Shelf::open(directory)?;
+        let left = settings.max_fixtures.saturating_sub(shelf.count()?);
+        let left = Arc::new(AtomicUsize::new(left));
+        let (work, to_do) = channel();
+        let writer = Writer {
+            shelf,
+            settings: settings.clone(),
+            left: Arc::clone(&left),
+        };
+        thread::Builder::new()
+            .name("captures".into())
+            .spawn(move || writer.run(&to_do))?;
+        let shared = Shared {
+            settings,
+            left,
+            held: Arc::default(),
+            is_ending: AtomicBool::new(false),
+            is_full: Once::new(),
+            work,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// A connection as it is, but captured, unless the directory is full.
+    pub fn tap(&self, stream: TcpStream, peer: SocketAddr) -> Box<dyn Transport> {
+        let left = &self.shared.left;
+        let claim = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        });
+        match (claim, stream.local_addr()) {
+            (Ok(_), Ok(local)) => {
+                let max = self.shared.settings.max_size;
+                let tape = Tape::new(peer, local, max, Arc::clone(&self.shared.held));
+                Box::new(Tap::new(stream, tape, self.clone()))
+            }
+            _ => {
+                self.shared.is_full.call_once(|| {
+                    warn!(
+                        "the directory holds {} fixtures, as many as it may: from now on \
+                         connections are served and not captured",
+                        self.shared.settings.max_fixtures
+                    );
+                });
+                Box::new(stream)
+            }
+        }
+    }
+
+    /// Says that connections that are dropped from now on are cut, and not ended by their server.
+    pub fn end(&self) {
+        self.shared.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until all connections that have ended are on the disk; blocks the thread.
+    pub fn finish(&self) {
+        let (sender, done) = channel();
+        // A writer that is gone has nothing to write.
+        if self.shared.work.send(Work::Finish(sender)).is_ok() {
+            let _ = done.recv();
+        }
+    }
+
+    pub(super) fn are_ending(&self) -> bool {
+        self.shared.is_ending.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn write(&self, tape: Tape) {
+        if self.shared.work.send(Work::Write(tape)).is_err() {
+            error!("a connection is not written: the thread that writes them has failed");
+        }
+    }
+}
+
+/// Writes what is done.
+#[derive(Debug)]
+struct Writer {
+    shelf: Shelf,
+    settings: CaptureSettings,
+    left: Arc<AtomicUsize>,
+}
+
+impl Writer {
+    fn run(&self, to_do: &Receiver<Work>) {
+        for work in to_do {
+            match work {
+                Work::Write(tape) => self.write(tape.conversation()),
+                Work::Finish(sender) => {
+                    let _ = sender.send(());
+                }
+            }
+        }
+    }
+
+    fn write(&self, conversation: &Conversation) {
+        let peer = conversation.client;
+        let CaptureSettings {
+            source,
+            keep_secrets,
+            ..
+        } = &self.settings;
+        // Its fields are compressed, so nobody could find the secrets in them.
+        let is_opaque = FirstBytes::of(&conversation.said_by(Peer::Client)) == FirstBytes::Http2;
+        if is_opaque && !keep_secrets {
+            warn!(%peer, "HTTP/2 is not written: its secrets cannot be masked (--keep-secrets)");
+        }
+        let transcript = transcript(conversation, source, *keep_secrets);
+        let Some(mut transcript) = transcript.filter(|_| !is_opaque || *keep_secrets) else {
+            self.left.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let mut headers = transcript.headers.iter_mut();
+        let client = headers.find(|header| header.name == "client");
+        if let (Some(header), Some(client)) = (client, &self.settings.client) {
+            header.value.clone_from(client);
+        }
+        let name = name(conversation, &transcript);
+        match self.shelf.put(&name, &transcript.to_string()) {
+            Ok(path) => info!(%peer, path = %path.display(), "captured"),
+            Err(error) => {
+                self.left.fetch_add(1, Ordering::Relaxed);
+                error!(%peer, %error, "cannot write what was captured");
+            }
+        }
+    }
+}
+
+/// Time, protocol, peer and outcome.
+fn name(conversation: &Conversation, transcript: &Transcript) -> String {
+    let began = conversation.began;
+    let (second, milli) = (began.as_secs() % 86_400, began.subsec_millis());
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    let protocol = transcript.header("protocol").unwrap_or_default();
+    let host = conversation.client.ip().to_canonical().to_string();
+    let (host, port) = (host.replace(':', "_"), conversation.client.port());
+    format!(
+        "{}T{hour:02}-{minute:02}-{second:02}.{milli:03}Z-{protocol}-{host}_{port}-{}",
+        date(began),
+        outcome(&transcript.steps)
+    )
+}
+
+/// What came of the handshake.
+fn outcome(steps: &[Step]) -> String {
+    let is_101 = |step: &Step| match step {
+        Step::Server(line) => match &line.content {
+            Content::Bytes(parts) => match parts.first() {
+                Some(Part::Bytes(bytes)) => bytes.starts_with(b"HTTP/1.1 101"),
+                _ => false,
+            },
+            Content::End => false,
+        },
+        _ => false,
+    };
+    let refused = steps.iter().find_map(|step| match step {
+        Step::Refused(refusal) => refusal.status,
+        _ => None,
+    });
+    match refused {
+        Some(status) => format!("refused-{status}"),
+        None if steps.iter().any(is_101) => "open".into(),
+        None => "other".into(),
+    }
+}

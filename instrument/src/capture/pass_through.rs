@@ -1,0 +1,152 @@
+//! A port that hands bytes on to any server.
+
+use std::net::{self, SocketAddr};
+use std::time::Duration;
+use std::{io, thread};
+
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::captures::Captures;
+use polysock::{StartError, Transport};
+
+/// How long to wait after a failed accept, as without file descriptors.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A thread that hands what clients say on to a server, byte by byte, and its answers back;
+/// neither is looked at, but captured.
+#[derive(Debug)]
+pub struct PassThrough {
+    thread: thread::JoinHandle<io::Result<()>>,
+    addresses: Vec<SocketAddr>,
+    stop: CancellationToken,
+}
+
+impl PassThrough {
+    /// Binds the addresses and hands their connections on to the server at `HOST:PORT`, which may
+    /// take so long to be there.
+    ///
+    /// # Errors
+    ///
+    /// An address cannot be bound, or the thread not started.
+    pub fn start(
+        addresses: &[SocketAddr],
+        server: &str,
+        patience: Duration,
+        captures: &Captures,
+    ) -> Result<Self, StartError> {
+        let bind = |&address| bind(address).map_err(|source| StartError::Bind { address, source });
+        let listeners = addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
+        let addresses = listeners.iter().map(|(_, address)| *address).collect();
+        let port = Port {
+            server: server.to_owned(),
+            patience,
+            captures: captures.clone(),
+        };
+        let stop = CancellationToken::new();
+        let stopping = stop.clone();
+        let thread = thread::Builder::new()
+            .name("pass-through".into())
+            .spawn(move || port.run(listeners, &stopping))
+            .map_err(StartError::Thread)?;
+        Ok(Self {
+            thread,
+            addresses,
+            stop,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Tells it to end. Connections are cut: nobody here could close them in their protocol.
+    pub fn stop(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits for it to end; blocks the thread.
+    ///
+    /// # Errors
+    ///
+    /// It failed.
+    pub fn join(self) -> io::Result<()> {
+        let panicked = |_| io::Error::other("the thread that hands bytes on panicked");
+        self.thread.join().map_err(panicked)?
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<(net::TcpListener, SocketAddr)> {
+    let listener = net::TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    let bound = listener.local_addr()?;
+    Ok((listener, bound))
+}
+
+#[derive(Clone, Debug)]
+struct Port {
+    server: String,
+    patience: Duration,
+    captures: Captures,
+}
+
+impl Port {
+    fn run(
+        self,
+        listeners: Vec<(net::TcpListener, SocketAddr)>,
+        stop: &CancellationToken,
+    ) -> io::Result<()> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async {
+            let mut accepting = JoinSet::new();
+            for (listener, _) in listeners {
+                accepting.spawn(self.clone().accept(TcpListener::from_std(listener)?));
+            }
+            stop.cancelled().await;
+            Ok(())
+        })
+    }
+
+    async fn accept(self, listener: TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    if let Err(error) = stream.set_nodelay(true) {
+                        debug!(%peer, %error, "gone at once");
+                        continue;
+                    }
+                    let client = self.captures.tap(stream, peer);
+                    tokio::spawn(self.clone().hand_on(client, peer));
+                }
+                Err(error) => {
+                    warn!(%error, "cannot accept connections");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn hand_on(self, mut client: Box<dyn Transport>, peer: SocketAddr) {
+        let connecting = timeout(self.patience, TcpStream::connect(&self.server)).await;
+        let connected = connecting.unwrap_or_else(|late| Err(late.into()));
+        let mut server = match connected.and_then(|server| {
+            server.set_nodelay(true)?;
+            Ok(server)
+        }) {
+            Ok(server) => server,
+            Err(error) => {
+                warn!(%peer, server = self.server, %error, "the server cannot be reached");
+                return;
+            }
+        };
+        if let Err(error) = copy_bidirectional(&mut client, &mut server).await {
+            debug!(%peer, %error, "connection failed");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What is noted of a connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+
+use crate::pcap::{Conversation, End, Note, Peer, Run};
+
+/// What a segment costs beside its bytes.
+const OVERHEAD: usize = 100;
+
+/// How much all tapes hold that are not written yet, in bytes.
+const MAX_HELD: usize = 256 << 20;
+
+/// What the two sides of a connection say, with the times, up to a bound.
+#[derive(Debug)]
+pub(super) struct Tape {
+    conversation: Conversation,
+    began: Instant,
+    /// How much it may hold, and how much it does.
+    max: usize,
+    held: usize,
+    /// How much all tapes hold.
+    all: Arc<AtomicUsize>,
+    is_full: bool,
+}
+
+impl Tape {
+    /// A tape of a connection that begins now.
+    pub(super) fn new(
+        client: SocketAddr,
+        server: SocketAddr,
+        max: usize,
+        all: Arc<AtomicUsize>,
+    ) -> Self {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Self {
+            conversation: Conversation {
+                client,
+                server,
+                // Before 1970, the clock is not set.
+                began: now.unwrap_or_default(),
+                runs: Vec::new(),
+                ends: Vec::new(),
+                notes: Vec::new(),
+            },
+            began: Instant::now(),
+            max,
+            held: 0,
+            all,
+            is_full: false,
+        }
+    }
+
+    /// Notes what one side says.
+    pub(super) fn note(&mut self, from: Peer, bytes: &[u8]) {
+        if bytes.is_empty() || !self.has_room(bytes.len()) {
+            return;
+        }
+        let run = Run {
+            at: self.now(),
+            from,
+            bytes: Bytes::copy_from_slice(bytes),
+        };
+        self.conversation.runs.push(run);
+    }
+
+    /// Notes that one side has ended; only the first time.
+    pub(super) fn note_end(&mut self, by: Peer, reset: bool) {
+        if !self.has_ended(by) && !self.is_full {
+            let at = self.now();
+            self.conversation.ends.push(End { at, by, reset });
+        }
+    }
+
+    /// Notes that the connection is cut before either side has ended.
+    pub(super) fn note_cut(&mut self) {
+        self.conversation.notes.push(Note::Unfinished);
+    }
+
+    pub(super) fn has_ended(&self, by: Peer) -> bool {
+        self.conversation.ends.iter().any(|end| end.by == by)
+    }
+
+    pub(super) fn conversation(&self) -> &Conversation {
+        &self.conversation
+    }
+
+    /// Whether so many bytes more may be noted. Once they may not, nothing may: what came behind
+    /// a gap would not make sense.
+    fn has_room(&mut self, len: usize) -> bool {
+        if self.is_full {
+            return false;
+        }
+        let cost = len.saturating_add(OVERHEAD);
+        let held = self.held.saturating_add(cost);
+        let all = self.all.fetch_add(cost, Ordering::Relaxed);
+        if held > self.max || all.saturating_add(cost) > MAX_HELD {
+            self.all.fetch_sub(cost, Ordering::Relaxed);
+            self.is_full = true;
+            let lens = self.conversation.runs.iter().map(|run| run.bytes.len());
+            self.conversation.notes.push(Note::Longer(lens.sum()));
+            return false;
+        }
+        self.held = held;
+        true
+    }
+
+    /// The time since the connection began, later than all that is noted.
+    fn now(&self) -> Duration {
+        let run = self.conversation.runs.last().map(|run| run.at);
+        let end = self.conversation.ends.last().map(|end| end.at);
+        let last = run.max(end).unwrap_or_default();
+        self.began.elapsed().max(last + Duration::from_nanos(1))
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tape(max: usize, all: &Arc<AtomicUsize>) -> Tape {
+        let address = ([127, 0, 0, 1], 80).into();
+        Tape::new(address, address, max, Arc::clone(all))
+    }
+
+    #[test]
+    fn holds_no_more_than_it_may_and_nothing_behind_a_gap() {
+        let all = Arc::new(AtomicUsize::new(0));
+        let mut full = tape(1000, &all);
+        full.note(Peer::Client, &[b'x'; 700]);
+        full.note(Peer::Server, &[b'y'; 200]);
+        full.note(Peer::Server, b"z");
+        full.note_end(Peer::Client, false);
+        let conversation = full.conversation();
+        assert_eq!(conversation.runs.len(), 1);
+        assert_eq!(conversation.ends, []);
+        assert_eq!(conversation.notes, [Note::Longer(700)]);
+        drop(full);
+        assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn all_together_hold_no_more_than_they_may() {
+        let all = Arc::new(AtomicUsize::new(MAX_HELD - 500));
+        let mut last = tape(usize::MAX, &all);
+        last.note(Peer::Client, &[b'x'; 300]);
+        last.note(Peer::Client, b"x");
+        assert_eq!(last.conversation().runs.len(), 1);
+        assert_eq!(last.conversation().notes, [Note::Longer(300)]);
+    }
+
+    #[test]
+    fn every_time_is_later_than_the_one_before() {
+        let mut tape = tape(usize::MAX, &Arc::default());
+        for _ in 0..100 {
+            tape.note(Peer::Client, b"x");
+            tape.note(Peer::Server, b"y");
+        }
+        tape.note_end(Peer::Client, false);
+        tape.note_end(Peer::Client, true);
+        tape.note_end(Peer::Server, false);
+        let conversation = tape.conversation();
+        assert!(
+            conversation
+                .runs
+                .is_sorted_by(|one, other| one.at < other.at)
+        );
+        let [client, server] = conversation.ends[..] else {
+            panic!("two ends");
+        };
+        assert!(conversation.runs.last().unwrap().at < client.at && client.at < server.at);
+    }
+}

@@ -1,0 +1,338 @@
+//! Why a handshake is refused, or that it is not: the negotiation, asked aloud.
+//!
+//! Nothing is decided here. The rules, the answer and what each protocol says are those of the
+//! server; what is added is where a rule is from, and what would mend it.
+
+mod mend;
+mod report;
+
+use bytes::{Bytes, BytesMut};
+use polysock_protocols::http::{Head, HeadScanner};
+use polysock_protocols::{
+    Accept, FirstBytes, HandshakeError, Match, Negotiated, Negotiation, Opening, PROTOCOLS,
+    Protocol, RULES, Rejection, flash_policy,
+};
+
+pub use self::mend::Mend;
+use super::attempt;
+use polysock::{Origins, Settings};
+
+/// What a server makes of the first bytes of a client, and why.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The first line of the request, or what the bytes are.
+    pub request: String,
+    /// The rules that all protocols share, where there is a head to hold them to.
+    pub rules: Vec<Checked>,
+    /// What each protocol says to the head, oldest first.
+    pub protocols: Vec<Look>,
+    /// What becomes of it.
+    pub verdict: Outcome,
+    /// What the server sends, byte for byte; empty where it sends nothing, or where what it sends
+    /// is an ordinary page.
+    pub answer: Bytes,
+    /// What would make it accepted, where something would.
+    pub mend: Option<Mend>,
+}
+
+/// A rule, and whether it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What it demands.
+    pub demands: &'static str,
+    /// Where it is from.
+    pub section: Option<&'static str>,
+    /// Whether the head keeps it.
+    pub holds: bool,
+}
+
+/// What a protocol says to a head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Its name.
+    pub protocol: &'static str,
+    /// Whether the server speaks it.
+    pub is_enabled: bool,
+    /// What it says.
+    pub says: Says,
+}
+
+/// What a protocol says to a head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// It is another's, and how that is known.
+    No(&'static str),
+    /// It is its own, and what is wrong with it.
+    Breaks(HandshakeError),
+    /// It can serve the head where no other does.
+    Fallback,
+    /// It is its own, and valid.
+    Yes,
+}
+
+/// What becomes of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is let in.
+    Accepted {
+        /// The protocol it speaks.
+        protocol: &'static str,
+        /// What it still has to send before the handshake is complete.
+        waits_for: Option<&'static str>,
+    },
+    /// It is turned away.
+    Refused {
+        /// The status of the answer; `None` where the connection is closed without one.
+        status: Option<u16>,
+        /// The rule that is broken.
+        rule: String,
+        /// Where the rule is from, where it is not our own.
+        section: Option<&'static str>,
+    },
+    /// Nothing can be said, and why.
+    NotUnderstood(String),
+}
+
+impl Explanation {
+    /// Explains what a server with these settings, and an application that takes the first
+    /// subprotocol, makes of the first bytes of a client.
+    pub fn of(client: &[u8], settings: &Settings) -> Self {
+        match FirstBytes::of(client) {
+            FirstBytes::Http1 => Self::of_http(client, settings),
+            FirstBytes::FlashPolicy if settings.flash_policy => Self {
+                answer: flash_policy(None).into(),
+                ..Self::bare("a Flash policy request", accepted("flash-policy"))
+            },
+            FirstBytes::FlashPolicy => Self {
+                mend: Some(Mend::flag("--flash-policy")),
+                ..Self::bare(
+                    "a Flash policy request",
+                    closed("Flash policies are not enabled"),
+                )
+            },
+            FirstBytes::Tls => Self {
+                mend: Some(Mend::tls()),
+                ..Self::bare("TLS", closed("TLS is not spoken on this port"))
+            },
+            FirstBytes::Http2 if settings.http2 => Self::bare(
+                "HTTP/2",
+                unclear(
+                    "each of its streams has a request, and only those of HTTP/1 are explained",
+                ),
+            ),
+            FirstBytes::Http2 => Self {
+                mend: Some(Mend::flag("--http2 on")),
+                ..Self::bare("HTTP/2", closed("HTTP/2 is not enabled"))
+            },
+            FirstBytes::TooFew if client.is_empty() => {
+                Self::bare("nothing", unclear("there are no bytes"))
+            }
+            FirstBytes::TooFew => {
+                Self::bare("too few bytes", unclear("the bytes may begin anything"))
+            }
+            FirstBytes::Unknown => Self::bare(
+                "an unknown protocol",
+                unclear("the bytes begin neither HTTP nor TLS; the connection is closed"),
+            ),
+        }
+    }
+
+    fn bare(request: &str, verdict: Outcome) -> Self {
+        Self {
+            request: request.to_owned(),
+            rules: Vec::new(),
+            protocols: Vec::new(),
+            verdict,
+            answer: Bytes::new(),
+            mend: None,
+        }
+    }
+
+    fn of_http(client: &[u8], settings: &Settings) -> Self {
+        let line = client
+            .split(|byte| *byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        let request = line.trim_ascii_end().escape_ascii().to_string();
+        let mut src = BytesMut::from(client);
+        let outcome = advance(&mut src, settings, &settings.protocols);
+        let head = HeadScanner::default()
+            .advance(client, &settings.head)
+            .and_then(|len| {
+                len.map(|len| Head::parse(client, len, &settings.head))
+                    .transpose()
+            });
+        let (rules, protocols) = match head {
+            Ok(Some(head)) => (checked(&head), looks(&head, settings)),
+            _ => (Vec::new(), Vec::new()),
+        };
+        let (verdict, answer, mend) = judge(outcome, &mut src, client, settings);
+        Self {
+            request,
+            rules,
+            protocols,
+            verdict,
+            answer,
+            mend,
+        }
+    }
+
+    /// Whether the client would be let in.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.verdict, Outcome::Accepted { .. })
+    }
+}
+
+fn advance(
+    src: &mut BytesMut,
+    settings: &Settings,
+    protocols: &[&'static dyn Protocol],
+) -> Result<Option<Negotiated>, HandshakeError> {
+    let mut negotiation = Negotiation::new(protocols, settings.head);
+    negotiation.advance(src, &attempt::context(settings.secure))
+}
+
+fn judge(
+    outcome: Result<Option<Negotiated>, HandshakeError>,
+    src: &mut BytesMut,
+    client: &[u8],
+    settings: &Settings,
+) -> (Outcome, Bytes, Option<Mend>) {
+    match outcome {
+        Ok(Some(Negotiated::WebSocket(opening))) => {
+            let origin = opening.request.origin.as_deref();
+            if settings.origins.allow(origin) {
+                let (verdict, answer) = answer(opening, src);
+                return (verdict, answer, None);
+            }
+            let rejection = Origins::rejection();
+            let section = Some("RFC 6455 §10.2");
+            let mend = Mend::flag(format!("--origin {}", origin.unwrap_or("none")));
+            let verdict = refused(&rejection, section);
+            (verdict, written(&rejection), Some(mend))
+        }
+        Ok(Some(Negotiated::Http)) => {
+            let verdict = Outcome::Refused {
+                status: Some(426),
+                rule: "it is an ordinary HTTP request, which does not ask to upgrade".into(),
+                section: HandshakeError::Upgrade.section(),
+            };
+            (
+                verdict,
+                Bytes::new(),
+                Some(Mend::of(&HandshakeError::Upgrade)),
+            )
+        }
+        Ok(None) => {
+            let why = format!(
+                "the head is not complete: {} bytes and no blank line",
+                client.len()
+            );
+            (Outcome::NotUnderstood(why), Bytes::new(), None)
+        }
+        Err(error) => {
+            let rejection = Rejection::of(&error, &settings.protocols);
+            let verdict = refused(&rejection, error.section());
+            (
+                verdict,
+                written(&rejection),
+                Some(mended(&error, client, settings)),
+            )
+        }
+    }
+}
+
+/// A flag, where the server would accept with all protocols; else what is to be done elsewhere.
+fn mended(error: &HandshakeError, client: &[u8], settings: &Settings) -> Mend {
+    match advance(&mut BytesMut::from(client), settings, PROTOCOLS) {
+        Ok(Some(Negotiated::WebSocket(opening))) => {
+            Mend::protocol(opening.request.protocol, &settings.protocols)
+        }
+        _ => Mend::of(error),
+    }
+}
+
+/// What the server writes, as far as it can before the client says more.
+fn answer(mut opening: Opening, src: &mut BytesMut) -> (Outcome, Bytes) {
+    let accept = Accept::first_offered(&opening.request);
+    let mut dst = BytesMut::new();
+    let responded = opening.responder.respond(&accept, src, &mut dst);
+    let waits_for = match responded {
+        Ok(None) => Some("the eight bytes behind the head"),
+        _ => None,
+    };
+    let protocol = opening.request.protocol;
+    (
+        Outcome::Accepted {
+            protocol,
+            waits_for,
+        },
+        dst.freeze(),
+    )
+}
+
+fn written(rejection: &Rejection) -> Bytes {
+    let mut dst = BytesMut::new();
+    rejection.write(&mut dst);
+    dst.freeze()
+}
+
+fn refused(rejection: &Rejection, section: Option<&'static str>) -> Outcome {
+    Outcome::Refused {
+        status: Some(rejection.status),
+        rule: rejection.body.clone(),
+        section,
+    }
+}
+
+fn accepted(protocol: &'static str) -> Outcome {
+    Outcome::Accepted {
+        protocol,
+        waits_for: None,
+    }
+}
+
+fn closed(rule: &str) -> Outcome {
+    Outcome::Refused {
+        status: None,
+        rule: rule.to_owned(),
+        section: None,
+    }
+}
+
+fn unclear(why: &str) -> Outcome {
+    Outcome::NotUnderstood(why.to_owned())
+}
+
+fn checked(head: &Head) -> Vec<Checked> {
+    let rules = RULES.iter().map(|rule| Checked {
+        demands: rule.demands,
+        section: rule.error.section(),
+        holds: rule.holds(head),
+    });
+    rules.collect()
+}
+
+fn looks(head: &Head, settings: &Settings) -> Vec<Look> {
+    let context = attempt::context(settings.secure);
+    let look = |protocol: &&'static dyn Protocol| {
+        let matched = protocol.recognise(head);
+        let says = match (matched, protocol.open(head.clone(), &context)) {
+            (Match::No(why), _) => Says::No(why),
+            (_, Err(error)) => Says::Breaks(error),
+            (Match::Fallback, Ok(_)) => Says::Fallback,
+            (Match::Yes, Ok(_)) => Says::Yes,
+        };
+        let name = protocol.name();
+        let is_enabled = settings
+            .protocols
+            .iter()
+            .any(|enabled| enabled.name() == name);
+        Look {
+            protocol: name,
+            is_enabled,
+            says,
+        }
+    };
+    PROTOCOLS.iter().map(look).collect()
+}

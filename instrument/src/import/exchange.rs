@@ -1,0 +1,362 @@
+//! A conversation with an opening handshake in it, and the transcript of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
+
+use super::event::{Event, events};
+use super::listener::Listener;
+use super::rehearsal::{Rehearsal, refusal};
+use super::steps::{open_up, steps};
+use super::{date, header};
+use crate::attempt;
+use crate::pcap::{Conversation, Note, Peer};
+use crate::secrets::Secrets;
+use crate::transcript::{Application, Deed, Header, Step, Transcript};
+use polysock_protocols::{FirstBytes, Rejection};
+
+/// How much of a conversation is kept, in bytes.
+const MAX_BYTES: usize = 4 << 20;
+
+/// What was said from the opening handshake on.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    events: Vec<Event>,
+    began: Duration,
+    /// Bytes of the client's, and of the server's.
+    client: Vec<u8>,
+    server: Vec<u8>,
+    notes: Vec<String>,
+}
+
+/// What Polysock would have done.
+#[derive(Debug)]
+struct Played {
+    habit: Application,
+    protocol: Option<&'static str>,
+    /// One for each event.
+    turns: Vec<Turn>,
+    said: Vec<u8>,
+}
+
+/// What belongs to an event.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// What the application does before it.
+    pub(super) deeds: Vec<Deed>,
+    /// What it sees after it.
+    pub(super) seen: Vec<Step>,
+    /// How many bytes had been said by then by the server that was recorded.
+    pub(super) recorded: usize,
+    /// And how many by Polysock.
+    pub(super) said: usize,
+}
+
+impl Exchange {
+    /// The exchange in a conversation.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(super) fn of(conversation: &Conversation, keep_secrets: bool) -> Result<Self, String> {
+        let client = conversation.said_by(Peer::Client);
+        let no = |reason: &str| Err(reason.to_owned());
+        match FirstBytes::of(&client) {
+            FirstBytes::FlashPolicy => return no("a Flash policy request"),
+            FirstBytes::Tls => return no("TLS"),
+            FirstBytes::Http2 => return no("HTTP/2"),
+            _ if client.is_empty() => return no("no bytes of the client"),
+            FirstBytes::Unknown | FirstBytes::TooFew | FirstBytes::Http1 => {}
+        }
+        let Some(begin) = attempt::find(&client) else {
+            return no("no opening handshake");
+        };
+        let exchange = Self::new(conversation, Some(begin), keep_secrets);
+        if head(&exchange.server).is_none() {
+            return no("no answer was captured");
+        }
+        Ok(exchange)
+    }
+
+    /// All of a conversation, whatever it is; `None` where the client said nothing.
+    pub(super) fn all_of(conversation: &Conversation, keep_secrets: bool) -> Option<Self> {
+        let mut exchange = Self::new(conversation, None, keep_secrets);
+        let is_cut = |note: &Note| matches!(note, Note::Longer(_));
+        if conversation.notes.iter().any(is_cut) {
+            // What was said last has an answer that is not there.
+            let mut events = exchange.events.iter();
+            let answered = events.rposition(|event| event.from == Peer::Server);
+            exchange
+                .events
+                .truncate(answered.map_or(usize::MAX, |last| last + 1));
+        }
+        (!exchange.client.is_empty()).then_some(exchange)
+    }
+
+    /// What was said from where the opening handshake begins, or all where there is none.
+    fn new(conversation: &Conversation, handshake: Option<usize>, keep_secrets: bool) -> Self {
+        let all = handshake.is_none();
+        let mut exchange = Self {
+            events: events(conversation, handshake.unwrap_or(0)),
+            began: conversation.began,
+            client: Vec::new(),
+            server: Vec::new(),
+            notes: conversation.notes.iter().map(ToString::to_string).collect(),
+        };
+        exchange.bound();
+        exchange.join();
+        if !keep_secrets {
+            exchange.mask(all);
+        }
+        exchange
+    }
+
+    /// The transcript of it as it stands, without what an application would see.
+    pub(super) fn plain(self, source: &str) -> Transcript {
+        let protocol = match FirstBytes::of(&self.client) {
+            FirstBytes::FlashPolicy => "flash-policy",
+            _ => "none",
+        };
+        let mut recorded = 0;
+        let turns = self.events.iter().map(|event| {
+            if let (Peer::Server, Some(bytes)) = (event.from, &event.bytes) {
+                recorded += bytes.len();
+            }
+            Turn {
+                deeds: Vec::new(),
+                seen: Vec::new(),
+                recorded,
+                said: recorded,
+            }
+        });
+        let turns: Vec<Turn> = turns.collect();
+        let mut steps = steps(&self.events, &turns, false);
+        steps.iter_mut().for_each(open_up);
+        Transcript {
+            headers: self.headers(source, protocol, Application::Echo),
+            steps,
+        }
+    }
+
+    /// The transcript, and the name of the protocol, or `refused`; `None` where the answer to the
+    /// handshake was captured in part only.
+    pub(super) fn transcript(mut self, source: &str) -> Option<(&'static str, Transcript)> {
+        let status = self.status();
+        let (mut played, is_exact) = self.best();
+        if is_exact {
+            self.trim(&mut played)?;
+        } else {
+            let note = "recorded of another server, whose bytes are not Polysock's";
+            self.notes.push(note.to_owned());
+        }
+        let is_accepted = status == Some(101);
+        let refused = (!is_accepted).then(|| self.refusal(status.unwrap_or_default()));
+        let mut steps = steps(&self.events, &played.turns, is_accepted);
+        steps.extend(refused);
+        let protocol = played.protocol.unwrap_or("none");
+        let headers = self.headers(source, protocol, played.habit);
+        let kind = if is_accepted { protocol } else { "refused" };
+        Some((kind, Transcript { headers, steps }))
+    }
+
+    fn headers(&self, source: &str, protocol: &str, habit: Application) -> Vec<Header> {
+        let head = head(&self.client);
+        let agent = head.as_ref().and_then(|head| head.value("user-agent"));
+        let agent = agent.map_or("unknown".into(), |agent| String::from_utf8_lossy(agent));
+        let mut headers = vec![
+            header("client", agent),
+            header("source", source),
+            header("date", date(self.began)),
+            header("protocol", protocol),
+        ];
+        if habit == Application::Script {
+            headers.push(header("app", "script"));
+        }
+        if self.is_secure() {
+            headers.push(header("needs", "tls"));
+        }
+        if !self.notes.is_empty() {
+            headers.push(header("note", self.notes.join("; ")));
+        }
+        headers
+    }
+
+    /// The rehearsal that comes closest to the server that was recorded, and whether it says what
+    /// that one said, as far as it goes.
+    fn best(&self) -> (Played, bool) {
+        let is_exact = |played: &Played| played.said.starts_with(&self.server);
+        // A close of the server's is not the answer to one that comes later.
+        let is_timely = |played: &Played| {
+            let mut turns = played.turns.iter();
+            turns.all(|turn| turn.recorded <= turn.said)
+        };
+        let echo = self.play(Application::Echo);
+        if is_exact(&echo) && is_timely(&echo) {
+            return (echo, true);
+        }
+        let script = self.play(Application::Script);
+        if is_exact(&echo) && !(is_exact(&script) && is_timely(&script)) {
+            return (echo, true);
+        }
+        let is_exact = is_exact(&script);
+        (script, is_exact)
+    }
+
+    fn play(&self, habit: Application) -> Played {
+        let mut rehearsal = Rehearsal::new(habit, self.is_secure());
+        let mut listener: Option<Listener> = None;
+        let (mut turns, mut recorded) = (Vec::new(), 0);
+        for event in &self.events {
+            let (mut deeds, mut seen) = (Vec::new(), Vec::new());
+            match (event.from, &event.bytes) {
+                (Peer::Client, Some(bytes)) => seen = rehearsal.hear(bytes),
+                (Peer::Client, None) => seen = rehearsal.hear_end(),
+                (Peer::Server, Some(bytes)) => {
+                    if self.status() == Some(Rejection::timeout().status) {
+                        rehearsal.time_out();
+                    }
+                    let before = recorded;
+                    recorded += bytes.len();
+                    if habit == Application::Script
+                        && let Some(answer) = self.answer_len(rehearsal.protocol)
+                    {
+                        let protocol = rehearsal.protocol.unwrap_or_default();
+                        let listener = listener.get_or_insert_with(|| Listener::new(protocol));
+                        let behind = answer.saturating_sub(before).min(bytes.len());
+                        deeds = listener.hear(bytes.get(behind..).unwrap_or_default());
+                        deeds.retain(|deed| rehearsal.act(deed));
+                    }
+                }
+                (Peer::Server, None) => {}
+            }
+            turns.push(Turn {
+                deeds,
+                seen,
+                recorded,
+                said: rehearsal.said.len(),
+            });
+        }
+        Played {
+            habit,
+            protocol: rehearsal.protocol,
+            turns,
+            said: rehearsal.said.to_vec(),
+        }
+    }
+
+    /// Leaves out what the client said last, where its answer was not captured; `None` where that
+    /// is all.
+    fn trim(&mut self, played: &mut Played) -> Option<()> {
+        let whole = |turn: &Turn| turn.recorded == turn.said && turn.said > 0;
+        let kept = played.turns.iter().rposition(whole)? + 1;
+        let rest = self.events.get(kept..).unwrap_or_default();
+        let lens = rest
+            .iter()
+            .filter_map(|event| Some(event.bytes.as_ref()?.len()));
+        let lost: usize = lens.sum();
+        if lost > 0 {
+            self.notes.push(format!(
+                "the last {lost} bytes are left out, as what answers them was not captured"
+            ));
+        }
+        self.events.truncate(kept);
+        played.turns.truncate(kept);
+        Some(())
+    }
+
+    /// Leaves out what is more than a transcript should hold.
+    fn bound(&mut self) {
+        let mut sum = 0_usize;
+        let fits = self.events.iter().take_while(|event| {
+            sum = sum.saturating_add(event.bytes.as_ref().map_or(0, Bytes::len));
+            sum <= MAX_BYTES
+        });
+        let fits = fits.count();
+        if fits < self.events.len() {
+            self.notes.push(format!(
+                "what follows the first {MAX_BYTES} bytes is left out"
+            ));
+            self.events.truncate(fits);
+        }
+    }
+
+    fn join(&mut self) {
+        for (peer, all) in [
+            (Peer::Client, &mut self.client),
+            (Peer::Server, &mut self.server),
+        ] {
+            let own = self.events.iter().filter(|event| event.from == peer);
+            *all = own
+                .flat_map(|event| event.bytes.clone().unwrap_or_default())
+                .collect();
+        }
+    }
+
+    fn mask(&mut self, all: bool) {
+        let mut secrets = Secrets::default();
+        for bytes in [&self.client, &self.server] {
+            secrets.collect(bytes, all);
+        }
+        for bytes in [&mut self.client, &mut self.server] {
+            secrets.mask(bytes, all);
+        }
+        self.notes.extend(secrets.note());
+        let mut client = Bytes::copy_from_slice(&self.client);
+        let mut server = Bytes::copy_from_slice(&self.server);
+        for event in &mut self.events {
+            let own = match event.from {
+                Peer::Client => &mut client,
+                Peer::Server => &mut server,
+            };
+            if let Some(bytes) = &mut event.bytes {
+                *bytes = own.split_to(bytes.len().min(own.len()));
+            }
+        }
+    }
+
+    fn status(&self) -> Option<u16> {
+        head(&self.server).and_then(|head| head.status())
+    }
+
+    /// Whether the server names a secure address, as the hixie protocols have it named.
+    fn is_secure(&self) -> bool {
+        let Some(head) = head(&self.server) else {
+            return false;
+        };
+        let names = ["sec-websocket-location", "websocket-location"];
+        let location = names.iter().find_map(|name| head.value(name));
+        location.is_some_and(|location| location.starts_with(b"wss:"))
+    }
+
+    /// How many bytes of the server's are its answer to the handshake.
+    fn answer_len(&self, protocol: Option<&str>) -> Option<usize> {
+        let len = head(&self.server)?.as_bytes().len();
+        let has_digest = matches!(protocol?, "hixie-76" | "hybi-01" | "hybi-02" | "hybi-03");
+        Some(len + if has_digest { 16 } else { 0 })
+    }
+
+    fn refusal(&self, status: u16) -> Step {
+        let head = head(&self.server);
+        let len = head.as_ref().map_or(0, |head| head.as_bytes().len());
+        let body = self.server.get(len..).unwrap_or_default().trim_ascii_end();
+        let body = std::str::from_utf8(body).ok();
+        let is_line =
+            |body: &&str| !body.is_empty() && body.len() <= 200 && !body.contains(char::is_control);
+        let rule = body.filter(is_line).map(str::to_owned);
+        let reason = || {
+            let reason = head
+                .as_ref()
+                .map(|head| head.reason().escape_ascii().to_string());
+            reason.unwrap_or_default()
+        };
+        refusal(Some(status), rule.unwrap_or_else(reason))
+    }
+}
+
+/// The head that bytes begin with.
+fn head(bytes: &[u8]) -> Option<Head> {
+    let limits = HeadLimits::default();
+    let len = HeadScanner::default().advance(bytes, &limits).ok()??;
+    Head::parse(bytes, len, &limits).ok()
+}

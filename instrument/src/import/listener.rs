@@ -1,0 +1,76 @@
+//! What a recorded server says, decoded.
+
+use bytes::BytesMut;
+use polysock_protocols::http::HeadLimits;
+use polysock_protocols::{
+    Accept, Codec, Dial, Negotiated, Negotiation, Session, SessionConfig, find,
+};
+
+use crate::attempt::context;
+use crate::transcript::{Deed, Sight};
+
+/// What a server says behind the handshake, decoded as a client of the protocol would.
+#[derive(Debug)]
+pub(super) struct Listener {
+    session: Option<Box<Session>>,
+    src: BytesMut,
+}
+
+impl Listener {
+    /// One that listens to a server of this protocol, behind its answer.
+    pub(super) fn new(protocol: &str) -> Self {
+        let codec = client_codec(protocol);
+        let session = codec.map(|codec| Box::new(Session::new(codec, SessionConfig::default())));
+        Self {
+            session,
+            src: BytesMut::new(),
+        }
+    }
+
+    /// The messages and the close that are complete with these bytes.
+    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<Deed> {
+        self.src.extend_from_slice(bytes);
+        let mut deeds = Vec::new();
+        let Some(session) = &mut self.session else {
+            return deeds;
+        };
+        while let Ok(Some(message)) = session.receive(&mut self.src) {
+            deeds.push(match message.into() {
+                Sight::Binary(parts) => Deed::Binary(parts),
+                Sight::Text(parts) => Deed::Text(parts),
+                _ => continue,
+            });
+        }
+        let close = session.closed().map(|closed| closed.close.clone());
+        if let Some(close) = close {
+            deeds.push(Deed::Close(close));
+            self.session = None;
+        }
+        deeds
+    }
+}
+
+/// The codec with which a client of a protocol hears its server: of a handshake with ourselves.
+fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
+    let protocol = find(protocol)?;
+    let dial = Dial {
+        host: "localhost".into(),
+        ..Dial::default()
+    };
+    let mut dialer = protocol.dial(&dial, &context(false)).ok()?;
+    let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+    dialer.advance(&mut down, &mut up).ok()?;
+    let protocols = [protocol];
+    let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
+    let negotiated = negotiation.advance(&mut up, &context(false)).ok()??;
+    let Negotiated::WebSocket(mut opening) = negotiated else {
+        return None;
+    };
+    let accept = Accept::default();
+    opening
+        .responder
+        .respond(&accept, &mut up, &mut down)
+        .ok()??;
+    let dialled = dialer.advance(&mut down, &mut up).ok()??;
+    Some(dialled.codec)
+}

@@ -1,0 +1,213 @@
+//! What Polysock makes of a recorded client: the real negotiation, codec and session, without a
+//! socket.
+
+use bytes::{Buf, BytesMut};
+use polysock_protocols::http::HeadLimits;
+use polysock_protocols::{
+    Accept, Closed, FirstBytes, HandshakeError, Message, Negotiated, Negotiation, Opening,
+    PROTOCOLS, Rejection, Session, SessionConfig, Side,
+};
+
+use crate::attempt;
+use crate::transcript::{Application, Deed, Line, Refusal, Sight, Step, expand};
+
+/// A server that is told what a recorded client says.
+#[derive(Debug)]
+pub(super) struct Rehearsal {
+    habit: Application,
+    secure: bool,
+    src: BytesMut,
+    stage: Stage,
+    /// What it has said.
+    pub(super) said: BytesMut,
+    /// The protocol, once it is known.
+    pub(super) protocol: Option<&'static str>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Head,
+    Answering(Opening),
+    Open(Box<Session>),
+    Over,
+}
+
+impl Rehearsal {
+    pub(super) fn new(habit: Application, secure: bool) -> Self {
+        Self {
+            habit,
+            secure,
+            src: BytesMut::new(),
+            stage: Stage::Head,
+            said: BytesMut::new(),
+            protocol: None,
+        }
+    }
+
+    /// The client says something; what the application sees of it.
+    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<Step> {
+        self.src.extend_from_slice(bytes);
+        let mut seen = Vec::new();
+        while self.advance(&mut seen) {}
+        seen
+    }
+
+    /// The client ends its direction of the stream.
+    pub(super) fn hear_end(&mut self) -> Vec<Step> {
+        let mut seen = Vec::new();
+        if let Stage::Open(session) = &mut self.stage {
+            session.receive_eof();
+            self.drain();
+            self.close(&mut seen);
+        }
+        self.stage = Stage::Over;
+        seen
+    }
+
+    /// The deadline for the opening handshake is over.
+    pub(super) fn time_out(&mut self) {
+        if matches!(self.stage, Stage::Head) && FirstBytes::of(&self.src) == FirstBytes::Http1 {
+            Rejection::timeout().write(&mut self.said);
+            self.stage = Stage::Over;
+        }
+    }
+
+    /// The application does something; false where it cannot be done.
+    pub(super) fn act(&mut self, deed: &Deed) -> bool {
+        let Stage::Open(session) = &mut self.stage else {
+            return false;
+        };
+        let done = match deed {
+            Deed::Text(parts) => match expand(parts).try_into() {
+                Ok(text) => session.send(Message::Text(text)).is_ok(),
+                Err(_) => false,
+            },
+            Deed::Binary(parts) => session.send(Message::Binary(expand(parts))).is_ok(),
+            Deed::Close(close) => {
+                session.close(close.clone());
+                true
+            }
+        };
+        self.drain();
+        done
+    }
+
+    /// What it has said since this was asked before, in lines.
+    pub(super) fn take_said(&mut self) -> impl Iterator<Item = Line> + use<> {
+        let said = self.said.split().freeze();
+        let is_head = said.starts_with(b"HTTP/");
+        let lines = said.split_inclusive(move |byte| is_head && *byte == b'\n');
+        let lines: Vec<Line> = lines
+            .map(|line| Line::bytes(said.slice_ref(line)))
+            .collect();
+        lines.into_iter()
+    }
+
+    /// One step on; false where more must be heard.
+    fn advance(&mut self, seen: &mut Vec<Step>) -> bool {
+        match &mut self.stage {
+            Stage::Head => self.negotiate(seen),
+            Stage::Answering(opening) => {
+                let accept = Accept::first_offered(&opening.request);
+                let codec = opening
+                    .responder
+                    .respond(&accept, &mut self.src, &mut self.said);
+                let Ok(Some(codec)) = codec else {
+                    return false;
+                };
+                seen.push(Step::Sees(Sight::Open {
+                    protocol: opening.request.protocol.to_owned(),
+                    target: opening.request.target.to_string(),
+                    subprotocol: accept.subprotocol.map(|name| name.to_string()),
+                }));
+                let session = Session::new(codec, SessionConfig::default());
+                self.stage = Stage::Open(Box::new(session));
+                true
+            }
+            Stage::Open(session) => {
+                let received = session.receive(&mut self.src);
+                match received {
+                    Ok(Some(message)) => {
+                        seen.push(Step::Sees(message.clone().into()));
+                        if self.habit == Application::Echo {
+                            // One that has begun to close hears no more of it.
+                            let _ = session.send(message);
+                        }
+                        self.drain();
+                        true
+                    }
+                    Ok(None) => {
+                        self.drain();
+                        self.close(seen);
+                        false
+                    }
+                    Err(error) => {
+                        self.drain();
+                        seen.push(refusal(None, error.to_string()));
+                        self.stage = Stage::Over;
+                        false
+                    }
+                }
+            }
+            Stage::Over => false,
+        }
+    }
+
+    fn negotiate(&mut self, seen: &mut Vec<Step>) -> bool {
+        let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
+        match negotiation.advance(&mut self.src, &attempt::context(self.secure)) {
+            Ok(None) => false,
+            Ok(Some(Negotiated::WebSocket(opening))) => {
+                self.protocol = Some(opening.request.protocol);
+                self.stage = Stage::Answering(opening);
+                true
+            }
+            Ok(Some(Negotiated::Http)) => {
+                self.stage = Stage::Over;
+                false
+            }
+            Err(error) => {
+                self.refuse(&error, seen);
+                false
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: &HandshakeError, seen: &mut Vec<Step>) {
+        let rejection = Rejection::of(error, PROTOCOLS);
+        rejection.write(&mut self.said);
+        seen.push(refusal(Some(rejection.status), rejection.body));
+        self.stage = Stage::Over;
+    }
+
+    fn drain(&mut self) {
+        if let Stage::Open(session) = &mut self.stage {
+            let outgoing = session.outgoing();
+            self.said
+                .extend_from_slice(&outgoing.copy_to_bytes(outgoing.remaining()));
+        }
+    }
+
+    /// Tells how the connection ended, once it has.
+    fn close(&mut self, seen: &mut Vec<Step>) {
+        if let Stage::Open(session) = &self.stage
+            && let Some(closed) = session.closed()
+        {
+            seen.push(Step::Sees(end_of(closed)));
+            self.stage = Stage::Over;
+        }
+    }
+}
+
+/// A refusal of the opening handshake, or the failure of a connection.
+pub(super) fn refusal(status: Option<u16>, rule: String) -> Step {
+    Step::Refused(Refusal { status, rule })
+}
+
+fn end_of(closed: &Closed) -> Sight {
+    match (closed.clean, closed.by) {
+        (true, Side::Peer) => Sight::Close(closed.close.clone()),
+        (true, Side::Local) => Sight::Closed(closed.close.clone()),
+        (false, _) => Sight::End,
+    }
+}

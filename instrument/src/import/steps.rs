@@ -1,0 +1,118 @@
+//! The steps of a transcript, out of what was said and what Polysock made of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::event::Event;
+use super::exchange::Turn;
+use crate::pcap::Peer;
+use crate::transcript::{Content, Line, Part, Segment, Step, expand};
+
+/// The longest pause that a transcript can have.
+const MAX_PAUSE: Duration = Duration::from_secs(3600);
+
+/// Shorter pauses say nothing.
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+
+/// The steps of a transcript. What the application sees is among them where the handshake was
+/// accepted.
+pub(super) fn steps(events: &[Event], turns: &[Turn], is_accepted: bool) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut now = events.first().map_or(Duration::ZERO, |event| event.at);
+    // Whether the server has said something that the client may have waited for.
+    let mut heard = false;
+    let mut said = 0;
+    for (event, turn) in events.iter().zip(turns) {
+        let pause = event.at.saturating_sub(now);
+        now = event.at;
+        if event.from == Peer::Client && heard && turn.recorded <= said {
+            steps.push(Step::Wait);
+            heard = false;
+        }
+        said = turn.said;
+        steps.extend(turn.deeds.iter().cloned().map(Step::Does));
+        heard |= event.from == Peer::Server;
+        let begins = match (steps.last(), event.from) {
+            _ if pause >= MIN_PAUSE => Segment::BeginsAfter(whole_micros(pause)),
+            (Some(Step::Client(_)), Peer::Client) | (Some(Step::Server(_)), Peer::Server) => {
+                Segment::Begins
+            }
+            _ => Segment::Continues,
+        };
+        let mut lines = lines(event);
+        if let Some(line) = lines.first_mut() {
+            line.segment = begins;
+        }
+        steps.extend(lines.into_iter().map(|line| match event.from {
+            Peer::Client => Step::Client(line),
+            Peer::Server => Step::Server(line),
+        }));
+        let of_connection = |step: &&Step| match step {
+            Step::Refused(refusal) => refusal.status.is_none(),
+            _ => true,
+        };
+        let seen = turn.seen.iter().filter(of_connection).cloned();
+        steps.extend(seen.filter(|_| is_accepted));
+    }
+    steps
+}
+
+/// Leaves open what differs each time: the date of an ordinary answer, the port of a policy.
+pub(super) fn open_up(step: &mut Step) {
+    let Step::Server(line) = step else { return };
+    let bytes = expand(line.parts());
+    for (before, behind) in [(&b"Date: "[..], &b"\r\n"[..]), (b"to-ports=\"", b"\"")] {
+        let find = |bytes: &[u8], wanted: &[u8]| {
+            let mut windows = bytes.windows(wanted.len());
+            windows.position(|window| window == wanted)
+        };
+        let Some(begin) = find(&bytes, before).map(|at| at + before.len()) else {
+            continue;
+        };
+        if let Some(len) = find(bytes.get(begin..).unwrap_or_default(), behind) {
+            let rest = bytes.slice(begin + len..);
+            let parts = [
+                Part::Bytes(bytes.slice(..begin)),
+                Part::AnyRun,
+                Part::Bytes(rest),
+            ];
+            line.content = Content::Bytes(parts.into());
+            return;
+        }
+    }
+}
+
+/// The lines of an event: of a head those that it has, of frames one.
+fn lines(event: &Event) -> Vec<Line> {
+    let Some(bytes) = &event.bytes else {
+        return vec![Line::end()];
+    };
+    let is_text = |byte: &u8| matches!(byte, b'\t' | b'\r' | b'\n' | 0x20..0x7f);
+    if !bytes.iter().all(is_text) {
+        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");
+        let starts = bytes.starts_with(b"GET ") || bytes.starts_with(b"HTTP/");
+        return match head.filter(|_| starts) {
+            Some(at) => {
+                let (head, rest) = (bytes.slice(..at + 4), bytes.slice(at + 4..));
+                let mut lines = text_lines(&head);
+                lines.extend((!rest.is_empty()).then(|| Line::bytes(rest)));
+                lines
+            }
+            None => vec![Line::bytes(bytes.clone())],
+        };
+    }
+    text_lines(bytes)
+}
+
+fn text_lines(bytes: &Bytes) -> Vec<Line> {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    lines
+        .map(|line| Line::bytes(bytes.slice_ref(line)))
+        .collect()
+}
+
+fn whole_micros(pause: Duration) -> Duration {
+    let micros = u64::try_from(pause.min(MAX_PAUSE).as_micros()).unwrap_or_default();
+    Duration::from_micros(micros)
+}

@@ -1,0 +1,232 @@
+//! The files of `websockify --record`: a list in JavaScript of what went through.
+//!
+//! ```text
+//!   var VNC_frame_encoding = 'base64';     in old versions
+//!   var VNC_frame_data = [
+//!   '{17{RFB 003.008\n',                   to the client, 17 ms after the beginning
+//!   '}21}RFB 003.008\n',                   from the client
+//!   'EOF'];
+//! ```
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::header;
+use super::rehearsal::Rehearsal;
+use crate::pcap::Peer;
+use crate::transcript::{Application, Content, Deed, Line, Part, Segment, Step, Transcript};
+
+/// The handshake that stands for the one that was not recorded.
+const REQUEST: &str = "GET /websockify HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Protocol: binary\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+/// Why a file is no recording.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RecordingError {
+    /// It does not have the list.
+    #[error("no `var VNC_frame_data = [`, with which websockify's recordings begin")]
+    NoList,
+    /// An element of the list is not as it should be.
+    #[error("line {line}: {problem}")]
+    Line {
+        /// From 1.
+        line: usize,
+        /// What is wrong.
+        problem: &'static str,
+    },
+}
+
+/// What was recorded.
+#[derive(Debug)]
+pub(super) struct Recording {
+    frames: Vec<Frame>,
+    /// Whether the end was recorded.
+    pub(super) is_complete: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Frame {
+    at: Duration,
+    from: Peer,
+    payload: Bytes,
+}
+
+impl Recording {
+    pub(super) fn parse(text: &str) -> Result<Self, RecordingError> {
+        let mut is_base64 = false;
+        let mut is_list = false;
+        let mut recording = Self {
+            frames: Vec::new(),
+            is_complete: false,
+        };
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if let Some(value) = line.strip_prefix("var VNC_frame_encoding") {
+                is_base64 = value.contains("base64");
+            } else if let Some(rest) = line.strip_prefix("var VNC_frame_data") {
+                is_list = rest.trim_start_matches([' ', '=']).starts_with('[');
+            } else if is_list && !recording.is_complete && !line.is_empty() {
+                let error = |problem| RecordingError::Line {
+                    line: number,
+                    problem,
+                };
+                let element = element(line).map_err(error)?;
+                if element == b"EOF" {
+                    recording.is_complete = true;
+                } else {
+                    recording
+                        .frames
+                        .push(frame(&element, is_base64).map_err(error)?);
+                }
+            }
+        }
+        if is_list {
+            Ok(recording)
+        } else {
+            Err(RecordingError::NoList)
+        }
+    }
+
+    /// The session that these payloads make in RFC 6455.
+    pub(super) fn transcript(self, source: &str) -> Transcript {
+        let mut rehearsal = Rehearsal::new(Application::Script, false);
+        let mut steps: Vec<Step> = REQUEST
+            .split_inclusive('\n')
+            .map(|line| Step::Client(Line::bytes(line)))
+            .collect();
+        let seen = rehearsal.hear(REQUEST.as_bytes());
+        steps.extend(rehearsal.take_said().map(Step::Server));
+        steps.extend(seen);
+        steps.push(Step::Wait);
+        let mut now = Duration::ZERO;
+        for Frame { at, from, payload } in self.frames {
+            let pause = at.saturating_sub(now);
+            now = now.max(at);
+            let line = |bytes: Bytes| Line {
+                segment: if pause.is_zero() {
+                    Segment::Begins
+                } else {
+                    Segment::BeginsAfter(pause)
+                },
+                content: Content::Bytes(vec![Part::Bytes(bytes)]),
+            };
+            match from {
+                Peer::Client => {
+                    let frame = masked(&payload);
+                    let seen = rehearsal.hear(&frame);
+                    steps.push(Step::Client(line(frame)));
+                    steps.extend(seen);
+                }
+                Peer::Server => {
+                    let parts = if payload.is_empty() {
+                        Vec::new()
+                    } else {
+                        vec![Part::Bytes(payload)]
+                    };
+                    let deed = Deed::Binary(parts);
+                    rehearsal.act(&deed);
+                    steps.push(Step::Does(deed));
+                    let said = rehearsal.take_said();
+                    steps.extend(said.map(Step::Server));
+                }
+            }
+        }
+        let note = "websockify records payloads only: the opening handshake and the frames are \
+                    made anew, and segments are not known";
+        let headers = vec![
+            header("client", "unknown, through websockify"),
+            header("source", source),
+            header("protocol", "rfc6455"),
+            header("app", "script"),
+            header("note", note),
+        ];
+        Transcript { headers, steps }
+    }
+}
+
+/// A binary frame of a client, with a masking key of zeros.
+fn masked(payload: &Bytes) -> Bytes {
+    let mut frame = vec![0x82];
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(len @ ..=125), _) => frame.push(0x80 | len),
+        (_, Ok(len)) => {
+            frame.push(0xfe);
+            frame.extend(len.to_be_bytes());
+        }
+        _ => {
+            frame.push(0xff);
+            frame.extend((payload.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend_from_slice(payload);
+    frame.into()
+}
+
+/// The bytes of a string of JavaScript with its quotes, and a comma or the end of the list behind.
+fn element(line: &str) -> Result<Vec<u8>, &'static str> {
+    let line = line.trim_end_matches([',', ';', ']', ' ']);
+    let mut chars = line.chars();
+    let quote = chars.next().filter(|quote| matches!(quote, '\'' | '"'));
+    let quote = quote.ok_or("a string in quotes is expected")?;
+    let mut bytes = Vec::new();
+    loop {
+        let byte = match chars.next().ok_or("the string does not end")? {
+            '\\' => match chars.next().ok_or("the string does not end")? {
+                'n' => b'\n',
+                'r' => b'\r',
+                't' => b'\t',
+                'x' => {
+                    let digits: String = chars.by_ref().take(2).collect();
+                    u8::from_str_radix(&digits, 16)
+                        .map_err(|_| "two hex digits belong behind \\x")?
+                }
+                other @ ('\\' | '\'' | '"') => other as u8,
+                _ => return Err("an escape that websockify does not write"),
+            },
+            end if end == quote => break,
+            // Each character is a byte.
+            other => u8::try_from(u32::from(other)).map_err(|_| "a character above U+00FF")?,
+        };
+        bytes.push(byte);
+    }
+    if chars.next().is_some() {
+        return Err("more behind the string");
+    }
+    Ok(bytes)
+}
+
+/// `{TIME{PAYLOAD` or `}TIME}PAYLOAD`.
+fn frame(element: &[u8], is_base64: bool) -> Result<Frame, &'static str> {
+    let (from, sign) = match element.first() {
+        Some(b'{') => (Peer::Server, b'{'),
+        Some(b'}') => (Peer::Client, b'}'),
+        _ => return Err("an element begins with { or }, and the time"),
+    };
+    let mut parts = element.splitn(3, |byte| *byte == sign).skip(1);
+    let (Some(time), Some(payload)) = (parts.next(), parts.next()) else {
+        return Err("the time does not end with the sign it begins with");
+    };
+    let time = std::str::from_utf8(time)
+        .ok()
+        .and_then(|time| time.parse().ok());
+    let time = time.ok_or("the time is a number of milliseconds")?;
+    let payload = if is_base64 {
+        STANDARD
+            .decode(payload)
+            .map_err(|_| "the payload is not base64")?
+    } else {
+        payload.to_vec()
+    };
+    Ok(Frame {
+        at: Duration::from_millis(time),
+        from,
+        payload: payload.into(),
+    })
+}

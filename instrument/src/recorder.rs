@@ -1,0 +1,152 @@
+//! The application of a replay: does what the transcript says, and tells what it sees.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytestring::ByteString;
+use futures_core::future::BoxFuture;
+use futures_util::{SinkExt, StreamExt};
+use polysock_protocols::{Accept, Message, Side};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::transcript::{Application as Habit, Deed, Refusal, Sight, Step, expand};
+use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
+
+/// The application's side of a replay. It serves one connection.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    habit: Habit,
+    sights: UnboundedSender<Step>,
+    /// Taken by the connection.
+    deeds: Mutex<Option<UnboundedReceiver<Deed>>>,
+}
+
+/// The player's side of it.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// What the application sees ([`Step::Sees`]) and what its connection fails of
+    /// ([`Step::Refused`]); ends with the connection.
+    pub(super) sights: UnboundedReceiver<Step>,
+    /// What it is to do.
+    pub(super) deeds: UnboundedSender<Deed>,
+}
+
+impl Recorder {
+    pub(super) fn new(habit: Habit) -> (Self, Watch) {
+        let (sights, seen) = unbounded_channel();
+        let (deeds, to_do) = unbounded_channel();
+        let recorder = Self {
+            habit,
+            sights,
+            deeds: Mutex::new(Some(to_do)),
+        };
+        let watch = Watch {
+            sights: seen,
+            deeds,
+        };
+        (recorder, watch)
+    }
+
+    /// Serves a connection to its end, which is told as well.
+    pub(super) async fn run(&self, mut connection: Connection, target: &str) {
+        let deeds = self
+            .deeds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        self.tell(Step::Sees(Sight::Open {
+            protocol: connection.protocol().to_owned(),
+            target: target.to_owned(),
+            subprotocol: connection.subprotocol().map(ToString::to_string),
+        }));
+        let end = match deeds {
+            Some(deeds) => self.exchange(&mut connection, deeds).await,
+            None => Ok(()),
+        };
+        self.tell(match end {
+            Ok(()) => Step::Sees(end_of(&connection)),
+            Err(ConnectionError::Aborted | ConnectionError::Io(_)) => Step::Sees(Sight::End),
+            Err(error) => failure(&error),
+        });
+    }
+
+    pub(super) fn tell(&self, step: Step) {
+        // A player that has seen enough listens no more.
+        let _ = self.sights.send(step);
+    }
+
+    async fn exchange(
+        &self,
+        connection: &mut Connection,
+        mut deeds: UnboundedReceiver<Deed>,
+    ) -> Result<(), ConnectionError> {
+        let mut echoes = self.habit == Habit::Echo;
+        loop {
+            tokio::select! {
+                message = connection.next() => match message.transpose()? {
+                    Some(message) => {
+                        self.tell(Step::Sees(message.clone().into()));
+                        if echoes {
+                            // As the echo of `polysock serve` does it.
+                            connection.feed(message).await?;
+                        }
+                    }
+                    None => return Ok(()),
+                },
+                Some(deed) = deeds.recv() => match deed {
+                    Deed::Text(parts) => {
+                        // The parser has let only UTF-8 pass.
+                        let text = ByteString::try_from(expand(&parts)).unwrap_or_default();
+                        connection.send(Message::Text(text)).await?;
+                    }
+                    Deed::Binary(parts) => connection.send(Message::Binary(expand(&parts))).await?,
+                    Deed::Close(close) => {
+                        connection.start_close(close);
+                        echoes = false;
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl Application for Recorder {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let (sights, habit) = (self.sights.clone(), self.habit);
+        let deeds = self
+            .deeds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        Box::pin(async move {
+            let recorder = Self {
+                habit,
+                sights,
+                deeds: Mutex::new(deeds),
+            };
+            let target = handshake.request().target.clone();
+            let accept = Accept::first_offered(handshake.request());
+            let connection = handshake.accept(accept).await?;
+            recorder.run(connection, &target).await;
+            Ok(())
+        })
+    }
+}
+
+/// An error, as a transcript has it.
+pub(super) fn failure(error: &impl ToString) -> Step {
+    Step::Refused(Refusal {
+        status: None,
+        rule: error.to_string(),
+    })
+}
+
+/// How a connection ended that did not fail.
+fn end_of(connection: &Connection) -> Sight {
+    match connection.closed() {
+        Some(closed) if closed.clean && closed.by == Side::Peer => {
+            Sight::Close(closed.close.clone())
+        }
+        Some(closed) if closed.clean => Sight::Closed(closed.close.clone()),
+        Some(_) | None => Sight::End,
+    }
+}

@@ -1,0 +1,338 @@
+//! `polysock bench`.
+
+mod live;
+mod load;
+mod report;
+mod tally;
+
+use std::fmt::Display;
+use std::future::Future;
+use std::io::{self, IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::pin::{Pin, pin};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use hdrhistogram::Histogram;
+use polysock::protocols::{Dial, Protocol};
+use polysock::upstream::WebSocketUpstream;
+use tokio::task::JoinSet;
+use tokio::time::{interval_at, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+use self::live::Live;
+use self::load::{Load, Payload};
+use self::report::Report;
+use self::tally::{SharedTally, Tally, latencies, record};
+use crate::exit::Exit;
+use crate::flags::server::server;
+use crate::flags::values;
+
+/// Load an echoing WebSocket server in any protocol, and measure throughput and latency
+///
+/// Opens the connections, keeps messages in flight on each (every answer is answered with the next
+/// message), and prints messages a second, MiB of payload a second (one way) and percentiles of
+/// the time from a message to its answer and of the time to open a connection. Ctrl-C ends early
+/// and still reports. One thread. Exit codes: 0 measured, 1 no message was answered, 2 wrong
+/// usage, 3 no connection.
+#[derive(Args, Debug)]
+#[command(after_long_help = KEYS)]
+pub(crate) struct Bench {
+    /// ws://HOST[:PORT][/PATH], or ws+PROTOCOL://… as ws+hixie76://
+    #[arg(value_name = "URL")]
+    url: String,
+
+    /// The protocol to speak, if the URL does not say [default: rfc6455]
+    #[arg(long, value_name = "NAME", value_parser = values::protocol)]
+    protocol: Option<&'static dyn Protocol>,
+
+    /// How many connections
+    #[arg(long, value_name = "COUNT", default_value = "1")]
+    connections: NonZeroUsize,
+
+    /// The payload of a message: bytes, KiB or MiB, at most 1GiB
+    #[arg(long, value_name = "SIZE", value_parser = payload_size, default_value = "64")]
+    size: usize,
+
+    /// How many messages are in flight on each connection
+    #[arg(long, value_name = "COUNT", default_value = "1")]
+    in_flight: NonZeroUsize,
+
+    /// How long to measure, once the connections are open
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
+    duration: Duration,
+
+    /// Send text; otherwise binary, in protocols that have it
+    #[arg(long)]
+    text: bool,
+
+    /// The server is a bridge to a stream of bytes that echoes, as `polysock serve tcp://…`: a
+    /// message is answered once as many bytes as it has have come back, in whatever messages
+    #[arg(long)]
+    byte_stream: bool,
+
+    /// A subprotocol to offer. Repeatable, the preferred first
+    #[arg(long, value_name = "NAME")]
+    subprotocol: Vec<String>,
+
+    /// Offer compression
+    #[arg(long)]
+    compression: bool,
+
+    /// Print one JSON object instead
+    #[arg(long)]
+    json: bool,
+}
+
+const KEYS: &str = "\
+The keys of --json:
+  url, protocol, kind (text or binary), size, in_flight, byte_stream, connections
+                        What was asked for.
+  opened                The connections that opened.
+  seconds               How long was measured; interrupted: whether Ctrl-C ended it.
+  messages              The messages that were answered.
+  messages_per_second, mib_per_second   The same by time; payload, one way.
+  latency_us, setup_us  Objects with p50, p90, p99, p999 and max, in microseconds: from a message
+                        handed to the connection to the end of its answer; from the start of a
+                        connection to the end of its opening handshake. null where there is none.
+  errors                An object: what connections failed of, and how many did.";
+
+/// At so many connections at once the opening handshakes are made: a listener's backlog holds them.
+const OPENING: usize = 64;
+
+/// What is said of a connection that was sent messages and gave none.
+const NO_ANSWER: &str = "the server did not answer";
+
+/// What is said of empty messages to a stream of bytes.
+const NO_BYTES: &str = "--byte-stream counts bytes, and --size 0 has none: write at least 1";
+
+/// How often the live line is written.
+const LIVE: Duration = Duration::from_secs(1);
+
+/// How long the servers may take to close, behind the report.
+const CLOSING: Duration = Duration::from_secs(1);
+
+fn payload_size(text: &str) -> Result<usize, String> {
+    match values::size(text)? {
+        size if size <= 1 << 30 => usize::try_from(size).map_err(|error| error.to_string()),
+        _ => Err("write at most 1GiB".into()),
+    }
+}
+
+/// Ctrl-C.
+type Interrupt<'a> = Pin<&'a mut (dyn Future<Output = io::Result<()>> + 'a)>;
+
+/// The connections that could be opened.
+#[derive(Debug)]
+struct Opened {
+    loads: Vec<Load>,
+    setup: Histogram<u64>,
+    tally: Tally,
+    interrupted: bool,
+}
+
+/// What was measured on them.
+#[derive(Debug)]
+struct Measured {
+    tally: Tally,
+    elapsed: Duration,
+    interrupted: bool,
+}
+
+impl Bench {
+    pub(crate) fn run(self) -> Exit {
+        if self.byte_stream && self.size == 0 {
+            return complain(&NO_BYTES, Exit::Usage);
+        }
+        let server = match server(&self.url, self.protocol, self.compression) {
+            Ok(server) => server,
+            Err(problem) => return complain(&problem, Exit::Usage),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(self.measure(&server)),
+            Err(error) => complain(&error, Exit::Failed),
+        }
+    }
+
+    async fn measure(self, server: &WebSocketUpstream) -> Exit {
+        let mut interrupt = pin!(tokio::signal::ctrl_c());
+        let opened = self.open(server, interrupt.as_mut()).await;
+        let Some((protocol, text)) = opened
+            .loads
+            .first()
+            .map(|load| (load.protocol(), load.is_text()))
+        else {
+            for reason in opened.tally.errors.keys() {
+                error!("{reason}");
+            }
+            return complain(&"no connection could be opened", Exit::Refused);
+        };
+        let count = opened.loads.len() as u64;
+        let mut running = JoinSet::new();
+        let stop = CancellationToken::new();
+        let measured = if opened.interrupted {
+            Measured {
+                tally: opened.tally,
+                elapsed: Duration::ZERO,
+                interrupted: true,
+            }
+        } else {
+            let tally = SharedTally::new(opened.tally);
+            for load in opened.loads {
+                running.spawn(load.run(tally.clone(), stop.clone()));
+            }
+            self.watch(&mut running, &tally, interrupt).await
+        };
+        stop.cancel();
+        let report = Report {
+            protocol,
+            text,
+            size: self.size,
+            in_flight: self.in_flight.get(),
+            byte_stream: self.byte_stream,
+            connections: self.connections.get(),
+            opened: count,
+            elapsed: measured.elapsed,
+            interrupted: measured.interrupted,
+            setup: opened.setup,
+            latency: measured.tally.latency,
+            errors: measured.tally.errors,
+            url: self.url,
+        };
+        let written = write(&report, self.json);
+        let closing = async { while running.join_next().await.is_some() {} };
+        // What has not closed by then is dropped with the runtime.
+        let _ = tokio::time::timeout(CLOSING, closing).await;
+        match written {
+            Err(error) => complain(&error, Exit::Failed),
+            Ok(()) if report.latency.is_empty() => Exit::Failed,
+            Ok(()) => Exit::Ok,
+        }
+    }
+
+    /// Opens the connections. Those that cannot be are counted; when none of the first could be,
+    /// the others are not tried.
+    async fn open(&self, server: &WebSocketUpstream, mut interrupt: Interrupt<'_>) -> Opened {
+        let payload = Payload::new(self.size);
+        let mut opened = Opened {
+            loads: Vec::new(),
+            setup: latencies(),
+            tally: Tally::new(0),
+            interrupted: false,
+        };
+        let mut dialling = JoinSet::new();
+        let (mut left, mut failed) = (self.connections.get(), 0);
+        loop {
+            let hopeless = opened.loads.is_empty() && failed >= OPENING;
+            while left > 0 && dialling.len() < OPENING && !hopeless {
+                let (server, dial) = (server.clone(), self.dial());
+                dialling.spawn(async move {
+                    let begin = Instant::now();
+                    let connection = server.dial(dial).await;
+                    (connection, begin.elapsed())
+                });
+                left -= 1;
+            }
+            let dialled = tokio::select! {
+                dialled = dialling.join_next() => dialled,
+                _ = &mut interrupt => {
+                    opened.interrupted = true;
+                    None
+                }
+            };
+            match dialled {
+                Some(Ok((Ok(connection), took))) => {
+                    record(&mut opened.setup, took);
+                    opened.loads.push(Load::new(
+                        connection,
+                        &payload,
+                        self.text,
+                        self.in_flight.get(),
+                        self.byte_stream,
+                    ));
+                }
+                Some(Ok((Err(error), _))) => {
+                    failed += 1;
+                    opened.tally.count(&error);
+                }
+                Some(Err(error)) => {
+                    failed += 1;
+                    opened.tally.count(&error);
+                }
+                None => break,
+            }
+        }
+        opened.tally.silent = opened.loads.len() as u64;
+        opened
+    }
+
+    fn dial(&self) -> Dial {
+        let names = self.subprotocol.iter();
+        Dial {
+            subprotocols: names.map(|name| name.as_str().into()).collect(),
+            ..Dial::default()
+        }
+    }
+
+    /// Waits for the end: of the time, of patience, or of the last connection.
+    async fn watch(
+        &self,
+        running: &mut JoinSet<()>,
+        tally: &SharedTally,
+        mut interrupt: Interrupt<'_>,
+    ) -> Measured {
+        let begin = Instant::now();
+        let mut live = io::stderr().is_terminal().then(|| Live::new(self.size));
+        let mut ticks = interval_at(tokio::time::Instant::now() + LIVE, LIVE);
+        let mut over = pin!(sleep(self.duration));
+        let interrupted = loop {
+            tokio::select! {
+                biased;
+                _ = &mut interrupt => break true,
+                () = &mut over => break false,
+                _ = ticks.tick(), if live.is_some() => {
+                    if let Some(live) = &mut live {
+                        live.write(begin.elapsed(), &tally.lock());
+                    }
+                }
+                ended = running.join_next() => if ended.is_none() {
+                    break false;
+                },
+            }
+        };
+        let elapsed = begin.elapsed();
+        // Whatever comes in from here on is not measured.
+        let mut tally = tally.lock().clone();
+        if tally.silent > 0 {
+            tally.errors.insert(NO_ANSWER.into(), tally.silent);
+        }
+        if let Some(live) = live {
+            live.erase();
+        }
+        Measured {
+            tally,
+            elapsed,
+            interrupted,
+        }
+    }
+}
+
+fn write(report: &Report, json: bool) -> io::Result<()> {
+    let text = if json {
+        report.json()
+    } else {
+        report.to_string()
+    };
+    let mut stdout = io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+fn complain(problem: &dyn Display, exit: Exit) -> Exit {
+    error!("{problem}");
+    exit
+}

@@ -1,0 +1,201 @@
+//! `polysock capture`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use polysock::apps::{Relay, echo};
+use polysock::upstream::{Upstream, UpstreamSettings, upstream};
+use polysock::{Gateway, Pages, Settings, StartError, Workers};
+use polysock_instrument::{CaptureSettings, Captures, PassThrough, replayable};
+use tracing::{error, info};
+
+use crate::exit::Exit;
+use crate::flags::server::any_size;
+use crate::flags::values;
+use crate::signals::Signals;
+
+/// Serve, and record every connection as a transcript
+///
+/// Writes a `.wire` file for each connection, when it has ended: what the client sent, segment by
+/// segment, what it was answered, and what the application saw; also of those that are refused.
+/// `polysock replay` plays them and `polysock explain --last-refused DIR` explains the newest
+/// refusal.
+///
+/// It speaks every protocol to every origin, answers Flash's policy requests, sends no pings, and
+/// its nonces are known, so that what is recorded can be replayed: stop it when the capture is
+/// done.
+#[derive(Args, Debug)]
+pub(crate) struct Capture {
+    /// Where to listen: HOST:PORT, or :PORT for every address. Repeatable
+    #[arg(long, value_name = "ADDR", value_parser = values::address, default_value = "127.0.0.1:8080")]
+    listen: Vec<SocketAddr>,
+
+    /// What to put behind the port, as for `polysock serve`; an echo where nothing is said
+    #[arg(value_name = "UPSTREAM", conflicts_with = "pass_through")]
+    upstream: Option<String>,
+
+    /// Hand every byte on to this server, unchanged, and record what it answers
+    #[arg(long, value_name = "HOST:PORT", value_parser = server)]
+    pass_through: Option<String>,
+
+    /// The directory that the transcripts are written to; it is made where it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// Who connects, for the header `client` [default: what clients say in User-Agent]
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+
+    /// Keep cookies, credentials and tokens of queries; else stand-ins replace them
+    #[arg(long)]
+    keep_secrets: bool,
+
+    /// How much of a connection is kept, in bytes, with some 100 for each segment: 64KiB to 2MiB.
+    /// A transcript that is cut says so
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1MiB")]
+    max_size: usize,
+
+    /// How many transcripts the directory may hold; connections beyond are served and not
+    /// recorded
+    #[arg(long, value_name = "COUNT", default_value_t = CaptureSettings::default().max_fixtures)]
+    max_fixtures: usize,
+
+    /// TLS ends at a proxy in front: pages see wss:// (the hixie protocols name the URL)
+    #[arg(long)]
+    secure: bool,
+
+    /// How long an opening handshake may take
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
+    handshake_timeout: Duration,
+
+    /// How long an upstream may take to be there
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
+    connect_timeout: Duration,
+
+    /// How long connections may take to close after SIGTERM or SIGINT, before they are cut. Those
+    /// of --pass-through are cut at once
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
+    shutdown_timeout: Duration,
+}
+
+/// `HOST:PORT`, which is looked up when somebody connects.
+fn server(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
+        _ => Err("write HOST:PORT, as 192.168.0.7:80".into()),
+    }
+}
+
+fn size(text: &str) -> Result<usize, String> {
+    let size = usize::try_from(values::size(text)?).unwrap_or(usize::MAX);
+    if (64 << 10..=2 << 20).contains(&size) {
+        Ok(size)
+    } else {
+        Err("write 64KiB to 2MiB: an opening handshake must fit, and somebody must read it".into())
+    }
+}
+
+impl Capture {
+    pub(crate) fn run(self) -> Exit {
+        let upstream = self.upstream.as_deref().map(|url| self.reach(url));
+        let upstream = match upstream.transpose() {
+            Ok(upstream) => upstream,
+            Err(problem) => {
+                error!("{problem}");
+                return Exit::Usage;
+            }
+        };
+        let opened = Captures::open(&self.out, self.capture_settings());
+        let (captures, signals) = match opened.and_then(|opened| Ok((opened, Signals::catch()?))) {
+            Ok(opened) => opened,
+            Err(problem) => {
+                error!("{}: {problem}", self.out.display());
+                return Exit::Failed;
+            }
+        };
+        let ran = match &self.pass_through {
+            Some(server) => self.pass_through(server, &captures, signals),
+            None => self.serve(upstream, &captures, signals),
+        };
+        captures.finish();
+        ran.unwrap_or_else(|problem| {
+            error!("{}", values::cannot_start(&problem));
+            Exit::Failed
+        })
+    }
+
+    fn serve(
+        &self,
+        upstream: Option<Arc<dyn Upstream>>,
+        captures: &Captures,
+        mut signals: Signals,
+    ) -> Result<Exit, StartError> {
+        let settings = Settings {
+            handshake_timeout: self.handshake_timeout,
+            ..replayable(self.secure)
+        };
+        let gateway = match upstream {
+            Some(upstream) => {
+                Gateway::with_settings(Relay::new(upstream), settings, Pages::default())
+            }
+            None => Gateway::with_settings(echo, settings, Pages::default()),
+        };
+        let tap = captures.clone();
+        let gateway = gateway.with_transport(move |stream, peer| tap.tap(stream, peer));
+        // What is recorded is not a load.
+        let workers = Workers::start(&gateway, &self.listen, 1, self.shutdown_timeout)?;
+        tell(workers.addresses());
+        signals.wait();
+        captures.end();
+        workers.stop();
+        Ok(signals.wait_for(|| Ok(workers.join()?.cut)))
+    }
+
+    fn pass_through(
+        &self,
+        server: &str,
+        captures: &Captures,
+        mut signals: Signals,
+    ) -> Result<Exit, StartError> {
+        let started = PassThrough::start(&self.listen, server, self.connect_timeout, captures)?;
+        tell(started.addresses());
+        signals.wait();
+        captures.end();
+        started.stop();
+        Ok(signals.wait_for(|| started.join().map(|()| 0)))
+    }
+
+    fn reach(&self, url: &str) -> Result<Arc<dyn Upstream>, String> {
+        let settings = UpstreamSettings {
+            connect_timeout: self.connect_timeout,
+            ..any_size()
+        };
+        upstream(url, settings).map_err(|problem| problem.to_string())
+    }
+
+    fn capture_settings(&self) -> CaptureSettings {
+        let version = env!("CARGO_PKG_VERSION");
+        let behind = match (&self.pass_through, &self.upstream) {
+            (Some(server), _) => format!(" in front of {server}"),
+            // The URL may have a token in it.
+            (None, Some(_)) => " in front of an upstream".to_owned(),
+            (None, None) => String::new(),
+        };
+        CaptureSettings {
+            source: format!("polysock capture {version}{behind}"),
+            client: self.client.clone(),
+            keep_secrets: self.keep_secrets,
+            max_size: self.max_size,
+            max_fixtures: self.max_fixtures,
+        }
+    }
+}
+
+fn tell(addresses: &[SocketAddr]) {
+    for address in addresses {
+        info!("listening on {address}");
+    }
+}

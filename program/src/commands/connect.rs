@@ -1,0 +1,183 @@
+//! `polysock connect`.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use bytes::Bytes;
+use clap::Args;
+use futures_util::{SinkExt, StreamExt};
+use polysock::protocols::{Dial, Protocol};
+use polysock::{Close, CloseCode, Connection, ConnectionError, Message};
+use tokio::io::{AsyncBufReadExt, BufReader, Stdin};
+use tokio::sync::mpsc::{self, Receiver};
+use tracing::{error, warn};
+
+use crate::exit::Exit;
+use crate::flags::server::server;
+use crate::flags::values;
+
+/// Talk to a WebSocket server in any protocol: lines of stdin out, messages to stdout
+///
+/// Ends with the end of stdin. Exit codes: 0 closed normally, 2 wrong usage, 3 no connection or
+/// refused, 4 closed abnormally.
+#[derive(Args, Debug)]
+pub(crate) struct Connect {
+    /// ws://HOST[:PORT][/PATH], or ws+PROTOCOL://… as ws+hixie76://
+    #[arg(value_name = "URL")]
+    url: String,
+
+    /// The protocol to speak, if the URL does not say [default: rfc6455]
+    #[arg(long, value_name = "NAME", value_parser = values::protocol)]
+    protocol: Option<&'static dyn Protocol>,
+
+    /// A subprotocol to offer. Repeatable, the preferred first
+    #[arg(long, value_name = "NAME")]
+    subprotocol: Vec<String>,
+
+    /// The origin to name
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+
+    /// Offer compression
+    #[arg(long)]
+    compression: bool,
+
+    /// Send all of stdin as binary messages, as it comes, and write messages without line ends
+    #[arg(long)]
+    binary: bool,
+}
+
+impl Connect {
+    pub(crate) fn run(self) -> Exit {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Ok(runtime) => {
+                let exit = runtime.block_on(self.talk());
+                // A read of stdin that nobody waits for any more cannot be cancelled.
+                runtime.shutdown_background();
+                exit
+            }
+            Err(error) => complain(&error, Exit::Failed),
+        }
+    }
+
+    async fn talk(self) -> Exit {
+        let upstream = match server(&self.url, self.protocol, self.compression) {
+            Ok(upstream) => upstream,
+            Err(problem) => return complain(&problem, Exit::Usage),
+        };
+        let dial = Dial {
+            subprotocols: self
+                .subprotocol
+                .iter()
+                .map(|name| name.as_str().into())
+                .collect(),
+            origin: self.origin.as_deref().map(Into::into),
+            ..Dial::default()
+        };
+        let connection = match upstream.dial(dial).await {
+            Ok(connection) => connection,
+            Err(error) => return complain(&error, Exit::Refused),
+        };
+        let input = read_stdin(self.binary);
+        match exchange(connection, input, !self.binary).await {
+            Ok(exit) => exit,
+            Err(error) => complain(&error, Exit::Closed),
+        }
+    }
+}
+
+/// How many messages are read ahead of the connection.
+const AHEAD: usize = 16;
+
+/// Reads stdin in a task of its own: a line that is half read must not be lost to a message that
+/// comes in meanwhile.
+fn read_stdin(binary: bool) -> Receiver<std::io::Result<Message>> {
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    tokio::spawn(async move {
+        let mut stdin = BufReader::new(tokio::io::stdin());
+        while let Some(message) = read_message(&mut stdin, binary).await.transpose() {
+            if sender.send(message).await.is_err() {
+                break;
+            }
+        }
+    });
+    receiver
+}
+
+/// A line of text, or some bytes; `None` at the end.
+async fn read_message(
+    stdin: &mut BufReader<Stdin>,
+    binary: bool,
+) -> std::io::Result<Option<Message>> {
+    if binary {
+        let bytes = Bytes::copy_from_slice(stdin.fill_buf().await?);
+        stdin.consume(bytes.len());
+        return Ok((!bytes.is_empty()).then_some(Message::Binary(bytes)));
+    }
+    let mut line = String::new();
+    if stdin.read_line(&mut line).await? == 0 {
+        return Ok(None);
+    }
+    let line = line.strip_suffix('\n').unwrap_or(&line);
+    Ok(Some(line.strip_suffix('\r').unwrap_or(line).into()))
+}
+
+/// Sends what comes in and writes what comes back, until the connection has ended; the end of
+/// the input closes it.
+async fn exchange(
+    mut connection: Connection,
+    mut input: Receiver<std::io::Result<Message>>,
+    lines: bool,
+) -> Result<Exit, ConnectionError> {
+    let mut stdout = std::io::stdout();
+    let mut open = true;
+    loop {
+        tokio::select! {
+            message = connection.next() => match message.transpose()? {
+                Some(message) => {
+                    stdout.write_all(message.as_bytes())?;
+                    if lines {
+                        stdout.write_all(b"\n")?;
+                    }
+                    stdout.flush()?;
+                }
+                None => break,
+            },
+            message = input.recv(), if open => match message {
+                Some(message) => connection.send(message?).await?,
+                // What the server still has to say is written until it has closed.
+                None => {
+                    open = false;
+                    connection.start_close(Some(CloseCode::NORMAL.into()));
+                }
+            },
+        }
+    }
+    Ok(ended(&connection))
+}
+
+/// What the end of a connection means for a script.
+fn ended(connection: &Connection) -> Exit {
+    let Some(closed) = connection.closed() else {
+        return Exit::Closed;
+    };
+    let regular = match &closed.close {
+        None => true,
+        Some(close) => [CloseCode::NORMAL, CloseCode::GOING_AWAY].contains(&close.code),
+    };
+    if regular && closed.clean {
+        return Exit::Ok;
+    }
+    if let Some(Close { code, reason }) = &closed.close {
+        warn!("closed with {code} {reason}");
+    }
+    Exit::Closed
+}
+
+fn complain(problem: &dyn Display, exit: Exit) -> Exit {
+    error!("{problem}");
+    exit
+}

@@ -1,0 +1,154 @@
+//! `polysock explain`.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use polysock::Settings;
+use polysock::protocols::Protocol;
+use polysock_instrument::{Evidence, Explanation, Fixture, Outcome, Step};
+use tracing::error;
+
+use crate::exit::Exit;
+use crate::flags::values;
+
+/// Say why a client's opening handshake is refused, by which rule, and what would accept it
+///
+/// Reads what a client sent: raw bytes, a `.wire` transcript, a hex dump or a packet capture (pcap,
+/// pcapng); which of them it is, is told by what is in it. The options are those of `polysock
+/// serve`. Exit status: 0 where every client would be accepted, 1 where one would be refused, 2
+/// where nothing was understood.
+#[derive(Args, Debug)]
+pub(crate) struct Explain {
+    /// A file with what a client sent, or `-` for stdin
+    #[arg(value_name = "FILE", required_unless_present = "last_refused")]
+    file: Option<PathBuf>,
+
+    /// Explain the newest transcript of a refused handshake in a directory of captures
+    #[arg(long, value_name = "DIR", conflicts_with = "file")]
+    last_refused: Option<PathBuf>,
+
+    /// Print JSON, by the schema in docs/explain.md
+    #[arg(long)]
+    json: bool,
+
+    /// The protocols that the server speaks: names with commas, or `all`, `modern`, `legacy`,
+    /// `default`
+    #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
+    protocols: values::ProtocolList,
+
+    /// An origin that the server lets in. Repeatable. Without it every origin is let in
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<String>,
+
+    /// The server answers Flash's socket policy requests
+    #[arg(long)]
+    flash_policy: bool,
+
+    /// TLS ends at a proxy in front
+    #[arg(long)]
+    secure: bool,
+}
+
+impl Explain {
+    pub(crate) fn run(self) -> Exit {
+        match self.evidence() {
+            Ok(evidence) => self.explain(&evidence),
+            Err(problem) => {
+                error!("{problem}");
+                Exit::Usage
+            }
+        }
+    }
+
+    fn evidence(&self) -> Result<Vec<Evidence>, String> {
+        let newest = self
+            .last_refused
+            .as_deref()
+            .map(newest_refused)
+            .transpose()?;
+        let path = newest.or_else(|| self.file.clone()).unwrap_or_default();
+        let (name, reader): (_, Box<dyn BufRead + Send>) = if path.as_os_str() == "-" {
+            ("stdin".to_owned(), Box::new(BufReader::new(io::stdin())))
+        } else {
+            let name = path.display().to_string();
+            let file = File::open(&path).map_err(|error| format!("{name}: {error}"))?;
+            (name, Box::new(BufReader::new(file)))
+        };
+        Evidence::read(&name, reader).map_err(|error| error.to_string())
+    }
+
+    fn explain(&self, evidence: &[Evidence]) -> Exit {
+        let settings = self.settings();
+        let explained: Vec<(&str, Explanation)> = evidence
+            .iter()
+            .map(|one| (one.source.as_str(), Explanation::of(&one.client, &settings)))
+            .collect();
+        let text = if self.json {
+            let list = explained.iter().map(|(source, explanation)| {
+                serde_json::json!({ "source": source, "explanation": explanation.to_json() })
+            });
+            format!("{:#}\n", serde_json::Value::from_iter(list))
+        } else {
+            let list = explained
+                .iter()
+                .map(|(source, explanation)| format!("{source}: {explanation}"));
+            list.collect::<Vec<_>>().join("\n")
+        };
+        if io::stdout().write_all(text.as_bytes()).is_err() {
+            return Exit::Failed;
+        }
+        let any = |is: fn(&Outcome) -> bool| explained.iter().any(|(_, one)| is(&one.verdict));
+        if any(|verdict| matches!(verdict, Outcome::Refused { .. })) {
+            Exit::Failed
+        } else if any(|verdict| matches!(verdict, Outcome::NotUnderstood(_))) {
+            Exit::Usage
+        } else {
+            Exit::Ok
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let protocols: Vec<&'static dyn Protocol> = self.protocols.0.clone();
+        Settings {
+            protocols,
+            origins: values::origins(&self.origin),
+            flash_policy: self.flash_policy,
+            secure: self.secure,
+            ..Settings::default()
+        }
+    }
+}
+
+/// The newest transcript of a refused handshake in a directory.
+fn newest_refused(directory: &Path) -> Result<PathBuf, String> {
+    let shown = directory.display();
+    let entries = fs::read_dir(directory).map_err(|error| format!("{shown}: {error}"))?;
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let time = fs::metadata(&path)
+                .and_then(|metadata| metadata.modified())
+                .ok()?;
+            let is_wire = path
+                .extension()
+                .is_some_and(|extension| extension == "wire");
+            is_wire.then_some((time, path))
+        })
+        .collect();
+    files.sort();
+    let mut newest = files.into_iter().rev().map(|(_, path)| path);
+    newest
+        .find(|path| is_refused(path))
+        .ok_or_else(|| format!("{shown}: no transcript of a refused handshake"))
+}
+
+/// Whether a transcript is of a handshake that was refused. One that cannot be read is none, as
+/// it may be on its way to the disk.
+fn is_refused(path: &Path) -> bool {
+    Fixture::read(path).is_ok_and(|fixture| {
+        let mut steps = fixture.transcript.steps.iter();
+        steps.any(|step| matches!(step, Step::Refused(refusal) if refusal.status.is_some()))
+    })
+}

@@ -1,0 +1,51 @@
+//! The commands: a file for each.
+
+mod bench;
+mod capture;
+mod connect;
+mod explain;
+mod import;
+mod protocols;
+mod replay;
+mod serve;
+
+use clap::Subcommand;
+
+use crate::exit::Exit;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(serve::Serve),
+    Capture(capture::Capture),
+    Connect(connect::Connect),
+    Bench(bench::Bench),
+    Explain(explain::Explain),
+    Import(import::Import),
+    Protocols(protocols::Protocols),
+    Replay(replay::Replay),
+}
+
+impl Command {
+    /// The level of what is logged where `RUST_LOG` says nothing: an interactive client has the
+    /// terminal to itself.
+    pub(crate) fn log_level(&self) -> &'static str {
+        match self {
+            Self::Serve(_) | Self::Capture(_) => "info",
+            _ => "warn",
+        }
+    }
+
+    /// Does what was asked for.
+    pub(crate) fn run(self) -> Exit {
+        match self {
+            Self::Serve(serve) => serve.run(),
+            Self::Capture(capture) => capture.run(),
+            Self::Connect(connect) => connect.run(),
+            Self::Bench(bench) => bench.run(),
+            Self::Explain(explain) => explain.run(),
+            Self::Import(import) => import.run(),
+            Self::Protocols(protocols) => protocols.run(),
+            Self::Replay(replay) => replay.run(),
+        }
+    }
+}

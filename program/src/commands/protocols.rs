@@ -1,0 +1,48 @@
+//! `polysock protocols`.
+
+use std::io::Write;
+
+use clap::Args;
+use polysock::protocols::{CloseForm, DEFAULT, PROTOCOLS};
+
+use crate::exit::Exit;
+
+/// List the protocols: wire version, who spoke them, what they can carry
+#[derive(Args, Debug)]
+pub(crate) struct Protocols {}
+
+impl Protocols {
+    pub(crate) fn run(self) -> Exit {
+        let mut table = format!(
+            "{:<10} {:>7}  {:<7} {:<6} {:<6} {:<4} {:<9} {}\n",
+            "PROTOCOL", "VERSION", "DEFAULT", "MASKED", "BINARY", "PING", "CLOSE", "SPOKEN BY"
+        );
+        for protocol in PROTOCOLS {
+            let yes = |yes: bool| if yes { "yes" } else { "no" };
+            let carries = protocol.capabilities();
+            let close = match carries.close {
+                CloseForm::Eof => "none",
+                CloseForm::Bare => "no code",
+                CloseForm::Code => "code",
+            };
+            let version = protocol
+                .version()
+                .map_or("-".to_owned(), |version| version.to_string());
+            table += &format!(
+                "{:<10} {:>7}  {:<7} {:<6} {:<6} {:<4} {:<9} {}\n",
+                protocol.name(),
+                version,
+                yes(DEFAULT.contains(&protocol.name())),
+                yes(protocol.is_masked()),
+                yes(carries.binary),
+                yes(carries.ping),
+                close,
+                protocol.spoken_by()
+            );
+        }
+        match std::io::stdout().write_all(table.as_bytes()) {
+            Ok(()) => Exit::Ok,
+            Err(_) => Exit::Failed,
+        }
+    }
+}

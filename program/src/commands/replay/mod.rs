@@ -1,0 +1,228 @@
+//! `polysock replay`.
+
+mod report;
+
+use std::io::{IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{fs, io, thread};
+
+use clap::{Args, ValueEnum};
+use polysock_instrument::{Fixture, Replay as Player, Split, Verdict, record};
+use tokio::runtime::Builder;
+use tracing::error;
+
+use self::report::Result as Played;
+use crate::exit::Exit;
+use crate::flags::values;
+
+/// Play recorded sessions, and compare what comes back byte by byte
+///
+/// Against Polysock itself, in this process, or against any server. Exit codes: 0 all as recorded,
+/// 1 some differ, 2 wrong usage.
+#[derive(Args, Debug)]
+pub(crate) struct Replay {
+    /// Fixtures (.wire), or directories of them
+    #[arg(value_name = "FIXTURE|DIR", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// A server to play against. What it may answer differently is not looked at: fields of a
+    /// head that have no part in the opening handshake, and the text of a refusal
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "update")]
+    to: Option<String>,
+
+    /// In which segments the bytes are sent: as-recorded, whole, 1 (each byte alone), random:SEED,
+    /// or every-point (cut in two at every point in turn)
+    #[arg(long, value_name = "HOW", value_parser = split, default_value = "as-recorded")]
+    split: Split,
+
+    /// Make the pauses that were recorded
+    #[arg(long)]
+    timing: bool,
+
+    /// How long what is expected may take to come
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
+    timeout: Duration,
+
+    /// How many are played at a time [default: the number of cores]
+    #[arg(long, value_name = "COUNT")]
+    jobs: Option<NonZeroUsize>,
+
+    /// How the outcome is written
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    format: Format,
+
+    /// Write what differs into the fixtures, for review, and all of them in the one way
+    #[arg(long)]
+    update: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+    Junit,
+}
+
+/// `random:17` and the like.
+fn split(text: &str) -> Result<Split, String> {
+    let seed = text.strip_prefix("random:").map(str::parse);
+    match (text, seed) {
+        ("as-recorded", _) => Ok(Split::AsRecorded),
+        ("whole", _) => Ok(Split::Whole),
+        ("1", _) => Ok(Split::SingleBytes),
+        ("every-point", _) => Ok(Split::EveryPoint),
+        (_, Some(Ok(seed))) => Ok(Split::Random { seed }),
+        _ => Err("write as-recorded, whole, 1, random:SEED (a number) or every-point".into()),
+    }
+}
+
+impl Replay {
+    pub(crate) fn run(self) -> Exit {
+        let fixtures = match self.fixtures() {
+            Ok(fixtures) => fixtures,
+            Err(problem) => {
+                error!("{problem}");
+                return Exit::Usage;
+            }
+        };
+        let played = match self.play(&fixtures) {
+            Ok(played) => played,
+            Err(problem) => {
+                error!("{problem}");
+                return Exit::Failed;
+            }
+        };
+        let report = match self.format {
+            Format::Text => report::text(&played),
+            Format::Json => report::json(&played),
+            Format::Junit => report::junit(&played),
+        };
+        let written = io::stdout().write_all(report.as_bytes());
+        let all = played
+            .iter()
+            .all(|played| !matches!(played.verdict, Verdict::Failed { .. }));
+        if all && written.is_ok() {
+            Exit::Ok
+        } else {
+            Exit::Failed
+        }
+    }
+
+    /// What is to be played, in the order of the arguments, a directory's by name.
+    fn fixtures(&self) -> Result<Vec<Fixture>, String> {
+        let mut files = Vec::new();
+        for path in &self.paths {
+            let before = files.len();
+            collect(path, &mut files).map_err(|error| format!("{}: {error}", path.display()))?;
+            if files.len() == before {
+                return Err(format!(
+                    "{}: there is no file that ends in .wire",
+                    path.display()
+                ));
+            }
+        }
+        let read = files.iter().map(|file| Fixture::read(file));
+        read.collect::<Result<_, _>>()
+            .map_err(|error| error.to_string())
+    }
+
+    fn play(&self, fixtures: &[Fixture]) -> io::Result<Vec<Played>> {
+        let jobs = self.jobs.or(thread::available_parallelism().ok());
+        let jobs = jobs.map_or(1, NonZeroUsize::get).min(fixtures.len());
+        let next = AtomicUsize::new(0);
+        let (sender, finished) = mpsc::channel();
+        thread::scope(|scope| {
+            for _ in 0..jobs {
+                let (sender, next) = (sender.clone(), &next);
+                let runtime = Builder::new_current_thread().enable_all().build()?;
+                scope.spawn(move || {
+                    while let Some((index, fixture)) = take(next, fixtures) {
+                        let played = runtime.block_on(self.play_one(fixture));
+                        // The receiver waits for all.
+                        let _ = sender.send((index, played));
+                    }
+                });
+            }
+            drop(sender);
+            let mut played = Vec::new();
+            let is_terminal = io::stderr().is_terminal();
+            for one in finished {
+                played.push(one);
+                if is_terminal {
+                    eprint!("\r{} of {} played", played.len(), fixtures.len());
+                }
+            }
+            if is_terminal {
+                eprint!("\r\x1b[K");
+            }
+            played.sort_by_key(|(index, _)| *index);
+            Ok(played.into_iter().map(|(_, played)| played).collect())
+        })
+    }
+
+    async fn play_one(&self, fixture: &Fixture) -> Played {
+        let player = Player {
+            split: self.split,
+            timing: self.timing,
+            patience: self.timeout,
+        };
+        let verdict = match &self.to {
+            Some(address) => player.against(fixture, address).await,
+            None => player.against_built_in(fixture).await,
+        };
+        let updated = if self.update {
+            update(fixture, &verdict).await.transpose()
+        } else {
+            None
+        };
+        Played::new(fixture, self.split, verdict, updated)
+    }
+}
+
+fn take<'a>(next: &AtomicUsize, fixtures: &'a [Fixture]) -> Option<(usize, &'a Fixture)> {
+    let index = next.fetch_add(1, Ordering::Relaxed);
+    Some((index, fixtures.get(index)?))
+}
+
+/// Every fixture at a path or below it.
+fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    if !fs::metadata(path)?.is_dir() {
+        files.push(path.to_owned());
+        return Ok(());
+    }
+    let entries = fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
+    let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
+    entries.sort();
+    for entry in entries {
+        let is_fixture = entry
+            .extension()
+            .is_some_and(|extension| extension == "wire");
+        if is_fixture || entry.is_dir() {
+            collect(&entry, files)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a fixture to its file as the replay has found it, and in the one way in which fixtures
+/// are written; nothing where that is what the file has.
+async fn update(fixture: &Fixture, verdict: &Verdict) -> Result<Option<()>, String> {
+    let transcript = match verdict {
+        Verdict::Failed { .. } => {
+            let recorded = record(&fixture.transcript).await;
+            recorded.map_err(|problem| format!("it lacks {problem}"))?
+        }
+        Verdict::Passed | Verdict::Skipped(_) => fixture.transcript.clone(),
+    };
+    let text = transcript.to_string();
+    let before = fs::read_to_string(&fixture.name).map_err(|error| error.to_string())?;
+    if text == before {
+        return Ok(None);
+    }
+    let written = fs::write(&fixture.name, text);
+    written.map(Some).map_err(|error| error.to_string())
+}

@@ -1,0 +1,266 @@
+//! `polysock serve`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytestring::ByteString;
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
+use polysock::protocols::{Limits, SessionConfig};
+use polysock::upstream::{Upstream, UpstreamSettings, upstream};
+use polysock::{BinaryOverText, Gateway, Pages, Settings, Workers};
+use tracing::{error, info, warn};
+
+use crate::exit::Exit;
+use crate::flags::compression::CompressionFlags;
+use crate::flags::server::any_size;
+use crate::flags::values;
+use crate::flags::values::ProtocolList;
+use crate::signals::Signals;
+
+/// Listen, and serve every client in the protocol it speaks
+///
+/// With nothing said: a chat on 127.0.0.1:8080, with a page for browsers.
+#[derive(Args, Debug)]
+#[command(after_long_help = SECURITY)]
+pub(crate) struct Serve {
+    /// Where to listen: HOST:PORT, or :PORT for every address. Repeatable
+    #[arg(long, value_name = "ADDR", value_parser = values::address, default_value = "127.0.0.1:8080")]
+    listen: Vec<SocketAddr>,
+
+    /// What to put behind the port: tcp://HOST:PORT, unix:PATH, ws://HOST:PORT[/PATH], or
+    /// ws+PROTOCOL://… for a server that speaks only an old protocol, as ws+hixie76://
+    #[arg(value_name = "UPSTREAM", conflicts_with = "app")]
+    upstream: Option<String>,
+
+    /// Serve an application that comes with polysock
+    #[arg(long, value_enum, value_name = "APP")]
+    app: Option<App>,
+
+    /// The protocols to speak: names with commas, or `all`, `modern`, `legacy`, `default`
+    #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
+    protocols: ProtocolList,
+
+    /// An origin to let in, as http://example.com; `*` for any, `none` for clients that send
+    /// none. Repeatable. Without it every origin is let in
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<String>,
+
+    /// A subprotocol to speak, the preferred first: clients that offer one of them are answered with
+    /// it, and a ws:// upstream is offered no other. Repeatable, or names with commas. Without it
+    /// the client's preference counts
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = values::subprotocol)]
+    subprotocol: Vec<ByteString>,
+
+    /// How binary messages travel to clients whose protocol has none: as base64 text, or not at
+    /// all, which closes the connection
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Binary::Close)]
+    binary_over_text: Binary,
+
+    /// Speak HTTP/2, with a WebSocket on each stream (RFC 8441): `on` or `off`
+    #[arg(long, value_name = "SWITCH", value_parser = BoolishValueParser::new(), action = ArgAction::Set, default_value = "on")]
+    http2: bool,
+
+    /// Answer Flash's socket policy requests, for this port only
+    #[arg(long)]
+    flash_policy: bool,
+
+    /// TLS ends at a proxy in front: pages see wss:// (the hixie protocols name the URL)
+    #[arg(long)]
+    secure: bool,
+
+    /// The largest message: bytes, KiB, MiB, GiB or `none` [default: 64MiB for an application,
+    /// none for an upstream, through which messages pass in pieces]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    max_message: Option<u64>,
+
+    /// The largest frame
+    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "none")]
+    max_frame: u64,
+
+    /// The most fragments of a message
+    #[arg(long, value_name = "COUNT", default_value_t = Limits::default().fragments)]
+    max_fragments: u32,
+
+    /// How long an opening handshake may take
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
+    handshake_timeout: Duration,
+
+    /// How long a client may take to answer our close
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "3s")]
+    close_timeout: Duration,
+
+    /// How long a client may be silent, or `none`
+    #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "none")]
+    idle_timeout: Duration,
+
+    /// After how much silence a client is pinged, or `none`; one that does not answer is given up
+    #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "30s")]
+    ping_interval: Duration,
+
+    /// How long an upstream may take to be there
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
+    connect_timeout: Duration,
+
+    /// How long connections may take to close after SIGTERM or SIGINT, before they are cut
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
+    shutdown_timeout: Duration,
+
+    /// How many threads serve [default: the number of cores]
+    #[arg(long, value_name = "COUNT")]
+    workers: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    compression: CompressionFlags,
+}
+
+const SECURITY: &str = "\
+What an old protocol costs in security:
+  hixie-75, hixie-76, hybi-01 to hybi-03   Clients do not mask what they send. On plain TCP a page
+      can put chosen bytes on the wire and poison the cache of a transparent proxy (RFC 6455
+      section 10.3). Serve them behind TLS or on networks you trust.
+  hixie-75   Has no challenge: whatever can make a browser or a server send a few lines can open a
+      connection. Give a list of --origin.
+  hybi-04 to hybi-10, rfc6455   Are masked.
+In every protocol a browser sends cookies along, so a page of anybody's can connect in its user's
+name unless --origin lists the pages that may.";
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum App {
+    Echo,
+    Chat,
+    Broadcast,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Binary {
+    Base64,
+    Close,
+}
+
+impl Serve {
+    pub(crate) fn run(self) -> Exit {
+        let gateway = match self.gateway() {
+            Ok(gateway) => gateway,
+            Err(problem) => {
+                error!("{problem}");
+                return Exit::Usage;
+            }
+        };
+        // Before anybody can know that we listen, and stop us.
+        let mut signals = match Signals::catch() {
+            Ok(signals) => signals,
+            Err(problem) => {
+                error!("{problem}");
+                return Exit::Failed;
+            }
+        };
+        let cores = std::thread::available_parallelism();
+        let count = self.workers.or(cores.ok()).map_or(1, NonZeroUsize::get);
+        let started = Workers::start(&gateway, &self.listen, count, self.shutdown_timeout);
+        let workers = match started {
+            Ok(workers) => workers,
+            Err(problem) => {
+                error!("{}", values::cannot_start(&problem));
+                return Exit::Failed;
+            }
+        };
+        for address in workers.addresses() {
+            info!("listening on {address}");
+        }
+        self.warn_of_unmasked(workers.addresses());
+        signals.wait();
+        workers.stop();
+        signals.wait_for(|| Ok(workers.join()?.cut))
+    }
+
+    fn gateway(&self) -> Result<Gateway, String> {
+        let pages = Pages::default;
+        let binary_over_text = match self.binary_over_text {
+            Binary::Base64 => BinaryOverText::Base64,
+            Binary::Close => BinaryOverText::Close,
+        };
+        if let Some(url) = &self.upstream {
+            let relay = Relay::new(self.reach(url)?);
+            let relay = relay.binary_over_text(binary_over_text);
+            let settings = self.settings(u64::MAX);
+            return Ok(Gateway::with_settings(relay, settings, pages()));
+        }
+        let settings = self.settings(SessionConfig::default().max_message);
+        Ok(match self.app.unwrap_or(App::Chat) {
+            App::Echo => Gateway::with_settings(echo, settings, pages()),
+            App::Chat => {
+                Gateway::with_settings(Chat::new(), settings, Pages::with_index(CHAT_PAGE))
+            }
+            App::Broadcast => {
+                let broadcaster = Broadcaster::new().binary_over_text(binary_over_text);
+                Gateway::with_settings(broadcaster, settings, pages())
+            }
+        })
+    }
+
+    fn reach(&self, url: &str) -> Result<Arc<dyn Upstream>, String> {
+        let settings = UpstreamSettings {
+            connect_timeout: self.connect_timeout,
+            limits: self.limits(),
+            compression: self.compression.upstream(),
+            session: SessionConfig {
+                close_timeout: self.close_timeout,
+                ..any_size().session
+            },
+        };
+        upstream(url, settings).map_err(|problem| problem.to_string())
+    }
+
+    fn settings(&self, max_message: u64) -> Settings {
+        Settings {
+            protocols: self.protocols.0.clone(),
+            origins: values::origins(&self.origin),
+            subprotocols: self.subprotocol.clone(),
+            max_message: self.max_message.unwrap_or(max_message),
+            limits: self.limits(),
+            compression: self.compression.downstream(),
+            handshake_timeout: self.handshake_timeout,
+            close_timeout: self.close_timeout,
+            idle_timeout: Some(self.idle_timeout).filter(|time| !time.is_zero()),
+            ping_interval: Some(self.ping_interval).filter(|time| !time.is_zero()),
+            http2: self.http2,
+            flash_policy: self.flash_policy,
+            secure: self.secure,
+            ..Settings::default()
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            frame: self.max_frame,
+            fragments: self.max_fragments,
+            ..Limits::default()
+        }
+    }
+
+    /// RFC 6455 §10.3 in a line for each protocol that cannot heed it.
+    fn warn_of_unmasked(&self, addresses: &[SocketAddr]) {
+        let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) else {
+            return;
+        };
+        if !self.origin.is_empty() {
+            return;
+        }
+        for protocol in self
+            .protocols
+            .0
+            .iter()
+            .filter(|protocol| !protocol.is_masked())
+        {
+            warn!(
+                "{} is served on {address} to pages of any origin, and its clients do not mask: \
+                 list the pages with --origin, or leave it out of --protocols",
+                protocol.name()
+            );
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Exit codes.
+
+use std::process::ExitCode;
+
+/// Exit codes, for scripts and service managers; clap itself exits with 2 for usage errors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Exit {
+    Ok,
+    /// Something failed at run time, nothing could be measured (`bench`) or imported
+    /// (`import`), a client would be refused (`explain`), or something differs (`replay`).
+    Failed,
+    /// Wrong usage that clap did not find, or bytes that say nothing (`explain`).
+    Usage,
+    /// The connection, or its opening handshake, was refused (`connect`, `bench`).
+    Refused,
+    /// The connection ended abnormally or with a code other than 1000, 1001 or none (`connect`).
+    Closed,
+    /// Connections had to be cut at the shutdown deadline (EX_TEMPFAIL).
+    Cut,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Ok => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Refused => 3,
+            Exit::Closed => 4,
+            Exit::Cut => 75,
+        })
+    }
+}

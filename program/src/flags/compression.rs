@@ -1,0 +1,71 @@
+//! The flags of compression.
+
+use clap::{Args, ValueEnum};
+use polysock::{Compression, Window};
+
+use super::values;
+
+/// How messages are compressed, and for whom.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Compression")]
+pub(crate) struct CompressionFlags {
+    /// Whether messages are compressed for clients that offer permessage-deflate or
+    /// x-webkit-deflate-frame
+    #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::On)]
+    compression: Switch,
+
+    /// Whether compression is offered to a ws:// upstream
+    #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::Off)]
+    upstream_compression: Switch,
+
+    /// How much work goes into a message: 1 (fastest) to 9 (smallest)
+    #[arg(long, value_name = "LEVEL", default_value_t = Compression::default().level,
+        value_parser = clap::value_parser!(u8).range(1..=9))]
+    compression_level: u8,
+
+    /// Messages shorter than this go out as they are
+    #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "128")]
+    compression_threshold: u64,
+
+    /// How far back compressed data may refer, both ways: 9 (512 bytes) to 15 (32 KiB)
+    #[arg(long, value_name = "BITS", default_value_t = Window::default().max_bits,
+        value_parser = clap::value_parser!(u8).range(9..=15))]
+    window_bits: u8,
+
+    /// Let messages refer to those before them where the peer allows it: alike ones become much
+    /// smaller, and each connection that compresses keeps up to 430 KiB
+    #[arg(long)]
+    context_takeover: bool,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+impl CompressionFlags {
+    /// For clients.
+    pub(crate) fn downstream(&self) -> Option<Compression> {
+        self.settings(self.compression)
+    }
+
+    /// For upstreams.
+    pub(crate) fn upstream(&self) -> Option<Compression> {
+        self.settings(self.upstream_compression)
+    }
+
+    fn settings(&self, switch: Switch) -> Option<Compression> {
+        let window = Window {
+            max_bits: self.window_bits,
+            context_takeover: self.context_takeover,
+        };
+        (switch == Switch::On).then(|| Compression {
+            level: self.compression_level,
+            threshold: usize::try_from(self.compression_threshold).unwrap_or(usize::MAX),
+            outgoing: window,
+            incoming: window,
+        })
+    }
+}

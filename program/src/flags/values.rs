@@ -1,0 +1,202 @@
+//! The values of flags: sizes, durations, addresses, protocols.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use bytestring::ByteString;
+use polysock::protocols::http::is_token;
+use polysock::protocols::{DEFAULT, PROTOCOLS, Protocol, find};
+use polysock::{Origins, StartError};
+
+/// `64KiB`, `1MiB`, `1000`, `none`.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    if text == "none" {
+        return Ok(u64::MAX);
+    }
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err("write a number of bytes, with KiB, MiB or GiB, or `none`".into()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "there is no number".to_owned())?;
+    number
+        .checked_mul(1 << shift)
+        .ok_or_else(|| "that is more than 2^64 bytes".into())
+}
+
+/// `10s`, `500ms`, `2m`, `1h`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "write a number with ms, s, m or h, as 10s".to_owned())?;
+    let milliseconds = match unit {
+        "ms" => 1,
+        "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("write a unit: ms, s, m or h, as 10s".into()),
+    };
+    Ok(Duration::from_millis(number.saturating_mul(milliseconds)))
+}
+
+/// A duration, or `none`, which is zero here.
+pub(crate) fn optional_duration(text: &str) -> Result<Duration, String> {
+    if text == "none" {
+        return Ok(Duration::ZERO);
+    }
+    match duration(text)? {
+        Duration::ZERO => Err("write `none` for no limit".into()),
+        duration => Ok(duration),
+    }
+}
+
+/// `HOST:PORT`; `:PORT` is every address of this machine.
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
+    let every = text.strip_prefix(':').map(|port| format!("[::]:{port}"));
+    let text = every.as_deref().unwrap_or(text);
+    if !text.contains(':') {
+        return Err("the port is missing: write HOST:PORT, as 127.0.0.1:8080".into());
+    }
+    let mut addresses = text.to_socket_addrs().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => "the port is not a number up to 65535".to_owned(),
+        _ => format!("the host is unknown ({error})"),
+    })?;
+    addresses
+        .next()
+        .ok_or_else(|| "the host has no address".into())
+}
+
+/// Why nothing could be started, and the mend.
+pub(crate) fn cannot_start(error: &StartError) -> String {
+    let StartError::Bind { source, .. } = error else {
+        return error.to_string();
+    };
+    let mend = match source.kind() {
+        io::ErrorKind::AddrInUse => "; stop what listens there, or choose another --listen",
+        io::ErrorKind::AddrNotAvailable => "; --listen must name an address of this machine",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        _ => "",
+    };
+    format!("{error}{mend}")
+}
+
+/// The name of a protocol.
+pub(crate) fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
+    find(name).ok_or_else(|| "no such protocol; `polysock protocols` lists them".into())
+}
+
+/// A list of protocols, as a value of clap's.
+#[derive(Clone, Debug)]
+pub(crate) struct ProtocolList(pub(crate) Vec<&'static dyn Protocol>);
+
+/// As [`protocols`], for clap.
+pub(crate) fn protocol_list(text: &str) -> Result<ProtocolList, String> {
+    protocols(text).map(ProtocolList)
+}
+
+/// The name of a subprotocol.
+pub(crate) fn subprotocol(text: &str) -> Result<ByteString, String> {
+    if is_token(text) {
+        Ok(text.into())
+    } else {
+        Err("write a token, of letters, digits and !#$%&'*+-.^_`|~".into())
+    }
+}
+
+/// The origins to let in: any where none is listed, or `*` is.
+pub(crate) fn origins(listed: &[String]) -> Origins {
+    if listed.is_empty() || listed.iter().any(|origin| origin == "*") {
+        Origins::Any
+    } else {
+        Origins::Listed(listed.to_vec())
+    }
+}
+
+/// Names with commas between them; `all`, `modern` (masked on the wire) and `legacy` (not).
+pub(crate) fn protocols(text: &str) -> Result<Vec<&'static dyn Protocol>, String> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        match name {
+            "all" => names.extend(PROTOCOLS.iter().map(|protocol| protocol.name())),
+            "default" => names.extend(DEFAULT),
+            "modern" => names.extend(["hybi-07", "hybi-10", "rfc6455"]),
+            "legacy" => names.extend(
+                PROTOCOLS
+                    .iter()
+                    .map(|protocol| protocol.name())
+                    .filter(|name| !["hybi-07", "hybi-10", "rfc6455"].contains(name)),
+            ),
+            name if find(name).is_some() => names.push(name),
+            name => {
+                return Err(format!(
+                    "`{name}` is no protocol; `polysock protocols` lists them"
+                ));
+            }
+        }
+    }
+    let chosen = |protocol: &&&dyn Protocol| names.contains(&protocol.name());
+    Ok(PROTOCOLS.iter().filter(chosen).copied().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_sizes() {
+        for (text, expected) in [
+            ("0", 0),
+            ("64KiB", 65536),
+            ("64k", 65536),
+            ("1 MiB", 1 << 20),
+            ("2g", 2 << 30),
+            ("none", u64::MAX),
+        ] {
+            assert_eq!(size(text), Ok(expected), "{text}");
+        }
+        for bad in [
+            "",
+            "KiB",
+            "1T",
+            "-1",
+            "99999999999999999999",
+            "99999999999g",
+        ] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn reads_durations() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert!(duration("10").is_err() && duration("s").is_err() && duration("1d").is_err());
+        assert_eq!(optional_duration("none"), Ok(Duration::ZERO));
+        assert!(optional_duration("0s").is_err());
+    }
+
+    #[test]
+    fn reads_lists_of_protocols_in_the_order_of_their_age() {
+        let names = |text: &str| -> Vec<&str> {
+            protocols(text)
+                .unwrap()
+                .iter()
+                .map(|protocol| protocol.name())
+                .collect()
+        };
+        assert_eq!(names("rfc6455,hixie-75"), ["hixie-75", "rfc6455"]);
+        assert_eq!(names("modern"), ["hybi-07", "hybi-10", "rfc6455"]);
+        assert_eq!(names("legacy,modern"), names("all"));
+        assert_eq!(names("all").len(), 11);
+        assert!(protocols("hixie76").is_err() && protocols("").is_err());
+    }
+}

@@ -1,0 +1,49 @@
+//! The program: parse, set up logs, run, exit code.
+//!
+//! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
+//!
+//! ```text
+//!   exit             exit codes
+//!   log              lines on standard error, written by a thread of their own
+//!   signals          SIGTERM and SIGINT, and how a server ends
+//!   flags            what several commands share: values, servers to talk to, compression
+//!   commands         one file for each command
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod commands;
+mod exit;
+mod flags;
+mod log;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::commands::Command;
+use self::exit::Exit;
+
+/// One port that speaks every WebSocket protocol ever shipped.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Cli {
+    /// How log lines are written
+    #[arg(long, global = true, value_enum, default_value_t = log::Format::Text, value_name = "FORMAT")]
+    log_format: log::Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let level = cli.command.log_level();
+    if let Err(error) = log::start(cli.log_format, level) {
+        eprintln!("polysock: the thread that logs cannot be started: {error}");
+        return Exit::Failed.into();
+    }
+    let exit = cli.command.run();
+    log::finish();
+    exit.into()
+}
