@@ -22,20 +22,16 @@
 //! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
 //!
 //! ```text
-//!   error · settings          what can fail, what can be told
-//!   outlet                    a socket that is lent to those who publish
-//!   transport · shutdown      byte streams and how they end; who tells connections to go
-//!   buffers · access_log      what the connections of a thread share; a line at open and close
-//!   link · rewind             a transport with its buffers; one that was read from already
-//!   connection · http2        messages in and out, and pieces of them; the streams of HTTP/2
-//!   broadcast                 messages from anywhere to many connections
+//!   error · random            what can fail; bytes that nobody can predict
+//!   telemetry                 what is told of connections: a line at open and close
+//!   transport                 byte streams, and how they are let go. Knows no frames
+//!   connection                the one connection type: messages in and out, and pieces of them
+//!   http                      machinery: ordinary HTTP/1, and the streams of HTTP/2
 //!   handshake                 an opening handshake that waits for an answer
-//!   sniffer                   what a connection is, by its first bytes
-//!   application · upstream    what serves connections; what stands behind a gateway
-//!   apps · http               echo, chat, broadcast, relay; ordinary HTTP on the same port
-//!   listener                  sockets that listen
-//!   gateway                   accepting, and handing on
-//!   worker                    threads with a runtime each
+//!   broadcast                 messages from anywhere to many connections
+//!   upstream                  what stands behind a gateway
+//!   apps                      what answers: the trait Application, echo, chat, broadcaster, relay
+//!   server                    the port: listening, what a connection is, who serves it
 //! ```
 //!
 //! The protocols are in the crate [`polysock_protocols`]; its `protocol` module is the seam.
@@ -66,27 +62,17 @@
 //! word, until the peer has hung up.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod access_log;
-mod application;
 pub mod apps;
 mod broadcast;
-mod buffers;
 mod connection;
 mod error;
-mod gateway;
 mod handshake;
 mod http;
-mod http2;
-mod link;
-mod listener;
-mod outlet;
-mod rewind;
-mod settings;
-mod shutdown;
-mod sniffer;
+mod random;
+mod server;
+mod telemetry;
 mod transport;
 pub mod upstream;
-mod worker;
 
 pub use polysock_protocols as protocols;
 pub use polysock_protocols::{
@@ -94,22 +80,15 @@ pub use polysock_protocols::{
     MessageRef, Piece, PieceRef, Rejection, Request, Side, Window,
 };
 
-pub use self::access_log::Traffic;
-pub use self::application::Application;
+pub use self::apps::Application;
 pub use self::broadcast::{Broadcast, Overflow, Queue, Subscription};
 pub use self::connection::{Answers, Connection};
 pub use self::error::{BoxError, ConnectionError};
-pub use self::gateway::{Drained, Gateway};
 pub use self::handshake::Handshake;
 pub use self::http::Pages;
-pub use self::settings::{Origins, Settings};
+pub use self::server::{Drained, Gateway, Origins, Settings, StartError, Workers};
+pub use self::telemetry::Traffic;
 pub use self::transport::Transport;
-pub use self::worker::{StartError, Workers};
-
-/// Bytes that nobody can predict, for masking keys and nonces.
-fn entropy(bytes: &mut [u8]) {
-    rand::Rng::fill(&mut rand::rng(), bytes);
-}
 
 /// The program of the README compiles.
 #[cfg(doctest)]

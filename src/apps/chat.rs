@@ -19,7 +19,7 @@ use futures_core::future::BoxFuture;
 use futures_util::SinkExt;
 use polysock_protocols::{Accept, Close, CloseCode, Message, Request};
 
-use crate::application::Application;
+use super::application::Application;
 use crate::broadcast::{Broadcast, Queue, Subscription};
 use crate::connection::Connection;
 use crate::error::BoxError;

@@ -1,11 +1,13 @@
 //! Applications that come with Polysock.
 
-mod broadcast;
+mod application;
+mod broadcaster;
 mod chat;
 mod echo;
 mod relay;
 
-pub use self::broadcast::Broadcaster;
+pub use self::application::Application;
+pub use self::broadcaster::Broadcaster;
 pub use self::chat::{CHAT_PAGE, Chat};
 pub use self::echo::echo;
 pub use self::relay::Relay;

@@ -14,11 +14,11 @@ use polysock_protocols::{
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
-use crate::application::Application;
+use super::application::Application;
+use crate::connection::Closer;
 use crate::connection::Connection;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
-use crate::shutdown::Closer;
 use crate::upstream::{Upstream, UpstreamError};
 
 /// How long a side whose other has ended may take to read what waits for it.

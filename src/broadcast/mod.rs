@@ -11,7 +11,7 @@
 //! and writes it at once. A connection over TCP that only waits has lent its socket meanwhile: short
 //! messages are written to it by one task for all the connections of its thread.
 
-mod post;
+mod flusher;
 mod topic;
 
 use std::cell::Cell;
@@ -25,7 +25,7 @@ use futures_core::Stream;
 use polysock_protocols::{Close, CloseCode, Message, SharedMessage};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use self::post::Postman;
+use self::flusher::Postman;
 use self::topic::{Taken, Topic};
 use crate::connection::Connection;
 use crate::error::ConnectionError;

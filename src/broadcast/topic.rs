@@ -9,7 +9,7 @@ use slab::Slab;
 use tokio::runtime::Id;
 
 use super::{Overflow, Queue, ROOM};
-use crate::outlet::Outlet;
+use crate::transport::Outlet;
 
 /// A log and the subscribers for whom it is kept.
 #[derive(Default)]

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 
 use polysock_protocols::{Close, EncodeError, MessageRef, Piece, PieceRef, Session};
 
+use super::buffers;
 use super::{Connection, HIGH_WATER, Receive};
-use crate::buffers;
 use crate::error::ConnectionError;
 
 /// Where the answers to a message go, for [`Connection::answer`].

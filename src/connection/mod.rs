@@ -1,7 +1,10 @@
 //! The one connection type: a transport and a session.
 
 mod answers;
+mod buffered_io;
+mod buffers;
 mod end;
+mod shutdown;
 mod wait;
 
 use std::future::poll_fn;
@@ -21,11 +24,11 @@ use polysock_protocols::{
 
 pub use self::answers::Answers;
 use self::answers::{is_congested, lend_buffer};
+use self::buffered_io::Link;
+pub(crate) use self::shutdown::{Closer, Shutdown};
 use self::wait::ArmedTimer;
-use crate::access_log::{AccessLog, Traffic};
 use crate::error::ConnectionError;
-use crate::link::Link;
-use crate::shutdown::Closer;
+use crate::telemetry::{AccessLog, Traffic};
 use crate::transport::Carrier;
 
 /// With this much waiting to go out, no message is taken in or on: a peer that sends and never

@@ -10,7 +10,7 @@ use polysock_protocols::{Close, Timer};
 use tokio::time::Sleep;
 
 use super::Connection;
-use crate::outlet::Outlet;
+use crate::transport::Outlet;
 
 #[derive(Debug)]
 pub(super) struct ArmedTimer {

@@ -105,7 +105,7 @@ impl WebSocketUpstream {
             secure: false,
             limits: self.settings.limits,
             compression: self.settings.compression,
-            entropy: crate::entropy,
+            entropy: crate::random::entropy,
         };
         let shaking = super::dial(
             stream,

@@ -6,11 +6,11 @@ use polysock_protocols::http::Head;
 use polysock_protocols::{HandshakeError, Negotiation, Rejection, StreamOpening};
 use tokio::time::Instant;
 
-use super::Pages;
+use super::settings::Settings;
+use crate::connection::Shutdown;
 use crate::handshake::{Handshake, Pending, Way};
-use crate::http2::Exchange;
-use crate::settings::Settings;
-use crate::shutdown::Shutdown;
+use crate::http::Pages;
+use crate::http::http2::Exchange;
 
 /// The opening handshake that a request is; one that is none, or no valid one, is answered.
 pub(crate) fn open(

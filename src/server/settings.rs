@@ -63,7 +63,7 @@ impl Default for Settings {
             http2: true,
             flash_policy: false,
             secure: false,
-            entropy: crate::entropy,
+            entropy: crate::random::entropy,
         }
     }
 }

@@ -3,7 +3,7 @@
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText};
 
-use crate::application::Application;
+use super::application::Application;
 use crate::broadcast::{Broadcast, Queue};
 use crate::error::BoxError;
 use crate::handshake::Handshake;

@@ -10,9 +10,9 @@ use polysock_protocols::{PlainFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
-use crate::access_log::Traffic;
-use crate::buffers;
-use crate::outlet::Outlet;
+use super::buffers;
+use crate::telemetry::Traffic;
+use crate::transport::Outlet;
 use crate::transport::{Carrier, HangUp, linger};
 
 /// The bytes of a connection.

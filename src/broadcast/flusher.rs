@@ -14,7 +14,7 @@ use tokio::task::yield_now;
 
 use super::lock;
 use super::topic::{Due, Topic};
-use crate::outlet::Outlet;
+use crate::transport::Outlet;
 
 /// To how many connections it writes before the other tasks of the thread have their turn.
 const SHARE: usize = 64;

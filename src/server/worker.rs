@@ -12,8 +12,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-use crate::gateway::{Drained, Gateway};
-use crate::listener;
+use super::gateway::{Drained, Gateway};
+use super::listener;
 
 /// How many tasks a thread runs before it asks the kernel for more events. Measured with 1,000
 /// connections that each send one message at a time: 61, the default, costs 5 to 10 % more.

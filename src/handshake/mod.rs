@@ -12,11 +12,11 @@ use polysock_protocols::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::access_log::AccessLog;
+use crate::connection::Closer;
 use crate::connection::{Connection, Info};
 use crate::error::ConnectionError;
-use crate::http2::Exchange;
-use crate::shutdown::Closer;
+use crate::http::http2::Exchange;
+use crate::telemetry::AccessLog;
 use crate::transport::{Carrier, HangUp, linger};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.

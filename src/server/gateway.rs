@@ -16,15 +16,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::debug;
 
-use crate::application::Application;
+use super::opening::{Accepted, Sniffed, sniff};
+use super::settings::{Origins, Settings};
+use super::{listener, streams};
+use crate::apps::Application;
+use crate::connection::Shutdown;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
+use crate::http::http2;
 use crate::http::{self, Pages};
-use crate::http2;
-use crate::listener;
-use crate::settings::{Origins, Settings};
-use crate::shutdown::Shutdown;
-use crate::sniffer::{Accepted, Sniffed, sniff};
 use crate::transport::{Carrier, Transport};
 
 /// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
@@ -239,7 +239,9 @@ impl Shared {
             let Self {
                 pages, settings, ..
             } = self;
-            if let Some(handshake) = http::open(exchange, peer, pages, settings, &serving.closers) {
+            if let Some(handshake) =
+                streams::open(exchange, peer, pages, settings, &serving.closers)
+            {
                 let answering = self.answer(handshake);
                 serving
                     .tasks

@@ -10,7 +10,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use polysock_protocols::WriteBuf;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, empty};
 
-use crate::transport::{Carrier, HangUp, linger};
+use super::io::Carrier;
+use super::linger::{HangUp, linger};
 
 /// Hands out what was read before, then reads on. One that is dropped lingers.
 #[derive(Debug)]

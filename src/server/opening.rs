@@ -21,10 +21,10 @@ use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
+use super::settings::Settings;
+use crate::connection::Closer;
 use crate::handshake::{Handshake, Pending, Way, refuse};
-use crate::http2;
-use crate::settings::Settings;
-use crate::shutdown::Closer;
+use crate::http::http2;
 use crate::transport::{Carrier, HangUp, linger};
 
 /// What a connection turned out to be.
@@ -135,7 +135,11 @@ async fn http2(
     settings: &Settings,
     deadline: Instant,
 ) -> Sniffed {
-    let opening = http2::Connection::open(incoming, accepted.transport, settings, deadline);
+    let over_streams = |protocol: &&dyn Protocol| protocol.over_streams().is_some();
+    let has_websockets = settings.protocols.iter().any(over_streams);
+    let transport = accepted.transport;
+    let max_head = settings.head.head;
+    let opening = http2::Connection::open(incoming, transport, max_head, has_websockets, deadline);
     match timeout_at(deadline, opening).await {
         Ok(Ok(connection)) => Sniffed::Http2(Box::new(connection)),
         end => {

@@ -15,7 +15,6 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use h2::Reason;
 use h2::server::{self, Builder};
-use polysock_protocols::Protocol;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::PollSemaphore;
@@ -23,8 +22,7 @@ use tracing::debug;
 
 pub(crate) use self::stream::Exchange;
 
-use crate::rewind::Rewind;
-use crate::settings::Settings;
+use crate::transport::Rewind;
 use crate::transport::{Carrier, LINGER};
 
 /// How many streams may be open. RFC 9113 §6.5.2 wants no less than 100.
@@ -73,7 +71,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Exchanges prefaces (RFC 9113 §3.4); `incoming` has been read already. The first request
-    /// is to be there by the deadline.
+    /// is to be there by the deadline, and its head, or any, no longer than `max_head`.
     ///
     /// # Errors
     ///
@@ -81,7 +79,8 @@ impl Connection {
     pub(crate) async fn open(
         incoming: BytesMut,
         transport: Carrier,
-        settings: &Settings,
+        max_head: usize,
+        has_websockets: bool,
         deadline: Instant,
     ) -> Result<Self, h2::Error> {
         let mut builder = Builder::new();
@@ -93,13 +92,12 @@ impl Connection {
             .max_send_buffer_size(SEND_BUFFER)
             .data_frame_budget(SMALL_FRAMES)
             // It bounds CONTINUATION frames as well (RUSTSEC-2024-0332).
-            .max_header_list_size(u32::try_from(settings.head.head).unwrap_or(u32::MAX))
+            .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
             .max_pending_accept_reset_streams(RESET_BY_PEER)
             .max_local_error_reset_streams(Some(RESET_FOR_MISTAKES))
             .max_concurrent_reset_streams(REMEMBERED)
             .reset_stream_duration(MEMORY);
-        let over_streams = |protocol: &&dyn Protocol| protocol.over_streams().is_some();
-        if settings.protocols.iter().any(over_streams) {
+        if has_websockets {
             builder.enable_connect_protocol();
         }
         let transport = Rewind::new(incoming.freeze(), transport);

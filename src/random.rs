@@ -1,0 +1,6 @@
+//! Bytes that nobody can predict.
+
+/// Fills a buffer with them, for masking keys and nonces (RFC 6455 §10.3).
+pub(crate) fn entropy(bytes: &mut [u8]) {
+    rand::Rng::fill(&mut rand::rng(), bytes);
+}

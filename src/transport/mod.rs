@@ -1,0 +1,20 @@
+//! What carries the bytes. Nothing here knows frames.
+
+mod io;
+mod linger;
+mod rewind;
+mod shared_writer;
+
+use std::fmt;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub(crate) use self::io::Carrier;
+pub(crate) use self::linger::{HangUp, LINGER, linger};
+pub(crate) use self::rewind::Rewind;
+pub(crate) use self::shared_writer::Outlet;
+
+/// A byte stream with two directions: TCP, a Unix socket, TLS, or memory in tests.
+pub trait Transport: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}
+
+impl<T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static> Transport for T {}
