@@ -1,0 +1,68 @@
+//! A thousand subscribers over TCP, as their sockets are what a broadcast is written to.
+//!
+//! They read nothing while it is counted: what is written stays in their sockets, which have room.
+
+use std::future::pending;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use polysock::{Accept, Broadcast, Gateway, Handshake, Message, Queue};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::yield_now;
+
+use crate::rfc6455::RFC6455;
+
+const SUBSCRIBERS: usize = 1000;
+
+/// What a subscriber is greeted with, once it is one.
+const READY: &str = "ready";
+
+/// Publishes so many messages, each when the one before has been delivered.
+pub(crate) async fn run(count: usize) {
+    let line = Broadcast::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let gateway = Gateway::new({
+        let line = line.clone();
+        move |handshake: Handshake| {
+            let line = line.clone();
+            async move {
+                let mut connection = handshake.accept(Accept::default()).await?;
+                let mut subscription = line.subscribe(Queue::default());
+                connection.start_send_piece(Message::from(READY).into())?;
+                while let Some(message) = subscription.next(&mut connection).await {
+                    message?;
+                }
+                Ok(())
+            }
+        }
+    });
+    tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
+    let mut subscribers = Vec::with_capacity(SUBSCRIBERS);
+    for _ in 0..SUBSCRIBERS {
+        subscribers.push(subscribe(address).await.expect("a subscriber"));
+    }
+    // Messages reach the subscribers in their order.
+    let mut last = subscribers.last().expect("a subscriber");
+    let mut delivered = [0; 256];
+    for _ in 0..count {
+        line.publish(Message::binary(vec![b'x'; 64]));
+        while last.read(&mut delivered).is_err() {
+            yield_now().await;
+        }
+    }
+}
+
+/// A client that has been greeted. Its socket leaves the runtime, which is not to be told of all that
+/// comes to it.
+async fn subscribe(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
+    stream.write_all(RFC6455.as_bytes()).await?;
+    let mut answer = Vec::new();
+    while !answer.ends_with(READY.as_bytes()) {
+        assert!(stream.read_buf(&mut answer).await? > 0, "it is served");
+    }
+    stream.into_std()
+}

@@ -1,0 +1,30 @@
+//! Messages that go on to others, as often as it is told:
+//! `cargo bench --bench forwarding -- CASE COUNT`.
+//!
+//! No time is measured here, see `hot_paths`. It is a program of its own, so that the counts there do
+//! not depend on what is inlined for the relay.
+
+mod broadcast;
+mod relay;
+#[path = "../hot_paths/rfc6455.rs"]
+mod rfc6455;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench");
+    let name = arguments.next().unwrap_or_else(|| "relay-64x16".into());
+    let count = arguments
+        .next()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(100);
+    match &*name {
+        "relay-64x16" => relay::run(count).await,
+        "broadcast-64x1000" => broadcast::run(count).await,
+        _ => {
+            eprintln!("there is no case `{name}`");
+            std::process::exit(2);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! A client in memory, relayed to a WebSocket server on the loopback.
+//!
+//! The client sends a burst when it has the answers to the one before, and the server answers with
+//! frames that it has ready: so the order of events is the same in each run, and next to nothing is
+//! counted but the relay.
+
+use std::io;
+
+use bytes::BytesMut;
+use polysock::apps::Relay;
+use polysock::protocols::http::HeadLimits;
+use polysock::protocols::{Context, Limits, Negotiated, Negotiation, PROTOCOLS};
+use polysock::upstream::{UpstreamSettings, upstream};
+use polysock::{Accept, Gateway};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::rfc6455::{RFC6455, masked_frame};
+
+/// Messages in a burst.
+const BURST: usize = 16;
+
+/// Relays so many bursts, there and back.
+pub(crate) async fn run(count: usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let settings = UpstreamSettings::default();
+    let upstream = upstream(&format!("ws://{address}/"), settings).expect("an upstream");
+    let gateway = Gateway::new(Relay::new(upstream));
+    let (client, accepted) = duplex(64 * 1024);
+    let relay = tokio::spawn(async move { gateway.serve_connection(accepted).await });
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await?;
+        answer(stream, count).await
+    });
+    ask(client, count).await.expect("the client is served");
+    server
+        .await
+        .expect("no panic")
+        .expect("the server is asked");
+    relay.await.expect("no panic");
+}
+
+/// Sends so many bursts, each when the one before has been answered.
+async fn ask(mut stream: DuplexStream, count: usize) -> io::Result<()> {
+    stream.write_all(RFC6455.as_bytes()).await?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    let burst = masked_frame(2, 64).repeat(BURST);
+    let mut answers = answers();
+    for _ in 0..count {
+        stream.write_all(&burst).await?;
+        stream.read_exact(&mut answers).await?;
+    }
+    Ok(())
+}
+
+/// Answers so many bursts, and waits for the close.
+async fn answer(mut stream: TcpStream, count: usize) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    shake_hands(&mut stream).await?;
+    let mut burst = masked_frame(2, 64).repeat(BURST);
+    let answers = answers();
+    for _ in 0..count {
+        stream.read_exact(&mut burst).await?;
+        stream.write_all(&answers).await?;
+    }
+    stream.read(&mut burst).await.map(drop)
+}
+
+/// Performs the server's side of an opening handshake.
+async fn shake_hands(stream: &mut TcpStream) -> io::Result<()> {
+    let context = Context {
+        secure: false,
+        limits: Limits::default(),
+        compression: None,
+        entropy: |bytes| bytes.fill(0),
+    };
+    let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
+    let (mut incoming, mut answer) = (BytesMut::new(), BytesMut::new());
+    loop {
+        stream.read_buf(&mut incoming).await?;
+        let negotiated = negotiation.advance(&mut incoming, &context);
+        if let Some(Negotiated::WebSocket(mut opening)) = negotiated.expect("a good request") {
+            let accept = Accept::default();
+            let codec = opening
+                .responder
+                .respond(&accept, &mut incoming, &mut answer);
+            codec.expect("it can be accepted").expect("in one step");
+            return stream.write_all(&answer).await;
+        }
+    }
+}
+
+/// A burst from a server: its frames are not masked.
+fn answers() -> Vec<u8> {
+    [&[0x82, 64][..], &[b'x'; 64]].concat().repeat(BURST)
+}

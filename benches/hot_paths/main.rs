@@ -1,0 +1,96 @@
+//! The hot paths, each run as often as it is told: `cargo bench --bench hot_paths -- CASE COUNT`.
+//!
+//! No time is measured here. `benches/instructions` runs each case under callgrind, which counts
+//! the same instructions on any day.
+
+mod client;
+mod frames;
+mod rfc6455;
+
+use polysock::apps::echo;
+use polysock::protocols::PROTOCOLS;
+use polysock::{Gateway, Pages, Settings};
+
+use self::client::{Client, Slow};
+use self::frames::{CLOSE, GET, HIXIE76, RFC6455_DEFLATE, deflated_frame, hixie_frame};
+use self::rfc6455::{RFC6455, masked_frame};
+
+/// What a client does.
+struct Case {
+    handshake: &'static str,
+    burst: Vec<u8>,
+    /// Whether it is to be waited for.
+    is_slow: bool,
+    /// Whether each burst has a connection of its own.
+    is_connection: bool,
+}
+
+fn case(name: &str) -> Option<Case> {
+    let (handshake, burst) = match name {
+        "echo-64x1" | "woken-64x1" => (RFC6455, masked_frame(2, 64)),
+        "echo-64x16" => (RFC6455, masked_frame(2, 64).repeat(16)),
+        "echo-text-64x16" => (RFC6455, masked_frame(1, 64).repeat(16)),
+        "echo-1024x16" => (RFC6455, masked_frame(2, 1024).repeat(16)),
+        "echo-16384x3" => (RFC6455, masked_frame(2, 16384).repeat(3)),
+        "echo-deflate-1024x16" => (RFC6455_DEFLATE, deflated_frame(1024).repeat(16)),
+        "hixie-64x16" => (HIXIE76, hixie_frame(64).repeat(16)),
+        // An opening handshake and a close: one connection a round. It is idle before the close
+        // where the client is slow.
+        "handshake" | "open-close-idle" => (RFC6455, CLOSE.to_vec()),
+        "handshake-hixie-76" => (HIXIE76, b"\xff\0".to_vec()),
+        // A request on a connection that is kept alive.
+        "http-get" => (GET, GET.as_bytes().to_vec()),
+        _ => return None,
+    };
+    Some(Case {
+        handshake,
+        burst,
+        is_slow: ["woken-64x1", "open-close-idle", "http-get"].contains(&name),
+        is_connection: ["handshake", "handshake-hixie-76", "open-close-idle"].contains(&name),
+    })
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| argument != "--bench");
+    let name = arguments.next().unwrap_or_else(|| "echo-64x16".into());
+    let count = arguments
+        .next()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(1000);
+    let Some(case) = case(&name) else {
+        eprintln!("there is no case `{name}`");
+        std::process::exit(2);
+    };
+    let settings = Settings {
+        protocols: PROTOCOLS.to_vec(),
+        ..Settings::default()
+    };
+    let page = "<!doctype html><title>polysock</title>".repeat(32);
+    let gateway = Gateway::with_settings(echo, settings, Pages::with_index(page));
+    let rounds = if case.is_connection { count } else { 1 };
+    for _ in 0..rounds {
+        let client = Client {
+            handshake: case.handshake.as_bytes().to_vec(),
+            burst: case.burst.clone(),
+            left: count / rounds,
+        };
+        if case.is_slow {
+            serve_slow(gateway.clone(), client).await;
+        } else {
+            gateway.serve_connection(client).await;
+        }
+    }
+}
+
+/// Serves a client that is to be waited for: in a task of its own, as it is tasks that are woken.
+async fn serve_slow(gateway: Gateway, client: Client) {
+    let client = Slow {
+        client,
+        has_paused: false,
+    };
+    let serving = tokio::spawn(async move { gateway.serve_connection(client).await });
+    serving.await.expect("it is served");
+}
