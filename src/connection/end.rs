@@ -4,7 +4,7 @@ use std::io;
 
 use polysock_protocols::{CloseCode, CloseForm, Role};
 
-use super::Connection;
+use super::{Connection, Negotiated};
 use crate::error::ConnectionError;
 use crate::transport::HangUp;
 
@@ -41,8 +41,8 @@ impl Connection {
 
     /// The session has ended: lets the link go with the last words.
     pub(super) fn end(&mut self) {
-        let waits =
-            self.info.role == Role::Client && self.session.capabilities().close != CloseForm::Eof;
+        let waits = self.negotiated.role == Role::Client
+            && self.session.capabilities().close != CloseForm::Eof;
         let hang_up = if waits { HangUp::Second } else { HangUp::First };
         self.timer = None;
         self.link
@@ -63,9 +63,9 @@ impl Drop for Connection {
             self.session.receive_eof();
             self.end();
         }
-        let info = &self.info;
-        if let Some(log) = &info.log {
-            log.closed(info.protocol, self.session.closed(), self.link.traffic());
+        let Negotiated { protocol, log, .. } = &*self.negotiated;
+        if let Some(log) = log {
+            log.closed(protocol, self.session.closed(), self.link.traffic());
         }
     }
 }

@@ -29,7 +29,7 @@ pub(crate) use self::shutdown::{Closer, Shutdown};
 use self::wait::ArmedTimer;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, Traffic};
-use crate::transport::Carrier;
+use crate::transport::{Carrier, Transport};
 
 /// With this much waiting to go out, no message is taken in or on: a peer that sends and never
 /// reads costs no more than this and one read.
@@ -49,7 +49,7 @@ const HIGH_WATER: usize = 64 * 1024;
 pub struct Connection {
     link: Link,
     session: Session,
-    info: Box<Info>,
+    negotiated: Box<Negotiated>,
     closer: Arc<Closer>,
     timer: Option<ArmedTimer>,
     /// Whether something may be left to take of what has been read.
@@ -62,13 +62,42 @@ pub struct Connection {
     failure: Option<Box<ConnectionError>>,
 }
 
-/// What is known of a connection from its opening handshake.
+/// How a connection begins: what was agreed on before, and what came early.
+#[derive(Clone, Debug)]
+pub struct ConnectionOptions {
+    /// The name of the protocol, for the log.
+    pub protocol: &'static str,
+    /// Which end of it we are.
+    pub role: Role,
+    /// The subprotocol that was agreed on.
+    pub subprotocol: Option<ByteString>,
+    /// What was read behind the opening handshake.
+    pub incoming: BytesMut,
+    /// Limits and times.
+    pub session: SessionConfig,
+}
+
+impl ConnectionOptions {
+    /// No subprotocol, nothing that came early, and the default limits and times.
+    pub fn new(protocol: &'static str, role: Role) -> Self {
+        Self {
+            protocol,
+            role,
+            subprotocol: None,
+            incoming: BytesMut::new(),
+            session: SessionConfig::default(),
+        }
+    }
+}
+
+/// The facts of a connection that its opening handshake settled.
 #[derive(Debug)]
-pub(crate) struct Info {
-    pub(crate) protocol: &'static str,
-    pub(crate) role: Role,
-    pub(crate) subprotocol: Option<ByteString>,
-    pub(crate) log: Option<AccessLog>,
+struct Negotiated {
+    protocol: &'static str,
+    role: Role,
+    subprotocol: Option<ByteString>,
+    /// Where a gateway accepted it.
+    log: Option<AccessLog>,
 }
 
 /// How something is taken off what has been read.
@@ -78,26 +107,68 @@ type Receive<T> = fn(&mut Session, &mut BytesMut) -> Result<Option<T>, ProtocolE
 type Received<T> = Poll<Option<Result<T, ConnectionError>>>;
 
 impl Connection {
-    /// A connection whose opening handshake is complete; `incoming` is what came behind it.
+    /// A connection over any transport, whose opening handshake is complete, or which has none:
+    ///
+    /// ```
+    /// use futures_util::{SinkExt, StreamExt};
+    /// use polysock::protocols::{RawCodec, Role};
+    /// use polysock::{Connection, ConnectionOptions};
+    ///
+    /// # async fn example() -> Result<(), polysock::BoxError> {
+    /// let (ours, theirs) = tokio::io::duplex(1024);
+    /// let options = ConnectionOptions::new("raw", Role::Client);
+    /// let mut client = Connection::over(ours, RawCodec::boxed(), options);
+    /// let options = ConnectionOptions::new("raw", Role::Server);
+    /// let mut server = Connection::over(theirs, RawCodec::boxed(), options);
+    /// client.send("hello".as_bytes().to_vec().into()).await?;
+    /// let message = server.next().await.transpose()?;
+    /// assert_eq!(message.expect("a message").as_bytes(), b"hello");
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread()
+    /// #     .enable_all()
+    /// #     .build()
+    /// #     .expect("a runtime")
+    /// #     .block_on(example())
+    /// #     .expect("it works");
+    /// ```
+    pub fn over(
+        transport: impl Transport,
+        codec: Box<dyn Codec>,
+        options: ConnectionOptions,
+    ) -> Self {
+        Self::new(Carrier::new(transport), codec, options)
+    }
+
     pub(crate) fn new(
         transport: Carrier,
         codec: Box<dyn Codec>,
-        incoming: BytesMut,
-        config: SessionConfig,
-        info: Info,
-        closer: Arc<Closer>,
+        options: ConnectionOptions,
     ) -> Self {
+        let negotiated = Negotiated {
+            protocol: options.protocol,
+            role: options.role,
+            subprotocol: options.subprotocol,
+            log: None,
+        };
         Self {
-            link: Link::new(transport, incoming),
-            session: Session::new(codec, config),
-            info: Box::new(info),
-            closer,
+            link: Link::new(transport, options.incoming),
+            session: Session::new(codec, options.session),
+            negotiated: Box::new(negotiated),
+            closer: Arc::default(),
             timer: None,
             has_unread: true,
             has_heeded: false,
             waker: None,
             failure: None,
         }
+    }
+
+    /// The same of a gateway, whose shutdown closes it and whose log tells its end.
+    pub(crate) fn served(mut self, closer: Arc<Closer>, log: AccessLog) -> Self {
+        self.closer = closer;
+        self.negotiated.log = Some(log);
+        self
     }
 
     /// Closes the connection and waits until the peer has answered or gone, or the close timeout is
@@ -151,12 +222,12 @@ impl Connection {
 
     /// The name of the protocol it speaks.
     pub fn protocol(&self) -> &'static str {
-        self.info.protocol
+        self.negotiated.protocol
     }
 
     /// The subprotocol that was agreed on.
     pub fn subprotocol(&self) -> Option<&ByteString> {
-        self.info.subprotocol.as_ref()
+        self.negotiated.subprotocol.as_ref()
     }
 
     /// What can be sent.

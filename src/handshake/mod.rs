@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use crate::connection::Closer;
-use crate::connection::{Connection, Info};
+use crate::connection::{Connection, ConnectionOptions};
 use crate::error::ConnectionError;
 use crate::http::http2::Exchange;
 use crate::telemetry::AccessLog;
@@ -133,15 +133,15 @@ impl Handshake {
             let (transport, codec, incoming) = timeout_at(deadline, way.accept(&accept, &closer))
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
-            let info = Info {
+            let options = ConnectionOptions {
                 protocol: self.request.protocol,
                 role: Role::Server,
                 subprotocol: accept.subprotocol,
-                log: Some(AccessLog::opened(&self.request, peer)),
+                incoming,
+                session,
             };
-            Ok(Connection::new(
-                transport, codec, incoming, session, info, closer,
-            ))
+            let log = AccessLog::opened(&self.request, peer);
+            Ok(Connection::new(transport, codec, options).served(closer, log))
         })
     }
 
