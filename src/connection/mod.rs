@@ -11,7 +11,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use bytestring::ByteString;
@@ -50,14 +50,11 @@ pub struct Connection {
     link: Link,
     session: Session,
     negotiated: Box<Negotiated>,
-    closer: Arc<Closer>,
+    /// Asks it to close, where it is a gateway's.
+    closer: Option<Arc<Closer>>,
     timer: Option<ArmedTimer>,
     /// Whether something may be left to take of what has been read.
     has_unread: bool,
-    /// Whether the closer's request has been heeded.
-    has_heeded: bool,
-    /// The task that the closer wakes, also on behalf of the timer.
-    waker: Option<Waker>,
     /// An error that is handed out once the close frame that names it is written.
     failure: Option<Box<ConnectionError>>,
 }
@@ -155,18 +152,16 @@ impl Connection {
             link: Link::new(transport, options.incoming),
             session: Session::new(codec, options.session),
             negotiated: Box::new(negotiated),
-            closer: Arc::default(),
+            closer: None,
             timer: None,
             has_unread: true,
-            has_heeded: false,
-            waker: None,
             failure: None,
         }
     }
 
     /// The same of a gateway, whose shutdown closes it and whose log tells its end.
     pub(crate) fn served(mut self, closer: Arc<Closer>, log: AccessLog) -> Self {
-        self.closer = closer;
+        self.closer = Some(closer);
         self.negotiated.log = Some(log);
         self
     }
@@ -278,7 +273,7 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(), ConnectionError>>> {
-        self.heed_closer();
+        self.close_if_requested();
         if self.session.closed().is_some() {
             self.end();
             return Poll::Ready(Some(
@@ -347,7 +342,7 @@ impl Connection {
         mark: usize,
     ) -> Poll<Result<(), ConnectionError>> {
         while self.session.waiting() > mark {
-            self.heed_closer();
+            self.close_if_requested();
             if self.session.closed().is_some() {
                 return Poll::Ready(Err(EncodeError::Closing.into()));
             }

@@ -1,9 +1,9 @@
 //! How the connections of a gateway are told to go.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Poll, Wake, Waker};
+use std::task::{Poll, Waker};
 
 use futures_util::task::AtomicWaker;
 use polysock_protocols::CloseCode;
@@ -63,22 +63,7 @@ impl Shutdown {
 pub(crate) struct Closer {
     /// The close code, or zero while there is no request.
     code: AtomicU16,
-    /// Whether the connection's timer has run down.
-    rang: AtomicBool,
     waker: AtomicWaker,
-}
-
-/// As a timer's waker, a closer remembers that it was the timer: the connection need not look at
-/// it whenever it is woken.
-impl Wake for Closer {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.rang.store(true, Ordering::Release);
-        self.waker.wake();
-    }
 }
 
 impl Closer {
@@ -87,13 +72,8 @@ impl Closer {
         self.waker.wake();
     }
 
-    /// Whether the connection is asked to close.
-    #[inline]
-    pub(crate) fn is_requested(&self) -> bool {
-        self.code.load(Ordering::Acquire) != 0
-    }
-
     /// The code that is asked for.
+    #[inline]
     pub(crate) fn requested(&self) -> Option<CloseCode> {
         CloseCode::new(self.code.load(Ordering::Acquire))
     }
@@ -110,18 +90,7 @@ impl Closer {
         .await;
     }
 
-    /// Whether the timer has run down since [`take_ring`](Self::take_ring).
-    #[inline]
-    pub(crate) fn has_rung(&self) -> bool {
-        self.rang.load(Ordering::Acquire)
-    }
-
-    /// Whether the timer has run down since it was asked last.
-    pub(crate) fn take_ring(&self) -> bool {
-        self.rang.swap(false, Ordering::AcqRel)
-    }
-
-    /// Whom to wake on a request, and when the timer runs down.
+    /// Whom to wake on a request.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
