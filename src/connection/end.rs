@@ -1,14 +1,41 @@
 //! How a connection ends.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll, ready};
 
-use polysock_protocols::{CloseCode, CloseForm, Role};
+use polysock_protocols::{Close, CloseCode, CloseForm, Role};
 
 use super::{Connection, Negotiated};
 use crate::error::ConnectionError;
 use crate::transport::HangUp;
 
 impl Connection {
+    /// Closes the connection and waits until the peer has answered or gone, or the close timeout is
+    /// over. Messages that still come are dropped.
+    ///
+    /// # Errors
+    ///
+    /// The connection failed before our close was out.
+    pub async fn close(mut self, close: Option<Close>) -> Result<(), ConnectionError> {
+        self.start_close(close);
+        poll_fn(|cx| self.poll_ended(cx)).await
+    }
+
+    /// Begins to close the connection. Messages may still come until the stream ends.
+    pub fn start_close(&mut self, close: Option<Close>) {
+        self.link.take_back();
+        self.session.close(close);
+    }
+
+    /// Drops what still comes until the connection has ended.
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        while let Some(piece) = ready!(self.poll_piece(cx)) {
+            piece?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Keeps what went wrong until it can be told.
     #[cold]
     pub(super) fn fail(&mut self, error: impl Into<ConnectionError>) {

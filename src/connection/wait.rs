@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use polysock_protocols::Timer;
 use tokio::time::{Sleep, sleep};
 
-use super::Connection;
+use super::{Connection, ShutdownSignal};
 use crate::transport::Outlet;
 
 #[derive(Debug)]
@@ -41,20 +41,27 @@ impl Connection {
     /// Begins to close the connection, if a shutdown asks for it.
     #[inline]
     pub(super) fn close_if_requested(&mut self) {
-        if let Some(code) = self.closer.as_ref().and_then(|closer| closer.requested()) {
+        let requested = self
+            .shutdown
+            .as_ref()
+            .and_then(ShutdownSignal::close_requested);
+        if let Some(code) = requested {
             self.session.close(Some(code.into()));
+        }
+    }
+
+    /// Waits for a shutdown, as long as there is something to close.
+    pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.shutdown {
+            Some(shutdown) if self.session.is_open() => shutdown.poll_requested(cx).map(drop),
+            _ => Poll::Pending,
         }
     }
 
     /// Waits for the timer and a shutdown; ready when one of them had something to say.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.session.is_open()
-            && let Some(closer) = &self.closer
-        {
-            closer.register(cx.waker());
-            if closer.requested().is_some() {
-                return Poll::Ready(());
-            }
+        if self.poll_shutdown(cx).is_ready() {
+            return Poll::Ready(());
         }
         let Some(timer) = self.session.timer() else {
             self.timer = None;
