@@ -82,7 +82,7 @@ pub use polysock_protocols::{
 
 pub use self::apps::Application;
 pub use self::broadcast::{Broadcast, Overflow, Queue, Subscription};
-pub use self::connection::{Answers, Connection};
+pub use self::connection::{Answers, Connection, ConnectionOptions, Forwarded, ShutdownSignal};
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::Pages;

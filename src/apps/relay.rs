@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
@@ -15,8 +15,7 @@ use tokio::time::{sleep, timeout};
 use tracing::debug;
 
 use super::application::Application;
-use crate::connection::Closer;
-use crate::connection::Connection;
+use crate::connection::{Connection, Forwarded, ShutdownSignal};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
 use crate::upstream::{Upstream, UpstreamError};
@@ -72,16 +71,16 @@ impl Application for Relay {
                 binary_over_text: relay.binary_over_text,
                 ..Accept::default()
             };
-            let closer = handshake.closer();
+            let shutdown = handshake.closer();
             let client = handshake.accept(accept).await?;
             let mut joined = Joined {
                 client,
                 upstream,
-                closer,
+                shutdown,
             };
-            let (end, result) = joined.relay().await;
+            let ended = joined.relay().await;
             // Boxed, so that what only the end needs is not part of every connection's task.
-            Ok(Box::pin(joined.end(end, result)).await?)
+            Ok(Box::pin(joined.end(ended)).await?)
         })
     }
 }
@@ -105,50 +104,58 @@ enum End {
     Upstream,
 }
 
+/// Which of the two connections has ended, and how.
+struct Ended {
+    end: End,
+    result: Result<(), ConnectionError>,
+}
+
+impl Ended {
+    /// The end of what was forwarded from this side.
+    fn of(from: End, forwarded: Forwarded) -> Self {
+        let to = match from {
+            End::Client => End::Upstream,
+            End::Upstream => End::Client,
+        };
+        let (end, result) = match forwarded {
+            Forwarded::SourceEnded(result) => (from, result),
+            Forwarded::TargetEnded(error) => (to, Err(error)),
+            Forwarded::Undeliverable(error) => (from, Err(error.into())),
+        };
+        Self { end, result }
+    }
+}
+
 /// A client and its upstream.
 struct Joined {
     client: Connection,
     upstream: Connection,
-    /// Asks the client's connection to close.
-    closer: Arc<Closer>,
+    /// The client's.
+    shutdown: ShutdownSignal,
 }
 
 impl Joined {
-    /// Relays until one side has ended: which, and how.
-    async fn relay(&mut self) -> (End, Result<(), ConnectionError>) {
+    /// Relays until one side has ended.
+    async fn relay(&mut self) -> Ended {
         let Self {
-            client,
-            upstream,
-            closer,
+            client, upstream, ..
         } = self;
-        let mut is_registered = false;
         poll_fn(|cx| {
-            // Not left to the client, which is not polled while its upstream does not read.
-            if !is_registered {
-                closer.register(cx.waker());
-                is_registered = true;
+            if let Poll::Ready(forwarded) = client.poll_forward(upstream, cx) {
+                return Poll::Ready(Ended::of(End::Client, forwarded));
             }
-            if let Some(code) = closer.requested() {
-                client.start_close(Some(code.into()));
-            }
-            if let Poll::Ready(outcome) = poll_pump(client, End::Client, upstream, cx) {
-                return Poll::Ready(outcome);
-            }
-            poll_pump(upstream, End::Upstream, client, cx)
+            let forwarded = upstream.poll_forward(client, cx);
+            forwarded.map(|forwarded| Ended::of(End::Upstream, forwarded))
         })
         .await
     }
 
     /// Ends the other side likewise.
-    async fn end(
-        self,
-        end: End,
-        result: Result<(), ConnectionError>,
-    ) -> Result<(), ConnectionError> {
+    async fn end(self, Ended { end, result }: Ended) -> Result<(), ConnectionError> {
         let Self {
             client,
             upstream,
-            closer,
+            shutdown,
         } = self;
         let (ended, mut other) = match end {
             End::Client => (client, upstream),
@@ -168,7 +175,7 @@ impl Joined {
         // What has been taken from the one side is still the other's.
         let flush = timeout(DRAIN, poll_fn(|cx| Pin::new(&mut other).poll_flush(cx)));
         let hurry = async {
-            closer.asked().await;
+            shutdown.requested().await;
             sleep(HURRIED_DRAIN).await;
         };
         let flushed = tokio::select! {
@@ -197,44 +204,5 @@ fn code(error: &ConnectionError, end: End) -> CloseCode {
         (ConnectionError::Protocol(error), End::Client) => error.close_code(),
         (_, End::Client) => CloseCode::GOING_AWAY,
         (_, End::Upstream) => CloseCode::BAD_GATEWAY,
-    }
-}
-
-/// Moves pieces from one side to the other for as long as it can; ready when one side has ended.
-fn poll_pump(
-    from: &mut Connection,
-    from_end: End,
-    to: &mut Connection,
-    cx: &mut Context<'_>,
-) -> Poll<(End, Result<(), ConnectionError>)> {
-    let to_end = match from_end {
-        End::Client => End::Upstream,
-        End::Upstream => End::Client,
-    };
-    loop {
-        if let Err(error) = ready!(Pin::new(&mut *to).poll_ready(cx)) {
-            return Poll::Ready((to_end, Err(error)));
-        }
-        match from.lend_short(|message, _| to.send_lent(message)) {
-            Some(Err(error)) => return Poll::Ready((from_end, Err(error))),
-            Some(Ok(())) => continue,
-            None => {}
-        }
-        if let Some(piece) = from.take_piece() {
-            if let Err(error) = to.start_send_piece(piece) {
-                return Poll::Ready((from_end, Err(error)));
-            }
-            continue;
-        }
-        match from.poll_more(cx) {
-            Poll::Ready(None) => {}
-            Poll::Ready(Some(ended)) => return Poll::Ready((from_end, ended)),
-            Poll::Pending => {
-                if let Poll::Ready(Err(error)) = Pin::new(&mut *to).poll_flush(cx) {
-                    return Poll::Ready((to_end, Err(error)));
-                }
-                return Poll::Pending;
-            }
-        }
     }
 }

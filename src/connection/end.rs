@@ -1,14 +1,41 @@
 //! How a connection ends.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::{Context, Poll, ready};
 
-use polysock_protocols::{CloseCode, CloseForm, Role};
+use polysock_protocols::{Close, CloseCode, CloseForm, Role};
 
-use super::Connection;
+use super::{Connection, Negotiated};
 use crate::error::ConnectionError;
 use crate::transport::HangUp;
 
 impl Connection {
+    /// Closes the connection and waits until the peer has answered or gone, or the close timeout is
+    /// over. Messages that still come are dropped.
+    ///
+    /// # Errors
+    ///
+    /// The connection failed before our close was out.
+    pub async fn close(mut self, close: Option<Close>) -> Result<(), ConnectionError> {
+        self.start_close(close);
+        poll_fn(|cx| self.poll_ended(cx)).await
+    }
+
+    /// Begins to close the connection. Messages may still come until the stream ends.
+    pub fn start_close(&mut self, close: Option<Close>) {
+        self.link.take_back();
+        self.session.close(close);
+    }
+
+    /// Drops what still comes until the connection has ended.
+    pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
+        while let Some(piece) = ready!(self.poll_piece(cx)) {
+            piece?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Keeps what went wrong until it can be told.
     #[cold]
     pub(super) fn fail(&mut self, error: impl Into<ConnectionError>) {
@@ -41,8 +68,8 @@ impl Connection {
 
     /// The session has ended: lets the link go with the last words.
     pub(super) fn end(&mut self) {
-        let waits =
-            self.info.role == Role::Client && self.session.capabilities().close != CloseForm::Eof;
+        let waits = self.negotiated.role == Role::Client
+            && self.session.capabilities().close != CloseForm::Eof;
         let hang_up = if waits { HangUp::Second } else { HangUp::First };
         self.timer = None;
         self.link
@@ -63,9 +90,9 @@ impl Drop for Connection {
             self.session.receive_eof();
             self.end();
         }
-        let info = &self.info;
-        if let Some(log) = &info.log {
-            log.closed(info.protocol, self.session.closed(), self.link.traffic());
+        let Negotiated { protocol, log, .. } = &*self.negotiated;
+        if let Some(log) = log {
+            log.closed(protocol, self.session.closed(), self.link.traffic());
         }
     }
 }

@@ -1,35 +1,29 @@
 //! The one connection type: a transport and a session.
 
-mod answers;
 mod buffered_io;
 mod buffers;
 mod end;
+mod forward;
+mod receive;
+mod send;
 mod shutdown;
 mod wait;
 
-use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use bytestring::ByteString;
-use futures_core::Stream;
-use futures_sink::Sink;
-use polysock_protocols::{
-    Capabilities, Close, CloseCode, CloseForm, Closed, Codec, EncodeError, Message, Piece,
-    ProtocolError, Role, Session, SessionConfig,
-};
+use polysock_protocols::{Capabilities, CloseForm, Closed, Codec, Role, Session, SessionConfig};
 
-pub use self::answers::Answers;
-use self::answers::{is_congested, lend_buffer};
 use self::buffered_io::Link;
-pub(crate) use self::shutdown::{Closer, Shutdown};
+pub use self::forward::Forwarded;
+pub use self::receive::Answers;
+pub(crate) use self::shutdown::Shutdown;
+pub use self::shutdown::ShutdownSignal;
 use self::wait::ArmedTimer;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, Traffic};
-use crate::transport::Carrier;
+use crate::transport::{Carrier, Transport};
 
 /// With this much waiting to go out, no message is taken in or on: a peer that sends and never
 /// reads costs no more than this and one read.
@@ -49,114 +43,133 @@ const HIGH_WATER: usize = 64 * 1024;
 pub struct Connection {
     link: Link,
     session: Session,
-    info: Box<Info>,
-    closer: Arc<Closer>,
+    negotiated: Box<Negotiated>,
+    /// Asks it to close, where it is a gateway's.
+    shutdown: Option<ShutdownSignal>,
     timer: Option<ArmedTimer>,
     /// Whether something may be left to take of what has been read.
     has_unread: bool,
-    /// Whether the closer's request has been heeded.
-    has_heeded: bool,
-    /// The task that the closer wakes, also on behalf of the timer.
-    waker: Option<Waker>,
     /// An error that is handed out once the close frame that names it is written.
     failure: Option<Box<ConnectionError>>,
 }
 
-/// What is known of a connection from its opening handshake.
-#[derive(Debug)]
-pub(crate) struct Info {
-    pub(crate) protocol: &'static str,
-    pub(crate) role: Role,
-    pub(crate) subprotocol: Option<ByteString>,
-    pub(crate) log: Option<AccessLog>,
+/// How a connection begins: what was agreed on before, and what came early.
+#[derive(Clone, Debug)]
+pub struct ConnectionOptions {
+    /// The name of the protocol, for the log.
+    pub protocol: &'static str,
+    /// Which end of it we are.
+    pub role: Role,
+    /// The subprotocol that was agreed on.
+    pub subprotocol: Option<ByteString>,
+    /// What was read behind the opening handshake.
+    pub incoming: BytesMut,
+    /// Limits and times.
+    pub session: SessionConfig,
 }
 
-/// How something is taken off what has been read.
-type Receive<T> = fn(&mut Session, &mut BytesMut) -> Result<Option<T>, ProtocolError>;
+impl ConnectionOptions {
+    /// No subprotocol, nothing that came early, and the default limits and times.
+    pub fn new(protocol: &'static str, role: Role) -> Self {
+        Self {
+            protocol,
+            role,
+            subprotocol: None,
+            incoming: BytesMut::new(),
+            session: SessionConfig::default(),
+        }
+    }
+}
 
-/// What a poll of a stream gives.
-type Received<T> = Poll<Option<Result<T, ConnectionError>>>;
+/// The facts of a connection that its opening handshake settled.
+#[derive(Debug)]
+struct Negotiated {
+    protocol: &'static str,
+    role: Role,
+    subprotocol: Option<ByteString>,
+    /// Where a gateway accepted it.
+    log: Option<AccessLog>,
+}
+
+/// What a turn of the state machine has come to.
+enum Progress {
+    /// There may be something to take.
+    Again,
+    /// The connection has ended. This is told once.
+    Ended(Result<(), ConnectionError>),
+}
 
 impl Connection {
-    /// A connection whose opening handshake is complete; `incoming` is what came behind it.
+    /// A connection over any transport, whose opening handshake is complete, or which has none:
+    ///
+    /// ```
+    /// use futures_util::{SinkExt, StreamExt};
+    /// use polysock::protocols::{RawCodec, Role};
+    /// use polysock::{Connection, ConnectionOptions};
+    ///
+    /// # async fn example() -> Result<(), polysock::BoxError> {
+    /// let (ours, theirs) = tokio::io::duplex(1024);
+    /// let options = ConnectionOptions::new("raw", Role::Client);
+    /// let mut client = Connection::over(ours, RawCodec::boxed(), options);
+    /// let options = ConnectionOptions::new("raw", Role::Server);
+    /// let mut server = Connection::over(theirs, RawCodec::boxed(), options);
+    /// client.send("hello".as_bytes().to_vec().into()).await?;
+    /// let message = server.next().await.transpose()?;
+    /// assert_eq!(message.expect("a message").as_bytes(), b"hello");
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread()
+    /// #     .enable_all()
+    /// #     .build()
+    /// #     .expect("a runtime")
+    /// #     .block_on(example())
+    /// #     .expect("it works");
+    /// ```
+    pub fn over(
+        transport: impl Transport,
+        codec: Box<dyn Codec>,
+        options: ConnectionOptions,
+    ) -> Self {
+        Self::new(Carrier::new(transport), codec, options)
+    }
+
     pub(crate) fn new(
         transport: Carrier,
         codec: Box<dyn Codec>,
-        incoming: BytesMut,
-        config: SessionConfig,
-        info: Info,
-        closer: Arc<Closer>,
+        options: ConnectionOptions,
     ) -> Self {
+        let negotiated = Negotiated {
+            protocol: options.protocol,
+            role: options.role,
+            subprotocol: options.subprotocol,
+            log: None,
+        };
         Self {
-            link: Link::new(transport, incoming),
-            session: Session::new(codec, config),
-            info: Box::new(info),
-            closer,
+            link: Link::new(transport, options.incoming),
+            session: Session::new(codec, options.session),
+            negotiated: Box::new(negotiated),
+            shutdown: None,
             timer: None,
             has_unread: true,
-            has_heeded: false,
-            waker: None,
             failure: None,
         }
     }
 
-    /// Closes the connection and waits until the peer has answered or gone, or the close timeout is
-    /// over. Messages that still come are dropped.
-    ///
-    /// # Errors
-    ///
-    /// The connection failed before our close was out.
-    pub async fn close(mut self, close: Option<Close>) -> Result<(), ConnectionError> {
-        self.session.close(close);
-        while let Some(piece) = poll_fn(|cx| self.poll_piece(cx)).await {
-            piece?;
-        }
-        Ok(())
-    }
-
-    /// Begins to close the connection. Messages may still come until the stream ends.
-    pub fn start_close(&mut self, close: Option<Close>) {
-        self.link.take_back();
-        self.session.close(close);
-    }
-
-    /// Receives the next piece of a message, for relays: nothing is assembled, so a message of
-    /// any size passes through bounded memory. Otherwise like polling the stream; do not mix the
-    /// two within a message.
-    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Received<Piece> {
-        self.poll_receive(cx, Session::receive_piece)
-    }
-
-    /// Like [`Sink::start_send`], for a piece of a message.
-    ///
-    /// # Errors
-    ///
-    /// The protocol cannot carry it, or the connection is closing.
-    #[inline]
-    pub fn start_send_piece(&mut self, piece: Piece) -> Result<(), ConnectionError> {
-        Ok(self.sending().send_piece(piece)?)
-    }
-
-    /// The session, with a buffer to send into.
-    #[inline]
-    pub(crate) fn sending(&mut self) -> &mut Session {
-        self.link.take_back();
-        lend_buffer(&mut self.session);
-        &mut self.session
-    }
-
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
+    /// The same of a gateway, whose shutdown closes it and whose log tells its end.
+    pub(crate) fn served(mut self, shutdown: ShutdownSignal, log: AccessLog) -> Self {
+        self.shutdown = Some(shutdown);
+        self.negotiated.log = Some(log);
+        self
     }
 
     /// The name of the protocol it speaks.
     pub fn protocol(&self) -> &'static str {
-        self.info.protocol
+        self.negotiated.protocol
     }
 
     /// The subprotocol that was agreed on.
     pub fn subprotocol(&self) -> Option<&ByteString> {
-        self.info.subprotocol.as_ref()
+        self.negotiated.subprotocol.as_ref()
     }
 
     /// What can be sent.
@@ -174,45 +187,14 @@ impl Connection {
         self.link.traffic()
     }
 
-    #[inline]
-    fn poll_receive<T>(&mut self, cx: &mut Context<'_>, receive: Receive<T>) -> Received<T> {
-        self.link.take_back();
-        loop {
-            if let Some(received) = self.take(receive) {
-                return Poll::Ready(Some(Ok(received)));
-            }
-            if let Some(ended) = ready!(self.poll_more(cx)) {
-                return Poll::Ready(ended.err().map(Err));
-            }
-        }
-    }
-
-    /// Takes what has been read already.
-    #[inline]
-    fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
-        if !self.has_unread {
-            return None;
-        }
-        let taken = receive(&mut self.session, &mut self.link.incoming).unwrap_or_else(|error| {
-            self.fail(error);
-            None
-        });
-        self.has_unread = taken.is_some();
-        taken
-    }
-
-    /// Writes out what waits, and reads more; ready when there may be something to take, or with
-    /// how the connection has ended.
-    pub(crate) fn poll_more(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<(), ConnectionError>>> {
-        self.heed_closer();
+    /// Writes out what waits, reads more, and waits while there is nothing; ready when the caller
+    /// is to look at what was read.
+    fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+        self.close_if_requested();
         if self.session.closed().is_some() {
             self.end();
-            return Poll::Ready(Some(
-                self.failure.take().map_or(Ok(()), |error| Err(*error)),
-            ));
+            let result = self.failure.take().map_or(Ok(()), |error| Err(*error));
+            return Poll::Ready(Progress::Ended(result));
         }
         match self.poll_write(cx) {
             Poll::Ready(Ok(())) => self.shut_if_closing(cx),
@@ -222,7 +204,7 @@ impl Connection {
                     Poll::Ready(Ok(1..)) => self.has_unread = true,
                     _ => self.abort(error),
                 }
-                return Poll::Ready(None);
+                return Poll::Ready(Progress::Again);
             }
             Poll::Pending => {}
         }
@@ -233,12 +215,7 @@ impl Connection {
             Poll::Ready(Err(error)) => self.abort(error),
             Poll::Pending => ready!(self.poll_wait(cx)),
         }
-        Poll::Ready(None)
-    }
-
-    #[inline]
-    fn is_congested(&self) -> bool {
-        is_congested(&self.session)
+        Poll::Ready(Progress::Again)
     }
 
     /// Ends our direction of the link where that is the only way to say that we are done.
@@ -246,102 +223,5 @@ impl Connection {
         if !self.session.is_open() && self.session.capabilities().close == CloseForm::Eof {
             self.link.shut(cx);
         }
-    }
-
-    #[inline]
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let before = self.session.waiting();
-        let written = self.link.poll_write(cx, self.session.outgoing());
-        if written.is_pending() && self.session.waiting() < before {
-            // One that takes a large message slowly may be silent meanwhile.
-            self.session.peer_takes();
-        }
-        written
-    }
-
-    /// Whether something can be sent, or why not.
-    #[inline]
-    fn check_open(&self) -> Result<(), ConnectionError> {
-        if self.link.is_up() && self.session.is_open() {
-            Ok(())
-        } else {
-            Err(EncodeError::Closing.into())
-        }
-    }
-
-    /// Writes until no more than `mark` bytes wait.
-    fn poll_drain(
-        &mut self,
-        cx: &mut Context<'_>,
-        mark: usize,
-    ) -> Poll<Result<(), ConnectionError>> {
-        while self.session.waiting() > mark {
-            self.heed_closer();
-            if self.session.closed().is_some() {
-                return Poll::Ready(Err(EncodeError::Closing.into()));
-            }
-            match self.poll_write(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => {
-                    let kind = error.kind();
-                    self.abort(error);
-                    return Poll::Ready(Err(io::Error::from(kind).into()));
-                }
-                Poll::Pending if self.session.waiting() <= mark => {}
-                // A peer that neither reads nor answers pings is given up here as well.
-                Poll::Pending => ready!(self.poll_wait(cx)),
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Stream for Connection {
-    type Item = Result<Message, ConnectionError>;
-
-    #[inline]
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        // Backpressure: answers must be on their way before more questions are looked at. (Not so
-        // for a relay's pieces, whose answers come from elsewhere: it waits for room there.)
-        if this.is_congested() {
-            // What went wrong is for the receiver to say.
-            let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
-        }
-        this.poll_receive(cx, Session::receive)
-    }
-}
-
-impl Sink<Message> for Connection {
-    type Error = ConnectionError;
-
-    /// Ready while less than 64 KiB wait to be written.
-    #[inline]
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        let this = self.get_mut();
-        this.check_open()?;
-        if !this.is_congested() {
-            return Poll::Ready(Ok(()));
-        }
-        this.poll_drain(cx, HIGH_WATER / 2)
-    }
-
-    #[inline]
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), ConnectionError> {
-        self.get_mut().start_send_piece(message.into())
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        self.get_mut().poll_drain(cx, 0)
-    }
-
-    /// Closes with code 1000 and waits for the peer, as [`Connection::close`] does.
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        let this = self.get_mut();
-        this.session.close(Some(CloseCode::NORMAL.into()));
-        while let Some(piece) = ready!(this.poll_piece(cx)) {
-            piece?;
-        }
-        Poll::Ready(Ok(()))
     }
 }

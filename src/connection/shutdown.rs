@@ -1,12 +1,13 @@
 //! How the connections of a gateway are told to go.
 
-use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Poll, Wake, Waker};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 use polysock_protocols::CloseCode;
+use tokio::sync::Notify;
 
 /// Tells the connections that were registered with it to close. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -16,130 +17,137 @@ pub(crate) struct Shutdown {
 
 #[derive(Debug, Default)]
 struct Registered {
-    closers: Vec<Weak<Closer>>,
+    signals: Vec<Weak<Signal>>,
     triggered: Option<CloseCode>,
 }
 
 impl Shutdown {
     /// Asks every connection, those to come included, to close with this code.
     pub(crate) fn trigger(&self, code: CloseCode) {
-        let closers = {
+        let signals = {
             let mut registered = self.lock();
             registered.triggered = Some(code);
-            std::mem::take(&mut registered.closers)
+            std::mem::take(&mut registered.signals)
         };
-        for closer in closers.iter().filter_map(Weak::upgrade) {
-            closer.request(code);
+        for signal in signals.iter().filter_map(Weak::upgrade) {
+            signal.request(code);
         }
     }
 
-    /// A closer for a new connection.
-    pub(crate) fn register(&self) -> Arc<Closer> {
-        let closer = Arc::new(Closer::default());
+    /// The signal of a new connection.
+    pub(crate) fn register(&self) -> ShutdownSignal {
+        let signal = ShutdownSignal::default();
         let mut registered = self.lock();
         match registered.triggered {
-            Some(code) => closer.request(code),
+            Some(code) => signal.signal.request(code),
             None => {
                 // The dead are swept out whenever the list would have to grow.
-                if registered.closers.len() == registered.closers.capacity() {
+                if registered.signals.len() == registered.signals.capacity() {
                     registered
-                        .closers
-                        .retain(|closer| closer.strong_count() > 0);
+                        .signals
+                        .retain(|signal| signal.strong_count() > 0);
                 }
-                registered.closers.push(Arc::downgrade(&closer));
+                registered.signals.push(Arc::downgrade(&signal.signal));
             }
         }
-        closer
+        signal
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Registered> {
+    fn lock(&self) -> MutexGuard<'_, Registered> {
         // The list is whole between any two of its operations, so a panic cannot break it.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Asks one connection to close, from anywhere.
+/// Says that one connection is to close, because its gateway shuts down. The connection heeds it by
+/// itself; an application listens to it that does something else beside, or must hurry then.
+/// Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct ShutdownSignal {
+    signal: Arc<Signal>,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct Closer {
+struct Signal {
     /// The close code, or zero while there is no request.
     code: AtomicU16,
-    /// Whether the connection's timer has run down.
-    rang: AtomicBool,
-    waker: AtomicWaker,
+    /// The task of the connection.
+    connection: AtomicWaker,
+    /// Everybody else who waits.
+    others: Notify,
 }
 
-/// As a timer's waker, a closer remembers that it was the timer: the connection need not look at
-/// it whenever it is woken.
-impl Wake for Closer {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.rang.store(true, Ordering::Release);
-        self.waker.wake();
-    }
-}
-
-impl Closer {
-    pub(crate) fn request(&self, code: CloseCode) {
+impl Signal {
+    fn request(&self, code: CloseCode) {
         self.code.store(code.get(), Ordering::Release);
-        self.waker.wake();
+        self.connection.wake();
+        self.others.notify_waiters();
     }
+}
 
-    /// Whether the connection is asked to close.
+impl ShutdownSignal {
+    /// The code that the connection is asked to close with, if it is.
     #[inline]
-    pub(crate) fn is_requested(&self) -> bool {
-        self.code.load(Ordering::Acquire) != 0
+    pub fn close_requested(&self) -> Option<CloseCode> {
+        CloseCode::new(self.signal.code.load(Ordering::Acquire))
     }
 
-    /// The code that is asked for.
-    pub(crate) fn requested(&self) -> Option<CloseCode> {
-        CloseCode::new(self.code.load(Ordering::Acquire))
-    }
-
-    /// Waits for a request.
-    pub(crate) async fn asked(&self) {
-        poll_fn(|cx| {
-            self.register(cx.waker());
-            match self.requested() {
-                Some(_) => Poll::Ready(()),
-                None => Poll::Pending,
+    /// Waits until the connection is asked to close: with this code.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, and any number of tasks may wait.
+    pub async fn requested(&self) -> CloseCode {
+        loop {
+            let mut notified = pin!(self.signal.others.notified());
+            // Before the look: a request between the two is not missed.
+            notified.as_mut().enable();
+            if let Some(code) = self.close_requested() {
+                return code;
             }
-        })
-        .await;
+            notified.await;
+        }
     }
 
-    /// Whether the timer has run down since [`take_ring`](Self::take_ring).
-    #[inline]
-    pub(crate) fn has_rung(&self) -> bool {
-        self.rang.load(Ordering::Acquire)
-    }
-
-    /// Whether the timer has run down since it was asked last.
-    pub(crate) fn take_ring(&self) -> bool {
-        self.rang.swap(false, Ordering::AcqRel)
-    }
-
-    /// Whom to wake on a request, and when the timer runs down.
-    pub(crate) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
+    /// As [`requested`](Self::requested), for the connection itself: of those who call this, the
+    /// last is woken.
+    pub(super) fn poll_requested(&self, cx: &mut Context<'_>) -> Poll<CloseCode> {
+        self.signal.connection.register(cx.waker());
+        self.close_requested().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::join_all;
+
     use super::*;
 
     #[test]
     fn reaches_those_before_and_those_after() {
         let shutdown = Shutdown::default();
         let before = shutdown.register();
-        assert_eq!(before.requested(), None);
+        assert_eq!(before.close_requested(), None);
         shutdown.trigger(CloseCode::GOING_AWAY);
         let after = shutdown.register();
-        assert_eq!(before.requested(), Some(CloseCode::GOING_AWAY));
-        assert_eq!(after.requested(), Some(CloseCode::GOING_AWAY));
+        assert_eq!(before.close_requested(), Some(CloseCode::GOING_AWAY));
+        assert_eq!(after.close_requested(), Some(CloseCode::GOING_AWAY));
+    }
+
+    #[tokio::test]
+    async fn wakes_all_who_wait() {
+        let shutdown = Shutdown::default();
+        let signal = shutdown.register();
+        let waiting = [0; 3].map(|_| {
+            let signal = signal.clone();
+            tokio::spawn(async move { signal.requested().await })
+        });
+        tokio::task::yield_now().await;
+        shutdown.trigger(CloseCode::GOING_AWAY);
+        for code in join_all(waiting).await {
+            assert_eq!(code.unwrap(), CloseCode::GOING_AWAY);
+        }
+        assert_eq!(signal.requested().await, CloseCode::GOING_AWAY);
     }
 
     #[test]
@@ -148,6 +156,6 @@ mod tests {
         for _ in 0..10_000 {
             drop(shutdown.register());
         }
-        assert!(shutdown.lock().closers.len() < 100);
+        assert!(shutdown.lock().signals.len() < 100);
     }
 }

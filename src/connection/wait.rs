@@ -1,15 +1,14 @@
-//! What a connection waits for beside its peer: its timer, and being asked to close. What others do
-//! meanwhile.
+//! What a connection waits for beside its peer: its timer, and a shutdown. What others do meanwhile.
 
 use std::mem::{Discriminant, discriminant};
 use std::pin::Pin;
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::sync::Weak;
+use std::task::{Context, Poll, ready};
 
-use polysock_protocols::{Close, Timer};
-use tokio::time::Sleep;
+use polysock_protocols::Timer;
+use tokio::time::{Sleep, sleep};
 
-use super::Connection;
+use super::{Connection, ShutdownSignal};
 use crate::transport::Outlet;
 
 #[derive(Debug)]
@@ -17,6 +16,16 @@ pub(super) struct ArmedTimer {
     /// Which timer: how long one takes never changes.
     kind: Discriminant<Timer>,
     sleep: Pin<Box<Sleep>>,
+}
+
+impl ArmedTimer {
+    fn new(timer: Timer) -> Self {
+        let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
+        Self {
+            kind: discriminant(&timer),
+            sleep: Box::pin(sleep(duration)),
+        }
+    }
 }
 
 impl Connection {
@@ -29,62 +38,39 @@ impl Connection {
         self.link.lend_outlet(frames)
     }
 
+    /// Begins to close the connection, if a shutdown asks for it.
     #[inline]
-    pub(super) fn heed_closer(&mut self) {
-        if !self.has_heeded && self.closer.is_requested() {
-            self.heed();
+    pub(super) fn close_if_requested(&mut self) {
+        let requested = self
+            .shutdown
+            .as_ref()
+            .and_then(ShutdownSignal::close_requested);
+        if let Some(code) = requested {
+            self.session.close(Some(code.into()));
         }
     }
 
-    #[cold]
-    fn heed(&mut self) {
-        self.has_heeded = true;
-        // A closer wakes a waker once.
-        self.waker = None;
-        self.session.close(self.closer.requested().map(Close::from));
+    /// Waits for a shutdown, as long as there is something to close.
+    pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.shutdown {
+            Some(shutdown) if self.session.is_open() => shutdown.poll_requested(cx).map(drop),
+            _ => Poll::Pending,
+        }
     }
 
-    /// Waits for the timer and the closer; ready when one of them had something to say.
-    #[inline]
+    /// Waits for the timer and a shutdown; ready when one of them had something to say.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let same = |waker: &Waker| waker.will_wake(cx.waker());
-        let armed = self.timer.as_ref().map(|armed| armed.kind);
-        let is_waiting = self.waker.as_ref().is_some_and(same)
-            && self.session.timer().map(|timer| discriminant(&timer)) == armed;
-        if is_waiting && !self.closer.has_rung() {
-            return Poll::Pending;
-        }
-        self.poll_wait_anew(cx)
-    }
-
-    fn poll_wait_anew(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.waker = Some(cx.waker().clone());
-        self.closer.register(cx.waker());
-        if !self.has_heeded && self.closer.is_requested() {
+        if self.poll_shutdown(cx).is_ready() {
             return Poll::Ready(());
         }
         let Some(timer) = self.session.timer() else {
             self.timer = None;
             return Poll::Pending;
         };
-        let kind = discriminant(&timer);
         let armed = match &mut self.timer {
-            Some(armed) if armed.kind == kind => {
-                if !self.closer.take_ring() {
-                    return Poll::Pending;
-                }
-                armed
-            }
-            other => {
-                let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
-                let sleep = Box::pin(tokio::time::sleep(duration));
-                other.insert(ArmedTimer { kind, sleep })
-            }
+            Some(armed) if armed.kind == discriminant(&timer) => armed,
+            other => other.insert(ArmedTimer::new(timer)),
         };
-        // Again: what rang has taken the waker.
-        self.closer.register(cx.waker());
-        let ring = Waker::from(Arc::clone(&self.closer));
-        let cx = &mut Context::from_waker(&ring);
         ready!(armed.sleep.as_mut().poll(cx));
         self.timer = None;
         if let Err(error) = self.session.handle_timeout() {

@@ -1,7 +1,6 @@
 //! An opening handshake that waits for an answer.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
@@ -12,8 +11,7 @@ use polysock_protocols::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::connection::Closer;
-use crate::connection::{Connection, Info};
+use crate::connection::{Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::http::http2::Exchange;
 use crate::telemetry::AccessLog;
@@ -47,7 +45,7 @@ pub(crate) struct Pending {
     pub(crate) session: SessionConfig,
     pub(crate) deadline: Instant,
     pub(crate) peer: Option<SocketAddr>,
-    pub(crate) closer: Arc<Closer>,
+    pub(crate) closer: ShutdownSignal,
 }
 
 /// How the answer goes out.
@@ -89,9 +87,9 @@ impl Handshake {
     }
 
     /// Who asks the connection to close at a shutdown.
-    pub(crate) fn closer(&self) -> Arc<Closer> {
+    pub(crate) fn closer(&self) -> ShutdownSignal {
         let closer = self.pending.as_ref().map(|pending| &pending.closer);
-        closer.map(Arc::clone).unwrap_or_default()
+        closer.cloned().unwrap_or_default()
     }
 
     /// Keeps of the subprotocols that were offered those of a list, in its order.
@@ -133,15 +131,15 @@ impl Handshake {
             let (transport, codec, incoming) = timeout_at(deadline, way.accept(&accept, &closer))
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
-            let info = Info {
+            let options = ConnectionOptions {
                 protocol: self.request.protocol,
                 role: Role::Server,
                 subprotocol: accept.subprotocol,
-                log: Some(AccessLog::opened(&self.request, peer)),
+                incoming,
+                session,
             };
-            Ok(Connection::new(
-                transport, codec, incoming, session, info, closer,
-            ))
+            let log = AccessLog::opened(&self.request, peer);
+            Ok(Connection::new(transport, codec, options).served(closer, log))
         })
     }
 
@@ -185,7 +183,11 @@ impl Drop for Handshake {
 
 impl Way {
     /// Goes through the steps of the answer.
-    async fn accept(self, accept: &Accept, closer: &Closer) -> Result<Begun, ConnectionError> {
+    async fn accept(
+        self,
+        accept: &Accept,
+        closer: &ShutdownSignal,
+    ) -> Result<Begun, ConnectionError> {
         let (mut transport, mut incoming, mut responder) = match self {
             Self::Upgrade {
                 transport,
@@ -212,7 +214,7 @@ impl Way {
             let count = tokio::select! {
                 read = transport.read_buf(&mut incoming) => read?,
                 // With the head out, there is nothing to say but goodbye.
-                () = closer.asked() => 0,
+                _ = closer.requested() => 0,
             };
             if count == 0 {
                 return Err(ConnectionError::Aborted);

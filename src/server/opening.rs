@@ -9,7 +9,6 @@
 //! ```
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -22,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::settings::Settings;
-use crate::connection::Closer;
+use crate::connection::ShutdownSignal;
 use crate::handshake::{Handshake, Pending, Way, refuse};
 use crate::http::http2;
 use crate::transport::{Carrier, HangUp, linger};
@@ -55,7 +54,7 @@ pub(crate) struct Accepted {
 pub(crate) async fn sniff(
     mut accepted: Accepted,
     settings: &Settings,
-    closer: &Arc<Closer>,
+    closer: &ShutdownSignal,
 ) -> Sniffed {
     let mut deadline = Instant::now() + settings.handshake_timeout;
     let mut incoming = std::mem::take(&mut accepted.incoming);
@@ -115,7 +114,7 @@ pub(crate) async fn sniff(
                         session: settings.session(),
                         deadline,
                         peer: accepted.peer,
-                        closer: Arc::clone(closer),
+                        closer: closer.clone(),
                     };
                     let handshake = Handshake::new(opening.request, pending);
                     return Sniffed::WebSocket(handshake);

@@ -1,14 +1,13 @@
 //! The client's side of an opening handshake, over any transport.
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::BytesMut;
 use polysock_protocols::{Context, Dial, Dialled, Protocol, Role, SessionConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::UpstreamError;
-use crate::connection::{Connection, Info};
+use crate::connection::{Connection, ConnectionOptions};
 use crate::transport::{Carrier, Transport};
 
 /// Performs an opening handshake as a client, over a transport that is connected already: a
@@ -42,18 +41,12 @@ pub async fn dial(
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
     };
-    let info = Info {
+    let options = ConnectionOptions {
         protocol: protocol.name(),
         role: Role::Client,
         subprotocol: response.subprotocol,
-        log: None,
-    };
-    Ok(Connection::new(
-        transport,
-        codec,
         incoming,
         session,
-        info,
-        Arc::default(),
-    ))
+    };
+    Ok(Connection::new(transport, codec, options))
 }

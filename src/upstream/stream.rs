@@ -1,9 +1,7 @@
 //! Plain byte streams: `tcp://HOST:PORT` and `unix:PATH`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use bytes::BytesMut;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{RawCodec, Request, Role};
@@ -11,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use super::{Upstream, UpstreamError, UpstreamSettings, UrlError};
-use crate::connection::{Connection, Info};
+use crate::connection::{Connection, ConnectionOptions};
 use crate::transport::Carrier;
 
 /// A TCP server.
@@ -134,20 +132,11 @@ pub(super) async fn connect_tcp(
 }
 
 fn raw(transport: Carrier, settings: &UpstreamSettings) -> Connection {
-    let info = Info {
-        protocol: "raw",
-        role: Role::Client,
-        subprotocol: None,
-        log: None,
+    let options = ConnectionOptions {
+        session: settings.session,
+        ..ConnectionOptions::new("raw", Role::Client)
     };
-    Connection::new(
-        transport,
-        RawCodec::boxed(),
-        BytesMut::new(),
-        settings.session,
-        info,
-        Arc::default(),
-    )
+    Connection::new(transport, RawCodec::boxed(), options)
 }
 
 /// What a client of a byte stream is answered with: the first of what it offers, but `base64`, the

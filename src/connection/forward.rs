@@ -1,0 +1,109 @@
+//! Messages on their way from one connection to another.
+
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_sink::Sink;
+use polysock_protocols::{EncodeError, Piece, Session};
+
+use super::receive::Received;
+use super::send::is_congested;
+use super::{Connection, Progress};
+use crate::error::ConnectionError;
+
+/// How [`Connection::poll_forward`] ended.
+#[derive(Debug)]
+pub enum Forwarded {
+    /// The connection that was received from has ended: properly, or with an error.
+    SourceEnded(Result<(), ConnectionError>),
+    /// The connection that was sent to takes nothing more: it is closing, or has failed.
+    TargetEnded(ConnectionError),
+    /// The source has sent what the target cannot carry. Both connections are still there.
+    Undeliverable(EncodeError),
+}
+
+impl Connection {
+    /// Moves the messages of this connection on to another, whole or in pieces as they come, until
+    /// one of the two has ended. A target that does not read stops this connection's being read,
+    /// so a message of any size passes through bounded memory.
+    ///
+    /// A relay polls both directions from one task:
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use std::task::Poll;
+    ///
+    /// use polysock::{Connection, Forwarded};
+    ///
+    /// /// Joins two connections until one of them ends; whether that was the first.
+    /// async fn join(one: &mut Connection, two: &mut Connection) -> (bool, Forwarded) {
+    ///     poll_fn(|cx| {
+    ///         if let Poll::Ready(end) = one.poll_forward(two, cx) {
+    ///             return Poll::Ready((true, end));
+    ///         }
+    ///         two.poll_forward(one, cx).map(|end| (false, end))
+    ///     })
+    ///     .await
+    /// }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: all state is in the two connections.
+    pub fn poll_forward(&mut self, target: &mut Self, cx: &mut Context<'_>) -> Poll<Forwarded> {
+        self.link.take_back();
+        loop {
+            match Pin::new(&mut *target).poll_ready(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Forwarded::TargetEnded(error)),
+                Poll::Pending => return self.poll_unread(cx),
+            }
+            let stopped = self.take_each(Session::receive_piece, |received, _| {
+                target.pass_on(received)
+            });
+            match stopped {
+                Some(Ok(())) => continue,
+                Some(Err(error)) => return Poll::Ready(Forwarded::Undeliverable(error)),
+                None => {}
+            }
+            match self.poll_progress(cx) {
+                Poll::Ready(Progress::Again) => {}
+                Poll::Ready(Progress::Ended(result)) => {
+                    return Poll::Ready(Forwarded::SourceEnded(result));
+                }
+                Poll::Pending => {
+                    if let Poll::Ready(Err(error)) = Pin::new(&mut *target).poll_flush(cx) {
+                        return Poll::Ready(Forwarded::TargetEnded(error));
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Waits while the target has no room. This connection is not read meanwhile, so its peer may
+    /// well be silent; but a shutdown is heeded.
+    #[cold]
+    fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<Forwarded> {
+        if self.poll_shutdown(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.close_if_requested();
+        Poll::Ready(Forwarded::SourceEnded(Err(EncodeError::Closing.into())))
+    }
+
+    /// Sends what another connection has received; breaks when no more is to be taken there.
+    #[inline]
+    fn pass_on(&mut self, received: Received<'_, Piece>) -> ControlFlow<Result<(), EncodeError>> {
+        let session = self.sending();
+        let sent = match received {
+            Received::Borrowed(message) => session.send_ref(message),
+            Received::Owned(piece) => session.send_piece(piece),
+        };
+        if sent.is_err() || is_congested(session) {
+            return ControlFlow::Break(sent);
+        }
+        ControlFlow::Continue(())
+    }
+}
