@@ -13,10 +13,10 @@ use bytes::{Buf, BytesMut};
 use futures_core::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::http::{Head, HeadWriter};
-use polysock::protocols::protocol::Context;
 use polysock::protocols::{
-    Accept, Capabilities, CloseForm, Codec, Dial, Dialer, EncodeError, Event, HandshakeError, Kind,
-    Match, Opening, Piece, Protocol, ProtocolError, Request, Responder, WriteBuf,
+    Accept, Capabilities, CloseForm, Codec, Context, Dial, Dialer, EncodeError, Event,
+    HandshakeError, Kind, Match, Opening, Piece, Protocol, ProtocolError, Request, Responder,
+    WriteBuf,
 };
 use polysock::upstream::{Upstream, UpstreamError};
 use polysock::{Application, BoxError, Connection, Gateway, Handshake, Pages, Settings};

@@ -9,7 +9,6 @@
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
 //!   first_bytes                     what a connection is
-//!   short                           short messages where they lie
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   compression                     how messages are compressed
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec
@@ -25,7 +24,7 @@
 //!
 //! # Where to start
 //!
-//! [`protocol`] is the seam. `hixie/hixie76.rs` is a complete protocol. [`Negotiation`] turns a
+//! `protocol` is the seam. `hixie/hixie76.rs` is a complete protocol. [`Negotiation`] turns a
 //! head into an [`Opening`], its [`Responder`] turns that into a [`Codec`], and [`Session`] turns
 //! the codec's events into messages.
 //!
@@ -54,12 +53,11 @@ mod hybi;
 mod keep_alive;
 mod message;
 mod negotiation;
-pub mod protocol;
+mod protocol;
 mod raw;
 mod registry;
 mod rfc6455;
 mod session;
-mod short;
 mod utf8;
 mod write_buf;
 
@@ -72,11 +70,10 @@ pub use self::message::{
 pub use self::negotiation::{Negotiated, Negotiation, RULES, Rejection, Rule};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
-    Match, Opening, Protocol, Request, Responder, Response, Role, StreamAnswer, StreamOpening,
-    StreamProtocol, StreamResponder,
+    Match, Opening, PlainFrames, Protocol, Request, Responder, Response, Role, ShortFrames,
+    StreamAnswer, StreamOpening, StreamProtocol, StreamResponder,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};
 pub use self::session::{Session, SessionConfig, SharedMessage, Timer};
-pub use self::short::{PlainFrames, ShortFrames};
 pub use self::write_buf::WriteBuf;

@@ -22,8 +22,8 @@ pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::short_frames::ShortFrames;
 use crate::protocol::{Capabilities, CloseForm, Codec, Limits};
-use crate::short::ShortFrames;
 use crate::write_buf::WriteBuf;
 
 /// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use sha1::{Digest, Sha1};
 
-use super::{Announced, Dialect, HybiCodec, Masking, keyed, mask};
+use super::{Announced, Dialect, HybiCodec, Masking, early, mask};
 use crate::base64 as base64_codec;
 use crate::compression::Compression;
 use crate::error::{HandshakeError, Malformed};
@@ -71,7 +71,7 @@ impl Protocol for Hybi {
 
     fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
         if let Announced::Draft(_) = self.0.announced {
-            return keyed::open(self.0, head, context);
+            return early::open(self.0, head, context);
         }
         let key = head.single("sec-websocket-key", HandshakeError::Key)?;
         let key = key
@@ -94,7 +94,7 @@ impl Protocol for Hybi {
             return Err(HandshakeError::Dial("a subprotocol that is not a token"));
         }
         if let Announced::Draft(draft) = self.0.announced {
-            return Ok(keyed::dial(self.0, draft, dial, context));
+            return Ok(early::dial(self.0, draft, dial, context));
         }
         let call = Call {
             dialect: self.0,

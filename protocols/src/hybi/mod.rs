@@ -3,9 +3,9 @@
 mod compressed;
 mod control;
 mod dialect;
+mod early;
 mod frame;
 mod handshake;
-mod keyed;
 mod mask;
 mod short;
 mod stream;
@@ -25,8 +25,8 @@ use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::short_frames::{MAX_SHORT, PlainFrames, ShortFrames, xor};
 use crate::protocol::{Capabilities, Codec, Context, Role};
-use crate::short::{MAX_SHORT, PlainFrames, ShortFrames, xor};
 use crate::write_buf::WriteBuf;
 
 /// Reads and writes frames.

@@ -9,7 +9,7 @@ use super::{Session, State};
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Kind, Message, MessageRef, Piece};
 use crate::protocol::Codec;
-use crate::short::{MAX_SHORT, PlainFrames};
+use crate::protocol::short_frames::{MAX_SHORT, PlainFrames};
 use crate::write_buf::WriteBuf;
 
 /// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what

@@ -9,6 +9,7 @@
 //!   client   Dial ─────────────▶ dial ──▶ Dialer ────advance───▶ Codec
 //! ```
 
+pub(crate) mod short_frames;
 mod stream;
 
 use std::fmt;
@@ -20,9 +21,10 @@ use crate::compression::Compression;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::short::{PlainFrames, ShortFrames};
+
 use crate::write_buf::WriteBuf;
 
+pub use self::short_frames::{PlainFrames, ShortFrames};
 pub use self::stream::{StreamAnswer, StreamOpening, StreamProtocol, StreamResponder};
 
 /// A WebSocket protocol: one draft, or the RFC.

@@ -12,7 +12,7 @@
 //! owns the session waits, and calls [`Session::handle_timeout`].
 
 mod config;
-mod lent;
+mod receive;
 mod shared;
 
 use std::time::Duration;
@@ -26,8 +26,8 @@ pub use self::shared::SharedMessage;
 use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, Look};
 use crate::message::{Close, Closed, Event, Kind, Message, Piece, Side};
+use crate::protocol::short_frames::{PlainFrames, ShortFrames};
 use crate::protocol::{Capabilities, CloseForm, Codec};
-use crate::short::{PlainFrames, ShortFrames};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
 
