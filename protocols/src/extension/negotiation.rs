@@ -1,32 +1,11 @@
 //! Which compression, and with which parameters: what a server chooses of the offers, what a
 //! client offers and accepts.
 
+use super::agreed::Agreed;
 use super::{Extension, FIELD, deflate_frame, parse, permessage_deflate};
-use crate::compression::{Compression, Window};
+use crate::compression::Compression;
 use crate::error::HandshakeError;
 use crate::http::Head;
-
-/// A compression that both sides have agreed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Agreed {
-    pub(super) form: Form,
-    /// What we compress with. Here, `max_bits` may be 8.
-    pub(super) outgoing: Window,
-    /// Whether what the peer compresses may refer to what it compressed before. How far back does
-    /// not matter: there is always room for the most that is possible.
-    pub(super) incoming_takeover: bool,
-    pub(super) level: u32,
-    pub(super) threshold: usize,
-}
-
-/// What is compressed as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A message: RSV1 is set in its first frame.
-    Message,
-    /// A frame: RSV1 is set in any that is compressed.
-    Frame,
-}
 
 /// As a server, chooses among the offers of a request; also what the answer says.
 ///

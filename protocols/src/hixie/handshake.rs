@@ -5,7 +5,7 @@ use memchr::memchr;
 
 use crate::error::{HandshakeError, Malformed};
 use crate::http::Head;
-use crate::protocol::{Accept, Dial, Request};
+use crate::protocol::{Accept, Dial, Request, Response};
 
 /// Where a client of draft 76 says its subprotocol; some kept the name of draft 75.
 pub(super) const SUBPROTOCOL: &[&str] = &["sec-websocket-protocol", "websocket-protocol"];
@@ -131,6 +131,56 @@ pub(crate) fn dialled_subprotocol(dial: &Dial) -> Result<Option<&ByteString>, Ha
         // draft-hixie-76, "Sec-WebSocket-Protocol": one string, which the server must echo.
         _ => Err(HandshakeError::Dial("more than one subprotocol")),
     }
+}
+
+/// What a client of either protocol checks in the answer's head; the fields of draft 76 have
+/// the `Sec-` prefix.
+pub(super) fn check_answer(
+    head: Head,
+    prefix: &str,
+    dial: &Dial,
+) -> Result<Response, HandshakeError> {
+    match head.status() {
+        Some(101) => {}
+        Some(status) => return Err(HandshakeError::Status(status)),
+        None => return Err(HandshakeError::Malformed(Malformed::Status)),
+    }
+    let is = |name: &str, expected: &str| {
+        head.value(name)
+            .is_some_and(|value| value.eq_ignore_ascii_case(expected.as_bytes()))
+    };
+    if !is("upgrade", "websocket") {
+        return Err(HandshakeError::Answer("Upgrade field"));
+    }
+    if !is("connection", "upgrade") {
+        return Err(HandshakeError::Answer("Connection field"));
+    }
+    if !is(&format!("{prefix}Origin"), &dialled_origin(dial)) {
+        return Err(HandshakeError::Answer("origin"));
+    }
+    // Only that there is one: behind a gateway a server knows itself by another address.
+    let scheme = if dial.secure {
+        &b"wss://"[..]
+    } else {
+        b"ws://"
+    };
+    if !head
+        .value(&format!("{prefix}Location"))
+        .is_some_and(|value| value.starts_with(scheme))
+    {
+        return Err(HandshakeError::Answer("location"));
+    }
+    let name = format!("{prefix}Protocol");
+    let chosen = head.value(&name);
+    let subprotocol = dial
+        .subprotocols
+        .iter()
+        .find(|name| Some(name.as_ref()) == chosen)
+        .cloned();
+    if subprotocol.is_none() && (chosen.is_some() || !dial.subprotocols.is_empty()) {
+        return Err(HandshakeError::Answer("subprotocol"));
+    }
+    Ok(Response { subprotocol, head })
 }
 
 #[cfg(test)]

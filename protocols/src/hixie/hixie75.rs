@@ -4,8 +4,9 @@
 
 use bytes::BytesMut;
 
-use super::handshake::{dialled_origin, dialled_subprotocol, echoed, location, request};
-use super::hixie76::check_answer;
+use super::handshake::{
+    check_answer, dialled_origin, dialled_subprotocol, echoed, location, request,
+};
 use super::{Flavour, HixieCodec};
 use crate::base64;
 use crate::error::HandshakeError;
@@ -78,7 +79,7 @@ impl Protocol for Hixie75 {
             return Err(HandshakeError::Early);
         }
         let request = request(self.name(), context.secure, SUBPROTOCOL, &[','], head)?;
-        let responder = Box::new(Answer {
+        let responder = Box::new(ServerHandshake {
             request: request.clone(),
             limits: context.limits,
         });
@@ -87,7 +88,7 @@ impl Protocol for Hixie75 {
 
     fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
         dialled_subprotocol(dial)?;
-        Ok(Box::new(Call {
+        Ok(Box::new(ClientHandshake {
             dial: dial.clone(),
             limits: context.limits,
             scanner: None,
@@ -96,12 +97,12 @@ impl Protocol for Hixie75 {
 }
 
 #[derive(Debug)]
-struct Answer {
+struct ServerHandshake {
     request: Box<Request>,
     limits: Limits,
 }
 
-impl Responder for Answer {
+impl Responder for ServerHandshake {
     fn respond(
         &mut self,
         accept: &Accept,
@@ -127,14 +128,14 @@ impl Responder for Answer {
 }
 
 #[derive(Debug)]
-struct Call {
+struct ClientHandshake {
     dial: Dial,
     limits: Limits,
     /// Where the answer has been looked at; `None` before the request is out.
     scanner: Option<HeadScanner>,
 }
 
-impl Dialer for Call {
+impl Dialer for ClientHandshake {
     fn advance(
         &mut self,
         src: &mut BytesMut,

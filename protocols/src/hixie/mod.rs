@@ -10,6 +10,7 @@
 mod handshake;
 mod hixie75;
 mod hixie76;
+pub(crate) mod keyed;
 mod keys;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -18,7 +19,6 @@ use memchr::memchr;
 pub(crate) use self::handshake::request;
 pub(crate) use self::hixie75::Hixie75;
 pub(crate) use self::hixie76::Hixie76;
-pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};

@@ -13,7 +13,7 @@ use crate::base64 as base64_codec;
 use crate::compression::Compression;
 use crate::error::{HandshakeError, Malformed};
 use crate::extension::{self, Agreed};
-use crate::hixie::{self, KeyHandshake};
+use crate::hixie::{self, keyed};
 use crate::http::{Head, HeadScanner, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
     Accept, Capabilities, Codec, Context, Dial, Dialer, Dialled, Match, Opening, Protocol, Request,
@@ -56,7 +56,7 @@ impl Protocol for Hybi {
 
     fn recognise(&self, head: &Head) -> Match {
         match self.0.announced {
-            Announced::Draft(draft) => KeyHandshake::recognise(head, draft),
+            Announced::Draft(draft) => keyed::ServerHandshake::recognise(head, draft),
             Announced::Version(version) => {
                 let mut values = head.values("sec-websocket-version");
                 match (values.next(), values.next()) {
@@ -80,7 +80,7 @@ impl Protocol for Hybi {
         let key = head.as_bytes().slice_ref(key);
         let compression = extension::choose(&head, compression(self.0, context))?;
         let request = self.request(head, context)?;
-        let responder = Box::new(Answer {
+        let responder = Box::new(ServerHandshake {
             dialect: self.0,
             key,
             context: *context,
@@ -96,13 +96,13 @@ impl Protocol for Hybi {
         if let Announced::Draft(draft) = self.0.announced {
             return Ok(early::dial(self.0, draft, dial, context));
         }
-        let call = Call {
+        let handshake = ClientHandshake {
             dialect: self.0,
             dial: dial.clone(),
             context: *context,
             sent: None,
         };
-        Ok(Box::new(call))
+        Ok(Box::new(handshake))
     }
 
     /// RFC 8441 is about RFC 6455 alone.
@@ -180,7 +180,7 @@ fn accept_value(key: &[u8]) -> [u8; 28] {
 }
 
 #[derive(Debug)]
-struct Answer {
+struct ServerHandshake {
     dialect: &'static Dialect,
     key: Bytes,
     context: Context,
@@ -188,7 +188,7 @@ struct Answer {
     compression: Option<(Agreed, String)>,
 }
 
-impl Responder for Answer {
+impl Responder for ServerHandshake {
     fn respond(
         &mut self,
         accept: &Accept,
@@ -226,7 +226,7 @@ fn fresh_key(entropy: fn(&mut [u8])) -> String {
 }
 
 #[derive(Debug)]
-struct Call {
+struct ClientHandshake {
     dialect: &'static Dialect,
     dial: Dial,
     context: Context,
@@ -234,7 +234,7 @@ struct Call {
     sent: Option<(String, HeadScanner)>,
 }
 
-impl Dialer for Call {
+impl Dialer for ClientHandshake {
     fn advance(
         &mut self,
         src: &mut BytesMut,
@@ -268,7 +268,7 @@ impl Dialer for Call {
     }
 }
 
-impl Call {
+impl ClientHandshake {
     fn request(&self, key: &str, dst: &mut BytesMut) {
         let dial = &self.dial;
         let target = if dial.target.is_empty() {

@@ -4,6 +4,7 @@ mod compressed;
 mod control;
 mod dialect;
 mod early;
+mod either;
 mod frame;
 mod handshake;
 mod mask;

@@ -1,22 +1,60 @@
-//! What costs less than a whole message of one's own: short ones that are lent, and long ones in
-//! pieces.
+//! What comes from the peer: whole messages, pieces of them, and short ones that are lent.
 
 use std::ops::ControlFlow;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use bytestring::ByteString;
 
 use super::{Session, State};
-use crate::error::{EncodeError, ProtocolError};
-use crate::message::{Kind, Message, MessageRef, Piece};
+use crate::error::ProtocolError;
+use crate::message::{Event, Kind, Message, MessageRef, Piece};
 use crate::protocol::Codec;
-use crate::protocol::short_frames::{MAX_SHORT, PlainFrames};
-use crate::write_buf::WriteBuf;
+use crate::protocol::short_frames::MAX_SHORT;
 
 /// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
 /// is answered to most messages does not depend on how they were cut on their way.
 const LONG: usize = 256 * 1024;
 
 impl<C: Codec> Session<C> {
+    /// Takes the next whole message off `src`. `None` where more bytes are needed, or the session
+    /// is closed ([`closed`](Self::closed)).
+    ///
+    /// A message that lies in `src` in one piece is not copied.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke the protocol or a limit. The close frame that says so is in
+    /// [`outgoing`](Self::outgoing), and the session is closed.
+    #[inline]
+    pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
+        while let Some(piece) = self.next_piece(src)? {
+            if piece.end && self.incoming.assembled.is_none() {
+                return self.message(piece.kind, piece.payload).map(Some);
+            }
+            if let Some(message) = self.assemble(&piece)? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the next piece of a message off `src`, as [`receive`](Self::receive) takes whole
+    /// ones; for relays, which need not assemble. Do not mix the two within a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        let piece = self.next_piece(src)?;
+        if let Some(piece) = &piece
+            && piece.kind == Kind::Text
+        {
+            self.validate(piece)?;
+        }
+        Ok(piece)
+    }
+
     /// Lends the whole short messages at the beginning of `src` where they lie, one after the
     /// other, until `take` breaks off: with what. Where this is `None`, go on with
     /// [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece).
@@ -93,72 +131,79 @@ impl<C: Codec> Session<C> {
         Ok(None)
     }
 
-    /// Sends a message that may be lent: a short one is copied to where it waits.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    // A call is a tenth of what a short message costs.
-    #[inline(always)]
-    pub fn send_ref(&mut self, message: MessageRef<'_>) -> Result<(), EncodeError> {
-        let (kind, payload) = match message {
-            MessageRef::Text(text) => (Kind::Text, text.as_bytes()),
-            MessageRef::Binary(bytes) => (Kind::Binary, bytes),
-            MessageRef::Owned(message) => return self.send_owned(message),
-        };
-        if matches!(self.state, State::Open) && self.send_plain(kind, payload) {
-            return Ok(());
-        }
-        self.send_short(kind, payload)
-    }
-
-    // Out of line, so that what is done for each short message is short.
-
-    #[inline(never)]
-    fn send_short(&mut self, kind: Kind, payload: &[u8]) -> Result<(), EncodeError> {
-        if !matches!(self.state, State::Open) {
-            return Err(EncodeError::Closing);
-        }
-        self.codec.encode_short(kind, payload, &mut self.outgoing)?;
-        self.sending = false;
-        Ok(())
-    }
-
-    #[inline(never)]
-    fn send_owned(&mut self, message: Message) -> Result<(), EncodeError> {
-        self.send(message)
-    }
-
-    /// How short messages are written where nothing else is needed.
-    pub fn plain_frames(&self) -> Option<PlainFrames> {
-        self.plain_frames
-    }
-
-    /// Sends a short message without asking the codec; `false` where that cannot be.
-    #[inline(always)]
-    pub(super) fn send_plain(&mut self, kind: Kind, payload: &[u8]) -> bool {
-        let frames = self.plain_frames.as_ref().filter(|_| !self.sending);
-        frames.is_some_and(|frames| frames.write(kind, payload, &mut self.outgoing))
-    }
-
     /// Whether a message that is received in pieces has begun and not ended.
     #[inline]
     pub fn is_receiving(&self) -> bool {
         self.incoming.unfinished
     }
 
-    /// Sees to it that what is to be sent has an allocation to be copied into: `empty`
-    /// gives a buffer in which nothing waits.
+    /// The next piece, within the limits; deals with the control events before it.
     #[inline]
-    pub fn lend_buffer(&mut self, empty: fn() -> WriteBuf) {
-        if !self.outgoing.is_allocated() {
-            self.take_buffer(empty);
+    fn next_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        loop {
+            if let State::Closed(_) = self.state {
+                // RFC 6455 §5.5.1: what comes after a close frame is not looked at.
+                src.clear();
+                return Ok(None);
+            }
+            self.short_frames = None;
+            let event = match self.codec.decode(src) {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(None),
+                Err(error) => return self.fail(error),
+            };
+            self.keep_alive.hear();
+            match event {
+                Event::Data(piece) => {
+                    let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
+                    let limit = self.max_message;
+                    if len > limit {
+                        return self.fail(ProtocolError::MessageTooLong { limit });
+                    }
+                    self.incoming.len = if piece.end { 0 } else { len };
+                    self.incoming.unfinished = !piece.end;
+                    return Ok(Some(piece));
+                }
+                Event::Ping(payload) => {
+                    // Only the newest is answered.
+                    self.unanswered_ping = None;
+                    self.answer_ping(payload);
+                }
+                // Unsolicited pongs are a keep-alive of IE 10 and .NET.
+                Event::Pong(_) => {}
+                Event::Close(close) => self.closed_by_peer(close),
+            }
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn take_buffer(&mut self, empty: fn() -> WriteBuf) {
-        self.outgoing = empty();
+    /// Adds a piece to the message that is being received; the message, if that was the last.
+    fn assemble(&mut self, piece: &Piece) -> Result<Option<Message>, ProtocolError> {
+        if piece.kind == Kind::Text {
+            self.validate(piece)?;
+        }
+        let mut assembled = self.incoming.assembled.take().unwrap_or_default();
+        assembled.extend_from_slice(&piece.payload);
+        if piece.end {
+            return self.message(piece.kind, assembled.freeze()).map(Some);
+        }
+        self.incoming.assembled = Some(assembled);
+        Ok(None)
+    }
+
+    /// Fails at the first byte of a text that is wrong.
+    fn validate(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
+        let valid = self.incoming.utf8.advance(&piece.payload, piece.end);
+        valid.or_else(|_| self.fail(ProtocolError::Utf8))
+    }
+
+    #[inline]
+    fn message(&mut self, kind: Kind, payload: Bytes) -> Result<Message, ProtocolError> {
+        match kind {
+            Kind::Binary => Ok(Message::Binary(payload)),
+            Kind::Text => match ByteString::try_from(payload) {
+                Ok(text) => Ok(Message::Text(text)),
+                Err(_) => self.fail(ProtocolError::Utf8),
+            },
+        }
     }
 }
