@@ -6,8 +6,8 @@
 
 use bytes::BytesMut;
 
-use super::handshake::dialled_subprotocol;
-use super::{Flavour, HixieCodec, keyed};
+use super::handshake::check_offered;
+use super::{HixieCodec, HixieDialect, keyed};
 use crate::base64;
 use crate::error::HandshakeError;
 use crate::http::Head;
@@ -20,7 +20,7 @@ use crate::protocol::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hixie76;
 
-const FLAVOUR: Flavour = Flavour {
+const DIALECT: HixieDialect = HixieDialect {
     name: "hixie-76",
     close: CloseForm::Bare,
     length_frames: false,
@@ -28,7 +28,7 @@ const FLAVOUR: Flavour = Flavour {
 
 impl Protocol for Hixie76 {
     fn name(&self) -> &'static str {
-        FLAVOUR.name
+        DIALECT.name
     }
 
     fn version(&self) -> Option<u8> {
@@ -40,7 +40,7 @@ impl Protocol for Hixie76 {
     }
 
     fn capabilities(&self) -> Capabilities {
-        HixieCodec::new(FLAVOUR, Limits::default()).capabilities()
+        HixieCodec::new(DIALECT, Limits::default()).capabilities()
     }
 
     fn is_masked(&self) -> bool {
@@ -62,23 +62,23 @@ impl Protocol for Hixie76 {
     }
 
     fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
-        let handshake = keyed::ServerHandshake::open(self.name(), &[','], head, context)?;
-        let flavour = Flavour {
+        let handshake = keyed::ServerHandshake::open(DIALECT.name, &keyed::WORDING, head, context)?;
+        let dialect = HixieDialect {
             length_frames: wants_length_frames(&handshake.request),
-            ..FLAVOUR
+            ..DIALECT
         };
         let request = handshake.request.clone();
         let responder = Box::new(ServerHandshake {
             handshake,
-            flavour,
+            dialect,
             limits: context.limits,
         });
         Ok(Opening { request, responder })
     }
 
     fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
-        let offered = dialled_subprotocol(dial)?.map(ToString::to_string);
-        let handshake = keyed::ClientHandshake::new(dial, offered, None, context);
+        check_offered(&dial.subprotocols)?;
+        let handshake = keyed::ClientHandshake::new(dial, &keyed::WORDING, None, context);
         Ok(Box::new(ClientHandshake {
             handshake,
             limits: context.limits,
@@ -99,7 +99,7 @@ fn wants_length_frames(request: &Request) -> bool {
 #[derive(Debug)]
 struct ServerHandshake {
     handshake: keyed::ServerHandshake,
-    flavour: Flavour,
+    dialect: HixieDialect,
     limits: Limits,
 }
 
@@ -110,11 +110,10 @@ impl Responder for ServerHandshake {
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
-        let kaazing: &[_] = &[("X-Frame-Type", "binary")];
-        let more = self.flavour.length_frames.then_some(kaazing);
-        let more = more.unwrap_or_default();
+        let kaazing = ("X-Frame-Type", "binary");
+        let more = self.dialect.length_frames.then_some(kaazing);
         let complete = self.handshake.respond(accept, more, src, dst);
-        let codec = || base64::accepted(HixieCodec::new(self.flavour, self.limits), accept);
+        let codec = || base64::accepted(HixieCodec::new(self.dialect, self.limits), accept);
         Ok(complete.then(codec))
     }
 }
@@ -134,7 +133,7 @@ impl Dialer for ClientHandshake {
         let Some(response) = self.handshake.advance(src, dst)? else {
             return Ok(None);
         };
-        let codec = HixieCodec::new(FLAVOUR, self.limits);
+        let codec = HixieCodec::new(DIALECT, self.limits);
         let codec = base64::dialled(codec, response.subprotocol.as_deref());
         Ok(Some(Dialled { response, codec }))
     }

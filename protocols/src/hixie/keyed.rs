@@ -2,22 +2,31 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::handshake::{SUBPROTOCOL, check_answer, dialled_origin, echoed, location, request};
+use super::handshake::Wording;
 use super::keys::{Key, digest, key_number};
 use crate::error::HandshakeError;
-use crate::http::{Head, HeadScanner, HeadWriter};
+use crate::http::{Head, HeadScanner};
 use crate::protocol::{Accept, Context, Dial, Match, Request, Response};
 
-// "WebSocket" is one word here, and two in draft 75.
-const STATUS_LINE: &str = "HTTP/1.1 101 WebSocket Protocol Handshake";
+/// The words of draft 76.
+pub(crate) static WORDING: Wording = Wording {
+    // "WebSocket" is one word here, and two in draft 75.
+    status_line: "HTTP/1.1 101 WebSocket Protocol Handshake",
+    origin: "Sec-WebSocket-Origin",
+    location: "Sec-WebSocket-Location",
+    subprotocol: "Sec-WebSocket-Protocol",
+    // Some clients kept the name of draft 75.
+    old_subprotocol: Some("WebSocket-Protocol"),
+    separator: ',',
+    repeats_subprotocol: true,
+};
 
 /// The handshake with two keys, which the drafts hybi-01 to hybi-03 kept.
 #[derive(Debug)]
 pub(crate) struct ServerHandshake {
     pub(crate) request: Box<Request>,
     numbers: [u32; 2],
-    /// The subprotocol fields that are answered as they came: none where they hold a list.
-    verbatim: &'static [&'static str],
+    wording: &'static Wording,
     head_is_out: bool,
 }
 
@@ -34,7 +43,7 @@ impl ServerHandshake {
 
     pub(crate) fn open(
         protocol: &'static str,
-        separators: &[char],
+        wording: &'static Wording,
         head: Head,
         context: &Context,
     ) -> Result<Self, HandshakeError> {
@@ -44,13 +53,10 @@ impl ServerHandshake {
             key_number(key).map_err(HandshakeError::Keys)
         };
         let numbers = [number("sec-websocket-key1")?, number("sec-websocket-key2")?];
-        let request = request(protocol, context.secure, SUBPROTOCOL, separators, head)?;
-        let verbatim = Some(SUBPROTOCOL).filter(|_| separators == [',']);
-        let verbatim = verbatim.unwrap_or_default();
         Ok(Self {
-            request,
+            request: wording.request(protocol, head, context)?,
             numbers,
-            verbatim,
+            wording,
             head_is_out: false,
         })
     }
@@ -59,7 +65,7 @@ impl ServerHandshake {
     pub(crate) fn respond(
         &mut self,
         accept: &Accept,
-        more: &[(&str, &str)],
+        more: Option<(&str, &str)>,
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> bool {
@@ -69,16 +75,7 @@ impl ServerHandshake {
         // digest leave in one write, which a Ruby client needs.
         if !self.head_is_out {
             self.head_is_out = true;
-            let subprotocol = echoed(&self.request, self.verbatim, accept);
-            HeadWriter::new(dst, STATUS_LINE)
-                .field("Upgrade", "WebSocket")
-                .field("Connection", "Upgrade")
-                .optional("Sec-WebSocket-Origin", self.request.origin.as_ref())
-                .field("Sec-WebSocket-Location", location(&self.request))
-                .optional("Sec-WebSocket-Protocol", subprotocol)
-                .fields(more.iter().copied())
-                .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
-                .finish();
+            self.wording.write_answer(&self.request, accept, more, dst);
         }
         let Some(body) = src.first_chunk::<8>().copied() else {
             return false;
@@ -93,8 +90,7 @@ impl ServerHandshake {
 #[derive(Debug)]
 pub(crate) struct ClientHandshake {
     dial: Dial,
-    /// The value of the subprotocol field.
-    offered: Option<String>,
+    wording: &'static Wording,
     /// The value of `Sec-WebSocket-Draft`.
     draft: Option<&'static str>,
     entropy: fn(&mut [u8]),
@@ -119,13 +115,13 @@ enum Progress {
 impl ClientHandshake {
     pub(crate) fn new(
         dial: &Dial,
-        offered: Option<String>,
+        wording: &'static Wording,
         draft: Option<&'static str>,
         context: &Context,
     ) -> Self {
         Self {
             dial: dial.clone(),
-            offered,
+            wording,
             draft,
             entropy: context.entropy,
             progress: Progress::Begin,
@@ -152,7 +148,7 @@ impl ClientHandshake {
                     let Some(head) = Head::take(scanner, src)? else {
                         return Ok(None);
                     };
-                    let response = check_answer(head, "Sec-WebSocket-", &self.dial)?;
+                    let response = self.wording.check_answer(head, &self.dial)?;
                     self.progress = Progress::Digest {
                         response,
                         expected: *expected,
@@ -177,27 +173,13 @@ impl ClientHandshake {
         let mut body = [0; 8];
         (self.entropy)(&mut body);
         let (first, second) = (Key::draw(self.entropy), Key::draw(self.entropy));
-        let target = if self.dial.target.is_empty() {
-            "/"
-        } else {
-            &*self.dial.target
-        };
-        HeadWriter::new(dst, &format!("GET {target} HTTP/1.1"))
-            .field("Upgrade", "WebSocket")
-            .field("Connection", "Upgrade")
-            .field("Host", &self.dial.host)
-            .field("Origin", dialled_origin(&self.dial))
-            .optional("Sec-WebSocket-Protocol", self.offered.as_ref())
-            .fields(
-                self.dial
-                    .fields
-                    .iter()
-                    .map(|(name, value)| (&**name, value)),
-            )
-            .optional("Sec-WebSocket-Draft", self.draft)
-            .field("Sec-WebSocket-Key1", first.text)
-            .field("Sec-WebSocket-Key2", second.text)
-            .finish();
+        let draft = self.draft.map(|draft| ("Sec-WebSocket-Draft", draft));
+        let keys = [
+            ("Sec-WebSocket-Key1", &*first.text),
+            ("Sec-WebSocket-Key2", &second.text),
+        ];
+        let more = draft.into_iter().chain(keys);
+        self.wording.write_request(&self.dial, more, dst);
         dst.extend_from_slice(&body);
         digest([first.number, second.number], body)
     }

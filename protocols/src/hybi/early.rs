@@ -3,13 +3,20 @@
 
 use bytes::BytesMut;
 
-use super::either::{EitherCodec, is_two};
+use super::either::EitherCodec;
 use super::{Dialect, HybiCodec};
 use crate::base64;
 use crate::error::HandshakeError;
-use crate::hixie::keyed;
+use crate::hixie::{Wording, keyed};
 use crate::http::Head;
 use crate::protocol::{Accept, Codec, Context, Dial, Dialer, Dialled, Opening, Responder, Role};
+
+/// Draft 01 §1.6: the subprotocols are a list that spaces separate, and the answer names one.
+static WORDING: Wording = Wording {
+    separator: ' ',
+    repeats_subprotocol: false,
+    ..keyed::WORDING
+};
 
 /// Opens a handshake as a server.
 pub(super) fn open(
@@ -17,8 +24,7 @@ pub(super) fn open(
     head: Head,
     context: &Context,
 ) -> Result<Opening, HandshakeError> {
-    // Draft 01 §1.6: the subprotocols are a list that spaces separate.
-    let handshake = keyed::ServerHandshake::open(dialect.name, &[' '], head, context)?;
+    let handshake = keyed::ServerHandshake::open(dialect.name, &WORDING, head, context)?;
     let request = handshake.request.clone();
     let codec = EitherCodec::new(dialect, Role::Server, context);
     let responder = Box::new(ServerHandshake {
@@ -35,9 +41,8 @@ pub(super) fn dial(
     dial: &Dial,
     context: &Context,
 ) -> Box<dyn Dialer> {
-    let offered = (!dial.subprotocols.is_empty()).then(|| dial.subprotocols.join(" "));
     Box::new(ClientHandshake {
-        handshake: keyed::ClientHandshake::new(dial, offered, Some(draft), context),
+        handshake: keyed::ClientHandshake::new(dial, &WORDING, Some(draft), context),
         dialect,
         context: *context,
     })
@@ -56,7 +61,7 @@ impl Responder for ServerHandshake {
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
-        if !self.handshake.respond(accept, &[], src, dst) {
+        if !self.handshake.respond(accept, None, src, dst) {
             return Ok(None);
         }
         let codec = self.codec.take();
@@ -82,8 +87,8 @@ impl Dialer for ClientHandshake {
         };
         let (dialect, role, context) = (self.dialect, Role::Client, &self.context);
         let subprotocol = response.subprotocol.as_deref();
-        // Servers answer a 2 in either framing, ours too where they speak first.
-        let codec = if is_two(dialect) {
+        // Servers answer in either framing, ours too where they speak first.
+        let codec = if dialect.is_ambiguous {
             base64::dialled(EitherCodec::new(dialect, role, context), subprotocol)
         } else {
             base64::dialled(HybiCodec::new(dialect, role, context), subprotocol)

@@ -2,9 +2,9 @@
 
 use bytes::BytesMut;
 
-use super::{Announced, Dialect, HybiCodec};
+use super::{Dialect, HybiCodec};
 use crate::error::{EncodeError, ProtocolError};
-use crate::hixie::{Flavour, HixieCodec};
+use crate::hixie::{HixieCodec, HixieDialect};
 use crate::message::{Event, Kind, WireForm};
 use crate::protocol::{Capabilities, CloseForm, Codec, Context, Role};
 use crate::write_buf::WriteBuf;
@@ -35,17 +35,17 @@ enum Framing {
 
 impl EitherCodec {
     pub(super) fn new(dialect: &'static Dialect, role: Role, context: &Context) -> Self {
-        let flavour = Flavour {
+        let hixie = HixieDialect {
             name: dialect.name,
             close: CloseForm::Bare,
             length_frames: false,
         };
         Self {
             hybi: HybiCodec::new(dialect, role, context),
-            hixie: HixieCodec::new(flavour, context.limits),
+            hixie: HixieCodec::new(hixie, context.limits),
             incoming: None,
             outgoing: None,
-            default: if is_two(dialect) && role == Role::Server {
+            default: if dialect.is_ambiguous && role == Role::Server {
                 Framing::Hixie
             } else {
                 Framing::Hybi
@@ -93,9 +93,4 @@ impl Codec for EitherCodec {
             Framing::Hixie => self.hixie.wire_form(kind),
         }
     }
-}
-
-/// Whether the draft is announced by the value that says least.
-pub(super) fn is_two(dialect: &Dialect) -> bool {
-    dialect.announced == Announced::Draft("2")
 }

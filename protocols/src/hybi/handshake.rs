@@ -13,7 +13,7 @@ use crate::base64 as base64_codec;
 use crate::compression::Compression;
 use crate::error::{HandshakeError, Malformed};
 use crate::extension::{self, Agreed};
-use crate::hixie::{self, keyed};
+use crate::hixie::keyed;
 use crate::http::{Head, HeadScanner, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
     Accept, Capabilities, Codec, Context, Dial, Dialer, Dialled, Match, Opening, Protocol, Request,
@@ -117,12 +117,11 @@ impl Hybi {
         head: Head,
         context: &Context,
     ) -> Result<Box<Request>, HandshakeError> {
-        let mut request = hixie::request(self.0.name, context.secure, &[], &[], head)?;
+        let mut request = Request::read(self.0.name, head, context.secure)?;
         let head = &request.head;
-        let origin = self.0.origin.iter().find_map(|name| head.value(name));
-        request.origin = origin
-            .map(|origin| head.text(origin).ok_or(HandshakeError::Origin))
-            .transpose()?;
+        if let Some(origin) = head.value(self.0.origin) {
+            request.origin = Some(head.text(origin).ok_or(HandshakeError::Origin)?);
+        }
         for name in head.list("sec-websocket-protocol") {
             if !name.iter().copied().all(is_token_byte) {
                 return Err(HandshakeError::Subprotocol);
@@ -271,28 +270,18 @@ impl Dialer for ClientHandshake {
 impl ClientHandshake {
     fn request(&self, key: &str, dst: &mut BytesMut) {
         let dial = &self.dial;
-        let target = if dial.target.is_empty() {
-            "/"
-        } else {
-            &*dial.target
-        };
         let version = match self.dialect.announced {
             Announced::Version(version) => version.to_string(),
             Announced::Draft(draft) => draft.to_owned(),
         };
-        // The drafts' own name of the field is the one their servers read.
-        let origin = match self.dialect.origin {
-            [first, ..] if *first == "sec-websocket-origin" => "Sec-WebSocket-Origin",
-            _ => "Origin",
-        };
         let extensions = compression(self.dialect, &self.context).map(extension::offer);
         let subprotocols = (!dial.subprotocols.is_empty()).then(|| dial.subprotocols.join(", "));
-        HeadWriter::new(dst, &format!("GET {target} HTTP/1.1"))
+        HeadWriter::new(dst, &dial.first_line())
             .field("Host", &dial.host)
             .field("Upgrade", "websocket")
             .field("Connection", "Upgrade")
             .field("Sec-WebSocket-Key", key)
-            .optional(origin, dial.origin.as_ref())
+            .optional(self.dialect.origin, dial.origin.as_ref())
             .field("Sec-WebSocket-Version", version)
             .optional("Sec-WebSocket-Protocol", subprotocols)
             .optional("Sec-WebSocket-Extensions", extensions)

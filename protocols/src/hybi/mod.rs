@@ -14,13 +14,13 @@ mod write;
 
 use bytes::{Buf, BytesMut};
 
-pub(crate) use self::dialect::Dialect;
 pub(crate) use self::dialect::{
-    Announced, CloseBody, FINAL, FirstBit, HYBI01, HYBI02, HYBI03, HYBI04, HYBI05, HYBI06, HYBI07,
-    HYBI10, Masking, ORIGIN,
+    Announced, CloseBody, Dialect, HYBI01, HYBI02, HYBI03, HYBI04, HYBI05, HYBI06, HYBI07, HYBI10,
+    ORIGIN, SINCE_07,
 };
 pub(crate) use self::handshake::Hybi;
 
+use self::dialect::{FirstBit, Masking};
 use self::frame::{Header, MAX_HEADER};
 use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};

@@ -26,6 +26,17 @@ pub struct Dial {
     pub fields: Vec<(ByteString, Bytes)>,
 }
 
+impl Dial {
+    /// The first line of the request.
+    pub(crate) fn first_line(&self) -> String {
+        let target = match &*self.target {
+            "" => "/",
+            target => target,
+        };
+        format!("GET {target} HTTP/1.1")
+    }
+}
+
 /// A server's answer, checked.
 #[derive(Clone, Debug)]
 pub struct Response {

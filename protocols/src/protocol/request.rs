@@ -1,7 +1,9 @@
 //! A client's request.
 
 use bytestring::ByteString;
+use memchr::memchr;
 
+use crate::error::{HandshakeError, Malformed};
 use crate::http::Head;
 
 /// A client's request, recognised and valid.
@@ -25,6 +27,51 @@ pub struct Request {
 }
 
 impl Request {
+    /// Reads what all the protocols have in common: host, target and origin. The subprotocols are
+    /// left to the protocol, which knows how they are listed.
+    ///
+    /// # Errors
+    ///
+    /// What of them is missing, repeated or malformed.
+    pub fn read(
+        protocol: &'static str,
+        head: Head,
+        secure: bool,
+    ) -> Result<Box<Self>, HandshakeError> {
+        let text = |value: &[u8], error: HandshakeError| head.text(value).ok_or(error);
+        let host = head
+            .single("host", HandshakeError::Host)?
+            .ok_or(HandshakeError::Host)?;
+        let host = text(host, HandshakeError::Host)?;
+        // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS, and a fragment
+        // stays with its page.
+        let target = origin_form(head.target());
+        if !target.starts_with(b"/") || target.contains(&b'#') {
+            return Err(HandshakeError::Malformed(Malformed::Target));
+        }
+        let target = match target {
+            b"/" => ByteString::from_static("/"),
+            longer => text(longer, HandshakeError::Malformed(Malformed::Target))?,
+        };
+        let origin = head.single("origin", HandshakeError::Origin)?;
+        let origin = origin
+            .map(|value| text(value, HandshakeError::Origin))
+            .transpose()?;
+        // A tab is the one control character that a field may have, and no origin has one.
+        if origin.as_ref().is_some_and(|origin| origin.contains('\t')) {
+            return Err(HandshakeError::Origin);
+        }
+        Ok(Box::new(Self {
+            protocol,
+            secure,
+            host,
+            target,
+            origin,
+            subprotocols: Vec::new(),
+            head,
+        }))
+    }
+
     /// The path: the target up to its query.
     pub fn path(&self) -> &str {
         self.target
@@ -37,5 +84,39 @@ impl Request {
         self.head
             .value("user-agent")
             .map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+/// The target without scheme and authority: proxies and old tools send the absolute form.
+fn origin_form(target: &[u8]) -> &[u8] {
+    let Some(after) = [&b"http://"[..], b"https://", b"ws://", b"wss://"]
+        .iter()
+        .find_map(|scheme| {
+            let (start, after) = target.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(after)
+        })
+    else {
+        return target;
+    };
+    memchr(b'/', after)
+        .and_then(|at| after.get(at..))
+        .unwrap_or(b"/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_scheme_and_authority_of_a_target() {
+        for (target, expected) in [
+            ("/a?b", "/a?b"),
+            ("http://h:1/a?", "/a?"),
+            ("WS://h", "/"),
+            ("wss://h/", "/"),
+            ("*", "*"),
+        ] {
+            assert_eq!(origin_form(target.as_bytes()), expected.as_bytes());
+        }
     }
 }
