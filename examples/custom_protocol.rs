@@ -55,18 +55,8 @@ impl Protocol for Lines {
         }
     }
 
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
-        let request = Box::new(Request {
-            protocol: self.name(),
-            secure: context.secure,
-            host: String::from_utf8_lossy(head.value("host").unwrap_or_default())
-                .as_ref()
-                .into(),
-            target: String::from_utf8_lossy(head.target()).as_ref().into(),
-            origin: None,
-            subprotocols: Vec::new(),
-            head,
-        });
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+        let request = Request::read(self, head, context.secure)?;
         let responder = Box::new(LinesResponder);
         Ok(Opening { request, responder })
     }

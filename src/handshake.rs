@@ -134,7 +134,7 @@ impl Handshake {
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
             let info = Info {
-                protocol: self.request.protocol,
+                protocol: self.request.protocol.name(),
                 role: Role::Server,
                 subprotocol: accept.subprotocol,
                 log: Some(AccessLog::opened(&self.request, peer)),
@@ -158,7 +158,7 @@ impl Handshake {
     fn answer(&mut self, rejection: &Rejection) {
         if let Some(pending) = self.pending.take() {
             tracing::info!(
-                protocol = self.request.protocol,
+                protocol = self.request.protocol.name(),
                 peer = pending.peer.map(tracing::field::display),
                 target = &*self.request.target,
                 origin = self.request.origin.as_deref(),

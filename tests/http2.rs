@@ -133,7 +133,7 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
     let application = |handshake: Handshake| async move {
         let request = handshake.request();
         assert_eq!(
-            (request.protocol, &*request.target),
+            (request.protocol.name(), &*request.target),
             ("rfc6455", "/chat?x=y")
         );
         assert_eq!((&*request.host, request.path()), ("localhost", "/chat"));

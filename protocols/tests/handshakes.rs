@@ -137,7 +137,7 @@ fn serve<'a>(
         written.push(dst.len());
     }
     assert!(codec.is_some(), "the handshake is incomplete");
-    Ok((opening.unwrap().request.protocol, dst, written))
+    Ok((opening.unwrap().request.protocol.name(), dst, written))
 }
 
 #[test]

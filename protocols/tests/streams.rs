@@ -40,7 +40,7 @@ fn is_opened_without_keys_and_answered_without_text() {
     ];
     let mut opening = open(PROTOCOLS, "example.com:443", &fields).unwrap();
     let request = &opening.request;
-    assert_eq!(request.protocol, "rfc6455");
+    assert_eq!(request.protocol.name(), "rfc6455");
     assert_eq!(request.host, "example.com:443");
     assert_eq!(request.target, "/chat?x");
     assert_eq!(request.origin.as_deref(), Some("http://a.example"));

@@ -98,7 +98,7 @@ impl Connection {
             .max_local_error_reset_streams(Some(RESET_FOR_MISTAKES))
             .max_concurrent_reset_streams(REMEMBERED)
             .reset_stream_duration(MEMORY);
-        let over_streams = |protocol: &&dyn Protocol| protocol.over_streams().is_some();
+        let over_streams = |protocol: &&'static dyn Protocol| protocol.over_streams().is_some();
         if settings.protocols.iter().any(over_streams) {
             builder.enable_connect_protocol();
         }

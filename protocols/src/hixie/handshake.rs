@@ -5,7 +5,7 @@ use bytestring::ByteString;
 
 use crate::error::{HandshakeError, Malformed};
 use crate::http::{Head, HeadWriter};
-use crate::protocol::{Accept, Context, Dial, Request, Response};
+use crate::protocol::{Accept, Context, Dial, Protocol, Request, Response};
 
 /// The words of one of the two handshakes.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Wording {
     /// Reads a request.
     pub(crate) fn request(
         &self,
-        protocol: &'static str,
+        protocol: &'static dyn Protocol,
         head: Head,
         context: &Context,
     ) -> Result<Box<Request>, HandshakeError> {

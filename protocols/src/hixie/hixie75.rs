@@ -75,13 +75,13 @@ impl Protocol for Hixie75 {
         }
     }
 
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
         // Nothing follows a request of this draft before its answer. What looks like one and has
         // bytes behind it is almost always a Hixie-76 request that lost its keys.
         if head.is_followed() {
             return Err(HandshakeError::Early);
         }
-        let request = WORDING.request(DIALECT.name, head, context)?;
+        let request = WORDING.request(self, head, context)?;
         let responder = Box::new(ServerHandshake {
             request: request.clone(),
             limits: context.limits,

@@ -61,8 +61,8 @@ impl Protocol for Hixie76 {
         }
     }
 
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
-        let handshake = keyed::ServerHandshake::open(DIALECT.name, &keyed::WORDING, head, context)?;
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+        let handshake = keyed::ServerHandshake::open(self, &keyed::WORDING, head, context)?;
         let dialect = HixieDialect {
             length_frames: wants_length_frames(&handshake.request),
             ..DIALECT

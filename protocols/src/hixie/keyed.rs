@@ -6,7 +6,7 @@ use super::handshake::Wording;
 use super::keys::{Key, digest, key_number};
 use crate::error::HandshakeError;
 use crate::http::{Head, HeadScanner};
-use crate::protocol::{Accept, Context, Dial, Match, Request, Response};
+use crate::protocol::{Accept, Context, Dial, Match, Protocol, Request, Response};
 
 /// The words of draft 76.
 pub(crate) static WORDING: Wording = Wording {
@@ -42,7 +42,7 @@ impl ServerHandshake {
     }
 
     pub(crate) fn open(
-        protocol: &'static str,
+        protocol: &'static dyn Protocol,
         wording: &'static Wording,
         head: Head,
         context: &Context,

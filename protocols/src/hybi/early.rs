@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use super::either::EitherCodec;
-use super::{Dialect, HybiCodec};
+use super::{Dialect, Hybi, HybiCodec};
 use crate::base64;
 use crate::error::HandshakeError;
 use crate::hixie::{Wording, keyed};
@@ -20,13 +20,13 @@ static WORDING: Wording = Wording {
 
 /// Opens a handshake as a server.
 pub(super) fn open(
-    dialect: &'static Dialect,
+    protocol: &'static Hybi,
     head: Head,
     context: &Context,
 ) -> Result<Opening, HandshakeError> {
-    let handshake = keyed::ServerHandshake::open(dialect.name, &WORDING, head, context)?;
+    let handshake = keyed::ServerHandshake::open(protocol, &WORDING, head, context)?;
     let request = handshake.request.clone();
-    let codec = EitherCodec::new(dialect, Role::Server, context);
+    let codec = EitherCodec::new(protocol.0, Role::Server, context);
     let responder = Box::new(ServerHandshake {
         handshake,
         codec: Some(codec),

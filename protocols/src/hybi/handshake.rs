@@ -69,9 +69,9 @@ impl Protocol for Hybi {
         }
     }
 
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
         if let Announced::Draft(_) = self.0.announced {
-            return early::open(self.0, head, context);
+            return early::open(self, head, context);
         }
         let key = head.single("sec-websocket-key", HandshakeError::Key)?;
         let key = key
@@ -106,18 +106,18 @@ impl Protocol for Hybi {
     }
 
     /// RFC 8441 is about RFC 6455 alone.
-    fn over_streams(&self) -> Option<&dyn StreamProtocol> {
+    fn over_streams(&'static self) -> Option<&'static dyn StreamProtocol> {
         (self.0.announced == Announced::Version(13)).then_some(self)
     }
 }
 
 impl Hybi {
     pub(super) fn request(
-        &self,
+        &'static self,
         head: Head,
         context: &Context,
     ) -> Result<Box<Request>, HandshakeError> {
-        let mut request = Request::read(self.0.name, head, context.secure)?;
+        let mut request = Request::read(self, head, context.secure)?;
         let head = &request.head;
         if let Some(origin) = head.value(self.0.origin) {
             request.origin = Some(head.text(origin).ok_or(HandshakeError::Origin)?);

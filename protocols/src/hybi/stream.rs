@@ -12,7 +12,11 @@ use crate::protocol::{
 };
 
 impl StreamProtocol for Hybi {
-    fn open_stream(&self, head: Head, context: &Context) -> Result<StreamOpening, HandshakeError> {
+    fn open_stream(
+        &'static self,
+        head: Head,
+        context: &Context,
+    ) -> Result<StreamOpening, HandshakeError> {
         let compression = extension::choose(&head, compression(self.0, context))?;
         let request = self.request(head, context)?;
         let responder = Box::new(Answer {

@@ -60,12 +60,12 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     fn recognise(&self, head: &Head) -> Match;
 
     /// As a server, validates the handshake that was recognised and copies what must outlive
-    /// it; writes nothing.
+    /// it; writes nothing. Protocols are static, so that a request can say which it is of.
     ///
     /// # Errors
     ///
     /// What the head breaks; [`HandshakeError::status`] is the answer.
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError>;
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError>;
 
     /// As a client, begins a handshake.
     ///
@@ -75,7 +75,7 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError>;
 
     /// How it is spoken on streams of HTTP/2, where it is.
-    fn over_streams(&self) -> Option<&dyn StreamProtocol> {
+    fn over_streams(&'static self) -> Option<&'static dyn StreamProtocol> {
         None
     }
 }

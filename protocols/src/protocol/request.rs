@@ -1,16 +1,19 @@
 //! A client's request.
 
+use std::fmt;
+
 use bytestring::ByteString;
 use memchr::memchr;
 
+use super::Protocol;
 use crate::error::{HandshakeError, Malformed};
 use crate::http::Head;
 
 /// A client's request, recognised and valid.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
-    /// The name of the protocol it speaks.
-    pub protocol: &'static str,
+    /// The protocol it is of.
+    pub protocol: &'static dyn Protocol,
     /// Whether the page sees `wss://`.
     pub secure: bool,
     /// The `Host` field as it came.
@@ -34,7 +37,7 @@ impl Request {
     ///
     /// What of them is missing, repeated or malformed.
     pub fn read(
-        protocol: &'static str,
+        protocol: &'static dyn Protocol,
         head: Head,
         secure: bool,
     ) -> Result<Box<Self>, HandshakeError> {
@@ -84,6 +87,21 @@ impl Request {
         self.head
             .value("user-agent")
             .map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+// The name of the protocol says all that is in it.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("protocol", &self.protocol.name())
+            .field("secure", &self.secure)
+            .field("host", &self.host)
+            .field("target", &self.target)
+            .field("origin", &self.origin)
+            .field("subprotocols", &self.subprotocols)
+            .field("head", &self.head)
+            .finish()
     }
 }
 

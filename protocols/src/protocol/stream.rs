@@ -17,7 +17,11 @@ pub trait StreamProtocol: fmt::Debug {
     /// # Errors
     ///
     /// What the head breaks; [`HandshakeError::status`] is the answer.
-    fn open_stream(&self, head: Head, context: &Context) -> Result<StreamOpening, HandshakeError>;
+    fn open_stream(
+        &'static self,
+        head: Head,
+        context: &Context,
+    ) -> Result<StreamOpening, HandshakeError>;
 }
 
 /// A valid extended CONNECT and who answers it.
