@@ -163,7 +163,7 @@ impl Handshake {
                 target = &*self.request.target,
                 origin = self.request.origin.as_deref(),
                 status = rejection.status,
-                reason = rejection.body,
+                reason = rejection.reason(),
                 "reject"
             );
             match pending.way {
@@ -197,7 +197,7 @@ impl Way {
                 mut responder,
             } => {
                 let answer = responder.respond(accept);
-                let stream = exchange.accept(answer.fields)?;
+                let stream = exchange.accept(&answer.fields)?;
                 return Ok((Carrier::other(stream), answer.codec, BytesMut::new()));
             }
         };

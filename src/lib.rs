@@ -93,8 +93,8 @@ mod worker;
 
 pub use polysock_protocols as protocols;
 pub use polysock_protocols::{
-    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Compression, Kind, Message,
-    MessageRef, Piece, PieceRef, Rejection, Request, Side, Window,
+    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Compression, Fields, Kind,
+    Message, MessageRef, Piece, PieceRef, Rejection, Request, Side, Window,
 };
 
 pub use self::access_log::Traffic;

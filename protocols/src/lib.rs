@@ -8,7 +8,7 @@
 //! ```text
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
-//!   first_bytes                     what a connection is
+//!   first_bytes · fields            what a connection is; what is added to a head
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   compression                     how messages are compressed
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec
@@ -46,6 +46,7 @@ mod base64;
 mod compression;
 mod error;
 mod extension;
+mod fields;
 mod first_bytes;
 mod hixie;
 pub mod http;
@@ -63,6 +64,7 @@ mod write_buf;
 
 pub use self::compression::{Compression, Window};
 pub use self::error::{EncodeError, HandshakeError, Malformed, ProtocolError};
+pub use self::fields::Fields;
 pub use self::first_bytes::{FirstBytes, flash_policy};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, PieceRef, Side, WireForm,

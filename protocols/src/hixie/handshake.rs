@@ -75,7 +75,7 @@ impl Wording {
             .field(self.location, location(request))
             .optional(self.subprotocol, subprotocol)
             .fields(more)
-            .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
+            .fields(accept.fields.iter())
             .finish();
     }
 
@@ -94,7 +94,7 @@ impl Wording {
             .field("Host", &dial.host)
             .field("Origin", origin(dial))
             .optional(self.subprotocol, subprotocols)
-            .fields(dial.fields.iter().map(|(name, value)| (&**name, value)))
+            .fields(dial.fields.iter())
             .fields(more)
             .finish();
     }

@@ -210,7 +210,7 @@ impl Responder for ServerHandshake {
             .optional("Sec-WebSocket-Nonce", nonce)
             .optional("Sec-WebSocket-Protocol", accept.subprotocol.as_ref())
             .optional("Sec-WebSocket-Extensions", extensions)
-            .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
+            .fields(accept.fields.iter())
             .finish();
         let codec = codec.with_compression(agreed);
         Ok(Some(base64_codec::accepted(codec, accept)))
@@ -285,7 +285,7 @@ impl ClientHandshake {
             .field("Sec-WebSocket-Version", version)
             .optional("Sec-WebSocket-Protocol", subprotocols)
             .optional("Sec-WebSocket-Extensions", extensions)
-            .fields(dial.fields.iter().map(|(name, value)| (&**name, value)))
+            .fields(dial.fields.iter())
             .finish();
     }
 }

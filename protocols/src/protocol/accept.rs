@@ -1,9 +1,9 @@
 //! How a request is accepted.
 
-use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::Request;
+use crate::fields::Fields;
 
 /// How a request is accepted.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +14,7 @@ pub struct Accept {
     /// How binary messages travel where the protocol has none.
     pub binary_over_text: BinaryOverText,
     /// Further fields for the answer, such as `Set-Cookie`.
-    pub fields: Vec<(ByteString, Bytes)>,
+    pub fields: Fields,
 }
 
 impl Accept {

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use bytestring::ByteString;
 
 use super::Codec;
 use crate::error::HandshakeError;
+use crate::fields::Fields;
 use crate::http::Head;
 
 /// What a client asks for.
@@ -23,7 +24,7 @@ pub struct Dial {
     /// The subprotocols to offer, in order of preference.
     pub subprotocols: Vec<ByteString>,
     /// Further fields, such as `Cookie`.
-    pub fields: Vec<(ByteString, Bytes)>,
+    pub fields: Fields,
 }
 
 impl Dial {

@@ -3,11 +3,9 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-use bytestring::ByteString;
-
 use super::{Accept, Codec, Context, Request};
 use crate::error::HandshakeError;
+use crate::fields::Fields;
 use crate::http::Head;
 
 /// A protocol that is spoken on streams of HTTP/2 as well.
@@ -43,7 +41,7 @@ pub trait StreamResponder: fmt::Debug + Send {
 #[derive(Debug)]
 pub struct StreamAnswer {
     /// The fields that go with status 200.
-    pub fields: Vec<(ByteString, Bytes)>,
+    pub fields: Fields,
     /// The codec that begins behind them.
     pub codec: Box<dyn Codec>,
 }
