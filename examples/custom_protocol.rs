@@ -14,7 +14,7 @@ use futures_core::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::http::{Head, HeadWriter};
 use polysock::protocols::{
-    Accept, Capabilities, CloseForm, Codec, Context, Dial, Dialer, EncodeError, Event,
+    Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, EncodeError, Event,
     HandshakeError, Kind, Match, Opening, Piece, Protocol, ProtocolError, Request, Responder,
     WriteBuf,
 };
@@ -61,8 +61,10 @@ impl Protocol for Lines {
         Ok(Opening { request, responder })
     }
 
-    fn dial(&self, _dial: &Dial, _context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
-        Err(HandshakeError::Dial("anything: lines-1 has no client yet"))
+    fn dial(&self, _dial: &Dial, _context: &Context) -> Result<Box<dyn Dialer>, DialError> {
+        Err(DialError::Unsupported(
+            "anything: lines-1 has no client yet",
+        ))
     }
 }
 

@@ -15,8 +15,8 @@ use futures_util::{SinkExt, StreamExt};
 use polysock::apps::Relay;
 use polysock::protocols::http::Head;
 use polysock::protocols::{
-    Capabilities, CloseForm, Codec, Context, Dial, Dialer, HandshakeError, Match, Opening,
-    PROTOCOLS, Protocol, RawCodec, Request, Responder,
+    Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, HandshakeError, Match,
+    Opening, PROTOCOLS, Protocol, RawCodec, Request, Responder,
 };
 use polysock::upstream::{TcpUpstream, UpstreamSettings, WebSocketUpstream};
 use polysock::{Accept, BoxError, Gateway, Handshake, Message, Pages, Settings};
@@ -301,8 +301,8 @@ impl Protocol for Texts {
         })
     }
 
-    fn dial(&self, _: &Dial, _: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
-        Err(HandshakeError::Dial("anything"))
+    fn dial(&self, _: &Dial, _: &Context) -> Result<Box<dyn Dialer>, DialError> {
+        Err(DialError::Unsupported("anything"))
     }
 }
 

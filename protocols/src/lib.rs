@@ -63,7 +63,7 @@ mod utf8;
 mod write_buf;
 
 pub use self::compression::{Compression, Window};
-pub use self::error::{EncodeError, HandshakeError, Malformed, ProtocolError};
+pub use self::error::{EncodeError, HandshakeError, HeadError, Malformed, ProtocolError};
 pub use self::fields::Fields;
 pub use self::first_bytes::{FirstBytes, flash_policy};
 pub use self::message::{
@@ -71,9 +71,9 @@ pub use self::message::{
 };
 pub use self::negotiation::{Negotiated, Negotiation, RULES, Rejection, Rule};
 pub use self::protocol::{
-    Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
-    Match, Opening, PlainFrames, Protocol, Request, Responder, Response, Role, ShortFrames,
-    StreamAnswer, StreamOpening, StreamProtocol, StreamResponder,
+    Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer,
+    Dialled, Limits, Match, Opening, PlainFrames, Protocol, Request, Responder, Response, Role,
+    ShortFrames, StreamAnswer, StreamOpening, StreamProtocol, StreamResponder,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};

@@ -6,6 +6,7 @@ use super::{Extension, FIELD, deflate_frame, parse, permessage_deflate};
 use crate::compression::Compression;
 use crate::error::HandshakeError;
 use crate::http::Head;
+use crate::protocol::DialError;
 
 /// As a server, chooses among the offers of a request; also what the answer says.
 ///
@@ -42,11 +43,8 @@ pub(crate) fn offer(ours: &Compression) -> String {
 ///
 /// The server accepted what was not offered, or with parameters that it must not give (RFC 6455
 /// §9.1, RFC 7692 §7.1).
-pub(crate) fn accept(
-    head: &Head,
-    ours: Option<&Compression>,
-) -> Result<Option<Agreed>, HandshakeError> {
-    let error = || HandshakeError::Answer("Sec-WebSocket-Extensions");
+pub(crate) fn accept(head: &Head, ours: Option<&Compression>) -> Result<Option<Agreed>, DialError> {
+    let error = || DialError::Answer("Sec-WebSocket-Extensions");
     if !head.has(FIELD) {
         return Ok(None);
     }

@@ -3,9 +3,9 @@
 use bytes::BytesMut;
 use bytestring::ByteString;
 
-use crate::error::{HandshakeError, Malformed};
+use crate::error::HandshakeError;
 use crate::http::{Head, HeadWriter};
-use crate::protocol::{Accept, Context, Dial, Protocol, Request, Response};
+use crate::protocol::{Accept, Context, Dial, DialError, Protocol, Request, Response};
 
 /// The words of one of the two handshakes.
 #[derive(Debug)]
@@ -100,37 +100,33 @@ impl Wording {
     }
 
     /// Checks the head of an answer as a client of either draft does.
-    pub(crate) fn check_answer(&self, head: Head, dial: &Dial) -> Result<Response, HandshakeError> {
-        match head.status() {
-            Some(101) => {}
-            Some(status) => return Err(HandshakeError::Status(status)),
-            None => return Err(HandshakeError::Malformed(Malformed::Status)),
-        }
+    pub(crate) fn check_answer(&self, head: Head, dial: &Dial) -> Result<Response, DialError> {
+        Response::check_status(&head)?;
         let is = |name: &str, expected: &str| {
             head.value(name)
                 .is_some_and(|value| value.eq_ignore_ascii_case(expected.as_bytes()))
         };
         if !is("upgrade", "websocket") {
-            return Err(HandshakeError::Answer("Upgrade field"));
+            return Err(DialError::Answer("Upgrade field"));
         }
         if !is("connection", "upgrade") {
-            return Err(HandshakeError::Answer("Connection field"));
+            return Err(DialError::Answer("Connection field"));
         }
         if !is(self.origin, &origin(dial)) {
-            return Err(HandshakeError::Answer("origin"));
+            return Err(DialError::Answer("origin"));
         }
         // Only that there is one: behind a gateway a server knows itself by another address.
         let scheme = if dial.secure { "wss://" } else { "ws://" };
         let location = head.value(self.location).unwrap_or_default();
         if !location.starts_with(scheme.as_bytes()) {
-            return Err(HandshakeError::Answer("location"));
+            return Err(DialError::Answer("location"));
         }
         let chosen = head.value(self.subprotocol);
         let offered = &dial.subprotocols;
         let subprotocol = offered.iter().find(|name| Some(name.as_ref()) == chosen);
         let subprotocol = subprotocol.cloned();
         if subprotocol.is_none() && (chosen.is_some() || !offered.is_empty()) {
-            return Err(HandshakeError::Answer("subprotocol"));
+            return Err(DialError::Answer("subprotocol"));
         }
         Ok(Response { subprotocol, head })
     }
@@ -166,15 +162,15 @@ fn origin(dial: &Dial) -> String {
 
 /// Checks that these subprotocols can be asked for: draft-hixie-76, "Sec-WebSocket-Protocol", has
 /// one string, which the server must echo.
-pub(super) fn check_offered(subprotocols: &[ByteString]) -> Result<(), HandshakeError> {
+pub(super) fn check_offered(subprotocols: &[ByteString]) -> Result<(), DialError> {
     match subprotocols {
         [] => Ok(()),
         [name] if name.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && !name.is_empty() => {
             Ok(())
         }
-        [_] => Err(HandshakeError::Dial(
+        [_] => Err(DialError::Unsupported(
             "a subprotocol that is not printable ASCII",
         )),
-        _ => Err(HandshakeError::Dial("more than one subprotocol")),
+        _ => Err(DialError::Unsupported("more than one subprotocol")),
     }
 }

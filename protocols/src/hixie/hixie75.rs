@@ -10,8 +10,8 @@ use crate::base64;
 use crate::error::HandshakeError;
 use crate::http::{Head, HeadScanner};
 use crate::protocol::{
-    Accept, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits, Match, Opening,
-    Protocol, Request, Responder,
+    Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, Dialled, Limits,
+    Match, Opening, Protocol, Request, Responder,
 };
 
 /// The protocol of draft 75.
@@ -89,7 +89,7 @@ impl Protocol for Hixie75 {
         Ok(Opening { request, responder })
     }
 
-    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError> {
         check_offered(&dial.subprotocols)?;
         Ok(Box::new(ClientHandshake {
             dial: dial.clone(),
@@ -133,7 +133,7 @@ impl Dialer for ClientHandshake {
         &mut self,
         src: &mut BytesMut,
         dst: &mut BytesMut,
-    ) -> Result<Option<Dialled>, HandshakeError> {
+    ) -> Result<Option<Dialled>, DialError> {
         let Some(scanner) = &mut self.scanner else {
             WORDING.write_request(&self.dial, None, dst);
             self.scanner = Some(HeadScanner::default());

@@ -12,8 +12,8 @@ use crate::base64;
 use crate::error::HandshakeError;
 use crate::http::Head;
 use crate::protocol::{
-    Accept, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits, Match, Opening,
-    Protocol, Request, Responder,
+    Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, Dialled, Limits,
+    Match, Opening, Protocol, Request, Responder,
 };
 
 /// The protocol of draft 76.
@@ -76,7 +76,7 @@ impl Protocol for Hixie76 {
         Ok(Opening { request, responder })
     }
 
-    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError> {
         check_offered(&dial.subprotocols)?;
         let handshake = keyed::ClientHandshake::new(dial, &keyed::WORDING, None, context);
         Ok(Box::new(ClientHandshake {
@@ -129,7 +129,7 @@ impl Dialer for ClientHandshake {
         &mut self,
         src: &mut BytesMut,
         dst: &mut BytesMut,
-    ) -> Result<Option<Dialled>, HandshakeError> {
+    ) -> Result<Option<Dialled>, DialError> {
         let Some(response) = self.handshake.advance(src, dst)? else {
             return Ok(None);
         };

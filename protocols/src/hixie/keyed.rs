@@ -6,7 +6,7 @@ use super::handshake::Wording;
 use super::keys::{Key, digest, key_number};
 use crate::error::HandshakeError;
 use crate::http::{Head, HeadScanner};
-use crate::protocol::{Accept, Context, Dial, Match, Protocol, Request, Response};
+use crate::protocol::{Accept, Context, Dial, DialError, Match, Protocol, Request, Response};
 
 /// The words of draft 76.
 pub(crate) static WORDING: Wording = Wording {
@@ -133,7 +133,7 @@ impl ClientHandshake {
         &mut self,
         src: &mut BytesMut,
         dst: &mut BytesMut,
-    ) -> Result<Option<Response>, HandshakeError> {
+    ) -> Result<Option<Response>, DialError> {
         loop {
             match &mut self.progress {
                 Progress::Begin => {
@@ -159,7 +159,7 @@ impl ClientHandshake {
                         return Ok(None);
                     };
                     if answer != *expected {
-                        return Err(HandshakeError::Answer("digest of the keys"));
+                        return Err(DialError::Answer("digest of the keys"));
                     }
                     src.advance(16);
                     return Ok(Some(response.clone()));

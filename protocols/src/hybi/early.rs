@@ -9,7 +9,9 @@ use crate::base64;
 use crate::error::HandshakeError;
 use crate::hixie::{Wording, keyed};
 use crate::http::Head;
-use crate::protocol::{Accept, Codec, Context, Dial, Dialer, Dialled, Opening, Responder, Role};
+use crate::protocol::{
+    Accept, Codec, Context, Dial, DialError, Dialer, Dialled, Opening, Responder, Role,
+};
 
 /// Draft 01 §1.6: the subprotocols are a list that spaces separate, and the answer names one.
 static WORDING: Wording = Wording {
@@ -81,7 +83,7 @@ impl Dialer for ClientHandshake {
         &mut self,
         src: &mut BytesMut,
         dst: &mut BytesMut,
-    ) -> Result<Option<Dialled>, HandshakeError> {
+    ) -> Result<Option<Dialled>, DialError> {
         let Some(response) = self.handshake.advance(src, dst)? else {
             return Ok(None);
         };

@@ -11,13 +11,13 @@ use sha1::{Digest, Sha1};
 use super::{Announced, Dialect, HybiCodec, Masking, early, mask};
 use crate::base64 as base64_codec;
 use crate::compression::Compression;
-use crate::error::{HandshakeError, Malformed};
+use crate::error::HandshakeError;
 use crate::extension::{self, Agreed};
 use crate::hixie::keyed;
 use crate::http::{Head, HeadScanner, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
-    Accept, Capabilities, Codec, Context, Dial, Dialer, Dialled, Match, Opening, Protocol, Request,
-    Responder, Response, Role, StreamProtocol,
+    Accept, Capabilities, Codec, Context, Dial, DialError, Dialer, Dialled, Match, Opening,
+    Protocol, Request, Responder, Response, Role, StreamProtocol,
 };
 
 /// RFC 6455 §1.3: what is hashed behind the key.
@@ -89,9 +89,9 @@ impl Protocol for Hybi {
         Ok(Opening { request, responder })
     }
 
-    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError> {
         if !dial.subprotocols.iter().all(|name| is_token(name)) {
-            return Err(HandshakeError::Dial("a subprotocol that is not a token"));
+            return Err(DialError::Unsupported("a subprotocol that is not a token"));
         }
         if let Announced::Draft(draft) = self.0.announced {
             return Ok(early::dial(self.0, draft, dial, context));
@@ -238,7 +238,7 @@ impl Dialer for ClientHandshake {
         &mut self,
         src: &mut BytesMut,
         dst: &mut BytesMut,
-    ) -> Result<Option<Dialled>, HandshakeError> {
+    ) -> Result<Option<Dialled>, DialError> {
         let Some((key, scanner)) = &mut self.sent else {
             let key = fresh_key(self.context.entropy);
             self.request(&key, dst);
@@ -256,7 +256,7 @@ impl Dialer for ClientHandshake {
         if self.dialect.masking == Masking::DerivedFrame {
             let nonce = head
                 .value("sec-websocket-nonce")
-                .ok_or(HandshakeError::Answer("Sec-WebSocket-Nonce"))?;
+                .ok_or(DialError::Answer("Sec-WebSocket-Nonce"))?;
             codec = codec.with_masking_key(mask::masking_key(key.as_bytes(), nonce));
         }
         let codec = base64_codec::dialled(codec, subprotocol.as_deref());
@@ -291,28 +291,24 @@ impl ClientHandshake {
 }
 
 /// RFC 6455 §4.1, what a client must check.
-fn check_answer(head: &Head, key: &str) -> Result<(), HandshakeError> {
-    match head.status() {
-        Some(101) => {}
-        Some(status) => return Err(HandshakeError::Status(status)),
-        None => return Err(HandshakeError::Malformed(Malformed::Status)),
-    }
+fn check_answer(head: &Head, key: &str) -> Result<(), DialError> {
+    Response::check_status(head)?;
     if !head.lists("upgrade", "websocket") {
-        return Err(HandshakeError::Answer("Upgrade field"));
+        return Err(DialError::Answer("Upgrade field"));
     }
     if !head.lists("connection", "upgrade") {
-        return Err(HandshakeError::Answer("Connection field"));
+        return Err(DialError::Answer("Connection field"));
     }
     let accept = accept_value(key.as_bytes());
     if head.value("sec-websocket-accept") != Some(&accept[..]) {
-        return Err(HandshakeError::Answer("Sec-WebSocket-Accept"));
+        return Err(DialError::Answer("Sec-WebSocket-Accept"));
     }
     Ok(())
 }
 
 /// The subprotocol in an answer, which must be one that was offered.
-fn chosen_subprotocol(head: &Head, dial: &Dial) -> Result<Option<ByteString>, HandshakeError> {
-    let error = HandshakeError::Answer("Sec-WebSocket-Protocol");
+fn chosen_subprotocol(head: &Head, dial: &Dial) -> Result<Option<ByteString>, DialError> {
+    let error = DialError::Answer("Sec-WebSocket-Protocol");
     let Some(chosen) = head.single("sec-websocket-protocol", error.clone())? else {
         return Ok(None);
     };

@@ -4,9 +4,10 @@ use std::fmt;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
+use thiserror::Error;
 
 use super::Codec;
-use crate::error::HandshakeError;
+use crate::error::{HeadError, Malformed};
 use crate::fields::Fields;
 use crate::http::Head;
 
@@ -38,8 +39,8 @@ impl Dial {
     }
 }
 
-/// A server's answer, checked.
-#[derive(Clone, Debug)]
+/// A server's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The subprotocol that the server chose.
     pub subprotocol: Option<ByteString>,
@@ -69,5 +70,38 @@ pub trait Dialer: fmt::Debug + Send {
         &mut self,
         src: &mut BytesMut,
         dst: &mut BytesMut,
-    ) -> Result<Option<Dialled>, HandshakeError>;
+    ) -> Result<Option<Dialled>, DialError>;
+}
+
+/// Why an opening handshake fails that we have begun.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DialError {
+    /// We asked for what the protocol cannot express.
+    #[error("cannot be asked for in this protocol: {0}")]
+    Unsupported(&'static str),
+    /// The server refused: its status is not 101 (RFC 6455 §4.1). What stands in its head may be
+    /// passed on; the body behind it has not been taken off the buffer.
+    #[error("the server answered with status {}", .0.head.status().unwrap_or_default())]
+    Refused(Box<Response>),
+    /// The head of the server's answer.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// A field of the answer, or what follows its head, is missing or wrong (RFC 6455 §4.1).
+    #[error("the server's answer lacks a valid {0}")]
+    Answer(&'static str),
+}
+
+impl Response {
+    /// A head that says 101.
+    pub(crate) fn check_status(head: &Head) -> Result<(), DialError> {
+        match head.status() {
+            Some(101) => Ok(()),
+            Some(_) => Err(DialError::Refused(Box::new(Self {
+                subprotocol: None,
+                head: head.clone(),
+            }))),
+            None => Err(HeadError::Malformed(Malformed::Status).into()),
+        }
+    }
 }

@@ -27,7 +27,7 @@ use crate::message::{Event, Kind, Piece, WireForm};
 use crate::write_buf::WriteBuf;
 
 pub use self::accept::{Accept, BinaryOverText};
-pub use self::dial::{Dial, Dialer, Dialled, Response};
+pub use self::dial::{Dial, DialError, Dialer, Dialled, Response};
 pub use self::request::Request;
 pub use self::short_frames::{PlainFrames, ShortFrames};
 pub use self::stream::{StreamAnswer, StreamOpening, StreamProtocol, StreamResponder};
@@ -71,8 +71,8 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Dial`] where the protocol cannot express what is asked for.
-    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError>;
+    /// [`DialError::Unsupported`] where the protocol cannot express what is asked for.
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError>;
 
     /// How it is spoken on streams of HTTP/2, where it is.
     fn over_streams(&'static self) -> Option<&'static dyn StreamProtocol> {

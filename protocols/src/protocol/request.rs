@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use memchr::memchr;
 
 use super::Protocol;
-use crate::error::{HandshakeError, Malformed};
+use crate::error::{HandshakeError, HeadError, Malformed};
 use crate::http::Head;
 
 /// A client's request, recognised and valid.
@@ -48,13 +48,14 @@ impl Request {
         let host = text(host, HandshakeError::Host)?;
         // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS, and a fragment
         // stays with its page.
+        let malformed_target = HandshakeError::Head(HeadError::Malformed(Malformed::Target));
         let target = origin_form(head.target());
         if !target.starts_with(b"/") || target.contains(&b'#') {
-            return Err(HandshakeError::Malformed(Malformed::Target));
+            return Err(malformed_target);
         }
         let target = match target {
             b"/" => ByteString::from_static("/"),
-            longer => text(longer, HandshakeError::Malformed(Malformed::Target))?,
+            longer => text(longer, malformed_target)?,
         };
         let origin = head.single("origin", HandshakeError::Origin)?;
         let origin = origin
