@@ -13,10 +13,10 @@ use bytes::{Buf, BytesMut};
 use futures_core::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::http::{Head, HeadWriter};
-use polysock::protocols::protocol::Context;
 use polysock::protocols::{
-    Accept, Capabilities, CloseForm, Codec, Dial, Dialer, EncodeError, Event, HandshakeError, Kind,
-    Match, Opening, Piece, Protocol, ProtocolError, Request, Responder, WriteBuf,
+    Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, EncodeError, Event,
+    HandshakeError, Kind, Match, Opening, Piece, Protocol, ProtocolError, Request, Responder,
+    WriteBuf,
 };
 use polysock::upstream::{Upstream, UpstreamError};
 use polysock::{Application, BoxError, Connection, Gateway, Handshake, Pages, Settings};
@@ -55,24 +55,16 @@ impl Protocol for Lines {
         }
     }
 
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
-        let request = Box::new(Request {
-            protocol: self.name(),
-            secure: context.secure,
-            host: String::from_utf8_lossy(head.value("host").unwrap_or_default())
-                .as_ref()
-                .into(),
-            target: String::from_utf8_lossy(head.target()).as_ref().into(),
-            origin: None,
-            subprotocols: Vec::new(),
-            head,
-        });
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+        let request = Request::read(self, head, context.secure)?;
         let responder = Box::new(LinesResponder);
         Ok(Opening { request, responder })
     }
 
-    fn dial(&self, _dial: &Dial, _context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
-        Err(HandshakeError::Dial("anything: lines-1 has no client yet"))
+    fn dial(&self, _dial: &Dial, _context: &Context) -> Result<Box<dyn Dialer>, DialError> {
+        Err(DialError::Unsupported(
+            "anything: lines-1 has no client yet",
+        ))
     }
 }
 

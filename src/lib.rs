@@ -76,8 +76,8 @@ pub mod upstream;
 
 pub use polysock_protocols as protocols;
 pub use polysock_protocols::{
-    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Compression, Kind, Message,
-    MessageRef, Piece, PieceRef, Rejection, Request, Side, Window,
+    Accept, BinaryOverText, Capabilities, Close, CloseCode, Closed, Compression, Fields, Kind,
+    Message, MessageRef, Piece, PieceRef, Rejection, Request, Side, Window,
 };
 
 pub use self::apps::Application;

@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use h2::Reason;
 use polysock::{
-    Accept, BoxError, Close, CloseCode, ConnectionError, Gateway, Handshake, Pages, Rejection,
-    Settings, Side,
+    Accept, BoxError, Close, CloseCode, ConnectionError, Fields, Gateway, Handshake, Pages,
+    Rejection, Settings, Side,
 };
 use tokio::time::{sleep, timeout};
 
@@ -133,7 +133,7 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
     let application = |handshake: Handshake| async move {
         let request = handshake.request();
         assert_eq!(
-            (request.protocol, &*request.target),
+            (request.protocol.name(), &*request.target),
             ("rfc6455", "/chat?x=y")
         );
         assert_eq!((&*request.host, request.path()), ("localhost", "/chat"));
@@ -142,10 +142,7 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
         assert!(handshake.peer().is_some());
         let accept = Accept {
             subprotocol: request.subprotocols.get(1).cloned(),
-            fields: vec![
-                ("Set-Cookie".into(), "c=3".into()),
-                ("Connection".into(), "x".into()),
-            ],
+            fields: Fields::from([("Set-Cookie", "c=3"), ("Connection", "x")]),
             ..Accept::default()
         };
         let mut connection = handshake.accept(accept).await?;
@@ -221,9 +218,7 @@ fn a_refused_handshake_is_the_status_of_the_response() {
         }
         let mut rejection = Rejection::new(401, "who are you?");
         let fields = [("WWW-Authenticate", "Basic"), ("Connection", "close")];
-        rejection
-            .fields
-            .extend(fields.map(|(name, value)| (name, value.to_owned())));
+        rejection.fields.extend(fields);
         Ok::<_, BoxError>(handshake.reject(rejection).await?)
     };
     let address = library::serve(Gateway::with_settings(

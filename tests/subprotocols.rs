@@ -7,12 +7,21 @@ mod support {
     pub(crate) mod server;
 }
 
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use bytes::BytesMut;
 use futures_util::{SinkExt, StreamExt};
-use polysock::protocols::{Dial, PROTOCOLS};
-use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
+use polysock::apps::Relay;
+use polysock::protocols::http::Head;
+use polysock::protocols::{
+    Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, HandshakeError, Match,
+    Opening, PROTOCOLS, Protocol, RawCodec, Request, Responder,
+};
+use polysock::upstream::{TcpUpstream, UpstreamSettings, WebSocketUpstream};
 use polysock::{Accept, BoxError, Gateway, Handshake, Message, Pages, Settings};
 
-use crate::support::client::{HIXIE_75, HIXIE_76, HIXIE_76_BODY, versioned, with};
+use crate::support::client::{Client, HIXIE_75, HIXIE_76, HIXIE_76_BODY, versioned, with};
 use crate::support::library;
 use crate::support::server::Server;
 
@@ -127,7 +136,7 @@ fn without_a_list_the_clients_preference_counts() {
 #[test]
 fn a_byte_stream_is_carried_in_base64_for_those_that_need_it() {
     // The upstream only has to take the connection.
-    let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", upstream.local_addr().unwrap());
     let all = ["--protocols", "all", &url];
     let ours = [&all[..], &["--subprotocol", "mqtt,base64,binary"]].concat();
@@ -245,4 +254,81 @@ async fn an_application_sees_and_names_only_what_was_offered() {
         assert_eq!(chosen.as_deref(), Some("base64"), "{name}");
         assert_eq!(message.as_bytes(), b"base64", "{name}");
     }
+}
+
+/// A third party's protocol, which has no binary messages and is in no list of ours.
+#[derive(Debug)]
+struct Texts;
+
+impl Protocol for Texts {
+    fn name(&self) -> &'static str {
+        "texts"
+    }
+
+    fn version(&self) -> Option<u8> {
+        Some(98)
+    }
+
+    fn spoken_by(&self) -> &'static str {
+        "this test"
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            binary: false,
+            ping: false,
+            close: CloseForm::Eof,
+        }
+    }
+
+    fn is_masked(&self) -> bool {
+        false
+    }
+
+    fn recognise(&self, head: &Head) -> Match {
+        match head.value("sec-websocket-version") {
+            Some(b"98") => Match::Yes,
+            _ => Match::No("its Sec-WebSocket-Version is not 98"),
+        }
+    }
+
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+        let mut request = Request::read(self, head, context.secure)?;
+        request.subprotocols = vec!["chat".into(), "base64".into()];
+        Ok(Opening {
+            request,
+            responder: Box::new(Self),
+        })
+    }
+
+    fn dial(&self, _: &Dial, _: &Context) -> Result<Box<dyn Dialer>, DialError> {
+        Err(DialError::Unsupported("anything"))
+    }
+}
+
+impl Responder for Texts {
+    fn respond(
+        &mut self,
+        accept: &Accept,
+        _src: &mut BytesMut,
+        dst: &mut BytesMut,
+    ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
+        let chosen = accept.subprotocol.as_deref().unwrap_or_default();
+        dst.extend_from_slice(format!("HTTP/1.1 101 OK\r\nChosen: {chosen}\r\n\r\n").as_bytes());
+        Ok(Some(RawCodec::boxed()))
+    }
+}
+
+#[test]
+fn a_byte_stream_is_base64_to_a_third_partys_protocol_without_binary() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = upstream.local_addr().unwrap().to_string();
+    let upstream = TcpUpstream::parse(&address, UpstreamSettings::default()).unwrap();
+    let mut settings = Settings::default();
+    settings.protocols.push(&Texts);
+    let relay = Relay::new(Arc::new(upstream));
+    let gateway = library::serve(Gateway::with_settings(relay, settings, Pages::default()));
+    let mut client = Client::connect(gateway);
+    client.send(versioned("98", ""));
+    assert_eq!(client.head(), "HTTP/1.1 101 OK\r\nChosen: base64\r\n\r\n");
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use polysock_protocols::{
-    Compression, Context, Dial, Limits, PROTOCOLS, Protocol, Rejection, Role, SessionConfig, find,
+    Compression, Context, Dial, DialError, Fields, Limits, PROTOCOLS, Protocol, Rejection, Role,
+    SessionConfig, find,
 };
 
 use super::cable::Cable;
@@ -90,6 +91,9 @@ async fn call(recorder: Recorder, protocol: &'static dyn Protocol, dial: Dial, c
     let session = SessionConfig::default();
     match upstream::dial(cable, protocol, &dial, &context, session).await {
         Ok(connection) => recorder.run(connection, &dial.target).await,
+        Err(UpstreamError::Refused(response)) => {
+            recorder.tell(failure(&DialError::Refused(response)));
+        }
         Err(UpstreamError::Handshake(error)) => recorder.tell(failure(&error)),
         Err(error) => recorder.tell(failure(&error)),
     }
@@ -117,7 +121,7 @@ fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'stat
         target: target.into(),
         origin: transcript.header("origin").map(ByteString::from),
         subprotocols: offered.map(ByteString::from).collect(),
-        fields: Vec::new(),
+        fields: Fields::new(),
     };
     Ok((protocol, dial))
 }

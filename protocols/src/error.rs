@@ -4,28 +4,13 @@ use thiserror::Error;
 
 use crate::message::CloseCode;
 
-/// Why an opening handshake is refused: the peer's fault.
-///
-/// As a server, [`status`](Self::status) is the HTTP status of the answer. As a client, the
-/// errors under "the answer" say what was wrong with the server's response.
+/// Why an opening handshake is refused: the client's fault.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The request or response head is longer than allowed.
-    #[error("head of more than {limit} bytes")]
-    HeadTooLong {
-        /// The limit in bytes.
-        limit: usize,
-    },
-    /// The head has more fields than allowed.
-    #[error("head of more than {limit} fields")]
-    TooManyFields {
-        /// The limit.
-        limit: usize,
-    },
-    /// The head is no HTTP/1.1 message head (RFC 9112).
-    #[error("malformed head: {0}")]
-    Malformed(Malformed),
+    /// The head of the request.
+    #[error(transparent)]
+    Head(#[from] HeadError),
     /// The method is not GET (RFC 6455 §4.1).
     #[error("the method of an opening handshake is GET")]
     Method,
@@ -78,25 +63,13 @@ pub enum HandshakeError {
     /// Bytes after a head that nothing may follow.
     #[error("bytes after the head before it was answered")]
     Early,
-
-    /// The answer: its status is not 101.
-    #[error("the server answered with status {0}")]
-    Status(u16),
-    /// The answer: a field or the reason phrase that the protocol prescribes is missing or wrong.
-    #[error("the server's answer lacks a valid {0}")]
-    Answer(&'static str),
-    /// The dialing side asked for what the protocol cannot express.
-    #[error("cannot be asked for in this protocol: {0}")]
-    Dial(&'static str),
 }
 
 impl HandshakeError {
-    /// Where the rule that is broken is from; `None` for rules of our own and for what the dialing
-    /// side asked for.
+    /// Where the rule that is broken is from; `None` for rules of our own.
     pub const fn section(&self) -> Option<&'static str> {
         Some(match self {
-            Self::HeadTooLong { .. } | Self::TooManyFields { .. } => "RFC 9110 §5.4",
-            Self::Malformed(malformed) => malformed.section(),
+            Self::Head(head) => head.section(),
             Self::Method | Self::HttpVersion => "RFC 6455 §4.2.1, item 1",
             Self::Host => "RFC 6455 §4.2.1, item 2",
             Self::Upgrade => "RFC 6455 §4.2.1, item 3",
@@ -116,21 +89,18 @@ impl HandshakeError {
             Self::Subprotocol => "RFC 6455 §11.3.4, in the drafts \"Sec-WebSocket-Protocol\"",
             Self::Extensions => "RFC 6455 §9.1",
             Self::Origin => "RFC 6454 §7",
-            Self::Status(_) | Self::Answer(_) => "RFC 6455 §4.1",
-            Self::Disabled(_) | Self::Dial(_) => return None,
+            Self::Disabled(_) => return None,
         })
     }
 
-    /// The HTTP status that refuses the handshake; 502 for the errors of an answer.
+    /// The HTTP status that refuses the handshake.
     pub const fn status(&self) -> u16 {
         match self {
-            Self::HeadTooLong { .. } | Self::TooManyFields { .. } => 431,
+            Self::Head(HeadError::TooLong { .. } | HeadError::TooManyFields { .. }) => 431,
             Self::Method => 405,
             // RFC 6455 §4.2.2, item 4: an unsupported version is answered with 426 and a list.
-            // A request that only lacks Upgrade, as proxies strip it, is told what to upgrade to.
             Self::Version => 426,
-            Self::Status(_) | Self::Answer(_) | Self::Dial(_) => 502,
-            Self::Malformed(_)
+            Self::Head(HeadError::Malformed(_))
             | Self::HttpVersion
             | Self::Host
             | Self::Connection
@@ -147,6 +117,43 @@ impl HandshakeError {
             | Self::Origin
             | Self::Early => 400,
         }
+    }
+}
+
+/// Why the head of a request or a response is not taken: its sender's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HeadError {
+    /// It is longer than allowed.
+    #[error("head of more than {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// It has more fields than allowed.
+    #[error("head of more than {limit} fields")]
+    TooManyFields {
+        /// The limit.
+        limit: usize,
+    },
+    /// It is no HTTP/1.1 message head (RFC 9112).
+    #[error("malformed head: {0}")]
+    Malformed(Malformed),
+}
+
+impl HeadError {
+    /// Where the rule that is broken is from.
+    pub const fn section(self) -> &'static str {
+        match self {
+            Self::TooLong { .. } | Self::TooManyFields { .. } => "RFC 9110 §5.4",
+            Self::Malformed(malformed) => malformed.section(),
+        }
+    }
+}
+
+impl From<Malformed> for HeadError {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
     }
 }
 

@@ -8,8 +8,7 @@
 //! ```text
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
-//!   first_bytes                     what a connection is
-//!   short                           short messages where they lie
+//!   first_bytes · fields            what a connection is; what is added to a head
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   compression                     how messages are compressed
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec
@@ -25,7 +24,7 @@
 //!
 //! # Where to start
 //!
-//! [`protocol`] is the seam. `hixie/hixie76.rs` is a complete protocol. [`Negotiation`] turns a
+//! `protocol` is the seam. `hixie/hixie76.rs` is a complete protocol. [`Negotiation`] turns a
 //! head into an [`Opening`], its [`Responder`] turns that into a [`Codec`], and [`Session`] turns
 //! the codec's events into messages.
 //!
@@ -47,6 +46,7 @@ mod base64;
 mod compression;
 mod error;
 mod extension;
+mod fields;
 mod first_bytes;
 mod hixie;
 pub mod http;
@@ -54,29 +54,28 @@ mod hybi;
 mod keep_alive;
 mod message;
 mod negotiation;
-pub mod protocol;
+mod protocol;
 mod raw;
 mod registry;
 mod rfc6455;
 mod session;
-mod short;
 mod utf8;
 mod write_buf;
 
 pub use self::compression::{Compression, Window};
-pub use self::error::{EncodeError, HandshakeError, Malformed, ProtocolError};
+pub use self::error::{EncodeError, HandshakeError, HeadError, Malformed, ProtocolError};
+pub use self::fields::Fields;
 pub use self::first_bytes::{FirstBytes, flash_policy};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, PieceRef, Side, WireForm,
 };
 pub use self::negotiation::{Negotiated, Negotiation, RULES, Rejection, Rule};
 pub use self::protocol::{
-    Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits,
-    Match, Opening, Protocol, Request, Responder, Response, Role, StreamAnswer, StreamOpening,
-    StreamProtocol, StreamResponder,
+    Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer,
+    Dialled, Limits, Match, Opening, PlainFrames, Protocol, Request, Responder, Response, Role,
+    ShortFrames, StreamAnswer, StreamOpening, StreamProtocol, StreamResponder,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};
 pub use self::session::{Session, SessionConfig, SharedMessage, Timer};
-pub use self::short::{PlainFrames, ShortFrames};
 pub use self::write_buf::WriteBuf;

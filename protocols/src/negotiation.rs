@@ -1,9 +1,11 @@
 //! Every enabled protocol looks at one growing head, and one of them takes it.
 
-use bytes::{Buf, BytesMut};
+use std::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::HandshakeError;
-
+use crate::fields::Fields;
 use crate::hixie::Hixie75;
 use crate::http::{Head, HeadLimits, HeadScanner, HeadWriter, is_host};
 use crate::protocol::{Context, Match, Opening, Protocol, StreamOpening};
@@ -248,19 +250,26 @@ pub struct Rejection {
     /// The status.
     pub status: u16,
     /// Further fields.
-    pub fields: Vec<(&'static str, String)>,
-    /// The text that explains it.
-    pub body: String,
+    pub fields: Fields,
+    /// The body: a text for people, unless the fields say what else it is.
+    pub body: Bytes,
 }
 
 impl Rejection {
-    /// A refusal with a text for people.
-    pub fn new(status: u16, body: impl Into<String>) -> Self {
+    /// A refusal with a line of text for people.
+    pub fn new(status: u16, reason: impl fmt::Display) -> Self {
         Self {
             status,
-            fields: Vec::new(),
-            body: body.into(),
+            fields: Fields::new(),
+            body: format!("{reason}\n").into(),
         }
+    }
+
+    /// The text for people, for logs; empty where the body is something else.
+    pub fn reason(&self) -> &str {
+        let text = std::str::from_utf8(&self.body).unwrap_or_default();
+        let is_other = self.fields.has("content-type");
+        if is_other { "" } else { text.trim_end() }
     }
 
     /// The answer to a request of HTTP/1 that is not complete at its deadline (RFC 9110 §15.5.9).
@@ -270,9 +279,9 @@ impl Rejection {
 
     /// The answer to a handshake that is refused, by a server that speaks these protocols.
     pub fn of(error: &HandshakeError, protocols: &[&'static dyn Protocol]) -> Self {
-        let mut rejection = Self::new(error.status(), error.to_string());
+        let mut rejection = Self::new(error.status(), error);
         if let HandshakeError::Method = error {
-            rejection.fields.push(("Allow", "GET".into()));
+            rejection.fields.append("Allow", "GET");
         }
         let over_streams = |protocol: &&&'static dyn Protocol| {
             *error != HandshakeError::StreamVersion || protocol.over_streams().is_some()
@@ -288,14 +297,12 @@ impl Rejection {
                 | HandshakeError::Disabled(_)
                 | HandshakeError::Key
         );
-        rejection.fields.extend(
-            versions
-                .filter(|_| versioned)
-                .map(|versions| ("Sec-WebSocket-Version", versions)),
-        );
+        if let Some(versions) = versions.filter(|_| versioned) {
+            rejection.fields.append("Sec-WebSocket-Version", versions);
+        }
         if rejection.status == 426 {
             // RFC 9110 §15.5.22: a 426 names the protocol to upgrade to.
-            rejection.fields.push(("Upgrade", "websocket".into()));
+            rejection.fields.append("Upgrade", "websocket");
         }
         rejection
     }
@@ -307,21 +314,18 @@ impl Rejection {
         } else {
             "close"
         };
-        let body = format!("{}\n", self.body);
+        let has_type = self.fields.has("content-type");
+        let text = (!has_type).then_some(("Content-Type", "text/plain; charset=utf-8"));
         HeadWriter::new(
             dst,
             &format!("HTTP/1.1 {} {}", self.status, reason(self.status)),
         )
         .field("Connection", connection)
-        .fields(
-            self.fields
-                .iter()
-                .map(|(name, value)| (*name, value.as_bytes())),
-        )
-        .field("Content-Type", "text/plain; charset=utf-8")
-        .field("Content-Length", body.len().to_string())
+        .fields(self.fields.iter())
+        .fields(text)
+        .field("Content-Length", self.body.len().to_string())
         .finish();
-        dst.extend_from_slice(body.as_bytes());
+        dst.extend_from_slice(&self.body);
     }
 }
 

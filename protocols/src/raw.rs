@@ -4,8 +4,8 @@ use bytes::BytesMut;
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::short_frames::ShortFrames;
 use crate::protocol::{Capabilities, CloseForm, Codec};
-use crate::short::ShortFrames;
 use crate::write_buf::WriteBuf;
 
 /// The codec of a raw byte stream: what has come is a binary message, and what is sent goes out

@@ -9,11 +9,11 @@
 mod support;
 
 use bytes::BytesMut;
-use polysock_protocols::{Dial, HandshakeError};
+use polysock_protocols::{Dial, DialError, PROTOCOLS};
 use support::{context, protocol, sample_client};
 
 /// What a client makes of a server's answer, whole and byte by byte.
-fn dialled(name: &str, dial: &Dial, answer: &[u8]) -> Result<(), HandshakeError> {
+fn dialled(name: &str, dial: &Dial, answer: &[u8]) -> Result<(), DialError> {
     let mut context = context();
     context.entropy = sample_client;
     let advance = |chunk: usize| {
@@ -35,7 +35,8 @@ fn dialled(name: &str, dial: &Dial, answer: &[u8]) -> Result<(), HandshakeError>
 
 #[test]
 fn a_client_checks_the_answer() {
-    use HandshakeError::{Answer, Status};
+    let lacks = |what| Err(format!("the server's answer lacks a valid {what}"));
+    let refused = |status| Err(format!("the server answered with status {status}"));
     let rfc6455 = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
     let hixie_75 = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
@@ -45,9 +46,9 @@ fn a_client_checks_the_answer() {
         subprotocols: names.iter().map(|name| (*name).into()).collect(),
         ..Dial::default()
     };
-    let protocol = Err(Answer("Sec-WebSocket-Protocol"));
-    let upgrade = Err(Answer("Upgrade field"));
-    let connection = Err(Answer("Connection field"));
+    let protocol = lacks("Sec-WebSocket-Protocol");
+    let upgrade = lacks("Upgrade field");
+    let connection = lacks("Connection field");
     let chosen = "\r\nSec-WebSocket-Protocol: b\r\n\r\n";
     for (name, offered, answer, from, to, expected) in [
         ("rfc6455", &[][..], rfc6455, "", "", Ok(())),
@@ -62,7 +63,7 @@ fn a_client_checks_the_answer() {
             protocol.clone(),
         ),
         ("rfc6455", &[], rfc6455, "\r\n\r\n", chosen, protocol),
-        ("rfc6455", &[], rfc6455, "101", "200", Err(Status(200))),
+        ("rfc6455", &[], rfc6455, "101", "200", refused(200)),
         ("rfc6455", &[], rfc6455, "websocket", "h2c", upgrade.clone()),
         (
             "rfc6455",
@@ -78,7 +79,7 @@ fn a_client_checks_the_answer() {
             rfc6455,
             "s3pP",
             "S3pP",
-            Err(Answer("Sec-WebSocket-Accept")),
+            lacks("Sec-WebSocket-Accept"),
         ),
         (
             "rfc6455",
@@ -86,7 +87,7 @@ fn a_client_checks_the_answer() {
             rfc6455,
             "\r\n\r\n",
             "\r\nSec-WebSocket-Extensions: x\r\n\r\n",
-            Err(Answer("Sec-WebSocket-Extensions")),
+            lacks("Sec-WebSocket-Extensions"),
         ),
         (
             "hybi-04",
@@ -94,17 +95,10 @@ fn a_client_checks_the_answer() {
             rfc6455,
             "",
             "",
-            Err(Answer("Sec-WebSocket-Nonce")),
+            lacks("Sec-WebSocket-Nonce"),
         ),
         ("hixie-75", &[], hixie_75, "", "", Ok(())),
-        (
-            "hixie-75",
-            &["a"],
-            hixie_75,
-            "",
-            "",
-            Err(Answer("subprotocol")),
-        ),
+        ("hixie-75", &["a"], hixie_75, "", "", lacks("subprotocol")),
         (
             "hixie-75",
             &["a"],
@@ -113,7 +107,7 @@ fn a_client_checks_the_answer() {
             "\r\nWebSocket-Protocol: a\r\n\r\n",
             Ok(()),
         ),
-        ("hixie-75", &[], hixie_75, "101", "404", Err(Status(404))),
+        ("hixie-75", &[], hixie_75, "101", "404", refused(404)),
         (
             "hixie-75",
             &[],
@@ -136,7 +130,7 @@ fn a_client_checks_the_answer() {
             hixie_75,
             "http://h",
             "http://i",
-            Err(Answer("origin")),
+            lacks("origin"),
         ),
         (
             "hixie-75",
@@ -144,15 +138,36 @@ fn a_client_checks_the_answer() {
             hixie_75,
             "ws://h/",
             "http://h/",
-            Err(Answer("location")),
+            lacks("location"),
         ),
     ] {
         let answer = answer.replacen(from, to, 1);
         assert_eq!(
-            dialled(name, &offer(offered), answer.as_bytes()),
+            dialled(name, &offer(offered), answer.as_bytes()).map_err(|error| error.to_string()),
             expected,
             "{name} {answer}"
         );
+    }
+}
+
+#[test]
+fn what_a_server_refuses_with_is_kept() {
+    let answer = "HTTP/1.1 302 Found\r\nLocation: https://h/login\r\nSet-Cookie: a=b\r\n\r\n";
+    let dial = Dial {
+        host: "h".into(),
+        ..Dial::default()
+    };
+    for protocol in PROTOCOLS {
+        let refused = dialled(protocol.name(), &dial, answer.as_bytes()).unwrap_err();
+        let DialError::Refused(response) = refused else {
+            panic!("{}: {refused}", protocol.name());
+        };
+        assert_eq!(response.head.status(), Some(302));
+        assert_eq!(
+            response.head.value("location"),
+            Some(&b"https://h/login"[..])
+        );
+        assert_eq!(response.head.as_bytes(), answer.as_bytes());
     }
 }
 
@@ -169,6 +184,6 @@ fn a_hixie_client_checks_the_scheme_it_dialled() {
     };
     assert_eq!(dialled("hixie-75", &dial, answer.as_bytes()), Ok(()));
     dial.secure = false;
-    let refused = Err(HandshakeError::Answer("location"));
+    let refused = Err(DialError::Answer("location"));
     assert_eq!(dialled("hixie-75", &dial, answer.as_bytes()), refused);
 }

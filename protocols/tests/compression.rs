@@ -14,9 +14,9 @@ use bytes::{Buf, BytesMut};
 use flate2::{Compress, FlushCompress};
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Accept, CloseCode, Codec, Compression, Context, Dial, Event, HandshakeError, Kind, Limits,
-    Message, Negotiated, Negotiation, ProtocolError, Role, Session, SessionConfig, SharedMessage,
-    Window, WriteBuf,
+    Accept, CloseCode, Codec, Compression, Context, Dial, DialError, Event, HandshakeError, Kind,
+    Limits, Message, Negotiated, Negotiation, ProtocolError, Role, Session, SessionConfig,
+    SharedMessage, Window, WriteBuf,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -542,7 +542,7 @@ fn refuses_a_syntax_error_whether_it_compresses_or_not() {
 // What a client offers and accepts.
 
 /// What a client says to a server that accepts an extension in these words.
-fn dial(ours: Option<Compression>, answer: &str) -> Result<Box<dyn Codec>, HandshakeError> {
+fn dial(ours: Option<Compression>, answer: &str) -> Result<Box<dyn Codec>, DialError> {
     let context = Context {
         compression: ours,
         ..context()
@@ -658,7 +658,7 @@ fn fails_where_an_answer_does_not_fit_its_offer() {
     ] {
         let field = format!("Sec-WebSocket-Extensions: {answer}\r\n");
         let failed = dial(Some(ours), &field).map(|_| ());
-        let error = HandshakeError::Answer("Sec-WebSocket-Extensions");
+        let error = DialError::Answer("Sec-WebSocket-Extensions");
         assert_eq!(failed, Err(error), "{answer}");
     }
     let field = "Sec-WebSocket-Extensions: permessage-deflate\r\n";

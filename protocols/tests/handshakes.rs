@@ -8,9 +8,11 @@
 
 mod support;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{Accept, Context, HandshakeError, Negotiated, Negotiation, PROTOCOLS};
+use polysock_protocols::{
+    Accept, Context, Fields, HandshakeError, Negotiated, Negotiation, PROTOCOLS,
+};
 use support::{context, hex, sample_server};
 
 /// Key 1, key 2, the eight bytes, the digest.
@@ -137,7 +139,7 @@ fn serve<'a>(
         written.push(dst.len());
     }
     assert!(codec.is_some(), "the handshake is incomplete");
-    Ok((opening.unwrap().request.protocol, dst, written))
+    Ok((opening.unwrap().request.protocol.name(), dst, written))
 }
 
 #[test]
@@ -195,7 +197,7 @@ fn answers_byte_for_byte() {
         ..Accept::default()
     };
     let cookie = Accept {
-        fields: vec![("Set-Cookie".into(), Bytes::from_static(b"a=b"))],
+        fields: Fields::from([("Set-Cookie", "a=b")]),
         ..accept(Some("chat"))
     };
     let (key1, key2, body, digest) = DIGESTS[0];

@@ -178,7 +178,7 @@ proptest! {
         setup.dial.origin = origin.clone().map(Into::into);
         setup.dial.subprotocols = offered.iter().map(|name| (*name).into()).collect();
         let joined = Joined::with(protocol.name(), &setup);
-        prop_assert_eq!(joined.request.protocol, protocol.name());
+        prop_assert_eq!(joined.request.protocol.name(), protocol.name());
         prop_assert_eq!(&*joined.request.host, &*host);
         prop_assert_eq!(&*joined.request.target, target.as_deref().unwrap_or("/"));
         if let Some(origin) = &origin {
@@ -207,7 +207,7 @@ proptest! {
         // A protocol opens what it recognises as its own, or refuses it; never as another's.
         for protocol in said {
             if let Ok(opening) = protocol.open(head.clone(), &support::context()) {
-                prop_assert_eq!(opening.request.protocol, protocol.name());
+                prop_assert_eq!(opening.request.protocol.name(), protocol.name());
             }
         }
     }

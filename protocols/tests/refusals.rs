@@ -33,7 +33,9 @@ fn outcome(request: &str, protocols: &[&'static dyn Protocol]) -> Result<&'stati
             src.extend_from_slice(chunk);
             match negotiation.advance(&mut src, &context()) {
                 Ok(None) => {}
-                Ok(Some(Negotiated::WebSocket(opening))) => return Ok(opening.request.protocol),
+                Ok(Some(Negotiated::WebSocket(opening))) => {
+                    return Ok(opening.request.protocol.name());
+                }
                 Ok(Some(Negotiated::Http)) => return Ok("http"),
                 Err(error) => return Err(error.status()),
             }

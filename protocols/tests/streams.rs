@@ -10,7 +10,7 @@ mod support;
 use bytes::{Bytes, BytesMut};
 use polysock_protocols::http::{Head, HeadLimits};
 use polysock_protocols::{
-    Accept, DEFAULT, Event, HandshakeError, Kind, Negotiation, PROTOCOLS, Piece, Protocol,
+    Accept, DEFAULT, Event, Fields, HandshakeError, Kind, Negotiation, PROTOCOLS, Piece, Protocol,
     Rejection, StreamAnswer, StreamOpening, WriteBuf, find,
 };
 
@@ -40,22 +40,22 @@ fn is_opened_without_keys_and_answered_without_text() {
     ];
     let mut opening = open(PROTOCOLS, "example.com:443", &fields).unwrap();
     let request = &opening.request;
-    assert_eq!(request.protocol, "rfc6455");
+    assert_eq!(request.protocol.name(), "rfc6455");
     assert_eq!(request.host, "example.com:443");
     assert_eq!(request.target, "/chat?x");
     assert_eq!(request.origin.as_deref(), Some("http://a.example"));
     assert_eq!(request.subprotocols, ["a", "b"]);
     assert_eq!(request.head.value("cookie"), Some(&b"c=d"[..]));
 
-    let cookie = ("set-cookie".into(), Bytes::from_static(b"e=f"));
+    let cookie = ("set-cookie", "e=f");
     let accept = Accept {
-        fields: vec![cookie.clone()],
+        fields: Fields::from([cookie]),
         subprotocol: Some("b".into()),
         ..Accept::default()
     };
     let StreamAnswer { fields, mut codec } = opening.responder.respond(&accept);
-    let chosen = ("sec-websocket-protocol".into(), Bytes::from_static(b"b"));
-    assert_eq!(fields, [chosen, cookie]);
+    let chosen = ("sec-websocket-protocol", "b");
+    assert_eq!(fields, Fields::from([chosen, cookie]));
 
     // The frames are those of RFC 6455, masked from the client's side alone.
     let mut src = BytesMut::from(&b"\x81\x82\0\0\0\0hi"[..]);
@@ -116,6 +116,6 @@ fn a_refusal_lists_only_what_is_spoken_there() {
     assert_eq!(rejection.status, 400);
     assert_eq!(
         rejection.fields,
-        [("Sec-WebSocket-Version", "13".to_owned())]
+        Fields::from([("Sec-WebSocket-Version", "13")])
     );
 }

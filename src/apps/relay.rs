@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_core::future::BoxFuture;
 use futures_sink::Sink;
 use polysock_protocols::{
-    Accept, BinaryOverText, Close, CloseCode, CloseForm, EncodeError, HandshakeError, Rejection,
+    Accept, BinaryOverText, Close, CloseCode, CloseForm, EncodeError, Rejection,
 };
 use tokio::time::{sleep, timeout};
 use tracing::debug;
@@ -87,12 +87,13 @@ impl Application for Relay {
 
 /// What a client is told whose upstream cannot be reached.
 fn rejection(error: &UpstreamError) -> Rejection {
-    match error {
-        // The upstream's own refusal is passed on.
-        UpstreamError::Handshake(HandshakeError::Status(status @ 400..=599)) => {
-            Rejection::new(*status, "refused by the upstream")
-        }
-        UpstreamError::Timeout => Rejection::new(504, "the upstream did not answer in time"),
+    let refused = match error {
+        UpstreamError::Refused(response) => response.head.status(),
+        _ => None,
+    };
+    match (error, refused) {
+        (_, Some(status @ 400..=599)) => Rejection::new(status, "refused by the upstream"),
+        (UpstreamError::Timeout, _) => Rejection::new(504, "the upstream did not answer in time"),
         _ => Rejection::new(502, "the upstream cannot be reached"),
     }
 }

@@ -132,7 +132,7 @@ impl Handshake {
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
             let options = ConnectionOptions {
-                protocol: self.request.protocol,
+                protocol: self.request.protocol.name(),
                 role: Role::Server,
                 subprotocol: accept.subprotocol,
                 incoming,
@@ -156,12 +156,12 @@ impl Handshake {
     fn answer(&mut self, rejection: &Rejection) {
         if let Some(pending) = self.pending.take() {
             tracing::info!(
-                protocol = self.request.protocol,
+                protocol = self.request.protocol.name(),
                 peer = pending.peer.map(tracing::field::display),
                 target = &*self.request.target,
                 origin = self.request.origin.as_deref(),
                 status = rejection.status,
-                reason = rejection.body,
+                reason = rejection.reason(),
                 "reject"
             );
             match pending.way {
@@ -199,7 +199,7 @@ impl Way {
                 mut responder,
             } => {
                 let answer = responder.respond(accept);
-                let stream = exchange.accept(answer.fields)?;
+                let stream = exchange.accept(&answer.fields)?;
                 return Ok((Carrier::new(stream), answer.codec, BytesMut::new()));
             }
         };

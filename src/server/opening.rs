@@ -134,7 +134,7 @@ async fn http2(
     settings: &Settings,
     deadline: Instant,
 ) -> Sniffed {
-    let over_streams = |protocol: &&dyn Protocol| protocol.over_streams().is_some();
+    let over_streams = |protocol: &&'static dyn Protocol| protocol.over_streams().is_some();
     let has_websockets = settings.protocols.iter().any(over_streams);
     let transport = accepted.transport;
     let max_head = settings.head.head;

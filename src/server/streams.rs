@@ -49,7 +49,7 @@ pub(crate) fn open(
             tracing::info!(
                 peer = peer.map(tracing::field::display),
                 status = rejection.status,
-                reason = %rejection.body,
+                reason = %rejection.reason(),
                 "refuse"
             );
             exchange.refuse(&rejection);

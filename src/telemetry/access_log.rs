@@ -29,7 +29,7 @@ impl AccessLog {
         let user_agent = request.user_agent();
         let peer = peer.map(text);
         info!(
-            protocol = request.protocol,
+            protocol = request.protocol.name(),
             over = request.head.is_connect().then_some("HTTP/2"),
             peer = peer.as_deref().map(tracing::field::display),
             target = &*request.target,

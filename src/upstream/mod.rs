@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Compression, HandshakeError, Limits, Request, SessionConfig};
+use polysock_protocols::{Compression, DialError, Limits, Request, Response, SessionConfig};
 use thiserror::Error;
 
 pub use self::dial::dial;
@@ -46,9 +46,12 @@ pub enum UpstreamError {
         /// What went wrong.
         error: io::Error,
     },
+    /// It refused the opening handshake; its answer may be passed on.
+    #[error("upstream: the server answered with status {}", .0.head.status().unwrap_or_default())]
+    Refused(Box<Response>),
     /// Its opening handshake failed.
     #[error("upstream: {0}")]
-    Handshake(#[from] HandshakeError),
+    Handshake(DialError),
     /// Its transport failed during the opening handshake.
     #[error("upstream: {0}")]
     Io(#[from] io::Error),
@@ -58,6 +61,15 @@ pub enum UpstreamError {
     /// It cannot be used from here.
     #[error("{0}")]
     Unsupported(&'static str),
+}
+
+impl From<DialError> for UpstreamError {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Refused(response) => Self::Refused(response),
+            other => Self::Handshake(other),
+        }
+    }
 }
 
 /// How upstreams are treated.

@@ -142,8 +142,7 @@ fn raw(transport: Carrier, settings: &UpstreamSettings) -> Connection {
 /// What a client of a byte stream is answered with: the first of what it offers, but `base64`, the
 /// convention of websockify, where its protocol has no binary messages.
 fn bytes_subprotocol(request: &Request) -> Option<ByteString> {
-    let text_only = polysock_protocols::find(request.protocol)
-        .is_some_and(|protocol| !protocol.capabilities().binary);
+    let text_only = !request.protocol.capabilities().binary;
     let offered = &request.subprotocols;
     let base64 = offered
         .iter()

@@ -246,7 +246,7 @@ fn judge(
 fn mended(error: &HandshakeError, client: &[u8], settings: &Settings) -> Mend {
     match advance(&mut BytesMut::from(client), settings, PROTOCOLS) {
         Ok(Some(Negotiated::WebSocket(opening))) => {
-            Mend::protocol(opening.request.protocol, &settings.protocols)
+            Mend::protocol(opening.request.protocol.name(), &settings.protocols)
         }
         _ => Mend::of(error),
     }
@@ -261,7 +261,7 @@ fn answer(mut opening: Opening, src: &mut BytesMut) -> (Outcome, Bytes) {
         Ok(None) => Some("the eight bytes behind the head"),
         _ => None,
     };
-    let protocol = opening.request.protocol;
+    let protocol = opening.request.protocol.name();
     (
         Outcome::Accepted {
             protocol,
@@ -280,7 +280,7 @@ fn written(rejection: &Rejection) -> Bytes {
 fn refused(rejection: &Rejection, section: Option<&'static str>) -> Outcome {
     Outcome::Refused {
         status: Some(rejection.status),
-        rule: rejection.body.clone(),
+        rule: rejection.reason().to_owned(),
         section,
     }
 }

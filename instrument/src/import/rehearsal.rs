@@ -116,7 +116,7 @@ impl Rehearsal {
                     return false;
                 };
                 seen.push(Step::Sees(Sight::Open {
-                    protocol: opening.request.protocol.to_owned(),
+                    protocol: opening.request.protocol.name().to_owned(),
                     target: opening.request.target.to_string(),
                     subprotocol: accept.subprotocol.map(|name| name.to_string()),
                 }));
@@ -158,7 +158,7 @@ impl Rehearsal {
         match negotiation.advance(&mut self.src, &attempt::context(self.secure)) {
             Ok(None) => false,
             Ok(Some(Negotiated::WebSocket(opening))) => {
-                self.protocol = Some(opening.request.protocol);
+                self.protocol = Some(opening.request.protocol.name());
                 self.stage = Stage::Answering(opening);
                 true
             }
@@ -176,7 +176,10 @@ impl Rehearsal {
     fn refuse(&mut self, error: &HandshakeError, seen: &mut Vec<Step>) {
         let rejection = Rejection::of(error, PROTOCOLS);
         rejection.write(&mut self.said);
-        seen.push(refusal(Some(rejection.status), rejection.body));
+        seen.push(refusal(
+            Some(rejection.status),
+            rejection.reason().to_owned(),
+        ));
         self.stage = Stage::Over;
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::negotiation::{Agreed, Form};
+use super::agreed::{Agreed, Form};
 use super::streams::{Deflater, Inflater};
 use crate::error::ProtocolError;
 use crate::message::WireForm;

@@ -3,7 +3,7 @@
 //! compress, in an answer how the client is.
 
 use super::Extension;
-use super::negotiation::{Agreed, Form};
+use super::agreed::{Agreed, Form};
 use crate::compression::{Compression, Window};
 
 /// What a client offers, as WebKit did. netty declines an offer with parameters.

@@ -5,6 +5,7 @@
 //! differ in whether it was applied to a message or to a frame, and in how that is agreed on.
 //! `deflate-stream`, which the drafts named, is declined as any other that is unknown.
 
+mod agreed;
 mod deflate;
 mod deflate_frame;
 mod negotiation;
@@ -19,8 +20,9 @@ use nom::multi::{many0, many0_count, separated_list0};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
+pub(crate) use self::agreed::Agreed;
 pub(crate) use self::deflate::{Deflate, Deflated, Inflated};
-pub(crate) use self::negotiation::{Agreed, accept, choose, offer};
+pub(crate) use self::negotiation::{accept, choose, offer};
 
 use crate::error::HandshakeError;
 use crate::http::{Head, is_token_byte};

@@ -1,32 +1,12 @@
 //! Which compression, and with which parameters: what a server chooses of the offers, what a
 //! client offers and accepts.
 
+use super::agreed::Agreed;
 use super::{Extension, FIELD, deflate_frame, parse, permessage_deflate};
-use crate::compression::{Compression, Window};
+use crate::compression::Compression;
 use crate::error::HandshakeError;
 use crate::http::Head;
-
-/// A compression that both sides have agreed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Agreed {
-    pub(super) form: Form,
-    /// What we compress with. Here, `max_bits` may be 8.
-    pub(super) outgoing: Window,
-    /// Whether what the peer compresses may refer to what it compressed before. How far back does
-    /// not matter: there is always room for the most that is possible.
-    pub(super) incoming_takeover: bool,
-    pub(super) level: u32,
-    pub(super) threshold: usize,
-}
-
-/// What is compressed as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// A message: RSV1 is set in its first frame.
-    Message,
-    /// A frame: RSV1 is set in any that is compressed.
-    Frame,
-}
+use crate::protocol::DialError;
 
 /// As a server, chooses among the offers of a request; also what the answer says.
 ///
@@ -63,11 +43,8 @@ pub(crate) fn offer(ours: &Compression) -> String {
 ///
 /// The server accepted what was not offered, or with parameters that it must not give (RFC 6455
 /// §9.1, RFC 7692 §7.1).
-pub(crate) fn accept(
-    head: &Head,
-    ours: Option<&Compression>,
-) -> Result<Option<Agreed>, HandshakeError> {
-    let error = || HandshakeError::Answer("Sec-WebSocket-Extensions");
+pub(crate) fn accept(head: &Head, ours: Option<&Compression>) -> Result<Option<Agreed>, DialError> {
+    let error = || DialError::Answer("Sec-WebSocket-Extensions");
     if !head.has(FIELD) {
         return Ok(None);
     }

@@ -1,6 +1,6 @@
 //! The parameters of `permessage-deflate` (RFC 7692 §7.1).
 
-use super::negotiation::{Agreed, Form};
+use super::agreed::{Agreed, Form};
 use super::{Extension, Parameter};
 use crate::compression::{Compression, Window};
 

@@ -1,104 +1,146 @@
-//! What the two opening handshakes share.
+//! The opening handshake of the drafts 75 and 76, in whose words the two differ.
 
+use bytes::BytesMut;
 use bytestring::ByteString;
-use memchr::memchr;
 
-use crate::error::{HandshakeError, Malformed};
-use crate::http::Head;
-use crate::protocol::{Accept, Dial, Request};
+use crate::error::HandshakeError;
+use crate::http::{Head, HeadWriter};
+use crate::protocol::{Accept, Context, Dial, DialError, Protocol, Request, Response};
 
-/// Where a client of draft 76 says its subprotocol; some kept the name of draft 75.
-pub(super) const SUBPROTOCOL: &[&str] = &["sec-websocket-protocol", "websocket-protocol"];
+/// The words of one of the two handshakes.
+#[derive(Debug)]
+pub(crate) struct Wording {
+    /// The first line of the answer.
+    pub(crate) status_line: &'static str,
+    /// The field of the answer that repeats the origin.
+    pub(crate) origin: &'static str,
+    /// The field of the answer that repeats the URL.
+    pub(crate) location: &'static str,
+    /// The field of the subprotocol, in the request and in the answer.
+    pub(crate) subprotocol: &'static str,
+    /// Another name that it has in some requests.
+    pub(crate) old_subprotocol: Option<&'static str>,
+    /// What stands between subprotocols where a client lists several.
+    pub(crate) separator: char,
+    /// Whether the answer repeats the client's field as it came, even if that is a list, or WebKit
+    /// fails. Only `base64` is named alone, as websockify does.
+    pub(crate) repeats_subprotocol: bool,
+}
 
-/// The normal form of a request.
-pub(crate) fn request(
-    protocol: &'static str,
-    secure: bool,
-    subprotocol_fields: &[&str],
-    separators: &[char],
-    head: Head,
-) -> Result<Box<Request>, HandshakeError> {
-    let text = |value: &[u8], error: HandshakeError| head.text(value).ok_or(error);
-    let host = head
-        .single("host", HandshakeError::Host)?
-        .ok_or(HandshakeError::Host)?;
-    let host = text(host, HandshakeError::Host)?;
-    // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS, and a fragment
-    // stays with its page.
-    let target = origin_form(head.target());
-    if !target.starts_with(b"/") || target.contains(&b'#') {
-        return Err(HandshakeError::Malformed(Malformed::Target));
-    }
-    let target = match target {
-        b"/" => ByteString::from_static("/"),
-        longer => text(longer, HandshakeError::Malformed(Malformed::Target))?,
-    };
-    let origin = head.single("origin", HandshakeError::Origin)?;
-    let origin = origin
-        .map(|value| text(value, HandshakeError::Origin))
-        .transpose()?;
-    // A tab is the one control character that a field may have, and no origin has one.
-    if origin.as_ref().is_some_and(|origin| origin.contains('\t')) {
-        return Err(HandshakeError::Origin);
-    }
-    let mut subprotocols = Vec::new();
-    if let Some(raw) = subprotocol_fields.iter().find_map(|name| head.value(name)) {
+impl Wording {
+    /// Reads a request.
+    pub(crate) fn request(
+        &self,
+        protocol: &'static dyn Protocol,
+        head: Head,
+        context: &Context,
+    ) -> Result<Box<Request>, HandshakeError> {
+        let mut request = Request::read(protocol, head, context.secure)?;
+        let head = &request.head;
+        let Some(raw) = self.listed(head) else {
+            return Ok(request);
+        };
         // draft-hixie-76, "WebSocket-Protocol": characters from U+0020 to U+007E, not empty.
         if raw.is_empty() || !raw.iter().all(|byte| (0x20..0x7f).contains(byte)) {
             return Err(HandshakeError::Subprotocol);
         }
-        let raw = text(raw, HandshakeError::Subprotocol)?;
-        let names = raw
-            .split(separators)
-            .map(str::trim)
-            .filter(|name| !name.is_empty());
-        subprotocols.extend(names.map(|name| raw.slice_ref(name)));
+        let raw = head.text(raw).ok_or(HandshakeError::Subprotocol)?;
+        let names = raw.split(self.separator).map(str::trim);
+        let names = names.filter(|name| !name.is_empty());
+        request.subprotocols = names.map(|name| raw.slice_ref(name)).collect();
+        Ok(request)
     }
-    Ok(Box::new(Request {
-        protocol,
-        secure,
-        host,
-        target,
-        origin,
-        subprotocols,
-        head,
-    }))
-}
 
-/// The target without scheme and authority: proxies and old tools send the absolute form.
-fn origin_form(target: &[u8]) -> &[u8] {
-    let Some(after) = [&b"http://"[..], b"https://", b"ws://", b"wss://"]
-        .iter()
-        .find_map(|scheme| {
-            let (start, after) = target.split_at_checked(scheme.len())?;
-            start.eq_ignore_ascii_case(scheme).then_some(after)
-        })
-    else {
-        return target;
-    };
-    memchr(b'/', after)
-        .and_then(|at| after.get(at..))
-        .unwrap_or(b"/")
-}
+    /// Writes the head of the answer that accepts a request, with `more` before the fields that
+    /// the application adds.
+    pub(crate) fn write_answer(
+        &self,
+        request: &Request,
+        accept: &Accept,
+        more: Option<(&str, &str)>,
+        dst: &mut BytesMut,
+    ) {
+        let repeated = || {
+            self.listed(&request.head)
+                .filter(|_| self.repeats_subprotocol)
+        };
+        let subprotocol = accept.subprotocol.as_ref().map(|chosen| match &**chosen {
+            "base64" => chosen.as_bytes(),
+            _ => repeated().unwrap_or(chosen.as_bytes()),
+        });
+        HeadWriter::new(dst, self.status_line)
+            .field("Upgrade", "WebSocket")
+            .field("Connection", "Upgrade")
+            .optional(self.origin, request.origin.as_ref())
+            .field(self.location, location(request))
+            .optional(self.subprotocol, subprotocol)
+            .fields(more)
+            .fields(accept.fields.iter())
+            .finish();
+    }
 
-/// What the subprotocol field of an answer says: the client's own, of one of these names, as it
-/// came, even if that is a list, or WebKit fails. Only `base64` is named alone, as websockify does.
-pub(crate) fn echoed<'a>(
-    request: &'a Request,
-    subprotocol_fields: &'a [&'a str],
-    accept: &'a Accept,
-) -> Option<&'a [u8]> {
-    let chosen = accept.subprotocol.as_ref()?;
-    let raw = subprotocol_fields
-        .iter()
-        .find_map(|name| request.head.value(name))
-        .filter(|_| &**chosen != "base64");
-    Some(raw.unwrap_or(chosen.as_bytes()))
+    /// Writes a request, with `more` behind the fields that the caller adds.
+    pub(crate) fn write_request<'a>(
+        &self,
+        dial: &Dial,
+        more: impl IntoIterator<Item = (&'a str, &'a str)>,
+        dst: &mut BytesMut,
+    ) {
+        let listed = || dial.subprotocols.join(&*self.separator.to_string());
+        let subprotocols = (!dial.subprotocols.is_empty()).then(listed);
+        HeadWriter::new(dst, &dial.first_line())
+            .field("Upgrade", "WebSocket")
+            .field("Connection", "Upgrade")
+            .field("Host", &dial.host)
+            .field("Origin", origin(dial))
+            .optional(self.subprotocol, subprotocols)
+            .fields(dial.fields.iter())
+            .fields(more)
+            .finish();
+    }
+
+    /// Checks the head of an answer as a client of either draft does.
+    pub(crate) fn check_answer(&self, head: Head, dial: &Dial) -> Result<Response, DialError> {
+        Response::check_status(&head)?;
+        let is = |name: &str, expected: &str| {
+            head.value(name)
+                .is_some_and(|value| value.eq_ignore_ascii_case(expected.as_bytes()))
+        };
+        if !is("upgrade", "websocket") {
+            return Err(DialError::Answer("Upgrade field"));
+        }
+        if !is("connection", "upgrade") {
+            return Err(DialError::Answer("Connection field"));
+        }
+        if !is(self.origin, &origin(dial)) {
+            return Err(DialError::Answer("origin"));
+        }
+        // Only that there is one: behind a gateway a server knows itself by another address.
+        let scheme = if dial.secure { "wss://" } else { "ws://" };
+        let location = head.value(self.location).unwrap_or_default();
+        if !location.starts_with(scheme.as_bytes()) {
+            return Err(DialError::Answer("location"));
+        }
+        let chosen = head.value(self.subprotocol);
+        let offered = &dial.subprotocols;
+        let subprotocol = offered.iter().find(|name| Some(name.as_ref()) == chosen);
+        let subprotocol = subprotocol.cloned();
+        if subprotocol.is_none() && (chosen.is_some() || !offered.is_empty()) {
+            return Err(DialError::Answer("subprotocol"));
+        }
+        Ok(Response { subprotocol, head })
+    }
+
+    /// The subprotocols of a request, as they came.
+    fn listed<'a>(&'a self, head: &'a Head) -> Option<&'a [u8]> {
+        let current = head.value(self.subprotocol);
+        current.or_else(|| head.value(self.old_subprotocol?))
+    }
 }
 
 /// The URL the page typed, as its browser canonicalised it (WebKit compares the whole string):
 /// lower-case host, no default port, the raw path and query.
-pub(crate) fn location(request: &Request) -> String {
+fn location(request: &Request) -> String {
     let (scheme, default_port) = if request.secure {
         ("wss", ":443")
     } else {
@@ -109,44 +151,26 @@ pub(crate) fn location(request: &Request) -> String {
     format!("{scheme}://{host}{}", request.target)
 }
 
-/// What a client's request is made of in both protocols. Both have an origin as a matter of
-/// course; where the caller has none, the server's own address stands for it.
-pub(crate) fn dialled_origin(dial: &Dial) -> String {
+/// The origin that a client names. Both drafts have one as a matter of course; where the caller has
+/// none, the server's own address stands for it.
+fn origin(dial: &Dial) -> String {
     let scheme = if dial.secure { "https" } else { "http" };
     dial.origin
         .as_ref()
         .map_or_else(|| format!("{scheme}://{}", dial.host), ToString::to_string)
 }
 
-/// Checks that a dialler can ask for these subprotocols.
-pub(crate) fn dialled_subprotocol(dial: &Dial) -> Result<Option<&ByteString>, HandshakeError> {
-    match dial.subprotocols.as_slice() {
-        [] => Ok(None),
+/// Checks that these subprotocols can be asked for: draft-hixie-76, "Sec-WebSocket-Protocol", has
+/// one string, which the server must echo.
+pub(super) fn check_offered(subprotocols: &[ByteString]) -> Result<(), DialError> {
+    match subprotocols {
+        [] => Ok(()),
         [name] if name.bytes().all(|byte| (0x20..0x7f).contains(&byte)) && !name.is_empty() => {
-            Ok(Some(name))
+            Ok(())
         }
-        [_] => Err(HandshakeError::Dial(
+        [_] => Err(DialError::Unsupported(
             "a subprotocol that is not printable ASCII",
         )),
-        // draft-hixie-76, "Sec-WebSocket-Protocol": one string, which the server must echo.
-        _ => Err(HandshakeError::Dial("more than one subprotocol")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strips_scheme_and_authority_of_a_target() {
-        for (target, expected) in [
-            ("/a?b", "/a?b"),
-            ("http://h:1/a?", "/a?"),
-            ("WS://h", "/"),
-            ("wss://h/", "/"),
-            ("*", "*"),
-        ] {
-            assert_eq!(origin_form(target.as_bytes()), expected.as_bytes());
-        }
+        _ => Err(DialError::Unsupported("more than one subprotocol")),
     }
 }

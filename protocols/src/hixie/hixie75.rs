@@ -4,37 +4,41 @@
 
 use bytes::BytesMut;
 
-use super::handshake::{dialled_origin, dialled_subprotocol, echoed, location, request};
-use super::hixie76::check_answer;
-use super::{Flavour, HixieCodec};
+use super::handshake::{Wording, check_offered};
+use super::{HixieCodec, HixieDialect};
 use crate::base64;
 use crate::error::HandshakeError;
-use crate::http::{Head, HeadScanner, HeadWriter};
+use crate::http::{Head, HeadScanner};
 use crate::protocol::{
-    Accept, Capabilities, CloseForm, Codec, Context, Dial, Dialer, Dialled, Limits, Match, Opening,
-    Protocol, Request, Responder,
+    Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, Dialled, Limits,
+    Match, Opening, Protocol, Request, Responder,
 };
 
 /// The protocol of draft 75.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hixie75;
 
-const FLAVOUR: Flavour = Flavour {
+const DIALECT: HixieDialect = HixieDialect {
     name: "hixie-75",
     close: CloseForm::Eof,
     length_frames: false,
 };
 
-// Draft 75, "Reading the server's opening handshake": the first three lines are compared
-// literally, so "Web Socket" is two words here.
-const STATUS_LINE: &str = "HTTP/1.1 101 Web Socket Protocol Handshake";
-
-/// Where a client says its subprotocol.
-const SUBPROTOCOL: &[&str] = &["websocket-protocol"];
+static WORDING: Wording = Wording {
+    // Draft 75, "Reading the server's opening handshake": the first three lines are compared
+    // literally, so "Web Socket" is two words here.
+    status_line: "HTTP/1.1 101 Web Socket Protocol Handshake",
+    origin: "WebSocket-Origin",
+    location: "WebSocket-Location",
+    subprotocol: "WebSocket-Protocol",
+    old_subprotocol: None,
+    separator: ',',
+    repeats_subprotocol: true,
+};
 
 impl Protocol for Hixie75 {
     fn name(&self) -> &'static str {
-        FLAVOUR.name
+        DIALECT.name
     }
 
     fn version(&self) -> Option<u8> {
@@ -46,7 +50,7 @@ impl Protocol for Hixie75 {
     }
 
     fn capabilities(&self) -> Capabilities {
-        HixieCodec::new(FLAVOUR, Limits::default()).capabilities()
+        HixieCodec::new(DIALECT, Limits::default()).capabilities()
     }
 
     fn is_masked(&self) -> bool {
@@ -71,23 +75,23 @@ impl Protocol for Hixie75 {
         }
     }
 
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
         // Nothing follows a request of this draft before its answer. What looks like one and has
         // bytes behind it is almost always a Hixie-76 request that lost its keys.
         if head.is_followed() {
             return Err(HandshakeError::Early);
         }
-        let request = request(self.name(), context.secure, SUBPROTOCOL, &[','], head)?;
-        let responder = Box::new(Answer {
+        let request = WORDING.request(self, head, context)?;
+        let responder = Box::new(ServerHandshake {
             request: request.clone(),
             limits: context.limits,
         });
         Ok(Opening { request, responder })
     }
 
-    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
-        dialled_subprotocol(dial)?;
-        Ok(Box::new(Call {
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError> {
+        check_offered(&dial.subprotocols)?;
+        Ok(Box::new(ClientHandshake {
             dial: dial.clone(),
             limits: context.limits,
             scanner: None,
@@ -96,74 +100,50 @@ impl Protocol for Hixie75 {
 }
 
 #[derive(Debug)]
-struct Answer {
+struct ServerHandshake {
     request: Box<Request>,
     limits: Limits,
 }
 
-impl Responder for Answer {
+impl Responder for ServerHandshake {
     fn respond(
         &mut self,
         accept: &Accept,
         _src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
-        HeadWriter::new(dst, STATUS_LINE)
-            .field("Upgrade", "WebSocket")
-            .field("Connection", "Upgrade")
-            .optional("WebSocket-Origin", self.request.origin.as_ref())
-            .field("WebSocket-Location", location(&self.request))
-            .optional(
-                "WebSocket-Protocol",
-                echoed(&self.request, SUBPROTOCOL, accept),
-            )
-            .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
-            .finish();
+        WORDING.write_answer(&self.request, accept, None, dst);
         Ok(Some(base64::accepted(
-            HixieCodec::new(FLAVOUR, self.limits),
+            HixieCodec::new(DIALECT, self.limits),
             accept,
         )))
     }
 }
 
 #[derive(Debug)]
-struct Call {
+struct ClientHandshake {
     dial: Dial,
     limits: Limits,
     /// Where the answer has been looked at; `None` before the request is out.
     scanner: Option<HeadScanner>,
 }
 
-impl Dialer for Call {
+impl Dialer for ClientHandshake {
     fn advance(
         &mut self,
         src: &mut BytesMut,
         dst: &mut BytesMut,
-    ) -> Result<Option<Dialled>, HandshakeError> {
-        let dial = &self.dial;
-        let target = if dial.target.is_empty() {
-            "/"
-        } else {
-            &*dial.target
-        };
+    ) -> Result<Option<Dialled>, DialError> {
         let Some(scanner) = &mut self.scanner else {
-            let subprotocol = dialled_subprotocol(dial)?;
-            HeadWriter::new(dst, &format!("GET {target} HTTP/1.1"))
-                .field("Upgrade", "WebSocket")
-                .field("Connection", "Upgrade")
-                .field("Host", &dial.host)
-                .field("Origin", dialled_origin(dial))
-                .optional("WebSocket-Protocol", subprotocol)
-                .fields(dial.fields.iter().map(|(name, value)| (&**name, value)))
-                .finish();
+            WORDING.write_request(&self.dial, None, dst);
             self.scanner = Some(HeadScanner::default());
             return Ok(None);
         };
         let Some(head) = Head::take(scanner, src)? else {
             return Ok(None);
         };
-        let response = check_answer(head, "WebSocket-", dial)?;
-        let codec = HixieCodec::new(FLAVOUR, self.limits);
+        let response = WORDING.check_answer(head, &self.dial)?;
+        let codec = HixieCodec::new(DIALECT, self.limits);
         let codec = base64::dialled(codec, response.subprotocol.as_deref());
         Ok(Some(Dialled { response, codec }))
     }

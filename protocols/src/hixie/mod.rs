@@ -10,20 +10,20 @@
 mod handshake;
 mod hixie75;
 mod hixie76;
+pub(crate) mod keyed;
 mod keys;
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
 
-pub(crate) use self::handshake::request;
+pub(crate) use self::handshake::Wording;
 pub(crate) use self::hixie75::Hixie75;
 pub(crate) use self::hixie76::Hixie76;
-pub(crate) use self::hixie76::{Call as KeyCall, Handshake as KeyHandshake};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::short_frames::ShortFrames;
 use crate::protocol::{Capabilities, CloseForm, Codec, Limits};
-use crate::short::ShortFrames;
 use crate::write_buf::WriteBuf;
 
 /// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be
@@ -32,7 +32,7 @@ const MAX_LENGTH_BYTES: u8 = 10;
 
 /// What one of the two protocols does its own way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Flavour {
+pub(crate) struct HixieDialect {
     /// The protocol's name.
     pub(crate) name: &'static str,
     /// How a connection ends: `FF 00` is a closing handshake in Hixie-76 only.
@@ -44,7 +44,7 @@ pub(crate) struct Flavour {
 /// Reads and writes `00 … FF`.
 #[derive(Debug)]
 pub(crate) struct HixieCodec {
-    flavour: Flavour,
+    dialect: HixieDialect,
     limits: Limits,
     state: State,
     /// Bytes spent in discarded frames.
@@ -75,9 +75,9 @@ enum State {
 }
 
 impl HixieCodec {
-    pub(crate) fn new(flavour: Flavour, limits: Limits) -> Self {
+    pub(crate) fn new(dialect: HixieDialect, limits: Limits) -> Self {
         Self {
-            flavour,
+            dialect,
             limits,
             state: State::Type,
             discarded: 0,
@@ -150,11 +150,11 @@ impl HixieCodec {
         }
         self.state = State::Type;
         match (kind, value) {
-            (0xff, 0) if self.flavour.close == CloseForm::Bare => {
+            (0xff, 0) if self.dialect.close == CloseForm::Bare => {
                 self.state = State::Closed;
                 return Ok(Some(Event::Close(None)));
             }
-            (0x80, left) if self.flavour.length_frames => self.state = State::Binary { left },
+            (0x80, left) if self.dialect.length_frames => self.state = State::Binary { left },
             (_, 0) => {}
             (_, left) => {
                 self.discard(left)?;
@@ -277,12 +277,12 @@ impl Codec for HixieCodec {
         let unsupported = |event| {
             Err(EncodeError::Unsupported {
                 event,
-                protocol: self.flavour.name,
+                protocol: self.dialect.name,
             })
         };
         match event {
             Event::Data(piece) if piece.kind == Kind::Text => self.encode_text(piece, dst),
-            Event::Data(_) if !self.flavour.length_frames => {
+            Event::Data(_) if !self.dialect.length_frames => {
                 return unsupported("a binary message");
             }
             Event::Data(piece) => self.encode_binary(piece, dst),
@@ -294,7 +294,7 @@ impl Codec for HixieCodec {
                     dst.put(held);
                     dst.put_u8(0xff);
                 }
-                if self.flavour.close == CloseForm::Bare {
+                if self.dialect.close == CloseForm::Bare {
                     dst.put_slice(&[0xff, 0x00]);
                 }
             }
@@ -325,14 +325,14 @@ impl Codec for HixieCodec {
 
     fn capabilities(&self) -> Capabilities {
         Capabilities {
-            binary: self.flavour.length_frames,
+            binary: self.dialect.length_frames,
             ping: false,
-            close: self.flavour.close,
+            close: self.dialect.close,
         }
     }
 
     fn wire_form(&self, kind: Kind) -> Option<WireForm> {
-        let carried = kind == Kind::Text || self.flavour.length_frames;
+        let carried = kind == Kind::Text || self.dialect.length_frames;
         carried.then_some(WireForm::new("hixie-75"))
     }
 }

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::grammar::{is_token_byte, is_value_byte};
 use super::{Head, HeadLimits, Span};
-use crate::error::{HandshakeError, Malformed};
+use crate::error::{HandshakeError, HeadError, Malformed};
 
 impl Head {
     /// Puts down an extended CONNECT the way RFC 9113 has HTTP/2 carried on to HTTP/1: the
@@ -28,30 +28,30 @@ impl Head {
             text.put(b"HTTP/2", b"\r\n"),
         ];
         if path.len() > limits.line {
-            return Err(HandshakeError::Malformed(Malformed::FirstLineLength));
+            return Err(HeadError::from(Malformed::FirstLineLength).into());
         }
         if !path.iter().all(u8::is_ascii_graphic) {
-            return Err(HandshakeError::Malformed(Malformed::Target));
+            return Err(HeadError::from(Malformed::Target).into());
         }
         let mut cookies = BytesMut::new();
         let mut spans = Vec::with_capacity(16);
         let mut add = |name: &[u8], value: &[u8]| {
             if name.len().saturating_add(value.len()) > limits.line {
-                return Err(HandshakeError::Malformed(Malformed::FieldLength));
+                return Err(HeadError::Malformed(Malformed::FieldLength));
             }
             if !name.iter().copied().all(is_token_byte) {
-                return Err(HandshakeError::Malformed(Malformed::FieldLine));
+                return Err(HeadError::Malformed(Malformed::FieldLine));
             }
             if !value.iter().copied().all(is_value_byte) {
-                return Err(HandshakeError::Malformed(Malformed::Control));
+                return Err(HeadError::Malformed(Malformed::Control));
             }
             if spans.len() == limits.fields {
                 let limit = limits.fields;
-                return Err(HandshakeError::TooManyFields { limit });
+                return Err(HeadError::TooManyFields { limit });
             }
             spans.push((text.put(name, b": "), text.put(value, b"\r\n")));
             if text.0.len() > limits.head {
-                return Err(HandshakeError::HeadTooLong { limit: limits.head });
+                return Err(HeadError::TooLong { limit: limits.head });
             }
             Ok(())
         };
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn refuses_what_could_be_read_as_something_else() {
         let long = "x".repeat(151);
-        let malformed = |what| Some(HandshakeError::Malformed(what));
+        let malformed = |what| Some(HeadError::Malformed(what).into());
         for (authority, path, fields, error) in [
             ("a", "/", &[("host", "b")][..], Some(HandshakeError::Host)),
             ("a", "/ b", &[], malformed(Malformed::Target)),
@@ -167,13 +167,13 @@ mod tests {
                 "a",
                 "/",
                 &[("b", ""), ("b", ""), ("b", ""), ("b", "")],
-                Some(HandshakeError::TooManyFields { limit: 4 }),
+                Some(HeadError::TooManyFields { limit: 4 }.into()),
             ),
             (
                 "a",
                 "/",
                 &[("b", &long[..100]), ("b", &long[..100])],
-                Some(HandshakeError::HeadTooLong { limit: 200 }),
+                Some(HeadError::TooLong { limit: 200 }.into()),
             ),
         ] {
             assert_eq!(connect(Some(authority), path, fields).err(), error);

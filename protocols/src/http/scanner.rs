@@ -2,7 +2,7 @@
 
 use memchr::memchr_iter;
 
-use crate::error::HandshakeError;
+use crate::error::HeadError;
 
 /// How much head is read before it is refused. The defaults are those of common servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +38,9 @@ impl HeadScanner {
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::HeadTooLong`] as soon as the head cannot end within the limit.
-    pub fn advance(
-        &mut self,
-        src: &[u8],
-        limits: &HeadLimits,
-    ) -> Result<Option<usize>, HandshakeError> {
-        let too_long = HandshakeError::HeadTooLong { limit: limits.head };
+    /// [`HeadError::TooLong`] as soon as the head cannot end within the limit.
+    pub fn advance(&mut self, src: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
+        let too_long = HeadError::TooLong { limit: limits.head };
         let seen = src.len().min(limits.head);
         for at in memchr_iter(b'\n', src.get(self.scanned..seen).unwrap_or_default()) {
             let after = self.scanned.saturating_add(at).saturating_add(1);
@@ -103,7 +99,7 @@ mod tests {
             head: 10,
             ..HeadLimits::default()
         };
-        let too_long = Err(HandshakeError::HeadTooLong { limit: 10 });
+        let too_long = Err(HeadError::TooLong { limit: 10 });
         assert_eq!(
             HeadScanner::default().advance(b"0123456789", &limits),
             too_long

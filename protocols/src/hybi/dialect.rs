@@ -23,10 +23,12 @@ pub(crate) struct Dialect {
     pub(crate) wire_form: WireForm,
     /// What a close frame carries.
     pub(crate) close: CloseBody,
-    /// Where the origin stands, most trusted first.
-    pub(crate) origin: &'static [&'static str],
+    /// The field that the origin stands in. What has none of that name is asked for `Origin`.
+    pub(crate) origin: &'static str,
     /// The fewest bytes a key decodes to.
     pub(crate) min_key: usize,
+    /// Whether clients announce it that go on with `00 … FF`, as in Hixie-76.
+    pub(crate) is_ambiguous: bool,
 }
 
 /// How a client announces a draft.
@@ -109,8 +111,8 @@ pub(crate) static FINAL: Opcodes = Opcodes {
 // From 04 to 10 the field was called Sec-WebSocket-Origin, and version 8 spans the renaming. ws
 // 0.4 sends both, Origin without a scheme: two that differ are no sign of an attack, and the one
 // that no script can set is believed.
-const RENAMED: &[&str] = &["sec-websocket-origin", "origin"];
-pub(crate) const ORIGIN: &[&str] = &["origin"];
+const EARLY_ORIGIN: &str = "Sec-WebSocket-Origin";
+pub(crate) const ORIGIN: &str = "Origin";
 
 const BEFORE_04: Dialect = Dialect {
     name: "hybi-01",
@@ -123,6 +125,7 @@ const BEFORE_04: Dialect = Dialect {
     close: CloseBody::Free,
     origin: ORIGIN,
     min_key: 0,
+    is_ambiguous: false,
 };
 
 /// draft-ietf-hybi-thewebsocketprotocol-01 (2010-08-31).
@@ -132,6 +135,7 @@ pub(crate) static HYBI01: Dialect = BEFORE_04;
 pub(crate) static HYBI02: Dialect = Dialect {
     name: "hybi-02",
     announced: Announced::Draft("2"),
+    is_ambiguous: true,
     ..BEFORE_04
 };
 
@@ -142,26 +146,31 @@ pub(crate) static HYBI03: Dialect = Dialect {
     ..BEFORE_04
 };
 
-/// draft-ietf-hybi-thewebsocketprotocol-04 (2011-01-11).
-pub(crate) static HYBI04: Dialect = Dialect {
+const BEFORE_07: Dialect = Dialect {
     name: "hybi-04",
     announced: Announced::Version(4),
-    spoken_by: "libraries of early 2011, such as libwebsockets 0.1",
+    spoken_by: "libraries of early 2011",
     first_bit: FirstBit::Fin,
-    masking: Masking::DerivedFrame,
+    masking: Masking::Frame,
     wire_form: WireForm::new("hybi-04"),
-    origin: RENAMED,
+    origin: EARLY_ORIGIN,
     min_key: 16,
     ..BEFORE_04
+};
+
+/// draft-ietf-hybi-thewebsocketprotocol-04 (2011-01-11).
+pub(crate) static HYBI04: Dialect = Dialect {
+    spoken_by: "libraries of early 2011, such as libwebsockets 0.1",
+    masking: Masking::DerivedFrame,
+    ..BEFORE_07
 };
 
 /// draft-ietf-hybi-thewebsocketprotocol-05 (2011-02-08).
 pub(crate) static HYBI05: Dialect = Dialect {
     name: "hybi-05",
     announced: Announced::Version(5),
-    masking: Masking::Frame,
     close: CloseBody::Letter,
-    ..HYBI04_BASE
+    ..BEFORE_07
 };
 
 /// draft-ietf-hybi-thewebsocketprotocol-06 (2011-02-25).
@@ -170,47 +179,32 @@ pub(crate) static HYBI06: Dialect = Dialect {
     announced: Announced::Version(6),
     spoken_by: "the HTML5 Labs add-on for IE 8 and 9, Jetty 7, libraries of 2011",
     opcodes: &EARLY_SHORT,
-    masking: Masking::Frame,
     close: CloseBody::Code { strict: false },
-    ..HYBI04_BASE
+    ..BEFORE_07
 };
 
-const HYBI04_BASE: Dialect = Dialect {
-    first_bit: FirstBit::Fin,
-    wire_form: WireForm::new("hybi-04"),
-    origin: RENAMED,
-    min_key: 16,
-    spoken_by: "libraries of early 2011",
-    ..BEFORE_04
-};
-
-/// draft-ietf-hybi-thewebsocketprotocol-07 (2011-04-22): version 7.
-pub(crate) static HYBI07: Dialect = Dialect {
+pub(crate) const SINCE_07: Dialect = Dialect {
     name: "hybi-07",
     announced: Announced::Version(7),
     spoken_by: "Firefox 6",
     opcodes: &FINAL,
-    first_bit: FirstBit::Fin,
     masking: Masking::Payload,
     wire_form: WireForm::new("hybi-07"),
     close: CloseBody::Code { strict: false },
-    origin: RENAMED,
     // ws 0.4 to 1.1 sends keys of 15 bytes in version 8.
     min_key: 15,
+    ..BEFORE_07
 };
+
+/// draft-ietf-hybi-thewebsocketprotocol-07 (2011-04-22): version 7.
+pub(crate) static HYBI07: Dialect = SINCE_07;
 
 /// draft-ietf-hybi-thewebsocketprotocol-08 to -12 (2011-06-07 to 2011-08-24): version 8.
 pub(crate) static HYBI10: Dialect = Dialect {
     name: "hybi-10",
     announced: Announced::Version(8),
     spoken_by: "Chrome 14-15, Firefox 7-10, IE 10 previews, web-socket-js 2011",
-    opcodes: &FINAL,
-    first_bit: FirstBit::Fin,
-    masking: Masking::Payload,
-    wire_form: WireForm::new("hybi-07"),
-    close: CloseBody::Code { strict: false },
-    origin: RENAMED,
-    min_key: 15,
+    ..SINCE_07
 };
 
 impl Dialect {

@@ -8,16 +8,16 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use sha1::{Digest, Sha1};
 
-use super::{Announced, Dialect, HybiCodec, Masking, keyed, mask};
+use super::{Announced, Dialect, HybiCodec, Masking, early, mask};
 use crate::base64 as base64_codec;
 use crate::compression::Compression;
-use crate::error::{HandshakeError, Malformed};
+use crate::error::HandshakeError;
 use crate::extension::{self, Agreed};
-use crate::hixie::{self, KeyHandshake};
+use crate::hixie::keyed;
 use crate::http::{Head, HeadScanner, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
-    Accept, Capabilities, Codec, Context, Dial, Dialer, Dialled, Match, Opening, Protocol, Request,
-    Responder, Response, Role, StreamProtocol,
+    Accept, Capabilities, Codec, Context, Dial, DialError, Dialer, Dialled, Match, Opening,
+    Protocol, Request, Responder, Response, Role, StreamProtocol,
 };
 
 /// RFC 6455 §1.3: what is hashed behind the key.
@@ -56,7 +56,7 @@ impl Protocol for Hybi {
 
     fn recognise(&self, head: &Head) -> Match {
         match self.0.announced {
-            Announced::Draft(draft) => KeyHandshake::recognise(head, draft),
+            Announced::Draft(draft) => keyed::ServerHandshake::recognise(head, draft),
             Announced::Version(version) => {
                 let mut values = head.values("sec-websocket-version");
                 match (values.next(), values.next()) {
@@ -69,9 +69,9 @@ impl Protocol for Hybi {
         }
     }
 
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
         if let Announced::Draft(_) = self.0.announced {
-            return keyed::open(self.0, head, context);
+            return early::open(self, head, context);
         }
         let key = head.single("sec-websocket-key", HandshakeError::Key)?;
         let key = key
@@ -80,7 +80,7 @@ impl Protocol for Hybi {
         let key = head.as_bytes().slice_ref(key);
         let compression = extension::choose(&head, compression(self.0, context))?;
         let request = self.request(head, context)?;
-        let responder = Box::new(Answer {
+        let responder = Box::new(ServerHandshake {
             dialect: self.0,
             key,
             context: *context,
@@ -89,40 +89,39 @@ impl Protocol for Hybi {
         Ok(Opening { request, responder })
     }
 
-    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError> {
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError> {
         if !dial.subprotocols.iter().all(|name| is_token(name)) {
-            return Err(HandshakeError::Dial("a subprotocol that is not a token"));
+            return Err(DialError::Unsupported("a subprotocol that is not a token"));
         }
         if let Announced::Draft(draft) = self.0.announced {
-            return Ok(keyed::dial(self.0, draft, dial, context));
+            return Ok(early::dial(self.0, draft, dial, context));
         }
-        let call = Call {
+        let handshake = ClientHandshake {
             dialect: self.0,
             dial: dial.clone(),
             context: *context,
             sent: None,
         };
-        Ok(Box::new(call))
+        Ok(Box::new(handshake))
     }
 
     /// RFC 8441 is about RFC 6455 alone.
-    fn over_streams(&self) -> Option<&dyn StreamProtocol> {
+    fn over_streams(&'static self) -> Option<&'static dyn StreamProtocol> {
         (self.0.announced == Announced::Version(13)).then_some(self)
     }
 }
 
 impl Hybi {
     pub(super) fn request(
-        &self,
+        &'static self,
         head: Head,
         context: &Context,
     ) -> Result<Box<Request>, HandshakeError> {
-        let mut request = hixie::request(self.0.name, context.secure, &[], &[], head)?;
+        let mut request = Request::read(self, head, context.secure)?;
         let head = &request.head;
-        let origin = self.0.origin.iter().find_map(|name| head.value(name));
-        request.origin = origin
-            .map(|origin| head.text(origin).ok_or(HandshakeError::Origin))
-            .transpose()?;
+        if let Some(origin) = head.value(self.0.origin) {
+            request.origin = Some(head.text(origin).ok_or(HandshakeError::Origin)?);
+        }
         for name in head.list("sec-websocket-protocol") {
             if !name.iter().copied().all(is_token_byte) {
                 return Err(HandshakeError::Subprotocol);
@@ -180,7 +179,7 @@ fn accept_value(key: &[u8]) -> [u8; 28] {
 }
 
 #[derive(Debug)]
-struct Answer {
+struct ServerHandshake {
     dialect: &'static Dialect,
     key: Bytes,
     context: Context,
@@ -188,7 +187,7 @@ struct Answer {
     compression: Option<(Agreed, String)>,
 }
 
-impl Responder for Answer {
+impl Responder for ServerHandshake {
     fn respond(
         &mut self,
         accept: &Accept,
@@ -211,7 +210,7 @@ impl Responder for Answer {
             .optional("Sec-WebSocket-Nonce", nonce)
             .optional("Sec-WebSocket-Protocol", accept.subprotocol.as_ref())
             .optional("Sec-WebSocket-Extensions", extensions)
-            .fields(accept.fields.iter().map(|(name, value)| (&**name, value)))
+            .fields(accept.fields.iter())
             .finish();
         let codec = codec.with_compression(agreed);
         Ok(Some(base64_codec::accepted(codec, accept)))
@@ -226,7 +225,7 @@ fn fresh_key(entropy: fn(&mut [u8])) -> String {
 }
 
 #[derive(Debug)]
-struct Call {
+struct ClientHandshake {
     dialect: &'static Dialect,
     dial: Dial,
     context: Context,
@@ -234,12 +233,12 @@ struct Call {
     sent: Option<(String, HeadScanner)>,
 }
 
-impl Dialer for Call {
+impl Dialer for ClientHandshake {
     fn advance(
         &mut self,
         src: &mut BytesMut,
         dst: &mut BytesMut,
-    ) -> Result<Option<Dialled>, HandshakeError> {
+    ) -> Result<Option<Dialled>, DialError> {
         let Some((key, scanner)) = &mut self.sent else {
             let key = fresh_key(self.context.entropy);
             self.request(&key, dst);
@@ -257,7 +256,7 @@ impl Dialer for Call {
         if self.dialect.masking == Masking::DerivedFrame {
             let nonce = head
                 .value("sec-websocket-nonce")
-                .ok_or(HandshakeError::Answer("Sec-WebSocket-Nonce"))?;
+                .ok_or(DialError::Answer("Sec-WebSocket-Nonce"))?;
             codec = codec.with_masking_key(mask::masking_key(key.as_bytes(), nonce));
         }
         let codec = base64_codec::dialled(codec, subprotocol.as_deref());
@@ -268,62 +267,48 @@ impl Dialer for Call {
     }
 }
 
-impl Call {
+impl ClientHandshake {
     fn request(&self, key: &str, dst: &mut BytesMut) {
         let dial = &self.dial;
-        let target = if dial.target.is_empty() {
-            "/"
-        } else {
-            &*dial.target
-        };
         let version = match self.dialect.announced {
             Announced::Version(version) => version.to_string(),
             Announced::Draft(draft) => draft.to_owned(),
         };
-        // The drafts' own name of the field is the one their servers read.
-        let origin = match self.dialect.origin {
-            [first, ..] if *first == "sec-websocket-origin" => "Sec-WebSocket-Origin",
-            _ => "Origin",
-        };
         let extensions = compression(self.dialect, &self.context).map(extension::offer);
         let subprotocols = (!dial.subprotocols.is_empty()).then(|| dial.subprotocols.join(", "));
-        HeadWriter::new(dst, &format!("GET {target} HTTP/1.1"))
+        HeadWriter::new(dst, &dial.first_line())
             .field("Host", &dial.host)
             .field("Upgrade", "websocket")
             .field("Connection", "Upgrade")
             .field("Sec-WebSocket-Key", key)
-            .optional(origin, dial.origin.as_ref())
+            .optional(self.dialect.origin, dial.origin.as_ref())
             .field("Sec-WebSocket-Version", version)
             .optional("Sec-WebSocket-Protocol", subprotocols)
             .optional("Sec-WebSocket-Extensions", extensions)
-            .fields(dial.fields.iter().map(|(name, value)| (&**name, value)))
+            .fields(dial.fields.iter())
             .finish();
     }
 }
 
 /// RFC 6455 §4.1, what a client must check.
-fn check_answer(head: &Head, key: &str) -> Result<(), HandshakeError> {
-    match head.status() {
-        Some(101) => {}
-        Some(status) => return Err(HandshakeError::Status(status)),
-        None => return Err(HandshakeError::Malformed(Malformed::Status)),
-    }
+fn check_answer(head: &Head, key: &str) -> Result<(), DialError> {
+    Response::check_status(head)?;
     if !head.lists("upgrade", "websocket") {
-        return Err(HandshakeError::Answer("Upgrade field"));
+        return Err(DialError::Answer("Upgrade field"));
     }
     if !head.lists("connection", "upgrade") {
-        return Err(HandshakeError::Answer("Connection field"));
+        return Err(DialError::Answer("Connection field"));
     }
     let accept = accept_value(key.as_bytes());
     if head.value("sec-websocket-accept") != Some(&accept[..]) {
-        return Err(HandshakeError::Answer("Sec-WebSocket-Accept"));
+        return Err(DialError::Answer("Sec-WebSocket-Accept"));
     }
     Ok(())
 }
 
 /// The subprotocol in an answer, which must be one that was offered.
-fn chosen_subprotocol(head: &Head, dial: &Dial) -> Result<Option<ByteString>, HandshakeError> {
-    let error = HandshakeError::Answer("Sec-WebSocket-Protocol");
+fn chosen_subprotocol(head: &Head, dial: &Dial) -> Result<Option<ByteString>, DialError> {
+    let error = DialError::Answer("Sec-WebSocket-Protocol");
     let Some(chosen) = head.single("sec-websocket-protocol", error.clone())? else {
         return Ok(None);
     };

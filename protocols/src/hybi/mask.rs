@@ -2,7 +2,7 @@
 
 use sha1::{Digest, Sha1};
 
-use crate::short::xor;
+use crate::protocol::short_frames::xor;
 
 /// draft-ietf-hybi-thewebsocketprotocol-04 §4.2: what is hashed into the masking key.
 const MASKING_GUID: &[u8] = b"61AC5F19-FBBA-4540-B96F-6561F1AB40A8";

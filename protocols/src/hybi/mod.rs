@@ -3,9 +3,10 @@
 mod compressed;
 mod control;
 mod dialect;
+mod early;
+mod either;
 mod frame;
 mod handshake;
-mod keyed;
 mod mask;
 mod short;
 mod stream;
@@ -13,20 +14,20 @@ mod write;
 
 use bytes::{Buf, BytesMut};
 
-pub(crate) use self::dialect::Dialect;
 pub(crate) use self::dialect::{
-    Announced, CloseBody, FINAL, FirstBit, HYBI01, HYBI02, HYBI03, HYBI04, HYBI05, HYBI06, HYBI07,
-    HYBI10, Masking, ORIGIN,
+    Announced, CloseBody, Dialect, HYBI01, HYBI02, HYBI03, HYBI04, HYBI05, HYBI06, HYBI07, HYBI10,
+    ORIGIN, SINCE_07,
 };
 pub(crate) use self::handshake::Hybi;
 
+use self::dialect::{FirstBit, Masking};
 use self::frame::{Header, MAX_HEADER};
 use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::short_frames::{MAX_SHORT, PlainFrames, ShortFrames, xor};
 use crate::protocol::{Capabilities, Codec, Context, Role};
-use crate::short::{MAX_SHORT, PlainFrames, ShortFrames, xor};
 use crate::write_buf::WriteBuf;
 
 /// Reads and writes frames.

@@ -3,7 +3,7 @@
 //! there.
 
 use super::{FirstBit, HybiCodec, Masking};
-use crate::short::{MAX_SHORT, PlainFrames, ShortFrames};
+use crate::protocol::short_frames::{MAX_SHORT, PlainFrames, ShortFrames};
 
 impl HybiCodec {
     /// What the frame of a short message looks like if it comes next; `None` where another is

@@ -6,13 +6,18 @@ use super::{Dialect, Hybi, HybiCodec};
 use crate::base64;
 use crate::error::HandshakeError;
 use crate::extension::{self, Agreed};
+use crate::fields::Fields;
 use crate::http::Head;
 use crate::protocol::{
     Accept, Context, Role, StreamAnswer, StreamOpening, StreamProtocol, StreamResponder,
 };
 
 impl StreamProtocol for Hybi {
-    fn open_stream(&self, head: Head, context: &Context) -> Result<StreamOpening, HandshakeError> {
+    fn open_stream(
+        &'static self,
+        head: Head,
+        context: &Context,
+    ) -> Result<StreamOpening, HandshakeError> {
         let compression = extension::choose(&head, compression(self.0, context))?;
         let request = self.request(head, context)?;
         let responder = Box::new(Answer {
@@ -37,17 +42,16 @@ impl StreamResponder for Answer {
         let (agreed, extensions) = self.compression.take().unzip();
         let codec = HybiCodec::new(self.dialect, Role::Server, &self.context);
         let codec = codec.with_compression(agreed);
-        let extensions =
-            extensions.map(|extensions| ("sec-websocket-extensions".into(), extensions.into()));
-        let subprotocol = accept.subprotocol.as_ref();
-        let subprotocol =
-            subprotocol.map(|name| ("sec-websocket-protocol".into(), name.as_bytes().clone()));
+        let mut fields = Fields::new();
+        if let Some(name) = &accept.subprotocol {
+            fields.append("sec-websocket-protocol", name.as_bytes().clone());
+        }
+        if let Some(extensions) = extensions {
+            fields.append("sec-websocket-extensions", extensions);
+        }
+        fields.extend(accept.fields.clone());
         StreamAnswer {
-            fields: subprotocol
-                .into_iter()
-                .chain(extensions)
-                .chain(accept.fields.iter().cloned())
-                .collect(),
+            fields,
             codec: base64::accepted(codec, accept),
         }
     }

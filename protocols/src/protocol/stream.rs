@@ -3,11 +3,9 @@
 
 use std::fmt;
 
-use bytes::Bytes;
-use bytestring::ByteString;
-
 use super::{Accept, Codec, Context, Request};
 use crate::error::HandshakeError;
+use crate::fields::Fields;
 use crate::http::Head;
 
 /// A protocol that is spoken on streams of HTTP/2 as well.
@@ -17,7 +15,11 @@ pub trait StreamProtocol: fmt::Debug {
     /// # Errors
     ///
     /// What the head breaks; [`HandshakeError::status`] is the answer.
-    fn open_stream(&self, head: Head, context: &Context) -> Result<StreamOpening, HandshakeError>;
+    fn open_stream(
+        &'static self,
+        head: Head,
+        context: &Context,
+    ) -> Result<StreamOpening, HandshakeError>;
 }
 
 /// A valid extended CONNECT and who answers it.
@@ -39,7 +41,7 @@ pub trait StreamResponder: fmt::Debug + Send {
 #[derive(Debug)]
 pub struct StreamAnswer {
     /// The fields that go with status 200.
-    pub fields: Vec<(ByteString, Bytes)>,
+    pub fields: Fields,
     /// The codec that begins behind them.
     pub codec: Box<dyn Codec>,
 }

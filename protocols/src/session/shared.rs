@@ -4,7 +4,6 @@ use std::sync::OnceLock;
 
 use bytes::{Buf, Bytes};
 
-use super::Session;
 use crate::error::EncodeError;
 use crate::message::{Event, Kind, Message, WireForm};
 use crate::protocol::Codec;
@@ -49,7 +48,11 @@ impl SharedMessage {
     }
 
     /// Appends the message to `dst` as the codec writes it.
-    fn encode<C: Codec>(&self, codec: &mut C, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+    pub(super) fn encode<C: Codec>(
+        &self,
+        codec: &mut C,
+        dst: &mut WriteBuf,
+    ) -> Result<(), EncodeError> {
         let Some(form) = codec.wire_form(self.kind()) else {
             return codec.encode(Event::Data(self.message.clone().into()), dst);
         };
@@ -76,30 +79,5 @@ impl Encoding {
             bytes: encoded.map(|()| dst.copy_to_bytes(dst.remaining())),
             next: OnceLock::new(),
         }
-    }
-}
-
-impl<C: Codec> Session<C> {
-    /// Sends a message that other sessions send too, in order with its own.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send); and a message that is sent in pieces has not ended.
-    pub fn send_shared(&mut self, message: &SharedMessage) -> Result<(), EncodeError> {
-        if !self.is_open() {
-            return Err(EncodeError::Closing);
-        }
-        if self.sending {
-            return Err(EncodeError::Unfinished);
-        }
-        if self.send_plain(message.kind(), message.message().as_bytes()) {
-            return Ok(());
-        }
-        message.encode(&mut self.codec, &mut self.outgoing)
-    }
-
-    /// Whether a message that is sent in pieces has begun and not ended. Another must wait.
-    pub fn is_sending(&self) -> bool {
-        self.sending
     }
 }

@@ -199,7 +199,7 @@ impl Joined {
 
     /// Drafts 01 to 03 tell their framing by what the client sends first: has it send a ping.
     pub(crate) fn settled(mut self) -> Self {
-        if ["hybi-01", "hybi-02", "hybi-03"].contains(&self.request.protocol) {
+        if ["hybi-01", "hybi-02", "hybi-03"].contains(&self.request.protocol.name()) {
             let first = encode(&mut self.client, &[ping("")]);
             decode(&mut self.server, [&first[..]]);
         }

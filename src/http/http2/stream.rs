@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
-use bytestring::ByteString;
 use h2::server::SendResponse;
 use h2::{RecvStream, SendStream};
 use hyper::header::{
@@ -14,7 +13,7 @@ use hyper::header::{
     TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{Method, Request, Response, StatusCode};
-use polysock_protocols::Rejection;
+use polysock_protocols::{Fields, Rejection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
@@ -57,10 +56,10 @@ impl Exchange {
     /// # Errors
     ///
     /// The peer has reset the stream, or gone.
-    pub(crate) fn accept(mut self, fields: Vec<(ByteString, Bytes)>) -> io::Result<Stream> {
+    pub(crate) fn accept(mut self, fields: &Fields) -> io::Result<Stream> {
         let mut response = Response::new(());
-        for (name, value) in fields {
-            add(response.headers_mut(), &name, &value);
+        for (name, value) in fields.iter() {
+            add(response.headers_mut(), name, value);
         }
         let sent = self.respond.send_response(response, false);
         Ok(Stream {
@@ -73,16 +72,17 @@ impl Exchange {
 
     /// Refuses, with a text for people.
     pub(crate) fn refuse(self, rejection: &Rejection) {
-        let body = format!("{}\n", rejection.body);
-        let mut response = Response::new(Bytes::from(body));
+        let mut response = Response::new(rejection.body.clone());
         let status = StatusCode::from_u16(rejection.status);
         *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
-        for (name, value) in &rejection.fields {
-            add(headers, name, value.as_bytes());
+        for (name, value) in rejection.fields.iter() {
+            add(headers, name, value);
         }
-        let text = HeaderValue::from_static("text/plain; charset=utf-8");
-        headers.insert(CONTENT_TYPE, text);
+        if !headers.contains_key(CONTENT_TYPE) {
+            let text = HeaderValue::from_static("text/plain; charset=utf-8");
+            headers.insert(CONTENT_TYPE, text);
+        }
         self.answer(response);
     }
 

@@ -9,20 +9,27 @@
 //!   client   Dial ─────────────▶ dial ──▶ Dialer ────advance───▶ Codec
 //! ```
 
+mod accept;
+mod dial;
+mod request;
+pub(crate) mod short_frames;
 mod stream;
 
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
-use bytestring::ByteString;
 
 use crate::compression::Compression;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::http::Head;
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::short::{PlainFrames, ShortFrames};
+
 use crate::write_buf::WriteBuf;
 
+pub use self::accept::{Accept, BinaryOverText};
+pub use self::dial::{Dial, DialError, Dialer, Dialled, Response};
+pub use self::request::Request;
+pub use self::short_frames::{PlainFrames, ShortFrames};
 pub use self::stream::{StreamAnswer, StreamOpening, StreamProtocol, StreamResponder};
 
 /// A WebSocket protocol: one draft, or the RFC.
@@ -53,22 +60,22 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     fn recognise(&self, head: &Head) -> Match;
 
     /// As a server, validates the handshake that was recognised and copies what must outlive
-    /// it; writes nothing.
+    /// it; writes nothing. Protocols are static, so that a request can say which it is of.
     ///
     /// # Errors
     ///
     /// What the head breaks; [`HandshakeError::status`] is the answer.
-    fn open(&self, head: Head, context: &Context) -> Result<Opening, HandshakeError>;
+    fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError>;
 
     /// As a client, begins a handshake.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Dial`] where the protocol cannot express what is asked for.
-    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, HandshakeError>;
+    /// [`DialError::Unsupported`] where the protocol cannot express what is asked for.
+    fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError>;
 
     /// How it is spoken on streams of HTTP/2, where it is.
-    fn over_streams(&self) -> Option<&dyn StreamProtocol> {
+    fn over_streams(&'static self) -> Option<&'static dyn StreamProtocol> {
         None
     }
 }
@@ -144,75 +151,6 @@ pub enum CloseForm {
     Code,
 }
 
-/// A client's request, recognised and valid.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// The name of the protocol it speaks.
-    pub protocol: &'static str,
-    /// Whether the page sees `wss://`.
-    pub secure: bool,
-    /// The `Host` field as it came.
-    pub host: ByteString,
-    /// Path and query, without scheme and authority.
-    pub target: ByteString,
-    /// The origin of the page; browsers always send one.
-    pub origin: Option<ByteString>,
-    /// The subprotocols that were offered, in order of preference: the client's, on all the lines of
-    /// its list (RFC 6455 §11.3.4), unless a gateway was told its own.
-    pub subprotocols: Vec<ByteString>,
-    /// The whole head, for cookies, user agent and the like.
-    pub head: Head,
-}
-
-impl Request {
-    /// The path: the target up to its query.
-    pub fn path(&self) -> &str {
-        self.target
-            .split_once('?')
-            .map_or(&*self.target, |(path, _)| path)
-    }
-
-    /// The `User-Agent`, where the client sent one: few clients did before 2013.
-    pub fn user_agent(&self) -> Option<String> {
-        self.head
-            .value("user-agent")
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-    }
-}
-
-/// How a request is accepted.
-#[derive(Clone, Debug, Default)]
-pub struct Accept {
-    /// The subprotocol, one of those offered (RFC 6455 §4.2.2). `base64` also turns on its encoding:
-    /// every message is then binary and travels as base64 text, the convention of websockify.
-    pub subprotocol: Option<ByteString>,
-    /// How binary messages travel where the protocol has none.
-    pub binary_over_text: BinaryOverText,
-    /// Further fields for the answer, such as `Set-Cookie`.
-    pub fields: Vec<(ByteString, Bytes)>,
-}
-
-impl Accept {
-    /// Accepts with the subprotocol that was offered first: an application that does not care
-    /// says yes to any, as browsers fail where none of theirs is chosen.
-    pub fn first_offered(request: &Request) -> Self {
-        Self {
-            subprotocol: request.subprotocols.first().cloned(),
-            ..Self::default()
-        }
-    }
-}
-
-/// How binary messages travel to a client whose protocol has none (the hixie protocols).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BinaryOverText {
-    /// Not at all: sending one is an error, and a relay closes the connection.
-    #[default]
-    Close,
-    /// As base64 in a text message; what the client sends stays text.
-    Base64,
-}
-
 /// A valid request and who answers it.
 #[derive(Debug)]
 pub struct Opening {
@@ -237,57 +175,6 @@ pub trait Responder: fmt::Debug + Send {
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError>;
-}
-
-/// What a client asks for.
-#[derive(Clone, Debug, Default)]
-pub struct Dial {
-    /// Whether the scheme is `wss`.
-    pub secure: bool,
-    /// Host and port for the `Host` field; the port is left out where it is the scheme's own.
-    pub host: ByteString,
-    /// Path and query; empty means `/`.
-    pub target: ByteString,
-    /// The origin; the hixie protocols need one and take the server's where this is `None`.
-    pub origin: Option<ByteString>,
-    /// The subprotocols to offer, in order of preference.
-    pub subprotocols: Vec<ByteString>,
-    /// Further fields, such as `Cookie`.
-    pub fields: Vec<(ByteString, Bytes)>,
-}
-
-/// A server's answer, checked.
-#[derive(Clone, Debug)]
-pub struct Response {
-    /// The subprotocol that the server chose.
-    pub subprotocol: Option<ByteString>,
-    /// The whole head.
-    pub head: Head,
-}
-
-/// A connection that a server accepted.
-#[derive(Debug)]
-pub struct Dialled {
-    /// The server's answer.
-    pub response: Response,
-    /// The codec that begins behind it.
-    pub codec: Box<dyn Codec>,
-}
-
-/// Dials an opening handshake: the mirror image of [`Responder`].
-pub trait Dialer: fmt::Debug + Send {
-    /// Appends to `dst` what is to be sent now, and takes off `src` what belongs to the
-    /// handshake. Returns both when the handshake is complete; before that, write
-    /// `dst` out, read more into `src` and call again.
-    ///
-    /// # Errors
-    ///
-    /// The server refused, or its answer is not what the protocol demands.
-    fn advance(
-        &mut self,
-        src: &mut BytesMut,
-        dst: &mut BytesMut,
-    ) -> Result<Option<Dialled>, HandshakeError>;
 }
 
 /// Turns bytes into events and events into bytes. It never replies, waits or reads a clock; what

@@ -12,22 +12,22 @@
 //! owns the session waits, and calls [`Session::handle_timeout`].
 
 mod config;
-mod lent;
+mod receive;
+mod send;
 mod shared;
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use bytestring::ByteString;
 
 pub use self::config::SessionConfig;
 pub use self::shared::SharedMessage;
 
-use crate::error::{EncodeError, ProtocolError};
+use crate::error::ProtocolError;
 use crate::keep_alive::{KeepAlive, Look};
-use crate::message::{Close, Closed, Event, Kind, Message, Piece, Side};
+use crate::message::{Close, Closed, Event, Side};
+use crate::protocol::short_frames::{PlainFrames, ShortFrames};
 use crate::protocol::{Capabilities, CloseForm, Codec};
-use crate::short::{PlainFrames, ShortFrames};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
 
@@ -114,45 +114,6 @@ impl<C: Codec> Session<C> {
         }
     }
 
-    /// Takes the next whole message off `src`. `None` where more bytes are needed, or the session
-    /// is closed ([`closed`](Self::closed)).
-    ///
-    /// A message that lies in `src` in one piece is not copied.
-    ///
-    /// # Errors
-    ///
-    /// The peer broke the protocol or a limit. The close frame that says so is in
-    /// [`outgoing`](Self::outgoing), and the session is closed.
-    #[inline]
-    pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
-        while let Some(piece) = self.next_piece(src)? {
-            if piece.end && self.incoming.assembled.is_none() {
-                return self.message(piece.kind, piece.payload).map(Some);
-            }
-            if let Some(message) = self.assemble(&piece)? {
-                return Ok(Some(message));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Takes the next piece of a message off `src`, as [`receive`](Self::receive) takes whole
-    /// ones; for relays, which need not assemble. Do not mix the two within a message.
-    ///
-    /// # Errors
-    ///
-    /// As [`receive`](Self::receive).
-    #[inline]
-    pub fn receive_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
-        let piece = self.next_piece(src)?;
-        if let Some(piece) = &piece
-            && piece.kind == Kind::Text
-        {
-            self.validate(piece)?;
-        }
-        Ok(piece)
-    }
-
     /// Says that the peer will send no more.
     pub fn receive_eof(&mut self) {
         // Where there is no closing handshake, the end of the stream is the regular one.
@@ -163,32 +124,6 @@ impl<C: Codec> Session<C> {
     /// Says that the transport has failed, which is no regular end in any protocol.
     pub fn abort(&mut self) {
         self.end(None, false);
-    }
-
-    /// Sends a message.
-    ///
-    /// # Errors
-    ///
-    /// The protocol cannot carry it, or the session is closing.
-    #[inline]
-    pub fn send(&mut self, message: Message) -> Result<(), EncodeError> {
-        self.send_piece(message.into())
-    }
-
-    /// Sends a piece of a message; the next must be of the same message until its end.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    #[inline]
-    pub fn send_piece(&mut self, piece: Piece) -> Result<(), EncodeError> {
-        if !matches!(self.state, State::Open) {
-            return Err(EncodeError::Closing);
-        }
-        let end = piece.end;
-        self.codec.encode(Event::Data(piece), &mut self.outgoing)?;
-        self.sending = !end;
-        Ok(())
     }
 
     /// Begins the closing handshake; messages may still come until it is complete. In a protocol
@@ -275,45 +210,6 @@ impl<C: Codec> Session<C> {
         self.codec.capabilities()
     }
 
-    /// The next piece, within the limits; deals with the control events before it.
-    #[inline]
-    fn next_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
-        loop {
-            if let State::Closed(_) = self.state {
-                // RFC 6455 §5.5.1: what comes after a close frame is not looked at.
-                src.clear();
-                return Ok(None);
-            }
-            self.short_frames = None;
-            let event = match self.codec.decode(src) {
-                Ok(Some(event)) => event,
-                Ok(None) => return Ok(None),
-                Err(error) => return self.fail(error),
-            };
-            self.keep_alive.hear();
-            match event {
-                Event::Data(piece) => {
-                    let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
-                    let limit = self.max_message;
-                    if len > limit {
-                        return self.fail(ProtocolError::MessageTooLong { limit });
-                    }
-                    self.incoming.len = if piece.end { 0 } else { len };
-                    self.incoming.unfinished = !piece.end;
-                    return Ok(Some(piece));
-                }
-                Event::Ping(payload) => {
-                    // Only the newest is answered.
-                    self.unanswered_ping = None;
-                    self.answer_ping(payload);
-                }
-                // Unsolicited pongs are a keep-alive of IE 10 and .NET.
-                Event::Pong(_) => {}
-                Event::Close(close) => self.closed_by_peer(close),
-            }
-        }
-    }
-
     /// Ends; `theirs` is the close that the peer has sent.
     fn end(&mut self, theirs: Option<Close>, clean: bool) {
         let (by, close) = match &mut self.state {
@@ -330,37 +226,6 @@ impl<C: Codec> Session<C> {
             self.send_control(Event::Close(close.as_ref().map(|close| close.code.into())));
         }
         self.end(close, true);
-    }
-
-    /// Adds a piece to the message that is being received; the message, if that was the last.
-    fn assemble(&mut self, piece: &Piece) -> Result<Option<Message>, ProtocolError> {
-        if piece.kind == Kind::Text {
-            self.validate(piece)?;
-        }
-        let mut assembled = self.incoming.assembled.take().unwrap_or_default();
-        assembled.extend_from_slice(&piece.payload);
-        if piece.end {
-            return self.message(piece.kind, assembled.freeze()).map(Some);
-        }
-        self.incoming.assembled = Some(assembled);
-        Ok(None)
-    }
-
-    /// Fails at the first byte of a text that is wrong.
-    fn validate(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
-        let valid = self.incoming.utf8.advance(&piece.payload, piece.end);
-        valid.or_else(|_| self.fail(ProtocolError::Utf8))
-    }
-
-    #[inline]
-    fn message(&mut self, kind: Kind, payload: Bytes) -> Result<Message, ProtocolError> {
-        match kind {
-            Kind::Binary => Ok(Message::Binary(payload)),
-            Kind::Text => match ByteString::try_from(payload) {
-                Ok(text) => Ok(Message::Text(text)),
-                Err(_) => self.fail(ProtocolError::Utf8),
-            },
-        }
     }
 
     fn answer_ping(&mut self, payload: Bytes) {

@@ -1,0 +1,141 @@
+//! A client's request.
+
+use std::fmt;
+
+use bytestring::ByteString;
+use memchr::memchr;
+
+use super::Protocol;
+use crate::error::{HandshakeError, HeadError, Malformed};
+use crate::http::Head;
+
+/// A client's request, recognised and valid.
+#[derive(Clone)]
+pub struct Request {
+    /// The protocol it is of.
+    pub protocol: &'static dyn Protocol,
+    /// Whether the page sees `wss://`.
+    pub secure: bool,
+    /// The `Host` field as it came.
+    pub host: ByteString,
+    /// Path and query, without scheme and authority.
+    pub target: ByteString,
+    /// The origin of the page; browsers always send one.
+    pub origin: Option<ByteString>,
+    /// The subprotocols that were offered, in order of preference: the client's, on all the lines of
+    /// its list (RFC 6455 §11.3.4), unless a gateway was told its own.
+    pub subprotocols: Vec<ByteString>,
+    /// The whole head, for cookies, user agent and the like.
+    pub head: Head,
+}
+
+impl Request {
+    /// Reads what all the protocols have in common: host, target and origin. The subprotocols are
+    /// left to the protocol, which knows how they are listed.
+    ///
+    /// # Errors
+    ///
+    /// What of them is missing, repeated or malformed.
+    pub fn read(
+        protocol: &'static dyn Protocol,
+        head: Head,
+        secure: bool,
+    ) -> Result<Box<Self>, HandshakeError> {
+        let text = |value: &[u8], error: HandshakeError| head.text(value).ok_or(error);
+        let host = head
+            .single("host", HandshakeError::Host)?
+            .ok_or(HandshakeError::Host)?;
+        let host = text(host, HandshakeError::Host)?;
+        // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS, and a fragment
+        // stays with its page.
+        let malformed_target = HandshakeError::Head(HeadError::Malformed(Malformed::Target));
+        let target = origin_form(head.target());
+        if !target.starts_with(b"/") || target.contains(&b'#') {
+            return Err(malformed_target);
+        }
+        let target = match target {
+            b"/" => ByteString::from_static("/"),
+            longer => text(longer, malformed_target)?,
+        };
+        let origin = head.single("origin", HandshakeError::Origin)?;
+        let origin = origin
+            .map(|value| text(value, HandshakeError::Origin))
+            .transpose()?;
+        // A tab is the one control character that a field may have, and no origin has one.
+        if origin.as_ref().is_some_and(|origin| origin.contains('\t')) {
+            return Err(HandshakeError::Origin);
+        }
+        Ok(Box::new(Self {
+            protocol,
+            secure,
+            host,
+            target,
+            origin,
+            subprotocols: Vec::new(),
+            head,
+        }))
+    }
+
+    /// The path: the target up to its query.
+    pub fn path(&self) -> &str {
+        self.target
+            .split_once('?')
+            .map_or(&*self.target, |(path, _)| path)
+    }
+
+    /// The `User-Agent`, where the client sent one: few clients did before 2013.
+    pub fn user_agent(&self) -> Option<String> {
+        self.head
+            .value("user-agent")
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+}
+
+// The name of the protocol says all that is in it.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("protocol", &self.protocol.name())
+            .field("secure", &self.secure)
+            .field("host", &self.host)
+            .field("target", &self.target)
+            .field("origin", &self.origin)
+            .field("subprotocols", &self.subprotocols)
+            .field("head", &self.head)
+            .finish()
+    }
+}
+
+/// The target without scheme and authority: proxies and old tools send the absolute form.
+fn origin_form(target: &[u8]) -> &[u8] {
+    let Some(after) = [&b"http://"[..], b"https://", b"ws://", b"wss://"]
+        .iter()
+        .find_map(|scheme| {
+            let (start, after) = target.split_at_checked(scheme.len())?;
+            start.eq_ignore_ascii_case(scheme).then_some(after)
+        })
+    else {
+        return target;
+    };
+    memchr(b'/', after)
+        .and_then(|at| after.get(at..))
+        .unwrap_or(b"/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strips_scheme_and_authority_of_a_target() {
+        for (target, expected) in [
+            ("/a?b", "/a?b"),
+            ("http://h:1/a?", "/a?"),
+            ("WS://h", "/"),
+            ("wss://h/", "/"),
+            ("*", "*"),
+        ] {
+            assert_eq!(origin_form(target.as_bytes()), expected.as_bytes());
+        }
+    }
+}

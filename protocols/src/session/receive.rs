@@ -1,0 +1,209 @@
+//! What comes from the peer: whole messages, pieces of them, and short ones that are lent.
+
+use std::ops::ControlFlow;
+
+use bytes::{Buf, Bytes, BytesMut};
+use bytestring::ByteString;
+
+use super::{Session, State};
+use crate::error::ProtocolError;
+use crate::message::{Event, Kind, Message, MessageRef, Piece};
+use crate::protocol::Codec;
+use crate::protocol::short_frames::MAX_SHORT;
+
+/// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
+/// is answered to most messages does not depend on how they were cut on their way.
+const LONG: usize = 256 * 1024;
+
+impl<C: Codec> Session<C> {
+    /// Takes the next whole message off `src`. `None` where more bytes are needed, or the session
+    /// is closed ([`closed`](Self::closed)).
+    ///
+    /// A message that lies in `src` in one piece is not copied.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke the protocol or a limit. The close frame that says so is in
+    /// [`outgoing`](Self::outgoing), and the session is closed.
+    #[inline]
+    pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
+        while let Some(piece) = self.next_piece(src)? {
+            if piece.end && self.incoming.assembled.is_none() {
+                return self.message(piece.kind, piece.payload).map(Some);
+            }
+            if let Some(message) = self.assemble(&piece)? {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the next piece of a message off `src`, as [`receive`](Self::receive) takes whole
+    /// ones; for relays, which need not assemble. Do not mix the two within a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        let piece = self.next_piece(src)?;
+        if let Some(piece) = &piece
+            && piece.kind == Kind::Text
+        {
+            self.validate(piece)?;
+        }
+        Ok(piece)
+    }
+
+    /// Lends the whole short messages at the beginning of `src` where they lie, one after the
+    /// other, until `take` breaks off: with what. Where this is `None`, go on with
+    /// [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece).
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    // A function of its own: what its loop needs stays in registers.
+    #[inline(never)]
+    pub fn lend<T>(
+        &mut self,
+        src: &mut BytesMut,
+        mut take: impl FnMut(MessageRef<'_>, &mut Self) -> ControlFlow<T>,
+    ) -> Result<Option<T>, ProtocolError> {
+        if self.incoming.unfinished || matches!(self.state, State::Closed(_)) {
+            return Ok(None);
+        }
+        if self.short_frames.is_none() {
+            self.short_frames = self.codec.short_frames();
+        }
+        let Some(frames) = self.short_frames else {
+            return Ok(None);
+        };
+        let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
+        let mut rest = &mut **src;
+        let outcome = loop {
+            let Some(short) = frames.find(rest, max) else {
+                break Ok(None);
+            };
+            let (payload, behind) = short.split(rest).unwrap_or_default();
+            rest = behind;
+            self.keep_alive.hear();
+            let message = match short.kind {
+                Kind::Binary => MessageRef::Binary(payload),
+                Kind::Text => match simdutf8::basic::from_utf8(payload) {
+                    Ok(text) => MessageRef::Text(text),
+                    Err(_) => break self.fail(ProtocolError::Utf8),
+                },
+            };
+            if let ControlFlow::Break(stopped) = take(message, self) {
+                break Ok(Some(stopped));
+            }
+        };
+        match rest.len() {
+            // So that what is read next begins where this did, which is warm in the cache.
+            0 => src.clear(),
+            left => src.advance(src.len().saturating_sub(left)),
+        }
+        outcome
+    }
+
+    /// Takes the next message off `src`, whole if it is shorter than 256 KiB, else in pieces that
+    /// are no shorter, but for the last. Do not mix it with [`receive`](Self::receive) within a
+    /// message.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_long(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        while let Some(piece) = self.receive_piece(src)? {
+            let is_due = piece.end || piece.payload.len() >= LONG;
+            if is_due && self.incoming.assembled.is_none() {
+                return Ok(Some(piece));
+            }
+            let mut assembled = self.incoming.assembled.take().unwrap_or_default();
+            assembled.extend_from_slice(&piece.payload);
+            if piece.end || assembled.len() >= LONG {
+                let payload = assembled.freeze();
+                return Ok(Some(Piece { payload, ..piece }));
+            }
+            self.incoming.assembled = Some(assembled);
+        }
+        Ok(None)
+    }
+
+    /// Whether a message that is received in pieces has begun and not ended.
+    #[inline]
+    pub fn is_receiving(&self) -> bool {
+        self.incoming.unfinished
+    }
+
+    /// The next piece, within the limits; deals with the control events before it.
+    #[inline]
+    fn next_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
+        loop {
+            if let State::Closed(_) = self.state {
+                // RFC 6455 §5.5.1: what comes after a close frame is not looked at.
+                src.clear();
+                return Ok(None);
+            }
+            self.short_frames = None;
+            let event = match self.codec.decode(src) {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(None),
+                Err(error) => return self.fail(error),
+            };
+            self.keep_alive.hear();
+            match event {
+                Event::Data(piece) => {
+                    let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
+                    let limit = self.max_message;
+                    if len > limit {
+                        return self.fail(ProtocolError::MessageTooLong { limit });
+                    }
+                    self.incoming.len = if piece.end { 0 } else { len };
+                    self.incoming.unfinished = !piece.end;
+                    return Ok(Some(piece));
+                }
+                Event::Ping(payload) => {
+                    // Only the newest is answered.
+                    self.unanswered_ping = None;
+                    self.answer_ping(payload);
+                }
+                // Unsolicited pongs are a keep-alive of IE 10 and .NET.
+                Event::Pong(_) => {}
+                Event::Close(close) => self.closed_by_peer(close),
+            }
+        }
+    }
+
+    /// Adds a piece to the message that is being received; the message, if that was the last.
+    fn assemble(&mut self, piece: &Piece) -> Result<Option<Message>, ProtocolError> {
+        if piece.kind == Kind::Text {
+            self.validate(piece)?;
+        }
+        let mut assembled = self.incoming.assembled.take().unwrap_or_default();
+        assembled.extend_from_slice(&piece.payload);
+        if piece.end {
+            return self.message(piece.kind, assembled.freeze()).map(Some);
+        }
+        self.incoming.assembled = Some(assembled);
+        Ok(None)
+    }
+
+    /// Fails at the first byte of a text that is wrong.
+    fn validate(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
+        let valid = self.incoming.utf8.advance(&piece.payload, piece.end);
+        valid.or_else(|_| self.fail(ProtocolError::Utf8))
+    }
+
+    #[inline]
+    fn message(&mut self, kind: Kind, payload: Bytes) -> Result<Message, ProtocolError> {
+        match kind {
+            Kind::Binary => Ok(Message::Binary(payload)),
+            Kind::Text => match ByteString::try_from(payload) {
+                Ok(text) => Ok(Message::Text(text)),
+                Err(_) => self.fail(ProtocolError::Utf8),
+            },
+        }
+    }
+}

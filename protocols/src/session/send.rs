@@ -1,0 +1,122 @@
+//! What goes to the peer.
+
+use super::{Session, SharedMessage, State};
+use crate::error::EncodeError;
+use crate::message::{Event, Kind, Message, MessageRef, Piece};
+use crate::protocol::Codec;
+use crate::protocol::short_frames::PlainFrames;
+use crate::write_buf::WriteBuf;
+
+impl<C: Codec> Session<C> {
+    /// Sends a message.
+    ///
+    /// # Errors
+    ///
+    /// The protocol cannot carry it, or the session is closing.
+    #[inline]
+    pub fn send(&mut self, message: Message) -> Result<(), EncodeError> {
+        self.send_piece(message.into())
+    }
+
+    /// Sends a piece of a message; the next must be of the same message until its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_piece(&mut self, piece: Piece) -> Result<(), EncodeError> {
+        if !matches!(self.state, State::Open) {
+            return Err(EncodeError::Closing);
+        }
+        let end = piece.end;
+        self.codec.encode(Event::Data(piece), &mut self.outgoing)?;
+        self.sending = !end;
+        Ok(())
+    }
+
+    /// Sends a message that may be lent: a short one is copied to where it waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    // A call is a tenth of what a short message costs.
+    #[inline(always)]
+    pub fn send_ref(&mut self, message: MessageRef<'_>) -> Result<(), EncodeError> {
+        let (kind, payload) = match message {
+            MessageRef::Text(text) => (Kind::Text, text.as_bytes()),
+            MessageRef::Binary(bytes) => (Kind::Binary, bytes),
+            MessageRef::Owned(message) => return self.send_owned(message),
+        };
+        if matches!(self.state, State::Open) && self.send_plain(kind, payload) {
+            return Ok(());
+        }
+        self.send_short(kind, payload)
+    }
+
+    // Out of line, so that what is done for each short message is short.
+
+    #[inline(never)]
+    fn send_short(&mut self, kind: Kind, payload: &[u8]) -> Result<(), EncodeError> {
+        if !matches!(self.state, State::Open) {
+            return Err(EncodeError::Closing);
+        }
+        self.codec.encode_short(kind, payload, &mut self.outgoing)?;
+        self.sending = false;
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn send_owned(&mut self, message: Message) -> Result<(), EncodeError> {
+        self.send(message)
+    }
+
+    /// How short messages are written where nothing else is needed.
+    pub fn plain_frames(&self) -> Option<PlainFrames> {
+        self.plain_frames
+    }
+
+    /// Sends a short message without asking the codec; `false` where that cannot be.
+    #[inline(always)]
+    pub(super) fn send_plain(&mut self, kind: Kind, payload: &[u8]) -> bool {
+        let frames = self.plain_frames.as_ref().filter(|_| !self.sending);
+        frames.is_some_and(|frames| frames.write(kind, payload, &mut self.outgoing))
+    }
+
+    /// Sends a message that other sessions send too, in order with its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); and a message that is sent in pieces has not ended.
+    pub fn send_shared(&mut self, message: &SharedMessage) -> Result<(), EncodeError> {
+        if !self.is_open() {
+            return Err(EncodeError::Closing);
+        }
+        if self.sending {
+            return Err(EncodeError::Unfinished);
+        }
+        if self.send_plain(message.kind(), message.message().as_bytes()) {
+            return Ok(());
+        }
+        message.encode(&mut self.codec, &mut self.outgoing)
+    }
+
+    /// Whether a message that is sent in pieces has begun and not ended. Another must wait.
+    pub fn is_sending(&self) -> bool {
+        self.sending
+    }
+
+    /// Sees to it that what is to be sent has an allocation to be copied into: `empty`
+    /// gives a buffer in which nothing waits.
+    #[inline]
+    pub fn lend_buffer(&mut self, empty: fn() -> WriteBuf) {
+        if !self.outgoing.is_allocated() {
+            self.take_buffer(empty);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_buffer(&mut self, empty: fn() -> WriteBuf) {
+        self.outgoing = empty();
+    }
+}
