@@ -98,8 +98,8 @@ impl Connection {
             .max_local_error_reset_streams(Some(RESET_FOR_MISTAKES))
             .max_concurrent_reset_streams(REMEMBERED)
             .reset_stream_duration(MEMORY);
-        let over_streams = |protocol: &&'static dyn Protocol| protocol.over_streams().is_some();
-        if settings.protocols.iter().any(over_streams) {
+        let on_streams = |protocol: &&dyn Protocol| protocol.is_spoken_on_streams();
+        if settings.protocols.iter().any(on_streams) {
             builder.enable_connect_protocol();
         }
         let transport = Rewind::new(incoming.freeze(), transport);
