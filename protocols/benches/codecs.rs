@@ -16,7 +16,7 @@ use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
     Codec, MessageRef, Negotiation, PROTOCOLS, Role, Session, SessionConfig, WriteBuf,
 };
-use support::{Joined, context};
+use support::{Joined, context, open};
 
 /// How many messages lie behind each other in a buffer.
 const BURST: usize = 16;
@@ -114,6 +114,6 @@ fn negotiate(bencher: Bencher<'_, '_>, name: &str) {
         .with_inputs(|| BytesMut::from(&request[..]))
         .bench_local_values(|mut src| {
             let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
-            negotiation.advance(&mut src, &context()).unwrap()
+            open(&mut negotiation, &mut src, &context()).unwrap()
         });
 }

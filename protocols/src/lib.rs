@@ -69,11 +69,11 @@ pub use self::first_bytes::{FirstBytes, flash_policy};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, PieceRef, Side, WireForm,
 };
-pub use self::negotiation::{Negotiated, Negotiation, RULES, Rejection, Rule};
+pub use self::negotiation::{Negotiated, Negotiation, RULES, Recognised, Rejection, Rule};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer,
     Dialled, Limits, Match, Opening, PlainFrames, Protocol, Request, Responder, Response, Role,
-    ShortFrames, StreamAnswer, StreamOpening, StreamProtocol, StreamResponder,
+    ShortFrames, StreamAnswer,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT, PROTOCOLS, find};

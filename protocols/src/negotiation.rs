@@ -8,9 +8,10 @@ use crate::error::HandshakeError;
 use crate::fields::Fields;
 use crate::hixie::Hixie75;
 use crate::http::{Head, HeadLimits, HeadScanner, HeadWriter, is_host};
-use crate::protocol::{Context, Match, Opening, Protocol, StreamOpening};
+use crate::protocol::{Context, Match, Opening, Protocol};
 
-/// The server's side of an opening handshake, up to the point where an application decides.
+/// The server's side of an opening handshake, up to the point where it is clear whose it is. It is
+/// opened in a second step ([`Recognised::open`]).
 #[derive(Debug)]
 pub struct Negotiation<'a> {
     protocols: &'a [&'static dyn Protocol],
@@ -22,9 +23,30 @@ pub struct Negotiation<'a> {
 #[derive(Debug)]
 pub enum Negotiated {
     /// An opening handshake; its head has been taken off the buffer.
-    WebSocket(Opening),
+    WebSocket(Recognised),
     /// An ordinary HTTP request, still in the buffer.
     Http,
+}
+
+/// An opening handshake of which it is known what protocol it is of, and that it keeps the rules
+/// that all share. By its head may be chosen who serves it, and in what [`Context`].
+#[derive(Clone, Debug)]
+pub struct Recognised {
+    /// The protocol.
+    pub protocol: &'static dyn Protocol,
+    /// The head of the request.
+    pub head: Head,
+}
+
+impl Recognised {
+    /// Opens the handshake.
+    ///
+    /// # Errors
+    ///
+    /// What the head breaks of the protocol's own rules. Answer it with [`Rejection::of`].
+    pub fn open(self, context: &Context) -> Result<Opening, HandshakeError> {
+        self.protocol.open(self.head, context)
+    }
 }
 
 impl<'a> Negotiation<'a> {
@@ -44,11 +66,7 @@ impl<'a> Negotiation<'a> {
     ///
     /// What is no HTTP/1.1 head, or no valid opening handshake. Answer it with
     /// [`Rejection::of`].
-    pub fn advance(
-        &mut self,
-        src: &mut BytesMut,
-        context: &Context,
-    ) -> Result<Option<Negotiated>, HandshakeError> {
+    pub fn advance(&mut self, src: &mut BytesMut) -> Result<Option<Negotiated>, HandshakeError> {
         let Some(len) = self.scanner.advance(src, &self.limits)? else {
             return Ok(None);
         };
@@ -60,34 +78,32 @@ impl<'a> Negotiation<'a> {
             return Err(broken.error.clone());
         }
         let protocol = self.choose(&head)?;
-        let opening = protocol.open(head, context)?;
         src.advance(len);
-        Ok(Some(Negotiated::WebSocket(opening)))
+        Ok(Some(Negotiated::WebSocket(Recognised { protocol, head })))
     }
 
-    /// Opens an extended CONNECT of HTTP/2, which [`Head::of_connect`] has put down.
+    /// Recognises an extended CONNECT of HTTP/2, which [`Head::of_connect`] has put down.
     ///
     /// # Errors
     ///
     /// It is no valid opening handshake of a protocol that is spoken there. Answer it with
     /// [`Rejection::of`].
-    pub fn open_stream(
+    pub fn recognise_stream(
         protocols: &[&'static dyn Protocol],
         head: Head,
-        context: &Context,
-    ) -> Result<StreamOpening, HandshakeError> {
+    ) -> Result<Recognised, HandshakeError> {
         if !has_host(&head) {
             return Err(HandshakeError::Host);
         }
         if head.has("content-length") {
             return Err(HandshakeError::Body);
         }
-        let mut own = protocols
-            .iter()
-            .filter(|protocol| protocol.recognise(&head) == Match::Yes);
-        own.find_map(|protocol| protocol.over_streams())
-            .ok_or(HandshakeError::StreamVersion)?
-            .open_stream(head, context)
+        let is_own = |protocol: &&&'static dyn Protocol| {
+            protocol.is_spoken_on_streams() && protocol.recognise(&head) == Match::Yes
+        };
+        let protocol = protocols.iter().find(is_own).copied();
+        let protocol = protocol.ok_or(HandshakeError::StreamVersion)?;
+        Ok(Recognised { protocol, head })
     }
 
     fn choose(&self, head: &Head) -> Result<&'static dyn Protocol, HandshakeError> {
@@ -283,10 +299,10 @@ impl Rejection {
         if let HandshakeError::Method = error {
             rejection.fields.append("Allow", "GET");
         }
-        let over_streams = |protocol: &&&'static dyn Protocol| {
-            *error != HandshakeError::StreamVersion || protocol.over_streams().is_some()
+        let is_meant = |protocol: &&&'static dyn Protocol| {
+            *error != HandshakeError::StreamVersion || protocol.is_spoken_on_streams()
         };
-        let protocols: Vec<_> = protocols.iter().filter(over_streams).copied().collect();
+        let protocols: Vec<_> = protocols.iter().filter(is_meant).copied().collect();
         let versions = Negotiation::versions(&protocols);
         let versioned = matches!(
             error,

@@ -15,14 +15,15 @@ use flate2::{Compress, FlushCompress};
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
     Accept, CloseCode, Codec, Compression, Context, Dial, DialError, Event, HandshakeError, Kind,
-    Limits, Message, Negotiated, Negotiation, ProtocolError, Role, Session, SessionConfig,
-    SharedMessage, Window, WriteBuf,
+    Limits, Message, Negotiation, ProtocolError, Role, Session, SessionConfig, SharedMessage,
+    Window, WriteBuf,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
 use strategies::{chunks, events, mutate, mutations, sends};
 use support::{
-    assert_decodes, binary, context, cut, decode, drain, encode, hex, merge, ping, protocol, text,
+    assert_decodes, binary, context, cut, decode, drain, encode, hex, merge, open, ping, protocol,
+    text,
 };
 
 const MESSAGE: &str = "permessage-deflate";
@@ -75,10 +76,8 @@ fn serve(
 ) -> Result<(Box<dyn Codec>, BytesMut), HandshakeError> {
     let protocols = ["hybi-04", "hybi-06", "hybi-07", "hybi-10", "rfc6455"].map(protocol);
     let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
-    let negotiated = negotiation.advance(&mut src, context)?;
-    let Some(Negotiated::WebSocket(mut opening)) = negotiated else {
-        panic!("no handshake");
-    };
+    let negotiated = open(&mut negotiation, &mut src, context)?;
+    let mut opening = negotiated.flatten().expect("a handshake");
     let mut dst = BytesMut::new();
     let accept = Accept::default();
     let codec = opening.responder.respond(&accept, &mut src, &mut dst)?;

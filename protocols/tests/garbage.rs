@@ -14,13 +14,15 @@ mod support;
 use bytes::BytesMut;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Accept, BinaryOverText, Limits, Message, Negotiated, Negotiation, PROTOCOLS, Protocol, Role,
-    Session, SessionConfig,
+    Accept, BinaryOverText, Limits, Message, Negotiation, PROTOCOLS, Protocol, Role, Session,
+    SessionConfig,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use strategies::{chunks, connection, ending, events, mutate, mutations, sends};
-use support::{Joined, Setup, context, cut, decode, drain, encode, sample_client, sample_server};
+use support::{
+    Joined, Setup, context, cut, decode, drain, encode, open, sample_client, sample_server,
+};
 
 /// The most that waits to go out where nobody reads: pongs while there is room, the longest that
 /// may be one over it, and a close.
@@ -169,9 +171,9 @@ proptest! {
         for chunk in cut(&bytes, &sizes) {
             src.extend_from_slice(chunk);
             if opening.is_none() {
-                match negotiation.advance(&mut src, &context()) {
-                    Ok(Some(Negotiated::WebSocket(new))) => opening = Some(new),
-                    Ok(Some(Negotiated::Http)) => break,
+                match open(&mut negotiation, &mut src, &context()) {
+                    Ok(Some(Some(new))) => opening = Some(new),
+                    Ok(Some(None)) => break,
                     Ok(None) => {}
                     Err(error) => {
                         prop_assert!((400..500).contains(&error.status()), "{}", error);

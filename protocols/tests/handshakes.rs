@@ -10,10 +10,8 @@ mod support;
 
 use bytes::BytesMut;
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{
-    Accept, Context, Fields, HandshakeError, Negotiated, Negotiation, PROTOCOLS,
-};
-use support::{context, hex, sample_server};
+use polysock_protocols::{Accept, Context, Fields, HandshakeError, Negotiation, PROTOCOLS};
+use support::{context, hex, open, sample_server};
 
 /// Key 1, key 2, the eight bytes, the digest.
 const DIGESTS: &[(&str, &str, &str, &str)] = &[
@@ -127,9 +125,9 @@ fn serve<'a>(
     for chunk in chunks {
         src.extend_from_slice(chunk);
         if opening.is_none() {
-            match negotiation.advance(&mut src, context)? {
-                Some(Negotiated::WebSocket(new)) => opening = Some(new),
-                Some(Negotiated::Http) => panic!("taken for ordinary HTTP"),
+            match open(&mut negotiation, &mut src, context)? {
+                Some(Some(new)) => opening = Some(new),
+                Some(None) => panic!("taken for ordinary HTTP"),
                 None => {}
             }
         }

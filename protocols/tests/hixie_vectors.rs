@@ -9,9 +9,9 @@
 mod support;
 
 use polysock_protocols::Role::{Client, Server};
-use polysock_protocols::{Accept, Codec, Event, Negotiated, Negotiation, Role};
+use polysock_protocols::{Accept, Codec, Event, Negotiation, Role};
 use support::rows::{assert_both_ways, assert_read, hel_lo, row, run};
-use support::{Joined, assert_decodes, binary, context, encode, hex, protocol, text};
+use support::{Joined, assert_decodes, binary, context, encode, hex, open, protocol, text};
 
 const HIXIE: &[&str] = &["hixie-75", "hixie-76"];
 const BOTH: &[Role] = &[Client, Server];
@@ -78,10 +78,8 @@ fn a_kaazing_client_gets_binary_in_length_frames() {
         let mut src = head.as_bytes().into();
         let protocols = [protocol("hixie-76")];
         let mut negotiation = Negotiation::new(&protocols, Default::default());
-        let negotiated = negotiation.advance(&mut src, &context());
-        let Ok(Some(Negotiated::WebSocket(mut opening))) = negotiated else {
-            panic!("{negotiated:?}");
-        };
+        let negotiated = open(&mut negotiation, &mut src, &context());
+        let mut opening = negotiated.unwrap().flatten().unwrap();
         let mut dst = Default::default();
         let codec = opening
             .responder

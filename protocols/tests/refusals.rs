@@ -10,10 +10,8 @@ mod support;
 
 use bytes::BytesMut;
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{
-    DEFAULT, HandshakeError, Negotiated, Negotiation, PROTOCOLS, Protocol, Rejection,
-};
-use support::{context, protocol};
+use polysock_protocols::{DEFAULT, HandshakeError, Negotiation, PROTOCOLS, Protocol, Rejection};
+use support::{context, open, protocol};
 
 const RFC6455: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -31,12 +29,12 @@ fn outcome(request: &str, protocols: &[&'static dyn Protocol]) -> Result<&'stati
         let mut src = BytesMut::new();
         for chunk in chunks {
             src.extend_from_slice(chunk);
-            match negotiation.advance(&mut src, &context()) {
+            match open(&mut negotiation, &mut src, &context()) {
                 Ok(None) => {}
-                Ok(Some(Negotiated::WebSocket(opening))) => {
+                Ok(Some(Some(opening))) => {
                     return Ok(opening.request.protocol.name());
                 }
-                Ok(Some(Negotiated::Http)) => return Ok("http"),
+                Ok(Some(None)) => return Ok("http"),
                 Err(error) => return Err(error.status()),
             }
         }
@@ -293,7 +291,7 @@ fn refuses_what_is_not_enabled() {
     assert_eq!(outcome(HIXIE_75, &enabled), Err(400));
     let stray = HIXIE_75.replace("Host:", "Sec-WebSocket-Origin: a\r\nHost:");
     let mut negotiation = Negotiation::new(&enabled, HeadLimits::default());
-    let error = negotiation.advance(&mut BytesMut::from(&*stray), &context());
+    let error = open(&mut negotiation, &mut BytesMut::from(&*stray), &context());
     assert_eq!(error.err(), Some(HandshakeError::Key), "not hixie-75");
     assert_eq!(outcome(&version, &enabled), Err(426));
     assert_eq!(outcome(&draft, &enabled), Err(400));

@@ -10,8 +10,8 @@ mod support;
 use bytes::{Bytes, BytesMut};
 use polysock_protocols::http::{Head, HeadLimits};
 use polysock_protocols::{
-    Accept, DEFAULT, Event, Fields, HandshakeError, Kind, Negotiation, PROTOCOLS, Piece, Protocol,
-    Rejection, StreamAnswer, StreamOpening, WriteBuf, find,
+    Accept, DEFAULT, Event, Fields, HandshakeError, Kind, Negotiation, Opening, PROTOCOLS, Piece,
+    Protocol, Rejection, StreamAnswer, WriteBuf, find,
 };
 
 use crate::support::context;
@@ -22,11 +22,11 @@ fn open(
     protocols: &[&'static dyn Protocol],
     authority: &str,
     fields: &[(&str, &str)],
-) -> Result<StreamOpening, HandshakeError> {
+) -> Result<Opening, HandshakeError> {
     let fields = fields.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes()));
     let limits = HeadLimits::default();
     let head = Head::of_connect(Some(authority.as_bytes()), b"/chat?x", fields, &limits)?;
-    Negotiation::open_stream(protocols, head, &context())
+    Negotiation::recognise_stream(protocols, head)?.open(&context())
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn is_opened_without_keys_and_answered_without_text() {
         subprotocol: Some("b".into()),
         ..Accept::default()
     };
-    let StreamAnswer { fields, mut codec } = opening.responder.respond(&accept);
+    let StreamAnswer { fields, mut codec } = opening.responder.respond_on_stream(&accept).unwrap();
     let chosen = ("sec-websocket-protocol", "b");
     assert_eq!(fields, Fields::from([chosen, cookie]));
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{
-    Accept, Codec, Rejection, Request, Responder, Role, SessionConfig, StreamResponder, WriteBuf,
+    Accept, Codec, Rejection, Request, Responder, Role, SessionConfig, WriteBuf,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
@@ -61,7 +61,7 @@ pub(crate) enum Way {
     /// As the response on a stream of HTTP/2 (RFC 8441 §5).
     Stream {
         exchange: Box<Exchange>,
-        responder: Box<dyn StreamResponder>,
+        responder: Box<dyn Responder>,
     },
 }
 
@@ -198,7 +198,9 @@ impl Way {
                 exchange,
                 mut responder,
             } => {
-                let answer = responder.respond(accept);
+                let answer = responder
+                    .respond_on_stream(accept)
+                    .ok_or(ConnectionError::Aborted)?;
                 let stream = exchange.accept(&answer.fields)?;
                 return Ok((Carrier::new(stream), answer.codec, BytesMut::new()));
             }

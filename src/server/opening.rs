@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use polysock_protocols::{
-    FirstBytes, HandshakeError, Negotiated, Negotiation, Protocol, Rejection, WriteBuf,
+    FirstBytes, HandshakeError, Negotiated, Negotiation, Opening, Protocol, Rejection, WriteBuf,
     flash_policy,
 };
 use tokio::io::AsyncReadExt;
@@ -99,12 +99,10 @@ pub(crate) async fn sniff(
                 debug!(first = ?other, peer = ?accepted.peer, "not enabled: closed");
                 return Sniffed::Done;
             }
-            FirstBytes::Http1 => match negotiation.advance(&mut incoming, &settings.context()) {
+            FirstBytes::Http1 => match negotiate(&mut negotiation, &mut incoming, settings) {
                 Ok(None) => {}
-                Ok(Some(Negotiated::Http)) => {
-                    return Sniffed::Http(incoming, accepted.transport);
-                }
-                Ok(Some(Negotiated::WebSocket(opening))) => {
+                Ok(Some(None)) => return Sniffed::Http(incoming, accepted.transport),
+                Ok(Some(Some(opening))) => {
                     let pending = Pending {
                         way: Way::Upgrade {
                             transport: accepted.transport,
@@ -128,13 +126,28 @@ pub(crate) async fn sniff(
     }
 }
 
+/// What a complete head asks for: `Some(None)` is an ordinary HTTP request.
+fn negotiate(
+    negotiation: &mut Negotiation<'_>,
+    incoming: &mut BytesMut,
+    settings: &Settings,
+) -> Result<Option<Option<Opening>>, HandshakeError> {
+    Ok(match negotiation.advance(incoming)? {
+        None => None,
+        Some(Negotiated::Http) => Some(None),
+        Some(Negotiated::WebSocket(recognised)) => {
+            Some(Some(recognised.open(&settings.context())?))
+        }
+    })
+}
+
 async fn http2(
     accepted: Accepted,
     incoming: BytesMut,
     settings: &Settings,
     deadline: Instant,
 ) -> Sniffed {
-    let over_streams = |protocol: &&'static dyn Protocol| protocol.over_streams().is_some();
+    let over_streams = |protocol: &&dyn Protocol| protocol.is_spoken_on_streams();
     let has_websockets = settings.protocols.iter().any(over_streams);
     let transport = accepted.transport;
     let max_head = settings.head.head;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use polysock_protocols::http::Head;
-use polysock_protocols::{HandshakeError, Negotiation, Rejection, StreamOpening};
+use polysock_protocols::{HandshakeError, Negotiation, Opening, Rejection};
 use tokio::time::Instant;
 
 use super::settings::Settings;
@@ -32,7 +32,7 @@ pub(crate) fn open(
         Err(Rejection::new(501, "the :protocol here is websocket"))
     };
     match opened {
-        Ok(StreamOpening { request, responder }) => {
+        Ok(Opening { request, responder }) => {
             let pending = Pending {
                 way: Way::Stream {
                     exchange: Box::new(exchange),
@@ -58,7 +58,7 @@ pub(crate) fn open(
     }
 }
 
-fn negotiate(exchange: &Exchange, settings: &Settings) -> Result<StreamOpening, HandshakeError> {
+fn negotiate(exchange: &Exchange, settings: &Settings) -> Result<Opening, HandshakeError> {
     let request = exchange.request();
     let authority = request.uri().authority();
     let path = request.uri().path_and_query();
@@ -69,5 +69,5 @@ fn negotiate(exchange: &Exchange, settings: &Settings) -> Result<StreamOpening, 
         fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())),
         &settings.head,
     )?;
-    Negotiation::open_stream(&settings.protocols, head, &settings.context())
+    Negotiation::recognise_stream(&settings.protocols, head)?.open(&settings.context())
 }

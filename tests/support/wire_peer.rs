@@ -77,8 +77,13 @@ impl WirePeer {
         let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
         let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
         let mut responder = loop {
-            match negotiation.advance(&mut incoming, &CONTEXT) {
-                Ok(Some(Negotiated::WebSocket(opening))) => break opening.responder,
+            match negotiation.advance(&mut incoming) {
+                Ok(Some(Negotiated::WebSocket(recognised))) => {
+                    break recognised
+                        .open(&CONTEXT)
+                        .expect("a valid request")
+                        .responder;
+                }
                 Ok(None) => assert!(read(&mut stream, &mut incoming).expect("a request") > 0),
                 other => panic!("{other:?}"),
             }

@@ -189,7 +189,7 @@ fn advance(
     protocols: &[&'static dyn Protocol],
 ) -> Result<Option<Negotiated>, HandshakeError> {
     let mut negotiation = Negotiation::new(protocols, settings.head);
-    negotiation.advance(src, &attempt::context(settings.secure))
+    negotiation.advance(src)
 }
 
 fn judge(
@@ -198,55 +198,64 @@ fn judge(
     client: &[u8],
     settings: &Settings,
 ) -> (Outcome, Bytes, Option<Mend>) {
-    match outcome {
-        Ok(Some(Negotiated::WebSocket(opening))) => {
-            let origin = opening.request.origin.as_deref();
-            if settings.origins.allow(origin) {
-                let (verdict, answer) = answer(opening, src);
-                return (verdict, answer, None);
-            }
-            let rejection = Origins::rejection();
-            let section = Some("RFC 6455 §10.2");
-            let mend = Mend::flag(format!("--origin {}", origin.unwrap_or("none")));
-            let verdict = refused(&rejection, section);
-            (verdict, written(&rejection), Some(mend))
-        }
+    let context = attempt::context(settings.secure);
+    let error = match outcome {
+        Ok(Some(Negotiated::WebSocket(recognised))) => match recognised.open(&context) {
+            Ok(opening) => return admit(opening, src, settings),
+            Err(error) => error,
+        },
         Ok(Some(Negotiated::Http)) => {
             let verdict = Outcome::Refused {
                 status: Some(426),
                 rule: "it is an ordinary HTTP request, which does not ask to upgrade".into(),
                 section: HandshakeError::Upgrade.section(),
             };
-            (
-                verdict,
-                Bytes::new(),
-                Some(Mend::of(&HandshakeError::Upgrade)),
-            )
+            let mend = Mend::of(&HandshakeError::Upgrade);
+            return (verdict, Bytes::new(), Some(mend));
         }
         Ok(None) => {
             let why = format!(
                 "the head is not complete: {} bytes and no blank line",
                 client.len()
             );
-            (Outcome::NotUnderstood(why), Bytes::new(), None)
+            return (Outcome::NotUnderstood(why), Bytes::new(), None);
         }
-        Err(error) => {
-            let rejection = Rejection::of(&error, &settings.protocols);
-            let verdict = refused(&rejection, error.section());
-            (
-                verdict,
-                written(&rejection),
-                Some(mended(&error, client, settings)),
-            )
-        }
+        Err(error) => error,
+    };
+    let rejection = Rejection::of(&error, &settings.protocols);
+    let verdict = refused(&rejection, error.section());
+    let mend = mended(&error, client, settings);
+    (verdict, written(&rejection), Some(mend))
+}
+
+/// What becomes of a valid handshake.
+fn admit(
+    opening: Opening,
+    src: &mut BytesMut,
+    settings: &Settings,
+) -> (Outcome, Bytes, Option<Mend>) {
+    let origin = opening.request.origin.as_deref();
+    if settings.origins.allow(origin) {
+        let (verdict, answer) = answer(opening, src);
+        return (verdict, answer, None);
     }
+    let rejection = Origins::rejection();
+    let section = Some("RFC 6455 §10.2");
+    let mend = Mend::flag(format!("--origin {}", origin.unwrap_or("none")));
+    let verdict = refused(&rejection, section);
+    (verdict, written(&rejection), Some(mend))
 }
 
 /// A flag, where the server would accept with all protocols; else what is to be done elsewhere.
 fn mended(error: &HandshakeError, client: &[u8], settings: &Settings) -> Mend {
+    let context = attempt::context(settings.secure);
     match advance(&mut BytesMut::from(client), settings, PROTOCOLS) {
-        Ok(Some(Negotiated::WebSocket(opening))) => {
-            Mend::protocol(opening.request.protocol.name(), &settings.protocols)
+        Ok(Some(Negotiated::WebSocket(recognised))) => {
+            let name = recognised.protocol.name();
+            match recognised.open(&context) {
+                Ok(_) => Mend::protocol(name, &settings.protocols),
+                Err(_) => Mend::of(error),
+            }
         }
         _ => Mend::of(error),
     }

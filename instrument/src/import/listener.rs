@@ -62,10 +62,11 @@ fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
     dialer.advance(&mut down, &mut up).ok()?;
     let protocols = [protocol];
     let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
-    let negotiated = negotiation.advance(&mut up, &context(false)).ok()??;
-    let Negotiated::WebSocket(mut opening) = negotiated else {
+    let negotiated = negotiation.advance(&mut up).ok()??;
+    let Negotiated::WebSocket(recognised) = negotiated else {
         return None;
     };
+    let mut opening = recognised.open(&context(false)).ok()?;
     let accept = Accept::default();
     opening
         .responder

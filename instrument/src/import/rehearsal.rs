@@ -155,22 +155,27 @@ impl Rehearsal {
 
     fn negotiate(&mut self, seen: &mut Vec<Step>) -> bool {
         let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
-        match negotiation.advance(&mut self.src, &attempt::context(self.secure)) {
-            Ok(None) => false,
-            Ok(Some(Negotiated::WebSocket(opening))) => {
-                self.protocol = Some(opening.request.protocol.name());
-                self.stage = Stage::Answering(opening);
-                true
+        let error = match negotiation.advance(&mut self.src) {
+            Ok(None) => return false,
+            Ok(Some(Negotiated::WebSocket(recognised))) => {
+                let protocol = recognised.protocol.name();
+                match recognised.open(&attempt::context(self.secure)) {
+                    Ok(opening) => {
+                        self.protocol = Some(protocol);
+                        self.stage = Stage::Answering(opening);
+                        return true;
+                    }
+                    Err(error) => error,
+                }
             }
             Ok(Some(Negotiated::Http)) => {
                 self.stage = Stage::Over;
-                false
+                return false;
             }
-            Err(error) => {
-                self.refuse(&error, seen);
-                false
-            }
-        }
+            Err(error) => error,
+        };
+        self.refuse(&error, seen);
+        false
     }
 
     fn refuse(&mut self, error: &HandshakeError, seen: &mut Vec<Step>) {

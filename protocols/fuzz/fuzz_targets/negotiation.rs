@@ -30,10 +30,14 @@ fn serve<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Option<(Box<dyn Codec>, 
     for chunk in chunks {
         src.extend_from_slice(chunk);
         if opening.is_none() {
-            match negotiation.advance(&mut src, &context()) {
-                Ok(Some(Negotiated::WebSocket(new))) => opening = Some(new),
-                Ok(Some(Negotiated::Http)) => return None,
+            let negotiated = match negotiation.advance(&mut src) {
                 Ok(None) => continue,
+                Ok(Some(Negotiated::Http)) => return None,
+                Ok(Some(Negotiated::WebSocket(recognised))) => recognised.open(&context()),
+                Err(error) => Err(error),
+            };
+            match negotiated {
+                Ok(new) => opening = Some(new),
                 Err(error) => {
                     Rejection::of(&error, PROTOCOLS).write(&mut dst);
                     assert!((400..500).contains(&error.status()));

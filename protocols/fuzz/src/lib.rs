@@ -63,10 +63,10 @@ pub fn ends_with(
     }
     let protocols = [protocol];
     let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
-    let Ok(Some(Negotiated::WebSocket(mut opening))) = negotiation.advance(&mut up, &context)
-    else {
+    let Ok(Some(Negotiated::WebSocket(recognised))) = negotiation.advance(&mut up) else {
         panic!("our own request is no handshake");
     };
+    let mut opening = recognised.open(&context).unwrap();
     let accept = Accept::first_offered(&opening.request);
     let server = opening.responder.respond(&accept, &mut up, &mut down);
     let client = dialer.advance(&mut down, &mut up).unwrap().unwrap().codec;

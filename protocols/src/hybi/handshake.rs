@@ -13,11 +13,12 @@ use crate::base64 as base64_codec;
 use crate::compression::Compression;
 use crate::error::HandshakeError;
 use crate::extension::{self, Agreed};
+use crate::fields::Fields;
 use crate::hixie::keyed;
 use crate::http::{Head, HeadScanner, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
     Accept, Capabilities, Codec, Context, Dial, DialError, Dialer, Dialled, Match, Opening,
-    Protocol, Request, Responder, Response, Role, StreamProtocol,
+    Protocol, Request, Responder, Response, Role, StreamAnswer,
 };
 
 /// RFC 6455 §1.3: what is hashed behind the key.
@@ -73,11 +74,11 @@ impl Protocol for Hybi {
         if let Announced::Draft(_) = self.0.announced {
             return early::open(self, head, context);
         }
-        let key = head.single("sec-websocket-key", HandshakeError::Key)?;
-        let key = key
-            .filter(|key| is_key(key, self.0))
-            .ok_or(HandshakeError::Key)?;
-        let key = head.as_bytes().slice_ref(key);
+        let key = if head.is_connect() {
+            None
+        } else {
+            Some(self.key(&head)?)
+        };
         let compression = extension::choose(&head, compression(self.0, context))?;
         let request = self.request(head, context)?;
         let responder = Box::new(ServerHandshake {
@@ -106,13 +107,22 @@ impl Protocol for Hybi {
     }
 
     /// RFC 8441 is about RFC 6455 alone.
-    fn over_streams(&'static self) -> Option<&'static dyn StreamProtocol> {
-        (self.0.announced == Announced::Version(13)).then_some(self)
+    fn is_spoken_on_streams(&self) -> bool {
+        self.0.announced == Announced::Version(13)
     }
 }
 
 impl Hybi {
-    pub(super) fn request(
+    /// The key of a request.
+    fn key(&self, head: &Head) -> Result<Bytes, HandshakeError> {
+        let key = head.single("sec-websocket-key", HandshakeError::Key)?;
+        let key = key
+            .filter(|key| is_key(key, self.0))
+            .ok_or(HandshakeError::Key)?;
+        Ok(head.as_bytes().slice_ref(key))
+    }
+
+    fn request(
         &'static self,
         head: Head,
         context: &Context,
@@ -133,7 +143,7 @@ impl Hybi {
 }
 
 /// How messages may be compressed in a draft.
-pub(super) fn compression<'a>(dialect: &Dialect, context: &'a Context) -> Option<&'a Compression> {
+fn compression<'a>(dialect: &Dialect, context: &'a Context) -> Option<&'a Compression> {
     let ours = context.compression.as_ref();
     ours.filter(|_| dialect.has_extensions())
 }
@@ -181,7 +191,8 @@ fn accept_value(key: &[u8]) -> [u8; 28] {
 #[derive(Debug)]
 struct ServerHandshake {
     dialect: &'static Dialect,
-    key: Bytes,
+    /// The key; on a stream of HTTP/2, where no keys are exchanged (RFC 8441 §5), there is none.
+    key: Option<Bytes>,
     context: Context,
     /// What is agreed on, and the words for it.
     compression: Option<(Agreed, String)>,
@@ -194,11 +205,12 @@ impl Responder for ServerHandshake {
         _src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
+        let key = self.key.as_deref().ok_or(HandshakeError::Key)?;
         let mut codec = HybiCodec::new(self.dialect, Role::Server, &self.context);
         let nonce = (self.dialect.masking == Masking::DerivedFrame)
             .then(|| fresh_key(self.context.entropy));
         if let Some(nonce) = &nonce {
-            codec = codec.with_masking_key(mask::masking_key(&self.key, nonce.as_bytes()));
+            codec = codec.with_masking_key(mask::masking_key(key, nonce.as_bytes()));
         }
         let (agreed, extensions) = self.compression.take().unzip();
         // Chrome 14 and Flash want Connection to be exactly `Upgrade`, and Chrome 14, which offers
@@ -206,7 +218,7 @@ impl Responder for ServerHandshake {
         HeadWriter::new(dst, "HTTP/1.1 101 Switching Protocols")
             .field("Upgrade", "websocket")
             .field("Connection", "Upgrade")
-            .field("Sec-WebSocket-Accept", accept_value(&self.key))
+            .field("Sec-WebSocket-Accept", accept_value(key))
             .optional("Sec-WebSocket-Nonce", nonce)
             .optional("Sec-WebSocket-Protocol", accept.subprotocol.as_ref())
             .optional("Sec-WebSocket-Extensions", extensions)
@@ -214,6 +226,24 @@ impl Responder for ServerHandshake {
             .finish();
         let codec = codec.with_compression(agreed);
         Ok(Some(base64_codec::accepted(codec, accept)))
+    }
+
+    fn respond_on_stream(&mut self, accept: &Accept) -> Option<StreamAnswer> {
+        if self.key.is_some() {
+            return None;
+        }
+        let (agreed, extensions) = self.compression.take().unzip();
+        let mut fields = Fields::new();
+        if let Some(name) = &accept.subprotocol {
+            fields.append("sec-websocket-protocol", name.as_bytes().clone());
+        }
+        if let Some(extensions) = extensions {
+            fields.append("sec-websocket-extensions", extensions);
+        }
+        fields.extend(accept.fields.clone());
+        let codec = HybiCodec::new(self.dialect, Role::Server, &self.context);
+        let codec = base64_codec::accepted(codec.with_compression(agreed), accept);
+        Some(StreamAnswer { fields, codec })
     }
 }
 

@@ -9,7 +9,6 @@ mod frame;
 mod handshake;
 mod mask;
 mod short;
-mod stream;
 mod write;
 
 use bytes::{Buf, BytesMut};

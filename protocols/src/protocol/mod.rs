@@ -13,7 +13,6 @@ mod accept;
 mod dial;
 mod request;
 pub(crate) mod short_frames;
-mod stream;
 
 use std::fmt;
 
@@ -21,6 +20,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::compression::Compression;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
+use crate::fields::Fields;
 use crate::http::Head;
 use crate::message::{Event, Kind, Piece, WireForm};
 
@@ -30,7 +30,6 @@ pub use self::accept::{Accept, BinaryOverText};
 pub use self::dial::{Dial, DialError, Dialer, Dialled, Response};
 pub use self::request::Request;
 pub use self::short_frames::{PlainFrames, ShortFrames};
-pub use self::stream::{StreamAnswer, StreamOpening, StreamProtocol, StreamResponder};
 
 /// A WebSocket protocol: one draft, or the RFC.
 pub trait Protocol: fmt::Debug + Send + Sync {
@@ -74,9 +73,11 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     /// [`DialError::Unsupported`] where the protocol cannot express what is asked for.
     fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError>;
 
-    /// How it is spoken on streams of HTTP/2, where it is.
-    fn over_streams(&'static self) -> Option<&'static dyn StreamProtocol> {
-        None
+    /// Whether it is spoken on streams of HTTP/2 too. Its [`open`](Self::open) is then also given
+    /// heads that [`Head::is_connect`], for which its responder makes a
+    /// [`StreamAnswer`](Responder::respond_on_stream).
+    fn is_spoken_on_streams(&self) -> bool {
+        false
     }
 }
 
@@ -175,6 +176,21 @@ pub trait Responder: fmt::Debug + Send {
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError>;
+
+    /// The answer to an extended CONNECT of HTTP/2 (RFC 8441), which is fields and not text;
+    /// `None` where the request is none.
+    fn respond_on_stream(&mut self, _accept: &Accept) -> Option<StreamAnswer> {
+        None
+    }
+}
+
+/// What accepts an extended CONNECT.
+#[derive(Debug)]
+pub struct StreamAnswer {
+    /// The fields that go with status 200.
+    pub fields: Fields,
+    /// The codec that begins behind them.
+    pub codec: Box<dyn Codec>,
 }
 
 /// Turns bytes into events and events into bytes. It never replies, waits or reads a clock; what

@@ -11,9 +11,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Accept, BinaryOverText, Close, CloseCode, Codec, Context, Dial, Dialled, Event, Kind, Limits,
-    Message, MessageRef, Negotiated, Negotiation, Opening, Piece, Protocol, ProtocolError, Request,
-    Response, Role, WriteBuf, find,
+    Accept, BinaryOverText, Close, CloseCode, Codec, Context, Dial, Dialled, Event, HandshakeError,
+    Kind, Limits, Message, MessageRef, Negotiated, Negotiation, Opening, Piece, Protocol,
+    ProtocolError, Request, Response, Role, WriteBuf, find,
 };
 
 /// A context with the usual limits and bytes that differ from call to call.
@@ -170,7 +170,10 @@ impl Joined {
             let held = if setup.hold_body && !has_head { 8 } else { 0 };
             up.carry(chunks.next().unwrap(), held);
             if opening.is_none() {
-                opening = negotiate(&mut negotiation, &mut up.delivered, &setup.server);
+                let opened = open(&mut negotiation, &mut up.delivered, &setup.server);
+                opening = opened
+                    .unwrap()
+                    .map(|opened| opened.expect("our own request"));
             }
             if let (Some(opening), None) = (&mut opening, &server) {
                 let accept = Accept {
@@ -237,15 +240,18 @@ impl Link {
     }
 }
 
-fn negotiate(
+/// The opening handshake that a complete head asks for; `Some(None)` where it is an ordinary
+/// request.
+pub(crate) fn open(
     negotiation: &mut Negotiation<'_>,
     src: &mut BytesMut,
     context: &Context,
-) -> Option<Opening> {
-    match negotiation.advance(src, context).unwrap()? {
-        Negotiated::WebSocket(opening) => Some(opening),
-        Negotiated::Http => panic!("our own request is no handshake"),
-    }
+) -> Result<Option<Option<Opening>>, HandshakeError> {
+    Ok(match negotiation.advance(src)? {
+        None => None,
+        Some(Negotiated::Http) => Some(None),
+        Some(Negotiated::WebSocket(recognised)) => Some(Some(recognised.open(context)?)),
+    })
 }
 
 /// The protocol of this name, for tables.
