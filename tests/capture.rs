@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use polysock::protocols::CloseCode;
-use polysock_instrument::{Deed, Fixture, Sight, Step, Transcript, expand};
+use polysock_instrument::transcript::{Deed, Fixture, Sight, Step, Transcript, expand};
 
 use crate::support::client::{HIXIE_76, HIXIE_76_BODY, RFC6455, frame, with};
 use crate::support::command::{Input, Run};
@@ -263,9 +263,9 @@ fn segments_and_pauses_are_in_the_file() {
     let transcript = capture.only();
     let text = transcript.to_string();
     assert!(text.contains("hex 81850000\n> @"), "{text}");
-    let hello = Step::Sees(Sight::Text(vec![polysock_instrument::Part::Bytes(
-        "Hello".into(),
-    )]));
+    let hello = Step::Sees(Sight::Text(vec![
+        polysock_instrument::transcript::Part::Bytes("Hello".into()),
+    ]));
     assert!(
         transcript
             .steps

@@ -15,9 +15,10 @@ use std::thread;
 
 use bytes::Bytes;
 use polysock::protocols::{Close, CloseCode, PROTOCOLS, Role};
-use polysock_instrument::{
-    Content, Fixture, Line, Part, Refusal, Replay, Sight, Split, Step, Transcript, Verdict, expand,
+use polysock_instrument::transcript::{
+    Content, Fixture, Line, Part, Refusal, Sight, Step, Transcript, expand,
 };
+use polysock_instrument::{Replay, Split, Verdict};
 
 /// Every way to cut, but for every point.
 const SPLITS: &[Split] = &[

@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 use polysock::Settings;
 use polysock::protocols::PROTOCOLS;
-use polysock_instrument::{Deed, Explanation, Fixture, Sight, Step, expand};
+use polysock_instrument::Explanation;
+use polysock_instrument::transcript::{Deed, Fixture, Sight, Step, expand};
 
 use crate::support::command::{Input, Run};
 use crate::support::packets::{ACK, Connection, FIN, From, Link, pcap, pcapng};

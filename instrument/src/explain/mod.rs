@@ -3,6 +3,7 @@
 //! Nothing is decided here. The rules, the answer and what each protocol says are those of the
 //! server; what is added is where a rule is from, and what would mend it.
 
+mod input;
 mod mend;
 mod report;
 
@@ -13,8 +14,9 @@ use polysock_protocols::{
     Protocol, RULES, Rejection, flash_policy,
 };
 
+pub use self::input::{Evidence, EvidenceError};
 pub use self::mend::Mend;
-use super::attempt;
+use crate::locate;
 use polysock::{Origins, Settings};
 
 /// What a server makes of the first bytes of a client, and why.
@@ -189,7 +191,7 @@ fn advance(
     protocols: &[&'static dyn Protocol],
 ) -> Result<Option<Negotiated>, HandshakeError> {
     let mut negotiation = Negotiation::new(protocols, settings.head);
-    negotiation.advance(src, &attempt::context(settings.secure))
+    negotiation.advance(src, &locate::context(settings.secure))
 }
 
 fn judge(
@@ -314,7 +316,7 @@ fn checked(head: &Head) -> Vec<Checked> {
 }
 
 fn looks(head: &Head, settings: &Settings) -> Vec<Look> {
-    let context = attempt::context(settings.secure);
+    let context = locate::context(settings.secure);
     let look = |protocol: &&'static dyn Protocol| {
         let matched = protocol.recognise(head);
         let says = match (matched, protocol.open(head.clone(), &context)) {

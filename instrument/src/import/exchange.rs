@@ -8,11 +8,11 @@ use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
 use super::event::{Event, events};
 use super::listener::Listener;
 use super::rehearsal::{Rehearsal, refusal};
+use super::secrets::Secrets;
 use super::steps::{open_up, steps};
 use super::{date, header};
-use crate::attempt;
+use crate::locate;
 use crate::pcap::{Conversation, Note, Peer};
-use crate::secrets::Secrets;
 use crate::transcript::{Application, Deed, Header, Step, Transcript};
 use polysock_protocols::{FirstBytes, Rejection};
 
@@ -69,7 +69,7 @@ impl Exchange {
             _ if client.is_empty() => return no("no bytes of the client"),
             FirstBytes::Unknown | FirstBytes::TooFew | FirstBytes::Http1 => {}
         }
-        let Some(begin) = attempt::find(&client) else {
+        let Some(begin) = locate::find(&client) else {
             return no("no opening handshake");
         };
         let exchange = Self::new(conversation, Some(begin), keep_secrets);

@@ -6,7 +6,7 @@ use polysock_protocols::{
     Accept, Codec, Dial, Negotiated, Negotiation, Session, SessionConfig, find,
 };
 
-use crate::attempt::context;
+use crate::locate::context;
 use crate::transcript::{Deed, Sight};
 
 /// What a server says behind the handshake, decoded as a client of the protocol would.

@@ -8,7 +8,7 @@ use polysock_protocols::{
     PROTOCOLS, Rejection, Session, SessionConfig, Side,
 };
 
-use crate::attempt;
+use crate::locate;
 use crate::transcript::{Application, Deed, Line, Refusal, Sight, Step, expand};
 
 /// A server that is told what a recorded client says.
@@ -155,7 +155,7 @@ impl Rehearsal {
 
     fn negotiate(&mut self, seen: &mut Vec<Step>) -> bool {
         let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
-        match negotiation.advance(&mut self.src, &attempt::context(self.secure)) {
+        match negotiation.advance(&mut self.src, &locate::context(self.secure)) {
             Ok(None) => false,
             Ok(Some(Negotiated::WebSocket(opening))) => {
                 self.protocol = Some(opening.request.protocol);

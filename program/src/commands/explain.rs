@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use polysock::Settings;
 use polysock::protocols::Protocol;
-use polysock_instrument::{Evidence, Explanation, Fixture, Outcome, Step};
+use polysock_instrument::transcript::{Fixture, Step};
+use polysock_instrument::{Evidence, Explanation, Outcome};
 use tracing::error;
 
 use crate::exit::Exit;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use clap::{Args, ValueEnum};
-use polysock_instrument::{Fixture, Replay as Player, Split, Verdict, record};
+use polysock_instrument::transcript::Fixture;
+use polysock_instrument::{Replay as Player, Split, Verdict, record};
 use tokio::runtime::Builder;
 use tracing::error;
 

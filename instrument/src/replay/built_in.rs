@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use polysock_protocols::{
-    Compression, Context, Dial, Limits, PROTOCOLS, Protocol, Rejection, Role, SessionConfig, find,
+    Compression, Context, Dial, Limits, Protocol, Rejection, Role, SessionConfig, find,
 };
 
 use super::cable::Cable;
 use super::recorder::{Recorder, Watch, failure};
-use super::transcript::{Step, Transcript};
+use crate::replayable::{entropy, replayable};
+use crate::transcript::{Step, Transcript};
 use polysock::upstream::{self, UpstreamError};
-use polysock::{Gateway, Origins, Pages, Settings};
+use polysock::{Gateway, Pages, Settings};
 
 /// How long the end that is played may take for its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,24 +40,6 @@ pub(super) fn connect(transcript: &Transcript) -> Result<(Cable, Watch), &'stati
         }
     }
     Ok((ours, watch))
-}
-
-/// The settings of a server whose sessions replay: it speaks everything, to everybody, sends no
-/// pings, does not compress, and its nonces are known. `secure` is whether TLS ends at a proxy in front.
-///
-/// Masks of hybi-04 to hybi-06 are made of such a nonce, so a page can choose what bytes its
-/// frames are on the wire: this is no server for daily use.
-pub fn replayable(secure: bool) -> Settings {
-    Settings {
-        protocols: PROTOCOLS.to_vec(),
-        origins: Origins::Any,
-        ping_interval: None,
-        flash_policy: true,
-        secure,
-        entropy,
-        compression: None,
-        ..Settings::default()
-    }
 }
 
 fn settings(transcript: &Transcript) -> Settings {
@@ -120,13 +103,4 @@ fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'stat
         fields: Vec::new(),
     };
     Ok((protocol, dial))
-}
-
-/// What keys and nonces are made of in a replay, so that every byte is known: the masking key of
-/// the examples in RFC 6455 §5.7, over and over.
-pub(super) fn entropy(bytes: &mut [u8]) {
-    let key = [0x37, 0xfa, 0x21, 0x3d];
-    for (byte, key) in bytes.iter_mut().zip(key.into_iter().cycle()) {
-        *byte = key;
-    }
 }

@@ -8,7 +8,7 @@ use futures_util::{SinkExt, StreamExt};
 use polysock_protocols::{Accept, Message, Side};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::transcript::{Application as Habit, Deed, Refusal, Sight, Step, expand};
+use crate::transcript::{Application as Habit, Deed, Refusal, Sight, Step, expand};
 use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
 
 /// The application's side of a replay. It serves one connection.
