@@ -3,22 +3,23 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Once};
 use std::thread;
 
+use polysock::Transport;
+use polysock_protocols::FirstBytes;
 use tokio::net::TcpStream;
 use tracing::{error, info, warn};
 
+use super::queue::{Queue, Work};
 use super::shelf::Shelf;
 use super::tap::Tap;
 use super::tape::Tape;
 use crate::import::{date, transcript};
 use crate::pcap::{Conversation, Peer};
 use crate::transcript::{Content, Part, Step, Transcript};
-use polysock::Transport;
-use polysock_protocols::FirstBytes;
 
 /// What is captured, and how it is written.
 #[derive(Clone, Debug)]
@@ -64,17 +65,9 @@ struct Shared {
     left: Arc<AtomicUsize>,
     /// How much all connections hold, in bytes.
     held: Arc<AtomicUsize>,
-    is_ending: AtomicBool,
     /// Done when there is no room for the first time.
     is_full: Once,
-    work: Sender<Work>,
-}
-
-#[derive(Debug)]
-enum Work {
-    Write(Tape),
-    /// Tells when all before it is done.
-    Finish(Sender<()>),
+    queue: Arc<Queue>,
 }
 
 impl Captures {
@@ -87,7 +80,7 @@ impl Captures {
         let shelf = Shelf::open(directory)?;
         let left = settings.max_fixtures.saturating_sub(shelf.count()?);
         let left = Arc::new(AtomicUsize::new(left));
-        let (work, to_do) = channel();
+        let (queue, to_do) = Queue::new();
         let writer = Writer {
             shelf,
             settings: settings.clone(),
@@ -100,9 +93,8 @@ impl Captures {
             settings,
             left,
             held: Arc::default(),
-            is_ending: AtomicBool::new(false),
             is_full: Once::new(),
-            work,
+            queue: Arc::new(queue),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -119,7 +111,7 @@ impl Captures {
             (Ok(_), Ok(local)) => {
                 let max = self.shared.settings.max_size;
                 let tape = Tape::new(peer, local, max, Arc::clone(&self.shared.held));
-                Box::new(Tap::new(stream, tape, self.clone()))
+                Box::new(Tap::new(stream, tape, Arc::clone(&self.shared.queue)))
             }
             _ => {
                 self.shared.is_full.call_once(|| {
@@ -136,26 +128,12 @@ impl Captures {
 
     /// Says that connections that are dropped from now on are cut, and not ended by their server.
     pub fn end(&self) {
-        self.shared.is_ending.store(true, Ordering::Relaxed);
+        self.shared.queue.end();
     }
 
     /// Waits until all connections that have ended are on the disk; blocks the thread.
     pub fn finish(&self) {
-        let (sender, done) = channel();
-        // A writer that is gone has nothing to write.
-        if self.shared.work.send(Work::Finish(sender)).is_ok() {
-            let _ = done.recv();
-        }
-    }
-
-    pub(super) fn are_ending(&self) -> bool {
-        self.shared.is_ending.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn write(&self, tape: Tape) {
-        if self.shared.work.send(Work::Write(tape)).is_err() {
-            error!("a connection is not written: the thread that writes them has failed");
-        }
+        self.shared.queue.finish();
     }
 }
 

@@ -4,6 +4,7 @@ use std::net::{self, SocketAddr};
 use std::time::Duration;
 use std::{io, thread};
 
+use polysock::{StartError, Transport};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
@@ -13,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::captures::Captures;
-use polysock::{StartError, Transport};
 
 /// How long to wait after a failed accept, as without file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);

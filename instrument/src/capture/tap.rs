@@ -2,11 +2,12 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::captures::Captures;
+use super::queue::Queue;
 use super::tape::Tape;
 use crate::pcap::Peer;
 
@@ -17,15 +18,15 @@ pub(super) struct Tap<T> {
     transport: T,
     /// Taken when the connection is over.
     tape: Option<Tape>,
-    captures: Captures,
+    queue: Arc<Queue>,
 }
 
 impl<T> Tap<T> {
-    pub(super) fn new(transport: T, tape: Tape, captures: Captures) -> Self {
+    pub(super) fn new(transport: T, tape: Tape, queue: Arc<Queue>) -> Self {
         Self {
             transport,
             tape: Some(tape),
-            captures,
+            queue,
         }
     }
 
@@ -120,12 +121,12 @@ impl<T> Drop for Tap<T> {
         };
         // To let a transport go is to end our direction, unless we are just ending as a whole.
         if !tape.has_ended(Peer::Server) {
-            if self.captures.are_ending() && !tape.has_ended(Peer::Client) {
+            if self.queue.is_ending() && !tape.has_ended(Peer::Client) {
                 tape.note_cut();
             } else {
                 tape.note_end(Peer::Server, false);
             }
         }
-        self.captures.write(tape);
+        self.queue.write(tape);
     }
 }

@@ -8,16 +8,17 @@ mod mend;
 mod report;
 
 use bytes::{Bytes, BytesMut};
+use polysock::{Origins, Settings};
 use polysock_protocols::http::{Head, HeadScanner};
 use polysock_protocols::{
     Accept, FirstBytes, HandshakeError, Match, Negotiated, Negotiation, Opening, PROTOCOLS,
     Protocol, RULES, Rejection, flash_policy,
 };
 
+use crate::locate;
+
 pub use self::input::{Evidence, EvidenceError};
 pub use self::mend::Mend;
-use crate::locate;
-use polysock::{Origins, Settings};
 
 /// What a server makes of the first bytes of a client, and why.
 #[derive(Clone, Debug)]

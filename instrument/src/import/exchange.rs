@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
+use polysock_protocols::{FirstBytes, Rejection};
 
+use super::date::date;
 use super::event::{Event, events};
+use super::header::header;
 use super::listener::Listener;
 use super::rehearsal::{Rehearsal, refusal};
 use super::secrets::Secrets;
 use super::steps::{open_up, steps};
-use super::{date, header};
+use super::turn::Turn;
 use crate::locate;
 use crate::pcap::{Conversation, Note, Peer};
-use crate::transcript::{Application, Deed, Header, Step, Transcript};
-use polysock_protocols::{FirstBytes, Rejection};
+use crate::transcript::{Application, Header, Step, Transcript};
 
 /// How much of a conversation is kept, in bytes.
 const MAX_BYTES: usize = 4 << 20;
@@ -38,19 +40,6 @@ struct Played {
     /// One for each event.
     turns: Vec<Turn>,
     said: Vec<u8>,
-}
-
-/// What belongs to an event.
-#[derive(Debug)]
-pub(super) struct Turn {
-    /// What the application does before it.
-    pub(super) deeds: Vec<Deed>,
-    /// What it sees after it.
-    pub(super) seen: Vec<Step>,
-    /// How many bytes had been said by then by the server that was recorded.
-    pub(super) recorded: usize,
-    /// And how many by Polysock.
-    pub(super) said: usize,
 }
 
 impl Exchange {

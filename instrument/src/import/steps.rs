@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::event::Event;
-use super::exchange::Turn;
+use super::turn::Turn;
 use crate::pcap::Peer;
 use crate::transcript::{Content, Line, Part, Segment, Step, expand};
 

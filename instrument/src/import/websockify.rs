@@ -15,7 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::header;
+use super::header::header;
 use super::rehearsal::Rehearsal;
 use crate::pcap::Peer;
 use crate::transcript::{Application, Content, Deed, Line, Part, Segment, Step, Transcript};

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use bytestring::ByteString;
+use polysock::upstream::{self, UpstreamError};
+use polysock::{Gateway, Pages, Settings};
 use polysock_protocols::{
     Compression, Context, Dial, Limits, Protocol, Rejection, Role, SessionConfig, find,
 };
@@ -11,8 +13,6 @@ use super::cable::Cable;
 use super::recorder::{Recorder, Watch, failure};
 use crate::replayable::{entropy, replayable};
 use crate::transcript::{Step, Transcript};
-use polysock::upstream::{self, UpstreamError};
-use polysock::{Gateway, Pages, Settings};
 
 /// How long the end that is played may take for its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

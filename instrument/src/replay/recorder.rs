@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
+use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
 use polysock_protocols::{Accept, Message, Side};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::transcript::{Application as Habit, Deed, Refusal, Sight, Step, expand};
-use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
 
 /// The application's side of a replay. It serves one connection.
 #[derive(Debug)]
