@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use polysock::protocols::CloseCode;
-use polysock_instrument::transcript::{Deed, Fixture, Sight, Step, Transcript, expand};
+use polysock_instrument::transcript::{Action, Fixture, Sight, Step, Transcript, expand};
 
 use crate::support::client::{HIXIE_76, HIXIE_76_BODY, RFC6455, frame, with};
 use crate::support::command::{Input, Run};
@@ -488,7 +488,9 @@ fn sigterm_finishes_what_is_open() {
     assert_eq!(fixtures.len(), 2, "{:?}", capture.names());
     let closes = |fixture: &Fixture| {
         let steps = &fixture.transcript.steps;
-        steps.contains(&Step::Does(Deed::Close(Some(CloseCode::GOING_AWAY.into()))))
+        steps.contains(&Step::Does(Action::Close(Some(
+            CloseCode::GOING_AWAY.into(),
+        ))))
     };
     assert_eq!(fixtures.iter().filter(|fixture| closes(fixture)).count(), 1);
     capture.replays();

@@ -113,7 +113,7 @@ impl Exchange {
                 recorded += bytes.len();
             }
             Turn {
-                deeds: Vec::new(),
+                actions: Vec::new(),
                 seen: Vec::new(),
                 recorded,
                 said: recorded,
@@ -197,7 +197,7 @@ impl Exchange {
         let mut listener: Option<Listener> = None;
         let (mut turns, mut recorded) = (Vec::new(), 0);
         for event in &self.events {
-            let (mut deeds, mut seen) = (Vec::new(), Vec::new());
+            let (mut actions, mut seen) = (Vec::new(), Vec::new());
             match (event.from, &event.bytes) {
                 (Peer::Client, Some(bytes)) => seen = rehearsal.hear(bytes),
                 (Peer::Client, None) => seen = rehearsal.hear_end(),
@@ -213,14 +213,14 @@ impl Exchange {
                         let protocol = rehearsal.protocol.unwrap_or_default();
                         let listener = listener.get_or_insert_with(|| Listener::new(protocol));
                         let behind = answer.saturating_sub(before).min(bytes.len());
-                        deeds = listener.hear(bytes.get(behind..).unwrap_or_default());
-                        deeds.retain(|deed| rehearsal.act(deed));
+                        actions = listener.hear(bytes.get(behind..).unwrap_or_default());
+                        actions.retain(|action| rehearsal.act(action));
                     }
                 }
                 (Peer::Server, None) => {}
             }
             turns.push(Turn {
-                deeds,
+                actions,
                 seen,
                 recorded,
                 said: rehearsal.said.len(),

@@ -9,7 +9,7 @@ use polysock_protocols::{
 };
 
 use crate::locate;
-use crate::transcript::{Application, Deed, Line, Refusal, Sight, Step, expand};
+use crate::transcript::{Action, Application, Line, Refusal, Sight, Step, expand};
 
 /// A server that is told what a recorded client says.
 #[derive(Debug)]
@@ -73,17 +73,17 @@ impl Rehearsal {
     }
 
     /// The application does something; false where it cannot be done.
-    pub(super) fn act(&mut self, deed: &Deed) -> bool {
+    pub(super) fn act(&mut self, action: &Action) -> bool {
         let Stage::Open(session) = &mut self.stage else {
             return false;
         };
-        let done = match deed {
-            Deed::Text(parts) => match expand(parts).try_into() {
+        let done = match action {
+            Action::Text(parts) => match expand(parts).try_into() {
                 Ok(text) => session.send(Message::Text(text)).is_ok(),
                 Err(_) => false,
             },
-            Deed::Binary(parts) => session.send(Message::Binary(expand(parts))).is_ok(),
-            Deed::Close(close) => {
+            Action::Binary(parts) => session.send(Message::Binary(expand(parts))).is_ok(),
+            Action::Close(close) => {
                 session.close(close.clone());
                 true
             }

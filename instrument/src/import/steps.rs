@@ -31,7 +31,7 @@ pub(super) fn steps(events: &[Event], turns: &[Turn], is_accepted: bool) -> Vec<
             heard = false;
         }
         said = turn.said;
-        steps.extend(turn.deeds.iter().cloned().map(Step::Does));
+        steps.extend(turn.actions.iter().cloned().map(Step::Does));
         heard |= event.from == Peer::Server;
         let begins = match (steps.last(), event.from) {
             _ if pause >= MIN_PAUSE => Segment::BeginsAfter(whole_micros(pause)),

@@ -1,12 +1,12 @@
 //! What belongs to an event.
 
-use crate::transcript::{Deed, Step};
+use crate::transcript::{Action, Step};
 
 /// What belongs to an event.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// What the application does before it.
-    pub(super) deeds: Vec<Deed>,
+    pub(super) actions: Vec<Action>,
     /// What it sees after it.
     pub(super) seen: Vec<Step>,
     /// How many bytes had been said by then by the server that was recorded.

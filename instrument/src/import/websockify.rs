@@ -18,7 +18,7 @@ use thiserror::Error;
 use super::header::header;
 use super::rehearsal::Rehearsal;
 use crate::pcap::Peer;
-use crate::transcript::{Application, Content, Deed, Line, Part, Segment, Step, Transcript};
+use crate::transcript::{Action, Application, Content, Line, Part, Segment, Step, Transcript};
 
 /// The handshake that stands for the one that was not recorded.
 const REQUEST: &str = "GET /websockify HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
@@ -129,9 +129,9 @@ impl Recording {
                     } else {
                         vec![Part::Bytes(payload)]
                     };
-                    let deed = Deed::Binary(parts);
-                    rehearsal.act(&deed);
-                    steps.push(Step::Does(deed));
+                    let action = Action::Binary(parts);
+                    rehearsal.act(&action);
+                    steps.push(Step::Does(action));
                     let said = rehearsal.take_said();
                     steps.extend(said.map(Step::Server));
                 }

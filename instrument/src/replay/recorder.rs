@@ -9,7 +9,7 @@ use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
 use polysock_protocols::{Accept, Message, Side};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::transcript::{Application as Habit, Deed, Refusal, Sight, Step, expand};
+use crate::transcript::{Action, Application as Habit, Refusal, Sight, Step, expand};
 
 /// The application's side of a replay. It serves one connection.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Recorder {
     habit: Habit,
     sights: UnboundedSender<Step>,
     /// Taken by the connection.
-    deeds: Mutex<Option<UnboundedReceiver<Deed>>>,
+    actions: Mutex<Option<UnboundedReceiver<Action>>>,
 }
 
 /// The player's side of it.
@@ -27,29 +27,29 @@ pub(super) struct Watch {
     /// ([`Step::Refused`]); ends with the connection.
     pub(super) sights: UnboundedReceiver<Step>,
     /// What it is to do.
-    pub(super) deeds: UnboundedSender<Deed>,
+    pub(super) actions: UnboundedSender<Action>,
 }
 
 impl Recorder {
     pub(super) fn new(habit: Habit) -> (Self, Watch) {
         let (sights, seen) = unbounded_channel();
-        let (deeds, to_do) = unbounded_channel();
+        let (actions, to_do) = unbounded_channel();
         let recorder = Self {
             habit,
             sights,
-            deeds: Mutex::new(Some(to_do)),
+            actions: Mutex::new(Some(to_do)),
         };
         let watch = Watch {
             sights: seen,
-            deeds,
+            actions,
         };
         (recorder, watch)
     }
 
     /// Serves a connection to its end, which is told as well.
     pub(super) async fn run(&self, mut connection: Connection, target: &str) {
-        let deeds = self
-            .deeds
+        let actions = self
+            .actions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
@@ -58,8 +58,8 @@ impl Recorder {
             target: target.to_owned(),
             subprotocol: connection.subprotocol().map(ToString::to_string),
         }));
-        let end = match deeds {
-            Some(deeds) => self.exchange(&mut connection, deeds).await,
+        let end = match actions {
+            Some(actions) => self.exchange(&mut connection, actions).await,
             None => Ok(()),
         };
         self.tell(match end {
@@ -77,7 +77,7 @@ impl Recorder {
     async fn exchange(
         &self,
         connection: &mut Connection,
-        mut deeds: UnboundedReceiver<Deed>,
+        mut actions: UnboundedReceiver<Action>,
     ) -> Result<(), ConnectionError> {
         let mut echoes = self.habit == Habit::Echo;
         loop {
@@ -92,14 +92,14 @@ impl Recorder {
                     }
                     None => return Ok(()),
                 },
-                Some(deed) = deeds.recv() => match deed {
-                    Deed::Text(parts) => {
+                Some(action) = actions.recv() => match action {
+                    Action::Text(parts) => {
                         // The parser has let only UTF-8 pass.
                         let text = ByteString::try_from(expand(&parts)).unwrap_or_default();
                         connection.send(Message::Text(text)).await?;
                     }
-                    Deed::Binary(parts) => connection.send(Message::Binary(expand(&parts))).await?,
-                    Deed::Close(close) => {
+                    Action::Binary(parts) => connection.send(Message::Binary(expand(&parts))).await?,
+                    Action::Close(close) => {
                         connection.start_close(close);
                         echoes = false;
                     }
@@ -112,8 +112,8 @@ impl Recorder {
 impl Application for Recorder {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
         let (sights, habit) = (self.sights.clone(), self.habit);
-        let deeds = self
-            .deeds
+        let actions = self
+            .actions
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
@@ -121,7 +121,7 @@ impl Application for Recorder {
             let recorder = Self {
                 habit,
                 sights,
-                deeds: Mutex::new(deeds),
+                actions: Mutex::new(actions),
             };
             let target = handshake.request().target.clone();
             let accept = Accept::first_offered(handshake.request());
