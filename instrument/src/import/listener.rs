@@ -7,7 +7,7 @@ use polysock_protocols::{
 };
 
 use crate::locate::context;
-use crate::transcript::{Action, Sight};
+use crate::transcript::{Action, Observation};
 
 /// What a server says behind the handshake, decoded as a client of the protocol would.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ impl Listener {
         };
         while let Ok(Some(message)) = session.receive(&mut self.src) {
             actions.push(match message.into() {
-                Sight::Binary(parts) => Action::Binary(parts),
-                Sight::Text(parts) => Action::Text(parts),
+                Observation::Binary(parts) => Action::Binary(parts),
+                Observation::Text(parts) => Action::Text(parts),
                 _ => continue,
             });
         }

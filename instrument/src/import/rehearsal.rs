@@ -9,7 +9,7 @@ use polysock_protocols::{
 };
 
 use crate::locate;
-use crate::transcript::{Action, Application, Line, Refusal, Sight, Step, expand};
+use crate::transcript::{Action, Application, Line, Observation, Refusal, Step, expand};
 
 /// A server that is told what a recorded client says.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Rehearsal {
                 let Ok(Some(codec)) = codec else {
                     return false;
                 };
-                seen.push(Step::Sees(Sight::Open {
+                seen.push(Step::Sees(Observation::Open {
                     protocol: opening.request.protocol.to_owned(),
                     target: opening.request.target.to_string(),
                     subprotocol: accept.subprotocol.map(|name| name.to_string()),
@@ -204,10 +204,10 @@ pub(super) fn refusal(status: Option<u16>, rule: String) -> Step {
     Step::Refused(Refusal { status, rule })
 }
 
-fn end_of(closed: &Closed) -> Sight {
+fn end_of(closed: &Closed) -> Observation {
     match (closed.clean, closed.by) {
-        (true, Side::Peer) => Sight::Close(closed.close.clone()),
-        (true, Side::Local) => Sight::Closed(closed.close.clone()),
-        (false, _) => Sight::End,
+        (true, Side::Peer) => Observation::Close(closed.close.clone()),
+        (true, Side::Local) => Observation::Closed(closed.close.clone()),
+        (false, _) => Observation::End,
     }
 }

@@ -9,13 +9,13 @@ use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
 use polysock_protocols::{Accept, Message, Side};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::transcript::{Action, Application as Habit, Refusal, Sight, Step, expand};
+use crate::transcript::{Action, Application as Habit, Observation, Refusal, Step, expand};
 
 /// The application's side of a replay. It serves one connection.
 #[derive(Debug)]
 pub(super) struct Recorder {
     habit: Habit,
-    sights: UnboundedSender<Step>,
+    observations: UnboundedSender<Step>,
     /// Taken by the connection.
     actions: Mutex<Option<UnboundedReceiver<Action>>>,
 }
@@ -25,22 +25,22 @@ pub(super) struct Recorder {
 pub(super) struct Watch {
     /// What the application sees ([`Step::Sees`]) and what its connection fails of
     /// ([`Step::Refused`]); ends with the connection.
-    pub(super) sights: UnboundedReceiver<Step>,
+    pub(super) observations: UnboundedReceiver<Step>,
     /// What it is to do.
     pub(super) actions: UnboundedSender<Action>,
 }
 
 impl Recorder {
     pub(super) fn new(habit: Habit) -> (Self, Watch) {
-        let (sights, seen) = unbounded_channel();
+        let (observations, seen) = unbounded_channel();
         let (actions, to_do) = unbounded_channel();
         let recorder = Self {
             habit,
-            sights,
+            observations,
             actions: Mutex::new(Some(to_do)),
         };
         let watch = Watch {
-            sights: seen,
+            observations: seen,
             actions,
         };
         (recorder, watch)
@@ -53,7 +53,7 @@ impl Recorder {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        self.tell(Step::Sees(Sight::Open {
+        self.tell(Step::Sees(Observation::Open {
             protocol: connection.protocol().to_owned(),
             target: target.to_owned(),
             subprotocol: connection.subprotocol().map(ToString::to_string),
@@ -64,14 +64,14 @@ impl Recorder {
         };
         self.tell(match end {
             Ok(()) => Step::Sees(end_of(&connection)),
-            Err(ConnectionError::Aborted | ConnectionError::Io(_)) => Step::Sees(Sight::End),
+            Err(ConnectionError::Aborted | ConnectionError::Io(_)) => Step::Sees(Observation::End),
             Err(error) => failure(&error),
         });
     }
 
     pub(super) fn tell(&self, step: Step) {
         // A player that has seen enough listens no more.
-        let _ = self.sights.send(step);
+        let _ = self.observations.send(step);
     }
 
     async fn exchange(
@@ -111,7 +111,7 @@ impl Recorder {
 
 impl Application for Recorder {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
-        let (sights, habit) = (self.sights.clone(), self.habit);
+        let (observations, habit) = (self.observations.clone(), self.habit);
         let actions = self
             .actions
             .lock()
@@ -120,7 +120,7 @@ impl Application for Recorder {
         Box::pin(async move {
             let recorder = Self {
                 habit,
-                sights,
+                observations,
                 actions: Mutex::new(actions),
             };
             let target = handshake.request().target.clone();
@@ -141,12 +141,12 @@ pub(super) fn failure(error: &impl ToString) -> Step {
 }
 
 /// How a connection ended that did not fail.
-fn end_of(connection: &Connection) -> Sight {
+fn end_of(connection: &Connection) -> Observation {
     match connection.closed() {
         Some(closed) if closed.clean && closed.by == Side::Peer => {
-            Sight::Close(closed.close.clone())
+            Observation::Close(closed.close.clone())
         }
-        Some(closed) if closed.clean => Sight::Closed(closed.close.clone()),
-        Some(_) | None => Sight::End,
+        Some(closed) if closed.clean => Observation::Closed(closed.close.clone()),
+        Some(_) | None => Observation::End,
     }
 }
