@@ -16,7 +16,7 @@ use super::steps::{open_up, steps};
 use super::turn::Turn;
 use crate::locate;
 use crate::pcap::{Conversation, Note, Peer};
-use crate::transcript::{Application, Header, Step, Transcript};
+use crate::transcript::{AppKind, Header, Step, Transcript};
 
 /// How much of a conversation is kept, in bytes.
 const MAX_BYTES: usize = 4 << 20;
@@ -35,7 +35,7 @@ pub(super) struct Exchange {
 /// What Polysock would have done.
 #[derive(Debug)]
 struct Played {
-    habit: Application,
+    app: AppKind,
     protocol: Option<&'static str>,
     /// One for each event.
     turns: Vec<Turn>,
@@ -123,7 +123,7 @@ impl Exchange {
         let mut steps = steps(&self.events, &turns, false);
         steps.iter_mut().for_each(open_up);
         Transcript {
-            headers: self.headers(source, protocol, Application::Echo),
+            headers: self.headers(source, protocol, AppKind::Echo),
             steps,
         }
     }
@@ -144,12 +144,12 @@ impl Exchange {
         let mut steps = steps(&self.events, &played.turns, is_accepted);
         steps.extend(refused);
         let protocol = played.protocol.unwrap_or("none");
-        let headers = self.headers(source, protocol, played.habit);
+        let headers = self.headers(source, protocol, played.app);
         let kind = if is_accepted { protocol } else { "refused" };
         Some((kind, Transcript { headers, steps }))
     }
 
-    fn headers(&self, source: &str, protocol: &str, habit: Application) -> Vec<Header> {
+    fn headers(&self, source: &str, protocol: &str, app: AppKind) -> Vec<Header> {
         let head = head(&self.client);
         let agent = head.as_ref().and_then(|head| head.value("user-agent"));
         let agent = agent.map_or("unknown".into(), |agent| String::from_utf8_lossy(agent));
@@ -159,7 +159,7 @@ impl Exchange {
             header("date", date(self.began)),
             header("protocol", protocol),
         ];
-        if habit == Application::Script {
+        if app == AppKind::Script {
             headers.push(header("app", "script"));
         }
         if self.is_secure() {
@@ -180,11 +180,11 @@ impl Exchange {
             let mut turns = played.turns.iter();
             turns.all(|turn| turn.recorded <= turn.said)
         };
-        let echo = self.play(Application::Echo);
+        let echo = self.play(AppKind::Echo);
         if is_exact(&echo) && is_timely(&echo) {
             return (echo, true);
         }
-        let script = self.play(Application::Script);
+        let script = self.play(AppKind::Script);
         if is_exact(&echo) && !(is_exact(&script) && is_timely(&script)) {
             return (echo, true);
         }
@@ -192,8 +192,8 @@ impl Exchange {
         (script, is_exact)
     }
 
-    fn play(&self, habit: Application) -> Played {
-        let mut rehearsal = Rehearsal::new(habit, self.is_secure());
+    fn play(&self, app: AppKind) -> Played {
+        let mut rehearsal = Rehearsal::new(app, self.is_secure());
         let mut listener: Option<Listener> = None;
         let (mut turns, mut recorded) = (Vec::new(), 0);
         for event in &self.events {
@@ -207,7 +207,7 @@ impl Exchange {
                     }
                     let before = recorded;
                     recorded += bytes.len();
-                    if habit == Application::Script
+                    if app == AppKind::Script
                         && let Some(answer) = self.answer_len(rehearsal.protocol)
                     {
                         let protocol = rehearsal.protocol.unwrap_or_default();
@@ -227,7 +227,7 @@ impl Exchange {
             });
         }
         Played {
-            habit,
+            app,
             protocol: rehearsal.protocol,
             turns,
             said: rehearsal.said.to_vec(),

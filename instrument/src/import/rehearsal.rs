@@ -9,12 +9,12 @@ use polysock_protocols::{
 };
 
 use crate::locate;
-use crate::transcript::{Action, Application, Line, Observation, Refusal, Step, expand};
+use crate::transcript::{Action, AppKind, Line, Observation, Refusal, Step, expand};
 
 /// A server that is told what a recorded client says.
 #[derive(Debug)]
 pub(super) struct Rehearsal {
-    habit: Application,
+    app: AppKind,
     secure: bool,
     src: BytesMut,
     stage: Stage,
@@ -33,9 +33,9 @@ enum Stage {
 }
 
 impl Rehearsal {
-    pub(super) fn new(habit: Application, secure: bool) -> Self {
+    pub(super) fn new(app: AppKind, secure: bool) -> Self {
         Self {
-            habit,
+            app,
             secure,
             src: BytesMut::new(),
             stage: Stage::Head,
@@ -129,7 +129,7 @@ impl Rehearsal {
                 match received {
                     Ok(Some(message)) => {
                         seen.push(Step::Sees(message.clone().into()));
-                        if self.habit == Application::Echo {
+                        if self.app == AppKind::Echo {
                             // One that has begun to close hears no more of it.
                             let _ = session.send(message);
                         }

@@ -18,7 +18,7 @@ use thiserror::Error;
 use super::header::header;
 use super::rehearsal::Rehearsal;
 use crate::pcap::Peer;
-use crate::transcript::{Action, Application, Content, Line, Part, Segment, Step, Transcript};
+use crate::transcript::{Action, AppKind, Content, Line, Part, Segment, Step, Transcript};
 
 /// The handshake that stands for the one that was not recorded.
 const REQUEST: &str = "GET /websockify HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
@@ -95,7 +95,7 @@ impl Recording {
 
     /// The session that these payloads make in RFC 6455.
     pub(super) fn transcript(self, source: &str) -> Transcript {
-        let mut rehearsal = Rehearsal::new(Application::Script, false);
+        let mut rehearsal = Rehearsal::new(AppKind::Script, false);
         let mut steps: Vec<Step> = REQUEST
             .split_inclusive('\n')
             .map(|line| Step::Client(Line::bytes(line)))

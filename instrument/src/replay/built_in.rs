@@ -28,7 +28,7 @@ const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 /// The headers of a transcript with the role of a client do not say what is dialled.
 pub(super) fn connect(transcript: &Transcript) -> Result<(Cable, Watch), &'static str> {
     let (ours, theirs) = Cable::pair();
-    let (recorder, watch) = Recorder::new(transcript.application());
+    let (recorder, watch) = Recorder::new(transcript.app());
     match transcript.role() {
         Role::Server => {
             let gateway = Gateway::with_settings(recorder, settings(transcript), Pages::default());

@@ -9,12 +9,12 @@ use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
 use polysock_protocols::{Accept, Message, Side};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::transcript::{Action, Application as Habit, Observation, Refusal, Step, expand};
+use crate::transcript::{Action, AppKind, Observation, Refusal, Step, expand};
 
 /// The application's side of a replay. It serves one connection.
 #[derive(Debug)]
 pub(super) struct Recorder {
-    habit: Habit,
+    app: AppKind,
     observations: UnboundedSender<Step>,
     /// Taken by the connection.
     actions: Mutex<Option<UnboundedReceiver<Action>>>,
@@ -31,11 +31,11 @@ pub(super) struct Watch {
 }
 
 impl Recorder {
-    pub(super) fn new(habit: Habit) -> (Self, Watch) {
+    pub(super) fn new(app: AppKind) -> (Self, Watch) {
         let (observations, seen) = unbounded_channel();
         let (actions, to_do) = unbounded_channel();
         let recorder = Self {
-            habit,
+            app,
             observations,
             actions: Mutex::new(Some(to_do)),
         };
@@ -79,7 +79,7 @@ impl Recorder {
         connection: &mut Connection,
         mut actions: UnboundedReceiver<Action>,
     ) -> Result<(), ConnectionError> {
-        let mut echoes = self.habit == Habit::Echo;
+        let mut echoes = self.app == AppKind::Echo;
         loop {
             tokio::select! {
                 message = connection.next() => match message.transpose()? {
@@ -111,7 +111,7 @@ impl Recorder {
 
 impl Application for Recorder {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
-        let (observations, habit) = (self.observations.clone(), self.habit);
+        let (observations, app) = (self.observations.clone(), self.app);
         let actions = self
             .actions
             .lock()
@@ -119,7 +119,7 @@ impl Application for Recorder {
             .take();
         Box::pin(async move {
             let recorder = Self {
-                habit,
+                app,
                 observations,
                 actions: Mutex::new(actions),
             };

@@ -16,7 +16,7 @@ mod write;
 
 pub use self::file::{Fixture, ParseError};
 pub use self::model::{
-    Action, Application, Content, HEADERS, Header, LIMIT, Line, Observation, Part, Refusal,
-    Segment, Step, Transcript, expand, expanded_len,
+    Action, AppKind, Content, HEADERS, Header, LIMIT, Line, Observation, Part, Refusal, Segment,
+    Step, Transcript, expand, expanded_len,
 };
 pub(crate) use self::write::escape;
