@@ -13,10 +13,10 @@ use polysock_protocols::FirstBytes;
 use tokio::net::TcpStream;
 use tracing::{error, info, warn};
 
+use super::output_dir::OutputDir;
 use super::queue::{Queue, Work};
-use super::shelf::Shelf;
+use super::recording::Recording;
 use super::tap::Tap;
-use super::tape::Tape;
 use crate::import::{date, transcript};
 use crate::pcap::{Conversation, Peer};
 use crate::transcript::{Content, Part, Step, Transcript};
@@ -77,12 +77,12 @@ impl Captures {
     ///
     /// The directory cannot be made or read.
     pub fn open(directory: &Path, settings: CaptureSettings) -> io::Result<Self> {
-        let shelf = Shelf::open(directory)?;
-        let left = settings.max_fixtures.saturating_sub(shelf.count()?);
+        let output = OutputDir::open(directory)?;
+        let left = settings.max_fixtures.saturating_sub(output.count()?);
         let left = Arc::new(AtomicUsize::new(left));
         let (queue, to_do) = Queue::new();
         let writer = Writer {
-            shelf,
+            output,
             settings: settings.clone(),
             left: Arc::clone(&left),
         };
@@ -110,8 +110,8 @@ impl Captures {
         match (claim, stream.local_addr()) {
             (Ok(_), Ok(local)) => {
                 let max = self.shared.settings.max_size;
-                let tape = Tape::new(peer, local, max, Arc::clone(&self.shared.held));
-                Box::new(Tap::new(stream, tape, Arc::clone(&self.shared.queue)))
+                let recording = Recording::new(peer, local, max, Arc::clone(&self.shared.held));
+                Box::new(Tap::new(stream, recording, Arc::clone(&self.shared.queue)))
             }
             _ => {
                 self.shared.is_full.call_once(|| {
@@ -140,7 +140,7 @@ impl Captures {
 /// Writes what is done.
 #[derive(Debug)]
 struct Writer {
-    shelf: Shelf,
+    output: OutputDir,
     settings: CaptureSettings,
     left: Arc<AtomicUsize>,
 }
@@ -149,7 +149,7 @@ impl Writer {
     fn run(&self, to_do: &Receiver<Work>) {
         for work in to_do {
             match work {
-                Work::Write(tape) => self.write(tape.conversation()),
+                Work::Write(recording) => self.write(recording.conversation()),
                 Work::Finish(sender) => {
                     let _ = sender.send(());
                 }
@@ -180,7 +180,7 @@ impl Writer {
             header.value.clone_from(client);
         }
         let name = name(conversation, &transcript);
-        match self.shelf.put(&name, &transcript.to_string()) {
+        match self.output.put(&name, &transcript.to_string()) {
             Ok(path) => info!(%peer, path = %path.display(), "captured"),
             Err(error) => {
                 self.left.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tracing::error;
 
-use super::tape::Tape;
+use super::recording::Recording;
 
 /// The end of a queue that connections put themselves into when they have ended.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Queue {
 /// What the thread that writes is to do.
 #[derive(Debug)]
 pub(super) enum Work {
-    Write(Tape),
+    Write(Recording),
     /// Tells when all before it is done.
     Finish(Sender<()>),
 }
@@ -30,8 +30,8 @@ impl Queue {
         (Self { work, is_ending }, to_do)
     }
 
-    pub(super) fn write(&self, tape: Tape) {
-        if self.work.send(Work::Write(tape)).is_err() {
+    pub(super) fn write(&self, recording: Recording) {
+        if self.work.send(Work::Write(recording)).is_err() {
             error!("a connection is not written: the thread that writes them has failed");
         }
     }
