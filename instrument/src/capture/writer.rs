@@ -54,7 +54,7 @@ impl Default for CaptureSettings {
 /// A file appears under its name as a whole, and is on the disk then. All connections together
 /// hold at most 256 MiB; those that need more then are cut.
 #[derive(Clone, Debug)]
-pub struct Captures {
+pub struct CaptureWriter {
     shared: Arc<Shared>,
 }
 
@@ -70,7 +70,7 @@ struct Shared {
     queue: Arc<Queue>,
 }
 
-impl Captures {
+impl CaptureWriter {
     /// Makes the directory, where it is not there, and starts a thread that writes to it.
     ///
     /// # Errors
@@ -81,14 +81,14 @@ impl Captures {
         let left = settings.max_fixtures.saturating_sub(output.count()?);
         let left = Arc::new(AtomicUsize::new(left));
         let (queue, to_do) = Queue::new();
-        let writer = Writer {
+        let thread = WriterThread {
             output,
             settings: settings.clone(),
             left: Arc::clone(&left),
         };
         thread::Builder::new()
             .name("captures".into())
-            .spawn(move || writer.run(&to_do))?;
+            .spawn(move || thread.run(&to_do))?;
         let shared = Shared {
             settings,
             left,
@@ -139,13 +139,13 @@ impl Captures {
 
 /// Writes what is done.
 #[derive(Debug)]
-struct Writer {
+struct WriterThread {
     output: OutputDir,
     settings: CaptureSettings,
     left: Arc<AtomicUsize>,
 }
 
-impl Writer {
+impl WriterThread {
     fn run(&self, to_do: &Receiver<Work>) {
         for work in to_do {
             match work {
