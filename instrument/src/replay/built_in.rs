@@ -9,7 +9,7 @@ use polysock_protocols::{
     Compression, Context, Dial, Limits, Protocol, Rejection, Role, SessionConfig, find,
 };
 
-use super::cable::Cable;
+use super::pipe::SegmentedPipe;
 use super::recorder::{Recorder, Watch, failure};
 use crate::replayable::{entropy, replayable};
 use crate::transcript::{Step, Transcript};
@@ -26,8 +26,8 @@ const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 /// # Errors
 ///
 /// The headers of a transcript with the role of a client do not say what is dialled.
-pub(super) fn connect(transcript: &Transcript) -> Result<(Cable, Watch), &'static str> {
-    let (ours, theirs) = Cable::pair();
+pub(super) fn connect(transcript: &Transcript) -> Result<(SegmentedPipe, Watch), &'static str> {
+    let (ours, theirs) = SegmentedPipe::pair();
     let (recorder, watch) = Recorder::new(transcript.app());
     match transcript.role() {
         Role::Server => {
@@ -63,7 +63,12 @@ fn settings(transcript: &Transcript) -> Settings {
     }
 }
 
-async fn call(recorder: Recorder, protocol: &'static dyn Protocol, dial: Dial, cable: Cable) {
+async fn call(
+    recorder: Recorder,
+    protocol: &'static dyn Protocol,
+    dial: Dial,
+    pipe: SegmentedPipe,
+) {
     let context = Context {
         secure: dial.secure,
         limits: Limits::default(),
@@ -71,7 +76,7 @@ async fn call(recorder: Recorder, protocol: &'static dyn Protocol, dial: Dial, c
         entropy,
     };
     let session = SessionConfig::default();
-    match upstream::dial(cable, protocol, &dial, &context, session).await {
+    match upstream::dial(pipe, protocol, &dial, &context, session).await {
         Ok(connection) => recorder.run(connection, &dial.target).await,
         Err(UpstreamError::Handshake(error)) => recorder.tell(failure(&error)),
         Err(error) => recorder.tell(failure(&error)),
