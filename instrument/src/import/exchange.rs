@@ -7,10 +7,10 @@ use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
 use polysock_protocols::{FirstBytes, Rejection};
 
 use super::date::date;
+use super::dry_run::{DryRun, refusal};
 use super::event::{Event, events};
 use super::header::header;
 use super::listener::Listener;
-use super::rehearsal::{Rehearsal, refusal};
 use super::secrets::Secrets;
 use super::steps::{open_up, steps};
 use super::turn::Turn;
@@ -171,7 +171,7 @@ impl Exchange {
         headers
     }
 
-    /// The rehearsal that comes closest to the server that was recorded, and whether it says what
+    /// The dry run that comes closest to the server that was recorded, and whether it says what
     /// that one said, as far as it goes.
     fn best(&self) -> (Played, bool) {
         let is_exact = |played: &Played| played.said.starts_with(&self.server);
@@ -193,28 +193,28 @@ impl Exchange {
     }
 
     fn play(&self, app: AppKind) -> Played {
-        let mut rehearsal = Rehearsal::new(app, self.is_secure());
+        let mut dry_run = DryRun::new(app, self.is_secure());
         let mut listener: Option<Listener> = None;
         let (mut turns, mut recorded) = (Vec::new(), 0);
         for event in &self.events {
             let (mut actions, mut seen) = (Vec::new(), Vec::new());
             match (event.from, &event.bytes) {
-                (Peer::Client, Some(bytes)) => seen = rehearsal.hear(bytes),
-                (Peer::Client, None) => seen = rehearsal.hear_end(),
+                (Peer::Client, Some(bytes)) => seen = dry_run.receive(bytes),
+                (Peer::Client, None) => seen = dry_run.receive_eof(),
                 (Peer::Server, Some(bytes)) => {
                     if self.status() == Some(Rejection::timeout().status) {
-                        rehearsal.time_out();
+                        dry_run.time_out();
                     }
                     let before = recorded;
                     recorded += bytes.len();
                     if app == AppKind::Script
-                        && let Some(answer) = self.answer_len(rehearsal.protocol)
+                        && let Some(answer) = self.answer_len(dry_run.protocol)
                     {
-                        let protocol = rehearsal.protocol.unwrap_or_default();
+                        let protocol = dry_run.protocol.unwrap_or_default();
                         let listener = listener.get_or_insert_with(|| Listener::new(protocol));
                         let behind = answer.saturating_sub(before).min(bytes.len());
-                        actions = listener.hear(bytes.get(behind..).unwrap_or_default());
-                        actions.retain(|action| rehearsal.act(action));
+                        actions = listener.receive(bytes.get(behind..).unwrap_or_default());
+                        actions.retain(|action| dry_run.act(action));
                     }
                 }
                 (Peer::Server, None) => {}
@@ -223,14 +223,14 @@ impl Exchange {
                 actions,
                 seen,
                 recorded,
-                said: rehearsal.said.len(),
+                said: dry_run.said.len(),
             });
         }
         Played {
             app,
-            protocol: rehearsal.protocol,
+            protocol: dry_run.protocol,
             turns,
-            said: rehearsal.said.to_vec(),
+            said: dry_run.said.to_vec(),
         }
     }
 

@@ -28,7 +28,7 @@ impl Listener {
     }
 
     /// The messages and the close that are complete with these bytes.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<Action> {
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Vec<Action> {
         self.src.extend_from_slice(bytes);
         let mut actions = Vec::new();
         let Some(session) = &mut self.session else {
@@ -50,7 +50,7 @@ impl Listener {
     }
 }
 
-/// The codec with which a client of a protocol hears its server: of a handshake with ourselves.
+/// The codec with which a client of a protocol decodes its server: of a handshake with ourselves.
 fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
     let protocol = find(protocol)?;
     let dial = Dial {

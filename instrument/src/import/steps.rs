@@ -21,18 +21,18 @@ pub(super) fn steps(events: &[Event], turns: &[Turn], is_accepted: bool) -> Vec<
     let mut steps = Vec::new();
     let mut now = events.first().map_or(Duration::ZERO, |event| event.at);
     // Whether the server has said something that the client may have waited for.
-    let mut heard = false;
+    let mut answered = false;
     let mut said = 0;
     for (event, turn) in events.iter().zip(turns) {
         let pause = event.at.saturating_sub(now);
         now = event.at;
-        if event.from == Peer::Client && heard && turn.recorded <= said {
+        if event.from == Peer::Client && answered && turn.recorded <= said {
             steps.push(Step::Wait);
-            heard = false;
+            answered = false;
         }
         said = turn.said;
         steps.extend(turn.actions.iter().cloned().map(Step::Does));
-        heard |= event.from == Peer::Server;
+        answered |= event.from == Peer::Server;
         let begins = match (steps.last(), event.from) {
             _ if pause >= MIN_PAUSE => Segment::BeginsAfter(whole_micros(pause)),
             (Some(Step::Client(_)), Peer::Client) | (Some(Step::Server(_)), Peer::Server) => {

@@ -13,7 +13,7 @@ use crate::transcript::{Action, AppKind, Line, Observation, Refusal, Step, expan
 
 /// A server that is told what a recorded client says.
 #[derive(Debug)]
-pub(super) struct Rehearsal {
+pub(super) struct DryRun {
     app: AppKind,
     secure: bool,
     src: BytesMut,
@@ -32,7 +32,7 @@ enum Stage {
     Over,
 }
 
-impl Rehearsal {
+impl DryRun {
     pub(super) fn new(app: AppKind, secure: bool) -> Self {
         Self {
             app,
@@ -45,7 +45,7 @@ impl Rehearsal {
     }
 
     /// The client says something; what the application sees of it.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<Step> {
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Vec<Step> {
         self.src.extend_from_slice(bytes);
         let mut seen = Vec::new();
         while self.advance(&mut seen) {}
@@ -53,7 +53,7 @@ impl Rehearsal {
     }
 
     /// The client ends its direction of the stream.
-    pub(super) fn hear_end(&mut self) -> Vec<Step> {
+    pub(super) fn receive_eof(&mut self) -> Vec<Step> {
         let mut seen = Vec::new();
         if let Stage::Open(session) = &mut self.stage {
             session.receive_eof();
@@ -103,7 +103,7 @@ impl Rehearsal {
         lines.into_iter()
     }
 
-    /// One step on; false where more must be heard.
+    /// One step on; false where more must come.
     fn advance(&mut self, seen: &mut Vec<Step>) -> bool {
         match &mut self.stage {
             Stage::Head => self.negotiate(seen),
@@ -130,7 +130,7 @@ impl Rehearsal {
                     Ok(Some(message)) => {
                         seen.push(Step::Sees(message.clone().into()));
                         if self.app == AppKind::Echo {
-                            // One that has begun to close hears no more of it.
+                            // One that has begun to close sends no more.
                             let _ = session.send(message);
                         }
                         self.drain();
