@@ -9,11 +9,11 @@ use polysock_protocols::{FirstBytes, Rejection};
 use super::date::date;
 use super::dry_run::{DryRun, refusal};
 use super::event::{Event, events};
+use super::event_result::EventResult;
 use super::header::header;
 use super::listener::Listener;
 use super::secrets::Secrets;
 use super::steps::{open_up, steps};
-use super::turn::Turn;
 use crate::locate;
 use crate::pcap::{Conversation, Note, Peer};
 use crate::transcript::{AppKind, Header, Step, Transcript};
@@ -38,7 +38,7 @@ struct Played {
     app: AppKind,
     protocol: Option<&'static str>,
     /// One for each event.
-    turns: Vec<Turn>,
+    results: Vec<EventResult>,
     said: Vec<u8>,
 }
 
@@ -108,19 +108,19 @@ impl Exchange {
             _ => "none",
         };
         let mut recorded = 0;
-        let turns = self.events.iter().map(|event| {
+        let results = self.events.iter().map(|event| {
             if let (Peer::Server, Some(bytes)) = (event.from, &event.bytes) {
                 recorded += bytes.len();
             }
-            Turn {
+            EventResult {
                 actions: Vec::new(),
                 seen: Vec::new(),
                 recorded,
                 said: recorded,
             }
         });
-        let turns: Vec<Turn> = turns.collect();
-        let mut steps = steps(&self.events, &turns, false);
+        let results: Vec<EventResult> = results.collect();
+        let mut steps = steps(&self.events, &results, false);
         steps.iter_mut().for_each(open_up);
         Transcript {
             headers: self.headers(source, protocol, AppKind::Echo),
@@ -141,7 +141,7 @@ impl Exchange {
         }
         let is_accepted = status == Some(101);
         let refused = (!is_accepted).then(|| self.refusal(status.unwrap_or_default()));
-        let mut steps = steps(&self.events, &played.turns, is_accepted);
+        let mut steps = steps(&self.events, &played.results, is_accepted);
         steps.extend(refused);
         let protocol = played.protocol.unwrap_or("none");
         let headers = self.headers(source, protocol, played.app);
@@ -177,8 +177,8 @@ impl Exchange {
         let is_exact = |played: &Played| played.said.starts_with(&self.server);
         // A close of the server's is not the answer to one that comes later.
         let is_timely = |played: &Played| {
-            let mut turns = played.turns.iter();
-            turns.all(|turn| turn.recorded <= turn.said)
+            let mut results = played.results.iter();
+            results.all(|result| result.recorded <= result.said)
         };
         let echo = self.play(AppKind::Echo);
         if is_exact(&echo) && is_timely(&echo) {
@@ -195,7 +195,7 @@ impl Exchange {
     fn play(&self, app: AppKind) -> Played {
         let mut dry_run = DryRun::new(app, self.is_secure());
         let mut listener: Option<Listener> = None;
-        let (mut turns, mut recorded) = (Vec::new(), 0);
+        let (mut results, mut recorded) = (Vec::new(), 0);
         for event in &self.events {
             let (mut actions, mut seen) = (Vec::new(), Vec::new());
             match (event.from, &event.bytes) {
@@ -219,7 +219,7 @@ impl Exchange {
                 }
                 (Peer::Server, None) => {}
             }
-            turns.push(Turn {
+            results.push(EventResult {
                 actions,
                 seen,
                 recorded,
@@ -229,7 +229,7 @@ impl Exchange {
         Played {
             app,
             protocol: dry_run.protocol,
-            turns,
+            results,
             said: dry_run.said.to_vec(),
         }
     }
@@ -237,8 +237,8 @@ impl Exchange {
     /// Leaves out what the client said last, where its answer was not captured; `None` where that
     /// is all.
     fn trim(&mut self, played: &mut Played) -> Option<()> {
-        let whole = |turn: &Turn| turn.recorded == turn.said && turn.said > 0;
-        let kept = played.turns.iter().rposition(whole)? + 1;
+        let whole = |result: &EventResult| result.recorded == result.said && result.said > 0;
+        let kept = played.results.iter().rposition(whole)? + 1;
         let rest = self.events.get(kept..).unwrap_or_default();
         let lens = rest
             .iter()
@@ -250,7 +250,7 @@ impl Exchange {
             ));
         }
         self.events.truncate(kept);
-        played.turns.truncate(kept);
+        played.results.truncate(kept);
         Some(())
     }
 

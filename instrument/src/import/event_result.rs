@@ -4,7 +4,7 @@ use crate::transcript::{Action, Step};
 
 /// What belongs to an event.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct EventResult {
     /// What the application does before it.
     pub(super) actions: Vec<Action>,
     /// What it sees after it.
