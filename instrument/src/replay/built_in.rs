@@ -10,7 +10,7 @@ use polysock_protocols::{
 };
 
 use super::pipe::SegmentedPipe;
-use super::recorder::{Recorder, Watch, failure};
+use super::recorder::{Recorder, RecorderHandle, failure};
 use crate::replayable::{entropy, replayable};
 use crate::transcript::{Step, Transcript};
 
@@ -26,9 +26,11 @@ const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 /// # Errors
 ///
 /// The headers of a transcript with the role of a client do not say what is dialled.
-pub(super) fn connect(transcript: &Transcript) -> Result<(SegmentedPipe, Watch), &'static str> {
+pub(super) fn connect(
+    transcript: &Transcript,
+) -> Result<(SegmentedPipe, RecorderHandle), &'static str> {
     let (ours, theirs) = SegmentedPipe::pair();
-    let (recorder, watch) = Recorder::new(transcript.app());
+    let (recorder, handle) = Recorder::new(transcript.app());
     match transcript.role() {
         Role::Server => {
             let gateway = Gateway::with_settings(recorder, settings(transcript), Pages::default());
@@ -39,7 +41,7 @@ pub(super) fn connect(transcript: &Transcript) -> Result<(SegmentedPipe, Watch),
             tokio::spawn(call(recorder, protocol, dial, theirs));
         }
     }
-    Ok((ours, watch))
+    Ok((ours, handle))
 }
 
 fn settings(transcript: &Transcript) -> Settings {

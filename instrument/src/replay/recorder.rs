@@ -22,7 +22,7 @@ pub(super) struct Recorder {
 
 /// The player's side of it.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct RecorderHandle {
     /// What the application sees ([`Step::Sees`]) and what its connection fails of
     /// ([`Step::Refused`]); ends with the connection.
     pub(super) observations: UnboundedReceiver<Step>,
@@ -31,7 +31,7 @@ pub(super) struct Watch {
 }
 
 impl Recorder {
-    pub(super) fn new(app: AppKind) -> (Self, Watch) {
+    pub(super) fn new(app: AppKind) -> (Self, RecorderHandle) {
         let (observations, seen) = unbounded_channel();
         let (actions, to_do) = unbounded_channel();
         let recorder = Self {
@@ -39,11 +39,11 @@ impl Recorder {
             observations,
             actions: Mutex::new(Some(to_do)),
         };
-        let watch = Watch {
+        let handle = RecorderHandle {
             observations: seen,
             actions,
         };
-        (recorder, watch)
+        (recorder, handle)
     }
 
     /// Serves a connection to its end, which is told as well.
