@@ -4,12 +4,12 @@
 use bytes::{Buf, BytesMut};
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Accept, Closed, FirstBytes, HandshakeError, Message, Negotiated, Negotiation, Opening,
-    PROTOCOLS, Rejection, Session, SessionConfig, Side,
+    Accept, FirstBytes, HandshakeError, Message, Negotiated, Negotiation, Opening, PROTOCOLS,
+    Rejection, Session, SessionConfig,
 };
 
 use crate::locate;
-use crate::transcript::{Action, AppKind, Line, Observation, Refusal, Step, expand};
+use crate::transcript::{Action, AppKind, Line, Observation, Step, expand};
 
 /// A server that is told what a recorded client says.
 #[derive(Debug)]
@@ -143,7 +143,7 @@ impl DryRun {
                     }
                     Err(error) => {
                         self.drain();
-                        seen.push(refusal(None, error.to_string()));
+                        seen.push(Step::refused(None, error.to_string()));
                         self.stage = Stage::Over;
                         false
                     }
@@ -176,7 +176,7 @@ impl DryRun {
     fn refuse(&mut self, error: &HandshakeError, seen: &mut Vec<Step>) {
         let rejection = Rejection::of(error, PROTOCOLS);
         rejection.write(&mut self.said);
-        seen.push(refusal(Some(rejection.status), rejection.body));
+        seen.push(Step::refused(Some(rejection.status), rejection.body));
         self.stage = Stage::Over;
     }
 
@@ -193,21 +193,8 @@ impl DryRun {
         if let Stage::Open(session) = &self.stage
             && let Some(closed) = session.closed()
         {
-            seen.push(Step::Sees(end_of(closed)));
+            seen.push(Step::Sees(closed.into()));
             self.stage = Stage::Over;
         }
-    }
-}
-
-/// A refusal of the opening handshake, or the failure of a connection.
-pub(super) fn refusal(status: Option<u16>, rule: String) -> Step {
-    Step::Refused(Refusal { status, rule })
-}
-
-fn end_of(closed: &Closed) -> Observation {
-    match (closed.clean, closed.by) {
-        (true, Side::Peer) => Observation::Close(closed.close.clone()),
-        (true, Side::Local) => Observation::Closed(closed.close.clone()),
-        (false, _) => Observation::End,
     }
 }

@@ -7,7 +7,7 @@ use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
 use polysock_protocols::{FirstBytes, Rejection};
 
 use super::date::date;
-use super::dry_run::{DryRun, refusal};
+use super::dry_run::DryRun;
 use super::event::{Event, events};
 use super::event_result::EventResult;
 use super::header::header;
@@ -339,7 +339,7 @@ impl Exchange {
                 .map(|head| head.reason().escape_ascii().to_string());
             reason.unwrap_or_default()
         };
-        refusal(Some(status), rule.unwrap_or_else(reason))
+        Step::refused(Some(status), rule.unwrap_or_else(reason))
     }
 }
 

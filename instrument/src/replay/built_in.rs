@@ -10,7 +10,7 @@ use polysock_protocols::{
 };
 
 use super::pipe::SegmentedPipe;
-use super::recorder::{Recorder, RecorderHandle, failure};
+use super::recorder::{OneConnection, Recorder, RecorderHandle};
 use crate::replayable::{entropy, replayable};
 use crate::transcript::{Step, Transcript};
 
@@ -33,7 +33,9 @@ pub(super) fn connect(
     let (recorder, handle) = Recorder::new(transcript.app());
     match transcript.role() {
         Role::Server => {
-            let gateway = Gateway::with_settings(recorder, settings(transcript), Pages::default());
+            let application = OneConnection::new(recorder);
+            let gateway =
+                Gateway::with_settings(application, settings(transcript), Pages::default());
             tokio::spawn(async move { gateway.serve_connection(theirs).await });
         }
         Role::Client => {
@@ -80,8 +82,10 @@ async fn call(
     let session = SessionConfig::default();
     match upstream::dial(pipe, protocol, &dial, &context, session).await {
         Ok(connection) => recorder.run(connection, &dial.target).await,
-        Err(UpstreamError::Handshake(error)) => recorder.tell(failure(&error)),
-        Err(error) => recorder.tell(failure(&error)),
+        Err(UpstreamError::Handshake(error)) => {
+            recorder.tell(Step::refused(None, error.to_string()));
+        }
+        Err(error) => recorder.tell(Step::refused(None, error.to_string())),
     }
 }
 

@@ -6,18 +6,17 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
-use polysock_protocols::{Accept, Message, Side};
+use polysock_protocols::{Accept, Message};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::transcript::{Action, AppKind, Observation, Refusal, Step, expand};
+use crate::transcript::{Action, AppKind, Observation, Step, expand};
 
-/// The application's side of a replay. It serves one connection.
+/// The application's side of a replay, for one connection.
 #[derive(Debug)]
 pub(super) struct Recorder {
     app: AppKind,
     observations: UnboundedSender<Step>,
-    /// Taken by the connection.
-    actions: Mutex<Option<UnboundedReceiver<Action>>>,
+    actions: UnboundedReceiver<Action>,
 }
 
 /// The player's side of it.
@@ -37,7 +36,7 @@ impl Recorder {
         let recorder = Self {
             app,
             observations,
-            actions: Mutex::new(Some(to_do)),
+            actions: to_do,
         };
         let handle = RecorderHandle {
             observations: seen,
@@ -47,26 +46,21 @@ impl Recorder {
     }
 
     /// Serves a connection to its end, which is told as well.
-    pub(super) async fn run(&self, mut connection: Connection, target: &str) {
-        let actions = self
-            .actions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+    pub(super) async fn run(mut self, mut connection: Connection, target: &str) {
         self.tell(Step::Sees(Observation::Open {
             protocol: connection.protocol().to_owned(),
             target: target.to_owned(),
             subprotocol: connection.subprotocol().map(ToString::to_string),
         }));
-        let end = match actions {
-            Some(actions) => self.exchange(&mut connection, actions).await,
-            None => Ok(()),
-        };
-        self.tell(match end {
-            Ok(()) => Step::Sees(end_of(&connection)),
+        let end = match self.exchange(&mut connection).await {
+            Ok(()) => {
+                let closed = connection.closed();
+                Step::Sees(closed.map_or(Observation::End, Observation::from))
+            }
             Err(ConnectionError::Aborted | ConnectionError::Io(_)) => Step::Sees(Observation::End),
-            Err(error) => failure(&error),
-        });
+            Err(error) => Step::refused(None, error.to_string()),
+        };
+        self.tell(end);
     }
 
     pub(super) fn tell(&self, step: Step) {
@@ -74,11 +68,7 @@ impl Recorder {
         let _ = self.observations.send(step);
     }
 
-    async fn exchange(
-        &self,
-        connection: &mut Connection,
-        mut actions: UnboundedReceiver<Action>,
-    ) -> Result<(), ConnectionError> {
+    async fn exchange(&mut self, connection: &mut Connection) -> Result<(), ConnectionError> {
         let mut echoes = self.app == AppKind::Echo;
         loop {
             tokio::select! {
@@ -92,13 +82,15 @@ impl Recorder {
                     }
                     None => return Ok(()),
                 },
-                Some(action) = actions.recv() => match action {
+                Some(action) = self.actions.recv() => match action {
                     Action::Text(parts) => {
                         // The parser has let only UTF-8 pass.
                         let text = ByteString::try_from(expand(&parts)).unwrap_or_default();
                         connection.send(Message::Text(text)).await?;
                     }
-                    Action::Binary(parts) => connection.send(Message::Binary(expand(&parts))).await?,
+                    Action::Binary(parts) => {
+                        connection.send(Message::Binary(expand(&parts))).await?;
+                    }
                     Action::Close(close) => {
                         connection.start_close(close);
                         echoes = false;
@@ -109,19 +101,23 @@ impl Recorder {
     }
 }
 
-impl Application for Recorder {
+/// A recorder as the application of a gateway. It takes one connection; more, as HTTP/2 could
+/// bring, are let go.
+#[derive(Debug)]
+pub(super) struct OneConnection(Mutex<Option<Recorder>>);
+
+impl OneConnection {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self(Mutex::new(Some(recorder)))
+    }
+}
+
+impl Application for OneConnection {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
-        let (observations, app) = (self.observations.clone(), self.app);
-        let actions = self
-            .actions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let recorder = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         Box::pin(async move {
-            let recorder = Self {
-                app,
-                observations,
-                actions: Mutex::new(actions),
+            let Some(recorder) = recorder else {
+                return Ok(());
             };
             let target = handshake.request().target.clone();
             let accept = Accept::first_offered(handshake.request());
@@ -129,24 +125,5 @@ impl Application for Recorder {
             recorder.run(connection, &target).await;
             Ok(())
         })
-    }
-}
-
-/// An error, as a transcript has it.
-pub(super) fn failure(error: &impl ToString) -> Step {
-    Step::Refused(Refusal {
-        status: None,
-        rule: error.to_string(),
-    })
-}
-
-/// How a connection ended that did not fail.
-fn end_of(connection: &Connection) -> Observation {
-    match connection.closed() {
-        Some(closed) if closed.clean && closed.by == Side::Peer => {
-            Observation::Close(closed.close.clone())
-        }
-        Some(closed) if closed.clean => Observation::Closed(closed.close.clone()),
-        Some(_) | None => Observation::End,
     }
 }
