@@ -17,7 +17,7 @@ use polysock_protocols::{
 
 use crate::locate;
 
-pub use self::input::{Evidence, EvidenceError};
+pub use self::input::{Input, InputError};
 pub use self::mend::Mend;
 
 /// What a server makes of the first bytes of a client, and why.
