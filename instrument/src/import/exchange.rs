@@ -58,7 +58,7 @@ impl Exchange {
             _ if client.is_empty() => return no("no bytes of the client"),
             FirstBytes::Unknown | FirstBytes::TooFew | FirstBytes::Http1 => {}
         }
-        let Some(begin) = locate::find(&client) else {
+        let Some(begin) = locate::handshake(&client) else {
             return no("no opening handshake");
         };
         let exchange = Self::new(conversation, Some(begin), keep_secrets);
