@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use polysock::protocols::CloseCode;
-use polysock_instrument::{Deed, Fixture, Sight, Step, Transcript, expand};
+use polysock_instrument::transcript::{Action, Fixture, Observation, Step, Transcript, expand};
 
 use crate::support::client::{HIXIE_76, HIXIE_76_BODY, RFC6455, frame, with};
 use crate::support::command::{Input, Run};
@@ -263,9 +263,9 @@ fn segments_and_pauses_are_in_the_file() {
     let transcript = capture.only();
     let text = transcript.to_string();
     assert!(text.contains("hex 81850000\n> @"), "{text}");
-    let hello = Step::Sees(Sight::Text(vec![polysock_instrument::Part::Bytes(
-        "Hello".into(),
-    )]));
+    let hello = Step::Sees(Observation::Text(vec![
+        polysock_instrument::transcript::Part::Bytes("Hello".into()),
+    ]));
     assert!(
         transcript
             .steps
@@ -460,7 +460,9 @@ fn a_capture_that_is_killed_while_it_writes_leaves_only_whole_files() {
         assert!(whole.len() >= log.matches("INFO captured").count(), "{log}");
         for name in whole {
             let fixture = Fixture::read(&capture.directory.join(&name)).unwrap();
-            let last = Step::Sees(Sight::Close(Some(CloseCode::new(1000).unwrap().into())));
+            let last = Step::Sees(Observation::Close(Some(
+                CloseCode::new(1000).unwrap().into(),
+            )));
             assert!(fixture.transcript.steps.contains(&last), "{name}");
         }
     }
@@ -488,7 +490,9 @@ fn sigterm_finishes_what_is_open() {
     assert_eq!(fixtures.len(), 2, "{:?}", capture.names());
     let closes = |fixture: &Fixture| {
         let steps = &fixture.transcript.steps;
-        steps.contains(&Step::Does(Deed::Close(Some(CloseCode::GOING_AWAY.into()))))
+        steps.contains(&Step::Does(Action::Close(Some(
+            CloseCode::GOING_AWAY.into(),
+        ))))
     };
     assert_eq!(fixtures.iter().filter(|fixture| closes(fixture)).count(), 1);
     capture.replays();

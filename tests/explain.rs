@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use polysock::Settings;
 use polysock::protocols::PROTOCOLS;
-use polysock_instrument::{Evidence, Explanation, Look, Says};
+use polysock_instrument::{Explanation, Input as FirstInput, Look, Says};
 
 use crate::support::command::{Input, Run};
 use crate::support::packets::{Connection, From, Link, pcap};
@@ -208,8 +208,8 @@ fn corpus() -> Vec<(String, String)> {
 }
 
 fn explain(text: &str, settings: &Settings) -> Explanation {
-    let evidence = Evidence::read("fixture", text.as_bytes()).unwrap();
-    Explanation::of(&evidence[0].client, settings)
+    let inputs = FirstInput::read("fixture", text.as_bytes()).unwrap();
+    Explanation::of(&inputs[0].client, settings)
 }
 
 fn is_refusal(text: &str) -> bool {

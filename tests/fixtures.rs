@@ -15,9 +15,10 @@ use std::thread;
 
 use bytes::Bytes;
 use polysock::protocols::{Close, CloseCode, PROTOCOLS, Role};
-use polysock_instrument::{
-    Content, Fixture, Line, Part, Refusal, Replay, Sight, Split, Step, Transcript, Verdict, expand,
+use polysock_instrument::transcript::{
+    Content, Fixture, Line, Observation, Part, Refusal, Step, Transcript, expand,
 };
+use polysock_instrument::{Replay, Split, Verdict};
 
 /// Every way to cut, but for every point.
 const SPLITS: &[Split] = &[
@@ -151,7 +152,7 @@ fn every_protocol_is_there_in_both_directions() {
         for role in [Role::Server, Role::Client] {
             let found = corpus.iter().any(|fixture| {
                 let transcript = &fixture.transcript;
-                let opens = |step: &Step| matches!(step, Step::Sees(Sight::Open { .. }));
+                let opens = |step: &Step| matches!(step, Step::Sees(Observation::Open { .. }));
                 transcript.role() == role
                     && transcript.header("protocol") == Some(protocol.name())
                     && transcript.steps.iter().any(opens)
@@ -240,7 +241,7 @@ fn with_eight_bytes_held_back(fixture: &Fixture) -> Option<Fixture> {
     })?;
     let accepted = steps
         .iter()
-        .any(|step| matches!(step, Step::Sees(Sight::Open { .. })));
+        .any(|step| matches!(step, Step::Sees(Observation::Open { .. })));
     let body = client + 1..=client + 1;
     let is_body = matches!(steps.get(client + 1), Some(Step::Client(_)));
     if transcript.role() != Role::Server
@@ -274,9 +275,9 @@ fn flipped(fixture: &Fixture, index: usize) -> Option<Fixture> {
             };
             flip(parts)?;
         }
-        (Step::Sees(Sight::Text(parts) | Sight::Binary(parts)), _) => flip(parts)?,
-        (Step::Sees(Sight::Open { target, .. }), _) => target.push('x'),
-        (Step::Sees(Sight::Close(close) | Sight::Closed(close)), _) => {
+        (Step::Sees(Observation::Text(parts) | Observation::Binary(parts)), _) => flip(parts)?,
+        (Step::Sees(Observation::Open { target, .. }), _) => target.push('x'),
+        (Step::Sees(Observation::Close(close) | Observation::Closed(close)), _) => {
             let code = close.as_ref().map_or(1000, |close| close.code.get() ^ 1);
             *close = Some(Close::from(CloseCode::new(code).unwrap()));
         }
@@ -314,8 +315,8 @@ fn flip_at(transcript: &mut Transcript, index: usize, at: usize) -> Option<()> {
             Content::Bytes(parts) => parts,
             Content::End => return None,
         },
-        Step::Sees(Sight::Text(parts) | Sight::Binary(parts)) => parts,
-        Step::Sees(Sight::Open { target: text, .. })
+        Step::Sees(Observation::Text(parts) | Observation::Binary(parts)) => parts,
+        Step::Sees(Observation::Open { target: text, .. })
         | Step::Refused(Refusal { rule: text, .. }) => {
             let mut bytes = std::mem::take(text).into_bytes();
             *bytes.get_mut(at)? ^= 1;

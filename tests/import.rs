@@ -18,7 +18,8 @@ use std::path::{Path, PathBuf};
 
 use polysock::Settings;
 use polysock::protocols::PROTOCOLS;
-use polysock_instrument::{Deed, Explanation, Fixture, Sight, Step, expand};
+use polysock_instrument::Explanation;
+use polysock_instrument::transcript::{Action, Fixture, Observation, Step, expand};
 
 use crate::support::command::{Input, Run};
 use crate::support::packets::{ACK, Connection, FIN, From, Link, pcap, pcapng};
@@ -518,8 +519,8 @@ fn recordings_of_websockify_become_sessions() {
         .steps
         .iter()
         .filter_map(|step| match step {
-            Step::Sees(Sight::Binary(parts)) => Some(expand(parts).to_vec()),
-            Step::Does(Deed::Binary(parts)) => Some(expand(parts).to_vec()),
+            Step::Sees(Observation::Binary(parts)) => Some(expand(parts).to_vec()),
+            Step::Does(Action::Binary(parts)) => Some(expand(parts).to_vec()),
             _ => None,
         })
         .collect();

@@ -4,6 +4,7 @@ use std::net::{self, SocketAddr};
 use std::time::Duration;
 use std::{io, thread};
 
+use polysock::{StartError, Transport};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
@@ -12,8 +13,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::captures::Captures;
-use polysock::{StartError, Transport};
+use super::writer::CaptureWriter;
 
 /// How long to wait after a failed accept, as without file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -38,7 +38,7 @@ impl PassThrough {
         addresses: &[SocketAddr],
         server: &str,
         patience: Duration,
-        captures: &Captures,
+        writer: &CaptureWriter,
     ) -> Result<Self, StartError> {
         let bind = |&address| bind(address).map_err(|source| StartError::Bind { address, source });
         let listeners = addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
@@ -46,7 +46,7 @@ impl PassThrough {
         let port = Port {
             server: server.to_owned(),
             patience,
-            captures: captures.clone(),
+            writer: writer.clone(),
         };
         let stop = CancellationToken::new();
         let stopping = stop.clone();
@@ -93,7 +93,7 @@ fn bind(address: SocketAddr) -> io::Result<(net::TcpListener, SocketAddr)> {
 struct Port {
     server: String,
     patience: Duration,
-    captures: Captures,
+    writer: CaptureWriter,
 }
 
 impl Port {
@@ -121,7 +121,7 @@ impl Port {
                         debug!(%peer, %error, "gone at once");
                         continue;
                     }
-                    let client = self.captures.tap(stream, peer);
+                    let client = self.writer.tap(stream, peer);
                     tokio::spawn(self.clone().hand_on(client, peer));
                 }
                 Err(error) => {

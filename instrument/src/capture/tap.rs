@@ -2,12 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::captures::Captures;
-use super::tape::Tape;
+use super::queue::Queue;
+use super::recording::Recording;
 use crate::pcap::Peer;
 
 /// A transport to a client. What is read of it the client has said; what is written, the server.
@@ -16,28 +17,28 @@ use crate::pcap::Peer;
 pub(super) struct Tap<T> {
     transport: T,
     /// Taken when the connection is over.
-    tape: Option<Tape>,
-    captures: Captures,
+    recording: Option<Recording>,
+    queue: Arc<Queue>,
 }
 
 impl<T> Tap<T> {
-    pub(super) fn new(transport: T, tape: Tape, captures: Captures) -> Self {
+    pub(super) fn new(transport: T, recording: Recording, queue: Arc<Queue>) -> Self {
         Self {
             transport,
-            tape: Some(tape),
-            captures,
+            recording: Some(recording),
+            queue,
         }
     }
 
     fn note(&mut self, from: Peer, bytes: &[u8]) {
-        if let Some(tape) = &mut self.tape {
-            tape.note(from, bytes);
+        if let Some(recording) = &mut self.recording {
+            recording.note(from, bytes);
         }
     }
 
     fn note_end(&mut self, by: Peer, reset: bool) {
-        if let Some(tape) = &mut self.tape {
-            tape.note_end(by, reset);
+        if let Some(recording) = &mut self.recording {
+            recording.note_end(by, reset);
         }
     }
 
@@ -115,17 +116,17 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Tap<T> {
 
 impl<T> Drop for Tap<T> {
     fn drop(&mut self) {
-        let Some(mut tape) = self.tape.take() else {
+        let Some(mut recording) = self.recording.take() else {
             return;
         };
         // To let a transport go is to end our direction, unless we are just ending as a whole.
-        if !tape.has_ended(Peer::Server) {
-            if self.captures.are_ending() && !tape.has_ended(Peer::Client) {
-                tape.note_cut();
+        if !recording.has_ended(Peer::Server) {
+            if self.queue.is_ending() && !recording.has_ended(Peer::Client) {
+                recording.note_cut();
             } else {
-                tape.note_end(Peer::Server, false);
+                recording.note_end(Peer::Server, false);
             }
         }
-        self.captures.write(tape);
+        self.queue.write(recording);
     }
 }

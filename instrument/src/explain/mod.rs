@@ -3,19 +3,22 @@
 //! Nothing is decided here. The rules, the answer and what each protocol says are those of the
 //! server; what is added is where a rule is from, and what would mend it.
 
+mod input;
 mod mend;
 mod report;
 
 use bytes::{Bytes, BytesMut};
+use polysock::{Origins, Settings};
 use polysock_protocols::http::{Head, HeadScanner};
 use polysock_protocols::{
     Accept, FirstBytes, HandshakeError, Match, Negotiated, Negotiation, Opening, PROTOCOLS,
     Protocol, RULES, Rejection, flash_policy,
 };
 
+use crate::locate;
+
+pub use self::input::{Input, InputError};
 pub use self::mend::Mend;
-use super::attempt;
-use polysock::{Origins, Settings};
 
 /// What a server makes of the first bytes of a client, and why.
 #[derive(Clone, Debug)]
@@ -198,7 +201,7 @@ fn judge(
     client: &[u8],
     settings: &Settings,
 ) -> (Outcome, Bytes, Option<Mend>) {
-    let context = attempt::context(settings.secure);
+    let context = locate::context(settings.secure);
     let error = match outcome {
         Ok(Some(Negotiated::WebSocket(recognised))) => match recognised.open(&context) {
             Ok(opening) => return admit(opening, src, settings),
@@ -248,7 +251,7 @@ fn admit(
 
 /// A flag, where the server would accept with all protocols; else what is to be done elsewhere.
 fn mended(error: &HandshakeError, client: &[u8], settings: &Settings) -> Mend {
-    let context = attempt::context(settings.secure);
+    let context = locate::context(settings.secure);
     match advance(&mut BytesMut::from(client), settings, PROTOCOLS) {
         Ok(Some(Negotiated::WebSocket(recognised))) => {
             let name = recognised.protocol.name();
@@ -323,7 +326,7 @@ fn checked(head: &Head) -> Vec<Checked> {
 }
 
 fn looks(head: &Head, settings: &Settings) -> Vec<Look> {
-    let context = attempt::context(settings.secure);
+    let context = locate::context(settings.secure);
     let look = |protocol: &&'static dyn Protocol| {
         let matched = protocol.recognise(head);
         let says = match (matched, protocol.open(head.clone(), &context)) {

@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
-
-use super::event::{Event, events};
-use super::listener::Listener;
-use super::rehearsal::{Rehearsal, refusal};
-use super::steps::{open_up, steps};
-use super::{date, header};
-use crate::attempt;
-use crate::pcap::{Conversation, Note, Peer};
-use crate::secrets::Secrets;
-use crate::transcript::{Application, Deed, Header, Step, Transcript};
 use polysock_protocols::{FirstBytes, Rejection};
+
+use super::date::date;
+use super::dry_run::DryRun;
+use super::event::{Event, events};
+use super::event_result::EventResult;
+use super::header::header;
+use super::listener::Listener;
+use super::secrets::Secrets;
+use super::steps::{open_up, steps};
+use crate::locate;
+use crate::pcap::{Conversation, Note, Peer};
+use crate::transcript::{AppKind, Header, Step, Transcript};
 
 /// How much of a conversation is kept, in bytes.
 const MAX_BYTES: usize = 4 << 20;
@@ -33,24 +35,11 @@ pub(super) struct Exchange {
 /// What Polysock would have done.
 #[derive(Debug)]
 struct Played {
-    habit: Application,
+    app: AppKind,
     protocol: Option<&'static str>,
     /// One for each event.
-    turns: Vec<Turn>,
+    results: Vec<EventResult>,
     said: Vec<u8>,
-}
-
-/// What belongs to an event.
-#[derive(Debug)]
-pub(super) struct Turn {
-    /// What the application does before it.
-    pub(super) deeds: Vec<Deed>,
-    /// What it sees after it.
-    pub(super) seen: Vec<Step>,
-    /// How many bytes had been said by then by the server that was recorded.
-    pub(super) recorded: usize,
-    /// And how many by Polysock.
-    pub(super) said: usize,
 }
 
 impl Exchange {
@@ -69,7 +58,7 @@ impl Exchange {
             _ if client.is_empty() => return no("no bytes of the client"),
             FirstBytes::Unknown | FirstBytes::TooFew | FirstBytes::Http1 => {}
         }
-        let Some(begin) = attempt::find(&client) else {
+        let Some(begin) = locate::handshake(&client) else {
             return no("no opening handshake");
         };
         let exchange = Self::new(conversation, Some(begin), keep_secrets);
@@ -119,22 +108,22 @@ impl Exchange {
             _ => "none",
         };
         let mut recorded = 0;
-        let turns = self.events.iter().map(|event| {
+        let results = self.events.iter().map(|event| {
             if let (Peer::Server, Some(bytes)) = (event.from, &event.bytes) {
                 recorded += bytes.len();
             }
-            Turn {
-                deeds: Vec::new(),
+            EventResult {
+                actions: Vec::new(),
                 seen: Vec::new(),
                 recorded,
                 said: recorded,
             }
         });
-        let turns: Vec<Turn> = turns.collect();
-        let mut steps = steps(&self.events, &turns, false);
+        let results: Vec<EventResult> = results.collect();
+        let mut steps = steps(&self.events, &results, false);
         steps.iter_mut().for_each(open_up);
         Transcript {
-            headers: self.headers(source, protocol, Application::Echo),
+            headers: self.headers(source, protocol, AppKind::Echo),
             steps,
         }
     }
@@ -152,15 +141,15 @@ impl Exchange {
         }
         let is_accepted = status == Some(101);
         let refused = (!is_accepted).then(|| self.refusal(status.unwrap_or_default()));
-        let mut steps = steps(&self.events, &played.turns, is_accepted);
+        let mut steps = steps(&self.events, &played.results, is_accepted);
         steps.extend(refused);
         let protocol = played.protocol.unwrap_or("none");
-        let headers = self.headers(source, protocol, played.habit);
+        let headers = self.headers(source, protocol, played.app);
         let kind = if is_accepted { protocol } else { "refused" };
         Some((kind, Transcript { headers, steps }))
     }
 
-    fn headers(&self, source: &str, protocol: &str, habit: Application) -> Vec<Header> {
+    fn headers(&self, source: &str, protocol: &str, app: AppKind) -> Vec<Header> {
         let head = head(&self.client);
         let agent = head.as_ref().and_then(|head| head.value("user-agent"));
         let agent = agent.map_or("unknown".into(), |agent| String::from_utf8_lossy(agent));
@@ -170,7 +159,7 @@ impl Exchange {
             header("date", date(self.began)),
             header("protocol", protocol),
         ];
-        if habit == Application::Script {
+        if app == AppKind::Script {
             headers.push(header("app", "script"));
         }
         if self.is_secure() {
@@ -182,20 +171,20 @@ impl Exchange {
         headers
     }
 
-    /// The rehearsal that comes closest to the server that was recorded, and whether it says what
+    /// The dry run that comes closest to the server that was recorded, and whether it says what
     /// that one said, as far as it goes.
     fn best(&self) -> (Played, bool) {
         let is_exact = |played: &Played| played.said.starts_with(&self.server);
         // A close of the server's is not the answer to one that comes later.
         let is_timely = |played: &Played| {
-            let mut turns = played.turns.iter();
-            turns.all(|turn| turn.recorded <= turn.said)
+            let mut results = played.results.iter();
+            results.all(|result| result.recorded <= result.said)
         };
-        let echo = self.play(Application::Echo);
+        let echo = self.play(AppKind::Echo);
         if is_exact(&echo) && is_timely(&echo) {
             return (echo, true);
         }
-        let script = self.play(Application::Script);
+        let script = self.play(AppKind::Script);
         if is_exact(&echo) && !(is_exact(&script) && is_timely(&script)) {
             return (echo, true);
         }
@@ -203,53 +192,53 @@ impl Exchange {
         (script, is_exact)
     }
 
-    fn play(&self, habit: Application) -> Played {
-        let mut rehearsal = Rehearsal::new(habit, self.is_secure());
+    fn play(&self, app: AppKind) -> Played {
+        let mut dry_run = DryRun::new(app, self.is_secure());
         let mut listener: Option<Listener> = None;
-        let (mut turns, mut recorded) = (Vec::new(), 0);
+        let (mut results, mut recorded) = (Vec::new(), 0);
         for event in &self.events {
-            let (mut deeds, mut seen) = (Vec::new(), Vec::new());
+            let (mut actions, mut seen) = (Vec::new(), Vec::new());
             match (event.from, &event.bytes) {
-                (Peer::Client, Some(bytes)) => seen = rehearsal.hear(bytes),
-                (Peer::Client, None) => seen = rehearsal.hear_end(),
+                (Peer::Client, Some(bytes)) => seen = dry_run.receive(bytes),
+                (Peer::Client, None) => seen = dry_run.receive_eof(),
                 (Peer::Server, Some(bytes)) => {
                     if self.status() == Some(Rejection::timeout().status) {
-                        rehearsal.time_out();
+                        dry_run.time_out();
                     }
                     let before = recorded;
                     recorded += bytes.len();
-                    if habit == Application::Script
-                        && let Some(answer) = self.answer_len(rehearsal.protocol)
+                    if app == AppKind::Script
+                        && let Some(answer) = self.answer_len(dry_run.protocol)
                     {
-                        let protocol = rehearsal.protocol.unwrap_or_default();
+                        let protocol = dry_run.protocol.unwrap_or_default();
                         let listener = listener.get_or_insert_with(|| Listener::new(protocol));
                         let behind = answer.saturating_sub(before).min(bytes.len());
-                        deeds = listener.hear(bytes.get(behind..).unwrap_or_default());
-                        deeds.retain(|deed| rehearsal.act(deed));
+                        actions = listener.receive(bytes.get(behind..).unwrap_or_default());
+                        actions.retain(|action| dry_run.act(action));
                     }
                 }
                 (Peer::Server, None) => {}
             }
-            turns.push(Turn {
-                deeds,
+            results.push(EventResult {
+                actions,
                 seen,
                 recorded,
-                said: rehearsal.said.len(),
+                said: dry_run.said.len(),
             });
         }
         Played {
-            habit,
-            protocol: rehearsal.protocol,
-            turns,
-            said: rehearsal.said.to_vec(),
+            app,
+            protocol: dry_run.protocol,
+            results,
+            said: dry_run.said.to_vec(),
         }
     }
 
     /// Leaves out what the client said last, where its answer was not captured; `None` where that
     /// is all.
     fn trim(&mut self, played: &mut Played) -> Option<()> {
-        let whole = |turn: &Turn| turn.recorded == turn.said && turn.said > 0;
-        let kept = played.turns.iter().rposition(whole)? + 1;
+        let whole = |result: &EventResult| result.recorded == result.said && result.said > 0;
+        let kept = played.results.iter().rposition(whole)? + 1;
         let rest = self.events.get(kept..).unwrap_or_default();
         let lens = rest
             .iter()
@@ -261,7 +250,7 @@ impl Exchange {
             ));
         }
         self.events.truncate(kept);
-        played.turns.truncate(kept);
+        played.results.truncate(kept);
         Some(())
     }
 
@@ -350,7 +339,7 @@ impl Exchange {
                 .map(|head| head.reason().escape_ascii().to_string());
             reason.unwrap_or_default()
         };
-        refusal(Some(status), rule.unwrap_or_else(reason))
+        Step::refused(Some(status), rule.unwrap_or_else(reason))
     }
 }
 

@@ -6,8 +6,8 @@ use polysock_protocols::{
     Accept, Codec, Dial, Negotiated, Negotiation, Session, SessionConfig, find,
 };
 
-use crate::attempt::context;
-use crate::transcript::{Deed, Sight};
+use crate::locate::context;
+use crate::transcript::{Action, Observation};
 
 /// What a server says behind the handshake, decoded as a client of the protocol would.
 #[derive(Debug)]
@@ -28,29 +28,29 @@ impl Listener {
     }
 
     /// The messages and the close that are complete with these bytes.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<Deed> {
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Vec<Action> {
         self.src.extend_from_slice(bytes);
-        let mut deeds = Vec::new();
+        let mut actions = Vec::new();
         let Some(session) = &mut self.session else {
-            return deeds;
+            return actions;
         };
         while let Ok(Some(message)) = session.receive(&mut self.src) {
-            deeds.push(match message.into() {
-                Sight::Binary(parts) => Deed::Binary(parts),
-                Sight::Text(parts) => Deed::Text(parts),
+            actions.push(match message.into() {
+                Observation::Binary(parts) => Action::Binary(parts),
+                Observation::Text(parts) => Action::Text(parts),
                 _ => continue,
             });
         }
         let close = session.closed().map(|closed| closed.close.clone());
         if let Some(close) = close {
-            deeds.push(Deed::Close(close));
+            actions.push(Action::Close(close));
             self.session = None;
         }
-        deeds
+        actions
     }
 }
 
-/// The codec with which a client of a protocol hears its server: of a handshake with ourselves.
+/// The codec with which a client of a protocol decodes its server: of a handshake with ourselves.
 fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
     let protocol = find(protocol)?;
     let dial = Dial {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::event::Event;
-use super::exchange::Turn;
+use super::event_result::EventResult;
 use crate::pcap::Peer;
 use crate::transcript::{Content, Line, Part, Segment, Step, expand};
 
@@ -17,22 +17,22 @@ const MIN_PAUSE: Duration = Duration::from_millis(1);
 
 /// The steps of a transcript. What the application sees is among them where the handshake was
 /// accepted.
-pub(super) fn steps(events: &[Event], turns: &[Turn], is_accepted: bool) -> Vec<Step> {
+pub(super) fn steps(events: &[Event], results: &[EventResult], is_accepted: bool) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut now = events.first().map_or(Duration::ZERO, |event| event.at);
     // Whether the server has said something that the client may have waited for.
-    let mut heard = false;
+    let mut answered = false;
     let mut said = 0;
-    for (event, turn) in events.iter().zip(turns) {
+    for (event, result) in events.iter().zip(results) {
         let pause = event.at.saturating_sub(now);
         now = event.at;
-        if event.from == Peer::Client && heard && turn.recorded <= said {
+        if event.from == Peer::Client && answered && result.recorded <= said {
             steps.push(Step::Wait);
-            heard = false;
+            answered = false;
         }
-        said = turn.said;
-        steps.extend(turn.deeds.iter().cloned().map(Step::Does));
-        heard |= event.from == Peer::Server;
+        said = result.said;
+        steps.extend(result.actions.iter().cloned().map(Step::Does));
+        answered |= event.from == Peer::Server;
         let begins = match (steps.last(), event.from) {
             _ if pause >= MIN_PAUSE => Segment::BeginsAfter(whole_micros(pause)),
             (Some(Step::Client(_)), Peer::Client) | (Some(Step::Server(_)), Peer::Server) => {
@@ -52,7 +52,7 @@ pub(super) fn steps(events: &[Event], turns: &[Turn], is_accepted: bool) -> Vec<
             Step::Refused(refusal) => refusal.status.is_none(),
             _ => true,
         };
-        let seen = turn.seen.iter().filter(of_connection).cloned();
+        let seen = result.seen.iter().filter(of_connection).cloned();
         steps.extend(seen.filter(|_| is_accepted));
     }
     steps

@@ -15,10 +15,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::header;
-use super::rehearsal::Rehearsal;
+use super::dry_run::DryRun;
+use super::header::header;
 use crate::pcap::Peer;
-use crate::transcript::{Application, Content, Deed, Line, Part, Segment, Step, Transcript};
+use crate::transcript::{Action, AppKind, Content, Line, Part, Segment, Step, Transcript};
 
 /// The handshake that stands for the one that was not recorded.
 const REQUEST: &str = "GET /websockify HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
@@ -95,13 +95,13 @@ impl Recording {
 
     /// The session that these payloads make in RFC 6455.
     pub(super) fn transcript(self, source: &str) -> Transcript {
-        let mut rehearsal = Rehearsal::new(Application::Script, false);
+        let mut dry_run = DryRun::new(AppKind::Script, false);
         let mut steps: Vec<Step> = REQUEST
             .split_inclusive('\n')
             .map(|line| Step::Client(Line::bytes(line)))
             .collect();
-        let seen = rehearsal.hear(REQUEST.as_bytes());
-        steps.extend(rehearsal.take_said().map(Step::Server));
+        let seen = dry_run.receive(REQUEST.as_bytes());
+        steps.extend(dry_run.take_said().map(Step::Server));
         steps.extend(seen);
         steps.push(Step::Wait);
         let mut now = Duration::ZERO;
@@ -119,7 +119,7 @@ impl Recording {
             match from {
                 Peer::Client => {
                     let frame = masked(&payload);
-                    let seen = rehearsal.hear(&frame);
+                    let seen = dry_run.receive(&frame);
                     steps.push(Step::Client(line(frame)));
                     steps.extend(seen);
                 }
@@ -129,10 +129,10 @@ impl Recording {
                     } else {
                         vec![Part::Bytes(payload)]
                     };
-                    let deed = Deed::Binary(parts);
-                    rehearsal.act(&deed);
-                    steps.push(Step::Does(deed));
-                    let said = rehearsal.take_said();
+                    let action = Action::Binary(parts);
+                    dry_run.act(&action);
+                    steps.push(Step::Does(action));
+                    let said = dry_run.take_said();
                     steps.extend(said.map(Step::Server));
                 }
             }

@@ -9,7 +9,7 @@ use clap::Args;
 use polysock::apps::{Relay, echo};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
 use polysock::{Gateway, Pages, Settings, StartError, Workers};
-use polysock_instrument::{CaptureSettings, Captures, PassThrough, replayable};
+use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, replayable};
 use tracing::{error, info};
 
 use crate::exit::Exit;
@@ -108,8 +108,8 @@ impl Capture {
                 return Exit::Usage;
             }
         };
-        let opened = Captures::open(&self.out, self.capture_settings());
-        let (captures, signals) = match opened.and_then(|opened| Ok((opened, Signals::catch()?))) {
+        let opened = CaptureWriter::open(&self.out, self.capture_settings());
+        let (writer, signals) = match opened.and_then(|opened| Ok((opened, Signals::catch()?))) {
             Ok(opened) => opened,
             Err(problem) => {
                 error!("{}: {problem}", self.out.display());
@@ -117,10 +117,10 @@ impl Capture {
             }
         };
         let ran = match &self.pass_through {
-            Some(server) => self.pass_through(server, &captures, signals),
-            None => self.serve(upstream, &captures, signals),
+            Some(server) => self.pass_through(server, &writer, signals),
+            None => self.serve(upstream, &writer, signals),
         };
-        captures.finish();
+        writer.finish();
         ran.unwrap_or_else(|problem| {
             error!("{}", values::cannot_start(&problem));
             Exit::Failed
@@ -130,7 +130,7 @@ impl Capture {
     fn serve(
         &self,
         upstream: Option<Arc<dyn Upstream>>,
-        captures: &Captures,
+        writer: &CaptureWriter,
         mut signals: Signals,
     ) -> Result<Exit, StartError> {
         let settings = Settings {
@@ -143,13 +143,13 @@ impl Capture {
             }
             None => Gateway::with_settings(echo, settings, Pages::default()),
         };
-        let tap = captures.clone();
+        let tap = writer.clone();
         let gateway = gateway.with_transport(move |stream, peer| tap.tap(stream, peer));
         // What is recorded is not a load.
         let workers = Workers::start(&gateway, &self.listen, 1, self.shutdown_timeout)?;
         tell(workers.addresses());
         signals.wait();
-        captures.end();
+        writer.end();
         workers.stop();
         Ok(signals.wait_for(|| Ok(workers.join()?.cut)))
     }
@@ -157,13 +157,13 @@ impl Capture {
     fn pass_through(
         &self,
         server: &str,
-        captures: &Captures,
+        writer: &CaptureWriter,
         mut signals: Signals,
     ) -> Result<Exit, StartError> {
-        let started = PassThrough::start(&self.listen, server, self.connect_timeout, captures)?;
+        let started = PassThrough::start(&self.listen, server, self.connect_timeout, writer)?;
         tell(started.addresses());
         signals.wait();
-        captures.end();
+        writer.end();
         started.stop();
         Ok(signals.wait_for(|| started.join().map(|()| 0)))
     }

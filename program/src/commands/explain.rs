@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use polysock::Settings;
 use polysock::protocols::Protocol;
-use polysock_instrument::{Evidence, Explanation, Fixture, Outcome, Step};
+use polysock_instrument::transcript::{Fixture, Step};
+use polysock_instrument::{Explanation, Input, Outcome};
 use tracing::error;
 
 use crate::exit::Exit;
@@ -53,8 +54,8 @@ pub(crate) struct Explain {
 
 impl Explain {
     pub(crate) fn run(self) -> Exit {
-        match self.evidence() {
-            Ok(evidence) => self.explain(&evidence),
+        match self.inputs() {
+            Ok(inputs) => self.explain(&inputs),
             Err(problem) => {
                 error!("{problem}");
                 Exit::Usage
@@ -62,7 +63,7 @@ impl Explain {
         }
     }
 
-    fn evidence(&self) -> Result<Vec<Evidence>, String> {
+    fn inputs(&self) -> Result<Vec<Input>, String> {
         let newest = self
             .last_refused
             .as_deref()
@@ -76,12 +77,12 @@ impl Explain {
             let file = File::open(&path).map_err(|error| format!("{name}: {error}"))?;
             (name, Box::new(BufReader::new(file)))
         };
-        Evidence::read(&name, reader).map_err(|error| error.to_string())
+        Input::read(&name, reader).map_err(|error| error.to_string())
     }
 
-    fn explain(&self, evidence: &[Evidence]) -> Exit {
+    fn explain(&self, inputs: &[Input]) -> Exit {
         let settings = self.settings();
-        let explained: Vec<(&str, Explanation)> = evidence
+        let explained: Vec<(&str, Explanation)> = inputs
             .iter()
             .map(|one| (one.source.as_str(), Explanation::of(&one.client, &settings)))
             .collect();

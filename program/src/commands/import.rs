@@ -5,8 +5,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use polysock_instrument::Import as Imported;
 use polysock_instrument::pcap::{Capture, Limits};
-use polysock_instrument::{Import as Imported, Transcript};
+use polysock_instrument::transcript::Transcript;
 use tracing::error;
 
 use crate::exit::Exit;

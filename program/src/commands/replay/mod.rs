@@ -11,7 +11,8 @@ use std::time::Duration;
 use std::{fs, io, thread};
 
 use clap::{Args, ValueEnum};
-use polysock_instrument::{Fixture, Replay as Player, Split, Verdict, record};
+use polysock_instrument::transcript::Fixture;
+use polysock_instrument::{Replay as Player, Split, Verdict, rerecord};
 use tokio::runtime::Builder;
 use tracing::error;
 
@@ -213,7 +214,7 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
 async fn update(fixture: &Fixture, verdict: &Verdict) -> Result<Option<()>, String> {
     let transcript = match verdict {
         Verdict::Failed { .. } => {
-            let recorded = record(&fixture.transcript).await;
+            let recorded = rerecord(&fixture.transcript).await;
             recorded.map_err(|problem| format!("it lacks {problem}"))?
         }
         Verdict::Passed | Verdict::Skipped(_) => fixture.transcript.clone(),

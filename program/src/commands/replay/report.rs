@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use polysock_instrument::{Difference, Fixture, Split, Verdict};
+use polysock_instrument::transcript::Fixture;
+use polysock_instrument::{Difference, Split, Verdict};
 use serde_json::{Value, json};
 
 /// What came of one fixture.

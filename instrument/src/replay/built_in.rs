@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use bytestring::ByteString;
+use polysock::upstream::{self, UpstreamError};
+use polysock::{Gateway, Pages, Settings};
 use polysock_protocols::{
-    Compression, Context, Dial, DialError, Fields, Limits, PROTOCOLS, Protocol, Rejection, Role,
+    Compression, Context, Dial, DialError, Fields, Limits, Protocol, Rejection, Role,
     SessionConfig, find,
 };
 
-use super::cable::Cable;
-use super::recorder::{Recorder, Watch, failure};
-use super::transcript::{Step, Transcript};
-use polysock::upstream::{self, UpstreamError};
-use polysock::{Gateway, Origins, Pages, Settings};
+use super::pipe::SegmentedPipe;
+use super::recorder::{OneConnection, Recorder, RecorderHandle};
+use crate::replayable::{entropy, replayable};
+use crate::transcript::{Step, Transcript};
 
 /// How long the end that is played may take for its handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,12 +27,16 @@ const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 /// # Errors
 ///
 /// The headers of a transcript with the role of a client do not say what is dialled.
-pub(super) fn connect(transcript: &Transcript) -> Result<(Cable, Watch), &'static str> {
-    let (ours, theirs) = Cable::pair();
-    let (recorder, watch) = Recorder::new(transcript.application());
+pub(super) fn connect(
+    transcript: &Transcript,
+) -> Result<(SegmentedPipe, RecorderHandle), &'static str> {
+    let (ours, theirs) = SegmentedPipe::pair();
+    let (recorder, handle) = Recorder::new(transcript.app());
     match transcript.role() {
         Role::Server => {
-            let gateway = Gateway::with_settings(recorder, settings(transcript), Pages::default());
+            let application = OneConnection::new(recorder);
+            let gateway =
+                Gateway::with_settings(application, settings(transcript), Pages::default());
             tokio::spawn(async move { gateway.serve_connection(theirs).await });
         }
         Role::Client => {
@@ -39,25 +44,7 @@ pub(super) fn connect(transcript: &Transcript) -> Result<(Cable, Watch), &'stati
             tokio::spawn(call(recorder, protocol, dial, theirs));
         }
     }
-    Ok((ours, watch))
-}
-
-/// The settings of a server whose sessions replay: it speaks everything, to everybody, sends no
-/// pings, does not compress, and its nonces are known. `secure` is whether TLS ends at a proxy in front.
-///
-/// Masks of hybi-04 to hybi-06 are made of such a nonce, so a page can choose what bytes its
-/// frames are on the wire: this is no server for daily use.
-pub fn replayable(secure: bool) -> Settings {
-    Settings {
-        protocols: PROTOCOLS.to_vec(),
-        origins: Origins::Any,
-        ping_interval: None,
-        flash_policy: true,
-        secure,
-        entropy,
-        compression: None,
-        ..Settings::default()
-    }
+    Ok((ours, handle))
 }
 
 fn settings(transcript: &Transcript) -> Settings {
@@ -81,7 +68,12 @@ fn settings(transcript: &Transcript) -> Settings {
     }
 }
 
-async fn call(recorder: Recorder, protocol: &'static dyn Protocol, dial: Dial, cable: Cable) {
+async fn call(
+    recorder: Recorder,
+    protocol: &'static dyn Protocol,
+    dial: Dial,
+    pipe: SegmentedPipe,
+) {
     let context = Context {
         secure: dial.secure,
         limits: Limits::default(),
@@ -89,13 +81,16 @@ async fn call(recorder: Recorder, protocol: &'static dyn Protocol, dial: Dial, c
         entropy,
     };
     let session = SessionConfig::default();
-    match upstream::dial(cable, protocol, &dial, &context, session).await {
+    match upstream::dial(pipe, protocol, &dial, &context, session).await {
         Ok(connection) => recorder.run(connection, &dial.target).await,
         Err(UpstreamError::Refused(response)) => {
-            recorder.tell(failure(&DialError::Refused(response)));
+            let error = DialError::Refused(response);
+            recorder.tell(Step::refused(None, error.to_string()));
         }
-        Err(UpstreamError::Handshake(error)) => recorder.tell(failure(&error)),
-        Err(error) => recorder.tell(failure(&error)),
+        Err(UpstreamError::Handshake(error)) => {
+            recorder.tell(Step::refused(None, error.to_string()));
+        }
+        Err(error) => recorder.tell(Step::refused(None, error.to_string())),
     }
 }
 
@@ -124,13 +119,4 @@ fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'stat
         fields: Fields::new(),
     };
     Ok((protocol, dial))
-}
-
-/// What keys and nonces are made of in a replay, so that every byte is known: the masking key of
-/// the examples in RFC 6455 §5.7, over and over.
-pub(super) fn entropy(bytes: &mut [u8]) {
-    let key = [0x37, 0xfa, 0x21, 0x3d];
-    for (byte, key) in bytes.iter_mut().zip(key.into_iter().cycle()) {
-        *byte = key;
-    }
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use polysock::fixture::{Fixture, LIMIT, Step, expanded_len};
+use polysock_instrument::transcript::{Fixture, LIMIT, Step, expanded_len};
 
 fuzz_target!(|text: &str| {
     let Ok(read) = Fixture::parse("fuzz.wire", text) else {

@@ -12,24 +12,24 @@ use crate::pcap::{Conversation, End, Note, Peer, Run};
 /// What a segment costs beside its bytes.
 const OVERHEAD: usize = 100;
 
-/// How much all tapes hold that are not written yet, in bytes.
+/// How much all recordings hold that are not written yet, in bytes.
 const MAX_HELD: usize = 256 << 20;
 
 /// What the two sides of a connection say, with the times, up to a bound.
 #[derive(Debug)]
-pub(super) struct Tape {
+pub(super) struct Recording {
     conversation: Conversation,
     began: Instant,
     /// How much it may hold, and how much it does.
     max: usize,
     held: usize,
-    /// How much all tapes hold.
+    /// How much all recordings hold.
     all: Arc<AtomicUsize>,
     is_full: bool,
 }
 
-impl Tape {
-    /// A tape of a connection that begins now.
+impl Recording {
+    /// A recording of a connection that begins now.
     pub(super) fn new(
         client: SocketAddr,
         server: SocketAddr,
@@ -118,7 +118,7 @@ impl Tape {
     }
 }
 
-impl Drop for Tape {
+impl Drop for Recording {
     fn drop(&mut self) {
         self.all.fetch_sub(self.held, Ordering::Relaxed);
     }
@@ -128,15 +128,15 @@ impl Drop for Tape {
 mod tests {
     use super::*;
 
-    fn tape(max: usize, all: &Arc<AtomicUsize>) -> Tape {
+    fn recording(max: usize, all: &Arc<AtomicUsize>) -> Recording {
         let address = ([127, 0, 0, 1], 80).into();
-        Tape::new(address, address, max, Arc::clone(all))
+        Recording::new(address, address, max, Arc::clone(all))
     }
 
     #[test]
     fn holds_no_more_than_it_may_and_nothing_behind_a_gap() {
         let all = Arc::new(AtomicUsize::new(0));
-        let mut full = tape(1000, &all);
+        let mut full = recording(1000, &all);
         full.note(Peer::Client, &[b'x'; 700]);
         full.note(Peer::Server, &[b'y'; 200]);
         full.note(Peer::Server, b"z");
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn all_together_hold_no_more_than_they_may() {
         let all = Arc::new(AtomicUsize::new(MAX_HELD - 500));
-        let mut last = tape(usize::MAX, &all);
+        let mut last = recording(usize::MAX, &all);
         last.note(Peer::Client, &[b'x'; 300]);
         last.note(Peer::Client, b"x");
         assert_eq!(last.conversation().runs.len(), 1);
@@ -161,15 +161,15 @@ mod tests {
 
     #[test]
     fn every_time_is_later_than_the_one_before() {
-        let mut tape = tape(usize::MAX, &Arc::default());
+        let mut recording = recording(usize::MAX, &Arc::default());
         for _ in 0..100 {
-            tape.note(Peer::Client, b"x");
-            tape.note(Peer::Server, b"y");
+            recording.note(Peer::Client, b"x");
+            recording.note(Peer::Server, b"y");
         }
-        tape.note_end(Peer::Client, false);
-        tape.note_end(Peer::Client, true);
-        tape.note_end(Peer::Server, false);
-        let conversation = tape.conversation();
+        recording.note_end(Peer::Client, false);
+        recording.note_end(Peer::Client, true);
+        recording.note_end(Peer::Server, false);
+        let conversation = recording.conversation();
         assert!(
             conversation
                 .runs

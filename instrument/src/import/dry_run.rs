@@ -4,17 +4,17 @@
 use bytes::{Buf, BytesMut};
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Accept, Closed, FirstBytes, HandshakeError, Message, Negotiated, Negotiation, Opening,
-    PROTOCOLS, Rejection, Session, SessionConfig, Side,
+    Accept, FirstBytes, HandshakeError, Message, Negotiated, Negotiation, Opening, PROTOCOLS,
+    Rejection, Session, SessionConfig,
 };
 
-use crate::attempt;
-use crate::transcript::{Application, Deed, Line, Refusal, Sight, Step, expand};
+use crate::locate;
+use crate::transcript::{Action, AppKind, Line, Observation, Step, expand};
 
 /// A server that is told what a recorded client says.
 #[derive(Debug)]
-pub(super) struct Rehearsal {
-    habit: Application,
+pub(super) struct DryRun {
+    app: AppKind,
     secure: bool,
     src: BytesMut,
     stage: Stage,
@@ -32,10 +32,10 @@ enum Stage {
     Over,
 }
 
-impl Rehearsal {
-    pub(super) fn new(habit: Application, secure: bool) -> Self {
+impl DryRun {
+    pub(super) fn new(app: AppKind, secure: bool) -> Self {
         Self {
-            habit,
+            app,
             secure,
             src: BytesMut::new(),
             stage: Stage::Head,
@@ -45,7 +45,7 @@ impl Rehearsal {
     }
 
     /// The client says something; what the application sees of it.
-    pub(super) fn hear(&mut self, bytes: &[u8]) -> Vec<Step> {
+    pub(super) fn receive(&mut self, bytes: &[u8]) -> Vec<Step> {
         self.src.extend_from_slice(bytes);
         let mut seen = Vec::new();
         while self.advance(&mut seen) {}
@@ -53,7 +53,7 @@ impl Rehearsal {
     }
 
     /// The client ends its direction of the stream.
-    pub(super) fn hear_end(&mut self) -> Vec<Step> {
+    pub(super) fn receive_eof(&mut self) -> Vec<Step> {
         let mut seen = Vec::new();
         if let Stage::Open(session) = &mut self.stage {
             session.receive_eof();
@@ -73,17 +73,17 @@ impl Rehearsal {
     }
 
     /// The application does something; false where it cannot be done.
-    pub(super) fn act(&mut self, deed: &Deed) -> bool {
+    pub(super) fn act(&mut self, action: &Action) -> bool {
         let Stage::Open(session) = &mut self.stage else {
             return false;
         };
-        let done = match deed {
-            Deed::Text(parts) => match expand(parts).try_into() {
+        let done = match action {
+            Action::Text(parts) => match expand(parts).try_into() {
                 Ok(text) => session.send(Message::Text(text)).is_ok(),
                 Err(_) => false,
             },
-            Deed::Binary(parts) => session.send(Message::Binary(expand(parts))).is_ok(),
-            Deed::Close(close) => {
+            Action::Binary(parts) => session.send(Message::Binary(expand(parts))).is_ok(),
+            Action::Close(close) => {
                 session.close(close.clone());
                 true
             }
@@ -103,7 +103,7 @@ impl Rehearsal {
         lines.into_iter()
     }
 
-    /// One step on; false where more must be heard.
+    /// One step on; false where more must come.
     fn advance(&mut self, seen: &mut Vec<Step>) -> bool {
         match &mut self.stage {
             Stage::Head => self.negotiate(seen),
@@ -115,7 +115,7 @@ impl Rehearsal {
                 let Ok(Some(codec)) = codec else {
                     return false;
                 };
-                seen.push(Step::Sees(Sight::Open {
+                seen.push(Step::Sees(Observation::Open {
                     protocol: opening.request.protocol.name().to_owned(),
                     target: opening.request.target.to_string(),
                     subprotocol: accept.subprotocol.map(|name| name.to_string()),
@@ -129,8 +129,8 @@ impl Rehearsal {
                 match received {
                     Ok(Some(message)) => {
                         seen.push(Step::Sees(message.clone().into()));
-                        if self.habit == Application::Echo {
-                            // One that has begun to close hears no more of it.
+                        if self.app == AppKind::Echo {
+                            // One that has begun to close sends no more.
                             let _ = session.send(message);
                         }
                         self.drain();
@@ -143,7 +143,7 @@ impl Rehearsal {
                     }
                     Err(error) => {
                         self.drain();
-                        seen.push(refusal(None, error.to_string()));
+                        seen.push(Step::refused(None, error.to_string()));
                         self.stage = Stage::Over;
                         false
                     }
@@ -159,7 +159,7 @@ impl Rehearsal {
             Ok(None) => return false,
             Ok(Some(Negotiated::WebSocket(recognised))) => {
                 let protocol = recognised.protocol.name();
-                match recognised.open(&attempt::context(self.secure)) {
+                match recognised.open(&locate::context(self.secure)) {
                     Ok(opening) => {
                         self.protocol = Some(protocol);
                         self.stage = Stage::Answering(opening);
@@ -181,10 +181,7 @@ impl Rehearsal {
     fn refuse(&mut self, error: &HandshakeError, seen: &mut Vec<Step>) {
         let rejection = Rejection::of(error, PROTOCOLS);
         rejection.write(&mut self.said);
-        seen.push(refusal(
-            Some(rejection.status),
-            rejection.reason().to_owned(),
-        ));
+        seen.push(Step::refused(Some(rejection.status), rejection.reason()));
         self.stage = Stage::Over;
     }
 
@@ -201,21 +198,8 @@ impl Rehearsal {
         if let Stage::Open(session) = &self.stage
             && let Some(closed) = session.closed()
         {
-            seen.push(Step::Sees(end_of(closed)));
+            seen.push(Step::Sees(closed.into()));
             self.stage = Stage::Over;
         }
-    }
-}
-
-/// A refusal of the opening handshake, or the failure of a connection.
-pub(super) fn refusal(status: Option<u16>, rule: String) -> Step {
-    Step::Refused(Refusal { status, rule })
-}
-
-fn end_of(closed: &Closed) -> Sight {
-    match (closed.clean, closed.by) {
-        (true, Side::Peer) => Sight::Close(closed.close.clone()),
-        (true, Side::Local) => Sight::Closed(closed.close.clone()),
-        (false, _) => Sight::End,
     }
 }

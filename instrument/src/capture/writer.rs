@@ -3,22 +3,23 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Once};
 use std::thread;
 
+use polysock::Transport;
+use polysock_protocols::FirstBytes;
 use tokio::net::TcpStream;
 use tracing::{error, info, warn};
 
-use super::shelf::Shelf;
+use super::output_dir::OutputDir;
+use super::queue::{Queue, Work};
+use super::recording::Recording;
 use super::tap::Tap;
-use super::tape::Tape;
 use crate::import::{date, transcript};
 use crate::pcap::{Conversation, Peer};
 use crate::transcript::{Content, Part, Step, Transcript};
-use polysock::Transport;
-use polysock_protocols::FirstBytes;
 
 /// What is captured, and how it is written.
 #[derive(Clone, Debug)]
@@ -53,7 +54,7 @@ impl Default for CaptureSettings {
 /// A file appears under its name as a whole, and is on the disk then. All connections together
 /// hold at most 256 MiB; those that need more then are cut.
 #[derive(Clone, Debug)]
-pub struct Captures {
+pub struct CaptureWriter {
     shared: Arc<Shared>,
 }
 
@@ -64,45 +65,36 @@ struct Shared {
     left: Arc<AtomicUsize>,
     /// How much all connections hold, in bytes.
     held: Arc<AtomicUsize>,
-    is_ending: AtomicBool,
     /// Done when there is no room for the first time.
     is_full: Once,
-    work: Sender<Work>,
+    queue: Arc<Queue>,
 }
 
-#[derive(Debug)]
-enum Work {
-    Write(Tape),
-    /// Tells when all before it is done.
-    Finish(Sender<()>),
-}
-
-impl Captures {
+impl CaptureWriter {
     /// Makes the directory, where it is not there, and starts a thread that writes to it.
     ///
     /// # Errors
     ///
     /// The directory cannot be made or read.
     pub fn open(directory: &Path, settings: CaptureSettings) -> io::Result<Self> {
-        let shelf = Shelf::open(directory)?;
-        let left = settings.max_fixtures.saturating_sub(shelf.count()?);
+        let output = OutputDir::open(directory)?;
+        let left = settings.max_fixtures.saturating_sub(output.count()?);
         let left = Arc::new(AtomicUsize::new(left));
-        let (work, to_do) = channel();
-        let writer = Writer {
-            shelf,
+        let (queue, to_do) = Queue::new();
+        let thread = WriterThread {
+            output,
             settings: settings.clone(),
             left: Arc::clone(&left),
         };
         thread::Builder::new()
             .name("captures".into())
-            .spawn(move || writer.run(&to_do))?;
+            .spawn(move || thread.run(&to_do))?;
         let shared = Shared {
             settings,
             left,
             held: Arc::default(),
-            is_ending: AtomicBool::new(false),
             is_full: Once::new(),
-            work,
+            queue: Arc::new(queue),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -118,8 +110,8 @@ impl Captures {
         match (claim, stream.local_addr()) {
             (Ok(_), Ok(local)) => {
                 let max = self.shared.settings.max_size;
-                let tape = Tape::new(peer, local, max, Arc::clone(&self.shared.held));
-                Box::new(Tap::new(stream, tape, self.clone()))
+                let recording = Recording::new(peer, local, max, Arc::clone(&self.shared.held));
+                Box::new(Tap::new(stream, recording, Arc::clone(&self.shared.queue)))
             }
             _ => {
                 self.shared.is_full.call_once(|| {
@@ -136,42 +128,28 @@ impl Captures {
 
     /// Says that connections that are dropped from now on are cut, and not ended by their server.
     pub fn end(&self) {
-        self.shared.is_ending.store(true, Ordering::Relaxed);
+        self.shared.queue.end();
     }
 
     /// Waits until all connections that have ended are on the disk; blocks the thread.
     pub fn finish(&self) {
-        let (sender, done) = channel();
-        // A writer that is gone has nothing to write.
-        if self.shared.work.send(Work::Finish(sender)).is_ok() {
-            let _ = done.recv();
-        }
-    }
-
-    pub(super) fn are_ending(&self) -> bool {
-        self.shared.is_ending.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn write(&self, tape: Tape) {
-        if self.shared.work.send(Work::Write(tape)).is_err() {
-            error!("a connection is not written: the thread that writes them has failed");
-        }
+        self.shared.queue.finish();
     }
 }
 
 /// Writes what is done.
 #[derive(Debug)]
-struct Writer {
-    shelf: Shelf,
+struct WriterThread {
+    output: OutputDir,
     settings: CaptureSettings,
     left: Arc<AtomicUsize>,
 }
 
-impl Writer {
+impl WriterThread {
     fn run(&self, to_do: &Receiver<Work>) {
         for work in to_do {
             match work {
-                Work::Write(tape) => self.write(tape.conversation()),
+                Work::Write(recording) => self.write(recording.conversation()),
                 Work::Finish(sender) => {
                     let _ = sender.send(());
                 }
@@ -202,7 +180,7 @@ impl Writer {
             header.value.clone_from(client);
         }
         let name = name(conversation, &transcript);
-        match self.shelf.put(&name, &transcript.to_string()) {
+        match self.output.put(&name, &transcript.to_string()) {
             Ok(path) => info!(%peer, path = %path.display(), "captured"),
             Err(error) => {
                 self.left.fetch_add(1, Ordering::Relaxed);

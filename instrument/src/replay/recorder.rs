@@ -1,0 +1,129 @@
+//! The application of a replay: does what the transcript says, and tells what it sees.
+
+use std::sync::{Mutex, PoisonError};
+
+use bytestring::ByteString;
+use futures_core::future::BoxFuture;
+use futures_util::{SinkExt, StreamExt};
+use polysock::{Application, BoxError, Connection, ConnectionError, Handshake};
+use polysock_protocols::{Accept, Message};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::transcript::{Action, AppKind, Observation, Step, expand};
+
+/// The application's side of a replay, for one connection.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    app: AppKind,
+    observations: UnboundedSender<Step>,
+    actions: UnboundedReceiver<Action>,
+}
+
+/// The player's side of it.
+#[derive(Debug)]
+pub(super) struct RecorderHandle {
+    /// What the application sees ([`Step::Sees`]) and what its connection fails of
+    /// ([`Step::Refused`]); ends with the connection.
+    pub(super) observations: UnboundedReceiver<Step>,
+    /// What it is to do.
+    pub(super) actions: UnboundedSender<Action>,
+}
+
+impl Recorder {
+    pub(super) fn new(app: AppKind) -> (Self, RecorderHandle) {
+        let (observations, seen) = unbounded_channel();
+        let (actions, to_do) = unbounded_channel();
+        let recorder = Self {
+            app,
+            observations,
+            actions: to_do,
+        };
+        let handle = RecorderHandle {
+            observations: seen,
+            actions,
+        };
+        (recorder, handle)
+    }
+
+    /// Serves a connection to its end, which is told as well.
+    pub(super) async fn run(mut self, mut connection: Connection, target: &str) {
+        self.tell(Step::Sees(Observation::Open {
+            protocol: connection.protocol().to_owned(),
+            target: target.to_owned(),
+            subprotocol: connection.subprotocol().map(ToString::to_string),
+        }));
+        let end = match self.exchange(&mut connection).await {
+            Ok(()) => {
+                let closed = connection.closed();
+                Step::Sees(closed.map_or(Observation::End, Observation::from))
+            }
+            Err(ConnectionError::Aborted | ConnectionError::Io(_)) => Step::Sees(Observation::End),
+            Err(error) => Step::refused(None, error.to_string()),
+        };
+        self.tell(end);
+    }
+
+    pub(super) fn tell(&self, step: Step) {
+        // A player that has seen enough listens no more.
+        let _ = self.observations.send(step);
+    }
+
+    async fn exchange(&mut self, connection: &mut Connection) -> Result<(), ConnectionError> {
+        let mut echoes = self.app == AppKind::Echo;
+        loop {
+            tokio::select! {
+                message = connection.next() => match message.transpose()? {
+                    Some(message) => {
+                        self.tell(Step::Sees(message.clone().into()));
+                        if echoes {
+                            // As the echo of `polysock serve` does it.
+                            connection.feed(message).await?;
+                        }
+                    }
+                    None => return Ok(()),
+                },
+                Some(action) = self.actions.recv() => match action {
+                    Action::Text(parts) => {
+                        // The parser has let only UTF-8 pass.
+                        let text = ByteString::try_from(expand(&parts)).unwrap_or_default();
+                        connection.send(Message::Text(text)).await?;
+                    }
+                    Action::Binary(parts) => {
+                        connection.send(Message::Binary(expand(&parts))).await?;
+                    }
+                    Action::Close(close) => {
+                        connection.start_close(close);
+                        echoes = false;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// A recorder as the application of a gateway. It takes one connection; more, as HTTP/2 could
+/// bring, are let go.
+#[derive(Debug)]
+pub(super) struct OneConnection(Mutex<Option<Recorder>>);
+
+impl OneConnection {
+    pub(super) fn new(recorder: Recorder) -> Self {
+        Self(Mutex::new(Some(recorder)))
+    }
+}
+
+impl Application for OneConnection {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let recorder = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Box::pin(async move {
+            let Some(recorder) = recorder else {
+                return Ok(());
+            };
+            let target = handshake.request().target.clone();
+            let accept = Accept::first_offered(handshake.request());
+            let connection = handshake.accept(accept).await?;
+            recorder.run(connection, &target).await;
+            Ok(())
+        })
+    }
+}
