@@ -105,7 +105,7 @@ impl Connection {
     /// ```
     /// use futures_util::{SinkExt, StreamExt};
     /// use polysock::protocols::{RawCodec, Role};
-    /// use polysock::{Connection, ConnectionOptions};
+    /// use polysock::{Connection, ConnectionOptions, Message};
     ///
     /// # async fn example() -> Result<(), polysock::BoxError> {
     /// let (ours, theirs) = tokio::io::duplex(1024);
@@ -113,7 +113,7 @@ impl Connection {
     /// let mut client = Connection::over(ours, RawCodec::boxed(), options);
     /// let options = ConnectionOptions::new("raw", Role::Server);
     /// let mut server = Connection::over(theirs, RawCodec::boxed(), options);
-    /// client.send("hello".as_bytes().to_vec().into()).await?;
+    /// client.send(Message::binary("hello")).await?;
     /// let message = server.next().await.transpose()?;
     /// assert_eq!(message.expect("a message").as_bytes(), b"hello");
     /// # Ok(())
