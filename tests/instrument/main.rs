@@ -5,7 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../support"]
+#[path = "../support/src"]
 mod support {
     pub(crate) mod packets;
 }

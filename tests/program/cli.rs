@@ -22,7 +22,7 @@ const NOTHING: Input<'_> = Input::Bytes(b"");
 #[test]
 fn lists_the_protocols() {
     let run = Run::new(&["protocols"], NOTHING);
-    assert_eq!(run.text(), include_str!("../support/protocols.txt"));
+    assert_eq!(run.text(), include_str!("protocols.txt"));
     assert_eq!(run.stderr, "");
     assert_eq!(run.code, Some(0));
 }

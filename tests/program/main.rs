@@ -5,11 +5,13 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../support"]
+#[path = "../support/src"]
 mod support {
     pub(crate) mod client;
+    #[path = "program.rs"]
     pub(crate) mod command;
     pub(crate) mod http2;
+    #[path = "gateway.rs"]
     pub(crate) mod library;
     pub(crate) mod middle;
     pub(crate) mod packets;
