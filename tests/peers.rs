@@ -2,6 +2,7 @@
 //! them; a test whose client is not there says so and passes, unless `POLYSOCK_PEERS_REQUIRED`
 //! is set.
 
+#[path = "support/src/peers.rs"]
 mod support;
 
 use std::path::Path;

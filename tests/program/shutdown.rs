@@ -1,15 +1,5 @@
 //! SIGTERM and SIGINT: every client gets the close of its protocol, nothing holds up the exit for
 //! longer than it may, and the exit code tells what became of the connections.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod server;
-}
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{TcpListener, TcpStream};

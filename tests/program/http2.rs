@@ -1,18 +1,5 @@
 //! WebSocket over HTTP/2 (RFC 8441), with prior knowledge: many on one connection, beside ordinary
 //! requests, and each of them as over TCP.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod http2;
-    pub(crate) mod library;
-    pub(crate) mod server;
-    pub(crate) mod tcp;
-}
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -1,17 +1,5 @@
 //! `polysock import`: what real clients said, captured by tcpdump, replays as it was; so does what
 //! is left of it when packets are lost, repeated, out of order or cut.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod command;
-    pub(crate) mod packets;
-    pub(crate) mod server;
-}
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +14,7 @@ use crate::support::packets::{ACK, Connection, FIN, From, Link, pcap, pcapng};
 
 /// Two browsers in the chat of `polysock serve`, Chromium over RFC 6455 and PhantomJS 1.9.8 over
 /// Hixie-76, and the page of the first: `tcpdump -i any` on one machine.
-const CHAT: &[u8] = include_bytes!("../compat-fixtures/captures/chat.pcap");
+const CHAT: &[u8] = include_bytes!("../../compat-fixtures/captures/chat.pcap");
 
 /// What an import came to.
 struct Imported {

@@ -1,11 +1,4 @@
 //! Subprotocols: which one a client is answered with, in every protocol.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod library;
-    pub(crate) mod server;
-}
 
 use std::net::TcpListener;
 use std::sync::Arc;

@@ -1,11 +1,6 @@
 //! Plays every fixture of `compat-fixtures` against the library, cut in every way, and shows that
 //! none of their expectations can change without a failure that names the place.
 //! `compat-fixtures/README.md` explains the files.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
 
 use std::collections::BTreeSet;
 use std::fs;

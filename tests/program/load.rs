@@ -1,14 +1,4 @@
 //! Many clients, slow clients and hostile ones.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod server;
-}
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};

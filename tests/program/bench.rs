@@ -1,17 +1,4 @@
 //! `polysock bench`: every protocol is measured, and what is no echo is named.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod command;
-    pub(crate) mod library;
-    pub(crate) mod server;
-    pub(crate) mod tcp;
-}
 
 use std::iter;
 use std::net::{SocketAddr, TcpListener};

@@ -1,17 +1,5 @@
 //! `polysock replay` from outside: what it says, writes and ends with, and how it judges foreign
 //! servers.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod command;
-    pub(crate) mod library;
-    pub(crate) mod server;
-}
 
 use std::fs;
 use std::io::{Read, Write};
@@ -28,7 +16,7 @@ use crate::support::command::{Input, Run};
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../compat-fixtures");
 
 /// The example of RFC 6455 §1.2, as the corpus has it.
-const SAMPLE: &str = include_str!("../compat-fixtures/rfc6455/sample.wire");
+const SAMPLE: &str = include_str!("../../compat-fixtures/rfc6455/sample.wire");
 
 #[test]
 fn the_corpus_passes_in_a_moment() {
@@ -137,7 +125,8 @@ fn a_gateway_on_a_socket_passes_what_does_not_hang_on_its_nonce() {
         compression: None,
         ..Settings::default()
     };
-    let address = support::library::serve(Gateway::with_settings(echo, settings, Pages::default()));
+    let address =
+        crate::support::library::serve(Gateway::with_settings(echo, settings, Pages::default()));
     for split in ["as-recorded", "random:5"] {
         let to = address.to_string();
         let run = replay(&[CORPUS, "--to", &to, "--split", split, "--jobs", "16"]);

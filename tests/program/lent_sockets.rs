@@ -1,15 +1,5 @@
 //! Short messages that are published go out over sockets whose connections have nothing else to do,
 //! and no task is woken for it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod server;
-}
 
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;

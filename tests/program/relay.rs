@@ -1,15 +1,4 @@
 //! The relay: size, backpressure, and how ends are carried across.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod library;
-    pub(crate) mod server;
-}
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,15 +1,5 @@
 //! What clients did in the wild, each test named after the one that needs it: written out byte by
 //! byte, against the program, over real sockets.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod server;
-}
 
 use std::net::TcpListener;
 

@@ -1,16 +1,4 @@
 //! `polysock capture`: what goes through it is written down as it was, and replays.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod command;
-    pub(crate) mod server;
-    pub(crate) mod tcp;
-}
 
 use std::fs;
 use std::io::{Read, Write};

@@ -1,17 +1,5 @@
 //! How connections end: in every protocol and both roles, what the peer sees on the wire, what the
 //! application is told, and what the log says.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod library;
-    pub(crate) mod server;
-    pub(crate) mod wire_peer;
-}
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Mutex;

@@ -1,16 +1,4 @@
 //! The command line: what is printed and logged, exit codes, limits and ordinary HTTP.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod command;
-    pub(crate) mod library;
-    pub(crate) mod server;
-}
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -34,7 +22,7 @@ const NOTHING: Input<'_> = Input::Bytes(b"");
 #[test]
 fn lists_the_protocols() {
     let run = Run::new(&["protocols"], NOTHING);
-    assert_eq!(run.text(), include_str!("support/protocols.txt"));
+    assert_eq!(run.text(), include_str!("protocols.txt"));
     assert_eq!(run.stderr, "");
     assert_eq!(run.code, Some(0));
 }

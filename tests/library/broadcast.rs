@@ -1,10 +1,5 @@
 //! What is published reaches every subscriber in its own protocol and in order, whoever else is
 //! slow, leaves, closes or is in the middle of a message.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
 
 use std::future::pending;
 use std::sync::Arc;

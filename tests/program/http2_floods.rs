@@ -1,17 +1,5 @@
 //! What a hostile client of HTTP/2 may cost: each flood meets a bound, and those beside it are
 //! served all the while.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod http2;
-    pub(crate) mod library;
-    pub(crate) mod server;
-}
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

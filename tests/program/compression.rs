@@ -1,15 +1,4 @@
 //! Compression over real sockets: what is on the wire, what it costs, and from any to any.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod middle;
-    pub(crate) mod server;
-}
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};

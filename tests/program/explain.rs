@@ -1,17 +1,5 @@
 //! `polysock explain`: every refusal of the corpus names its rule, where the rule is from, and
 //! what mends it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod client;
-    pub(crate) mod command;
-    pub(crate) mod packets;
-    pub(crate) mod server;
-}
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -403,7 +391,7 @@ fn the_exit_status_says_what_would_become_of_it() {
 
 #[test]
 fn json_has_the_members_of_its_schema() {
-    let schema = include_str!("../docs/explain.md");
+    let schema = include_str!("../../docs/explain.md");
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Version: 99\r\nConnection: Upgrade\r\n\
                  Upgrade: websocket\r\n\r\n";
     let run = Run::new(&["explain", "--json", "-"], Input::Bytes(head));

@@ -1,14 +1,5 @@
 //! Packet captures: conversations come out as they were held, whatever the network and the
 //! capture did to their packets.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
-
-mod support {
-    pub(crate) mod packets;
-}
 
 use polysock_instrument::pcap::{Capture, CaptureError, Conversation, Limits, Note, Peer};
 use proptest::prelude::*;

@@ -1,0 +1,8 @@
+//! The library: what needs no process of the program.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod broadcast;
