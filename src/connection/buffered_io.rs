@@ -13,13 +13,13 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 use super::buffers;
 use crate::telemetry::Traffic;
 use crate::transport::Outlet;
-use crate::transport::{Carrier, HangUp, linger};
+use crate::transport::{HangUp, Io, linger};
 
 /// The bytes of a connection.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct BufferedIo {
     /// `None` once the connection has ended.
-    transport: Option<Carrier>,
+    transport: Option<Io>,
     /// What was read and not yet decoded.
     pub(crate) incoming: BytesMut,
     /// Whether `incoming` is a buffer of the thread's; an idle connection holds none.
@@ -35,9 +35,9 @@ pub(crate) struct Link {
     is_lent: bool,
 }
 
-impl Link {
-    /// A link of which `incoming` has been read already.
-    pub(crate) fn new(transport: Carrier, incoming: BytesMut) -> Self {
+impl BufferedIo {
+    /// One of which `incoming` has been read already.
+    pub(crate) fn new(transport: Io, incoming: BytesMut) -> Self {
         Self {
             transport: Some(transport),
             incoming,
@@ -57,7 +57,7 @@ impl Link {
     /// Bytes so far.
     pub(crate) fn traffic(&self) -> Traffic {
         let lent = match &self.transport {
-            Some(Carrier::Lent(_, outlet)) => outlet.sent(),
+            Some(Io::Shared(_, outlet)) => outlet.sent(),
             _ => 0,
         };
         Traffic {
@@ -69,8 +69,8 @@ impl Link {
     /// Lends the transport, where it is TCP, to whoever writes whole frames of this form. `None`
     /// where it is no TCP, or lent already.
     pub(crate) fn lend_outlet(&mut self, frames: PlainFrames) -> Option<Weak<Outlet>> {
-        let transport = self.transport.take()?.into_lent(frames);
-        let Carrier::Lent(_, outlet) = self.transport.insert(transport) else {
+        let transport = self.transport.take()?.into_shared(frames);
+        let Io::Shared(_, outlet) = self.transport.insert(transport) else {
             return None;
         };
         self.is_lent = true;
@@ -87,7 +87,7 @@ impl Link {
 
     #[cold]
     fn take_outlet_back(&mut self) {
-        if let Some(Carrier::Lent(_, outlet)) = &self.transport {
+        if let Some(Io::Shared(_, outlet)) = &self.transport {
             outlet.take_back();
         }
         self.is_lent = false;
@@ -155,7 +155,7 @@ impl Link {
         cx: &mut Context<'_>,
         outgoing: &mut WriteBuf,
     ) -> Poll<io::Result<()>> {
-        let is_lent = matches!(self.transport, Some(Carrier::Lent(..)));
+        let is_lent = matches!(self.transport, Some(Io::Shared(..)));
         if outgoing.is_allocated() || is_lent {
             return self.poll_write_out(cx, outgoing);
         }
@@ -170,7 +170,7 @@ impl Link {
         let Some(transport) = &mut self.transport else {
             return Poll::Ready(Ok(()));
         };
-        if let Carrier::Lent(_, outlet) = transport {
+        if let Io::Shared(_, outlet) = transport {
             ready!(outlet.poll_rest(cx))?;
         }
         while !outgoing.is_empty() {
@@ -210,7 +210,7 @@ impl Link {
             self.traffic.sent += last_words.len() as u64;
             // A socket that has nothing left to read, and nothing to write, is closed without more
             // ado.
-            let is_tcp = matches!(transport, Carrier::Tcp(_));
+            let is_tcp = matches!(transport, Io::Tcp(_));
             if !(is_tcp && self.is_read && last_words.is_empty()) {
                 linger(transport, last_words, hang_up);
             }
@@ -236,14 +236,14 @@ fn make_room(incoming: &mut BytesMut) {
 /// Writes once, from as many slices as there are. Out of line: they take a kilobyte of stack.
 #[inline(never)]
 fn poll_write_slices(
-    transport: &mut Carrier,
+    transport: &mut Io,
     cx: &mut Context<'_>,
     outgoing: &mut WriteBuf,
 ) -> Poll<io::Result<usize>> {
     poll_write_buf(Pin::new(transport), cx, outgoing)
 }
 
-impl Drop for Link {
+impl Drop for BufferedIo {
     fn drop(&mut self) {
         self.incoming.clear();
         self.pause();
@@ -264,29 +264,29 @@ mod tests {
             Pin::new(&mut peer).poll_write(cx, b"some bytes"),
             Poll::Ready(Ok(10))
         ));
-        let mut link = Link::new(Carrier::new(transport), BytesMut::new());
-        assert!(matches!(link.poll_read(cx), Poll::Ready(Ok(10))));
-        let place = link.incoming.as_ptr();
-        drop(link);
+        let mut io = BufferedIo::new(Io::new(transport), BytesMut::new());
+        assert!(matches!(io.poll_read(cx), Poll::Ready(Ok(10))));
+        let place = io.incoming.as_ptr();
+        drop(io);
         assert_eq!(buffers::take_read().as_ptr(), place);
     }
 
     #[test]
     fn one_that_always_has_more_pauses_after_its_share() {
         let flood = tokio::io::join(tokio::io::repeat(b'x'), tokio::io::sink());
-        let mut link = Link::new(Carrier::new(flood), BytesMut::new());
+        let mut io = BufferedIo::new(Io::new(flood), BytesMut::new());
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..3 {
             let mut share = 0;
-            while link.poll_turn(cx).is_ready() {
-                let Poll::Ready(Ok(count)) = link.poll_read(cx) else {
+            while io.poll_turn(cx).is_ready() {
+                let Poll::Ready(Ok(count)) = io.poll_read(cx) else {
                     panic!("the flood has ended");
                 };
-                link.incoming.clear();
+                io.incoming.clear();
                 share += count;
             }
             assert!((1..=2 * buffers::READ).contains(&share), "{share} bytes");
-            assert!(!link.pooled, "it holds a buffer while it pauses");
+            assert!(!io.pooled, "it holds a buffer while it pauses");
         }
     }
 }

@@ -24,7 +24,7 @@ impl Connection {
 
     /// Begins to close the connection. Messages may still come until the stream ends.
     pub fn start_close(&mut self, close: Option<Close>) {
-        self.link.take_back();
+        self.io.take_back();
         self.session.close(close);
     }
 
@@ -55,7 +55,7 @@ impl Connection {
     pub(super) fn abort(&mut self, error: io::Error) {
         let expected = self.has_said_goodbye();
         self.session.abort();
-        self.link.abort();
+        self.io.abort();
         if !expected && self.failure.is_none() {
             self.fail(error);
         }
@@ -66,20 +66,20 @@ impl Connection {
         !self.session.is_open() && self.session.waiting() == 0
     }
 
-    /// The session has ended: lets the link go with the last words.
+    /// The session has ended: lets the transport go with the last words.
     pub(super) fn end(&mut self) {
         let waits = self.negotiated.role == Role::Client
             && self.session.capabilities().close != CloseForm::Eof;
         let hang_up = if waits { HangUp::Second } else { HangUp::First };
         self.timer = None;
-        self.link
+        self.io
             .end(std::mem::take(self.session.outgoing()), hang_up);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.link.is_up() {
+        if self.io.is_up() {
             let code = if std::thread::panicking() {
                 CloseCode::INTERNAL_ERROR
             } else {
@@ -92,7 +92,7 @@ impl Drop for Connection {
         }
         let Negotiated { protocol, log, .. } = &*self.negotiated;
         if let Some(log) = log {
-            log.closed(protocol, self.session.closed(), self.link.traffic());
+            log.closed(protocol, self.session.closed(), self.io.traffic());
         }
     }
 }

@@ -35,7 +35,7 @@ impl Connection {
         let session = &self.session;
         let has_nothing = session.is_open() && !session.is_sending() && session.waiting() == 0;
         let frames = session.plain_frames().filter(|_| has_nothing)?;
-        self.link.lend_outlet(frames)
+        self.io.lend_outlet(frames)
     }
 
     /// Begins to close the connection, if a shutdown asks for it.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::io::Carrier;
+use super::io::Io;
 
 /// How long the last words may wait for room, and how long the peer has to hang up after them.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
@@ -29,7 +29,7 @@ pub(crate) enum HangUp {
 /// Writes the last words and lets the transport go without a reset that would destroy them on
 /// their way. What cannot be done at once goes on in the background, where a runtime is there
 /// for it.
-pub(crate) fn linger(mut transport: Carrier, last_words: WriteBuf, hang_up: HangUp) {
+pub(crate) fn linger(mut transport: Io, last_words: WriteBuf, hang_up: HangUp) {
     let mut ending = Box::pin(async move {
         // Nobody is left to whom an error could be told.
         let _ = end(&mut transport, last_words, hang_up).await;
@@ -41,7 +41,7 @@ pub(crate) fn linger(mut transport: Carrier, last_words: WriteBuf, hang_up: Hang
     }
 }
 
-async fn end(transport: &mut Carrier, mut last_words: WriteBuf, hang_up: HangUp) -> io::Result<()> {
+async fn end(transport: &mut Io, mut last_words: WriteBuf, hang_up: HangUp) -> io::Result<()> {
     let (mut reader, mut writer) = split(transport);
     let speak = async {
         while !last_words.is_empty() {

@@ -9,7 +9,7 @@ use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(crate) use self::io::Carrier;
+pub(crate) use self::io::Io;
 pub(crate) use self::linger::{HangUp, LINGER, linger};
 pub(crate) use self::rewind::Rewind;
 pub(crate) use self::shared_writer::Outlet;
