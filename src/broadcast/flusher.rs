@@ -14,7 +14,7 @@ use tokio::task::yield_now;
 
 use super::lock;
 use super::topic::{Due, Topic};
-use crate::transport::Outlet;
+use crate::transport::SharedWriter;
 
 /// To how many connections it writes before the other tasks of the thread have their turn.
 const SHARE: usize = 64;
@@ -62,7 +62,7 @@ impl Postman {
     /// taken from the topic and that nobody else writes is one step: so the order is kept.
     fn deliver(&mut self, mut topic: MutexGuard<'_, Topic>, key: usize) -> bool {
         let outlet = topic.outlet(key);
-        let Some(borrowed) = outlet.as_deref().and_then(Outlet::borrow) else {
+        let Some(borrowed) = outlet.as_deref().and_then(SharedWriter::grant) else {
             return false;
         };
         let is_all = topic.take_short(key, borrowed.frames, &mut self.parcel);

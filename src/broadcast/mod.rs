@@ -196,7 +196,7 @@ impl Subscription {
         let is_one_thread =
             |runtime: &Handle| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
         if let Some(runtime) = Handle::try_current().ok().filter(is_one_thread)
-            && let Some(outlet) = connection.lend_outlet()
+            && let Some(outlet) = connection.share_writer()
             && let Some(post) = lock(&self.topic).lend(self.key, outlet, runtime.id())
         {
             let mut postman = Postman::new(Arc::downgrade(&self.topic), post);

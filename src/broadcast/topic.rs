@@ -9,7 +9,7 @@ use slab::Slab;
 use tokio::runtime::Id;
 
 use super::{Overflow, Queue, ROOM};
-use crate::transport::Outlet;
+use crate::transport::SharedWriter;
 
 /// A log and the subscribers for whom it is kept.
 #[derive(Default)]
@@ -63,7 +63,7 @@ pub(super) struct Subscriber {
     /// Its task, while it wants to know of the next message.
     waker: Option<Waker>,
     /// Where a post may write what is short, while the task has nothing else to do.
-    outlet: Weak<Outlet>,
+    outlet: Weak<SharedWriter>,
     /// The post that does.
     post: Option<usize>,
 }
@@ -106,7 +106,12 @@ impl Topic {
 
     /// Has a post of this runtime write what is short to a subscriber; the post, if it has no task
     /// yet.
-    pub(super) fn lend(&mut self, key: usize, outlet: Weak<Outlet>, runtime: Id) -> Option<usize> {
+    pub(super) fn lend(
+        &mut self,
+        key: usize,
+        outlet: Weak<SharedWriter>,
+        runtime: Id,
+    ) -> Option<usize> {
         let subscriber = self.subscribers.get_mut(key)?;
         subscriber.recall(&mut self.posts);
         let known = self.posts.iter().position(|post| post.runtime == runtime);
@@ -145,7 +150,7 @@ impl Topic {
     }
 
     /// Where a post writes to a subscriber.
-    pub(super) fn outlet(&self, key: usize) -> Option<Arc<Outlet>> {
+    pub(super) fn outlet(&self, key: usize) -> Option<Arc<SharedWriter>> {
         self.subscribers.get(key)?.outlet.upgrade()
     }
 

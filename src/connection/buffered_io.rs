@@ -12,7 +12,7 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use super::buffers;
 use crate::telemetry::Traffic;
-use crate::transport::Outlet;
+use crate::transport::SharedWriter;
 use crate::transport::{HangUp, Io, linger};
 
 /// The bytes of a connection.
@@ -31,8 +31,8 @@ pub(crate) struct BufferedIo {
     /// Bytes read without a pause.
     turn: usize,
     traffic: Traffic,
-    /// Whether the transport was lent, and not taken back.
-    is_lent: bool,
+    /// Whether the writing half is shared, and not reclaimed.
+    is_shared: bool,
 }
 
 impl BufferedIo {
@@ -46,7 +46,7 @@ impl BufferedIo {
             is_read: false,
             turn: 0,
             traffic: Traffic::default(),
-            is_lent: false,
+            is_shared: false,
         }
     }
 
@@ -57,7 +57,7 @@ impl BufferedIo {
     /// Bytes so far.
     pub(crate) fn traffic(&self) -> Traffic {
         let lent = match &self.transport {
-            Some(Io::Shared(_, outlet)) => outlet.sent(),
+            Some(Io::Shared(_, writer)) => writer.sent(),
             _ => 0,
         };
         Traffic {
@@ -66,31 +66,31 @@ impl BufferedIo {
         }
     }
 
-    /// Lends the transport, where it is TCP, to whoever writes whole frames of this form. `None`
-    /// where it is no TCP, or lent already.
-    pub(crate) fn lend_outlet(&mut self, frames: PlainFrames) -> Option<Weak<Outlet>> {
+    /// Shares the writing half, where this is TCP, with whoever writes whole frames of this form.
+    /// `None` where it is no TCP, or is shared already.
+    pub(crate) fn share_writer(&mut self, frames: PlainFrames) -> Option<Weak<SharedWriter>> {
         let transport = self.transport.take()?.into_shared(frames);
-        let Io::Shared(_, outlet) = self.transport.insert(transport) else {
+        let Io::Shared(_, writer) = self.transport.insert(transport) else {
             return None;
         };
-        self.is_lent = true;
-        outlet.lend().then(|| Arc::downgrade(outlet))
+        self.is_shared = true;
+        writer.share().then(|| Arc::downgrade(writer))
     }
 
-    /// Nobody else writes from now on.
+    /// Lets nobody else write from now on.
     #[inline]
-    pub(crate) fn take_back(&mut self) {
-        if self.is_lent {
-            self.take_outlet_back();
+    pub(crate) fn reclaim(&mut self) {
+        if self.is_shared {
+            self.reclaim_writer();
         }
     }
 
     #[cold]
-    fn take_outlet_back(&mut self) {
-        if let Some(Io::Shared(_, outlet)) = &self.transport {
-            outlet.take_back();
+    fn reclaim_writer(&mut self) {
+        if let Some(Io::Shared(_, writer)) = &self.transport {
+            writer.reclaim();
         }
-        self.is_lent = false;
+        self.is_shared = false;
     }
 
     /// Ready while this connection may go on reading. Once it has read its share without a pause,
@@ -155,8 +155,8 @@ impl BufferedIo {
         cx: &mut Context<'_>,
         outgoing: &mut WriteBuf,
     ) -> Poll<io::Result<()>> {
-        let is_lent = matches!(self.transport, Some(Io::Shared(..)));
-        if outgoing.is_allocated() || is_lent {
+        let is_shared = matches!(self.transport, Some(Io::Shared(..)));
+        if outgoing.is_allocated() || is_shared {
             return self.poll_write_out(cx, outgoing);
         }
         Poll::Ready(Ok(()))
@@ -170,8 +170,8 @@ impl BufferedIo {
         let Some(transport) = &mut self.transport else {
             return Poll::Ready(Ok(()));
         };
-        if let Io::Shared(_, outlet) = transport {
-            ready!(outlet.poll_rest(cx))?;
+        if let Io::Shared(_, writer) = transport {
+            ready!(writer.poll_unsent(cx))?;
         }
         while !outgoing.is_empty() {
             let chunk = outgoing.chunk();

@@ -24,7 +24,7 @@ impl Connection {
 
     /// Begins to close the connection. Messages may still come until the stream ends.
     pub fn start_close(&mut self, close: Option<Close>) {
-        self.io.take_back();
+        self.io.reclaim();
         self.session.close(close);
     }
 

@@ -24,7 +24,7 @@ impl Connection {
     /// The session, with a buffer to send into.
     #[inline]
     pub(crate) fn sending(&mut self) -> &mut Session {
-        self.io.take_back();
+        self.io.reclaim();
         reserve_buffer(&mut self.session);
         &mut self.session
     }

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::Transport;
-use super::shared_writer::Outlet;
+use super::shared_writer::SharedWriter;
 
 /// The byte stream of one connection. TCP stands here itself: what is used for every byte of nearly
 /// every connection is not behind a pointer.
@@ -20,7 +20,7 @@ use super::shared_writer::Outlet;
 pub(crate) enum Io {
     Tcp(TcpStream),
     /// TCP whose writing half a subscription may share with those who publish.
-    Shared(OwnedReadHalf, Arc<Outlet>),
+    Shared(OwnedReadHalf, Arc<SharedWriter>),
     Other(Box<dyn Transport>),
 }
 
@@ -29,8 +29,8 @@ impl Io {
     pub(crate) fn into_shared(self, frames: PlainFrames) -> Self {
         match self {
             Self::Tcp(stream) => {
-                let (reader, writer) = stream.into_split();
-                Self::Shared(reader, Arc::new(Outlet::new(writer, frames)))
+                let (reader, half) = stream.into_split();
+                Self::Shared(reader, Arc::new(SharedWriter::new(half, frames)))
             }
             other => other,
         }
@@ -73,7 +73,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Shared(_, outlet) => outlet.poll_write(cx, buf),
+            Self::Shared(_, writer) => writer.poll_write(cx, buf),
             Self::Other(transport) => Pin::new(transport).poll_write(cx, buf),
         }
     }
@@ -85,7 +85,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Shared(_, outlet) => outlet.poll_write_vectored(cx, bufs),
+            Self::Shared(_, writer) => writer.poll_write_vectored(cx, bufs),
             Self::Other(transport) => Pin::new(transport).poll_write_vectored(cx, bufs),
         }
     }
@@ -101,7 +101,7 @@ impl AsyncWrite for Io {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Shared(_, outlet) => outlet.poll_rest(cx),
+            Self::Shared(_, writer) => writer.poll_unsent(cx),
             Self::Other(transport) => Pin::new(transport).poll_flush(cx),
         }
     }
@@ -109,7 +109,7 @@ impl AsyncWrite for Io {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Shared(_, outlet) => outlet.poll_shutdown(cx),
+            Self::Shared(_, writer) => writer.poll_shutdown(cx),
             Self::Other(transport) => Pin::new(transport).poll_shutdown(cx),
         }
     }
