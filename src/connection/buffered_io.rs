@@ -13,7 +13,7 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 use super::buffers;
 use crate::telemetry::Traffic;
 use crate::transport::SharedWriter;
-use crate::transport::{HangUp, Io, linger};
+use crate::transport::{CloseOrder, Io, linger};
 
 /// The bytes of a connection.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub(crate) struct BufferedIo {
     /// What was read and not yet decoded.
     pub(crate) incoming: BytesMut,
     /// Whether `incoming` is a buffer of the thread's; an idle connection holds none.
-    pooled: bool,
+    buffer_is_pooled: bool,
     /// Whether our direction of the transport has been ended.
     is_shut: bool,
     /// Whether the peer's has been read to its end.
     is_read: bool,
     /// Bytes read without a pause.
-    turn: usize,
+    read_since_yield: usize,
     traffic: Traffic,
     /// Whether the writing half is shared, and not reclaimed.
     is_shared: bool,
@@ -41,10 +41,10 @@ impl BufferedIo {
         Self {
             transport: Some(transport),
             incoming,
-            pooled: false,
+            buffer_is_pooled: false,
             is_shut: false,
             is_read: false,
-            turn: 0,
+            read_since_yield: 0,
             traffic: Traffic::default(),
             is_shared: false,
         }
@@ -95,8 +95,8 @@ impl BufferedIo {
 
     /// Ready while this connection may go on reading. Once it has read its share without a pause,
     /// the other connections of the thread have their turn.
-    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.turn < buffers::READ {
+    pub(crate) fn poll_yield(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.read_since_yield < buffers::READ {
             return Poll::Ready(());
         }
         self.pause();
@@ -109,12 +109,12 @@ impl BufferedIo {
             return Poll::Ready(Ok(0));
         };
         let incoming = &mut self.incoming;
-        if !self.pooled {
+        if !self.buffer_is_pooled {
             let rest = std::mem::replace(incoming, buffers::take_read());
             if !rest.is_empty() {
                 incoming.extend_from_slice(&rest);
             }
-            self.pooled = true;
+            self.buffer_is_pooled = true;
         }
         if incoming.capacity() < buffers::READ {
             make_room(incoming);
@@ -123,7 +123,7 @@ impl BufferedIo {
         match &read {
             Poll::Ready(Ok(count)) => {
                 self.is_read = *count == 0;
-                self.turn += *count;
+                self.read_since_yield += *count;
                 self.traffic.received += *count as u64;
             }
             Poll::Ready(Err(_)) => {}
@@ -134,8 +134,8 @@ impl BufferedIo {
 
     /// Gives the buffer back until there is something to read again.
     fn pause(&mut self) {
-        self.turn = 0;
-        if self.pooled {
+        self.read_since_yield = 0;
+        if self.buffer_is_pooled {
             let rest = match &self.incoming[..] {
                 [] => BytesMut::new(),
                 // The beginning of a header at most: it gets a buffer of its own.
@@ -144,7 +144,7 @@ impl BufferedIo {
             let mut buffer = std::mem::replace(&mut self.incoming, rest);
             buffer.clear();
             buffers::give_read(buffer);
-            self.pooled = false;
+            self.buffer_is_pooled = false;
         }
     }
 
@@ -203,16 +203,16 @@ impl BufferedIo {
         }
     }
 
-    /// Lets the transport go with the last words.
-    pub(crate) fn end(&mut self, last_words: WriteBuf, hang_up: HangUp) {
+    /// Lets the transport go with the final bytes.
+    pub(crate) fn end(&mut self, final_bytes: WriteBuf, order: CloseOrder) {
         self.traffic = self.traffic();
         if let Some(transport) = self.transport.take() {
-            self.traffic.sent += last_words.len() as u64;
+            self.traffic.sent += final_bytes.len() as u64;
             // A socket that has nothing left to read, and nothing to write, is closed without more
             // ado.
             let is_tcp = matches!(transport, Io::Tcp(_));
-            if !(is_tcp && self.is_read && last_words.is_empty()) {
-                linger(transport, last_words, hang_up);
+            if !(is_tcp && self.is_read && final_bytes.is_empty()) {
+                linger(transport, final_bytes, order);
             }
         }
     }
@@ -278,7 +278,7 @@ mod tests {
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..3 {
             let mut share = 0;
-            while io.poll_turn(cx).is_ready() {
+            while io.poll_yield(cx).is_ready() {
                 let Poll::Ready(Ok(count)) = io.poll_read(cx) else {
                     panic!("the flood has ended");
                 };
@@ -286,7 +286,7 @@ mod tests {
                 share += count;
             }
             assert!((1..=2 * buffers::READ).contains(&share), "{share} bytes");
-            assert!(!io.pooled, "it holds a buffer while it pauses");
+            assert!(!io.buffer_is_pooled, "it holds a buffer while it pauses");
         }
     }
 }

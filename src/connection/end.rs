@@ -8,7 +8,7 @@ use polysock_protocols::{Close, CloseCode, CloseForm, Role};
 
 use super::{Connection, Negotiated};
 use crate::error::ConnectionError;
-use crate::transport::HangUp;
+use crate::transport::CloseOrder;
 
 impl Connection {
     /// Closes the connection and waits until the peer has answered or gone, or the close timeout is
@@ -43,7 +43,7 @@ impl Connection {
     }
 
     pub(super) fn end_of_stream(&mut self) {
-        let expected = self.has_said_goodbye();
+        let expected = self.has_sent_close();
         self.session.receive_eof();
         let unclean = self.session.closed().is_some_and(|closed| !closed.clean);
         if unclean && !expected && self.failure.is_none() {
@@ -53,7 +53,7 @@ impl Connection {
 
     /// The transport has failed: there is nobody to say anything to.
     pub(super) fn abort(&mut self, error: io::Error) {
-        let expected = self.has_said_goodbye();
+        let expected = self.has_sent_close();
         self.session.abort();
         self.io.abort();
         if !expected && self.failure.is_none() {
@@ -62,18 +62,21 @@ impl Connection {
     }
 
     /// Whether our close is out with all before it: a peer that has had it may go as it likes.
-    fn has_said_goodbye(&self) -> bool {
+    fn has_sent_close(&self) -> bool {
         !self.session.is_open() && self.session.waiting() == 0
     }
 
-    /// The session has ended: lets the transport go with the last words.
+    /// The session has ended: lets the transport go with the final bytes.
     pub(super) fn end(&mut self) {
         let waits = self.negotiated.role == Role::Client
             && self.session.capabilities().close != CloseForm::Eof;
-        let hang_up = if waits { HangUp::Second } else { HangUp::First };
+        let order = if waits {
+            CloseOrder::PeerFirst
+        } else {
+            CloseOrder::WeFirst
+        };
         self.timer = None;
-        self.io
-            .end(std::mem::take(self.session.outgoing()), hang_up);
+        self.io.end(std::mem::take(self.session.outgoing()), order);
     }
 }
 

@@ -204,7 +204,7 @@ impl Connection {
             }
             Poll::Pending => {}
         }
-        ready!(self.io.poll_turn(cx));
+        ready!(self.io.poll_yield(cx));
         match self.io.poll_read(cx) {
             Poll::Ready(Ok(0)) => self.end_of_stream(),
             Poll::Ready(Ok(_)) => self.has_unread = true,

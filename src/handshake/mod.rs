@@ -15,7 +15,7 @@ use crate::connection::{Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::http::http2::Exchange;
 use crate::telemetry::AccessLog;
-use crate::transport::{HangUp, Io, linger};
+use crate::transport::{CloseOrder, Io, linger};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
 ///
@@ -227,7 +227,7 @@ impl Way {
 pub(crate) fn refuse(transport: Io, rejection: &Rejection) {
     let mut answer = BytesMut::new();
     rejection.write(&mut answer);
-    let mut last_words = WriteBuf::new();
-    last_words.put(answer.freeze());
-    linger(transport, last_words, HangUp::First);
+    let mut final_bytes = WriteBuf::new();
+    final_bytes.put(answer.freeze());
+    linger(transport, final_bytes, CloseOrder::WeFirst);
 }

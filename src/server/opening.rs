@@ -24,7 +24,7 @@ use super::settings::Settings;
 use crate::connection::ShutdownSignal;
 use crate::handshake::{Handshake, Pending, Way, refuse};
 use crate::http::http2;
-use crate::transport::{HangUp, Io, linger};
+use crate::transport::{CloseOrder, Io, linger};
 
 /// What a connection turned out to be.
 #[derive(Debug)]
@@ -164,7 +164,7 @@ const POLICY_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn send_policy(accepted: Accepted) {
     let policy = flash_policy(accepted.port);
-    let mut last_words = WriteBuf::new();
-    last_words.put_slice(policy.as_bytes());
-    linger(accepted.transport, last_words, HangUp::First);
+    let mut final_bytes = WriteBuf::new();
+    final_bytes.put_slice(policy.as_bytes());
+    linger(accepted.transport, final_bytes, CloseOrder::WeFirst);
 }

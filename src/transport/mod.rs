@@ -10,7 +10,7 @@ use std::fmt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::io::Io;
-pub(crate) use self::linger::{HangUp, LINGER, linger};
+pub(crate) use self::linger::{CloseOrder, LINGER, linger};
 pub(crate) use self::rewind::Rewind;
 pub(crate) use self::shared_writer::SharedWriter;
 

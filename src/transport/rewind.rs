@@ -11,7 +11,7 @@ use polysock_protocols::WriteBuf;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, empty};
 
 use super::io::Io;
-use super::linger::{HangUp, linger};
+use super::linger::{CloseOrder, linger};
 
 /// Hands out what was read before, then reads on. One that is dropped lingers.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Rewind {
 
 impl Drop for Rewind {
     fn drop(&mut self) {
-        linger(self.take(), WriteBuf::new(), HangUp::First);
+        linger(self.take(), WriteBuf::new(), CloseOrder::WeFirst);
     }
 }
 
