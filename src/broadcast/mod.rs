@@ -8,7 +8,7 @@
 //!
 //! A message stands in the log once, until the last subscription has taken it. To publish is to
 //! append it and to wake the subscribers that sleep; each of them then takes all that waits for it
-//! and writes it at once. A connection over TCP that only waits has lent its socket meanwhile: short
+//! and writes it at once. A connection over TCP that only waits shares its socket meanwhile: short
 //! messages are written to it by one task for all the connections of its thread.
 
 mod flusher;
@@ -25,8 +25,8 @@ use futures_core::Stream;
 use polysock_protocols::{Close, CloseCode, Message, SharedMessage};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use self::flusher::Postman;
-use self::topic::{Taken, Topic};
+use self::flusher::Flusher;
+use self::topic::{Left, Topic};
 use crate::connection::Connection;
 use crate::error::ConnectionError;
 
@@ -183,7 +183,7 @@ impl Subscription {
             // What was written may have made room for more.
             if received.is_ready() || is_all || room(connection) == 0 {
                 if received.is_pending() && is_all {
-                    self.lend(connection);
+                    self.share(connection);
                 }
                 return received;
             }
@@ -192,15 +192,15 @@ impl Subscription {
 
     /// Has short messages written without the connection's task, until that wakes. Where threads
     /// share a runtime, their tasks write side by side instead.
-    fn lend(&self, connection: &mut Connection) {
+    fn share(&self, connection: &mut Connection) {
         let is_one_thread =
             |runtime: &Handle| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
         if let Some(runtime) = Handle::try_current().ok().filter(is_one_thread)
-            && let Some(outlet) = connection.lend_outlet()
-            && let Some(post) = lock(&self.topic).lend(self.key, outlet, runtime.id())
+            && let Some(writer) = connection.share_writer()
+            && let Some(queue) = lock(&self.topic).attach(self.key, writer, runtime.id())
         {
-            let mut postman = Postman::new(Arc::downgrade(&self.topic), post);
-            runtime.spawn(poll_fn(move |cx| postman.poll_round(cx)));
+            let mut flusher = Flusher::new(Arc::downgrade(&self.topic), queue);
+            runtime.spawn(poll_fn(move |cx| flusher.poll(cx)));
         }
     }
 
@@ -223,11 +223,11 @@ impl Subscription {
             }
         }
         TAKEN.set(messages);
-        if let Taken::CutOff = taken {
+        if let Left::CutOff = taken {
             let close = Close::new(CloseCode::POLICY_VIOLATION, "reads too slowly");
             connection.start_close(Some(close));
         }
-        !matches!(taken, Taken::Some)
+        !matches!(taken, Left::More)
     }
 }
 

@@ -9,7 +9,7 @@ use slab::Slab;
 use tokio::runtime::Id;
 
 use super::{Overflow, Queue, ROOM};
-use crate::transport::Outlet;
+use crate::transport::SharedWriter;
 
 /// A log and the subscribers for whom it is kept.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(super) struct Topic {
     /// What somebody has yet to take, oldest first.
     log: VecDeque<Entry>,
     subscribers: Slab<Subscriber>,
-    posts: Vec<Post>,
+    flush_queues: Vec<FlushQueue>,
     /// Empty; kept for its allocation.
     pub(super) wakers: Vec<Waker>,
 }
@@ -28,25 +28,27 @@ struct Entry {
     awaited: usize,
 }
 
-/// Where one task writes to those who have lent it their sockets.
-struct Post {
+/// The connections to which the task of one runtime writes.
+struct FlushQueue {
     runtime: Id,
-    /// Whether the task is there.
-    is_manned: bool,
-    /// How many have lent it something.
-    lenders: usize,
-    /// Those for whom something has come.
-    due: VecDeque<usize>,
-    /// The task, while nothing is due.
+    /// Whether the task has been spawned and has not ended.
+    is_running: bool,
+    /// How many connections share their writers with it.
+    writers: usize,
+    /// The subscribers for whom something has come.
+    ready: VecDeque<usize>,
+    /// The task, while no subscriber is ready.
     waker: Option<Waker>,
 }
 
-/// What a post is to do.
-pub(super) enum Due {
-    Subscriber(usize),
-    Nobody,
-    /// Nobody lends it anything any more.
-    Over,
+/// What the task of a flush queue is to do.
+pub(super) enum Work {
+    /// To write to this subscriber.
+    Write(usize),
+    /// To wait until a subscriber is ready.
+    Wait,
+    /// To end: no connection is attached any more.
+    End,
 }
 
 /// What a topic knows of a subscription.
@@ -62,18 +64,18 @@ pub(super) struct Subscriber {
     is_cut_off: bool,
     /// Its task, while it wants to know of the next message.
     waker: Option<Waker>,
-    /// Where a post may write what is short, while the task has nothing else to do.
-    outlet: Weak<Outlet>,
-    /// The post that does.
-    post: Option<usize>,
+    /// Where a flusher may write what is short, while the task has nothing else to do.
+    writer: Weak<SharedWriter>,
+    /// The queue of that flusher.
+    flush_queue: Option<usize>,
 }
 
-/// How a subscription stands after it has taken what there was room for.
-pub(super) enum Taken {
-    /// More waits.
-    Some,
-    /// Nothing waits; the task is woken when something does.
-    All,
+/// What is left for a subscription that has taken what there was room for.
+pub(super) enum Left {
+    /// More messages.
+    More,
+    /// Nothing; the task is woken when something comes.
+    Nothing,
     /// Its queue was full, with [`Overflow::Disconnect`].
     CutOff,
 }
@@ -89,90 +91,103 @@ impl Topic {
             missed: 0,
             is_cut_off: false,
             waker: None,
-            outlet: Weak::new(),
-            post: None,
+            writer: Weak::new(),
+            flush_queue: None,
         })
     }
 
     /// Forgets a subscriber; also returns whom to wake for it.
     pub(super) fn remove(&mut self, key: usize) -> Option<Waker> {
         let mut subscriber = self.subscribers.try_remove(key)?;
-        subscriber.recall(&mut self.posts);
+        subscriber.detach(&mut self.flush_queues);
         subscriber.leave(&mut self.log);
         self.release();
-        let mut over = self.posts.iter_mut().filter(|post| post.lenders == 0);
-        over.find_map(|post| post.waker.take())
+        let mut idle = self
+            .flush_queues
+            .iter_mut()
+            .filter(|queue| queue.writers == 0);
+        idle.find_map(|queue| queue.waker.take())
     }
 
-    /// Has a post of this runtime write what is short to a subscriber; the post, if it has no task
-    /// yet.
-    pub(super) fn lend(&mut self, key: usize, outlet: Weak<Outlet>, runtime: Id) -> Option<usize> {
+    /// Has the flusher of this runtime write what is short to a subscriber; its queue, where that
+    /// has no flusher yet.
+    pub(super) fn attach(
+        &mut self,
+        key: usize,
+        writer: Weak<SharedWriter>,
+        runtime: Id,
+    ) -> Option<usize> {
         let subscriber = self.subscribers.get_mut(key)?;
-        subscriber.recall(&mut self.posts);
-        let known = self.posts.iter().position(|post| post.runtime == runtime);
+        subscriber.detach(&mut self.flush_queues);
+        let known = self
+            .flush_queues
+            .iter()
+            .position(|queue| queue.runtime == runtime);
         let at = known.unwrap_or_else(|| {
-            self.posts.push(Post::new(runtime));
-            self.posts.len() - 1
+            self.flush_queues.push(FlushQueue::new(runtime));
+            self.flush_queues.len() - 1
         });
-        let post = self.posts.get_mut(at)?;
-        post.lenders += 1;
-        subscriber.outlet = outlet;
-        subscriber.post = Some(at);
-        (!std::mem::replace(&mut post.is_manned, true)).then_some(at)
+        let queue = self.flush_queues.get_mut(at)?;
+        queue.writers += 1;
+        subscriber.writer = writer;
+        subscriber.flush_queue = Some(at);
+        (!std::mem::replace(&mut queue.is_running, true)).then_some(at)
     }
 
     /// Leaves a subscriber to its task again; whom to wake, should it sleep.
-    pub(super) fn recall(&mut self, key: usize) -> Option<Waker> {
+    pub(super) fn detach(&mut self, key: usize) -> Option<Waker> {
         let subscriber = self.subscribers.get_mut(key)?;
-        subscriber.recall(&mut self.posts);
+        subscriber.detach(&mut self.flush_queues);
         subscriber.waker.take()
     }
 
-    /// For whom a post is to write next.
-    pub(super) fn next_due(&mut self, post: usize, waker: &Waker) -> Due {
-        let Some(post) = self.posts.get_mut(post) else {
-            return Due::Over;
+    /// What the task of a flush queue is to do next.
+    pub(super) fn next_work(&mut self, queue: usize, waker: &Waker) -> Work {
+        let Some(queue) = self.flush_queues.get_mut(queue) else {
+            return Work::End;
         };
-        post.is_manned = post.lenders > 0;
-        match post.due.pop_front() {
-            _ if !post.is_manned => Due::Over,
-            Some(key) => Due::Subscriber(key),
+        queue.is_running = queue.writers > 0;
+        match queue.ready.pop_front() {
+            _ if !queue.is_running => Work::End,
+            Some(key) => Work::Write(key),
             None => {
-                post.waker = Some(waker.clone());
-                Due::Nobody
+                queue.waker = Some(waker.clone());
+                Work::Wait
             }
         }
     }
 
-    /// Where a post writes to a subscriber.
-    pub(super) fn outlet(&self, key: usize) -> Option<Arc<Outlet>> {
-        self.subscribers.get(key)?.outlet.upgrade()
+    /// Where a flusher writes to a subscriber.
+    pub(super) fn writer(&self, key: usize) -> Option<Arc<SharedWriter>> {
+        self.subscribers.get(key)?.writer.upgrade()
     }
 
-    /// Takes short messages for a subscriber, framed, as far as there is room; whether what is
-    /// left, if anything is, begins with a short one too, and so is due at its post.
+    /// Takes short messages for a subscriber, framed, as far as there is room; the flusher comes
+    /// back for more. `false` where the next is not short.
     pub(super) fn take_short(
         &mut self,
         key: usize,
         frames: PlainFrames,
-        parcel: &mut WriteBuf,
+        batch: &mut WriteBuf,
     ) -> bool {
         let Some(subscriber) = self.subscribers.get_mut(key) else {
             return true;
         };
         let mut is_short = true;
         while is_short
-            && parcel.len() < ROOM
+            && batch.len() < ROOM
             && let Some(message) = subscriber.oldest(&self.log)
         {
-            is_short = frames.write(message.kind(), message.message().as_bytes(), parcel);
+            is_short = frames.write(message.kind(), message.message().as_bytes(), batch);
             if is_short {
                 subscriber.take_oldest(&mut self.log);
             }
         }
         if is_short && subscriber.messages > 0 {
-            let post = subscriber.post.and_then(|post| self.posts.get_mut(post));
-            post.into_iter().for_each(|post| post.due.push_back(key));
+            let queue = subscriber.flush_queue;
+            if let Some(queue) = queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
+                queue.ready.push_back(key);
+            }
         }
         self.release();
         is_short
@@ -192,15 +207,16 @@ impl Topic {
             if subscriber.is_over() {
                 subscriber.overflow(&mut self.log);
             }
-            let post = subscriber.post.filter(|_| !subscriber.is_cut_off);
-            match post.and_then(|post| self.posts.get_mut(post)) {
-                Some(post) if subscriber.messages == 1 => post.due.push_back(key),
+            let queue = subscriber.flush_queue.filter(|_| !subscriber.is_cut_off);
+            match queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
+                Some(queue) if subscriber.messages == 1 => queue.ready.push_back(key),
                 Some(_) => {}
                 None => wakers.extend(subscriber.waker.take()),
             }
         }
-        let posts = self.posts.iter_mut().filter(|post| !post.due.is_empty());
-        wakers.extend(posts.filter_map(|post| post.waker.take()));
+        let queues = self.flush_queues.iter_mut();
+        let busy = queues.filter(|queue| !queue.ready.is_empty());
+        wakers.extend(busy.filter_map(|queue| queue.waker.take()));
         self.release();
     }
 
@@ -211,9 +227,9 @@ impl Topic {
         room: usize,
         taken: &mut Vec<Arc<SharedMessage>>,
         waker: &Waker,
-    ) -> Taken {
+    ) -> Left {
         let Some(subscriber) = self.subscribers.get_mut(key) else {
-            return Taken::All;
+            return Left::Nothing;
         };
         let mut bytes = 0;
         while bytes < room
@@ -224,9 +240,9 @@ impl Topic {
             taken.push(message);
         }
         let stands = match (subscriber.is_cut_off, subscriber.messages) {
-            (true, _) => Taken::CutOff,
-            (false, 0) => Taken::All,
-            (false, _) => Taken::Some,
+            (true, _) => Left::CutOff,
+            (false, 0) => Left::Nothing,
+            (false, _) => Left::More,
         };
         // One without room is woken by its connection, but for when it is cut off.
         if subscriber.messages == 0 || subscriber.queue.overflow == Overflow::Disconnect {
@@ -261,14 +277,14 @@ impl Topic {
     }
 }
 
-impl Post {
+impl FlushQueue {
     /// One without a task.
     fn new(runtime: Id) -> Self {
         Self {
             runtime,
-            is_manned: false,
-            lenders: 0,
-            due: VecDeque::new(),
+            is_running: false,
+            writers: 0,
+            ready: VecDeque::new(),
             waker: None,
         }
     }
@@ -304,11 +320,16 @@ impl Subscriber {
         }
     }
 
-    /// Is written to by no post any more.
-    fn recall(&mut self, posts: &mut [Post]) {
-        let post = self.post.take().and_then(|post| posts.get_mut(post));
-        post.into_iter().for_each(|post| post.lenders -= 1);
-        self.outlet = Weak::new();
+    /// Leaves its connection to the connection's own task.
+    fn detach(&mut self, queues: &mut [FlushQueue]) {
+        if let Some(queue) = self
+            .flush_queue
+            .take()
+            .and_then(|queue| queues.get_mut(queue))
+        {
+            queue.writers -= 1;
+        }
+        self.writer = Weak::new();
     }
 
     fn oldest<'a>(&'a self, log: &'a VecDeque<Entry>) -> Option<&'a SharedMessage> {

@@ -12,41 +12,41 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use super::buffers;
 use crate::telemetry::Traffic;
-use crate::transport::Outlet;
-use crate::transport::{Carrier, HangUp, linger};
+use crate::transport::SharedWriter;
+use crate::transport::{CloseOrder, Io, linger};
 
 /// The bytes of a connection.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct BufferedIo {
     /// `None` once the connection has ended.
-    transport: Option<Carrier>,
+    transport: Option<Io>,
     /// What was read and not yet decoded.
     pub(crate) incoming: BytesMut,
     /// Whether `incoming` is a buffer of the thread's; an idle connection holds none.
-    pooled: bool,
+    buffer_is_pooled: bool,
     /// Whether our direction of the transport has been ended.
     is_shut: bool,
     /// Whether the peer's has been read to its end.
     is_read: bool,
     /// Bytes read without a pause.
-    turn: usize,
+    read_since_yield: usize,
     traffic: Traffic,
-    /// Whether the transport was lent, and not taken back.
-    is_lent: bool,
+    /// Whether the writing half is shared, and not reclaimed.
+    is_shared: bool,
 }
 
-impl Link {
-    /// A link of which `incoming` has been read already.
-    pub(crate) fn new(transport: Carrier, incoming: BytesMut) -> Self {
+impl BufferedIo {
+    /// One of which `incoming` has been read already.
+    pub(crate) fn new(transport: Io, incoming: BytesMut) -> Self {
         Self {
             transport: Some(transport),
             incoming,
-            pooled: false,
+            buffer_is_pooled: false,
             is_shut: false,
             is_read: false,
-            turn: 0,
+            read_since_yield: 0,
             traffic: Traffic::default(),
-            is_lent: false,
+            is_shared: false,
         }
     }
 
@@ -57,7 +57,7 @@ impl Link {
     /// Bytes so far.
     pub(crate) fn traffic(&self) -> Traffic {
         let lent = match &self.transport {
-            Some(Carrier::Lent(_, outlet)) => outlet.sent(),
+            Some(Io::Shared(_, writer)) => writer.sent(),
             _ => 0,
         };
         Traffic {
@@ -66,37 +66,37 @@ impl Link {
         }
     }
 
-    /// Lends the transport, where it is TCP, to whoever writes whole frames of this form. `None`
-    /// where it is no TCP, or lent already.
-    pub(crate) fn lend_outlet(&mut self, frames: PlainFrames) -> Option<Weak<Outlet>> {
-        let transport = self.transport.take()?.into_lent(frames);
-        let Carrier::Lent(_, outlet) = self.transport.insert(transport) else {
+    /// Shares the writing half, where this is TCP, with whoever writes whole frames of this form.
+    /// `None` where it is no TCP, or is shared already.
+    pub(crate) fn share_writer(&mut self, frames: PlainFrames) -> Option<Weak<SharedWriter>> {
+        let transport = self.transport.take()?.into_shared(frames);
+        let Io::Shared(_, writer) = self.transport.insert(transport) else {
             return None;
         };
-        self.is_lent = true;
-        outlet.lend().then(|| Arc::downgrade(outlet))
+        self.is_shared = true;
+        writer.share().then(|| Arc::downgrade(writer))
     }
 
-    /// Nobody else writes from now on.
+    /// Lets nobody else write from now on.
     #[inline]
-    pub(crate) fn take_back(&mut self) {
-        if self.is_lent {
-            self.take_outlet_back();
+    pub(crate) fn reclaim(&mut self) {
+        if self.is_shared {
+            self.reclaim_writer();
         }
     }
 
     #[cold]
-    fn take_outlet_back(&mut self) {
-        if let Some(Carrier::Lent(_, outlet)) = &self.transport {
-            outlet.take_back();
+    fn reclaim_writer(&mut self) {
+        if let Some(Io::Shared(_, writer)) = &self.transport {
+            writer.reclaim();
         }
-        self.is_lent = false;
+        self.is_shared = false;
     }
 
     /// Ready while this connection may go on reading. Once it has read its share without a pause,
     /// the other connections of the thread have their turn.
-    pub(crate) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.turn < buffers::READ {
+    pub(crate) fn poll_yield(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.read_since_yield < buffers::READ {
             return Poll::Ready(());
         }
         self.pause();
@@ -109,12 +109,12 @@ impl Link {
             return Poll::Ready(Ok(0));
         };
         let incoming = &mut self.incoming;
-        if !self.pooled {
+        if !self.buffer_is_pooled {
             let rest = std::mem::replace(incoming, buffers::take_read());
             if !rest.is_empty() {
                 incoming.extend_from_slice(&rest);
             }
-            self.pooled = true;
+            self.buffer_is_pooled = true;
         }
         if incoming.capacity() < buffers::READ {
             make_room(incoming);
@@ -123,7 +123,7 @@ impl Link {
         match &read {
             Poll::Ready(Ok(count)) => {
                 self.is_read = *count == 0;
-                self.turn += *count;
+                self.read_since_yield += *count;
                 self.traffic.received += *count as u64;
             }
             Poll::Ready(Err(_)) => {}
@@ -134,8 +134,8 @@ impl Link {
 
     /// Gives the buffer back until there is something to read again.
     fn pause(&mut self) {
-        self.turn = 0;
-        if self.pooled {
+        self.read_since_yield = 0;
+        if self.buffer_is_pooled {
             let rest = match &self.incoming[..] {
                 [] => BytesMut::new(),
                 // The beginning of a header at most: it gets a buffer of its own.
@@ -144,7 +144,7 @@ impl Link {
             let mut buffer = std::mem::replace(&mut self.incoming, rest);
             buffer.clear();
             buffers::give_read(buffer);
-            self.pooled = false;
+            self.buffer_is_pooled = false;
         }
     }
 
@@ -155,8 +155,8 @@ impl Link {
         cx: &mut Context<'_>,
         outgoing: &mut WriteBuf,
     ) -> Poll<io::Result<()>> {
-        let is_lent = matches!(self.transport, Some(Carrier::Lent(..)));
-        if outgoing.is_allocated() || is_lent {
+        let is_shared = matches!(self.transport, Some(Io::Shared(..)));
+        if outgoing.is_allocated() || is_shared {
             return self.poll_write_out(cx, outgoing);
         }
         Poll::Ready(Ok(()))
@@ -170,8 +170,8 @@ impl Link {
         let Some(transport) = &mut self.transport else {
             return Poll::Ready(Ok(()));
         };
-        if let Carrier::Lent(_, outlet) = transport {
-            ready!(outlet.poll_rest(cx))?;
+        if let Io::Shared(_, writer) = transport {
+            ready!(writer.poll_unsent(cx))?;
         }
         while !outgoing.is_empty() {
             let chunk = outgoing.chunk();
@@ -203,16 +203,16 @@ impl Link {
         }
     }
 
-    /// Lets the transport go with the last words.
-    pub(crate) fn end(&mut self, last_words: WriteBuf, hang_up: HangUp) {
+    /// Lets the transport go with the final bytes.
+    pub(crate) fn end(&mut self, final_bytes: WriteBuf, order: CloseOrder) {
         self.traffic = self.traffic();
         if let Some(transport) = self.transport.take() {
-            self.traffic.sent += last_words.len() as u64;
+            self.traffic.sent += final_bytes.len() as u64;
             // A socket that has nothing left to read, and nothing to write, is closed without more
             // ado.
-            let is_tcp = matches!(transport, Carrier::Tcp(_));
-            if !(is_tcp && self.is_read && last_words.is_empty()) {
-                linger(transport, last_words, hang_up);
+            let is_tcp = matches!(transport, Io::Tcp(_));
+            if !(is_tcp && self.is_read && final_bytes.is_empty()) {
+                linger(transport, final_bytes, order);
             }
         }
     }
@@ -236,14 +236,14 @@ fn make_room(incoming: &mut BytesMut) {
 /// Writes once, from as many slices as there are. Out of line: they take a kilobyte of stack.
 #[inline(never)]
 fn poll_write_slices(
-    transport: &mut Carrier,
+    transport: &mut Io,
     cx: &mut Context<'_>,
     outgoing: &mut WriteBuf,
 ) -> Poll<io::Result<usize>> {
     poll_write_buf(Pin::new(transport), cx, outgoing)
 }
 
-impl Drop for Link {
+impl Drop for BufferedIo {
     fn drop(&mut self) {
         self.incoming.clear();
         self.pause();
@@ -264,29 +264,29 @@ mod tests {
             Pin::new(&mut peer).poll_write(cx, b"some bytes"),
             Poll::Ready(Ok(10))
         ));
-        let mut link = Link::new(Carrier::new(transport), BytesMut::new());
-        assert!(matches!(link.poll_read(cx), Poll::Ready(Ok(10))));
-        let place = link.incoming.as_ptr();
-        drop(link);
+        let mut io = BufferedIo::new(Io::new(transport), BytesMut::new());
+        assert!(matches!(io.poll_read(cx), Poll::Ready(Ok(10))));
+        let place = io.incoming.as_ptr();
+        drop(io);
         assert_eq!(buffers::take_read().as_ptr(), place);
     }
 
     #[test]
     fn one_that_always_has_more_pauses_after_its_share() {
         let flood = tokio::io::join(tokio::io::repeat(b'x'), tokio::io::sink());
-        let mut link = Link::new(Carrier::new(flood), BytesMut::new());
+        let mut io = BufferedIo::new(Io::new(flood), BytesMut::new());
         let cx = &mut Context::from_waker(Waker::noop());
         for _ in 0..3 {
             let mut share = 0;
-            while link.poll_turn(cx).is_ready() {
-                let Poll::Ready(Ok(count)) = link.poll_read(cx) else {
+            while io.poll_yield(cx).is_ready() {
+                let Poll::Ready(Ok(count)) = io.poll_read(cx) else {
                     panic!("the flood has ended");
                 };
-                link.incoming.clear();
+                io.incoming.clear();
                 share += count;
             }
             assert!((1..=2 * buffers::READ).contains(&share), "{share} bytes");
-            assert!(!link.pooled, "it holds a buffer while it pauses");
+            assert!(!io.buffer_is_pooled, "it holds a buffer while it pauses");
         }
     }
 }

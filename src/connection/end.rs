@@ -8,7 +8,7 @@ use polysock_protocols::{Close, CloseCode, CloseForm, Role};
 
 use super::{Connection, Negotiated};
 use crate::error::ConnectionError;
-use crate::transport::HangUp;
+use crate::transport::CloseOrder;
 
 impl Connection {
     /// Closes the connection and waits until the peer has answered or gone, or the close timeout is
@@ -24,7 +24,7 @@ impl Connection {
 
     /// Begins to close the connection. Messages may still come until the stream ends.
     pub fn start_close(&mut self, close: Option<Close>) {
-        self.link.take_back();
+        self.io.reclaim();
         self.session.close(close);
     }
 
@@ -43,7 +43,7 @@ impl Connection {
     }
 
     pub(super) fn end_of_stream(&mut self) {
-        let expected = self.has_said_goodbye();
+        let expected = self.has_sent_close();
         self.session.receive_eof();
         let unclean = self.session.closed().is_some_and(|closed| !closed.clean);
         if unclean && !expected && self.failure.is_none() {
@@ -53,33 +53,36 @@ impl Connection {
 
     /// The transport has failed: there is nobody to say anything to.
     pub(super) fn abort(&mut self, error: io::Error) {
-        let expected = self.has_said_goodbye();
+        let expected = self.has_sent_close();
         self.session.abort();
-        self.link.abort();
+        self.io.abort();
         if !expected && self.failure.is_none() {
             self.fail(error);
         }
     }
 
     /// Whether our close is out with all before it: a peer that has had it may go as it likes.
-    fn has_said_goodbye(&self) -> bool {
+    fn has_sent_close(&self) -> bool {
         !self.session.is_open() && self.session.waiting() == 0
     }
 
-    /// The session has ended: lets the link go with the last words.
+    /// The session has ended: lets the transport go with the final bytes.
     pub(super) fn end(&mut self) {
         let waits = self.negotiated.role == Role::Client
             && self.session.capabilities().close != CloseForm::Eof;
-        let hang_up = if waits { HangUp::Second } else { HangUp::First };
+        let order = if waits {
+            CloseOrder::PeerFirst
+        } else {
+            CloseOrder::WeFirst
+        };
         self.timer = None;
-        self.link
-            .end(std::mem::take(self.session.outgoing()), hang_up);
+        self.io.end(std::mem::take(self.session.outgoing()), order);
     }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.link.is_up() {
+        if self.io.is_up() {
             let code = if std::thread::panicking() {
                 CloseCode::INTERNAL_ERROR
             } else {
@@ -92,7 +95,7 @@ impl Drop for Connection {
         }
         let Negotiated { protocol, log, .. } = &*self.negotiated;
         if let Some(log) = log {
-            log.closed(protocol, self.session.closed(), self.link.traffic());
+            log.closed(protocol, self.session.closed(), self.io.traffic());
         }
     }
 }

@@ -15,7 +15,7 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 use polysock_protocols::{Capabilities, CloseForm, Closed, Codec, Role, Session, SessionConfig};
 
-use self::buffered_io::Link;
+use self::buffered_io::BufferedIo;
 pub use self::forward::Forwarded;
 pub use self::receive::Answers;
 pub(crate) use self::shutdown::Shutdown;
@@ -23,7 +23,7 @@ pub use self::shutdown::ShutdownSignal;
 use self::wait::ArmedTimer;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, Traffic};
-use crate::transport::{Carrier, Transport};
+use crate::transport::{Io, Transport};
 
 /// With this much waiting to go out, no message is taken in or on: a peer that sends and never
 /// reads costs no more than this and one read.
@@ -41,7 +41,7 @@ const HIGH_WATER: usize = 64 * 1024;
 /// while it is open is closed with code 1000, in the background, where a runtime is there for it.
 #[derive(Debug)]
 pub struct Connection {
-    link: Link,
+    io: BufferedIo,
     session: Session,
     negotiated: Box<Negotiated>,
     /// Asks it to close, where it is a gateway's.
@@ -130,14 +130,10 @@ impl Connection {
         codec: Box<dyn Codec>,
         options: ConnectionOptions,
     ) -> Self {
-        Self::new(Carrier::new(transport), codec, options)
+        Self::new(Io::new(transport), codec, options)
     }
 
-    pub(crate) fn new(
-        transport: Carrier,
-        codec: Box<dyn Codec>,
-        options: ConnectionOptions,
-    ) -> Self {
+    pub(crate) fn new(transport: Io, codec: Box<dyn Codec>, options: ConnectionOptions) -> Self {
         let negotiated = Negotiated {
             protocol: options.protocol,
             role: options.role,
@@ -145,7 +141,7 @@ impl Connection {
             log: None,
         };
         Self {
-            link: Link::new(transport, options.incoming),
+            io: BufferedIo::new(transport, options.incoming),
             session: Session::new(codec, options.session),
             negotiated: Box::new(negotiated),
             shutdown: None,
@@ -184,7 +180,7 @@ impl Connection {
 
     /// Bytes on the wire so far.
     pub fn traffic(&self) -> Traffic {
-        self.link.traffic()
+        self.io.traffic()
     }
 
     /// Writes out what waits, reads more, and waits while there is nothing; ready when the caller
@@ -200,7 +196,7 @@ impl Connection {
             Poll::Ready(Ok(())) => self.shut_if_closing(cx),
             // What the peer sent before it went away is still there, maybe its close.
             Poll::Ready(Err(error)) => {
-                match self.link.poll_read(cx) {
+                match self.io.poll_read(cx) {
                     Poll::Ready(Ok(1..)) => self.has_unread = true,
                     _ => self.abort(error),
                 }
@@ -208,8 +204,8 @@ impl Connection {
             }
             Poll::Pending => {}
         }
-        ready!(self.link.poll_turn(cx));
-        match self.link.poll_read(cx) {
+        ready!(self.io.poll_yield(cx));
+        match self.io.poll_read(cx) {
             Poll::Ready(Ok(0)) => self.end_of_stream(),
             Poll::Ready(Ok(_)) => self.has_unread = true,
             Poll::Ready(Err(error)) => self.abort(error),
@@ -218,10 +214,10 @@ impl Connection {
         Poll::Ready(Progress::Again)
     }
 
-    /// Ends our direction of the link where that is the only way to say that we are done.
+    /// Ends our direction where that is the only way to say that we are done.
     fn shut_if_closing(&mut self, cx: &mut Context<'_>) {
         if !self.session.is_open() && self.session.capabilities().close == CloseForm::Eof {
-            self.link.shut(cx);
+            self.io.shut(cx);
         }
     }
 }

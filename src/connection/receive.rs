@@ -135,7 +135,7 @@ impl Connection {
         cx: &mut Context<'_>,
         receive: Receive<T>,
     ) -> Poll<Option<Result<T, ConnectionError>>> {
-        self.link.take_back();
+        self.io.reclaim();
         loop {
             if let Some(received) = self.take(receive) {
                 return Poll::Ready(Some(Ok(received)));
@@ -153,7 +153,7 @@ impl Connection {
         receive: Receive<T>,
         mut answer: impl FnMut(Received<'_, T>, &mut Answers<'_>) -> Result<(), E>,
     ) -> Poll<Result<(), E>> {
-        self.link.take_back();
+        self.io.reclaim();
         loop {
             if self.is_congested() && !self.session.is_receiving() {
                 // The receiver is told below of an error.
@@ -208,7 +208,7 @@ impl Connection {
         &mut self,
         mut take: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> ControlFlow<B>,
     ) -> Option<B> {
-        let incoming = &mut self.link.incoming;
+        let incoming = &mut self.io.incoming;
         if incoming.is_empty() {
             return None;
         }
@@ -219,7 +219,7 @@ impl Connection {
             self.fail(error);
             None
         });
-        if self.link.incoming.is_empty() {
+        if self.io.incoming.is_empty() {
             self.has_unread = false;
         }
         stopped
@@ -231,7 +231,7 @@ impl Connection {
         if !self.has_unread {
             return None;
         }
-        let taken = receive(&mut self.session, &mut self.link.incoming).unwrap_or_else(|error| {
+        let taken = receive(&mut self.session, &mut self.io.incoming).unwrap_or_else(|error| {
             self.fail(error);
             None
         });

@@ -24,7 +24,7 @@ impl Connection {
     /// The session, with a buffer to send into.
     #[inline]
     pub(crate) fn sending(&mut self) -> &mut Session {
-        self.link.take_back();
+        self.io.reclaim();
         reserve_buffer(&mut self.session);
         &mut self.session
     }
@@ -41,7 +41,7 @@ impl Connection {
     /// Whether something can be sent, or why not.
     #[inline]
     fn check_open(&self) -> Result<(), ConnectionError> {
-        if self.link.is_up() && self.session.is_open() {
+        if self.io.is_up() && self.session.is_open() {
             Ok(())
         } else {
             Err(EncodeError::Closing.into())
@@ -52,7 +52,7 @@ impl Connection {
     #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.session.waiting();
-        let written = self.link.poll_write(cx, self.session.outgoing());
+        let written = self.io.poll_write(cx, self.session.outgoing());
         if written.is_pending() && self.session.waiting() < before {
             // One that takes a large message slowly may be silent meanwhile.
             self.session.peer_takes();

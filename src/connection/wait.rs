@@ -9,7 +9,7 @@ use polysock_protocols::Timer;
 use tokio::time::{Sleep, sleep};
 
 use super::{Connection, ShutdownSignal};
-use crate::transport::Outlet;
+use crate::transport::SharedWriter;
 
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
@@ -29,13 +29,13 @@ impl ArmedTimer {
 }
 
 impl Connection {
-    /// Lends the way out to those who publish, until this connection is asked for something again.
-    /// `None` where that cannot be, or is so already.
-    pub(crate) fn lend_outlet(&mut self) -> Option<Weak<Outlet>> {
+    /// Shares the writing half with those who publish, until this connection is used again. `None`
+    /// where that cannot be, or is so already.
+    pub(crate) fn share_writer(&mut self) -> Option<Weak<SharedWriter>> {
         let session = &self.session;
         let has_nothing = session.is_open() && !session.is_sending() && session.waiting() == 0;
         let frames = session.plain_frames().filter(|_| has_nothing)?;
-        self.link.lend_outlet(frames)
+        self.io.share_writer(frames)
     }
 
     /// Begins to close the connection, if a shutdown asks for it.

@@ -15,7 +15,7 @@ use crate::connection::{Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::http::http2::Exchange;
 use crate::telemetry::AccessLog;
-use crate::transport::{Carrier, HangUp, linger};
+use crate::transport::{CloseOrder, Io, linger};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
 ///
@@ -53,7 +53,7 @@ pub(crate) struct Pending {
 pub(crate) enum Way {
     /// As text, which turns the transport into the WebSocket's (RFC 6455 §4.2.2).
     Upgrade {
-        transport: Carrier,
+        transport: Io,
         /// What has come behind the head.
         incoming: BytesMut,
         responder: Box<dyn Responder>,
@@ -66,7 +66,7 @@ pub(crate) enum Way {
 }
 
 /// What a connection begins with: its transport, its codec, and what came early.
-type Begun = (Carrier, Box<dyn Codec>, BytesMut);
+type Begun = (Io, Box<dyn Codec>, BytesMut);
 
 impl Handshake {
     pub(crate) fn new(request: Box<Request>, pending: Pending) -> Self {
@@ -202,7 +202,7 @@ impl Way {
                     .respond_on_stream(accept)
                     .ok_or(ConnectionError::Aborted)?;
                 let stream = exchange.accept(&answer.fields)?;
-                return Ok((Carrier::new(stream), answer.codec, BytesMut::new()));
+                return Ok((Io::new(stream), answer.codec, BytesMut::new()));
             }
         };
         let mut answer = BytesMut::new();
@@ -226,10 +226,10 @@ impl Way {
 }
 
 /// Writes a rejection and ends the connection, so that the client gets to read it.
-pub(crate) fn refuse(transport: Carrier, rejection: &Rejection) {
+pub(crate) fn refuse(transport: Io, rejection: &Rejection) {
     let mut answer = BytesMut::new();
     rejection.write(&mut answer);
-    let mut last_words = WriteBuf::new();
-    last_words.put(answer.freeze());
-    linger(transport, last_words, HangUp::First);
+    let mut final_bytes = WriteBuf::new();
+    final_bytes.put(answer.freeze());
+    linger(transport, final_bytes, CloseOrder::WeFirst);
 }

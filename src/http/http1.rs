@@ -20,7 +20,7 @@ use polysock_protocols::http::HeadWriter;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::transport::Carrier;
+use crate::transport::Io;
 use crate::transport::Rewind;
 
 /// How long a connection is kept open between requests.
@@ -71,10 +71,10 @@ impl Pages {
 /// what has been read from it on is handed back, with the transport.
 pub(crate) async fn serve(
     incoming: BytesMut,
-    transport: Carrier,
+    transport: Io,
     pages: Arc<Pages>,
     shutdown: CancellationToken,
-) -> Option<(BytesMut, Carrier)> {
+) -> Option<(BytesMut, Io)> {
     let upgrade = Arc::new(Mutex::new(None));
     let (asked, is_first) = (Arc::clone(&upgrade), Cell::new(true));
     let service = service_fn(move |request| {

@@ -25,13 +25,13 @@ use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
 use crate::http::http2;
 use crate::http::{self, Pages};
-use crate::transport::{Carrier, Transport};
+use crate::transport::{Io, Transport};
 
 /// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    wrap: Arc<dyn Fn(TcpStream, SocketAddr) -> Carrier + Send + Sync>,
+    wrap: Arc<dyn Fn(TcpStream, SocketAddr) -> Io + Send + Sync>,
 }
 
 struct Shared {
@@ -75,7 +75,7 @@ impl Gateway {
         };
         Self {
             shared: Arc::new(shared),
-            wrap: Arc::new(|stream, _| Carrier::Tcp(stream)),
+            wrap: Arc::new(|stream, _| Io::Tcp(stream)),
         }
     }
 
@@ -87,7 +87,7 @@ impl Gateway {
         wrap: impl Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            wrap: Arc::new(move |stream, peer| Carrier::Other(wrap(stream, peer))),
+            wrap: Arc::new(move |stream, peer| Io::Other(wrap(stream, peer))),
             ..self
         }
     }
@@ -107,7 +107,7 @@ impl Gateway {
     /// Serves one connection that was accepted elsewhere, until it has ended.
     pub async fn serve_connection(&self, transport: impl Transport) {
         let accepted = Accepted {
-            transport: Carrier::new(transport),
+            transport: Io::new(transport),
             incoming: BytesMut::new(),
             peer: None,
             port: None,

@@ -24,7 +24,7 @@ use super::settings::Settings;
 use crate::connection::ShutdownSignal;
 use crate::handshake::{Handshake, Pending, Way, refuse};
 use crate::http::http2;
-use crate::transport::{Carrier, HangUp, linger};
+use crate::transport::{CloseOrder, Io, linger};
 
 /// What a connection turned out to be.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ pub(crate) enum Sniffed {
     /// A WebSocket.
     WebSocket(Handshake),
     /// Ordinary HTTP/1; what was read comes first.
-    Http(BytesMut, Carrier),
+    Http(BytesMut, Io),
     /// HTTP/2.
     Http2(Box<http2::Connection>),
     /// It has been dealt with.
@@ -42,7 +42,7 @@ pub(crate) enum Sniffed {
 /// A connection that has just been accepted.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) transport: Carrier,
+    pub(crate) transport: Io,
     pub(crate) peer: Option<SocketAddr>,
     /// What has been read already, where requests came before.
     pub(crate) incoming: BytesMut,
@@ -177,7 +177,7 @@ const POLICY_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn send_policy(accepted: Accepted) {
     let policy = flash_policy(accepted.port);
-    let mut last_words = WriteBuf::new();
-    last_words.put_slice(policy.as_bytes());
-    linger(accepted.transport, last_words, HangUp::First);
+    let mut final_bytes = WriteBuf::new();
+    final_bytes.put_slice(policy.as_bytes());
+    linger(accepted.transport, final_bytes, CloseOrder::WeFirst);
 }

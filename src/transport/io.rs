@@ -12,25 +12,25 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::Transport;
-use super::shared_writer::Outlet;
+use super::shared_writer::SharedWriter;
 
-/// The transport of one connection. TCP stands here itself: what is used for every byte of nearly
+/// The byte stream of one connection. TCP stands here itself: what is used for every byte of nearly
 /// every connection is not behind a pointer.
 #[derive(Debug)]
-pub(crate) enum Carrier {
+pub(crate) enum Io {
     Tcp(TcpStream),
-    /// TCP that a subscription lends to those who publish.
-    Lent(OwnedReadHalf, Arc<Outlet>),
+    /// TCP whose writing half a subscription may share with those who publish.
+    Shared(OwnedReadHalf, Arc<SharedWriter>),
     Other(Box<dyn Transport>),
 }
 
-impl Carrier {
-    /// TCP that can be lent, where it is TCP.
-    pub(crate) fn into_lent(self, frames: PlainFrames) -> Self {
+impl Io {
+    /// A writing half that can be shared, where it is TCP.
+    pub(crate) fn into_shared(self, frames: PlainFrames) -> Self {
         match self {
             Self::Tcp(stream) => {
-                let (reader, writer) = stream.into_split();
-                Self::Lent(reader, Arc::new(Outlet::new(writer, frames)))
+                let (reader, half) = stream.into_split();
+                Self::Shared(reader, Arc::new(SharedWriter::new(half, frames)))
             }
             other => other,
         }
@@ -49,7 +49,7 @@ impl Carrier {
     }
 }
 
-impl AsyncRead for Carrier {
+impl AsyncRead for Io {
     #[inline]
     fn poll_read(
         self: Pin<&mut Self>,
@@ -58,13 +58,13 @@ impl AsyncRead for Carrier {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Lent(half, _) => Pin::new(half).poll_read(cx, buf),
+            Self::Shared(half, _) => Pin::new(half).poll_read(cx, buf),
             Self::Other(transport) => Pin::new(transport).poll_read(cx, buf),
         }
     }
 }
 
-impl AsyncWrite for Carrier {
+impl AsyncWrite for Io {
     #[inline]
     fn poll_write(
         self: Pin<&mut Self>,
@@ -73,7 +73,7 @@ impl AsyncWrite for Carrier {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Lent(_, outlet) => outlet.poll_write(cx, buf),
+            Self::Shared(_, writer) => writer.poll_write(cx, buf),
             Self::Other(transport) => Pin::new(transport).poll_write(cx, buf),
         }
     }
@@ -85,7 +85,7 @@ impl AsyncWrite for Carrier {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Lent(_, outlet) => outlet.poll_write_vectored(cx, bufs),
+            Self::Shared(_, writer) => writer.poll_write_vectored(cx, bufs),
             Self::Other(transport) => Pin::new(transport).poll_write_vectored(cx, bufs),
         }
     }
@@ -93,7 +93,7 @@ impl AsyncWrite for Carrier {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
-            Self::Lent(..) => true,
+            Self::Shared(..) => true,
             Self::Other(transport) => transport.is_write_vectored(),
         }
     }
@@ -101,7 +101,7 @@ impl AsyncWrite for Carrier {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Lent(_, outlet) => outlet.poll_rest(cx),
+            Self::Shared(_, writer) => writer.poll_unsent(cx),
             Self::Other(transport) => Pin::new(transport).poll_flush(cx),
         }
     }
@@ -109,7 +109,7 @@ impl AsyncWrite for Carrier {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Lent(_, outlet) => outlet.poll_shutdown(cx),
+            Self::Shared(_, writer) => writer.poll_shutdown(cx),
             Self::Other(transport) => Pin::new(transport).poll_shutdown(cx),
         }
     }

@@ -12,27 +12,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::io::Carrier;
+use super::io::Io;
 
-/// How long the last words may wait for room, and how long the peer has to hang up after them.
+/// How long the final bytes may wait for room, and how long the peer has to hang up after them.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// Which side hangs up first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HangUp {
+pub(crate) enum CloseOrder {
     /// We do: a server, and whoever has no other way to say that it is done.
-    First,
+    WeFirst,
     /// The peer does: RFC 6455 §7.1.1 wants a client to wait for its server.
-    Second,
+    PeerFirst,
 }
 
-/// Writes the last words and lets the transport go without a reset that would destroy them on
+/// Writes the final bytes and lets the transport go without a reset that would destroy them on
 /// their way. What cannot be done at once goes on in the background, where a runtime is there
 /// for it.
-pub(crate) fn linger(mut transport: Carrier, last_words: WriteBuf, hang_up: HangUp) {
+pub(crate) fn linger(mut transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
     let mut ending = Box::pin(async move {
         // Nobody is left to whom an error could be told.
-        let _ = end(&mut transport, last_words, hang_up).await;
+        let _ = end(&mut transport, final_bytes, order).await;
     });
     if let Ok(runtime) = Handle::try_current()
         && (&mut ending).now_or_never().is_none()
@@ -41,15 +41,15 @@ pub(crate) fn linger(mut transport: Carrier, last_words: WriteBuf, hang_up: Hang
     }
 }
 
-async fn end(transport: &mut Carrier, mut last_words: WriteBuf, hang_up: HangUp) -> io::Result<()> {
+async fn end(transport: &mut Io, mut final_bytes: WriteBuf, order: CloseOrder) -> io::Result<()> {
     let (mut reader, mut writer) = split(transport);
-    let speak = async {
-        while !last_words.is_empty() {
-            timeout(LINGER, writer.write_buf(&mut last_words)).await??;
+    let write = async {
+        while !final_bytes.is_empty() {
+            timeout(LINGER, writer.write_buf(&mut final_bytes)).await??;
         }
-        match hang_up {
-            HangUp::First => timeout(LINGER, writer.shutdown()).await?,
-            HangUp::Second => Ok(()),
+        match order {
+            CloseOrder::WeFirst => timeout(LINGER, writer.shutdown()).await?,
+            CloseOrder::PeerFirst => Ok(()),
         }
     };
     let drain = async {
@@ -63,15 +63,15 @@ async fn end(transport: &mut Carrier, mut last_words: WriteBuf, hang_up: HangUp)
         }
     };
     // At once: a peer that reads only when it has sent all it has would wait for us, as we for it.
-    match select(pin!(speak), pin!(drain)).await {
-        Either::Left((spoken, drain)) => {
-            spoken?;
+    match select(pin!(write), pin!(drain)).await {
+        Either::Left((written, drain)) => {
+            written?;
             // A peer that goes on sending is not listened to for ever.
             timeout(LINGER, drain).await?
         }
-        Either::Right((drained, speak)) => {
+        Either::Right((drained, write)) => {
             drained?;
-            speak.await
+            write.await
         }
     }
 }

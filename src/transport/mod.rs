@@ -9,10 +9,10 @@ use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub(crate) use self::io::Carrier;
-pub(crate) use self::linger::{HangUp, LINGER, linger};
+pub(crate) use self::io::Io;
+pub(crate) use self::linger::{CloseOrder, LINGER, linger};
 pub(crate) use self::rewind::Rewind;
-pub(crate) use self::shared_writer::Outlet;
+pub(crate) use self::shared_writer::SharedWriter;
 
 /// A byte stream with two directions: TCP, a Unix socket, TLS, or memory in tests.
 pub trait Transport: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}

@@ -10,14 +10,14 @@ use bytes::{Buf, Bytes, BytesMut};
 use polysock_protocols::WriteBuf;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, empty};
 
-use super::io::Carrier;
-use super::linger::{HangUp, linger};
+use super::io::Io;
+use super::linger::{CloseOrder, linger};
 
 /// Hands out what was read before, then reads on. One that is dropped lingers.
 #[derive(Debug)]
 pub(crate) struct Rewind {
     before: Bytes,
-    transport: Carrier,
+    transport: Io,
     blocked: Blocked,
 }
 
@@ -37,7 +37,7 @@ impl Blocked {
 }
 
 impl Rewind {
-    pub(crate) fn new(before: Bytes, transport: Carrier) -> Self {
+    pub(crate) fn new(before: Bytes, transport: Io) -> Self {
         let blocked = Blocked::default();
         Self {
             before,
@@ -52,20 +52,20 @@ impl Rewind {
     }
 
     /// Ends the detour: what is to be read once more, and the transport.
-    pub(crate) fn unread(mut self, mut head: BytesMut, rest: &[u8]) -> (BytesMut, Carrier) {
+    pub(crate) fn unread(mut self, mut head: BytesMut, rest: &[u8]) -> (BytesMut, Io) {
         head.extend_from_slice(rest);
         head.extend_from_slice(&self.before);
         (head, self.take())
     }
 
-    fn take(&mut self) -> Carrier {
-        std::mem::replace(&mut self.transport, Carrier::new(empty()))
+    fn take(&mut self) -> Io {
+        std::mem::replace(&mut self.transport, Io::new(empty()))
     }
 }
 
 impl Drop for Rewind {
     fn drop(&mut self) {
-        linger(self.take(), WriteBuf::new(), HangUp::First);
+        linger(self.take(), WriteBuf::new(), CloseOrder::WeFirst);
     }
 }
 

@@ -1,4 +1,5 @@
-//! A socket that those who publish write to, while its connection has nothing to say.
+//! The writing half of a socket, shared with those who publish while its connection has nothing to
+//! say.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,10 +11,10 @@ use polysock_protocols::{PlainFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
 
-/// The way out of a connection, which may lend it. What stands on the wire between two writes of
-/// its own is whole frames, so another's may follow.
+/// The writing half of a connection, which may share it. Between two writes of the connection
+/// there are whole frames on the wire, so those of somebody else may follow.
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct SharedWriter {
     frames: PlainFrames,
     socket: Mutex<Socket>,
 }
@@ -21,26 +22,26 @@ pub(crate) struct Outlet {
 #[derive(Debug)]
 struct Socket {
     half: OwnedWriteHalf,
-    is_lent: bool,
-    /// What a borrower's write has left. It goes out before anything else.
-    rest: WriteBuf,
-    /// How many bytes borrowers have sent.
+    is_shared: bool,
+    /// The end of a frame that somebody else began. It goes out before anything else.
+    unsent: WriteBuf,
+    /// How many bytes others have sent.
     sent: u64,
 }
 
-/// An outlet in the hands of somebody who is not its connection. Meanwhile its connection waits.
-pub(crate) struct Borrowed<'a> {
+/// The right of somebody else to write once. The connection waits meanwhile.
+pub(crate) struct Grant<'a> {
     pub(crate) frames: PlainFrames,
     socket: MutexGuard<'a, Socket>,
 }
 
-impl Outlet {
-    /// One that is not lent. Short messages are framed like this on it.
+impl SharedWriter {
+    /// One that is not shared yet, on which short messages are framed like this.
     pub(crate) fn new(half: OwnedWriteHalf, frames: PlainFrames) -> Self {
         let socket = Socket {
             half,
-            is_lent: false,
-            rest: WriteBuf::new(),
+            is_shared: false,
+            unsent: WriteBuf::new(),
             sent: 0,
         };
         Self {
@@ -49,41 +50,41 @@ impl Outlet {
         }
     }
 
-    /// Lets others write, once all that they have left is out; whether they could not before.
-    pub(crate) fn lend(&self) -> bool {
+    /// Lets others write, once all that they have left is out. `true` where they could not before.
+    pub(crate) fn share(&self) -> bool {
         let mut socket = self.lock();
-        let is_new = !socket.is_lent && socket.rest.is_empty();
-        socket.is_lent |= is_new;
+        let is_new = !socket.is_shared && socket.unsent.is_empty();
+        socket.is_shared |= is_new;
         is_new
     }
 
-    /// Nobody else writes from now on.
-    pub(crate) fn take_back(&self) {
-        self.lock().is_lent = false;
+    /// Lets nobody else write from now on.
+    pub(crate) fn reclaim(&self) {
+        self.lock().is_shared = false;
     }
 
-    /// The outlet, if it is lent.
-    pub(crate) fn borrow(&self) -> Option<Borrowed<'_>> {
+    /// The right to write, where it is shared.
+    pub(crate) fn grant(&self) -> Option<Grant<'_>> {
         let socket = self.lock();
-        socket.is_lent.then_some(Borrowed {
+        socket.is_shared.then_some(Grant {
             frames: self.frames,
             socket,
         })
     }
 
-    /// How many bytes borrowers have sent.
+    /// How many bytes others have sent.
     pub(crate) fn sent(&self) -> u64 {
         self.lock().sent
     }
 
-    /// Writes what borrowers have left.
-    pub(crate) fn poll_rest(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.lock().poll_rest(cx)
+    /// Reclaims the socket and writes what others have left.
+    pub(crate) fn poll_unsent(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.lock().poll_unsent(cx)
     }
 
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let mut socket = self.lock();
-        ready!(socket.poll_rest(cx))?;
+        ready!(socket.poll_unsent(cx))?;
         Pin::new(&mut socket.half).poll_write(cx, bytes)
     }
 
@@ -93,13 +94,13 @@ impl Outlet {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let mut socket = self.lock();
-        ready!(socket.poll_rest(cx))?;
+        ready!(socket.poll_unsent(cx))?;
         Pin::new(&mut socket.half).poll_write_vectored(cx, slices)
     }
 
     pub(crate) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut socket = self.lock();
-        ready!(socket.poll_rest(cx))?;
+        ready!(socket.poll_unsent(cx))?;
         Pin::new(&mut socket.half).poll_shutdown(cx)
     }
 
@@ -110,38 +111,39 @@ impl Outlet {
 }
 
 impl Socket {
-    /// Writes what borrowers have left. The connection writes again, so nobody else does.
-    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.is_lent = false;
-        while !self.rest.is_empty() {
+    /// Reclaims the socket and writes what others have left. Every write of the connection begins
+    /// here: whatever it has forgotten, nobody writes into the middle of its frames.
+    fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.is_shared = false;
+        while !self.unsent.is_empty() {
             let half = Pin::new(&mut self.half);
-            let written = ready!(half.poll_write(cx, self.rest.chunk()))?;
-            self.rest.advance(written);
+            let written = ready!(half.poll_write(cx, self.unsent.chunk()))?;
+            self.unsent.advance(written);
         }
-        self.rest = WriteBuf::new();
+        self.unsent = WriteBuf::new();
         Poll::Ready(Ok(()))
     }
 }
 
-impl Borrowed<'_> {
-    /// Writes whole frames; whether all is well. Otherwise the outlet is lent no longer: its
-    /// connection writes what is left, or finds out what failed.
+impl Grant<'_> {
+    /// Writes whole frames. `false` where not all went out: the socket is not shared any more, and
+    /// its connection writes the rest, or finds out what failed.
     pub(crate) fn write(mut self, frames: &[u8]) -> bool {
         let socket = &mut *self.socket;
         let written = match socket.half.try_write(frames) {
             Ok(written) => written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(_) => {
-                socket.is_lent = false;
+                socket.is_shared = false;
                 return false;
             }
         };
         socket.sent += frames.len() as u64;
         let rest = frames.get(written..).unwrap_or_default();
         if !rest.is_empty() {
-            socket.rest.put_slice(rest);
-            socket.is_lent = false;
+            socket.unsent.put_slice(rest);
+            socket.is_shared = false;
         }
-        socket.is_lent
+        socket.is_shared
     }
 }

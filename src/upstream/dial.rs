@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::UpstreamError;
 use crate::connection::{Connection, ConnectionOptions};
-use crate::transport::{Carrier, Transport};
+use crate::transport::{Io, Transport};
 
 /// Performs an opening handshake as a client, over a transport that is connected already: a
 /// socket, TLS, a process, or memory. No time is bounded here: put it into a `timeout`.
@@ -28,7 +28,7 @@ pub async fn dial(
     context: &Context,
     session: SessionConfig,
 ) -> Result<Connection, UpstreamError> {
-    let mut transport = Carrier::new(transport);
+    let mut transport = Io::new(transport);
     let mut dialer = protocol.dial(dial, context)?;
     let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
     let Dialled { response, codec } = loop {

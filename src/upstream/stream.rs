@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::{Connection, ConnectionOptions};
-use crate::transport::Carrier;
+use crate::transport::Io;
 
 /// A TCP server.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl Upstream for TcpUpstream {
     ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
         Box::pin(async move {
             let stream = connect_tcp(&self.address, &self.settings).await?;
-            Ok(raw(Carrier::Tcp(stream), &self.settings))
+            Ok(raw(Io::Tcp(stream), &self.settings))
         })
     }
 
@@ -107,7 +107,7 @@ impl Upstream for UnixUpstream {
                 address: self.path.display().to_string(),
                 error,
             })?;
-            Ok(raw(Carrier::new(stream), &self.settings))
+            Ok(raw(Io::new(stream), &self.settings))
         })
     }
 
@@ -131,7 +131,7 @@ pub(super) async fn connect_tcp(
     Ok(stream)
 }
 
-fn raw(transport: Carrier, settings: &UpstreamSettings) -> Connection {
+fn raw(transport: Io, settings: &UpstreamSettings) -> Connection {
     let options = ConnectionOptions {
         session: settings.session,
         ..ConnectionOptions::new("raw", Role::Client)

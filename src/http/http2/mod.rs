@@ -23,7 +23,7 @@ use tracing::debug;
 pub(crate) use self::stream::Exchange;
 
 use crate::transport::Rewind;
-use crate::transport::{Carrier, LINGER};
+use crate::transport::{Io, LINGER};
 
 /// How many streams may be open. RFC 9113 §6.5.2 wants no less than 100.
 const STREAMS: u32 = 128;
@@ -78,7 +78,7 @@ impl Connection {
     /// The peer does not speak HTTP/2 after all, or has gone.
     pub(crate) async fn open(
         incoming: BytesMut,
-        transport: Carrier,
+        transport: Io,
         max_head: usize,
         has_websockets: bool,
         deadline: Instant,
