@@ -5,15 +5,15 @@
 
 use polysock::apps::{CHAT_PAGE, Chat};
 use polysock::protocols::PROTOCOLS;
-use polysock::{BoxError, Gateway, Pages, Settings};
+use polysock::{BoxError, Gateway, Pages, PortSettings, Site};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
-    let settings = Settings {
+    let settings = PortSettings {
         protocols: PROTOCOLS.to_vec(),
-        ..Settings::default()
+        ..PortSettings::default()
     };
-    let page = Pages::with_index(CHAT_PAGE);
-    let gateway = Gateway::with_settings(Chat::new(), settings, page);
+    let site = Site::new(Chat::new()).with_http(Pages::with_index(CHAT_PAGE));
+    let gateway = Gateway::with_site(site, settings);
     Ok(gateway.listen("127.0.0.1:8080").await?)
 }

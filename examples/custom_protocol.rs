@@ -6,7 +6,6 @@
 //!
 //! `cargo run --example custom_protocol` serves a client, is the client too, and prints what came.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Buf, BytesMut};
@@ -15,12 +14,14 @@ use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::http::{Head, HeadWriter};
 use polysock::protocols::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, EncodeError, Event,
-    HandshakeError, Kind, Match, Opening, Piece, Protocol, ProtocolError, Request, Responder,
+    HandshakeError, Kind, Match, Opening, Piece, Protocol, ProtocolError, Request, Responder, Role,
     WriteBuf,
 };
-use polysock::upstream::{Upstream, UpstreamError};
-use polysock::{Application, BoxError, Connection, Gateway, Handshake, Pages, Settings};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use polysock::upstream::{Client, Upstream, UpstreamError};
+use polysock::{
+    Application, BoxError, Connection, ConnectionOptions, Gateway, Handshake, PortSettings, Site,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A protocol of our own.
@@ -133,21 +134,24 @@ impl Codec for LinesCodec {
     }
 }
 
-/// An upstream of our own: a WebSocket server that runs in this process.
+/// An upstream of our own: a clock in this process, at the other end of a pipe that has our
+/// protocol on it.
 #[derive(Debug)]
-struct InProcess(SocketAddr);
+struct Clock;
 
-impl Upstream for InProcess {
+impl Upstream for Clock {
     fn connect<'a>(
         &'a self,
-        request: &'a Request,
+        _client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
-        Box::pin(async move {
-            let url = format!("ws://{}", self.0);
-            let upstream = polysock::upstream::upstream(&url, Default::default())
-                .map_err(|_| UpstreamError::Unsupported("the address of the clock"))?;
-            upstream.connect(request).await
-        })
+        let (ours, theirs) = duplex(1024);
+        let over = |end, role| {
+            let options = ConnectionOptions::new("lines-1", role);
+            Connection::over(end, Box::new(LinesCodec), options)
+        };
+        let mut clock = over(theirs, Role::Server);
+        tokio::spawn(async move { clock.send("tick".into()).await });
+        Box::pin(async move { Ok(over(ours, Role::Client)) })
     }
 }
 
@@ -160,7 +164,11 @@ impl Application for Greeter {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
         let upstream = Arc::clone(&self.upstream);
         Box::pin(async move {
-            let mut clock = upstream.connect(handshake.request()).await?;
+            let client = Client {
+                request: handshake.request(),
+                peer: handshake.peer(),
+            };
+            let mut clock = upstream.connect(client).await?;
             let mut client = handshake.accept(Accept::default()).await?;
             let greeting = format!("hello over {}", client.protocol());
             client.send(greeting.into()).await?;
@@ -174,22 +182,13 @@ impl Application for Greeter {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
-    let clock = TcpListener::bind("127.0.0.1:0").await?;
-    let upstream = Arc::new(InProcess(clock.local_addr()?));
-    let tick = |handshake: Handshake| async move {
-        let mut connection = handshake.accept(Accept::default()).await?;
-        connection.send("tick".into()).await?;
-        Ok(connection.close(None).await?)
-    };
-    let never = std::future::pending::<()>;
-    tokio::spawn(Gateway::new(tick).serve(clock, never(), Default::default()));
-
+    let upstream = Arc::new(Clock);
     let port = TcpListener::bind("127.0.0.1:0").await?;
     let address = port.local_addr()?;
-    let mut settings = Settings::default();
+    let mut settings = PortSettings::default();
     settings.protocols.push(&Lines);
-    let gateway = Gateway::with_settings(Greeter { upstream }, settings, Pages::default());
-    tokio::spawn(gateway.serve(port, never(), Default::default()));
+    let gateway = Gateway::with_site(Site::new(Greeter { upstream }), settings);
+    tokio::spawn(gateway.serve(port, std::future::pending(), Default::default()));
 
     let mut client = TcpStream::connect(address).await?;
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\

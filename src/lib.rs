@@ -22,28 +22,38 @@
 //! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
 //!
 //! ```text
-//!   error · random            what can fail; bytes that nobody can predict
-//!   telemetry                 what is told of connections: a line at open and close
-//!   transport                 byte streams, and how they are let go. Knows no frames
-//!   connection                the one connection type: messages in and out, and pieces of them
-//!   http                      machinery: ordinary HTTP/1, and the streams of HTTP/2
-//!   handshake                 an opening handshake that waits for an answer
-//!   broadcast                 messages from anywhere to many connections
-//!   upstream                  what stands behind a gateway
-//!   apps                      what answers: the trait Application, echo, chat, broadcaster, relay
-//!   server                    the port: listening, what a connection is, who serves it
+//!   error · random     what can fail; bytes that nobody can predict
+//!   telemetry          what is told of connections: a line at open and close
+//!   transport          byte streams, who is at their other end, and how they are let go
+//!   connection         the one connection type: messages in and out, whole or in pieces
+//!   handshake          an opening handshake that waits for an answer
+//!   broadcast          messages from anywhere to many connections
+//!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
+//!   upstream           what stands behind a gateway
+//!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages
+//!   route              which site a request is for, and who is let in
+//!   server             the port: listening, what a connection is, who serves it, how it ends
 //! ```
 //!
-//! The protocols are in the crate [`polysock_protocols`]; its `protocol` module is the seam.
+//! The protocols are in the crate [`polysock_protocols`], whose [`Protocol`](protocols::Protocol) is
+//! the seam. Recorded sessions are in `polysock-instrument`, the program in `polysock-cli`.
 //!
 //! # The way of a connection
 //!
-//! A worker accepts it and spawns one task, its only owner from then on. The sniffer reads into
-//! one buffer until the head is complete; one of the enabled protocols takes it, and the
-//! [`Application`] gets a [`Handshake`]. To accept is to write the answer and to have a
-//! [`Connection`], over the same buffer with whatever came early. A head that is no WebSocket's
-//! goes, with the buffer, to `http`. An HTTP/2 connection goes to `http2`: each of its streams is a
-//! transport like any other, with a task of its own, and its WebSockets are accepted the same way.
+//! ```text
+//!   listener ──▶ opening ──▶ sites ──▶ open ──▶ Handshake ──▶ Application ──accept──▶ Connection
+//!    accepts     reads the   choose    validates             answers with a Reply
+//!                head                                        that knows the carrier
+//! ```
+//!
+//! A worker accepts it and spawns one task, its only owner from then on. Opening reads into one
+//! buffer until the head is complete, and returns what the connection is; the gateway finishes
+//! that, in one place. Of a WebSocket, one of the enabled protocols has recognised the head; a site
+//! is chosen by it, and the protocol validates it by what that site allows. The [`Application`] gets a
+//! [`Handshake`]: to accept is to write the answer and to have a [`Connection`], over the same buffer
+//! with whatever came early. Ordinary requests go to the site's [`Service`], one head at a time, so
+//! that a WebSocket may follow them. Each stream of an HTTP/2 connection is a transport like any
+//! other, with a task of its own, and its WebSockets are accepted the same way.
 //!
 //! # Invariants
 //!
@@ -53,13 +63,25 @@
 //! - While 64 KiB wait to go out, an application gets no more messages (one that it gets in pieces
 //!   goes on), and a relay takes none for that side.
 //! - Every wait on a peer has a deadline, but for messages of an open connection.
+//! - Applications, upstreams and the instrument use nothing but the public API.
 //!
 //! # Lexicon
 //!
-//! *Opening handshake*, *frame*, *fragment*, *close code*, *subprotocol*: as in RFC 6455.
-//! *Piece*: a run of bytes out of a message, cut anywhere. *Upstream*: what stands behind the
-//! gateway. *Relay*: the application that joins a client to it. *Linger*: to wait, after the last
-//! word, until the peer has hung up.
+//! | word | what it means here |
+//! |---|---|
+//! | frame, fragment, close code, subprotocol | as in RFC 6455 |
+//! | opening | finding out what a connection is, up to the head of its handshake |
+//! | piece | a run of bytes out of a message, cut anywhere |
+//! | borrowed message | a short one, handed out where it lies in the buffer that was read |
+//! | transport | a byte stream with two directions |
+//! | shared writer | the write half of a socket, while a broadcast may write to it as well |
+//! | reply | the way for the answer to a handshake: an upgrade, or a stream of HTTP/2 |
+//! | peer | who is at the other end, as far as the layers below have found out |
+//! | site | an application, the pages beside it, and how both treat their clients |
+//! | upstream | what stands behind a gateway |
+//! | relay | the application that joins a client to an upstream |
+//! | linger | to wait, after the last byte, until the peer has hung up |
+//! | rewind | to read again what was read before |
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod apps;
@@ -69,6 +91,7 @@ mod error;
 mod handshake;
 mod http;
 mod random;
+mod route;
 mod server;
 mod telemetry;
 mod transport;
@@ -80,15 +103,16 @@ pub use polysock_protocols::{
     Message, MessageRef, Piece, PieceRef, Rejection, Request, Side, Window,
 };
 
-pub use self::apps::Application;
+pub use self::apps::{Application, Pages};
 pub use self::broadcast::{Broadcast, Overflow, Queue, Subscription};
 pub use self::connection::{Answers, Connection, ConnectionOptions, Forwarded, ShutdownSignal};
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
-pub use self::http::Pages;
-pub use self::server::{Drained, Gateway, Origins, Settings, StartError, Workers};
+pub use self::http::{Body, Service};
+pub use self::route::{Asked, Origins, Policy, Site, SiteSettings, Sites};
+pub use self::server::{Drained, Gateway, Opened, Opener, PortSettings, StartError, Workers};
 pub use self::telemetry::Traffic;
-pub use self::transport::Transport;
+pub use self::transport::{Extensions, Peer, Transport};
 
 /// The program of the README compiles.
 #[cfg(doctest)]

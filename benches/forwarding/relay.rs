@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use polysock::apps::Relay;
 use polysock::protocols::http::HeadLimits;
 use polysock::protocols::{Context, Limits, Negotiated, Negotiation, PROTOCOLS};
-use polysock::upstream::{UpstreamSettings, upstream};
-use polysock::{Accept, Gateway};
+use polysock::upstream::{self, UpstreamSettings};
+use polysock::{Accept, Gateway, Peer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -25,10 +25,11 @@ pub(crate) async fn run(count: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let address = listener.local_addr().expect("an address");
     let settings = UpstreamSettings::default();
-    let upstream = upstream(&format!("ws://{address}/"), settings).expect("an upstream");
+    let upstream = upstream::parse(&format!("ws://{address}/"), settings).expect("an upstream");
     let gateway = Gateway::new(Relay::new(upstream));
     let (client, accepted) = duplex(64 * 1024);
-    let relay = tokio::spawn(async move { gateway.serve_connection(accepted).await });
+    let relay =
+        tokio::spawn(async move { gateway.serve_connection(accepted, Peer::default()).await });
     let server = tokio::spawn(async move {
         let (stream, _) = listener.accept().await?;
         answer(stream, count).await
@@ -82,8 +83,9 @@ async fn shake_hands(stream: &mut TcpStream) -> io::Result<()> {
     let (mut incoming, mut answer) = (BytesMut::new(), BytesMut::new());
     loop {
         stream.read_buf(&mut incoming).await?;
-        let negotiated = negotiation.advance(&mut incoming, &context);
-        if let Some(Negotiated::WebSocket(mut opening)) = negotiated.expect("a good request") {
+        let negotiated = negotiation.advance(&mut incoming);
+        if let Some(Negotiated::WebSocket(recognised)) = negotiated.expect("a good request") {
+            let mut opening = recognised.open(&context).expect("a valid one");
             let accept = Accept::default();
             let codec = opening
                 .responder

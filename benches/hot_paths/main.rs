@@ -9,7 +9,7 @@ mod rfc6455;
 
 use polysock::apps::echo;
 use polysock::protocols::PROTOCOLS;
-use polysock::{Gateway, Pages, Settings};
+use polysock::{Gateway, Pages, Peer, PortSettings, Site};
 
 use self::client::{Client, Slow};
 use self::frames::{CLOSE, GET, HIXIE76, RFC6455_DEFLATE, deflated_frame, hixie_frame};
@@ -64,12 +64,13 @@ async fn main() {
         eprintln!("there is no case `{name}`");
         std::process::exit(2);
     };
-    let settings = Settings {
+    let settings = PortSettings {
         protocols: PROTOCOLS.to_vec(),
-        ..Settings::default()
+        ..PortSettings::default()
     };
     let page = "<!doctype html><title>polysock</title>".repeat(32);
-    let gateway = Gateway::with_settings(echo, settings, Pages::with_index(page));
+    let site = Site::new(echo).with_http(Pages::with_index(page));
+    let gateway = Gateway::with_site(site, settings);
     let rounds = if case.is_connection { count } else { 1 };
     for _ in 0..rounds {
         let client = Client {
@@ -80,7 +81,7 @@ async fn main() {
         if case.is_slow {
             serve_slow(gateway.clone(), client).await;
         } else {
-            gateway.serve_connection(client).await;
+            gateway.serve_connection(client, Peer::default()).await;
         }
     }
 }
@@ -91,6 +92,7 @@ async fn serve_slow(gateway: Gateway, client: Client) {
         client,
         has_paused: false,
     };
-    let serving = tokio::spawn(async move { gateway.serve_connection(client).await });
+    let serving =
+        tokio::spawn(async move { gateway.serve_connection(client, Peer::default()).await });
     serving.await.expect("it is served");
 }

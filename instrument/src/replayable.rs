@@ -1,23 +1,51 @@
 //! A server whose sessions replay.
 
-use polysock::{Origins, Settings};
-use polysock_protocols::PROTOCOLS;
+use polysock::{Application, Gateway, PortSettings, Site, SiteSettings};
+use polysock_protocols::{Context, PROTOCOLS, SessionConfig};
 
-/// The settings of a server whose sessions replay: it speaks everything, to everybody, sends no
-/// pings, does not compress, and its nonces are known. `secure` is whether TLS ends at a proxy in front.
-///
-/// Masks of hybi-04 to hybi-06 are made of such a nonce, so a page can choose what bytes its
-/// frames are on the wire: this is no server for daily use.
-pub fn replayable(secure: bool) -> Settings {
-    Settings {
-        protocols: PROTOCOLS.to_vec(),
-        origins: Origins::Any,
-        ping_interval: None,
-        flash_policy: true,
-        secure,
-        entropy,
-        compression: None,
-        ..Settings::default()
+/// How a server is told to treat its clients.
+#[derive(Clone, Debug, Default)]
+pub struct ServerSettings {
+    /// Before it is known which site they are for.
+    pub port: PortSettings,
+    /// As the one site that there is.
+    pub site: SiteSettings,
+}
+
+impl ServerSettings {
+    /// The settings of a server whose sessions replay: it speaks everything, to everybody, sends no
+    /// pings, and does not compress. `secure` is whether TLS ends at a proxy in front.
+    pub fn replayable(secure: bool) -> Self {
+        Self {
+            port: PortSettings {
+                protocols: PROTOCOLS.to_vec(),
+                flash_policy: true,
+                secure,
+                ..PortSettings::default()
+            },
+            site: SiteSettings {
+                session: SessionConfig {
+                    ping_interval: None,
+                    ..SessionConfig::default()
+                },
+                compression: None,
+                ..SiteSettings::default()
+            },
+        }
+    }
+
+    /// A gateway whose sessions replay, as its nonces are known too.
+    ///
+    /// Masks of hybi-04 to hybi-06 are made of such a nonce, so a page can choose what bytes its
+    /// frames are on the wire: this is no server for daily use.
+    pub fn gateway(self, application: impl Application) -> Gateway {
+        let site = Site::new(application).with_settings(self.site);
+        Gateway::with_site(site, self.port).with_predictable_nonces(entropy)
+    }
+
+    /// What its opening handshakes are told, with nonces that are known.
+    pub(crate) fn context(&self) -> Context {
+        self.site.context(self.port.secure, entropy)
     }
 }
 

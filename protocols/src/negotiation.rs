@@ -24,8 +24,8 @@ pub struct Negotiation<'a> {
 pub enum Negotiated {
     /// An opening handshake; its head has been taken off the buffer.
     WebSocket(Recognised),
-    /// An ordinary HTTP request, still in the buffer.
-    Http,
+    /// An ordinary HTTP request; its head is still in the buffer.
+    Http(Head),
 }
 
 /// An opening handshake of which it is known what protocol it is of, and that it keeps the rules
@@ -72,7 +72,7 @@ impl<'a> Negotiation<'a> {
         };
         let head = Head::parse(src, len, &self.limits)?;
         if !is_attempt(&head) {
-            return Ok(Some(Negotiated::Http));
+            return Ok(Some(Negotiated::Http(head)));
         }
         if let Some(broken) = RULES.iter().find(|rule| !rule.holds(&head)) {
             return Err(broken.error.clone());

@@ -18,7 +18,7 @@ use super::application::Application;
 use crate::connection::{Connection, Forwarded, ShutdownSignal};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{Client, Upstream, UpstreamError};
 
 /// How long a side whose other has ended may take to read what waits for it.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -59,10 +59,11 @@ impl Application for Relay {
         let relay = self.clone();
         Box::pin(async move {
             let request = handshake.request();
-            let upstream = match relay.upstream.connect(request).await {
+            let peer = handshake.peer();
+            let upstream = match relay.upstream.connect(Client { request, peer }).await {
                 Ok(upstream) => upstream,
                 Err(error) => {
-                    handshake.reject(rejection(&error)).await?;
+                    handshake.reject(rejection(&error));
                     return Err(error.into());
                 }
             };
@@ -71,7 +72,7 @@ impl Application for Relay {
                 binary_over_text: relay.binary_over_text,
                 ..Accept::default()
             };
-            let shutdown = handshake.closer();
+            let shutdown = handshake.shutdown();
             let client = handshake.accept(accept).await?;
             let mut joined = Joined {
                 client,

@@ -56,12 +56,10 @@ impl BufferedIo {
 
     /// Bytes so far.
     pub(crate) fn traffic(&self) -> Traffic {
-        let lent = match &self.transport {
-            Some(Io::Shared(_, writer)) => writer.sent(),
-            _ => 0,
-        };
+        let writer = self.transport.as_ref().and_then(Io::shared_writer);
+        let by_others = writer.map_or(0, |writer| writer.sent());
         Traffic {
-            sent: self.traffic.sent + lent,
+            sent: self.traffic.sent + by_others,
             ..self.traffic
         }
     }
@@ -70,9 +68,7 @@ impl BufferedIo {
     /// `None` where it is no TCP, or is shared already.
     pub(crate) fn share_writer(&mut self, frames: PlainFrames) -> Option<Weak<SharedWriter>> {
         let transport = self.transport.take()?.into_shared(frames);
-        let Io::Shared(_, writer) = self.transport.insert(transport) else {
-            return None;
-        };
+        let writer = self.transport.insert(transport).shared_writer()?;
         self.is_shared = true;
         writer.share().then(|| Arc::downgrade(writer))
     }
@@ -87,7 +83,7 @@ impl BufferedIo {
 
     #[cold]
     fn reclaim_writer(&mut self) {
-        if let Some(Io::Shared(_, writer)) = &self.transport {
+        if let Some(writer) = self.transport.as_ref().and_then(Io::shared_writer) {
             writer.reclaim();
         }
         self.is_shared = false;
@@ -155,8 +151,8 @@ impl BufferedIo {
         cx: &mut Context<'_>,
         outgoing: &mut WriteBuf,
     ) -> Poll<io::Result<()>> {
-        let is_shared = matches!(self.transport, Some(Io::Shared(..)));
-        if outgoing.is_allocated() || is_shared {
+        let writer = self.transport.as_ref().and_then(Io::shared_writer);
+        if outgoing.is_allocated() || writer.is_some() {
             return self.poll_write_out(cx, outgoing);
         }
         Poll::Ready(Ok(()))
@@ -170,7 +166,7 @@ impl BufferedIo {
         let Some(transport) = &mut self.transport else {
             return Poll::Ready(Ok(()));
         };
-        if let Io::Shared(_, writer) = transport {
+        if let Some(writer) = transport.shared_writer() {
             ready!(writer.poll_unsent(cx))?;
         }
         while !outgoing.is_empty() {
@@ -210,8 +206,7 @@ impl BufferedIo {
             self.traffic.sent += final_bytes.len() as u64;
             // A socket that has nothing left to read, and nothing to write, is closed without more
             // ado.
-            let is_tcp = matches!(transport, Io::Tcp(_));
-            if !(is_tcp && self.is_read && final_bytes.is_empty()) {
+            if !(transport.is_tcp() && self.is_read && final_bytes.is_empty()) {
                 linger(transport, final_bytes, order);
             }
         }

@@ -1,21 +1,19 @@
 //! An opening handshake that waits for an answer.
 
-use std::net::SocketAddr;
+mod reply;
 
-use bytes::BytesMut;
+use std::sync::Arc;
+
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{
-    Accept, Codec, Rejection, Request, Responder, Role, SessionConfig, WriteBuf,
-};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use polysock_protocols::{Accept, Rejection, Request, Role, SessionConfig};
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use self::reply::{Reply, Started};
 use crate::connection::{Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
-use crate::http::http2::Exchange;
 use crate::telemetry::AccessLog;
-use crate::transport::{CloseOrder, Io, linger};
+use crate::transport::Peer;
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
 ///
@@ -24,7 +22,7 @@ use crate::transport::{CloseOrder, Io, linger};
 /// ```compile_fail
 /// # async fn twice(handshake: polysock::Handshake) -> Result<(), polysock::BoxError> {
 /// handshake.accept(polysock::Accept::default()).await?;
-/// handshake.reject(polysock::Rejection::new(403, "too late")).await?;
+/// handshake.reject(polysock::Rejection::new(403, "too late"));
 /// # Ok(())
 /// # }
 /// ```
@@ -36,43 +34,24 @@ pub struct Handshake {
     /// `None` once it has been answered.
     pending: Option<Box<Pending>>,
     request: Box<Request>,
+    peer: Arc<Peer>,
 }
 
 /// What an answer needs.
 #[derive(Debug)]
 pub(crate) struct Pending {
-    pub(crate) way: Way,
+    pub(crate) reply: Box<dyn Reply>,
     pub(crate) session: SessionConfig,
     pub(crate) deadline: Instant,
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) closer: ShutdownSignal,
+    pub(crate) shutdown: ShutdownSignal,
 }
-
-/// How the answer goes out.
-#[derive(Debug)]
-pub(crate) enum Way {
-    /// As text, which turns the transport into the WebSocket's (RFC 6455 §4.2.2).
-    Upgrade {
-        transport: Io,
-        /// What has come behind the head.
-        incoming: BytesMut,
-        responder: Box<dyn Responder>,
-    },
-    /// As the response on a stream of HTTP/2 (RFC 8441 §5).
-    Stream {
-        exchange: Box<Exchange>,
-        responder: Box<dyn Responder>,
-    },
-}
-
-/// What a connection begins with: its transport, its codec, and what came early.
-type Begun = (Io, Box<dyn Codec>, BytesMut);
 
 impl Handshake {
-    pub(crate) fn new(request: Box<Request>, pending: Pending) -> Self {
+    pub(crate) fn new(request: Box<Request>, peer: Arc<Peer>, pending: Pending) -> Self {
         Self {
             pending: Some(Box::new(pending)),
             request,
+            peer,
         }
     }
 
@@ -81,15 +60,16 @@ impl Handshake {
         &self.request
     }
 
-    /// The address of the client, where its transport has one.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.pending.as_ref().and_then(|pending| pending.peer)
+    /// Who asks.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
     }
 
-    /// Who asks the connection to close at a shutdown.
-    pub(crate) fn closer(&self) -> ShutdownSignal {
-        let closer = self.pending.as_ref().map(|pending| &pending.closer);
-        closer.cloned().unwrap_or_default()
+    /// Says when the connection is asked to close, because the gateway shuts down. The connection
+    /// heeds it by itself; this is for what an application does beside it.
+    pub fn shutdown(&self) -> ShutdownSignal {
+        let shutdown = self.pending.as_ref().map(|pending| &pending.shutdown);
+        shutdown.cloned().unwrap_or_default()
     }
 
     /// Keeps of the subprotocols that were offered those of a list, in its order.
@@ -120,54 +100,51 @@ impl Handshake {
                 return Err(ConnectionError::Aborted);
             };
             let Pending {
-                way,
+                reply,
                 session,
                 deadline,
-                peer,
-                closer,
+                shutdown,
             } = *pending;
             let offered = &self.request.subprotocols;
             accept.subprotocol = accept.subprotocol.filter(|name| offered.contains(name));
-            let (transport, codec, incoming) = timeout_at(deadline, way.accept(&accept, &closer))
+            let subprotocol = accept.subprotocol.clone();
+            let Started {
+                transport,
+                codec,
+                incoming,
+            } = timeout_at(deadline, reply.accept(accept))
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
             let options = ConnectionOptions {
                 protocol: self.request.protocol.name(),
                 role: Role::Server,
-                subprotocol: accept.subprotocol,
+                subprotocol,
                 incoming,
                 session,
             };
-            let log = AccessLog::opened(&self.request, peer);
-            Ok(Connection::new(transport, codec, options).served(closer, log))
+            let log = AccessLog::opened(&self.request, self.peer.address);
+            Ok(Connection::new(transport, codec, options).served(shutdown, log))
         })
     }
 
-    /// Rejects with an HTTP status, and ends the connection.
-    ///
-    /// # Errors
-    ///
-    /// None today; the signature leaves room for transports that can say that they failed.
-    pub async fn reject(mut self, rejection: Rejection) -> Result<(), ConnectionError> {
-        self.answer(&rejection);
-        Ok(())
+    /// Rejects with an HTTP status, and ends the connection. What cannot be written at once goes
+    /// out in the background.
+    pub fn reject(mut self, rejection: Rejection) {
+        self.answer(rejection);
     }
 
-    fn answer(&mut self, rejection: &Rejection) {
+    fn answer(&mut self, rejection: Rejection) {
         if let Some(pending) = self.pending.take() {
             tracing::info!(
                 protocol = self.request.protocol.name(),
-                peer = pending.peer.map(tracing::field::display),
+                peer = self.peer.address.map(tracing::field::display),
                 target = &*self.request.target,
                 origin = self.request.origin.as_deref(),
                 status = rejection.status,
                 reason = rejection.reason(),
                 "reject"
             );
-            match pending.way {
-                Way::Upgrade { transport, .. } => refuse(transport, rejection),
-                Way::Stream { exchange, .. } => exchange.refuse(rejection),
-            }
+            pending.reply.refuse(rejection);
         }
     }
 }
@@ -177,59 +154,6 @@ impl Drop for Handshake {
         if self.pending.is_none() {
             return;
         }
-        self.answer(&Rejection::new(500, "the application did not answer"));
+        self.answer(Rejection::new(500, "the application did not answer"));
     }
-}
-
-impl Way {
-    /// Goes through the steps of the answer.
-    async fn accept(
-        self,
-        accept: &Accept,
-        closer: &ShutdownSignal,
-    ) -> Result<Begun, ConnectionError> {
-        let (mut transport, mut incoming, mut responder) = match self {
-            Self::Upgrade {
-                transport,
-                incoming,
-                responder,
-            } => (transport, incoming, responder),
-            Self::Stream {
-                exchange,
-                mut responder,
-            } => {
-                let answer = responder
-                    .respond_on_stream(accept)
-                    .ok_or(ConnectionError::Aborted)?;
-                let stream = exchange.accept(&answer.fields)?;
-                return Ok((Io::new(stream), answer.codec, BytesMut::new()));
-            }
-        };
-        let mut answer = BytesMut::new();
-        loop {
-            let codec = responder.respond(accept, &mut incoming, &mut answer)?;
-            transport.write_all(&answer).await?;
-            answer.clear();
-            if let Some(codec) = codec {
-                return Ok((transport, codec, incoming));
-            }
-            let count = tokio::select! {
-                read = transport.read_buf(&mut incoming) => read?,
-                // With the head out, there is nothing to say but goodbye.
-                _ = closer.requested() => 0,
-            };
-            if count == 0 {
-                return Err(ConnectionError::Aborted);
-            }
-        }
-    }
-}
-
-/// Writes a rejection and ends the connection, so that the client gets to read it.
-pub(crate) fn refuse(transport: Io, rejection: &Rejection) {
-    let mut answer = BytesMut::new();
-    rejection.write(&mut answer);
-    let mut final_bytes = WriteBuf::new();
-    final_bytes.put(answer.freeze());
-    linger(transport, final_bytes, CloseOrder::WeFirst);
 }

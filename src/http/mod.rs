@@ -1,7 +1,12 @@
-//! Ordinary HTTP, and the streams of HTTP/2.
+//! Machinery: ordinary requests of HTTP/1 and HTTP/2, and opening handshakes that come with them.
 
+mod gate;
 mod http1;
 pub(crate) mod http2;
+mod service;
+mod upgrade;
 
-pub use self::http1::Pages;
-pub(crate) use self::http1::serve;
+pub(crate) use self::gate::Look;
+pub(crate) use self::http1::Requests;
+pub use self::service::{Body, Service};
+pub(crate) use self::upgrade::{Upgrade, refuse};

@@ -1,4 +1,4 @@
-//! The port: accepts, sniffs, and hands each connection to what it is for.
+//! The port: accepts, finds out what each connection is, and hands it to what it is for.
 
 use std::fmt;
 use std::future::Future;
@@ -9,85 +9,105 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
-use polysock_protocols::CloseCode;
+use polysock_protocols::http::BodyScanner;
+use polysock_protocols::{HandshakeError, Negotiation, Opening, Recognised, Rejection, WriteBuf};
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::debug;
+use tokio::time::{Instant, timeout_at};
+use tracing::{debug, info};
 
-use super::opening::{Accepted, Sniffed, sniff};
-use super::settings::{Origins, Settings};
-use super::{listener, streams};
+use super::drain::{Connections, Drained};
+use super::opening::{self, Opened, Opener, Unopened};
+use super::{PortSettings, listener};
 use crate::apps::Application;
-use crate::connection::Shutdown;
+use crate::connection::ShutdownSignal;
 use crate::error::{BoxError, ConnectionError};
-use crate::handshake::Handshake;
-use crate::http::http2;
-use crate::http::{self, Pages};
-use crate::transport::{Io, Transport};
+use crate::handshake::{Handshake, Pending, Reply};
+use crate::http::http2::{self, Exchange, StreamReply};
+use crate::http::{Body, Look, Requests, Service, Upgrade, refuse};
+use crate::random::entropy;
+use crate::route::{Asked, Site, Sites};
+use crate::transport::{CloseOrder, Io, Peer, Transport, linger};
 
 /// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
 #[derive(Clone)]
 pub struct Gateway {
     shared: Arc<Shared>,
-    wrap: Arc<dyn Fn(TcpStream, SocketAddr) -> Io + Send + Sync>,
+    tap: Option<Arc<Tap>>,
 }
 
+/// Has what is accepted from an address go through something else.
+type Tap = dyn Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync;
+
+#[derive(Debug)]
 struct Shared {
-    application: Box<dyn Application>,
-    settings: Settings,
-    pages: Arc<Pages>,
+    sites: Arc<Sites>,
+    settings: PortSettings,
+    entropy: fn(&mut [u8]),
 }
 
-/// What the connections of a listener have in common.
-#[derive(Default)]
-struct Serving {
-    tasks: TaskTracker,
-    /// Closes them one by one.
-    closers: Shutdown,
-    /// Tells those that are answered with pages or carry streams.
-    stopping: CancellationToken,
+/// A connection that has just been accepted.
+#[derive(Debug)]
+struct Accepted {
+    transport: Io,
+    peer: Arc<Peer>,
+    shutdown: ShutdownSignal,
 }
 
 /// An application at work on a connection.
 type Answering = BoxFuture<'static, Result<(), BoxError>>;
 
-/// How a gateway ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Drained {
-    /// How many connections were cut, as the deadline was over before they had ended.
-    pub cut: usize,
-}
-
 impl Gateway {
-    /// A gateway to an application, with default [`Settings`] and no page.
+    /// A gateway to an application, with default settings and no page.
     pub fn new(application: impl Application) -> Self {
-        Self::with_settings(application, Settings::default(), Pages::default())
+        Self::with_site(Site::new(application), PortSettings::default())
     }
 
-    /// A gateway to an application.
-    pub fn with_settings(application: impl Application, settings: Settings, pages: Pages) -> Self {
+    /// A gateway to one site.
+    pub fn with_site(site: Site, settings: PortSettings) -> Self {
+        Self::with_sites(Arc::new(Sites::single(site)), settings)
+    }
+
+    /// A gateway to sites that can be replaced while it serves.
+    pub fn with_sites(sites: Arc<Sites>, settings: PortSettings) -> Self {
         let shared = Shared {
-            application: Box::new(application),
+            sites,
             settings,
-            pages: Arc::new(pages),
+            entropy,
         };
         Self {
             shared: Arc::new(shared),
-            wrap: Arc::new(|stream, _| Io::Tcp(stream)),
+            tap: None,
         }
     }
 
-    /// Has every connection that [`serve`](Self::serve) accepts, from a peer of this address, go
-    /// through a transport of the caller's.
+    /// Has every connection that [`serve`](Self::serve) accepts go through a transport of the
+    /// caller's, who is told the peer's address: to look at what goes over the wire, or to note it.
     #[must_use]
-    pub fn with_transport(
+    pub fn with_tap(
         self,
-        wrap: impl Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync + 'static,
+        tap: impl Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync + 'static,
     ) -> Self {
         Self {
-            wrap: Arc::new(move |stream, peer| Io::Other(wrap(stream, peer))),
+            tap: Some(Arc::new(tap)),
+            ..self
+        }
+    }
+
+    /// Makes nonces of these bytes instead of such as nobody can predict (RFC 6455 §10.3): for
+    /// sessions that are replayed. Masks of hybi-04 to hybi-06 are made of them, so a page can
+    /// choose what bytes its frames are on the wire.
+    #[must_use]
+    pub fn with_predictable_nonces(self, entropy: fn(&mut [u8])) -> Self {
+        let Shared {
+            sites, settings, ..
+        } = &*self.shared;
+        let shared = Shared {
+            sites: Arc::clone(sites),
+            settings: settings.clone(),
+            entropy,
+        };
+        Self {
+            shared: Arc::new(shared),
             ..self
         }
     }
@@ -104,21 +124,16 @@ impl Gateway {
         Ok(())
     }
 
-    /// Serves one connection that was accepted elsewhere, until it has ended.
-    pub async fn serve_connection(&self, transport: impl Transport) {
-        let accepted = Accepted {
-            transport: Io::new(transport),
-            incoming: BytesMut::new(),
-            peer: None,
-            port: None,
-        };
-        let serving = Arc::new(Serving::default());
-        let shared = Arc::clone(&self.shared);
-        if let Some(answering) = shared.open(accepted, Arc::clone(&serving)).await {
-            log_end(None, answering.await);
+    /// Serves one connection that was accepted elsewhere, from this peer, until it has ended.
+    pub async fn serve_connection(&self, transport: impl Transport, peer: Peer) {
+        let connections = Arc::new(Connections::default());
+        let address = peer.address;
+        let accepted = self.accepted(Io::new(transport), peer, &connections);
+        let opening = Arc::clone(&self.shared).open(accepted, Arc::clone(&connections));
+        if let Some(answering) = opening.await {
+            log_end(address, answering.await);
         }
-        serving.tasks.close();
-        serving.tasks.wait().await;
+        connections.ended().await;
     }
 
     /// Serves the connections of a listener until `shutdown` is ready. Then no more are
@@ -131,55 +146,51 @@ impl Gateway {
         shutdown: impl Future<Output = ()>,
         deadline: Duration,
     ) -> Drained {
-        let serving = Arc::new(Serving::default());
-        let port = listener.local_addr().ok().map(|address| address.port());
+        let connections = Arc::new(Connections::default());
+        let local = listener.local_addr().ok();
         tokio::pin!(shutdown);
         loop {
-            let (stream, peer) = tokio::select! {
+            let (stream, address) = tokio::select! {
                 accepted = listener::accept(&listener) => accepted,
                 () = &mut shutdown => break,
             };
-            let accepted = Accepted {
-                transport: (self.wrap)(stream, peer),
-                incoming: BytesMut::new(),
-                peer: Some(peer),
-                port,
+            let transport = match &self.tap {
+                None => Io::new(stream),
+                Some(tap) => Io::new(tap(stream, address)),
             };
+            let peer = Peer {
+                address: Some(address),
+                local,
+                ..Peer::default()
+            };
+            let accepted = self.accepted(transport, peer, &connections);
             // Boxed: what only the opening needs is no part of an idle connection.
-            let opening = Box::pin(Arc::clone(&self.shared).open(accepted, Arc::clone(&serving)));
-            serving.tasks.spawn(async move {
+            let opening =
+                Box::pin(Arc::clone(&self.shared).open(accepted, Arc::clone(&connections)));
+            connections.spawn(async move {
                 if let Some(answering) = opening.await {
-                    let ended = answering.await;
-                    log_end(Some(peer), ended);
+                    log_end(Some(address), answering.await);
                 }
             });
         }
         drop(listener);
-        let Serving {
-            tasks,
-            closers,
-            stopping,
-        } = &*serving;
-        stopping.cancel();
-        closers.trigger(CloseCode::GOING_AWAY);
-        tasks.close();
-        let end = Instant::now() + deadline;
-        if timeout_at(end, tasks.wait()).await.is_err() {
-            return Drained { cut: tasks.len() };
+        connections.drain(deadline).await
+    }
+
+    fn accepted(&self, transport: Io, peer: Peer, connections: &Connections) -> Accepted {
+        let secure = peer.secure || self.shared.settings.secure;
+        Accepted {
+            transport: transport.with_permit(connections.admit()),
+            peer: Arc::new(Peer { secure, ..peer }),
+            shutdown: connections.register(),
         }
-        // Connections that have ended linger in tasks of their own, until their peers hang up.
-        let metrics = tokio::runtime::Handle::current().metrics();
-        while metrics.num_alive_tasks() > 0 && Instant::now() < end {
-            sleep(Duration::from_millis(5)).await;
-        }
-        Drained { cut: 0 }
     }
 }
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gateway")
-            .field("settings", &self.shared.settings)
+            .field("shared", &self.shared)
             .finish_non_exhaustive()
     }
 }
@@ -189,78 +200,293 @@ impl Shared {
     /// requests; what is left to do is to answer it.
     async fn open(
         self: Arc<Self>,
-        mut accepted: Accepted,
-        serving: Arc<Serving>,
+        accepted: Accepted,
+        connections: Arc<Connections>,
     ) -> Option<Answering> {
-        let (peer, port) = (accepted.peer, accepted.port);
-        let closer = serving.closers.register();
-        loop {
-            let sniffed = tokio::select! {
-                biased;
-                sniffed = sniff(accepted, &self.settings, &closer) => sniffed,
-                _ = closer.requested() => return None,
-            };
-            let (incoming, transport) = match sniffed {
-                Sniffed::Done => return None,
-                Sniffed::WebSocket(handshake) => return Some(self.answer(handshake)),
-                Sniffed::Http(incoming, transport) => (incoming, transport),
-                Sniffed::Http2(connection) => {
-                    Box::pin(self.serve_streams(*connection, peer, &serving)).await;
-                    return None;
+        let Accepted {
+            mut transport,
+            peer,
+            shutdown,
+        } = accepted;
+        let deadline = Instant::now() + self.settings.handshake_timeout;
+        let port = peer.local.map(|address| address.port());
+        let mut incoming = BytesMut::new();
+        let opened = tokio::select! {
+            biased;
+            opened = opening::read(&mut transport, &mut incoming, &self.settings, port, deadline) => opened,
+            _ = shutdown.requested() => return None,
+        };
+        let accepted = Accepted {
+            transport,
+            peer,
+            shutdown,
+        };
+        match opened {
+            Ok(Opened::Http1(_)) => Box::pin(self.serve_requests(accepted, incoming)).await,
+            Ok(Opened::Http2) => {
+                Box::pin(self.serve_streams(accepted, incoming, deadline, &connections)).await;
+                None
+            }
+            Ok(opened) => self.finish(opened, accepted, incoming, deadline),
+            Err(Unopened::Gone) => {
+                debug!(peer = ?accepted.peer.address, "gone before its request was complete");
+                None
+            }
+            Err(Unopened::Late(rejection)) => {
+                if let Some(rejection) = rejection {
+                    refuse(accepted.transport, &rejection);
                 }
-            };
-            let (pages, stopping) = (Arc::clone(&self.pages), serving.stopping.clone());
-            let requests = Box::pin(http::serve(incoming, transport, pages, stopping));
-            let (incoming, transport) = requests.await?;
-            accepted = Accepted {
-                transport,
-                incoming,
-                peer,
-                port,
-            };
+                None
+            }
         }
     }
 
-    /// Serves the streams of an HTTP/2 connection, each WebSocket in a task of its own.
+    /// Finishes what a connection turned out to be, if it is not HTTP.
+    fn finish(
+        &self,
+        opened: Opened,
+        accepted: Accepted,
+        incoming: BytesMut,
+        deadline: Instant,
+    ) -> Option<Answering> {
+        let Accepted {
+            transport,
+            peer,
+            shutdown,
+        } = accepted;
+        match opened {
+            Opened::WebSocket(recognised) => {
+                let site = self.site_of(&recognised, &peer);
+                match self.negotiate(recognised, &site, &peer) {
+                    Ok(Opening { request, responder }) => {
+                        let reply = Upgrade {
+                            transport,
+                            incoming,
+                            responder,
+                            shutdown: shutdown.clone(),
+                        };
+                        let pending = pending(Box::new(reply), &site, deadline, shutdown);
+                        return Some(site.serve(Handshake::new(request, peer, pending)));
+                    }
+                    Err(error) => refuse(transport, &self.rejection(&error, &peer)),
+                }
+            }
+            Opened::Refused(error) => refuse(transport, &self.rejection(&error, &peer)),
+            Opened::FlashPolicy(policy) => {
+                let mut final_bytes = WriteBuf::new();
+                final_bytes.put_slice(policy.as_bytes());
+                linger(transport, final_bytes, CloseOrder::WeFirst);
+            }
+            Opened::Closed(first) => {
+                debug!(?first, peer = ?peer.address, "not enabled: closed");
+            }
+            // Served before anything is finished.
+            Opened::Http1(_) | Opened::Http2 => {}
+        }
+        None
+    }
+
+    /// Has ordinary requests answered, up to one that is an opening handshake.
+    async fn serve_requests(
+        self: Arc<Self>,
+        accepted: Accepted,
+        incoming: BytesMut,
+    ) -> Option<Answering> {
+        let Accepted {
+            transport,
+            peer,
+            shutdown,
+        } = accepted;
+        let mut opener = Opener::new(&self.settings, None);
+        let look = |incoming: &mut BytesMut| {
+            Some(match opener.advance_request(incoming)? {
+                Opened::Http1(head) => Look::Ordinary {
+                    head: head.as_bytes().len(),
+                    body: BodyScanner::of(&head),
+                },
+                other => Look::Other(other),
+            })
+        };
+        let requests = Requests {
+            transport,
+            incoming,
+            peer: Arc::clone(&peer),
+        };
+        let service: Arc<dyn Service> = Arc::new(Dispatch(Arc::clone(&self.sites)));
+        let (opened, transport, incoming) = requests.serve(service, &shutdown, look).await?;
+        let accepted = Accepted {
+            transport,
+            peer,
+            shutdown,
+        };
+        let deadline = Instant::now() + self.settings.handshake_timeout;
+        self.finish(opened, accepted, incoming, deadline)
+    }
+
+    /// Serves the streams of an HTTP/2 connection, each in a task of its own.
     async fn serve_streams(
         &self,
-        mut connection: http2::Connection,
-        peer: Option<SocketAddr>,
-        serving: &Serving,
+        accepted: Accepted,
+        incoming: BytesMut,
+        deadline: Instant,
+        connections: &Connections,
     ) {
+        let Accepted {
+            transport,
+            peer,
+            shutdown,
+        } = accepted;
+        let protocols = &self.settings.protocols;
+        let max_head = self.settings.head.head;
+        let has_websockets = protocols
+            .iter()
+            .any(|protocol| protocol.is_spoken_on_streams());
+        let opening =
+            http2::Connection::open(incoming, transport, max_head, has_websockets, deadline);
+        let mut connection = match timeout_at(deadline, opening).await {
+            Ok(Ok(connection)) => connection,
+            end => {
+                debug!(?end, peer = ?peer.address, "no HTTP/2 after all");
+                return;
+            }
+        };
         loop {
             let next = tokio::select! {
                 next = connection.next() => next,
-                () = serving.stopping.cancelled() => None,
+                _ = shutdown.requested() => None,
             };
             let Some(exchange) = next else {
                 return connection.end().await;
             };
-            let Self {
-                pages, settings, ..
-            } = self;
-            if let Some(handshake) =
-                streams::open(exchange, peer, pages, settings, &serving.closers)
-            {
-                let answering = self.answer(handshake);
-                serving
-                    .tasks
-                    .spawn(async move { log_end(peer, answering.await) });
+            if exchange.protocol().is_none() {
+                let service = Dispatch(Arc::clone(&self.sites));
+                connections.spawn(exchange.serve(service, Arc::clone(&peer)));
+            } else if let Some(answering) = self.open_stream(exchange, &peer, connections) {
+                let address = peer.address;
+                connections.spawn(async move { log_end(address, answering.await) });
             }
         }
     }
 
-    /// Has the application answer a handshake, and whatever it does afterwards.
-    fn answer(&self, mut handshake: Handshake) -> Answering {
-        let origin = handshake.request().origin.as_deref();
-        if self.settings.origins.allow(origin) {
-            if !self.settings.subprotocols.is_empty() {
-                handshake.keep_subprotocols(&self.settings.subprotocols);
+    /// The opening handshake that an extended CONNECT is (RFC 8441 §4); one that is no valid one
+    /// is answered.
+    fn open_stream(
+        &self,
+        exchange: Exchange,
+        peer: &Arc<Peer>,
+        connections: &Connections,
+    ) -> Option<Answering> {
+        let opened = if exchange.protocol().is_some_and(is_websocket) {
+            self.negotiate_stream(&exchange, peer)
+                .map_err(|error| Rejection::of(&error, &self.settings.protocols))
+        } else {
+            // RFC 9220 §3.
+            Err(Rejection::new(501, "the :protocol here is websocket"))
+        };
+        match opened {
+            Ok((site, Opening { request, responder })) => {
+                let reply = StreamReply {
+                    exchange,
+                    responder,
+                };
+                let deadline = Instant::now() + self.settings.handshake_timeout;
+                let shutdown = connections.register();
+                let pending = pending(Box::new(reply), &site, deadline, shutdown);
+                Some(site.serve(Handshake::new(request, Arc::clone(peer), pending)))
             }
-            return self.application.serve(handshake);
+            Err(rejection) => {
+                log_refusal(&rejection, &rejection.reason(), peer);
+                exchange.refuse(&rejection);
+                None
+            }
         }
-        let rejection = Origins::rejection();
-        Box::pin(async move { Ok(handshake.reject(rejection).await?) })
+    }
+
+    fn site_of(&self, recognised: &Recognised, peer: &Peer) -> Arc<Site> {
+        let head = &recognised.head;
+        self.sites.find(Asked {
+            host: head.value("host"),
+            target: head.target(),
+            peer,
+        })
+    }
+
+    fn negotiate_stream(
+        &self,
+        exchange: &Exchange,
+        peer: &Peer,
+    ) -> Result<(Arc<Site>, Opening), HandshakeError> {
+        let head = exchange.head(&self.settings.head)?;
+        let recognised = Negotiation::recognise_stream(&self.settings.protocols, head)?;
+        let site = self.site_of(&recognised, peer);
+        let opening = self.negotiate(recognised, &site, peer)?;
+        Ok((site, opening))
+    }
+
+    /// Validates a handshake by what its site allows.
+    fn negotiate(
+        &self,
+        recognised: Recognised,
+        site: &Site,
+        peer: &Peer,
+    ) -> Result<Opening, HandshakeError> {
+        recognised.open(&site.settings().context(peer.secure, self.entropy))
+    }
+
+    /// The answer to what is refused, with a line in the log.
+    fn rejection(&self, error: &HandshakeError, peer: &Peer) -> Rejection {
+        let rejection = Rejection::of(error, &self.settings.protocols);
+        log_refusal(&rejection, error, peer);
+        rejection
+    }
+}
+
+fn is_websocket(protocol: &str) -> bool {
+    protocol.eq_ignore_ascii_case("websocket")
+}
+
+fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
+    info!(
+        peer = peer.address.map(tracing::field::display),
+        status = rejection.status,
+        reason = %reason,
+        "refuse"
+    );
+}
+
+/// What an answer needs.
+fn pending(
+    reply: Box<dyn Reply>,
+    site: &Site,
+    deadline: Instant,
+    shutdown: ShutdownSignal,
+) -> Pending {
+    Pending {
+        reply,
+        session: site.settings().session,
+        deadline,
+        shutdown,
+    }
+}
+
+/// Has each ordinary request answered by the site that it is for.
+struct Dispatch(Arc<Sites>);
+
+impl Service for Dispatch {
+    fn call(&self, request: hyper::Request<Body>) -> BoxFuture<'static, hyper::Response<Body>> {
+        let unknown = Peer::default();
+        let peer = request.extensions().get::<Arc<Peer>>();
+        let host = request.headers().get("host");
+        let authority = request
+            .uri()
+            .authority()
+            .map(|host| host.as_str().as_bytes());
+        let site = self.0.find(Asked {
+            host: authority.or(host.map(|host| host.as_bytes())),
+            target: request.uri().path().as_bytes(),
+            peer: peer.map_or(&unknown, |peer| peer),
+        });
+        site.http().call(request)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a connection is, by its first bytes.
+//! What a connection is, by what comes first.
 //!
 //! ```text
 //!   16 03             TLS               not enabled: closed
@@ -7,177 +7,127 @@
 //!   a method          HTTP/1            a WebSocket of some protocol, or an ordinary request
 //!   anything else                       closed without an answer: it may be another protocol
 //! ```
+//!
+//! Nothing is done about it here: the gateway finishes it, and `polysock explain` prints it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use polysock_protocols::http::Head;
 use polysock_protocols::{
-    FirstBytes, HandshakeError, Negotiated, Negotiation, Opening, Protocol, Rejection, WriteBuf,
-    flash_policy,
+    FirstBytes, HandshakeError, Negotiated, Negotiation, Recognised, Rejection, flash_policy,
 };
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
-use tracing::debug;
 
-use super::settings::Settings;
-use crate::connection::ShutdownSignal;
-use crate::handshake::{Handshake, Pending, Way, refuse};
-use crate::http::http2;
-use crate::transport::{CloseOrder, Io, linger};
+use super::PortSettings;
+use crate::transport::Io;
 
 /// What a connection turned out to be.
 #[derive(Debug)]
-pub(crate) enum Sniffed {
-    /// A WebSocket.
-    WebSocket(Handshake),
-    /// Ordinary HTTP/1; what was read comes first.
-    Http(BytesMut, Io),
-    /// HTTP/2.
-    Http2(Box<http2::Connection>),
-    /// It has been dealt with.
-    Done,
+#[non_exhaustive]
+pub enum Opened {
+    /// A WebSocket: its protocol, and the head, which has been taken off the buffer.
+    WebSocket(Recognised),
+    /// An ordinary request of HTTP/1, whose head is still in the buffer.
+    Http1(Head),
+    /// HTTP/2, with its preface still in the buffer.
+    Http2,
+    /// A request of Flash's for the socket policy, and the answer.
+    FlashPolicy(String),
+    /// A request that is no valid opening handshake, or none of a protocol that is spoken here.
+    Refused(HandshakeError),
+    /// What is not enabled here; it is closed without an answer.
+    Closed(FirstBytes),
 }
 
-/// A connection that has just been accepted.
+/// Tells what a connection is, from bytes as they come.
 #[derive(Debug)]
-pub(crate) struct Accepted {
-    pub(crate) transport: Io,
-    pub(crate) peer: Option<SocketAddr>,
-    /// What has been read already, where requests came before.
-    pub(crate) incoming: BytesMut,
-    /// The port it came in on, for the Flash policy.
-    pub(crate) port: Option<u16>,
+pub struct Opener<'a> {
+    settings: &'a PortSettings,
+    /// The port that it came in on.
+    port: Option<u16>,
+    negotiation: Negotiation<'a>,
 }
 
-/// Reads until it is clear what a connection is, or the deadline is over.
-pub(crate) async fn sniff(
-    mut accepted: Accepted,
-    settings: &Settings,
-    closer: &ShutdownSignal,
-) -> Sniffed {
-    let mut deadline = Instant::now() + settings.handshake_timeout;
-    let mut incoming = std::mem::take(&mut accepted.incoming);
-    let mut is_unread = !incoming.is_empty();
-    incoming.reserve(1024);
-    let mut negotiation = Negotiation::new(&settings.protocols, settings.head);
-    loop {
-        let read = if std::mem::take(&mut is_unread) {
-            Ok(Ok(incoming.len()))
-        } else {
-            timeout_at(deadline, accepted.transport.read_buf(&mut incoming)).await
-        };
-        match read {
-            Ok(Ok(1..)) => {}
-            Ok(end) => {
-                debug!(?end, peer = ?accepted.peer, "gone before its request was complete");
-                return Sniffed::Done;
-            }
-            Err(_) => {
-                if !incoming.is_empty() && FirstBytes::of(&incoming) == FirstBytes::Http1 {
-                    refuse(accepted.transport, &Rejection::timeout());
-                }
-                return Sniffed::Done;
-            }
+impl<'a> Opener<'a> {
+    /// Begins with nothing, on a port that is named in a Flash policy.
+    pub fn new(settings: &'a PortSettings, port: Option<u16>) -> Self {
+        Self {
+            settings,
+            port,
+            negotiation: Negotiation::new(&settings.protocols, settings.head),
         }
-        match FirstBytes::of(&incoming) {
-            FirstBytes::TooFew if incoming.starts_with(b"<") => {
-                deadline = deadline.min(Instant::now() + POLICY_TIMEOUT);
-            }
-            FirstBytes::TooFew => {}
+    }
+
+    /// Looks at what has come; `None` while that is too little.
+    pub fn advance(&mut self, incoming: &mut BytesMut) -> Option<Opened> {
+        let settings = self.settings;
+        match FirstBytes::of(incoming) {
+            FirstBytes::TooFew => None,
+            FirstBytes::Http1 => self.advance_request(incoming),
+            FirstBytes::Http2 if settings.http2 => Some(Opened::Http2),
             FirstBytes::FlashPolicy if settings.flash_policy => {
-                send_policy(accepted);
-                return Sniffed::Done;
-            }
-            FirstBytes::Http2 if settings.http2 => {
-                return Box::pin(http2(accepted, incoming, settings, deadline)).await;
+                Some(Opened::FlashPolicy(flash_policy(self.port)))
             }
             other @ (FirstBytes::FlashPolicy
             | FirstBytes::Tls
             | FirstBytes::Http2
-            | FirstBytes::Unknown) => {
-                debug!(first = ?other, peer = ?accepted.peer, "not enabled: closed");
-                return Sniffed::Done;
-            }
-            FirstBytes::Http1 => match negotiate(&mut negotiation, &mut incoming, settings) {
-                Ok(None) => {}
-                Ok(Some(None)) => return Sniffed::Http(incoming, accepted.transport),
-                Ok(Some(Some(opening))) => {
-                    let pending = Pending {
-                        way: Way::Upgrade {
-                            transport: accepted.transport,
-                            incoming,
-                            responder: opening.responder,
-                        },
-                        session: settings.session(),
-                        deadline,
-                        peer: accepted.peer,
-                        closer: closer.clone(),
-                    };
-                    let handshake = Handshake::new(opening.request, pending);
-                    return Sniffed::WebSocket(handshake);
-                }
-                Err(error) => {
-                    refuse_invalid(accepted, &error, &settings.protocols);
-                    return Sniffed::Done;
-                }
-            },
+            | FirstBytes::Unknown) => Some(Opened::Closed(other)),
         }
+    }
+
+    /// Looks at what can only be a request of HTTP/1, as behind another; `None` while its head is
+    /// incomplete.
+    pub(crate) fn advance_request(&mut self, incoming: &mut BytesMut) -> Option<Opened> {
+        let negotiated = match self.negotiation.advance(incoming) {
+            Ok(None) => return None,
+            Ok(Some(Negotiated::WebSocket(recognised))) => Opened::WebSocket(recognised),
+            Ok(Some(Negotiated::Http(head))) => Opened::Http1(head),
+            Err(error) => Opened::Refused(error),
+        };
+        // The next head begins from the start.
+        self.negotiation = Negotiation::new(&self.settings.protocols, self.settings.head);
+        Some(negotiated)
     }
 }
 
-/// What a complete head asks for: `Some(None)` is an ordinary HTTP request.
-fn negotiate(
-    negotiation: &mut Negotiation<'_>,
-    incoming: &mut BytesMut,
-    settings: &Settings,
-) -> Result<Option<Option<Opening>>, HandshakeError> {
-    Ok(match negotiation.advance(incoming)? {
-        None => None,
-        Some(Negotiated::Http) => Some(None),
-        Some(Negotiated::WebSocket(recognised)) => {
-            Some(Some(recognised.open(&settings.context())?))
-        }
-    })
-}
-
-async fn http2(
-    accepted: Accepted,
-    incoming: BytesMut,
-    settings: &Settings,
-    deadline: Instant,
-) -> Sniffed {
-    let over_streams = |protocol: &&dyn Protocol| protocol.is_spoken_on_streams();
-    let has_websockets = settings.protocols.iter().any(over_streams);
-    let transport = accepted.transport;
-    let max_head = settings.head.head;
-    let opening = http2::Connection::open(incoming, transport, max_head, has_websockets, deadline);
-    match timeout_at(deadline, opening).await {
-        Ok(Ok(connection)) => Sniffed::Http2(Box::new(connection)),
-        end => {
-            debug!(?end, peer = ?accepted.peer, "no HTTP/2 after all");
-            Sniffed::Done
-        }
-    }
-}
-
-fn refuse_invalid(accepted: Accepted, error: &HandshakeError, protocols: &[&'static dyn Protocol]) {
-    let rejection = Rejection::of(error, protocols);
-    tracing::info!(
-        peer = accepted.peer.map(tracing::field::display),
-        status = rejection.status,
-        reason = %error,
-        "refuse"
-    );
-    refuse(accepted.transport, &rejection);
+/// Why nothing was opened.
+#[derive(Debug)]
+pub(super) enum Unopened {
+    /// The peer went away.
+    Gone,
+    /// It was too slow; what it is told.
+    Late(Option<Rejection>),
 }
 
 /// How long a policy request may take from its first byte on: Flash sends it whole.
 const POLICY_TIMEOUT: Duration = Duration::from_secs(1);
 
-fn send_policy(accepted: Accepted) {
-    let policy = flash_policy(accepted.port);
-    let mut final_bytes = WriteBuf::new();
-    final_bytes.put_slice(policy.as_bytes());
-    linger(accepted.transport, final_bytes, CloseOrder::WeFirst);
+/// Reads until it is clear what a connection is, or the deadline is over.
+pub(super) async fn read(
+    transport: &mut Io,
+    incoming: &mut BytesMut,
+    settings: &PortSettings,
+    port: Option<u16>,
+    mut deadline: Instant,
+) -> Result<Opened, Unopened> {
+    let mut opener = Opener::new(settings, port);
+    incoming.reserve(1024);
+    loop {
+        match timeout_at(deadline, transport.read_buf(incoming)).await {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) => return Err(Unopened::Gone),
+            Err(_) => {
+                let is_request = FirstBytes::of(incoming) == FirstBytes::Http1;
+                return Err(Unopened::Late(is_request.then(Rejection::timeout)));
+            }
+        }
+        if let Some(opened) = opener.advance(incoming) {
+            return Ok(opened);
+        }
+        if incoming.starts_with(b"<") {
+            deadline = deadline.min(Instant::now() + POLICY_TIMEOUT);
+        }
+    }
 }

@@ -12,7 +12,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-use super::gateway::{Drained, Gateway};
+use super::drain::Drained;
+use super::gateway::Gateway;
 use super::listener;
 
 /// How many tasks a thread runs before it asks the kernel for more events. Measured with 1,000

@@ -12,12 +12,20 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 
 use super::Transport;
+use super::permit::Permit;
 use super::shared_writer::SharedWriter;
 
 /// The byte stream of one connection. TCP stands here itself: what is used for every byte of nearly
 /// every connection is not behind a pointer.
 #[derive(Debug)]
-pub(crate) enum Io {
+pub(crate) struct Io {
+    stream: Stream,
+    /// Where a gateway has let it in.
+    _permit: Option<Permit>,
+}
+
+#[derive(Debug)]
+enum Stream {
     Tcp(TcpStream),
     /// TCP whose writing half a subscription may share with those who publish.
     Shared(OwnedReadHalf, Arc<SharedWriter>),
@@ -25,27 +33,54 @@ pub(crate) enum Io {
 }
 
 impl Io {
-    /// A writing half that can be shared, where it is TCP.
-    pub(crate) fn into_shared(self, frames: PlainFrames) -> Self {
-        match self {
-            Self::Tcp(stream) => {
-                let (reader, half) = stream.into_split();
-                Self::Shared(reader, Arc::new(SharedWriter::new(half, frames)))
-            }
-            other => other,
-        }
-    }
-
     /// TCP stands in place, anything else behind a pointer.
     pub(crate) fn new(transport: impl Transport) -> Self {
         let mut transport = Some(transport);
         let tcp = (&mut transport as &mut dyn Any).downcast_mut::<Option<TcpStream>>();
-        match (tcp.and_then(Option::take), transport) {
-            (Some(stream), _) => Self::Tcp(stream),
-            (None, Some(transport)) => Self::Other(Box::new(transport)),
+        let stream = match (tcp.and_then(Option::take), transport) {
+            (Some(stream), _) => Stream::Tcp(stream),
+            (None, Some(transport)) => Stream::Other(Box::new(transport)),
             // Only what is TCP is taken out of its place.
-            (None, None) => Self::Other(Box::new(tokio::io::empty())),
+            (None, None) => Stream::Other(Box::new(tokio::io::empty())),
+        };
+        Self {
+            stream,
+            _permit: None,
         }
+    }
+
+    /// The same, which is counted until it is dropped.
+    pub(crate) fn with_permit(self, permit: Permit) -> Self {
+        Self {
+            _permit: Some(permit),
+            ..self
+        }
+    }
+
+    /// A writing half that can be shared, where it is TCP.
+    pub(crate) fn into_shared(self, frames: PlainFrames) -> Self {
+        let stream = match self.stream {
+            Stream::Tcp(stream) => {
+                let (reader, half) = stream.into_split();
+                Stream::Shared(reader, Arc::new(SharedWriter::new(half, frames)))
+            }
+            other => other,
+        };
+        Self { stream, ..self }
+    }
+
+    /// The writing half that can be shared.
+    #[inline]
+    pub(crate) fn shared_writer(&self) -> Option<&Arc<SharedWriter>> {
+        match &self.stream {
+            Stream::Shared(_, writer) => Some(writer),
+            Stream::Tcp(_) | Stream::Other(_) => None,
+        }
+    }
+
+    /// Whether it is TCP that nobody else writes to.
+    pub(crate) fn is_tcp(&self) -> bool {
+        matches!(self.stream, Stream::Tcp(_))
     }
 }
 
@@ -56,10 +91,10 @@ impl AsyncRead for Io {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Shared(half, _) => Pin::new(half).poll_read(cx, buf),
-            Self::Other(transport) => Pin::new(transport).poll_read(cx, buf),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Shared(half, _) => Pin::new(half).poll_read(cx, buf),
+            Stream::Other(transport) => Pin::new(transport).poll_read(cx, buf),
         }
     }
 }
@@ -71,10 +106,10 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
-            Self::Shared(_, writer) => writer.poll_write(cx, buf),
-            Self::Other(transport) => Pin::new(transport).poll_write(cx, buf),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Shared(_, writer) => writer.poll_write(cx, buf),
+            Stream::Other(transport) => Pin::new(transport).poll_write(cx, buf),
         }
     }
 
@@ -83,34 +118,34 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
-            Self::Shared(_, writer) => writer.poll_write_vectored(cx, bufs),
-            Self::Other(transport) => Pin::new(transport).poll_write_vectored(cx, bufs),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Stream::Shared(_, writer) => writer.poll_write_vectored(cx, bufs),
+            Stream::Other(transport) => Pin::new(transport).poll_write_vectored(cx, bufs),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
-            Self::Shared(..) => true,
-            Self::Other(transport) => transport.is_write_vectored(),
+        match &self.stream {
+            Stream::Tcp(stream) => stream.is_write_vectored(),
+            Stream::Shared(..) => true,
+            Stream::Other(transport) => transport.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Shared(_, writer) => writer.poll_unsent(cx),
-            Self::Other(transport) => Pin::new(transport).poll_flush(cx),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Shared(_, writer) => writer.poll_unsent(cx),
+            Stream::Other(transport) => Pin::new(transport).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Shared(_, writer) => writer.poll_shutdown(cx),
-            Self::Other(transport) => Pin::new(transport).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Shared(_, writer) => writer.poll_shutdown(cx),
+            Stream::Other(transport) => Pin::new(transport).poll_shutdown(cx),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How a transport is let go, so that what was said last arrives.
 
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use bytes::BytesMut;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 use polysock_protocols::WriteBuf;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, empty, split};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -38,6 +39,45 @@ pub(crate) fn linger(mut transport: Io, final_bytes: WriteBuf, order: CloseOrder
         && (&mut ending).now_or_never().is_none()
     {
         runtime.spawn(ending);
+    }
+}
+
+/// A transport that lingers when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lingering(Io);
+
+impl Lingering {
+    pub(crate) fn new(transport: Io) -> Self {
+        Self(transport)
+    }
+
+    /// The transport, which lingers no more by itself.
+    pub(crate) fn into_inner(mut self) -> Io {
+        self.take()
+    }
+
+    fn take(&mut self) -> Io {
+        std::mem::replace(&mut self.0, Io::new(empty()))
+    }
+}
+
+impl Deref for Lingering {
+    type Target = Io;
+
+    fn deref(&self) -> &Io {
+        &self.0
+    }
+}
+
+impl DerefMut for Lingering {
+    fn deref_mut(&mut self) -> &mut Io {
+        &mut self.0
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        linger(self.take(), WriteBuf::new(), CloseOrder::WeFirst);
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod io;
 mod linger;
+mod peer;
+mod permit;
 mod rewind;
 mod shared_writer;
 
@@ -10,7 +12,9 @@ use std::fmt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::io::Io;
-pub(crate) use self::linger::{CloseOrder, LINGER, linger};
+pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, linger};
+pub use self::peer::{Extensions, Peer};
+pub(crate) use self::permit::Permit;
 pub(crate) use self::rewind::Rewind;
 pub(crate) use self::shared_writer::SharedWriter;
 

@@ -4,11 +4,10 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Context, Dial, PROTOCOLS, Protocol, Request, find};
-use tokio::time::timeout;
 
-use super::stream::connect_tcp;
-use super::{Upstream, UpstreamError, UpstreamSettings, UrlError};
+use super::{Client, Upstream, UpstreamError, UpstreamSettings, UrlError, tcp};
 use crate::connection::Connection;
+use crate::random::entropy;
 
 /// What of a client's request its upstream is told, beside what the protocol itself needs.
 const FORWARDED: &[&str] = &["cookie", "authorization", "user-agent", "accept-language"];
@@ -100,23 +99,18 @@ impl WebSocketUpstream {
             target: self.target.clone().unwrap_or(dial.target),
             ..dial
         };
-        let stream = connect_tcp(&self.address, &self.settings).await?;
         let context = Context {
             secure: false,
             limits: self.settings.limits,
             compression: self.settings.compression,
-            entropy: crate::random::entropy,
+            entropy,
         };
-        let shaking = super::dial(
-            stream,
-            self.protocol,
-            &dial,
-            &context,
-            self.settings.session,
-        );
-        timeout(self.settings.connect_timeout, shaking)
-            .await
-            .map_err(|_| UpstreamError::Timeout)?
+        let connecting = async {
+            let stream = tcp::connect(&self.address).await?;
+            let session = self.settings.session;
+            super::dial(stream, self.protocol, &dial, &context, session).await
+        };
+        self.settings.in_time(connecting).await
     }
 
     /// What is asked of the server for a client that asks for this.
@@ -144,8 +138,8 @@ impl WebSocketUpstream {
 impl Upstream for WebSocketUpstream {
     fn connect<'a>(
         &'a self,
-        request: &'a Request,
+        client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
-        Box::pin(self.dial(self.dial_for(request)))
+        Box::pin(self.dial(self.dial_for(client.request)))
     }
 }

@@ -12,7 +12,7 @@ use futures_util::SinkExt;
 use polysock::protocols::{Context, Dial, Limits, PROTOCOLS, Session, SessionConfig, find};
 use polysock::{
     Accept, BinaryOverText, BoxError, Broadcast, CloseCode, Closed, Gateway, Handshake, Kind,
-    Message, Overflow, Pages, Piece, Queue, Settings, Transport,
+    Message, Overflow, Peer, Piece, PortSettings, Queue, Site, Transport,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
@@ -52,7 +52,7 @@ impl Way {
             }
         };
         let (ours, theirs) = duplex(room);
-        tokio::spawn(async move { gateway.serve_connection(theirs).await });
+        tokio::spawn(async move { gateway.serve_connection(theirs, Peer::default()).await });
         Box::new(ours)
     }
 }
@@ -177,11 +177,11 @@ fn binary_names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 fn with_all_protocols(application: impl polysock::Application) -> Gateway {
-    let settings = Settings {
+    let settings = PortSettings {
         protocols: PROTOCOLS.to_vec(),
-        ..Settings::default()
+        ..PortSettings::default()
     };
-    Gateway::with_settings(application, settings, Pages::default())
+    Gateway::with_site(Site::new(application), settings)
 }
 
 fn names() -> impl Iterator<Item = &'static str> + Clone {

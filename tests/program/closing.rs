@@ -11,8 +11,8 @@ use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::{Dial, Event, PROTOCOLS, Protocol, ProtocolError, SessionConfig};
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 use polysock::{
-    Accept, Close, CloseCode, Closed, Connection, ConnectionError, Gateway, Handshake, Pages,
-    Settings, Side,
+    Accept, Close, CloseCode, Closed, Connection, ConnectionError, Gateway, Handshake,
+    PortSettings, Side, Site, SiteSettings,
 };
 
 use crate::support::library;
@@ -425,14 +425,19 @@ fn acting_gateway(row: &Row) -> (SocketAddr, Receiver<Option<Told>>) {
         }
     };
     let session = session(row);
-    let settings = Settings {
-        protocols: PROTOCOLS.to_vec(),
-        close_timeout: session.close_timeout,
-        idle_timeout: session.idle_timeout,
-        ping_interval: None,
-        ..Settings::default()
+    let settings = SiteSettings {
+        session: SessionConfig {
+            ping_interval: None,
+            ..session
+        },
+        ..SiteSettings::default()
     };
-    let gateway = Gateway::with_settings(application, settings, Pages::default());
+    let site = Site::new(application).with_settings(settings);
+    let settings = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        ..PortSettings::default()
+    };
+    let gateway = Gateway::with_site(site, settings);
     (library::serve(gateway), reports)
 }
 

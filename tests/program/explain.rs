@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use polysock::Settings;
+use polysock::PortSettings;
 use polysock::protocols::PROTOCOLS;
-use polysock_instrument::{Explanation, Input as FirstInput, Look, Says};
+use polysock_instrument::{Explanation, Input as FirstInput, Look, Says, ServerSettings};
 
 use crate::support::command::{Input, Run};
 use crate::support::packets::{Connection, From, Link, pcap};
@@ -160,11 +160,14 @@ const REFUSALS: &[(&str, (&str, &str))] = &[
 ];
 
 /// A server that speaks everything.
-fn everything() -> Settings {
-    Settings {
-        protocols: PROTOCOLS.to_vec(),
-        flash_policy: true,
-        ..Settings::default()
+fn everything() -> ServerSettings {
+    ServerSettings {
+        port: PortSettings {
+            protocols: PROTOCOLS.to_vec(),
+            flash_policy: true,
+            ..PortSettings::default()
+        },
+        ..ServerSettings::default()
     }
 }
 
@@ -195,7 +198,7 @@ fn corpus() -> Vec<(String, String)> {
     found
 }
 
-fn explain(text: &str, settings: &Settings) -> Explanation {
+fn explain(text: &str, settings: &ServerSettings) -> Explanation {
     let inputs = FirstInput::read("fixture", text.as_bytes()).unwrap();
     Explanation::of(&inputs[0].client, settings)
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use h2::Reason;
+use polysock::protocols::SessionConfig;
 use polysock::{
-    Accept, BoxError, Close, CloseCode, ConnectionError, Fields, Gateway, Handshake, Pages,
-    Rejection, Settings, Side,
+    Accept, BoxError, Close, CloseCode, ConnectionError, Fields, Gateway, Handshake, PortSettings,
+    Rejection, Side, Site, SiteSettings,
 };
 use tokio::time::{sleep, timeout};
 
@@ -126,7 +127,7 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
         assert_eq!((&*request.host, request.path()), ("localhost", "/chat"));
         assert_eq!(request.origin.as_deref(), Some("http://a.example"));
         assert_eq!(request.head.value("Cookie"), Some(&b"a=1; b=2"[..]));
-        assert!(handshake.peer().is_some());
+        assert!(handshake.peer().address.is_some());
         let accept = Accept {
             subprotocol: request.subprotocols.get(1).cloned(),
             fields: Fields::from([("Set-Cookie", "c=3"), ("Connection", "x")]),
@@ -195,9 +196,9 @@ fn compression_is_agreed_on_as_over_http_1() {
 
 #[test]
 fn a_refused_handshake_is_the_status_of_the_response() {
-    let settings = Settings {
+    let settings = SiteSettings {
         origins: polysock::Origins::Listed(vec!["none".into(), "http://a.example".into()]),
-        ..Settings::default()
+        ..SiteSettings::default()
     };
     let application = |handshake: Handshake| async move {
         if handshake.request().origin.is_some() {
@@ -206,13 +207,11 @@ fn a_refused_handshake_is_the_status_of_the_response() {
         let mut rejection = Rejection::new(401, "who are you?");
         let fields = [("WWW-Authenticate", "Basic"), ("Connection", "close")];
         rejection.fields.extend(fields);
-        Ok::<_, BoxError>(handshake.reject(rejection).await?)
+        handshake.reject(rejection);
+        Ok::<_, BoxError>(())
     };
-    let address = library::serve(Gateway::with_settings(
-        application,
-        settings,
-        Pages::default(),
-    ));
+    let site = Site::new(application).with_settings(settings);
+    let address = library::serve(Gateway::with_site(site, PortSettings::default()));
     run(async move {
         let mut peer = Peer::connect(address).await;
         let version = ("sec-websocket-version", "13");
@@ -543,13 +542,18 @@ fn every_stream_is_told_of_a_shutdown() {
 /// The time of this test is not that of the world: it passes while nobody has anything to do.
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_streams_is_closed_after_some_time() {
-    let settings = Settings {
-        ping_interval: None,
-        ..Settings::default()
+    let settings = SiteSettings {
+        session: SessionConfig::default(),
+        ..SiteSettings::default()
     };
-    let gateway = Gateway::with_settings(polysock::apps::echo, settings, Pages::default());
+    let site = Site::new(polysock::apps::echo).with_settings(settings);
+    let gateway = Gateway::with_site(site, PortSettings::default());
     let (ours, theirs) = tokio::io::duplex(MIB);
-    tokio::spawn(async move { gateway.serve_connection(theirs).await });
+    tokio::spawn(async move {
+        gateway
+            .serve_connection(theirs, polysock::Peer::default())
+            .await
+    });
     let mut peer = Peer::over(ours).await;
     let mut socket = peer.websocket().await;
     // One that is open is enough, however silent.

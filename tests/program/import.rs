@@ -4,10 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use polysock::Settings;
 use polysock::protocols::PROTOCOLS;
-use polysock_instrument::Explanation;
 use polysock_instrument::transcript::{Action, Fixture, Observation, Step, expand};
+use polysock_instrument::{Explanation, ServerSettings};
 
 use crate::support::command::{Input, Run};
 use crate::support::packets::{ACK, Connection, FIN, From, Link, pcap, pcapng};
@@ -101,10 +100,8 @@ const HEAD: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocke
 
 /// What Polysock answers to an opening handshake.
 fn answer(head: &str) -> Vec<u8> {
-    let settings = Settings {
-        protocols: PROTOCOLS.to_vec(),
-        ..Settings::default()
-    };
+    let mut settings = ServerSettings::default();
+    settings.port.protocols = PROTOCOLS.to_vec();
     Explanation::of(head.as_bytes(), &settings).answer.to_vec()
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::Dial;
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
-use polysock::{Accept, Close, CloseCode, Gateway, Handshake, Message, Side};
+use polysock::{Accept, Close, CloseCode, Gateway, Handshake, Message, Side, Site};
 
 use crate::support::library;
 use crate::support::server::{PATIENCE, Server};
@@ -205,9 +205,8 @@ fn an_upstream_that_is_not_there_is_a_bad_gateway() {
 /// What the upstream of [`websocket_server`] does on a text.
 async fn obey(handshake: Handshake) -> Result<(), polysock::BoxError> {
     if handshake.request().path() == "/forbidden" {
-        return Ok(handshake
-            .reject(polysock::Rejection::new(403, "no"))
-            .await?);
+        handshake.reject(polysock::Rejection::new(403, "no"));
+        return Ok(());
     }
     let accept = Accept::first_offered(handshake.request());
     let target = handshake.request().target.clone();
@@ -228,11 +227,11 @@ async fn obey(handshake: Handshake) -> Result<(), polysock::BoxError> {
 
 /// A server of our own library, which outlives the test's runtime.
 fn websocket_server() -> std::net::SocketAddr {
-    let settings = polysock::Settings {
+    let settings = polysock::PortSettings {
         protocols: polysock::protocols::PROTOCOLS.to_vec(),
         ..Default::default()
     };
-    library::serve(Gateway::with_settings(obey, settings, Default::default()))
+    library::serve(Gateway::with_site(Site::new(obey), settings))
 }
 
 async fn dial(protocol: &str, address: &str, subprotocol: Option<&str>) -> polysock::Connection {

@@ -9,7 +9,7 @@ use std::thread;
 
 use polysock::apps::echo;
 use polysock::protocols::PROTOCOLS;
-use polysock::{Gateway, Pages, Settings};
+use polysock::{Gateway, PortSettings, Site, SiteSettings};
 
 use crate::support::command::{Input, Run};
 
@@ -119,14 +119,16 @@ fn what_cannot_be_played_is_wrong_usage() {
 /// Over TCP, with nonces of its own.
 #[test]
 fn a_gateway_on_a_socket_passes_what_does_not_hang_on_its_nonce() {
-    let settings = Settings {
+    let site = Site::new(echo).with_settings(SiteSettings {
+        compression: None,
+        ..SiteSettings::default()
+    });
+    let settings = PortSettings {
         protocols: PROTOCOLS.to_vec(),
         flash_policy: true,
-        compression: None,
-        ..Settings::default()
+        ..PortSettings::default()
     };
-    let address =
-        crate::support::library::serve(Gateway::with_settings(echo, settings, Pages::default()));
+    let address = crate::support::library::serve(Gateway::with_site(site, settings));
     for split in ["as-recorded", "random:5"] {
         let to = address.to_string();
         let run = replay(&[CORPUS, "--to", &to, "--split", split, "--jobs", "16"]);

@@ -12,7 +12,7 @@ use polysock::protocols::{
     Opening, PROTOCOLS, Protocol, RawCodec, Request, Responder,
 };
 use polysock::upstream::{TcpUpstream, UpstreamSettings, WebSocketUpstream};
-use polysock::{Accept, BoxError, Gateway, Handshake, Message, Pages, Settings};
+use polysock::{Accept, BoxError, Gateway, Handshake, Message, PortSettings, Site, SiteSettings};
 
 use crate::support::client::{Client, HIXIE_75, HIXIE_76, HIXIE_76_BODY, versioned, with};
 use crate::support::library;
@@ -196,16 +196,15 @@ async fn dial(
 }
 
 fn gateway(application: impl polysock::Application, subprotocols: &[&str]) -> std::net::SocketAddr {
-    let settings = Settings {
-        protocols: PROTOCOLS.to_vec(),
+    let site = Site::new(application).with_settings(SiteSettings {
         subprotocols: subprotocols.iter().map(|name| (*name).into()).collect(),
-        ..Settings::default()
+        ..SiteSettings::default()
+    });
+    let settings = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        ..PortSettings::default()
     };
-    library::serve(Gateway::with_settings(
-        application,
-        settings,
-        Pages::default(),
-    ))
+    library::serve(Gateway::with_site(site, settings))
 }
 
 #[tokio::test]
@@ -317,10 +316,10 @@ fn a_byte_stream_is_base64_to_a_third_partys_protocol_without_binary() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = upstream.local_addr().unwrap().to_string();
     let upstream = TcpUpstream::parse(&address, UpstreamSettings::default()).unwrap();
-    let mut settings = Settings::default();
+    let mut settings = PortSettings::default();
     settings.protocols.push(&Texts);
     let relay = Relay::new(Arc::new(upstream));
-    let gateway = library::serve(Gateway::with_settings(relay, settings, Pages::default()));
+    let gateway = library::serve(Gateway::with_site(Site::new(relay), settings));
     let mut client = Client::connect(gateway);
     client.send(versioned("98", ""));
     assert_eq!(client.head(), "HTTP/1.1 101 OK\r\nChosen: base64\r\n\r\n");

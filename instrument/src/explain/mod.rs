@@ -8,14 +8,13 @@ mod mend;
 mod report;
 
 use bytes::{Bytes, BytesMut};
-use polysock::{Origins, Settings};
 use polysock_protocols::http::{Head, HeadScanner};
 use polysock_protocols::{
     Accept, FirstBytes, HandshakeError, Match, Negotiated, Negotiation, Opening, PROTOCOLS,
     Protocol, RULES, Rejection, flash_policy,
 };
 
-use crate::locate;
+use crate::replayable::ServerSettings;
 
 pub use self::input::{Input, InputError};
 pub use self::mend::Mend;
@@ -99,10 +98,10 @@ pub enum Outcome {
 impl Explanation {
     /// Explains what a server with these settings, and an application that takes the first
     /// subprotocol, makes of the first bytes of a client.
-    pub fn of(client: &[u8], settings: &Settings) -> Self {
+    pub fn of(client: &[u8], settings: &ServerSettings) -> Self {
         match FirstBytes::of(client) {
             FirstBytes::Http1 => Self::of_http(client, settings),
-            FirstBytes::FlashPolicy if settings.flash_policy => Self {
+            FirstBytes::FlashPolicy if settings.port.flash_policy => Self {
                 answer: flash_policy(None).into(),
                 ..Self::bare("a Flash policy request", accepted("flash-policy"))
             },
@@ -117,7 +116,7 @@ impl Explanation {
                 mend: Some(Mend::tls()),
                 ..Self::bare("TLS", closed("TLS is not spoken on this port"))
             },
-            FirstBytes::Http2 if settings.http2 => Self::bare(
+            FirstBytes::Http2 if settings.port.http2 => Self::bare(
                 "HTTP/2",
                 unclear(
                     "each of its streams has a request, and only those of HTTP/1 are explained",
@@ -151,18 +150,18 @@ impl Explanation {
         }
     }
 
-    fn of_http(client: &[u8], settings: &Settings) -> Self {
+    fn of_http(client: &[u8], settings: &ServerSettings) -> Self {
         let line = client
             .split(|byte| *byte == b'\n')
             .next()
             .unwrap_or_default();
         let request = line.trim_ascii_end().escape_ascii().to_string();
         let mut src = BytesMut::from(client);
-        let outcome = advance(&mut src, settings, &settings.protocols);
+        let outcome = advance(&mut src, settings, &settings.port.protocols);
         let head = HeadScanner::default()
-            .advance(client, &settings.head)
+            .advance(client, &settings.port.head)
             .and_then(|len| {
-                len.map(|len| Head::parse(client, len, &settings.head))
+                len.map(|len| Head::parse(client, len, &settings.port.head))
                     .transpose()
             });
         let (rules, protocols) = match head {
@@ -188,10 +187,10 @@ impl Explanation {
 
 fn advance(
     src: &mut BytesMut,
-    settings: &Settings,
+    settings: &ServerSettings,
     protocols: &[&'static dyn Protocol],
 ) -> Result<Option<Negotiated>, HandshakeError> {
-    let mut negotiation = Negotiation::new(protocols, settings.head);
+    let mut negotiation = Negotiation::new(protocols, settings.port.head);
     negotiation.advance(src)
 }
 
@@ -199,15 +198,15 @@ fn judge(
     outcome: Result<Option<Negotiated>, HandshakeError>,
     src: &mut BytesMut,
     client: &[u8],
-    settings: &Settings,
+    settings: &ServerSettings,
 ) -> (Outcome, Bytes, Option<Mend>) {
-    let context = locate::context(settings.secure);
+    let context = settings.context();
     let error = match outcome {
         Ok(Some(Negotiated::WebSocket(recognised))) => match recognised.open(&context) {
             Ok(opening) => return admit(opening, src, settings),
             Err(error) => error,
         },
-        Ok(Some(Negotiated::Http)) => {
+        Ok(Some(Negotiated::Http(_))) => {
             let verdict = Outcome::Refused {
                 status: Some(426),
                 rule: "it is an ordinary HTTP request, which does not ask to upgrade".into(),
@@ -225,7 +224,7 @@ fn judge(
         }
         Err(error) => error,
     };
-    let rejection = Rejection::of(&error, &settings.protocols);
+    let rejection = Rejection::of(&error, &settings.port.protocols);
     let verdict = refused(&rejection, error.section());
     let mend = mended(&error, client, settings);
     (verdict, written(&rejection), Some(mend))
@@ -235,14 +234,13 @@ fn judge(
 fn admit(
     opening: Opening,
     src: &mut BytesMut,
-    settings: &Settings,
+    settings: &ServerSettings,
 ) -> (Outcome, Bytes, Option<Mend>) {
     let origin = opening.request.origin.as_deref();
-    if settings.origins.allow(origin) {
+    let Err(rejection) = settings.site.origins.check(origin) else {
         let (verdict, answer) = answer(opening, src);
         return (verdict, answer, None);
-    }
-    let rejection = Origins::rejection();
+    };
     let section = Some("RFC 6455 §10.2");
     let mend = Mend::flag(format!("--origin {}", origin.unwrap_or("none")));
     let verdict = refused(&rejection, section);
@@ -250,13 +248,13 @@ fn admit(
 }
 
 /// A flag, where the server would accept with all protocols; else what is to be done elsewhere.
-fn mended(error: &HandshakeError, client: &[u8], settings: &Settings) -> Mend {
-    let context = locate::context(settings.secure);
+fn mended(error: &HandshakeError, client: &[u8], settings: &ServerSettings) -> Mend {
+    let context = settings.context();
     match advance(&mut BytesMut::from(client), settings, PROTOCOLS) {
         Ok(Some(Negotiated::WebSocket(recognised))) => {
             let name = recognised.protocol.name();
             match recognised.open(&context) {
-                Ok(_) => Mend::protocol(name, &settings.protocols),
+                Ok(_) => Mend::protocol(name, &settings.port.protocols),
                 Err(_) => Mend::of(error),
             }
         }
@@ -325,8 +323,8 @@ fn checked(head: &Head) -> Vec<Checked> {
     rules.collect()
 }
 
-fn looks(head: &Head, settings: &Settings) -> Vec<Look> {
-    let context = locate::context(settings.secure);
+fn looks(head: &Head, settings: &ServerSettings) -> Vec<Look> {
+    let context = settings.context();
     let look = |protocol: &&'static dyn Protocol| {
         let matched = protocol.recognise(head);
         let says = match (matched, protocol.open(head.clone(), &context)) {
@@ -337,6 +335,7 @@ fn looks(head: &Head, settings: &Settings) -> Vec<Look> {
         };
         let name = protocol.name();
         let is_enabled = settings
+            .port
             .protocols
             .iter()
             .any(|enabled| enabled.name() == name);

@@ -168,7 +168,7 @@ impl DryRun {
                     Err(error) => error,
                 }
             }
-            Ok(Some(Negotiated::Http)) => {
+            Ok(Some(Negotiated::Http(_))) => {
                 self.stage = Stage::Over;
                 return false;
             }

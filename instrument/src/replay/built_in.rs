@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytestring::ByteString;
+use polysock::Peer;
 use polysock::upstream::{self, UpstreamError};
-use polysock::{Gateway, Pages, Settings};
 use polysock_protocols::{
     Compression, Context, Dial, DialError, Fields, Limits, Protocol, Rejection, Role,
     SessionConfig, find,
@@ -12,7 +12,7 @@ use polysock_protocols::{
 
 use super::pipe::SegmentedPipe;
 use super::recorder::{OneConnection, Recorder, RecorderHandle};
-use crate::replayable::{entropy, replayable};
+use crate::replayable::{ServerSettings, entropy};
 use crate::transcript::{Step, Transcript};
 
 /// How long the end that is played may take for its handshake.
@@ -35,9 +35,8 @@ pub(super) fn connect(
     match transcript.role() {
         Role::Server => {
             let application = OneConnection::new(recorder);
-            let gateway =
-                Gateway::with_settings(application, settings(transcript), Pages::default());
-            tokio::spawn(async move { gateway.serve_connection(theirs).await });
+            let gateway = settings(transcript).gateway(application);
+            tokio::spawn(async move { gateway.serve_connection(theirs, Peer::default()).await });
         }
         Role::Client => {
             let (protocol, dial) = dial(transcript)?;
@@ -47,7 +46,7 @@ pub(super) fn connect(
     Ok((ours, handle))
 }
 
-fn settings(transcript: &Transcript) -> Settings {
+fn settings(transcript: &Transcript) -> ServerSettings {
     let is_too_slow = |step: &Step| {
         let status = match step {
             Step::Refused(refusal) => refusal.status,
@@ -57,15 +56,14 @@ fn settings(transcript: &Transcript) -> Settings {
     };
     let secure = transcript.header("needs") == Some("tls");
     let compresses = transcript.header("compression") == Some("on");
-    Settings {
-        compression: compresses.then(Compression::default),
-        handshake_timeout: if transcript.steps.iter().any(is_too_slow) {
-            SHORT_TIMEOUT
-        } else {
-            HANDSHAKE_TIMEOUT
-        },
-        ..replayable(secure)
-    }
+    let mut settings = ServerSettings::replayable(secure);
+    settings.site.compression = compresses.then(Compression::default);
+    settings.port.handshake_timeout = if transcript.steps.iter().any(is_too_slow) {
+        SHORT_TIMEOUT
+    } else {
+        HANDSHAKE_TIMEOUT
+    };
+    settings
 }
 
 async fn call(

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 use polysock::apps::{Relay, echo};
-use polysock::upstream::{Upstream, UpstreamSettings, upstream};
-use polysock::{Gateway, Pages, Settings, StartError, Workers};
-use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, replayable};
+use polysock::upstream::{self, Upstream, UpstreamSettings};
+use polysock::{StartError, Workers};
+use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, ServerSettings};
 use tracing::{error, info};
 
 use crate::exit::Exit;
@@ -133,18 +133,14 @@ impl Capture {
         writer: &CaptureWriter,
         mut signals: Signals,
     ) -> Result<Exit, StartError> {
-        let settings = Settings {
-            handshake_timeout: self.handshake_timeout,
-            ..replayable(self.secure)
-        };
+        let mut settings = ServerSettings::replayable(self.secure);
+        settings.port.handshake_timeout = self.handshake_timeout;
         let gateway = match upstream {
-            Some(upstream) => {
-                Gateway::with_settings(Relay::new(upstream), settings, Pages::default())
-            }
-            None => Gateway::with_settings(echo, settings, Pages::default()),
+            Some(upstream) => settings.gateway(Relay::new(upstream)),
+            None => settings.gateway(echo),
         };
         let tap = writer.clone();
-        let gateway = gateway.with_transport(move |stream, peer| tap.tap(stream, peer));
+        let gateway = gateway.with_tap(move |stream, peer| tap.tap(stream, peer));
         // What is recorded is not a load.
         let workers = Workers::start(&gateway, &self.listen, 1, self.shutdown_timeout)?;
         tell(workers.addresses());
@@ -173,7 +169,7 @@ impl Capture {
             connect_timeout: self.connect_timeout,
             ..any_size()
         };
-        upstream(url, settings).map_err(|problem| problem.to_string())
+        upstream::parse(url, settings).map_err(|problem| values::bad_url(&problem))
     }
 
     fn capture_settings(&self) -> CaptureSettings {

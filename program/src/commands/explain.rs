@@ -5,10 +5,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use polysock::Settings;
-use polysock::protocols::Protocol;
+use polysock::{PortSettings, SiteSettings};
 use polysock_instrument::transcript::{Fixture, Step};
-use polysock_instrument::{Explanation, Input, Outcome};
+use polysock_instrument::{Explanation, Input, Outcome, ServerSettings};
 use tracing::error;
 
 use crate::exit::Exit;
@@ -110,14 +109,18 @@ impl Explain {
         }
     }
 
-    fn settings(&self) -> Settings {
-        let protocols: Vec<&'static dyn Protocol> = self.protocols.0.clone();
-        Settings {
-            protocols,
-            origins: values::origins(&self.origin),
-            flash_policy: self.flash_policy,
-            secure: self.secure,
-            ..Settings::default()
+    fn settings(&self) -> ServerSettings {
+        ServerSettings {
+            port: PortSettings {
+                protocols: self.protocols.0.clone(),
+                flash_policy: self.flash_policy,
+                secure: self.secure,
+                ..PortSettings::default()
+            },
+            site: SiteSettings {
+                origins: values::origins(&self.origin),
+                ..SiteSettings::default()
+            },
         }
     }
 }

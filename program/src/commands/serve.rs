@@ -10,8 +10,8 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
 use polysock::protocols::{Limits, SessionConfig};
-use polysock::upstream::{Upstream, UpstreamSettings, upstream};
-use polysock::{BinaryOverText, Gateway, Pages, Settings, Workers};
+use polysock::upstream::{self, Upstream, UpstreamSettings};
+use polysock::{BinaryOverText, Gateway, Pages, PortSettings, Site, SiteSettings, Workers};
 use tracing::{error, info, warn};
 
 use crate::exit::Exit;
@@ -178,28 +178,22 @@ impl Serve {
     }
 
     fn gateway(&self) -> Result<Gateway, String> {
-        let pages = Pages::default;
         let binary_over_text = match self.binary_over_text {
             Binary::Base64 => BinaryOverText::Base64,
             Binary::Close => BinaryOverText::Close,
         };
-        if let Some(url) = &self.upstream {
-            let relay = Relay::new(self.reach(url)?);
-            let relay = relay.binary_over_text(binary_over_text);
-            let settings = self.settings(u64::MAX);
-            return Ok(Gateway::with_settings(relay, settings, pages()));
-        }
-        let settings = self.settings(SessionConfig::default().max_message);
-        Ok(match self.app.unwrap_or(App::Chat) {
-            App::Echo => Gateway::with_settings(echo, settings, pages()),
-            App::Chat => {
-                Gateway::with_settings(Chat::new(), settings, Pages::with_index(CHAT_PAGE))
-            }
-            App::Broadcast => {
-                let broadcaster = Broadcaster::new().binary_over_text(binary_over_text);
-                Gateway::with_settings(broadcaster, settings, pages())
-            }
-        })
+        let site = if let Some(url) = &self.upstream {
+            let relay = Relay::new(self.reach(url)?).binary_over_text(binary_over_text);
+            Site::new(relay).with_settings(self.site_settings(u64::MAX))
+        } else {
+            let site = match self.app.unwrap_or(App::Chat) {
+                App::Echo => Site::new(echo),
+                App::Chat => Site::new(Chat::new()).with_http(Pages::with_index(CHAT_PAGE)),
+                App::Broadcast => Site::new(Broadcaster::new().binary_over_text(binary_over_text)),
+            };
+            site.with_settings(self.site_settings(SessionConfig::default().max_message))
+        };
+        Ok(Gateway::with_site(site, self.port_settings()))
     }
 
     fn reach(&self, url: &str) -> Result<Arc<dyn Upstream>, String> {
@@ -212,25 +206,32 @@ impl Serve {
                 ..any_size().session
             },
         };
-        upstream(url, settings).map_err(|problem| problem.to_string())
+        upstream::parse(url, settings).map_err(|problem| values::bad_url(&problem))
     }
 
-    fn settings(&self, max_message: u64) -> Settings {
-        Settings {
+    fn port_settings(&self) -> PortSettings {
+        PortSettings {
             protocols: self.protocols.0.clone(),
-            origins: values::origins(&self.origin),
-            subprotocols: self.subprotocol.clone(),
-            max_message: self.max_message.unwrap_or(max_message),
-            limits: self.limits(),
-            compression: self.compression.downstream(),
             handshake_timeout: self.handshake_timeout,
-            close_timeout: self.close_timeout,
-            idle_timeout: Some(self.idle_timeout).filter(|time| !time.is_zero()),
-            ping_interval: Some(self.ping_interval).filter(|time| !time.is_zero()),
             http2: self.http2,
             flash_policy: self.flash_policy,
             secure: self.secure,
-            ..Settings::default()
+            ..PortSettings::default()
+        }
+    }
+
+    fn site_settings(&self, max_message: u64) -> SiteSettings {
+        SiteSettings {
+            session: SessionConfig {
+                max_message: self.max_message.unwrap_or(max_message),
+                close_timeout: self.close_timeout,
+                idle_timeout: Some(self.idle_timeout).filter(|time| !time.is_zero()),
+                ping_interval: Some(self.ping_interval).filter(|time| !time.is_zero()),
+            },
+            limits: self.limits(),
+            origins: values::origins(&self.origin),
+            subprotocols: self.subprotocol.clone(),
+            compression: self.compression.downstream(),
         }
     }
 

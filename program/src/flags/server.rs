@@ -4,6 +4,8 @@ use polysock::Compression;
 use polysock::protocols::{Protocol, SessionConfig};
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 
+use super::values::bad_url;
+
 /// The server of a URL, `ws://…` or `ws+PROTOCOL://…`, in the protocol that was asked for where
 /// the URL does not say; its messages may have any size. Compression is offered where it is wanted.
 pub(crate) fn server(
@@ -28,7 +30,7 @@ pub(crate) fn server(
             ));
         }
     };
-    parsed.map_err(|error| error.to_string())
+    parsed.map_err(|error| bad_url(&error))
 }
 
 /// How a server is treated whose messages may have any size.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT, PROTOCOLS, Protocol, find};
+use polysock::upstream::UrlError;
 use polysock::{Origins, StartError};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
@@ -87,6 +88,16 @@ pub(crate) fn cannot_start(error: &StartError) -> String {
         _ => "",
     };
     format!("{error}{mend}")
+}
+
+/// What is wrong with the URL of an upstream, and the mend.
+pub(crate) fn bad_url(error: &UrlError) -> String {
+    match error {
+        UrlError::Protocol(name) => format!(
+            "`{name}` is no protocol; `polysock protocols` lists them (without the hyphen: hixie76)"
+        ),
+        other => other.to_string(),
+    }
 }
 
 /// The name of a protocol.

@@ -3,6 +3,7 @@
 //! Names and values keep their bytes and their order: the hixie protocols count the spaces in
 //! their keys and compare what is echoed byte for byte.
 
+mod body;
 mod connect;
 mod grammar;
 mod scanner;
@@ -14,6 +15,7 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use nom::Offset;
 
+pub use self::body::BodyScanner;
 pub use self::grammar::is_token;
 use self::grammar::{breach, field, start_line};
 pub(crate) use self::grammar::{is_host, is_token_byte};

@@ -249,7 +249,7 @@ pub(crate) fn open(
 ) -> Result<Option<Option<Opening>>, HandshakeError> {
     Ok(match negotiation.advance(src)? {
         None => None,
-        Some(Negotiated::Http) => Some(None),
+        Some(Negotiated::Http(_)) => Some(None),
         Some(Negotiated::WebSocket(recognised)) => Some(Some(recognised.open(context)?)),
     })
 }

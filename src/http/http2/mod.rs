@@ -20,7 +20,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::PollSemaphore;
 use tracing::debug;
 
-pub(crate) use self::stream::Exchange;
+pub(crate) use self::stream::{Exchange, StreamReply};
 
 use crate::transport::Rewind;
 use crate::transport::{Io, LINGER};

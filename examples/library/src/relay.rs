@@ -1,0 +1,72 @@
+//! An upstream that is a task of this process, and a relay to it.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_core::future::BoxFuture;
+use futures_util::{SinkExt, StreamExt};
+use polysock::protocols::{RawCodec, Role};
+use polysock::upstream::{Client, Upstream, UpstreamError};
+use polysock::{
+    Accept, Application, BoxError, Connection, ConnectionOptions, Forwarded, Handshake, Rejection,
+};
+
+/// Says in capitals what it hears, without a socket.
+#[derive(Debug)]
+pub struct Shouter;
+
+impl Upstream for Shouter {
+    fn connect<'a>(
+        &'a self,
+        _client: Client<'a>,
+    ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let over = |end, role| {
+            Connection::over(end, RawCodec::boxed(), ConnectionOptions::new("raw", role))
+        };
+        tokio::spawn(shout(over(theirs, Role::Server)));
+        Box::pin(async move { Ok(over(ours, Role::Client)) })
+    }
+}
+
+async fn shout(mut connection: Connection) -> Result<(), BoxError> {
+    while let Some(message) = connection.next().await.transpose()? {
+        connection.send(message.as_bytes().to_ascii_uppercase().into()).await?;
+    }
+    Ok(())
+}
+
+/// Joins each client to an upstream of its own.
+pub struct Relay(pub Arc<dyn Upstream>);
+
+impl Application for Relay {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let upstream = Arc::clone(&self.0);
+        Box::pin(async move {
+            let client = Client {
+                request: handshake.request(),
+                peer: handshake.peer(),
+            };
+            let mut upstream = match upstream.connect(client).await {
+                Ok(upstream) => upstream,
+                Err(error) => {
+                    handshake.reject(Rejection::new(502, "the upstream cannot be reached"));
+                    return Err(error.into());
+                }
+            };
+            let mut client = handshake.accept(Accept::default()).await?;
+            let ended = poll_fn(|cx| match client.poll_forward(&mut upstream, cx) {
+                Poll::Ready(ended) => Poll::Ready(ended),
+                Poll::Pending => upstream.poll_forward(&mut client, cx),
+            });
+            match ended.await {
+                Forwarded::SourceEnded(result) => result?,
+                Forwarded::TargetEnded(error) => return Err(error.into()),
+                Forwarded::Undeliverable(error) => return Err(error.into()),
+            }
+            let _ = tokio::join!(client.close(None), upstream.close(None));
+            Ok(())
+        })
+    }
+}

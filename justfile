@@ -1,0 +1,37 @@
+# Each recipe is one line that works without just.
+
+# serve a chat in every protocol on 127.0.0.1:8080
+serve:
+    cargo run --release -- serve --protocols all
+
+# what is quick, before a commit
+check:
+    cargo fmt --all --check && cargo clippy --workspace --all-targets -- -D warnings && cargo test -p polysock --test tidy
+
+# all that needs no third party
+test:
+    cargo test --workspace
+
+# everything; what CI runs
+all:
+    tests/all
+
+# the recorded sessions, cut at every point
+fixtures:
+    cargo run -- replay compat-fixtures --split every
+
+# the Autobahn|Testsuite, in both roles
+conformance:
+    tests/conformance
+
+# instructions of the hot paths
+instructions:
+    benches/instructions
+
+# beside other servers
+compare:
+    benches/compare
+
+# each fuzz target for a minute
+fuzz:
+    protocols/fuzz/smoke && instrument/fuzz/smoke

@@ -1,0 +1,204 @@
+//! Where the body of a request ends. What it says is of no interest here.
+
+use super::Head;
+
+/// Measures the body of a request as it comes (RFC 9112 §6), without holding any of it.
+#[derive(Clone, Debug)]
+pub struct BodyScanner {
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// So many bytes are left of a body with a `Content-Length`.
+    Counted(u64),
+    /// In the size of a chunk, of which so many digits have come (RFC 9112 §7.1).
+    Size {
+        size: u64,
+        digits: u8,
+    },
+    /// Behind the size of a chunk: an extension, up to the end of the line.
+    Extension {
+        size: u64,
+    },
+    /// At the LF that ends the line of a size.
+    SizeEnd {
+        size: u64,
+    },
+    /// So many bytes are left of a chunk.
+    Chunk(u64),
+    /// At the CR and LF behind a chunk.
+    ChunkEnd,
+    ChunkEndLf,
+    /// At the beginning of a trailer line, or of the line that ends the body.
+    Trailer,
+    TrailerLine,
+    /// At the LF that ends the body.
+    LastLf,
+    Over,
+    /// Nobody can say where it ends: all that comes belongs to it.
+    Endless,
+}
+
+/// The most digits of a chunk's size: more would not fit.
+const MAX_DIGITS: u8 = 15;
+
+impl BodyScanner {
+    /// The body that a head announces. One whose end nobody can say (RFC 9112 §6.3: two lengths
+    /// that differ, a length beside a transfer coding, or a coding other than `chunked`) never is
+    /// over.
+    pub fn of(head: &Head) -> Self {
+        let mut lengths = head.values("content-length");
+        let mut codings = head.list("transfer-encoding");
+        let state = match (lengths.next(), codings.next()) {
+            (None, None) => State::Over,
+            (Some(length), None) => match number(length) {
+                Some(0) => State::Over,
+                Some(length) => State::Counted(length),
+                None => State::Endless,
+            },
+            (None, Some(coding)) if coding.eq_ignore_ascii_case(b"chunked") => {
+                State::Size { size: 0, digits: 0 }
+            }
+            _ => State::Endless,
+        };
+        let is_clear = lengths.next().is_none() && codings.next().is_none();
+        Self {
+            state: if is_clear { state } else { State::Endless },
+        }
+    }
+
+    /// Whether all of it has been seen.
+    pub fn is_over(&self) -> bool {
+        self.state == State::Over
+    }
+
+    /// How many of these bytes belong to it. Those behind them are the next request's.
+    pub fn advance(&mut self, src: &[u8]) -> usize {
+        let mut rest = src;
+        while let [byte, tail @ ..] = rest {
+            let (state, behind) = match self.state {
+                State::Over => break,
+                State::Endless => return src.len(),
+                State::Counted(left) => {
+                    let (left, behind) = skip(left, rest);
+                    let state = if left == 0 {
+                        State::Over
+                    } else {
+                        State::Counted(left)
+                    };
+                    (state, behind)
+                }
+                State::Chunk(left) => {
+                    let (left, behind) = skip(left, rest);
+                    let state = if left == 0 {
+                        State::ChunkEnd
+                    } else {
+                        State::Chunk(left)
+                    };
+                    (state, behind)
+                }
+                in_a_line => (in_a_line.next(*byte), tail),
+            };
+            self.state = state;
+            rest = behind;
+        }
+        src.len().saturating_sub(rest.len())
+    }
+}
+
+impl State {
+    /// The state behind a byte of one of the lines between the chunks.
+    fn next(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Size { size, digits }, digit) if digit.is_ascii_hexdigit() => {
+                let value = char::from(digit).to_digit(16).unwrap_or_default();
+                if digits == MAX_DIGITS {
+                    return Self::Endless;
+                }
+                Self::Size {
+                    size: size << 4 | u64::from(value),
+                    digits: digits.saturating_add(1),
+                }
+            }
+            (Self::Size { digits: 0, .. }, _) => Self::Endless,
+            (Self::Size { size, .. } | Self::Extension { size }, b'\r') => Self::SizeEnd { size },
+            (Self::Size { size, .. }, b';' | b' ' | b'\t') => Self::Extension { size },
+            (Self::Extension { size }, other) if other != b'\n' => Self::Extension { size },
+            (Self::SizeEnd { size: 0 }, b'\n') => Self::Trailer,
+            (Self::SizeEnd { size }, b'\n') => Self::Chunk(size),
+            (Self::ChunkEnd, b'\r') => Self::ChunkEndLf,
+            (Self::ChunkEndLf, b'\n') => Self::Size { size: 0, digits: 0 },
+            (Self::Trailer, b'\r') => Self::LastLf,
+            (Self::Trailer | Self::TrailerLine, b'\n') => Self::Trailer,
+            (Self::Trailer | Self::TrailerLine, _) => Self::TrailerLine,
+            (Self::LastLf, b'\n') => Self::Over,
+            _ => Self::Endless,
+        }
+    }
+}
+
+/// Skips so many bytes, as far as they are there: how many are left, and what is behind them.
+fn skip(left: u64, src: &[u8]) -> (u64, &[u8]) {
+    let len = usize::try_from(left).unwrap_or(usize::MAX).min(src.len());
+    let behind = src.get(len..).unwrap_or_default();
+    (left.saturating_sub(len as u64), behind)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| is_number)?;
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::HeadLimits;
+
+    /// How many bytes of a body are a request's, seen as a whole and byte by byte; `None` where
+    /// it never ends.
+    fn measured(fields: &str, body: &str) -> Option<usize> {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
+        let parsed = Head::parse(head.as_bytes(), head.len(), &HeadLimits::default()).unwrap();
+        let mut whole = BodyScanner::of(&parsed);
+        let len = whole.advance(body.as_bytes());
+        let mut bytewise = BodyScanner::of(&parsed);
+        let bytes = body.bytes().map(|byte| bytewise.advance(&[byte]));
+        assert_eq!(bytes.sum::<usize>(), len, "{fields:?} {body:?}");
+        assert_eq!(bytewise.is_over(), whole.is_over(), "{fields:?} {body:?}");
+        whole.is_over().then_some(len)
+    }
+
+    #[test]
+    fn finds_the_end_of_a_body_however_it_comes() {
+        const CHUNKED: &str = "Transfer-Encoding: chunked\r\n";
+        for (fields, body, expected) in [
+            ("", "GET", Some(0)),
+            ("Content-Length: 0\r\n", "GET", Some(0)),
+            ("Content-Length: 3\r\n", "abcGET", Some(3)),
+            ("Content-Length: 3\r\n", "ab", None),
+            (CHUNKED, "0\r\n\r\nGET", Some(5)),
+            (
+                CHUNKED,
+                "3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\nGET",
+                Some(36),
+            ),
+            (CHUNKED, "00\r\nA: b\r\nC: d\r\n\r\nGET", Some(18)),
+            (CHUNKED, "3\r\nabcd\r\n0\r\n\r\n", None),
+            (CHUNKED, "\r\n0\r\n\r\n", None),
+            (CHUNKED, "3\nabc\n0\n\n", None),
+            (CHUNKED, "1000000000000000\r\n", None),
+            ("Content-Length: 3\r\nContent-Length: 3\r\n", "abc", None),
+            ("Content-Length: +3\r\n", "abc", None),
+            (
+                "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+                "abc",
+                None,
+            ),
+            ("Transfer-Encoding: gzip, chunked\r\n", "0\r\n\r\n", None),
+        ] {
+            assert_eq!(measured(fields, body), expected, "{fields:?} {body:?}");
+        }
+    }
+}

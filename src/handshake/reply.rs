@@ -1,0 +1,36 @@
+//! How the answer to an opening handshake goes out.
+
+use std::fmt;
+
+use bytes::BytesMut;
+use futures_core::future::BoxFuture;
+use polysock_protocols::{Accept, Codec, Rejection};
+
+use crate::error::ConnectionError;
+use crate::transport::Io;
+
+/// A way for an answer, of a handshake that has come in by an upgrade of HTTP/1, on a stream of
+/// HTTP/2, or however else. Handshakes know none of them.
+pub(crate) trait Reply: fmt::Debug + Send {
+    /// Accepts, and completes the handshake.
+    ///
+    /// # Errors
+    ///
+    /// The client is gone, or what it sends of its handshake is wrong.
+    fn accept(
+        self: Box<Self>,
+        accept: Accept,
+    ) -> BoxFuture<'static, Result<Started, ConnectionError>>;
+
+    /// Refuses, so that the client gets to read why.
+    fn refuse(self: Box<Self>, rejection: Rejection);
+}
+
+/// What a connection starts with.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) transport: Io,
+    pub(crate) codec: Box<dyn Codec>,
+    /// What has come behind the handshake.
+    pub(crate) incoming: BytesMut,
+}

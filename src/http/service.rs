@@ -1,0 +1,62 @@
+//! What answers ordinary requests, of HTTP/1 and HTTP/2 alike.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::future::BoxFuture;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Frame, SizeHint};
+use hyper::http::{Request, Response};
+
+use crate::error::BoxError;
+
+/// Answers ordinary requests. The [`Peer`](crate::Peer) that asks is in the extensions of the
+/// request, as an `Arc`.
+pub trait Service: Send + Sync + 'static {
+    /// Answers one request. What the answer's body needs comes as the client takes it.
+    ///
+    /// A client that goes away ends what is done for it: the future, or the body, is dropped.
+    fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>>;
+}
+
+/// A body that comes in pieces: of a request, or of an answer.
+#[derive(Debug)]
+pub struct Body(UnsyncBoxBody<Bytes, BoxError>);
+
+impl Body {
+    /// A body that comes from elsewhere.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        Self(body.map_err(Into::into).boxed_unsync())
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::new(Full::new(bytes))
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.0).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}

@@ -1,0 +1,72 @@
+//! An opening handshake of HTTP/1, whose answer is text and turns the transport into the
+//! WebSocket's (RFC 6455 §4.2.2).
+
+use bytes::BytesMut;
+use futures_core::future::BoxFuture;
+use polysock_protocols::{Accept, Rejection, Responder, WriteBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::connection::ShutdownSignal;
+use crate::error::ConnectionError;
+use crate::handshake::{Reply, Started};
+use crate::transport::{CloseOrder, Io, linger};
+
+/// An upgrade that waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Upgrade {
+    pub(crate) transport: Io,
+    /// What has come behind the head.
+    pub(crate) incoming: BytesMut,
+    pub(crate) responder: Box<dyn Responder>,
+    pub(crate) shutdown: ShutdownSignal,
+}
+
+impl Reply for Upgrade {
+    fn accept(
+        self: Box<Self>,
+        accept: Accept,
+    ) -> BoxFuture<'static, Result<Started, ConnectionError>> {
+        Box::pin(async move {
+            let Self {
+                mut transport,
+                mut incoming,
+                mut responder,
+                shutdown,
+            } = *self;
+            let mut answer = BytesMut::new();
+            loop {
+                let codec = responder.respond(&accept, &mut incoming, &mut answer)?;
+                transport.write_all(&answer).await?;
+                answer.clear();
+                if let Some(codec) = codec {
+                    return Ok(Started {
+                        transport,
+                        codec,
+                        incoming,
+                    });
+                }
+                let count = tokio::select! {
+                    read = transport.read_buf(&mut incoming) => read?,
+                    // With the head out, there is nothing to say but goodbye.
+                    _ = shutdown.requested() => 0,
+                };
+                if count == 0 {
+                    return Err(ConnectionError::Aborted);
+                }
+            }
+        })
+    }
+
+    fn refuse(self: Box<Self>, rejection: Rejection) {
+        refuse(self.transport, &rejection);
+    }
+}
+
+/// Writes a rejection and ends the connection, so that the client gets to read it.
+pub(crate) fn refuse(transport: Io, rejection: &Rejection) {
+    let mut answer = BytesMut::new();
+    rejection.write(&mut answer);
+    let mut final_bytes = WriteBuf::new();
+    final_bytes.put(answer.freeze());
+    linger(transport, final_bytes, CloseOrder::WeFirst);
+}

@@ -1,0 +1,54 @@
+//! How a site treats its connections.
+
+use std::time::Duration;
+
+use bytestring::ByteString;
+use polysock_protocols::{Compression, Context, Limits, SessionConfig};
+
+use super::Origins;
+
+/// How a site treats its connections: all that can differ from one site of a port to another.
+#[derive(Clone, Debug)]
+pub struct SiteSettings {
+    /// How a session behaves: the largest message, and its times.
+    pub session: SessionConfig,
+    /// What the frames of a message may take.
+    pub limits: Limits,
+    /// From which pages connections are accepted.
+    pub origins: Origins,
+    /// The subprotocols that are spoken, in order of preference: of what a client offers, an
+    /// application sees these, in this order. It may accept a client that offers none of them, and
+    /// then names none (RFC 6455 §4.2.2). Empty, the default: whatever clients offer, in their order.
+    pub subprotocols: Vec<ByteString>,
+    /// How messages are compressed for clients that offer it; `None` declines.
+    pub compression: Option<Compression>,
+}
+
+impl Default for SiteSettings {
+    /// Clients are pinged after 30 seconds of silence; the rest is what a session does by itself.
+    fn default() -> Self {
+        Self {
+            session: SessionConfig {
+                ping_interval: Some(Duration::from_secs(30)),
+                ..SessionConfig::default()
+            },
+            limits: Limits::default(),
+            origins: Origins::Any,
+            subprotocols: Vec::new(),
+            compression: Some(Compression::default()),
+        }
+    }
+}
+
+impl SiteSettings {
+    /// What an opening handshake is told: `secure` is whether a page sees `wss://`, and `entropy`
+    /// fills a buffer with bytes that nobody can predict.
+    pub fn context(&self, secure: bool, entropy: fn(&mut [u8])) -> Context {
+        Context {
+            secure,
+            limits: self.limits,
+            compression: self.compression,
+            entropy,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What is served: an application, the pages beside it, and how both treat their clients.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_core::future::BoxFuture;
+
+use super::{Policy, SiteSettings};
+use crate::apps::{Application, Pages};
+use crate::error::BoxError;
+use crate::handshake::Handshake;
+use crate::http::Service;
+
+/// What one site of a port is.
+pub struct Site {
+    settings: SiteSettings,
+    application: Box<dyn Application>,
+    http: Arc<dyn Service>,
+    policies: Vec<Box<dyn Policy>>,
+}
+
+impl Site {
+    /// A site with default settings, which answers ordinary requests with the advice to upgrade.
+    pub fn new(application: impl Application) -> Self {
+        Self {
+            settings: SiteSettings::default(),
+            application: Box::new(application),
+            http: Arc::new(Pages::default()),
+            policies: Vec::new(),
+        }
+    }
+
+    /// The same site with other settings.
+    #[must_use]
+    pub fn with_settings(self, settings: SiteSettings) -> Self {
+        Self { settings, ..self }
+    }
+
+    /// The same site, where this answers ordinary requests.
+    #[must_use]
+    pub fn with_http(self, service: impl Service) -> Self {
+        Self {
+            http: Arc::new(service),
+            ..self
+        }
+    }
+
+    /// The same site, which lets in only those that all these policies let in, asked in this order.
+    #[must_use]
+    pub fn with_policies(self, policies: Vec<Box<dyn Policy>>) -> Self {
+        Self { policies, ..self }
+    }
+
+    /// How it treats its connections.
+    pub fn settings(&self) -> &SiteSettings {
+        &self.settings
+    }
+
+    /// What answers its ordinary requests.
+    pub fn http(&self) -> &Arc<dyn Service> {
+        &self.http
+    }
+
+    /// Has the application answer a handshake, and do whatever it does afterwards, if the client is
+    /// let in.
+    pub(crate) fn serve(
+        self: &Arc<Self>,
+        mut handshake: Handshake,
+    ) -> BoxFuture<'static, Result<(), BoxError>> {
+        let origin = handshake.request().origin.as_deref();
+        if let Err(rejection) = self.settings.origins.check(origin) {
+            handshake.reject(rejection);
+            return Box::pin(async { Ok(()) });
+        }
+        if !self.settings.subprotocols.is_empty() {
+            handshake.keep_subprotocols(&self.settings.subprotocols);
+        }
+        if self.policies.is_empty() {
+            return self.application.serve(handshake);
+        }
+        let site = Arc::clone(self);
+        Box::pin(async move {
+            for policy in &site.policies {
+                let checked = policy.check(handshake.request(), handshake.peer()).await;
+                if let Err(rejection) = checked {
+                    handshake.reject(rejection);
+                    return Ok(());
+                }
+            }
+            site.application.serve(handshake).await
+        })
+    }
+}
+
+impl fmt::Debug for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Site")
+            .field("settings", &self.settings)
+            .field("policies", &self.policies)
+            .finish_non_exhaustive()
+    }
+}

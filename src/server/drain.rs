@@ -1,0 +1,67 @@
+//! How the connections of a port come to an end.
+
+use std::time::Duration;
+
+use polysock_protocols::CloseCode;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{Shutdown, ShutdownSignal};
+use crate::transport::Permit;
+
+/// How a gateway ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// How many connections were cut, as the deadline was over before they had ended.
+    pub cut: usize,
+}
+
+/// The connections of a port, from their acceptance to the last of their bytes.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    /// One for each connection, until its application is done with it.
+    tasks: TaskTracker,
+    /// One for each transport: those that linger are there without a task of their own.
+    transports: TaskTracker,
+    /// Tells them one by one to close.
+    shutdown: Shutdown,
+}
+
+impl Connections {
+    /// Lets a transport in. It counts for as long as the permit is held.
+    pub(super) fn admit(&self) -> Permit {
+        Permit::new(self.transports.token())
+    }
+
+    /// Who tells one more connection to close.
+    pub(super) fn register(&self) -> ShutdownSignal {
+        self.shutdown.register()
+    }
+
+    /// Serves a connection in a task of its own.
+    pub(super) fn spawn(&self, serving: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(serving);
+    }
+
+    /// Waits until all have ended, and nothing lingers.
+    pub(super) async fn ended(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.transports.close();
+        self.transports.wait().await;
+    }
+
+    /// Closes them (1001, or its like in their protocol) and waits until all have ended, but no
+    /// longer than to the deadline.
+    pub(super) async fn drain(&self, deadline: Duration) -> Drained {
+        let end = Instant::now() + deadline;
+        self.shutdown.trigger(CloseCode::GOING_AWAY);
+        // What is over time lingers no more.
+        match timeout_at(end, self.ended()).await {
+            Ok(()) => Drained { cut: 0 },
+            Err(_) => Drained {
+                cut: self.tasks.len(),
+            },
+        }
+    }
+}

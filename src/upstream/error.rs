@@ -1,0 +1,44 @@
+//! Why an upstream is not there.
+
+use std::io;
+
+use polysock_protocols::{DialError, Response};
+use thiserror::Error;
+
+/// Why an upstream is not there.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum UpstreamError {
+    /// It cannot be connected to.
+    #[error("cannot connect to {address}: {error}")]
+    Connect {
+        /// Where to.
+        address: String,
+        /// What went wrong.
+        error: io::Error,
+    },
+    /// It refused the opening handshake; its answer may be passed on.
+    #[error("upstream: the server answered with status {}", .0.head.status().unwrap_or_default())]
+    Refused(Box<Response>),
+    /// Its opening handshake failed.
+    #[error("upstream: {0}")]
+    Handshake(DialError),
+    /// Its transport failed during the opening handshake.
+    #[error("upstream: {0}")]
+    Io(#[from] io::Error),
+    /// It was not there in time.
+    #[error("the upstream did not answer in time")]
+    Timeout,
+    /// It cannot be used from here.
+    #[error("{0}")]
+    Unsupported(&'static str),
+}
+
+impl From<DialError> for UpstreamError {
+    fn from(error: DialError) -> Self {
+        match error {
+            DialError::Refused(response) => Self::Refused(response),
+            other => Self::Handshake(other),
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! What the servers of plain bytes have in common.
+
+use bytestring::ByteString;
+use polysock_protocols::{RawCodec, Request, Role};
+
+use super::UpstreamSettings;
+use crate::connection::{Connection, ConnectionOptions};
+use crate::transport::Transport;
+
+/// A connection to a server of plain bytes.
+pub(super) fn connection(transport: impl Transport, settings: &UpstreamSettings) -> Connection {
+    let options = ConnectionOptions {
+        session: settings.session,
+        ..ConnectionOptions::new("raw", Role::Client)
+    };
+    Connection::over(transport, RawCodec::boxed(), options)
+}
+
+/// What a client of a byte stream is answered with: the first of what it offers, but `base64`, the
+/// convention of websockify, where its protocol has no binary messages.
+pub(super) fn subprotocol(request: &Request) -> Option<ByteString> {
+    let text_only = !request.protocol.capabilities().binary;
+    let offered = &request.subprotocols;
+    let base64 = offered
+        .iter()
+        .find(|name| text_only && &***name == "base64");
+    base64.or(offered.first()).cloned()
+}

@@ -1,0 +1,44 @@
+//! How upstreams are treated.
+
+use std::time::Duration;
+
+use polysock_protocols::{Compression, Limits, SessionConfig};
+use tokio::time::timeout;
+
+use super::UpstreamError;
+
+/// How upstreams are treated.
+#[derive(Clone, Copy, Debug)]
+pub struct UpstreamSettings {
+    /// How long connecting may take, the opening handshake included.
+    pub connect_timeout: Duration,
+    /// What the frames of a message may take.
+    pub limits: Limits,
+    /// How messages are compressed where a WebSocket server accepts it; `None`, the default, does
+    /// not offer it.
+    pub compression: Option<Compression>,
+    /// How the session behaves.
+    pub session: SessionConfig,
+}
+
+impl Default for UpstreamSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(5),
+            limits: Limits::default(),
+            compression: None,
+            session: SessionConfig::default(),
+        }
+    }
+}
+
+impl UpstreamSettings {
+    /// Connects within the connect timeout: put all that belongs to it into one future.
+    pub(super) async fn in_time<T>(
+        &self,
+        connecting: impl Future<Output = Result<T, UpstreamError>>,
+    ) -> Result<T, UpstreamError> {
+        let connected = timeout(self.connect_timeout, connecting).await;
+        connected.unwrap_or(Err(UpstreamError::Timeout))
+    }
+}
