@@ -31,8 +31,6 @@ pub(crate) struct BufferedIo {
     /// Bytes read without a pause.
     read_since_yield: usize,
     traffic: Traffic,
-    /// Whether the writing half is shared, and not reclaimed.
-    is_shared: bool,
 }
 
 impl BufferedIo {
@@ -46,7 +44,6 @@ impl BufferedIo {
             is_read: false,
             read_since_yield: 0,
             traffic: Traffic::default(),
-            is_shared: false,
         }
     }
 
@@ -73,24 +70,14 @@ impl BufferedIo {
         let Io::Shared(_, writer) = self.transport.insert(transport) else {
             return None;
         };
-        self.is_shared = true;
         writer.share().then(|| Arc::downgrade(writer))
     }
 
     /// Lets nobody else write from now on.
-    #[inline]
-    pub(crate) fn reclaim(&mut self) {
-        if self.is_shared {
-            self.reclaim_writer();
-        }
-    }
-
-    #[cold]
-    fn reclaim_writer(&mut self) {
+    pub(crate) fn reclaim_writer(&self) {
         if let Some(Io::Shared(_, writer)) = &self.transport {
             writer.reclaim();
         }
-        self.is_shared = false;
     }
 
     /// Ready while this connection may go on reading. Once it has read its share without a pause,

@@ -135,7 +135,6 @@ impl Connection {
         cx: &mut Context<'_>,
         receive: Receive<T>,
     ) -> Poll<Option<Result<T, ConnectionError>>> {
-        self.io.reclaim();
         loop {
             if let Some(received) = self.take(receive) {
                 return Poll::Ready(Some(Ok(received)));
@@ -153,7 +152,6 @@ impl Connection {
         receive: Receive<T>,
         mut answer: impl FnMut(Received<'_, T>, &mut Answers<'_>) -> Result<(), E>,
     ) -> Poll<Result<(), E>> {
-        self.io.reclaim();
         loop {
             if self.is_congested() && !self.session.is_receiving() {
                 // The receiver is told below of an error.
