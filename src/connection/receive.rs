@@ -218,7 +218,7 @@ impl Connection {
             None
         });
         if self.io.incoming.is_empty() {
-            self.has_unread = false;
+            self.io.has_unread = false;
         }
         stopped
     }
@@ -226,14 +226,14 @@ impl Connection {
     /// Takes the next of what has been read already.
     #[inline]
     fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
-        if !self.has_unread {
+        if !self.io.has_unread {
             return None;
         }
         let taken = receive(&mut self.session, &mut self.io.incoming).unwrap_or_else(|error| {
             self.fail(error);
             None
         });
-        self.has_unread = taken.is_some();
+        self.io.has_unread = taken.is_some();
         taken
     }
 }
