@@ -162,45 +162,15 @@ impl Subscription {
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: all state is in the subscription and the connection. Short messages may go on
-    /// to go out where this was not ready, until the connection or the subscription is used again.
-    pub async fn next(
-        &mut self,
-        connection: &mut Connection,
-    ) -> Option<Result<Message, ConnectionError>> {
-        poll_fn(|cx| self.poll_next(connection, cx)).await
-    }
-
-    /// As [`next`](Self::next), for those who poll.
-    pub fn poll_next(
-        &mut self,
-        connection: &mut Connection,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Message, ConnectionError>>> {
-        loop {
-            let is_all = self.forward(connection, cx);
-            let received = Pin::new(&mut *connection).poll_next(cx);
-            // What was written may have made room for more.
-            if received.is_ready() || is_all || room(connection) == 0 {
-                if received.is_pending() && is_all {
-                    self.share(connection);
-                }
-                return received;
-            }
-        }
-    }
-
-    /// Has short messages written without the connection's task, until that wakes. Where threads
-    /// share a runtime, their tasks write side by side instead.
-    fn share(&self, connection: &mut Connection) {
-        let is_one_thread =
-            |runtime: &Handle| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
-        if let Some(runtime) = Handle::try_current().ok().filter(is_one_thread)
-            && let Some(writer) = connection.share_writer()
-            && let Some(queue) = lock(&self.topic).attach(self.key, writer, runtime.id())
-        {
-            let mut flusher = Flusher::new(Arc::downgrade(&self.topic), queue);
-            runtime.spawn(poll_fn(move |cx| flusher.poll(cx)));
+    /// Cancel safe: all state is in the subscription and the connection.
+    pub fn next<'a>(
+        &'a mut self,
+        connection: &'a mut Connection,
+    ) -> impl Future<Output = Option<Result<Message, ConnectionError>>> + 'a {
+        Next {
+            subscription: self,
+            connection,
+            is_shared: false,
         }
     }
 
@@ -217,7 +187,7 @@ impl Subscription {
         let room = room(connection);
         let taken = lock(&self.topic).take(self.key, room, &mut messages, cx.waker());
         for message in messages.drain(..) {
-            if let Err(error) = connection.sending().send_shared(&message) {
+            if let Err(error) = connection.send_shared(&message) {
                 let close = Close::new(CloseCode::UNSUPPORTED_DATA, error.to_string());
                 connection.start_close(Some(close));
             }
@@ -228,6 +198,65 @@ impl Subscription {
             connection.start_close(Some(close));
         }
         !matches!(taken, Left::More)
+    }
+}
+
+/// What [`Subscription::next`] returns. While it waits, the connection's socket is shared; nobody
+/// else can use the connection meanwhile, and the socket is reclaimed before anybody can.
+struct Next<'a> {
+    subscription: &'a mut Subscription,
+    connection: &'a mut Connection,
+    is_shared: bool,
+}
+
+impl Next<'_> {
+    /// Has short messages written without the connection's task, until that wakes. Where threads
+    /// share a runtime, their tasks write side by side instead.
+    fn share(&mut self) {
+        let is_one_thread =
+            |runtime: &Handle| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
+        let Subscription { topic, key } = &*self.subscription;
+        if let Some(runtime) = Handle::try_current().ok().filter(is_one_thread)
+            && let Some(writer) = self.connection.share_writer()
+        {
+            self.is_shared = true;
+            if let Some(queue) = lock(topic).attach(*key, writer, runtime.id()) {
+                let mut flusher = Flusher::new(Arc::downgrade(topic), queue);
+                runtime.spawn(poll_fn(move |cx| flusher.poll(cx)));
+            }
+        }
+    }
+
+    fn reclaim(&mut self) {
+        if std::mem::take(&mut self.is_shared) {
+            self.connection.reclaim_writer();
+        }
+    }
+}
+
+impl Future for Next<'_> {
+    type Output = Option<Result<Message, ConnectionError>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.reclaim();
+        loop {
+            let is_all = this.subscription.forward(this.connection, cx);
+            let received = Pin::new(&mut *this.connection).poll_next(cx);
+            // What was written may have made room for more.
+            if received.is_ready() || is_all || room(this.connection) == 0 {
+                if received.is_pending() && is_all {
+                    this.share();
+                }
+                return received;
+            }
+        }
+    }
+}
+
+impl Drop for Next<'_> {
+    fn drop(&mut self) {
+        self.reclaim();
     }
 }
 
@@ -251,12 +280,8 @@ impl fmt::Debug for Subscription {
 
 /// How many bytes a connection may be handed now.
 fn room(connection: &Connection) -> usize {
-    let session = connection.session();
-    if session.is_open() && !session.is_sending() {
-        ROOM.saturating_sub(session.waiting())
-    } else {
-        0
-    }
+    let backlog = connection.backlog();
+    backlog.map_or(0, |backlog| ROOM.saturating_sub(backlog))
 }
 
 fn lock(topic: &Mutex<Topic>) -> MutexGuard<'_, Topic> {

@@ -68,6 +68,9 @@ pub(super) struct Subscriber {
     writer: Weak<SharedWriter>,
     /// The queue of that flusher.
     flush_queue: Option<usize>,
+    /// Whether it stands among those that are ready there. It may stand there also where this is
+    /// `false`, and is passed over then.
+    is_ready: bool,
 }
 
 /// What is left for a subscription that has taken what there was room for.
@@ -93,6 +96,7 @@ impl Topic {
             waker: None,
             writer: Weak::new(),
             flush_queue: None,
+            is_ready: false,
         })
     }
 
@@ -147,14 +151,18 @@ impl Topic {
             return Work::End;
         };
         queue.is_running = queue.writers > 0;
-        match queue.ready.pop_front() {
-            _ if !queue.is_running => Work::End,
-            Some(key) => Work::Write(key),
-            None => {
-                queue.waker = Some(waker.clone());
-                Work::Wait
+        if !queue.is_running {
+            queue.ready.clear();
+            return Work::End;
+        }
+        while let Some(key) = queue.ready.pop_front() {
+            let subscriber = self.subscribers.get_mut(key);
+            if subscriber.is_some_and(|subscriber| std::mem::take(&mut subscriber.is_ready)) {
+                return Work::Write(key);
             }
         }
+        queue.waker = Some(waker.clone());
+        Work::Wait
     }
 
     /// Where a flusher writes to a subscriber.
@@ -186,6 +194,7 @@ impl Topic {
         if is_short && subscriber.messages > 0 {
             let queue = subscriber.flush_queue;
             if let Some(queue) = queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
+                subscriber.is_ready = true;
                 queue.ready.push_back(key);
             }
         }
@@ -209,8 +218,11 @@ impl Topic {
             }
             let queue = subscriber.flush_queue.filter(|_| !subscriber.is_cut_off);
             match queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
-                Some(queue) if subscriber.messages == 1 => queue.ready.push_back(key),
-                Some(_) => {}
+                Some(_) if subscriber.is_ready => {}
+                Some(queue) => {
+                    subscriber.is_ready = true;
+                    queue.ready.push_back(key);
+                }
                 None => wakers.extend(subscriber.waker.take()),
             }
         }
@@ -330,6 +342,7 @@ impl Subscriber {
             queue.writers -= 1;
         }
         self.writer = Weak::new();
+        self.is_ready = false;
     }
 
     fn oldest<'a>(&'a self, log: &'a VecDeque<Entry>) -> Option<&'a SharedMessage> {
@@ -383,5 +396,62 @@ impl Entry {
     fn take(&mut self) -> Arc<SharedMessage> {
         self.awaited -= 1;
         Arc::clone(&self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use polysock_protocols::Message;
+    use tokio::runtime::Handle;
+
+    use super::*;
+
+    /// A topic with one subscriber, which is attached.
+    fn attached(queue: Queue) -> (Topic, usize) {
+        let mut topic = Topic::default();
+        let key = topic.insert(queue);
+        attach(&mut topic, key);
+        (topic, key)
+    }
+
+    fn attach(topic: &mut Topic, key: usize) {
+        topic.attach(key, Weak::new(), Handle::current().id());
+    }
+
+    fn publish(topic: &mut Topic) {
+        let message = SharedMessage::new(Message::from("short"));
+        topic.push(Arc::new(message), &mut Vec::new());
+    }
+
+    #[tokio::test]
+    async fn a_subscriber_is_ready_once_however_much_is_published() {
+        for messages in [0, 1, 2] {
+            for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+                let (mut topic, _) = attached(Queue {
+                    messages,
+                    overflow,
+                    ..Queue::default()
+                });
+                for _ in 0..1000 {
+                    publish(&mut topic);
+                }
+                let ready = topic.flush_queues[0].ready.len();
+                assert_eq!(ready, 1, "{messages} {overflow:?}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_takes_the_place_of_one_that_left_is_not_ready_for_it() {
+        let (mut topic, key) = attached(Queue::default());
+        let other = topic.insert(Queue::default());
+        attach(&mut topic, other);
+        publish(&mut topic);
+        topic.remove(key);
+        assert_eq!(topic.insert(Queue::default()), key);
+        attach(&mut topic, key);
+        let mut work = || topic.next_work(0, Waker::noop());
+        assert!(matches!(work(), Work::Write(ready) if ready == other));
+        assert!(matches!(work(), Work::Wait));
     }
 }

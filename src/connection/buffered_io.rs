@@ -12,8 +12,7 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use super::buffers;
 use crate::telemetry::Traffic;
-use crate::transport::SharedWriter;
-use crate::transport::{CloseOrder, Io, linger};
+use crate::transport::{CloseOrder, Io, SharedWriter, linger};
 
 /// The bytes of a connection.
 #[derive(Debug)]
@@ -22,17 +21,17 @@ pub(crate) struct BufferedIo {
     transport: Option<Io>,
     /// What was read and not yet decoded.
     pub(crate) incoming: BytesMut,
+    /// Whether something may be left to take of it, beside the beginning of a frame.
+    pub(crate) has_unread: bool,
     /// Whether `incoming` is a buffer of the thread's; an idle connection holds none.
     buffer_is_pooled: bool,
     /// Whether our direction of the transport has been ended.
     is_shut: bool,
     /// Whether the peer's has been read to its end.
     is_read: bool,
-    /// Bytes read without a pause.
-    read_since_yield: usize,
+    /// Bytes read without a pause: a share and one read at most.
+    read_since_yield: u32,
     traffic: Traffic,
-    /// Whether the writing half is shared, and not reclaimed.
-    is_shared: bool,
 }
 
 impl BufferedIo {
@@ -41,12 +40,12 @@ impl BufferedIo {
         Self {
             transport: Some(transport),
             incoming,
+            has_unread: true,
             buffer_is_pooled: false,
             is_shut: false,
             is_read: false,
             read_since_yield: 0,
             traffic: Traffic::default(),
-            is_shared: false,
         }
     }
 
@@ -69,30 +68,20 @@ impl BufferedIo {
     pub(crate) fn share_writer(&mut self, frames: PlainFrames) -> Option<Weak<SharedWriter>> {
         let transport = self.transport.take()?.into_shared(frames);
         let writer = self.transport.insert(transport).shared_writer()?;
-        self.is_shared = true;
         writer.share().then(|| Arc::downgrade(writer))
     }
 
     /// Lets nobody else write from now on.
-    #[inline]
-    pub(crate) fn reclaim(&mut self) {
-        if self.is_shared {
-            self.reclaim_writer();
-        }
-    }
-
-    #[cold]
-    fn reclaim_writer(&mut self) {
+    pub(crate) fn reclaim_writer(&self) {
         if let Some(writer) = self.transport.as_ref().and_then(Io::shared_writer) {
             writer.reclaim();
         }
-        self.is_shared = false;
     }
 
     /// Ready while this connection may go on reading. Once it has read its share without a pause,
     /// the other connections of the thread have their turn.
     pub(crate) fn poll_yield(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.read_since_yield < buffers::READ {
+        if (self.read_since_yield as usize) < buffers::READ {
             return Poll::Ready(());
         }
         self.pause();
@@ -119,7 +108,9 @@ impl BufferedIo {
         match &read {
             Poll::Ready(Ok(count)) => {
                 self.is_read = *count == 0;
-                self.read_since_yield += *count;
+                self.has_unread |= *count > 0;
+                let len = u32::try_from(*count).unwrap_or(u32::MAX);
+                self.read_since_yield = self.read_since_yield.saturating_add(len);
                 self.traffic.received += *count as u64;
             }
             Poll::Ready(Err(_)) => {}
@@ -194,8 +185,7 @@ impl BufferedIo {
     pub(crate) fn shut(&mut self, cx: &mut Context<'_>) {
         if let (false, Some(transport)) = (self.is_shut, &mut self.transport) {
             // An error shows when the peer's direction is read.
-            let _ = Pin::new(transport).poll_shutdown(cx);
-            self.is_shut = true;
+            self.is_shut = Pin::new(transport).poll_shutdown(cx).is_ready();
         }
     }
 

@@ -24,7 +24,6 @@ impl Connection {
 
     /// Begins to close the connection. Messages may still come until the stream ends.
     pub fn start_close(&mut self, close: Option<Close>) {
-        self.io.reclaim();
         self.session.close(close);
     }
 

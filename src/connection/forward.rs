@@ -52,7 +52,6 @@ impl Connection {
     ///
     /// Cancel safe: all state is in the two connections.
     pub fn poll_forward(&mut self, target: &mut Self, cx: &mut Context<'_>) -> Poll<Forwarded> {
-        self.io.reclaim();
         loop {
             match Pin::new(&mut *target).poll_ready(cx) {
                 Poll::Ready(Ok(())) => {}

@@ -1,4 +1,23 @@
 //! The one connection type: a transport and a session.
+//!
+//! ```text
+//!          ┌──────────────────── Progress::Again ───────────────────┐
+//!          ▼                                                        │
+//!   Open: take what was read ──nothing──▶ write ──▶ read ──nothing──▶ wait: shutdown, timer, socket
+//!     │      └─▶ a message, a piece,        └─ failed: read on, for what the peer said last
+//!     │          or short ones, borrowed
+//!     │
+//!     │ start_close · shutdown · the peer's close · an error
+//!     ▼
+//!   Closing: the same; messages may still come
+//!     │
+//!     │ the peer's close or answer · end of stream · transport failed · close timer
+//!     ▼
+//!   Ended: the transport goes with the final bytes ──▶ Progress::Ended, told once
+//! ```
+//!
+//! Which of the three it is in, the session knows. Whoever receives goes round in `receive`, whoever
+//! only sends waits in `send`, and the steps themselves are `Connection::poll_progress`.
 
 mod buffered_io;
 mod buffers;
@@ -47,9 +66,8 @@ pub struct Connection {
     /// Asks it to close, where it is a gateway's.
     shutdown: Option<ShutdownSignal>,
     timer: Option<ArmedTimer>,
-    /// Whether something may be left to take of what has been read.
-    has_unread: bool,
-    /// An error that is handed out once the close frame that names it is written.
+    /// The error that ends the connection. It is told last, when the close frame that names it is
+    /// written.
     failure: Option<Box<ConnectionError>>,
 }
 
@@ -146,7 +164,6 @@ impl Connection {
             negotiated: Box::new(negotiated),
             shutdown: None,
             timer: None,
-            has_unread: true,
             failure: None,
         }
     }
@@ -196,9 +213,8 @@ impl Connection {
             Poll::Ready(Ok(())) => self.shut_if_closing(cx),
             // What the peer sent before it went away is still there, maybe its close.
             Poll::Ready(Err(error)) => {
-                match self.io.poll_read(cx) {
-                    Poll::Ready(Ok(1..)) => self.has_unread = true,
-                    _ => self.abort(error),
+                if !matches!(self.io.poll_read(cx), Poll::Ready(Ok(1..))) {
+                    self.abort(error);
                 }
                 return Poll::Ready(Progress::Again);
             }
@@ -207,7 +223,7 @@ impl Connection {
         ready!(self.io.poll_yield(cx));
         match self.io.poll_read(cx) {
             Poll::Ready(Ok(0)) => self.end_of_stream(),
-            Poll::Ready(Ok(_)) => self.has_unread = true,
+            Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => self.abort(error),
             Poll::Pending => ready!(self.poll_wait(cx)),
         }

@@ -135,7 +135,6 @@ impl Connection {
         cx: &mut Context<'_>,
         receive: Receive<T>,
     ) -> Poll<Option<Result<T, ConnectionError>>> {
-        self.io.reclaim();
         loop {
             if let Some(received) = self.take(receive) {
                 return Poll::Ready(Some(Ok(received)));
@@ -153,7 +152,6 @@ impl Connection {
         receive: Receive<T>,
         mut answer: impl FnMut(Received<'_, T>, &mut Answers<'_>) -> Result<(), E>,
     ) -> Poll<Result<(), E>> {
-        self.io.reclaim();
         loop {
             if self.is_congested() && !self.session.is_receiving() {
                 // The receiver is told below of an error.
@@ -220,7 +218,7 @@ impl Connection {
             None
         });
         if self.io.incoming.is_empty() {
-            self.has_unread = false;
+            self.io.has_unread = false;
         }
         stopped
     }
@@ -228,14 +226,14 @@ impl Connection {
     /// Takes the next of what has been read already.
     #[inline]
     fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
-        if !self.has_unread {
+        if !self.io.has_unread {
             return None;
         }
         let taken = receive(&mut self.session, &mut self.io.incoming).unwrap_or_else(|error| {
             self.fail(error);
             None
         });
-        self.has_unread = taken.is_some();
+        self.io.has_unread = taken.is_some();
         taken
     }
 }

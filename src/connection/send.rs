@@ -2,13 +2,15 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Weak;
 use std::task::{Context, Poll, ready};
 
 use futures_sink::Sink;
-use polysock_protocols::{CloseCode, EncodeError, Message, Piece, Session};
+use polysock_protocols::{CloseCode, EncodeError, Message, Piece, Session, SharedMessage};
 
 use super::{Connection, HIGH_WATER, buffers};
 use crate::error::ConnectionError;
+use crate::transport::SharedWriter;
 
 impl Connection {
     /// Like [`Sink::start_send`], for a piece of a message.
@@ -21,16 +23,37 @@ impl Connection {
         Ok(self.sending().send_piece(piece)?)
     }
 
-    /// The session, with a buffer to send into.
-    #[inline]
-    pub(crate) fn sending(&mut self) -> &mut Session {
-        self.io.reclaim();
-        reserve_buffer(&mut self.session);
-        &mut self.session
+    /// Sends a message that other connections send too.
+    pub(crate) fn send_shared(&mut self, message: &SharedMessage) -> Result<(), EncodeError> {
+        self.sending().send_shared(message)
     }
 
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
+    /// How many bytes go out before a message that is sent now. `None` where none may be begun: the
+    /// connection is closing, or in the middle of a message that is sent in pieces.
+    pub(crate) fn backlog(&self) -> Option<usize> {
+        let may_begin = self.session.is_open() && !self.session.is_sending();
+        may_begin.then(|| self.session.waiting())
+    }
+
+    /// Shares the writing half with those who publish, who write whole messages there from now on.
+    /// `None` where there is none to share, or the connection has something to write itself. Its
+    /// user [reclaims](Self::reclaim_writer) it before anything else is done with the connection.
+    pub(crate) fn share_writer(&mut self) -> Option<Weak<SharedWriter>> {
+        let has_nothing = self.backlog() == Some(0);
+        let frames = self.session.plain_frames().filter(|_| has_nothing)?;
+        self.io.share_writer(frames)
+    }
+
+    /// Lets nobody else write from now on.
+    pub(crate) fn reclaim_writer(&self) {
+        self.io.reclaim_writer();
+    }
+
+    /// The session, with a buffer to send into.
+    #[inline]
+    pub(super) fn sending(&mut self) -> &mut Session {
+        reserve_buffer(&mut self.session);
+        &mut self.session
     }
 
     #[inline]

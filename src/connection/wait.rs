@@ -1,15 +1,13 @@
-//! What a connection waits for beside its peer: its timer, and a shutdown. What others do meanwhile.
+//! What a connection waits for beside its peer: its timer, and a shutdown.
 
 use std::mem::{Discriminant, discriminant};
 use std::pin::Pin;
-use std::sync::Weak;
 use std::task::{Context, Poll, ready};
 
 use polysock_protocols::Timer;
 use tokio::time::{Sleep, sleep};
 
 use super::{Connection, ShutdownSignal};
-use crate::transport::SharedWriter;
 
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
@@ -29,15 +27,6 @@ impl ArmedTimer {
 }
 
 impl Connection {
-    /// Shares the writing half with those who publish, until this connection is used again. `None`
-    /// where that cannot be, or is so already.
-    pub(crate) fn share_writer(&mut self) -> Option<Weak<SharedWriter>> {
-        let session = &self.session;
-        let has_nothing = session.is_open() && !session.is_sending() && session.waiting() == 0;
-        let frames = session.plain_frames().filter(|_| has_nothing)?;
-        self.io.share_writer(frames)
-    }
-
     /// Begins to close the connection, if a shutdown asks for it.
     #[inline]
     pub(super) fn close_if_requested(&mut self) {

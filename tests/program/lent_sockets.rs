@@ -54,9 +54,11 @@ impl Party {
                 let mut subscription = line.subscribe(queue);
                 connection.start_send_piece(Message::from("ready").into())?;
                 loop {
-                    let next = poll_fn(|cx| {
+                    let mut next = Box::pin(subscription.next(&mut connection));
+                    let polls = &polls;
+                    let next = poll_fn(move |cx| {
                         polls.fetch_add(1, Ordering::Relaxed);
-                        subscription.poll_next(&mut connection, cx)
+                        next.as_mut().poll(cx)
                     });
                     let message = tokio::select! {
                         message = next => message,
