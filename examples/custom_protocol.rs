@@ -15,8 +15,8 @@ use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::http::{Head, HeadWriter};
 use polysock::protocols::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, EncodeError, Event,
-    HandshakeError, Kind, Match, Opening, Piece, Protocol, ProtocolError, Request, Responder,
-    WriteBuf,
+    HandshakeError, Kind, Masking, Match, Opening, Piece, Protocol, ProtocolError, Request,
+    Responder, WriteBuf,
 };
 use polysock::upstream::{Upstream, UpstreamError};
 use polysock::{Application, BoxError, Connection, Gateway, Handshake, Pages, Settings};
@@ -44,8 +44,8 @@ impl Protocol for Lines {
         LinesCodec.capabilities()
     }
 
-    fn is_masked(&self) -> bool {
-        false
+    fn masking(&self) -> Masking {
+        Masking::None
     }
 
     fn recognise(&self, head: &Head) -> Match {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Compression, Context, DEFAULT, Limits, Protocol, Rejection, SessionConfig, find,
+    Compression, Context, DEFAULT_PROTOCOLS, Limits, Protocol, Rejection, SessionConfig,
 };
 
 /// How a gateway treats the connections it accepts.
@@ -49,7 +49,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            protocols: DEFAULT.iter().filter_map(|name| find(name)).collect(),
+            protocols: DEFAULT_PROTOCOLS.to_vec(),
             origins: Origins::Any,
             subprotocols: Vec::new(),
             head: HeadLimits::default(),

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{
-    Context, Dial, Dialled, PROTOCOLS, Protocol, Request, Role, SessionConfig, find,
+    Context, Dial, Dialled, PROTOCOLS, Protocol, Request, Role, SessionConfig, find_protocol,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ impl WebSocketUpstream {
     ///
     /// The protocol is unknown, or the host missing.
     pub fn parse(name: &str, rest: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let protocol = find(name).ok_or_else(|| UrlError::Protocol(name.to_owned()))?;
+        let protocol = find_protocol(name).ok_or_else(|| UrlError::Protocol(name.to_owned()))?;
         let (authority, target) = match rest.find(['/', '?']) {
             Some(at) => rest.split_at(at),
             None => (rest, ""),

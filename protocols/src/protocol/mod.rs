@@ -45,9 +45,18 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     /// What its messages can carry.
     fn capabilities(&self) -> Capabilities;
 
-    /// Whether clients mask what they send. Where they do not, a page can choose the bytes on
-    /// the wire and, on plain TCP, poison the caches of transparent proxies (RFC 6455 §10.3).
-    fn is_masked(&self) -> bool;
+    /// What clients mask of what they send.
+    fn masking(&self) -> Masking;
+
+    /// What of the opening handshake stands behind its two heads.
+    fn challenge(&self) -> Challenge {
+        Challenge::default()
+    }
+
+    /// How many lines of the answer's head clients compare to the byte, the first line included.
+    fn literal_lines(&self) -> usize {
+        0
+    }
 
     /// Whether a client may offer more than one subprotocol.
     fn lists_subprotocols(&self) -> bool {
@@ -79,6 +88,28 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     fn is_spoken_on_streams(&self) -> bool {
         false
     }
+}
+
+/// What of a client's frames is masked (RFC 6455 §5.3); a server's never are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Masking {
+    /// Nothing: a page can choose the bytes on the wire and, on plain TCP, poison the caches of
+    /// transparent proxies (RFC 6455 §10.3).
+    None,
+    /// The whole frame, header included.
+    Frame,
+    /// The payload.
+    Payload,
+}
+
+/// How many bytes of an opening handshake stand behind its heads, which no `Content-Length`
+/// announces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// Behind the head of the request.
+    pub request: usize,
+    /// Behind the head of the answer.
+    pub answer: usize,
 }
 
 /// What a protocol says to a head.

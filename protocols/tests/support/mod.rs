@@ -13,7 +13,7 @@ use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
     Accept, BinaryOverText, Close, CloseCode, Codec, Context, Dial, Dialled, Event, HandshakeError,
     Kind, Limits, Message, MessageRef, Negotiated, Negotiation, Opening, Piece, Protocol,
-    ProtocolError, Request, Response, Role, WriteBuf, find,
+    ProtocolError, Request, Response, Role, WriteBuf, find_protocol,
 };
 
 /// A context with the usual limits and bytes that differ from call to call.
@@ -155,7 +155,7 @@ impl Joined {
     }
 
     pub(crate) fn with(name: &str, setup: &Setup) -> Self {
-        let protocol = find(name).unwrap();
+        let protocol = find_protocol(name).unwrap();
         let protocols = [protocol];
         let mut dialer = protocol.dial(&setup.dial, &setup.client).unwrap();
         let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
@@ -256,7 +256,7 @@ pub(crate) fn open(
 
 /// The protocol of this name, for tables.
 pub(crate) fn protocol(name: &str) -> &'static dyn Protocol {
-    find(name).unwrap()
+    find_protocol(name).unwrap()
 }
 
 /// What a codec made of some bytes.
