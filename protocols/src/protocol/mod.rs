@@ -282,42 +282,6 @@ pub trait Codec: fmt::Debug + Send {
     }
 }
 
-impl Codec for Box<dyn Codec> {
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        (**self).decode(src)
-    }
-
-    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
-        (**self).encode(event, dst)
-    }
-
-    fn short_frames(&self) -> Option<ShortFrames> {
-        (**self).short_frames()
-    }
-
-    #[inline]
-    fn encode_short(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        dst: &mut WriteBuf,
-    ) -> Result<(), EncodeError> {
-        (**self).encode_short(kind, payload, dst)
-    }
-
-    fn plain_frames(&self) -> Option<PlainFrames> {
-        (**self).plain_frames()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        (**self).capabilities()
-    }
-
-    fn wire_form(&self, kind: Kind) -> Option<WireForm> {
-        (**self).wire_form(kind)
-    }
-}
-
 /// Which end of the connection we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
