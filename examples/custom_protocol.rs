@@ -14,8 +14,8 @@ use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::http::{Head, HeadWriter};
 use polysock::protocols::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, EncodeError, Event,
-    HandshakeError, Kind, Match, Opening, Piece, Protocol, ProtocolError, Request, Responder, Role,
-    WriteBuf,
+    HandshakeError, Kind, Masking, Match, Opening, Piece, Protocol, ProtocolError, Request,
+    Responder, Role, WriteBuf,
 };
 use polysock::upstream::{Client, Upstream, UpstreamError};
 use polysock::{
@@ -45,8 +45,8 @@ impl Protocol for Lines {
         LinesCodec.capabilities()
     }
 
-    fn is_masked(&self) -> bool {
-        false
+    fn masking(&self) -> Masking {
+        Masking::None
     }
 
     fn recognise(&self, head: &Head) -> Match {

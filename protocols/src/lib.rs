@@ -69,13 +69,13 @@ pub use self::first_bytes::{FirstBytes, flash_policy};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, PieceRef, Side, WireForm,
 };
-pub use self::negotiation::{Negotiated, Negotiation, RULES, Recognised, Rejection, Rule};
+pub use self::negotiation::{Negotiated, Negotiation, Recognised, Rejection, Rule, SHARED_RULES};
 pub use self::protocol::{
-    Accept, BinaryOverText, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer,
-    Dialled, Limits, Match, Opening, PlainFrames, Protocol, Request, Responder, Response, Role,
-    ShortFrames, StreamAnswer,
+    Accept, BinaryOverText, Capabilities, Challenge, CloseForm, Codec, Context, Dial, DialError,
+    Dialer, Dialled, Limits, Masking, Match, Opening, PlainFrames, Protocol, Request, Responder,
+    Response, Role, ShortFrames, StreamAnswer,
 };
 pub use self::raw::RawCodec;
-pub use self::registry::{DEFAULT, PROTOCOLS, find};
+pub use self::registry::{DEFAULT_PROTOCOLS, PROTOCOLS, find_protocol};
 pub use self::session::{Session, SessionConfig, SharedMessage, Timer};
 pub use self::write_buf::WriteBuf;

@@ -6,9 +6,9 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::error::HandshakeError;
 use crate::fields::Fields;
-use crate::hixie::Hixie75;
 use crate::http::{Head, HeadLimits, HeadScanner, HeadWriter, is_host};
 use crate::protocol::{Context, Match, Opening, Protocol};
+use crate::registry::PROTOCOLS;
 
 /// The server's side of an opening handshake, up to the point where it is clear whose it is. It is
 /// opened in a second step ([`Recognised::open`]).
@@ -74,7 +74,7 @@ impl<'a> Negotiation<'a> {
         if !is_attempt(&head) {
             return Ok(Some(Negotiated::Http(head)));
         }
-        if let Some(broken) = RULES.iter().find(|rule| !rule.holds(&head)) {
+        if let Some(broken) = SHARED_RULES.iter().find(|rule| !rule.holds(&head)) {
             return Err(broken.error.clone());
         }
         let protocol = self.choose(&head)?;
@@ -157,7 +157,7 @@ pub struct Rule {
 
 /// The rules that all the protocols share (RFC 6455 §4.2.1; each draft has them), in the order in
 /// which they are checked.
-pub static RULES: &[Rule] = &[
+pub static SHARED_RULES: &[Rule] = &[
     Rule {
         demands: "the method is GET",
         error: HandshakeError::Method,
@@ -243,7 +243,7 @@ fn unrecognised(head: &Head) -> HandshakeError {
         has("sec-websocket-key"),
     ) {
         (true, true, false) => match head.value("sec-websocket-draft") {
-            None | Some(b"0") => HandshakeError::Disabled("hixie-76"),
+            None | Some(b"0") => disabled(head).unwrap_or(HandshakeError::Draft),
             Some(_) => HandshakeError::Draft,
         },
         (false, false, true) => HandshakeError::MalformedVersion,
@@ -252,12 +252,16 @@ fn unrecognised(head: &Head) -> HandshakeError {
         (false, false, false) if has("sec-websocket-draft") => {
             HandshakeError::Keys("both are missing")
         }
-        (false, false, false) if Hixie75.recognise(head) == Match::Yes => {
-            HandshakeError::Disabled("hixie-75")
-        }
-        // A field of a later protocol, without what each of them has.
-        (false, false, false) => HandshakeError::Key,
+        // Else it has a field of a later protocol, without what each of them has.
+        (false, false, false) => disabled(head).unwrap_or(HandshakeError::Key),
     }
+}
+
+/// The protocol that would take a head, if it were enabled.
+fn disabled(head: &Head) -> Option<HandshakeError> {
+    let own = |protocol: &&&dyn Protocol| protocol.recognise(head) == Match::Yes;
+    let protocol = PROTOCOLS.iter().find(own)?;
+    Some(HandshakeError::Disabled(protocol.name()))
 }
 
 /// An HTTP answer that refuses a handshake and ends the connection.

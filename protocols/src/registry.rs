@@ -22,10 +22,11 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
 
 /// The protocols that a server speaks if nothing else is said: those of stock browsers, but for
 /// Hixie-75, which proves nothing about its client.
-pub const DEFAULT: &[&str] = &["hixie-76", "hybi-07", "hybi-10", "rfc6455"];
+pub static DEFAULT_PROTOCOLS: &[&dyn Protocol] =
+    &[&Hixie76, &Hybi(&HYBI07), &Hybi(&HYBI10), &Hybi(&RFC6455)];
 
-/// The protocol of this name.
-pub fn find(name: &str) -> Option<&'static dyn Protocol> {
+/// The protocol of this name, as `rfc6455`.
+pub fn find_protocol(name: &str) -> Option<&'static dyn Protocol> {
     PROTOCOLS
         .iter()
         .find(|protocol| protocol.name() == name)

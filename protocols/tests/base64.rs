@@ -35,7 +35,7 @@ fn bytes_travel_as_standard_base64() {
     ] {
         for sender in [Server, Client] {
             let events = [binary(bytes.to_vec())];
-            let written = encode(&mut ends("hixie-76", sender).0, &events);
+            let written = encode(&mut *ends("hixie-76", sender).0, &events);
             assert_eq!(written, framed(encoded));
             assert_decodes(
                 encoded,
@@ -59,8 +59,8 @@ fn text_is_no_exception() {
                 piece(Kind::Text, "bcd", false),
                 piece(Kind::Text, "", true),
             ];
-            let written = encode(&mut from, &pieces);
-            let decoded = decode(&mut to, written.chunks(1));
+            let written = encode(&mut *from, &pieces);
+            let decoded = decode(&mut *to, written.chunks(1));
             assert_eq!(decoded.events, [binary("abcd")], "{protocol:?}");
         }
     }
@@ -75,7 +75,7 @@ fn refuses_what_is_not_base64_however_it_is_cut() {
         for first in 1..bytes.len() {
             for second in 1..=bytes.len() - first {
                 let chunks = cut(&bytes, &[first, second, usize::MAX]);
-                let decoded = decode(&mut ends("hixie-76", Client).1, chunks);
+                let decoded = decode(&mut *ends("hixie-76", Client).1, chunks);
                 assert_eq!(
                     decoded.error,
                     Some(ProtocolError::Base64),
@@ -91,7 +91,7 @@ fn refuses_what_is_not_base64_however_it_is_cut() {
 #[test]
 fn a_message_after_one_with_padding_begins_anew() {
     let bytes = [framed("YQ=="), framed(""), framed("Yg==")].concat();
-    let decoded = decode(&mut ends("hixie-76", Client).1, bytes.chunks(1));
+    let decoded = decode(&mut *ends("hixie-76", Client).1, bytes.chunks(1));
     assert_eq!(decoded.events, [binary("a"), binary(""), binary("b")]);
 }
 
@@ -109,12 +109,12 @@ fn the_policy_for_clients_without_binary_only_encodes() {
     ] {
         let mut server = Joined::with(name, &setup).server;
         assert!(server.capabilities().binary);
-        assert_eq!(encode(&mut server, &[binary("a")]), written);
+        assert_eq!(encode(&mut *server, &[binary("a")]), written);
     }
     let mut server = Joined::with("hixie-76", &setup).server;
-    assert_eq!(encode(&mut server, &[text("a")]), framed("a"));
+    assert_eq!(encode(&mut *server, &[text("a")]), framed("a"));
     assert_eq!(
-        decode(&mut server, [&framed("YQ==")[..]]).events,
+        decode(&mut *server, [&framed("YQ==")[..]]).events,
         [text("YQ==")]
     );
 }

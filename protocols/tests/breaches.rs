@@ -197,14 +197,14 @@ fn takes_what_is_just_at_a_limit() {
     };
     let mut client = Joined::with("rfc6455", &setup).client;
     let decoded = decode(
-        &mut client,
+        &mut *client,
         [&hex("0105 48656c6c6f 0005 48656c6c6f 8005 48656c6c6f")[..]],
     );
     assert_eq!(decoded.error, None);
     assert_eq!(decoded.events, [text("Hello".repeat(3))]);
     setup.client.limits.discarded = 4;
     let mut client = Joined::with("hixie-76", &setup).client;
-    let decoded = decode(&mut client, [&hex("80 02 0000 fe 02 0000 00 69 ff")[..]]);
+    let decoded = decode(&mut *client, [&hex("80 02 0000 fe 02 0000 00 69 ff")[..]]);
     assert_eq!((decoded.events, decoded.error), (vec![text("i")], None));
 }
 
@@ -221,7 +221,7 @@ fn reads_the_close_codes_of_each_version() {
         let read = |code: u16| {
             let [high, low] = code.to_be_bytes();
             let frame = [opcode, 4, high, low, b'o', b'k'];
-            decode(&mut Joined::new(name).client, [&frame[..]])
+            decode(&mut *Joined::new(name).client, [&frame[..]])
         };
         for code in &plain {
             assert_eq!(read(*code).events, [close(*code, "ok")], "{name}");
@@ -266,7 +266,7 @@ fn writes_the_close_codes_of_each_version() {
             ("hybi-10", h10),
             ("rfc6455", rfc),
         ] {
-            let frame = encode(&mut Joined::new(name).server, &[close(code, "ok")]);
+            let frame = encode(&mut *Joined::new(name).server, &[close(code, "ok")]);
             let written = u16::from_be_bytes([frame[2], frame[3]]);
             assert_eq!(
                 (code, written, &frame[4..]),
@@ -284,7 +284,7 @@ fn cuts_a_close_reason_that_does_not_fit() {
         let reason = "é".repeat(100).into();
         let code = CloseCode::NORMAL;
         let long = Event::Close(Some(polysock_protocols::Close { code, reason }));
-        assert_eq!(encode(&mut server, &[long])[1], 124, "{name}");
+        assert_eq!(encode(&mut *server, &[long])[1], 124, "{name}");
     }
 }
 
@@ -310,13 +310,13 @@ fn reads_broken_close_frames_as_each_version_does() {
         let body = hex(body);
         let opcode = if name == "hybi-06" { 0x81 } else { 0x88 };
         let frame = [&[opcode, u8::try_from(body.len()).unwrap()], &body[..]].concat();
-        let decoded = decode(&mut Joined::new(name).client, [&frame[..]]);
+        let decoded = decode(&mut *Joined::new(name).client, [&frame[..]]);
         assert_eq!(decoded, expected, "{name} {body:x?}");
     }
     for name in ["hybi-06", "hybi-07", "hybi-10"] {
         let opcode = if name == "hybi-06" { "81" } else { "88" };
         let frame = hex(&format!("{opcode} 03 03e8 ff"));
-        let decoded = decode(&mut Joined::new(name).client, [&frame[..]]);
+        let decoded = decode(&mut *Joined::new(name).client, [&frame[..]]);
         assert_eq!(decoded.events, [close(1000, "")], "{name}");
     }
 }
@@ -363,7 +363,7 @@ fn refuses_to_write_what_the_protocol_cannot_say() {
     }
     for name in RFC.iter().chain(EARLY) {
         encode(
-            &mut Joined::new(name).server,
+            &mut *Joined::new(name).server,
             &[Event::Ping(vec![0; 125].into())],
         );
     }

@@ -263,7 +263,7 @@ fn refuses_what_is_no_deflate() {
         (FRAME, "c107 000500faff4865"),
     ] {
         let (_, mut client) = joined(extension, eager(), eager());
-        let decoded = decode(&mut client, [&hex(digits)[..]]);
+        let decoded = decode(&mut *client, [&hex(digits)[..]]);
         assert_eq!(decoded.error, Some(error), "{extension} {digits}");
     }
 }
@@ -293,7 +293,7 @@ fn refuses_a_message_that_ends_within_a_block() {
         {
             for len in shortest..=whole.len() {
                 let (_, mut client) = joined(extension, compression, compression);
-                let decoded = decode(&mut client, [&frame(0xc2, &whole[..len])[..]]);
+                let decoded = decode(&mut *client, [&frame(0xc2, &whole[..len])[..]]);
                 let expected = (len < whole.len()).then_some(ProtocolError::Deflate);
                 let place = format!("{extension}: a block {what}, {len} of {}", whole.len());
                 assert_eq!(decoded.error, expected, "{place}");
@@ -328,7 +328,7 @@ fn writes_the_published_messages() {
         (MESSAGE, vec![ping("Hello")], "8905 48656c6c6f"),
     ] {
         let (mut server, _) = joined(extension, eager(), eager());
-        let written = encode(&mut server, &events);
+        let written = encode(&mut *server, &events);
         assert_eq!(written, hex(digits), "{extension} {digits}");
         assert_reads(extension, digits, &merge(events), None);
     }
@@ -338,16 +338,16 @@ fn writes_the_published_messages() {
 fn leaves_alone_what_does_not_shrink_or_is_short() {
     for extension in [MESSAGE, FRAME] {
         let (mut server, _) = joined(extension, by_itself(), by_itself());
-        assert_eq!(encode(&mut server, &[text("Hello")])[0], 0x81);
-        assert_eq!(encode(&mut server, &[text("x".repeat(50))])[0], 0xc1);
+        assert_eq!(encode(&mut *server, &[text("Hello")])[0], 0x81);
+        assert_eq!(encode(&mut *server, &[text("x".repeat(50))])[0], 0xc1);
         let threshold = Compression {
             threshold: 51,
             ..eager()
         };
         let (mut server, mut client) = joined(extension, threshold, threshold);
         for codec in [&mut server, &mut client] {
-            assert_eq!(encode(codec, &[text("x".repeat(50))])[0], 0x81);
-            assert_eq!(encode(codec, &[text("x".repeat(51))])[0], 0xc1);
+            assert_eq!(encode(&mut **codec, &[text("x".repeat(50))])[0], 0x81);
+            assert_eq!(encode(&mut **codec, &[text("x".repeat(51))])[0], 0xc1);
             let mut dst = WriteBuf::new();
             codec
                 .encode_short(Kind::Text, &[b'x'; 51], &mut dst)
@@ -371,7 +371,7 @@ fn leaves_alone_what_does_not_shrink_or_is_short() {
 fn assert_answers(ours: Compression, fields: &str, answer: Option<&str>) {
     let (mut codec, head) = serve(request(13, fields), &compressing(ours)).unwrap();
     assert_eq!(extensions(&head).as_deref(), answer, "{fields}");
-    let error = decode(&mut codec, [&masked(&hex("c107 f248cdc9c90700"))[..]]).error;
+    let error = decode(&mut *codec, [&masked(&hex("c107 f248cdc9c90700"))[..]]).error;
     let declined = Some(ProtocolError::ReservedBit).filter(|_| answer.is_none());
     assert_eq!(error, declined, "{fields}");
 }
@@ -617,13 +617,13 @@ fn accepts_an_answer_that_fits_its_offer() {
     ] {
         let field = format!("Sec-WebSocket-Extensions: {answer}\r\n");
         let mut codec = dial(Some(ours), &field).unwrap();
-        let read = decode(&mut codec, [&hex("c107 f248cdc9c90700")[..]]);
+        let read = decode(&mut *codec, [&hex("c107 f248cdc9c90700")[..]]);
         assert_eq!(read.events, [text("Hello")], "{answer}");
-        assert_eq!(encode(&mut codec, &[text("x".repeat(100))])[0], 0xc1);
+        assert_eq!(encode(&mut *codec, &[text("x".repeat(100))])[0], 0xc1);
     }
     for nothing in ["", "Sec-WebSocket-Extensions: \r\n"] {
         let mut codec = dial(Some(ours), nothing).unwrap();
-        assert_eq!(encode(&mut codec, &[text("x".repeat(100))])[0], 0x81);
+        assert_eq!(encode(&mut *codec, &[text("x".repeat(100))])[0], 0x81);
     }
 }
 
@@ -756,7 +756,7 @@ fn counts_what_comes_out_against_the_limit() {
     };
     let field = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
     let (mut server, _) = serve(request(13, field), &context).unwrap();
-    let error = decode(&mut server, [&masked(&hex("c107 f248cdc9c90700"))[..]]).error;
+    let error = decode(&mut *server, [&masked(&hex("c107 f248cdc9c90700"))[..]]).error;
     let too_long = ProtocolError::FrameTooLong { len: 7, limit: 6 };
     assert_eq!(error, Some(too_long));
 }
@@ -780,7 +780,7 @@ fn looks_no_further_back_than_was_agreed() {
                 let field = format!("Sec-WebSocket-Extensions: {offer}\r\n");
                 let len = |bytes: Vec<u8>| {
                     let (mut server, _) = serve(request(13, &field), &compressing(ours)).unwrap();
-                    encode(&mut server, &[binary(bytes)]).len()
+                    encode(&mut *server, &[binary(bytes)]).len()
                 };
                 // What the same 200 bytes cost at a distance, less than any others would.
                 let saved = |distance: usize| {
@@ -837,7 +837,7 @@ fn is_compressed_once_for_all_that_compress_alike() {
             let mut alone = joined(extension, ours, eager()).0;
             for _ in 0..3 {
                 sharing.send_shared(&message).unwrap();
-                let expected = encode(&mut alone, &[text("x".repeat(500_000))]);
+                let expected = encode(&mut *alone, &[text("x".repeat(500_000))]);
                 assert_eq!(drain(sharing.outgoing()), expected);
             }
         }
@@ -900,8 +900,8 @@ proptest! {
         let (mut from, mut to) = if to_client { (server, client) } else { (client, server) };
         let once = events(protocol("rfc6455"), &sent);
         let events: Vec<_> = std::iter::repeat_n(once, again).flatten().collect();
-        let bytes = encode(&mut from, &events);
-        let decoded = decode(&mut to, cut(&bytes, &sizes));
+        let bytes = encode(&mut *from, &events);
+        let decoded = decode(&mut *to, cut(&bytes, &sizes));
         prop_assert_eq!(decoded.error, None);
         prop_assert_eq!(decoded.events, merge(events));
     }
@@ -917,10 +917,10 @@ proptest! {
     ) {
         let events = events(protocol("rfc6455"), &sent);
         let (mut server, mut client) = joined(extension, compression, compression);
-        let bytes = mutate(encode(&mut server, &events), &mutations);
-        let whole = decode(&mut client, [&bytes[..]]);
+        let bytes = mutate(encode(&mut *server, &events), &mutations);
+        let whole = decode(&mut *client, [&bytes[..]]);
         let (_, mut client) = joined(extension, compression, compression);
-        let in_chunks = decode(&mut client, cut(&bytes, &sizes));
+        let in_chunks = decode(&mut *client, cut(&bytes, &sizes));
         prop_assert_eq!(whole.error, in_chunks.error);
         if whole.error.is_none() {
             prop_assert_eq!(whole.events, in_chunks.events);
@@ -936,9 +936,9 @@ proptest! {
     ) {
         let wire = frame(0xc2, &garbage);
         let (_, mut client) = joined(extension, eager(), eager());
-        let whole = decode(&mut client, [&wire[..]]);
+        let whole = decode(&mut *client, [&wire[..]]);
         let (_, mut client) = joined(extension, eager(), eager());
-        let in_chunks = decode(&mut client, cut(&wire, &sizes));
+        let in_chunks = decode(&mut *client, cut(&wire, &sizes));
         prop_assert_eq!(whole.error, in_chunks.error);
     }
 }

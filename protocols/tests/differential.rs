@@ -147,7 +147,7 @@ proptest! {
         // tungstenite does not know 1014, which came later.
         let end = end.map(|(code, reason)| (if code == 1014 { 1013 } else { code }, reason));
         sent.push(ending(rfc6455, end.as_ref()).0);
-        let bytes = encode(&mut ours, &sent);
+        let bytes = encode(&mut *ours, &sent);
         let (read, error) = read_by_them(&mut theirs(other(sender), &bytes, &sizes));
         prop_assert!(error.is_none(), "{:?}", error);
         prop_assert_eq!(read, whole(sent));
@@ -187,7 +187,7 @@ proptest! {
             socket.send(message).unwrap();
         }
         let written = std::mem::take(&mut socket.get_mut().written);
-        let decoded = decode(&mut ours, cut(&written, &sizes));
+        let decoded = decode(&mut *ours, cut(&written, &sizes));
         prop_assert_eq!(decoded.error, None);
         prop_assert_eq!(decoded.events, merge(sent));
     }
@@ -214,7 +214,7 @@ proptest! {
         let (mut from, to) = Joined::with("rfc6455", &setup).ends(sender);
         let mut sent = events(rfc6455, &sends);
         sent.push(ending(rfc6455, end.as_ref()).0);
-        let bytes = mutate(encode(&mut from, &sent), &changes);
+        let bytes = mutate(encode(&mut *from, &sent), &changes);
 
         let mut session = Session::new(to, SessionConfig::default());
         let (mut src, mut ours, mut our_error) = (BytesMut::from(&bytes[..]), Vec::new(), None);

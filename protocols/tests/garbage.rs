@@ -82,10 +82,10 @@ proptest! {
         let (mut from, mut to) = joined();
         let mut sent = events(protocol, &sends);
         sent.push(ending(protocol, end.as_ref()).0);
-        let bytes = garbage(&encode(&mut from, &sent), &noise, &changes);
-        let whole = decode(&mut to, [&bytes[..]]);
+        let bytes = garbage(&encode(&mut *from, &sent), &noise, &changes);
+        let whole = decode(&mut *to, [&bytes[..]]);
         let (_, mut to) = joined();
-        prop_assert_eq!(decode(&mut to, cut(&bytes, &sizes)), whole);
+        prop_assert_eq!(decode(&mut *to, cut(&bytes, &sizes)), whole);
     }
 
     #[test]
@@ -102,7 +102,7 @@ proptest! {
         let (mut from, to) = Joined::with(protocol.name(), &setup).settled().ends(sender);
         let mut sent = events(protocol, &sends);
         sent.push(ending(protocol, end.as_ref()).0);
-        let bytes = garbage(&encode(&mut from, &sent), &noise, &changes);
+        let bytes = garbage(&encode(&mut *from, &sent), &noise, &changes);
         let max_message = 200;
         let config = SessionConfig { max_message, ..SessionConfig::default() };
         let mut session = Session::new(to, config);
@@ -143,13 +143,13 @@ proptest! {
     ) {
         let (mut from, to) = Joined::new(protocol.name()).settled().ends(sender);
         let ping = polysock_protocols::Event::Ping(payload.clone().into());
-        let mut src = BytesMut::from(&encode(&mut from, &vec![ping; count])[..]);
+        let mut src = BytesMut::from(&encode(&mut *from, &vec![ping; count])[..]);
         let mut session = Session::new(to, SessionConfig::default());
         prop_assert_eq!(session.receive(&mut src), Ok(None));
         prop_assert!(session.outgoing().len() <= MAX_OUTGOING);
         let first = drain(session.outgoing());
         let newest = drain(session.outgoing());
-        let pongs = decode(&mut from, [&first[..], &newest[..]]).events;
+        let pongs = decode(&mut *from, [&first[..], &newest[..]]).events;
         prop_assert!(!pongs.is_empty() && pongs.len() <= count);
         prop_assert!(drain(session.outgoing()).is_empty());
     }
@@ -230,7 +230,10 @@ fn an_unchanged_handshake_is_taken() {
     for protocol in PROTOCOLS {
         let (mut from, mut to) =
             Joined::with(protocol.name(), &small(*protocol, true)).ends(Role::Client);
-        let bytes = encode(&mut from, &[support::text("a")]);
-        assert_eq!(decode(&mut to, [&bytes[..]]).events, [support::binary("a")]);
+        let bytes = encode(&mut *from, &[support::text("a")]);
+        assert_eq!(
+            decode(&mut *to, [&bytes[..]]).events,
+            [support::binary("a")]
+        );
     }
 }

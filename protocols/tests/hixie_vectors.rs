@@ -32,7 +32,7 @@ fn hixie_frames() {
 fn hixie_75_closes_without_a_frame() {
     for sender in BOTH {
         let (mut from, _) = Joined::new("hixie-75").ends(*sender);
-        assert_eq!(encode(&mut from, &[Event::Close(None)]), []);
+        assert_eq!(encode(&mut *from, &[Event::Close(None)]), []);
     }
 }
 
@@ -100,7 +100,7 @@ fn a_kaazing_client_gets_binary_in_length_frames() {
         ),
     ] {
         let events = [event];
-        assert_eq!(encode(&mut serve(), &events), hex(&digits));
+        assert_eq!(encode(&mut *serve(), &events), hex(&digits));
         assert_decodes(
             &format!("{digits:.60}"),
             serve,

@@ -14,14 +14,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use polysock_protocols::Role::{Client, Server};
-use polysock_protocols::{
-    Codec, Limits, Message, ProtocolError, RawCodec, Session, SessionConfig, Timer,
-};
+use polysock_protocols::{Limits, Message, ProtocolError, RawCodec, Session, SessionConfig, Timer};
 use support::sessions::{limited, session};
 use support::{Joined, Setup, hex};
 
 /// Everything a session makes of some bytes: what it lends, and what it does not.
-fn take<C: Codec>(session: &mut Session<C>, src: &mut BytesMut) -> Result<Taken, ProtocolError> {
+fn take(session: &mut Session, src: &mut BytesMut) -> Result<Taken, ProtocolError> {
     let mut taken = Taken::default();
     loop {
         let stopped: Option<Infallible> = session.lend(src, |message, _| {
@@ -107,7 +105,7 @@ fn payload_is_not_taken_for_frames() {
 
 #[test]
 fn a_byte_stream_is_lent_as_it_comes_and_its_end_is_no_message() {
-    let mut session = Session::new(RawCodec, SessionConfig::default());
+    let mut session = Session::new(RawCodec::boxed(), SessionConfig::default());
     let taken = take(&mut session, &mut BytesMut::from("some")).unwrap();
     assert_eq!(taken.lent, [Message::binary("some")]);
     assert_eq!(

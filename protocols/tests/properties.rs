@@ -90,8 +90,8 @@ proptest! {
         let (close, closed) = ending(protocol, end.as_ref());
         sent.push(close);
         read.extend(closed);
-        let bytes = encode(&mut from, &sent);
-        let decoded = decode(&mut to, cut(&bytes, &sizes));
+        let bytes = encode(&mut *from, &sent);
+        let decoded = decode(&mut *to, cut(&bytes, &sizes));
         prop_assert_eq!(decoded.error, None);
         if base64 {
             prop_assert_eq!(as_base64(decoded.events), as_base64(read));

@@ -10,7 +10,9 @@ mod support;
 
 use bytes::BytesMut;
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{DEFAULT, HandshakeError, Negotiation, PROTOCOLS, Protocol, Rejection};
+use polysock_protocols::{
+    DEFAULT_PROTOCOLS, HandshakeError, Negotiation, PROTOCOLS, Protocol, Rejection,
+};
 use support::{context, open, protocol};
 
 const RFC6455: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
@@ -285,7 +287,7 @@ fn leaves_ordinary_http_alone() {
 
 #[test]
 fn refuses_what_is_not_enabled() {
-    let enabled: Vec<_> = DEFAULT.iter().map(|name| protocol(name)).collect();
+    let enabled = DEFAULT_PROTOCOLS;
     let version = RFC6455.replace(": 13", ": 6");
     let draft = HIXIE_76.replace("Host:", "Sec-WebSocket-Draft: 1\r\nHost:");
     assert_eq!(outcome(HIXIE_75, &enabled), Err(400));
@@ -303,7 +305,7 @@ fn refuses_what_is_not_enabled() {
 
 #[test]
 fn a_refusal_is_written_byte_for_byte() {
-    let enabled: Vec<_> = DEFAULT.iter().map(|name| protocol(name)).collect();
+    let enabled = DEFAULT_PROTOCOLS;
     let text = "Content-Type: text/plain; charset=utf-8\r\n";
     for (error, expected) in [
         (

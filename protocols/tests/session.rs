@@ -30,9 +30,9 @@ fn a_ping_is_answered_with_its_payload() {
     {
         for end in [Server, Client] {
             let (mut session, mut peer) = session(protocol.name(), end);
-            let pings = encode(&mut peer, &[support::ping("a"), support::ping("")]);
+            let pings = encode(&mut *peer, &[support::ping("a"), support::ping("")]);
             assert_eq!(receive(&mut session, &pings), Ok(vec![]));
-            let pongs = support::decode(&mut peer, [&drain(session.outgoing())[..]]).events;
+            let pongs = support::decode(&mut *peer, [&drain(session.outgoing())[..]]).events;
             assert_eq!(
                 pongs,
                 [support::pong("a"), support::pong("")],
@@ -48,7 +48,7 @@ fn pongs_that_nobody_reads_are_coalesced_into_the_newest() {
     let mut waiting = 0;
     for count in 0..1000u16 {
         let payload = [&count.to_be_bytes()[..], &[0; 123]].concat();
-        let ping = encode(&mut peer, &[Event::Ping(payload.into())]);
+        let ping = encode(&mut *peer, &[Event::Ping(payload.into())]);
         assert_eq!(receive(&mut session, &ping), Ok(vec![]));
         waiting = session.outgoing().len();
         assert!(waiting < 4096 + 127, "{waiting} bytes of pongs");
@@ -67,7 +67,7 @@ fn pongs_that_nobody_reads_are_coalesced_into_the_newest() {
 #[test]
 fn a_pong_that_nobody_asked_for_says_nothing() {
     let (mut session, mut peer) = session("rfc6455", Server);
-    let pong = encode(&mut peer, &[support::pong("x")]);
+    let pong = encode(&mut *peer, &[support::pong("x")]);
     assert_eq!(receive(&mut session, &pong), Ok(vec![]));
     assert!(session.outgoing().is_empty() && session.is_open());
 }
@@ -76,7 +76,7 @@ fn a_pong_that_nobody_asked_for_says_nothing() {
 #[test]
 fn a_slow_reader_costs_no_more_than_what_waits() {
     let (mut session, mut peer) = session("rfc6455", Server);
-    let ping = encode(&mut peer, &[Event::Ping(vec![0; 125].into())]);
+    let ping = encode(&mut *peer, &[Event::Ping(vec![0; 125].into())]);
     receive(&mut session, &ping).unwrap();
     for _ in 0..10_000 {
         receive(&mut session, &ping).unwrap();
@@ -173,7 +173,7 @@ fn two_closes_that_cross_are_a_clean_end() {
     };
     let mut session = us;
     drain(session.outgoing());
-    let theirs = encode(&mut peer, &[text("last words"), support::close(1000, "")]);
+    let theirs = encode(&mut *peer, &[text("last words"), support::close(1000, "")]);
     assert_eq!(
         receive(&mut session, &theirs),
         Ok(vec!["last words".into()])
@@ -248,7 +248,7 @@ fn a_close_finds_its_way_out_of_an_unfinished_text() {
     session.send_piece(piece("Hel", false)).unwrap();
     session.send_piece(piece("lo", false)).unwrap();
     session.close(None);
-    let sent = support::decode(&mut peer, [&drain(session.outgoing())[..]]).events;
+    let sent = support::decode(&mut *peer, [&drain(session.outgoing())[..]]).events;
     assert_eq!(sent, [text("Hello"), Event::Close(None)]);
     assert_eq!(
         session.send(Message::binary("x")),

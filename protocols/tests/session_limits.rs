@@ -31,7 +31,7 @@ fn a_breach_is_answered_with_the_close_code_that_names_it() {
         let closed = session.closed().unwrap();
         assert_eq!((closed.by, closed.clean), (Side::Local, false));
         assert_eq!(closed.close.as_ref().unwrap().code, error.close_code());
-        let sent = support::decode(&mut peer, [&drain(session.outgoing())[..]]).events;
+        let sent = support::decode(&mut *peer, [&drain(session.outgoing())[..]]).events;
         let [Event::Close(Some(sent))] = &sent[..] else {
             panic!("{name} sent {sent:?}");
         };

@@ -160,7 +160,7 @@ fn waits_for_the_end_of_a_message_in_pieces() {
         events.push(Event::Data(shared.message().clone().into()));
         assert_eq!(
             drain(sharing.outgoing()),
-            encode(&mut alone, &events),
+            encode(&mut *alone, &events),
             "{name}"
         );
     }

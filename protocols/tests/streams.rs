@@ -10,8 +10,8 @@ mod support;
 use bytes::{Bytes, BytesMut};
 use polysock_protocols::http::{Head, HeadLimits};
 use polysock_protocols::{
-    Accept, DEFAULT, Event, Fields, HandshakeError, Kind, Negotiation, Opening, PROTOCOLS, Piece,
-    Protocol, Rejection, StreamAnswer, WriteBuf, find,
+    Accept, DEFAULT_PROTOCOLS, Event, Fields, HandshakeError, Kind, Negotiation, Opening,
+    PROTOCOLS, Piece, Protocol, Rejection, StreamAnswer, WriteBuf,
 };
 
 use crate::support::context;
@@ -111,8 +111,7 @@ fn refuses_what_is_no_opening_handshake_there() {
 
 #[test]
 fn a_refusal_lists_only_what_is_spoken_there() {
-    let protocols: Vec<_> = DEFAULT.iter().filter_map(|name| find(name)).collect();
-    let rejection = Rejection::of(&HandshakeError::StreamVersion, &protocols);
+    let rejection = Rejection::of(&HandshakeError::StreamVersion, DEFAULT_PROTOCOLS);
     assert_eq!(rejection.status, 400);
     assert_eq!(
         rejection.fields,

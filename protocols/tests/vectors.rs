@@ -60,8 +60,12 @@ fn servers_of_drafts_01_to_03_also_speak_hixie_framing() {
     ]);
     for name in MORE {
         let mut server = Joined::new(name).server;
-        decode(&mut server, [&hex("00 69 ff")[..]]);
-        assert_eq!(encode(&mut server, &[text("i")]), hex("00 69 ff"), "{name}");
+        decode(&mut *server, [&hex("00 69 ff")[..]]);
+        assert_eq!(
+            encode(&mut *server, &[text("i")]),
+            hex("00 69 ff"),
+            "{name}"
+        );
     }
     for (name, speaks_first) in [
         ("hybi-01", "04 01 69"),
@@ -70,18 +74,18 @@ fn servers_of_drafts_01_to_03_also_speak_hixie_framing() {
     ] {
         let mut server = Joined::new(name).server;
         assert_eq!(
-            encode(&mut server, &[text("i")]),
+            encode(&mut *server, &[text("i")]),
             hex(speaks_first),
             "{name}"
         );
     }
     // Where both speak first, each reads what the other wrote.
     let mut both = Joined::new("hybi-02");
-    let greeting = encode(&mut both.server, &[text("welcome")]);
-    let hello = encode(&mut both.client, &[text("hello")]);
-    let heard = decode(&mut both.client, [&greeting[..]]);
+    let greeting = encode(&mut *both.server, &[text("welcome")]);
+    let hello = encode(&mut *both.client, &[text("hello")]);
+    let heard = decode(&mut *both.client, [&greeting[..]]);
     assert_eq!((heard.events, heard.error), (vec![text("welcome")], None));
-    let heard = decode(&mut both.server, [&hello[..]]);
+    let heard = decode(&mut *both.server, [&hello[..]]);
     assert_eq!((heard.events, heard.error), (vec![text("hello")], None));
 }
 
@@ -195,7 +199,7 @@ fn a_client_of_draft_04_writes_the_published_frames() {
         (text("Hello"), "00000001 258c2e701f22ae"),
         (Event::Close(None), "00000001 2089"),
     ] {
-        assert_eq!(encode(&mut joined().client, &[event]), hex(bytes));
+        assert_eq!(encode(&mut *joined().client, &[event]), hex(bytes));
     }
 }
 
@@ -205,8 +209,8 @@ fn echoes_a_free_close_body() {
     for name in MORE {
         for sender in [Client, Server] {
             let (_, mut receiver) = Joined::new(name).ends(sender);
-            decode(&mut receiver, [&hex("01 02 6869")[..]]);
-            let echo = encode(&mut receiver, &[Event::Close(None)]);
+            decode(&mut *receiver, [&hex("01 02 6869")[..]]);
+            let echo = encode(&mut *receiver, &[Event::Close(None)]);
             assert_eq!(echo, hex("01 02 6869"), "{name}");
         }
     }

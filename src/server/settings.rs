@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{DEFAULT, Protocol, find};
+use polysock_protocols::{DEFAULT_PROTOCOLS, Protocol};
 
 /// How a port treats connections until it is known which site they are for.
 #[derive(Clone, Debug)]
@@ -25,7 +25,7 @@ pub struct PortSettings {
 impl Default for PortSettings {
     fn default() -> Self {
         Self {
-            protocols: DEFAULT.iter().filter_map(|name| find(name)).collect(),
+            protocols: DEFAULT_PROTOCOLS.to_vec(),
             head: HeadLimits::default(),
             handshake_timeout: Duration::from_secs(10),
             http2: true,

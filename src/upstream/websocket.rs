@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Context, Dial, PROTOCOLS, Protocol, Request, find};
+use polysock_protocols::{Context, Dial, PROTOCOLS, Protocol, Request, find_protocol};
 
 use super::{Client, Upstream, UpstreamError, UpstreamSettings, UrlError, tcp};
 use crate::connection::Connection;
@@ -32,7 +32,7 @@ impl WebSocketUpstream {
     ///
     /// The protocol is unknown, or the host missing.
     pub fn parse(name: &str, rest: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let protocol = find(name).ok_or_else(|| UrlError::Protocol(name.to_owned()))?;
+        let protocol = find_protocol(name).ok_or_else(|| UrlError::Protocol(name.to_owned()))?;
         let (authority, target) = match rest.find(['/', '?']) {
             Some(at) => rest.split_at(at),
             None => (rest, ""),

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::SinkExt;
-use polysock::protocols::{Context, Dial, Limits, PROTOCOLS, Session, SessionConfig, find};
+use polysock::protocols::{
+    Context, Dial, Limits, PROTOCOLS, Session, SessionConfig, find_protocol,
+};
 use polysock::{
     Accept, BinaryOverText, BoxError, Broadcast, CloseCode, Closed, Gateway, Handshake, Kind,
     Message, Overflow, Peer, Piece, PortSettings, Queue, Site, Transport,
@@ -78,7 +80,10 @@ impl Client {
             compression: None,
             entropy: |bytes| bytes.fill(7),
         };
-        let mut dialer = find(protocol).unwrap().dial(&dial, &context).unwrap();
+        let mut dialer = find_protocol(protocol)
+            .unwrap()
+            .dial(&dial, &context)
+            .unwrap();
         let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
         let codec = loop {
             if let Some(dialled) = dialer.advance(&mut incoming, &mut outgoing).unwrap() {
@@ -173,7 +178,7 @@ fn gateway_with(line: &Broadcast, queue: Queue, binary_over_text: BinaryOverText
 /// The protocols with binary messages. A client of hybi-02 that has not spoken may be one of the
 /// old framing, and is spoken to in that.
 fn binary_names() -> impl Iterator<Item = &'static str> + Clone {
-    names().filter(|name| find(name).unwrap().capabilities().binary && *name != "hybi-02")
+    names().filter(|name| find_protocol(name).unwrap().capabilities().binary && *name != "hybi-02")
 }
 
 fn with_all_protocols(application: impl polysock::Application) -> Gateway {

@@ -8,8 +8,8 @@ use futures_util::{SinkExt, StreamExt};
 use polysock::apps::Relay;
 use polysock::protocols::http::Head;
 use polysock::protocols::{
-    Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, HandshakeError, Match,
-    Opening, PROTOCOLS, Protocol, RawCodec, Request, Responder,
+    Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, HandshakeError, Masking,
+    Match, Opening, PROTOCOLS, Protocol, RawCodec, Request, Responder,
 };
 use polysock::upstream::{TcpUpstream, UpstreamSettings, WebSocketUpstream};
 use polysock::{Accept, BoxError, Gateway, Handshake, Message, PortSettings, Site, SiteSettings};
@@ -273,8 +273,8 @@ impl Protocol for Texts {
         }
     }
 
-    fn is_masked(&self) -> bool {
-        false
+    fn masking(&self) -> Masking {
+        Masking::None
     }
 
     fn recognise(&self, head: &Head) -> Match {

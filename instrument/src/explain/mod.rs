@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use polysock_protocols::http::{Head, HeadScanner};
 use polysock_protocols::{
     Accept, FirstBytes, HandshakeError, Match, Negotiated, Negotiation, Opening, PROTOCOLS,
-    Protocol, RULES, Rejection, flash_policy,
+    Protocol, Rejection, SHARED_RULES, flash_policy,
 };
 
 use crate::replayable::ServerSettings;
@@ -315,7 +315,7 @@ fn unclear(why: &str) -> Outcome {
 }
 
 fn checked(head: &Head) -> Vec<Checked> {
-    let rules = RULES.iter().map(|rule| Checked {
+    let rules = SHARED_RULES.iter().map(|rule| Checked {
         demands: rule.demands,
         section: rule.error.section(),
         holds: rule.holds(head),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
-use polysock_protocols::{FirstBytes, Rejection};
+use polysock_protocols::{FirstBytes, Rejection, find_protocol};
 
 use super::date::date;
 use super::dry_run::DryRun;
@@ -321,8 +321,7 @@ impl Exchange {
     /// How many bytes of the server's are its answer to the handshake.
     fn answer_len(&self, protocol: Option<&str>) -> Option<usize> {
         let len = head(&self.server)?.as_bytes().len();
-        let has_digest = matches!(protocol?, "hixie-76" | "hybi-01" | "hybi-02" | "hybi-03");
-        Some(len + if has_digest { 16 } else { 0 })
+        Some(len + find_protocol(protocol?)?.challenge().answer)
     }
 
     fn refusal(&self, status: u16) -> Step {

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
-    Accept, Codec, Dial, Negotiated, Negotiation, Session, SessionConfig, find,
+    Accept, Codec, Dial, Negotiated, Negotiation, Session, SessionConfig, find_protocol,
 };
 
 use crate::locate::context;
@@ -52,7 +52,7 @@ impl Listener {
 
 /// The codec with which a client of a protocol decodes its server: of a handshake with ourselves.
 fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
-    let protocol = find(protocol)?;
+    let protocol = find_protocol(protocol)?;
     let dial = Dial {
         host: "localhost".into(),
         ..Dial::default()

@@ -7,7 +7,7 @@ use polysock::Peer;
 use polysock::upstream::{self, UpstreamError};
 use polysock_protocols::{
     Compression, Context, Dial, DialError, Fields, Limits, Protocol, Rejection, Role,
-    SessionConfig, find,
+    SessionConfig, find_protocol,
 };
 
 use super::pipe::SegmentedPipe;
@@ -95,7 +95,7 @@ async fn call(
 /// What the headers `protocol`, `dial`, `origin` and `subprotocols` ask for.
 fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'static str> {
     let name = transcript.header("protocol").unwrap_or_default();
-    let protocol = find(name).ok_or("`protocol`: one that can be dialled, as rfc6455")?;
+    let protocol = find_protocol(name).ok_or("`protocol`: one that can be dialled, as rfc6455")?;
     let url = transcript.header("dial").unwrap_or_default();
     let (secure, rest) = match (url.strip_prefix("ws://"), url.strip_prefix("wss://")) {
         (Some(rest), _) => (false, rest),

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use clap::Args;
-use polysock::protocols::{CloseForm, DEFAULT, PROTOCOLS};
+use polysock::protocols::{CloseForm, DEFAULT_PROTOCOLS, Masking, PROTOCOLS};
 
 use crate::exit::Exit;
 
@@ -19,6 +19,8 @@ impl Protocols {
         );
         for protocol in PROTOCOLS {
             let yes = |yes: bool| if yes { "yes" } else { "no" };
+            let mut default = DEFAULT_PROTOCOLS.iter().map(|default| default.name());
+            let is_default = default.any(|name| name == protocol.name());
             let carries = protocol.capabilities();
             let close = match carries.close {
                 CloseForm::Eof => "none",
@@ -32,8 +34,8 @@ impl Protocols {
                 "{:<10} {:>7}  {:<7} {:<6} {:<6} {:<4} {:<9} {}\n",
                 protocol.name(),
                 version,
-                yes(DEFAULT.contains(&protocol.name())),
-                yes(protocol.is_masked()),
+                yes(is_default),
+                yes(protocol.masking() != Masking::None),
                 yes(carries.binary),
                 yes(carries.ping),
                 close,

@@ -9,7 +9,7 @@ use bytestring::ByteString;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
-use polysock::protocols::{Limits, SessionConfig};
+use polysock::protocols::{Limits, Masking, SessionConfig};
 use polysock::upstream::{self, Upstream, UpstreamSettings};
 use polysock::{BinaryOverText, Gateway, Pages, PortSettings, Site, SiteSettings, Workers};
 use tracing::{error, info, warn};
@@ -255,7 +255,7 @@ impl Serve {
             .protocols
             .0
             .iter()
-            .filter(|protocol| !protocol.is_masked())
+            .filter(|protocol| protocol.masking() == Masking::None)
         {
             warn!(
                 "{} is served on {address} to pages of any origin, and its clients do not mask: \

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use polysock::protocols::http::is_token;
-use polysock::protocols::{DEFAULT, PROTOCOLS, Protocol, find};
+use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_protocol};
 use polysock::upstream::UrlError;
 use polysock::{Origins, StartError};
 
@@ -102,7 +102,7 @@ pub(crate) fn bad_url(error: &UrlError) -> String {
 
 /// The name of a protocol.
 pub(crate) fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
-    find(name).ok_or_else(|| "no such protocol; `polysock protocols` lists them".into())
+    find_protocol(name).ok_or_else(|| "no such protocol; `polysock protocols` lists them".into())
 }
 
 /// A list of protocols, as a value of clap's.
@@ -132,21 +132,21 @@ pub(crate) fn origins(listed: &[String]) -> Origins {
     }
 }
 
-/// Names with commas between them; `all`, `modern` (masked on the wire) and `legacy` (not).
+/// Names with commas between them; `all`, `modern` (payloads masked on the wire) and `legacy` (not).
 pub(crate) fn protocols(text: &str) -> Result<Vec<&'static dyn Protocol>, String> {
+    let name_of = |protocol: &&'static dyn Protocol| protocol.name();
+    let is_modern = |protocol: &&&'static dyn Protocol| protocol.masking() == Masking::Payload;
     let mut names: Vec<&str> = Vec::new();
     for name in text.split(',').map(str::trim) {
         match name {
-            "all" => names.extend(PROTOCOLS.iter().map(|protocol| protocol.name())),
-            "default" => names.extend(DEFAULT),
-            "modern" => names.extend(["hybi-07", "hybi-10", "rfc6455"]),
-            "legacy" => names.extend(
-                PROTOCOLS
-                    .iter()
-                    .map(|protocol| protocol.name())
-                    .filter(|name| !["hybi-07", "hybi-10", "rfc6455"].contains(name)),
-            ),
-            name if find(name).is_some() => names.push(name),
+            "all" => names.extend(PROTOCOLS.iter().map(name_of)),
+            "default" => names.extend(DEFAULT_PROTOCOLS.iter().map(name_of)),
+            "modern" => names.extend(PROTOCOLS.iter().filter(is_modern).map(name_of)),
+            "legacy" => {
+                let is_legacy = |protocol: &&&'static dyn Protocol| !is_modern(protocol);
+                names.extend(PROTOCOLS.iter().filter(is_legacy).map(name_of));
+            }
+            name if find_protocol(name).is_some() => names.push(name),
             name => {
                 return Err(format!(
                     "`{name}` is no protocol; `polysock protocols` lists them"

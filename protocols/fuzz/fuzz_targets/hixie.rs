@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use polysock_protocols::{Event, find};
+use polysock_protocols::{Event, find_protocol};
 use polysock_protocols_fuzz::{decode, encode, ends, role};
 
 fuzz_target!(|input: &[u8]| {
@@ -18,7 +18,7 @@ fuzz_target!(|input: &[u8]| {
     let base64 = first & 2 != 0;
     let codecs = || {
         ends(
-            find(name).unwrap(),
+            find_protocol(name).unwrap(),
             role(*first),
             base64.then_some("base64"),
         )

@@ -11,7 +11,7 @@ use crate::error::HandshakeError;
 use crate::http::{Head, HeadScanner};
 use crate::protocol::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, Dialled, Limits,
-    Match, Opening, Protocol, Request, Responder,
+    Masking, Match, Opening, Protocol, Request, Responder,
 };
 
 /// The protocol of draft 75.
@@ -25,8 +25,7 @@ const DIALECT: HixieDialect = HixieDialect {
 };
 
 static WORDING: Wording = Wording {
-    // Draft 75, "Reading the server's opening handshake": the first three lines are compared
-    // literally, so "Web Socket" is two words here.
+    // "Web Socket" is two words here, and compared literally.
     status_line: "HTTP/1.1 101 Web Socket Protocol Handshake",
     origin: "WebSocket-Origin",
     location: "WebSocket-Location",
@@ -53,8 +52,13 @@ impl Protocol for Hixie75 {
         HixieCodec::new(DIALECT, Limits::default()).capabilities()
     }
 
-    fn is_masked(&self) -> bool {
-        false
+    fn masking(&self) -> Masking {
+        Masking::None
+    }
+
+    // Draft 75, "Reading the server's opening handshake": status line, Upgrade and Connection.
+    fn literal_lines(&self) -> usize {
+        3
     }
 
     fn lists_subprotocols(&self) -> bool {

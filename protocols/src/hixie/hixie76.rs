@@ -12,8 +12,8 @@ use crate::base64;
 use crate::error::HandshakeError;
 use crate::http::Head;
 use crate::protocol::{
-    Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, Dialled, Limits,
-    Match, Opening, Protocol, Request, Responder,
+    Accept, Capabilities, Challenge, CloseForm, Codec, Context, Dial, DialError, Dialer, Dialled,
+    Limits, Masking, Match, Opening, Protocol, Request, Responder,
 };
 
 /// The protocol of draft 76.
@@ -43,8 +43,12 @@ impl Protocol for Hixie76 {
         HixieCodec::new(DIALECT, Limits::default()).capabilities()
     }
 
-    fn is_masked(&self) -> bool {
-        false
+    fn masking(&self) -> Masking {
+        Masking::None
+    }
+
+    fn challenge(&self) -> Challenge {
+        keyed::CHALLENGE
     }
 
     fn lists_subprotocols(&self) -> bool {

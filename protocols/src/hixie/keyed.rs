@@ -6,7 +6,9 @@ use super::handshake::Wording;
 use super::keys::{Key, digest, key_number};
 use crate::error::HandshakeError;
 use crate::http::{Head, HeadScanner};
-use crate::protocol::{Accept, Context, Dial, DialError, Match, Protocol, Request, Response};
+use crate::protocol::{
+    Accept, Challenge, Context, Dial, DialError, Match, Protocol, Request, Response,
+};
 
 /// The words of draft 76.
 pub(crate) static WORDING: Wording = Wording {
@@ -19,6 +21,12 @@ pub(crate) static WORDING: Wording = Wording {
     old_subprotocol: Some("WebSocket-Protocol"),
     separator: ',',
     repeats_subprotocol: true,
+};
+
+/// What stands behind the heads: the bytes of the third key, and the digest.
+pub(crate) const CHALLENGE: Challenge = Challenge {
+    request: 8,
+    answer: 16,
 };
 
 /// The handshake with two keys, which the drafts hybi-01 to hybi-03 kept.

@@ -1,8 +1,7 @@
 //! What differs from draft to draft, as data.
 
-use crate::message::CloseCode;
-use crate::message::WireForm;
-use crate::protocol::{Capabilities, CloseForm};
+use crate::message::{CloseCode, WireForm};
+use crate::protocol::{Capabilities, CloseForm, Masking};
 
 /// A HyBi draft that was spoken, or RFC 6455.
 #[derive(Debug)]
@@ -17,8 +16,12 @@ pub(crate) struct Dialect {
     pub(crate) opcodes: &'static Opcodes,
     /// What the first bit of a frame says.
     pub(crate) first_bit: FirstBit,
-    /// What of a client's frames is masked.
+    /// What of a client's frames is masked: the payload, with four bytes in the header, or the whole
+    /// frame, with four bytes that precede it.
     pub(crate) masking: Masking,
+    /// Whether a frame's four bytes are a nonce, of which and of the nonces of the handshake a key
+    /// of twenty is made.
+    pub(crate) has_nonces: bool,
     /// How a server writes messages: what follows of the opcodes and the first bit.
     pub(crate) wire_form: WireForm,
     /// What a close frame carries.
@@ -59,20 +62,6 @@ pub(crate) enum FirstBit {
     Fin,
     /// MORE: it is not.
     More,
-}
-
-/// What of a client's frames is masked; a server's never are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Masking {
-    /// Nothing.
-    None,
-    /// The whole frame, header included, with a key of twenty bytes that is derived from a nonce
-    /// before each frame and the nonces of the handshake (draft 04).
-    DerivedFrame,
-    /// The whole frame, header included, with four bytes that precede it (drafts 05 and 06).
-    Frame,
-    /// The payload, with four bytes in the header.
-    Payload,
 }
 
 /// What a close frame carries.
@@ -121,6 +110,7 @@ const BEFORE_04: Dialect = Dialect {
     opcodes: &EARLY,
     first_bit: FirstBit::More,
     masking: Masking::None,
+    has_nonces: false,
     wire_form: WireForm::new("hybi-01"),
     close: CloseBody::Free,
     origin: ORIGIN,
@@ -161,7 +151,7 @@ const BEFORE_07: Dialect = Dialect {
 /// draft-ietf-hybi-thewebsocketprotocol-04 (2011-01-11).
 pub(crate) static HYBI04: Dialect = Dialect {
     spoken_by: "libraries of early 2011, such as libwebsockets 0.1",
-    masking: Masking::DerivedFrame,
+    has_nonces: true,
     ..BEFORE_07
 };
 

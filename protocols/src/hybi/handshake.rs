@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use sha1::{Digest, Sha1};
 
-use super::{Announced, Dialect, HybiCodec, Masking, early, mask};
+use super::{Announced, Dialect, HybiCodec, early, mask};
 use crate::base64 as base64_codec;
 use crate::compression::Compression;
 use crate::error::HandshakeError;
@@ -17,8 +17,8 @@ use crate::fields::Fields;
 use crate::hixie::keyed;
 use crate::http::{Head, HeadScanner, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
-    Accept, Capabilities, Codec, Context, Dial, DialError, Dialer, Dialled, Match, Opening,
-    Protocol, Request, Responder, Response, Role, StreamAnswer,
+    Accept, Capabilities, Challenge, Codec, Context, Dial, DialError, Dialer, Dialled, Masking,
+    Match, Opening, Protocol, Request, Responder, Response, Role, StreamAnswer,
 };
 
 /// RFC 6455 §1.3: what is hashed behind the key.
@@ -51,8 +51,15 @@ impl Protocol for Hybi {
         self.0.capabilities()
     }
 
-    fn is_masked(&self) -> bool {
-        self.0.masking != Masking::None
+    fn masking(&self) -> Masking {
+        self.0.masking
+    }
+
+    fn challenge(&self) -> Challenge {
+        match self.0.announced {
+            Announced::Draft(_) => keyed::CHALLENGE,
+            Announced::Version(_) => Challenge::default(),
+        }
     }
 
     fn recognise(&self, head: &Head) -> Match {
@@ -207,7 +214,9 @@ impl Responder for ServerHandshake {
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError> {
         let key = self.key.as_deref().ok_or(HandshakeError::Key)?;
         let mut codec = HybiCodec::new(self.dialect, Role::Server, &self.context);
-        let nonce = (self.dialect.masking == Masking::DerivedFrame)
+        let nonce = self
+            .dialect
+            .has_nonces
             .then(|| fresh_key(self.context.entropy));
         if let Some(nonce) = &nonce {
             codec = codec.with_masking_key(mask::masking_key(key, nonce.as_bytes()));
@@ -283,7 +292,7 @@ impl Dialer for ClientHandshake {
         let agreed = extension::accept(&head, compression(self.dialect, &self.context))?;
         let mut codec =
             HybiCodec::new(self.dialect, Role::Client, &self.context).with_compression(agreed);
-        if self.dialect.masking == Masking::DerivedFrame {
+        if self.dialect.has_nonces {
             let nonce = head
                 .value("sec-websocket-nonce")
                 .ok_or(DialError::Answer("Sec-WebSocket-Nonce"))?;

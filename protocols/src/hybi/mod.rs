@@ -19,14 +19,14 @@ pub(crate) use self::dialect::{
 };
 pub(crate) use self::handshake::Hybi;
 
-use self::dialect::{FirstBit, Masking};
+use self::dialect::FirstBit;
 use self::frame::{Header, MAX_HEADER};
 use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::short_frames::{MAX_SHORT, PlainFrames, ShortFrames, xor};
-use crate::protocol::{Capabilities, Codec, Context, Role};
+use crate::protocol::{Capabilities, Codec, Context, Masking, Role};
 use crate::write_buf::WriteBuf;
 
 /// Reads and writes frames.
@@ -140,7 +140,7 @@ impl HybiCodec {
                 let key = src.get(len..)?.first_chunk::<4>()?;
                 Some((header, len.saturating_add(4), Mask::Four(*key)))
             }),
-            Masking::Frame | Masking::DerivedFrame => self.begin_masked(src),
+            Masking::Frame => self.begin_masked(src),
         };
         let Some((header, len, mask)) = begun else {
             return Ok(None);

@@ -2,7 +2,8 @@
 //! way through a [`Header`](super::frame::Header), which has all the rules; what does not fit goes
 //! there.
 
-use super::{FirstBit, HybiCodec, Masking};
+use super::{FirstBit, HybiCodec};
+use crate::protocol::Masking;
 use crate::protocol::short_frames::{MAX_SHORT, PlainFrames, ShortFrames};
 
 impl HybiCodec {
@@ -14,7 +15,7 @@ impl HybiCodec {
         let masked = match self.incoming {
             Masking::Payload => true,
             Masking::None => false,
-            Masking::Frame | Masking::DerivedFrame => return None,
+            Masking::Frame => return None,
         };
         let is_plain = self.dialect.first_bit == FirstBit::Fin;
         let is_allowed = self.max_frame >= MAX_SHORT as u64;

@@ -4,10 +4,10 @@ use bytes::Bytes;
 
 use super::frame::{Header, MAX_HEADER};
 use super::mask::Mask;
-use super::{CloseBody, FirstBit, HybiCodec, Masking};
+use super::{CloseBody, FirstBit, HybiCodec};
 use crate::error::EncodeError;
 use crate::message::{Close, Event, Kind, Piece};
-use crate::protocol::Role;
+use crate::protocol::{Masking, Role};
 use crate::write_buf::{CHAIN, WriteBuf};
 
 impl HybiCodec {

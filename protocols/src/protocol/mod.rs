@@ -45,9 +45,18 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     /// What its messages can carry.
     fn capabilities(&self) -> Capabilities;
 
-    /// Whether clients mask what they send. Where they do not, a page can choose the bytes on
-    /// the wire and, on plain TCP, poison the caches of transparent proxies (RFC 6455 §10.3).
-    fn is_masked(&self) -> bool;
+    /// What clients mask of what they send.
+    fn masking(&self) -> Masking;
+
+    /// What of the opening handshake stands behind its two heads.
+    fn challenge(&self) -> Challenge {
+        Challenge::default()
+    }
+
+    /// How many lines of the answer's head clients compare to the byte, the first line included.
+    fn literal_lines(&self) -> usize {
+        0
+    }
 
     /// Whether a client may offer more than one subprotocol.
     fn lists_subprotocols(&self) -> bool {
@@ -79,6 +88,28 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     fn is_spoken_on_streams(&self) -> bool {
         false
     }
+}
+
+/// What of a client's frames is masked (RFC 6455 §5.3); a server's never are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Masking {
+    /// Nothing: a page can choose the bytes on the wire and, on plain TCP, poison the caches of
+    /// transparent proxies (RFC 6455 §10.3).
+    None,
+    /// The whole frame, header included.
+    Frame,
+    /// The payload.
+    Payload,
+}
+
+/// How many bytes of an opening handshake stand behind its heads, which no `Content-Length`
+/// announces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Challenge {
+    /// Behind the head of the request.
+    pub request: usize,
+    /// Behind the head of the answer.
+    pub answer: usize,
 }
 
 /// What a protocol says to a head.
@@ -248,42 +279,6 @@ pub trait Codec: fmt::Debug + Send {
     /// their bytes are this connection's own, such as masked ones, or the kind cannot be sent.
     fn wire_form(&self, _: Kind) -> Option<WireForm> {
         None
-    }
-}
-
-impl Codec for Box<dyn Codec> {
-    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        (**self).decode(src)
-    }
-
-    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
-        (**self).encode(event, dst)
-    }
-
-    fn short_frames(&self) -> Option<ShortFrames> {
-        (**self).short_frames()
-    }
-
-    #[inline]
-    fn encode_short(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        dst: &mut WriteBuf,
-    ) -> Result<(), EncodeError> {
-        (**self).encode_short(kind, payload, dst)
-    }
-
-    fn plain_frames(&self) -> Option<PlainFrames> {
-        (**self).plain_frames()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        (**self).capabilities()
-    }
-
-    fn wire_form(&self, kind: Kind) -> Option<WireForm> {
-        (**self).wire_form(kind)
     }
 }
 

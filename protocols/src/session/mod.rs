@@ -50,8 +50,8 @@ pub enum Timer {
 /// Feed it bytes with [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece), give
 /// it what to send, and drain [`outgoing`](Self::outgoing) after every call.
 #[derive(Debug)]
-pub struct Session<C = Box<dyn Codec>> {
-    codec: C,
+pub struct Session {
+    codec: Box<dyn Codec>,
     max_message: u64,
     close_timeout: Duration,
     outgoing: WriteBuf,
@@ -94,9 +94,9 @@ struct Incoming {
     unfinished: bool,
 }
 
-impl<C: Codec> Session<C> {
+impl Session {
     /// A session over a codec whose opening handshake is complete.
-    pub fn new(codec: C, config: SessionConfig) -> Self {
+    pub fn new(codec: Box<dyn Codec>, config: SessionConfig) -> Self {
         let ping_interval = config.ping_interval.filter(|_| codec.capabilities().ping);
         let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval);
         Self {

@@ -8,14 +8,13 @@ use bytestring::ByteString;
 use super::{Session, State};
 use crate::error::ProtocolError;
 use crate::message::{Event, Kind, Message, MessageRef, Piece};
-use crate::protocol::Codec;
 use crate::protocol::short_frames::MAX_SHORT;
 
 /// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
 /// is answered to most messages does not depend on how they were cut on their way.
 const LONG: usize = 256 * 1024;
 
-impl<C: Codec> Session<C> {
+impl Session {
     /// Takes the next whole message off `src`. `None` where more bytes are needed, or the session
     /// is closed ([`closed`](Self::closed)).
     ///

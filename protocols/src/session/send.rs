@@ -3,11 +3,10 @@
 use super::{Session, SharedMessage, State};
 use crate::error::EncodeError;
 use crate::message::{Event, Kind, Message, MessageRef, Piece};
-use crate::protocol::Codec;
 use crate::protocol::short_frames::PlainFrames;
 use crate::write_buf::WriteBuf;
 
-impl<C: Codec> Session<C> {
+impl Session {
     /// Sends a message.
     ///
     /// # Errors
@@ -97,7 +96,7 @@ impl<C: Codec> Session<C> {
         if self.send_plain(message.kind(), message.message().as_bytes()) {
             return Ok(());
         }
-        message.encode(&mut self.codec, &mut self.outgoing)
+        message.encode(&mut *self.codec, &mut self.outgoing)
     }
 
     /// Whether a message that is sent in pieces has begun and not ended. Another must wait.

@@ -48,9 +48,9 @@ impl SharedMessage {
     }
 
     /// Appends the message to `dst` as the codec writes it.
-    pub(super) fn encode<C: Codec>(
+    pub(super) fn encode(
         &self,
-        codec: &mut C,
+        codec: &mut dyn Codec,
         dst: &mut WriteBuf,
     ) -> Result<(), EncodeError> {
         let Some(form) = codec.wire_form(self.kind()) else {
@@ -71,7 +71,7 @@ impl SharedMessage {
 }
 
 impl Encoding {
-    fn new(form: WireForm, message: &Message, codec: &mut impl Codec) -> Self {
+    fn new(form: WireForm, message: &Message, codec: &mut dyn Codec) -> Self {
         let mut dst = WriteBuf::new();
         let encoded = codec.encode(Event::Data(message.clone().into()), &mut dst);
         Self {

@@ -13,7 +13,7 @@ use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{
     Accept, BinaryOverText, Close, CloseCode, Codec, Context, Dial, Dialled, Event, HandshakeError,
     Kind, Limits, Message, MessageRef, Negotiated, Negotiation, Opening, Piece, Protocol,
-    ProtocolError, Request, Response, Role, WriteBuf, find,
+    ProtocolError, Request, Response, Role, WriteBuf, find_protocol,
 };
 
 /// A context with the usual limits and bytes that differ from call to call.
@@ -155,7 +155,7 @@ impl Joined {
     }
 
     pub(crate) fn with(name: &str, setup: &Setup) -> Self {
-        let protocol = find(name).unwrap();
+        let protocol = find_protocol(name).unwrap();
         let protocols = [protocol];
         let mut dialer = protocol.dial(&setup.dial, &setup.client).unwrap();
         let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
@@ -203,8 +203,8 @@ impl Joined {
     /// Drafts 01 to 03 tell their framing by what the client sends first: has it send a ping.
     pub(crate) fn settled(mut self) -> Self {
         if ["hybi-01", "hybi-02", "hybi-03"].contains(&self.request.protocol.name()) {
-            let first = encode(&mut self.client, &[ping("")]);
-            decode(&mut self.server, [&first[..]]);
+            let first = encode(&mut *self.client, &[ping("")]);
+            decode(&mut *self.server, [&first[..]]);
         }
         self
     }
@@ -256,7 +256,7 @@ pub(crate) fn open(
 
 /// The protocol of this name, for tables.
 pub(crate) fn protocol(name: &str) -> &'static dyn Protocol {
-    find(name).unwrap()
+    find_protocol(name).unwrap()
 }
 
 /// What a codec made of some bytes.
@@ -363,15 +363,15 @@ pub(crate) fn assert_decodes(
         events: merge(events.to_vec()),
         error,
     };
-    assert_eq!(decode(&mut receiver(), [bytes]), expected, "{what}, whole");
+    assert_eq!(decode(&mut *receiver(), [bytes]), expected, "{what}, whole");
     assert_eq!(
-        decode(&mut receiver(), bytes.chunks(1)),
+        decode(&mut *receiver(), bytes.chunks(1)),
         expected,
         "{what}, bytewise"
     );
     let twice = bytes.repeat(2);
     for chunks in [vec![&twice[..]], twice.chunks(1).collect()] {
-        let mut decoded = decode(&mut receiver(), chunks);
+        let mut decoded = decode(&mut *receiver(), chunks);
         if error.is_none() && !events.iter().any(|event| matches!(event, Event::Close(_))) {
             let again = decoded.events.split_off(expected.events.len());
             assert_eq!(again, expected.events, "{what}, the second time");

@@ -26,7 +26,7 @@ pub(crate) fn assert_both_ways(rows: &[Row<'_>]) {
     for (names, senders, digits, events) in rows {
         for (name, sender) in pairs(names, senders) {
             let (mut from, _) = Joined::sample(name).ends(sender);
-            let written = encode(&mut from, events);
+            let written = encode(&mut *from, events);
             assert_eq!(written, hex(digits), "{name} {sender:?} {digits:.60}");
         }
     }
