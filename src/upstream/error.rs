@@ -1,4 +1,4 @@
-//! Why an upstream is not there.
+//! Why an upstream is not there, and what is wrong with its URL.
 
 use std::io;
 
@@ -41,4 +41,27 @@ impl From<DialError> for UpstreamError {
             other => Self::Handshake(other),
         }
     }
+}
+
+/// What is wrong with the URL of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// No kind of upstream has this scheme.
+    #[error(
+        "`{0}` is no upstream; write tcp://HOST:PORT, unix:PATH, ws://HOST:PORT/PATH or \
+         ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://"
+    )]
+    Scheme(String),
+    /// The protocol in `ws+PROTOCOL://` is unknown.
+    #[error("`{0}` is no protocol (without the hyphen: hixie76)")]
+    Protocol(String),
+    /// The address lacks something.
+    #[error("`{url}`: {problem}")]
+    Address {
+        /// What stands there.
+        url: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
 }

@@ -16,11 +16,11 @@ use futures_core::future::BoxFuture;
 use polysock_protocols::Request;
 
 pub use self::dial::dial;
-pub use self::error::UpstreamError;
+pub use self::error::{UpstreamError, UrlError};
 pub use self::settings::UpstreamSettings;
 pub use self::tcp::TcpUpstream;
 pub use self::unix::UnixUpstream;
-pub use self::url::{UrlError, parse};
+pub use self::url::parse;
 pub use self::websocket::WebSocketUpstream;
 use crate::connection::Connection;
 use crate::transport::Peer;

@@ -13,6 +13,8 @@
 //! - A type is where it is declared: methods and trait implementations in other files are not seen.
 //!   A child that implements its parent's type uses its parent; the parent that calls the method
 //!   does not use the child.
+//! - A module and the files below it are one noun: a parent is written in terms of its children, and they
+//!   in terms of it (`impl Parent`). Arrows between the two are no part of a circle.
 //! - Tests are left out, and what is imported with `*` is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,7 +160,8 @@ impl Follower<'_> {
 /// The files that use each other, each circle in order, with the arrows it consists of.
 pub(crate) fn circles(arrows: &BTreeSet<Arrow>) -> Vec<(Vec<&str>, Vec<&Arrow>)> {
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for arrow in arrows.iter().filter(|arrow| !arrow.is_passage) {
+    let counts = |arrow: &&Arrow| !arrow.is_passage && !is_in_the_family(&arrow.from, &arrow.to);
+    for arrow in arrows.iter().filter(counts) {
         next.entry(&arrow.from).or_default().insert(&arrow.to);
     }
     let reached: BTreeMap<&str, BTreeSet<&str>> = next
@@ -174,13 +177,21 @@ pub(crate) fn circles(arrows: &BTreeSet<Arrow>) -> Vec<(Vec<&str>, Vec<&Arrow>)>
         let is_with_it = |other: &&str| reaches(file, other) && reaches(other, file);
         let files: Vec<&str> = next.keys().copied().filter(is_with_it).collect();
         let is_inside = |arrow: &&Arrow| {
-            !arrow.is_passage
+            counts(arrow)
                 && [&arrow.from, &arrow.to].map(|end| files.contains(&&**end)) == [true; 2]
         };
         let inside = arrows.iter().filter(is_inside).collect();
         circles.push((files, inside));
     }
     circles
+}
+
+/// Whether one of two files is that of a module around the other's.
+fn is_in_the_family(one: &str, other: &str) -> bool {
+    let below = |parent: &str| parent.strip_suffix("mod.rs").map(str::to_owned);
+    let is_parent =
+        |parent: &str, child: &str| below(parent).is_some_and(|folder| child.starts_with(&folder));
+    is_parent(one, other) || is_parent(other, one)
 }
 
 /// The files that are reached from one, in a step or more.
@@ -254,18 +265,25 @@ fn a_use_is_of_the_file_that_defines() {
 }
 
 #[test]
-fn a_child_and_its_parent_are_a_circle_where_each_uses_what_the_other_defines() {
-    let child = "mod child { use super::Parent; pub struct Part; impl Parent {} }";
-    let rows: &[(&str, usize)] = &[
-        ("pub struct Parent;", 0),
-        ("pub use self::child::Part; pub struct Parent;", 0),
-        ("pub use self::child::Part; pub struct Parent(Part);", 1),
-        ("use self::child::Part; pub struct Parent(Part);", 1),
-        ("pub struct Parent(child::Part);", 1),
+fn a_folder_is_one_noun_and_two_files_in_it_are_not() {
+    let rows: &[(&[(&str, &str)], usize)] = &[
+        (&[("a/mod.rs", "a/b.rs"), ("a/b.rs", "a/mod.rs")], 0),
+        (&[("a/mod.rs", "a/b/c.rs"), ("a/b/c.rs", "a/mod.rs")], 0),
+        (&[("a/b.rs", "a/c.rs"), ("a/c.rs", "a/b.rs")], 1),
+        (
+            &[("a/b.rs", "a/c.rs"), ("a/c.rs", "d.rs"), ("d.rs", "a/b.rs")],
+            1,
+        ),
+        (&[("a.rs", "ab/mod.rs"), ("ab/mod.rs", "a.rs")], 1),
     ];
-    for (parent, expected) in rows {
-        let modules = Modules::in_braces(&format!("mod parent {{ {child} {parent} }}"));
-        let (arrows, _) = arrows(&modules);
-        assert_eq!(circles(&arrows).len(), *expected, "{parent}");
+    for (pairs, expected) in rows {
+        let arrow = |(from, to): &(&str, &str)| Arrow {
+            from: (*from).to_owned(),
+            to: (*to).to_owned(),
+            item: "x".into(),
+            is_passage: false,
+        };
+        let arrows: BTreeSet<Arrow> = pairs.iter().map(arrow).collect();
+        assert_eq!(circles(&arrows).len(), *expected, "{pairs:?}");
     }
 }

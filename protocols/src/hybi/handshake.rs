@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use sha1::{Digest, Sha1};
 
-use super::{Announced, Dialect, HybiCodec, early, mask};
+use super::{Announced, Dialect, Hybi, HybiCodec, early, mask};
 use crate::base64 as base64_codec;
 use crate::compression::Compression;
 use crate::error::HandshakeError;
@@ -26,10 +26,6 @@ const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The most characters a key may have; any client's has 20 or 24.
 const MAX_KEY: usize = 88;
-
-/// A HyBi draft, or RFC 6455, told apart by its [`Dialect`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hybi(pub(crate) &'static Dialect);
 
 impl Protocol for Hybi {
     fn name(&self) -> &'static str {

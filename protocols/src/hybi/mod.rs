@@ -17,7 +17,6 @@ pub(crate) use self::dialect::{
     Announced, CloseBody, Dialect, HYBI01, HYBI02, HYBI03, HYBI04, HYBI05, HYBI06, HYBI07, HYBI10,
     ORIGIN, SINCE_07,
 };
-pub(crate) use self::handshake::Hybi;
 
 use self::dialect::FirstBit;
 use self::frame::{Header, MAX_HEADER};
@@ -28,6 +27,10 @@ use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::short_frames::{MAX_SHORT, PlainFrames, ShortFrames, xor};
 use crate::protocol::{Capabilities, Codec, Context, Masking, Role};
 use crate::write_buf::WriteBuf;
+
+/// A HyBi draft, or RFC 6455, told apart by its [`Dialect`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hybi(pub(crate) &'static Dialect);
 
 /// Reads and writes frames.
 #[derive(Debug)]
