@@ -139,7 +139,7 @@ impl BufferedIo {
         }
     }
 
-    /// Writes out everything that waits.
+    /// Writes out everything that waits, and flushes.
     #[inline]
     pub(crate) fn poll_write(
         &mut self,
@@ -178,6 +178,11 @@ impl BufferedIo {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.traffic.sent += written as u64;
+        }
+        // TLS and the like may hold something back. Until it is out, the buffer is kept: so it is
+        // seen that there is something to do.
+        if let Io::Other(transport) = transport {
+            ready!(Pin::new(transport).poll_flush(cx))?;
         }
         if outgoing.is_allocated() {
             buffers::give_write(std::mem::take(outgoing));
