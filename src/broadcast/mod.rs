@@ -26,7 +26,7 @@ use polysock_protocols::{Close, CloseCode, Message, SharedMessage};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::flusher::Flusher;
-use self::topic::{Left, Topic};
+use self::topic::{Ending, Left, Topic};
 use crate::connection::Connection;
 use crate::error::ConnectionError;
 
@@ -117,9 +117,26 @@ impl Broadcast {
     /// subscriber cannot take yet waits in its [`Queue`].
     pub fn publish(&self, message: Message) {
         let message = Arc::new(SharedMessage::new(message));
+        self.wake(|topic, wakers| topic.push(message, wakers));
+    }
+
+    /// Closes the connection of every subscription there is, behind what was published before:
+    /// each is sent what waits in its [`Queue`], and then this. Returns at once, from any thread.
+    ///
+    /// Nothing that is published later reaches those subscriptions, however full their queues, so
+    /// that the close is never missed; one that was cut off before for [`Overflow::Disconnect`] is
+    /// closed for that. Subscriptions that come later are not closed. A peer that reads nothing
+    /// stays until its timeouts, as ever.
+    pub fn close(&self, close: Close) {
+        self.wake(|topic, wakers| topic.close_all(close, wakers));
+    }
+
+    /// Does something to the topic, and then wakes the tasks that this concerns.
+    #[inline]
+    fn wake(&self, act: impl FnOnce(&mut Topic, &mut Vec<Waker>)) {
         let mut topic = lock(&self.topic);
         let mut wakers = std::mem::take(&mut topic.wakers);
-        topic.push(message, &mut wakers);
+        act(&mut topic, &mut wakers);
         drop(topic);
         if wakers.capacity() > 0 {
             wakers.drain(..).for_each(Waker::wake);
@@ -149,7 +166,8 @@ impl fmt::Debug for Broadcast {
 
 impl Subscription {
     /// Receives the next message from the connection, as its stream does; what is published
-    /// meanwhile goes out to it, all that waits in one write.
+    /// meanwhile goes out to it, all that waits in one write. Ends once the connection is closed,
+    /// be it by [`Broadcast::close`].
     ///
     /// A message that the connection's protocol cannot carry closes it with code 1003
     /// ([`BinaryOverText`](crate::BinaryOverText) says when binary messages can be carried).
@@ -174,6 +192,14 @@ impl Subscription {
         }
     }
 
+    /// Closes its connection behind what was published before, which
+    /// [`Connection::start_close`] would overtake: [`next`](Self::next) sends what waits, and then
+    /// this. Messages may still come until `next` ends.
+    pub fn close(&mut self, close: Close) {
+        let waker = lock(&self.topic).close(self.key, close);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     /// How many messages it has missed because its queue was full.
     pub fn missed(&self) -> u64 {
         let topic = lock(&self.topic);
@@ -185,7 +211,7 @@ impl Subscription {
     fn forward(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> bool {
         let mut messages = TAKEN.take();
         let room = room(connection);
-        let taken = lock(&self.topic).take(self.key, room, &mut messages, cx.waker());
+        let left = lock(&self.topic).take(self.key, room, &mut messages, cx.waker());
         for message in messages.drain(..) {
             if let Err(error) = connection.send_shared(&message) {
                 let close = Close::new(CloseCode::UNSUPPORTED_DATA, error.to_string());
@@ -193,11 +219,21 @@ impl Subscription {
             }
         }
         TAKEN.set(messages);
-        if let Left::CutOff = taken {
-            let close = Close::new(CloseCode::POLICY_VIOLATION, "reads too slowly");
-            connection.start_close(Some(close));
+        match left {
+            Left::More => return false,
+            Left::Nothing => {}
+            Left::Ending(Ending::CutOff) => {
+                let close = Close::new(CloseCode::POLICY_VIOLATION, "reads too slowly");
+                connection.start_close(Some(close));
+            }
+            // A message that is sent in pieces ends first.
+            Left::Ending(Ending::Farewell(close)) => {
+                if connection.backlog().is_some() {
+                    connection.start_close(Some(Close::clone(&close)));
+                }
+            }
         }
-        !matches!(taken, Left::More)
+        true
     }
 }
 

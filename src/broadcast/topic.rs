@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use polysock_protocols::{PlainFrames, SharedMessage, WriteBuf};
+use polysock_protocols::{Close, PlainFrames, SharedMessage, WriteBuf};
 use slab::Slab;
 use tokio::runtime::Id;
 
@@ -61,7 +61,8 @@ pub(super) struct Subscriber {
     /// What was taken out of the log because something newer was missed.
     held: VecDeque<Arc<SharedMessage>>,
     pub(super) missed: u64,
-    is_cut_off: bool,
+    /// Where nothing that is published from now on is for it.
+    ending: Option<Ending>,
     /// Its task, while it wants to know of the next message.
     waker: Option<Waker>,
     /// Where a flusher may write what is short, while the task has nothing else to do.
@@ -79,8 +80,17 @@ pub(super) enum Left {
     More,
     /// Nothing; the task is woken when something comes.
     Nothing,
+    /// Only its end.
+    Ending(Ending),
+}
+
+/// How a subscription ends before it is dropped.
+#[derive(Clone)]
+pub(super) enum Ending {
     /// Its queue was full, with [`Overflow::Disconnect`].
     CutOff,
+    /// It is closed behind what waits for it.
+    Farewell(Arc<Close>),
 }
 
 impl Topic {
@@ -92,7 +102,7 @@ impl Topic {
             bytes: 0,
             held: VecDeque::new(),
             missed: 0,
-            is_cut_off: false,
+            ending: None,
             waker: None,
             writer: Weak::new(),
             flush_queue: None,
@@ -106,11 +116,31 @@ impl Topic {
         subscriber.detach(&mut self.flush_queues);
         subscriber.leave(&mut self.log);
         self.release();
-        let mut idle = self
-            .flush_queues
-            .iter_mut()
-            .filter(|queue| queue.writers == 0);
-        idle.find_map(|queue| queue.waker.take())
+        self.idle_flushers().next()
+    }
+
+    /// Ends every subscription, each behind what waits for it; collects the tasks that wait.
+    pub(super) fn close_all(&mut self, close: Close, wakers: &mut Vec<Waker>) {
+        let close = Arc::new(close);
+        for (_, subscriber) in &mut self.subscribers {
+            subscriber.close(&close, &mut self.flush_queues);
+            wakers.extend(subscriber.waker.take());
+        }
+        wakers.extend(self.idle_flushers());
+    }
+
+    /// Ends one subscription behind what waits for it; also returns whom to wake for it.
+    pub(super) fn close(&mut self, key: usize, close: Close) -> Option<Waker> {
+        let subscriber = self.subscribers.get_mut(key)?;
+        subscriber.close(&Arc::new(close), &mut self.flush_queues);
+        self.idle_flushers().next()
+    }
+
+    /// The flushers that wait although no connection is attached to them any more.
+    fn idle_flushers(&mut self) -> impl Iterator<Item = Waker> {
+        let queues = self.flush_queues.iter_mut();
+        let idle = queues.filter(|queue| queue.writers == 0);
+        idle.filter_map(|queue| queue.waker.take())
     }
 
     /// Has the flusher of this runtime write what is short to a subscriber; its queue, where that
@@ -216,7 +246,8 @@ impl Topic {
             if subscriber.is_over() {
                 subscriber.overflow(&mut self.log);
             }
-            let queue = subscriber.flush_queue.filter(|_| !subscriber.is_cut_off);
+            let is_open = subscriber.ending.is_none();
+            let queue = subscriber.flush_queue.filter(|_| is_open);
             match queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
                 Some(_) if subscriber.is_ready => {}
                 Some(queue) => {
@@ -251,20 +282,21 @@ impl Topic {
             bytes += message.message().as_bytes().len() + 2;
             taken.push(message);
         }
-        let stands = match (subscriber.is_cut_off, subscriber.messages) {
-            (true, _) => Left::CutOff,
-            (false, 0) => Left::Nothing,
-            (false, _) => Left::More,
+        let left = match (subscriber.messages, &subscriber.ending) {
+            (0, Some(ending)) => Left::Ending(ending.clone()),
+            (0, None) => Left::Nothing,
+            (_, _) => Left::More,
         };
         // One without room is woken by its connection, but for when it is cut off.
-        if subscriber.messages == 0 || subscriber.queue.overflow == Overflow::Disconnect {
+        let may_be_cut_off = subscriber.queue.overflow == Overflow::Disconnect;
+        if subscriber.ending.is_none() && (subscriber.messages == 0 || may_be_cut_off) {
             let same = |other: &Waker| other.will_wake(waker);
             if !subscriber.waker.as_ref().is_some_and(same) {
                 subscriber.waker = Some(waker.clone());
             }
         }
         self.release();
-        stands
+        left
     }
 
     pub(super) fn get(&self, key: usize) -> Option<&Subscriber> {
@@ -305,30 +337,45 @@ impl FlushQueue {
 impl Subscriber {
     fn is_over(&self) -> bool {
         let full = self.messages > self.queue.messages || self.bytes > self.queue.bytes;
-        (full && self.messages > 1) || self.is_cut_off
+        (full && self.messages > 1) || self.ending.is_some()
     }
 
     /// Makes room in the queue, whose newest message has just come.
     #[cold]
     fn overflow(&mut self, log: &mut VecDeque<Entry>) {
-        match self.queue.overflow {
-            Overflow::DropOldest => {
+        match (&self.ending, self.queue.overflow) {
+            (Some(Ending::Farewell(_)), _) => self.drop_newest(log),
+            (None, Overflow::DropOldest) => {
                 while self.is_over() && self.take_oldest(log).is_some() {
                     self.missed += 1;
                 }
             }
-            Overflow::DropNewest => {
-                self.hold(log);
-                if let Some(newest) = self.held.pop_back() {
-                    self.forget(&newest);
-                    self.missed += 1;
-                }
+            (None, Overflow::DropNewest) => {
+                self.drop_newest(log);
+                self.missed += 1;
             }
-            Overflow::Disconnect => {
+            (Some(Ending::CutOff), _) | (None, Overflow::Disconnect) => {
                 self.missed += self.messages as u64;
                 self.leave(log);
-                self.is_cut_off = true;
+                self.ending = Some(Ending::CutOff);
             }
+        }
+    }
+
+    /// Forgets the message that has just come.
+    fn drop_newest(&mut self, log: &mut VecDeque<Entry>) {
+        self.hold(log);
+        if let Some(newest) = self.held.pop_back() {
+            self.forget(&newest);
+        }
+    }
+
+    /// Ends it behind what waits for it, unless it ends already. Its connection's task has to do
+    /// that: no flusher closes.
+    fn close(&mut self, close: &Arc<Close>, queues: &mut [FlushQueue]) {
+        if self.ending.is_none() {
+            self.ending = Some(Ending::Farewell(Arc::clone(close)));
+            self.detach(queues);
         }
     }
 

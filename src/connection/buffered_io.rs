@@ -135,7 +135,7 @@ impl BufferedIo {
         }
     }
 
-    /// Writes out everything that waits.
+    /// Writes out everything that waits, and flushes.
     #[inline]
     pub(crate) fn poll_write(
         &mut self,
@@ -175,6 +175,9 @@ impl BufferedIo {
             }
             self.traffic.sent += written as u64;
         }
+        // TLS and the like may hold something back. Until it is out, the buffer is kept: so it is
+        // seen that there is something to do.
+        ready!(Pin::new(&mut *transport).poll_flush(cx))?;
         if outgoing.is_allocated() {
             buffers::give_write(std::mem::take(outgoing));
         }

@@ -22,7 +22,9 @@ impl Connection {
         poll_fn(|cx| self.poll_ended(cx)).await
     }
 
-    /// Begins to close the connection. Messages may still come until the stream ends.
+    /// Begins to close the connection. Messages may still come until the stream ends. What was
+    /// published to a [`Subscription`](crate::Subscription) and waits there is overtaken:
+    /// [`Subscription::close`](crate::Subscription::close) is behind it.
     pub fn start_close(&mut self, close: Option<Close>) {
         self.session.close(close);
     }

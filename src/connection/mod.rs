@@ -237,3 +237,46 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::SinkExt;
+    use polysock_protocols::{Message, RawCodec};
+    use tokio::io::{AsyncReadExt, BufStream, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    fn raw(transport: impl Transport) -> Connection {
+        let options = ConnectionOptions::new("raw", Role::Client);
+        Connection::over(transport, RawCodec::boxed(), options)
+    }
+
+    #[test]
+    fn an_idle_one_is_small() {
+        assert!(size_of::<Connection>() <= 288);
+    }
+
+    #[tokio::test]
+    async fn what_a_transport_holds_back_is_flushed() {
+        // Less room than there is to flush, which is more than one write takes.
+        for room in [1, 64] {
+            let (ours, mut theirs) = duplex(room);
+            let mut connection = raw(BufStream::new(ours));
+            let sent = tokio::spawn(async move {
+                connection.send(Message::binary("hello")).await.unwrap();
+                connection
+            });
+            let mut received = [0; 5];
+            let read = theirs.read_exact(&mut received);
+            timeout(Duration::from_secs(10), read)
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(&received, b"hello");
+            sent.await.unwrap();
+        }
+    }
+}

@@ -83,13 +83,14 @@ impl Connection {
         written
     }
 
-    /// Writes until no more than `mark` bytes wait.
+    /// Writes until no more than `mark` bytes wait; where that is none, until all is flushed.
     pub(super) fn poll_drain(
         &mut self,
         cx: &mut Context<'_>,
         mark: usize,
     ) -> Poll<Result<(), ConnectionError>> {
-        while self.session.waiting() > mark {
+        while self.session.waiting() > mark || (mark == 0 && self.session.outgoing().is_allocated())
+        {
             self.close_if_requested();
             if self.session.closed().is_some() {
                 return Poll::Ready(Err(EncodeError::Closing.into()));
@@ -101,7 +102,7 @@ impl Connection {
                     self.abort(error);
                     return Poll::Ready(Err(io::Error::from(kind).into()));
                 }
-                Poll::Pending if self.session.waiting() <= mark => {}
+                Poll::Pending if mark > 0 && self.session.waiting() <= mark => {}
                 // A peer that neither reads nor answers pings is given up here as well.
                 Poll::Pending => ready!(self.poll_wait(cx)),
             }

@@ -89,7 +89,7 @@ async fn end(transport: &mut Io, mut final_bytes: WriteBuf, order: CloseOrder) -
         }
         match order {
             CloseOrder::WeFirst => timeout(LINGER, writer.shutdown()).await?,
-            CloseOrder::PeerFirst => Ok(()),
+            CloseOrder::PeerFirst => timeout(LINGER, writer.flush()).await?,
         }
     };
     let drain = async {
