@@ -1,5 +1,5 @@
 //! What a stranger does with Polysock. `cargo run` in this folder: a client talks through a relay to
-//! an upstream in the same process; the session is captured, and then replayed against the same port.
+//! an upstream in the same process; the session is captured, and then replayed.
 
 mod relay;
 
@@ -10,13 +10,14 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::Dial;
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
-use polysock::{BoxError, Gateway};
+use polysock::{BoxError, Drained, Gateway, Message};
 use polysock_instrument::transcript::Fixture;
 use polysock_instrument::{CaptureSettings, CaptureWriter, Replay};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
-use crate::relay::{Relay, Shouter};
+use crate::relay::{Parrot, Relay};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
@@ -26,31 +27,65 @@ async fn main() -> Result<(), BoxError> {
     done
 }
 
+/// A session is captured while it is served, and replayed against a second gateway of the same kind.
 async fn capture_and_replay(directory: &Path) -> Result<(), BoxError> {
     let captures = CaptureWriter::open(directory, CaptureSettings::default())?;
     let tap = captures.clone();
-    let gateway = Gateway::new(Relay(Arc::new(Shouter)))
+    let gateway = Gateway::new(Relay(Arc::new(Parrot)));
+    let tapped = gateway
+        .clone()
         .with_tap(move |stream, peer| tap.tap(stream, peer));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?.to_string();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let stopped = async { drop(stopped.await) };
-    let serving = tokio::spawn(gateway.serve(listener, stopped, Duration::from_secs(5)));
-
-    let server = WebSocketUpstream::parse("hybi-10", &address, UpstreamSettings::default())?;
-    let mut client = server.dial(Dial::default()).await?;
-    client.send("hello".into()).await?;
-    let heard = client.next().await.transpose()?.ok_or("nothing was heard")?;
-    assert_eq!(heard.as_bytes(), b"HELLO");
+    let server = Server::start(tapped).await?;
+    let upstream =
+        WebSocketUpstream::parse("hybi-10", &server.address, UpstreamSettings::default())?;
+    let mut client = upstream.dial(Dial::default()).await?;
+    client.send(Message::binary("hello")).await?;
+    let heard = client
+        .next()
+        .await
+        .transpose()?
+        .ok_or("nothing was heard")?;
+    assert_eq!(heard.as_bytes(), b"hello");
     client.close(None).await?;
+    server.stop().await?;
     captures.finish();
 
+    let server = Server::start(gateway).await?;
     for file in std::fs::read_dir(directory)? {
         let fixture = Fixture::read(&file?.path())?;
-        let verdict = Replay::default().against(&fixture, &address).await;
-        println!("{}: {verdict:?}", fixture.transcript.header("protocol").unwrap_or_default());
+        let verdict = Replay::default().against(&fixture, &server.address).await;
+        println!(
+            "{}: {verdict:?}",
+            fixture.transcript.header("protocol").unwrap_or("unknown")
+        );
     }
-    let _ = stop.send(());
-    serving.await?;
-    Ok(())
+    server.stop().await
+}
+
+/// A gateway that serves until it is told to stop.
+struct Server {
+    address: String,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Drained>,
+}
+
+impl Server {
+    async fn start(gateway: Gateway) -> Result<Self, BoxError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?.to_string();
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async { drop(stopped.await) };
+        let serving = tokio::spawn(gateway.serve(listener, stopped, Duration::from_secs(5)));
+        Ok(Self {
+            address,
+            stop,
+            serving,
+        })
+    }
+
+    async fn stop(self) -> Result<(), BoxError> {
+        let _ = self.stop.send(());
+        assert_eq!(self.serving.await?.cut, 0);
+        Ok(())
+    }
 }

@@ -12,11 +12,11 @@ use polysock::{
     Accept, Application, BoxError, Connection, ConnectionOptions, Forwarded, Handshake, Rejection,
 };
 
-/// Says in capitals what it hears, without a socket.
+/// Says what it hears, without a socket.
 #[derive(Debug)]
-pub struct Shouter;
+pub struct Parrot;
 
-impl Upstream for Shouter {
+impl Upstream for Parrot {
     fn connect<'a>(
         &'a self,
         _client: Client<'a>,
@@ -25,14 +25,14 @@ impl Upstream for Shouter {
         let over = |end, role| {
             Connection::over(end, RawCodec::boxed(), ConnectionOptions::new("raw", role))
         };
-        tokio::spawn(shout(over(theirs, Role::Server)));
+        tokio::spawn(repeat(over(theirs, Role::Server)));
         Box::pin(async move { Ok(over(ours, Role::Client)) })
     }
 }
 
-async fn shout(mut connection: Connection) -> Result<(), BoxError> {
+async fn repeat(mut connection: Connection) -> Result<(), BoxError> {
     while let Some(message) = connection.next().await.transpose()? {
-        connection.send(message.as_bytes().to_ascii_uppercase().into()).await?;
+        connection.send(message).await?;
     }
     Ok(())
 }
