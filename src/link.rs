@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use polysock_protocols::{PlainFrames, WriteBuf};
+use polysock_protocols::{ShortFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
@@ -68,7 +68,7 @@ impl Link {
 
     /// Lends the transport, where it is TCP, to whoever writes whole frames of this form. `None`
     /// where it is no TCP, or lent already.
-    pub(crate) fn lend_outlet(&mut self, frames: PlainFrames) -> Option<Weak<Outlet>> {
+    pub(crate) fn lend_outlet(&mut self, frames: ShortFrames) -> Option<Weak<Outlet>> {
         let transport = self.transport.take()?.into_lent(frames);
         let Carrier::Lent(_, outlet) = self.transport.insert(transport) else {
             return None;

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use polysock_protocols::{PlainFrames, WriteBuf};
+use polysock_protocols::{ShortFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
 
@@ -14,7 +14,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 /// its own is whole frames, so another's may follow.
 #[derive(Debug)]
 pub(crate) struct Outlet {
-    frames: PlainFrames,
+    frames: ShortFrames,
     socket: Mutex<Socket>,
 }
 
@@ -30,13 +30,13 @@ struct Socket {
 
 /// An outlet in the hands of somebody who is not its connection. Meanwhile its connection waits.
 pub(crate) struct Borrowed<'a> {
-    pub(crate) frames: PlainFrames,
+    pub(crate) frames: ShortFrames,
     socket: MutexGuard<'a, Socket>,
 }
 
 impl Outlet {
     /// One that is not lent. Short messages are framed like this on it.
-    pub(crate) fn new(half: OwnedWriteHalf, frames: PlainFrames) -> Self {
+    pub(crate) fn new(half: OwnedWriteHalf, frames: ShortFrames) -> Self {
         let socket = Socket {
             half,
             is_lent: false,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
-use polysock_protocols::{PlainFrames, WriteBuf};
+use polysock_protocols::{ShortFrames, WriteBuf};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, split};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -39,7 +39,7 @@ pub(crate) enum Carrier {
 
 impl Carrier {
     /// TCP that can be lent, where it is TCP.
-    pub(crate) fn into_lent(self, frames: PlainFrames) -> Self {
+    pub(crate) fn into_lent(self, frames: ShortFrames) -> Self {
         match self {
             Self::Tcp(stream) => {
                 let (reader, writer) = stream.into_split();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use polysock_protocols::{PlainFrames, SharedMessage, WriteBuf};
+use polysock_protocols::{SharedMessage, ShortFrames, WriteBuf};
 use slab::Slab;
 use tokio::runtime::Id;
 
@@ -154,7 +154,7 @@ impl Topic {
     pub(super) fn take_short(
         &mut self,
         key: usize,
-        frames: PlainFrames,
+        frames: ShortFrames,
         parcel: &mut WriteBuf,
     ) -> bool {
         let Some(subscriber) = self.subscribers.get_mut(key) else {

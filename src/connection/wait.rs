@@ -25,7 +25,7 @@ impl Connection {
     pub(crate) fn lend_outlet(&mut self) -> Option<Weak<Outlet>> {
         let session = &self.session;
         let has_nothing = session.is_open() && !session.is_sending() && session.waiting() == 0;
-        let frames = session.plain_frames().filter(|_| has_nothing)?;
+        let frames = session.writes().filter(|_| has_nothing)?;
         self.link.lend_outlet(frames)
     }
 

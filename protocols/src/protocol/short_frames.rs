@@ -9,7 +9,8 @@ use crate::write_buf::{CHAIN, WriteBuf};
 /// The longest payload of a short message.
 pub(crate) const MAX_SHORT: usize = CHAIN - 1;
 
-/// What the frames of whole messages look like that a codec takes next.
+/// How whole short messages lie on the wire, so that they are found and written without asking the
+/// codec ([`Codec::reads`](super::Codec::reads), [`Codec::writes`](super::Codec::writes)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShortFrames {
     /// As RFC 6455 §5.2 has them, in one frame and without extensions.
@@ -63,6 +64,71 @@ impl ShortFrames {
             Self::Delimited => delimited(src, max),
             Self::Unframed => unframed(src, max),
         }
+    }
+
+    /// Writes a message that needs no masking key; `false` where it needs one, is not short, or
+    /// cannot be written so.
+    // A call is a tenth of what a short message costs.
+    #[inline(always)]
+    pub fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
+        match *self {
+            Self::Counted {
+                text,
+                binary,
+                masked: false,
+            } => {
+                let first = match kind {
+                    Kind::Text => text,
+                    Kind::Binary => binary,
+                };
+                let [.., high, low] = payload.len().to_be_bytes();
+                match payload.len() {
+                    0..=125 => dst.put_slice(&[first, low]),
+                    126..=MAX_SHORT => dst.put_slice(&[first, 126, high, low]),
+                    _ => return false,
+                }
+                dst.put_slice(payload);
+            }
+            Self::Delimited if kind == Kind::Text && payload.len() <= MAX_SHORT => {
+                dst.put_u8(0x00);
+                dst.put_slice(payload);
+                dst.put_u8(0xff);
+            }
+            Self::Unframed if payload.len() <= MAX_SHORT => dst.put_slice(payload),
+            Self::Counted { masked: true, .. } | Self::Delimited | Self::Unframed => return false,
+        }
+        true
+    }
+
+    /// Writes a message with a masking key; `false` where it needs none, or is not short.
+    pub(crate) fn write_masked(
+        &self,
+        kind: Kind,
+        payload: &[u8],
+        key: [u8; 4],
+        dst: &mut WriteBuf,
+    ) -> bool {
+        let Self::Counted {
+            text,
+            binary,
+            masked: true,
+        } = *self
+        else {
+            return false;
+        };
+        let first = match kind {
+            Kind::Text => text,
+            Kind::Binary => binary,
+        };
+        let [.., high, low] = payload.len().to_be_bytes();
+        match payload.len() {
+            0..=125 => dst.put_slice(&[first, 0x80 | low]),
+            126..=MAX_SHORT => dst.put_slice(&[first, 0x80 | 126, high, low]),
+            _ => return false,
+        }
+        dst.put_slice(&key);
+        xor(dst.put_mut(payload), key);
+        true
     }
 }
 
@@ -127,36 +193,6 @@ impl Short {
             xor(payload, self.key);
         }
         Some((payload, rest))
-    }
-}
-
-/// Frames of messages that are sent as they are: so are nearly all that a server sends. A first
-/// byte, the length as RFC 6455 §5.2 has it, and the payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlainFrames {
-    /// The first byte of a whole text.
-    pub text: u8,
-    /// The first byte of a whole binary message.
-    pub binary: u8,
-}
-
-impl PlainFrames {
-    /// Writes a message if it is short; whether it is.
-    // A call is a tenth of what a short message costs.
-    #[inline(always)]
-    pub fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
-        let first = match kind {
-            Kind::Text => self.text,
-            Kind::Binary => self.binary,
-        };
-        let [.., high, low] = payload.len().to_be_bytes();
-        match payload.len() {
-            0..=125 => dst.put_slice(&[first, low]),
-            126..=MAX_SHORT => dst.put_slice(&[first, 126, high, low]),
-            _ => return false,
-        }
-        dst.put_slice(payload);
-        true
     }
 }
 

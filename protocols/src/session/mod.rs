@@ -26,8 +26,7 @@ pub use self::shared::SharedMessage;
 use crate::error::ProtocolError;
 use crate::keep_alive::{KeepAlive, Look};
 use crate::message::{Close, Closed, Event, Side};
-use crate::protocol::short_frames::{PlainFrames, ShortFrames};
-use crate::protocol::{Capabilities, CloseForm, Codec};
+use crate::protocol::{Capabilities, CloseForm, Codec, ShortFrames};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
 
@@ -62,9 +61,9 @@ pub struct Session {
     /// Whether a message that is sent in pieces has begun and not ended.
     sending: bool,
     /// How short messages are written without asking the codec.
-    plain_frames: Option<PlainFrames>,
-    /// What short messages look like, if that was asked since the codec was last at work.
-    short_frames: Option<ShortFrames>,
+    writes: Option<ShortFrames>,
+    /// How they are found, if that was asked since the codec was last at work.
+    reads: Option<ShortFrames>,
     keep_alive: KeepAlive,
 }
 
@@ -100,8 +99,8 @@ impl Session {
         let ping_interval = config.ping_interval.filter(|_| codec.capabilities().ping);
         let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval);
         Self {
-            plain_frames: codec.plain_frames(),
-            short_frames: None,
+            writes: codec.writes(),
+            reads: None,
             codec,
             max_message: config.max_message,
             close_timeout: config.close_timeout,

@@ -71,10 +71,10 @@ impl Session {
         if self.incoming.unfinished || matches!(self.state, State::Closed(_)) {
             return Ok(None);
         }
-        if self.short_frames.is_none() {
-            self.short_frames = self.codec.short_frames();
+        if self.reads.is_none() {
+            self.reads = self.codec.reads();
         }
-        let Some(frames) = self.short_frames else {
+        let Some(frames) = self.reads else {
             return Ok(None);
         };
         let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
@@ -145,7 +145,7 @@ impl Session {
                 src.clear();
                 return Ok(None);
             }
-            self.short_frames = None;
+            self.reads = None;
             let event = match self.codec.decode(src) {
                 Ok(Some(event)) => event,
                 Ok(None) => return Ok(None),
