@@ -66,6 +66,32 @@ impl ShortFrames {
         }
     }
 
+    /// Splits the message off the beginning of `src`, as [`find`](Self::find) finds it, and unmasks
+    /// it: its kind, its payload, and what follows. `src` is given back where none is found.
+    #[inline]
+    pub(crate) fn split<'a>(
+        &self,
+        src: &'a mut [u8],
+        max: usize,
+    ) -> Result<(Kind, &'a [u8], &'a mut [u8]), &'a mut [u8]> {
+        let Some(short) = self.find(src, max) else {
+            return Err(src);
+        };
+        let start = usize::from(short.head);
+        let end = start.wrapping_add(short.payload.into());
+        let len = end.wrapping_add(short.tail.into());
+        if src.len() < len {
+            return Err(src);
+        }
+        let (frame, rest) = src.split_at_mut(len);
+        let (frame, _tail) = frame.split_at_mut(end);
+        let (_head, payload) = frame.split_at_mut(start);
+        if short.key != [0; 4] {
+            xor(payload, short.key);
+        }
+        Ok((short.kind, payload, rest))
+    }
+
     /// Writes a message that needs no masking key; `false` where it needs one, is not short, or
     /// cannot be written so.
     // A call is a tenth of what a short message costs.
@@ -179,21 +205,6 @@ fn unframed(src: &[u8], max: usize) -> Option<Short> {
         tail: 0,
         key: [0; 4],
     })
-}
-
-impl Short {
-    /// Unmasks the payload of the frame at the beginning of `src`; also returns what follows.
-    #[inline]
-    pub(crate) fn split<'a>(&self, src: &'a mut [u8]) -> Option<(&'a [u8], &'a mut [u8])> {
-        let start = usize::from(self.head);
-        let end = start.wrapping_add(self.payload.into());
-        let (frame, rest) = src.split_at_mut_checked(end.wrapping_add(self.tail.into()))?;
-        let payload = frame.get_mut(start..end)?;
-        if self.key != [0; 4] {
-            xor(payload, self.key);
-        }
-        Some((payload, rest))
-    }
 }
 
 /// XOR with the repeated key, in blocks that the compiler turns into vector instructions.

@@ -80,13 +80,18 @@ impl Session {
         let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
         let mut rest = &mut **src;
         let outcome = loop {
-            let Some(short) = frames.find(rest, max) else {
-                break Ok(None);
+            let (kind, payload) = match frames.split(rest, max) {
+                Ok((kind, payload, behind)) => {
+                    rest = behind;
+                    (kind, payload)
+                }
+                Err(whole) => {
+                    rest = whole;
+                    break Ok(None);
+                }
             };
-            let (payload, behind) = short.split(rest).unwrap_or_default();
-            rest = behind;
             self.keep_alive.hear();
-            let message = match short.kind {
+            let message = match kind {
                 Kind::Binary => MessageRef::Binary(payload),
                 Kind::Text => match simdutf8::basic::from_utf8(payload) {
                     Ok(text) => MessageRef::Text(text),
