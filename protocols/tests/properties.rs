@@ -140,7 +140,7 @@ proptest! {
                     stopped = lent.unwrap().is_some();
                 }
                 let taken = if takes_long {
-                    to.receive_long(&mut src).unwrap().and_then(|piece| message(&piece))
+                    to.receive_piece(&mut src, 256 * 1024).unwrap().and_then(|piece| message(&piece))
                 } else {
                     to.receive(&mut src).unwrap()
                 };

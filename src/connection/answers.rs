@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::ops::ControlFlow;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use polysock_protocols::{Close, EncodeError, MessageRef, Piece, PieceRef, Session};
 
 use super::{Connection, HIGH_WATER, Receive};
@@ -54,6 +55,10 @@ impl Answers<'_> {
     }
 }
 
+/// A message of this many bytes is answered in pieces. So large that what is answered to most
+/// messages does not depend on how they were cut on their way.
+const LONG: usize = 256 * 1024;
+
 /// What [`Connection::poll_answer`] has taken of what was read.
 enum Taken<'a, T> {
     /// A short message.
@@ -100,7 +105,8 @@ impl Connection {
         mut answer: impl FnMut(PieceRef<'_>, &mut Answers<'_>) -> Result<(), E>,
     ) -> impl Future<Output = Result<(), E>> {
         poll_fn(move |cx| {
-            self.poll_answer(cx, Session::receive_long, |taken, answers| match taken {
+            let long = |session: &mut Session, src: &mut BytesMut| session.receive_piece(src, LONG);
+            self.poll_answer(cx, long, |taken, answers| match taken {
                 Taken::Lent(message) => answer(PieceRef::Message(message), answers),
                 Taken::Received(piece) => answer(PieceRef::Piece(piece), answers),
             })
@@ -167,7 +173,7 @@ impl Connection {
 
     /// Takes the next piece of a message, if it has been read already.
     pub(crate) fn take_piece(&mut self) -> Option<Piece> {
-        self.take(Session::receive_piece)
+        self.take(|session, src| session.receive_piece(src, 0))
     }
 
     /// Sends what another connection lends; says whether to go on with it.

@@ -121,7 +121,7 @@ impl Connection {
     /// any size passes through bounded memory. Otherwise like polling the stream; do not mix the
     /// two within a message.
     pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Received<Piece> {
-        self.poll_receive(cx, Session::receive_piece)
+        self.poll_receive(cx, |session, src| session.receive_piece(src, 0))
     }
 
     /// Like [`Sink::start_send`], for a piece of a message.

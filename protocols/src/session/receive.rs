@@ -10,10 +10,6 @@ use crate::error::ProtocolError;
 use crate::message::{Event, Kind, Message, MessageRef, Piece};
 use crate::protocol::short_frames::MAX_SHORT;
 
-/// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
-/// is answered to most messages does not depend on how they were cut on their way.
-const LONG: usize = 256 * 1024;
-
 impl Session {
     /// Takes the next whole message off `src`. `None` where more bytes are needed, or the session
     /// is closed ([`closed`](Self::closed)).
@@ -30,28 +26,38 @@ impl Session {
             if piece.end && self.incoming.assembled.is_none() {
                 return self.message(piece.kind, piece.payload).map(Some);
             }
-            if let Some(message) = self.assemble(&piece)? {
-                return Ok(Some(message));
+            self.validate(&piece)?;
+            if let Some(whole) = self.assemble(piece, usize::MAX) {
+                return self.message(whole.kind, whole.payload).map(Some);
             }
         }
         Ok(None)
     }
 
-    /// Takes the next piece of a message off `src`, as [`receive`](Self::receive) takes whole
-    /// ones; for relays, which need not assemble. Do not mix the two within a message.
+    /// Takes the next piece of a message off `src`: `min` bytes or more, unless the message ends
+    /// with it. With 0 it is what is there, for relays, which need not assemble; otherwise messages
+    /// that are shorter come whole. Do not mix it with [`receive`](Self::receive) within a message.
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
     #[inline]
-    pub fn receive_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
-        let piece = self.next_piece(src)?;
-        if let Some(piece) = &piece
-            && piece.kind == Kind::Text
-        {
-            self.validate(piece)?;
+    pub fn receive_piece(
+        &mut self,
+        src: &mut BytesMut,
+        min: usize,
+    ) -> Result<Option<Piece>, ProtocolError> {
+        while let Some(piece) = self.next_piece(src)? {
+            self.validate(&piece)?;
+            let is_due = piece.end || piece.payload.len() >= min;
+            if is_due && self.incoming.assembled.is_none() {
+                return Ok(Some(piece));
+            }
+            if let Some(piece) = self.assemble(piece, min) {
+                return Ok(Some(piece));
+            }
         }
-        Ok(piece)
+        Ok(None)
     }
 
     /// Lends the whole short messages at the beginning of `src` where they lie, one after the
@@ -110,31 +116,6 @@ impl Session {
         outcome
     }
 
-    /// Takes the next message off `src`, whole if it is shorter than 256 KiB, else in pieces that
-    /// are no shorter, but for the last. Do not mix it with [`receive`](Self::receive) within a
-    /// message.
-    ///
-    /// # Errors
-    ///
-    /// As [`receive`](Self::receive).
-    #[inline]
-    pub fn receive_long(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
-        while let Some(piece) = self.receive_piece(src)? {
-            let is_due = piece.end || piece.payload.len() >= LONG;
-            if is_due && self.incoming.assembled.is_none() {
-                return Ok(Some(piece));
-            }
-            let mut assembled = self.incoming.assembled.take().unwrap_or_default();
-            assembled.extend_from_slice(&piece.payload);
-            if piece.end || assembled.len() >= LONG {
-                let payload = assembled.freeze();
-                return Ok(Some(Piece { payload, ..piece }));
-            }
-            self.incoming.assembled = Some(assembled);
-        }
-        Ok(None)
-    }
-
     /// Whether a message that is received in pieces has begun and not ended.
     #[inline]
     pub fn is_receiving(&self) -> bool {
@@ -180,22 +161,25 @@ impl Session {
         }
     }
 
-    /// Adds a piece to the message that is being received; the message, if that was the last.
-    fn assemble(&mut self, piece: &Piece) -> Result<Option<Message>, ProtocolError> {
-        if piece.kind == Kind::Text {
-            self.validate(piece)?;
-        }
+    /// Adds a piece to what has come of its message, and gives that out once it has `min` bytes or
+    /// is all.
+    fn assemble(&mut self, piece: Piece, min: usize) -> Option<Piece> {
         let mut assembled = self.incoming.assembled.take().unwrap_or_default();
         assembled.extend_from_slice(&piece.payload);
-        if piece.end {
-            return self.message(piece.kind, assembled.freeze()).map(Some);
+        if piece.end || assembled.len() >= min {
+            let payload = assembled.freeze();
+            return Some(Piece { payload, ..piece });
         }
         self.incoming.assembled = Some(assembled);
-        Ok(None)
+        None
     }
 
     /// Fails at the first byte of a text that is wrong.
+    #[inline]
     fn validate(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
+        if piece.kind == Kind::Binary {
+            return Ok(());
+        }
         let valid = self.incoming.utf8.advance(&piece.payload, piece.end);
         valid.or_else(|_| self.fail(ProtocolError::Utf8))
     }
