@@ -158,7 +158,7 @@ impl Connection {
         if incoming.is_empty() {
             return None;
         }
-        let lent = self.session.lend(incoming, |message, session| {
+        let lent = self.session.receive_borrowed(incoming, |message, session| {
             take(message, &mut Answers { session })
         });
         let stopped = lent.unwrap_or_else(|error| {
@@ -199,5 +199,5 @@ pub(super) fn is_congested(session: &Session) -> bool {
 /// Sees to it that what is to be sent has a buffer to be copied into.
 #[inline]
 pub(super) fn lend_buffer(session: &mut Session) {
-    session.lend_buffer(buffers::take_write);
+    session.reserve_buffer(buffers::take_write);
 }

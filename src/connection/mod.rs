@@ -251,7 +251,7 @@ impl Connection {
         let written = self.link.poll_write(cx, self.session.outgoing());
         if written.is_pending() && self.session.waiting() < before {
             // One that takes a large message slowly may be silent meanwhile.
-            self.session.peer_takes();
+            self.session.record_progress();
         }
         written
     }

@@ -24,7 +24,7 @@ pub use self::config::SessionConfig;
 pub use self::shared::SharedMessage;
 
 use crate::error::ProtocolError;
-use crate::keep_alive::{KeepAlive, Look};
+use crate::keep_alive::{KeepAlive, TickAction};
 use crate::message::{Close, Closed, Event, Side};
 use crate::protocol::{Capabilities, CloseForm, Codec, ShortFrames};
 use crate::utf8::Utf8Validator;
@@ -177,18 +177,18 @@ impl Session {
             self.end(None, false);
             return Ok(());
         }
-        match self.keep_alive.look(self.codec.capabilities().ping) {
-            Look::Well => {}
-            Look::Ping => self.send_control(Event::Ping(Bytes::new())),
-            Look::Lost(error) => return self.fail(error),
+        match self.keep_alive.on_tick(self.codec.capabilities().ping) {
+            TickAction::None => {}
+            TickAction::Ping => self.send_control(Event::Ping(Bytes::new())),
+            TickAction::TimedOut(error) => return self.fail(error),
         }
         Ok(())
     }
 
-    /// Says that the peer is there although nothing comes from it: it takes what is sent to it,
+    /// Records that the peer is there although nothing comes from it: it takes what is sent to it,
     /// slower than it is sent.
-    pub fn peer_takes(&mut self) {
-        self.keep_alive.hear();
+    pub fn record_progress(&mut self) {
+        self.keep_alive.record_activity();
     }
 
     /// Whether the session is open: neither side has begun to close it.

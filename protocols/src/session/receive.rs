@@ -1,4 +1,4 @@
-//! What comes from the peer: whole messages, pieces of them, and short ones that are lent.
+//! What comes from the peer: whole messages, pieces of them, and short ones that are borrowed.
 
 use std::ops::ControlFlow;
 
@@ -60,16 +60,17 @@ impl Session {
         Ok(None)
     }
 
-    /// Lends the whole short messages at the beginning of `src` where they lie, one after the
-    /// other, until `take` breaks off: with what. Where this is `None`, go on with
-    /// [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece).
+    /// Takes the whole short messages off the beginning of `src`, one after the other, without
+    /// copying them: `take` borrows each, and stops by breaking with a value, which is returned.
+    /// `None` says that something else comes next, for [`receive`](Self::receive) or
+    /// [`receive_piece`](Self::receive_piece) to take.
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
     // A function of its own: what its loop needs stays in registers.
     #[inline(never)]
-    pub fn lend<T>(
+    pub fn receive_borrowed<T>(
         &mut self,
         src: &mut BytesMut,
         mut take: impl FnMut(MessageRef<'_>, &mut Self) -> ControlFlow<T>,
@@ -96,7 +97,7 @@ impl Session {
                     break Ok(None);
                 }
             };
-            self.keep_alive.hear();
+            self.keep_alive.record_activity();
             let message = match kind {
                 Kind::Binary => MessageRef::Binary(payload),
                 Kind::Text => match simdutf8::basic::from_utf8(payload) {
@@ -137,7 +138,7 @@ impl Session {
                 Ok(None) => return Ok(None),
                 Err(error) => return self.fail(error),
             };
-            self.keep_alive.hear();
+            self.keep_alive.record_activity();
             match event {
                 Event::Data(piece) => {
                     let len = self.incoming.len.saturating_add(piece.payload.len() as u64);

@@ -35,7 +35,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a message that may be lent: a short one is copied to where it waits.
+    /// Sends a message that may be borrowed: a short one is copied to where it waits.
     ///
     /// # Errors
     ///
@@ -119,7 +119,7 @@ impl Session {
     /// Sees to it that what is to be sent has an allocation to be copied into: `empty`
     /// gives a buffer in which nothing waits.
     #[inline]
-    pub fn lend_buffer(&mut self, empty: fn() -> WriteBuf) {
+    pub fn reserve_buffer(&mut self, empty: fn() -> WriteBuf) {
         if !self.outgoing.is_allocated() {
             self.take_buffer(empty);
         }
