@@ -43,6 +43,17 @@ pub(crate) struct Short {
     pub(crate) key: [u8; 4],
 }
 
+/// A short message that has been split off.
+#[derive(Debug)]
+pub(crate) struct Split<'a> {
+    /// Text or binary. Text is not validated.
+    pub(crate) kind: Kind,
+    /// The payload, unmasked.
+    pub(crate) payload: &'a [u8],
+    /// What follows.
+    pub(crate) rest: &'a mut [u8],
+}
+
 impl ShortFrames {
     /// The message at the beginning of `src`, if it is all there and its payload no longer than
     /// `max`.
@@ -67,13 +78,13 @@ impl ShortFrames {
     }
 
     /// Splits the message off the beginning of `src`, as [`find`](Self::find) finds it, and unmasks
-    /// it: its kind, its payload, and what follows. `src` is given back where none is found.
+    /// it. `src` is given back where none is found.
     #[inline]
     pub(crate) fn split<'a>(
         &self,
         src: &'a mut [u8],
         max: usize,
-    ) -> Result<(Kind, &'a [u8], &'a mut [u8]), &'a mut [u8]> {
+    ) -> Result<Split<'a>, &'a mut [u8]> {
         let Some(short) = self.find(src, max) else {
             return Err(src);
         };
@@ -89,7 +100,12 @@ impl ShortFrames {
         if short.key != [0; 4] {
             xor(payload, short.key);
         }
-        Ok((short.kind, payload, rest))
+        let kind = short.kind;
+        Ok(Split {
+            kind,
+            payload,
+            rest,
+        })
     }
 
     /// Writes a message that needs no masking key; `false` where it needs one, is not short, or

@@ -27,7 +27,7 @@ impl Session {
                 return self.message(piece.kind, piece.payload).map(Some);
             }
             self.validate(&piece)?;
-            if let Some(whole) = self.assemble(piece, usize::MAX) {
+            if let Some(whole) = self.assemble(&piece, usize::MAX) {
                 return self.message(whole.kind, whole.payload).map(Some);
             }
         }
@@ -53,7 +53,7 @@ impl Session {
             if is_due && self.incoming.assembled.is_none() {
                 return Ok(Some(piece));
             }
-            if let Some(piece) = self.assemble(piece, min) {
+            if let Some(piece) = self.assemble(&piece, min) {
                 return Ok(Some(piece));
             }
         }
@@ -88,9 +88,9 @@ impl Session {
         let mut rest = &mut **src;
         let outcome = loop {
             let (kind, payload) = match frames.split(rest, max) {
-                Ok((kind, payload, behind)) => {
-                    rest = behind;
-                    (kind, payload)
+                Ok(split) => {
+                    rest = split.rest;
+                    (split.kind, split.payload)
                 }
                 Err(whole) => {
                     rest = whole;
@@ -164,12 +164,13 @@ impl Session {
 
     /// Adds a piece to what has come of its message, and gives that out once it has `min` bytes or
     /// is all.
-    fn assemble(&mut self, piece: Piece, min: usize) -> Option<Piece> {
+    fn assemble(&mut self, piece: &Piece, min: usize) -> Option<Piece> {
         let mut assembled = self.incoming.assembled.take().unwrap_or_default();
         assembled.extend_from_slice(&piece.payload);
         if piece.end || assembled.len() >= min {
             let payload = assembled.freeze();
-            return Some(Piece { payload, ..piece });
+            let Piece { kind, end, .. } = *piece;
+            return Some(Piece { kind, payload, end });
         }
         self.incoming.assembled = Some(assembled);
         None
