@@ -53,15 +53,15 @@ fn receive<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-/// The same, with the short messages lent.
+/// The same, with the short messages borrowed.
 #[divan::bench(args = names(), consts = SIZES)]
-fn lend<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
+fn borrow<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
     take(bencher, name, SIZE, |session, src| {
-        let lent = session.lend(src, |message, _| {
+        let borrowed = session.receive_borrowed(src, |message, _| {
             black_box(message);
             ControlFlow::<()>::Continue(())
         });
-        assert_eq!(lent.unwrap(), None);
+        assert_eq!(borrowed.unwrap(), None);
         while let Some(message) = session.receive(src).unwrap() {
             black_box(message);
         }

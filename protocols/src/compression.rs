@@ -7,7 +7,7 @@
 ///
 /// Nothing is allocated before the first message that is compressed. A compressor takes 380 KiB
 /// with a window of 15 bits and 250 KiB with one of 9, a decompressor 47 KiB. Where the context is
-/// not taken over, they are lent to the connection for one message by its thread, which keeps up
+/// not taken over, the connection has them for one message from its thread, which keeps up
 /// to four of each kind; where it is, the connection keeps its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {

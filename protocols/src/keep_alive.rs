@@ -19,18 +19,18 @@ pub(crate) struct KeepAlive {
     /// How many ticks have passed in silence.
     silent: u32,
     /// Whether anything has come since the last tick.
-    heard: bool,
+    is_active: bool,
 }
 
 /// What to do after a tick.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum TickAction {
     /// Nothing.
-    Well,
+    None,
     /// Ask the peer for a sign of life.
     Ping,
     /// Give it up.
-    Lost(ProtocolError),
+    TimedOut(ProtocolError),
 }
 
 impl KeepAlive {
@@ -57,40 +57,40 @@ impl KeepAlive {
             idle: ticks(idle_timeout),
             ping: ticks(ping_interval),
             silent: 0,
-            heard: false,
+            is_active: false,
         }
     }
 
-    /// Says that the peer gives a sign of life.
+    /// Notes that the peer gives a sign of life.
     #[inline]
-    pub(crate) fn hear(&mut self) {
-        self.heard = true;
+    pub(crate) fn record_activity(&mut self) {
+        self.is_active = true;
     }
 
-    /// Looks at what has come since the last look, a [`tick`](Self::tick) ago. A peer that turned
-    /// out to know no pings (hybi-01 to -03, whose framing its first byte tells) `can_ping` not.
-    pub(crate) fn look(&mut self, can_ping: bool) -> Look {
-        if std::mem::take(&mut self.heard) {
+    /// Says what to do after a [`tick`](Self::tick). A peer that turned out to know no pings
+    /// (hybi-01 to -03, whose framing its first byte tells) `can_ping` not.
+    pub(crate) fn on_tick(&mut self, can_ping: bool) -> TickAction {
+        if std::mem::take(&mut self.is_active) {
             self.silent = 0;
-            return Look::Well;
+            return TickAction::None;
         }
         self.silent = self.silent.saturating_add(1);
         if self.idle > 0 && self.silent >= self.idle {
-            return Look::Lost(ProtocolError::Idle);
+            return TickAction::TimedOut(ProtocolError::Idle);
         }
         if self.ping == 0 || !can_ping {
-            return Look::Well;
+            return TickAction::None;
         }
         if self.silent >= self.ping.saturating_mul(2) {
-            Look::Lost(ProtocolError::Unanswered)
+            TickAction::TimedOut(ProtocolError::Unanswered)
         } else if self.silent == self.ping {
-            Look::Ping
+            TickAction::Ping
         } else {
-            Look::Well
+            TickAction::None
         }
     }
 
-    /// How long to wait before the next look; `None` for ever.
+    /// How long a tick is; `None` for ever.
     #[inline]
     pub(crate) fn tick(&self) -> Option<Duration> {
         self.tick

@@ -11,7 +11,7 @@
 //!   first_bytes · fields            what a connection is; what is added to a head
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   compression                     how messages are compressed
-//!   protocol                        the seam: Protocol, Responder, Dialer, Codec
+//!   protocol                        the seam: Protocol, Responder, Dialer, Codec, what they say
 //!   raw · base64 · extension        plain streams; binary over text; compression, negotiated
 //!   hixie                           the protocols: text between 00 and FF,
 //!   hybi                            the frames of the drafts, at first with the keys of hixie,
@@ -24,9 +24,10 @@
 //!
 //! # Where to start
 //!
-//! `protocol` is the seam. `hixie/hixie76.rs` is a complete protocol. [`Negotiation`] turns a
-//! head into an [`Opening`], its [`Responder`] turns that into a [`Codec`], and [`Session`] turns
-//! the codec's events into messages.
+//! `protocol/mod.rs` is the seam, `hixie/hixie75.rs` the shortest complete protocol.
+//! [`Negotiation`] recognises a head, [`Recognised::open`] makes an [`Opening`] of it, whose
+//! [`Responder`] answers and ends in a [`Codec`]; [`Session`] turns the codec's events into
+//! messages.
 //!
 //! # Invariants
 //!
@@ -72,8 +73,8 @@ pub use self::message::{
 pub use self::negotiation::{Negotiated, Negotiation, Recognised, Rejection, Rule, SHARED_RULES};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, Challenge, CloseForm, Codec, Context, Dial, DialError,
-    Dialer, Dialled, Limits, Masking, Match, Opening, PlainFrames, Protocol, Request, Responder,
-    Response, Role, ShortFrames, StreamAnswer,
+    Dialer, Dialled, Limits, Masking, Match, Opening, Protocol, Request, Responder, Response, Role,
+    ShortFrames, StreamAnswer,
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT_PROTOCOLS, PROTOCOLS, find_protocol};

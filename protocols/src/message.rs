@@ -55,13 +55,13 @@ impl fmt::Debug for Message {
     }
 }
 
-/// A message that may be lent: a short one lies where it was read, and taking it costs neither a
-/// copy nor an allocation.
+/// A message that may be borrowed: a short one lies where it was read, and taking it costs neither
+/// a copy nor an allocation.
 #[derive(Clone)]
 pub enum MessageRef<'a> {
-    /// UTF-8 text, lent.
+    /// UTF-8 text, borrowed.
     Text(&'a str),
-    /// Any bytes, lent.
+    /// Any bytes, borrowed.
     Binary(&'a [u8]),
     /// A message that is long, or came in pieces.
     Owned(Message),
@@ -87,7 +87,7 @@ impl MessageRef<'_> {
         }
     }
 
-    /// The message, copied if it was lent.
+    /// The message, copied if it was borrowed.
     pub fn into_owned(self) -> Message {
         match self {
             Self::Text(text) => Message::text(text),
@@ -177,7 +177,7 @@ impl fmt::Debug for Piece {
     }
 }
 
-/// A piece of a message that may be lent: a short message comes whole.
+/// A message or a piece of one that may be borrowed: a short message comes whole.
 #[derive(Clone, Debug)]
 pub enum PieceRef<'a> {
     /// A whole message.

@@ -41,18 +41,12 @@ impl Codec for RawCodec {
         Ok(())
     }
 
-    fn short_frames(&self) -> Option<ShortFrames> {
+    fn reads(&self) -> Option<ShortFrames> {
         Some(ShortFrames::Unframed)
     }
 
-    fn encode_short(
-        &mut self,
-        _kind: Kind,
-        payload: &[u8],
-        dst: &mut WriteBuf,
-    ) -> Result<(), EncodeError> {
-        dst.put_slice(payload);
-        Ok(())
+    fn writes(&self) -> Option<ShortFrames> {
+        Some(ShortFrames::Unframed)
     }
 
     fn capabilities(&self) -> Capabilities {

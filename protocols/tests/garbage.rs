@@ -111,7 +111,7 @@ proptest! {
             src.extend_from_slice(chunk);
             loop {
                 let received = if in_pieces {
-                    let piece = session.receive_piece(&mut src);
+                    let piece = session.receive_piece(&mut src, 0);
                     piece.map(|piece| piece.map(|piece| piece.payload.len()))
                 } else {
                     let message = session.receive(&mut src);

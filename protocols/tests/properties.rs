@@ -21,7 +21,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use strategies::{as_base64, chunks, connection, ending, events, sends};
-use support::{Joined, Setup, cut, decode, drain, encode, lent, merge};
+use support::{Joined, Setup, borrowed, cut, decode, drain, encode, merge};
 
 /// Fields that say what a request is, with values that are told apart.
 const FIELDS: &[&str] = &[
@@ -105,7 +105,7 @@ proptest! {
         (protocol, sender) in connection(),
         (sends, _) in sends(),
         sizes in chunks(),
-        (sends_lent, takes_lent, takes_long) in any::<(bool, bool, bool)>(),
+        (sends_borrowed, takes_borrowed, takes_long) in any::<(bool, bool, bool)>(),
         most in 1..20,
     ) {
         let (from, to) = Joined::new(protocol.name()).settled().ends(sender);
@@ -115,7 +115,7 @@ proptest! {
         for event in events(protocol, &sends) {
             let Event::Data(piece) = event else { continue };
             match message(&piece) {
-                Some(message) if sends_lent => from.send_ref(lent(&message)).unwrap(),
+                Some(message) if sends_borrowed => from.send_ref(borrowed(&message)).unwrap(),
                 _ => from.send_piece(piece.clone()).unwrap(),
             }
             sent.push(Event::Data(piece));
@@ -129,18 +129,18 @@ proptest! {
         for chunk in cut(&bytes, &sizes) {
             src.extend_from_slice(chunk);
             loop {
-                let mut stopped = takes_lent;
+                let mut stopped = takes_borrowed;
                 while stopped {
                     let mut left = most;
-                    let lent = to.lend(&mut src, |message, _| {
+                    let borrowed = to.receive_borrowed(&mut src, |message, _| {
                         received.push(message.into_owned());
                         left -= 1;
                         if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
                     });
-                    stopped = lent.unwrap().is_some();
+                    stopped = borrowed.unwrap().is_some();
                 }
                 let taken = if takes_long {
-                    to.receive_long(&mut src).unwrap().and_then(|piece| message(&piece))
+                    to.receive_piece(&mut src, 256 * 1024).unwrap().and_then(|piece| message(&piece))
                 } else {
                     to.receive(&mut src).unwrap()
                 };

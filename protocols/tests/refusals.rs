@@ -290,17 +290,17 @@ fn refuses_what_is_not_enabled() {
     let enabled = DEFAULT_PROTOCOLS;
     let version = RFC6455.replace(": 13", ": 6");
     let draft = HIXIE_76.replace("Host:", "Sec-WebSocket-Draft: 1\r\nHost:");
-    assert_eq!(outcome(HIXIE_75, &enabled), Err(400));
+    assert_eq!(outcome(HIXIE_75, enabled), Err(400));
     let stray = HIXIE_75.replace("Host:", "Sec-WebSocket-Origin: a\r\nHost:");
-    let mut negotiation = Negotiation::new(&enabled, HeadLimits::default());
+    let mut negotiation = Negotiation::new(enabled, HeadLimits::default());
     let error = open(&mut negotiation, &mut BytesMut::from(&*stray), &context());
     assert_eq!(error.err(), Some(HandshakeError::Key), "not hixie-75");
-    assert_eq!(outcome(&version, &enabled), Err(426));
-    assert_eq!(outcome(&draft, &enabled), Err(400));
+    assert_eq!(outcome(&version, enabled), Err(426));
+    assert_eq!(outcome(&draft, enabled), Err(400));
     assert_eq!(outcome(HIXIE_76, &[protocol("rfc6455")]), Err(400));
     // Draft 2 is often Hixie-76 under another name.
     let draft = HIXIE_76.replace("Host:", "Sec-WebSocket-Draft: 2\r\nHost:");
-    assert_eq!(outcome(&draft, &enabled), Ok("hixie-76"));
+    assert_eq!(outcome(&draft, enabled), Ok("hixie-76"));
 }
 
 #[test]
@@ -333,7 +333,7 @@ fn a_refusal_is_written_byte_for_byte() {
         ),
     ] {
         let mut dst = BytesMut::new();
-        Rejection::of(&error, &enabled).write(&mut dst);
+        Rejection::of(&error, enabled).write(&mut dst);
         assert_eq!(String::from_utf8(dst.to_vec()).unwrap(), expected);
     }
 }

@@ -224,7 +224,7 @@ fn a_transport_that_fails_is_no_regular_end() {
 fn pieces_are_handed_on_as_they_come() {
     let (mut session, _) = session("rfc6455", Client);
     let mut src = BytesMut::from(&hex("827f 0000000100000000 616263")[..]);
-    let piece = session.receive_piece(&mut src).unwrap().unwrap();
+    let piece = session.receive_piece(&mut src, 0).unwrap().unwrap();
     let (kind, payload) = (Kind::Binary, "abc".into());
     assert_eq!(
         piece,
@@ -234,7 +234,7 @@ fn pieces_are_handed_on_as_they_come() {
             end: false
         }
     );
-    assert_eq!(session.receive_piece(&mut src), Ok(None));
+    assert_eq!(session.receive_piece(&mut src, 0), Ok(None));
 }
 
 #[test]

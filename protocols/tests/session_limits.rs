@@ -78,7 +78,7 @@ fn text_fails_at_its_first_wrong_byte() {
             let mut src = BytesMut::new();
             let result = bytes.chunks(size).try_for_each(|chunk| {
                 src.extend_from_slice(chunk);
-                while pieces.receive_piece(&mut src)?.is_some() {}
+                while pieces.receive_piece(&mut src, 0)?.is_some() {}
                 Ok(())
             });
             assert_eq!(result, expected, "pieces of {bytes:x?} by {size}");

@@ -1,4 +1,4 @@
-//! A message that many sessions send, or that is lent, goes out as each of them would have written
+//! A message that many sessions send, or that is borrowed, goes out as each of them would have written
 //! it alone; and the first is encoded once for all that write it alike.
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,7 @@ use polysock_protocols::{
     Session, SessionConfig, SharedMessage,
 };
 
-use support::{Joined, Setup, drain, encode, lent};
+use support::{Joined, Setup, borrowed, drain, encode};
 
 /// Every length that has a header of its own, and one that is sent by reference.
 const LENGTHS: [usize; 8] = [0, 1, 125, 126, 5000, 65535, 65536, 1 << 20];
@@ -72,20 +72,20 @@ fn is_what_each_would_have_written_alone() {
     for role in [Role::Server, Role::Client] {
         for (name, setup, settled) in ways() {
             let mut sharing = session(name, &setup, settled, role);
-            let mut lending = session(name, &setup, settled, role);
+            let mut borrowing = session(name, &setup, settled, role);
             let mut alone = session(name, &setup, settled, role);
             for message in &shared {
                 let what = format!("{role:?} {name} {:?}", message.message());
                 let expected = alone.send(message.message().clone());
                 assert_eq!(sharing.send_shared(message), expected, "{what}");
                 assert_eq!(
-                    lending.send_ref(lent(message.message())),
+                    borrowing.send_ref(borrowed(message.message())),
                     expected,
                     "{what}"
                 );
                 let alone = drain(alone.outgoing());
                 assert!(drain(sharing.outgoing()) == alone, "{what}");
-                assert!(drain(lending.outgoing()) == alone, "{what}, lent");
+                assert!(drain(borrowing.outgoing()) == alone, "{what}, borrowed");
             }
         }
     }

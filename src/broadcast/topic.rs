@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use polysock_protocols::{Close, PlainFrames, SharedMessage, WriteBuf};
+use polysock_protocols::{Close, SharedMessage, ShortFrames, WriteBuf};
 use slab::Slab;
 use tokio::runtime::Id;
 
@@ -205,7 +205,7 @@ impl Topic {
     pub(super) fn take_short(
         &mut self,
         key: usize,
-        frames: PlainFrames,
+        frames: ShortFrames,
         batch: &mut WriteBuf,
     ) -> bool {
         let Some(subscriber) = self.subscribers.get_mut(key) else {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use polysock_protocols::{PlainFrames, WriteBuf};
+use polysock_protocols::{ShortFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
@@ -65,7 +65,7 @@ impl BufferedIo {
 
     /// Shares the writing half, where this is TCP, with whoever writes whole frames of this form.
     /// `None` where it is no TCP, or is shared already.
-    pub(crate) fn share_writer(&mut self, frames: PlainFrames) -> Option<Weak<SharedWriter>> {
+    pub(crate) fn share_writer(&mut self, frames: ShortFrames) -> Option<Weak<SharedWriter>> {
         let transport = self.transport.take()?.into_shared(frames);
         let writer = self.transport.insert(transport).shared_writer()?;
         writer.share().then(|| Arc::downgrade(writer))

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_sink::Sink;
-use polysock_protocols::{EncodeError, Piece, Session};
+use polysock_protocols::{EncodeError, Piece};
 
 use super::receive::Received;
 use super::send::is_congested;
@@ -58,9 +58,10 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Poll::Ready(Forwarded::TargetEnded(error)),
                 Poll::Pending => return self.poll_unread(cx),
             }
-            let stopped = self.take_each(Session::receive_piece, |received, _| {
-                target.pass_on(received)
-            });
+            let stopped = self.take_each(
+                |session, src| session.receive_piece(src, 0),
+                |received, _| target.pass_on(received),
+            );
             match stopped {
                 Some(Ok(())) => continue,
                 Some(Err(error)) => return Poll::Ready(Forwarded::Undeliverable(error)),

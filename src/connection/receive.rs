@@ -15,6 +15,10 @@ use super::send::{is_congested, reserve_buffer};
 use super::{Connection, HIGH_WATER, Progress};
 use crate::error::ConnectionError;
 
+/// A message of this many bytes is answered in pieces. So large that what is answered to most
+/// messages does not depend on how they were cut on their way.
+const LONG: usize = 256 * 1024;
+
 /// Where the answers to a message go, for [`Connection::answer`].
 #[derive(Debug)]
 pub struct Answers<'a> {
@@ -110,7 +114,7 @@ impl Connection {
         poll_fn(move |cx| {
             self.poll_answer(
                 cx,
-                Session::receive_long,
+                |session, src| session.receive_piece(src, LONG),
                 |received, answers| match received {
                     Received::Borrowed(message) => answer(PieceRef::Message(message), answers),
                     Received::Owned(piece) => answer(PieceRef::Piece(piece), answers),
@@ -126,7 +130,7 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Piece, ConnectionError>>> {
-        self.poll_receive(cx, Session::receive_piece)
+        self.poll_receive(cx, |session, src| session.receive_piece(src, 0))
     }
 
     #[inline]
@@ -210,7 +214,7 @@ impl Connection {
         if incoming.is_empty() {
             return None;
         }
-        let stopped = self.session.lend(incoming, |message, session| {
+        let stopped = self.session.receive_borrowed(incoming, |message, session| {
             take(message, &mut Answers { session })
         });
         let stopped = stopped.unwrap_or_else(|error| {

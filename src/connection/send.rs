@@ -40,7 +40,7 @@ impl Connection {
     /// user [reclaims](Self::reclaim_writer) it before anything else is done with the connection.
     pub(crate) fn share_writer(&mut self) -> Option<Weak<SharedWriter>> {
         let has_nothing = self.backlog() == Some(0);
-        let frames = self.session.plain_frames().filter(|_| has_nothing)?;
+        let frames = self.session.writes().filter(|_| has_nothing)?;
         self.io.share_writer(frames)
     }
 
@@ -78,7 +78,7 @@ impl Connection {
         let written = self.io.poll_write(cx, self.session.outgoing());
         if written.is_pending() && self.session.waiting() < before {
             // One that takes a large message slowly may be silent meanwhile.
-            self.session.peer_takes();
+            self.session.record_progress();
         }
         written
     }
@@ -151,5 +151,5 @@ pub(super) fn is_congested(session: &Session) -> bool {
 /// Sees to it that what is sent has a buffer to be copied into.
 #[inline]
 pub(super) fn reserve_buffer(session: &mut Session) {
-    session.lend_buffer(buffers::take_write);
+    session.reserve_buffer(buffers::take_write);
 }

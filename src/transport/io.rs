@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use polysock_protocols::PlainFrames;
+use polysock_protocols::ShortFrames;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -58,7 +58,7 @@ impl Io {
     }
 
     /// A writing half that can be shared, where it is TCP.
-    pub(crate) fn into_shared(self, frames: PlainFrames) -> Self {
+    pub(crate) fn into_shared(self, frames: ShortFrames) -> Self {
         let stream = match self.stream {
             Stream::Tcp(stream) => {
                 let (reader, half) = stream.into_split();

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
-use polysock_protocols::{PlainFrames, WriteBuf};
+use polysock_protocols::{ShortFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
 
@@ -15,7 +15,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 /// there are whole frames on the wire, so those of somebody else may follow.
 #[derive(Debug)]
 pub(crate) struct SharedWriter {
-    frames: PlainFrames,
+    frames: ShortFrames,
     socket: Mutex<Socket>,
 }
 
@@ -31,13 +31,13 @@ struct Socket {
 
 /// The right of somebody else to write once. The connection waits meanwhile.
 pub(crate) struct Grant<'a> {
-    pub(crate) frames: PlainFrames,
+    pub(crate) frames: ShortFrames,
     socket: MutexGuard<'a, Socket>,
 }
 
 impl SharedWriter {
     /// One that is not shared yet, on which short messages are framed like this.
-    pub(crate) fn new(half: OwnedWriteHalf, frames: PlainFrames) -> Self {
+    pub(crate) fn new(half: OwnedWriteHalf, frames: ShortFrames) -> Self {
         let socket = Socket {
             half,
             is_shared: false,

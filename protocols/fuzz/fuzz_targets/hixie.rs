@@ -24,9 +24,9 @@ fuzz_target!(|input: &[u8]| {
         )
     };
     let (mut codec, _) = codecs();
-    let (events, error) = decode(&mut codec, bytes, bytes.len());
+    let (events, error) = decode(&mut *codec, bytes, bytes.len());
     let (mut ours, mut peer) = codecs();
-    let (again, same) = decode(&mut ours, bytes, usize::from(*chunk));
+    let (again, same) = decode(&mut *ours, bytes, usize::from(*chunk));
     assert_eq!(same, error);
     // Of a message that is not base64 more has been decoded where it came in pieces.
     if base64 && error.is_some() {
@@ -36,8 +36,8 @@ fuzz_target!(|input: &[u8]| {
     for event in events {
         let whole = !matches!(&event, Event::Data(piece) if !piece.end);
         if whole {
-            let bytes = encode(&mut ours, event.clone());
-            assert_eq!(decode(&mut peer, &bytes, 1).0, [event]);
+            let bytes = encode(&mut *ours, event.clone());
+            assert_eq!(decode(&mut *peer, &bytes, 1).0, [event]);
         }
     }
 });

@@ -15,9 +15,9 @@ fuzz_target!(|input: &[u8]| {
     let (compression, withheld) = compression(*first);
     let ends = || ends_with(protocol, role(*first), None, compression, withheld);
     let (mut codec, _) = ends();
-    let whole = decode(&mut codec, bytes, bytes.len());
+    let whole = decode(&mut *codec, bytes, bytes.len());
     let (mut ours, _) = ends();
-    let in_chunks = decode(&mut ours, bytes, usize::from(*chunk));
+    let in_chunks = decode(&mut *ours, bytes, usize::from(*chunk));
     if whole.1 == Some(ProtocolError::Deflate) {
         // What stands before corrupt data may be lost with it.
         assert_eq!(in_chunks.1, whole.1);
@@ -39,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
             Event::Data(piece) if piece.payload.len() > 900 => continue,
             _ => {}
         }
-        let bytes = encode(&mut ours, event.clone());
-        assert_eq!(decode(&mut peer, &bytes, 1).0, [event]);
+        let bytes = encode(&mut *ours, event.clone());
+        assert_eq!(decode(&mut *peer, &bytes, 1).0, [event]);
     }
 });

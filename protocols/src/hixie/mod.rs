@@ -302,25 +302,12 @@ impl Codec for HixieCodec {
         Ok(())
     }
 
-    fn short_frames(&self) -> Option<ShortFrames> {
+    fn reads(&self) -> Option<ShortFrames> {
         (self.state == State::Type).then_some(ShortFrames::Delimited)
     }
 
-    fn encode_short(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        dst: &mut WriteBuf,
-    ) -> Result<(), EncodeError> {
-        if kind == Kind::Text && self.held.is_none() {
-            dst.put_u8(0x00);
-            dst.put_slice(payload);
-            dst.put_u8(0xff);
-            return Ok(());
-        }
-        let payload = Bytes::copy_from_slice(payload);
-        let end = true;
-        self.encode(Event::Data(Piece { kind, payload, end }), dst)
+    fn writes(&self) -> Option<ShortFrames> {
+        Some(ShortFrames::Delimited)
     }
 
     fn capabilities(&self) -> Capabilities {

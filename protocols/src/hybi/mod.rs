@@ -24,7 +24,7 @@ use self::mask::Mask;
 use crate::error::{EncodeError, ProtocolError};
 use crate::extension::{Agreed, Deflate};
 use crate::message::{Event, Kind, Piece, WireForm};
-use crate::protocol::short_frames::{MAX_SHORT, PlainFrames, ShortFrames, xor};
+use crate::protocol::short_frames::{MAX_SHORT, ShortFrames, xor};
 use crate::protocol::{Capabilities, Codec, Context, Masking, Role};
 use crate::write_buf::WriteBuf;
 
@@ -235,7 +235,9 @@ impl HybiCodec {
 
 impl Codec for HybiCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        let short = self.short().and_then(|frames| frames.find(src, MAX_SHORT));
+        let short = self
+            .short_incoming()
+            .and_then(|frames| frames.find(src, MAX_SHORT));
         if let Some(short) = short {
             src.advance(short.head.into());
             let mut payload = src.split_to(short.payload.into());
@@ -297,24 +299,16 @@ impl Codec for HybiCodec {
         self.write_event(event, dst)
     }
 
-    fn short_frames(&self) -> Option<ShortFrames> {
-        self.short()
+    fn reads(&self) -> Option<ShortFrames> {
+        self.short_incoming()
     }
 
-    fn encode_short(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        dst: &mut WriteBuf,
-    ) -> Result<(), EncodeError> {
-        if self.deflate.is_none() || !self.write_deflated(kind, payload, true, dst) {
-            self.write_last(kind, payload, dst);
-        }
-        Ok(())
+    fn writes(&self) -> Option<ShortFrames> {
+        self.short_outgoing()
     }
 
-    fn plain_frames(&self) -> Option<PlainFrames> {
-        self.plain()
+    fn masking_key(&mut self) -> [u8; 4] {
+        self.fresh_key()
     }
 
     fn capabilities(&self) -> Capabilities {

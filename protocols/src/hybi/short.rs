@@ -4,13 +4,13 @@
 
 use super::{FirstBit, HybiCodec};
 use crate::protocol::Masking;
-use crate::protocol::short_frames::{MAX_SHORT, PlainFrames, ShortFrames};
+use crate::protocol::short_frames::{MAX_SHORT, ShortFrames};
 
 impl HybiCodec {
     /// What the frame of a short message looks like if it comes next; `None` where another is
     /// unfinished, not every short one is allowed, or the framing is not as in hybi-07 and later.
     #[inline]
-    pub(super) fn short(&self) -> Option<ShortFrames> {
+    pub(super) fn short_incoming(&self) -> Option<ShortFrames> {
         let is_between = self.frame.is_none() && self.receiving.is_none();
         let masked = match self.incoming {
             Masking::Payload => true,
@@ -26,14 +26,20 @@ impl HybiCodec {
         })
     }
 
-    /// The plain frames of a server, from hybi-07 on.
-    pub(super) fn plain(&self) -> Option<PlainFrames> {
-        let is_plain = self.outgoing == Masking::None
-            && self.deflate.is_none()
-            && self.dialect.first_bit == FirstBit::Fin;
-        is_plain.then_some(PlainFrames {
+    /// What the frame of a short message looks like if it is the next that goes out; `None` where it
+    /// may be compressed, or the framing is not as in hybi-07 and later. A message that is sent in
+    /// pieces is not asked for: none may stand between them.
+    pub(super) fn short_outgoing(&self) -> Option<ShortFrames> {
+        let masked = match self.outgoing {
+            Masking::Payload => true,
+            Masking::None => false,
+            Masking::Frame => return None,
+        };
+        let is_plain = self.deflate.is_none() && self.dialect.first_bit == FirstBit::Fin;
+        is_plain.then_some(ShortFrames::Counted {
             text: 0x80 | self.dialect.opcodes.text,
             binary: 0x80 | self.dialect.opcodes.binary,
+            masked,
         })
     }
 }

@@ -101,6 +101,13 @@ impl HybiCodec {
         }
     }
 
+    /// RFC 6455 §5.3: a fresh, unpredictable key for each frame.
+    pub(super) fn fresh_key(&self) -> [u8; 4] {
+        let mut key = [0; 4];
+        (self.entropy)(&mut key);
+        key
+    }
+
     /// Writes what stands before a payload; returns what masks it.
     pub(super) fn write_header(
         &mut self,
@@ -125,9 +132,7 @@ impl HybiCodec {
             dst.put_slice(header);
             return Mask::None;
         }
-        // RFC 6455 §5.3: a fresh, unpredictable key for each frame.
-        let mut key = [0; 4];
-        (self.entropy)(&mut key);
+        let key = self.fresh_key();
         let mut mask = self.frame_mask(key);
         if masking == Masking::Payload {
             dst.put_slice(header);

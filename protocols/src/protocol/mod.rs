@@ -16,20 +16,20 @@ pub(crate) mod short_frames;
 
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use crate::compression::Compression;
 use crate::error::{EncodeError, HandshakeError, ProtocolError};
 use crate::fields::Fields;
 use crate::http::Head;
-use crate::message::{Event, Kind, Piece, WireForm};
+use crate::message::{Event, Kind, WireForm};
 
 use crate::write_buf::WriteBuf;
 
 pub use self::accept::{Accept, BinaryOverText};
 pub use self::dial::{Dial, DialError, Dialer, Dialled, Response};
 pub use self::request::Request;
-pub use self::short_frames::{PlainFrames, ShortFrames};
+pub use self::short_frames::ShortFrames;
 
 /// A WebSocket protocol: one draft, or the RFC.
 pub trait Protocol: fmt::Debug + Send + Sync {
@@ -243,33 +243,25 @@ pub trait Codec: fmt::Debug + Send {
     /// The protocol cannot express the event; nothing was appended then.
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
-    /// What the whole messages that may come next look like, one behind the other. They are taken
-    /// without asking the codec, until something looks different, and [`decode`](Self::decode) is
-    /// called.
-    fn short_frames(&self) -> Option<ShortFrames> {
+    /// How whole short messages lie on the wire that may come next, one behind the other. They are
+    /// taken off without asking the codec, until something looks different and
+    /// [`decode`](Self::decode) is called: a codec that answers promises that its state is the same
+    /// before such a message and after it, whatever is in it.
+    fn reads(&self) -> Option<ShortFrames> {
         None
     }
 
-    /// Appends a whole message by copying it; otherwise as [`encode`](Self::encode).
-    ///
-    /// # Errors
-    ///
-    /// As [`encode`](Self::encode).
-    fn encode_short(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        dst: &mut WriteBuf,
-    ) -> Result<(), EncodeError> {
-        let payload = Bytes::copy_from_slice(payload);
-        let end = true;
-        self.encode(Event::Data(Piece { kind, payload, end }), dst)
+    /// How whole short messages can be written without asking the codec; fixed once the handshake
+    /// is complete. A codec that answers promises that its state is the same before such a message
+    /// and after it, between any two messages that it writes itself.
+    fn writes(&self) -> Option<ShortFrames> {
+        None
     }
 
-    /// How short messages can be written without asking the codec; fixed once the handshake is
-    /// complete.
-    fn plain_frames(&self) -> Option<PlainFrames> {
-        None
+    /// The key of a message that is written so, where it is masked: fresh and unpredictable (RFC
+    /// 6455 §5.3).
+    fn masking_key(&mut self) -> [u8; 4] {
+        [0; 4]
     }
 
     /// What can be sent; fixed once the handshake is complete.

@@ -9,7 +9,8 @@ use crate::write_buf::{CHAIN, WriteBuf};
 /// The longest payload of a short message.
 pub(crate) const MAX_SHORT: usize = CHAIN - 1;
 
-/// What the frames of whole messages look like that a codec takes next.
+/// How whole short messages lie on the wire, so that they are found and written without asking the
+/// codec ([`Codec::reads`](super::Codec::reads), [`Codec::writes`](super::Codec::writes)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShortFrames {
     /// As RFC 6455 §5.2 has them, in one frame and without extensions.
@@ -42,6 +43,17 @@ pub(crate) struct Short {
     pub(crate) key: [u8; 4],
 }
 
+/// A short message that has been split off.
+#[derive(Debug)]
+pub(crate) struct Split<'a> {
+    /// Text or binary. Text is not validated.
+    pub(crate) kind: Kind,
+    /// The payload, unmasked.
+    pub(crate) payload: &'a [u8],
+    /// What follows.
+    pub(crate) rest: &'a mut [u8],
+}
+
 impl ShortFrames {
     /// The message at the beginning of `src`, if it is all there and its payload no longer than
     /// `max`.
@@ -63,6 +75,102 @@ impl ShortFrames {
             Self::Delimited => delimited(src, max),
             Self::Unframed => unframed(src, max),
         }
+    }
+
+    /// Splits the message off the beginning of `src`, as [`find`](Self::find) finds it, and unmasks
+    /// it. `src` is given back where none is found.
+    #[inline]
+    pub(crate) fn split<'a>(
+        &self,
+        src: &'a mut [u8],
+        max: usize,
+    ) -> Result<Split<'a>, &'a mut [u8]> {
+        let Some(short) = self.find(src, max) else {
+            return Err(src);
+        };
+        let start = usize::from(short.head);
+        let end = start.wrapping_add(short.payload.into());
+        let len = end.wrapping_add(short.tail.into());
+        if src.len() < len {
+            return Err(src);
+        }
+        let (frame, rest) = src.split_at_mut(len);
+        let (frame, _tail) = frame.split_at_mut(end);
+        let (_head, payload) = frame.split_at_mut(start);
+        if short.key != [0; 4] {
+            xor(payload, short.key);
+        }
+        let kind = short.kind;
+        Ok(Split {
+            kind,
+            payload,
+            rest,
+        })
+    }
+
+    /// Writes a message that needs no masking key; `false` where it needs one, is not short, or
+    /// cannot be written so.
+    // A call is a tenth of what a short message costs.
+    #[inline(always)]
+    pub fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
+        match *self {
+            Self::Counted {
+                text,
+                binary,
+                masked: false,
+            } => {
+                let first = match kind {
+                    Kind::Text => text,
+                    Kind::Binary => binary,
+                };
+                let [.., high, low] = payload.len().to_be_bytes();
+                match payload.len() {
+                    0..=125 => dst.put_slice(&[first, low]),
+                    126..=MAX_SHORT => dst.put_slice(&[first, 126, high, low]),
+                    _ => return false,
+                }
+                dst.put_slice(payload);
+            }
+            Self::Delimited if kind == Kind::Text && payload.len() <= MAX_SHORT => {
+                dst.put_u8(0x00);
+                dst.put_slice(payload);
+                dst.put_u8(0xff);
+            }
+            Self::Unframed if payload.len() <= MAX_SHORT => dst.put_slice(payload),
+            Self::Counted { masked: true, .. } | Self::Delimited | Self::Unframed => return false,
+        }
+        true
+    }
+
+    /// Writes a message with a masking key; `false` where it needs none, or is not short.
+    pub(crate) fn write_masked(
+        &self,
+        kind: Kind,
+        payload: &[u8],
+        key: [u8; 4],
+        dst: &mut WriteBuf,
+    ) -> bool {
+        let Self::Counted {
+            text,
+            binary,
+            masked: true,
+        } = *self
+        else {
+            return false;
+        };
+        let first = match kind {
+            Kind::Text => text,
+            Kind::Binary => binary,
+        };
+        let [.., high, low] = payload.len().to_be_bytes();
+        match payload.len() {
+            0..=125 => dst.put_slice(&[first, 0x80 | low]),
+            126..=MAX_SHORT => dst.put_slice(&[first, 0x80 | 126, high, low]),
+            _ => return false,
+        }
+        dst.put_slice(&key);
+        xor(dst.put_mut(payload), key);
+        true
     }
 }
 
@@ -113,51 +221,6 @@ fn unframed(src: &[u8], max: usize) -> Option<Short> {
         tail: 0,
         key: [0; 4],
     })
-}
-
-impl Short {
-    /// Unmasks the payload of the frame at the beginning of `src`; also returns what follows.
-    #[inline]
-    pub(crate) fn split<'a>(&self, src: &'a mut [u8]) -> Option<(&'a [u8], &'a mut [u8])> {
-        let start = usize::from(self.head);
-        let end = start.wrapping_add(self.payload.into());
-        let (frame, rest) = src.split_at_mut_checked(end.wrapping_add(self.tail.into()))?;
-        let payload = frame.get_mut(start..end)?;
-        if self.key != [0; 4] {
-            xor(payload, self.key);
-        }
-        Some((payload, rest))
-    }
-}
-
-/// Frames of messages that are sent as they are: so are nearly all that a server sends. A first
-/// byte, the length as RFC 6455 §5.2 has it, and the payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PlainFrames {
-    /// The first byte of a whole text.
-    pub text: u8,
-    /// The first byte of a whole binary message.
-    pub binary: u8,
-}
-
-impl PlainFrames {
-    /// Writes a message if it is short; whether it is.
-    // A call is a tenth of what a short message costs.
-    #[inline(always)]
-    pub fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
-        let first = match kind {
-            Kind::Text => self.text,
-            Kind::Binary => self.binary,
-        };
-        let [.., high, low] = payload.len().to_be_bytes();
-        match payload.len() {
-            0..=125 => dst.put_slice(&[first, low]),
-            126..=MAX_SHORT => dst.put_slice(&[first, 126, high, low]),
-            _ => return false,
-        }
-        dst.put_slice(payload);
-        true
-    }
 }
 
 /// XOR with the repeated key, in blocks that the compiler turns into vector instructions.

@@ -24,10 +24,9 @@ pub use self::config::SessionConfig;
 pub use self::shared::SharedMessage;
 
 use crate::error::ProtocolError;
-use crate::keep_alive::{KeepAlive, Look};
+use crate::keep_alive::{KeepAlive, TickAction};
 use crate::message::{Close, Closed, Event, Side};
-use crate::protocol::short_frames::{PlainFrames, ShortFrames};
-use crate::protocol::{Capabilities, CloseForm, Codec};
+use crate::protocol::{Capabilities, CloseForm, Codec, ShortFrames};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
 
@@ -62,9 +61,9 @@ pub struct Session {
     /// Whether a message that is sent in pieces has begun and not ended.
     sending: bool,
     /// How short messages are written without asking the codec.
-    plain_frames: Option<PlainFrames>,
-    /// What short messages look like, if that was asked since the codec was last at work.
-    short_frames: Option<ShortFrames>,
+    writes: Option<ShortFrames>,
+    /// How they are found, if that was asked since the codec was last at work.
+    reads: Option<ShortFrames>,
     keep_alive: KeepAlive,
 }
 
@@ -100,8 +99,8 @@ impl Session {
         let ping_interval = config.ping_interval.filter(|_| codec.capabilities().ping);
         let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval);
         Self {
-            plain_frames: codec.plain_frames(),
-            short_frames: None,
+            writes: codec.writes(),
+            reads: None,
             codec,
             max_message: config.max_message,
             close_timeout: config.close_timeout,
@@ -178,18 +177,18 @@ impl Session {
             self.end(None, false);
             return Ok(());
         }
-        match self.keep_alive.look(self.codec.capabilities().ping) {
-            Look::Well => {}
-            Look::Ping => self.send_control(Event::Ping(Bytes::new())),
-            Look::Lost(error) => return self.fail(error),
+        match self.keep_alive.on_tick(self.codec.capabilities().ping) {
+            TickAction::None => {}
+            TickAction::Ping => self.send_control(Event::Ping(Bytes::new())),
+            TickAction::TimedOut(error) => return self.fail(error),
         }
         Ok(())
     }
 
-    /// Says that the peer is there although nothing comes from it: it takes what is sent to it,
+    /// Records that the peer is there although nothing comes from it: it takes what is sent to it,
     /// slower than it is sent.
-    pub fn peer_takes(&mut self) {
-        self.keep_alive.hear();
+    pub fn record_progress(&mut self) {
+        self.keep_alive.record_activity();
     }
 
     /// Whether the session is open: neither side has begun to close it.

@@ -1,4 +1,4 @@
-//! What comes from the peer: whole messages, pieces of them, and short ones that are lent.
+//! What comes from the peer: whole messages, pieces of them, and short ones that are borrowed.
 
 use std::ops::ControlFlow;
 
@@ -9,10 +9,6 @@ use super::{Session, State};
 use crate::error::ProtocolError;
 use crate::message::{Event, Kind, Message, MessageRef, Piece};
 use crate::protocol::short_frames::MAX_SHORT;
-
-/// A message of this many bytes is not assembled by [`Session::receive_long`]. So large that what
-/// is answered to most messages does not depend on how they were cut on their way.
-const LONG: usize = 256 * 1024;
 
 impl Session {
     /// Takes the next whole message off `src`. `None` where more bytes are needed, or the session
@@ -30,40 +26,51 @@ impl Session {
             if piece.end && self.incoming.assembled.is_none() {
                 return self.message(piece.kind, piece.payload).map(Some);
             }
-            if let Some(message) = self.assemble(&piece)? {
-                return Ok(Some(message));
+            self.validate(&piece)?;
+            if let Some(whole) = self.assemble(&piece, usize::MAX) {
+                return self.message(whole.kind, whole.payload).map(Some);
             }
         }
         Ok(None)
     }
 
-    /// Takes the next piece of a message off `src`, as [`receive`](Self::receive) takes whole
-    /// ones; for relays, which need not assemble. Do not mix the two within a message.
+    /// Takes the next piece of a message off `src`: `min` bytes or more, unless the message ends
+    /// with it. With 0 it is what is there, for relays, which need not assemble; otherwise messages
+    /// that are shorter come whole. Do not mix it with [`receive`](Self::receive) within a message.
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
     #[inline]
-    pub fn receive_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
-        let piece = self.next_piece(src)?;
-        if let Some(piece) = &piece
-            && piece.kind == Kind::Text
-        {
-            self.validate(piece)?;
+    pub fn receive_piece(
+        &mut self,
+        src: &mut BytesMut,
+        min: usize,
+    ) -> Result<Option<Piece>, ProtocolError> {
+        while let Some(piece) = self.next_piece(src)? {
+            self.validate(&piece)?;
+            let is_due = piece.end || piece.payload.len() >= min;
+            if is_due && self.incoming.assembled.is_none() {
+                return Ok(Some(piece));
+            }
+            if let Some(piece) = self.assemble(&piece, min) {
+                return Ok(Some(piece));
+            }
         }
-        Ok(piece)
+        Ok(None)
     }
 
-    /// Lends the whole short messages at the beginning of `src` where they lie, one after the
-    /// other, until `take` breaks off: with what. Where this is `None`, go on with
-    /// [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece).
+    /// Takes the whole short messages off the beginning of `src`, one after the other, without
+    /// copying them: `take` borrows each, and stops by breaking with a value, which is returned.
+    /// `None` says that something else comes next, for [`receive`](Self::receive) or
+    /// [`receive_piece`](Self::receive_piece) to take.
     ///
     /// # Errors
     ///
     /// As [`receive`](Self::receive).
     // A function of its own: what its loop needs stays in registers.
     #[inline(never)]
-    pub fn lend<T>(
+    pub fn receive_borrowed<T>(
         &mut self,
         src: &mut BytesMut,
         mut take: impl FnMut(MessageRef<'_>, &mut Self) -> ControlFlow<T>,
@@ -71,22 +78,27 @@ impl Session {
         if self.incoming.unfinished || matches!(self.state, State::Closed(_)) {
             return Ok(None);
         }
-        if self.short_frames.is_none() {
-            self.short_frames = self.codec.short_frames();
+        if self.reads.is_none() {
+            self.reads = self.codec.reads();
         }
-        let Some(frames) = self.short_frames else {
+        let Some(frames) = self.reads else {
             return Ok(None);
         };
         let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
         let mut rest = &mut **src;
         let outcome = loop {
-            let Some(short) = frames.find(rest, max) else {
-                break Ok(None);
+            let (kind, payload) = match frames.split(rest, max) {
+                Ok(split) => {
+                    rest = split.rest;
+                    (split.kind, split.payload)
+                }
+                Err(whole) => {
+                    rest = whole;
+                    break Ok(None);
+                }
             };
-            let (payload, behind) = short.split(rest).unwrap_or_default();
-            rest = behind;
-            self.keep_alive.hear();
-            let message = match short.kind {
+            self.keep_alive.record_activity();
+            let message = match kind {
                 Kind::Binary => MessageRef::Binary(payload),
                 Kind::Text => match simdutf8::basic::from_utf8(payload) {
                     Ok(text) => MessageRef::Text(text),
@@ -105,31 +117,6 @@ impl Session {
         outcome
     }
 
-    /// Takes the next message off `src`, whole if it is shorter than 256 KiB, else in pieces that
-    /// are no shorter, but for the last. Do not mix it with [`receive`](Self::receive) within a
-    /// message.
-    ///
-    /// # Errors
-    ///
-    /// As [`receive`](Self::receive).
-    #[inline]
-    pub fn receive_long(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
-        while let Some(piece) = self.receive_piece(src)? {
-            let is_due = piece.end || piece.payload.len() >= LONG;
-            if is_due && self.incoming.assembled.is_none() {
-                return Ok(Some(piece));
-            }
-            let mut assembled = self.incoming.assembled.take().unwrap_or_default();
-            assembled.extend_from_slice(&piece.payload);
-            if piece.end || assembled.len() >= LONG {
-                let payload = assembled.freeze();
-                return Ok(Some(Piece { payload, ..piece }));
-            }
-            self.incoming.assembled = Some(assembled);
-        }
-        Ok(None)
-    }
-
     /// Whether a message that is received in pieces has begun and not ended.
     #[inline]
     pub fn is_receiving(&self) -> bool {
@@ -145,13 +132,13 @@ impl Session {
                 src.clear();
                 return Ok(None);
             }
-            self.short_frames = None;
+            self.reads = None;
             let event = match self.codec.decode(src) {
                 Ok(Some(event)) => event,
                 Ok(None) => return Ok(None),
                 Err(error) => return self.fail(error),
             };
-            self.keep_alive.hear();
+            self.keep_alive.record_activity();
             match event {
                 Event::Data(piece) => {
                     let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
@@ -175,22 +162,26 @@ impl Session {
         }
     }
 
-    /// Adds a piece to the message that is being received; the message, if that was the last.
-    fn assemble(&mut self, piece: &Piece) -> Result<Option<Message>, ProtocolError> {
-        if piece.kind == Kind::Text {
-            self.validate(piece)?;
-        }
+    /// Adds a piece to what has come of its message, and gives that out once it has `min` bytes or
+    /// is all.
+    fn assemble(&mut self, piece: &Piece, min: usize) -> Option<Piece> {
         let mut assembled = self.incoming.assembled.take().unwrap_or_default();
         assembled.extend_from_slice(&piece.payload);
-        if piece.end {
-            return self.message(piece.kind, assembled.freeze()).map(Some);
+        if piece.end || assembled.len() >= min {
+            let payload = assembled.freeze();
+            let Piece { kind, end, .. } = *piece;
+            return Some(Piece { kind, payload, end });
         }
         self.incoming.assembled = Some(assembled);
-        Ok(None)
+        None
     }
 
     /// Fails at the first byte of a text that is wrong.
+    #[inline]
     fn validate(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
+        if piece.kind == Kind::Binary {
+            return Ok(());
+        }
         let valid = self.incoming.utf8.advance(&piece.payload, piece.end);
         valid.or_else(|_| self.fail(ProtocolError::Utf8))
     }

@@ -1,9 +1,11 @@
 //! What goes to the peer.
 
+use bytes::Bytes;
+
 use super::{Session, SharedMessage, State};
 use crate::error::EncodeError;
 use crate::message::{Event, Kind, Message, MessageRef, Piece};
-use crate::protocol::short_frames::PlainFrames;
+use crate::protocol::ShortFrames;
 use crate::write_buf::WriteBuf;
 
 impl Session {
@@ -33,7 +35,7 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a message that may be lent: a short one is copied to where it waits.
+    /// Sends a message that may be borrowed: a short one is copied to where it waits.
     ///
     /// # Errors
     ///
@@ -56,12 +58,20 @@ impl Session {
 
     #[inline(never)]
     fn send_short(&mut self, kind: Kind, payload: &[u8]) -> Result<(), EncodeError> {
-        if !matches!(self.state, State::Open) {
+        if !self.is_open() {
             return Err(EncodeError::Closing);
         }
-        self.codec.encode_short(kind, payload, &mut self.outgoing)?;
-        self.sending = false;
-        Ok(())
+        if let Some(frames @ ShortFrames::Counted { masked: true, .. }) = self.writes
+            && !self.sending
+            && frames.write_masked(kind, payload, self.codec.masking_key(), &mut self.outgoing)
+        {
+            return Ok(());
+        }
+        self.send_piece(Piece {
+            kind,
+            payload: Bytes::copy_from_slice(payload),
+            end: true,
+        })
     }
 
     #[inline(never)]
@@ -69,15 +79,17 @@ impl Session {
         self.send(message)
     }
 
-    /// How short messages are written where nothing else is needed.
-    pub fn plain_frames(&self) -> Option<PlainFrames> {
-        self.plain_frames
+    /// How others may write short messages between two of this session's, where no masking key is
+    /// needed.
+    pub fn writes(&self) -> Option<ShortFrames> {
+        let needs_key = |frames: &_| matches!(frames, ShortFrames::Counted { masked: true, .. });
+        self.writes.filter(|frames| !needs_key(frames))
     }
 
     /// Sends a short message without asking the codec; `false` where that cannot be.
     #[inline(always)]
     pub(super) fn send_plain(&mut self, kind: Kind, payload: &[u8]) -> bool {
-        let frames = self.plain_frames.as_ref().filter(|_| !self.sending);
+        let frames = self.writes.as_ref().filter(|_| !self.sending);
         frames.is_some_and(|frames| frames.write(kind, payload, &mut self.outgoing))
     }
 
@@ -107,7 +119,7 @@ impl Session {
     /// Sees to it that what is to be sent has an allocation to be copied into: `empty`
     /// gives a buffer in which nothing waits.
     #[inline]
-    pub fn lend_buffer(&mut self, empty: fn() -> WriteBuf) {
+    pub fn reserve_buffer(&mut self, empty: fn() -> WriteBuf) {
         if !self.outgoing.is_allocated() {
             self.take_buffer(empty);
         }

@@ -333,8 +333,8 @@ pub(crate) fn drain(buffer: &mut WriteBuf) -> Vec<u8> {
     buffer.copy_to_bytes(buffer.remaining()).to_vec()
 }
 
-/// A message as a session lends it.
-pub(crate) fn lent(message: &Message) -> MessageRef<'_> {
+/// A message as a session is given it.
+pub(crate) fn borrowed(message: &Message) -> MessageRef<'_> {
     match message {
         Message::Text(text) => MessageRef::Text(text),
         Message::Binary(bytes) => MessageRef::Binary(bytes),

@@ -1,4 +1,4 @@
-//! Short messages that are lent keep to the same rules as those that are received.
+//! Short messages that are borrowed keep to the same rules as those that are received.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,12 +18,12 @@ use polysock_protocols::{Limits, Message, ProtocolError, RawCodec, Session, Sess
 use support::sessions::{limited, session};
 use support::{Joined, Setup, hex};
 
-/// Everything a session makes of some bytes: what it lends, and what it does not.
+/// Everything a session makes of some bytes: what is borrowed of it, and what it does not.
 fn take(session: &mut Session, src: &mut BytesMut) -> Result<Taken, ProtocolError> {
     let mut taken = Taken::default();
     loop {
-        let stopped: Option<Infallible> = session.lend(src, |message, _| {
-            taken.lent.push(message.into_owned());
+        let stopped: Option<Infallible> = session.receive_borrowed(src, |message, _| {
+            taken.borrowed.push(message.into_owned());
             ControlFlow::Continue(())
         })?;
         assert_eq!(stopped, None);
@@ -36,12 +36,12 @@ fn take(session: &mut Session, src: &mut BytesMut) -> Result<Taken, ProtocolErro
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Taken {
-    lent: Vec<Message>,
+    borrowed: Vec<Message>,
     received: Vec<Message>,
 }
 
 #[test]
-fn a_message_over_the_limit_is_not_lent() {
+fn a_message_over_the_limit_is_not_borrowed() {
     let error = ProtocolError::MessageTooLong { limit: 5 };
     for (name, end, fits, exceeds) in [
         ("rfc6455", Client, "8105 48656c6c6f", "8106 48656c6c6f21"),
@@ -55,14 +55,18 @@ fn a_message_over_the_limit_is_not_lent() {
     ] {
         let (mut session, _) = limited(name, end, 5);
         let taken = take(&mut session, &mut BytesMut::from(&hex(fits)[..])).unwrap();
-        assert_eq!((taken.lent.len(), taken.received.len()), (1, 0), "{name}");
+        assert_eq!(
+            (taken.borrowed.len(), taken.received.len()),
+            (1, 0),
+            "{name}"
+        );
         let refused = take(&mut session, &mut BytesMut::from(&hex(exceeds)[..]));
         assert_eq!(refused, Err(error), "{name} {exceeds}");
     }
 }
 
 #[test]
-fn a_frame_over_the_limit_of_the_codec_is_not_lent() {
+fn a_frame_over_the_limit_of_the_codec_is_not_borrowed() {
     let mut setup = Setup::default();
     setup.server.limits = Limits {
         frame: 2,
@@ -90,24 +94,24 @@ fn payload_is_not_taken_for_frames() {
     ] {
         let (mut session, _) = session(name, end);
         let mut src = BytesMut::from(&hex(frame)[..]);
-        assert_eq!(take(&mut session, &mut src).unwrap().lent.len(), 1);
+        assert_eq!(take(&mut session, &mut src).unwrap().borrowed.len(), 1);
         // The header alone, and then a payload in which everything looks like a frame.
         src.extend_from_slice(&hex(header));
         assert_eq!(take(&mut session, &mut src), Ok(Taken::default()), "{name}");
         let payload: Vec<u8> = hex(frame).into_iter().cycle().take(0x1800).collect();
         src.extend_from_slice(&payload);
         let taken = take(&mut session, &mut src).unwrap();
-        assert_eq!(taken.lent, [], "{name}");
+        assert_eq!(taken.borrowed, [], "{name}");
         let whole = (!is_discarded).then(|| Message::binary(payload));
         assert_eq!(taken.received, Vec::from_iter(whole), "{name}");
     }
 }
 
 #[test]
-fn a_byte_stream_is_lent_as_it_comes_and_its_end_is_no_message() {
+fn a_byte_stream_is_borrowed_as_it_comes_and_its_end_is_no_message() {
     let mut session = Session::new(RawCodec::boxed(), SessionConfig::default());
     let taken = take(&mut session, &mut BytesMut::from("some")).unwrap();
-    assert_eq!(taken.lent, [Message::binary("some")]);
+    assert_eq!(taken.borrowed, [Message::binary("some")]);
     assert_eq!(
         take(&mut session, &mut BytesMut::new()),
         Ok(Taken::default())
@@ -115,7 +119,7 @@ fn a_byte_stream_is_lent_as_it_comes_and_its_end_is_no_message() {
 }
 
 #[test]
-fn a_peer_whose_messages_are_lent_is_not_silent() {
+fn a_peer_whose_messages_are_borrowed_is_not_silent() {
     let config = SessionConfig {
         idle_timeout: Some(Duration::from_secs(60)),
         ..SessionConfig::default()
@@ -130,6 +134,6 @@ fn a_peer_whose_messages_are_lent_is_not_silent() {
         passed += tick;
         assert_eq!(session.handle_timeout(), Ok(()));
         let taken = take(&mut session, &mut BytesMut::from(&frame[..])).unwrap();
-        assert_eq!(taken.lent.len(), 1);
+        assert_eq!(taken.borrowed.len(), 1);
     }
 }
