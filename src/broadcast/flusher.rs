@@ -12,8 +12,8 @@ use bytes::Buf;
 use polysock_protocols::WriteBuf;
 use tokio::task::yield_now;
 
-use super::lock;
-use super::topic::{Topic, Work};
+use super::flush_queue::Work;
+use super::topic::{Topic, lock};
 use crate::transport::SharedWriter;
 
 /// To how many connections it writes before the other tasks of the thread have their turn.
