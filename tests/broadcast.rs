@@ -18,12 +18,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::SinkExt;
-use polysock::protocols::{
-    CloseForm, Context, Dial, Limits, PROTOCOLS, Session, SessionConfig, find,
-};
+use polysock::protocols::{Context, Dial, Limits, PROTOCOLS, Session, SessionConfig, find};
 use polysock::{
-    Accept, BinaryOverText, BoxError, Broadcast, Close, CloseCode, Closed, Gateway, Handshake,
-    Kind, Message, Overflow, Pages, Piece, Queue, Settings, Transport,
+    Accept, BinaryOverText, BoxError, Broadcast, CloseCode, Closed, Gateway, Handshake, Kind,
+    Message, Overflow, Pages, Piece, Queue, Settings, Transport,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};

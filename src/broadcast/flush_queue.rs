@@ -1,9 +1,12 @@
 //! For whom the task of a runtime is to write.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::runtime::Id;
+
+use crate::transport::SharedWriter;
 
 /// The connections to which the task of one runtime writes.
 pub(super) struct FlushQueue {
@@ -20,8 +23,8 @@ pub(super) struct FlushQueue {
 
 /// What the task of a flush queue is to do.
 pub(super) enum Work {
-    /// To write to this subscriber.
-    Write(usize),
+    /// To write to this subscriber, if its connection is still there.
+    Write(usize, Option<Arc<SharedWriter>>),
     /// To wait until a subscriber is ready.
     Wait,
     /// To end: no connection is attached any more.

@@ -119,18 +119,14 @@ impl Topic {
             return Work::End;
         }
         while let Some(key) = queue.ready.pop_front() {
-            let subscriber = self.subscribers.get_mut(key);
-            if subscriber.is_some_and(|subscriber| std::mem::take(&mut subscriber.is_ready)) {
-                return Work::Write(key);
+            if let Some(subscriber) = self.subscribers.get_mut(key)
+                && std::mem::take(&mut subscriber.is_ready)
+            {
+                return Work::Write(key, subscriber.writer.upgrade());
             }
         }
         queue.waker = Some(waker.clone());
         Work::Wait
-    }
-
-    /// Where a flusher writes to a subscriber.
-    pub(super) fn writer(&self, key: usize) -> Option<Arc<SharedWriter>> {
-        self.subscribers.get(key)?.writer.upgrade()
     }
 
     /// Takes short messages for a subscriber, framed, as far as there is room; the flusher comes
@@ -286,8 +282,8 @@ mod tests {
                 for _ in 0..1000 {
                     publish(&mut topic);
                 }
-                let ready = topic.flush_queues[0].ready.len();
-                assert_eq!(ready, 1, "{messages} {overflow:?}");
+                let queue = topic.flush_queues.first().unwrap();
+                assert_eq!(queue.ready.len(), 1, "{messages} {overflow:?}");
             }
         }
     }
@@ -302,7 +298,7 @@ mod tests {
         assert_eq!(topic.insert(Queue::default()), key);
         attach(&mut topic, key);
         let mut work = || topic.next_work(0, Waker::noop());
-        assert!(matches!(work(), Work::Write(ready) if ready == other));
+        assert!(matches!(work(), Work::Write(ready, _) if ready == other));
         assert!(matches!(work(), Work::Wait));
     }
 }

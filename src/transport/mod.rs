@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub(crate) use self::io::Io;
 pub(crate) use self::linger::{CloseOrder, LINGER, linger};
 pub(crate) use self::rewind::Rewind;
-pub(crate) use self::shared_writer::SharedWriter;
+pub(crate) use self::shared_writer::{Grant, SharedWriter};
 
 /// A byte stream with two directions: TCP, a Unix socket, TLS, or memory in tests.
 pub trait Transport: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}
