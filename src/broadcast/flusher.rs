@@ -12,9 +12,9 @@ use bytes::Buf;
 use polysock_protocols::WriteBuf;
 use tokio::task::yield_now;
 
-use super::lock;
-use super::topic::{Topic, Work};
-use crate::transport::SharedWriter;
+use super::flush_queue::Work;
+use super::topic::{Topic, lock};
+use crate::transport::{Grant, SharedWriter};
 
 /// To how many connections it writes before the other tasks of the thread have their turn.
 const SHARE: usize = 64;
@@ -46,8 +46,9 @@ impl Flusher {
         for _ in 0..SHARE {
             let mut locked = lock(&topic);
             match locked.next_work(self.queue, cx.waker()) {
-                Work::Write(key) => {
-                    if !self.flush(locked, key) {
+                Work::Write(key, writer) => {
+                    let grant = writer.as_deref().and_then(SharedWriter::grant);
+                    if !grant.is_some_and(|grant| self.flush(locked, key, grant)) {
                         let waker = lock(&topic).detach(key);
                         waker.into_iter().for_each(Waker::wake);
                     }
@@ -62,11 +63,7 @@ impl Flusher {
     /// Writes the short messages that wait for a subscriber. `false` where its own task must go
     /// on. The right to write is had before anything is taken from the topic: so the order is
     /// kept.
-    fn flush(&mut self, mut topic: MutexGuard<'_, Topic>, key: usize) -> bool {
-        let writer = topic.writer(key);
-        let Some(grant) = writer.as_deref().and_then(SharedWriter::grant) else {
-            return false;
-        };
+    fn flush(&mut self, mut topic: MutexGuard<'_, Topic>, key: usize, grant: Grant<'_>) -> bool {
         let is_all = topic.take_short(key, grant.frames, &mut self.batch);
         drop(topic);
         let is_written = self.batch.is_empty() || grant.write(self.batch.chunk());

@@ -11,14 +11,17 @@
 //! and writes it at once. A connection over TCP that only waits shares its socket meanwhile: short
 //! messages are written to it by one task for all the connections of its thread.
 
+mod flush_queue;
 mod flusher;
+mod queue;
+mod subscriber;
 mod topic;
 
 use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
@@ -26,12 +29,11 @@ use polysock_protocols::{Close, CloseCode, Message, SharedMessage};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::flusher::Flusher;
-use self::topic::{Ending, Left, Topic};
+pub use self::queue::{Overflow, Queue};
+use self::subscriber::Ending;
+use self::topic::{Left, ROOM, Topic, lock};
 use crate::connection::Connection;
 use crate::error::ConnectionError;
-
-/// With this much waiting to go out of its connection, a subscription takes no more.
-const ROOM: usize = 16 * 1024;
 
 thread_local! {
     /// Where a subscription puts what it takes; empty between two turns.
@@ -63,42 +65,6 @@ thread_local! {
 #[derive(Clone, Default)]
 pub struct Broadcast {
     topic: Arc<Mutex<Topic>>,
-}
-
-/// How much may wait for one subscription, and what becomes of the rest. One message may always
-/// wait, whatever its size.
-///
-/// What waits is shared by all the subscriptions it waits for. Up to 16 KiB, and the message that
-/// went beyond, are in the connection already and do not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Queue {
-    /// Messages.
-    pub messages: usize,
-    /// Bytes of payload.
-    pub bytes: usize,
-    /// What happens when there is more.
-    pub overflow: Overflow,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self {
-            messages: 256,
-            bytes: 4 << 20,
-            overflow: Overflow::DropOldest,
-        }
-    }
-}
-
-/// What happens when a queue is full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overflow {
-    /// The subscriber misses the oldest of what waits for it.
-    DropOldest,
-    /// It misses the new message.
-    DropNewest,
-    /// It misses all that waits, and its connection is closed with code 1008.
-    Disconnect,
 }
 
 /// What one connection is sent of what is published. Ends when dropped.
@@ -318,9 +284,4 @@ impl fmt::Debug for Subscription {
 fn room(connection: &Connection) -> usize {
     let backlog = connection.backlog();
     backlog.map_or(0, |backlog| ROOM.saturating_sub(backlog))
-}
-
-fn lock(topic: &Mutex<Topic>) -> MutexGuard<'_, Topic> {
-    // A topic is whole between any two operations, so a panic cannot break it.
-    topic.lock().unwrap_or_else(PoisonError::into_inner)
 }

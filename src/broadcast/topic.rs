@@ -1,15 +1,20 @@
 //! What was published and is still awaited, and by whom.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use polysock_protocols::{Close, SharedMessage, ShortFrames, WriteBuf};
 use slab::Slab;
 use tokio::runtime::Id;
 
-use super::{Overflow, Queue, ROOM};
+use super::flush_queue::{FlushQueue, Work};
+use super::queue::{Overflow, Queue};
+use super::subscriber::{Ending, Entry, Subscriber};
 use crate::transport::SharedWriter;
+
+/// With this much waiting to go out of its connection, a subscription takes no more.
+pub(super) const ROOM: usize = 16 * 1024;
 
 /// A log and the subscribers for whom it is kept.
 #[derive(Default)]
@@ -22,58 +27,6 @@ pub(super) struct Topic {
     pub(super) wakers: Vec<Waker>,
 }
 
-struct Entry {
-    message: Arc<SharedMessage>,
-    /// How many subscribers have yet to take it.
-    awaited: usize,
-}
-
-/// The connections to which the task of one runtime writes.
-struct FlushQueue {
-    runtime: Id,
-    /// Whether the task has been spawned and has not ended.
-    is_running: bool,
-    /// How many connections share their writers with it.
-    writers: usize,
-    /// The subscribers for whom something has come.
-    ready: VecDeque<usize>,
-    /// The task, while no subscriber is ready.
-    waker: Option<Waker>,
-}
-
-/// What the task of a flush queue is to do.
-pub(super) enum Work {
-    /// To write to this subscriber.
-    Write(usize),
-    /// To wait until a subscriber is ready.
-    Wait,
-    /// To end: no connection is attached any more.
-    End,
-}
-
-/// What a topic knows of a subscription.
-pub(super) struct Subscriber {
-    pub(super) queue: Queue,
-    /// How many messages wait for it: those in `held`, and as many at the end of the log.
-    pub(super) messages: usize,
-    /// Their bytes.
-    bytes: usize,
-    /// What was taken out of the log because something newer was missed.
-    held: VecDeque<Arc<SharedMessage>>,
-    pub(super) missed: u64,
-    /// Where nothing that is published from now on is for it.
-    ending: Option<Ending>,
-    /// Its task, while it wants to know of the next message.
-    waker: Option<Waker>,
-    /// Where a flusher may write what is short, while the task has nothing else to do.
-    writer: Weak<SharedWriter>,
-    /// The queue of that flusher.
-    flush_queue: Option<usize>,
-    /// Whether it stands among those that are ready there. It may stand there also where this is
-    /// `false`, and is passed over then.
-    is_ready: bool,
-}
-
 /// What is left for a subscription that has taken what there was room for.
 pub(super) enum Left {
     /// More messages.
@@ -84,30 +37,10 @@ pub(super) enum Left {
     Ending(Ending),
 }
 
-/// How a subscription ends before it is dropped.
-#[derive(Clone)]
-pub(super) enum Ending {
-    /// Its queue was full, with [`Overflow::Disconnect`].
-    CutOff,
-    /// It is closed behind what waits for it.
-    Farewell(Arc<Close>),
-}
-
 impl Topic {
     /// A subscriber for whom nothing waits.
     pub(super) fn insert(&mut self, queue: Queue) -> usize {
-        self.subscribers.insert(Subscriber {
-            queue,
-            messages: 0,
-            bytes: 0,
-            held: VecDeque::new(),
-            missed: 0,
-            ending: None,
-            waker: None,
-            writer: Weak::new(),
-            flush_queue: None,
-            is_ready: false,
-        })
+        self.subscribers.insert(Subscriber::new(queue))
     }
 
     /// Forgets a subscriber; also returns whom to wake for it.
@@ -186,18 +119,14 @@ impl Topic {
             return Work::End;
         }
         while let Some(key) = queue.ready.pop_front() {
-            let subscriber = self.subscribers.get_mut(key);
-            if subscriber.is_some_and(|subscriber| std::mem::take(&mut subscriber.is_ready)) {
-                return Work::Write(key);
+            if let Some(subscriber) = self.subscribers.get_mut(key)
+                && std::mem::take(&mut subscriber.is_ready)
+            {
+                return Work::Write(key, subscriber.writer.upgrade());
             }
         }
         queue.waker = Some(waker.clone());
         Work::Wait
-    }
-
-    /// Where a flusher writes to a subscriber.
-    pub(super) fn writer(&self, key: usize) -> Option<Arc<SharedWriter>> {
-        self.subscribers.get(key)?.writer.upgrade()
     }
 
     /// Takes short messages for a subscriber, framed, as far as there is room; the flusher comes
@@ -224,8 +153,7 @@ impl Topic {
         if is_short && subscriber.messages > 0 {
             let queue = subscriber.flush_queue;
             if let Some(queue) = queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
-                subscriber.is_ready = true;
-                queue.ready.push_back(key);
+                subscriber.stand_ready(key, queue);
             }
         }
         self.release();
@@ -241,19 +169,11 @@ impl Topic {
         let awaited = self.subscribers.len();
         self.log.push_back(Entry { message, awaited });
         for (key, subscriber) in &mut self.subscribers {
-            subscriber.messages += 1;
-            subscriber.bytes += len;
-            if subscriber.is_over() {
-                subscriber.overflow(&mut self.log);
-            }
+            subscriber.add_newest(len, &mut self.log);
             let is_open = subscriber.ending.is_none();
             let queue = subscriber.flush_queue.filter(|_| is_open);
             match queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
-                Some(_) if subscriber.is_ready => {}
-                Some(queue) => {
-                    subscriber.is_ready = true;
-                    queue.ready.push_back(key);
-                }
+                Some(queue) => subscriber.stand_ready(key, queue),
                 None => wakers.extend(subscriber.waker.take()),
             }
         }
@@ -321,129 +241,9 @@ impl Topic {
     }
 }
 
-impl FlushQueue {
-    /// One without a task.
-    fn new(runtime: Id) -> Self {
-        Self {
-            runtime,
-            is_running: false,
-            writers: 0,
-            ready: VecDeque::new(),
-            waker: None,
-        }
-    }
-}
-
-impl Subscriber {
-    fn is_over(&self) -> bool {
-        let full = self.messages > self.queue.messages || self.bytes > self.queue.bytes;
-        (full && self.messages > 1) || self.ending.is_some()
-    }
-
-    /// Makes room in the queue, whose newest message has just come.
-    #[cold]
-    fn overflow(&mut self, log: &mut VecDeque<Entry>) {
-        match (&self.ending, self.queue.overflow) {
-            (Some(Ending::Farewell(_)), _) => self.drop_newest(log),
-            (None, Overflow::DropOldest) => {
-                while self.is_over() && self.take_oldest(log).is_some() {
-                    self.missed += 1;
-                }
-            }
-            (None, Overflow::DropNewest) => {
-                self.drop_newest(log);
-                self.missed += 1;
-            }
-            (Some(Ending::CutOff), _) | (None, Overflow::Disconnect) => {
-                self.missed += self.messages as u64;
-                self.leave(log);
-                self.ending = Some(Ending::CutOff);
-            }
-        }
-    }
-
-    /// Forgets the message that has just come.
-    fn drop_newest(&mut self, log: &mut VecDeque<Entry>) {
-        self.hold(log);
-        if let Some(newest) = self.held.pop_back() {
-            self.forget(&newest);
-        }
-    }
-
-    /// Ends it behind what waits for it, unless it ends already. Its connection's task has to do
-    /// that: no flusher closes.
-    fn close(&mut self, close: &Arc<Close>, queues: &mut [FlushQueue]) {
-        if self.ending.is_none() {
-            self.ending = Some(Ending::Farewell(Arc::clone(close)));
-            self.detach(queues);
-        }
-    }
-
-    /// Leaves its connection to the connection's own task.
-    fn detach(&mut self, queues: &mut [FlushQueue]) {
-        if let Some(queue) = self
-            .flush_queue
-            .take()
-            .and_then(|queue| queues.get_mut(queue))
-        {
-            queue.writers -= 1;
-        }
-        self.writer = Weak::new();
-        self.is_ready = false;
-    }
-
-    fn oldest<'a>(&'a self, log: &'a VecDeque<Entry>) -> Option<&'a SharedMessage> {
-        match self.held.front() {
-            Some(message) => Some(message),
-            None => {
-                let first = log.len().saturating_sub(self.messages);
-                log.get(first).map(|entry| &*entry.message)
-            }
-        }
-    }
-
-    fn take_oldest(&mut self, log: &mut VecDeque<Entry>) -> Option<Arc<SharedMessage>> {
-        let message = match self.held.pop_front() {
-            Some(message) => message,
-            None => self.logged(log).next()?.take(),
-        };
-        self.forget(&message);
-        Some(message)
-    }
-
-    /// Takes everything out of the log.
-    fn hold(&mut self, log: &mut VecDeque<Entry>) {
-        let logged = self.logged(log).map(Entry::take);
-        self.held.extend(logged);
-    }
-
-    /// Waits for nothing any more.
-    fn leave(&mut self, log: &mut VecDeque<Entry>) {
-        self.hold(log);
-        self.held = VecDeque::new();
-        (self.messages, self.bytes) = (0, 0);
-    }
-
-    fn forget(&mut self, message: &SharedMessage) {
-        self.messages -= 1;
-        self.bytes -= message.message().as_bytes().len();
-    }
-
-    /// What waits for it in the log.
-    fn logged<'a>(
-        &self,
-        log: &'a mut VecDeque<Entry>,
-    ) -> impl Iterator<Item = &'a mut Entry> + use<'a> {
-        let logged = self.messages.saturating_sub(self.held.len());
-        log.range_mut(log.len().saturating_sub(logged)..)
-    }
-}
-
-impl Entry {
-    fn take(&mut self) -> Arc<SharedMessage> {
-        self.awaited -= 1;
-        Arc::clone(&self.message)
-    }
+pub(super) fn lock(topic: &Mutex<Topic>) -> MutexGuard<'_, Topic> {
+    // A topic is whole between any two operations, so a panic cannot break it.
+    topic.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -482,8 +282,8 @@ mod tests {
                 for _ in 0..1000 {
                     publish(&mut topic);
                 }
-                let ready = topic.flush_queues[0].ready.len();
-                assert_eq!(ready, 1, "{messages} {overflow:?}");
+                let queue = topic.flush_queues.first().unwrap();
+                assert_eq!(queue.ready.len(), 1, "{messages} {overflow:?}");
             }
         }
     }
@@ -498,7 +298,7 @@ mod tests {
         assert_eq!(topic.insert(Queue::default()), key);
         attach(&mut topic, key);
         let mut work = || topic.next_work(0, Waker::noop());
-        assert!(matches!(work(), Work::Write(ready) if ready == other));
+        assert!(matches!(work(), Work::Write(ready, _) if ready == other));
         assert!(matches!(work(), Work::Wait));
     }
 }

@@ -83,7 +83,7 @@ impl Connection {
     }
 
     /// Waits while the target has no room. This connection is not read meanwhile, so its peer may
-    /// well be silent; but a shutdown is heeded.
+    /// well be silent; but a shutdown closes it.
     #[cold]
     fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<Forwarded> {
         if self.poll_shutdown(cx).is_pending() {

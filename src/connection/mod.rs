@@ -26,6 +26,7 @@ mod forward;
 mod receive;
 mod send;
 mod shutdown;
+mod timer;
 mod wait;
 
 use std::task::{Context, Poll, ready};
@@ -39,14 +40,10 @@ pub use self::forward::Forwarded;
 pub use self::receive::Answers;
 pub(crate) use self::shutdown::Shutdown;
 pub use self::shutdown::ShutdownSignal;
-use self::wait::ArmedTimer;
+use self::timer::ArmedTimer;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, Traffic};
 use crate::transport::{Io, Transport};
-
-/// With this much waiting to go out, no message is taken in or on: a peer that sends and never
-/// reads costs no more than this and one read.
-const HIGH_WATER: usize = 64 * 1024;
 
 /// A connection, whatever protocol it speaks: a stream and a sink of messages.
 ///

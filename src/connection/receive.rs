@@ -11,8 +11,8 @@ use polysock_protocols::{
     Close, EncodeError, Message, MessageRef, Piece, PieceRef, ProtocolError, Session,
 };
 
-use super::send::{is_congested, reserve_buffer};
-use super::{Connection, HIGH_WATER, Progress};
+use super::send::{HIGH_WATER, is_congested, reserve_buffer};
+use super::{Connection, Progress};
 use crate::error::ConnectionError;
 
 /// A message of this many bytes is answered in pieces. So large that what is answered to most

@@ -8,9 +8,13 @@ use std::task::{Context, Poll, ready};
 use futures_sink::Sink;
 use polysock_protocols::{CloseCode, EncodeError, Message, Piece, Session, SharedMessage};
 
-use super::{Connection, HIGH_WATER, buffers};
+use super::{Connection, buffers};
 use crate::error::ConnectionError;
 use crate::transport::SharedWriter;
+
+/// With this much waiting to go out, no message is taken in or on: a peer that sends and never
+/// reads costs no more than this and one read.
+pub(super) const HIGH_WATER: usize = 64 * 1024;
 
 impl Connection {
     /// Like [`Sink::start_send`], for a piece of a message.

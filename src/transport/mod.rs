@@ -16,7 +16,7 @@ pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, linger};
 pub use self::peer::{Extensions, Peer};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::rewind::Rewind;
-pub(crate) use self::shared_writer::SharedWriter;
+pub(crate) use self::shared_writer::{Grant, SharedWriter};
 
 /// A byte stream with two directions: TCP, a Unix socket, TLS, or memory in tests.
 pub trait Transport: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}

@@ -1,0 +1,50 @@
+//! A timer of a session that runs.
+
+use std::mem::{Discriminant, discriminant};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use polysock_protocols::Timer;
+use tokio::task::unconstrained;
+use tokio::time::{Sleep, sleep};
+
+#[derive(Debug)]
+pub(super) struct ArmedTimer {
+    /// Which timer: how long one takes never changes.
+    kind: Discriminant<Timer>,
+    sleep: Pin<Box<Sleep>>,
+    /// The task that it wakes.
+    task: Waker,
+}
+
+impl ArmedTimer {
+    /// Waits for a timer, which is armed where it is not the one that runs.
+    pub(super) fn poll(this: &mut Option<Self>, timer: Timer, cx: &mut Context<'_>) -> Poll<()> {
+        let (kind, task) = (discriminant(&timer), cx.waker());
+        let armed = match this {
+            // Nearly always: it was something else that woke the task.
+            Some(armed) if armed.is_set(kind, task) => return Poll::Pending,
+            Some(armed) if armed.kind == kind => {
+                armed.task.clone_from(task);
+                armed
+            }
+            other => other.insert(Self::new(timer, task.clone())),
+        };
+        // A task whose budget is spent would not be registered, and be passed over above.
+        pin!(unconstrained(armed.sleep.as_mut())).poll(cx)
+    }
+
+    fn new(timer: Timer, task: Waker) -> Self {
+        let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
+        Self {
+            kind: discriminant(&timer),
+            sleep: Box::pin(sleep(duration)),
+            task,
+        }
+    }
+
+    /// Whether it is of this kind, has not run down, and wakes this task when it does.
+    fn is_set(&self, kind: Discriminant<Timer>, task: &Waker) -> bool {
+        self.kind == kind && self.task.will_wake(task) && !self.sleep.is_elapsed()
+    }
+}
