@@ -1,0 +1,89 @@
+//! Whatever comes.
+
+use super::*;
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+fn window() -> impl Strategy<Value = Window> {
+    (9..=15u8, any::<bool>()).prop_map(|(max_bits, context_takeover)| Window {
+        max_bits,
+        context_takeover,
+    })
+}
+
+fn compression() -> impl Strategy<Value = Compression> {
+    let threshold = select(&[0, 1, 20, 1000][..]);
+    (1..=9u8, threshold, window(), window()).prop_map(|(level, threshold, outgoing, incoming)| {
+        Compression {
+            level,
+            threshold,
+            outgoing,
+            incoming,
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// What one end sends, the other reads, with any settings of the two and however it is cut.
+    #[test]
+    fn what_is_sent_is_read(
+        extension in select(&[MESSAGE, FRAME][..]),
+        (server, client) in (compression(), compression()),
+        to_client in any::<bool>(),
+        (sent, _) in sends(),
+        again in 1..3usize,
+        sizes in chunks(),
+    ) {
+        let (server, client) = joined(extension, server, client);
+        let (mut from, mut to) = if to_client { (server, client) } else { (client, server) };
+        let once = events(protocol("rfc6455"), &sent);
+        let events: Vec<_> = std::iter::repeat_n(once, again).flatten().collect();
+        let bytes = encode(&mut *from, &events);
+        let decoded = decode(&mut *to, cut(&bytes, &sizes));
+        prop_assert_eq!(decoded.error, None);
+        prop_assert_eq!(decoded.events, merge(events));
+    }
+
+    /// What is broken on the way is read alike however it is cut, and breaks nothing.
+    #[test]
+    fn what_is_broken_is_read_alike(
+        extension in select(&[MESSAGE, FRAME][..]),
+        compression in compression(),
+        (sent, _) in sends(),
+        mutations in mutations(),
+        sizes in chunks(),
+    ) {
+        let events = events(protocol("rfc6455"), &sent);
+        let (mut server, mut client) = joined(extension, compression, compression);
+        let bytes = mutate(encode(&mut *server, &events), &mutations);
+        let whole = decode(&mut *client, [&bytes[..]]);
+        let (_, mut client) = joined(extension, compression, compression);
+        let in_chunks = decode(&mut *client, cut(&bytes, &sizes));
+        prop_assert_eq!(whole.error, in_chunks.error);
+        if whole.error.is_none() {
+            prop_assert_eq!(whole.events, in_chunks.events);
+        }
+    }
+
+    /// Bytes that are no DEFLATE at all.
+    #[test]
+    fn what_is_garbage_is_read_alike(
+        extension in select(&[MESSAGE, FRAME][..]),
+        garbage in proptest::collection::vec(any::<u8>(), 0..300),
+        sizes in chunks(),
+    ) {
+        let wire = frame(0xc2, &garbage);
+        let (_, mut client) = joined(extension, eager(), eager());
+        let whole = decode(&mut *client, [&wire[..]]);
+        let (_, mut client) = joined(extension, eager(), eager());
+        let in_chunks = decode(&mut *client, cut(&wire, &sizes));
+        prop_assert_eq!(whole.error, in_chunks.error);
+    }
+}
