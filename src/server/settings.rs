@@ -69,7 +69,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(crate) fn context(&self) -> Context {
+    /// What the protocols are told by these settings.
+    pub fn context(&self) -> Context {
         Context {
             secure: self.secure,
             limits: self.limits,

@@ -11,11 +11,11 @@ use bytes::{Bytes, BytesMut};
 use polysock::{Origins, Settings};
 use polysock_protocols::http::{Head, HeadScanner};
 use polysock_protocols::{
-    Accept, FirstBytes, HandshakeError, Match, Negotiated, Negotiation, Opening, PROTOCOLS,
-    Protocol, RULES, Rejection, flash_policy,
+    Accept, Context, FirstBytes, HandshakeError, Match, Negotiated, Negotiation, Opening,
+    PROTOCOLS, Protocol, RULES, Rejection, flash_policy,
 };
 
-use crate::locate;
+use crate::replayable::entropy;
 
 pub use self::input::{Input, InputError};
 pub use self::mend::Mend;
@@ -192,7 +192,15 @@ fn advance(
     protocols: &[&'static dyn Protocol],
 ) -> Result<Option<Negotiated>, HandshakeError> {
     let mut negotiation = Negotiation::new(protocols, settings.head);
-    negotiation.advance(src, &locate::context(settings.secure))
+    negotiation.advance(src, &context(settings))
+}
+
+/// The server's own context, but for its nonces: the same bytes are explained in the same way.
+fn context(settings: &Settings) -> Context {
+    Context {
+        entropy,
+        ..settings.context()
+    }
 }
 
 fn judge(
@@ -205,7 +213,7 @@ fn judge(
         Ok(Some(Negotiated::WebSocket(opening))) => {
             let origin = opening.request.origin.as_deref();
             if settings.origins.allow(origin) {
-                let (verdict, answer) = answer(opening, src);
+                let (verdict, answer) = answer(opening, src, settings);
                 return (verdict, answer, None);
             }
             let rejection = Origins::rejection();
@@ -256,7 +264,16 @@ fn mended(error: &HandshakeError, client: &[u8], settings: &Settings) -> Mend {
 }
 
 /// What the server writes, as far as it can before the client says more.
-fn answer(mut opening: Opening, src: &mut BytesMut) -> (Outcome, Bytes) {
+fn answer(mut opening: Opening, src: &mut BytesMut, settings: &Settings) -> (Outcome, Bytes) {
+    let offered = &mut opening.request.subprotocols;
+    if !settings.subprotocols.is_empty() {
+        // As an application sees them.
+        let kept = settings.subprotocols.iter();
+        *offered = kept
+            .filter(|name| offered.contains(name))
+            .cloned()
+            .collect();
+    }
     let accept = Accept::first_offered(&opening.request);
     let mut dst = BytesMut::new();
     let responded = opening.responder.respond(&accept, src, &mut dst);
@@ -317,7 +334,7 @@ fn checked(head: &Head) -> Vec<Checked> {
 }
 
 fn looks(head: &Head, settings: &Settings) -> Vec<Look> {
-    let context = locate::context(settings.secure);
+    let context = context(settings);
     let look = |protocol: &&'static dyn Protocol| {
         let matched = protocol.recognise(head);
         let says = match (matched, protocol.open(head.clone(), &context)) {

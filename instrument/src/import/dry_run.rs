@@ -8,7 +8,7 @@ use polysock_protocols::{
     Rejection, Session, SessionConfig,
 };
 
-use crate::locate;
+use crate::replayable::replayable;
 use crate::transcript::{Action, AppKind, Line, Observation, Step, expand};
 
 /// A server that is told what a recorded client says.
@@ -155,7 +155,7 @@ impl DryRun {
 
     fn negotiate(&mut self, seen: &mut Vec<Step>) -> bool {
         let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
-        match negotiation.advance(&mut self.src, &locate::context(self.secure)) {
+        match negotiation.advance(&mut self.src, &replayable(self.secure).context()) {
             Ok(None) => false,
             Ok(Some(Negotiated::WebSocket(opening))) => {
                 self.protocol = Some(opening.request.protocol);

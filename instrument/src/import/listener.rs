@@ -6,7 +6,7 @@ use polysock_protocols::{
     Accept, Codec, Dial, Negotiated, Negotiation, Session, SessionConfig, find,
 };
 
-use crate::locate::context;
+use crate::replayable::replayable;
 use crate::transcript::{Action, Observation};
 
 /// What a server says behind the handshake, decoded as a client of the protocol would.
@@ -57,12 +57,13 @@ fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
         host: "localhost".into(),
         ..Dial::default()
     };
-    let mut dialer = protocol.dial(&dial, &context(false)).ok()?;
+    let context = replayable(false).context();
+    let mut dialer = protocol.dial(&dial, &context).ok()?;
     let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
     dialer.advance(&mut down, &mut up).ok()?;
     let protocols = [protocol];
     let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
-    let negotiated = negotiation.advance(&mut up, &context(false)).ok()??;
+    let negotiated = negotiation.advance(&mut up, &context).ok()??;
     let Negotiated::WebSocket(mut opening) = negotiated else {
         return None;
     };

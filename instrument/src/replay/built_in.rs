@@ -5,13 +5,11 @@ use std::time::Duration;
 use bytestring::ByteString;
 use polysock::upstream::{self, UpstreamError};
 use polysock::{Gateway, Pages, Settings};
-use polysock_protocols::{
-    Compression, Context, Dial, Limits, Protocol, Rejection, Role, SessionConfig, find,
-};
+use polysock_protocols::{Compression, Dial, Protocol, Rejection, Role, SessionConfig, find};
 
 use super::pipe::SegmentedPipe;
 use super::recorder::{OneConnection, Recorder, RecorderHandle};
-use crate::replayable::{entropy, replayable};
+use crate::replayable::replayable;
 use crate::transcript::{Step, Transcript};
 
 /// How long the end that is played may take for its handshake.
@@ -73,12 +71,7 @@ async fn call(
     dial: Dial,
     pipe: SegmentedPipe,
 ) {
-    let context = Context {
-        secure: dial.secure,
-        limits: Limits::default(),
-        compression: None,
-        entropy,
-    };
+    let context = replayable(dial.secure).context();
     let session = SessionConfig::default();
     match upstream::dial(pipe, protocol, &dial, &context, session).await {
         Ok(connection) => recorder.run(connection, &dial.target).await,
