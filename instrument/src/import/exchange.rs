@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
 use polysock_protocols::{FirstBytes, Rejection};
 
 use super::date::date;
@@ -14,6 +13,7 @@ use super::header::header;
 use super::listener::Listener;
 use super::secrets::Secrets;
 use super::steps::{open_up, steps};
+use crate::head;
 use crate::locate;
 use crate::pcap::{Conversation, Note, Peer};
 use crate::transcript::{AppKind, Header, Step, Transcript};
@@ -62,7 +62,7 @@ impl Exchange {
             return no("no opening handshake");
         };
         let exchange = Self::new(conversation, Some(begin), keep_secrets);
-        if head(&exchange.server).is_none() {
+        if head::parse(&exchange.server).is_none() {
             return no("no answer was captured");
         }
         Ok(exchange)
@@ -150,7 +150,7 @@ impl Exchange {
     }
 
     fn headers(&self, source: &str, protocol: &str, app: AppKind) -> Vec<Header> {
-        let head = head(&self.client);
+        let head = head::parse(&self.client);
         let agent = head.as_ref().and_then(|head| head.value("user-agent"));
         let agent = agent.map_or("unknown".into(), |agent| String::from_utf8_lossy(agent));
         let mut headers = vec![
@@ -305,12 +305,12 @@ impl Exchange {
     }
 
     fn status(&self) -> Option<u16> {
-        head(&self.server).and_then(|head| head.status())
+        head::parse(&self.server).and_then(|head| head.status())
     }
 
     /// Whether the server names a secure address, as the hixie protocols have it named.
     fn is_secure(&self) -> bool {
-        let Some(head) = head(&self.server) else {
+        let Some(head) = head::parse(&self.server) else {
             return false;
         };
         let names = ["sec-websocket-location", "websocket-location"];
@@ -320,13 +320,13 @@ impl Exchange {
 
     /// How many bytes of the server's are its answer to the handshake.
     fn answer_len(&self, protocol: Option<&str>) -> Option<usize> {
-        let len = head(&self.server)?.as_bytes().len();
+        let len = head::parse(&self.server)?.as_bytes().len();
         let has_digest = matches!(protocol?, "hixie-76" | "hybi-01" | "hybi-02" | "hybi-03");
         Some(len + if has_digest { 16 } else { 0 })
     }
 
     fn refusal(&self, status: u16) -> Step {
-        let head = head(&self.server);
+        let head = head::parse(&self.server);
         let len = head.as_ref().map_or(0, |head| head.as_bytes().len());
         let body = self.server.get(len..).unwrap_or_default().trim_ascii_end();
         let body = std::str::from_utf8(body).ok();
@@ -341,11 +341,4 @@ impl Exchange {
         };
         Step::refused(Some(status), rule.unwrap_or_else(reason))
     }
-}
-
-/// The head that bytes begin with.
-fn head(bytes: &[u8]) -> Option<Head> {
-    let limits = HeadLimits::default();
-    let len = HeadScanner::default().advance(bytes, &limits).ok()??;
-    Head::parse(bytes, len, &limits).ok()
 }
