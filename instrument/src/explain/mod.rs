@@ -1,10 +1,17 @@
-//! Why a handshake is refused, or that it is not: the negotiation, asked aloud.
+//! What a server makes of the first bytes of a client, and why.
 //!
-//! Nothing is decided here. The rules, the answer and what each protocol says are those of the
-//! server; what is added is where a rule is from, and what would mend it.
+//! The rules, the answer and what each protocol says come from the server's own negotiation, with
+//! the server's settings. An explanation adds where a rule is from, and what would make the
+//! handshake accepted.
+//!
+//! ```text
+//!   input   what a client said, out of whatever holds it
+//!   remedy  what would make a handshake accepted
+//!   report  an explanation as text and as JSON
+//! ```
 
 mod input;
-mod mend;
+mod remedy;
 mod report;
 
 use bytes::{Bytes, BytesMut};
@@ -18,7 +25,7 @@ use polysock_protocols::{
 use crate::replayable::entropy;
 
 pub use self::input::{Input, InputError};
-pub use self::mend::Mend;
+pub use self::remedy::Remedy;
 
 /// What a server makes of the first bytes of a client, and why.
 #[derive(Clone, Debug)]
@@ -35,7 +42,7 @@ pub struct Explanation {
     /// is an ordinary page.
     pub answer: Bytes,
     /// What would make it accepted, where something would.
-    pub mend: Option<Mend>,
+    pub remedy: Option<Remedy>,
 }
 
 /// A rule, and whether it is kept.
@@ -107,14 +114,14 @@ impl Explanation {
                 ..Self::bare("a Flash policy request", accepted("flash-policy"))
             },
             FirstBytes::FlashPolicy => Self {
-                mend: Some(Mend::flag("--flash-policy")),
+                remedy: Some(Remedy::AnswerFlashPolicy),
                 ..Self::bare(
                     "a Flash policy request",
                     closed("Flash policies are not enabled"),
                 )
             },
             FirstBytes::Tls => Self {
-                mend: Some(Mend::tls()),
+                remedy: Some(Remedy::EndTlsInFront),
                 ..Self::bare("TLS", closed("TLS is not spoken on this port"))
             },
             FirstBytes::Http2 if settings.http2 => Self::bare(
@@ -124,7 +131,7 @@ impl Explanation {
                 ),
             ),
             FirstBytes::Http2 => Self {
-                mend: Some(Mend::flag("--http2 on")),
+                remedy: Some(Remedy::SpeakHttp2),
                 ..Self::bare("HTTP/2", closed("HTTP/2 is not enabled"))
             },
             FirstBytes::TooFew if client.is_empty() => {
@@ -147,7 +154,7 @@ impl Explanation {
             protocols: Vec::new(),
             verdict,
             answer: Bytes::new(),
-            mend: None,
+            remedy: None,
         }
     }
 
@@ -169,14 +176,14 @@ impl Explanation {
             Ok(Some(head)) => (checked(&head), looks(&head, settings)),
             _ => (Vec::new(), Vec::new()),
         };
-        let (verdict, answer, mend) = judge(outcome, &mut src, client, settings);
+        let (verdict, answer, remedy) = judge(outcome, &mut src, client, settings);
         Self {
             request,
             rules,
             protocols,
             verdict,
             answer,
-            mend,
+            remedy,
         }
     }
 
@@ -208,7 +215,7 @@ fn judge(
     src: &mut BytesMut,
     client: &[u8],
     settings: &Settings,
-) -> (Outcome, Bytes, Option<Mend>) {
+) -> (Outcome, Bytes, Option<Remedy>) {
     match outcome {
         Ok(Some(Negotiated::WebSocket(opening))) => {
             let origin = opening.request.origin.as_deref();
@@ -218,9 +225,9 @@ fn judge(
             }
             let rejection = Origins::rejection();
             let section = Some("RFC 6455 §10.2");
-            let mend = Mend::flag(format!("--origin {}", origin.unwrap_or("none")));
+            let remedy = Remedy::LetOriginIn(origin.map(str::to_owned));
             let verdict = refused(&rejection, section);
-            (verdict, written(&rejection), Some(mend))
+            (verdict, written(&rejection), Some(remedy))
         }
         Ok(Some(Negotiated::Http)) => {
             let verdict = Outcome::Refused {
@@ -231,7 +238,7 @@ fn judge(
             (
                 verdict,
                 Bytes::new(),
-                Some(Mend::of(&HandshakeError::Upgrade)),
+                Some(Remedy::of(&HandshakeError::Upgrade)),
             )
         }
         Ok(None) => {
@@ -247,19 +254,19 @@ fn judge(
             (
                 verdict,
                 written(&rejection),
-                Some(mended(&error, client, settings)),
+                Some(remedy(&error, client, settings)),
             )
         }
     }
 }
 
-/// A flag, where the server would accept with all protocols; else what is to be done elsewhere.
-fn mended(error: &HandshakeError, client: &[u8], settings: &Settings) -> Mend {
+/// One for the server, where it would accept with all protocols; else what is to be done elsewhere.
+fn remedy(error: &HandshakeError, client: &[u8], settings: &Settings) -> Remedy {
     match advance(&mut BytesMut::from(client), settings, PROTOCOLS) {
         Ok(Some(Negotiated::WebSocket(opening))) => {
-            Mend::protocol(opening.request.protocol, &settings.protocols)
+            Remedy::speak_protocol(opening.request.protocol, &settings.protocols)
         }
-        _ => Mend::of(error),
+        _ => Remedy::of(error),
     }
 }
 

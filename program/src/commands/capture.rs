@@ -9,8 +9,8 @@ use clap::Args;
 use polysock::apps::{Relay, echo};
 use polysock::upstream::{Upstream, UpstreamSettings, upstream};
 use polysock::{Gateway, Pages, Settings, StartError, Workers};
-use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, replayable};
-use tracing::{error, info};
+use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, Skip, replayable};
+use tracing::{error, info, warn};
 
 use crate::exit::Exit;
 use crate::flags::server::any_size;
@@ -190,7 +190,17 @@ impl Capture {
             keep_secrets: self.keep_secrets,
             max_size: self.max_size,
             max_fixtures: self.max_fixtures,
+            on_skip: tell_of_skip,
         }
+    }
+}
+
+fn tell_of_skip(peer: SocketAddr, reason: Skip) {
+    match reason {
+        Skip::UnmaskableSecrets => {
+            warn!(%peer, "HTTP/2 is not written: its secrets cannot be masked (--keep-secrets)");
+        }
+        _ => warn!(%peer, %reason, "not written"),
     }
 }
 

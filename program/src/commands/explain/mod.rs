@@ -1,5 +1,7 @@
 //! `polysock explain`.
 
+mod words;
+
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +10,8 @@ use clap::Args;
 use polysock::Settings;
 use polysock::protocols::Protocol;
 use polysock_instrument::transcript::{Fixture, Step};
-use polysock_instrument::{Explanation, Input, Outcome};
+use polysock_instrument::{Explanation, Input, Outcome, Remedy};
+use serde_json::Value;
 use tracing::error;
 
 use crate::exit::Exit;
@@ -88,13 +91,13 @@ impl Explain {
             .collect();
         let text = if self.json {
             let list = explained.iter().map(|(source, explanation)| {
-                serde_json::json!({ "source": source, "explanation": explanation.to_json() })
+                serde_json::json!({ "source": source, "explanation": json(explanation) })
             });
-            format!("{:#}\n", serde_json::Value::from_iter(list))
+            format!("{:#}\n", Value::from_iter(list))
         } else {
             let list = explained
                 .iter()
-                .map(|(source, explanation)| format!("{source}: {explanation}"));
+                .map(|(source, explanation)| format!("{source}: {}", explanation.to_text(line)));
             list.collect::<Vec<_>>().join("\n")
         };
         if io::stdout().write_all(text.as_bytes()).is_err() {
@@ -120,6 +123,24 @@ impl Explain {
             ..Settings::default()
         }
     }
+}
+
+/// The line of a text for a remedy.
+fn line(remedy: &Remedy) -> String {
+    match words::flag(remedy) {
+        Some(flag) => format!("accepted with: polysock serve {flag}"),
+        None => format!("to mend it: {}", words::advice(remedy)),
+    }
+}
+
+fn json(explanation: &Explanation) -> Value {
+    let remedy = explanation.remedy.as_ref();
+    let flag = remedy.and_then(words::flag);
+    let without_flag = remedy.filter(|_| flag.is_none());
+    let mut json = explanation.to_json();
+    json["advice"] = without_flag.map(words::advice).into();
+    json["flag"] = flag.into();
+    json
 }
 
 /// The newest transcript of a refused handshake in a directory.
