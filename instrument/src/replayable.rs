@@ -21,7 +21,7 @@ pub fn replayable(secure: bool) -> Settings {
     }
 }
 
-/// What keys and nonces are made of in a replay, so that every byte is known: the masking key of
+/// Fills keys and nonces in a replay, so that every byte is known: with the masking key of
 /// the examples in RFC 6455 §5.7, over and over.
 pub(crate) fn entropy(bytes: &mut [u8]) {
     let key = [0x37, 0xfa, 0x21, 0x3d];

@@ -22,18 +22,18 @@ use crate::import::{date, transcript};
 use crate::pcap::{Conversation, Peer};
 use crate::transcript::{Content, Part, Step, Transcript};
 
-/// What is captured, and how it is written.
+/// The settings of a capture.
 #[derive(Clone, Debug)]
 pub struct CaptureSettings {
-    /// Where it is from: the header `source` of each fixture.
+    /// The provenance: the header `source` of each fixture.
     pub source: String,
-    /// Who connects: the header `client`, where it is not what clients say of themselves.
+    /// The client: the header `client`, where it is not what clients say of themselves.
     pub client: Option<String>,
     /// Keep cookies, credentials and tokens of queries; else stand-ins replace them.
     pub keep_secrets: bool,
-    /// How many bytes of a connection are kept, with some 100 for each of its segments.
+    /// The number of bytes of a connection that are kept, with some 100 for each of its segments.
     pub max_size: usize,
-    /// How many fixtures the directory may hold. Connections beyond are served and not captured.
+    /// The number of fixtures that the directory may hold. Connections beyond are served and not captured.
     pub max_fixtures: usize,
     /// Told, in the thread that writes, of a connection that is not written.
     pub on_skip: fn(SocketAddr, Skip),
@@ -43,7 +43,7 @@ pub struct CaptureSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Skip {
-    /// It is HTTP/2, and secrets are not kept ([`CaptureSettings::keep_secrets`]): its fields are
+    /// The connection is HTTP/2, and secrets are not kept ([`CaptureSettings::keep_secrets`]): its fields are
     /// compressed, so that none could be masked.
     UnmaskableSecrets,
 }
@@ -226,7 +226,7 @@ fn name(conversation: &Conversation, transcript: &Transcript) -> String {
     )
 }
 
-/// What came of the handshake.
+/// The outcome of the handshake.
 fn outcome(steps: &[Step]) -> String {
     let is_101 = |step: &Step| match step {
         Step::Server(line) => match &line.content {

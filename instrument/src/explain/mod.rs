@@ -1,12 +1,12 @@
-//! What a server makes of the first bytes of a client, and why.
+//! The verdict of a server on the first bytes of a client, and its reasons.
 //!
 //! The rules, the answer and what each protocol says come from the server's own negotiation, with
 //! the server's settings. An explanation adds where a rule is from, and what would make the
 //! handshake accepted.
 //!
 //! ```text
-//!   input   what a client said, out of whatever holds it
-//!   remedy  what would make a handshake accepted
+//!   input   the first bytes of a client, out of whatever holds them
+//!   remedy  a change that would make a handshake accepted
 //!   report  an explanation as text and as JSON
 //! ```
 
@@ -27,70 +27,70 @@ use crate::replayable::entropy;
 pub use self::input::{Input, InputError};
 pub use self::remedy::Remedy;
 
-/// What a server makes of the first bytes of a client, and why.
+/// The verdict of a server on the first bytes of a client, and its reasons.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The first line of the request, or what the bytes are.
     pub request: String,
     /// The rules that all protocols share, where there is a head to hold them to.
     pub rules: Vec<Checked>,
-    /// What each protocol says to the head, oldest first.
+    /// The word of each protocol on the head, oldest first.
     pub protocols: Vec<Look>,
-    /// What becomes of it.
+    /// The verdict.
     pub verdict: Outcome,
-    /// What the server sends, byte for byte; empty where it sends nothing, or where what it sends
-    /// is an ordinary page.
+    /// The answer of the server, byte for byte, but for nonces, which are fixed here; empty where it
+    /// sends nothing, or an ordinary page.
     pub answer: Bytes,
-    /// What would make it accepted, where something would.
+    /// The remedy, where there is one.
     pub remedy: Option<Remedy>,
 }
 
 /// A rule, and whether it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// What it demands.
+    /// The demand.
     pub demands: &'static str,
     /// Where it is from.
     pub section: Option<&'static str>,
-    /// Whether the head keeps it.
+    /// True if the head keeps it.
     pub holds: bool,
 }
 
-/// What a protocol says to a head.
+/// A protocol, and its word on a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Its name.
     pub protocol: &'static str,
-    /// Whether the server speaks it.
+    /// True if the server speaks it.
     pub is_enabled: bool,
-    /// What it says.
+    /// Its word.
     pub says: Says,
 }
 
-/// What a protocol says to a head.
+/// The word of a protocol on a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
-    /// It is another's, and how that is known.
+    /// The head is another's, and how that is known.
     No(&'static str),
-    /// It is its own, and what is wrong with it.
+    /// The head is its own, and breaks a rule.
     Breaks(HandshakeError),
-    /// It can serve the head where no other does.
+    /// The protocol can serve the head where no other does.
     Fallback,
-    /// It is its own, and valid.
+    /// The head is its own, and valid.
     Yes,
 }
 
-/// What becomes of a client.
+/// The verdict on a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is let in.
+    /// The client is let in.
     Accepted {
         /// The protocol it speaks.
         protocol: &'static str,
-        /// What it still has to send before the handshake is complete.
+        /// The bytes that the client still has to send before the handshake is complete.
         waits_for: Option<&'static str>,
     },
-    /// It is turned away.
+    /// The client is turned away.
     Refused {
         /// The status of the answer; `None` where the connection is closed without one.
         status: Option<u16>,
@@ -187,7 +187,7 @@ impl Explanation {
         }
     }
 
-    /// Whether the client would be let in.
+    /// True if the client would be let in.
     pub fn is_accepted(&self) -> bool {
         matches!(self.verdict, Outcome::Accepted { .. })
     }
@@ -260,7 +260,7 @@ fn judge(
     }
 }
 
-/// One for the server, where it would accept with all protocols; else what is to be done elsewhere.
+/// A remedy for the server, where it would accept with all protocols; else one for elsewhere.
 fn remedy(error: &HandshakeError, client: &[u8], settings: &Settings) -> Remedy {
     match advance(&mut BytesMut::from(client), settings, PROTOCOLS) {
         Ok(Some(Negotiated::WebSocket(opening))) => {
@@ -270,7 +270,7 @@ fn remedy(error: &HandshakeError, client: &[u8], settings: &Settings) -> Remedy 
     }
 }
 
-/// What the server writes, as far as it can before the client says more.
+/// The answer, as far as the server can write it before the client says more.
 fn answer(mut opening: Opening, src: &mut BytesMut, settings: &Settings) -> (Outcome, Bytes) {
     let offered = &mut opening.request.subprotocols;
     if !settings.subprotocols.is_empty() {

@@ -1,5 +1,5 @@
-//! What Polysock makes of a recorded client: the real negotiation, codec and session, without a
-//! socket.
+//! A dry run of a server over the bytes of a recorded client: the real negotiation, codec and
+//! session, without a socket.
 
 use bytes::{Buf, BytesMut};
 use polysock_protocols::http::HeadLimits;

@@ -21,7 +21,7 @@ use crate::transcript::{AppKind, Header, Step, Transcript};
 /// How much of a conversation is kept, in bytes.
 const MAX_BYTES: usize = 4 << 20;
 
-/// What was said from the opening handshake on.
+/// The events from the opening handshake on.
 #[derive(Debug)]
 pub(super) struct Exchange {
     events: Vec<Event>,
@@ -32,7 +32,7 @@ pub(super) struct Exchange {
     notes: Vec<String>,
 }
 
-/// What Polysock would have done.
+/// The words of Polysock in a dry run.
 #[derive(Debug)]
 struct Played {
     app: AppKind,
@@ -140,9 +140,10 @@ impl Exchange {
             self.notes.push(note.to_owned());
         }
         let is_accepted = status == Some(101);
-        let refused = (!is_accepted).then(|| self.refusal(status.unwrap_or_default()));
         let mut steps = steps(&self.events, &played.results, is_accepted);
-        steps.extend(refused);
+        if !is_accepted {
+            steps.push(self.refusal(status.unwrap_or_default()));
+        }
         let protocol = played.protocol.unwrap_or("none");
         let headers = self.headers(source, protocol, played.app);
         let kind = if is_accepted { protocol } else { "refused" };
@@ -208,9 +209,9 @@ impl Exchange {
                     let before = recorded;
                     recorded += bytes.len();
                     if app == AppKind::Script
-                        && let Some(answer) = self.answer_len(dry_run.protocol)
+                        && let Some(protocol) = dry_run.protocol
+                        && let Some(answer) = self.answer_len(protocol)
                     {
-                        let protocol = dry_run.protocol.unwrap_or_default();
                         let listener = listener.get_or_insert_with(|| Listener::new(protocol));
                         let behind = answer.saturating_sub(before).min(bytes.len());
                         actions = listener.receive(bytes.get(behind..).unwrap_or_default());
@@ -318,10 +319,10 @@ impl Exchange {
         location.is_some_and(|location| location.starts_with(b"wss:"))
     }
 
-    /// How many bytes of the server's are its answer to the handshake.
-    fn answer_len(&self, protocol: Option<&str>) -> Option<usize> {
+    /// The length of the server's answer to the handshake.
+    fn answer_len(&self, protocol: &str) -> Option<usize> {
         let len = head::parse(&self.server)?.as_bytes().len();
-        let has_digest = matches!(protocol?, "hixie-76" | "hybi-01" | "hybi-02" | "hybi-03");
+        let has_digest = matches!(protocol, "hixie-76" | "hybi-01" | "hybi-02" | "hybi-03");
         Some(len + if has_digest { 16 } else { 0 })
     }
 

@@ -1,4 +1,4 @@
-//! What a recorded server says, decoded.
+//! The messages of a recorded server.
 
 use bytes::BytesMut;
 use polysock_protocols::http::HeadLimits;
@@ -9,7 +9,7 @@ use polysock_protocols::{
 use crate::replayable::replayable;
 use crate::transcript::{Action, Observation};
 
-/// What a server says behind the handshake, decoded as a client of the protocol would.
+/// The words of a server behind the handshake, decoded as a client of the protocol would.
 #[derive(Debug)]
 pub(super) struct Listener {
     session: Option<Box<Session>>,

@@ -96,7 +96,9 @@ fn lines(event: &Event) -> Vec<Line> {
             Some(len) => {
                 let (head, rest) = (bytes.slice(..len), bytes.slice(len..));
                 let mut lines = text_lines(&head);
-                lines.extend((!rest.is_empty()).then(|| Line::bytes(rest)));
+                if !rest.is_empty() {
+                    lines.push(Line::bytes(rest));
+                }
                 lines
             }
             None => vec![Line::bytes(bytes.clone())],
