@@ -10,7 +10,7 @@ use super::dry_run::DryRun;
 use super::event::{Event, events};
 use super::event_result::EventResult;
 use super::header::header;
-use super::listener::Listener;
+use super::recorded_server::RecordedServer;
 use super::secrets::Secrets;
 use super::steps::{open_up, steps};
 use crate::head;
@@ -195,7 +195,7 @@ impl Exchange {
 
     fn play(&self, app: AppKind) -> Played {
         let mut dry_run = DryRun::new(app, self.is_secure());
-        let mut listener: Option<Listener> = None;
+        let mut server: Option<RecordedServer> = None;
         let (mut results, mut recorded) = (Vec::new(), 0);
         for event in &self.events {
             let (mut actions, mut seen) = (Vec::new(), Vec::new());
@@ -212,9 +212,9 @@ impl Exchange {
                         && let Some(protocol) = dry_run.protocol
                         && let Some(answer) = self.answer_len(protocol)
                     {
-                        let listener = listener.get_or_insert_with(|| Listener::new(protocol));
+                        let server = server.get_or_insert_with(|| RecordedServer::new(protocol));
                         let behind = answer.saturating_sub(before).min(bytes.len());
-                        actions = listener.receive(bytes.get(behind..).unwrap_or_default());
+                        actions = server.receive(bytes.get(behind..).unwrap_or_default());
                         actions.retain(|action| dry_run.act(action));
                     }
                 }

@@ -11,13 +11,13 @@ use crate::transcript::{Action, Observation};
 
 /// The words of a server behind the handshake, decoded as a client of the protocol would.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct RecordedServer {
     session: Option<Box<Session>>,
     src: BytesMut,
 }
 
-impl Listener {
-    /// One that listens to a server of this protocol, behind its answer.
+impl RecordedServer {
+    /// A server of this protocol, behind its answer.
     pub(super) fn new(protocol: &str) -> Self {
         let codec = client_codec(protocol);
         let session = codec.map(|codec| Box::new(Session::new(codec, SessionConfig::default())));
