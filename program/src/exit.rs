@@ -1,6 +1,9 @@
 //! Exit codes.
 
+use std::fmt::Display;
 use std::process::ExitCode;
+
+use tracing::error;
 
 /// Exit codes, for scripts and service managers; clap itself exits with 2 for usage errors.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +20,14 @@ pub(crate) enum Exit {
     Closed,
     /// Connections had to be cut at the shutdown deadline (EX_TEMPFAIL).
     Cut,
+}
+
+impl Exit {
+    /// Logs a problem as an error, and ends with this.
+    pub(crate) fn with(self, problem: impl Display) -> Self {
+        error!("{problem}");
+        self
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -25,9 +25,9 @@ use clap::Parser;
 use self::commands::Command;
 use self::exit::Exit;
 
-/// One port that speaks every WebSocket protocol ever shipped.
+/// One port that speaks every WebSocket protocol ever shipped, and one connection type behind it
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(name = "polysock", version, max_term_width = 100)]
 struct Cli {
     /// How log lines are written
     #[arg(long, global = true, value_enum, default_value_t = log::Format::Text, value_name = "FORMAT")]

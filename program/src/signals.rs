@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::exit::Exit;
 use crate::log;
@@ -64,10 +64,7 @@ impl Signals {
                 warn!(cut, "connections had to be cut at the shutdown deadline");
                 Exit::Cut
             }
-            Err(problem) => {
-                error!("{problem}");
-                Exit::Failed
-            }
+            Err(problem) => Exit::Failed.with(problem),
         }
     }
 }

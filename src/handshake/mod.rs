@@ -4,7 +4,6 @@ mod reply;
 
 use std::sync::Arc;
 
-use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, Rejection, Request, Role, SessionConfig};
 use tokio::time::{Instant, timeout_at};
@@ -72,11 +71,9 @@ impl Handshake {
         shutdown.cloned().unwrap_or_default()
     }
 
-    /// Keeps of the subprotocols that were offered those of a list, in its order.
-    pub(crate) fn keep_subprotocols(&mut self, listed: &[ByteString]) {
-        let offered = &mut self.request.subprotocols;
-        let kept = listed.iter().filter(|name| offered.contains(name));
-        *offered = kept.cloned().collect();
+    /// The same, for the site that lets the client in.
+    pub(crate) fn request_mut(&mut self) -> &mut Request {
+        &mut self.request
     }
 
     /// Accepts, and completes the handshake. A subprotocol that was not offered is left out of the

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytestring::ByteString;
-use polysock_protocols::{Compression, Context, Limits, SessionConfig};
+use polysock_protocols::{Compression, Context, Limits, Rejection, Request, SessionConfig};
 
 use super::Origins;
 
@@ -41,6 +41,25 @@ impl Default for SiteSettings {
 }
 
 impl SiteSettings {
+    /// Lets a client in: its subprotocols become those that are spoken here, in our order. Or says
+    /// what it is answered with.
+    ///
+    /// # Errors
+    ///
+    /// Its origin is not listed.
+    pub fn admit(&self, request: &mut Request) -> Result<(), Rejection> {
+        self.origins.check(request.origin.as_deref())?;
+        if !self.subprotocols.is_empty() {
+            let offered = &mut request.subprotocols;
+            let kept = self.subprotocols.iter();
+            *offered = kept
+                .filter(|name| offered.contains(name))
+                .cloned()
+                .collect();
+        }
+        Ok(())
+    }
+
     /// What an opening handshake is told: `secure` is whether a page sees `wss://`, and `entropy`
     /// fills a buffer with bytes that nobody can predict.
     pub fn context(&self, secure: bool, entropy: fn(&mut [u8])) -> Context {

@@ -67,13 +67,9 @@ impl Site {
         self: &Arc<Self>,
         mut handshake: Handshake,
     ) -> BoxFuture<'static, Result<(), BoxError>> {
-        let origin = handshake.request().origin.as_deref();
-        if let Err(rejection) = self.settings.origins.check(origin) {
+        if let Err(rejection) = self.settings.admit(handshake.request_mut()) {
             handshake.reject(rejection);
             return Box::pin(async { Ok(()) });
-        }
-        if !self.settings.subprotocols.is_empty() {
-            handshake.keep_subprotocols(&self.settings.subprotocols);
         }
         if self.policies.is_empty() {
             return self.application.serve(handshake);

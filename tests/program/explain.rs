@@ -268,7 +268,7 @@ fn what_the_corpus_accepts_is_explained_as_accepted() {
             assert!(takes, "{name}: {explained}");
         }
         assert!(
-            !explained.answer.is_empty() && explained.mend.is_none(),
+            !explained.answer.is_empty() && explained.remedy.is_none(),
             "{name}"
         );
         count += 1;

@@ -1,4 +1,4 @@
-//! What has ended and is to be written.
+//! Connections that have ended and are to be written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -14,7 +14,7 @@ pub(super) struct Queue {
     is_ending: AtomicBool,
 }
 
-/// What the thread that writes is to do.
+/// A task of the thread that writes.
 #[derive(Debug)]
 pub(super) enum Work {
     Write(Recording),

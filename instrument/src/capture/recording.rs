@@ -1,4 +1,4 @@
-//! What is noted of a connection.
+//! The recording of a connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const OVERHEAD: usize = 100;
 /// How much all recordings hold that are not written yet, in bytes.
 const MAX_HELD: usize = 256 << 20;
 
-/// What the two sides of a connection say, with the times, up to a bound.
+/// The words of both sides of a connection, with the times, up to a bound.
 #[derive(Debug)]
 pub(super) struct Recording {
     conversation: Conversation,

@@ -1,5 +1,6 @@
 //! The directory that captured sessions are written to.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -21,19 +22,30 @@ use crate::import::{date, transcript};
 use crate::pcap::{Conversation, Peer};
 use crate::transcript::{Content, Part, Step, Transcript};
 
-/// What is captured, and how it is written.
+/// The settings of a capture.
 #[derive(Clone, Debug)]
 pub struct CaptureSettings {
-    /// Where it is from: the header `source` of each fixture.
+    /// The provenance: the header `source` of each fixture.
     pub source: String,
-    /// Who connects: the header `client`, where it is not what clients say of themselves.
+    /// The client: the header `client`, where it is not what clients say of themselves.
     pub client: Option<String>,
     /// Keep cookies, credentials and tokens of queries; else stand-ins replace them.
     pub keep_secrets: bool,
-    /// How many bytes of a connection are kept, with some 100 for each of its segments.
+    /// The number of bytes of a connection that are kept, with some 100 for each of its segments.
     pub max_size: usize,
-    /// How many fixtures the directory may hold. Connections beyond are served and not captured.
+    /// The number of fixtures that the directory may hold. Connections beyond are served and not captured.
     pub max_fixtures: usize,
+    /// Told, in the thread that writes, of a connection that is not written.
+    pub on_skip: fn(SocketAddr, Skip),
+}
+
+/// Why a connection is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Skip {
+    /// The connection is HTTP/2, and secrets are not kept ([`CaptureSettings::keep_secrets`]): its fields are
+    /// compressed, so that none could be masked.
+    UnmaskableSecrets,
 }
 
 impl Default for CaptureSettings {
@@ -44,6 +56,7 @@ impl Default for CaptureSettings {
             keep_secrets: false,
             max_size: 1 << 20,
             max_fixtures: 1000,
+            on_skip: |peer, reason| warn!(%peer, %reason, "not written"),
         }
     }
 }
@@ -68,6 +81,14 @@ struct Shared {
     /// Done when there is no room for the first time.
     is_full: Once,
     queue: Arc<Queue>,
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnmaskableSecrets => "the secrets of HTTP/2 cannot be masked",
+        })
+    }
 }
 
 impl CaptureWriter {
@@ -167,7 +188,7 @@ impl WriterThread {
         // Its fields are compressed, so nobody could find the secrets in them.
         let is_opaque = FirstBytes::of(&conversation.said_by(Peer::Client)) == FirstBytes::Http2;
         if is_opaque && !keep_secrets {
-            warn!(%peer, "HTTP/2 is not written: its secrets cannot be masked (--keep-secrets)");
+            (self.settings.on_skip)(peer, Skip::UnmaskableSecrets);
         }
         let transcript = transcript(conversation, source, *keep_secrets);
         let Some(mut transcript) = transcript.filter(|_| !is_opaque || *keep_secrets) else {
@@ -205,7 +226,7 @@ fn name(conversation: &Conversation, transcript: &Transcript) -> String {
     )
 }
 
-/// What came of the handshake.
+/// The outcome of the handshake.
 fn outcome(steps: &[Step]) -> String {
     let is_101 = |step: &Step| match step {
         Step::Server(line) => match &line.content {

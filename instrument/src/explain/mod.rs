@@ -1,88 +1,96 @@
-//! Why a handshake is refused, or that it is not: the negotiation, asked aloud.
+//! The verdict of a server on the first bytes of a client, and its reasons.
 //!
-//! Nothing is decided here. The rules, the answer and what each protocol says are those of the
-//! server; what is added is where a rule is from, and what would mend it.
+//! Nothing is decided here: the server's own opening says what the bytes are, its site lets the client
+//! in, and the protocols answer. An explanation adds where a rule is from, and what would make the
+//! handshake accepted.
+//!
+//! ```text
+//!   input   the first bytes of a client, out of whatever holds them
+//!   remedy  a change that would make a handshake accepted
+//!   report  an explanation as text and as JSON
+//! ```
 
 mod input;
-mod mend;
+mod remedy;
 mod report;
 
 use bytes::{Bytes, BytesMut};
+use polysock::{Opened, Opener, PortSettings};
 use polysock_protocols::http::{Head, HeadScanner};
 use polysock_protocols::{
-    Accept, FirstBytes, HandshakeError, Match, Negotiated, Negotiation, Opening, PROTOCOLS,
-    Protocol, Rejection, SHARED_RULES, flash_policy,
+    Accept, FirstBytes, HandshakeError, Match, Opening, PROTOCOLS, Protocol, Recognised, Rejection,
+    SHARED_RULES,
 };
 
 use crate::replayable::ServerSettings;
 
 pub use self::input::{Input, InputError};
-pub use self::mend::Mend;
+pub use self::remedy::Remedy;
 
-/// What a server makes of the first bytes of a client, and why.
+/// The verdict of a server on the first bytes of a client, and its reasons.
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The first line of the request, or what the bytes are.
     pub request: String,
     /// The rules that all protocols share, where there is a head to hold them to.
     pub rules: Vec<Checked>,
-    /// What each protocol says to the head, oldest first.
+    /// The word of each protocol on the head, oldest first.
     pub protocols: Vec<Look>,
-    /// What becomes of it.
+    /// The verdict.
     pub verdict: Outcome,
-    /// What the server sends, byte for byte; empty where it sends nothing, or where what it sends
-    /// is an ordinary page.
+    /// The answer of the server, byte for byte, but for nonces, which are fixed here; empty where it
+    /// sends nothing, or an ordinary page.
     pub answer: Bytes,
-    /// What would make it accepted, where something would.
-    pub mend: Option<Mend>,
+    /// The remedy, where there is one.
+    pub remedy: Option<Remedy>,
 }
 
 /// A rule, and whether it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// What it demands.
+    /// The demand.
     pub demands: &'static str,
     /// Where it is from.
     pub section: Option<&'static str>,
-    /// Whether the head keeps it.
+    /// True if the head keeps it.
     pub holds: bool,
 }
 
-/// What a protocol says to a head.
+/// A protocol, and its word on a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Its name.
     pub protocol: &'static str,
-    /// Whether the server speaks it.
+    /// True if the server speaks it.
     pub is_enabled: bool,
-    /// What it says.
+    /// Its word.
     pub says: Says,
 }
 
-/// What a protocol says to a head.
+/// The word of a protocol on a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
-    /// It is another's, and how that is known.
+    /// The head is another's, and how that is known.
     No(&'static str),
-    /// It is its own, and what is wrong with it.
+    /// The head is its own, and breaks a rule.
     Breaks(HandshakeError),
-    /// It can serve the head where no other does.
+    /// The protocol can serve the head where no other does.
     Fallback,
-    /// It is its own, and valid.
+    /// The head is its own, and valid.
     Yes,
 }
 
-/// What becomes of a client.
+/// The verdict on a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is let in.
+    /// The client is let in.
     Accepted {
         /// The protocol it speaks.
         protocol: &'static str,
-        /// What it still has to send before the handshake is complete.
+        /// The bytes that the client still has to send before the handshake is complete.
         waits_for: Option<&'static str>,
     },
-    /// It is turned away.
+    /// The client is turned away.
     Refused {
         /// The status of the answer; `None` where the connection is closed without one.
         status: Option<u16>,
@@ -99,44 +107,38 @@ impl Explanation {
     /// Explains what a server with these settings, and an application that takes the first
     /// subprotocol, makes of the first bytes of a client.
     pub fn of(client: &[u8], settings: &ServerSettings) -> Self {
-        match FirstBytes::of(client) {
-            FirstBytes::Http1 => Self::of_http(client, settings),
-            FirstBytes::FlashPolicy if settings.port.flash_policy => Self {
-                answer: flash_policy(None).into(),
-                ..Self::bare("a Flash policy request", accepted("flash-policy"))
-            },
-            FirstBytes::FlashPolicy => Self {
-                mend: Some(Mend::flag("--flash-policy")),
-                ..Self::bare(
-                    "a Flash policy request",
-                    closed("Flash policies are not enabled"),
-                )
-            },
-            FirstBytes::Tls => Self {
-                mend: Some(Mend::tls()),
-                ..Self::bare("TLS", closed("TLS is not spoken on this port"))
-            },
-            FirstBytes::Http2 if settings.port.http2 => Self::bare(
-                "HTTP/2",
-                unclear(
-                    "each of its streams has a request, and only those of HTTP/1 are explained",
-                ),
-            ),
-            FirstBytes::Http2 => Self {
-                mend: Some(Mend::flag("--http2 on")),
-                ..Self::bare("HTTP/2", closed("HTTP/2 is not enabled"))
-            },
-            FirstBytes::TooFew if client.is_empty() => {
-                Self::bare("nothing", unclear("there are no bytes"))
+        let mut incoming = BytesMut::from(client);
+        let opened = Opener::new(&settings.port, None).advance(&mut incoming);
+        let judged = match opened {
+            None => return Self::of_too_little(client, settings),
+            Some(Opened::WebSocket(recognised)) => {
+                answer(recognised, &mut incoming, client, settings)
             }
-            FirstBytes::TooFew => {
-                Self::bare("too few bytes", unclear("the bytes may begin anything"))
+            Some(Opened::Http1(_)) => Judged {
+                verdict: Outcome::Refused {
+                    status: Some(426),
+                    rule: "it is an ordinary HTTP request, which does not ask to upgrade".into(),
+                    section: HandshakeError::Upgrade.section(),
+                },
+                answer: Bytes::new(),
+                remedy: Some(Remedy::of(&HandshakeError::Upgrade)),
+            },
+            Some(Opened::Refused(error)) => refuse(&error, client, settings),
+            Some(Opened::FlashPolicy(policy)) => {
+                return Self {
+                    answer: policy.into(),
+                    ..Self::bare(FLASH, accepted("flash-policy"))
+                };
             }
-            FirstBytes::Unknown => Self::bare(
-                "an unknown protocol",
-                unclear("the bytes begin neither HTTP nor TLS; the connection is closed"),
-            ),
-        }
+            Some(Opened::Http2) => {
+                let each =
+                    "each of its streams has a request, and only those of HTTP/1 are explained";
+                return Self::bare(HTTP2, unclear(each));
+            }
+            Some(Opened::Closed(first)) => return Self::of_closed(first),
+            Some(other) => return Self::bare("unknown", unclear(&format!("{other:?}"))),
+        };
+        Self::of_request(client, settings, judged)
     }
 
     fn bare(request: &str, verdict: Outcome) -> Self {
@@ -146,139 +148,160 @@ impl Explanation {
             protocols: Vec::new(),
             verdict,
             answer: Bytes::new(),
-            mend: None,
+            remedy: None,
         }
     }
 
-    fn of_http(client: &[u8], settings: &ServerSettings) -> Self {
+    fn of_too_little(client: &[u8], settings: &ServerSettings) -> Self {
+        if client.is_empty() {
+            return Self::bare("nothing", unclear("there are no bytes"));
+        }
+        if FirstBytes::of(client) != FirstBytes::Http1 {
+            return Self::bare("too few bytes", unclear("the bytes may begin anything"));
+        }
+        let len = client.len();
+        let why = format!("the head is not complete: {len} bytes and no blank line");
+        let judged = Judged {
+            verdict: Outcome::NotUnderstood(why),
+            answer: Bytes::new(),
+            remedy: None,
+        };
+        Self::of_request(client, settings, judged)
+    }
+
+    /// Explains what is closed without an answer.
+    fn of_closed(first: FirstBytes) -> Self {
+        let (request, rule, remedy) = match first {
+            FirstBytes::FlashPolicy => (
+                FLASH,
+                "Flash policies are not enabled",
+                Remedy::AnswerFlashPolicy,
+            ),
+            FirstBytes::Tls => (
+                "TLS",
+                "TLS is not spoken on this port",
+                Remedy::EndTlsInFront,
+            ),
+            FirstBytes::Http2 => (HTTP2, "HTTP/2 is not enabled", Remedy::SpeakHttp2),
+            FirstBytes::TooFew | FirstBytes::Http1 | FirstBytes::Unknown => {
+                let neither = "the bytes begin neither HTTP nor TLS; the connection is closed";
+                return Self::bare("an unknown protocol", unclear(neither));
+            }
+        };
+        Self {
+            remedy: Some(remedy),
+            ..Self::bare(request, closed(rule))
+        }
+    }
+
+    fn of_request(client: &[u8], settings: &ServerSettings, judged: Judged) -> Self {
         let line = client
             .split(|byte| *byte == b'\n')
             .next()
             .unwrap_or_default();
         let request = line.trim_ascii_end().escape_ascii().to_string();
-        let mut src = BytesMut::from(client);
-        let outcome = advance(&mut src, settings, &settings.port.protocols);
+        let limits = &settings.port.head;
         let head = HeadScanner::default()
-            .advance(client, &settings.port.head)
-            .and_then(|len| {
-                len.map(|len| Head::parse(client, len, &settings.port.head))
-                    .transpose()
-            });
+            .advance(client, limits)
+            .and_then(|len| len.map(|len| Head::parse(client, len, limits)).transpose());
         let (rules, protocols) = match head {
             Ok(Some(head)) => (checked(&head), looks(&head, settings)),
             _ => (Vec::new(), Vec::new()),
         };
-        let (verdict, answer, mend) = judge(outcome, &mut src, client, settings);
+        let Judged {
+            verdict,
+            answer,
+            remedy,
+        } = judged;
         Self {
             request,
             rules,
             protocols,
             verdict,
             answer,
-            mend,
+            remedy,
         }
     }
 
-    /// Whether the client would be let in.
+    /// True if the client would be let in.
     pub fn is_accepted(&self) -> bool {
         matches!(self.verdict, Outcome::Accepted { .. })
     }
 }
 
-fn advance(
-    src: &mut BytesMut,
-    settings: &ServerSettings,
-    protocols: &[&'static dyn Protocol],
-) -> Result<Option<Negotiated>, HandshakeError> {
-    let mut negotiation = Negotiation::new(protocols, settings.port.head);
-    negotiation.advance(src)
+const FLASH: &str = "a Flash policy request";
+const HTTP2: &str = "HTTP/2";
+
+/// What becomes of a request.
+struct Judged {
+    verdict: Outcome,
+    answer: Bytes,
+    remedy: Option<Remedy>,
 }
 
-fn judge(
-    outcome: Result<Option<Negotiated>, HandshakeError>,
-    src: &mut BytesMut,
+/// Opens a handshake as its site does, and answers as far as the server can before the client says
+/// more.
+fn answer(
+    recognised: Recognised,
+    incoming: &mut BytesMut,
     client: &[u8],
     settings: &ServerSettings,
-) -> (Outcome, Bytes, Option<Mend>) {
-    let context = settings.context();
-    let error = match outcome {
-        Ok(Some(Negotiated::WebSocket(recognised))) => match recognised.open(&context) {
-            Ok(opening) => return admit(opening, src, settings),
-            Err(error) => error,
-        },
-        Ok(Some(Negotiated::Http(_))) => {
-            let verdict = Outcome::Refused {
-                status: Some(426),
-                rule: "it is an ordinary HTTP request, which does not ask to upgrade".into(),
-                section: HandshakeError::Upgrade.section(),
-            };
-            let mend = Mend::of(&HandshakeError::Upgrade);
-            return (verdict, Bytes::new(), Some(mend));
-        }
-        Ok(None) => {
-            let why = format!(
-                "the head is not complete: {} bytes and no blank line",
-                client.len()
-            );
-            return (Outcome::NotUnderstood(why), Bytes::new(), None);
-        }
-        Err(error) => error,
+) -> Judged {
+    let Opening {
+        mut request,
+        mut responder,
+    } = match recognised.open(&settings.context()) {
+        Ok(opening) => opening,
+        Err(error) => return refuse(&error, client, settings),
     };
-    let rejection = Rejection::of(&error, &settings.port.protocols);
-    let verdict = refused(&rejection, error.section());
-    let mend = mended(&error, client, settings);
-    (verdict, written(&rejection), Some(mend))
-}
-
-/// What becomes of a valid handshake.
-fn admit(
-    opening: Opening,
-    src: &mut BytesMut,
-    settings: &ServerSettings,
-) -> (Outcome, Bytes, Option<Mend>) {
-    let origin = opening.request.origin.as_deref();
-    let Err(rejection) = settings.site.origins.check(origin) else {
-        let (verdict, answer) = answer(opening, src);
-        return (verdict, answer, None);
-    };
-    let section = Some("RFC 6455 §10.2");
-    let mend = Mend::flag(format!("--origin {}", origin.unwrap_or("none")));
-    let verdict = refused(&rejection, section);
-    (verdict, written(&rejection), Some(mend))
-}
-
-/// A flag, where the server would accept with all protocols; else what is to be done elsewhere.
-fn mended(error: &HandshakeError, client: &[u8], settings: &ServerSettings) -> Mend {
-    let context = settings.context();
-    match advance(&mut BytesMut::from(client), settings, PROTOCOLS) {
-        Ok(Some(Negotiated::WebSocket(recognised))) => {
-            let name = recognised.protocol.name();
-            match recognised.open(&context) {
-                Ok(_) => Mend::protocol(name, &settings.port.protocols),
-                Err(_) => Mend::of(error),
-            }
-        }
-        _ => Mend::of(error),
+    if let Err(rejection) = settings.site.admit(&mut request) {
+        let origin = request.origin.as_deref();
+        return Judged {
+            verdict: refused(&rejection, Some("RFC 6455 §10.2")),
+            answer: written(&rejection),
+            remedy: Some(Remedy::LetOriginIn(origin.map(str::to_owned))),
+        };
     }
-}
-
-/// What the server writes, as far as it can before the client says more.
-fn answer(mut opening: Opening, src: &mut BytesMut) -> (Outcome, Bytes) {
-    let accept = Accept::first_offered(&opening.request);
-    let mut dst = BytesMut::new();
-    let responded = opening.responder.respond(&accept, src, &mut dst);
-    let waits_for = match responded {
+    let accept = Accept::first_offered(&request);
+    let mut answer = BytesMut::new();
+    let waits_for = match responder.respond(&accept, incoming, &mut answer) {
         Ok(None) => Some("the eight bytes behind the head"),
         _ => None,
     };
-    let protocol = opening.request.protocol.name();
-    (
-        Outcome::Accepted {
-            protocol,
+    Judged {
+        verdict: Outcome::Accepted {
+            protocol: request.protocol.name(),
             waits_for,
         },
-        dst.freeze(),
-    )
+        answer: answer.freeze(),
+        remedy: None,
+    }
+}
+
+fn refuse(error: &HandshakeError, client: &[u8], settings: &ServerSettings) -> Judged {
+    let rejection = Rejection::of(error, &settings.port.protocols);
+    Judged {
+        verdict: refused(&rejection, error.section()),
+        answer: written(&rejection),
+        remedy: Some(remedy(error, client, settings)),
+    }
+}
+
+/// A remedy for the server, where it would accept with all protocols; else one for elsewhere.
+fn remedy(error: &HandshakeError, client: &[u8], settings: &ServerSettings) -> Remedy {
+    let everything = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        ..settings.port.clone()
+    };
+    let opened = Opener::new(&everything, None).advance(&mut BytesMut::from(client));
+    let Some(Opened::WebSocket(recognised)) = opened else {
+        return Remedy::of(error);
+    };
+    let protocol = recognised.protocol.name();
+    match recognised.open(&settings.context()) {
+        Ok(_) => Remedy::speak_protocol(protocol, &settings.port.protocols),
+        Err(_) => Remedy::of(error),
+    }
 }
 
 fn written(rejection: &Rejection) -> Bytes {
@@ -290,7 +313,7 @@ fn written(rejection: &Rejection) -> Bytes {
 fn refused(rejection: &Rejection, section: Option<&'static str>) -> Outcome {
     Outcome::Refused {
         status: Some(rejection.status),
-        rule: rejection.reason().to_owned(),
+        rule: rejection.reason().into(),
         section,
     }
 }
@@ -334,11 +357,8 @@ fn looks(head: &Head, settings: &ServerSettings) -> Vec<Look> {
             (Match::Yes, Ok(_)) => Says::Yes,
         };
         let name = protocol.name();
-        let is_enabled = settings
-            .port
-            .protocols
-            .iter()
-            .any(|enabled| enabled.name() == name);
+        let mut enabled = settings.port.protocols.iter();
+        let is_enabled = enabled.any(|enabled| enabled.name() == name);
         Look {
             protocol: name,
             is_enabled,

@@ -1,14 +1,14 @@
-//! What Polysock makes of a recorded client: the real negotiation, codec and session, without a
-//! socket.
+//! A dry run of a server over the bytes of a recorded client: the real negotiation, codec and
+//! session, without a socket.
 
 use bytes::{Buf, BytesMut};
-use polysock_protocols::http::HeadLimits;
+use polysock::{Opened, Opener};
 use polysock_protocols::{
-    Accept, FirstBytes, HandshakeError, Message, Negotiated, Negotiation, Opening, PROTOCOLS,
-    Rejection, Session, SessionConfig,
+    Accept, FirstBytes, HandshakeError, Message, Opening, PROTOCOLS, Rejection, Session,
+    SessionConfig,
 };
 
-use crate::locate;
+use crate::replayable::ServerSettings;
 use crate::transcript::{Action, AppKind, Line, Observation, Step, expand};
 
 /// A server that is told what a recorded client says.
@@ -154,25 +154,22 @@ impl DryRun {
     }
 
     fn negotiate(&mut self, seen: &mut Vec<Step>) -> bool {
-        let mut negotiation = Negotiation::new(PROTOCOLS, HeadLimits::default());
-        let error = match negotiation.advance(&mut self.src) {
-            Ok(None) => return false,
-            Ok(Some(Negotiated::WebSocket(recognised))) => {
-                let protocol = recognised.protocol.name();
-                match recognised.open(&locate::context(self.secure)) {
-                    Ok(opening) => {
-                        self.protocol = Some(protocol);
-                        self.stage = Stage::Answering(opening);
-                        return true;
-                    }
-                    Err(error) => error,
+        let settings = ServerSettings::replayable(self.secure);
+        let error = match Opener::new(&settings.port, None).advance(&mut self.src) {
+            None => return false,
+            Some(Opened::WebSocket(recognised)) => match recognised.open(&settings.context()) {
+                Ok(opening) => {
+                    self.protocol = Some(opening.request.protocol.name());
+                    self.stage = Stage::Answering(opening);
+                    return true;
                 }
-            }
-            Ok(Some(Negotiated::Http(_))) => {
+                Err(error) => error,
+            },
+            Some(Opened::Refused(error)) => error,
+            Some(_) => {
                 self.stage = Stage::Over;
                 return false;
             }
-            Err(error) => error,
         };
         self.refuse(&error, seen);
         false

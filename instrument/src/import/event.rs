@@ -1,4 +1,4 @@
-//! What was said in a conversation, and its ends, in one order.
+//! The events of a conversation: words and ends, in one order.
 
 use std::time::Duration;
 

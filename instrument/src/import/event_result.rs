@@ -1,15 +1,15 @@
-//! What belongs to an event.
+//! The result of an event.
 
 use crate::transcript::{Action, Step};
 
-/// What belongs to an event.
+/// The actions and observations around an event.
 #[derive(Debug)]
 pub(super) struct EventResult {
-    /// What the application does before it.
+    /// Actions of the application before it.
     pub(super) actions: Vec<Action>,
-    /// What it sees after it.
+    /// Observations of the application after it.
     pub(super) seen: Vec<Step>,
-    /// How many bytes had been said by then by the server that was recorded.
+    /// The number of bytes that the recorded server had said by then.
     pub(super) recorded: usize,
     /// And how many by Polysock.
     pub(super) said: usize,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use polysock_protocols::http::{Head, HeadLimits, HeadScanner};
 use polysock_protocols::{FirstBytes, Rejection, find_protocol};
 
 use super::date::date;
@@ -11,9 +10,10 @@ use super::dry_run::DryRun;
 use super::event::{Event, events};
 use super::event_result::EventResult;
 use super::header::header;
-use super::listener::Listener;
+use super::recorded_server::RecordedServer;
 use super::secrets::Secrets;
 use super::steps::{open_up, steps};
+use crate::head;
 use crate::locate;
 use crate::pcap::{Conversation, Note, Peer};
 use crate::transcript::{AppKind, Header, Step, Transcript};
@@ -21,7 +21,7 @@ use crate::transcript::{AppKind, Header, Step, Transcript};
 /// How much of a conversation is kept, in bytes.
 const MAX_BYTES: usize = 4 << 20;
 
-/// What was said from the opening handshake on.
+/// The events from the opening handshake on.
 #[derive(Debug)]
 pub(super) struct Exchange {
     events: Vec<Event>,
@@ -32,7 +32,7 @@ pub(super) struct Exchange {
     notes: Vec<String>,
 }
 
-/// What Polysock would have done.
+/// The words of Polysock in a dry run.
 #[derive(Debug)]
 struct Played {
     app: AppKind,
@@ -62,7 +62,7 @@ impl Exchange {
             return no("no opening handshake");
         };
         let exchange = Self::new(conversation, Some(begin), keep_secrets);
-        if head(&exchange.server).is_none() {
+        if head::parse(&exchange.server).is_none() {
             return no("no answer was captured");
         }
         Ok(exchange)
@@ -140,9 +140,10 @@ impl Exchange {
             self.notes.push(note.to_owned());
         }
         let is_accepted = status == Some(101);
-        let refused = (!is_accepted).then(|| self.refusal(status.unwrap_or_default()));
         let mut steps = steps(&self.events, &played.results, is_accepted);
-        steps.extend(refused);
+        if !is_accepted {
+            steps.push(self.refusal(status.unwrap_or_default()));
+        }
         let protocol = played.protocol.unwrap_or("none");
         let headers = self.headers(source, protocol, played.app);
         let kind = if is_accepted { protocol } else { "refused" };
@@ -150,7 +151,7 @@ impl Exchange {
     }
 
     fn headers(&self, source: &str, protocol: &str, app: AppKind) -> Vec<Header> {
-        let head = head(&self.client);
+        let head = head::parse(&self.client);
         let agent = head.as_ref().and_then(|head| head.value("user-agent"));
         let agent = agent.map_or("unknown".into(), |agent| String::from_utf8_lossy(agent));
         let mut headers = vec![
@@ -194,7 +195,7 @@ impl Exchange {
 
     fn play(&self, app: AppKind) -> Played {
         let mut dry_run = DryRun::new(app, self.is_secure());
-        let mut listener: Option<Listener> = None;
+        let mut server: Option<RecordedServer> = None;
         let (mut results, mut recorded) = (Vec::new(), 0);
         for event in &self.events {
             let (mut actions, mut seen) = (Vec::new(), Vec::new());
@@ -208,12 +209,12 @@ impl Exchange {
                     let before = recorded;
                     recorded += bytes.len();
                     if app == AppKind::Script
-                        && let Some(answer) = self.answer_len(dry_run.protocol)
+                        && let Some(protocol) = dry_run.protocol
+                        && let Some(answer) = self.answer_len(protocol)
                     {
-                        let protocol = dry_run.protocol.unwrap_or_default();
-                        let listener = listener.get_or_insert_with(|| Listener::new(protocol));
+                        let server = server.get_or_insert_with(|| RecordedServer::new(protocol));
                         let behind = answer.saturating_sub(before).min(bytes.len());
-                        actions = listener.receive(bytes.get(behind..).unwrap_or_default());
+                        actions = server.receive(bytes.get(behind..).unwrap_or_default());
                         actions.retain(|action| dry_run.act(action));
                     }
                 }
@@ -305,12 +306,12 @@ impl Exchange {
     }
 
     fn status(&self) -> Option<u16> {
-        head(&self.server).and_then(|head| head.status())
+        head::parse(&self.server).and_then(|head| head.status())
     }
 
     /// Whether the server names a secure address, as the hixie protocols have it named.
     fn is_secure(&self) -> bool {
-        let Some(head) = head(&self.server) else {
+        let Some(head) = head::parse(&self.server) else {
             return false;
         };
         let names = ["sec-websocket-location", "websocket-location"];
@@ -318,14 +319,14 @@ impl Exchange {
         location.is_some_and(|location| location.starts_with(b"wss:"))
     }
 
-    /// How many bytes of the server's are its answer to the handshake.
-    fn answer_len(&self, protocol: Option<&str>) -> Option<usize> {
-        let len = head(&self.server)?.as_bytes().len();
-        Some(len + find_protocol(protocol?)?.challenge().answer)
+    /// The length of the server's answer to the handshake.
+    fn answer_len(&self, protocol: &str) -> Option<usize> {
+        let len = head::parse(&self.server)?.as_bytes().len();
+        Some(len + find_protocol(protocol)?.challenge().answer)
     }
 
     fn refusal(&self, status: u16) -> Step {
-        let head = head(&self.server);
+        let head = head::parse(&self.server);
         let len = head.as_ref().map_or(0, |head| head.as_bytes().len());
         let body = self.server.get(len..).unwrap_or_default().trim_ascii_end();
         let body = std::str::from_utf8(body).ok();
@@ -340,11 +341,4 @@ impl Exchange {
         };
         Step::refused(Some(status), rule.unwrap_or_else(reason))
     }
-}
-
-/// The head that bytes begin with.
-fn head(bytes: &[u8]) -> Option<Head> {
-    let limits = HeadLimits::default();
-    let len = HeadScanner::default().advance(bytes, &limits).ok()??;
-    Head::parse(bytes, len, &limits).ok()
 }

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::event::Event;
 use super::event_result::EventResult;
+use crate::head;
 use crate::pcap::Peer;
 use crate::transcript::{Content, Line, Part, Segment, Step, expand};
 
@@ -90,13 +91,14 @@ fn lines(event: &Event) -> Vec<Line> {
     };
     let is_text = |byte: &u8| matches!(byte, b'\t' | b'\r' | b'\n' | 0x20..0x7f);
     if !bytes.iter().all(is_text) {
-        let head = bytes.windows(4).position(|end| end == b"\r\n\r\n");
         let starts = bytes.starts_with(b"GET ") || bytes.starts_with(b"HTTP/");
-        return match head.filter(|_| starts) {
-            Some(at) => {
-                let (head, rest) = (bytes.slice(..at + 4), bytes.slice(at + 4..));
+        return match head::len(bytes).filter(|_| starts) {
+            Some(len) => {
+                let (head, rest) = (bytes.slice(..len), bytes.slice(len..));
                 let mut lines = text_lines(&head);
-                lines.extend((!rest.is_empty()).then(|| Line::bytes(rest)));
+                if !rest.is_empty() {
+                    lines.push(Line::bytes(rest));
+                }
                 lines
             }
             None => vec![Line::bytes(bytes.clone())],

@@ -37,12 +37,12 @@ pub enum RecordingError {
     Line {
         /// From 1.
         line: usize,
-        /// What is wrong.
+        /// The fault.
         problem: &'static str,
     },
 }
 
-/// What was recorded.
+/// A recording.
 #[derive(Debug)]
 pub(super) struct Recording {
     frames: Vec<Frame>,

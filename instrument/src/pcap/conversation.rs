@@ -1,4 +1,4 @@
-//! What was said in a TCP connection.
+//! A TCP connection, as words of its two sides.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,18 +9,18 @@ use bytes::Bytes;
 /// A TCP connection: what was said, up to the first gap.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// Who opened it. Where the capture does not show that, who spoke first.
+    /// The side that opened it. Where the capture does not show that, the one that spoke first.
     pub client: SocketAddr,
-    /// Who answered.
+    /// The other side.
     pub server: SocketAddr,
     /// When its first packet was seen, since the Unix epoch.
     pub began: Duration,
-    /// What was said, a run for each TCP segment, in an order in which each side can have known
+    /// The words, a run for each TCP segment, in an order in which each side can have known
     /// what it acknowledged.
     pub runs: Vec<Run>,
-    /// How each side ended, in order, as far as the capture shows it.
+    /// The ends of the sides, in order, as far as the capture shows it.
     pub ends: Vec<End>,
-    /// What was wrong with its packets.
+    /// The faults of its packets.
     pub notes: Vec<Note>,
 }
 
@@ -38,13 +38,13 @@ pub struct Run {
 /// One of the two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Who connected.
+    /// The side that connected.
     Client,
-    /// Who accepted.
+    /// The side that accepted.
     Server,
 }
 
-/// How a side of a connection ended.
+/// The end of a side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
     /// When, since the conversation began.
@@ -55,7 +55,7 @@ pub struct End {
     pub reset: bool,
 }
 
-/// What was wrong with the packets of a conversation.
+/// A fault of the packets of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// The beginning was not captured.
@@ -64,14 +64,14 @@ pub enum Note {
     Lost {
         /// Whose they are.
         from: Peer,
-        /// How many bytes of that side came before.
+        /// The number of bytes of that side that came before.
         after: u64,
     },
     /// A packet was cut by the snapshot length; what came behind it is left out.
     Cut {
         /// Whose it is.
         from: Peer,
-        /// How many bytes of that side are there.
+        /// The number of bytes of that side that are there.
         after: u64,
     },
     /// Segments that had come before, as a whole or in part.
@@ -80,7 +80,7 @@ pub enum Note {
     Reordered(u64),
     /// The capture ends before the connection does.
     Unfinished,
-    /// More was captured than [`Limits`] allow; the rest is left out.
+    /// More was captured than [`Limits`](crate::pcap::Limits) allow; the rest is left out.
     Limit,
     /// It is longer than so many bytes, some for each segment included; the rest is left out.
     Longer(usize),
@@ -115,7 +115,7 @@ impl fmt::Display for Peer {
 }
 
 impl Note {
-    /// Whether something of the conversation is not there.
+    /// True if something of the conversation is not there.
     pub fn is_loss(&self) -> bool {
         !matches!(self, Self::Repeated(_) | Self::Reordered(_))
     }

@@ -1,8 +1,8 @@
-//! What is to arrive.
+//! A part of a stream that is to arrive.
 
 use crate::transcript::Part;
 
-/// Something that is to arrive.
+/// A part of a stream that is to arrive.
 #[derive(Clone, Debug)]
 pub(super) enum Awaited {
     Part(Part),

@@ -6,13 +6,12 @@ use bytestring::ByteString;
 use polysock::Peer;
 use polysock::upstream::{self, UpstreamError};
 use polysock_protocols::{
-    Compression, Context, Dial, DialError, Fields, Limits, Protocol, Rejection, Role,
-    SessionConfig, find_protocol,
+    Compression, Dial, DialError, Fields, Protocol, Rejection, Role, SessionConfig, find_protocol,
 };
 
 use super::pipe::SegmentedPipe;
 use super::recorder::{OneConnection, Recorder, RecorderHandle};
-use crate::replayable::{ServerSettings, entropy};
+use crate::replayable::ServerSettings;
 use crate::transcript::{Step, Transcript};
 
 /// How long the end that is played may take for its handshake.
@@ -72,12 +71,7 @@ async fn call(
     dial: Dial,
     pipe: SegmentedPipe,
 ) {
-    let context = Context {
-        secure: dial.secure,
-        limits: Limits::default(),
-        compression: None,
-        entropy,
-    };
+    let context = ServerSettings::replayable(dial.secure).context();
     let session = SessionConfig::default();
     match upstream::dial(pipe, protocol, &dial, &context, session).await {
         Ok(connection) => recorder.run(connection, &dial.target).await,
@@ -114,7 +108,7 @@ fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'stat
         target: target.into(),
         origin: transcript.header("origin").map(ByteString::from),
         subprotocols: offered.map(ByteString::from).collect(),
-        fields: Fields::new(),
+        fields: Fields::default(),
     };
     Ok((protocol, dial))
 }

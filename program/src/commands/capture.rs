@@ -3,17 +3,19 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use polysock::apps::{Relay, echo};
-use polysock::upstream::{self, Upstream, UpstreamSettings};
+use polysock::upstream::{Upstream, UpstreamSettings};
 use polysock::{StartError, Workers};
-use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, ServerSettings};
-use tracing::{error, info};
+use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, ServerSettings, Skip};
+use tracing::warn;
 
 use crate::exit::Exit;
-use crate::flags::server::any_size;
+use crate::flags::listen::{ListenFlags, cannot_start, listening};
+use crate::flags::server::{any_size, reach};
+use crate::flags::site::SecureFlag;
+use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::values;
 use crate::signals::Signals;
 
@@ -28,10 +30,10 @@ use crate::signals::Signals;
 /// its nonces are known, so that what is recorded can be replayed: stop it when the capture is
 /// done.
 #[derive(Args, Debug)]
+#[command(mut_arg("shutdown_timeout", |flag| flag.help(SHUTDOWN)))]
 pub(crate) struct Capture {
-    /// Where to listen: HOST:PORT, or :PORT for every address. Repeatable
-    #[arg(long, value_name = "ADDR", value_parser = values::address, default_value = "127.0.0.1:8080")]
-    listen: Vec<SocketAddr>,
+    #[command(flatten)]
+    listen: ListenFlags,
 
     /// What to put behind the port, as for `polysock serve`; an echo where nothing is said
     #[arg(value_name = "UPSTREAM", conflicts_with = "pass_through")]
@@ -63,23 +65,18 @@ pub(crate) struct Capture {
     #[arg(long, value_name = "COUNT", default_value_t = CaptureSettings::default().max_fixtures)]
     max_fixtures: usize,
 
-    /// TLS ends at a proxy in front: pages see wss:// (the hixie protocols name the URL)
-    #[arg(long)]
-    secure: bool,
+    #[command(flatten)]
+    secure: SecureFlag,
 
-    /// How long an opening handshake may take
-    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
-    handshake_timeout: Duration,
+    #[command(flatten)]
+    handshake: HandshakeTimeout,
 
-    /// How long an upstream may take to be there
-    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
-    connect_timeout: Duration,
-
-    /// How long connections may take to close after SIGTERM or SIGINT, before they are cut. Those
-    /// of --pass-through are cut at once
-    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
-    shutdown_timeout: Duration,
+    #[command(flatten)]
+    timeouts: ServingTimeouts,
 }
+
+const SHUTDOWN: &str = "How long connections may take to close after SIGTERM or SIGINT, before they are \
+                        cut. Those of --pass-through are cut at once";
 
 /// `HOST:PORT`, which is looked up when somebody connects.
 fn server(text: &str) -> Result<String, String> {
@@ -100,20 +97,20 @@ fn size(text: &str) -> Result<usize, String> {
 
 impl Capture {
     pub(crate) fn run(self) -> Exit {
-        let upstream = self.upstream.as_deref().map(|url| self.reach(url));
+        let settings = UpstreamSettings {
+            connect_timeout: self.timeouts.connect_timeout,
+            ..any_size()
+        };
+        let upstream = self.upstream.as_deref().map(|url| reach(url, settings));
         let upstream = match upstream.transpose() {
             Ok(upstream) => upstream,
-            Err(problem) => {
-                error!("{problem}");
-                return Exit::Usage;
-            }
+            Err(problem) => return Exit::Usage.with(problem),
         };
         let opened = CaptureWriter::open(&self.out, self.capture_settings());
         let (writer, signals) = match opened.and_then(|opened| Ok((opened, Signals::catch()?))) {
             Ok(opened) => opened,
             Err(problem) => {
-                error!("{}: {problem}", self.out.display());
-                return Exit::Failed;
+                return Exit::Failed.with(format!("{}: {problem}", self.out.display()));
             }
         };
         let ran = match &self.pass_through {
@@ -121,10 +118,7 @@ impl Capture {
             None => self.serve(upstream, &writer, signals),
         };
         writer.finish();
-        ran.unwrap_or_else(|problem| {
-            error!("{}", values::cannot_start(&problem));
-            Exit::Failed
-        })
+        ran.unwrap_or_else(|problem| Exit::Failed.with(cannot_start(&problem)))
     }
 
     fn serve(
@@ -133,8 +127,8 @@ impl Capture {
         writer: &CaptureWriter,
         mut signals: Signals,
     ) -> Result<Exit, StartError> {
-        let mut settings = ServerSettings::replayable(self.secure);
-        settings.port.handshake_timeout = self.handshake_timeout;
+        let mut settings = ServerSettings::replayable(self.secure.secure);
+        settings.port.handshake_timeout = self.handshake.handshake_timeout;
         let gateway = match upstream {
             Some(upstream) => settings.gateway(Relay::new(upstream)),
             None => settings.gateway(echo),
@@ -142,8 +136,9 @@ impl Capture {
         let tap = writer.clone();
         let gateway = gateway.with_tap(move |stream, peer| tap.tap(stream, peer));
         // What is recorded is not a load.
-        let workers = Workers::start(&gateway, &self.listen, 1, self.shutdown_timeout)?;
-        tell(workers.addresses());
+        let (listen, deadline) = (&self.listen.listen, self.timeouts.shutdown_timeout);
+        let workers = Workers::start(&gateway, listen, 1, deadline)?;
+        listening(workers.addresses());
         signals.wait();
         writer.end();
         workers.stop();
@@ -156,20 +151,17 @@ impl Capture {
         writer: &CaptureWriter,
         mut signals: Signals,
     ) -> Result<Exit, StartError> {
-        let started = PassThrough::start(&self.listen, server, self.connect_timeout, writer)?;
-        tell(started.addresses());
+        let started = PassThrough::start(
+            &self.listen.listen,
+            server,
+            self.timeouts.connect_timeout,
+            writer,
+        )?;
+        listening(started.addresses());
         signals.wait();
         writer.end();
         started.stop();
         Ok(signals.wait_for(|| started.join().map(|()| 0)))
-    }
-
-    fn reach(&self, url: &str) -> Result<Arc<dyn Upstream>, String> {
-        let settings = UpstreamSettings {
-            connect_timeout: self.connect_timeout,
-            ..any_size()
-        };
-        upstream::parse(url, settings).map_err(|problem| values::bad_url(&problem))
     }
 
     fn capture_settings(&self) -> CaptureSettings {
@@ -186,12 +178,16 @@ impl Capture {
             keep_secrets: self.keep_secrets,
             max_size: self.max_size,
             max_fixtures: self.max_fixtures,
+            on_skip: tell_of_skip,
         }
     }
 }
 
-fn tell(addresses: &[SocketAddr]) {
-    for address in addresses {
-        info!("listening on {address}");
+fn tell_of_skip(peer: SocketAddr, reason: Skip) {
+    match reason {
+        Skip::UnmaskableSecrets => {
+            warn!(%peer, "HTTP/2 is not written: its secrets cannot be masked (--keep-secrets)");
+        }
+        _ => warn!(%peer, %reason, "not written"),
     }
 }

@@ -1,20 +1,18 @@
 //! `polysock connect`.
 
-use std::fmt::Display;
 use std::io::Write;
 
 use bytes::Bytes;
 use clap::Args;
 use futures_util::{SinkExt, StreamExt};
-use polysock::protocols::{Dial, Protocol};
+use polysock::protocols::Dial;
 use polysock::{Close, CloseCode, Connection, ConnectionError, Message};
 use tokio::io::{AsyncBufReadExt, BufReader, Stdin};
 use tokio::sync::mpsc::{self, Receiver};
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::exit::Exit;
-use crate::flags::server::server;
-use crate::flags::values;
+use crate::flags::server::ServerFlags;
 
 /// Talk to a WebSocket server in any protocol: lines of stdin out, messages to stdout
 ///
@@ -22,13 +20,8 @@ use crate::flags::values;
 /// refused, 4 closed abnormally.
 #[derive(Args, Debug)]
 pub(crate) struct Connect {
-    /// ws://HOST[:PORT][/PATH], or ws+PROTOCOL://… as ws+hixie76://
-    #[arg(value_name = "URL")]
-    url: String,
-
-    /// The protocol to speak, if the URL does not say [default: rfc6455]
-    #[arg(long, value_name = "NAME", value_parser = values::protocol)]
-    protocol: Option<&'static dyn Protocol>,
+    #[command(flatten)]
+    server: ServerFlags,
 
     /// A subprotocol to offer. Repeatable, the preferred first
     #[arg(long, value_name = "NAME")]
@@ -59,14 +52,14 @@ impl Connect {
                 runtime.shutdown_background();
                 exit
             }
-            Err(error) => complain(&error, Exit::Failed),
+            Err(error) => Exit::Failed.with(error),
         }
     }
 
     async fn talk(self) -> Exit {
-        let upstream = match server(&self.url, self.protocol, self.compression) {
+        let upstream = match self.server.server(self.compression) {
             Ok(upstream) => upstream,
-            Err(problem) => return complain(&problem, Exit::Usage),
+            Err(problem) => return Exit::Usage.with(problem),
         };
         let dial = Dial {
             subprotocols: self
@@ -79,12 +72,12 @@ impl Connect {
         };
         let connection = match upstream.dial(dial).await {
             Ok(connection) => connection,
-            Err(error) => return complain(&error, Exit::Refused),
+            Err(error) => return Exit::Refused.with(error),
         };
         let input = read_stdin(self.binary);
         match exchange(connection, input, !self.binary).await {
             Ok(exit) => exit,
-            Err(error) => complain(&error, Exit::Closed),
+            Err(error) => Exit::Closed.with(error),
         }
     }
 }
@@ -175,9 +168,4 @@ fn ended(connection: &Connection) -> Exit {
         warn!("closed with {code} {reason}");
     }
     Exit::Closed
-}
-
-fn complain(problem: &dyn Display, exit: Exit) -> Exit {
-    error!("{problem}");
-    exit
 }

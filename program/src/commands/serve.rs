@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -10,15 +9,17 @@ use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
 use polysock::protocols::{Limits, Masking, SessionConfig};
-use polysock::upstream::{self, Upstream, UpstreamSettings};
+use polysock::upstream::UpstreamSettings;
 use polysock::{BinaryOverText, Gateway, Pages, PortSettings, Site, SiteSettings, Workers};
-use tracing::{error, info, warn};
+use tracing::warn;
 
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
-use crate::flags::server::any_size;
+use crate::flags::listen::{ListenFlags, cannot_start, listening};
+use crate::flags::server::{any_size, reach};
+use crate::flags::site::{AcceptFlags, PortFlags, port_settings, site_settings};
+use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::values;
-use crate::flags::values::ProtocolList;
 use crate::signals::Signals;
 
 /// Listen, and serve every client in the protocol it speaks
@@ -27,9 +28,8 @@ use crate::signals::Signals;
 #[derive(Args, Debug)]
 #[command(after_long_help = SECURITY)]
 pub(crate) struct Serve {
-    /// Where to listen: HOST:PORT, or :PORT for every address. Repeatable
-    #[arg(long, value_name = "ADDR", value_parser = values::address, default_value = "127.0.0.1:8080")]
-    listen: Vec<SocketAddr>,
+    #[command(flatten)]
+    listen: ListenFlags,
 
     /// What to put behind the port: tcp://HOST:PORT, unix:PATH, ws://HOST:PORT[/PATH], or
     /// ws+PROTOCOL://… for a server that speaks only an old protocol, as ws+hixie76://
@@ -40,14 +40,8 @@ pub(crate) struct Serve {
     #[arg(long, value_enum, value_name = "APP")]
     app: Option<App>,
 
-    /// The protocols to speak: names with commas, or `all`, `modern`, `legacy`, `default`
-    #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
-    protocols: ProtocolList,
-
-    /// An origin to let in, as http://example.com; `*` for any, `none` for clients that send
-    /// none. Repeatable. Without it every origin is let in
-    #[arg(long, value_name = "ORIGIN")]
-    origin: Vec<String>,
+    #[command(flatten)]
+    accept: AcceptFlags,
 
     /// A subprotocol to speak, the preferred first: clients that offer one of them are answered with
     /// it, and a ws:// upstream is offered no other. Repeatable, or names with commas. Without it
@@ -64,13 +58,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "SWITCH", value_parser = BoolishValueParser::new(), action = ArgAction::Set, default_value = "on")]
     http2: bool,
 
-    /// Answer Flash's socket policy requests, for this port only
-    #[arg(long)]
-    flash_policy: bool,
-
-    /// TLS ends at a proxy in front: pages see wss:// (the hixie protocols name the URL)
-    #[arg(long)]
-    secure: bool,
+    #[command(flatten)]
+    port: PortFlags,
 
     /// The largest message: bytes, KiB, MiB, GiB or `none` [default: 64MiB for an application,
     /// none for an upstream, through which messages pass in pieces]
@@ -85,9 +74,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().fragments)]
     max_fragments: u32,
 
-    /// How long an opening handshake may take
-    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
-    handshake_timeout: Duration,
+    #[command(flatten)]
+    handshake: HandshakeTimeout,
 
     /// How long a client may take to answer our close
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "3s")]
@@ -101,13 +89,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "30s")]
     ping_interval: Duration,
 
-    /// How long an upstream may take to be there
-    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
-    connect_timeout: Duration,
-
-    /// How long connections may take to close after SIGTERM or SIGINT, before they are cut
-    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
-    shutdown_timeout: Duration,
+    #[command(flatten)]
+    timeouts: ServingTimeouts,
 
     /// How many threads serve [default: the number of cores]
     #[arg(long, value_name = "COUNT")]
@@ -145,32 +128,21 @@ impl Serve {
     pub(crate) fn run(self) -> Exit {
         let gateway = match self.gateway() {
             Ok(gateway) => gateway,
-            Err(problem) => {
-                error!("{problem}");
-                return Exit::Usage;
-            }
+            Err(problem) => return Exit::Usage.with(problem),
         };
         // Before anybody can know that we listen, and stop us.
         let mut signals = match Signals::catch() {
             Ok(signals) => signals,
-            Err(problem) => {
-                error!("{problem}");
-                return Exit::Failed;
-            }
+            Err(problem) => return Exit::Failed.with(problem),
         };
         let cores = std::thread::available_parallelism();
         let count = self.workers.or(cores.ok()).map_or(1, NonZeroUsize::get);
-        let started = Workers::start(&gateway, &self.listen, count, self.shutdown_timeout);
-        let workers = match started {
+        let (listen, deadline) = (&self.listen.listen, self.timeouts.shutdown_timeout);
+        let workers = match Workers::start(&gateway, listen, count, deadline) {
             Ok(workers) => workers,
-            Err(problem) => {
-                error!("{}", values::cannot_start(&problem));
-                return Exit::Failed;
-            }
+            Err(problem) => return Exit::Failed.with(cannot_start(&problem)),
         };
-        for address in workers.addresses() {
-            info!("listening on {address}");
-        }
+        listening(workers.addresses());
         self.warn_of_unmasked(workers.addresses());
         signals.wait();
         workers.stop();
@@ -183,8 +155,9 @@ impl Serve {
             Binary::Close => BinaryOverText::Close,
         };
         let site = if let Some(url) = &self.upstream {
-            let relay = Relay::new(self.reach(url)?).binary_over_text(binary_over_text);
-            Site::new(relay).with_settings(self.site_settings(u64::MAX))
+            let relay = Relay::new(reach(url, self.upstream_settings())?);
+            let site = Site::new(relay.binary_over_text(binary_over_text));
+            site.with_settings(self.site_settings(u64::MAX))
         } else {
             let site = match self.app.unwrap_or(App::Chat) {
                 App::Echo => Site::new(echo),
@@ -193,30 +166,23 @@ impl Serve {
             };
             site.with_settings(self.site_settings(SessionConfig::default().max_message))
         };
-        Ok(Gateway::with_site(site, self.port_settings()))
+        let settings = PortSettings {
+            handshake_timeout: self.handshake.handshake_timeout,
+            http2: self.http2,
+            ..port_settings(&self.accept, &self.port)
+        };
+        Ok(Gateway::with_site(site, settings))
     }
 
-    fn reach(&self, url: &str) -> Result<Arc<dyn Upstream>, String> {
-        let settings = UpstreamSettings {
-            connect_timeout: self.connect_timeout,
+    fn upstream_settings(&self) -> UpstreamSettings {
+        UpstreamSettings {
+            connect_timeout: self.timeouts.connect_timeout,
             limits: self.limits(),
             compression: self.compression.upstream(),
             session: SessionConfig {
                 close_timeout: self.close_timeout,
                 ..any_size().session
             },
-        };
-        upstream::parse(url, settings).map_err(|problem| values::bad_url(&problem))
-    }
-
-    fn port_settings(&self) -> PortSettings {
-        PortSettings {
-            protocols: self.protocols.0.clone(),
-            handshake_timeout: self.handshake_timeout,
-            http2: self.http2,
-            flash_policy: self.flash_policy,
-            secure: self.secure,
-            ..PortSettings::default()
         }
     }
 
@@ -229,9 +195,9 @@ impl Serve {
                 ping_interval: Some(self.ping_interval).filter(|time| !time.is_zero()),
             },
             limits: self.limits(),
-            origins: values::origins(&self.origin),
             subprotocols: self.subprotocol.clone(),
             compression: self.compression.downstream(),
+            ..site_settings(&self.accept)
         }
     }
 
@@ -248,10 +214,11 @@ impl Serve {
         let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) else {
             return;
         };
-        if !self.origin.is_empty() {
+        if !self.accept.origin.is_empty() {
             return;
         }
         for protocol in self
+            .accept
             .protocols
             .0
             .iter()

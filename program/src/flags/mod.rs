@@ -1,5 +1,8 @@
 //! Flags that several commands share, and their values.
 
 pub(crate) mod compression;
+pub(crate) mod listen;
 pub(crate) mod server;
+pub(crate) mod site;
+pub(crate) mod timeouts;
 pub(crate) mod values;

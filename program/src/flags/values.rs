@@ -7,8 +7,6 @@ use std::time::Duration;
 use bytestring::ByteString;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_protocol};
-use polysock::upstream::UrlError;
-use polysock::{Origins, StartError};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
@@ -76,30 +74,6 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "the host has no address".into())
 }
 
-/// Why nothing could be started, and the mend.
-pub(crate) fn cannot_start(error: &StartError) -> String {
-    let StartError::Bind { source, .. } = error else {
-        return error.to_string();
-    };
-    let mend = match source.kind() {
-        io::ErrorKind::AddrInUse => "; stop what listens there, or choose another --listen",
-        io::ErrorKind::AddrNotAvailable => "; --listen must name an address of this machine",
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
-        _ => "",
-    };
-    format!("{error}{mend}")
-}
-
-/// What is wrong with the URL of an upstream, and the mend.
-pub(crate) fn bad_url(error: &UrlError) -> String {
-    match error {
-        UrlError::Protocol(name) => format!(
-            "`{name}` is no protocol; `polysock protocols` lists them (without the hyphen: hixie76)"
-        ),
-        other => other.to_string(),
-    }
-}
-
 /// The name of a protocol.
 pub(crate) fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
     find_protocol(name).ok_or_else(|| "no such protocol; `polysock protocols` lists them".into())
@@ -120,15 +94,6 @@ pub(crate) fn subprotocol(text: &str) -> Result<ByteString, String> {
         Ok(text.into())
     } else {
         Err("write a token, of letters, digits and !#$%&'*+-.^_`|~".into())
-    }
-}
-
-/// The origins to let in: any where none is listed, or `*` is.
-pub(crate) fn origins(listed: &[String]) -> Origins {
-    if listed.is_empty() || listed.iter().any(|origin| origin == "*") {
-        Origins::Any
-    } else {
-        Origins::Listed(listed.to_vec())
     }
 }
 

@@ -5,7 +5,6 @@ mod load;
 mod report;
 mod tally;
 
-use std::fmt::Display;
 use std::future::Future;
 use std::io::{self, IsTerminal, Write};
 use std::num::NonZeroUsize;
@@ -14,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hdrhistogram::Histogram;
-use polysock::protocols::{Dial, Protocol};
+use polysock::protocols::Dial;
 use polysock::upstream::WebSocketUpstream;
 use tokio::task::JoinSet;
 use tokio::time::{interval_at, sleep};
@@ -26,7 +25,7 @@ use self::load::{Load, Payload};
 use self::report::Report;
 use self::tally::{SharedTally, Tally, latencies, record};
 use crate::exit::Exit;
-use crate::flags::server::server;
+use crate::flags::server::ServerFlags;
 use crate::flags::values;
 
 /// Load an echoing WebSocket server in any protocol, and measure throughput and latency
@@ -39,13 +38,8 @@ use crate::flags::values;
 #[derive(Args, Debug)]
 #[command(after_long_help = KEYS)]
 pub(crate) struct Bench {
-    /// ws://HOST[:PORT][/PATH], or ws+PROTOCOL://… as ws+hixie76://
-    #[arg(value_name = "URL")]
-    url: String,
-
-    /// The protocol to speak, if the URL does not say [default: rfc6455]
-    #[arg(long, value_name = "NAME", value_parser = values::protocol)]
-    protocol: Option<&'static dyn Protocol>,
+    #[command(flatten)]
+    server: ServerFlags,
 
     /// How many connections
     #[arg(long, value_name = "COUNT", default_value = "1")]
@@ -143,18 +137,18 @@ struct Measured {
 impl Bench {
     pub(crate) fn run(self) -> Exit {
         if self.byte_stream && self.size == 0 {
-            return complain(&NO_BYTES, Exit::Usage);
+            return Exit::Usage.with(NO_BYTES);
         }
-        let server = match server(&self.url, self.protocol, self.compression) {
+        let server = match self.server.server(self.compression) {
             Ok(server) => server,
-            Err(problem) => return complain(&problem, Exit::Usage),
+            Err(problem) => return Exit::Usage.with(problem),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
         match runtime {
             Ok(runtime) => runtime.block_on(self.measure(&server)),
-            Err(error) => complain(&error, Exit::Failed),
+            Err(error) => Exit::Failed.with(error),
         }
     }
 
@@ -169,7 +163,7 @@ impl Bench {
             for reason in opened.tally.errors.keys() {
                 error!("{reason}");
             }
-            return complain(&"no connection could be opened", Exit::Refused);
+            return Exit::Refused.with("no connection could be opened");
         };
         let count = opened.loads.len() as u64;
         let mut running = JoinSet::new();
@@ -201,14 +195,14 @@ impl Bench {
             setup: opened.setup,
             latency: measured.tally.latency,
             errors: measured.tally.errors,
-            url: self.url,
+            url: self.server.url,
         };
         let written = write(&report, self.json);
         let closing = async { while running.join_next().await.is_some() {} };
         // What has not closed by then is dropped with the runtime.
         let _ = tokio::time::timeout(CLOSING, closing).await;
         match written {
-            Err(error) => complain(&error, Exit::Failed),
+            Err(error) => Exit::Failed.with(error),
             Ok(()) if report.latency.is_empty() => Exit::Failed,
             Ok(()) => Exit::Ok,
         }
@@ -330,9 +324,4 @@ fn write(report: &Report, json: bool) -> io::Result<()> {
     let mut stdout = io::stdout();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
-}
-
-fn complain(problem: &dyn Display, exit: Exit) -> Exit {
-    error!("{problem}");
-    exit
 }

@@ -14,7 +14,6 @@ use clap::{Args, ValueEnum};
 use polysock_instrument::transcript::Fixture;
 use polysock_instrument::{Replay as Player, Split, Verdict, rerecord};
 use tokio::runtime::Builder;
-use tracing::error;
 
 use self::report::Result as Played;
 use crate::exit::Exit;
@@ -85,17 +84,11 @@ impl Replay {
     pub(crate) fn run(self) -> Exit {
         let fixtures = match self.fixtures() {
             Ok(fixtures) => fixtures,
-            Err(problem) => {
-                error!("{problem}");
-                return Exit::Usage;
-            }
+            Err(problem) => return Exit::Usage.with(problem),
         };
         let played = match self.play(&fixtures) {
             Ok(played) => played,
-            Err(problem) => {
-                error!("{problem}");
-                return Exit::Failed;
-            }
+            Err(problem) => return Exit::Failed.with(problem),
         };
         let report = match self.format {
             Format::Text => report::text(&played),

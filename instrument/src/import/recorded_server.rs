@@ -1,4 +1,4 @@
-//! What a recorded server says, decoded.
+//! The messages of a recorded server.
 
 use bytes::BytesMut;
 use polysock_protocols::http::HeadLimits;
@@ -6,18 +6,18 @@ use polysock_protocols::{
     Accept, Codec, Dial, Negotiated, Negotiation, Session, SessionConfig, find_protocol,
 };
 
-use crate::locate::context;
+use crate::replayable::ServerSettings;
 use crate::transcript::{Action, Observation};
 
-/// What a server says behind the handshake, decoded as a client of the protocol would.
+/// The words of a server behind the handshake, decoded as a client of the protocol would.
 #[derive(Debug)]
-pub(super) struct Listener {
+pub(super) struct RecordedServer {
     session: Option<Box<Session>>,
     src: BytesMut,
 }
 
-impl Listener {
-    /// One that listens to a server of this protocol, behind its answer.
+impl RecordedServer {
+    /// A server of this protocol, behind its answer.
     pub(super) fn new(protocol: &str) -> Self {
         let codec = client_codec(protocol);
         let session = codec.map(|codec| Box::new(Session::new(codec, SessionConfig::default())));
@@ -57,7 +57,8 @@ fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
         host: "localhost".into(),
         ..Dial::default()
     };
-    let mut dialer = protocol.dial(&dial, &context(false)).ok()?;
+    let context = ServerSettings::replayable(false).context();
+    let mut dialer = protocol.dial(&dial, &context).ok()?;
     let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
     dialer.advance(&mut down, &mut up).ok()?;
     let protocols = [protocol];
@@ -66,7 +67,7 @@ fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
     let Negotiated::WebSocket(recognised) = negotiated else {
         return None;
     };
-    let mut opening = recognised.open(&context(false)).ok()?;
+    let mut opening = recognised.open(&context).ok()?;
     let accept = Accept::default();
     opening
         .responder

@@ -1,17 +1,18 @@
 //! `polysock explain`.
 
+mod words;
+
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use clap::Args;
-use polysock::{PortSettings, SiteSettings};
+use clap::{Arg, Args};
 use polysock_instrument::transcript::{Fixture, Step};
-use polysock_instrument::{Explanation, Input, Outcome, ServerSettings};
-use tracing::error;
+use polysock_instrument::{Explanation, Input, Outcome, Remedy, ServerSettings};
+use serde_json::Value;
 
 use crate::exit::Exit;
-use crate::flags::values;
+use crate::flags::site::{AcceptFlags, PortFlags, port_settings, site_settings};
 
 /// Say why a client's opening handshake is refused, by which rule, and what would accept it
 ///
@@ -20,6 +21,7 @@ use crate::flags::values;
 /// serve`. Exit status: 0 where every client would be accepted, 1 where one would be refused, 2
 /// where nothing was understood.
 #[derive(Args, Debug)]
+#[command(mut_args(|flag| told_of_a_server(flag)))]
 pub(crate) struct Explain {
     /// A file with what a client sent, or `-` for stdin
     #[arg(value_name = "FILE", required_unless_present = "last_refused")]
@@ -33,32 +35,44 @@ pub(crate) struct Explain {
     #[arg(long)]
     json: bool,
 
-    /// The protocols that the server speaks: names with commas, or `all`, `modern`, `legacy`,
-    /// `default`
-    #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
-    protocols: values::ProtocolList,
+    #[command(flatten)]
+    accept: AcceptFlags,
 
-    /// An origin that the server lets in. Repeatable. Without it every origin is let in
-    #[arg(long, value_name = "ORIGIN")]
-    origin: Vec<String>,
+    #[command(flatten)]
+    port: PortFlags,
+}
 
-    /// The server answers Flash's socket policy requests
-    #[arg(long)]
-    flash_policy: bool,
+/// The flags of `polysock serve`, told of a server that is elsewhere.
+const HELP: [(&str, &str); 4] = [
+    (
+        "protocols",
+        "The protocols that the server speaks: names with commas, or `all`, `modern`, `legacy`, \
+         `default`",
+    ),
+    (
+        "origin",
+        "An origin that the server lets in. Repeatable. Without it every origin is let in",
+    ),
+    (
+        "flash_policy",
+        "The server answers Flash's socket policy requests",
+    ),
+    ("secure", "TLS ends at a proxy in front"),
+];
 
-    /// TLS ends at a proxy in front
-    #[arg(long)]
-    secure: bool,
+fn told_of_a_server(flag: Arg) -> Arg {
+    let help = HELP.iter().find(|(name, _)| flag.get_id() == name);
+    match help {
+        Some((_, help)) => flag.help(*help),
+        None => flag,
+    }
 }
 
 impl Explain {
     pub(crate) fn run(self) -> Exit {
         match self.inputs() {
             Ok(inputs) => self.explain(&inputs),
-            Err(problem) => {
-                error!("{problem}");
-                Exit::Usage
-            }
+            Err(problem) => Exit::Usage.with(problem),
         }
     }
 
@@ -80,20 +94,23 @@ impl Explain {
     }
 
     fn explain(&self, inputs: &[Input]) -> Exit {
-        let settings = self.settings();
+        let settings = ServerSettings {
+            port: port_settings(&self.accept, &self.port),
+            site: site_settings(&self.accept),
+        };
         let explained: Vec<(&str, Explanation)> = inputs
             .iter()
             .map(|one| (one.source.as_str(), Explanation::of(&one.client, &settings)))
             .collect();
         let text = if self.json {
             let list = explained.iter().map(|(source, explanation)| {
-                serde_json::json!({ "source": source, "explanation": explanation.to_json() })
+                serde_json::json!({ "source": source, "explanation": json(explanation) })
             });
-            format!("{:#}\n", serde_json::Value::from_iter(list))
+            format!("{:#}\n", Value::from_iter(list))
         } else {
             let list = explained
                 .iter()
-                .map(|(source, explanation)| format!("{source}: {explanation}"));
+                .map(|(source, explanation)| format!("{source}: {}", explanation.to_text(line)));
             list.collect::<Vec<_>>().join("\n")
         };
         if io::stdout().write_all(text.as_bytes()).is_err() {
@@ -108,21 +125,24 @@ impl Explain {
             Exit::Ok
         }
     }
+}
 
-    fn settings(&self) -> ServerSettings {
-        ServerSettings {
-            port: PortSettings {
-                protocols: self.protocols.0.clone(),
-                flash_policy: self.flash_policy,
-                secure: self.secure,
-                ..PortSettings::default()
-            },
-            site: SiteSettings {
-                origins: values::origins(&self.origin),
-                ..SiteSettings::default()
-            },
-        }
+/// The line of a text for a remedy.
+fn line(remedy: &Remedy) -> String {
+    match words::flag(remedy) {
+        Some(flag) => format!("accepted with: polysock serve {flag}"),
+        None => format!("to mend it: {}", words::advice(remedy)),
     }
+}
+
+fn json(explanation: &Explanation) -> Value {
+    let remedy = explanation.remedy.as_ref();
+    let flag = remedy.and_then(words::flag);
+    let without_flag = remedy.filter(|_| flag.is_none());
+    let mut json = explanation.to_json();
+    json.insert("advice".to_owned(), without_flag.map(words::advice).into());
+    json.insert("flag".to_owned(), flag.into());
+    json.into()
 }
 
 /// The newest transcript of a refused handshake in a directory.

@@ -1,0 +1,35 @@
+//! A remedy in the words of this program: the options of `polysock serve`.
+
+use polysock::protocols::DEFAULT_PROTOCOLS;
+use polysock_instrument::Remedy;
+
+/// The options of `polysock serve` with which a client is accepted as it is, where there are such.
+pub(super) fn flag(remedy: &Remedy) -> Option<String> {
+    match remedy {
+        Remedy::SpeakProtocol { protocol, spoken } => {
+            let default = DEFAULT_PROTOCOLS.iter().map(|protocol| protocol.name());
+            let list = if spoken.iter().copied().eq(default) {
+                "default".to_owned()
+            } else {
+                spoken.join(",")
+            };
+            let comma = if list.is_empty() { "" } else { "," };
+            Some(format!("--protocols {list}{comma}{protocol}"))
+        }
+        Remedy::LetOriginIn(origin) => {
+            Some(format!("--origin {}", origin.as_deref().unwrap_or("none")))
+        }
+        Remedy::AnswerFlashPolicy => Some("--flash-policy".to_owned()),
+        Remedy::SpeakHttp2 => Some("--http2 on".to_owned()),
+        _ => None,
+    }
+}
+
+/// What is to be done where no option helps.
+pub(super) fn advice(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::EndTlsInFront => "end TLS at a proxy in front, and say so with --secure".to_owned(),
+        Remedy::EnableProtocol => "enable the protocol with --protocols".to_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,39 @@
+//! Where a command listens.
+
+use std::io;
+use std::net::SocketAddr;
+
+use clap::Args;
+use polysock::StartError;
+use tracing::info;
+
+use super::values;
+
+/// Where a command listens.
+#[derive(Args, Debug)]
+pub(crate) struct ListenFlags {
+    /// Where to listen: HOST:PORT, or :PORT for every address. Repeatable
+    #[arg(long, value_name = "ADDR", value_parser = values::address, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: Vec<SocketAddr>,
+}
+
+/// Says where it is listened.
+pub(crate) fn listening(addresses: &[SocketAddr]) {
+    for address in addresses {
+        info!("listening on {address}");
+    }
+}
+
+/// Why nothing could be started, and the mend.
+pub(crate) fn cannot_start(error: &StartError) -> String {
+    let StartError::Bind { source, .. } = error else {
+        return error.to_string();
+    };
+    let mend = match source.kind() {
+        io::ErrorKind::AddrInUse => "; stop what listens there, or choose another --listen",
+        io::ErrorKind::AddrNotAvailable => "; --listen must name an address of this machine",
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+        _ => "",
+    };
+    format!("{error}{mend}")
+}

@@ -1,0 +1,65 @@
+//! Who is let in, and in which protocols.
+
+use clap::Args;
+use polysock::{Origins, PortSettings, SiteSettings};
+
+use super::values;
+
+/// The protocols that are spoken, and to whom.
+#[derive(Args, Debug)]
+pub(crate) struct AcceptFlags {
+    /// The protocols to speak: names with commas, or `all`, `modern`, `legacy`, `default`
+    #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
+    pub(crate) protocols: values::ProtocolList,
+
+    /// An origin to let in, as http://example.com; `*` for any, `none` for clients that send
+    /// none. Repeatable. Without it every origin is let in
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) origin: Vec<String>,
+}
+
+/// What a port is told of what is around it.
+#[derive(Args, Debug)]
+pub(crate) struct PortFlags {
+    /// Answer Flash's socket policy requests, for this port only
+    #[arg(long)]
+    flash_policy: bool,
+
+    #[command(flatten)]
+    secure: SecureFlag,
+}
+
+/// Whether TLS ends in front.
+#[derive(Args, Debug)]
+pub(crate) struct SecureFlag {
+    /// TLS ends at a proxy in front: pages see wss:// (the hixie protocols name the URL)
+    #[arg(long)]
+    pub(crate) secure: bool,
+}
+
+/// What these flags ask of a port, and defaults.
+pub(crate) fn port_settings(accept: &AcceptFlags, port: &PortFlags) -> PortSettings {
+    PortSettings {
+        protocols: accept.protocols.0.clone(),
+        flash_policy: port.flash_policy,
+        secure: port.secure.secure,
+        ..PortSettings::default()
+    }
+}
+
+/// What they ask of its site, and defaults.
+pub(crate) fn site_settings(accept: &AcceptFlags) -> SiteSettings {
+    SiteSettings {
+        origins: origins(&accept.origin),
+        ..SiteSettings::default()
+    }
+}
+
+/// The origins to let in: any where none is listed, or `*` is.
+fn origins(listed: &[String]) -> Origins {
+    if listed.is_empty() || listed.iter().any(|origin| origin == "*") {
+        Origins::Any
+    } else {
+        Origins::Listed(listed.to_vec())
+    }
+}

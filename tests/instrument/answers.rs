@@ -1,0 +1,222 @@
+//! `explain` shows the very answer that a server sends: for what every client of the corpus says
+//! first, a gateway with the same settings is asked.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use polysock::protocols::{FirstBytes, PROTOCOLS};
+use polysock::{Accept, BoxError, Connection, Gateway, Handshake, Origins, Pages, Settings};
+use polysock_instrument::{Explanation, Input, Outcome, replayable};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::time::timeout;
+
+/// How long a server may take for an answer and its end.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// More than any client of the corpus says first.
+const ROOM: usize = 1 << 20;
+
+/// What a server did.
+#[derive(Debug)]
+struct Served {
+    answer: Vec<u8>,
+    /// The protocol of the connection that the application was given.
+    protocol: Option<&'static str>,
+}
+
+/// What a server with these settings does to a client that says this and no more.
+async fn serve(client: &[u8], settings: &Settings) -> Served {
+    let (keep, kept) = channel();
+    let accept = move |handshake: Handshake| accept(handshake, keep.clone());
+    let gateway = Gateway::with_settings(accept, settings.clone(), Pages::default());
+    let (mut ours, theirs) = duplex(ROOM);
+    ours.write_all(client).await.unwrap();
+    ours.shutdown().await.unwrap();
+    timeout(PATIENCE, gateway.serve_connection(theirs))
+        .await
+        .unwrap();
+    let connection = kept.try_recv().ok();
+    let mut answer = Vec::with_capacity(ROOM);
+    // As long as the connection is kept, the answer is all that has been written.
+    let read = async {
+        match &connection {
+            Some(_) => ours.read_buf(&mut answer).await,
+            None => ours.read_to_end(&mut answer).await,
+        }
+    };
+    timeout(PATIENCE, read).await.unwrap().unwrap();
+    Served {
+        answer,
+        protocol: connection.map(|connection| connection.protocol()),
+    }
+}
+
+/// The first that a server says to a client that waits for a page.
+async fn page(client: &[u8], settings: &Settings) -> Served {
+    let accept = |handshake: Handshake| accept(handshake, channel().0);
+    let gateway = Gateway::with_settings(accept, settings.clone(), Pages::default());
+    let (mut ours, theirs) = duplex(ROOM);
+    ours.write_all(client).await.unwrap();
+    let serving = tokio::spawn(async move { gateway.serve_connection(theirs).await });
+    let mut answer = Vec::with_capacity(ROOM);
+    timeout(PATIENCE, ours.read_buf(&mut answer))
+        .await
+        .unwrap()
+        .unwrap();
+    drop(ours);
+    timeout(PATIENCE, serving).await.unwrap().unwrap();
+    Served {
+        answer,
+        protocol: None,
+    }
+}
+
+/// Takes the first subprotocol, and keeps the connection as it is then.
+async fn accept(handshake: Handshake, keep: Sender<Connection>) -> Result<(), BoxError> {
+    let accept = Accept::first_offered(handshake.request());
+    let connection = handshake.accept(accept).await?;
+    // The test waits for it.
+    let _ = keep.send(connection);
+    Ok(())
+}
+
+/// Settings whose nonces are known, as those of an explanation are.
+fn settings() -> Vec<(&'static str, Settings)> {
+    let entropy = replayable(false).entropy;
+    let default = Settings {
+        entropy,
+        ..Settings::default()
+    };
+    let everything = Settings {
+        protocols: PROTOCOLS.to_vec(),
+        flash_policy: true,
+        ..default.clone()
+    };
+    let listed = Settings {
+        origins: Origins::Listed(vec!["http://example.com".into()]),
+        ..everything.clone()
+    };
+    let secure = Settings {
+        secure: true,
+        ..everything.clone()
+    };
+    let chosen = Settings {
+        subprotocols: vec!["superchat".into(), "chat".into()],
+        ..everything.clone()
+    };
+    vec![
+        ("default", default),
+        ("everything", everything),
+        ("origins", listed),
+        ("secure", secure),
+        ("subprotocols", chosen),
+        ("replayable", replayable(false)),
+    ]
+}
+
+#[tokio::test]
+async fn explain_shows_the_answer_that_the_server_sends() {
+    let mut count = 0;
+    let mut differences = Vec::new();
+    for path in fixtures() {
+        let name = path.display().to_string();
+        let text = fs::read_to_string(&path).unwrap();
+        // A transcript that plays a server has no client.
+        let Ok(inputs) = Input::read(&name, text.as_bytes()) else {
+            continue;
+        };
+        for Input { client, .. } in inputs {
+            // Of HTTP/2, which has a request on each stream, nothing is explained.
+            if FirstBytes::of(&client) == FirstBytes::Http2 {
+                continue;
+            }
+            for (set, settings) in settings() {
+                let explained = Explanation::of(&client, &settings);
+                let served = if is_page(&explained) {
+                    page(&client, &settings).await
+                } else {
+                    serve(&client, &settings).await
+                };
+                count += 1;
+                if let Some(difference) = difference(&explained, &served) {
+                    differences.push(format!("{name}, {set}: {difference}"));
+                }
+            }
+        }
+    }
+    assert!(count > 1000, "{count}");
+    let some: Vec<String> = differences.iter().take(10).cloned().collect();
+    assert!(
+        differences.is_empty(),
+        "{} of {count} differ:\n{}",
+        differences.len(),
+        some.join("\n")
+    );
+}
+
+fn difference(explained: &Explanation, served: &Served) -> Option<String> {
+    let answer = served.answer.escape_ascii();
+    let shown = explained.answer.escape_ascii();
+    let status = status(&served.answer);
+    let agrees = match &explained.verdict {
+        Outcome::Accepted {
+            protocol: "flash-policy",
+            ..
+        } => status.is_none() && served.protocol.is_none(),
+        Outcome::Accepted {
+            waits_for: Some(_), ..
+        } => status == Some(101) && served.protocol.is_none(),
+        Outcome::Accepted { protocol, .. } => served.protocol == Some(*protocol),
+        Outcome::Refused {
+            status: expected, ..
+        } => status == *expected && served.protocol.is_none(),
+        Outcome::NotUnderstood(_) => served.answer.is_empty(),
+    };
+    if !agrees {
+        return Some(format!("{:?}\n  {served:?}", explained.verdict));
+    }
+    // Of an ordinary page only the status is told.
+    let is_shown = is_page(explained) || explained.answer == served.answer;
+    (!is_shown).then(|| format!("\n  shown {shown}\n  sent  {answer}"))
+}
+
+/// Whether the answer is an ordinary page, which an explanation does not show.
+fn is_page(explained: &Explanation) -> bool {
+    let has_status = matches!(
+        explained.verdict,
+        Outcome::Refused {
+            status: Some(_),
+            ..
+        }
+    );
+    has_status && explained.answer.is_empty()
+}
+
+fn status(answer: &[u8]) -> Option<u16> {
+    let rest = answer.strip_prefix(b"HTTP/1.1 ")?;
+    std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()
+}
+
+/// The transcripts of the corpus.
+fn fixtures() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-fixtures")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path
+                .extension()
+                .is_some_and(|extension| extension == "wire")
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
