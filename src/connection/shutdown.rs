@@ -89,7 +89,10 @@ impl ShutdownSignal {
     /// The code that the connection is asked to close with, if it is.
     #[inline]
     pub fn close_requested(&self) -> Option<CloseCode> {
-        CloseCode::new(self.signal.code.load(Ordering::Acquire))
+        match self.signal.code.load(Ordering::Acquire) {
+            0 => None,
+            code => CloseCode::new(code),
+        }
     }
 
     /// Waits until the connection is asked to close: with this code.
