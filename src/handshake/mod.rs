@@ -214,7 +214,7 @@ impl Way {
             let count = tokio::select! {
                 read = transport.read_buf(&mut incoming) => read?,
                 // With the head out, there is nothing to say but goodbye.
-                _ = closer.requested() => 0,
+                _ = closer.requested_of_owner() => 0,
             };
             if count == 0 {
                 return Err(ConnectionError::Aborted);

@@ -198,7 +198,7 @@ impl Shared {
             let sniffed = tokio::select! {
                 biased;
                 sniffed = sniff(accepted, &self.settings, &closer) => sniffed,
-                _ = closer.requested() => return None,
+                _ = closer.requested_of_owner() => return None,
             };
             let (incoming, transport) = match sniffed {
                 Sniffed::Done => return None,
