@@ -29,8 +29,8 @@ pub(crate) struct BufferedIo {
     is_shut: bool,
     /// Whether the peer's has been read to its end.
     is_read: bool,
-    /// Bytes read without a pause: a share and one read at most.
-    read_since_yield: u32,
+    /// Bytes read without a pause.
+    read_since_yield: usize,
     traffic: Traffic,
 }
 
@@ -81,7 +81,7 @@ impl BufferedIo {
     /// Ready while this connection may go on reading. Once it has read its share without a pause,
     /// the other connections of the thread have their turn.
     pub(crate) fn poll_yield(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if (self.read_since_yield as usize) < buffers::READ {
+        if self.read_since_yield < buffers::READ {
             return Poll::Ready(());
         }
         self.pause();
@@ -109,8 +109,7 @@ impl BufferedIo {
             Poll::Ready(Ok(count)) => {
                 self.is_read = *count == 0;
                 self.has_unread |= *count > 0;
-                let len = u32::try_from(*count).unwrap_or(u32::MAX);
-                self.read_since_yield = self.read_since_yield.saturating_add(len);
+                self.read_since_yield += *count;
                 self.traffic.received += *count as u64;
             }
             Poll::Ready(Err(_)) => {}

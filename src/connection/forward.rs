@@ -5,9 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_sink::Sink;
-use polysock_protocols::{EncodeError, Piece};
+use polysock_protocols::{EncodeError, MessageRef};
 
-use super::receive::Received;
 use super::send::is_congested;
 use super::{Connection, Progress};
 use crate::error::ConnectionError;
@@ -58,14 +57,16 @@ impl Connection {
                 Poll::Ready(Err(error)) => return Poll::Ready(Forwarded::TargetEnded(error)),
                 Poll::Pending => return self.poll_unread(cx),
             }
-            let stopped = self.take_each(
-                |session, src| session.receive_piece(src, 0),
-                |received, _| target.pass_on(received),
-            );
-            match stopped {
+            match self.borrow_short(|message, _| target.pass_on(message)) {
                 Some(Ok(())) => continue,
                 Some(Err(error)) => return Poll::Ready(Forwarded::Undeliverable(error)),
                 None => {}
+            }
+            if let Some(piece) = self.take(|session, src| session.receive_piece(src, 0)) {
+                if let Err(error) = target.sending().send_piece(piece) {
+                    return Poll::Ready(Forwarded::Undeliverable(error));
+                }
+                continue;
             }
             match self.poll_progress(cx) {
                 Poll::Ready(Progress::Again) => {}
@@ -95,12 +96,9 @@ impl Connection {
 
     /// Sends what another connection has received; breaks when no more is to be taken there.
     #[inline]
-    fn pass_on(&mut self, received: Received<'_, Piece>) -> ControlFlow<Result<(), EncodeError>> {
+    fn pass_on(&mut self, message: MessageRef<'_>) -> ControlFlow<Result<(), EncodeError>> {
         let session = self.sending();
-        let sent = match received {
-            Received::Borrowed(message) => session.send_ref(message),
-            Received::Owned(piece) => session.send_piece(piece),
-        };
+        let sent = session.send_ref(message);
         if sent.is_err() || is_congested(session) {
             return ControlFlow::Break(sent);
         }

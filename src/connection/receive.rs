@@ -64,7 +64,7 @@ impl Answers<'_> {
 }
 
 /// The next of what a connection has read.
-pub(super) enum Received<'a, T> {
+enum Received<'a, T> {
     /// A whole short message, where it was read.
     Borrowed(MessageRef<'a>),
     /// Anything else.
@@ -181,7 +181,7 @@ impl Connection {
     /// Hands on what has been read already until `take` breaks, and returns what it breaks with;
     /// `None` once nothing is left.
     #[inline]
-    pub(super) fn take_each<T, B>(
+    fn take_each<T, B>(
         &mut self,
         receive: Receive<T>,
         mut take: impl FnMut(Received<'_, T>, &mut Answers<'_>) -> ControlFlow<B>,
@@ -206,7 +206,7 @@ impl Connection {
     /// what it breaks with. `None` where something else comes next, or the peer broke the
     /// protocol: [`take`](Self::take) or the next poll says which.
     #[inline]
-    fn borrow_short<B>(
+    pub(super) fn borrow_short<B>(
         &mut self,
         mut take: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> ControlFlow<B>,
     ) -> Option<B> {
@@ -229,7 +229,7 @@ impl Connection {
 
     /// Takes the next of what has been read already.
     #[inline]
-    fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
+    pub(super) fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
         if !self.io.has_unread {
             return None;
         }

@@ -1,13 +1,13 @@
 //! How the connections of a gateway are told to go.
 
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use futures_util::task::AtomicWaker;
 use polysock_protocols::CloseCode;
-use tokio::sync::Notify;
+use slab::Slab;
 
 /// Tells the connections that were registered with it to close. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +59,8 @@ impl Shutdown {
     }
 }
 
-/// Says that one connection is to close, because its gateway shuts down. The connection heeds it by
-/// itself; an application listens to it that does something else beside, or must hurry then.
+/// Says that one connection is to close, because its gateway shuts down. The connection closes by
+/// itself; an application awaits this that does something else beside, or must hurry then.
 /// Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct ShutdownSignal {
@@ -71,17 +71,31 @@ pub struct ShutdownSignal {
 struct Signal {
     /// The close code, or zero while there is no request.
     code: AtomicU16,
-    /// The task of the connection.
-    connection: AtomicWaker,
-    /// Everybody else who waits.
-    others: Notify,
+    waiting: Mutex<Waiting>,
+}
+
+/// Who is woken by a request. Every connection has one, so it is small.
+#[derive(Debug, Default)]
+struct Waiting {
+    /// The task that owns the connection.
+    owner: Option<Waker>,
+    /// Everybody else: few connections have any.
+    others: Option<Box<Slab<Waker>>>,
 }
 
 impl Signal {
     fn request(&self, code: CloseCode) {
         self.code.store(code.get(), Ordering::Release);
-        self.connection.wake();
-        self.others.notify_waiters();
+        let Waiting { owner, others } = std::mem::take(&mut *self.lock());
+        owner.into_iter().for_each(Waker::wake);
+        for (_, waker) in others.map(|others| *others).into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing between a lock and its end can panic but the allocator.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,7 +103,10 @@ impl ShutdownSignal {
     /// The code that the connection is asked to close with, if it is.
     #[inline]
     pub fn close_requested(&self) -> Option<CloseCode> {
-        CloseCode::new(self.signal.code.load(Ordering::Acquire))
+        match self.signal.code.load(Ordering::Acquire) {
+            0 => None,
+            code => CloseCode::new(code),
+        }
     }
 
     /// Waits until the connection is asked to close: with this code.
@@ -97,31 +114,81 @@ impl ShutdownSignal {
     /// # Cancel safety
     ///
     /// Cancel safe, and any number of tasks may wait.
-    pub async fn requested(&self) -> CloseCode {
-        loop {
-            let mut notified = pin!(self.signal.others.notified());
-            // Before the look: a request between the two is not missed.
-            notified.as_mut().enable();
-            if let Some(code) = self.close_requested() {
-                return code;
-            }
-            notified.await;
+    pub fn requested(&self) -> impl Future<Output = CloseCode> + Send {
+        Requested {
+            signal: self.clone(),
+            key: None,
         }
     }
 
-    /// As [`requested`](Self::requested), for the connection itself: of those who call this, the
-    /// last is woken.
+    /// As [`requested`](Self::requested), for the task that owns the connection, or what will be
+    /// one: it takes no memory.
+    pub(crate) fn requested_of_owner(&self) -> impl Future<Output = CloseCode> {
+        poll_fn(|cx| self.poll_requested(cx))
+    }
+
+    /// The same for an owner that polls. Of the tasks that do, the last is woken.
     pub(super) fn poll_requested(&self, cx: &mut Context<'_>) -> Poll<CloseCode> {
-        self.signal.connection.register(cx.waker());
+        let same = |other: &Waker| other.will_wake(cx.waker());
+        let mut waiting = self.signal.lock();
+        if !waiting.owner.as_ref().is_some_and(same) {
+            waiting.owner = Some(cx.waker().clone());
+        }
+        drop(waiting);
+        // Only now: a request in between is not missed.
         self.close_requested().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+/// What [`ShutdownSignal::requested`] returns.
+struct Requested {
+    signal: ShutdownSignal,
+    /// Where its task stands among those that wait.
+    key: Option<usize>,
+}
+
+impl Future for Requested {
+    type Output = CloseCode;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseCode> {
+        let Self { signal, key } = self.get_mut();
+        let mut waiting = signal.signal.lock();
+        let others = waiting.others.get_or_insert_default();
+        match key.and_then(|key| others.get_mut(key)) {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => *key = Some(others.insert(cx.waker().clone())),
+        }
+        drop(waiting);
+        // Only now: a request in between is not missed.
+        signal.close_requested().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl Drop for Requested {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        let mut waiting = self.signal.signal.lock();
+        if let Some(others) = &mut waiting.others {
+            others.try_remove(key);
+            if others.is_empty() {
+                waiting.others = None;
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use futures_util::future::join_all;
 
     use super::*;
+
+    #[test]
+    fn it_is_small() {
+        // With what an Arc adds, what an allocator has of 64 bytes.
+        assert!(size_of::<Signal>() <= 40);
+    }
 
     #[test]
     fn reaches_those_before_and_those_after() {
@@ -148,6 +215,16 @@ mod tests {
             assert_eq!(code.unwrap(), CloseCode::GOING_AWAY);
         }
         assert_eq!(signal.requested().await, CloseCode::GOING_AWAY);
+    }
+
+    #[tokio::test]
+    async fn forgets_those_who_wait_no_more() {
+        let signal = ShutdownSignal::default();
+        for _ in 0..10 {
+            assert!(signal.requested().now_or_never().is_none());
+        }
+        let waiting = signal.signal.lock();
+        assert!(waiting.others.is_none());
     }
 
     #[test]

@@ -61,7 +61,7 @@ impl Requests {
             .half_close(true)
             .title_case_headers(true)
             .serve_connection(TokioIo::new(gate), answer);
-        let (mut stopping, mut stopped) = (pin!(shutdown.requested()), false);
+        let (mut stopping, mut stopped) = (pin!(shutdown.requested_of_owner()), false);
         let ended = poll_fn(|cx| {
             if !stopped && stopping.as_mut().poll(cx).is_ready() {
                 stopped = true;

@@ -48,7 +48,7 @@ impl Reply for Upgrade {
                 let count = tokio::select! {
                     read = transport.read_buf(&mut incoming) => read?,
                     // With the head out, there is nothing to say but goodbye.
-                    _ = shutdown.requested() => 0,
+                    _ = shutdown.requested_of_owner() => 0,
                 };
                 if count == 0 {
                     return Err(ConnectionError::Aborted);

@@ -214,7 +214,7 @@ impl Shared {
         let opened = tokio::select! {
             biased;
             opened = opening::read(&mut transport, &mut incoming, &self.settings, port, deadline) => opened,
-            _ = shutdown.requested() => return None,
+            _ = shutdown.requested_of_owner() => return None,
         };
         let accepted = Accepted {
             transport,
@@ -353,7 +353,7 @@ impl Shared {
         loop {
             let next = tokio::select! {
                 next = connection.next() => next,
-                _ = shutdown.requested() => None,
+                _ = shutdown.requested_of_owner() => None,
             };
             let Some(exchange) = next else {
                 return connection.end().await;
