@@ -5,10 +5,5 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../support/src"]
-mod support {
-    pub(crate) mod packets;
-}
-
 mod fixtures;
 mod pcap;

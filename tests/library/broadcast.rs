@@ -1,147 +1,31 @@
 //! What is published reaches every subscriber in its own protocol and in order, whoever else is
 //! slow, leaves, closes or is in the middle of a message.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::SinkExt;
-use polysock::protocols::{Context, Dial, Limits, PROTOCOLS, Session, SessionConfig, find};
+use polysock::protocols::{PROTOCOLS, find};
 use polysock::{
-    Accept, BinaryOverText, BoxError, Broadcast, CloseCode, Closed, Gateway, Handshake, Kind,
-    Message, Overflow, Pages, Piece, Queue, Settings, Transport,
+    Accept, BinaryOverText, BoxError, Broadcast, CloseCode, Gateway, Handshake, Kind, Message,
+    Overflow, Pages, Piece, Queue, Settings,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-use tokio::net::{TcpListener, TcpStream};
+use polysock_test_support::PATIENCE;
+use polysock_test_support::member::{Member, Way, number, numbered};
 use tokio::time::timeout;
-
-/// The bound of any single wait.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a subscriber is greeted with, once it is one.
 const READY: &str = "ready";
 
-/// How a client's connection goes.
-#[derive(Clone, Copy, Debug)]
-enum Way {
-    /// In memory, with so much room.
-    Memory(usize),
-    /// Over a socket, which is lent to those who publish.
-    Tcp,
-}
-
-impl From<usize> for Way {
-    fn from(room: usize) -> Self {
-        Self::Memory(room)
-    }
-}
-
-impl Way {
-    /// Connects to a gateway.
-    async fn go(self, gateway: Gateway) -> Box<dyn Transport> {
-        let room = match self {
-            Self::Memory(room) => room,
-            Self::Tcp => {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-                let address = listener.local_addr().unwrap();
-                tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
-                return Box::new(TcpStream::connect(address).await.unwrap());
-            }
-        };
-        let (ours, theirs) = duplex(room);
-        tokio::spawn(async move { gateway.serve_connection(theirs).await });
-        Box::new(ours)
-    }
-}
-
-/// A client.
-struct Client {
-    stream: Box<dyn Transport>,
-    session: Session,
-    incoming: BytesMut,
-}
-
-impl Client {
-    /// Connects in a protocol, and waits until it is subscribed.
-    async fn join(gateway: &Gateway, protocol: &str, way: impl Into<Way>) -> Self {
-        let mut stream = way.into().go(gateway.clone()).await;
-        let dial = Dial {
-            host: "example.com".into(),
-            ..Dial::default()
-        };
-        let context = Context {
-            secure: false,
-            limits: Limits::default(),
-            compression: None,
-            entropy: |bytes| bytes.fill(7),
-        };
-        let mut dialer = find(protocol).unwrap().dial(&dial, &context).unwrap();
-        let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
-        let codec = loop {
-            if let Some(dialled) = dialer.advance(&mut incoming, &mut outgoing).unwrap() {
-                break dialled.codec;
-            }
-            stream.write_all_buf(&mut outgoing).await.unwrap();
-            let read = timeout(PATIENCE, stream.read_buf(&mut incoming)).await;
-            assert!(read.unwrap().unwrap() > 0, "{protocol}: no answer");
-        };
-        let mut client = Self {
-            stream,
-            session: Session::new(codec, SessionConfig::default()),
-            incoming,
-        };
-        assert_eq!(client.text().await, READY, "{protocol}");
-        client
-    }
-
-    async fn send(&mut self, message: impl Into<Message>) {
-        self.session.send(message.into()).unwrap();
-        self.flush().await;
-    }
-
-    async fn flush(&mut self) {
-        let outgoing = self.session.outgoing();
-        let sent = timeout(PATIENCE, self.stream.write_all_buf(outgoing)).await;
-        // One that has hung up reads no more.
-        let _ = sent.expect("room");
-    }
-
-    /// The next message; `None` once the connection is closed.
-    async fn message(&mut self) -> Option<Message> {
-        loop {
-            if let Some(message) = self.session.receive(&mut self.incoming).unwrap() {
-                return Some(message);
-            }
-            self.flush().await;
-            if self.session.closed().is_some() {
-                return None;
-            }
-            let read = self.stream.read_buf(&mut self.incoming);
-            let read = timeout(PATIENCE, read).await.expect("something comes");
-            if !matches!(read, Ok(1..)) {
-                self.session.receive_eof();
-            }
-        }
-    }
-
-    async fn text(&mut self) -> String {
-        let message = self.message().await.expect("a message");
-        message.as_text().expect("a text").to_owned()
-    }
-
-    /// The number at the beginning of the next message.
-    async fn number(&mut self) -> Option<u32> {
-        let message = self.message().await?;
-        let (number, _) = message.as_bytes().split_first_chunk()?;
-        Some(u32::from_be_bytes(*number))
-    }
-
-    fn closed(&self) -> &Closed {
-        self.session.closed().expect("it is closed")
-    }
+/// Connects in a protocol, and waits until it is subscribed.
+async fn join(gateway: &Gateway, protocol: &str, way: impl Into<Way>) -> Member {
+    let stream = way.into().go(gateway.clone()).await;
+    let mut member = Member::open(stream, find(protocol).unwrap()).await;
+    assert_eq!(member.text().await, READY, "{protocol}");
+    member
 }
 
 /// Gets what is published, with this queue, and publishes what it says.
@@ -193,21 +77,14 @@ fn ways() -> impl Iterator<Item = (&'static str, Way)> {
     names().flat_map(|name| [(name, Way::Memory(1 << 20)), (name, Way::Tcp)])
 }
 
-/// A message of this length that begins with a number.
-fn numbered(number: u32, len: usize) -> Message {
-    let mut payload = number.to_be_bytes().to_vec();
-    payload.resize(len.max(4), b'.');
-    Message::binary(payload)
-}
-
 #[tokio::test]
 async fn every_protocol_hears_every_other() {
     let line = Broadcast::new();
     let gateway = gateway(&line, Queue::default());
     let mut clients = Vec::new();
     for name in names() {
-        clients.push(Client::join(&gateway, name, 1 << 20).await);
-        clients.push(Client::join(&gateway, name, Way::Tcp).await);
+        clients.push(join(&gateway, name, 1 << 20).await);
+        clients.push(join(&gateway, name, Way::Tcp).await);
     }
     for speaker in 0..clients.len() {
         for len in [0, 1, 125, 126, 5000, 70_000] {
@@ -227,9 +104,9 @@ async fn binary_goes_to_those_that_have_it_and_closes_the_others() {
         let line = Broadcast::new();
         let strict = gateway(&line, Queue::default());
         let lenient = gateway_with(&line, Queue::default(), BinaryOverText::Base64);
-        let mut strict = Client::join(&strict, name, 4096).await;
-        let mut lenient = Client::join(&lenient, name, 4096).await;
-        let mut other = Client::join(&gateway(&line, Queue::default()), "rfc6455", 4096).await;
+        let mut strict = join(&strict, name, 4096).await;
+        let mut lenient = join(&lenient, name, 4096).await;
+        let mut other = join(&gateway(&line, Queue::default()), "rfc6455", 4096).await;
         line.publish(Message::binary(vec![0xff; 3]));
         line.publish("after".into());
         let sent = Message::binary(vec![0xff; 3]);
@@ -261,8 +138,8 @@ async fn own_messages_and_published_ones_keep_their_order() {
         }
     });
     for (name, way) in ways() {
-        let mut speaker = Client::join(&gateway, name, way).await;
-        let mut listener = Client::join(&gateway, "rfc6455", way).await;
+        let mut speaker = join(&gateway, name, way).await;
+        let mut listener = join(&gateway, "rfc6455", way).await;
         for number in 0..100 {
             let text = number.to_string();
             speaker.session.send(text.into()).unwrap();
@@ -309,8 +186,8 @@ async fn a_message_in_pieces_is_not_interrupted() {
         }
     });
     for (name, way) in ways() {
-        let mut sender = Client::join(&gateway, name, way).await;
-        let mut listener = Client::join(&gateway, "hixie-76", way).await;
+        let mut sender = join(&gateway, name, way).await;
+        let mut listener = join(&gateway, "hixie-76", way).await;
         for part in ["be", "gin, ", "end"] {
             sender.send(part).await;
             assert_eq!(listener.text().await, format!("between {part}"));
@@ -327,14 +204,14 @@ const PUBLISHED: u32 = 500;
 
 /// Publishes to one that does not read, with this queue, and to 99 that do, as fast as those can
 /// take it; then that one reads all it gets until what comes is "now". Returns its numbers.
-async fn beside_one_that_never_reads(queue: Queue) -> (Vec<u32>, Client) {
+async fn beside_one_that_never_reads(queue: Queue) -> (Vec<u32>, Member) {
     let line = Broadcast::new();
     let slow = gateway(&line, queue);
     let quick = gateway(&line, Queue::default());
-    let mut slow = Client::join(&slow, "rfc6455", 1024).await;
+    let mut slow = join(&slow, "rfc6455", 1024).await;
     let mut others = Vec::new();
     for name in binary_names().cycle().take(99) {
-        others.push(Client::join(&quick, name, 1 << 20).await);
+        others.push(join(&quick, name, 1 << 20).await);
     }
     for number in 0..PUBLISHED {
         line.publish(numbered(number, 1000));
@@ -348,8 +225,7 @@ async fn beside_one_that_never_reads(queue: Queue) -> (Vec<u32>, Client) {
     }
     let mut numbers = Vec::new();
     while let Ok(Some(message)) = timeout(Duration::from_millis(200), slow.message()).await {
-        let (number, _) = message.as_bytes().split_first_chunk().unwrap();
-        numbers.push(u32::from_be_bytes(*number));
+        numbers.push(number(&message).unwrap());
     }
     // It is there again, and so are the others.
     line.publish("now".into());
@@ -435,7 +311,7 @@ async fn one_that_was_never_asked_for_more_is_disconnected_in_every_protocol() {
             overflow: Overflow::Disconnect,
             ..Queue::default()
         };
-        let mut client = Client::join(&gateway(&line, queue), name, 1 << 20).await;
+        let mut client = join(&gateway(&line, queue), name, 1 << 20).await;
         for _ in 0..3 {
             // No task runs meanwhile.
             line.publish("too many".into());
@@ -484,7 +360,7 @@ async fn what_waits_is_bounded() {
             let slow = gateway(&line, queue);
             let mut stuck = Vec::new();
             for name in ["rfc6455", "hybi-01", "hybi-05"] {
-                stuck.push(Client::join(&slow, name, 1024).await);
+                stuck.push(join(&slow, name, 1024).await);
             }
             let alive = Arc::new(AtomicUsize::new(0));
             for _ in 0..2000 {
@@ -513,7 +389,7 @@ async fn one_message_waits_whatever_its_size() {
         bytes: 0,
         overflow: Overflow::DropNewest,
     };
-    let mut client = Client::join(&gateway(&line, queue), "rfc6455", 1024).await;
+    let mut client = join(&gateway(&line, queue), "rfc6455", 1024).await;
     for number in 0..3 {
         line.publish(numbered(number, 100_000));
         assert_eq!(client.number().await, Some(number));
@@ -541,7 +417,7 @@ fn counting_thread(
                 overflow: Overflow::Disconnect,
             };
             let gateway = gateway(&line, queue);
-            let mut client = Client::join(&gateway, name, way).await;
+            let mut client = join(&gateway, name, way).await;
             sender.send(()).unwrap();
             for expected in 0..=last {
                 assert_eq!(client.text().await, expected.to_string());
@@ -604,7 +480,7 @@ fn subscribers_may_come_and_go_while_published_to() {
             let mut clients = Vec::new();
             let way = [Way::Memory(4096), Way::Tcp][round % 2];
             for name in ["rfc6455", "hixie-76", "hybi-04"] {
-                clients.push(Client::join(&gateway, name, way).await);
+                clients.push(join(&gateway, name, way).await);
             }
             // One just goes, one closes, and one stays a while.
             clients.pop();

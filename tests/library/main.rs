@@ -6,3 +6,4 @@
 )]
 
 mod broadcast;
+mod lent_sockets;

@@ -3,24 +3,21 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use polysock::protocols::CloseCode;
 use polysock_instrument::{Deed, Fixture, Sight, Step, Transcript, expand};
+use polysock_test_support::PATIENCE;
+use polysock_test_support::corpus;
+use polysock_test_support::frame::{close, frame};
+use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, with};
+use polysock_test_support::program::Input;
+use polysock_test_support::server::Server;
+use polysock_test_support::tcp::raw_echo_server;
 
-use crate::support::client::{HIXIE_76, HIXIE_76_BODY, RFC6455, frame, with};
-use crate::support::command::{Input, Run};
-use crate::support::server::{PATIENCE, Server};
-use crate::support::tcp::raw_echo_server;
-
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../compat-fixtures");
-
-/// A close of a client with 1000.
-fn close() -> Vec<u8> {
-    frame(0x88, [0x03, 0xe8])
-}
+use crate::POLYSOCK;
 
 /// A capture at work.
 struct Capture {
@@ -31,26 +28,18 @@ struct Capture {
 impl Capture {
     /// Starts one that writes to a new directory of this name.
     fn start(test: &str, flags: &[&str]) -> Self {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("capture")
-            .join(test);
-        let _ = fs::remove_dir_all(&directory);
+        let directory = POLYSOCK.directory(&format!("capture/{test}"));
         Self::start_in(directory, flags)
     }
 
     fn start_in(directory: PathBuf, flags: &[&str]) -> Self {
-        let arguments = ["--out", directory.to_str().unwrap()];
-        let server = Server::capture(&[&arguments, flags].concat());
+        let server = POLYSOCK.capture(&directory, flags);
         Self { server, directory }
     }
 
     /// Has it end as SIGTERM asks it to; the log.
     fn stop(&mut self) -> String {
-        self.server.signal("TERM");
-        let (code, log) = self.server.ends_within(PATIENCE);
-        assert_eq!(code, Some(0), "{log}");
-        assert!(!log.contains("panicked"), "{log}");
-        log
+        self.server.stop()
     }
 
     /// The names of what is in the directory, in order.
@@ -95,7 +84,7 @@ impl Capture {
         let count = self.names().len();
         for split in splits {
             let directory = self.directory.to_str().unwrap();
-            let run = Run::new(&["replay", directory, "--split", split], Input::Open);
+            let run = POLYSOCK.run(&["replay", directory, "--split", split], Input::Open);
             let all = format!("{count} as recorded, 0 different, 0 skipped\n");
             assert!(
                 run.text().ends_with(&all),
@@ -126,8 +115,8 @@ fn the_whole_corpus_is_recorded_and_replays() {
     // HTTP/2 is written only so.
     let mut capture = Capture::start("corpus", &["--keep-secrets"]);
     let address = capture.server.address.to_string();
-    let played = Run::new(
-        &["replay", CORPUS, "--to", &address, "--jobs", "8"],
+    let played = POLYSOCK.run(
+        &["replay", corpus::DIRECTORY, "--to", &address, "--jobs", "8"],
         Input::Open,
     );
     let last = played.text().lines().last().unwrap_or_default().to_owned();
@@ -186,7 +175,7 @@ fn the_newest_refusal_is_explained() {
     drop(client);
     capture.stop();
     let directory = capture.directory.to_str().unwrap();
-    let run = Run::new(&["explain", "--last-refused", directory], Input::Open);
+    let run = POLYSOCK.run(&["explain", "--last-refused", directory], Input::Open);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     assert!(run.text().contains("refused"), "{}", run.text());
     capture.replays();
@@ -244,7 +233,7 @@ fn segments_and_pauses_are_in_the_file() {
     thread::sleep(Duration::from_millis(60));
     client.send(&frame[4..]);
     client.expect(b"\x81\x05Hello");
-    client.send(close());
+    client.send(close(1000));
     client.rest();
     drop(client);
     capture.stop();
@@ -276,7 +265,7 @@ fn secrets_are_masked_unless_they_are_to_be_kept() {
     ] {
         let mut capture = Capture::start(name, flags);
         let (mut client, _) = capture.server.ask(&request);
-        client.send(close());
+        client.send(close(1000));
         client.rest();
         drop(client);
         capture.stop();
@@ -335,7 +324,7 @@ fn what_is_longer_than_the_bound_is_cut_and_says_so() {
         client.send(frame(0x81, &message));
         client.take(20_004);
     }
-    client.send(close());
+    client.send(close(1000));
     client.rest();
     drop(client);
     capture.stop();
@@ -364,7 +353,7 @@ fn bounds_that_make_no_sense_are_refused() {
         ),
     ] {
         let arguments = [&["capture", "--out", "nowhere"], flags].concat();
-        let run = Run::new(&arguments, Input::Open);
+        let run = POLYSOCK.run(&arguments, Input::Open);
         assert_eq!(run.code, Some(2), "{flags:?}");
         assert!(run.stderr.contains(words), "{flags:?}: {}", run.stderr);
     }
@@ -375,7 +364,7 @@ fn a_full_directory_gets_no_more_and_the_port_serves_on() {
     let mut capture = Capture::start("full", &["--max-fixtures", "3"]);
     let session = |capture: &Capture| {
         let (mut client, _) = capture.server.ask(RFC6455);
-        client.send(close());
+        client.send(close(1000));
         client.rest();
     };
     (0..2).for_each(|_| session(&capture));
@@ -402,7 +391,7 @@ fn a_killed_capture_has_lost_no_session_that_had_ended() {
         let (mut client, _) = capture.server.ask(RFC6455);
         client.send(frame(0x81, "x".repeat(10_000)));
         client.take(10_004);
-        client.send(close());
+        client.send(close(1000));
         client.rest();
     }
     for _ in 0..ENDED {
@@ -426,7 +415,7 @@ fn a_capture_that_is_killed_while_it_writes_leaves_only_whole_files() {
                         let mut client = std::net::TcpStream::connect(address)?;
                         client.write_all(RFC6455.as_bytes())?;
                         client.write_all(&frame(0x81, "x".repeat(5_000)))?;
-                        client.write_all(&close())?;
+                        client.write_all(&close(1000))?;
                         client.read_to_end(&mut Vec::new())?;
                     }
                 })
@@ -466,7 +455,7 @@ fn sigterm_finishes_what_is_open() {
     capture.server.signal("TERM");
     // 1001, and its answer.
     client.expect(b"\x88\x02\x03\xe9");
-    client.send(frame(0x88, [0x03, 0xe9]));
+    client.send(close(1001));
     client.gone();
     half.gone();
     drop((client, silent));
@@ -487,7 +476,7 @@ fn half_closed_and_reset_connections_are_recorded() {
     let mut capture = Capture::start("half-closed", &[]);
     // A client that ends its direction with its last message, and reads the answer.
     let (mut client, _) = capture.server.ask(RFC6455);
-    client.send([frame(0x81, "Hello"), close()].concat());
+    client.send([frame(0x81, "Hello"), close(1000)].concat());
     client.finish();
     client.expect(b"\x81\x05Hello\x88\x02\x03\xe8");
     client.rest();
@@ -526,7 +515,7 @@ fn two_hundred_connections_at_once_are_two_hundred_files() {
         client.send(frame(0x82, number.to_string().repeat(50)));
     }
     for client in &mut clients {
-        client.send(close());
+        client.send(close(1000));
     }
     for client in &mut clients {
         client.rest();
@@ -556,7 +545,7 @@ fn a_session_with_an_upstream_is_recorded() {
         client.send(frame(0x82, text));
         client.expect([&b"\x82\x05"[..], text.as_bytes()].concat());
     }
-    client.send(close());
+    client.send(close(1000));
     client.rest();
     drop(client);
     capture.stop();
@@ -626,7 +615,7 @@ fn the_answers_of_any_server_are_recorded_and_handed_on_unchanged() {
     }
     // They say where Polysock differs.
     let directory = capture.directory.to_str().unwrap();
-    let run = Run::new(&["replay", directory], Input::Open);
+    let run = POLYSOCK.run(&["replay", directory], Input::Open);
     assert_eq!(run.code, Some(1));
     assert!(run.text().contains("101 Whatever"), "{}", run.text());
 }
@@ -644,7 +633,7 @@ fn what_passes_through_to_nobody_is_closed_and_what_is_open_at_the_end_is_cut() 
     assert!(log.contains("cannot be reached"), "{log}");
     assert!(capture.names().is_empty());
 
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let address = server.address.to_string();
     let mut capture = Capture::start("open", &["--pass-through", &address]);
     let (mut client, _) = capture.server.ask(RFC6455);

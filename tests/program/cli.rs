@@ -5,23 +5,23 @@ use std::thread;
 
 use polysock::protocols::PROTOCOLS;
 use polysock::{Accept, BoxError, Close, CloseCode, Gateway, Handshake};
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::frame;
+use polysock_test_support::opening::{
+    HIXIE_75, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, versioned, with,
+};
+use polysock_test_support::program::Input;
+use polysock_test_support::server::Server;
+use polysock_test_support::{PATIENCE, gateway};
 use serde_json::Value;
 
-use crate::support::client::{
-    Client, HIXIE_75, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, frame, versioned, with,
-};
-use crate::support::command::{Input, Run};
-use crate::support::library;
-use crate::support::server::{PATIENCE, Server};
-
-/// No input at all.
-const NOTHING: Input<'_> = Input::Bytes(b"");
+use crate::POLYSOCK;
 
 // polysock protocols
 
 #[test]
 fn lists_the_protocols() {
-    let run = Run::new(&["protocols"], NOTHING);
+    let run = POLYSOCK.run(&["protocols"], Input::NOTHING);
     assert_eq!(run.text(), include_str!("protocols.txt"));
     assert_eq!(run.stderr, "");
     assert_eq!(run.code, Some(0));
@@ -145,7 +145,7 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
             &["no such protocol", "`polysock protocols` lists them"],
         ),
     ] {
-        let run = Run::new(arguments, NOTHING);
+        let run = POLYSOCK.run(arguments, Input::NOTHING);
         assert_eq!(run.code, Some(2), "{arguments:?}: {}", run.stderr);
         assert_eq!(run.text(), "", "{arguments:?}");
         for part in parts {
@@ -158,7 +158,7 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
 fn says_that_a_port_is_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let run = Run::new(&["serve", "--listen", &address], NOTHING);
+    let run = POLYSOCK.run(&["serve", "--listen", &address], Input::NOTHING);
     assert_eq!(run.code, Some(1));
     let part = format!("cannot listen on {address}: Address already in use");
     assert!(run.stderr.contains(&part), "{}", run.stderr);
@@ -171,9 +171,9 @@ fn says_that_a_port_is_in_use() {
 
 #[test]
 fn says_that_a_port_is_in_use_by_another_polysock() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let address = server.address.to_string();
-    let run = Run::new(&["serve", "--listen", &address], NOTHING);
+    let run = POLYSOCK.run(&["serve", "--listen", &address], Input::NOTHING);
     assert_eq!(run.code, Some(1));
     assert!(
         run.stderr.contains("Address already in use"),
@@ -186,7 +186,7 @@ fn says_that_a_port_is_in_use_by_another_polysock() {
 
 #[test]
 fn talks_to_an_echo_in_every_protocol() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     for protocol in PROTOCOLS {
         let name = protocol.name();
         let plain = format!("ws://{}/chat", server.address);
@@ -195,7 +195,7 @@ fn talks_to_an_echo_in_every_protocol() {
             &["connect", "--protocol", name, &plain][..],
             &["connect", &named],
         ] {
-            let run = Run::new(arguments, Input::Bytes("hello\n\ngrüße\n".as_bytes()));
+            let run = POLYSOCK.run(arguments, Input::Bytes("hello\n\ngrüße\n".as_bytes()));
             assert_eq!(run.text(), "hello\n\ngrüße\n", "{arguments:?}");
             assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.stderr);
         }
@@ -204,10 +204,13 @@ fn talks_to_an_echo_in_every_protocol() {
 
 #[test]
 fn speaks_the_protocol_it_was_told_to() {
-    let mut server = Server::echo(&[]);
+    let mut server = POLYSOCK.echo(&[]);
     for protocol in PROTOCOLS {
         let url = format!("ws://{}/where", server.address);
-        let run = Run::new(&["connect", "--protocol", protocol.name(), &url], NOTHING);
+        let run = POLYSOCK.run(
+            &["connect", "--protocol", protocol.name(), &url],
+            Input::NOTHING,
+        );
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         let line = server.log_line(" open ");
         let part = format!("protocol=\"{}\"", protocol.name());
@@ -218,28 +221,28 @@ fn speaks_the_protocol_it_was_told_to() {
 
 #[test]
 fn carries_bytes_in_rfc6455() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let url = format!("ws://{}/", server.address);
     let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
-    let run = Run::new(&["connect", "--binary", &url], Input::Bytes(&bytes));
+    let run = POLYSOCK.run(&["connect", "--binary", &url], Input::Bytes(&bytes));
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(run.stdout == bytes, "{} bytes came back", run.stdout.len());
 }
 
 #[test]
 fn says_that_a_line_is_no_text() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let url = format!("ws://{}/", server.address);
-    let run = Run::new(&["connect", &url], Input::Bytes(b"a\n\xff\nb\n"));
+    let run = POLYSOCK.run(&["connect", &url], Input::Bytes(b"a\n\xff\nb\n"));
     assert_eq!(run.code, Some(4));
     assert!(run.stderr.contains("utf-8"), "{}", run.stderr);
 }
 
 #[test]
 fn says_that_bytes_cannot_be_sent_in_hixie_76() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let url = format!("ws+hixie76://{}/", server.address);
-    let run = Run::new(&["connect", "--binary", &url], Input::Bytes(b"\0"));
+    let run = POLYSOCK.run(&["connect", "--binary", &url], Input::Bytes(b"\0"));
     assert_eq!(run.code, Some(4));
     let part = "a binary message cannot be sent over hixie-76";
     assert!(run.stderr.contains(part), "{}", run.stderr);
@@ -247,10 +250,10 @@ fn says_that_bytes_cannot_be_sent_in_hixie_76() {
 
 #[test]
 fn names_the_origin_it_was_told_to() {
-    let mut server = Server::echo(&["--origin", "http://page.example"]);
+    let mut server = POLYSOCK.echo(&["--origin", "http://page.example"]);
     let url = format!("ws://{}/", server.address);
     let arguments = ["connect", "--origin", "http://page.example", &url];
-    let run = Run::new(&arguments, Input::Bytes(b"hello\n"));
+    let run = POLYSOCK.run(&arguments, Input::Bytes(b"hello\n"));
     assert_eq!((run.text(), run.code), ("hello\n", Some(0)));
     let line = server.log_line(" open ");
     assert!(line.contains("origin=\"http://page.example\""), "{line}");
@@ -261,19 +264,19 @@ fn exits_with_3_where_it_is_refused() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = format!("ws://{}/", free.local_addr().unwrap());
     drop(free);
-    let run = Run::new(&["connect", &nobody], NOTHING);
+    let run = POLYSOCK.run(&["connect", &nobody], Input::NOTHING);
     assert_eq!(run.code, Some(3));
     assert!(run.stderr.contains("Connection refused"), "{}", run.stderr);
 
-    let server = Server::echo(&["--origin", "http://page.example"]);
+    let server = POLYSOCK.echo(&["--origin", "http://page.example"]);
     let url = format!("ws://{}/", server.address);
-    let run = Run::new(&["connect", &url], NOTHING);
+    let run = POLYSOCK.run(&["connect", &url], Input::NOTHING);
     assert_eq!(run.code, Some(3));
     assert!(run.stderr.contains("status 403"), "{}", run.stderr);
 
-    let server = Server::start(&["--app", "echo", "--protocols", "rfc6455"]);
+    let server = POLYSOCK.serve(&["--app", "echo", "--protocols", "rfc6455"]);
     let url = format!("ws+hybi10://{}/", server.address);
-    let run = Run::new(&["connect", &url], NOTHING);
+    let run = POLYSOCK.run(&["connect", &url], Input::NOTHING);
     assert_eq!(run.code, Some(3));
     assert!(run.stderr.contains("status 426"), "{}", run.stderr);
 }
@@ -291,7 +294,7 @@ fn exits_as_the_server_closes() {
         ("hixie-76", 4000, 0),
     ] {
         let url = format!("ws://{}/", closing_server(code, "enough"));
-        let run = Run::new(&["connect", "--protocol", protocol, &url], Input::Open);
+        let run = POLYSOCK.run(&["connect", "--protocol", protocol, &url], Input::Open);
         assert_eq!(run.code, Some(exit), "{protocol} {code}: {}", run.stderr);
         if exit == 4 {
             let part = format!("closed with {code} enough");
@@ -306,7 +309,7 @@ fn a_servers_reason_does_not_steer_the_terminal() {
         "ws://{}/",
         closing_server(4000, "\x1b[2J\u{9b}2J\u{202e}\r\n*")
     );
-    let run = Run::new(&["connect", &url], Input::Open);
+    let run = POLYSOCK.run(&["connect", &url], Input::Open);
     let part = r"closed with 4000 \u{1b}[2J\u{9b}2J\u{202e}\r\n*";
     assert!(run.stderr.contains(part), "{:?}", run.stderr);
 }
@@ -326,14 +329,14 @@ fn closing_server(code: u16, reason: &'static str) -> SocketAddr {
         ..polysock::Settings::default()
     };
     let gateway = Gateway::with_settings(application, settings, polysock::Pages::default());
-    library::serve(gateway)
+    gateway::serve(gateway)
 }
 
 #[test]
 fn exits_with_4_where_the_server_dies() {
-    let mut server = Server::echo(&[]);
+    let mut server = POLYSOCK.echo(&[]);
     let url = format!("ws://{}/", server.address);
-    let client = thread::spawn(move || Run::new(&["connect", &url], Input::Open));
+    let client = thread::spawn(move || POLYSOCK.run(&["connect", &url], Input::Open));
     server.log_line(" open ");
     drop(server);
     let run = client.join().unwrap();
@@ -342,18 +345,10 @@ fn exits_with_4_where_the_server_dies() {
 
 // polysock serve: what is logged
 
-/// The whole log of a server that is told to end.
-fn log_of(mut server: Server) -> String {
-    server.signal("TERM");
-    let (code, log) = server.ends_within(PATIENCE);
-    assert_eq!(code, Some(0), "{log}");
-    log
-}
-
 #[test]
 fn warns_of_each_unmasked_protocol_on_a_public_address() {
     let warned = |listen: &str, arguments: &[&str]| -> Vec<String> {
-        let log = log_of(Server::start_on(listen, arguments));
+        let log = POLYSOCK.serve_on(listen, arguments).stop();
         let lines = log.lines().filter_map(|line| line.split_once(" WARN "));
         let warned = lines.map(|(_, warning)| {
             let (name, rest) = warning.split_once(" is served on 0.0.0.0:").unwrap();
@@ -385,12 +380,12 @@ fn json(log: &str) -> Vec<Value> {
 
 /// A server that logs in JSON.
 fn json_server() -> Server {
-    Server::echo(&["--log-format", "json"])
+    POLYSOCK.echo(&["--log-format", "json"])
 }
 
 #[test]
 fn writes_a_line_at_open_and_one_at_close() {
-    let server = json_server();
+    let mut server = json_server();
     // What can be in a field at all must not break the line.
     let agent = "Kiosk \"2011\" \\ ü";
     let request = with(
@@ -403,7 +398,7 @@ fn writes_a_line_at_open_and_one_at_close() {
     client.send(frame(0x88, b"\x0f\xa0enough"));
     client.expect(b"\x88\x02\x0f\xa0");
     assert_eq!(client.rest(), b"");
-    let lines = json(&log_of(server));
+    let lines = json(&server.stop());
     let of = |message| lines.iter().filter(move |line| line["message"] == message);
     let (open, close) = (
         of("open").collect::<Vec<_>>(),
@@ -451,7 +446,7 @@ fn writes_the_code_that_a_close_amounts_to() {
 
 #[test]
 fn writes_a_line_for_what_it_refuses() {
-    let mut server = Server::echo(&["--origin", "http://a", "--log-format", "json"]);
+    let mut server = POLYSOCK.echo(&["--origin", "http://a", "--log-format", "json"]);
     let (_, head) = server.ask(with(RFC6455, "Origin: http://b\r\n"));
     assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
     let line = json(&server.log_line("\"reject\"")).remove(0);
@@ -467,19 +462,12 @@ fn writes_a_line_for_what_it_refuses() {
 
 // polysock serve: what is let in
 
-#[track_caller]
-fn assert_status(server: &Server, request: impl AsRef<[u8]>, status: u16) -> (Client, String) {
-    let (client, head) = server.ask(request);
-    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
-    (client, head)
-}
-
 #[test]
 fn lets_in_the_listed_origins_and_none_where_listed() {
-    let one = Server::echo(&["--origin", "http://a.example"]);
-    let two = Server::echo(&["--origin", "http://a.example", "--origin", "none"]);
-    let any = Server::echo(&["--origin", "*"]);
-    let all = Server::echo(&[]);
+    let one = POLYSOCK.echo(&["--origin", "http://a.example"]);
+    let two = POLYSOCK.echo(&["--origin", "http://a.example", "--origin", "none"]);
+    let any = POLYSOCK.echo(&["--origin", "*"]);
+    let all = POLYSOCK.echo(&[]);
     for (origin, expected) in [
         (Some("http://a.example"), [101, 101, 101, 101]),
         (Some("HTTP://A.example"), [101, 101, 101, 101]),
@@ -494,22 +482,22 @@ fn lets_in_the_listed_origins_and_none_where_listed() {
         let hixie_76 = HIXIE_76.replace("Origin: http://example.com\r\n", &field);
         let hixie_76 = [hixie_76.as_bytes(), HIXIE_76_BODY].concat();
         for (server, status) in [&one, &two, &any, &all].into_iter().zip(expected) {
-            assert_status(server, &rfc6455, status);
-            assert_status(server, &hixie_76, status);
+            server.answers(&rfc6455, status);
+            server.answers(&hixie_76, status);
         }
     }
 }
 
 #[test]
 fn closes_on_a_message_over_the_limit() {
-    let server = Server::echo(&["--max-message", "1KiB"]);
+    let server = POLYSOCK.echo(&["--max-message", "1KiB"]);
     let (fits, over) = (vec![b'x'; 1024], vec![b'x'; 1025]);
     let halves = [frame(0x01, &fits[..600]), frame(0x80, &fits[..600])].concat();
     // Only announced: nobody waits for all of it.
     let announced = [b"\x81\xff\0\0\x01\0\0\0\0\0\0\0\0\0", &over[..]].concat();
     for (version, code) in [("13", 1009u16), ("8", 1004), ("7", 1004)] {
         for message in [&frame(0x81, &over), &halves, &announced] {
-            let (mut client, _) = assert_status(&server, versioned(version, ""), 101);
+            let (mut client, _) = server.answers(versioned(version, ""), 101);
             client.send(frame(0x81, &fits));
             client.expect(b"\x81\x7e\x04\x00");
             client.expect(&fits);
@@ -519,8 +507,7 @@ fn closes_on_a_message_over_the_limit() {
             assert_eq!(close[2..4], code.to_be_bytes(), "version {version}");
         }
     }
-    let (mut client, _) =
-        assert_status(&server, [HIXIE_76.as_bytes(), HIXIE_76_BODY].concat(), 101);
+    let (mut client, _) = server.answers([HIXIE_76.as_bytes(), HIXIE_76_BODY].concat(), 101);
     client.expect(HIXIE_76_DIGEST);
     let fits = [b"\0", &fits[..], b"\xff"].concat();
     client.send(&fits);
@@ -531,16 +518,16 @@ fn closes_on_a_message_over_the_limit() {
 
 #[test]
 fn closes_on_a_frame_over_the_limit_and_on_a_fragment_too_many() {
-    let server = Server::echo(&["--max-frame", "10", "--max-fragments", "3"]);
+    let server = POLYSOCK.echo(&["--max-frame", "10", "--max-fragments", "3"]);
     let first = || frame(0x01, "0123456789");
     let next = |last: u8| frame(last, "0123456789");
-    let (mut client, _) = assert_status(&server, RFC6455, 101);
+    let (mut client, _) = server.answers(RFC6455, 101);
     client.send([first(), next(0), next(0x80)].concat());
     client.expect([b"\x81\x1e", "0123456789".repeat(3).as_bytes()].concat());
     client.send(frame(0x81, "0123456789a"));
     let close = client.rest();
     assert_eq!(close[2..4], 1009u16.to_be_bytes());
-    let (mut client, _) = assert_status(&server, RFC6455, 101);
+    let (mut client, _) = server.answers(RFC6455, 101);
     client.send([first(), next(0), next(0), next(0x80)].concat());
     let close = client.rest();
     assert_eq!(close[2..4], 1008u16.to_be_bytes());
@@ -561,8 +548,8 @@ fn body(client: &mut Client, head: &str) -> String {
 
 #[test]
 fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
-    let server = Server::start(&["--app", "chat"]);
-    let (mut client, head) = assert_status(&server, GET, 200);
+    let server = POLYSOCK.serve(&["--app", "chat"]);
+    let (mut client, head) = server.answers(GET, 200);
     assert!(
         head.contains("\r\nContent-Type: text/html; charset=utf-8\r\n"),
         "{head}"
@@ -600,7 +587,7 @@ fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
 #[test]
 fn broadcasts_to_everybody_with_binary_as_it_was_asked_for() {
     let broadcast = ["--app", "broadcast", "--protocols", "all"];
-    let server = Server::start(&[&broadcast[..], &["--binary-over-text", "base64"]].concat());
+    let server = POLYSOCK.serve(&[&broadcast[..], &["--binary-over-text", "base64"]].concat());
     let (mut old, _) = server.ask(HIXIE_75);
     let (mut new, _) = server.ask(RFC6455);
     // Who has heard itself is there.
@@ -619,7 +606,7 @@ fn broadcasts_to_everybody_with_binary_as_it_was_asked_for() {
     new.send(frame(0x82, [0xff; 3]));
     new.expect(b"\x82\x03\xff\xff\xff");
     old.expect(b"\0////\xff");
-    let server = Server::start(&broadcast);
+    let server = POLYSOCK.serve(&broadcast);
     let (mut old, _) = server.ask(HIXIE_75);
     old.send(b"\0hi\xff");
     old.expect(b"\0hi\xff");
@@ -631,13 +618,13 @@ fn broadcasts_to_everybody_with_binary_as_it_was_asked_for() {
 
 #[test]
 fn takes_an_opening_handshake_behind_ordinary_requests() {
-    let server = Server::start(&["--app", "chat"]);
+    let server = POLYSOCK.serve(&["--app", "chat"]);
     let wanted = "GET /?name=NAME HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     // One by one, and in one write; the first may still be in the room when the second comes.
     for (together, name) in [(false, "ann"), (true, "bob")] {
         let wanted = wanted.replace("NAME", name);
-        let (mut client, head) = assert_status(&server, GET, 200);
+        let (mut client, head) = server.answers(GET, 200);
         body(&mut client, &head);
         let h2c = with(GET, "Connection: Upgrade\r\nUpgrade: h2c\r\n");
         if together {
@@ -660,7 +647,7 @@ fn takes_an_opening_handshake_behind_ordinary_requests() {
         client.expect(b"\x81\x13");
         client.expect(format!("welcome\t{name}\trfc6455"));
     }
-    let (mut client, head) = assert_status(&server, GET, 200);
+    let (mut client, head) = server.answers(GET, 200);
     body(&mut client, &head);
     client.send(wanted.replace(": 13", ": 9"));
     assert!(client.head().starts_with("HTTP/1.1 426 "));
@@ -668,9 +655,9 @@ fn takes_an_opening_handshake_behind_ordinary_requests() {
 
 #[test]
 fn advises_to_upgrade_where_there_is_no_page() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     for request in [GET, &GET.replace("GET / ", "GET /chat?a=b ")] {
-        let (mut client, head) = assert_status(&server, request, 426);
+        let (mut client, head) = server.answers(request, 426);
         for _ in 0..2 {
             assert!(head.contains("\r\nUpgrade: websocket\r\n"), "{head}");
             assert_eq!(body(&mut client, &head), "this port speaks WebSocket\n");
@@ -678,12 +665,12 @@ fn advises_to_upgrade_where_there_is_no_page() {
             assert!(client.head().starts_with("HTTP/1.1 426 "));
         }
     }
-    assert_status(&server, GET.replace("GET", "DELETE"), 405);
+    server.answers(GET.replace("GET", "DELETE"), 405);
 }
 
 #[test]
 fn answers_http_1_0_and_hangs_up() {
-    let server = Server::start(&["--app", "chat"]);
+    let server = POLYSOCK.serve(&["--app", "chat"]);
     let mut client = server.connect();
     client.send("GET / HTTP/1.0\r\n\r\n");
     let answer = String::from_utf8(client.rest()).unwrap();
@@ -693,16 +680,16 @@ fn answers_http_1_0_and_hangs_up() {
 
 #[test]
 fn refuses_heads_that_are_too_long_in_the_first_request_and_in_those_behind_it() {
-    let server = Server::start(&["--app", "chat"]);
+    let server = POLYSOCK.serve(&["--app", "chat"]);
     let line = format!("X-Long: {}\r\n", "x".repeat(17 * 1024));
     let many: String = (0..101)
         .map(|number| format!("X-{number}: x\r\n"))
         .collect();
     for (fields, statuses) in [(line, [431, 200]), (many, [431, 431])] {
         let request = with(GET, &fields);
-        let (mut client, _) = assert_status(&server, &request, statuses[0]);
+        let (mut client, _) = server.answers(&request, statuses[0]);
         client.gone();
-        let (mut client, head) = assert_status(&server, GET, 200);
+        let (mut client, head) = server.answers(GET, 200);
         body(&mut client, &head);
         client.send(&request);
         let head = client.head();
@@ -715,8 +702,8 @@ fn refuses_heads_that_are_too_long_in_the_first_request_and_in_those_behind_it()
 
 #[test]
 fn gives_up_a_head_that_does_not_end() {
-    let server = Server::start(&["--app", "chat", "--handshake-timeout", "200ms"]);
-    let (mut slow, head) = assert_status(&server, &GET[..20], 408);
+    let server = POLYSOCK.serve(&["--app", "chat", "--handshake-timeout", "200ms"]);
+    let (mut slow, head) = server.answers(&GET[..20], 408);
     assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
     slow.gone();
     let mut silent = server.connect();
@@ -725,7 +712,7 @@ fn gives_up_a_head_that_does_not_end() {
 
 #[test]
 fn says_nothing_to_what_is_no_http() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     for words in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"SSH-2.0-OpenSSH_9.6\r\n",
@@ -740,8 +727,8 @@ fn says_nothing_to_what_is_no_http() {
 
 #[test]
 fn ignores_an_upgrade_to_h2c() {
-    let server = Server::start(&["--app", "chat"]);
+    let server = POLYSOCK.serve(&["--app", "chat"]);
     let fields = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAAA\r\n";
-    let (mut client, head) = assert_status(&server, with(GET, fields), 200);
+    let (mut client, head) = server.answers(with(GET, fields), 200);
     body(&mut client, &head);
 }

@@ -3,15 +3,20 @@
 
 use std::net::TcpListener;
 
-use crate::support::client::{
-    Client, HIXIE_75, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, RFC6455_ACCEPT, frame,
-    versioned, with,
+use polysock_test_support::PATIENCE;
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::frame;
+use polysock_test_support::opening::{
+    HIXIE_75, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, RFC6455_ACCEPT, versioned, with,
 };
-use crate::support::server::{PATIENCE, Server};
+use polysock_test_support::opening::{assert_status, field};
+use polysock_test_support::server::Server;
+
+use crate::POLYSOCK;
 
 /// A server for all of them.
 fn server() -> Server {
-    Server::echo(&["--origin", "*", "--flash-policy"])
+    POLYSOCK.echo(&["--origin", "*", "--flash-policy"])
 }
 
 /// Opens a connection in Hixie-76, the eight bytes together with the head.
@@ -57,24 +62,6 @@ fn assert_hixie_echo(client: &mut Client, text: &str) {
 
 fn hixie(text: &str) -> Vec<u8> {
     [b"\0", text.as_bytes(), b"\xff"].concat()
-}
-
-/// The value of a field, which is there once at most.
-#[track_caller]
-fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    let mut values = head
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .filter(|(other, _)| other.eq_ignore_ascii_case(name))
-        .map(|(_, value)| value);
-    let value = values.next();
-    assert_eq!(values.next(), None, "a second {name} in\n{head}");
-    value
-}
-
-#[track_caller]
-fn assert_status(head: &str, status: u16) {
-    assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{head}");
 }
 
 // 1. The eight bytes, announced and not.
@@ -182,7 +169,7 @@ fn assert_answered(server: &Server, request: &str, status: u16) {
 
 #[test]
 fn believes_the_sec_websocket_origin_of_ws_0_4_which_sends_two() {
-    let server = Server::echo(&["--origin", PAGE]);
+    let server = POLYSOCK.echo(&["--origin", PAGE]);
     let both = "Origin: 127.0.0.1:8080\r\nSec-WebSocket-Origin: http://page.example\r\n";
     let swapped = "Origin: http://page.example\r\nSec-WebSocket-Origin: 127.0.0.1:8080\r\n";
     assert_answered(&server, &versioned("8", both), 101);
@@ -191,7 +178,7 @@ fn believes_the_sec_websocket_origin_of_ws_0_4_which_sends_two() {
 
 #[test]
 fn reads_the_origin_of_version_8_under_both_its_names_and_of_13_under_one() {
-    let server = Server::echo(&["--origin", PAGE]);
+    let server = POLYSOCK.echo(&["--origin", PAGE]);
     for (version, name, status) in [
         ("8", "Origin", 101),
         ("8", "Sec-WebSocket-Origin", 101),
@@ -207,8 +194,8 @@ fn reads_the_origin_of_version_8_under_both_its_names_and_of_13_under_one() {
 fn takes_the_origin_of_websocket_client_0_3_which_has_no_scheme() {
     let request = versioned("13", "Origin: 127.0.0.1\r\n");
     assert_answered(&server(), &request, 101);
-    assert_answered(&Server::echo(&["--origin", "127.0.0.1"]), &request, 101);
-    assert_answered(&Server::echo(&["--origin", PAGE]), &request, 403);
+    assert_answered(&POLYSOCK.echo(&["--origin", "127.0.0.1"]), &request, 101);
+    assert_answered(&POLYSOCK.echo(&["--origin", PAGE]), &request, 403);
 }
 
 #[test]
@@ -288,7 +275,7 @@ fn never_begins_a_write_with_the_ff_that_autobahn_0_10_9_would_miss() {
     // An upstream in Hixie-75, whose message comes in two pieces: the second is the FF alone.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws+hixie75://{}", listener.local_addr().unwrap());
-    let server = Server::start(&[&url]);
+    let server = POLYSOCK.serve(&[&url]);
     let mut client = server.connect();
     client.send([HIXIE_76.as_bytes(), HIXIE_76_BODY].concat());
     let mut upstream = Client::over(listener.accept().unwrap().0);
@@ -351,7 +338,7 @@ fn assert_accepted(version: &str, offer: &str, answer: &str) {
     client.send(frame(0xc1, DEFLATED));
     client.expect(b"\x81\x05Hello");
     // Whoever does not want it says so.
-    let without = Server::echo(&["--origin", "*", "--compression", "off"]);
+    let without = POLYSOCK.echo(&["--origin", "*", "--compression", "off"]);
     assert_declined(&without, version, &offer);
 }
 
@@ -597,7 +584,7 @@ fn serves_gevent_websocket_0_3_also_where_hybi_02_is_enabled() {
 
 #[test]
 fn serves_gevent_websocket_0_3_with_the_default_protocols() {
-    let mut server = Server::start(&["--app", "echo"]);
+    let mut server = POLYSOCK.serve(&["--app", "echo"]);
     let mut client = gevent(&server);
     assert!(server.log_line("open").contains("hixie-76"));
     assert_hixie_echo(&mut client, "Hello");
@@ -607,7 +594,7 @@ fn serves_gevent_websocket_0_3_with_the_default_protocols() {
 
 #[test]
 fn speaks_first_to_gevent_websocket_0_3_in_the_old_framing() {
-    let server = Server::start(&["--app", "chat", "--protocols", "all"]);
+    let server = POLYSOCK.serve(&["--app", "chat", "--protocols", "all"]);
     let request = with(HIXIE_76, "Sec-WebSocket-Draft: 2\r\n").replace("/demo", "/?name=gevent");
     let (mut client, head) = server.ask(request);
     assert_hixie_76(&head);
@@ -619,7 +606,7 @@ fn speaks_first_to_gevent_websocket_0_3_in_the_old_framing() {
 #[test]
 fn serves_the_mtgox_client_which_announces_draft_2_and_the_eight_bytes() {
     for protocols in ["default", "all"] {
-        let server = Server::start(&["--app", "echo", "--protocols", protocols]);
+        let server = POLYSOCK.serve(&["--app", "echo", "--protocols", protocols]);
         let fields = "Sec-WebSocket-Draft: 2\r\nContent-Length: 8\r\n";
         let request = with(HIXIE_76, fields).replace("http://example.com", "websocket.mtgox.com");
         let (mut client, head) = server.ask([request.as_bytes(), HIXIE_76_BODY].concat());
@@ -655,7 +642,7 @@ fn answers_the_policy_request_of_flash_for_its_own_port() {
 
 #[test]
 fn answers_no_policy_request_unless_told_to() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let mut client = server.connect();
     client.send("<policy-file-request/>\0");
     client.gone();
@@ -670,7 +657,7 @@ fn tells_a_client_of_an_unknown_version_which_there_are() {
         ("all", "13, 8, 7, 6, 5, 4"),
         ("rfc6455", "13"),
     ] {
-        let server = Server::start(&["--app", "echo", "--protocols", protocols]);
+        let server = POLYSOCK.serve(&["--app", "echo", "--protocols", protocols]);
         for version in ["9", "12", "14", "777"] {
             let (mut client, head) = server.ask(versioned(version, ""));
             assert_status(&head, 426);
@@ -685,7 +672,7 @@ fn tells_a_client_of_an_unknown_version_which_there_are() {
 
 #[test]
 fn sends_an_opera_11_back_where_its_protocol_is_not_enabled() {
-    let server = Server::start(&["--app", "echo", "--protocols", "modern"]);
+    let server = POLYSOCK.serve(&["--app", "echo", "--protocols", "modern"]);
     let (mut client, head) = server.ask([HIXIE_76.as_bytes(), HIXIE_76_BODY].concat());
     assert_status(&head, 400);
     let body = String::from_utf8(client.rest()).unwrap();

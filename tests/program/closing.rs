@@ -14,10 +14,10 @@ use polysock::{
     Accept, Close, CloseCode, Closed, Connection, ConnectionError, Gateway, Handshake, Pages,
     Settings, Side,
 };
+use polysock_test_support::wire_peer::{Seen, WirePeer};
+use polysock_test_support::{PATIENCE, gateway};
 
-use crate::support::library;
-use crate::support::server::{PATIENCE, Server};
-use crate::support::wire_peer::{Seen, WirePeer};
+use crate::POLYSOCK;
 
 /// How long our side waits for the answer to its close, where a row wants it to be over.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
@@ -433,7 +433,7 @@ fn acting_gateway(row: &Row) -> (SocketAddr, Receiver<Option<Told>>) {
         ..Settings::default()
     };
     let gateway = Gateway::with_settings(application, settings, Pages::default());
-    (library::serve(gateway), reports)
+    (gateway::serve(gateway), reports)
 }
 
 /// A client that acts, and what it reports.
@@ -527,7 +527,7 @@ fn the_log_says_of_a_close_what_the_application_is_told() {
             Ours::ListensImpatiently => &["--idle-timeout", "500ms"],
             _ => return Vec::new(),
         };
-        let mut server = Server::echo(arguments);
+        let mut server = POLYSOCK.echo(arguments);
         let mut differences = Vec::new();
         for protocol in PROTOCOLS {
             let name = protocol.name();
@@ -587,7 +587,7 @@ fn a_relay_tells_the_other_side_how_the_one_has_ended() {
         let address = listener.local_addr().unwrap();
         let scheme = behind.name().replace('-', "");
         let url = format!("ws+{scheme}://{address}");
-        let gateway = Server::start(&["--protocols", "all", &url]);
+        let gateway = POLYSOCK.serve(&["--protocols", "all", &url]);
         let mut differences = Vec::new();
         for before in PROTOCOLS {
             for (theirs, by_client) in [

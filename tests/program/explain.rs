@@ -2,14 +2,16 @@
 //! what mends it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use polysock::Settings;
 use polysock::protocols::PROTOCOLS;
 use polysock_instrument::{Evidence, Explanation, Look, Says};
+use polysock_test_support::corpus;
+use polysock_test_support::packets::{Connection, From, Link, pcap};
+use polysock_test_support::program::Input;
 
-use crate::support::command::{Input, Run};
-use crate::support::packets::{Connection, From, Link, pcap};
+use crate::POLYSOCK;
 
 const HIXIE_76: &str =
     "(draft-hixie-thewebsocketprotocol-76, \"Reading the client's opening handshake\")";
@@ -170,27 +172,12 @@ fn everything() -> Settings {
 
 /// The transcripts of the corpus, whole: name and text.
 fn corpus() -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-fixtures")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == "wire")
-            {
-                let parent = path.parent().unwrap().file_name().unwrap();
-                let name = format!(
-                    "{}/{}",
-                    parent.display(),
-                    path.file_stem().unwrap().display()
-                );
-                found.push((name, fs::read_to_string(path).unwrap()));
-            }
-        }
-    }
+    let read = |path: PathBuf| {
+        let parent = path.parent().unwrap().file_name().unwrap().display();
+        let name = format!("{parent}/{}", path.file_stem().unwrap().display());
+        (name, fs::read_to_string(path).unwrap())
+    };
+    let mut found: Vec<_> = corpus::files().into_iter().map(read).collect();
     found.sort();
     found
 }
@@ -275,7 +262,7 @@ fn what_the_corpus_accepts_is_explained_as_accepted() {
 
 #[test]
 fn a_flag_that_is_named_accepts() {
-    let directory = directory("flags");
+    let directory = POLYSOCK.directory("explain/flags");
     let corpus = corpus();
     let text = |name: &str| {
         let found = corpus.iter().find(|(other, _)| other == name);
@@ -299,7 +286,7 @@ fn a_flag_that_is_named_accepts() {
         let path = directory.join(name.replace('/', "-"));
         fs::write(&path, text(name)).unwrap();
         let path = path.to_str().unwrap();
-        let run = |flags: &[&str]| Run::new(&[&["explain", path], flags].concat(), Input::Open);
+        let run = |flags: &[&str]| POLYSOCK.run(&[&["explain", path], flags].concat(), Input::Open);
         let refused = run(flags);
         assert_eq!(refused.code, Some(1), "{name}: {}", refused.stderr);
         let line = refused.text().lines().nth(2).unwrap();
@@ -328,7 +315,7 @@ fn reads_stdin_hex_and_captures_alike() {
     connection.say_in(From::Client, head.as_bytes(), 40);
     let capture = pcap(Link::Cooked, usize::MAX, &connection.packets);
     for bytes in [head.as_bytes(), hex.as_bytes(), &capture] {
-        let run = Run::new(&["explain", "-"], Input::Bytes(bytes));
+        let run = POLYSOCK.run(&["explain", "-"], Input::Bytes(bytes));
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         let text = run.text();
         assert!(text.starts_with("stdin: "), "{text}");
@@ -339,7 +326,8 @@ fn reads_stdin_hex_and_captures_alike() {
         assert!(text.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\\r\\n"));
     }
     assert!(
-        Run::new(&["explain", "-"], Input::Bytes(&capture))
+        POLYSOCK
+            .run(&["explain", "-"], Input::Bytes(&capture))
             .text()
             .contains("127.0.0.1:50000 to")
     );
@@ -379,12 +367,12 @@ fn the_exit_status_says_what_would_become_of_it() {
         (&noise, 2, "no opening handshake in 1 TCP connections"),
         (b"\xd4\xc3\xb2\xa1\x02", 2, "the capture is empty"),
     ] {
-        let run = Run::new(&["explain", "-"], Input::Bytes(bytes));
+        let run = POLYSOCK.run(&["explain", "-"], Input::Bytes(bytes));
         let all = format!("{}{}", run.text(), run.stderr);
         assert_eq!(run.code, Some(code), "{all}");
         assert!(all.contains(said), "{all}");
     }
-    let run = Run::new(&["explain", "/nonexistent"], Input::Open);
+    let run = POLYSOCK.run(&["explain", "/nonexistent"], Input::Open);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("/nonexistent"), "{}", run.stderr);
 }
@@ -394,7 +382,7 @@ fn json_has_the_members_of_its_schema() {
     let schema = include_str!("../../docs/explain.md");
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Version: 99\r\nConnection: Upgrade\r\n\
                  Upgrade: websocket\r\n\r\n";
-    let run = Run::new(&["explain", "--json", "-"], Input::Bytes(head));
+    let run = POLYSOCK.run(&["explain", "--json", "-"], Input::Bytes(head));
     assert_eq!(run.code, Some(1));
     let json: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
     let one = &json[0];
@@ -428,9 +416,9 @@ fn json_has_the_members_of_its_schema() {
 
 #[test]
 fn the_newest_refusal_of_a_directory_is_found() {
-    let directory = directory("last-refused");
+    let directory = POLYSOCK.directory("explain/last-refused");
     let path = directory.to_str().unwrap();
-    let none = Run::new(&["explain", "--last-refused", path], Input::Open);
+    let none = POLYSOCK.run(&["explain", "--last-refused", path], Input::Open);
     assert_eq!(none.code, Some(2));
     assert!(
         none.stderr.contains("no transcript of a refused handshake"),
@@ -456,7 +444,7 @@ fn the_newest_refusal_of_a_directory_is_found() {
         let file = fs::File::options().append(true).open(file).unwrap();
         file.set_modified(time(seconds)).unwrap();
     }
-    let run = Run::new(&["explain", "--last-refused", path], Input::Open);
+    let run = POLYSOCK.run(&["explain", "--last-refused", path], Input::Open);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     assert!(
         run.text()
@@ -464,14 +452,4 @@ fn the_newest_refusal_of_a_directory_is_found() {
         "{}",
         run.text()
     );
-}
-
-/// An empty directory of this test's own.
-fn directory(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("explain")
-        .join(name);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
 }

@@ -10,33 +10,22 @@ use polysock::{
     Accept, BoxError, Close, CloseCode, ConnectionError, Gateway, Handshake, Pages, Rejection,
     Settings, Side,
 };
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::{close, frame, unmasked};
+use polysock_test_support::gateway;
+use polysock_test_support::http2::{GET, Peer, connect, http2_frame, preface, run};
+use polysock_test_support::opening::RFC6455;
+use polysock_test_support::tcp::raw_echo_server;
 use tokio::time::{sleep, timeout};
 
-use crate::support::client::{Client, RFC6455, frame};
-use crate::support::http2::{GET, Peer, connect, http2_frame, preface, run};
-use crate::support::library;
-use crate::support::server::Server;
-use crate::support::tcp::raw_echo_server;
+use crate::POLYSOCK;
 
 const MIB: usize = 1024 * 1024;
-
-/// A server's frame, from version 7 on.
-fn unmasked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
-    let payload = payload.as_ref();
-    let masked = frame(first, payload);
-    let mut header = masked[..masked.len() - payload.len() - 4].to_vec();
-    header[1] &= 0x7f;
-    [&header, payload].concat()
-}
-
-fn close(code: u16) -> Vec<u8> {
-    frame(0x88, code.to_be_bytes())
-}
 
 #[test]
 fn many_websockets_and_ordinary_requests_share_a_connection() {
     run(async {
-        let server = Server::start(&["--app", "echo"]);
+        let server = POLYSOCK.serve(&["--app", "echo"]);
         let mut peer = Peer::connect(server.address).await;
         let mut sockets = Vec::new();
         for _ in 0..5 {
@@ -67,7 +56,7 @@ fn many_websockets_and_ordinary_requests_share_a_connection() {
 #[test]
 fn pages_are_served_as_over_http_1() {
     run(async {
-        let server = Server::start(&["--app", "chat"]);
+        let server = POLYSOCK.serve(&["--app", "chat"]);
         let mut peer = Peer::connect(server.address).await;
         let (answer, page) = peer.ask("GET", "/").await;
         assert_eq!(answer.status(), 200);
@@ -97,7 +86,7 @@ fn pages_are_served_as_over_http_1() {
 #[test]
 fn frames_are_put_together_however_data_is_cut() {
     run(async {
-        let server = Server::start(&["--app", "echo"]);
+        let server = POLYSOCK.serve(&["--app", "echo"]);
         let mut peer = Peer::connect(server.address).await;
         let mut socket = peer.websocket().await;
         let fragments = [
@@ -141,7 +130,7 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
         connection.send(text).await?;
         Ok(connection.close(Some(CloseCode::NORMAL.into())).await?)
     };
-    let address = library::serve(Gateway::new(application));
+    let address = gateway::serve(Gateway::new(application));
     run(async move {
         let mut peer = Peer::connect(address).await;
         let (mut socket, fields) = peer
@@ -170,7 +159,7 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
 #[test]
 fn compression_is_agreed_on_as_over_http_1() {
     run(async {
-        let server = Server::start(&["--app", "echo"]);
+        let server = POLYSOCK.serve(&["--app", "echo"]);
         let mut peer = Peer::connect(server.address).await;
         for (offer, answer) in [
             (
@@ -213,7 +202,7 @@ fn a_refused_handshake_is_the_status_of_the_response() {
             .extend(fields.map(|(name, value)| (name, value.to_owned())));
         Ok::<_, BoxError>(handshake.reject(rejection).await?)
     };
-    let address = library::serve(Gateway::with_settings(
+    let address = gateway::serve(Gateway::with_settings(
         application,
         settings,
         Pages::default(),
@@ -257,7 +246,7 @@ fn a_refused_handshake_is_the_status_of_the_response() {
 #[test]
 fn a_close_ends_the_stream_and_no_other() {
     run(async {
-        let mut server = Server::start(&["--app", "echo"]);
+        let mut server = POLYSOCK.serve(&["--app", "echo"]);
         let mut peer = Peer::connect(server.address).await;
         let mut other = peer.websocket().await;
 
@@ -322,7 +311,7 @@ fn an_application_is_told_how_the_stream_ended() {
             Ok(())
         }
     };
-    let address = library::serve(Gateway::new(application));
+    let address = gateway::serve(Gateway::new(application));
     run(async move {
         let mut peer = Peer::connect(address).await;
         let mut closing = peer.websocket().await;
@@ -360,7 +349,7 @@ fn an_application_is_told_how_the_stream_ended() {
 fn of_a_hundred_one_that_does_not_read_stops_no_other() {
     const COUNT: usize = 100;
     run(async {
-        let server = Server::start(&["--app", "echo"]);
+        let server = POLYSOCK.serve(&["--app", "echo"]);
         let mut peer = Peer::connect(server.address).await;
         let mut sockets = Vec::new();
         for _ in 0..COUNT {
@@ -398,7 +387,7 @@ fn of_a_hundred_one_that_does_not_read_stops_no_other() {
 
 #[test]
 fn is_known_by_its_preface_however_it_comes() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let headers = http2_frame(1, 4, 1, &connect());
     let data = http2_frame(0, 0, 1, &frame(0x81, "Hello"));
     let whole = [preface(), headers, data].concat();
@@ -426,7 +415,7 @@ fn is_known_by_its_preface_however_it_comes() {
 
 #[test]
 fn is_closed_without_a_word_where_it_is_off() {
-    let server = Server::start(&["--app", "echo", "--http2", "off"]);
+    let server = POLYSOCK.serve(&["--app", "echo", "--http2", "off"]);
     let mut client = server.connect();
     client.send(preface());
     client.gone();
@@ -436,7 +425,7 @@ fn is_closed_without_a_word_where_it_is_off() {
 
 #[test]
 fn is_not_offered_where_no_protocol_is_spoken_on_streams() {
-    let server = Server::start(&["--app", "echo", "--protocols", "legacy"]);
+    let server = POLYSOCK.serve(&["--app", "echo", "--protocols", "legacy"]);
     let mut client = server.connect();
     client.send(preface());
     let answer = client.read_once();
@@ -449,7 +438,7 @@ fn is_not_offered_where_no_protocol_is_spoken_on_streams() {
 
 #[test]
 fn a_first_request_that_does_not_come_has_a_deadline() {
-    let server = Server::start(&["--app", "echo", "--handshake-timeout", "500ms"]);
+    let server = POLYSOCK.serve(&["--app", "echo", "--handshake-timeout", "500ms"]);
     let began = Instant::now();
     let half_a_head = http2_frame(1, 0, 1, GET);
     for sent in [
@@ -469,12 +458,12 @@ fn a_first_request_that_does_not_come_has_a_deadline() {
 #[test]
 fn is_relayed_to_a_byte_stream_and_to_a_websocket_server() {
     run(async {
-        let echo = Server::start(&["--app", "echo"]);
+        let echo = POLYSOCK.serve(&["--app", "echo"]);
         for url in [
             format!("tcp://{}", raw_echo_server()),
             format!("ws://{}", echo.address),
         ] {
-            let server = Server::start(&[&url]);
+            let server = POLYSOCK.serve(&[&url]);
             let mut peer = Peer::connect(server.address).await;
             let (mut socket, fields) = peer
                 .websocket_with(&[("sec-websocket-protocol", "binary")])
@@ -494,7 +483,7 @@ fn an_upstream_that_does_not_read_stops_its_own_stream_only() {
     run(async {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("tcp://{}", listener.local_addr().unwrap());
-        let server = Server::start(&[&url]);
+        let server = POLYSOCK.serve(&[&url]);
         let mut peer = Peer::connect(server.address).await;
         let mut stuck = peer.websocket().await;
         let silent = listener.accept().unwrap().0;
@@ -521,7 +510,7 @@ fn an_upstream_that_does_not_read_stops_its_own_stream_only() {
 fn every_stream_is_told_of_a_shutdown() {
     run(async {
         let slow = ["--close-timeout", "10m", "--shutdown-timeout", "10m"];
-        let mut server = Server::start(&[&["--app", "echo"][..], &slow].concat());
+        let mut server = POLYSOCK.serve(&[&["--app", "echo"][..], &slow].concat());
         let mut peer = Peer::connect(server.address).await;
         let mut sockets = Vec::new();
         for _ in 0..3 {
@@ -576,7 +565,7 @@ async fn a_connection_without_streams_is_closed_after_some_time() {
 
 #[test]
 fn a_shutdown_is_not_held_up_by_an_idle_connection() {
-    let mut server = Server::start(&["--app", "echo", "--shutdown-timeout", "10m"]);
+    let mut server = POLYSOCK.serve(&["--app", "echo", "--shutdown-timeout", "10m"]);
     let mut idle = server.connect();
     idle.send([preface(), http2_frame(1, 5, 1, GET)].concat());
     // The answer has a text.
@@ -596,7 +585,7 @@ fn a_shutdown_is_not_held_up_by_an_idle_connection() {
 fn one_that_does_not_read_is_given_up_and_reset() {
     run(async {
         let arguments = ["--app", "echo", "--ping-interval", "500ms"];
-        let mut server = Server::start(&arguments);
+        let mut server = POLYSOCK.serve(&arguments);
         let mut peer = Peer::connect(server.address).await;
         let mut stuck = peer.websocket().await;
         stuck.send_until_stuck(&frame(0x82, vec![7; 10_000])).await;
@@ -612,7 +601,7 @@ fn one_that_does_not_read_is_given_up_and_reset() {
 fn a_shutdown_is_not_held_up_by_one_that_does_not_read() {
     run(async {
         let arguments = ["--app", "echo", "--close-timeout", "200ms"];
-        let mut server = Server::start(&[&arguments[..], &["--shutdown-timeout", "15s"]].concat());
+        let mut server = POLYSOCK.serve(&[&arguments[..], &["--shutdown-timeout", "15s"]].concat());
         let mut peer = Peer::connect(server.address).await;
         let mut stuck = peer.websocket().await;
         stuck.send_until_stuck(&frame(0x82, vec![7; 10_000])).await;
@@ -627,7 +616,7 @@ fn an_idle_websocket_costs_a_few_kilobytes() {
     const PEERS: usize = 20;
     const EACH: usize = 100;
     run(async {
-        let server = Server::start(&["--app", "echo"]);
+        let server = POLYSOCK.serve(&["--app", "echo"]);
         let mut first = Peer::connect(server.address).await;
         let mut socket = first.websocket().await;
         socket.send(frame(0x81, "hi")).await;

@@ -8,11 +8,13 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use polysock::{BoxError, Gateway, Handshake};
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::frame;
+use polysock_test_support::http2::{GET, Peer, connect, http2_frame, preface, run};
+use polysock_test_support::server::Server;
+use polysock_test_support::{PATIENCE, gateway};
 
-use crate::support::client::{Client, frame};
-use crate::support::http2::{GET, Peer, connect, http2_frame, preface, run};
-use crate::support::library;
-use crate::support::server::{PATIENCE, Server};
+use crate::POLYSOCK;
 
 const MIB: usize = 1024 * 1024;
 
@@ -37,22 +39,22 @@ type Frame = (u8, Vec<u8>);
 
 /// One that sends what it likes, and reads on in a thread.
 struct Hostile {
-    stream: TcpStream,
+    client: Client,
     frames: mpsc::Receiver<Frame>,
 }
 
 impl Hostile {
-    fn over(mut stream: TcpStream) -> Self {
-        stream.write_all(&preface()).unwrap();
-        let copy = stream.try_clone().unwrap();
+    fn over(mut client: Client) -> Self {
+        client.send(preface());
+        let copy = client.stream().try_clone().unwrap();
         let (sender, frames) = mpsc::channel();
         thread::spawn(move || read_frames(copy, &sender));
-        Self { stream, frames }
+        Self { client, frames }
     }
 
     /// Sends this; whether the server still took it.
     fn send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
+        self.client.stream().write_all(bytes).is_ok()
     }
 
     /// Waits for this many frames of a kind; returns all that came.
@@ -99,9 +101,9 @@ fn read_frames(mut stream: TcpStream, sender: &mpsc::Sender<Frame>) {
 /// Lets the flood loose, with a client beside it that must be served after each part.
 #[track_caller]
 fn flood(server: &Server, part: &[u8], parts: usize) -> Hostile {
-    let mut beside = Client::over(server.websocket());
+    let mut beside = server.websocket();
     let (before, _) = server.memory();
-    let mut hostile = Hostile::over(server.stream());
+    let mut hostile = Hostile::over(server.connect());
     for _ in 0..parts {
         if !hostile.send(part) {
             break;
@@ -129,8 +131,8 @@ fn streams_that_are_reset_as_fast_as_they_are_opened_are_not_all_served() {
             Ok::<_, BoxError>(())
         }
     };
-    let address = library::serve(Gateway::new(application));
-    let mut hostile = Hostile::over(TcpStream::connect(address).unwrap());
+    let address = gateway::serve(Gateway::new(application));
+    let mut hostile = Hostile::over(Client::connect(address));
     for id in streams(100_000) {
         let open = http2_frame(HEADERS, END_HEADERS, id, &connect());
         let reset = http2_frame(RST_STREAM, 0, id, &8_u32.to_be_bytes());
@@ -145,7 +147,7 @@ fn streams_that_are_reset_as_fast_as_they_are_opened_are_not_all_served() {
 
 #[test]
 fn streams_that_are_reset_before_they_are_looked_at_end_the_connection() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut part = Vec::new();
     for id in streams(1000) {
         part.extend(http2_frame(HEADERS, END_HEADERS, id, &connect()));
@@ -156,7 +158,7 @@ fn streams_that_are_reset_before_they_are_looked_at_end_the_connection() {
 
 #[test]
 fn a_head_in_endless_continuations_ends_the_connection() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut part = http2_frame(HEADERS, 0, 1, GET);
     for _ in 0..10_000 {
         part.extend(http2_frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b"));
@@ -166,7 +168,7 @@ fn a_head_in_endless_continuations_ends_the_connection() {
 
 #[test]
 fn a_head_over_the_limit_is_refused() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut long = GET.to_vec();
     // Three fields of 6,000 bytes: 7-bit prefixed lengths (RFC 7541 §5.1).
     for _ in 0..3 {
@@ -190,7 +192,7 @@ fn a_head_over_the_limit_is_refused() {
 
 #[test]
 fn floods_that_want_an_answer_get_one_at_a_time() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     for (kind, payload, answer) in [
         (PING, &[0; 8][..], PING),
         (SETTINGS, b"\0\x04\0\0\xff\xff", SETTINGS),
@@ -202,7 +204,7 @@ fn floods_that_want_an_answer_get_one_at_a_time() {
 
 #[test]
 fn floods_whose_answers_are_not_read_are_held_back() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let (before, _) = server.memory();
     for (kind, payload) in [(PING, &[0; 8][..]), (SETTINGS, b"\0\x04\0\0\xff\xff")] {
         let mut client = server.connect();
@@ -221,7 +223,7 @@ fn floods_whose_answers_are_not_read_are_held_back() {
 
 #[test]
 fn empty_data_ends_the_connection() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());
     let empty = http2_frame(0, 0, 1, b"").repeat(100_000);
     flood(&server, &[open, empty].concat(), 1).is_calmed();
@@ -229,7 +231,7 @@ fn empty_data_ends_the_connection() {
 
 #[test]
 fn more_streams_than_may_be_open_are_refused() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut part = Vec::new();
     for id in streams(200) {
         part.extend(http2_frame(HEADERS, END_HEADERS, id, &connect()));
@@ -249,7 +251,7 @@ fn more_streams_than_may_be_open_are_refused() {
 #[test]
 fn streams_that_nobody_reads_hold_their_windows_and_no_more() {
     run(async {
-        let server = Server::start(&["--app", "echo"]);
+        let server = POLYSOCK.serve(&["--app", "echo"]);
         let mut peer = Peer::connect(server.address).await;
         let (before, _) = server.memory();
         let mut sockets = Vec::new();
@@ -271,7 +273,7 @@ fn streams_that_nobody_reads_hold_their_windows_and_no_more() {
 
 #[test]
 fn one_that_answers_no_ping_is_given_up() {
-    let mut server = Server::start(&["--app", "echo", "--ping-interval", "300ms"]);
+    let mut server = POLYSOCK.serve(&["--app", "echo", "--ping-interval", "300ms"]);
     let mut client = server.connect();
     let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());
     client.send([preface(), open].concat());

@@ -2,14 +2,15 @@
 //! is left of it when packets are lost, repeated, out of order or cut.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use polysock::Settings;
 use polysock::protocols::PROTOCOLS;
 use polysock_instrument::{Deed, Explanation, Fixture, Sight, Step, expand};
+use polysock_test_support::packets::{ACK, Connection, FIN, From, Link, pcap, pcapng};
+use polysock_test_support::program::Input;
 
-use crate::support::command::{Input, Run};
-use crate::support::packets::{ACK, Connection, FIN, From, Link, pcap, pcapng};
+use crate::POLYSOCK;
 
 /// Two browsers in the chat of `polysock serve`, Chromium over RFC 6455 and PhantomJS 1.9.8 over
 /// Hixie-76, and the page of the first: `tcpdump -i any` on one machine.
@@ -26,11 +27,7 @@ struct Imported {
 impl Imported {
     /// Imports a file of this name and content.
     fn of(test: &str, name: &str, bytes: &[u8], flags: &[&str]) -> Self {
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join("import")
-            .join(test);
-        let _ = fs::remove_dir_all(&directory);
-        fs::create_dir_all(&directory).unwrap();
+        let directory = POLYSOCK.directory(&format!("import/{test}"));
         let file = directory.join(name);
         fs::write(&file, bytes).unwrap();
         let out = directory.join("out");
@@ -40,7 +37,7 @@ impl Imported {
             "--out",
             out.to_str().unwrap(),
         ];
-        let run = Run::new(&[&arguments[..], flags].concat(), Input::Open);
+        let run = POLYSOCK.run(&[&arguments[..], flags].concat(), Input::Open);
         Self {
             files: run.text().lines().map(PathBuf::from).collect(),
             directory: out,
@@ -62,7 +59,7 @@ impl Imported {
     fn assert_replays(&self) {
         for split in ["as-recorded", "whole", "1", "random:7"] {
             let directory = self.directory.to_str().unwrap();
-            let run = Run::new(&["replay", "--split", split, directory], Input::Open);
+            let run = POLYSOCK.run(&["replay", "--split", split, directory], Input::Open);
             assert_eq!(run.code, Some(0), "{split}: {}{}", run.text(), run.stderr);
         }
     }
@@ -571,7 +568,7 @@ fn what_cannot_be_imported_is_named() {
     let imported = Imported::of("again", "echo.pcap", &file, &[]);
     let out = imported.directory.to_str().unwrap();
     let source = imported.directory.parent().unwrap().join("echo.pcap");
-    let again = Run::new(
+    let again = POLYSOCK.run(
         &["import", source.to_str().unwrap(), "--out", out],
         Input::Open,
     );

@@ -5,20 +5,7 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../support/src"]
-mod support {
-    pub(crate) mod client;
-    #[path = "program.rs"]
-    pub(crate) mod command;
-    pub(crate) mod http2;
-    #[path = "gateway.rs"]
-    pub(crate) mod library;
-    pub(crate) mod middle;
-    pub(crate) mod packets;
-    pub(crate) mod server;
-    pub(crate) mod tcp;
-    pub(crate) mod wire_peer;
-}
+use polysock_test_support::program::Program;
 
 mod bench;
 mod capture;
@@ -30,9 +17,11 @@ mod explain;
 mod http2;
 mod http2_floods;
 mod import;
-mod lent_sockets;
 mod load;
 mod relay;
 mod replay;
 mod shutdown;
 mod subprotocols;
+
+/// The program, which Cargo has built for these tests.
+const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));
