@@ -6,4 +6,5 @@
 )]
 
 mod broadcast;
+mod closing;
 mod lent_sockets;

@@ -13,6 +13,7 @@
 //! frame          frames, written out
 //! client         a client of bytes
 //! wire_peer      either side of a connection in any protocol, by the event
+//! closing        how connections end: a table, and the peers in it
 //! member         the same by the message, over any transport
 //! dial           a client of the library
 //! gateway        a server of the library
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 pub mod alone;
 pub mod client;
+pub mod closing;
 pub mod corpus;
 pub mod dial;
 pub mod frame;

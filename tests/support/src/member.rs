@@ -1,16 +1,32 @@
-//! A client by the message, in any protocol and over any transport, in the runtime of its test.
+//! A client by the message, in any protocol and over any transport, in the runtime of its test; or a
+//! server.
 
 use std::future::pending;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use polysock::protocols::{Context, Dial, Limits, Protocol, Session, SessionConfig};
-use polysock::{Closed, Gateway, Message, Transport};
+use polysock::protocols::http::HeadLimits;
+use polysock::protocols::{
+    Context, Dial, Limits, Negotiated, Negotiation, Protocol, Session, SessionConfig,
+};
+use polysock::{Accept, Closed, Gateway, Message, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::PATIENCE;
+
+/// What opening handshakes are made with: without compression, and with entropy that is none.
+pub const CONTEXT: Context = Context {
+    secure: false,
+    limits: Limits {
+        frame: u64::MAX,
+        fragments: u32::MAX,
+        discarded: u64::MAX,
+    },
+    compression: None,
+    entropy: |bytes| bytes.fill(7),
+};
 
 /// How a client's connection goes.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +63,7 @@ impl Way {
     }
 }
 
-/// A client whose opening handshake is complete.
+/// A connection whose opening handshake is complete.
 pub struct Member {
     stream: Box<dyn Transport>,
     /// For what is not flushed at once.
@@ -62,13 +78,7 @@ impl Member {
             host: "example.com".into(),
             ..Dial::default()
         };
-        let context = Context {
-            secure: false,
-            limits: Limits::default(),
-            compression: None,
-            entropy: |bytes| bytes.fill(7),
-        };
-        let mut dialer = protocol.dial(&dial, &context).expect("a request");
+        let mut dialer = protocol.dial(&dial, &CONTEXT).expect("a request");
         let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
         let codec = loop {
             let dialled = dialer.advance(&mut incoming, &mut outgoing);
@@ -76,9 +86,34 @@ impl Member {
                 break dialled.codec;
             }
             stream.write_all_buf(&mut outgoing).await.expect("room");
-            let read = timeout(PATIENCE, stream.read_buf(&mut incoming)).await;
-            let count = read.expect("an answer").expect("an open connection");
-            assert!(count > 0, "{}: no answer", protocol.name());
+            read(&mut stream, &mut incoming).await;
+        };
+        Self {
+            stream,
+            session: Session::new(codec, SessionConfig::default()),
+            incoming,
+        }
+    }
+
+    /// A server that accepts the opening handshake of a protocol.
+    pub async fn accept(mut stream: Box<dyn Transport>, protocol: &'static dyn Protocol) -> Self {
+        let protocols = [protocol];
+        let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
+        let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
+        let mut responder = loop {
+            match negotiation.advance(&mut incoming, &CONTEXT) {
+                Ok(Some(Negotiated::WebSocket(opening))) => break opening.responder,
+                Ok(None) => read(&mut stream, &mut incoming).await,
+                other => panic!("{other:?}"),
+            }
+        };
+        let codec = loop {
+            let codec = responder.respond(&Accept::default(), &mut incoming, &mut outgoing);
+            stream.write_all_buf(&mut outgoing).await.expect("room");
+            if let Some(codec) = codec.expect("a valid request") {
+                break codec;
+            }
+            read(&mut stream, &mut incoming).await;
         };
         Self {
             stream,
@@ -136,12 +171,36 @@ impl Member {
         self.session.closed().expect("it is closed")
     }
 
+    /// Waits for something to come, and does nothing about it.
+    pub async fn waits(&mut self) {
+        read(&mut self.stream, &mut self.incoming).await;
+    }
+
+    /// Whether the other side ends its direction within this time, in which nothing else comes.
+    pub async fn ends_within(&mut self, time: Duration) -> bool {
+        let came = self.incoming.len();
+        let read = timeout(time, self.stream.read_buf(&mut self.incoming)).await;
+        let more = &self.incoming[came..];
+        assert!(more.is_empty(), "{}", more.escape_ascii());
+        read.is_ok()
+    }
+
+    /// Ends our direction.
+    pub async fn hang_up(&mut self) {
+        self.stream.shutdown().await.expect("an open connection");
+    }
+
     /// Waits for the end of the other side's direction, before which nothing more comes.
     pub async fn ended(&mut self) {
-        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.incoming)).await;
-        assert_eq!(read.expect("the end").expect("no reset"), 0);
-        assert!(self.incoming.is_empty(), "{:?}", self.incoming);
+        assert!(self.ends_within(PATIENCE).await, "it does not end");
     }
+}
+
+/// Reads once: there is something.
+async fn read(stream: &mut Box<dyn Transport>, incoming: &mut BytesMut) {
+    let read = timeout(PATIENCE, stream.read_buf(incoming)).await;
+    let count = read.expect("something comes").expect("no reset");
+    assert!(count > 0, "the end after {}", incoming.escape_ascii());
 }
 
 /// A message of this length that begins with a number.

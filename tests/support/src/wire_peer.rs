@@ -1,30 +1,20 @@
 //! The other end of a connection, in any protocol: it sends what it is told to, answers nothing by
 //! itself, and sees every event on the wire.
 
+use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use polysock::protocols::http::HeadLimits;
-use polysock::protocols::{
-    Codec, Context, Dial, Event, Limits, Negotiated, Negotiation, Protocol, WriteBuf,
-};
+use polysock::protocols::{Codec, Dial, Event, Negotiated, Negotiation, Protocol, WriteBuf};
 use polysock::{Accept, Kind, Piece};
 use socket2::SockRef;
 
+use crate::PATIENCE;
 use crate::client::Client;
-
-const CONTEXT: Context = Context {
-    secure: false,
-    limits: Limits {
-        frame: u64::MAX,
-        fragments: u32::MAX,
-        discarded: u64::MAX,
-    },
-    compression: None,
-    entropy: |bytes| bytes.fill(7),
-};
+use crate::member::CONTEXT;
 
 /// A connection whose opening handshake is complete.
 pub struct WirePeer {
@@ -161,26 +151,24 @@ impl WirePeer {
         }
     }
 
-    /// Whether nothing comes for some time, not even the end.
-    pub fn sees_nothing(&mut self, time: Duration) -> bool {
-        let stream = self.client.stream();
-        stream.set_read_timeout(Some(time)).expect("a timeout");
-        let end = self.client.stream().read(&mut [0]);
-        let reset = stream.set_read_timeout(Some(crate::PATIENCE));
-        reset.expect("a timeout");
-        end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-    }
-
     /// Ends our direction.
     pub fn hang_up(&mut self) {
         // It may be gone already.
         let _ = self.client.stream().shutdown(Shutdown::Write);
     }
 
-    /// Resets the connection.
+    /// Resets the connection, and waits until the other side's kernel knows.
     pub fn reset(self) {
-        let linger = SockRef::from(self.client.stream()).set_linger(Some(Duration::ZERO));
+        let stream = self.client.stream();
+        let linger = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         linger.expect("an option of sockets");
+        let ours = stream.local_addr().expect("an address");
+        let theirs = stream.peer_addr().expect("an address");
+        drop(self);
+        let deadline = Instant::now() + PATIENCE;
+        while is_connected(theirs, ours) {
+            assert!(Instant::now() < deadline, "it was not reset");
+        }
     }
 
     fn encoded(&mut self, event: Event) -> bytes::Bytes {
@@ -199,6 +187,19 @@ impl WirePeer {
 fn text(text: &'static [u8], end: bool) -> Event {
     let (kind, payload) = (Kind::Text, text.into());
     Event::Data(Piece { kind, payload, end })
+}
+
+/// Whether the kernel has a connection with these ends.
+fn is_connected(local: SocketAddr, remote: SocketAddr) -> bool {
+    let hex = |address: SocketAddr| match address {
+        SocketAddr::V4(address) => {
+            let ip = u32::from_ne_bytes(address.ip().octets());
+            format!("{ip:08X}:{:04X}", address.port())
+        }
+        SocketAddr::V6(address) => panic!("{address} is not of the loopback interface"),
+    };
+    let connections = fs::read_to_string("/proc/net/tcp").expect("Linux");
+    connections.contains(&format!(" {} {} ", hex(local), hex(remote)))
 }
 
 /// Reads once.
