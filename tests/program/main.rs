@@ -9,19 +9,23 @@ use polysock_test_support::program::Program;
 
 mod bench;
 mod capture;
-mod cli;
 mod clients;
 mod closing;
 mod compression;
+mod connect;
 mod explain;
+mod http;
 mod http2;
 mod http2_floods;
 mod import;
+mod limits;
 mod load;
+mod log;
 mod relay;
 mod replay;
 mod shutdown;
 mod subprotocols;
+mod usage;
 
 /// The program, which Cargo has built for these tests.
 const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));
