@@ -7,4 +7,5 @@
 
 mod broadcast;
 mod closing;
+mod http2;
 mod lent_sockets;

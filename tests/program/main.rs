@@ -16,7 +16,6 @@ mod connect;
 mod explain;
 mod http;
 mod http2;
-mod http2_floods;
 mod import;
 mod limits;
 mod load;

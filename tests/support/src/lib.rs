@@ -18,6 +18,7 @@
 //! dial           a client of the library
 //! gateway        a server of the library
 //! http2          a client of HTTP/2
+//! hostile        the same by the frame, which sends what it likes
 //! tcp            servers of plain TCP
 //! middle         stands between two, and records
 //! packets        packet captures made by hand
@@ -39,6 +40,7 @@ pub mod corpus;
 pub mod dial;
 pub mod frame;
 pub mod gateway;
+pub mod hostile;
 pub mod http2;
 pub mod member;
 pub mod middle;

@@ -1,102 +1,16 @@
 //! What a hostile client of HTTP/2 may cost: each flood meets a bound, and those beside it are
 //! served all the while.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
-
-use polysock::{BoxError, Gateway, Handshake};
-use polysock_test_support::client::Client;
 use polysock_test_support::frame::frame;
+use polysock_test_support::hostile::{
+    CONTINUATION, END_HEADERS, HEADERS, Hostile, PING, REFUSED_STREAM, RST_STREAM, SETTINGS,
+    streams,
+};
 use polysock_test_support::http2::{GET, Peer, connect, http2_frame, preface, run};
 use polysock_test_support::server::Server;
-use polysock_test_support::{PATIENCE, gateway};
 
+use super::MIB;
 use crate::POLYSOCK;
-
-const MIB: usize = 1024 * 1024;
-
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
-
-const END_HEADERS: u8 = 4;
-const REFUSED_STREAM: u32 = 7;
-const ENHANCE_YOUR_CALM: u32 = 11;
-
-/// The odd numbers: streams that a client opens.
-fn streams(count: u32) -> impl Iterator<Item = u32> {
-    (0..count).map(|number| number * 2 + 1)
-}
-
-/// A kind and a payload.
-type Frame = (u8, Vec<u8>);
-
-/// One that sends what it likes, and reads on in a thread.
-struct Hostile {
-    client: Client,
-    frames: mpsc::Receiver<Frame>,
-}
-
-impl Hostile {
-    fn over(mut client: Client) -> Self {
-        client.send(preface());
-        let copy = client.stream().try_clone().unwrap();
-        let (sender, frames) = mpsc::channel();
-        thread::spawn(move || read_frames(copy, &sender));
-        Self { client, frames }
-    }
-
-    /// Sends this; whether the server still took it.
-    fn send(&mut self, bytes: &[u8]) -> bool {
-        self.client.stream().write_all(bytes).is_ok()
-    }
-
-    /// Waits for this many frames of a kind; returns all that came.
-    #[track_caller]
-    fn waits_for(&self, kind: u8, mut count: usize) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        while count > 0 {
-            let frame = self.frames.recv_timeout(PATIENCE);
-            let frame = frame.unwrap_or_else(|_| panic!("{count} of kind {kind} are missing"));
-            count -= usize::from(frame.0 == kind);
-            frames.push(frame);
-        }
-        frames
-    }
-
-    /// Expects the server to end the connection as too much is asked of it.
-    #[track_caller]
-    fn is_calmed(&self) {
-        let (_, goaway) = self.waits_for(GOAWAY, 1).pop().unwrap();
-        assert_eq!(goaway[4..8], ENHANCE_YOUR_CALM.to_be_bytes());
-        loop {
-            match self.frames.recv_timeout(PATIENCE) {
-                Ok(_) => {}
-                Err(end) => return assert_eq!(end, mpsc::RecvTimeoutError::Disconnected),
-            }
-        }
-    }
-}
-
-/// Reads frames until the end.
-fn read_frames(mut stream: TcpStream, sender: &mpsc::Sender<Frame>) {
-    let mut header = [0; 9];
-    while stream.read_exact(&mut header).is_ok() {
-        let len = u32::from_be_bytes([0, header[0], header[1], header[2]]);
-        let mut payload = vec![0; usize::try_from(len).unwrap()];
-        if stream.read_exact(&mut payload).is_err() {
-            return;
-        }
-        // Nobody may be left to whom it matters.
-        let _ = sender.send((header[3], payload));
-    }
-}
 
 /// Lets the flood loose, with a client beside it that must be served after each part.
 #[track_caller]
@@ -115,34 +29,6 @@ fn flood(server: &Server, part: &[u8], parts: usize) -> Hostile {
     let growth = highest.saturating_sub(before);
     assert!(growth < 32 * MIB, "memory grew by {growth} bytes");
     hostile
-}
-
-#[test]
-fn streams_that_are_reset_as_fast_as_they_are_opened_are_not_all_served() {
-    let served = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&served);
-    // One that takes its time, as one does that asks a database.
-    let application = move |handshake: Handshake| {
-        let count = Arc::clone(&count);
-        async move {
-            count.fetch_add(1, Ordering::SeqCst);
-            std::future::pending::<()>().await;
-            drop(handshake);
-            Ok::<_, BoxError>(())
-        }
-    };
-    let address = gateway::serve(Gateway::new(application));
-    let mut hostile = Hostile::over(Client::connect(address));
-    for id in streams(100_000) {
-        let open = http2_frame(HEADERS, END_HEADERS, id, &connect());
-        let reset = http2_frame(RST_STREAM, 0, id, &8_u32.to_be_bytes());
-        if !hostile.send(&[open, reset].concat()) {
-            break;
-        }
-    }
-    hostile.is_calmed();
-    let served = served.load(Ordering::SeqCst);
-    assert!(served <= 128, "{served} handshakes were served at a time");
 }
 
 #[test]
