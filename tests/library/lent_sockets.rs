@@ -17,7 +17,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 /// What subscribers of a line have in common.
 #[derive(Clone)]
@@ -26,8 +26,10 @@ struct Party {
     queue: Queue,
     /// How often their tasks were polled.
     polls: Arc<AtomicUsize>,
-    /// Has them speak of their own accord.
+    /// Has one speak of its own accord, and wait.
     cue: Arc<Notify>,
+    /// Has it go on.
+    resume: Arc<Notify>,
 }
 
 impl Party {
@@ -37,6 +39,7 @@ impl Party {
             queue,
             polls: Arc::default(),
             cue: Arc::default(),
+            resume: Arc::default(),
         }
     }
 
@@ -49,6 +52,7 @@ impl Party {
                 queue,
                 polls,
                 cue,
+                resume,
             } = party.clone();
             async move {
                 let mut connection = handshake.accept(Accept::default()).await?;
@@ -65,7 +69,7 @@ impl Party {
                             connection.start_send_piece(Message::from("said").into())?;
                             line.publish("published".into());
                             // Meanwhile others could write.
-                            sleep(Duration::from_millis(10)).await;
+                            resume.notified().await;
                             continue;
                         }
                     };
@@ -122,8 +126,17 @@ async fn no_task_is_woken_for_a_short_message() {
 async fn what_it_has_been_given_goes_out_before_what_is_published_later() {
     let party = Party::new(Queue::default());
     let mut client = join(party.serve().await).await;
+    // One who is published to after the first and is not cued: once it has heard something, the
+    // first has had its turn.
+    let beside = Party {
+        cue: Arc::default(),
+        ..party.clone()
+    };
+    let mut witness = join(beside.serve().await).await;
     for _ in 0..3 {
         party.cue.notify_one();
+        assert_eq!(witness.text().await, "published");
+        party.resume.notify_one();
         assert_eq!(client.text().await, "said");
         assert_eq!(client.text().await, "published");
     }

@@ -192,7 +192,7 @@ fn says_nothing_to_what_is_no_http() {
     ] {
         let mut client = server.connect();
         client.send(words);
-        client.gone();
+        assert_eq!(client.rest(), b"", "to {}", words.escape_ascii());
     }
 }
 

@@ -112,13 +112,12 @@ fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
     });
     let gateway = POLYSOCK.serve(&[&url]);
     let mut client = gateway.websocket();
+    client.send(binary_header(LEN));
+    let sent = client.send_until_stuck(&vec![2; LEN]);
+    assert!(sent < LEN, "the way to the upstream is never full");
+    // Only now.
     let mut reader = Client::over(client.stream().try_clone().unwrap());
-    let writer = thread::spawn(move || {
-        client.send(binary_header(LEN));
-        client.send(vec![2; LEN]);
-    });
-    // Only now, when the way to the upstream is full.
-    thread::sleep(Duration::from_millis(300));
+    let writer = thread::spawn(move || client.send(vec![2; LEN - sent]));
     let all = reader.rest();
     writer.join().unwrap();
     assert!(all.len() > LEN);

@@ -28,5 +28,5 @@ fn answers_no_policy_request_unless_told_to() {
     let server = POLYSOCK.echo(&[]);
     let mut client = server.connect();
     client.send("<policy-file-request/>\0");
-    client.gone();
+    assert_eq!(client.rest(), b"");
 }

@@ -70,7 +70,7 @@ fn is_closed_without_a_word_where_it_is_off() {
     let server = POLYSOCK.serve(&["--app", "echo", "--http2", "off"]);
     let mut client = server.connect();
     client.send(preface());
-    client.gone();
+    assert_eq!(client.rest(), b"");
     let (_, head) = server.ask(RFC6455);
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
 }

@@ -54,18 +54,20 @@ impl Client {
     /// Sends this over and over until there has been no room for some time, as the other side
     /// reads no more; returns how much went out.
     pub fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
-        self.stream
-            .set_write_timeout(Some(STUCK))
-            .expect("a timeout");
+        let set = self.stream.set_write_timeout(Some(STUCK));
+        set.expect("a timeout");
         let mut sent = 0;
         loop {
             let rest = bytes.get(sent % bytes.len()..).unwrap_or_default();
             match self.stream.write(rest) {
                 Ok(count) => sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return sent,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => panic!("{error} after {sent} bytes"),
             }
         }
+        let set = self.stream.set_write_timeout(Some(PATIENCE));
+        set.expect("a timeout");
+        sent
     }
 
     /// Ends our direction.
