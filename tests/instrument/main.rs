@@ -5,5 +5,6 @@
     reason = "a test fails by panicking"
 )]
 
+mod explain;
 mod fixtures;
 mod pcap;

@@ -15,6 +15,20 @@ pub fn files() -> Vec<PathBuf> {
     files
 }
 
+/// Their names, as `rfc6455/sample`, and texts, in order.
+pub fn texts() -> Vec<(String, String)> {
+    let read = |path: PathBuf| {
+        let directory = path.parent().and_then(Path::file_name);
+        let directory = directory.expect("each protocol has one").display();
+        let name = path.file_stem().expect("each file has one").display();
+        let text = fs::read_to_string(&path).expect("a text");
+        (format!("{directory}/{name}"), text)
+    };
+    let mut texts: Vec<_> = files().into_iter().map(read).collect();
+    texts.sort();
+    texts
+}
+
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).expect("a directory") {
         let path = entry.expect("an entry").path();
