@@ -1,8 +1,11 @@
 //! What a command line may say, and what is said of a wrong one.
 
-use std::net::TcpListener;
+use std::io::ErrorKind;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 
-use polysock_test_support::program::Input;
+use polysock_test_support::PATIENCE;
+use polysock_test_support::program::{self, Input};
 
 use crate::POLYSOCK;
 
@@ -165,4 +168,32 @@ fn says_that_a_port_is_in_use_by_another_polysock() {
         "{}",
         run.stderr
     );
+}
+
+/// Threads with large stacks in a small address space: the third does not fit, and what is smaller
+/// does.
+#[test]
+fn says_that_a_thread_cannot_be_started() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -v 4194304 && exec \"$0\" \"$@\""])
+        .arg(POLYSOCK.command().get_program())
+        .args(["serve", "--listen", &address.to_string(), "--workers", "20"])
+        .env("RUST_MIN_STACK", (3 << 29).to_string())
+        .env_remove("RUST_LOG");
+    let run = program::run(&mut command, PATIENCE, Input::Open);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("cannot start a thread: "),
+        "{}",
+        run.stderr
+    );
+    for word in ["listen", "127.0.0.1", "0.0.0.0"] {
+        assert!(!run.stderr.contains(word), "{}", run.stderr);
+    }
+    let refused = TcpStream::connect(address).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
