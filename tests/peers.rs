@@ -2,19 +2,29 @@
 //! them; a test whose client is not there says so and passes, unless `POLYSOCK_PEERS_REQUIRED`
 //! is set.
 
-#[path = "support/src/peers.rs"]
-mod support;
-
-use std::path::Path;
 use std::{env, fs};
 
-use support::middle::{Middle, Way};
-use support::tcp::{raw_echo_server, status_line_of_rfc6455};
-use support::{Peer, Server, every_peer, replay};
+use polysock_test_support::corpus::DIRECTORY;
+use polysock_test_support::middle::{Middle, Way};
+use polysock_test_support::peers::{PEER, Peer, every_peer, serve};
+use polysock_test_support::program::{Input, Program};
+use polysock_test_support::server::Server;
+use polysock_test_support::tcp::{raw_echo_server, status_line_of_rfc6455};
+
+/// The program, which Cargo has built for these tests.
+const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));
+
+/// Runs `polysock replay` to its end: whether all was as recorded, and what it printed.
+fn replay(arguments: &[&str]) -> (bool, String) {
+    let run = POLYSOCK.run_within(PEER, &[&["replay"], arguments].concat(), Input::NOTHING);
+    let printed = format!("{}{}", run.text(), run.stderr);
+    assert!(matches!(run.code, Some(0 | 1)), "{:?}: {printed}", run.code);
+    (run.code == Some(0), printed)
+}
 
 /// An echo server that speaks everything there is.
 fn echo_server() -> Server {
-    Server::polysock(&["--app", "echo", "--protocols", "all", "--origin", "*"])
+    POLYSOCK.serve(&["--app", "echo", "--protocols", "all", "--origin", "*"])
 }
 
 /// Runs the echo check of one client, and looks in the log which protocol was spoken.
@@ -23,7 +33,7 @@ fn echoes(peer: &str, version: &str, protocol: &str) {
 }
 
 fn echoes_with(peer: &str, version: &str, protocol: &str, subprotocol: &str) {
-    let server = echo_server();
+    let mut server = echo_server();
     let port = server.address.port().to_string();
     let client = Peer::start(&[peer, "127.0.0.1", &port, "/echo", subprotocol, version]);
     if client.passes().is_none() {
@@ -49,7 +59,7 @@ fn echoes_with(peer: &str, version: &str, protocol: &str, subprotocol: &str) {
 fn compresses(peer: &str, version: &str, extension: &str) {
     let all = ["--context-takeover", "--compression-threshold", "0"];
     for arguments in [&[][..], &all] {
-        let server = Server::polysock(&[&["--app", "echo", "--origin", "*"], arguments].concat());
+        let mut server = POLYSOCK.serve(&[&["--app", "echo", "--origin", "*"], arguments].concat());
         let middle = Middle::before(server.address, &[]);
         let port = middle.address.port().to_string();
         let client = Peer::start(&[peer, "127.0.0.1", &port, "/echo", "", version]);
@@ -301,7 +311,7 @@ fn chromium_is_given_its_subprotocol_over_rfc6455() {
 fn clients_are_given_what_the_gateway_prefers_of_what_they_offer() {
     let arguments = ["--app", "echo", "--protocols", "all", "--origin", "*"];
     let list = ["--subprotocol", "sample,other"];
-    let server = Server::polysock(&[&arguments[..], &list].concat());
+    let mut server = POLYSOCK.serve(&[&arguments[..], &list].concat());
     let port = server.address.port().to_string();
     for (peer, version, offer) in [
         ("perl", "hixie-75", "sample"),
@@ -319,7 +329,7 @@ fn clients_are_given_what_the_gateway_prefers_of_what_they_offer() {
 
 #[test]
 fn every_client_echoes_at_the_same_time() {
-    let server = echo_server();
+    let mut server = echo_server();
     let port = server.address.port().to_string();
     let peers: Vec<_> = every_peer()
         .iter()
@@ -335,10 +345,9 @@ fn every_client_echoes_at_the_same_time() {
 
 #[test]
 fn every_client_is_captured_and_its_session_replays() {
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("captured-peers");
-    let _ = fs::remove_dir_all(&directory);
+    let directory = POLYSOCK.directory("captured-peers");
+    let mut server = POLYSOCK.capture(&directory, &[]);
     let directory = directory.to_str().expect("a path of text");
-    let server = Server::capture(directory);
     let port = server.address.port().to_string();
     let peers: Vec<_> = every_peer()
         .iter()
@@ -368,10 +377,10 @@ fn every_client_is_captured_and_its_session_replays() {
 /// Plays the corpus against a third party's server: these sessions are as recorded, and these
 /// differ there; each is the end of a file's name.
 fn differs(server: &str, alike: &[&str], differing: &[&str]) {
-    let Some(server) = Server::third_party(server) else {
+    let Some(server) = serve(server) else {
         return;
     };
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../compat-fixtures");
+    let corpus = DIRECTORY;
     let address = server.address.to_string();
     let (is_green, report) = replay(&[corpus, "--to", &address, "--timeout", "2s", "--jobs", "8"]);
     assert!(!is_green, "{report}");
@@ -484,7 +493,7 @@ static SPEAKERS: [Speaker; 4] = [
 
 #[test]
 fn four_generations_chat_together() {
-    let server = Server::polysock(&["--protocols", "all", "--origin", "*"]);
+    let mut server = POLYSOCK.serve(&["--protocols", "all", "--origin", "*"]);
     let port = server.address.port().to_string();
     let count = SPEAKERS.len().to_string();
     let screenshot = env::var_os("POLYSOCK_SCREENSHOT")
@@ -537,7 +546,7 @@ fn four_generations_chat_together() {
 fn a_raw_tcp_server_carries_64_mib_for_three_generations() {
     const BYTES: u64 = 64 << 20;
     let upstream = format!("tcp://{}", raw_echo_server());
-    let server = Server::polysock(&[&upstream, "--protocols", "all", "--origin", "*"]);
+    let mut server = POLYSOCK.serve(&[&upstream, "--protocols", "all", "--origin", "*"]);
     let port = server.address.port().to_string();
     let bytes = BYTES.to_string();
     let peers = ["8", "0.4.32/hybi-10", "hixie-76"]
@@ -550,14 +559,14 @@ fn a_raw_tcp_server_carries_64_mib_for_three_generations() {
 
 #[test]
 fn chromium_reaches_a_hixie_76_only_server() {
-    let Some(upstream) = Server::third_party("hixie-76") else {
+    let Some(upstream) = serve("hixie-76") else {
         return;
     };
     let refusal = status_line_of_rfc6455(upstream.address).expect("the upstream answers");
     assert!(refusal.contains(" 400 "), "{refusal}");
 
     let url = format!("ws+hixie76://{}", upstream.address);
-    let server = Server::polysock(&[&url, "--origin", "*"]);
+    let mut server = POLYSOCK.serve(&[&url, "--origin", "*"]);
     let port = server.address.port().to_string();
     if Peer::start(&["chromium", "127.0.0.1", &port, "/", "", "text"])
         .passes()

@@ -1,20 +1,15 @@
 //! `explain` shows the very answer that a server sends: for what every client of the corpus says
 //! first, a gateway with the same settings is asked.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
 
 use polysock::protocols::{FirstBytes, PROTOCOLS};
-use polysock::{Accept, BoxError, Connection, Gateway, Handshake, Origins, Pages, Settings};
-use polysock_instrument::{Explanation, Input, Outcome, replayable};
+use polysock::{Accept, BoxError, Connection, Handshake, Origins, Peer};
+use polysock_instrument::{Explanation, Input, Outcome, ServerSettings};
+use polysock_test_support::{PATIENCE, corpus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
-
-/// How long a server may take for an answer and its end.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// More than any client of the corpus says first.
 const ROOM: usize = 1 << 20;
@@ -28,14 +23,14 @@ struct Served {
 }
 
 /// What a server with these settings does to a client that says this and no more.
-async fn serve(client: &[u8], settings: &Settings) -> Served {
+async fn serve(client: &[u8], settings: &ServerSettings) -> Served {
     let (keep, kept) = channel();
     let accept = move |handshake: Handshake| accept(handshake, keep.clone());
-    let gateway = Gateway::with_settings(accept, settings.clone(), Pages::default());
+    let gateway = settings.clone().gateway(accept);
     let (mut ours, theirs) = duplex(ROOM);
     ours.write_all(client).await.unwrap();
     ours.shutdown().await.unwrap();
-    timeout(PATIENCE, gateway.serve_connection(theirs))
+    timeout(PATIENCE, gateway.serve_connection(theirs, Peer::default()))
         .await
         .unwrap();
     let connection = kept.try_recv().ok();
@@ -55,12 +50,13 @@ async fn serve(client: &[u8], settings: &Settings) -> Served {
 }
 
 /// The first that a server says to a client that waits for a page.
-async fn page(client: &[u8], settings: &Settings) -> Served {
+async fn page(client: &[u8], settings: &ServerSettings) -> Served {
     let accept = |handshake: Handshake| accept(handshake, channel().0);
-    let gateway = Gateway::with_settings(accept, settings.clone(), Pages::default());
+    let gateway = settings.clone().gateway(accept);
     let (mut ours, theirs) = duplex(ROOM);
     ours.write_all(client).await.unwrap();
-    let serving = tokio::spawn(async move { gateway.serve_connection(theirs).await });
+    let serving =
+        tokio::spawn(async move { gateway.serve_connection(theirs, Peer::default()).await });
     let mut answer = Vec::with_capacity(ROOM);
     timeout(PATIENCE, ours.read_buf(&mut answer))
         .await
@@ -83,37 +79,25 @@ async fn accept(handshake: Handshake, keep: Sender<Connection>) -> Result<(), Bo
     Ok(())
 }
 
-/// Settings whose nonces are known, as those of an explanation are.
-fn settings() -> Vec<(&'static str, Settings)> {
-    let entropy = replayable(false).entropy;
-    let default = Settings {
-        entropy,
-        ..Settings::default()
-    };
-    let everything = Settings {
-        protocols: PROTOCOLS.to_vec(),
-        flash_policy: true,
-        ..default.clone()
-    };
-    let listed = Settings {
-        origins: Origins::Listed(vec!["http://example.com".into()]),
-        ..everything.clone()
-    };
-    let secure = Settings {
-        secure: true,
-        ..everything.clone()
-    };
-    let chosen = Settings {
-        subprotocols: vec!["superchat".into(), "chat".into()],
-        ..everything.clone()
-    };
+/// Settings of all kinds. The gateway's nonces are known, as those of an explanation are.
+fn settings() -> Vec<(&'static str, ServerSettings)> {
+    let default = ServerSettings::default();
+    let mut everything = default.clone();
+    everything.port.protocols = PROTOCOLS.to_vec();
+    everything.port.flash_policy = true;
+    let mut listed = everything.clone();
+    listed.site.origins = Origins::Listed(vec!["http://example.com".into()]);
+    let mut secure = everything.clone();
+    secure.port.secure = true;
+    let mut chosen = everything.clone();
+    chosen.site.subprotocols = vec!["superchat".into(), "chat".into()];
     vec![
         ("default", default),
         ("everything", everything),
         ("origins", listed),
         ("secure", secure),
         ("subprotocols", chosen),
-        ("replayable", replayable(false)),
+        ("replayable", ServerSettings::replayable(false)),
     ]
 }
 
@@ -121,7 +105,7 @@ fn settings() -> Vec<(&'static str, Settings)> {
 async fn explain_shows_the_answer_that_the_server_sends() {
     let mut count = 0;
     let mut differences = Vec::new();
-    for path in fixtures() {
+    for path in corpus::files() {
         let name = path.display().to_string();
         let text = fs::read_to_string(&path).unwrap();
         // A transcript that plays a server has no client.
@@ -198,25 +182,4 @@ fn is_page(explained: &Explanation) -> bool {
 fn status(answer: &[u8]) -> Option<u16> {
     let rest = answer.strip_prefix(b"HTTP/1.1 ")?;
     std::str::from_utf8(rest.get(..3)?).ok()?.parse().ok()
-}
-
-/// The transcripts of the corpus.
-fn fixtures() -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-fixtures")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == "wire")
-            {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    found
 }

@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::thread;
 
 use bytes::Bytes;
@@ -14,6 +13,7 @@ use polysock_instrument::transcript::{
     Content, Fixture, Line, Observation, Part, Refusal, Step, Transcript, expand,
 };
 use polysock_instrument::{Replay, Split, Verdict};
+use polysock_test_support::corpus;
 
 /// Every way to cut, but for every point.
 const SPLITS: &[Split] = &[
@@ -351,28 +351,8 @@ fn for_each_fixture<F: Future<Output = ()>>(run: impl Fn(Fixture) -> F + Sync) {
 
 /// All fixtures, by name.
 fn corpus() -> Vec<Fixture> {
-    let mut files = Vec::new();
-    collect(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-fixtures"),
-        &mut files,
-    );
-    files.sort();
-    assert!(!files.is_empty());
+    let files = corpus::files();
     let read = files.iter().map(|file| Fixture::read(file));
     read.map(|read| read.unwrap_or_else(|error| panic!("{error}")))
         .collect()
-}
-
-fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "wire")
-        {
-            files.push(path);
-        }
-    }
 }

@@ -5,11 +5,8 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../support/src"]
-mod support {
-    pub(crate) mod packets;
-}
-
+mod answers;
+mod explain;
 mod fixtures;
 mod outside;
 mod pcap;

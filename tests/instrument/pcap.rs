@@ -2,11 +2,10 @@
 //! capture did to their packets.
 
 use polysock_instrument::pcap::{Capture, CaptureError, Conversation, Limits, Note, Peer};
-use proptest::prelude::*;
-
-use crate::support::packets::{
+use polysock_test_support::packets::{
     ACK, Connection, FIN, From, Link, RST, SYN, ip, noise, pcap, pcapng,
 };
+use proptest::prelude::*;
 
 const CLIENT: &str = "127.0.0.1:50000";
 const SERVER: &str = "127.0.0.1:8080";

@@ -6,3 +6,6 @@
 )]
 
 mod broadcast;
+mod closing;
+mod http2;
+mod lent_sockets;

@@ -2,7 +2,7 @@
 
 use std::iter;
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -12,18 +12,19 @@ use polysock::protocols::PROTOCOLS;
 use polysock::{
     Accept, BoxError, Close, CloseCode, Connection, Gateway, Handshake, Message, Rejection, Side,
 };
+use polysock_test_support::process;
+use polysock_test_support::program::{Input, Run};
+use polysock_test_support::tcp::raw_echo_server;
+use polysock_test_support::{PATIENCE, gateway};
 use serde_json::Value;
 
-use crate::support::command::{Input, Run};
-use crate::support::library;
-use crate::support::server::{PATIENCE, Server};
-use crate::support::tcp::raw_echo_server;
+use crate::POLYSOCK;
 
 const PERCENTILES: [&str; 5] = ["p50", "p90", "p99", "p999", "max"];
 
 #[test]
 fn measures_every_protocol() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     for protocol in PROTOCOLS {
         let name = protocol.name();
         let flags = ["--connections", "3", "--in-flight", "4", "--duration"];
@@ -57,7 +58,7 @@ fn measures_every_protocol() {
 
 #[test]
 fn measures_messages_of_every_size() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     for (size, in_flight) in [
         ("0", "1"),
         ("1", "300"),
@@ -84,7 +85,7 @@ fn measures_messages_of_every_size() {
 
 #[test]
 fn measures_a_bridge_to_a_byte_stream() {
-    let server = Server::start(&[&format!("tcp://{}", raw_echo_server())]);
+    let server = POLYSOCK.serve(&[&format!("tcp://{}", raw_echo_server())]);
     for (size, in_flight, protocol) in [
         ("1", "1", &[][..]),
         ("64", "16", &[]),
@@ -139,7 +140,7 @@ fn counts_the_bytes_of_a_stream_whatever_messages_they_are_in() {
 
 #[test]
 fn reports_to_people() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let url = format!("ws+hixie76://{}/", server.address);
     let run = run(&[&url, "--duration", "100ms"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
@@ -307,7 +308,8 @@ fn reports_when_it_is_interrupted() {
             Ok(sender.send(connection.closed().map(|closed| closed.by))?)
         }
     });
-    let bench = Command::new(env!("CARGO_BIN_EXE_polysock"))
+    let bench = POLYSOCK
+        .command()
         .arg("bench")
         .arg(format!("ws://{address}/"))
         .args(["--duration", "30s", "--json"])
@@ -316,11 +318,8 @@ fn reports_when_it_is_interrupted() {
     let bench: Child = bench.unwrap();
     // With a message it is past the opening handshake.
     assert_eq!(events.recv_timeout(PATIENCE), Ok(None));
-    let interrupted = Command::new("kill")
-        .args(["-s", "INT", &bench.id().to_string()])
-        .status();
-    assert!(interrupted.unwrap().success());
-    let output = bench.wait_with_output().unwrap();
+    process::signal(&bench, "INT");
+    let output = process::output(bench, PATIENCE);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["interrupted"], true);
     assert_eq!(report["opened"], 1);
@@ -345,7 +344,7 @@ fn measured(address: SocketAddr, flags: &[&str]) -> Value {
 }
 
 fn run(arguments: &[&str]) -> Run {
-    Run::new(&[&["bench"], arguments].concat(), Input::Bytes(b""))
+    POLYSOCK.run(&[&["bench"], arguments].concat(), Input::NOTHING)
 }
 
 /// The one line of stdout.
@@ -359,7 +358,7 @@ fn serve<F>(application: impl Fn(Handshake) -> F + Send + Sync + 'static) -> Soc
 where
     F: Future<Output = Result<(), BoxError>> + Send + 'static,
 {
-    library::serve(Gateway::new(application))
+    gateway::serve(Gateway::new(application))
 }
 
 async fn accept(handshake: Handshake) -> Result<Connection, BoxError> {

@@ -1,17 +1,21 @@
 //! Compression over real sockets: what is on the wire, what it costs, and from any to any.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 
 use flate2::{Compress, FlushCompress};
 use futures_util::{SinkExt, StreamExt};
-use polysock::protocols::Dial;
-use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
+use polysock::upstream::UpstreamSettings;
 use polysock::{Compression, Connection, Message};
+use polysock_test_support::PATIENCE;
+use polysock_test_support::client::Client;
+use polysock_test_support::dial::dial_with;
+use polysock_test_support::frame::frame;
+use polysock_test_support::middle::{Middle, Way};
+use polysock_test_support::opening::versioned;
+use polysock_test_support::server::Server;
 
-use crate::support::client::{Client, frame, versioned};
-use crate::support::middle::{Middle, Way};
-use crate::support::server::{PATIENCE, Server};
+use crate::POLYSOCK;
 
 const MIB: usize = 1 << 20;
 
@@ -34,8 +38,7 @@ async fn dial(address: SocketAddr, compression: Compression) -> Connection {
         compression: Some(compression),
         ..UpstreamSettings::default()
     };
-    let upstream = WebSocketUpstream::parse("rfc6455", &address.to_string(), settings);
-    upstream.unwrap().dial(Dial::default()).await.unwrap()
+    dial_with("rfc6455", address, &[], settings).await
 }
 
 /// With everything kept from message to message.
@@ -104,7 +107,7 @@ async fn every_kind_is_compressed_on_the_wire() {
             takeover(),
         ),
     ] {
-        let server = Server::echo(arguments);
+        let server = POLYSOCK.echo(arguments);
         for kind in KINDS {
             let middle = middle(server.address, kind);
             let mut client = dial(middle.address, ours).await;
@@ -117,12 +120,12 @@ async fn every_kind_is_compressed_on_the_wire() {
 
 #[tokio::test]
 async fn any_kind_before_is_relayed_to_any_kind_behind() {
-    let server = Server::echo(&["--context-takeover"]);
+    let server = POLYSOCK.echo(&["--context-takeover"]);
     for behind in KINDS {
         for before in KINDS {
             let upstream = middle(server.address, behind);
             let url = format!("ws://{}", upstream.address);
-            let gateway = Server::start(&["--upstream-compression", "on", &url]);
+            let gateway = POLYSOCK.serve(&["--upstream-compression", "on", &url]);
             let downstream = middle(gateway.address, before);
             let mut client = dial(downstream.address, Compression::default()).await;
             assert_echoes(&mut client, &format!("{before} to {behind}")).await;
@@ -135,9 +138,9 @@ async fn any_kind_before_is_relayed_to_any_kind_behind() {
 
 #[tokio::test]
 async fn an_upstream_is_offered_nothing_unless_that_is_asked_for() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let middle = middle(server.address, KINDS[1]);
-    let gateway = Server::start(&[&format!("ws://{}", middle.address)]);
+    let gateway = POLYSOCK.serve(&[&format!("ws://{}", middle.address)]);
     let mut client = dial(gateway.address, Compression::default()).await;
     assert_echoes(&mut client, "without").await;
     assert_compressed(&middle, "");
@@ -147,7 +150,7 @@ async fn an_upstream_is_offered_nothing_unless_that_is_asked_for() {
 #[tokio::test]
 async fn a_broadcast_reaches_every_kind() {
     for arguments in [&[][..], &["--context-takeover"]] {
-        let server = Server::start(&[&["--app", "broadcast"], arguments].concat());
+        let server = POLYSOCK.serve(&[&["--app", "broadcast"], arguments].concat());
         let mut clients = Vec::new();
         for kind in KINDS {
             for ours in [Compression::default(), takeover()] {
@@ -198,15 +201,12 @@ fn bomb() -> Vec<u8> {
     bomb
 }
 
-/// A connection with this kind of compression, and its socket.
-fn compressing(server: &Server, kind: &str) -> (Client, TcpStream) {
-    let stream = server.stream();
-    let mut client = Client::over(stream.try_clone().unwrap());
+/// A connection with this kind of compression.
+fn compressing(server: &Server, kind: &str) -> Client {
     let offer = format!("Sec-WebSocket-Extensions: {kind}\r\n");
-    client.send(versioned("13", &offer));
-    let head = client.head();
+    let (client, head) = server.answers(versioned("13", &offer), 101);
     assert!(head.contains(kind), "{head}");
-    (client, stream)
+    client
 }
 
 #[test]
@@ -214,11 +214,11 @@ fn a_gibibyte_in_a_mebibyte_is_refused_in_bounded_memory() {
     let bomb = frame(0xc2, bomb());
     for kind in &KINDS[1..] {
         for (max_message, room) in [("64MiB", 160 * MIB), ("1MiB", 8 * MIB), ("1KiB", 4 * MIB)] {
-            let mut server = Server::echo(&["--max-message", max_message, "--workers", "1"]);
-            let (_client, mut stream) = compressing(&server, kind);
+            let mut server = POLYSOCK.echo(&["--max-message", max_message, "--workers", "1"]);
+            let client = compressing(&server, kind);
             let (before, _) = server.memory();
             // Refused while it comes in, and not read to its end.
-            let _ = stream.write_all(&bomb);
+            let _ = client.stream().write_all(&bomb);
             server.log_line("code=1009");
             let (_, highest) = server.memory();
             let grown = highest - before;
@@ -229,9 +229,9 @@ fn a_gibibyte_in_a_mebibyte_is_refused_in_bounded_memory() {
 
 #[test]
 fn a_refused_message_is_answered_with_1009() {
-    let server = Server::echo(&["--max-message", "1KiB"]);
+    let server = POLYSOCK.echo(&["--max-message", "1KiB"]);
     for kind in &KINDS[1..] {
-        let (mut client, _) = compressing(&server, kind);
+        let mut client = compressing(&server, kind);
         let mut stream = Compress::new(flate2::Compression::best(), false);
         let mut deflated = Vec::with_capacity(1024);
         let flush = FlushCompress::Sync;
@@ -248,7 +248,7 @@ fn a_refused_message_is_answered_with_1009() {
 #[test]
 fn an_idle_connection_holds_no_memory_for_compression() {
     const COUNT: usize = 200;
-    let server = Server::echo(&["--workers", "1", "--compression-threshold", "0"]);
+    let server = POLYSOCK.echo(&["--workers", "1", "--compression-threshold", "0"]);
     let text = "x".repeat(500);
     let mut stream = Compress::new(flate2::Compression::best(), false);
     let mut deflated = Vec::with_capacity(1024);
@@ -260,7 +260,7 @@ fn an_idle_connection_holds_no_memory_for_compression() {
     let mut clients = Vec::new();
     let mut before = 0;
     for count in 0..COUNT {
-        let (mut client, _) = compressing(&server, KINDS[1 + count % 2]);
+        let mut client = compressing(&server, KINDS[1 + count % 2]);
         client.send(&hello);
         assert_eq!(client.take(2)[0], 0xc1);
         clients.push(client);

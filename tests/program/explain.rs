@@ -1,285 +1,17 @@
-//! `polysock explain`: every refusal of the corpus names its rule, where the rule is from, and
-//! what mends it.
+//! `polysock explain`: what it reads, writes and ends with.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use polysock::PortSettings;
-use polysock::protocols::PROTOCOLS;
-use polysock_instrument::{Explanation, Input as FirstInput, Look, Says, ServerSettings};
+use polysock_test_support::corpus::texts;
+use polysock_test_support::packets::{Connection, From, Link, pcap};
+use polysock_test_support::program::Input;
 
-use crate::support::command::{Input, Run};
-use crate::support::packets::{Connection, From, Link, pcap};
-
-const HIXIE_76: &str =
-    "(draft-hixie-thewebsocketprotocol-76, \"Reading the client's opening handshake\")";
-const BODY: (&str, &str) = (
-    "400: an opening handshake has no body (RFC 9112 §11.2)",
-    "send neither Transfer-Encoding nor a Content-Length",
-);
-const HOST: (&str, &str) = (
-    "400: exactly one valid Host field is needed (RFC 6455 §4.2.1, item 2)",
-    "send one Host field",
-);
-const HTTP: (&str, &str) = (
-    "400: an opening handshake needs HTTP/1.1 (RFC 6455 §4.2.1, item 1)",
-    "must speak HTTP/1.1",
-);
-const CONNECTION: (&str, &str) = (
-    "400: the Connection field does not list `upgrade` (RFC 6455 §4.2.1, item 4)",
-    "a proxy in between may have taken them",
-);
-const UPGRADE: (&str, &str) = (
-    "400: the Upgrade field does not list `websocket` (RFC 6455 §4.2.1, item 3)",
-    "send Upgrade: websocket",
-);
-const KEY: (&str, &str) = (
-    "400: missing or malformed Sec-WebSocket-Key (RFC 6455 §4.2.1, item 5)",
-    "the base64 of 16 random bytes",
-);
-const SUBPROTOCOL: (&str, &str) = (
-    "400: malformed Sec-WebSocket-Protocol (RFC 6455 §11.3.4, in the drafts \"Sec-WebSocket-Protocol\")",
-    "name subprotocols by tokens",
-);
-const UNEVEN: (&str, &str) = (
-    "400: invalid Sec-WebSocket-Key1 or Sec-WebSocket-Key2: a key number that its spaces do not divide",
-    "no proxy may touch their spaces",
-);
-const HEAD: &str = "must write the head as HTTP/1.1 has it";
-
-/// Each refusal of the corpus: how it is explained, and how it is mended.
-const REFUSALS: &[(&str, (&str, &str))] = &[
-    ("hixie-75/bad-content-length", BODY),
-    ("hixie-75/bad-empty-protocol", SUBPROTOCOL),
-    (
-        "hixie-75/bad-folded-host",
-        (
-            "400: malformed head: a folded field line (RFC 9112 §5.2)",
-            HEAD,
-        ),
-    ),
-    ("hixie-75/bad-host-port-hex", HOST),
-    ("hixie-75/bad-illegal-protocol", SUBPROTOCOL),
-    (
-        "hixie-75/bad-leftover-bytes",
-        (
-            "400: bytes after the head before it was answered (draft-hixie-thewebsocketprotocol-75, \
-             \"Reading the client's opening handshake\")",
-            "whose keys a proxy took",
-        ),
-    ),
-    ("hixie-75/bad-missing-upgrade", UPGRADE),
-    (
-        "hixie-75/bad-requestline-two-spaces",
-        (
-            "400: malformed head: the first line is not HTTP/1.x (RFC 9112 §3)",
-            HEAD,
-        ),
-    ),
-    ("hixie-75/bad-wrong-upgrade", UPGRADE),
-    ("hixie-76/bad-cross-protocol-86-753-09", UNEVEN),
-    ("hixie-76/bad-driver-key1", UNEVEN),
-    (
-        "hixie-76/bad-empty-key",
-        (
-            "400: invalid Sec-WebSocket-Key1 or Sec-WebSocket-Key2: a key without digits",
-            "send both keys as draft 76 makes them",
-        ),
-    ),
-    (
-        "hixie-76/bad-glued-request-line",
-        (
-            "400: malformed head: the first line is not HTTP/1.x (RFC 9112 §3)",
-            HEAD,
-        ),
-    ),
-    ("hixie-76/bad-http10", HTTP),
-    ("hixie-76/bad-key1-lost-space", UNEVEN),
-    ("hixie-76/bad-key2-plus-one", UNEVEN),
-    (
-        "hixie-76/bad-missing-key1",
-        (
-            "400: invalid Sec-WebSocket-Key1 or Sec-WebSocket-Key2: one key is missing",
-            "send both keys as draft 76 makes them",
-        ),
-    ),
-    ("hixie-76/bad-misultin-tabs", UNEVEN),
-    ("hixie-76/bad-transfer-encoding", BODY),
-    ("hybi-04/bad-short-key", KEY),
-    ("hybi-07/bad-http10", HTTP),
-    ("hybi-10/bad-hixie-keys", KEY),
-    ("hybi-10/bad-http10", HTTP),
-    ("hybi-10/bad-key-not-base64", HOST),
-    ("rfc6455/bad-body-content-length", BODY),
-    ("rfc6455/bad-cl-and-te", BODY),
-    (
-        "rfc6455/bad-ext-syntax",
-        (
-            "400: malformed Sec-WebSocket-Extensions (RFC 6455 §9.1)",
-            "offer extensions as `name; parameter=value, name`",
-        ),
-    ),
-    ("rfc6455/bad-http10", HTTP),
-    ("rfc6455/bad-http10-and-key", HTTP),
-    ("rfc6455/bad-key-empty", KEY),
-    ("rfc6455/bad-key-garbage", KEY),
-    ("rfc6455/bad-no-connection", CONNECTION),
-    ("rfc6455/bad-no-host", HOST),
-    ("rfc6455/bad-no-upgrade", UPGRADE),
-    (
-        "rfc6455/bad-post",
-        (
-            "405: the method of an opening handshake is GET (RFC 6455 §4.2.1, item 1)",
-            "send GET",
-        ),
-    ),
-    ("rfc6455/bad-proxy-stripped", CONNECTION),
-    (
-        "rfc6455/bad-smuggled-header",
-        (
-            "400: malformed head: a control character in the value of a field (RFC 9110 §5.5)",
-            HEAD,
-        ),
-    ),
-    (
-        "rfc6455/bad-space-before-colon",
-        (
-            "400: malformed head: white space before the colon of a field (RFC 9112 §5.1)",
-            HEAD,
-        ),
-    ),
-    ("rfc6455/bad-two-hosts", HOST),
-    ("none/upgrade-tls", UPGRADE),
-    (
-        "none/version-12",
-        (
-            "426: unsupported Sec-WebSocket-Version (RFC 6455 §4.2.2, item 4)",
-            "one Sec-WebSocket-Version of those in the answer",
-        ),
-    ),
-];
-
-/// A server that speaks everything.
-fn everything() -> ServerSettings {
-    ServerSettings {
-        port: PortSettings {
-            protocols: PROTOCOLS.to_vec(),
-            flash_policy: true,
-            ..PortSettings::default()
-        },
-        ..ServerSettings::default()
-    }
-}
-
-/// The transcripts of the corpus, whole: name and text.
-fn corpus() -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-fixtures")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                directories.push(path);
-            } else if path
-                .extension()
-                .is_some_and(|extension| extension == "wire")
-            {
-                let parent = path.parent().unwrap().file_name().unwrap();
-                let name = format!(
-                    "{}/{}",
-                    parent.display(),
-                    path.file_stem().unwrap().display()
-                );
-                found.push((name, fs::read_to_string(path).unwrap()));
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn explain(text: &str, settings: &ServerSettings) -> Explanation {
-    let inputs = FirstInput::read("fixture", text.as_bytes()).unwrap();
-    Explanation::of(&inputs[0].client, settings)
-}
-
-fn is_refusal(text: &str) -> bool {
-    text.lines().any(|line| {
-        let rest = line.strip_prefix("! ");
-        rest.is_some_and(|rest| rest.starts_with(['4', '5']))
-    })
-}
-
-#[test]
-fn every_refusal_of_the_corpus_names_its_rule_and_its_mend() {
-    let corpus = corpus();
-    let refusals: Vec<_> = corpus.iter().filter(|(_, text)| is_refusal(text)).collect();
-    let names: Vec<&str> = refusals.iter().map(|(name, _)| name.as_str()).collect();
-    let mut rows = REFUSALS.to_vec();
-    rows.sort_unstable();
-    let listed: Vec<&str> = rows.iter().map(|(name, _)| *name).collect();
-    assert_eq!(names, listed);
-    for ((name, text), (_, (rule, mend))) in refusals.iter().zip(rows) {
-        let explained = explain(text, &everything()).to_string();
-        let lines: Vec<&str> = explained.lines().collect();
-        assert!(
-            lines[1].starts_with(&format!("  refused with {rule}")),
-            "{name}: {}",
-            lines[1]
-        );
-        assert!(
-            lines[1].contains('('),
-            "{name} names no section: {}",
-            lines[1]
-        );
-        assert!(
-            lines[2].starts_with("  to mend it: ") && lines[2].contains(mend),
-            "{name}: {}",
-            lines[2]
-        );
-        if name.starts_with("hixie-76/") && lines[1].contains("Key1") {
-            assert!(lines[1].ends_with(HIXIE_76), "{name}: {}", lines[1]);
-        }
-    }
-}
-
-#[test]
-fn what_the_corpus_accepts_is_explained_as_accepted() {
-    let settings = everything();
-    let mut count = 0;
-    for (name, text) in corpus() {
-        let of = |key: &str| {
-            let value = text.lines().find_map(|line| line.strip_prefix(key));
-            value.map(str::trim)
-        };
-        if is_refusal(&text) || of("# needs:") == Some("tls") || of("# role:") == Some("client") {
-            continue;
-        }
-        let explained = explain(&text, &settings);
-        if of("# protocol:") == Some("none") {
-            assert!(!explained.is_accepted(), "{name}: {explained}");
-            continue;
-        }
-        assert!(explained.is_accepted(), "{name}: {explained}");
-        // Draft 2 is also what some clients of hixie-76 say.
-        let says = |look: &&Look| Some(look.protocol) == of("# protocol:");
-        if let Some(look) = explained.protocols.iter().find(says) {
-            let takes = matches!(look.says, Says::Yes | Says::Fallback);
-            assert!(takes, "{name}: {explained}");
-        }
-        assert!(
-            !explained.answer.is_empty() && explained.remedy.is_none(),
-            "{name}"
-        );
-        count += 1;
-    }
-    assert!(count > 50, "{count}");
-}
+use crate::POLYSOCK;
 
 #[test]
 fn a_flag_that_is_named_accepts() {
-    let directory = directory("flags");
-    let corpus = corpus();
+    let directory = POLYSOCK.directory("explain/flags");
+    let corpus = texts();
     let text = |name: &str| {
         let found = corpus.iter().find(|(other, _)| other == name);
         found.unwrap().1.as_str()
@@ -302,7 +34,7 @@ fn a_flag_that_is_named_accepts() {
         let path = directory.join(name.replace('/', "-"));
         fs::write(&path, text(name)).unwrap();
         let path = path.to_str().unwrap();
-        let run = |flags: &[&str]| Run::new(&[&["explain", path], flags].concat(), Input::Open);
+        let run = |flags: &[&str]| POLYSOCK.run(&[&["explain", path], flags].concat(), Input::Open);
         let refused = run(flags);
         assert_eq!(refused.code, Some(1), "{name}: {}", refused.stderr);
         let line = refused.text().lines().nth(2).unwrap();
@@ -331,7 +63,7 @@ fn reads_stdin_hex_and_captures_alike() {
     connection.say_in(From::Client, head.as_bytes(), 40);
     let capture = pcap(Link::Cooked, usize::MAX, &connection.packets);
     for bytes in [head.as_bytes(), hex.as_bytes(), &capture] {
-        let run = Run::new(&["explain", "-"], Input::Bytes(bytes));
+        let run = POLYSOCK.run(&["explain", "-"], Input::Bytes(bytes));
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         let text = run.text();
         assert!(text.starts_with("stdin: "), "{text}");
@@ -342,7 +74,8 @@ fn reads_stdin_hex_and_captures_alike() {
         assert!(text.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\\r\\n"));
     }
     assert!(
-        Run::new(&["explain", "-"], Input::Bytes(&capture))
+        POLYSOCK
+            .run(&["explain", "-"], Input::Bytes(&capture))
             .text()
             .contains("127.0.0.1:50000 to")
     );
@@ -382,12 +115,12 @@ fn the_exit_status_says_what_would_become_of_it() {
         (&noise, 2, "no opening handshake in 1 TCP connections"),
         (b"\xd4\xc3\xb2\xa1\x02", 2, "the capture is empty"),
     ] {
-        let run = Run::new(&["explain", "-"], Input::Bytes(bytes));
+        let run = POLYSOCK.run(&["explain", "-"], Input::Bytes(bytes));
         let all = format!("{}{}", run.text(), run.stderr);
         assert_eq!(run.code, Some(code), "{all}");
         assert!(all.contains(said), "{all}");
     }
-    let run = Run::new(&["explain", "/nonexistent"], Input::Open);
+    let run = POLYSOCK.run(&["explain", "/nonexistent"], Input::Open);
     assert_eq!(run.code, Some(2));
     assert!(run.stderr.contains("/nonexistent"), "{}", run.stderr);
 }
@@ -397,7 +130,7 @@ fn json_has_the_members_of_its_schema() {
     let schema = include_str!("../../docs/explain.md");
     let head = b"GET / HTTP/1.1\r\nHost: a\r\nSec-WebSocket-Version: 99\r\nConnection: Upgrade\r\n\
                  Upgrade: websocket\r\n\r\n";
-    let run = Run::new(&["explain", "--json", "-"], Input::Bytes(head));
+    let run = POLYSOCK.run(&["explain", "--json", "-"], Input::Bytes(head));
     assert_eq!(run.code, Some(1));
     let json: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
     let one = &json[0];
@@ -431,9 +164,9 @@ fn json_has_the_members_of_its_schema() {
 
 #[test]
 fn the_newest_refusal_of_a_directory_is_found() {
-    let directory = directory("last-refused");
+    let directory = POLYSOCK.directory("explain/last-refused");
     let path = directory.to_str().unwrap();
-    let none = Run::new(&["explain", "--last-refused", path], Input::Open);
+    let none = POLYSOCK.run(&["explain", "--last-refused", path], Input::Open);
     assert_eq!(none.code, Some(2));
     assert!(
         none.stderr.contains("no transcript of a refused handshake"),
@@ -459,7 +192,7 @@ fn the_newest_refusal_of_a_directory_is_found() {
         let file = fs::File::options().append(true).open(file).unwrap();
         file.set_modified(time(seconds)).unwrap();
     }
-    let run = Run::new(&["explain", "--last-refused", path], Input::Open);
+    let run = POLYSOCK.run(&["explain", "--last-refused", path], Input::Open);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
     assert!(
         run.text()
@@ -467,14 +200,4 @@ fn the_newest_refusal_of_a_directory_is_found() {
         "{}",
         run.text()
     );
-}
-
-/// An empty directory of this test's own.
-fn directory(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("explain")
-        .join(name);
-    let _ = fs::remove_dir_all(&path);
-    fs::create_dir_all(&path).unwrap();
-    path
 }

@@ -1,20 +1,29 @@
 //! Many clients, slow clients and hostile ones.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};
 
-use crate::support::server::Server;
+use polysock_test_support::alone::alone;
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::{binary_header, frame};
+use polysock_test_support::opening::HIXIE_76;
+
+use crate::POLYSOCK;
 
 /// Sends "hi" and expects it back.
-fn assert_echoes(stream: &mut std::net::TcpStream) {
-    stream.write_all(b"\x81\x82\0\0\0\0hi").unwrap();
-    let mut answer = [0; 4];
-    stream.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"\x81\x02hi");
+fn assert_echoes(client: &mut Client) {
+    client.send(frame(0x81, "hi"));
+    client.expect(b"\x81\x02hi");
 }
 
 #[test]
 fn ten_thousand_idle_connections_are_held() {
+    // The descriptors of a process are counted, and other tests need some.
+    let name = "load::ten_thousand_idle_connections_are_held";
+    alone(name, hold_ten_thousand);
+}
+
+fn hold_ten_thousand() {
     const COUNT: usize = 10_000;
     // Each process needs a descriptor a connection; where that is not to be had, fewer do.
     let limit = std::fs::read_to_string("/proc/self/limits").unwrap();
@@ -32,7 +41,7 @@ fn ten_thousand_idle_connections_are_held() {
     if count < COUNT {
         eprintln!("only {count} connections: the limit of open files is {limit}");
     }
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     assert_echoes(&mut server.websocket());
     let (before, _) = server.memory();
     let mut clients: Vec<_> = (0..count).map(|_| server.websocket()).collect();
@@ -48,29 +57,24 @@ fn ten_thousand_idle_connections_are_held() {
 
 #[test]
 fn slow_heads_are_cut_at_the_deadline_and_fast_ones_served_meanwhile() {
-    let server = Server::start(&["--app", "echo", "--handshake-timeout", "1s"]);
+    let server = POLYSOCK.serve(&["--app", "echo", "--handshake-timeout", "1s"]);
     let began = Instant::now();
-    let mut silent: Vec<_> = (0..50).map(|_| server.stream()).collect();
-    let mut slow: Vec<_> = (0..200).map(|_| server.stream()).collect();
+    let mut silent: Vec<_> = (0..50).map(|_| server.connect()).collect();
+    let mut slow: Vec<_> = (0..200).map(|_| server.connect()).collect();
     let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nX: ";
     for client in &mut slow {
-        client.write_all(request).unwrap();
+        client.send(request);
     }
     assert_echoes(&mut server.websocket());
     for client in &mut slow {
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
+        let answer = String::from_utf8(client.rest()).unwrap();
         assert!(
             answer.starts_with("HTTP/1.1 408 Request Timeout\r\n"),
             "{answer:?}"
         );
     }
     for client in &mut silent {
-        assert_eq!(
-            client.read(&mut [0; 16]).unwrap(),
-            0,
-            "closed without a word"
-        );
+        assert_eq!(client.rest(), b"", "closed without a word");
     }
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(1), "cut after {took:?} already");
@@ -79,23 +83,14 @@ fn slow_heads_are_cut_at_the_deadline_and_fast_ones_served_meanwhile() {
 
 #[test]
 fn the_eight_bytes_of_hixie_76_have_a_deadline_too() {
-    let server = Server::start(&["--app", "echo", "--handshake-timeout", "500ms"]);
-    let mut client = server.stream();
-    client
-        .write_all(
-            b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
-              Origin: http://h\r\nSec-WebSocket-Key1: 1 2\r\nSec-WebSocket-Key2: 3 3\r\n\r\n",
-        )
-        .unwrap();
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-    assert!(answer.ends_with("\r\n\r\n"), "the head only: {answer}");
+    let server = POLYSOCK.serve(&["--app", "echo", "--handshake-timeout", "500ms"]);
+    let (mut client, _) = server.answers(HIXIE_76, 101);
+    assert_eq!(client.rest(), b"", "the head only");
 }
 
 #[test]
 fn a_thousand_connections_of_random_bytes_leave_the_server_serving() {
-    let server = Server::start(&["--app", "echo", "--protocols", "all", "--flash-policy"]);
+    let server = POLYSOCK.serve(&["--app", "echo", "--protocols", "all", "--flash-policy"]);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move || {
         // xorshift64: any bytes will do, as long as they are the same each time.
@@ -106,14 +101,14 @@ fn a_thousand_connections_of_random_bytes_leave_the_server_serving() {
     };
     for number in 0..1000 {
         // Every other connection is a WebSocket before it goes mad.
-        let mut client = if number % 2 == 0 {
-            server.stream()
+        let client = if number % 2 == 0 {
+            server.connect()
         } else {
             server.websocket()
         };
         let len = (random() % 4000) as usize;
         let bytes: Vec<u8> = (0..len).map(|_| random().to_le_bytes()[4]).collect();
-        match client.write_all(&bytes) {
+        match client.stream().write_all(&bytes) {
             Ok(()) => {}
             Err(error)
                 if [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset].contains(&error.kind()) => {}
@@ -125,22 +120,16 @@ fn a_thousand_connections_of_random_bytes_leave_the_server_serving() {
 
 #[test]
 fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let (before, _) = server.memory();
-    let mut client = server.websocket();
-    client
-        .set_write_timeout(Some(Duration::from_secs(1)))
-        .unwrap();
-    let pings = b"\x89\xfd\0\0\0\0"
-        .iter()
-        .copied()
-        .chain([7; 125])
-        .collect::<Vec<u8>>()
-        .repeat(500);
+    let client = server.websocket();
+    let second = Some(Duration::from_secs(1));
+    client.stream().set_write_timeout(second).unwrap();
+    let pings = frame(0x89, [7; 125]).repeat(500);
     let mut sent = 0;
     // Either the answers fill the socket and we are not read any more, or enough has been sent.
     while sent < 256 * 1024 * 1024 {
-        match client.write(&pings) {
+        match client.stream().write(&pings) {
             Ok(count) => sent += count,
             Err(_) => break,
         }
@@ -157,24 +146,22 @@ fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
 #[test]
 fn one_that_reads_only_when_a_whole_message_is_sent_gets_it_back() {
     const LEN: usize = 32 * 1024 * 1024;
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut client = server.websocket();
     let payload: Vec<u8> = (0..=250).cycle().take(LEN).collect();
-    client.write_all(&binary_header(LEN)).unwrap();
-    client.write_all(&payload).unwrap();
+    client.send(binary_header(LEN));
+    client.send(&payload);
     let mut echoed = Vec::new();
     loop {
-        let mut head = [0; 2];
-        client.read_exact(&mut head).unwrap();
-        let mut len = [0; 8];
-        match head[1] {
-            126 => client.read_exact(&mut len[6..]).unwrap(),
-            127 => client.read_exact(&mut len).unwrap(),
-            short => len[7] = short,
-        }
+        let head = client.take(2);
+        let number = |len: usize, byte: &u8| len << 8 | usize::from(*byte);
+        let len = match head[1] {
+            126 => client.take(2).iter().fold(0, number),
+            127 => client.take(8).iter().fold(0, number),
+            short => usize::from(short),
+        };
         assert_eq!(head[0] & 0x7f, if echoed.is_empty() { 2 } else { 0 });
-        let frame = (&mut client).take(u64::from_be_bytes(len));
-        std::io::copy(&mut { frame }, &mut echoed).unwrap();
+        echoed.extend(client.take(len));
         if head[0] & 0x80 != 0 {
             break;
         }
@@ -185,23 +172,17 @@ fn one_that_reads_only_when_a_whole_message_is_sent_gets_it_back() {
 #[test]
 fn one_that_sends_messages_and_never_reads_is_held_back() {
     const LEN: usize = 1024 * 1024;
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let (before, _) = server.memory();
-    let mut client = server.websocket();
+    let client = server.websocket();
     let second = Some(Duration::from_secs(1));
-    client.set_write_timeout(second).unwrap();
+    client.stream().set_write_timeout(second).unwrap();
     let message = [binary_header(LEN), vec![7; LEN]].concat();
-    let sent = (0..256).take_while(|_| client.write_all(&message).is_ok());
+    let sent = (0..256).take_while(|_| client.stream().write_all(&message).is_ok());
     let sent = sent.count();
     assert!(sent < 256, "it was never held back");
     let (_, highest) = server.memory();
     let growth = highest.saturating_sub(before);
     assert!(growth < 8 * LEN, "grew by {growth} bytes after {sent} MiB");
     assert_echoes(&mut server.websocket());
-}
-
-/// The header of a masked frame, whose mask changes nothing.
-fn binary_header(len: usize) -> Vec<u8> {
-    let len = u64::try_from(len).unwrap().to_be_bytes();
-    [&[0x82, 0xff][..], &len, &[0; 4]].concat()
 }

@@ -5,34 +5,26 @@
     reason = "a test fails by panicking"
 )]
 
-#[path = "../support/src"]
-mod support {
-    pub(crate) mod client;
-    #[path = "program.rs"]
-    pub(crate) mod command;
-    pub(crate) mod http2;
-    #[path = "gateway.rs"]
-    pub(crate) mod library;
-    pub(crate) mod middle;
-    pub(crate) mod packets;
-    pub(crate) mod server;
-    pub(crate) mod tcp;
-    pub(crate) mod wire_peer;
-}
+use polysock_test_support::program::Program;
 
 mod bench;
 mod capture;
-mod cli;
 mod clients;
 mod closing;
 mod compression;
+mod connect;
 mod explain;
+mod http;
 mod http2;
-mod http2_floods;
 mod import;
-mod lent_sockets;
+mod limits;
 mod load;
+mod log;
 mod relay;
 mod replay;
 mod shutdown;
 mod subprotocols;
+mod usage;
+
+/// The program, which Cargo has built for these tests.
+const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));

@@ -7,19 +7,16 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use polysock::protocols::Dial;
-use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 use polysock::{Accept, Close, CloseCode, Gateway, Handshake, Message, Side, Site};
+use polysock_test_support::client::Client;
+use polysock_test_support::dial::dial;
+use polysock_test_support::frame::{binary_header, close, frame};
+use polysock_test_support::opening::RFC6455;
+use polysock_test_support::{PATIENCE, gateway};
 
-use crate::support::library;
-use crate::support::server::{PATIENCE, Server};
+use crate::POLYSOCK;
 
 const MIB: usize = 1024 * 1024;
-
-/// The header of a masked binary frame with a mask of zeros: its payload is as it stands.
-fn frame_header(len: u64) -> Vec<u8> {
-    [&[0x82, 0xff][..], &len.to_be_bytes(), &[0; 4]].concat()
-}
 
 /// A TCP server whose every connection goes to `serve`, and its URL.
 fn tcp_server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
@@ -53,17 +50,17 @@ fn a_frame_of_one_gib_passes_in_bounded_memory_and_is_not_waited_for() {
         }
         arrived.send(()).unwrap();
     });
-    let gateway = Server::start(&[&url]);
+    let gateway = POLYSOCK.serve(&[&url]);
     let mut client = gateway.websocket();
     let (before, _) = gateway.memory();
-    client.write_all(&frame_header(GIB as u64)).unwrap();
+    client.send(binary_header(GIB));
     let chunk = vec![b'x'; MIB];
-    client.write_all(&chunk[..1000]).unwrap();
+    client.send(&chunk[..1000]);
     // All the rest is still here when the first bytes arrive behind the gateway.
     arrivals.recv_timeout(PATIENCE).unwrap();
-    client.write_all(&chunk[1000..]).unwrap();
+    client.send(&chunk[1000..]);
     for _ in 1..GIB / MIB {
-        client.write_all(&chunk).unwrap();
+        client.send(&chunk);
     }
     arrivals.recv_timeout(PATIENCE).unwrap();
     let (_, highest) = gateway.memory();
@@ -85,7 +82,7 @@ fn a_client_that_never_reads_stops_its_upstream() {
         }
         stalled.send(total).unwrap();
     });
-    let gateway = Server::start(&[&url]);
+    let gateway = POLYSOCK.serve(&[&url]);
     let (before, _) = gateway.memory();
     let clients: Vec<_> = (0..8).map(|_| gateway.websocket()).collect();
     for _ in &clients {
@@ -113,17 +110,15 @@ fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
         let mut all = vec![0; LEN];
         reader.read_exact(&mut all).unwrap();
     });
-    let gateway = Server::start(&[&url]);
+    let gateway = POLYSOCK.serve(&[&url]);
     let mut client = gateway.websocket();
-    let mut reader = client.try_clone().unwrap();
-    let writer = thread::spawn(move || {
-        client.write_all(&frame_header(LEN as u64)).unwrap();
-        client.write_all(&vec![2; LEN]).unwrap();
-    });
-    // Only now, when the way to the upstream is full.
-    thread::sleep(Duration::from_millis(300));
-    let mut all = Vec::new();
-    reader.read_to_end(&mut all).unwrap();
+    client.send(binary_header(LEN));
+    let sent = client.send_until_stuck(&vec![2; LEN]);
+    assert!(sent < LEN, "the way to the upstream is never full");
+    // Only now.
+    let mut reader = Client::over(client.stream().try_clone().unwrap());
+    let writer = thread::spawn(move || client.send(vec![2; LEN - sent]));
+    let all = reader.rest();
     writer.join().unwrap();
     assert!(all.len() > LEN);
 }
@@ -131,12 +126,11 @@ fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
 #[test]
 fn an_upstream_that_ends_closes_the_client_after_all_it_sent() {
     let url = tcp_server(|mut stream| stream.write_all(&[7; 3 * MIB]).unwrap());
-    let gateway = Server::start(&[&url]);
+    let gateway = POLYSOCK.serve(&[&url]);
     let mut client = gateway.websocket();
-    let mut all = Vec::new();
     // The gateway ends its direction after the closing handshake, which needs no answer of ours
     // to be read.
-    client.read_to_end(&mut all).unwrap();
+    let all = client.rest();
     assert!(all.len() > 3 * MIB);
     assert_eq!(
         all[all.len() - 4..],
@@ -153,15 +147,11 @@ fn a_client_that_closes_ends_the_stream_of_its_upstream() {
         stream.read_to_end(&mut all).unwrap();
         ended.send(all).unwrap();
     });
-    let gateway = Server::start(&[&url]);
+    let gateway = POLYSOCK.serve(&[&url]);
     let mut client = gateway.websocket();
-    client
-        .write_all(b"\x82\x85\0\0\0\0hello\x88\x82\0\0\0\0\x03\xe8")
-        .unwrap();
+    client.send([frame(0x82, "hello"), close(1000)].concat());
     assert_eq!(ends.recv_timeout(PATIENCE).unwrap(), b"hello");
-    let mut all = Vec::new();
-    client.read_to_end(&mut all).unwrap();
-    assert_eq!(all, [0x88, 2, 0x03, 0xe8]);
+    assert_eq!(client.rest(), [0x88, 2, 0x03, 0xe8]);
 }
 
 #[test]
@@ -172,11 +162,11 @@ fn a_client_that_vanishes_ends_the_stream_of_its_upstream() {
         stream.read_to_end(&mut all).unwrap();
         ended.send(all.len()).unwrap();
     });
-    let gateway = Server::start(&[&url]);
+    let gateway = POLYSOCK.serve(&[&url]);
     let mut client = gateway.websocket();
     // A frame that is never completed.
-    client.write_all(&frame_header(1000)).unwrap();
-    client.write_all(&[0; 600]).unwrap();
+    client.send(binary_header(1000));
+    client.send([0; 600]);
     drop(client);
     assert_eq!(ends.recv_timeout(PATIENCE).unwrap(), 600);
 }
@@ -186,20 +176,8 @@ fn an_upstream_that_is_not_there_is_a_bad_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     drop(listener);
-    let gateway = Server::start(&[&url]);
-    let mut client = gateway.stream();
-    client
-        .write_all(
-            b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        )
-        .unwrap();
-    let mut answer = String::new();
-    client.read_to_string(&mut answer).unwrap();
-    assert!(
-        answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n"),
-        "{answer}"
-    );
+    let gateway = POLYSOCK.serve(&[&url]);
+    gateway.answers(RFC6455, 502);
 }
 
 /// What the upstream of [`websocket_server`] does on a text.
@@ -231,20 +209,7 @@ fn websocket_server() -> std::net::SocketAddr {
         protocols: polysock::protocols::PROTOCOLS.to_vec(),
         ..Default::default()
     };
-    library::serve(Gateway::with_site(Site::new(obey), settings))
-}
-
-async fn dial(protocol: &str, address: &str, subprotocol: Option<&str>) -> polysock::Connection {
-    let upstream =
-        WebSocketUpstream::parse(protocol, address, UpstreamSettings::default()).unwrap();
-    let subprotocols = subprotocol.map(Into::into).into_iter().collect();
-    upstream
-        .dial(Dial {
-            subprotocols,
-            ..Dial::default()
-        })
-        .await
-        .unwrap()
+    gateway::serve(Gateway::with_site(Site::new(obey), settings))
 }
 
 #[tokio::test]
@@ -252,11 +217,11 @@ async fn every_protocol_reaches_every_other() {
     let server = websocket_server();
     for behind in polysock::protocols::PROTOCOLS {
         let scheme = behind.name().replace('-', "");
-        let gateway = Server::start(&["--protocols", "all", &format!("ws+{scheme}://{server}")]);
+        let gateway = POLYSOCK.serve(&["--protocols", "all", &format!("ws+{scheme}://{server}")]);
         for before in polysock::protocols::PROTOCOLS {
             let names = format!("{} to {}", before.name(), behind.name());
             let address = format!("{}/a?b", gateway.address);
-            let mut client = dial(before.name(), &address, Some("echo")).await;
+            let mut client = dial(before.name(), &address, &["echo"]).await;
             assert_eq!(
                 client.subprotocol().map(|name| &**name),
                 Some("echo"),
@@ -275,8 +240,8 @@ async fn every_protocol_reaches_every_other() {
 
 #[tokio::test]
 async fn closes_are_carried_across_in_both_directions() {
-    let gateway = Server::start(&[&format!("ws://{}", websocket_server())]);
-    let mut client = dial("rfc6455", &gateway.address.to_string(), None).await;
+    let gateway = POLYSOCK.serve(&[&format!("ws://{}", websocket_server())]);
+    let mut client = dial("rfc6455", &gateway.address.to_string(), &[]).await;
     client.send("close".into()).await.unwrap();
     assert!(client.next().await.is_none());
     let closed = client.closed().unwrap();
@@ -285,36 +250,22 @@ async fn closes_are_carried_across_in_both_directions() {
     assert_eq!((close.code.get(), &*close.reason), (4001, "as you said"));
 }
 
-#[tokio::test]
-async fn an_upstreams_refusal_is_passed_on() {
-    let gateway = Server::start(&[&format!("ws://{}", websocket_server())]);
-    let mut client = gateway.stream();
-    let answer = tokio::task::spawn_blocking(move || {
-        client
-            .write_all(
-                b"GET /forbidden HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
-                  Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-                  Sec-WebSocket-Version: 13\r\n\r\n",
-            )
-            .unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    let answer = answer.await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{answer}");
+#[test]
+fn an_upstreams_refusal_is_passed_on() {
+    let gateway = POLYSOCK.serve(&[&format!("ws://{}", websocket_server())]);
+    gateway.answers(RFC6455.replace("/chat", "/forbidden"), 403);
 }
 
 #[tokio::test]
 async fn binary_to_a_text_protocol_is_a_close_or_base64_as_was_said() {
     let server = format!("ws://{}", websocket_server());
-    let closing = Server::start(&[&server]);
-    let mut client = dial("hixie-76", &closing.address.to_string(), None).await;
+    let closing = POLYSOCK.serve(&[&server]);
+    let mut client = dial("hixie-76", &closing.address.to_string(), &[]).await;
     client.send("binary".into()).await.unwrap();
     assert!(client.next().await.is_none(), "closed, not silent");
 
-    let encoding = Server::start(&["--binary-over-text", "base64", &server]);
-    let mut client = dial("hixie-76", &encoding.address.to_string(), None).await;
+    let encoding = POLYSOCK.serve(&["--binary-over-text", "base64", &server]);
+    let mut client = dial("hixie-76", &encoding.address.to_string(), &[]).await;
     for (sent, expected) in [("binary", "AP8="), ("text", "text")] {
         client.send(sent.into()).await.unwrap();
         assert_eq!(client.next().await.unwrap().unwrap(), expected.into());
@@ -327,10 +278,10 @@ async fn the_base64_subprotocol_carries_bytes_both_ways() {
         let mut reader = stream.try_clone().unwrap();
         let _ = std::io::copy(&mut reader, &mut stream);
     });
-    let gateway = Server::start(&["--protocols", "all", &url]);
+    let gateway = POLYSOCK.serve(&["--protocols", "all", &url]);
     for protocol in ["hixie-75", "hixie-76", "hybi-10", "rfc6455"] {
         let address = gateway.address.to_string();
-        let mut client = dial(protocol, &address, Some("base64")).await;
+        let mut client = dial(protocol, &address, &["base64"]).await;
         let bytes: Vec<u8> = (0..100_000u32).map(|number| (number % 251) as u8).collect();
         client.send(Message::binary(bytes.clone())).await.unwrap();
         let mut echoed = Vec::new();

@@ -4,16 +4,16 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::thread;
 
 use polysock::apps::echo;
 use polysock::protocols::PROTOCOLS;
 use polysock::{Gateway, PortSettings, Site, SiteSettings};
+use polysock_test_support::corpus::DIRECTORY as CORPUS;
+use polysock_test_support::gateway;
+use polysock_test_support::program::{Input, Run};
 
-use crate::support::command::{Input, Run};
-
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../compat-fixtures");
+use crate::POLYSOCK;
 
 /// The example of RFC 6455 §1.2, as the corpus has it.
 const SAMPLE: &str = include_str!("../../compat-fixtures/rfc6455/sample.wire");
@@ -104,7 +104,7 @@ fn what_cannot_be_played_is_wrong_usage() {
     let broken = file("broken.wire", "> GET / HTTP/1.1\\r\\n\n~\n");
     for (arguments, words) in [
         (&["no/such.wire"][..], "no/such.wire: "),
-        (&[env!("CARGO_TARGET_TMPDIR"), "--jobs", "0"], "--jobs"),
+        (&[&file("one.wire", SAMPLE), "--jobs", "0"], "--jobs"),
         (&[concat!(env!("CARGO_MANIFEST_DIR"), "/../src")], ".wire"),
         (&[CORPUS, "--split", "random:x"], "random:SEED"),
         (&[&broken], "broken.wire:2:1: nothing is to arrive"),
@@ -128,7 +128,7 @@ fn a_gateway_on_a_socket_passes_what_does_not_hang_on_its_nonce() {
         flash_policy: true,
         ..PortSettings::default()
     };
-    let address = crate::support::library::serve(Gateway::with_site(site, settings));
+    let address = gateway::serve(Gateway::with_site(site, settings));
     for split in ["as-recorded", "random:5"] {
         let to = address.to_string();
         let run = replay(&[CORPUS, "--to", &to, "--split", split, "--jobs", "16"]);
@@ -221,12 +221,13 @@ fn a_foreign_head_ends_where_it_ends() {
 }
 
 fn replay(arguments: &[&str]) -> Run {
-    Run::new(&[&["replay"], arguments].concat(), Input::Bytes(b""))
+    POLYSOCK.run(&[&["replay"], arguments].concat(), Input::NOTHING)
 }
 
-/// A file with this text, in a directory of the tests' own.
+/// A file with this name and text.
 fn file(name: &str, text: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let directory = POLYSOCK.directory(&format!("replay/{name}"));
+    let path = directory.join(name);
     fs::write(&path, text).unwrap();
     path.to_str().unwrap().to_owned()
 }

@@ -3,14 +3,19 @@
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::support::client::{
-    Client, HIXIE_75, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, frame, versioned, with,
+use polysock_test_support::PATIENCE;
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::frame;
+use polysock_test_support::opening::{
+    HIXIE_75, HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, versioned, with,
 };
-use crate::support::server::{PATIENCE, Server};
+use polysock_test_support::process;
+use polysock_test_support::server::Server;
+
+use crate::POLYSOCK;
 
 const GOING_AWAY: &[u8] = b"\x88\x02\x03\xe9";
 
@@ -99,7 +104,7 @@ fn assert_exit(mut server: Server, expected: i32) -> String {
 #[test]
 fn tells_each_client_in_its_protocol() {
     for signal in ["TERM", "INT"] {
-        let server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+        let server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
         let visitors = visitors(&server);
         server.signal(signal);
         for mut visitor in visitors {
@@ -115,7 +120,7 @@ fn tells_each_client_in_its_protocol() {
 
 #[test]
 fn writes_a_line_at_the_close_of_each() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let visitors = visitors(&server);
     let count = visitors.len();
     server.signal("TERM");
@@ -136,7 +141,7 @@ fn writes_a_line_at_the_close_of_each() {
 
 #[test]
 fn answers_what_came_before_the_close_first() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     let mut client = accepted(&server, RFC6455);
     client.send(frame(0x81, "Hello"));
     client.expect(b"\x81\x05Hello");
@@ -150,7 +155,7 @@ fn answers_what_came_before_the_close_first() {
 #[test]
 fn ends_at_once_where_nobody_is_there() {
     for signal in ["TERM", "INT"] {
-        let server = Server::echo(&["--shutdown-timeout", "10m"]);
+        let server = POLYSOCK.echo(&["--shutdown-timeout", "10m"]);
         server.signal(signal);
         assert_exit(server, 0);
     }
@@ -158,7 +163,7 @@ fn ends_at_once_where_nobody_is_there() {
 
 #[test]
 fn closes_in_the_middle_of_a_fragmented_message() {
-    let server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut client = accepted(&server, RFC6455);
     // The echo of the first shows that the fragment behind it has been read too.
     client.send([frame(0x81, "whole"), frame(0x01, "half of it")].concat());
@@ -173,7 +178,7 @@ fn closes_in_the_middle_of_a_fragmented_message() {
 
 #[test]
 fn closes_in_the_middle_of_a_frame() {
-    let server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut client = accepted(&server, RFC6455);
     let long = frame(0x81, "x".repeat(1000));
     client.send([&frame(0x81, "whole"), &long[..500]].concat());
@@ -187,7 +192,7 @@ fn closes_in_the_middle_of_a_frame() {
 
 #[test]
 fn gives_a_client_that_never_answers_up_at_the_close_timeout() {
-    let server = Server::echo(&["--close-timeout", "200ms", "--shutdown-timeout", "15s"]);
+    let server = POLYSOCK.echo(&["--close-timeout", "200ms", "--shutdown-timeout", "15s"]);
     let mut visitors = visitors(&server);
     let told = Instant::now();
     server.signal("TERM");
@@ -204,7 +209,7 @@ fn gives_a_client_that_never_answers_up_at_the_close_timeout() {
 
 #[test]
 fn cuts_a_client_that_never_answers_at_the_shutdown_timeout() {
-    let server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "300ms"]);
+    let server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "300ms"]);
     let mut client = accepted(&server, RFC6455);
     server.signal("TERM");
     client.expect(GOING_AWAY);
@@ -215,7 +220,7 @@ fn cuts_a_client_that_never_answers_at_the_shutdown_timeout() {
 
 #[test]
 fn gives_a_client_that_never_reads_up_at_the_close_timeout() {
-    let server = Server::echo(&["--close-timeout", "200ms", "--shutdown-timeout", "15s"]);
+    let server = POLYSOCK.echo(&["--close-timeout", "200ms", "--shutdown-timeout", "15s"]);
     let mut client = accepted(&server, RFC6455);
     // More than the sockets hold, until the echo is stuck in the server and our writes with it.
     let message = frame(0x82, vec![7; 1 << 20]);
@@ -231,7 +236,7 @@ fn gives_a_client_that_never_reads_up_at_the_close_timeout() {
 #[test]
 fn ends_at_once_on_a_second_signal() {
     for second in ["TERM", "INT"] {
-        let mut server = Server::echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+        let mut server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
         let mut client = accepted(&server, RFC6455);
         server.signal("TERM");
         server.log_line("closing connections");
@@ -246,7 +251,7 @@ fn ends_at_once_on_a_second_signal() {
 #[test]
 fn refuses_new_connections_once_it_drains() {
     // With one worker, one listener is closed before the first client is told.
-    let server = Server::echo(&["--workers", "1", "--close-timeout", "10m"]);
+    let server = POLYSOCK.echo(&["--workers", "1", "--close-timeout", "10m"]);
     let mut client = accepted(&server, RFC6455);
     server.signal("TERM");
     client.expect(GOING_AWAY);
@@ -259,7 +264,7 @@ fn refuses_new_connections_once_it_drains() {
 
 #[test]
 fn is_not_held_up_by_an_idle_http_connection() {
-    let server = Server::start(&["--app", "chat", "--shutdown-timeout", "10m"]);
+    let server = POLYSOCK.serve(&["--app", "chat", "--shutdown-timeout", "10m"]);
     let (mut client, head) = server.ask("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
     server.signal("TERM");
@@ -269,7 +274,7 @@ fn is_not_held_up_by_an_idle_http_connection() {
 
 #[test]
 fn is_not_held_up_by_half_a_head() {
-    let server = Server::echo(&["--handshake-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let server = POLYSOCK.echo(&["--handshake-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut silent = server.connect();
     let mut half = server.connect();
     half.send("GET / HTTP/1.1\r\nHost:");
@@ -283,7 +288,7 @@ fn is_not_held_up_by_half_a_head() {
 
 #[test]
 fn is_not_held_up_by_eight_bytes_that_do_not_come() {
-    let server = Server::echo(&["--handshake-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let server = POLYSOCK.echo(&["--handshake-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut client = accepted(&server, HIXIE_76);
     server.signal("TERM");
     assert_eq!(client.rest(), b"");
@@ -294,7 +299,7 @@ fn is_not_held_up_by_eight_bytes_that_do_not_come() {
 fn closes_the_upstreams_of_its_clients() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
-    let server = Server::start(&[&url, "--shutdown-timeout", "10m"]);
+    let server = POLYSOCK.serve(&[&url, "--shutdown-timeout", "10m"]);
     let mut client = server.connect();
     client.send(RFC6455);
     let mut upstream = Client::over(listener.accept().unwrap().0);
@@ -314,7 +319,7 @@ fn closes_the_upstreams_of_its_clients() {
 fn tells_a_client_whose_upstream_never_reads() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
-    let server = Server::start(&[&url, "--shutdown-timeout", "500ms"]);
+    let server = POLYSOCK.serve(&[&url, "--shutdown-timeout", "500ms"]);
     let mut client = server.connect();
     client.send(RFC6455);
     let upstream = listener.accept().unwrap();
@@ -330,9 +335,9 @@ fn tells_a_client_whose_upstream_never_reads() {
 
 #[test]
 fn a_log_that_nobody_reads_holds_nothing_up() {
-    let mut server = Command::new(env!("CARGO_BIN_EXE_polysock"))
+    let mut server = POLYSOCK
+        .command()
         .args(["serve", "--listen", "127.0.0.1:0", "--app", "echo"])
-        .env_remove("RUST_LOG")
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -350,15 +355,8 @@ fn a_log_that_nobody_reads_holds_nothing_up() {
         client.send(frame(0x81, "Hello"));
         client.expect(b"\x81\x05Hello");
     }
-    let pid = server.id().to_string();
-    let killed = Command::new("kill").args(["-s", "TERM", &pid]).status();
-    assert!(killed.unwrap().success());
-    let deadline = Instant::now() + PATIENCE;
-    while server.try_wait().unwrap().is_none() {
-        if Instant::now() > deadline {
-            server.kill().unwrap();
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    assert_eq!(server.wait().unwrap().code(), Some(0));
+    process::signal(&server, "TERM");
+    let end = process::output(server, PATIENCE);
+    assert_eq!(end.status.code(), Some(0));
+    drop(log);
 }

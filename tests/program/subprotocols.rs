@@ -11,12 +11,15 @@ use polysock::protocols::{
     Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, HandshakeError, Masking,
     Match, Opening, PROTOCOLS, Protocol, RawCodec, Request, Responder,
 };
-use polysock::upstream::{TcpUpstream, UpstreamSettings, WebSocketUpstream};
+use polysock::upstream::{TcpUpstream, UpstreamSettings};
 use polysock::{Accept, BoxError, Gateway, Handshake, Message, PortSettings, Site, SiteSettings};
+use polysock_test_support::client::Client;
+use polysock_test_support::dial::dial;
+use polysock_test_support::gateway;
+use polysock_test_support::opening::{HIXIE_75, HIXIE_76, HIXIE_76_BODY, versioned, with};
+use polysock_test_support::server::Server;
 
-use crate::support::client::{Client, HIXIE_75, HIXIE_76, HIXIE_76_BODY, versioned, with};
-use crate::support::library;
-use crate::support::server::Server;
+use crate::POLYSOCK;
 
 /// How a protocol spells the offer of subprotocols, and whether the answer repeats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +83,7 @@ fn answer(server: &Server, protocol: &str, version: &str, lines: &[&str]) -> Opt
 #[test]
 fn a_gateway_answers_with_what_it_prefers_of_what_was_offered() {
     let list = ["--subprotocol", "v3,v2", "--subprotocol", "v1"];
-    let server = Server::echo(&list);
+    let server = POLYSOCK.echo(&list);
     for (protocol, version, spelling) in CLIENTS {
         let answer = |lines: &[&str]| answer(&server, protocol, version, lines);
         for (lines, expected) in [
@@ -113,7 +116,7 @@ fn a_gateway_answers_with_what_it_prefers_of_what_was_offered() {
 
 #[test]
 fn without_a_list_the_clients_preference_counts() {
-    let server = Server::echo(&[]);
+    let server = POLYSOCK.echo(&[]);
     for (protocol, version, spelling) in CLIENTS {
         let (lines, expected): (&[&str], _) = match spelling {
             Spelling::Verbatim => (&["b, a"], "b, a"),
@@ -145,7 +148,7 @@ fn a_byte_stream_is_carried_in_base64_for_those_that_need_it() {
         (&ours, "rfc6455", "13", "binary, other", Some("binary")),
         (&ours, "rfc6455", "13", "other", None),
     ] {
-        let server = Server::start(arguments);
+        let server = POLYSOCK.serve(arguments);
         let chosen = answer(&server, protocol, version, &[offer]);
         assert_eq!(chosen.as_deref(), expected, "{protocol}: {offer}");
     }
@@ -178,19 +181,12 @@ async fn insist(handshake: Handshake) -> Result<(), BoxError> {
 }
 
 /// A client's agreed subprotocol and the message it is sent.
-async fn dial(
+async fn told(
     protocol: &str,
     address: std::net::SocketAddr,
     offered: &[&str],
 ) -> (Option<String>, Message) {
-    let address = address.to_string();
-    let upstream =
-        WebSocketUpstream::parse(protocol, &address, UpstreamSettings::default()).unwrap();
-    let dial = Dial {
-        subprotocols: offered.iter().map(|name| (*name).into()).collect(),
-        ..Dial::default()
-    };
-    let mut client = upstream.dial(dial).await.unwrap();
+    let mut client = dial(protocol, address, offered).await;
     let agreed = client.subprotocol().map(ToString::to_string);
     (agreed, client.next().await.unwrap().unwrap())
 }
@@ -204,25 +200,25 @@ fn gateway(application: impl polysock::Application, subprotocols: &[&str]) -> st
         protocols: PROTOCOLS.to_vec(),
         ..PortSettings::default()
     };
-    library::serve(Gateway::with_site(site, settings))
+    gateway::serve(Gateway::with_site(site, settings))
 }
 
 #[tokio::test]
 async fn an_upstream_chooses_from_what_the_gateway_leaves_of_the_offer() {
     let server = gateway(tell, &[]);
-    for (scheme, told, agreed) in [
+    for (scheme, expected, agreed) in [
         ("ws", "v2 v1", "v1"),
         ("ws+hybi03", "v2 v1", "v1"),
         // Which can be offered one only.
         ("ws+hixie76", "v2", "v2"),
     ] {
         let url = format!("{scheme}://{server}");
-        let relay = Server::start(&["--protocols", "all", "--subprotocol", "v2,v1", &url]);
+        let relay = POLYSOCK.serve(&["--protocols", "all", "--subprotocol", "v2,v1", &url]);
         let offered = ["v1", "other", "v2"];
-        let (chosen, message) = dial("rfc6455", relay.address, &offered).await;
+        let (chosen, message) = told("rfc6455", relay.address, &offered).await;
         assert_eq!(chosen.as_deref(), Some(agreed), "{scheme}");
-        assert_eq!(message.as_text(), Some(told), "{scheme}");
-        let (chosen, message) = dial("rfc6455", relay.address, &["other"]).await;
+        assert_eq!(message.as_text(), Some(expected), "{scheme}");
+        let (chosen, message) = told("rfc6455", relay.address, &["other"]).await;
         assert_eq!(chosen, None, "{scheme}");
         assert_eq!(message.as_text(), Some(""), "{scheme}");
     }
@@ -231,7 +227,7 @@ async fn an_upstream_chooses_from_what_the_gateway_leaves_of_the_offer() {
 #[tokio::test]
 async fn an_application_sees_and_names_only_what_was_offered() {
     let narrow = gateway(tell, &["v2", "v1"]);
-    let (chosen, message) = dial("rfc6455", narrow, &["v1", "other", "v2"]).await;
+    let (chosen, message) = told("rfc6455", narrow, &["v1", "other", "v2"]).await;
     assert_eq!(chosen.as_deref(), Some("v1"));
     assert_eq!(message.as_text(), Some("v2 v1"));
 
@@ -239,10 +235,10 @@ async fn an_application_sees_and_names_only_what_was_offered() {
     for protocol in PROTOCOLS {
         let name = protocol.name();
         // A message in base64 would not be this text.
-        let (chosen, message) = dial(name, insisting, &[]).await;
+        let (chosen, message) = told(name, insisting, &[]).await;
         assert_eq!(chosen, None, "{name}");
         assert_eq!(message.as_text(), Some("none"), "{name}");
-        let (chosen, message) = dial(name, insisting, &["base64"]).await;
+        let (chosen, message) = told(name, insisting, &["base64"]).await;
         assert_eq!(chosen.as_deref(), Some("base64"), "{name}");
         assert_eq!(message.as_bytes(), b"base64", "{name}");
     }
@@ -319,7 +315,7 @@ fn a_byte_stream_is_base64_to_a_third_partys_protocol_without_binary() {
     let mut settings = PortSettings::default();
     settings.protocols.push(&Texts);
     let relay = Relay::new(Arc::new(upstream));
-    let gateway = library::serve(Gateway::with_site(Site::new(relay), settings));
+    let gateway = gateway::serve(Gateway::with_site(Site::new(relay), settings));
     let mut client = Client::connect(gateway);
     client.send(versioned("98", ""));
     assert_eq!(client.head(), "HTTP/1.1 101 OK\r\nChosen: base64\r\n\r\n");

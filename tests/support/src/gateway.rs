@@ -1,4 +1,4 @@
-//! A gateway of the library, beside the program.
+//! A server of the library, beside the program.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use polysock::Gateway;
 
 /// Serves a gateway on a free port, in a thread with a runtime of its own that ends with the
 /// process.
-pub(crate) fn serve(gateway: Gateway) -> SocketAddr {
+pub fn serve(gateway: Gateway) -> SocketAddr {
     let (sender, address) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()

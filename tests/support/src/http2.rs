@@ -1,5 +1,4 @@
 //! A client of HTTP/2, on the crate `h2`, whose streams carry bytes.
-#![allow(dead_code, reason = "no test needs all of it")]
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -11,17 +10,17 @@ use bytes::{Buf, Bytes, BytesMut};
 use h2::client::{Builder, Connection, SendRequest};
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
-use hyper::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::server::PATIENCE;
+use crate::PATIENCE;
 
 /// Runs a test, which may take a while at most.
-pub(crate) fn run(test: impl Future<Output = ()>) {
+pub fn run(test: impl Future<Output = ()>) {
     let whole = runtime().block_on(async { timeout(PATIENCE * 3, test).await });
     whole.expect("it ends in time");
 }
@@ -33,17 +32,17 @@ fn runtime() -> Runtime {
 
 /// One connection, with windows as large as a browser's but for the streams'. It is cut when
 /// this is dropped.
-pub(crate) struct Peer {
+pub struct Peer {
     requests: SendRequest<Bytes>,
     /// How the connection ended.
-    pub(crate) ended: oneshot::Receiver<Result<(), h2::Error>>,
+    pub ended: oneshot::Receiver<Result<(), h2::Error>>,
     _cut: oneshot::Sender<()>,
 }
 
 impl Peer {
     /// Connects; the connection has a thread of its own, so that a test may wait for other
     /// things.
-    pub(crate) async fn connect(address: SocketAddr) -> Self {
+    pub async fn connect(address: SocketAddr) -> Self {
         let (sender, requests) = oneshot::channel();
         let (end, ended) = oneshot::channel();
         let (cut, is_cut) = oneshot::channel();
@@ -67,7 +66,7 @@ impl Peer {
     }
 
     /// The same over memory, in the caller's runtime: for tests with a clock of their own.
-    pub(crate) async fn over(stream: DuplexStream) -> Self {
+    pub async fn over(stream: DuplexStream) -> Self {
         let (end, ended) = oneshot::channel();
         let (cut, is_cut) = oneshot::channel();
         let (requests, connection) = exchange_prefaces(stream).await;
@@ -85,7 +84,7 @@ impl Peer {
     }
 
     /// An ordinary request, and the whole answer.
-    pub(crate) async fn ask(&mut self, method: &str, target: &str) -> (Response<()>, Vec<u8>) {
+    pub async fn ask(&mut self, method: &str, target: &str) -> (Response<()>, Vec<u8>) {
         let uri = match method {
             "CONNECT" => target.to_owned(),
             _ => format!("http://localhost{target}"),
@@ -99,7 +98,7 @@ impl Peer {
     }
 
     /// The answer to an extended CONNECT, and the stream.
-    pub(crate) async fn open(
+    pub async fn open(
         &mut self,
         protocol: &'static str,
         fields: &[(&'static str, &str)],
@@ -119,7 +118,7 @@ impl Peer {
     }
 
     /// A refused opening handshake: status, fields and text.
-    pub(crate) async fn refused(
+    pub async fn refused(
         &mut self,
         protocol: &'static str,
         fields: &[(&'static str, &str)],
@@ -131,14 +130,12 @@ impl Peer {
     }
 
     /// A WebSocket.
-    pub(crate) async fn websocket(&mut self) -> Socket {
+    pub async fn websocket(&mut self) -> Socket {
         self.websocket_with(&[]).await.0
     }
 
-    pub(crate) async fn websocket_with(
-        &mut self,
-        fields: &[(&'static str, &str)],
-    ) -> (Socket, HeaderMap) {
+    /// The same with these fields; and those of the answer.
+    pub async fn websocket_with(&mut self, fields: &[(&'static str, &str)]) -> (Socket, HeaderMap) {
         let version = ("sec-websocket-version", "13");
         let fields = [&[version], fields].concat();
         let (response, sender) = self.open("websocket", &fields).await;
@@ -191,7 +188,7 @@ async fn whole(response: Response<RecvStream>) -> (Response<()>, Vec<u8>) {
 }
 
 /// The bytes of a WebSocket on a stream.
-pub(crate) struct Socket {
+pub struct Socket {
     sender: SendStream<Bytes>,
     body: RecvStream,
     incoming: BytesMut,
@@ -199,7 +196,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Sends all of it, as the server opens its window.
-    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let mut bytes = Bytes::copy_from_slice(bytes.as_ref());
         while bytes.has_remaining() {
             let count = self.room(bytes.len()).await.expect("an open stream");
@@ -210,7 +207,7 @@ impl Socket {
 
     /// Sends this over and over until the server's window has been shut for a second; how much
     /// went out.
-    pub(crate) async fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
+    pub async fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
         let mut sent = 0;
         loop {
             let rest = &bytes[sent % bytes.len()..];
@@ -235,7 +232,7 @@ impl Socket {
     }
 
     /// Expects these bytes to come next.
-    pub(crate) async fn expect(&mut self, expected: impl AsRef<[u8]>) {
+    pub async fn expect(&mut self, expected: impl AsRef<[u8]>) {
         let expected = expected.as_ref();
         let bytes = self.take(expected.len()).await;
         assert!(
@@ -245,7 +242,7 @@ impl Socket {
     }
 
     /// Takes this many bytes, and opens the window by them.
-    pub(crate) async fn take(&mut self, len: usize) -> BytesMut {
+    pub async fn take(&mut self, len: usize) -> BytesMut {
         while self.incoming.len() < len {
             let data = timeout(PATIENCE, self.body.data()).await;
             let data = data.unwrap_or_else(|_| panic!("only {:02x?}", self.incoming));
@@ -259,7 +256,7 @@ impl Socket {
     }
 
     /// Expects END_STREAM behind what has been taken.
-    pub(crate) async fn ended(&mut self) {
+    pub async fn ended(&mut self) {
         loop {
             let data = timeout(PATIENCE, self.body.data()).await;
             match data.expect("the end comes") {
@@ -271,24 +268,25 @@ impl Socket {
     }
 
     /// Sends END_STREAM.
-    pub(crate) fn finish(&mut self) {
+    pub fn finish(&mut self) {
         let sent = self.sender.send_data(Bytes::new(), true);
         sent.expect("an open stream");
     }
 
-    pub(crate) fn reset(&mut self) {
+    /// Sends RST_STREAM.
+    pub fn reset(&mut self) {
         self.sender.send_reset(Reason::CANCEL);
     }
 
     /// Waits for the server's RST_STREAM.
-    pub(crate) async fn was_reset(&mut self) -> Reason {
+    pub async fn was_reset(&mut self) -> Reason {
         let reason = timeout(PATIENCE, poll_fn(|cx| self.sender.poll_reset(cx))).await;
         reason.expect("a reset").expect("an open connection")
     }
 }
 
 /// A frame of HTTP/2 (RFC 9113 §4.1).
-pub(crate) fn http2_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub fn http2_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).expect("a short frame");
     let mut frame = len.to_be_bytes()[1..].to_vec();
     frame.extend([kind, flags]);
@@ -298,16 +296,16 @@ pub(crate) fn http2_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> V
 }
 
 /// The client's preface (RFC 9113 §3.4) with empty SETTINGS.
-pub(crate) fn preface() -> Vec<u8> {
+pub fn preface() -> Vec<u8> {
     let settings = http2_frame(4, 0, 0, &[]);
     [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat()
 }
 
 /// `GET / HTTP/2` in HPACK: three fields of the static table, and the authority.
-pub(crate) const GET: &[u8] = b"\x82\x86\x84\x41\x09localhost";
+pub const GET: &[u8] = b"\x82\x86\x84\x41\x09localhost";
 
 /// An extended CONNECT in HPACK, of literal fields.
-pub(crate) fn connect() -> Vec<u8> {
+pub fn connect() -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in [
         (":method", "CONNECT"),

@@ -1,6 +1,4 @@
 //! Stands between a client and a server, and records what goes through.
-#![allow(dead_code, reason = "no test needs all of it")]
-#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,7 +7,7 @@ use std::thread;
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Way {
+pub enum Way {
     /// To the server.
     Up,
     /// To the client.
@@ -17,8 +15,9 @@ pub(crate) enum Way {
 }
 
 /// One connection, which is recorded.
-pub(crate) struct Middle {
-    pub(crate) address: SocketAddr,
+pub struct Middle {
+    /// Where it listens.
+    pub address: SocketAddr,
     record: Record,
 }
 
@@ -28,7 +27,7 @@ type Record = Arc<Mutex<[Vec<u8>; 2]>>;
 impl Middle {
     /// Accepts a connection for the server; a request that has one of these words gets to it
     /// without.
-    pub(crate) fn before(server: SocketAddr, withheld: &'static [&'static str]) -> Self {
+    pub fn before(server: SocketAddr, withheld: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let record = Record::default();
@@ -39,7 +38,7 @@ impl Middle {
     }
 
     /// The value of `Sec-WebSocket-Extensions` in the answer.
-    pub(crate) fn answer(&self) -> Option<String> {
+    pub fn answer(&self) -> Option<String> {
         let record = self.record.lock().expect("nobody has panicked");
         let head = String::from_utf8_lossy(&record[Way::Down as usize]).into_owned();
         let (head, _) = head.split_once("\r\n\r\n")?;
@@ -48,7 +47,7 @@ impl Middle {
     }
 
     /// The first byte of each frame, and how long they are all together.
-    pub(crate) fn frames(&self, way: Way) -> (Vec<u8>, usize) {
+    pub fn frames(&self, way: Way) -> (Vec<u8>, usize) {
         let record = self.record.lock().expect("nobody has panicked");
         let bytes = &record[way as usize];
         let head = bytes.windows(4).position(|four| four == b"\r\n\r\n");

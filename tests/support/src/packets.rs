@@ -1,34 +1,41 @@
 //! Packet captures made by hand: TCP segments, the headers around them, and files of them.
-#![allow(dead_code, reason = "no test needs all of it")]
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub enum From {
+    /// Which sent the SYN.
     Client,
+    /// Which answered it.
     Server,
 }
 
-pub(crate) const SYN: u8 = 0x02;
-pub(crate) const FIN: u8 = 0x01;
-pub(crate) const RST: u8 = 0x04;
-pub(crate) const ACK: u8 = 0x10;
+/// The flags of a segment (RFC 9293 §3.1).
+pub const SYN: u8 = 0x02;
+/// See [`SYN`].
+pub const FIN: u8 = 0x01;
+/// See [`SYN`].
+pub const RST: u8 = 0x04;
+/// See [`SYN`].
+pub const ACK: u8 = 0x10;
 
 /// A TCP connection that is written down packet by packet.
 #[derive(Clone, Debug)]
-pub(crate) struct Connection {
-    pub(crate) client: SocketAddr,
-    pub(crate) server: SocketAddr,
+pub struct Connection {
+    /// Where the client is.
+    pub client: SocketAddr,
+    /// Where the server is.
+    pub server: SocketAddr,
     /// The next sequence number of each side.
     next: [u32; 2],
     /// IP packets.
-    pub(crate) packets: Vec<Vec<u8>>,
+    pub packets: Vec<Vec<u8>>,
 }
 
 impl Connection {
     /// One whose sides begin with these sequence numbers, SYN and all.
-    pub(crate) fn open(client: &str, server: &str, first: [u32; 2]) -> Self {
+    pub fn open(client: &str, server: &str, first: [u32; 2]) -> Self {
         let mut connection = Self {
             client: client.parse().expect("an address"),
             server: server.parse().expect("an address"),
@@ -42,19 +49,19 @@ impl Connection {
     }
 
     /// One side says something, in one segment.
-    pub(crate) fn say(&mut self, from: From, bytes: &[u8]) {
+    pub fn say(&mut self, from: From, bytes: &[u8]) {
         self.segment(from, ACK, bytes);
     }
 
     /// One side says something, a segment for each so many bytes.
-    pub(crate) fn say_in(&mut self, from: From, bytes: &[u8], size: usize) {
+    pub fn say_in(&mut self, from: From, bytes: &[u8], size: usize) {
         for chunk in bytes.chunks(size) {
             self.say(from, chunk);
         }
     }
 
     /// A segment with these flags, behind what its side has said.
-    pub(crate) fn segment(&mut self, from: From, flags: u8, bytes: &[u8]) {
+    pub fn segment(&mut self, from: From, flags: u8, bytes: &[u8]) {
         let packet = self.packet(from, flags, 0, bytes);
         let [client, server] = &mut self.next;
         let next = if from == From::Client { client } else { server };
@@ -67,7 +74,7 @@ impl Connection {
     }
 
     /// A segment so many bytes before the next of its side; nothing is counted.
-    pub(crate) fn packet(&self, from: From, flags: u8, before: u32, bytes: &[u8]) -> Vec<u8> {
+    pub fn packet(&self, from: From, flags: u8, before: u32, bytes: &[u8]) -> Vec<u8> {
         let [client, server] = self.next;
         let (source, destination, sequence, acknowledged) = match from {
             From::Client => (self.client, self.server, client, server),
@@ -89,7 +96,7 @@ impl Connection {
 }
 
 /// An IP packet.
-pub(crate) fn ip(source: SocketAddr, destination: SocketAddr, kind: u8, payload: &[u8]) -> Vec<u8> {
+pub fn ip(source: SocketAddr, destination: SocketAddr, kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
     match (source, destination) {
         (SocketAddr::V4(source), SocketAddr::V4(destination)) => {
@@ -127,19 +134,28 @@ pub(crate) fn ip(source: SocketAddr, destination: SocketAddr, kind: u8, payload:
 
 /// What stands before an IP packet in captures of different devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
+pub enum Link {
+    /// Ethernet.
     Ethernet,
+    /// Ethernet with a tag (802.1Q).
     Vlan,
+    /// Ethernet with two tags (802.1ad).
     QinQ,
+    /// Loopback of BSD, in the byte order of the machine.
     Null,
+    /// Loopback of OpenBSD, in that of the network.
     Loop,
+    /// Nothing.
     Raw,
+    /// Any device of Linux.
     Cooked,
+    /// The same, version 2.
     Cooked2,
 }
 
 impl Link {
-    pub(crate) const ALL: [Self; 8] = [
+    /// Each of them.
+    pub const ALL: [Self; 8] = [
         Self::Ethernet,
         Self::Vlan,
         Self::QinQ,
@@ -161,7 +177,8 @@ impl Link {
         }
     }
 
-    pub(crate) fn wrap(self, packet: &[u8]) -> Vec<u8> {
+    /// A packet with what stands before it.
+    pub fn wrap(self, packet: &[u8]) -> Vec<u8> {
         let is_v4 = packet.first().is_some_and(|first| first >> 4 == 4);
         let kind: &[u8] = if is_v4 { &[8, 0] } else { &[0x86, 0xdd] };
         let family: u8 = if is_v4 { 2 } else { 30 };
@@ -181,7 +198,7 @@ impl Link {
 }
 
 /// A pcap file; packets are a millisecond apart, and cut at the snapshot length.
-pub(crate) fn pcap(link: Link, snaplen: usize, packets: &[Vec<u8>]) -> Vec<u8> {
+pub fn pcap(link: Link, snaplen: usize, packets: &[Vec<u8>]) -> Vec<u8> {
     let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
     file.extend([0; 8]);
     file.extend(u32::try_from(snaplen).unwrap_or(u32::MAX).to_le_bytes());
@@ -199,7 +216,7 @@ pub(crate) fn pcap(link: Link, snaplen: usize, packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A pcapng file, big-endian, that counts nanoseconds.
-pub(crate) fn pcapng(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
+pub fn pcapng(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
     let block = |kind: u32, body: &[u8]| {
         let len = u32::try_from(12 + body.len()).expect("short").to_be_bytes();
         [&kind.to_be_bytes()[..], &len, body, &len].concat()
@@ -231,7 +248,7 @@ pub(crate) fn pcapng(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A UDP packet, for noise.
-pub(crate) fn noise() -> Vec<u8> {
+pub fn noise() -> Vec<u8> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 53));
     ip(address, address, 17, &[0, 53, 0, 53, 0, 8, 0, 0])
 }

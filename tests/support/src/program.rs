@@ -1,73 +1,147 @@
-//! The program as a command: arguments and stdin in, stdout, stderr and an exit code out.
-#![allow(dead_code, reason = "no test needs all of it")]
+//! The program: arguments and stdin in, stdout, stderr and an exit code out; or a server.
 
+use std::fs;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::time::Duration;
 
-use super::server::PATIENCE;
+use crate::PATIENCE;
+use crate::process;
+use crate::server::Server;
+
+/// Where the program is, and where its tests may write.
+///
+/// Cargo tells both to the tests of the package that owns the program, and to nobody else.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    path: &'static str,
+    scratch: &'static str,
+}
+
+impl Program {
+    /// The values of `CARGO_BIN_EXE_polysock` and `CARGO_TARGET_TMPDIR`.
+    pub const fn new(path: &'static str, scratch: &'static str) -> Self {
+        Self { path, scratch }
+    }
+
+    /// A command that takes nothing from the environment of the tests.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(self.path);
+        command.env_remove("RUST_LOG").env("NO_COLOR", "1");
+        command
+    }
+
+    /// Runs it to its end; one that does not end is killed, and the test fails.
+    pub fn run(&self, arguments: &[&str], input: Input<'_>) -> Run {
+        self.run_within(PATIENCE, arguments, input)
+    }
+
+    /// The same with another bound.
+    pub fn run_within(&self, limit: Duration, arguments: &[&str], input: Input<'_>) -> Run {
+        let mut command = self.command();
+        command.args(arguments);
+        run(&mut command, limit, input)
+    }
+
+    /// Starts `polysock serve` on a free port of this machine.
+    pub fn serve(&self, arguments: &[&str]) -> Server {
+        self.serve_on("127.0.0.1:0", arguments)
+    }
+
+    /// Starts `polysock serve` on this address; a port of 0 is reached through the loopback
+    /// interface.
+    pub fn serve_on(&self, listen: &str, arguments: &[&str]) -> Server {
+        self.start("serve", listen, arguments)
+    }
+
+    /// Starts an echo that speaks every protocol, with these arguments beside.
+    pub fn echo(&self, arguments: &[&str]) -> Server {
+        let echo = ["--app", "echo", "--protocols", "all"];
+        self.serve(&[&echo, arguments].concat())
+    }
+
+    /// Starts `polysock capture`, which writes to this directory.
+    pub fn capture(&self, directory: &Path, arguments: &[&str]) -> Server {
+        let out = ["--out", directory.to_str().expect("a path of text")];
+        self.start("capture", "127.0.0.1:0", &[&out, arguments].concat())
+    }
+
+    fn start(&self, subcommand: &str, listen: &str, arguments: &[&str]) -> Server {
+        let mut command = self.command();
+        command
+            .args([subcommand, "--listen", listen])
+            .args(arguments)
+            .stdin(Stdio::null());
+        Server::start(&mut command, PATIENCE).unwrap_or_else(|end| panic!("{end:?}"))
+    }
+
+    /// An empty directory of this name, which no other test has.
+    pub fn directory(&self, name: &str) -> PathBuf {
+        let path = Path::new(self.scratch).join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("room for the files of tests");
+        path
+    }
+}
 
 /// What stdin is.
-#[derive(Clone, Copy)]
-pub(crate) enum Input<'a> {
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
     /// These bytes and the end.
     Bytes(&'a [u8]),
     /// Open, and silent.
     Open,
 }
 
+impl Input<'_> {
+    /// No input at all.
+    pub const NOTHING: Self = Self::Bytes(b"");
+}
+
 /// What a run came to.
-pub(crate) struct Run {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: String,
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: Vec<u8>,
+    /// What it wrote to stderr.
+    pub stderr: String,
 }
 
 impl Run {
-    /// Runs the program to its end; one that does not end is killed, and the test fails.
-    pub(crate) fn new(arguments: &[&str], input: Input<'_>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_polysock"))
-            .args(arguments)
-            .env_remove("RUST_LOG")
-            .env("COLUMNS", "100")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut stdin = child.stdin.take();
-        if let (Input::Bytes(bytes), Some(mut open)) = (input, stdin.take_if(|_| input.ends())) {
-            // One that does not read all of it says why by its exit code.
-            let _ = open.write_all(bytes);
-        }
-        let pid = child.id().to_string();
-        let (sender, ended) = mpsc::channel();
-        thread::spawn(move || sender.send(child.wait_with_output()));
-        let Ok(output) = ended.recv_timeout(PATIENCE) else {
-            let killed = Command::new("kill").args(["-s", "KILL", &pid]).status();
-            panic!("still there after {PATIENCE:?}: {arguments:?}, {killed:?}");
-        };
-        drop(stdin);
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = output.expect("an output");
-        Self {
-            code: status.code(),
-            stdout,
-            stderr: String::from_utf8(stderr).expect("text"),
-        }
-    }
-
-    pub(crate) fn text(&self) -> &str {
+    /// What it wrote to stdout, which is text.
+    pub fn text(&self) -> &str {
         std::str::from_utf8(&self.stdout).expect("text")
     }
 }
 
-impl Input<'_> {
-    fn ends(self) -> bool {
-        matches!(self, Self::Bytes(_))
+/// Runs a command to its end; one that does not end is killed, and the test fails.
+pub fn run(command: &mut Command, limit: Duration, input: Input<'_>) -> Run {
+    let mut child = command
+        .env("COLUMNS", "100")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take();
+    if let Input::Bytes(bytes) = input
+        && let Some(mut open) = stdin.take()
+    {
+        // One that does not read all of it says why by its exit code.
+        let _ = open.write_all(bytes);
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = process::output(child, limit);
+    drop(stdin);
+    Run {
+        code: status.code(),
+        stdout,
+        stderr: String::from_utf8(stderr).expect("text"),
     }
 }

@@ -1,13 +1,13 @@
 //! The two sides of TCP that no third party is needed for.
-#![allow(dead_code, reason = "no test needs all of it")]
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
-use std::time::Duration;
+
+use crate::PATIENCE;
 
 /// A TCP server that knows nothing of WebSocket, and sends back what it gets.
-pub(crate) fn raw_echo_server() -> SocketAddr {
+pub fn raw_echo_server() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback can be bound");
     let address = listener.local_addr().expect("it is bound");
     let echo = |connection: io::Result<TcpStream>| -> io::Result<()> {
@@ -25,9 +25,9 @@ pub(crate) fn raw_echo_server() -> SocketAddr {
 }
 
 /// What a server says to the handshake of RFC 6455 §1.3.
-pub(crate) fn status_line_of_rfc6455(server: SocketAddr) -> io::Result<String> {
+pub fn status_line_of_rfc6455(server: SocketAddr) -> io::Result<String> {
     let mut connection = TcpStream::connect(server)?;
-    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    connection.set_read_timeout(Some(PATIENCE))?;
     write!(
         connection,
         "GET /chat HTTP/1.1\r\n\

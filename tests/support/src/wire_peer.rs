@@ -1,42 +1,32 @@
 //! The other end of a connection, in any protocol: it sends what it is told to, answers nothing by
 //! itself, and sees every event on the wire.
-#![allow(dead_code, reason = "no test needs all of it")]
 
-use std::io::{ErrorKind, Read, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use polysock::protocols::http::HeadLimits;
-use polysock::protocols::{
-    Codec, Context, Dial, Event, Limits, Negotiated, Negotiation, Protocol, WriteBuf,
-};
+use polysock::protocols::{Codec, Dial, Event, Negotiated, Negotiation, Protocol, WriteBuf};
 use polysock::{Accept, Kind, Piece};
 use socket2::SockRef;
 
-use super::server::PATIENCE;
-
-const CONTEXT: Context = Context {
-    secure: false,
-    limits: Limits {
-        frame: u64::MAX,
-        fragments: u32::MAX,
-        discarded: u64::MAX,
-    },
-    compression: None,
-    entropy: |bytes| bytes.fill(7),
-};
+use crate::PATIENCE;
+use crate::client::Client;
+use crate::member::CONTEXT;
 
 /// A connection whose opening handshake is complete.
-pub(crate) struct WirePeer {
-    stream: TcpStream,
+pub struct WirePeer {
+    client: Client,
     codec: Box<dyn Codec>,
     incoming: BytesMut,
 }
 
 /// What comes next on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub enum Seen {
+    /// A message or a part of it, or a control frame.
     Event(Event),
     /// The other side has ended its direction.
     End,
@@ -46,9 +36,8 @@ pub(crate) enum Seen {
 
 impl WirePeer {
     /// A client.
-    pub(crate) fn dial(protocol: &dyn Protocol, address: SocketAddr) -> Self {
-        let mut stream = TcpStream::connect(address).expect("it listens");
-        bound(&stream);
+    pub fn dial(protocol: &dyn Protocol, address: SocketAddr) -> Self {
+        let mut client = Client::connect(address);
         let dial = Dial {
             host: address.to_string().into(),
             ..Dial::default()
@@ -57,74 +46,96 @@ impl WirePeer {
         let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
         let codec = loop {
             let dialled = dialer.advance(&mut incoming, &mut outgoing);
-            stream.write_all(&outgoing.split()).expect("room");
+            client.send(outgoing.split());
             if let Some(dialled) = dialled.expect("a valid answer") {
                 break dialled.codec;
             }
-            assert!(read(&mut stream, &mut incoming).expect("an answer") > 0);
+            assert!(read(&client, &mut incoming).expect("an answer") > 0);
         };
         Self {
-            stream,
+            client,
             codec,
             incoming,
         }
     }
 
     /// A server, which accepts the opening handshake of a protocol.
-    pub(crate) fn accept(protocol: &'static dyn Protocol, mut stream: TcpStream) -> Self {
-        bound(&stream);
+    pub fn accept(protocol: &'static dyn Protocol, stream: TcpStream) -> Self {
+        let mut client = Client::over(stream);
         let protocols = [protocol];
         let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
         let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
         let mut responder = loop {
             match negotiation.advance(&mut incoming) {
                 Ok(Some(Negotiated::WebSocket(recognised))) => {
-                    break recognised
-                        .open(&CONTEXT)
-                        .expect("a valid request")
-                        .responder;
+                    let opening = recognised.open(&CONTEXT);
+                    break opening.expect("a valid request").responder;
                 }
-                Ok(None) => assert!(read(&mut stream, &mut incoming).expect("a request") > 0),
+                Ok(None) => assert!(read(&client, &mut incoming).expect("a request") > 0),
                 other => panic!("{other:?}"),
             }
         };
         let codec = loop {
             let codec = responder.respond(&Accept::default(), &mut incoming, &mut outgoing);
-            stream.write_all(&outgoing.split()).expect("room");
+            client.send(outgoing.split());
             if let Some(codec) = codec.expect("a valid request") {
                 break codec;
             }
-            assert!(read(&mut stream, &mut incoming).expect("the rest") > 0);
+            assert!(read(&client, &mut incoming).expect("the rest") > 0);
         };
         Self {
-            stream,
+            client,
             codec,
             incoming,
         }
     }
 
     /// Sends an event; false where the other side takes no more.
-    pub(crate) fn send(&mut self, event: Event) -> bool {
-        let mut outgoing = WriteBuf::new();
-        let encoded = self.codec.encode(event, &mut outgoing);
-        encoded.expect("the protocol can say it");
-        let bytes = outgoing.copy_to_bytes(outgoing.remaining());
-        self.stream.write_all(&bytes).is_ok()
+    pub fn send(&mut self, event: Event) -> bool {
+        let bytes = self.encoded(event);
+        self.client.stream().write_all(&bytes).is_ok()
     }
 
     /// Sends a text, or the beginning of one.
-    pub(crate) fn send_text(&mut self, text: &'static [u8], end: bool) -> bool {
-        let (kind, payload) = (Kind::Text, text.into());
-        self.send(Event::Data(Piece { kind, payload, end }))
+    pub fn send_text(&mut self, text: &'static [u8], end: bool) -> bool {
+        self.send(self::text(text, end))
+    }
+
+    /// Sends this text so many times, and calls `stuck` once when there is no room: the buffers on
+    /// the way are full, as the other side does not read. False where it takes no more.
+    pub fn flood(&mut self, message: &'static [u8], times: usize, stuck: impl FnOnce()) -> bool {
+        let mut stuck = Some(stuck);
+        for _ in 0..times {
+            let bytes = self.encoded(text(message, true));
+            let mut rest = &bytes[..];
+            while stuck.is_some() && !rest.is_empty() {
+                self.block(false);
+                let written = self.client.stream().write(rest);
+                self.block(true);
+                match written {
+                    Ok(count) => rest = &rest[count..],
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        if let Some(stuck) = stuck.take() {
+                            stuck();
+                        }
+                    }
+                    Err(_) => return false,
+                }
+            }
+            if self.client.stream().write_all(rest).is_err() {
+                return false;
+            }
+        }
+        true
     }
 
     /// What comes next.
-    pub(crate) fn see(&mut self) -> Seen {
+    pub fn see(&mut self) -> Seen {
         loop {
             if let Some(event) = self.codec.decode(&mut self.incoming).expect("a frame") {
                 return Seen::Event(event);
             }
-            match read(&mut self.stream, &mut self.incoming) {
+            match read(&self.client, &mut self.incoming) {
                 Ok(0) => return Seen::End,
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Seen::Reset,
@@ -134,7 +145,7 @@ impl WirePeer {
     }
 
     /// What comes next beside messages.
-    pub(crate) fn see_control(&mut self) -> Seen {
+    pub fn see_control(&mut self) -> Seen {
         loop {
             match self.see() {
                 Seen::Event(Event::Data(_)) => {}
@@ -143,39 +154,61 @@ impl WirePeer {
         }
     }
 
-    /// Whether nothing comes for some time, not even the end.
-    pub(crate) fn sees_nothing(&mut self, time: Duration) -> bool {
-        self.stream.set_read_timeout(Some(time)).expect("a timeout");
-        let end = self.stream.read(&mut [0]);
-        self.stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a timeout");
-        end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
-    }
-
     /// Ends our direction.
-    pub(crate) fn hang_up(&mut self) {
+    pub fn hang_up(&mut self) {
         // It may be gone already.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.client.stream().shutdown(Shutdown::Write);
     }
 
-    /// Resets the connection.
-    pub(crate) fn reset(self) {
-        let linger = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    /// Resets the connection, and waits until the other side's kernel knows.
+    pub fn reset(self) {
+        let stream = self.client.stream();
+        let linger = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         linger.expect("an option of sockets");
+        let ours = stream.local_addr().expect("an address");
+        let theirs = stream.peer_addr().expect("an address");
+        drop(self);
+        let deadline = Instant::now() + PATIENCE;
+        while is_connected(theirs, ours) {
+            assert!(Instant::now() < deadline, "it was not reset");
+        }
+    }
+
+    fn encoded(&mut self, event: Event) -> bytes::Bytes {
+        let mut outgoing = WriteBuf::new();
+        let encoded = self.codec.encode(event, &mut outgoing);
+        encoded.expect("the protocol can say it");
+        outgoing.copy_to_bytes(outgoing.remaining())
+    }
+
+    fn block(&self, whether: bool) {
+        let set = self.client.stream().set_nonblocking(!whether);
+        set.expect("an option of sockets");
     }
 }
 
-fn bound(stream: &TcpStream) {
-    stream.set_nodelay(true).expect("no delay");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+fn text(text: &'static [u8], end: bool) -> Event {
+    let (kind, payload) = (Kind::Text, text.into());
+    Event::Data(Piece { kind, payload, end })
+}
+
+/// Whether the kernel has a connection with these ends.
+fn is_connected(local: SocketAddr, remote: SocketAddr) -> bool {
+    let hex = |address: SocketAddr| match address {
+        SocketAddr::V4(address) => {
+            let ip = u32::from_ne_bytes(address.ip().octets());
+            format!("{ip:08X}:{:04X}", address.port())
+        }
+        SocketAddr::V6(address) => panic!("{address} is not of the loopback interface"),
+    };
+    let connections = fs::read_to_string("/proc/net/tcp").expect("Linux");
+    connections.contains(&format!(" {} {} ", hex(local), hex(remote)))
 }
 
 /// Reads once.
-fn read(stream: &mut TcpStream, incoming: &mut BytesMut) -> std::io::Result<usize> {
+fn read(client: &Client, incoming: &mut BytesMut) -> io::Result<usize> {
     let mut buffer = [0; 4096];
-    let count = stream.read(&mut buffer)?;
-    incoming.extend_from_slice(buffer.get(..count).unwrap_or_default());
+    let count = client.stream().read(&mut buffer)?;
+    incoming.extend_from_slice(&buffer[..count]);
     Ok(count)
 }

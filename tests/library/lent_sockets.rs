@@ -7,16 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use polysock::{Accept, BoxError, Broadcast, Gateway, Handshake, Message, Overflow, Queue};
+use polysock::protocols::find_protocol;
+use polysock::{
+    Accept, BoxError, Broadcast, CloseCode, Gateway, Handshake, Message, Overflow, Queue,
+};
+use polysock_test_support::PATIENCE;
+use polysock_test_support::member::{Member, numbered};
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
-
-use crate::support::client::{RFC6455, frame};
-use crate::support::server::PATIENCE;
+use tokio::time::timeout;
 
 /// What subscribers of a line have in common.
 #[derive(Clone)]
@@ -25,8 +26,10 @@ struct Party {
     queue: Queue,
     /// How often their tasks were polled.
     polls: Arc<AtomicUsize>,
-    /// Has them speak of their own accord.
+    /// Has one speak of its own accord, and wait.
     cue: Arc<Notify>,
+    /// Has it go on.
+    resume: Arc<Notify>,
 }
 
 impl Party {
@@ -36,6 +39,7 @@ impl Party {
             queue,
             polls: Arc::default(),
             cue: Arc::default(),
+            resume: Arc::default(),
         }
     }
 
@@ -48,6 +52,7 @@ impl Party {
                 queue,
                 polls,
                 cue,
+                resume,
             } = party.clone();
             async move {
                 let mut connection = handshake.accept(Accept::default()).await?;
@@ -66,7 +71,7 @@ impl Party {
                             connection.start_send_piece(Message::from("said").into())?;
                             line.publish("published".into());
                             // Meanwhile others could write.
-                            sleep(Duration::from_millis(10)).await;
+                            resume.notified().await;
                             continue;
                         }
                     };
@@ -87,49 +92,14 @@ impl Party {
     }
 }
 
-/// A client that knows no more of the protocol than the test.
-struct Client(TcpStream);
-
-impl Client {
-    async fn join(address: SocketAddr) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-        let mut client = Self(socket.connect(address).await.unwrap());
-        client.0.write_all(RFC6455.as_bytes()).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(client.0.read_u8().await.unwrap());
-        }
-        assert_eq!(client.message().await, b"ready");
-        client
-    }
-
-    /// The next message, which is short.
-    async fn message(&mut self) -> Vec<u8> {
-        let message = async {
-            let first = self.0.read_u8().await.unwrap();
-            assert!(matches!(first, 0x81 | 0x82), "{first:#x}");
-            let len = match self.0.read_u8().await.unwrap() {
-                126 => usize::from(self.0.read_u16().await.unwrap()),
-                len => usize::from(len),
-            };
-            let mut payload = vec![0; len];
-            self.0.read_exact(&mut payload).await.unwrap();
-            payload
-        };
-        timeout(PATIENCE, message).await.expect("a message")
-    }
-
-    async fn number(&mut self) -> u32 {
-        let message = self.message().await;
-        u32::from_be_bytes(*message.first_chunk().unwrap())
-    }
-}
-
-fn numbered(number: u32, len: usize) -> Message {
-    let mut payload = number.to_be_bytes().to_vec();
-    payload.resize(len, b'.');
-    Message::binary(payload)
+/// Connects with little room on the way, and waits until it is subscribed.
+async fn join(address: SocketAddr) -> Member {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let mut member = Member::open(Box::new(stream), find_protocol("rfc6455").unwrap()).await;
+    assert_eq!(member.text().await, "ready");
+    member
 }
 
 #[tokio::test]
@@ -138,31 +108,39 @@ async fn no_task_is_woken_for_a_short_message() {
     let address = party.serve().await;
     let mut clients = Vec::new();
     for _ in 0..5 {
-        clients.push(Client::join(address).await);
+        clients.push(join(address).await);
     }
     let before = party.polls.load(Ordering::Relaxed);
     for number in 0..100 {
         party.line.publish(numbered(number, 100));
         for client in &mut clients {
-            assert_eq!(client.number().await, number);
+            assert_eq!(client.number().await, Some(number));
         }
     }
     assert_eq!(party.polls.load(Ordering::Relaxed), before);
     // What was sent that way counts.
-    let question = frame(0x81, "how much?");
-    clients[0].0.write_all(&question).await.unwrap();
+    clients[0].send("how much?").await;
     let sent = "ready".len() + 2 + 100 * (100 + 2);
-    assert_eq!(clients[0].message().await, sent.to_string().as_bytes());
+    assert_eq!(clients[0].text().await, sent.to_string());
 }
 
 #[tokio::test]
 async fn what_it_has_been_given_goes_out_before_what_is_published_later() {
     let party = Party::new(Queue::default());
-    let mut client = Client::join(party.serve().await).await;
+    let mut client = join(party.serve().await).await;
+    // One who is published to after the first and is not cued: once it has heard something, the
+    // first has had its turn.
+    let beside = Party {
+        cue: Arc::default(),
+        ..party.clone()
+    };
+    let mut witness = join(beside.serve().await).await;
     for _ in 0..3 {
         party.cue.notify_one();
-        assert_eq!(client.message().await, b"said");
-        assert_eq!(client.message().await, b"published");
+        assert_eq!(witness.text().await, "published");
+        party.resume.notify_one();
+        assert_eq!(client.text().await, "said");
+        assert_eq!(client.text().await, "published");
     }
 }
 
@@ -176,8 +154,8 @@ async fn one_that_stalls_gets_whole_messages_in_order_and_delays_nobody() {
             ..Queue::default()
         });
         let address = party.serve().await;
-        let mut slow = Client::join(address).await;
-        let mut quick = Client::join(address).await;
+        let mut slow = join(address).await;
+        let mut quick = join(address).await;
         let mut next = 0;
         for number in 0..=LAST {
             party
@@ -185,14 +163,14 @@ async fn one_that_stalls_gets_whole_messages_in_order_and_delays_nobody() {
                 .publish(numbered(number, 64 + number as usize % 100));
             if number % 20 == 19 || number == LAST {
                 while next <= number {
-                    assert_eq!(quick.number().await, next);
+                    assert_eq!(quick.number().await, Some(next));
                     next += 1;
                 }
             }
         }
         let mut received = Vec::new();
-        while let Ok(message) = timeout(Duration::from_millis(300), slow.message()).await {
-            received.push(u32::from_be_bytes(*message.first_chunk().unwrap()));
+        while let Ok(number) = timeout(Duration::from_millis(300), slow.number()).await {
+            received.push(number.expect("a message"));
         }
         assert!(received.is_sorted_by(|one, next| one < next));
         let missed = LAST as usize + 1 - received.len();
@@ -201,7 +179,7 @@ async fn one_that_stalls_gets_whole_messages_in_order_and_delays_nobody() {
         assert_eq!(has_last, matches!(overflow, Overflow::DropOldest));
         // It is up to date again.
         party.line.publish("now".into());
-        assert_eq!(slow.message().await, b"now");
+        assert_eq!(slow.text().await, "now");
     }
 }
 
@@ -211,15 +189,18 @@ async fn a_socket_is_closed_while_it_is_lent() {
     let address = party.serve().await;
     let tasks = Handle::current().metrics().num_alive_tasks();
     for close in [true, false] {
-        let mut client = Client::join(address).await;
+        let mut client = join(address).await;
         party.line.publish("one".into());
-        assert_eq!(client.message().await, b"one");
+        assert_eq!(client.text().await, "one");
         if close {
-            client.0.write_all(&frame(0x88, [3, 232])).await.unwrap();
-            let mut rest = Vec::new();
-            let read = timeout(PATIENCE, client.0.read_to_end(&mut rest)).await;
-            read.expect("the end").unwrap();
-            assert_eq!(rest, [0x88, 2, 3, 232]);
+            client.session.close(Some(CloseCode::NORMAL.into()));
+            assert_eq!(client.message().await, None);
+            let close = client.closed().close.as_ref().unwrap();
+            assert_eq!(
+                (close.code, client.closed().clean),
+                (CloseCode::NORMAL, true)
+            );
+            client.ended().await;
         }
         drop(client);
         // Neither its task is left, nor the one that wrote for those who publish.

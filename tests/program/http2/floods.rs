@@ -1,107 +1,23 @@
 //! What a hostile client of HTTP/2 may cost: each flood meets a bound, and those beside it are
 //! served all the while.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
-use std::thread;
+use polysock_test_support::frame::frame;
+use polysock_test_support::hostile::{
+    CONTINUATION, END_HEADERS, HEADERS, Hostile, PING, REFUSED_STREAM, RST_STREAM, SETTINGS,
+    streams,
+};
+use polysock_test_support::http2::{GET, Peer, connect, http2_frame, preface, run};
+use polysock_test_support::server::Server;
 
-use polysock::{BoxError, Gateway, Handshake};
-
-use crate::support::client::{Client, frame};
-use crate::support::http2::{GET, Peer, connect, http2_frame, preface, run};
-use crate::support::library;
-use crate::support::server::{PATIENCE, Server};
-
-const MIB: usize = 1024 * 1024;
-
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const PING: u8 = 6;
-const GOAWAY: u8 = 7;
-const CONTINUATION: u8 = 9;
-
-const END_HEADERS: u8 = 4;
-const REFUSED_STREAM: u32 = 7;
-const ENHANCE_YOUR_CALM: u32 = 11;
-
-/// The odd numbers: streams that a client opens.
-fn streams(count: u32) -> impl Iterator<Item = u32> {
-    (0..count).map(|number| number * 2 + 1)
-}
-
-/// A kind and a payload.
-type Frame = (u8, Vec<u8>);
-
-/// One that sends what it likes, and reads on in a thread.
-struct Hostile {
-    stream: TcpStream,
-    frames: mpsc::Receiver<Frame>,
-}
-
-impl Hostile {
-    fn over(mut stream: TcpStream) -> Self {
-        stream.write_all(&preface()).unwrap();
-        let copy = stream.try_clone().unwrap();
-        let (sender, frames) = mpsc::channel();
-        thread::spawn(move || read_frames(copy, &sender));
-        Self { stream, frames }
-    }
-
-    /// Sends this; whether the server still took it.
-    fn send(&mut self, bytes: &[u8]) -> bool {
-        self.stream.write_all(bytes).is_ok()
-    }
-
-    /// Waits for this many frames of a kind; returns all that came.
-    #[track_caller]
-    fn waits_for(&self, kind: u8, mut count: usize) -> Vec<Frame> {
-        let mut frames = Vec::new();
-        while count > 0 {
-            let frame = self.frames.recv_timeout(PATIENCE);
-            let frame = frame.unwrap_or_else(|_| panic!("{count} of kind {kind} are missing"));
-            count -= usize::from(frame.0 == kind);
-            frames.push(frame);
-        }
-        frames
-    }
-
-    /// Expects the server to end the connection as too much is asked of it.
-    #[track_caller]
-    fn is_calmed(&self) {
-        let (_, goaway) = self.waits_for(GOAWAY, 1).pop().unwrap();
-        assert_eq!(goaway[4..8], ENHANCE_YOUR_CALM.to_be_bytes());
-        loop {
-            match self.frames.recv_timeout(PATIENCE) {
-                Ok(_) => {}
-                Err(end) => return assert_eq!(end, mpsc::RecvTimeoutError::Disconnected),
-            }
-        }
-    }
-}
-
-/// Reads frames until the end.
-fn read_frames(mut stream: TcpStream, sender: &mpsc::Sender<Frame>) {
-    let mut header = [0; 9];
-    while stream.read_exact(&mut header).is_ok() {
-        let len = u32::from_be_bytes([0, header[0], header[1], header[2]]);
-        let mut payload = vec![0; usize::try_from(len).unwrap()];
-        if stream.read_exact(&mut payload).is_err() {
-            return;
-        }
-        // Nobody may be left to whom it matters.
-        let _ = sender.send((header[3], payload));
-    }
-}
+use super::MIB;
+use crate::POLYSOCK;
 
 /// Lets the flood loose, with a client beside it that must be served after each part.
 #[track_caller]
 fn flood(server: &Server, part: &[u8], parts: usize) -> Hostile {
-    let mut beside = Client::over(server.websocket());
+    let mut beside = server.websocket();
     let (before, _) = server.memory();
-    let mut hostile = Hostile::over(server.stream());
+    let mut hostile = Hostile::over(server.connect());
     for _ in 0..parts {
         if !hostile.send(part) {
             break;
@@ -116,36 +32,8 @@ fn flood(server: &Server, part: &[u8], parts: usize) -> Hostile {
 }
 
 #[test]
-fn streams_that_are_reset_as_fast_as_they_are_opened_are_not_all_served() {
-    let served = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&served);
-    // One that takes its time, as one does that asks a database.
-    let application = move |handshake: Handshake| {
-        let count = Arc::clone(&count);
-        async move {
-            count.fetch_add(1, Ordering::SeqCst);
-            std::future::pending::<()>().await;
-            drop(handshake);
-            Ok::<_, BoxError>(())
-        }
-    };
-    let address = library::serve(Gateway::new(application));
-    let mut hostile = Hostile::over(TcpStream::connect(address).unwrap());
-    for id in streams(100_000) {
-        let open = http2_frame(HEADERS, END_HEADERS, id, &connect());
-        let reset = http2_frame(RST_STREAM, 0, id, &8_u32.to_be_bytes());
-        if !hostile.send(&[open, reset].concat()) {
-            break;
-        }
-    }
-    hostile.is_calmed();
-    let served = served.load(Ordering::SeqCst);
-    assert!(served <= 128, "{served} handshakes were served at a time");
-}
-
-#[test]
 fn streams_that_are_reset_before_they_are_looked_at_end_the_connection() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut part = Vec::new();
     for id in streams(1000) {
         part.extend(http2_frame(HEADERS, END_HEADERS, id, &connect()));
@@ -156,7 +44,7 @@ fn streams_that_are_reset_before_they_are_looked_at_end_the_connection() {
 
 #[test]
 fn a_head_in_endless_continuations_ends_the_connection() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut part = http2_frame(HEADERS, 0, 1, GET);
     for _ in 0..10_000 {
         part.extend(http2_frame(CONTINUATION, 0, 1, b"\x00\x01a\x01b"));
@@ -166,7 +54,7 @@ fn a_head_in_endless_continuations_ends_the_connection() {
 
 #[test]
 fn a_head_over_the_limit_is_refused() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut long = GET.to_vec();
     // Three fields of 6,000 bytes: 7-bit prefixed lengths (RFC 7541 §5.1).
     for _ in 0..3 {
@@ -190,7 +78,7 @@ fn a_head_over_the_limit_is_refused() {
 
 #[test]
 fn floods_that_want_an_answer_get_one_at_a_time() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     for (kind, payload, answer) in [
         (PING, &[0; 8][..], PING),
         (SETTINGS, b"\0\x04\0\0\xff\xff", SETTINGS),
@@ -202,7 +90,7 @@ fn floods_that_want_an_answer_get_one_at_a_time() {
 
 #[test]
 fn floods_whose_answers_are_not_read_are_held_back() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let (before, _) = server.memory();
     for (kind, payload) in [(PING, &[0; 8][..]), (SETTINGS, b"\0\x04\0\0\xff\xff")] {
         let mut client = server.connect();
@@ -221,7 +109,7 @@ fn floods_whose_answers_are_not_read_are_held_back() {
 
 #[test]
 fn empty_data_ends_the_connection() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());
     let empty = http2_frame(0, 0, 1, b"").repeat(100_000);
     flood(&server, &[open, empty].concat(), 1).is_calmed();
@@ -229,7 +117,7 @@ fn empty_data_ends_the_connection() {
 
 #[test]
 fn more_streams_than_may_be_open_are_refused() {
-    let server = Server::start(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo"]);
     let mut part = Vec::new();
     for id in streams(200) {
         part.extend(http2_frame(HEADERS, END_HEADERS, id, &connect()));
@@ -249,7 +137,7 @@ fn more_streams_than_may_be_open_are_refused() {
 #[test]
 fn streams_that_nobody_reads_hold_their_windows_and_no_more() {
     run(async {
-        let server = Server::start(&["--app", "echo"]);
+        let server = POLYSOCK.serve(&["--app", "echo"]);
         let mut peer = Peer::connect(server.address).await;
         let (before, _) = server.memory();
         let mut sockets = Vec::new();
@@ -271,7 +159,7 @@ fn streams_that_nobody_reads_hold_their_windows_and_no_more() {
 
 #[test]
 fn one_that_answers_no_ping_is_given_up() {
-    let mut server = Server::start(&["--app", "echo", "--ping-interval", "300ms"]);
+    let mut server = POLYSOCK.serve(&["--app", "echo", "--ping-interval", "300ms"]);
     let mut client = server.connect();
     let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());
     client.send([preface(), open].concat());

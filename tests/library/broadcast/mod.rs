@@ -1,0 +1,73 @@
+//! What is published reaches every subscriber in its own protocol and in order, whoever else is
+//! slow, leaves, closes or is in the middle of a message.
+
+mod bounds;
+mod farewell;
+mod order;
+mod overflow;
+mod threads;
+
+use futures_util::SinkExt;
+use polysock::protocols::{PROTOCOLS, find_protocol};
+use polysock::{Accept, BinaryOverText, Broadcast, Gateway, Handshake, PortSettings, Queue, Site};
+use polysock_test_support::member::{Member, Way};
+
+/// What a subscriber is greeted with, once it is one.
+const READY: &str = "ready";
+
+/// Connects in a protocol, and waits until it is subscribed.
+async fn join(gateway: &Gateway, protocol: &str, way: impl Into<Way>) -> Member {
+    let stream = way.into().go(gateway.clone()).await;
+    let mut member = Member::open(stream, find_protocol(protocol).unwrap()).await;
+    assert_eq!(member.text().await, READY, "{protocol}");
+    member
+}
+
+/// Gets what is published, with this queue, and publishes what it says.
+fn gateway(line: &Broadcast, queue: Queue) -> Gateway {
+    gateway_with(line, queue, BinaryOverText::Close)
+}
+
+fn gateway_with(line: &Broadcast, queue: Queue, binary_over_text: BinaryOverText) -> Gateway {
+    let line = line.clone();
+    let application = move |handshake: Handshake| {
+        let line = line.clone();
+        async move {
+            let accept = Accept {
+                binary_over_text,
+                ..Accept::default()
+            };
+            let mut connection = handshake.accept(accept).await?;
+            let mut subscription = line.subscribe(queue);
+            connection.feed(READY.into()).await?;
+            while let Some(message) = subscription.next(&mut connection).await.transpose()? {
+                line.publish(message);
+            }
+            Ok(())
+        }
+    };
+    with_all_protocols(application)
+}
+
+/// The protocols with binary messages. A client of hybi-02 that has not spoken may be one of the
+/// old framing, and is spoken to in that.
+fn binary_names() -> impl Iterator<Item = &'static str> + Clone {
+    names().filter(|name| find_protocol(name).unwrap().capabilities().binary && *name != "hybi-02")
+}
+
+fn with_all_protocols(application: impl polysock::Application) -> Gateway {
+    let settings = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        ..PortSettings::default()
+    };
+    Gateway::with_site(Site::new(application), settings)
+}
+
+fn names() -> impl Iterator<Item = &'static str> + Clone {
+    PROTOCOLS.iter().map(|protocol| protocol.name())
+}
+
+/// Every protocol, each way.
+fn ways() -> impl Iterator<Item = (&'static str, Way)> {
+    names().flat_map(|name| [(name, Way::Memory(1 << 20)), (name, Way::Tcp)])
+}

@@ -1,0 +1,61 @@
+//! How connections end in both roles, as `closing::table` of the tests' support has it.
+
+mod hanging_up;
+mod ours;
+
+use std::net::TcpListener;
+
+use polysock::protocols::{PROTOCOLS, Protocol, Role};
+use polysock_test_support::closing::assert_all;
+use polysock_test_support::closing::peer::{Guest, Met};
+use polysock_test_support::closing::table::{ROWS, Row};
+use polysock_test_support::wire_peer::WirePeer;
+
+use self::ours::{Actor, client, gateway};
+
+#[test]
+fn a_server_ends_as_its_peer_and_its_application_are_told() {
+    assert_all(&ROWS, Row::name, |row| {
+        let (address, actor) = gateway(row);
+        let differences = |protocol: &&'static dyn Protocol| {
+            let guest = Guest {
+                peer: WirePeer::dial(*protocol, address),
+                protocol: protocol.name(),
+                role: Role::Client,
+            };
+            meet(row, guest, &actor)
+        };
+        PROTOCOLS.iter().flat_map(differences).collect()
+    });
+}
+
+#[test]
+fn a_client_ends_as_its_peer_and_its_application_are_told() {
+    assert_all(&ROWS, Row::name, |row| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let differences = |protocol: &&'static dyn Protocol| {
+            let actor = client(row, protocol.name(), address);
+            let (stream, _) = listener.accept().unwrap();
+            let guest = Guest {
+                peer: WirePeer::accept(*protocol, stream),
+                protocol: protocol.name(),
+                role: Role::Server,
+            };
+            meet(row, guest, &actor)
+        };
+        PROTOCOLS.iter().flat_map(differences).collect()
+    });
+}
+
+/// How what came of a meeting differs from what the row says.
+fn meet(row: &Row, guest: Guest, actor: &Actor) -> Vec<String> {
+    let (protocol, role) = (guest.protocol, guest.role);
+    let met = guest.meet(row.theirs, || actor.cue());
+    let Met { wire, .. } = &met;
+    let us = match role {
+        Role::Client => "server",
+        Role::Server => "client",
+    };
+    row.differences(us, protocol, wire, &actor.told())
+}

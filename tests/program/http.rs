@@ -1,0 +1,205 @@
+//! Ordinary HTTP on the port, before and behind opening handshakes.
+
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::frame;
+use polysock_test_support::opening::{HIXIE_75, RFC6455, with};
+
+use crate::POLYSOCK;
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// The body of an answer, as long as its head says.
+fn body(client: &mut Client, head: &str) -> String {
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("Content-Length: "));
+    let body = client.take(length.unwrap().parse().unwrap());
+    String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
+    let server = POLYSOCK.serve(&["--app", "chat"]);
+    let (mut client, head) = server.answers(GET, 200);
+    assert!(
+        head.contains("\r\nContent-Type: text/html; charset=utf-8\r\n"),
+        "{head}"
+    );
+    let page = body(&mut client, &head);
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    // Again, and two at once.
+    for requests in [1, 2] {
+        client.send(GET.repeat(requests));
+        for _ in 0..requests {
+            let again = client.head();
+            assert!(again.starts_with("HTTP/1.1 200 "), "{again}");
+            assert!(body(&mut client, &again) == page);
+        }
+    }
+    // HEAD announces the same and sends none of it, so what follows is the next answer.
+    client.send(GET.replace("GET", "HEAD"));
+    let length = format!("\r\nContent-Length: {}\r\n", page.len());
+    assert!(client.head().contains(&length));
+    client.send(GET.replace("GET / ", "GET /favicon.ico "));
+    let missing = client.head();
+    assert!(missing.starts_with("HTTP/1.1 404 "), "{missing}");
+    assert_eq!(body(&mut client, &missing), "there is a page at / only\n");
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
+    let refused = client.head();
+    assert!(refused.starts_with("HTTP/1.1 405 "), "{refused}");
+    assert!(refused.contains("\r\nAllow: GET, HEAD\r\n"), "{refused}");
+    assert_eq!(body(&mut client, &refused), "only GET and HEAD\n");
+    client.send(with(GET, "Connection: close\r\n"));
+    let last = client.head();
+    assert!(last.contains("\r\nConnection: close\r\n"), "{last}");
+    assert!(client.rest() == page.as_bytes());
+}
+
+#[test]
+fn broadcasts_to_everybody_with_binary_as_it_was_asked_for() {
+    let broadcast = ["--app", "broadcast", "--protocols", "all"];
+    let server = POLYSOCK.serve(&[&broadcast[..], &["--binary-over-text", "base64"]].concat());
+    let (mut old, _) = server.ask(HIXIE_75);
+    let (mut new, _) = server.ask(RFC6455);
+    // Who has heard itself is there.
+    old.send(b"\0hi\xff");
+    old.expect(b"\0hi\xff");
+    new.send(frame(0x81, "ho"));
+    old.expect(b"\0ho\xff");
+    loop {
+        // Where it joined in time, it has heard the other too.
+        let heard = new.take(4);
+        if heard == b"\x81\x02ho" {
+            break;
+        }
+        assert_eq!(heard, b"\x81\x02hi");
+    }
+    new.send(frame(0x82, [0xff; 3]));
+    new.expect(b"\x82\x03\xff\xff\xff");
+    old.expect(b"\0////\xff");
+    let server = POLYSOCK.serve(&broadcast);
+    let (mut old, _) = server.ask(HIXIE_75);
+    old.send(b"\0hi\xff");
+    old.expect(b"\0hi\xff");
+    let (mut new, _) = server.ask(RFC6455);
+    new.send(frame(0x82, [0xff; 3]));
+    new.expect(b"\x82\x03\xff\xff\xff");
+    assert_eq!(old.rest(), b"", "it is closed");
+}
+
+#[test]
+fn takes_an_opening_handshake_behind_ordinary_requests() {
+    let server = POLYSOCK.serve(&["--app", "chat"]);
+    let wanted = "GET /?name=NAME HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    // One by one, and in one write; the first may still be in the room when the second comes.
+    for (together, name) in [(false, "ann"), (true, "bob")] {
+        let wanted = wanted.replace("NAME", name);
+        let (mut client, head) = server.answers(GET, 200);
+        body(&mut client, &head);
+        let h2c = with(GET, "Connection: Upgrade\r\nUpgrade: h2c\r\n");
+        if together {
+            client.send(format!("{GET}{h2c}{wanted}"));
+        }
+        for request in [GET, &h2c] {
+            if !together {
+                client.send(request);
+            }
+            let head = client.head();
+            assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+            body(&mut client, &head);
+        }
+        if !together {
+            client.send(&wanted);
+        }
+        let head = client.head();
+        assert!(head.starts_with("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"));
+        assert!(head.contains("\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"));
+        client.expect(b"\x81\x13");
+        client.expect(format!("welcome\t{name}\trfc6455"));
+    }
+    let (mut client, head) = server.answers(GET, 200);
+    body(&mut client, &head);
+    client.send(wanted.replace(": 13", ": 9"));
+    assert!(client.head().starts_with("HTTP/1.1 426 "));
+}
+
+#[test]
+fn advises_to_upgrade_where_there_is_no_page() {
+    let server = POLYSOCK.echo(&[]);
+    for request in [GET, &GET.replace("GET / ", "GET /chat?a=b ")] {
+        let (mut client, head) = server.answers(request, 426);
+        for _ in 0..2 {
+            assert!(head.contains("\r\nUpgrade: websocket\r\n"), "{head}");
+            assert_eq!(body(&mut client, &head), "this port speaks WebSocket\n");
+            client.send(request);
+            assert!(client.head().starts_with("HTTP/1.1 426 "));
+        }
+    }
+    server.answers(GET.replace("GET", "DELETE"), 405);
+}
+
+#[test]
+fn answers_http_1_0_and_hangs_up() {
+    let server = POLYSOCK.serve(&["--app", "chat"]);
+    let mut client = server.connect();
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    let answer = String::from_utf8(client.rest()).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 "), "{answer}");
+    assert!(answer.trim_end().ends_with("</html>"));
+}
+
+#[test]
+fn refuses_heads_that_are_too_long_in_the_first_request_and_in_those_behind_it() {
+    let server = POLYSOCK.serve(&["--app", "chat"]);
+    let line = format!("X-Long: {}\r\n", "x".repeat(17 * 1024));
+    let many: String = (0..101)
+        .map(|number| format!("X-{number}: x\r\n"))
+        .collect();
+    for (fields, statuses) in [(line, [431, 200]), (many, [431, 431])] {
+        let request = with(GET, &fields);
+        let (mut client, _) = server.answers(&request, statuses[0]);
+        client.gone();
+        let (mut client, head) = server.answers(GET, 200);
+        body(&mut client, &head);
+        client.send(&request);
+        let head = client.head();
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {} ", statuses[1])),
+            "{head}"
+        );
+    }
+}
+
+#[test]
+fn gives_up_a_head_that_does_not_end() {
+    let server = POLYSOCK.serve(&["--app", "chat", "--handshake-timeout", "200ms"]);
+    let (mut slow, head) = server.answers(&GET[..20], 408);
+    assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
+    slow.gone();
+    let mut silent = server.connect();
+    assert_eq!(silent.rest(), b"");
+}
+
+#[test]
+fn says_nothing_to_what_is_no_http() {
+    let server = POLYSOCK.echo(&[]);
+    for words in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"get / http/1.1\r\n\r\n",
+        b"\0",
+    ] {
+        let mut client = server.connect();
+        client.send(words);
+        assert_eq!(client.rest(), b"", "to {}", words.escape_ascii());
+    }
+}
+
+#[test]
+fn ignores_an_upgrade_to_h2c() {
+    let server = POLYSOCK.serve(&["--app", "chat"]);
+    let fields = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAAA\r\n";
+    let (mut client, head) = server.answers(with(GET, fields), 200);
+    body(&mut client, &head);
+}

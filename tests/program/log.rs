@@ -1,0 +1,124 @@
+//! What `polysock serve` logs.
+
+use polysock_test_support::PATIENCE;
+use polysock_test_support::frame::frame;
+use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, versioned, with};
+use polysock_test_support::server::Server;
+use serde_json::Value;
+
+use crate::POLYSOCK;
+
+#[test]
+fn warns_of_each_unmasked_protocol_on_a_public_address() {
+    let warned = |listen: &str, arguments: &[&str]| -> Vec<String> {
+        let log = POLYSOCK.serve_on(listen, arguments).stop();
+        let lines = log.lines().filter_map(|line| line.split_once(" WARN "));
+        let warned = lines.map(|(_, warning)| {
+            let (name, rest) = warning.split_once(" is served on 0.0.0.0:").unwrap();
+            assert!(rest.contains("list the pages with --origin"), "{warning}");
+            name.to_owned()
+        });
+        warned.collect()
+    };
+    let all = ["--app", "echo", "--protocols", "all"];
+    let unmasked = ["hixie-75", "hixie-76", "hybi-01", "hybi-02", "hybi-03"];
+    assert_eq!(warned("0.0.0.0:0", &all), unmasked);
+    assert_eq!(warned("0.0.0.0:0", &["--app", "echo"]), ["hixie-76"]);
+    let nobody: [&str; 0] = [];
+    assert_eq!(warned("0.0.0.0:0", &["--protocols", "modern"]), nobody);
+    assert_eq!(warned("127.0.0.1:0", &all), nobody);
+    for origin in ["http://page.example", "*"] {
+        let listed = [&all[..], &["--origin", origin]].concat();
+        assert_eq!(warned("0.0.0.0:0", &listed), nobody);
+    }
+}
+
+/// The lines of a log in JSON.
+#[track_caller]
+fn json(log: &str) -> Vec<Value> {
+    log.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// A server that logs in JSON.
+fn json_server() -> Server {
+    POLYSOCK.echo(&["--log-format", "json"])
+}
+
+#[test]
+fn writes_a_line_at_open_and_one_at_close() {
+    let mut server = json_server();
+    // What can be in a field at all must not break the line.
+    let agent = "Kiosk \"2011\" \\ ü";
+    let request = with(
+        RFC6455,
+        &format!("User-Agent: {agent}\r\nOrigin: http://a\r\n"),
+    );
+    let (mut client, _) = server.ask(request);
+    client.send(frame(0x81, "Hello"));
+    client.expect(b"\x81\x05Hello");
+    client.send(frame(0x88, b"\x0f\xa0enough"));
+    client.expect(b"\x88\x02\x0f\xa0");
+    assert_eq!(client.rest(), b"");
+    let lines = json(&server.stop());
+    let of = |message| lines.iter().filter(move |line| line["message"] == message);
+    let (open, close) = (
+        of("open").collect::<Vec<_>>(),
+        of("close").collect::<Vec<_>>(),
+    );
+    let ([open], [close]) = (&open[..], &close[..]) else {
+        panic!("{lines:#?}");
+    };
+    for line in [open, close] {
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["protocol"], "rfc6455");
+        assert_eq!(line["peer"], client.address().to_string());
+        assert_eq!(line["user_agent"], agent);
+    }
+    assert_eq!(open["target"], "/chat");
+    assert_eq!(open["origin"], "http://a");
+    assert_eq!(close["received"], 11 + 14);
+    assert_eq!(close["sent"], 7 + 4);
+    assert_eq!(close["code"], 4000);
+    assert_eq!(close["reason"], "enough");
+    assert_eq!(close["by"], "client");
+    assert!(close["seconds"].as_f64().unwrap() < PATIENCE.as_secs_f64());
+}
+
+#[test]
+fn writes_the_code_that_a_close_amounts_to() {
+    let mut server = json_server();
+    let mut code = |request: &[u8], words: &[u8]| {
+        let (mut client, _) = server.ask(request);
+        client.send(words);
+        client.finish();
+        client.gone();
+        let line = server.log_line("\"close\"");
+        json(&line)[0]["code"].as_u64().unwrap()
+    };
+    let rfc6455 = RFC6455.as_bytes();
+    let hixie_76 = [HIXIE_76.as_bytes(), HIXIE_76_BODY].concat();
+    assert_eq!(code(rfc6455, &frame(0x88, b"\x03\xe8")), 1000);
+    assert_eq!(code(rfc6455, &frame(0x88, b"")), 1005);
+    assert_eq!(code(rfc6455, b""), 1006);
+    assert_eq!(code(rfc6455, b"\x81\x05Hello"), 1002);
+    assert_eq!(code(&hixie_76, b"\xff\0"), 1005);
+    assert_eq!(code(&hixie_76, b""), 1006);
+}
+
+#[test]
+fn writes_a_line_for_what_it_refuses() {
+    let mut server = POLYSOCK.echo(&["--origin", "http://a", "--log-format", "json"]);
+    let (_, head) = server.ask(with(RFC6455, "Origin: http://b\r\n"));
+    assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
+    let line = json(&server.log_line("\"reject\"")).remove(0);
+    assert_eq!(
+        (&line["status"], &line["origin"]),
+        (&403.into(), &"http://b".into())
+    );
+    let (_, head) = server.ask(versioned("9", ""));
+    assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
+    let line = json(&server.log_line("\"refuse\"")).remove(0);
+    assert_eq!(line["status"], 426);
+}

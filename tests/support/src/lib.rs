@@ -1,0 +1,57 @@
+//! What the tests of several packages share: the program as a process, clients of every kind, and
+//! what stands beside and between them.
+//!
+//! Every wait is bounded by [`PATIENCE`] or less, and what does not come by then fails the test.
+//!
+//! ```text
+//! process        a process and all that it prints
+//! program        the program: run to its end, or a server
+//! server         a process that listens
+//! alone          a test in a process of its own
+//! peers          clients and servers of third parties
+//! opening        opening handshakes as text, and what is in the head of an answer
+//! frame          frames, written out
+//! client         a client of bytes
+//! wire_peer      either side of a connection in any protocol, by the event
+//! closing        how connections end: a table, and the peers in it
+//! member         the same by the message, over any transport
+//! dial           a client of the library
+//! gateway        a server of the library
+//! http2          a client of HTTP/2
+//! hostile        the same by the frame, which sends what it likes
+//! tcp            servers of plain TCP
+//! middle         stands between two, and records
+//! packets        packet captures made by hand
+//! corpus         the recorded sessions of compat-fixtures
+//! ```
+#![allow(
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    missing_debug_implementations,
+    reason = "a test fails by panicking"
+)]
+
+use std::time::Duration;
+
+pub mod alone;
+pub mod client;
+pub mod closing;
+pub mod corpus;
+pub mod dial;
+pub mod frame;
+pub mod gateway;
+pub mod hostile;
+pub mod http2;
+pub mod member;
+pub mod middle;
+pub mod opening;
+pub mod packets;
+pub mod peers;
+pub mod process;
+pub mod program;
+pub mod server;
+pub mod tcp;
+pub mod wire_peer;
+
+/// The bound of any single wait.
+pub const PATIENCE: Duration = Duration::from_secs(20);
