@@ -57,7 +57,7 @@ pub struct Dialled {
     pub codec: Box<dyn Codec>,
 }
 
-/// Dials an opening handshake: the mirror image of [`Responder`].
+/// Dials an opening handshake: the mirror image of [`Responder`](super::Responder).
 pub trait Dialer: fmt::Debug + Send {
     /// Appends to `dst` what is to be sent now, and takes off `src` what belongs to the
     /// handshake. Returns both when the handshake is complete; before that, write

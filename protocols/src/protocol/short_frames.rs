@@ -79,7 +79,7 @@ impl ShortFrames {
 
     /// Splits the message off the beginning of `src`, as [`find`](Self::find) finds it, and unmasks
     /// it. `src` is given back where none is found.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn split<'a>(
         &self,
         src: &'a mut [u8],
@@ -113,31 +113,42 @@ impl ShortFrames {
     // A call is a tenth of what a short message costs.
     #[inline(always)]
     pub fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
-        match *self {
-            Self::Counted {
-                text,
-                binary,
-                masked: false,
-            } => {
-                let first = match kind {
-                    Kind::Text => text,
-                    Kind::Binary => binary,
-                };
-                let [.., high, low] = payload.len().to_be_bytes();
-                match payload.len() {
-                    0..=125 => dst.put_slice(&[first, low]),
-                    126..=MAX_SHORT => dst.put_slice(&[first, 126, high, low]),
-                    _ => return false,
-                }
-                dst.put_slice(payload);
-            }
-            Self::Delimited if kind == Kind::Text && payload.len() <= MAX_SHORT => {
+        let Self::Counted {
+            text,
+            binary,
+            masked: false,
+        } = *self
+        else {
+            return self.write_uncounted(kind, payload, dst);
+        };
+        let first = match kind {
+            Kind::Text => text,
+            Kind::Binary => binary,
+        };
+        let [.., high, low] = payload.len().to_be_bytes();
+        match payload.len() {
+            0..=125 => dst.put_slice(&[first, low]),
+            126..=MAX_SHORT => dst.put_slice(&[first, 126, high, low]),
+            _ => return false,
+        }
+        dst.put_slice(payload);
+        true
+    }
+
+    // Out of line, so that what is done for nearly every message is short.
+    #[inline(never)]
+    fn write_uncounted(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
+        if payload.len() > MAX_SHORT {
+            return false;
+        }
+        match (self, kind) {
+            (Self::Delimited, Kind::Text) => {
                 dst.put_u8(0x00);
                 dst.put_slice(payload);
                 dst.put_u8(0xff);
             }
-            Self::Unframed if payload.len() <= MAX_SHORT => dst.put_slice(payload),
-            Self::Counted { masked: true, .. } | Self::Delimited | Self::Unframed => return false,
+            (Self::Unframed, _) => dst.put_slice(payload),
+            (Self::Counted { .. }, _) | (Self::Delimited, Kind::Binary) => return false,
         }
         true
     }

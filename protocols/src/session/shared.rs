@@ -9,7 +9,7 @@ use crate::message::{Event, Kind, Message, WireForm};
 use crate::protocol::Codec;
 use crate::write_buf::WriteBuf;
 
-/// A message that many sessions send: [`Session::send_shared`] encodes it once for each
+/// A message that many sessions send: [`Session::send_shared`](super::Session::send_shared) encodes it once for each
 /// [`WireForm`] among them.
 #[derive(Debug)]
 pub struct SharedMessage {
