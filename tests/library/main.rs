@@ -9,3 +9,4 @@ mod broadcast;
 mod closing;
 mod http2;
 mod lent_sockets;
+mod upstream;
