@@ -9,3 +9,5 @@ mod broadcast;
 mod closing;
 mod http2;
 mod lent_sockets;
+mod serving;
+mod upstream;
