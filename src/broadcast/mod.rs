@@ -98,7 +98,6 @@ impl Broadcast {
     }
 
     /// Does something to the topic, and then wakes the tasks that this concerns.
-    #[inline]
     fn wake(&self, act: impl FnOnce(&mut Topic, &mut Vec<Waker>)) {
         let mut topic = lock(&self.topic);
         let mut wakers = std::mem::take(&mut topic.wakers);

@@ -67,7 +67,6 @@ impl Subscriber {
     }
 
     /// Has the newest message of the log, of so many bytes, wait for it too, if there is room.
-    #[inline]
     pub(super) fn add_newest(&mut self, len: usize, log: &mut VecDeque<Entry>) {
         self.messages += 1;
         self.bytes += len;
@@ -77,7 +76,6 @@ impl Subscriber {
     }
 
     /// Puts it among those for whom a flusher is to write.
-    #[inline]
     pub(super) fn stand_ready(&mut self, key: usize, queue: &mut FlushQueue) {
         if !self.is_ready {
             self.is_ready = true;

@@ -135,7 +135,6 @@ impl BufferedIo {
     }
 
     /// Writes out everything that waits, and flushes.
-    #[inline]
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,

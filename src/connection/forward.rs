@@ -95,7 +95,6 @@ impl Connection {
     }
 
     /// Sends what another connection has received; breaks when no more is to be taken there.
-    #[inline]
     fn pass_on(&mut self, message: MessageRef<'_>) -> ControlFlow<Result<(), EncodeError>> {
         let session = self.sending();
         let sent = session.send_ref(message);

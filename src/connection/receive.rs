@@ -133,7 +133,6 @@ impl Connection {
         self.poll_receive(cx, |session, src| session.receive_piece(src, 0))
     }
 
-    #[inline]
     fn poll_receive<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -245,7 +244,6 @@ impl Connection {
 impl Stream for Connection {
     type Item = Result<Message, ConnectionError>;
 
-    #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         // Backpressure: answers must be on their way before more questions are looked at. (Not so

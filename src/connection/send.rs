@@ -22,7 +22,6 @@ impl Connection {
     /// # Errors
     ///
     /// The protocol cannot carry it, or the connection is closing.
-    #[inline]
     pub fn start_send_piece(&mut self, piece: Piece) -> Result<(), ConnectionError> {
         Ok(self.sending().send_piece(piece)?)
     }
@@ -54,19 +53,16 @@ impl Connection {
     }
 
     /// The session, with a buffer to send into.
-    #[inline]
     pub(super) fn sending(&mut self) -> &mut Session {
         reserve_buffer(&mut self.session);
         &mut self.session
     }
 
-    #[inline]
     pub(super) fn is_congested(&self) -> bool {
         is_congested(&self.session)
     }
 
     /// Whether something can be sent, or why not.
-    #[inline]
     fn check_open(&self) -> Result<(), ConnectionError> {
         if self.io.is_up() && self.session.is_open() {
             Ok(())
@@ -119,7 +115,6 @@ impl Sink<Message> for Connection {
     type Error = ConnectionError;
 
     /// Ready while less than 64 KiB wait to be written.
-    #[inline]
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let this = self.get_mut();
         this.check_open()?;
@@ -129,7 +124,6 @@ impl Sink<Message> for Connection {
         this.poll_drain(cx, HIGH_WATER / 2)
     }
 
-    #[inline]
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), ConnectionError> {
         self.get_mut().start_send_piece(message.into())
     }
@@ -147,7 +141,6 @@ impl Sink<Message> for Connection {
 }
 
 /// Whether so much waits to go out that nothing more is taken in, nor on from elsewhere.
-#[inline]
 pub(super) fn is_congested(session: &Session) -> bool {
     session.waiting() >= HIGH_WATER
 }

@@ -9,7 +9,6 @@ use super::{Connection, ShutdownSignal};
 
 impl Connection {
     /// Begins to close the connection, if a shutdown asks for it.
-    #[inline]
     pub(super) fn close_if_requested(&mut self) {
         let signal = self.shutdown.as_ref();
         if let Some(code) = signal.and_then(ShutdownSignal::close_requested) {
