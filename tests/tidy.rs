@@ -17,7 +17,7 @@ mod tidy {
     pub(crate) mod tokens;
 }
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use self::tidy::arrows::{Arrow, arrows, circles};
@@ -52,17 +52,6 @@ const CRATES: &[(&str, usize)] = &[
     ("src", 8),
     ("instrument/src", 8),
     ("program/src", 8),
-];
-
-/// The files of tests that are longer, and their lines at most.
-const KNOWN_LONG_TESTS: &[(&str, usize)] = &[
-    ("protocols/tests/compression.rs", 945),
-    ("tests/broadcast.rs", 651),
-    ("tests/capture.rs", 673),
-    ("tests/cli.rs", 759),
-    ("tests/clients.rs", 762),
-    ("tests/closing.rs", 656),
-    ("tests/http2.rs", 667),
 ];
 
 #[test]
@@ -141,18 +130,12 @@ fn files_are_short() {
 
 #[test]
 fn tests_are_short() {
-    let known: BTreeMap<&str, usize> = KNOWN_LONG_TESTS.iter().copied().collect();
-    let mut long = BTreeSet::new();
     let roots = OTHER_CODE.iter().filter(|root| root.ends_with("tests"));
     for path in roots.flat_map(|root| sources(root)) {
         let (name, lines) = (name(&path), read(&path).lines().count());
-        if lines > MAX_TEST_LINES {
-            let max = known.get(&*name).copied().unwrap_or(MAX_TEST_LINES);
-            assert!(lines <= max, "{name}: {lines} lines, and {max} are allowed");
-            long.insert(name);
-        }
+        let max = MAX_TEST_LINES;
+        assert!(lines <= max, "{name}: {lines} lines, and {max} are allowed");
     }
-    assert_exact(&long, known.keys(), "");
 }
 
 #[test]
@@ -227,22 +210,6 @@ fn says_why_it_is_long(path: &Path) -> bool {
     let reason = first.split_once("(long: ").map(|(_, reason)| reason);
     reason
         .is_some_and(|reason| first.starts_with("//! ") && reason.trim_end_matches(").").len() > 3)
-}
-
-/// What was found is what is known; `told` says more of it.
-fn assert_exact(
-    found: &BTreeSet<String>,
-    known: impl IntoIterator<Item = impl ToString>,
-    told: &str,
-) {
-    let known: BTreeSet<String> = known.into_iter().map(|known| known.to_string()).collect();
-    let new: Vec<&String> = found.difference(&known).collect();
-    let gone: Vec<&String> = known.difference(found).collect();
-    let is_exact = new.is_empty() && gone.is_empty();
-    assert!(
-        is_exact,
-        "new: {new:#?}\nto be taken off the list: {gone:#?}\n{told}"
-    );
 }
 
 /// The lines of a table of a manifest.
