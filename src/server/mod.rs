@@ -4,6 +4,7 @@ mod drain;
 mod gateway;
 mod listener;
 mod opening;
+mod serving;
 mod settings;
 mod worker;
 

@@ -4,6 +4,7 @@
 //! stream has a window of its own, which opens as the stream is read, and the window of the
 //! connection is that of all its streams together: one that nobody reads stops no other.
 
+mod exchange;
 mod stream;
 
 use std::future::{Future, poll_fn};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::PollSemaphore;
 use tracing::debug;
 
-pub(crate) use self::stream::{Exchange, StreamReply};
+pub(crate) use self::exchange::{Exchange, StreamReply};
 
 use crate::transport::Rewind;
 use crate::transport::{Io, LINGER};

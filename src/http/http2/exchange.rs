@@ -1,0 +1,302 @@
+//! A request on a stream of HTTP/2, which is answered once.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use futures_core::future::BoxFuture;
+use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Frame};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use hyper::{Method, Request, Response, StatusCode};
+use polysock_protocols::http::{Head, HeadLimits};
+use polysock_protocols::{Accept, Fields, HandshakeError, Rejection, Responder};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::{debug, warn};
+
+use super::stream::{Stream, io_error};
+use crate::error::{BoxError, ConnectionError};
+use crate::handshake::{Reply, Started};
+use crate::http::{Body, Service};
+use crate::transport::{Io, Peer};
+
+/// The fields that belong to connections of HTTP/1.
+const OF_CONNECTIONS: [HeaderName; 5] = [
+    CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// A request that waits for an answer. One that is dropped is reset.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self {
+            request,
+            respond,
+            permit,
+        }
+    }
+
+    /// The head of an extended CONNECT, put down as text.
+    ///
+    /// # Errors
+    ///
+    /// It is over the limits, or not allowed.
+    pub(crate) fn head(&self, limits: &HeadLimits) -> Result<Head, HandshakeError> {
+        let authority = self.request.uri().authority();
+        let path = self.request.uri().path_and_query();
+        let fields = self.request.headers().iter();
+        Head::of_connect(
+            authority.map(|authority| authority.as_str().as_bytes()),
+            path.map_or("/", |path| path.as_str()).as_bytes(),
+            fields.map(|(name, value)| (name.as_str().as_bytes(), value.as_bytes())),
+            limits,
+        )
+    }
+
+    /// The `:protocol` of an extended CONNECT (RFC 8441 §4).
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        let protocol = self.request.extensions().get::<h2::ext::Protocol>();
+        protocol.map(h2::ext::Protocol::as_str)
+    }
+
+    /// Accepts an extended CONNECT: the stream is the transport then.
+    ///
+    /// # Errors
+    ///
+    /// The peer has reset the stream, or gone.
+    pub(crate) fn accept(mut self, fields: &Fields) -> io::Result<Stream> {
+        let mut response = Response::new(());
+        for (name, value) in fields.iter() {
+            add(response.headers_mut(), name, value);
+        }
+        let sent = self.respond.send_response(response, false);
+        let sender = sent.map_err(io_error)?;
+        Ok(Stream::new(sender, self.request.into_body(), self.permit))
+    }
+
+    /// Refuses, with a text for people.
+    pub(crate) fn refuse(self, rejection: &Rejection) {
+        let mut response = Response::new(rejection.body.clone());
+        let status = StatusCode::from_u16(rejection.status);
+        *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        for (name, value) in rejection.fields.iter() {
+            add(headers, name, value);
+        }
+        if !headers.contains_key(CONTENT_TYPE) {
+            let text = HeaderValue::from_static("text/plain; charset=utf-8");
+            headers.insert(CONTENT_TYPE, text);
+        }
+        self.answer(response);
+    }
+
+    /// Has a service answer an ordinary request. The answer goes out as the peer opens its window;
+    /// a peer that resets the stream ends it.
+    pub(crate) async fn serve(self, service: impl Service, peer: Arc<Peer>) {
+        let Self {
+            request,
+            mut respond,
+            permit,
+        } = self;
+        let is_head = request.method() == Method::HEAD;
+        let mut request = request.map(|body| Body::new(Incoming(body)));
+        request.extensions_mut().insert(peer);
+        let call = service.call(request);
+        let answered = async {
+            let response = tokio::select! {
+                response = call => response,
+                _ = poll_fn(|cx| respond.poll_reset(cx)) => return Ok(()),
+            };
+            send(&mut respond, response, is_head).await
+        };
+        if let Err(error) = answered.await {
+            debug!(%error, "gone before its answer");
+        }
+        drop(permit);
+    }
+
+    /// Answers with what is at hand, as a whole.
+    fn answer(mut self, response: Response<Bytes>) {
+        let (mut head, body) = response.into_parts();
+        complete(&mut head.headers, Some(body.len() as u64));
+        let is_whole = body.is_empty() || self.request.method() == Method::HEAD;
+        let sent = self
+            .respond
+            .send_response(Response::from_parts(head, ()), is_whole);
+        let sent = sent.and_then(|mut sender| match is_whole {
+            true => Ok(()),
+            false => sender.send_data(body, true),
+        });
+        if let Err(error) = sent {
+            debug!(%error, "gone before its answer");
+        }
+    }
+}
+
+/// Sends a response as it comes, and no faster than the peer takes it.
+async fn send(
+    respond: &mut SendResponse<Bytes>,
+    response: Response<Body>,
+    is_head: bool,
+) -> Result<(), BoxError> {
+    let (mut head, mut body) = response.into_parts();
+    complete(&mut head.headers, body.size_hint().exact());
+    let is_whole = is_head || body.is_end_stream();
+    let mut sender = respond.send_response(Response::from_parts(head, ()), is_whole)?;
+    if is_whole {
+        return Ok(());
+    }
+    while let Some(frame) = body.frame().await {
+        match frame?.into_data() {
+            Ok(data) => {
+                let ends = body.is_end_stream();
+                send_data(&mut sender, data, ends).await?;
+                if ends {
+                    return Ok(());
+                }
+            }
+            Err(frame) => {
+                if let Ok(trailers) = frame.into_trailers() {
+                    return Ok(sender.send_trailers(trailers)?);
+                }
+            }
+        }
+    }
+    Ok(sender.send_data(Bytes::new(), true)?)
+}
+
+/// Sends data as fast as the peer's windows have room for it.
+async fn send_data(
+    sender: &mut SendStream<Bytes>,
+    mut data: Bytes,
+    ends: bool,
+) -> Result<(), h2::Error> {
+    while !data.is_empty() {
+        sender.reserve_capacity(data.len());
+        while sender.capacity() == 0 {
+            match poll_fn(|cx| sender.poll_capacity(cx)).await {
+                Some(granted) => drop(granted?),
+                // The stream is over: sending says how.
+                None => break,
+            }
+        }
+        let room = sender.capacity().max(1).min(data.len());
+        let part = data.split_to(room);
+        sender.send_data(part, ends && data.is_empty())?;
+    }
+    Ok(())
+}
+
+/// Adds to an answer what every answer has, and leaves out what belongs to connections of HTTP/1
+/// (RFC 9113 §8.2.2).
+fn complete(headers: &mut HeaderMap, len: Option<u64>) {
+    for name in OF_CONNECTIONS {
+        headers.remove(name);
+    }
+    if let Some(len) = len {
+        headers.entry(CONTENT_LENGTH).or_insert_with(|| len.into());
+    }
+    if !headers.contains_key(DATE) {
+        let date = HeaderValue::try_from(httpdate::fmt_http_date(SystemTime::now()));
+        headers.extend(date.map(|date| (DATE, date)));
+    }
+}
+
+/// The body of a request, whose window opens as it is read.
+#[derive(Debug)]
+struct Incoming(RecvStream);
+
+impl hyper::body::Body for Incoming {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        if let Some(data) = ready!(self.0.poll_data(cx)) {
+            return Poll::Ready(Some(data.map(|data| {
+                // It fails for a stream that is over, whose window is of no use.
+                let _ = self.0.flow_control().release_capacity(data.len());
+                Frame::data(data)
+            })));
+        }
+        let trailers = ready!(self.0.poll_trailers(cx));
+        Poll::Ready(
+            trailers
+                .transpose()
+                .map(|trailers| trailers.map(Frame::trailers)),
+        )
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+}
+
+/// A stream that waits for the answer to its opening handshake (RFC 8441 §5).
+#[derive(Debug)]
+pub(crate) struct StreamReply {
+    pub(crate) exchange: Exchange,
+    pub(crate) responder: Box<dyn Responder>,
+}
+
+impl Reply for StreamReply {
+    fn accept(
+        self: Box<Self>,
+        accept: Accept,
+    ) -> BoxFuture<'static, Result<Started, ConnectionError>> {
+        let Self {
+            exchange,
+            mut responder,
+        } = *self;
+        Box::pin(async move {
+            let answer = responder.respond_on_stream(&accept);
+            let answer = answer.ok_or(ConnectionError::Aborted)?;
+            Ok(Started {
+                transport: Io::new(exchange.accept(&answer.fields)?),
+                codec: answer.codec,
+                incoming: BytesMut::new(),
+            })
+        })
+    }
+
+    fn refuse(self: Box<Self>, rejection: Rejection) {
+        self.exchange.refuse(&rejection);
+    }
+}
+
+/// Adds a field, unless it belongs to connections of HTTP/1 (RFC 9113 §8.2.2).
+fn add(headers: &mut HeaderMap, name: &str, value: &[u8]) {
+    let name = HeaderName::from_bytes(name.as_bytes());
+    match (name, HeaderValue::from_bytes(value)) {
+        (Ok(name), _) if OF_CONNECTIONS.contains(&name) => {}
+        (Ok(name), Ok(value)) => {
+            headers.append(name, value);
+        }
+        (name, _) => warn!(?name, "a field that HTTP cannot express is left out"),
+    }
+}
