@@ -2,13 +2,13 @@
 //! first, a gateway with the same settings is asked.
 
 use std::fs;
-use std::sync::mpsc::{Sender, channel};
 
 use polysock::protocols::{FirstBytes, PROTOCOLS};
 use polysock::{Accept, BoxError, Connection, Handshake, Origins, Peer};
 use polysock_instrument::{Explanation, Input, Outcome, ServerSettings};
 use polysock_test_support::{PATIENCE, corpus};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
 /// More than any client of the corpus says first.
@@ -24,16 +24,16 @@ struct Served {
 
 /// What a server with these settings does to a client that says this and no more.
 async fn serve(client: &[u8], settings: &ServerSettings) -> Served {
-    let (keep, kept) = channel();
+    let (keep, mut kept) = unbounded_channel();
     let accept = move |handshake: Handshake| accept(handshake, keep.clone());
     let gateway = settings.clone().gateway(accept);
     let (mut ours, theirs) = duplex(ROOM);
     ours.write_all(client).await.unwrap();
     ours.shutdown().await.unwrap();
-    timeout(PATIENCE, gateway.serve_connection(theirs, Peer::default()))
-        .await
-        .unwrap();
-    let connection = kept.try_recv().ok();
+    let serving =
+        tokio::spawn(async move { gateway.serve_connection(theirs, Peer::default()).await });
+    // None where serving ends without one.
+    let connection = timeout(PATIENCE, kept.recv()).await.unwrap();
     let mut answer = Vec::with_capacity(ROOM);
     // As long as the connection is kept, the answer is all that has been written.
     let read = async {
@@ -43,15 +43,15 @@ async fn serve(client: &[u8], settings: &ServerSettings) -> Served {
         }
     };
     timeout(PATIENCE, read).await.unwrap().unwrap();
-    Served {
-        answer,
-        protocol: connection.map(|connection| connection.protocol()),
-    }
+    let protocol = connection.map(|connection| connection.protocol());
+    drop(ours);
+    timeout(PATIENCE, serving).await.unwrap().unwrap();
+    Served { answer, protocol }
 }
 
 /// The first that a server says to a client that waits for a page.
 async fn page(client: &[u8], settings: &ServerSettings) -> Served {
-    let accept = |handshake: Handshake| accept(handshake, channel().0);
+    let accept = |handshake: Handshake| accept(handshake, unbounded_channel().0);
     let gateway = settings.clone().gateway(accept);
     let (mut ours, theirs) = duplex(ROOM);
     ours.write_all(client).await.unwrap();
@@ -71,7 +71,7 @@ async fn page(client: &[u8], settings: &ServerSettings) -> Served {
 }
 
 /// Takes the first subprotocol, and keeps the connection as it is then.
-async fn accept(handshake: Handshake, keep: Sender<Connection>) -> Result<(), BoxError> {
+async fn accept(handshake: Handshake, keep: UnboundedSender<Connection>) -> Result<(), BoxError> {
     let accept = Accept::first_offered(handshake.request());
     let connection = handshake.accept(accept).await?;
     // The test waits for it.

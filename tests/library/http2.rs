@@ -179,7 +179,7 @@ async fn a_connection_without_streams_is_closed_after_some_time() {
     tokio::spawn(async move {
         gateway
             .serve_connection(theirs, polysock::Peer::default())
-            .await
+            .await;
     });
     let mut peer = Peer::over(ours).await;
     let mut socket = peer.websocket().await;

@@ -29,7 +29,8 @@ async fn the_connect_timeout_covers_tcp_and_the_opening_handshake() {
         ..UpstreamSettings::default()
     };
     let upstream = WebSocketUpstream::parse("rfc6455", &address, settings).unwrap();
-    // TCP tries again after a second, and finds room then; nothing is ever answered.
+    // TCP tries again after a second, and finds room then; nothing is ever answered. The pause is
+    // what the test is about: a server that is late.
     let accepts_late = thread::spawn(move || {
         thread::sleep(Duration::from_millis(300));
         let first = listener.accept().unwrap();

@@ -61,7 +61,7 @@ impl Way {
         tokio::spawn(async move {
             gateway
                 .serve_connection(theirs, polysock::Peer::default())
-                .await
+                .await;
         });
         Box::new(ours)
     }
