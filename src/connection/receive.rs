@@ -102,7 +102,7 @@ impl Connection {
     /// shorter, but for the last, as they come. Do not mix it with the stream within a message.
     ///
     /// The answers to the pieces of a message may wait here until the peer reads;
-    /// [`Settings::max_message`](crate::Settings) bounds them.
+    /// [`SessionConfig::max_message`](polysock_protocols::SessionConfig::max_message) bounds them.
     ///
     /// # Errors
     ///

@@ -30,50 +30,54 @@ use crate::transport::Peer;
 #[must_use = "a client waits for the answer"]
 #[derive(Debug)]
 pub struct Handshake {
-    /// `None` once it has been answered.
+    /// `None` once it has been answered. All of it is behind one pointer, so that it is next to
+    /// nothing in the task of a connection.
     pending: Option<Box<Pending>>,
-    request: Box<Request>,
-    peer: Arc<Peer>,
 }
 
-/// What an answer needs.
+/// What is known of a handshake, and what its answer needs.
 #[derive(Debug)]
 pub(crate) struct Pending {
+    pub(crate) request: Box<Request>,
+    pub(crate) peer: Arc<Peer>,
     pub(crate) reply: Box<dyn Reply>,
     pub(crate) session: SessionConfig,
     pub(crate) deadline: Instant,
     pub(crate) shutdown: ShutdownSignal,
 }
 
+const UNANSWERED: &str = "an answer consumes the handshake";
+
 impl Handshake {
-    pub(crate) fn new(request: Box<Request>, peer: Arc<Peer>, pending: Pending) -> Self {
+    pub(crate) fn new(pending: Pending) -> Self {
         Self {
             pending: Some(Box::new(pending)),
-            request,
-            peer,
         }
     }
 
     /// What the client asks for.
     pub fn request(&self) -> &Request {
-        &self.request
+        &self.pending().request
     }
 
     /// Who asks.
     pub fn peer(&self) -> &Peer {
-        &self.peer
+        &self.pending().peer
     }
 
     /// Says when the connection is asked to close, because the gateway shuts down. The connection
     /// heeds it by itself; this is for what an application does beside it.
     pub fn shutdown(&self) -> ShutdownSignal {
-        let shutdown = self.pending.as_ref().map(|pending| &pending.shutdown);
-        shutdown.cloned().unwrap_or_default()
+        self.pending().shutdown.clone()
     }
 
-    /// The same, for the site that lets the client in.
+    /// The request, for the site that lets the client in.
     pub(crate) fn request_mut(&mut self) -> &mut Request {
-        &mut self.request
+        &mut self.pending.as_mut().expect(UNANSWERED).request
+    }
+
+    fn pending(&self) -> &Pending {
+        self.pending.as_ref().expect(UNANSWERED)
     }
 
     /// Accepts, and completes the handshake. A subprotocol that was not offered is left out of the
@@ -93,16 +97,15 @@ impl Handshake {
         mut accept: Accept,
     ) -> BoxFuture<'static, Result<Connection, ConnectionError>> {
         Box::pin(async move {
-            let Some(pending) = self.pending.take() else {
-                return Err(ConnectionError::Aborted);
-            };
             let Pending {
+                request,
+                peer,
                 reply,
                 session,
                 deadline,
                 shutdown,
-            } = *pending;
-            let offered = &self.request.subprotocols;
+            } = *self.pending.take().expect(UNANSWERED);
+            let offered = &request.subprotocols;
             accept.subprotocol = accept.subprotocol.filter(|name| offered.contains(name));
             let subprotocol = accept.subprotocol.clone();
             let Started {
@@ -113,13 +116,13 @@ impl Handshake {
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
             let options = ConnectionOptions {
-                protocol: self.request.protocol.name(),
+                protocol: request.protocol.name(),
                 role: Role::Server,
                 subprotocol,
                 incoming,
                 session,
             };
-            let log = AccessLog::opened(&self.request, self.peer.address);
+            let log = AccessLog::opened(&request, peer.address);
             Ok(Connection::new(transport, codec, options).served(shutdown, log))
         })
     }
@@ -131,18 +134,25 @@ impl Handshake {
     }
 
     fn answer(&mut self, rejection: Rejection) {
-        if let Some(pending) = self.pending.take() {
-            tracing::info!(
-                protocol = self.request.protocol.name(),
-                peer = self.peer.address.map(tracing::field::display),
-                target = &*self.request.target,
-                origin = self.request.origin.as_deref(),
-                status = rejection.status,
-                reason = rejection.reason(),
-                "reject"
-            );
-            pending.reply.refuse(rejection);
-        }
+        let Some(pending) = self.pending.take() else {
+            return;
+        };
+        let Pending {
+            request,
+            peer,
+            reply,
+            ..
+        } = *pending;
+        tracing::info!(
+            protocol = request.protocol.name(),
+            peer = peer.address.map(tracing::field::display),
+            target = &*request.target,
+            origin = request.origin.as_deref(),
+            status = rejection.status,
+            reason = rejection.reason(),
+            "reject"
+        );
+        reply.refuse(rejection);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
+use hyper::header::HeaderValue;
 use polysock_protocols::http::BodyScanner;
 use polysock_protocols::{HandshakeError, Negotiation, Opening, Recognised, Rejection, WriteBuf};
 use tokio::time::{Instant, timeout_at};
@@ -16,7 +17,7 @@ use super::drain::Connections;
 use super::opening::{self, Opened, Opener, Unopened};
 use crate::connection::ShutdownSignal;
 use crate::error::{BoxError, ConnectionError};
-use crate::handshake::{Handshake, Pending, Reply};
+use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
 use crate::http::{Body, Look, Requests, Service, Upgrade, refuse};
 use crate::route::{Asked, Site, Sites};
@@ -111,8 +112,15 @@ impl Serving {
                             responder,
                             shutdown: shutdown.clone(),
                         };
-                        let pending = pending(Box::new(reply), &site, deadline, shutdown);
-                        return Some(site.serve(Handshake::new(request, peer, pending)));
+                        let pending = Pending {
+                            request,
+                            peer,
+                            reply: Box::new(reply),
+                            session: site.settings().session,
+                            deadline,
+                            shutdown,
+                        };
+                        return Some(site.serve(Handshake::new(pending)));
                     }
                     Err(error) => refuse(transport, &self.rejection(&error, &peer)),
                 }
@@ -235,10 +243,15 @@ impl Serving {
                     exchange,
                     responder,
                 };
-                let deadline = Instant::now() + self.settings.handshake_timeout;
-                let shutdown = connections.register();
-                let pending = pending(Box::new(reply), &site, deadline, shutdown);
-                Some(site.serve(Handshake::new(request, Arc::clone(peer), pending)))
+                let pending = Pending {
+                    request,
+                    peer: Arc::clone(peer),
+                    reply: Box::new(reply),
+                    session: site.settings().session,
+                    deadline: Instant::now() + self.settings.handshake_timeout,
+                    shutdown: connections.register(),
+                };
+                Some(site.serve(Handshake::new(pending)))
             }
             Err(rejection) => {
                 log_refusal(&rejection, &rejection.reason(), peer);
@@ -300,21 +313,6 @@ fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
     );
 }
 
-/// What an answer needs.
-fn pending(
-    reply: Box<dyn Reply>,
-    site: &Site,
-    deadline: Instant,
-    shutdown: ShutdownSignal,
-) -> Pending {
-    Pending {
-        reply,
-        session: site.settings().session,
-        deadline,
-        shutdown,
-    }
-}
-
 /// Has each ordinary request answered by the site that it is for.
 struct Dispatch(Arc<Sites>);
 
@@ -328,7 +326,7 @@ impl Service for Dispatch {
             .authority()
             .map(|host| host.as_str().as_bytes());
         let site = self.0.find(Asked {
-            host: authority.or(host.map(|host| host.as_bytes())),
+            host: authority.or(host.map(HeaderValue::as_bytes)),
             target: request.uri().path().as_bytes(),
             peer: peer.map_or(&unknown, |peer| peer),
         });
