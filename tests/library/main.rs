@@ -10,4 +10,5 @@ mod closing;
 mod http2;
 mod lent_sockets;
 mod serving;
+mod sites;
 mod upstream;

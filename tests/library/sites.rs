@@ -1,0 +1,206 @@
+//! Sites: what is served can be replaced, who is let in is asked, and ordinary requests of both
+//! versions of HTTP are answered by one service.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http_body_util::BodyExt;
+use hyper::{Request as HttpRequest, Response, StatusCode};
+use polysock::protocols::{Rejection, Request};
+use polysock::{
+    Accept, Body, BoxError, Gateway, Handshake, Peer, Policy, PortSettings, Service, Site, Sites,
+};
+use polysock_test_support::client::Client;
+use polysock_test_support::gateway::serve;
+use polysock_test_support::http2::{self, run};
+use polysock_test_support::opening::{RFC6455, assert_status, with};
+
+/// Says this to everybody, once it is asked anything.
+fn says(text: &'static str) -> impl polysock::Application {
+    move |handshake: Handshake| async move {
+        let mut connection = handshake.accept(Accept::default()).await?;
+        connection
+            .answer(|_, answers| Ok::<_, BoxError>(answers.send(text)?))
+            .await
+    }
+}
+
+/// A masked frame with nothing in it.
+const ASK: &[u8] = b"\x81\x80\0\0\0\0";
+
+fn heard(text: &str) -> Vec<u8> {
+    let len = u8::try_from(text.len()).unwrap();
+    [&[0x81, len], text.as_bytes()].concat()
+}
+
+#[test]
+fn sites_are_replaced_and_open_connections_keep_theirs() {
+    let sites = Arc::new(Sites::single(Site::new(says("old"))));
+    let gateway = Gateway::with_sites(Arc::clone(&sites), PortSettings::default());
+    let address = serve(gateway);
+    let open = || {
+        let mut client = Client::connect(address);
+        client.send(RFC6455);
+        assert_status(&client.head(), 101);
+        client
+    };
+    let mut before = open();
+    sites.replace(Site::new(says("new")));
+    let mut after = open();
+    for _ in 0..2 {
+        for (client, text) in [(&mut before, "old"), (&mut after, "new")] {
+            client.send(ASK);
+            client.expect(heard(text));
+        }
+    }
+}
+
+/// Lets in clients from this machine who ask for `/chat`.
+#[derive(Debug)]
+struct Chosen;
+
+impl Policy for Chosen {
+    fn check<'a>(
+        &'a self,
+        request: &'a Request,
+        peer: &'a Peer,
+    ) -> BoxFuture<'a, Result<(), Rejection>> {
+        Box::pin(async move {
+            assert!(peer.address.unwrap().ip().is_loopback());
+            assert!(peer.local.is_some() && !peer.secure);
+            match request.path() {
+                "/chat" => Ok(()),
+                _ => Err(Rejection::new(402, "not for free")),
+            }
+        })
+    }
+}
+
+#[test]
+fn a_policy_is_asked_before_the_application() {
+    let site = Site::new(says("in")).with_policies(vec![Box::new(Chosen), Box::new(Chosen)]);
+    let address = serve(Gateway::with_site(site, PortSettings::default()));
+    let mut client = Client::connect(address);
+    client.send(RFC6455);
+    assert_status(&client.head(), 101);
+    let mut client = Client::connect(address);
+    client.send(RFC6455.replace("/chat", "/other"));
+    assert_status(&client.head(), 402);
+}
+
+/// Says back the method, the target and the body of a request, as the body comes.
+struct Mirror;
+
+impl Service for Mirror {
+    fn call(&self, request: HttpRequest<Body>) -> BoxFuture<'static, Response<Body>> {
+        let peer = request.extensions().get::<Arc<Peer>>();
+        assert!(peer.unwrap().address.is_some());
+        let (head, body) = request.into_parts();
+        let first = format!("{} {}: ", head.method, head.uri.path());
+        let first = http_body_util::Full::new(Bytes::from(first)).map_err(BoxError::from);
+        let mut response = Response::new(Body::new(Both(Some(Body::new(first)), body)));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        Box::pin(async { response })
+    }
+}
+
+/// One body behind another.
+struct Both(Option<Body>, Body);
+
+impl hyper::body::Body for Both {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, BoxError>>> {
+        let this = &mut *self;
+        if let Some(first) = &mut this.0 {
+            if let Some(frame) = std::task::ready!(std::pin::Pin::new(first).poll_frame(cx)) {
+                return std::task::Poll::Ready(Some(frame));
+            }
+            this.0 = None;
+        }
+        std::pin::Pin::new(&mut this.1).poll_frame(cx)
+    }
+}
+
+fn mirror() -> std::net::SocketAddr {
+    let site = Site::new(says("in")).with_http(Mirror);
+    serve(Gateway::with_site(site, PortSettings::default()))
+}
+
+/// The pieces of a chunked body, up to its end.
+fn chunked(client: &mut Client) -> String {
+    let mut body = String::new();
+    loop {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            line.extend(client.take(1));
+        }
+        let size = String::from_utf8(line).unwrap();
+        let size = usize::from_str_radix(size.trim(), 16).unwrap();
+        body += &String::from_utf8(client.take(size)).unwrap();
+        client.expect("\r\n");
+        if size == 0 {
+            return body;
+        }
+    }
+}
+
+/// However the bytes come, what stands behind a body is the next request; and what asks for an
+/// upgrade is a WebSocket, with its frames.
+#[test]
+fn bodies_end_where_they_say_and_a_websocket_may_follow() {
+    let counted = "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nGET /";
+    let pieces = "POST /b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n\
+                  3\r\nGET\r\n2;x=y\r\n /\r\n0\r\nTrailer: x\r\n\r\n";
+    let none = "\r\nDELETE /c HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let all = [
+        counted.as_bytes(),
+        pieces.as_bytes(),
+        none.as_bytes(),
+        RFC6455.as_bytes(),
+        ASK,
+    ]
+    .concat();
+    let address = mirror();
+    for is_whole in [true, false] {
+        let mut client = Client::connect(address);
+        if is_whole {
+            client.send(&all);
+        } else {
+            client.send_bytewise(&all);
+        }
+        for expected in ["POST /a: GET /", "POST /b: GET /", "DELETE /c: "] {
+            assert_status(&client.head(), 202);
+            assert_eq!(chunked(&mut client), expected);
+        }
+        assert_status(&client.head(), 101);
+        client.expect(heard("in"));
+    }
+}
+
+/// What has no end is the service's, and nothing behind it is a request.
+#[test]
+fn nothing_follows_a_body_whose_end_nobody_can_say() {
+    let fields = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n";
+    let request = with("POST /a HTTP/1.1\r\nHost: localhost\r\n\r\n", fields);
+    let mut client = Client::connect(mirror());
+    client.send([request.as_bytes(), b"0\r\n\r\n", RFC6455.as_bytes()].concat());
+    let said = String::from_utf8(client.rest()).unwrap();
+    assert!(!said.contains("101 "), "{said}");
+}
+
+#[test]
+fn a_service_answers_over_http2_as_over_http1() {
+    let address = mirror();
+    run(async move {
+        let mut peer = http2::Peer::connect(address).await;
+        let (head, body) = peer.ask("DELETE", "/c").await;
+        assert_eq!(head.status(), StatusCode::ACCEPTED);
+        assert_eq!(String::from_utf8(body).unwrap(), "DELETE /c: ");
+    });
+}
