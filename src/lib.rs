@@ -63,7 +63,7 @@
 //! - While 64 KiB wait to go out, an application gets no more messages (one that it gets in pieces
 //!   goes on), and a relay takes none for that side.
 //! - Every wait on a peer has a deadline, but for messages of an open connection.
-//! - Applications, upstreams and the instrument use nothing but the public API.
+//! - The relay and the instrument use nothing but the public API.
 //!
 //! # Lexicon
 //!
