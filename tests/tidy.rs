@@ -182,6 +182,19 @@ fn fixtures_say_where_they_are_from() {
 }
 
 #[test]
+fn libraries_do_not_speak_of_the_program() {
+    for (root, _) in CRATES.iter().filter(|(root, _)| *root != "program/src") {
+        for path in sources(root) {
+            for (number, line) in (1..).zip(read(&path).lines()) {
+                let code = line.split("//").next().unwrap_or_default();
+                let names_an_option = code.contains(" --") || code.contains("`polysock ");
+                assert!(!names_an_option, "{}:{number}: {line}", name(&path));
+            }
+        }
+    }
+}
+
+#[test]
 fn the_protocols_know_no_runtime() {
     let manifest = read(&repository().join("protocols/Cargo.toml"));
     let dependencies = section(&manifest, "dependencies");
