@@ -18,7 +18,7 @@ all:
 
 # the recorded sessions, cut at every point
 fixtures:
-    cargo run -- replay compat-fixtures --split every
+    cargo run -- replay compat-fixtures --split every-point
 
 # the Autobahn|Testsuite, in both roles
 conformance:

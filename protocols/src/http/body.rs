@@ -182,7 +182,7 @@ mod tests {
             (
                 CHUNKED,
                 "3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\n\r\nGET",
-                Some(36),
+                Some(34),
             ),
             (CHUNKED, "00\r\nA: b\r\nC: d\r\n\r\nGET", Some(18)),
             (CHUNKED, "3\r\nabcd\r\n0\r\n\r\n", None),
