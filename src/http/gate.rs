@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use polysock_protocols::http::BodyScanner;
+use polysock_protocols::http::{BodyScanner, Head};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
@@ -17,9 +17,8 @@ const READ: usize = 4096;
 /// What a request turned out to be.
 #[derive(Debug)]
 pub(crate) enum Look<T> {
-    /// An ordinary request: its head, of so many bytes, is at the beginning of the buffer, and
-    /// this body follows it.
-    Ordinary { head: usize, body: BodyScanner },
+    /// An ordinary request, whose head is at the beginning of the buffer.
+    Ordinary(Head),
     /// Something else.
     Other(T),
 }
@@ -44,13 +43,23 @@ enum State<T> {
     Found(T),
 }
 
+impl<T> State<T> {
+    fn request(head: &Head) -> Self {
+        Self::Request {
+            head: head.as_bytes().len(),
+            body: BodyScanner::of(head),
+        }
+    }
+}
+
 impl<F, T> Gate<F, T> {
-    /// A gate that asks `look` about each request, until it knows.
-    pub(crate) fn new(transport: Io, incoming: BytesMut, look: F) -> Self {
+    /// A gate that has read an ordinary request already, with this head, and asks `look` about
+    /// each behind it, until it knows.
+    pub(crate) fn new(transport: Io, incoming: BytesMut, first: &Head, look: F) -> Self {
         Self {
             transport: Lingering::new(transport),
             incoming,
-            state: State::Between,
+            state: State::request(first),
             look,
         }
     }
@@ -79,7 +88,7 @@ where
                 return false;
             }
             self.state = match (self.look)(&mut self.incoming) {
-                Some(Look::Ordinary { head, body }) => State::Request { head, body },
+                Some(Look::Ordinary(head)) => State::request(&head),
                 Some(Look::Other(other)) => State::Found(other),
                 None => return false,
             };

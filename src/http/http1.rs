@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use polysock_protocols::http::Head;
 use tracing::debug;
 
 use super::gate::{Gate, Look};
@@ -26,16 +27,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 #[derive(Debug)]
 pub(crate) struct Requests {
     pub(crate) transport: Io,
-    /// What has been read: the first request begins with it.
+    /// What has been read: the first request begins with it, and this is its head.
     pub(crate) incoming: BytesMut,
+    pub(crate) first: Head,
     pub(crate) peer: Arc<Peer>,
 }
 
 impl Requests {
     /// Has a service answer them, until the connection ends, is asked to close, or has a request
-    /// that is not ordinary: `look` is asked about each, with all that has come of it, and hyper
-    /// reads no byte of one that is not. Then what `look` has found is returned, with the transport
-    /// and what is left in the buffer; the answers to the requests before it are out.
+    /// that is not ordinary: `look` is asked about each behind the first, with all that has come of
+    /// it, and hyper reads no byte of one that is not. Then what `look` has found is returned, with
+    /// the transport and what is left in the buffer; the answers to the requests before it are out.
     pub(crate) async fn serve<T>(
         self,
         service: Arc<dyn Service>,
@@ -53,7 +55,7 @@ impl Requests {
             // Boxed already, and so at home in a connection that is moved.
             answer.map(Ok::<_, Infallible>)
         });
-        let gate = Gate::new(self.transport, self.incoming, look);
+        let gate = Gate::new(self.transport, self.incoming, &self.first, look);
         let mut connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(KEEP_ALIVE)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
 use hyper::header::HeaderValue;
-use polysock_protocols::http::BodyScanner;
+use polysock_protocols::http::Head;
 use polysock_protocols::{HandshakeError, Negotiation, Opening, Recognised, Rejection, WriteBuf};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, info};
@@ -69,7 +69,9 @@ impl Serving {
             shutdown,
         };
         match opened {
-            Ok(Opened::Http1(_)) => Box::pin(self.serve_requests(accepted, incoming)).await,
+            Ok(Opened::Http1(first)) => {
+                Box::pin(self.serve_requests(accepted, incoming, first)).await
+            }
             Ok(Opened::Http2) => {
                 Box::pin(self.serve_streams(accepted, incoming, deadline, &connections)).await;
                 None
@@ -145,6 +147,7 @@ impl Serving {
         self: Arc<Self>,
         accepted: Accepted,
         incoming: BytesMut,
+        first: Head,
     ) -> Option<Answering> {
         let Accepted {
             transport,
@@ -154,16 +157,14 @@ impl Serving {
         let mut opener = Opener::new(&self.settings, None);
         let look = |incoming: &mut BytesMut| {
             Some(match opener.advance_request(incoming)? {
-                Opened::Http1(head) => Look::Ordinary {
-                    head: head.as_bytes().len(),
-                    body: BodyScanner::of(&head),
-                },
+                Opened::Http1(head) => Look::Ordinary(head),
                 other => Look::Other(other),
             })
         };
         let requests = Requests {
             transport,
             incoming,
+            first,
             peer: Arc::clone(&peer),
         };
         let service: Arc<dyn Service> = Arc::new(Dispatch(Arc::clone(&self.sites)));
