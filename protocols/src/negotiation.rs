@@ -212,13 +212,12 @@ fn upgrades(head: &Head) -> bool {
 /// Bytes behind an upgrade belong to the new protocol. A body there is how requests are smuggled;
 /// only the eight bytes of Hixie-76 are announced as one by some clients.
 fn has_no_body(head: &Head) -> bool {
-    let keys = head.has("sec-websocket-key1") && head.has("sec-websocket-key2");
     let Ok(length) = head.single("content-length", HandshakeError::Body) else {
         return false;
     };
     let allowed = match length {
         None | Some(b"0") => true,
-        Some(b"8") => keys,
+        Some(b"8") => head.has("sec-websocket-key1") && head.has("sec-websocket-key2"),
         Some(_) => false,
     };
     allowed && !head.has("transfer-encoding") && !(head.has_bare_lf() && length.is_some())

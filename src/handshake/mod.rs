@@ -2,8 +2,6 @@
 
 mod reply;
 
-use std::sync::Arc;
-
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, Rejection, Request, Role, SessionConfig};
 use tokio::time::{Instant, timeout_at};
@@ -39,7 +37,7 @@ pub struct Handshake {
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) request: Box<Request>,
-    pub(crate) peer: Arc<Peer>,
+    pub(crate) peer: Peer,
     pub(crate) reply: Box<dyn Reply>,
     pub(crate) session: SessionConfig,
     pub(crate) deadline: Instant,

@@ -152,7 +152,7 @@ impl Gateway {
         let secure = peer.secure || self.serving.settings.secure;
         Accepted {
             transport: transport.with_permit(connections.admit()),
-            peer: Arc::new(Peer { secure, ..peer }),
+            peer: Peer { secure, ..peer },
             shutdown: connections.register(),
         }
     }

@@ -35,7 +35,7 @@ pub(super) struct Serving {
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) transport: Io,
-    pub(super) peer: Arc<Peer>,
+    pub(super) peer: Peer,
     pub(super) shutdown: ShutdownSignal,
 }
 
@@ -165,7 +165,7 @@ impl Serving {
             transport,
             incoming,
             first,
-            peer: Arc::clone(&peer),
+            peer: Arc::new(peer.clone()),
         };
         let service: Arc<dyn Service> = Arc::new(Dispatch(Arc::clone(&self.sites)));
         let (opened, transport, incoming) = requests.serve(service, &shutdown, look).await?;
@@ -198,6 +198,7 @@ impl Serving {
             .any(|protocol| protocol.is_spoken_on_streams());
         let opening =
             http2::Connection::open(incoming, transport, max_head, has_websockets, deadline);
+        let shared_peer = Arc::new(peer.clone());
         let mut connection = match timeout_at(deadline, opening).await {
             Ok(Ok(connection)) => connection,
             end => {
@@ -215,7 +216,7 @@ impl Serving {
             };
             if exchange.protocol().is_none() {
                 let service = Dispatch(Arc::clone(&self.sites));
-                connections.spawn(exchange.serve(service, Arc::clone(&peer)));
+                connections.spawn(exchange.serve(service, Arc::clone(&shared_peer)));
             } else if let Some(answering) = self.open_stream(exchange, &peer, connections) {
                 let address = peer.address;
                 connections.spawn(async move { log_end(address, answering.await) });
@@ -228,7 +229,7 @@ impl Serving {
     fn open_stream(
         &self,
         exchange: Exchange,
-        peer: &Arc<Peer>,
+        peer: &Peer,
         connections: &Connections,
     ) -> Option<Answering> {
         let opened = if exchange.protocol().is_some_and(is_websocket) {
@@ -246,7 +247,7 @@ impl Serving {
                 };
                 let pending = Pending {
                     request,
-                    peer: Arc::clone(peer),
+                    peer: peer.clone(),
                     reply: Box::new(reply),
                     session: site.settings().session,
                     deadline: Instant::now() + self.settings.handshake_timeout,

@@ -88,19 +88,22 @@ pub fn is_token(text: &str) -> bool {
 }
 
 /// RFC 9110 §5.6.2: the characters of a token.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "there is an entry for each value of a byte"
+)]
 pub(crate) fn is_token_byte(byte: u8) -> bool {
-    /// A bit for each of them.
-    const TOKEN: u128 = {
-        let mut bits = 0;
+    const TOKEN: [bool; 256] = {
+        let mut table = [false; 256];
         let mut rest: &[u8] = b"!#$%&'*+-.^_`|~0123456789\
             abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
         while let [byte, others @ ..] = rest {
-            bits |= 1 << *byte;
+            table[*byte as usize] = true;
             rest = others;
         }
-        bits
+        table
     };
-    byte.is_ascii() && TOKEN >> byte & 1 == 1
+    TOKEN[usize::from(byte)]
 }
 
 /// RFC 9110 §5.5: visible characters, space, tab and everything above ASCII.
