@@ -327,7 +327,7 @@ pub enum EncodeError {
     #[error("control frame of {0} bytes")]
     ControlTooLong(usize),
     /// A message that is sent in pieces has not ended, and no other may stand between them (RFC 6455
-    /// §5.4).
+    /// §5.4), nor a close where that would end it (hixie).
     #[error("the message before has not ended")]
     Unfinished,
     /// The closing handshake has begun (RFC 6455 §5.5.1), or the connection is over.

@@ -9,7 +9,9 @@
 mod support;
 
 use polysock_protocols::Role::{Client, Server};
-use polysock_protocols::{Codec, Event, Kind, PROTOCOLS, ProtocolError, Role};
+use polysock_protocols::{
+    Codec, EncodeError, Event, Kind, PROTOCOLS, ProtocolError, Role, WriteBuf,
+};
 use support::{Joined, Setup, assert_decodes, binary, cut, decode, encode, piece, text};
 
 /// One end of a connection with the subprotocol `base64`, and the other.
@@ -93,6 +95,27 @@ fn a_message_after_one_with_padding_begins_anew() {
     let bytes = [framed("YQ=="), framed(""), framed("Yg==")].concat();
     let decoded = decode(&mut *ends("hixie-76", Client).1, bytes.chunks(1));
     assert_eq!(decoded.events, [binary("a"), binary(""), binary("b")]);
+}
+
+#[test]
+fn amid_a_message_there_is_no_close_that_would_end_it() {
+    for (name, sender) in [
+        ("hixie-75", Server),
+        ("hixie-75", Client),
+        ("hixie-76", Server),
+        ("hixie-76", Client),
+    ] {
+        let mut from = ends(name, sender).0;
+        let pieces = [
+            piece(Kind::Binary, "foo", false),
+            piece(Kind::Binary, "bar", false),
+        ];
+        assert_eq!(encode(&mut *from, &pieces), b"\x00Zm9v");
+        let mut dst = WriteBuf::new();
+        let closed = from.encode(Event::Close(None), &mut dst);
+        assert_eq!(closed, Err(EncodeError::Unfinished));
+        assert!(dst.is_empty());
+    }
 }
 
 /// What the client sends stays text.

@@ -12,7 +12,7 @@ use bytes::{Buf, BytesMut};
 use polysock_protocols::Role::{Client, Server};
 use polysock_protocols::{
     Close, CloseCode, CloseForm, Closed, EncodeError, Event, Kind, Message, PROTOCOLS, Piece,
-    RawCodec, Session, SessionConfig, Side, Timer,
+    ProtocolError, RawCodec, Role, Session, SessionConfig, Side, Timer,
 };
 use support::sessions::{receive, session};
 use support::{Joined, drain, encode, hex, text};
@@ -237,23 +237,105 @@ fn pieces_are_handed_on_as_they_come() {
     assert_eq!(session.receive_piece(&mut src, 0), Ok(None));
 }
 
+/// The sessions that send `00 … FF`, in a role in which they do.
+const DELIMITED: [(&str, Role); 6] = [
+    ("hixie-75", Server),
+    ("hixie-75", Client),
+    ("hixie-76", Server),
+    ("hixie-76", Client),
+    ("hybi-02", Server),
+    ("hybi-03", Server),
+];
+
+/// A session whose peer has yet to show its framing.
+fn unsettled(name: &str, role: Role) -> Session {
+    let (codec, _) = Joined::new(name).ends(role);
+    Session::new(codec, SessionConfig::default())
+}
+
 #[test]
-fn a_close_finds_its_way_out_of_an_unfinished_text() {
-    let (mut session, mut peer) = session("hixie-76", Server);
-    let piece = |payload: &'static str, end| Piece {
+fn amid_a_text_that_a_close_would_end_there_is_none() {
+    let unfinished = |payload: &'static str| Piece {
         kind: Kind::Text,
         payload: payload.into(),
-        end,
+        end: false,
     };
-    session.send_piece(piece("Hel", false)).unwrap();
-    session.send_piece(piece("lo", false)).unwrap();
-    session.close(None);
-    let sent = support::decode(&mut *peer, [&drain(session.outgoing())[..]]).events;
-    assert_eq!(sent, [text("Hello"), Event::Close(None)]);
-    assert_eq!(
-        session.send(Message::binary("x")),
-        Err(EncodeError::Closing)
-    );
+    type End = fn(&mut Session);
+    let ends: [(&str, End, Side); 4] = [
+        ("we close", |session| session.close(None), Side::Local),
+        (
+            "the peer breaks the protocol",
+            |session| {
+                assert_eq!(receive(session, b"\x00\xc0\xff"), Err(ProtocolError::Utf8));
+            },
+            Side::Local,
+        ),
+        (
+            "the peer closes",
+            |session| assert_eq!(receive(session, b"\xff\x00"), Ok(vec![])),
+            Side::Peer,
+        ),
+        (
+            "the peer hangs up",
+            |session| {
+                session.receive_eof();
+                session.close(None);
+            },
+            Side::Peer,
+        ),
+    ];
+    for (name, role) in DELIMITED {
+        for (what, end, by) in ends {
+            if (name, what) == ("hixie-75", "the peer closes") {
+                continue;
+            }
+            let mut session = unsettled(name, role);
+            // So that each knows its framing.
+            assert_eq!(
+                receive(&mut session, b"\x00\xff"),
+                Ok(vec!["".into()]),
+                "{name} {role:?}"
+            );
+            session.send("whole".into()).unwrap();
+            session.send_piece(unfinished("Hel")).unwrap();
+            session.send_piece(unfinished("lo")).unwrap();
+            end(&mut session);
+            let sent = drain(session.outgoing());
+            assert_eq!(sent, b"\x00whole\xff\x00Hel", "{name} {role:?}, {what}");
+            let closed = session.closed().unwrap();
+            let clean = (name, what) == ("hixie-75", "the peer hangs up");
+            assert_eq!((closed.by, closed.clean), (by, clean), "{name}, {what}");
+            assert_eq!(session.is_cut(), what != "the peer hangs up");
+            assert_eq!(
+                session.send(Message::binary("x")),
+                Err(EncodeError::Closing)
+            );
+        }
+    }
+}
+
+#[test]
+fn between_two_texts_there_is_a_close() {
+    for (name, role) in DELIMITED {
+        let mut session = unsettled(name, role);
+        let [begun, ended] = [("Hel", false), ("lo", true)].map(|(payload, end)| Piece {
+            kind: Kind::Text,
+            payload: payload.into(),
+            end,
+        });
+        assert_eq!(
+            receive(&mut session, b"\x00\xff"),
+            Ok(vec!["".into()]),
+            "{name} {role:?}"
+        );
+        session.send_piece(begun).unwrap();
+        session.send_piece(ended).unwrap();
+        session.close(None);
+        let close: &[u8] = if name == "hixie-75" { b"" } else { b"\xff\x00" };
+        let sent = drain(session.outgoing());
+        assert_eq!(sent, [b"\x00Hello\xff", close].concat(), "{name} {role:?}");
+        assert!(!session.is_cut() && session.closed().is_none());
+    }
 }
 
 #[test]

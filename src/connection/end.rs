@@ -70,7 +70,8 @@ impl Connection {
     /// The session has ended: lets the transport go with the final bytes.
     pub(super) fn end(&mut self) {
         let waits = self.negotiated.role == Role::Client
-            && self.session.capabilities().close != CloseForm::Eof;
+            && self.session.capabilities().close != CloseForm::Eof
+            && !self.session.is_cut();
         let order = if waits {
             CloseOrder::PeerFirst
         } else {

@@ -288,12 +288,10 @@ impl Codec for HixieCodec {
             Event::Data(piece) => self.encode_binary(piece, dst),
             Event::Ping(_) => return unsupported("a ping"),
             Event::Pong(_) => return unsupported("a pong"),
-            // An unfinished text is given up: its frame is closed first, or `FF 00` would end it.
+            // draft-hixie-76, "Data framing": a text is whole once its `FF` is read, so nothing may
+            // say it for one that is not.
+            Event::Close(_) if self.held.is_some() => return Err(EncodeError::Unfinished),
             Event::Close(_) => {
-                if let Some(held) = self.held.take() {
-                    dst.put(held);
-                    dst.put_u8(0xff);
-                }
                 if self.dialect.close == CloseForm::Bare {
                     dst.put_slice(&[0xff, 0x00]);
                 }

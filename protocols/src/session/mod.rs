@@ -23,7 +23,7 @@ use bytes::{Bytes, BytesMut};
 pub use self::config::SessionConfig;
 pub use self::shared::SharedMessage;
 
-use crate::error::ProtocolError;
+use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, TickAction};
 use crate::message::{Close, Closed, Event, Side};
 use crate::protocol::{Capabilities, CloseForm, Codec, ShortFrames};
@@ -60,6 +60,8 @@ pub struct Session {
     incoming: Incoming,
     /// Whether a message that is sent in pieces has begun and not ended.
     sending: bool,
+    /// Whether it has ended where its protocol could not say so.
+    cut: bool,
     /// How short messages are written without asking the codec.
     writes: Option<ShortFrames>,
     /// How they are found, if that was asked since the codec was last at work.
@@ -109,6 +111,7 @@ impl Session {
             unanswered_ping: None,
             incoming: Incoming::default(),
             sending: false,
+            cut: false,
             keep_alive,
         }
     }
@@ -128,11 +131,25 @@ impl Session {
     /// Begins the closing handshake; messages may still come until it is complete. In a protocol
     /// without one, whoever owns the transport ends its sending direction instead
     /// ([`CloseForm::Eof`]), once [`outgoing`](Self::outgoing) is written.
+    ///
+    /// In the middle of a message that the close would end (hixie), the session
+    /// [is cut](Self::is_cut).
     pub fn close(&mut self, close: Option<Close>) {
         if matches!(self.state, State::Open) {
-            self.send_control(Event::Close(close.clone()));
-            self.state = State::Closing(close.map(Box::new));
+            self.send_close(close.clone());
+            self.state = if self.cut {
+                State::closed(Side::Local, close, false)
+            } else {
+                State::Closing(close.map(Box::new))
+            };
         }
+    }
+
+    /// Whether the session has ended in the middle of a message that it sends, where a close would
+    /// have made the message look whole (hixie). The end of the stream says it instead: once
+    /// [`outgoing`](Self::outgoing) is written, whoever owns the transport hangs up.
+    pub fn is_cut(&self) -> bool {
+        self.cut
     }
 
     /// What waits to be written. Drain it after every call.
@@ -222,9 +239,9 @@ impl Session {
     fn closed_by_peer(&mut self, close: Option<Close>) {
         if self.is_open() {
             // RFC 6455 §5.5.1: the answer carries the code it answers.
-            self.send_control(Event::Close(close.as_ref().map(|close| close.code.into())));
+            self.send_close(close.as_ref().map(|close| close.code.into()));
         }
-        self.end(close, true);
+        self.end(close, !self.cut);
     }
 
     fn answer_ping(&mut self, payload: Bytes) {
@@ -241,12 +258,17 @@ impl Session {
         let _ = self.codec.encode(event, &mut self.outgoing);
     }
 
+    fn send_close(&mut self, close: Option<Close>) {
+        let sent = self.codec.encode(Event::Close(close), &mut self.outgoing);
+        self.cut = sent == Err(EncodeError::Unfinished);
+    }
+
     /// Closes the session with the code that names the breach.
     #[cold]
     fn fail<T>(&mut self, error: ProtocolError) -> Result<T, ProtocolError> {
         let close = Close::new(error.close_code(), error.to_string());
         if let State::Open = self.state {
-            self.send_control(Event::Close(Some(close.clone())));
+            self.send_close(Some(close.clone()));
         }
         self.state = State::closed(Side::Local, Some(close), false);
         Err(error)

@@ -101,6 +101,11 @@ impl WirePeer {
         self.send(self::text(text, end))
     }
 
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.client.send(bytes);
+    }
+
     /// Sends this text so many times, and calls `stuck` once when there is no room: the buffers on
     /// the way are full, as the other side does not read. False where it takes no more.
     pub fn flood(&mut self, message: &'static [u8], times: usize, stuck: impl FnOnce()) -> bool {

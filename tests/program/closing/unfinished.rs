@@ -1,0 +1,153 @@
+//! A message that its sender did not finish reaches nobody as a finished one.
+
+use std::net::TcpListener;
+use std::thread;
+
+use polysock::protocols::{Event, Protocol, Role, find_protocol};
+use polysock::{Close, CloseCode, Kind, Piece};
+use polysock_test_support::closing::assert_all;
+use polysock_test_support::server::Server;
+use polysock_test_support::wire_peer::{Seen, WirePeer};
+
+use crate::POLYSOCK;
+
+/// What a client may send in a message; the half that is sent is shorter.
+const MAX_MESSAGE: &str = "16";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    HangsUp,
+    Resets,
+    SendsNoText,
+    ClosesBetweenFragments,
+    BreaksTheProtocol,
+    SendsTooMuch,
+    /// Last: it ends the server.
+    GatewayStops,
+}
+
+const CAUSES: [Cause; 7] = [
+    Cause::HangsUp,
+    Cause::Resets,
+    Cause::SendsNoText,
+    Cause::ClosesBetweenFragments,
+    Cause::BreaksTheProtocol,
+    Cause::SendsTooMuch,
+    Cause::GatewayStops,
+];
+
+impl Cause {
+    fn happen(self, mut sender: WirePeer, gateway: &Server) -> Option<WirePeer> {
+        match self {
+            Self::HangsUp => sender.hang_up(),
+            Self::Resets => {
+                sender.reset();
+                return None;
+            }
+            Self::SendsNoText => assert!(sender.send_text(b"\xc3(", false)),
+            Self::ClosesBetweenFragments => {
+                let bye = Close::new(CloseCode::new(4002).unwrap(), "bye");
+                assert!(sender.send(Event::Close(Some(bye))));
+            }
+            // An opcode that means nothing.
+            Self::BreaksTheProtocol => sender.send_bytes(b"\x8b\x80\0\0\0\0"),
+            Self::SendsTooMuch => assert!(sender.send_text(b"and too much of it", false)),
+            Self::GatewayStops => gateway.signal("TERM"),
+        }
+        Some(sender)
+    }
+}
+
+/// Has one side of a relay send half a text, and then something happen; returns what the other
+/// side sees.
+fn sees(
+    (mut sender, mut receiver): (WirePeer, WirePeer),
+    cause: Cause,
+    gateway: &Server,
+) -> Vec<Seen> {
+    assert!(sender.send_text(b"whole", true));
+    assert!(sender.send_text(b"ha", false) && sender.send_text(b"lf", false));
+    let mut seen = vec![receiver.see(), receiver.see()];
+    let _sender = cause.happen(sender, gateway);
+    // The second half of the half may be gone, or come: it ends nothing.
+    while !matches!(seen.last(), Some(Seen::End | Seen::Reset)) {
+        seen.push(receiver.see());
+    }
+    seen
+}
+
+/// Compares what came with the one whole text and the end of the stream.
+fn differences(name: &str, cause: Cause, seen: &[Seen]) -> Vec<String> {
+    let text = |payload: &'static str, end| {
+        Seen::Event(Event::Data(Piece {
+            kind: Kind::Text,
+            payload: payload.into(),
+            end,
+        }))
+    };
+    let expected = [text("whole", true), text("ha", false), Seen::End];
+    if seen == expected {
+        return Vec::new();
+    }
+    vec![format!("{name}, {cause:?}: {seen:?}\n")]
+}
+
+/// A client and the upstream that the gateway dials for it.
+fn pair(
+    gateway: &Server,
+    listener: &TcpListener,
+    before: &dyn Protocol,
+    behind: &'static dyn Protocol,
+) -> (WirePeer, WirePeer) {
+    thread::scope(|scope| {
+        let upstream = scope.spawn(|| WirePeer::accept(behind, listener.accept().unwrap().0));
+        let client = WirePeer::dial(before, gateway.address);
+        (client, upstream.join().unwrap())
+    })
+}
+
+/// To these, only its `FF` ends a text.
+fn assert_cut(by: Role, names: &[&str]) {
+    assert_all(
+        names,
+        |name| format!("to {name}"),
+        |name| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let (before, behind) = match by {
+                Role::Server => (*name, "rfc6455"),
+                Role::Client => ("rfc6455", *name),
+            };
+            let scheme = behind.replace('-', "");
+            let [before, behind] = [before, behind].map(|name| find_protocol(name).unwrap());
+            let url = format!("ws+{scheme}://{}", listener.local_addr().unwrap());
+            let gateway =
+                POLYSOCK.serve(&["--protocols", "all", "--max-message", MAX_MESSAGE, &url]);
+            let mut all = Vec::new();
+            for cause in CAUSES {
+                if cause == Cause::SendsTooMuch && by == Role::Server {
+                    // A relay takes what its upstream sends, however long.
+                    continue;
+                }
+                let (client, upstream) = pair(&gateway, &listener, before, behind);
+                let ends = match by {
+                    Role::Server => (upstream, client),
+                    Role::Client => (client, upstream),
+                };
+                let seen = sees(ends, cause, &gateway);
+                all.extend(differences(name, cause, &seen));
+            }
+            all
+        },
+    );
+}
+
+#[test]
+fn half_a_message_of_an_upstream_is_never_a_clients_whole_one() {
+    // A server of hybi-02 that speaks first does so in the old framing.
+    assert_cut(Role::Server, &["hixie-75", "hixie-76", "hybi-02"]);
+}
+
+#[test]
+fn half_a_message_of_a_client_is_never_an_upstreams_whole_one() {
+    assert_cut(Role::Client, &["hixie-75", "hixie-76"]);
+}
