@@ -83,6 +83,26 @@ fn compresses(peer: &str, version: &str, extension: &str) {
 }
 
 #[test]
+fn tornado_keeps_its_window_and_is_understood() {
+    echoes("tornado", "6.6", "rfc6455");
+}
+
+#[test]
+fn tornado_compresses() {
+    compresses("tornado", "6.6", "permessage-deflate");
+}
+
+#[test]
+fn mojolicious_keeps_its_window_and_is_understood() {
+    echoes("mojolicious", "current", "rfc6455");
+}
+
+#[test]
+fn mojolicious_compresses() {
+    compresses("mojolicious", "current", "permessage-deflate");
+}
+
+#[test]
 fn autobahn_0_10_9_echoes_over_hixie_76() {
     echoes("autobahn", "hixie-76", "hixie-76");
 }

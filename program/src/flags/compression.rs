@@ -27,13 +27,14 @@ pub(crate) struct CompressionFlags {
     #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "128")]
     compression_threshold: u64,
 
-    /// How far back compressed data may refer, both ways: 9 (512 bytes) to 15 (32 KiB)
+    /// How far back compressed data may refer, both ways: 9 (512 bytes) to 15 (32 KiB). A connection
+    /// keeps as much of what its peer has sent compressed
     #[arg(long, value_name = "BITS", default_value_t = Window::default().max_bits,
         value_parser = clap::value_parser!(u8).range(9..=15))]
     window_bits: u8,
 
-    /// Let messages refer to those before them where the peer allows it: alike ones become much
-    /// smaller, and each connection that compresses keeps up to 430 KiB
+    /// Let messages that we send refer to those before them where the peer allows it: alike ones
+    /// become much smaller, and each connection that compresses keeps up to 380 KiB
     #[arg(long)]
     context_takeover: bool,
 }
@@ -57,15 +58,17 @@ impl CompressionFlags {
     }
 
     fn settings(&self, switch: Switch) -> Option<Compression> {
-        let window = Window {
-            max_bits: self.window_bits,
-            context_takeover: self.context_takeover,
-        };
         (switch == Switch::On).then(|| Compression {
             level: self.compression_level,
             threshold: usize::try_from(self.compression_threshold).unwrap_or(usize::MAX),
-            outgoing: window,
-            incoming: window,
+            outgoing: Window {
+                max_bits: self.window_bits,
+                context_takeover: self.context_takeover,
+            },
+            incoming: Window {
+                max_bits: self.window_bits,
+                ..Compression::default().incoming
+            },
         })
     }
 }

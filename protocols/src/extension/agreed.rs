@@ -8,9 +8,8 @@ pub(crate) struct Agreed {
     pub(super) form: Form,
     /// What we compress with. Here, `max_bits` may be 8.
     pub(super) outgoing: Window,
-    /// Whether what the peer compresses may refer to what it compressed before. How far back does
-    /// not matter: there is always room for the most that is possible.
-    pub(super) incoming_takeover: bool,
+    /// What the peer compresses with.
+    pub(super) incoming: Window,
     pub(super) level: u32,
     pub(super) threshold: usize,
 }

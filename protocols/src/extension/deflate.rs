@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use super::agreed::{Agreed, Form};
+use super::history::History;
 use super::streams::{Deflater, Inflater};
+use crate::compression::Window;
 use crate::error::ProtocolError;
 use crate::message::WireForm;
 
@@ -17,7 +19,11 @@ pub(crate) struct Deflate {
     /// There is one in the midst of a message, and from the first on where the context is taken
     /// over.
     deflater: Option<Box<Deflater>>,
+    /// There is one in the midst of a message.
     inflater: Option<Box<Inflater>>,
+    /// What the peer has sent before, from its first compressed message on, where it may refer to
+    /// that.
+    history: Option<Box<History>>,
     /// What has come and is not inflated yet.
     incoming: Bytes,
     /// Whether the message that is being sent is compressed.
@@ -46,6 +52,7 @@ impl Deflate {
             agreed,
             deflater: None,
             inflater: None,
+            history: None,
             incoming: Bytes::new(),
             sending: false,
         }
@@ -84,19 +91,30 @@ impl Deflate {
             let (payload, more) = (Bytes::new(), false);
             return Ok(Inflated { payload, more });
         }
-        let inflater = self
-            .inflater
-            .get_or_insert_with(|| Box::new(Inflater::take()));
+        let inflater = match &mut self.inflater {
+            Some(inflater) => inflater,
+            none => {
+                let history = self.history.as_ref().map(|history| history.parts());
+                none.insert(Box::new(Inflater::take(history.unwrap_or_default())?))
+            }
+        };
         let (payload, more) = inflater.inflate(&mut self.incoming)?;
+        let Window {
+            max_bits,
+            context_takeover,
+        } = self.agreed.incoming;
+        if context_takeover && !payload.is_empty() {
+            self.history
+                .get_or_insert_with(|| Box::new(History::new(max_bits)))
+                .extend(&payload);
+        }
         let ends = match self.agreed.form {
             Form::Message => message_ends,
             Form::Frame => frame_ends,
         };
         if ends && !more {
             inflater.end()?;
-            if !self.agreed.incoming_takeover
-                && let Some(inflater) = self.inflater.take()
-            {
+            if let Some(inflater) = self.inflater.take() {
                 inflater.give_back();
             }
         }

@@ -64,7 +64,10 @@ pub(super) fn choose(offer: &Extension<'_>, ours: &Compression) -> Option<(Agree
     let agreed = Agreed {
         form: Form::Frame,
         outgoing: offered.limit(&ours.outgoing),
-        incoming_takeover: ours.incoming.context_takeover,
+        incoming: Window {
+            max_bits: ours.incoming.bits(),
+            ..ours.incoming
+        },
         level: ours.level(),
         threshold: ours.threshold,
     };
@@ -78,7 +81,10 @@ pub(super) fn accept(answer: &Extension<'_>, ours: &Compression) -> Option<Agree
         form: Form::Frame,
         outgoing: answer.limit(&ours.outgoing),
         // The offer has no parameter that would ask for less.
-        incoming_takeover: true,
+        incoming: Window {
+            max_bits: 15,
+            context_takeover: true,
+        },
         level: ours.level(),
         threshold: ours.threshold,
     })

@@ -8,6 +8,7 @@
 mod agreed;
 mod deflate;
 mod deflate_frame;
+mod history;
 mod negotiation;
 mod permessage_deflate;
 mod streams;

@@ -63,11 +63,14 @@ pub(super) fn choose(offer: &Extension<'_>, ours: &Compression) -> Option<(Agree
             .min(offered.server_max_window_bits.unwrap_or(15)),
         context_takeover: ours.outgoing.context_takeover && !offered.server_no_context_takeover,
     };
-    let incoming_takeover = ours.incoming.context_takeover && !offered.client_no_context_takeover;
+    let mut incoming = Window {
+        max_bits: 15,
+        context_takeover: ours.incoming.context_takeover && !offered.client_no_context_takeover,
+    };
     if !outgoing.context_takeover {
         answer += "; server_no_context_takeover";
     }
-    if !incoming_takeover {
+    if !incoming.context_takeover {
         answer += "; client_no_context_takeover";
     }
     // RFC 7692 §7.1.2.1: accepted by being repeated, with the same value or a smaller one.
@@ -76,15 +79,17 @@ pub(super) fn choose(offer: &Extension<'_>, ours: &Compression) -> Option<(Agree
     }
     // RFC 7692 §7.1.2.2: not in an answer where it was not in the offer.
     let limit = ours.incoming.bits();
-    if let Some(hint) = offered.client_max_window_bits
-        && limit < hint.unwrap_or(15)
-    {
-        answer += &format!("; client_max_window_bits={limit}");
+    if let Some(hint) = offered.client_max_window_bits {
+        incoming.max_bits = hint.unwrap_or(15);
+        if limit < incoming.max_bits {
+            incoming.max_bits = limit;
+            answer += &format!("; client_max_window_bits={limit}");
+        }
     }
     let agreed = Agreed {
         form: Form::Message,
         outgoing,
-        incoming_takeover,
+        incoming,
         level: ours.level(),
         threshold: ours.threshold,
     };
@@ -131,7 +136,10 @@ pub(super) fn accept(answer: &Extension<'_>, ours: &Compression) -> Option<Agree
             max_bits,
             context_takeover: ours.outgoing.context_takeover && !answer.client_no_context_takeover,
         },
-        incoming_takeover: !answer.server_no_context_takeover,
+        incoming: Window {
+            max_bits: answer.server_max_window_bits.unwrap_or(15),
+            context_takeover: !answer.server_no_context_takeover,
+        },
         level: ours.level(),
         threshold: ours.threshold,
     })

@@ -122,13 +122,18 @@ pub(super) struct Inflater {
 }
 
 impl Inflater {
-    /// One that knows nothing that came before.
-    pub(super) fn take() -> Self {
-        IDLE.with_borrow_mut(|idle| idle.inflaters.pop())
-            .unwrap_or_else(|| Self {
-                stream: Inflate::new(false, 15),
-                begun: false,
-            })
+    /// One that knows what came before: nothing but this.
+    pub(super) fn take(history: [&[u8]; 2]) -> Result<Self, ProtocolError> {
+        let idle = IDLE.with_borrow_mut(|idle| idle.inflaters.pop());
+        let mut inflater = idle.unwrap_or_else(|| Self {
+            stream: Inflate::new(false, 15),
+            begun: false,
+        });
+        for part in history.into_iter().filter(|part| !part.is_empty()) {
+            let known = inflater.stream.set_dictionary(part);
+            known.map_err(|_| ProtocolError::Deflate)?;
+        }
+        Ok(inflater)
     }
 
     pub(super) fn give_back(mut self) {

@@ -1,0 +1,83 @@
+//! What a peer has sent last, as far back as its compressed messages may refer (RFC 1951 §2).
+//!
+//! It is kept as bytes, so that a connection between two messages needs no decompressor, and a peer
+//! that has sent little costs little.
+
+/// The last bytes of what was inflated.
+#[derive(Debug)]
+pub(super) struct History {
+    /// A ring, once it is full.
+    bytes: Vec<u8>,
+    /// Where the oldest of them is.
+    oldest: usize,
+    /// How many are kept.
+    window: usize,
+}
+
+impl History {
+    /// One of as many bytes as a window of this many bits has.
+    pub(super) fn new(max_bits: u8) -> Self {
+        Self {
+            bytes: Vec::new(),
+            oldest: 0,
+            window: 1 << max_bits.min(15),
+        }
+    }
+
+    /// Adds what has come.
+    pub(super) fn extend(&mut self, new: &[u8]) {
+        let kept = new.len().saturating_sub(self.window);
+        let new = new.get(kept..).unwrap_or_default();
+        let room = self.window.saturating_sub(self.bytes.len());
+        let (added, wrapped) = new.split_at(room.min(new.len()));
+        if added.len() > self.bytes.capacity().saturating_sub(self.bytes.len()) {
+            let wanted = added.len().max(self.bytes.len());
+            self.bytes.reserve_exact(wanted.min(room));
+        }
+        self.bytes.extend_from_slice(added);
+        let (before, after) =
+            wrapped.split_at(wrapped.len().min(self.window.saturating_sub(self.oldest)));
+        for part in [before, after] {
+            let end = self.oldest.saturating_add(part.len());
+            if let Some(place) = self.bytes.get_mut(self.oldest..end) {
+                place.copy_from_slice(part);
+            }
+            self.oldest = if end == self.window { 0 } else { end };
+        }
+    }
+
+    /// The bytes, from the oldest to the newest, in two parts.
+    pub(super) fn parts(&self) -> [&[u8]; 2] {
+        let (newer, older) = self.bytes.split_at(self.oldest.min(self.bytes.len()));
+        [older, newer]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_last_of_what_has_come_however_it_was_cut() {
+        let all: Vec<u8> = (0..5000_u32)
+            .map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1])
+            .collect();
+        for cut in [1, 7, 511, 512, 513, 1024, 5000] {
+            let mut history = History::new(9);
+            for (number, part) in all.chunks(cut).enumerate() {
+                history.extend(part);
+                let end = ((number + 1) * cut).min(all.len());
+                let expected = &all[end.saturating_sub(512)..end];
+                assert_eq!(history.parts().concat(), expected, "in parts of {cut}");
+            }
+            assert!(history.bytes.capacity() <= 512);
+        }
+    }
+
+    #[test]
+    fn takes_no_more_than_has_come() {
+        let mut history = History::new(15);
+        history.extend(&[b'x'; 1024]);
+        assert_eq!(history.bytes.capacity(), 1024);
+    }
+}
