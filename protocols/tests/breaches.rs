@@ -133,6 +133,9 @@ fn refuses_what_is_over_a_limit_before_its_payload_has_come() {
     let fragments = ProtocolError::TooManyFragments { limit: 3 };
     let nothing = Vec::new;
     let long_sentinel = format!("01 {}", "78".repeat(501));
+    // What says nothing costs its header.
+    let empty_sentinels = "01 ff".repeat(251);
+    let empty_frames = "80 00".repeat(251);
     let two_frames = format!("80 8248 {} fe 822d", "78".repeat(328));
     assert_refused(
         limits,
@@ -165,6 +168,8 @@ fn refuses_what_is_over_a_limit_before_its_payload_has_come() {
             (HIXIE, Server, "80 8375", nothing(), discarded),
             (HIXIE, Server, &long_sentinel, nothing(), discarded),
             (HIXIE, Client, &two_frames, nothing(), discarded),
+            (HIXIE, Client, &empty_sentinels, nothing(), discarded),
+            (HIXIE, Server, &empty_frames, nothing(), discarded),
             (MORE, Client, "05 7e 03e9", nothing(), frame(1001)),
             (OLD, Server, "85 7e 03e9", nothing(), frame(1001)),
             (FINAL, Client, "82fe 03e9 00000000", nothing(), frame(1001)),
@@ -202,7 +207,7 @@ fn takes_what_is_just_at_a_limit() {
     );
     assert_eq!(decoded.error, None);
     assert_eq!(decoded.events, [text("Hello".repeat(3))]);
-    setup.client.limits.discarded = 4;
+    setup.client.limits.discarded = 8;
     let mut client = Joined::with("hixie-76", &setup).client;
     let decoded = decode(&mut *client, [&hex("80 02 0000 fe 02 0000 00 69 ff")[..]]);
     assert_eq!((decoded.events, decoded.error), (vec![text("i")], None));

@@ -47,7 +47,7 @@ pub(crate) struct HixieCodec {
     dialect: HixieDialect,
     limits: Limits,
     state: State,
-    /// Bytes spent in discarded frames.
+    /// Bytes spent in discarded frames, their headers included.
     discarded: u64,
     /// The last piece of an unfinished text. It goes out with the `FF` behind it: the parser of
     /// autobahn 0.10.9 never ends a message whose `FF` is the first byte of a read.
@@ -87,16 +87,20 @@ impl HixieCodec {
     }
 
     /// Enters a frame. The type is one byte, and each state after it consumes what it needs.
-    fn enter(&mut self, kind: u8) {
+    fn enter(&mut self, kind: u8) -> Result<(), ProtocolError> {
         self.state = match kind {
             0x00 => State::Text,
-            0x01..=0x7f => State::Sentinel,
+            0x01..=0x7f => {
+                self.discard(1)?;
+                State::Sentinel
+            }
             0x80..=0xff => State::Length {
                 kind,
                 value: 0,
                 bytes: 0,
             },
         };
+        Ok(())
     }
 
     fn text(&mut self, src: &mut BytesMut) -> Option<Event> {
@@ -155,10 +159,12 @@ impl HixieCodec {
                 return Ok(Some(Event::Close(None)));
             }
             (0x80, left) if self.dialect.length_frames => self.state = State::Binary { left },
-            (_, 0) => {}
             (_, left) => {
-                self.discard(left)?;
-                self.state = State::Skip { left };
+                let header = u64::from(bytes).saturating_add(1);
+                self.discard(left.saturating_add(header))?;
+                if left > 0 {
+                    self.state = State::Skip { left };
+                }
             }
         }
         Ok(None)
@@ -250,7 +256,7 @@ impl Codec for HixieCodec {
                 }
                 State::Type => {
                     let kind = src.get_u8();
-                    self.enter(kind);
+                    self.enter(kind)?;
                 }
                 State::Sentinel => self.sentinel(src)?,
                 State::Length { kind, value, bytes } => {

@@ -147,7 +147,8 @@ pub struct Limits {
     pub frame: u64,
     /// Frames in a message.
     pub fragments: u32,
-    /// Bytes that a connection may spend in frames of unknown type (hixie), which are discarded.
+    /// Bytes that a connection may spend in frames of unknown type (hixie), which are discarded;
+    /// those of their headers count.
     pub discarded: u64,
 }
 
