@@ -17,7 +17,7 @@ use nom::branch::alt;
 use nom::bytes::complete::{is_not, take_while1};
 use nom::character::complete::{anychar, char, space0};
 use nom::combinator::{all_consuming, map, opt, recognize};
-use nom::multi::{many0, many0_count, separated_list0};
+use nom::multi::{many0, many0_count, many1_count, separated_list0};
 use nom::sequence::{delimited, preceded};
 use nom::{IResult, Parser};
 
@@ -56,13 +56,20 @@ fn parse(head: &Head) -> Result<Vec<Extension<'_>>, HandshakeError> {
     Ok(all)
 }
 
+/// RFC 9110 §5.6.1.2: empty elements are ignored.
 fn extensions(input: &[u8]) -> IResult<&[u8], Vec<Extension<'_>>> {
-    let separator = (space0, char(','), space0);
+    let commas = || many0_count((char(','), space0));
+    let separator = (space0, many1_count((char(','), space0)));
     let extension = map(
         (take_while1(is_token_byte), many0(parameter)),
         |(name, parameters)| Extension { name, parameters },
     );
-    delimited(space0, separated_list0(separator, extension), space0).parse(input)
+    delimited(
+        (space0, commas()),
+        separated_list0(separator, extension),
+        (space0, commas()),
+    )
+    .parse(input)
 }
 
 fn parameter(input: &[u8]) -> IResult<&[u8], Parameter<'_>> {
@@ -122,12 +129,24 @@ mod tests {
             "constructor",
             "a; b=\"c\\\"d\"; e",
             "a,b , c;d=e",
+            "a,,b",
+            "a, ",
+            "a ,",
+            " , ,a; b ,, , c,",
+            ",",
         ] {
             assert!(matches!(extensions(good.as_bytes()), Ok(([], _))), "{good}");
         }
-        for bad in ["a;", "a; b=", "a b", ";", "a; b=\"c", "a,,b", "a; b=\"\\"] {
+        for bad in ["a;", "a; b=", "a b", ";", "a; b=\"c", "a; ,b", "a; b=\"\\"] {
             assert!(!matches!(extensions(bad.as_bytes()), Ok(([], _))), "{bad}");
         }
+    }
+
+    #[test]
+    fn ignores_empty_elements() {
+        let (rest, listed) = extensions(b", a; b ,, c,").unwrap();
+        let names: Vec<_> = listed.iter().map(|extension| extension.name).collect();
+        assert_eq!((rest, &names[..]), (&b""[..], &[&b"a"[..], b"c"][..]));
     }
 
     #[test]
