@@ -147,7 +147,8 @@ fn location(request: &Request) -> String {
         ("ws", ":80")
     };
     let host = request.host.to_ascii_lowercase();
-    let host = host.strip_suffix(default_port).unwrap_or(&host);
+    let port = host.strip_suffix(default_port);
+    let host = port.or(host.strip_suffix(':')).unwrap_or(&host);
     format!("{scheme}://{host}{}", request.target)
 }
 

@@ -111,7 +111,8 @@ pub(super) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
-/// Whether this is `host[:port]` (RFC 9110 §7.2) with a port from 1 to 65535.
+/// Whether this is `host[:port]` (RFC 9110 §7.2) with a port from 1 to 65535, or an empty one (RFC
+/// 3986 §3.2.3), which stands for the scheme's.
 pub(crate) fn is_host(value: &[u8]) -> bool {
     fn port(input: &[u8]) -> IResult<&[u8], u16> {
         map_res(digit1, |digits| {
@@ -138,8 +139,12 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
         char(']'),
     ));
     let name = take_while1(name_byte);
-    let parsed = (nom::branch::alt((literal, name)), opt((char(':'), port))).parse(value);
-    matches!(parsed, Ok(([], (_, None | Some((_, 1..))))))
+    let parsed = (
+        nom::branch::alt((literal, name)),
+        opt((char(':'), opt(port))),
+    )
+        .parse(value);
+    matches!(parsed, Ok(([], (_, None | Some((_, None | Some(1..)))))))
 }
 
 #[cfg(test)]
@@ -181,11 +186,13 @@ mod tests {
             "[::1]",
             "[::1]:8080",
             "xn--a_b",
+            "a.example:",
+            "[::1]:",
         ] {
             assert!(is_host(good.as_bytes()), "{good}");
         }
         for bad in [
-            "", ":80", "a:", "a:0", "a:65536", "a:0x50", "a b", "[::1", "a/b", "a@b",
+            "", ":", ":80", "a::", "a:0", "a:65536", "a:0x50", "a b", "[::1", "a/b", "a@b",
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytestring::ByteString;
-use memchr::memchr;
+use memchr::memchr3;
 
 use super::Protocol;
 use crate::error::{HandshakeError, HeadError, Malformed};
@@ -49,13 +49,16 @@ impl Request {
         // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS, and a fragment
         // stays with its page.
         let malformed_target = HandshakeError::Head(HeadError::Malformed(Malformed::Target));
-        let target = origin_form(head.target());
-        if !target.starts_with(b"/") || target.contains(&b'#') {
-            return Err(malformed_target);
-        }
-        let target = match target {
-            b"/" => ByteString::from_static("/"),
-            longer => text(longer, malformed_target)?,
+        let target = match origin_form(head.target()) {
+            target if target.contains(&b'#') => return Err(malformed_target),
+            b"" | b"/" => ByteString::from_static("/"),
+            path @ [b'/', ..] => text(path, malformed_target)?,
+            // RFC 3986 §6.2.3: without a path, the query is that of `/`.
+            query @ [b'?', ..] => {
+                let query = text(query, malformed_target)?;
+                format!("/{query}").into()
+            }
+            _ => return Err(malformed_target),
         };
         let origin = head.single("origin", HandshakeError::Origin)?;
         let origin = origin
@@ -106,7 +109,8 @@ impl fmt::Debug for Request {
     }
 }
 
-/// The target without scheme and authority: proxies and old tools send the absolute form.
+/// The target without scheme and authority: proxies and old tools send the absolute form. Its path
+/// may be empty, before a query or without one.
 fn origin_form(target: &[u8]) -> &[u8] {
     let Some(after) = [&b"http://"[..], b"https://", b"ws://", b"wss://"]
         .iter()
@@ -117,9 +121,9 @@ fn origin_form(target: &[u8]) -> &[u8] {
     else {
         return target;
     };
-    memchr(b'/', after)
+    memchr3(b'/', b'?', b'#', after)
         .and_then(|at| after.get(at..))
-        .unwrap_or(b"/")
+        .unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -131,7 +135,9 @@ mod tests {
         for (target, expected) in [
             ("/a?b", "/a?b"),
             ("http://h:1/a?", "/a?"),
-            ("WS://h", "/"),
+            ("WS://h", ""),
+            ("ws://h?x=/1", "?x=/1"),
+            ("ws://h#/a", "#/a"),
             ("wss://h/", "/"),
             ("*", "*"),
         ] {
