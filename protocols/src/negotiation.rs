@@ -129,12 +129,10 @@ impl<'a> Negotiation<'a> {
     }
 }
 
-/// Whether a request is meant as an opening handshake, also a broken one: it asks to upgrade to
-/// something other than `h2c`, which a server may ignore, or has a field that only a WebSocket
-/// client sends.
+/// Whether a request is meant as an opening handshake, also a broken one: it asks to upgrade to what
+/// is `websocket` or nearly, or has a field that only a WebSocket client sends. Any other upgrade
+/// may be ignored (RFC 9110 §7.8): clients ask for TLS and HTTP/2 in passing.
 fn is_attempt(head: &Head) -> bool {
-    let upgrades = head.has("upgrade") || head.lists("connection", "upgrade");
-    let to_h2c = || head.lists("upgrade", "h2c") && !head.lists("upgrade", "websocket");
     let is_hint = |name: &[u8]| {
         let starts = |prefix: &[u8]| {
             name.get(..prefix.len())
@@ -142,7 +140,18 @@ fn is_attempt(head: &Head) -> bool {
         };
         starts(b"sec-websocket-") || starts(b"websocket-")
     };
-    (upgrades && !to_h2c()) || head.fields().any(|(name, _)| is_hint(name))
+    head.list("upgrade").any(is_nearly_websocket) || head.fields().any(|(name, _)| is_hint(name))
+}
+
+/// Whether somebody who wrote this meant `websocket`: `web-socket`, `"WebSocket"`, `websockets/13`.
+fn is_nearly_websocket(protocol: &[u8]) -> bool {
+    const CORE: &[u8] = b"websoc";
+    if protocol.eq_ignore_ascii_case(b"websocket") {
+        return true;
+    }
+    let letters = protocol.iter().filter(|byte| byte.is_ascii_alphabetic());
+    let letters: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
+    letters.windows(CORE.len()).any(|part| part == CORE)
 }
 
 /// A rule that all the protocols share.

@@ -85,6 +85,8 @@ fn what_all_protocols_demand_of_a_request() {
                 ("/chat", "HTTP://example.com/chat", Ok(name)),
                 ("Host:", "Origin: http://a\tb\r\nHost:", Err(400)),
                 ("/chat", "http://example.com:80/chat", Ok(name)),
+                ("/chat", "ws://example.com?x=/1", Ok(name)),
+                ("/chat", "ws://example.com#a", Err(400)),
                 ("Host: example.com\r\n", "", Err(400)),
                 ("Host: example.com", "Host: a\r\nHost: a", Err(400)),
                 ("Host: example.com", "Host:", Err(400)),
@@ -92,6 +94,8 @@ fn what_all_protocols_demand_of_a_request() {
                 ("Host: example.com", "Host: a:0", Err(400)),
                 ("Host: example.com", "Host: a:65536", Err(400)),
                 ("Host: example.com", "hOST: a:65535", Ok(name)),
+                ("Host: example.com", "Host: a:", Ok(name)),
+                ("Host: example.com", "Host: [::1]:", Ok(name)),
                 ("Host: example.com", " Host: a", Err(400)),
                 ("Host: example.com", "Host : a", Err(400)),
                 ("Host: example.com", "Host: a\r\nB: c\r\n d", Err(400)),
@@ -115,7 +119,7 @@ fn what_all_protocols_demand_of_a_request() {
                 ("Upgrade: ", "Upgrade: h2c, ", Ok(name)),
                 ("Upgrade: ", "Upgrade: websocket\r\nUpgrade: ", Ok(name)),
                 ("Upgrade: ", "Upgrade: h2c\r\nUpgrade: ", Err(400)),
-                ("Upgrade: ", "X-Upgrade: ", Err(400)),
+                ("Upgrade: ", "Upgrade: \"", Err(400)),
                 ("Host:", "Transfer-Encoding: chunked\r\nHost:", Err(400)),
                 ("Host:", "Content-Length: 0\r\nHost:", Ok(name)),
                 ("Host:", "Content-Length: 1\r\nHost:", Err(400)),
@@ -131,6 +135,23 @@ fn what_all_protocols_demand_of_a_request() {
         outcome(&HIXIE_75.replace("\r\n", "\n"), PROTOCOLS),
         Ok("hixie-75")
     );
+    assert_outcomes(
+        HIXIE_75,
+        &[
+            // Only this says that a WebSocket is asked for.
+            ("Upgrade: ", "X-Upgrade: ", Ok("http")),
+            ("Upgrade: WebSocket", "Upgrade: web-socket/13", Err(400)),
+            ("Upgrade: WebSocket", "Upgrade: WEB SOCKETS", Err(400)),
+            (
+                "Upgrade: WebSocket",
+                "Upgrade: foo, \"WebSocket\"",
+                Err(400),
+            ),
+        ],
+    );
+    for base in [RFC6455, HIXIE_76] {
+        assert_outcomes(base, &[("Upgrade: ", "X-Upgrade: ", Err(400))]);
+    }
     let smuggled = HIXIE_75.replace("Host:", "Content-Length: 0\nHost:");
     assert_eq!(outcome(&smuggled, PROTOCOLS), Err(400));
 }
@@ -264,6 +285,11 @@ fn refuses_the_keys_that_no_client_makes() {
                 "Sec-WebSocket-Extensions: a; b=\"\\c\r\nHost:",
                 Err(400),
             ),
+            (
+                "Host:",
+                "Sec-WebSocket-Extensions: , a,, b ,\r\nHost:",
+                Ok("rfc6455"),
+            ),
         ],
     );
     // ws 0.4 sends fifteen bytes in version 8.
@@ -275,8 +301,31 @@ fn refuses_the_keys_that_no_client_makes() {
 
 #[test]
 fn leaves_ordinary_http_alone() {
+    for upgrade in [
+        "TLS/1.2",
+        "TLS/1.0, TLS/1.1, TLS/1.2",
+        "HTTP/2.0",
+        "h2c",
+        "foo/1",
+        "",
+        ", ,",
+        "web",
+        "socket",
+    ] {
+        for method in ["GET", "HEAD", "POST"] {
+            for connection in ["", "Connection: Upgrade\r\n", "Connection: close\r\n"] {
+                for version in ["HTTP/1.1", "HTTP/1.0"] {
+                    let head = format!(
+                        "{method} / {version}\r\nHost: a\r\n{connection}Upgrade: {upgrade}\r\n\r\n"
+                    );
+                    assert_eq!(outcome(&head, PROTOCOLS), Ok("http"), "{head}");
+                }
+            }
+        }
+    }
     for head in [
         "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
         "GET / HTTP/1.0\r\n\r\n",

@@ -143,7 +143,6 @@ const REFUSALS: &[(&str, (&str, &str))] = &[
         ),
     ),
     ("rfc6455/bad-two-hosts", HOST),
-    ("none/upgrade-tls", UPGRADE),
     (
         "none/version-12",
         (

@@ -89,7 +89,7 @@ fn the_exit_status_says_what_would_become_of_it() {
         (
             &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[..],
             1,
-            "which does not ask to upgrade (RFC 6455",
+            "which does not ask for a WebSocket (RFC 6455",
         ),
         (
             b"\x16\x03\x01\x00",

@@ -117,7 +117,8 @@ impl Explanation {
             Some(Opened::Http1(_)) => Judged {
                 verdict: Outcome::Refused {
                     status: Some(426),
-                    rule: "it is an ordinary HTTP request, which does not ask to upgrade".into(),
+                    rule: "it is an ordinary HTTP request, which does not ask for a WebSocket"
+                        .into(),
                     section: HandshakeError::Upgrade.section(),
                 },
                 answer: Bytes::new(),
