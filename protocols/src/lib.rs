@@ -9,6 +9,7 @@
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
 //!   first_bytes · fields            what a connection is; what is added to a head
+//!   secrets                         which fields, parameters and tokens nobody should see
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   compression                     how messages are compressed
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec, what they say
@@ -59,6 +60,7 @@ mod protocol;
 mod raw;
 mod registry;
 mod rfc6455;
+mod secrets;
 mod session;
 mod utf8;
 mod write_buf;
@@ -78,5 +80,6 @@ pub use self::protocol::{
 };
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT_PROTOCOLS, PROTOCOLS, find_protocol};
+pub use self::secrets::{SecretKind, Secrets, hide_secrets};
 pub use self::session::{Session, SessionConfig, SharedMessage, Timer};
 pub use self::write_buf::WriteBuf;

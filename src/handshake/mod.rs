@@ -3,7 +3,7 @@
 mod reply;
 
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Accept, Rejection, Request, Role, SessionConfig};
+use polysock_protocols::{Accept, Rejection, Request, Role, SessionConfig, hide_secrets};
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::reply::{Reply, Started};
@@ -144,8 +144,8 @@ impl Handshake {
         tracing::info!(
             protocol = request.protocol.name(),
             peer = peer.address.map(tracing::field::display),
-            target = &*request.target,
-            origin = request.origin.as_deref(),
+            target = &*hide_secrets(&request.target),
+            origin = request.origin.as_deref().map(hide_secrets).as_deref(),
             status = rejection.status,
             reason = rejection.reason(),
             "reject"

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use polysock_protocols::{Closed, Request, Side};
+use polysock_protocols::{Closed, Request, Side, hide_secrets};
 use tracing::info;
 
 /// Bytes on the wire, without the opening handshake.
@@ -32,8 +32,8 @@ impl AccessLog {
             protocol = request.protocol.name(),
             over = request.head.is_connect().then_some("HTTP/2"),
             peer = peer.as_deref().map(tracing::field::display),
-            target = &*request.target,
-            origin = request.origin.as_deref(),
+            target = &*hide_secrets(&request.target),
+            origin = request.origin.as_deref().map(hide_secrets).as_deref(),
             user_agent = user_agent.as_deref(),
             "open"
         );

@@ -3,6 +3,7 @@
 use std::fs;
 
 use polysock_test_support::corpus::texts;
+use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, with};
 use polysock_test_support::packets::{Connection, From, Link, pcap};
 use polysock_test_support::program::Input;
 
@@ -79,6 +80,26 @@ fn reads_stdin_hex_and_captures_alike() {
             .text()
             .contains("127.0.0.1:50000 to")
     );
+}
+
+#[test]
+fn shows_no_secret_of_a_request_or_its_answer() {
+    let head = with(
+        &HIXIE_76.replace("/demo", "/demo?token=s3cr3t&room=7"),
+        "Sec-WebSocket-Protocol: bearer.s3cr3t\r\n",
+    );
+    let head = [head.as_bytes(), HIXIE_76_BODY].concat();
+    for (flags, are_shown) in [(&[][..], false), (&["--keep-secrets"], true)] {
+        for format in [&[][..], &["--json"]] {
+            let arguments = [&["explain", "-"], flags, format].concat();
+            let run = POLYSOCK.run(&arguments, Input::Bytes(&head));
+            let text = run.text();
+            assert_eq!(run.code, Some(0), "{text}");
+            assert_eq!(text.contains("s3cr3t"), are_shown, "{text}");
+            // In the request and in the answer.
+            assert_eq!(text.matches("token=xxxxxx&room=7").count() == 2, !are_shown);
+        }
+    }
 }
 
 #[test]

@@ -87,6 +87,21 @@ fn writes_a_line_at_open_and_one_at_close() {
 }
 
 #[test]
+fn shows_no_token_of_a_target() {
+    let request = RFC6455.replace("/chat", "/chat?token=s3cr3t&room=7");
+    let (accepted, refused) = ("Origin: http://a\r\n", "Origin: http://b\r\n");
+    for format in ["text", "json"] {
+        let mut server = POLYSOCK.echo(&["--origin", "http://a", "--log-format", format]);
+        for origin in [accepted, refused] {
+            server.ask(with(&request, origin));
+        }
+        let log = server.stop();
+        let shown = log.matches("/chat?token=***&room=7").count();
+        assert!(shown == 2 && !log.contains("s3cr3t"), "{log}");
+    }
+}
+
+#[test]
 fn writes_the_code_that_a_close_amounts_to() {
     let mut server = json_server();
     let mut code = |request: &[u8], words: &[u8]| {

@@ -29,7 +29,7 @@ pub struct CaptureSettings {
     pub source: String,
     /// The client: the header `client`, where it is not what clients say of themselves.
     pub client: Option<String>,
-    /// Keep cookies, credentials and tokens of queries; else stand-ins replace them.
+    /// Keep cookies, credentials and tokens; else stand-ins replace them.
     pub keep_secrets: bool,
     /// The number of bytes of a connection that are kept, with some 100 for each of its segments.
     pub max_size: usize,

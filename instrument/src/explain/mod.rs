@@ -19,9 +19,10 @@ use polysock::{Opened, Opener, PortSettings};
 use polysock_protocols::http::{Head, HeadScanner};
 use polysock_protocols::{
     Accept, FirstBytes, HandshakeError, Match, Opening, PROTOCOLS, Protocol, Recognised, Rejection,
-    SHARED_RULES,
+    SHARED_RULES, Secrets,
 };
 
+use crate::head;
 use crate::replayable::ServerSettings;
 
 pub use self::input::{Input, InputError};
@@ -222,6 +223,24 @@ impl Explanation {
             answer,
             remedy,
         }
+    }
+
+    /// The same, with stand-ins for the secrets in what is shown of the request and of the answer;
+    /// `client` is what the client said. A stand-in has the length of what it stands for.
+    #[must_use]
+    pub fn without_secrets(mut self, client: &[u8]) -> Self {
+        let head = |bytes: &[u8]| head::len(bytes).unwrap_or(bytes.len());
+        let mut secrets = Secrets::default();
+        secrets.collect(client.get(..head(client)).unwrap_or_default());
+        secrets.collect(&self.answer);
+        let mut request = self.request.into_bytes();
+        secrets.replace(&mut request);
+        self.request = String::from_utf8_lossy(&request).into_owned();
+        let mut answer = BytesMut::from(self.answer);
+        let len = head(&answer);
+        secrets.replace(answer.get_mut(..len).unwrap_or_default());
+        self.answer = answer.freeze();
+        self
     }
 
     /// True if the client would be let in.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use polysock_protocols::{FirstBytes, Rejection, find_protocol};
+use polysock_protocols::{FirstBytes, Rejection, SecretKind, Secrets, find_protocol};
 
 use super::date::date;
 use super::dry_run::DryRun;
@@ -11,7 +11,6 @@ use super::event::{Event, events};
 use super::event_result::EventResult;
 use super::header::header;
 use super::recorded_server::RecordedServer;
-use super::secrets::Secrets;
 use super::steps::{open_up, steps};
 use crate::head;
 use crate::locate;
@@ -283,15 +282,23 @@ impl Exchange {
         }
     }
 
+    /// Replaces what is secret in the heads, or in all lines.
     fn mask(&mut self, all: bool) {
+        let scope = |bytes: &[u8]| head::len(bytes).filter(|_| !all).unwrap_or(bytes.len());
         let mut secrets = Secrets::default();
         for bytes in [&self.client, &self.server] {
-            secrets.collect(bytes, all);
+            secrets.collect(bytes.get(..scope(bytes)).unwrap_or_default());
         }
         for bytes in [&mut self.client, &mut self.server] {
-            secrets.mask(bytes, all);
+            let scope = scope(bytes);
+            secrets.replace(bytes.get_mut(..scope).unwrap_or_default());
         }
-        self.notes.extend(secrets.note());
+        let kinds = secrets.kinds().map(SecretKind::name);
+        let kinds = kinds.collect::<Vec<_>>().join(" and ");
+        if !kinds.is_empty() {
+            let note = format!("{kinds} are replaced by stand-ins");
+            self.notes.push(note);
+        }
         let mut client = Bytes::copy_from_slice(&self.client);
         let mut server = Bytes::copy_from_slice(&self.server);
         for event in &mut self.events {

@@ -51,7 +51,7 @@ pub(crate) struct Capture {
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
 
-    /// Keep cookies, credentials and tokens of queries; else stand-ins replace them
+    /// Keep cookies, credentials and tokens; else stand-ins replace them
     #[arg(long)]
     keep_secrets: bool,
 

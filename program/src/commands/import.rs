@@ -31,7 +31,7 @@ pub(crate) struct Import {
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
 
-    /// Keep cookies, credentials and tokens of queries; else stand-ins replace them
+    /// Keep cookies, credentials and tokens; else stand-ins replace them
     #[arg(long)]
     keep_secrets: bool,
 }

@@ -10,9 +10,10 @@ use super::Codec;
 use crate::error::{HeadError, Malformed};
 use crate::fields::Fields;
 use crate::http::Head;
+use crate::secrets::{hide_in_subprotocols, hide_secrets};
 
 /// What a client asks for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Dial {
     /// Whether the scheme is `wss`.
     pub secure: bool,
@@ -36,6 +37,20 @@ impl Dial {
             target => target,
         };
         format!("GET {target} HTTP/1.1")
+    }
+}
+
+// Secrets are not shown.
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dial")
+            .field("secure", &self.secure)
+            .field("host", &self.host)
+            .field("target", &hide_secrets(&self.target))
+            .field("origin", &self.origin.as_deref().map(hide_secrets))
+            .field("subprotocols", &hide_in_subprotocols(&self.subprotocols))
+            .field("fields", &self.fields)
+            .finish()
     }
 }
 

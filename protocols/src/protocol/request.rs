@@ -8,6 +8,7 @@ use memchr::memchr3;
 use super::Protocol;
 use crate::error::{HandshakeError, HeadError, Malformed};
 use crate::http::Head;
+use crate::secrets::{hide_in_subprotocols, hide_secrets};
 
 /// A client's request, recognised and valid.
 #[derive(Clone)]
@@ -94,16 +95,16 @@ impl Request {
     }
 }
 
-// The name of the protocol says all that is in it.
+// The name of the protocol says all that is in it. Secrets are not shown.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("protocol", &self.protocol.name())
             .field("secure", &self.secure)
             .field("host", &self.host)
-            .field("target", &self.target)
-            .field("origin", &self.origin)
-            .field("subprotocols", &self.subprotocols)
+            .field("target", &hide_secrets(&self.target))
+            .field("origin", &self.origin.as_deref().map(hide_secrets))
+            .field("subprotocols", &hide_in_subprotocols(&self.subprotocols))
             .field("head", &self.head)
             .finish()
     }

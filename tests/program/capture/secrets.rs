@@ -32,6 +32,45 @@ fn secrets_are_masked_unless_they_are_to_be_kept() {
 }
 
 #[test]
+fn bearer_tokens_of_every_place_are_masked() {
+    let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl";
+    let request = with(
+        &RFC6455.replace(
+            "/chat",
+            &format!("http://me:s3cr3t@example.com/chat/{jwt}/7"),
+        ),
+        "Sec-WebSocket-Protocol: v4.channel.k8s.io, \
+         base64url.bearer.authorization.k8s.io.U2VjcmV0U2VjcmV0\r\n\
+         Apikey: s3cr3t\r\nX-Amzn-Oidc-Data: s3cr3t\r\nCf-Access-Jwt-Assertion: s3cr3t\r\n",
+    );
+    let mut capture = Capture::start("bearer", &[]);
+    let (mut client, head) = capture.server.ask(&request);
+    assert!(head.contains("v4.channel.k8s.io"), "{head}");
+    client.send(close(1000));
+    client.rest();
+    drop(client);
+    capture.stop();
+    let text = capture.only().to_string();
+    for secret in [jwt, "s3cr3t", "U2VjcmV0"] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+    for kept in [
+        "/7",
+        "v4.channel.k8s.io",
+        "base64url.bearer.authorization.x",
+    ] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+    let fixture = capture.only();
+    let note = note(&fixture);
+    assert!(
+        note.contains("credentials and tokens are replaced"),
+        "{note}"
+    );
+    capture.replays();
+}
+
+#[test]
 fn secrets_of_refused_and_other_requests_are_masked_too() {
     let request = with(
         &RFC6455.replace("/chat", "/chat?token=s3cr3t-s3cr3t"),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hdrhistogram::Histogram;
-use polysock::protocols::Dial;
+use polysock::protocols::{Dial, hide_secrets};
 use polysock::upstream::WebSocketUpstream;
 use tokio::task::JoinSet;
 use tokio::time::{interval_at, sleep};
@@ -195,7 +195,7 @@ impl Bench {
             setup: opened.setup,
             latency: measured.tally.latency,
             errors: measured.tally.errors,
-            url: self.server.url,
+            url: hide_secrets(&self.server.url).into_owned(),
         };
         let written = write(&report, self.json);
         let closing = async { while running.join_next().await.is_some() {} };

@@ -35,6 +35,11 @@ pub(crate) struct Explain {
     #[arg(long)]
     json: bool,
 
+    /// Show cookies, credentials and tokens of the request and the answer; else stand-ins replace
+    /// them
+    #[arg(long)]
+    keep_secrets: bool,
+
     #[command(flatten)]
     accept: AcceptFlags,
 
@@ -100,7 +105,15 @@ impl Explain {
         };
         let explained: Vec<(&str, Explanation)> = inputs
             .iter()
-            .map(|one| (one.source.as_str(), Explanation::of(&one.client, &settings)))
+            .map(|one| {
+                let explanation = Explanation::of(&one.client, &settings);
+                let shown = if self.keep_secrets {
+                    explanation
+                } else {
+                    explanation.without_secrets(&one.client)
+                };
+                (one.source.as_str(), shown)
+            })
             .collect();
         let text = if self.json {
             let list = explained.iter().map(|(source, explanation)| {
