@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 
 use super::drain::{Connections, Drained};
-use super::serving::{Accepted, Serving, log_end};
+use super::serving::{Accepted, Serving, application_failures};
 use super::{PortSettings, listener};
 use crate::apps::Application;
 use crate::random::entropy;
@@ -44,6 +44,8 @@ impl Gateway {
             sites,
             settings,
             entropy,
+            accept_failures: listener::accept_failures(),
+            application_failures: application_failures(),
         };
         Self {
             serving: Arc::new(serving),
@@ -69,13 +71,9 @@ impl Gateway {
     /// choose what bytes its frames are on the wire.
     #[must_use]
     pub fn with_predictable_nonces(self, entropy: fn(&mut [u8])) -> Self {
-        let Serving {
-            sites, settings, ..
-        } = &*self.serving;
         let serving = Serving {
-            sites: Arc::clone(sites),
-            settings: settings.clone(),
             entropy,
+            ..Serving::clone(&self.serving)
         };
         Self {
             serving: Arc::new(serving),
@@ -102,7 +100,7 @@ impl Gateway {
         let accepted = self.accepted(Io::new(transport), peer, &connections);
         let opening = Arc::clone(&self.serving).open(accepted, Arc::clone(&connections));
         if let Some(answering) = opening.await {
-            log_end(address, answering.await);
+            self.serving.log_end(address, answering.await);
         }
         connections.ended().await;
     }
@@ -122,7 +120,7 @@ impl Gateway {
         tokio::pin!(shutdown);
         loop {
             let (stream, address) = tokio::select! {
-                accepted = listener::accept(&listener) => accepted,
+                accepted = listener::accept(&listener, &self.serving.accept_failures) => accepted,
                 () = &mut shutdown => break,
             };
             let transport = match &self.tap {
@@ -138,9 +136,10 @@ impl Gateway {
             // Boxed: what only the opening needs is no part of an idle connection.
             let opening =
                 Box::pin(Arc::clone(&self.serving).open(accepted, Arc::clone(&connections)));
+            let serving = Arc::clone(&self.serving);
             connections.spawn(async move {
                 if let Some(answering) = opening.await {
-                    log_end(Some(address), answering.await);
+                    serving.log_end(Some(address), answering.await);
                 }
             });
         }

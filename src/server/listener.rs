@@ -8,6 +8,8 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
+use crate::telemetry::{Failures, Throttle};
+
 /// How many connections the kernel may hold until they are accepted (its own cap is lower on
 /// most machines).
 const BACKLOG: i32 = 4096;
@@ -54,19 +56,30 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// The next connection. A failure, such as having no file descriptors left, is waited out.
+/// Tells of connections that cannot be accepted.
+pub(super) fn accept_failures() -> Throttle<Failures> {
+    Throttle::new(|failures: Failures| {
+        let times = failures.times();
+        warn!(error = failures.last, times, "cannot accept connections");
+    })
+}
+
+/// The next connection. A failure, such as having no file descriptors left, is told and waited out.
 ///
 /// # Cancel safety
 ///
 /// Cancel safe: no connection is lost.
-pub(crate) async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
+pub(crate) async fn accept(
+    listener: &TcpListener,
+    failures: &Throttle<Failures>,
+) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
             // The client was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                warn!(%error, "cannot accept connections");
+                failures.note(|failures| failures.add(&error));
                 tokio::time::sleep(PAUSE).await;
             }
         }

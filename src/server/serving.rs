@@ -10,7 +10,7 @@ use hyper::header::HeaderValue;
 use polysock_protocols::http::Head;
 use polysock_protocols::{HandshakeError, Negotiation, Opening, Recognised, Rejection, WriteBuf};
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::PortSettings;
 use super::drain::Connections;
@@ -21,14 +21,17 @@ use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
 use crate::http::{Body, Look, Requests, Service, Upgrade, refuse};
 use crate::route::{Asked, Site, Sites};
+use crate::telemetry::{Failures, Throttle};
 use crate::transport::{CloseOrder, Io, Peer, linger};
 
 /// What the connections of a gateway are served with.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Serving {
     pub(super) sites: Arc<Sites>,
     pub(super) settings: PortSettings,
     pub(super) entropy: fn(&mut [u8]),
+    pub(super) accept_failures: Throttle<Failures>,
+    pub(super) application_failures: Throttle<(Option<SocketAddr>, Failures)>,
 }
 
 /// A connection that has just been accepted.
@@ -87,6 +90,21 @@ impl Serving {
                 }
                 None
             }
+        }
+    }
+
+    /// Tells how an application has ended. What a peer does wrong is everyday business; what we do
+    /// wrong is not, and a thousand clients may meet it in a second.
+    pub(super) fn log_end(&self, peer: Option<SocketAddr>, ended: Result<(), BoxError>) {
+        let Err(error) = ended else { return };
+        if error.is::<ConnectionError>() {
+            let peer = peer.map(tracing::field::display);
+            debug!(peer, %error, "connection failed");
+        } else {
+            self.application_failures.note(|(last_peer, failures)| {
+                *last_peer = peer;
+                failures.add(&error);
+            });
         }
     }
 
@@ -180,7 +198,7 @@ impl Serving {
 
     /// Serves the streams of an HTTP/2 connection, each in a task of its own.
     async fn serve_streams(
-        &self,
+        self: Arc<Self>,
         accepted: Accepted,
         incoming: BytesMut,
         deadline: Instant,
@@ -218,8 +236,8 @@ impl Serving {
                 let service = Dispatch(Arc::clone(&self.sites));
                 connections.spawn(exchange.serve(service, Arc::clone(&shared_peer)));
             } else if let Some(answering) = self.open_stream(exchange, &peer, connections) {
-                let address = peer.address;
-                connections.spawn(async move { log_end(address, answering.await) });
+                let (serving, address) = (Arc::clone(&self), peer.address);
+                connections.spawn(async move { serving.log_end(address, answering.await) });
             }
         }
     }
@@ -315,6 +333,14 @@ fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
     );
 }
 
+/// Tells of applications that fail.
+pub(super) fn application_failures() -> Throttle<(Option<SocketAddr>, Failures)> {
+    Throttle::new(|(peer, failures): (Option<SocketAddr>, Failures)| {
+        let (peer, times) = (peer.map(tracing::field::display), failures.times());
+        warn!(peer, error = failures.last, times, "application failed");
+    })
+}
+
 /// Has each ordinary request answered by the site that it is for.
 struct Dispatch(Arc<Sites>);
 
@@ -333,15 +359,5 @@ impl Service for Dispatch {
             peer: peer.map_or(&unknown, |peer| peer),
         });
         site.http().call(request)
-    }
-}
-
-/// What a peer does wrong is everyday business; what we do wrong is not.
-pub(super) fn log_end(peer: Option<SocketAddr>, ended: Result<(), BoxError>) {
-    let Err(error) = ended else { return };
-    let peer = peer.map(tracing::field::display);
-    match error.downcast_ref::<ConnectionError>() {
-        Some(_) => debug!(peer, %error, "connection failed"),
-        None => tracing::warn!(peer, %error, "application failed"),
     }
 }

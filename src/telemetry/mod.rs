@@ -1,6 +1,8 @@
 //! What is told of connections.
 
 mod access_log;
+mod throttle;
 
 pub(crate) use self::access_log::AccessLog;
 pub use self::access_log::Traffic;
+pub(crate) use self::throttle::{Failures, Throttle};

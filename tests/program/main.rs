@@ -7,6 +7,7 @@
 
 use polysock_test_support::program::Program;
 
+mod admission;
 mod bench;
 mod capture;
 mod clients;

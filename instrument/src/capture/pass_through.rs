@@ -114,9 +114,11 @@ impl Port {
     }
 
     async fn accept(self, listener: TcpListener) {
+        let mut is_failing = false;
         loop {
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    is_failing = false;
                     if let Err(error) = stream.set_nodelay(true) {
                         debug!(%peer, %error, "gone at once");
                         continue;
@@ -125,7 +127,10 @@ impl Port {
                     tokio::spawn(self.clone().hand_on(client, peer));
                 }
                 Err(error) => {
-                    warn!(%error, "cannot accept connections");
+                    // Once, until it works again: without descriptors, this comes round for ever.
+                    if !std::mem::replace(&mut is_failing, true) {
+                        warn!(%error, "cannot accept connections");
+                    }
                     sleep(PAUSE).await;
                 }
             }

@@ -67,13 +67,16 @@ impl Program {
         self.start("capture", "127.0.0.1:0", &[&out, arguments].concat())
     }
 
+    /// Starts `polysock serve` under limits of the system, as `prlimit` has them: `--nofile=64`.
+    pub fn serve_under(&self, limits: &[&str], arguments: &[&str]) -> Server {
+        let mut command = Command::new("prlimit");
+        command.env_remove("RUST_LOG").env("NO_COLOR", "1");
+        command.args(limits).arg(self.path);
+        start(command, "serve", "127.0.0.1:0", arguments)
+    }
+
     fn start(&self, subcommand: &str, listen: &str, arguments: &[&str]) -> Server {
-        let mut command = self.command();
-        command
-            .args([subcommand, "--listen", listen])
-            .args(arguments)
-            .stdin(Stdio::null());
-        Server::start(&mut command, PATIENCE).unwrap_or_else(|end| panic!("{end:?}"))
+        start(self.command(), subcommand, listen, arguments)
     }
 
     /// An empty directory of this name, which no other test has.
@@ -83,6 +86,14 @@ impl Program {
         fs::create_dir_all(&path).expect("room for the files of tests");
         path
     }
+}
+
+fn start(mut command: Command, subcommand: &str, listen: &str, arguments: &[&str]) -> Server {
+    command
+        .args([subcommand, "--listen", listen])
+        .args(arguments)
+        .stdin(Stdio::null());
+    Server::start(&mut command, PATIENCE).unwrap_or_else(|end| panic!("{end:?}"))
 }
 
 /// What stdin is.
