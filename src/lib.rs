@@ -109,7 +109,7 @@ pub use self::connection::{Answers, Connection, ConnectionOptions, Forwarded, Sh
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
-pub use self::route::{Asked, Origins, Policy, Site, SiteSettings, Sites};
+pub use self::route::{Asked, Origin, OriginError, Origins, Policy, Site, SiteSettings, Sites};
 pub use self::server::{Drained, Gateway, Opened, Opener, PortSettings, StartError, Workers};
 pub use self::telemetry::Traffic;
 pub use self::transport::{Extensions, Peer, Transport};

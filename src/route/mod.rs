@@ -6,7 +6,7 @@ mod settings;
 mod site;
 mod table;
 
-pub use self::origins::Origins;
+pub use self::origins::{Origin, OriginError, Origins};
 pub use self::policy::Policy;
 pub use self::settings::SiteSettings;
 pub use self::site::Site;

@@ -86,7 +86,7 @@ fn settings() -> Vec<(&'static str, ServerSettings)> {
     everything.port.protocols = PROTOCOLS.to_vec();
     everything.port.flash_policy = true;
     let mut listed = everything.clone();
-    listed.site.origins = Origins::Listed(vec!["http://example.com".into()]);
+    listed.site.origins = Origins::Listed(vec!["http://example.com".parse().unwrap()]);
     let mut secure = everything.clone();
     secure.port.secure = true;
     let mut chosen = everything.clone();

@@ -69,7 +69,10 @@ fn the_handshake_is_told_and_answered_as_over_http_1() {
 #[test]
 fn a_refused_handshake_is_the_status_of_the_response() {
     let settings = SiteSettings {
-        origins: polysock::Origins::Listed(vec!["none".into(), "http://a.example".into()]),
+        origins: polysock::Origins::Listed(vec![
+            "none".parse().unwrap(),
+            "http://a.example".parse().unwrap(),
+        ]),
         ..SiteSettings::default()
     };
     let application = |handshake: Handshake| async move {

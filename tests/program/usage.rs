@@ -59,6 +59,21 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
             &["'--subprotocol", "write a token, of letters, digits"],
         ),
         (
+            &["serve", "--origin", "a.example"],
+            &[
+                "'a.example' for '--origin",
+                "write http://a.example or https://a.example",
+            ],
+        ),
+        (
+            &["serve", "--origin", "http://a.example/chat"],
+            &["it has no path, query or fragment; write scheme and host"],
+        ),
+        (
+            &["explain", "-", "--origin", "http://*.a.example"],
+            &["`*` stands for every origin, and for no part of one"],
+        ),
+        (
             &["serve", "--app", "echo", "tcp://127.0.0.1:1"],
             &["'--app <APP>' cannot be used with '[UPSTREAM]'"],
         ),

@@ -12,10 +12,11 @@ pub(crate) struct AcceptFlags {
     #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
     pub(crate) protocols: values::ProtocolList,
 
-    /// An origin to let in, as http://example.com; `*` for any, `none` for clients that send
-    /// none. Repeatable. Without it every origin is let in
-    #[arg(long, value_name = "ORIGIN")]
-    pub(crate) origin: Vec<String>,
+    /// An origin to let in: scheme and host, and the port if it is another, as http://example.com;
+    /// `*` for any, `null` for pages without a name, `none` for clients that send none. Repeatable.
+    /// Without it every origin is let in
+    #[arg(long, value_name = "ORIGIN", value_parser = values::origin)]
+    pub(crate) origin: Vec<values::LetIn>,
 }
 
 /// What a port is told of what is around it.
@@ -56,10 +57,8 @@ pub(crate) fn site_settings(accept: &AcceptFlags) -> SiteSettings {
 }
 
 /// The origins to let in: any where none is listed, or `*` is.
-fn origins(listed: &[String]) -> Origins {
-    if listed.is_empty() || listed.iter().any(|origin| origin == "*") {
-        Origins::Any
-    } else {
-        Origins::Listed(listed.to_vec())
-    }
+fn origins(listed: &[values::LetIn]) -> Origins {
+    let origins: Option<Vec<_>> = listed.iter().map(|listed| listed.0.clone()).collect();
+    let origins = origins.filter(|origins| !origins.is_empty());
+    origins.map_or(Origins::Any, Origins::Listed)
 }

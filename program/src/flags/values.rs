@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_protocol};
+use polysock::{Origin, OriginError};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
@@ -86,6 +87,26 @@ pub(crate) struct ProtocolList(pub(crate) Vec<&'static dyn Protocol>);
 /// As [`protocols`], for clap.
 pub(crate) fn protocol_list(text: &str) -> Result<ProtocolList, String> {
     protocols(text).map(ProtocolList)
+}
+
+/// An origin to let in; `None` is every origin.
+#[derive(Clone, Debug)]
+pub(crate) struct LetIn(pub(crate) Option<Origin>);
+
+/// An origin, or `*`.
+pub(crate) fn origin(text: &str) -> Result<LetIn, String> {
+    if text == "*" {
+        return Ok(LetIn(None));
+    }
+    match text.parse() {
+        Ok(origin) => Ok(LetIn(Some(origin))),
+        Err(OriginError::Scheme) if !text.is_empty() => {
+            Err(format!("write http://{text} or https://{text}"))
+        }
+        Err(error) => Err(format!(
+            "{error}; write scheme and host, as http://example.com"
+        )),
+    }
 }
 
 /// The name of a subprotocol.

@@ -40,10 +40,29 @@ fn reads_the_origin_of_version_8_under_both_its_names_and_of_13_under_one() {
 }
 
 #[test]
+fn takes_the_origin_of_socketrocket_which_ends_with_a_slash() {
+    let server = POLYSOCK.echo(&["--origin", PAGE, "--origin", "https://b.example:443/"]);
+    for (origin, status) in [
+        ("http://page.example/", 101),
+        ("http://page.example:80", 101),
+        ("https://b.example", 101),
+        ("http://page.example:8080", 403),
+        ("https://page.example", 403),
+        ("http://page.example/chat", 403),
+    ] {
+        let origin = format!("Origin: {origin}\r\n");
+        for version in ["8", "13"] {
+            assert_answered(&server, &versioned(version, &origin), status);
+        }
+    }
+}
+
+#[test]
 fn takes_the_origin_of_websocket_client_0_3_which_has_no_scheme() {
     let request = versioned("13", "Origin: 127.0.0.1\r\n");
     assert_answered(&server(), &request, 101);
-    assert_answered(&POLYSOCK.echo(&["--origin", "127.0.0.1"]), &request, 101);
+    let listed = POLYSOCK.echo(&["--origin", "http://127.0.0.1"]);
+    assert_answered(&listed, &request, 101);
     assert_answered(&POLYSOCK.echo(&["--origin", PAGE]), &request, 403);
 }
 

@@ -1,5 +1,6 @@
 //! A remedy in the words of this program: the options of `polysock serve`.
 
+use polysock::Origin;
 use polysock::protocols::DEFAULT_PROTOCOLS;
 use polysock_instrument::Remedy;
 
@@ -16,9 +17,11 @@ pub(super) fn flag(remedy: &Remedy) -> Option<String> {
             let comma = if list.is_empty() { "" } else { "," };
             Some(format!("--protocols {list}{comma}{protocol}"))
         }
-        Remedy::LetOriginIn(origin) => {
-            Some(format!("--origin {}", origin.as_deref().unwrap_or("none")))
-        }
+        // What is no origin cannot be listed.
+        Remedy::LetOriginIn(origin) => Some(match Origin::of_client(origin.as_deref()) {
+            Some(origin) => format!("--origin {origin}"),
+            None => "--origin '*'".to_owned(),
+        }),
         Remedy::AnswerFlashPolicy => Some("--flash-policy".to_owned()),
         Remedy::SpeakHttp2 => Some("--http2 on".to_owned()),
         _ => None,
