@@ -5,7 +5,7 @@
 //! ```text
 //!   exit             exit codes
 //!   log              lines on standard error, written by a thread of their own
-//!   signals          SIGTERM and SIGINT, and how a server ends
+//!   signals          signals, and how a server ends
 //!   flags            what several commands share: values, servers to talk to, compression
 //!   commands         one file for each command
 //! ```

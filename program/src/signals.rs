@@ -1,67 +1,109 @@
-//! SIGTERM and SIGINT, and how a server ends.
+//! Signals, and how a server ends.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::exit::Exit;
 use crate::log;
 
-/// SIGTERM and SIGINT.
+/// What a server does about signals that would kill it. SIGPIPE is none of them: Rust's runtime
+/// ignores it.
+const MEANINGS: [(&str, SignalKind, Meaning); 7] = [
+    ("SIGTERM", SignalKind::terminate(), Meaning::End),
+    ("SIGINT", SignalKind::interrupt(), Meaning::End),
+    ("SIGQUIT", SignalKind::quit(), Meaning::End),
+    // Sent by `systemctl reload`, logrotate and terminals that are closed.
+    ("SIGHUP", SignalKind::hangup(), Meaning::Nothing),
+    ("SIGUSR1", SignalKind::user_defined1(), Meaning::Nothing),
+    ("SIGUSR2", SignalKind::user_defined2(), Meaning::Nothing),
+    ("SIGALRM", SignalKind::alarm(), Meaning::Nothing),
+];
+
+/// How much longer than their deadline the workers may take: they have it too, and tell what they
+/// had to cut.
+const GRACE: Duration = Duration::from_millis(300);
+
+/// What a signal asks for.
+#[derive(Clone, Copy)]
+enum Meaning {
+    /// To close all connections and end.
+    End,
+    /// Nothing that there is here, such as to read a configuration again.
+    Nothing,
+}
+
+/// The signals that a server catches.
 pub(crate) struct Signals {
     runtime: Runtime,
-    terminate: Signal,
-    interrupt: Signal,
+    caught: Vec<Caught>,
+}
+
+/// One of them.
+struct Caught {
+    name: &'static str,
+    meaning: Meaning,
+    signal: Signal,
 }
 
 impl Signals {
-    /// From now on neither kills the process.
+    /// From now on none of them kills the process.
     pub(crate) fn catch() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (terminate, interrupt) = {
-            let _context = runtime.enter();
-            (
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::interrupt())?,
-            )
-        };
-        Ok(Self {
-            runtime,
-            terminate,
-            interrupt,
-        })
+        let context = runtime.enter();
+        let caught = MEANINGS.iter().map(|&(name, kind, meaning)| {
+            Ok(Caught {
+                name,
+                meaning,
+                signal: signal(kind)?,
+            })
+        });
+        let caught = caught.collect::<io::Result<_>>()?;
+        drop(context);
+        Ok(Self { runtime, caught })
     }
 
-    /// Waits for one of them.
+    /// Waits for one that asks to end.
     pub(crate) fn wait(&mut self) {
-        let asked = asked(&mut self.terminate, &mut self.interrupt);
-        self.runtime.block_on(asked);
-        info!("closing connections");
+        let name = self.runtime.block_on(asked(&mut self.caught));
+        info!("closing connections ({name})");
     }
 
-    /// Waits for the connections to close, as `join` does, which tells how many had to be cut;
-    /// a second signal ends the process at once.
+    /// Waits for the connections to close, as `join` does, which tells how many had to be cut at
+    /// the deadline, but hardly longer than that. A second signal ends the process at once.
     pub(crate) fn wait_for(
         mut self,
+        deadline: Duration,
         join: impl FnOnce() -> io::Result<usize> + Send + 'static,
     ) -> Exit {
-        let asked = asked(&mut self.terminate, &mut self.interrupt);
+        let asked = asked(&mut self.caught);
         let cut = self.runtime.block_on(async {
             tokio::select! {
-                cut = tokio::task::spawn_blocking(join) => cut.map_err(io::Error::other)?,
-                () = asked => {
+                cut = tokio::task::spawn_blocking(join) => cut.map_err(io::Error::other)?.map(Some),
+                _ = asked => {
                     warn!("asked twice: not waiting for connections to close");
                     log::finish();
                     std::process::exit(75);
                 }
+                () = sleep(deadline.saturating_add(GRACE)) => Ok(None),
             }
         });
+        // Threads that are not done end with the process.
+        self.runtime.shutdown_background();
         match cut {
-            Ok(0) => Exit::Ok,
-            Ok(cut) => {
+            Ok(Some(0)) => Exit::Ok,
+            Ok(Some(cut)) => {
                 warn!(cut, "connections had to be cut at the shutdown deadline");
+                Exit::Cut
+            }
+            Ok(None) => {
+                warn!("the shutdown deadline is over: threads that are not done are cut");
                 Exit::Cut
             }
             Err(problem) => Exit::Failed.with(problem),
@@ -69,9 +111,21 @@ impl Signals {
     }
 }
 
-async fn asked(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// Waits for a signal that asks to end; returns its name.
+async fn asked(caught: &mut [Caught]) -> &'static str {
+    loop {
+        let (name, meaning) = poll_fn(|cx| {
+            let came = caught
+                .iter_mut()
+                .find_map(|caught| caught.signal.poll_recv(cx).is_ready().then_some(caught));
+            came.map_or(Poll::Pending, |caught| {
+                Poll::Ready((caught.name, caught.meaning))
+            })
+        })
+        .await;
+        match meaning {
+            Meaning::End => return name,
+            Meaning::Nothing => info!("{name} is ignored: no signal reloads anything"),
+        }
     }
 }

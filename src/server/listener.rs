@@ -1,10 +1,11 @@
 //! Sockets that listen.
 
+use std::future::pending;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::warn;
 
@@ -56,6 +57,12 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
+/// Has a socket listen no more: who connects is refused, and [`accept`] waits.
+pub(super) fn shut(listener: &std::net::TcpListener) {
+    // It fails where a system does not know how; there the socket ends with its listener.
+    let _ = SockRef::from(listener).shutdown(Shutdown::Both);
+}
+
 /// Tells of connections that cannot be accepted.
 pub(super) fn accept_failures() -> Throttle<Failures> {
     Throttle::new(|failures: Failures| {
@@ -64,7 +71,8 @@ pub(super) fn accept_failures() -> Throttle<Failures> {
     })
 }
 
-/// The next connection. A failure, such as having no file descriptors left, is told and waited out.
+/// The next connection. A failure, such as having no file descriptors left, is told and waited out;
+/// where the listener was shut, there is none.
 ///
 /// # Cancel safety
 ///
@@ -78,6 +86,8 @@ pub(crate) async fn accept(
             Ok(accepted) => return accepted,
             // The client was gone before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            // It has been shut.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => pending().await,
             Err(error) => {
                 failures.note(|failures| failures.add(&error));
                 tokio::time::sleep(PAUSE).await;

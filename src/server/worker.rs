@@ -29,6 +29,9 @@ const EVENTS: usize = 128;
 pub struct Workers {
     threads: Vec<thread::JoinHandle<io::Result<Drained>>>,
     addresses: Vec<SocketAddr>,
+    /// The sockets that the threads listen on. They end from here: a thread that has much to do
+    /// comes to it late.
+    listening: Vec<std::net::TcpListener>,
     stop: CancellationToken,
 }
 
@@ -66,6 +69,7 @@ impl Workers {
         let mut workers = Self {
             threads: Vec::new(),
             addresses: Vec::new(),
+            listening: Vec::new(),
             stop: CancellationToken::new(),
         };
         for &address in addresses {
@@ -75,6 +79,9 @@ impl Workers {
             let local = local.transpose().map_err(failed)?;
             workers.addresses.push(local.unwrap_or(address));
             for (sockets, listener) in sockets.iter_mut().zip(listeners) {
+                workers
+                    .listening
+                    .push(listener.try_clone().map_err(failed)?);
                 sockets.push(listener);
             }
         }
@@ -100,8 +107,11 @@ impl Workers {
         &self.addresses
     }
 
-    /// Tells the workers to drain and end.
+    /// Tells the workers to drain and end. From now on nothing listens.
     pub fn stop(&self) {
+        for listener in &self.listening {
+            listener::shut(listener);
+        }
         self.stop.cancel();
     }
 
@@ -135,10 +145,13 @@ fn run(
         .event_interval(EVENT_INTERVAL)
         .max_io_events_per_tick(EVENTS)
         .build()?;
-    runtime.block_on(async {
+    let drained = runtime.block_on(async {
         let listeners = sockets.into_iter().map(TcpListener::from_std);
         let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
         let serve = |listener| gateway.clone().serve(listener, stop.cancelled(), deadline);
         Ok(total(join_all(listeners.into_iter().map(serve)).await))
-    })
+    });
+    // The look-up of a name may take for ever, and nobody wants to know any more.
+    runtime.shutdown_background();
+    drained
 }

@@ -11,12 +11,17 @@ use futures_util::future::{Either, select};
 use polysock_protocols::WriteBuf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, empty, split};
 use tokio::runtime::Handle;
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::io::Io;
 
 /// How long the final bytes may wait for room, and how long the peer has to hang up after them.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
+
+/// How many reads are made without a pause. A transport is also let go outside of any task, as when a
+/// runtime ends, where nothing else stops one whose peer always has more to say.
+const READS: usize = 16;
 
 /// Which side hangs up first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,11 +100,14 @@ async fn end(transport: &mut Io, mut final_bytes: WriteBuf, order: CloseOrder) -
     let drain = async {
         let mut rest = BytesMut::new();
         loop {
-            rest.clear();
-            rest.reserve(1024);
-            if reader.read_buf(&mut rest).await? == 0 {
-                return Ok(());
+            for _ in 0..READS {
+                rest.clear();
+                rest.reserve(1024);
+                if reader.read_buf(&mut rest).await? == 0 {
+                    return Ok(());
+                }
             }
+            yield_now().await;
         }
     };
     // At once: a peer that reads only when it has sent all it has would wait for us, as we for it.
@@ -113,5 +121,32 @@ async fn end(transport: &mut Io, mut final_bytes: WriteBuf, order: CloseOrder) -
             drained?;
             write.await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use tokio::io::{join, repeat, sink};
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_that_always_has_more_to_say_holds_nobody_up() {
+        let (sender, done) = mpsc::channel();
+        thread::spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            let context = runtime.enter();
+            let flood = Io::new(join(repeat(b'x'), sink()));
+            linger(flood, WriteBuf::new(), CloseOrder::WeFirst);
+            drop(context);
+            // What is left of it ends with the runtime.
+            drop(runtime);
+            sender.send(()).unwrap();
+        });
+        done.recv_timeout(Duration::from_secs(10)).unwrap();
     }
 }

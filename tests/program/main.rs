@@ -14,6 +14,7 @@ mod clients;
 mod closing;
 mod compression;
 mod connect;
+mod deadline;
 mod explain;
 mod http;
 mod http2;
@@ -24,6 +25,7 @@ mod log;
 mod relay;
 mod replay;
 mod shutdown;
+mod signals;
 mod subprotocols;
 mod usage;
 

@@ -1,4 +1,4 @@
-//! SIGTERM and SIGINT: every client gets the close of its protocol, nothing holds up the exit for
+//! SIGTERM, SIGINT and SIGQUIT: every client gets the close of its protocol, nothing holds up the exit for
 //! longer than it may, and the exit code tells what became of the connections.
 
 use std::io::{BufRead, BufReader, ErrorKind};
@@ -103,7 +103,7 @@ fn assert_exit(mut server: Server, expected: i32) -> String {
 
 #[test]
 fn tells_each_client_in_its_protocol() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "QUIT"] {
         let server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
         let visitors = visitors(&server);
         server.signal(signal);
@@ -154,7 +154,7 @@ fn answers_what_came_before_the_close_first() {
 
 #[test]
 fn ends_at_once_where_nobody_is_there() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "QUIT"] {
         let server = POLYSOCK.echo(&["--shutdown-timeout", "10m"]);
         server.signal(signal);
         assert_exit(server, 0);
@@ -235,7 +235,7 @@ fn gives_a_client_that_never_reads_up_at_the_close_timeout() {
 
 #[test]
 fn ends_at_once_on_a_second_signal() {
-    for second in ["TERM", "INT"] {
+    for second in ["TERM", "INT", "QUIT"] {
         let mut server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
         let mut client = accepted(&server, RFC6455);
         server.signal("TERM");

@@ -75,8 +75,8 @@ pub(crate) struct Capture {
     timeouts: ServingTimeouts,
 }
 
-const SHUTDOWN: &str = "How long connections may take to close after SIGTERM or SIGINT, before they are \
-                        cut. Those of --pass-through are cut at once";
+const SHUTDOWN: &str = "How long connections may take to close after SIGTERM, SIGINT or SIGQUIT, before \
+                        they are cut. Those of --pass-through are cut at once";
 
 /// `HOST:PORT`, which is looked up when somebody connects.
 fn server(text: &str) -> Result<String, String> {
@@ -142,7 +142,7 @@ impl Capture {
         signals.wait();
         writer.end();
         workers.stop();
-        Ok(signals.wait_for(|| Ok(workers.join()?.cut)))
+        Ok(signals.wait_for(deadline, || Ok(workers.join()?.cut)))
     }
 
     fn pass_through(
@@ -161,7 +161,9 @@ impl Capture {
         signals.wait();
         writer.end();
         started.stop();
-        Ok(signals.wait_for(|| started.join().map(|()| 0)))
+        Ok(signals.wait_for(self.timeouts.shutdown_timeout, || {
+            started.join().map(|()| 0)
+        }))
     }
 
     fn capture_settings(&self) -> CaptureSettings {

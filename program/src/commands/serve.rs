@@ -146,7 +146,7 @@ impl Serve {
         self.warn_of_unmasked(workers.addresses());
         signals.wait();
         workers.stop();
-        signals.wait_for(|| Ok(workers.join()?.cut))
+        signals.wait_for(deadline, || Ok(workers.join()?.cut))
     }
 
     fn gateway(&self) -> Result<Gateway, String> {

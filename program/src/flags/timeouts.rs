@@ -21,7 +21,7 @@ pub(crate) struct ServingTimeouts {
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
     pub(crate) connect_timeout: Duration,
 
-    /// How long connections may take to close after SIGTERM or SIGINT, before they are cut
+    /// How long connections may take to close after SIGTERM, SIGINT or SIGQUIT, before they are cut
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "10s")]
     pub(crate) shutdown_timeout: Duration,
 }

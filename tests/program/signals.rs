@@ -1,0 +1,57 @@
+//! Signals that ask for nothing that there is.
+
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::{close, frame};
+use polysock_test_support::server::Server;
+
+use crate::POLYSOCK;
+
+const IGNORED: [&str; 4] = ["HUP", "USR1", "USR2", "ALRM"];
+
+fn assert_serves(server: &mut Server, client: &mut Client) {
+    for signal in IGNORED {
+        server.signal(signal);
+        server.log_line(&format!("SIG{signal} is ignored"));
+    }
+    // Sent to nobody in particular by whoever writes to a pipe that is closed.
+    server.signal("PIPE");
+    client.send(frame(0x81, "hi"));
+    client.expect(b"\x81\x02hi");
+}
+
+#[test]
+fn they_keep_every_connection() {
+    let mut server = POLYSOCK.echo(&[]);
+    let mut client = server.websocket();
+    assert_serves(&mut server, &mut client);
+    client.send(close(1000));
+    client.rest();
+    server.stop();
+}
+
+#[test]
+fn a_capture_keeps_its_connections_too() {
+    let directory = POLYSOCK.directory("signals");
+    let mut server = POLYSOCK.capture(&directory, &[]);
+    let mut client = server.websocket();
+    assert_serves(&mut server, &mut client);
+    client.send(close(1000));
+    client.rest();
+    server.stop();
+}
+
+#[test]
+fn they_do_not_hurry_a_server_that_closes_its_connections() {
+    let mut server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
+    let mut client = server.websocket();
+    server.signal("TERM");
+    client.expect(b"\x88\x02\x03\xe9");
+    for signal in IGNORED {
+        server.signal(signal);
+        server.log_line(&format!("SIG{signal} is ignored"));
+    }
+    client.send(close(1001));
+    client.rest();
+    let (code, log) = server.ends_within(polysock_test_support::PATIENCE);
+    assert_eq!(code, Some(0), "{log}");
+}
