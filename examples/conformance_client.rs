@@ -36,11 +36,11 @@ async fn main() -> Result<(), BoxError> {
 }
 
 async fn dial(server: &str, path: &str) -> Result<Connection, BoxError> {
-    let url = format!("{server}{path}");
+    let url = format!("ws://{server}{path}");
     let settings = UpstreamSettings {
         compression: Some(Compression::default()),
         ..UpstreamSettings::default()
     };
-    let upstream = WebSocketUpstream::parse("rfc6455", &url, settings)?;
+    let upstream = WebSocketUpstream::parse(&url, settings)?;
     Ok(upstream.dial(Dial::default()).await?)
 }

@@ -18,7 +18,7 @@ pub enum UpstreamError {
         error: io::Error,
     },
     /// It refused the opening handshake; its answer may be passed on.
-    #[error("upstream: the server answered with status {}", .0.head.status().unwrap_or_default())]
+    #[error("upstream: the server answered with {0}")]
     Refused(Box<Response>),
     /// Its opening handshake failed.
     #[error("upstream: {0}")]
@@ -43,7 +43,7 @@ impl From<DialError> for UpstreamError {
     }
 }
 
-/// What is wrong with the URL of an upstream.
+/// What is wrong with the URL of an upstream. URLs are held with `***` for their secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UrlError {
@@ -53,6 +53,9 @@ pub enum UrlError {
          ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://"
     )]
     Scheme(String),
+    /// The URL asks for TLS.
+    #[error("`{0}`: TLS is not spoken; a proxy that speaks it can stand in between")]
+    Tls(String),
     /// The protocol in `ws+PROTOCOL://` is unknown.
     #[error("`{0}` is no protocol (without the hyphen: hixie76)")]
     Protocol(String),

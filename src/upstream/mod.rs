@@ -2,6 +2,7 @@
 
 mod dial;
 mod error;
+mod location;
 mod raw;
 mod settings;
 mod tcp;

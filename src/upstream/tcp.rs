@@ -2,9 +2,10 @@
 
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::Request;
+use polysock_protocols::{Request, hide_secrets};
 use tokio::net::TcpStream;
 
+use super::location::{Location, behind, problem_of};
 use super::raw::{connection, subprotocol};
 use super::{Client, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::Connection;
@@ -17,28 +18,27 @@ pub struct TcpUpstream {
 }
 
 impl TcpUpstream {
-    /// Reads `HOST:PORT`.
+    /// Reads `tcp://HOST:PORT`.
     ///
     /// # Errors
     ///
-    /// Host or port is missing.
-    pub fn parse(address: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let error = |problem| UrlError::Address {
-            url: format!("tcp://{address}"),
-            problem,
+    /// Host or port is missing, or there is more.
+    pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        let rest = behind("tcp://", url);
+        let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
+        let location = Location::read(url, rest)?;
+        let Some(port) = location.port() else {
+            return Err(problem_of(
+                url,
+                "the port is missing: write tcp://HOST:PORT",
+            ));
         };
-        let address = address.strip_suffix('/').unwrap_or(address);
-        let (host, port) = address
-            .rsplit_once(':')
-            .ok_or(error("the port is missing: write tcp://HOST:PORT"))?;
-        if host.is_empty() {
-            return Err(error("the host is missing: write tcp://HOST:PORT"));
-        }
-        if port.parse::<u16>().is_err() {
-            return Err(error("the port is not a number up to 65535"));
+        if location.has_user() || location.target().is_some() {
+            let problem = "a byte stream has no user, path and query: write tcp://HOST:PORT";
+            return Err(problem_of(url, problem));
         }
         Ok(Self {
-            address: address.to_owned(),
+            address: location.address(port),
             settings,
         })
     }

@@ -1,12 +1,14 @@
 //! A server on a Unix socket: `unix:PATH`.
 
+use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
 
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::Request;
+use polysock_protocols::{Request, hide_secrets};
 use tokio::net::UnixStream;
 
+use super::location::{behind, problem_of};
 use super::raw::{connection, subprotocol};
 use super::{Client, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::Connection;
@@ -19,19 +21,21 @@ pub struct UnixUpstream {
 }
 
 impl UnixUpstream {
-    /// Reads the path.
+    /// Reads `unix:PATH`.
     ///
     /// # Errors
     ///
-    /// It is missing.
-    pub fn parse(path: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+    /// The path is missing, or no socket can have it.
+    pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        let rest = behind("unix:", url);
+        let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
         // `unix:///run/app.sock` is the same as `unix:/run/app.sock`.
-        let path = path.strip_prefix("//").unwrap_or(path);
+        let path = rest.strip_prefix("//").unwrap_or(rest);
         if path.is_empty() {
-            return Err(UrlError::Address {
-                url: "unix:".into(),
-                problem: "the path is missing: write unix:PATH",
-            });
+            return Err(problem_of(url, "the path is missing: write unix:PATH"));
+        }
+        if SocketAddr::from_pathname(path).is_err() {
+            return Err(problem_of(url, "the path of a socket is shorter"));
         }
         Ok(Self {
             path: path.into(),

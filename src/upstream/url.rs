@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use polysock_protocols::hide_secrets;
+
 use super::error::UrlError;
+use super::location::behind;
 use super::{TcpUpstream, UnixUpstream, Upstream, UpstreamSettings, WebSocketUpstream};
 
 /// The upstream of this URL.
@@ -13,27 +16,25 @@ use super::{TcpUpstream, UnixUpstream, Upstream, UpstreamSettings, WebSocketUpst
 pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>, UrlError> {
     SCHEMES
         .iter()
-        .find_map(|(scheme, parse)| Some(parse(url.strip_prefix(scheme)?, settings)))
-        .unwrap_or_else(|| Err(UrlError::Scheme(url.to_owned())))
+        .find(|(scheme, _)| behind(scheme, url).is_some())
+        .map_or_else(
+            || Err(UrlError::Scheme(hide_secrets(url).into_owned())),
+            |(_, parse)| parse(url, settings),
+        )
 }
 
-/// How the URL of an upstream is read; a line for each kind.
+/// How the URL of an upstream is read, by how it begins; a line for each kind.
 const SCHEMES: &[(&str, Parse)] = &[
-    ("tcp://", |rest, settings| {
-        Ok(Arc::new(TcpUpstream::parse(rest, settings)?))
+    ("tcp:", |url, settings| {
+        Ok(Arc::new(TcpUpstream::parse(url, settings)?))
     }),
-    ("unix:", |rest, settings| {
-        Ok(Arc::new(UnixUpstream::parse(rest, settings)?))
+    ("unix:", |url, settings| {
+        Ok(Arc::new(UnixUpstream::parse(url, settings)?))
     }),
-    ("ws://", |rest, settings| {
-        Ok(Arc::new(WebSocketUpstream::parse(
-            "rfc6455", rest, settings,
-        )?))
-    }),
-    ("ws+", |rest, settings| {
-        Ok(Arc::new(WebSocketUpstream::parse_named(rest, settings)?))
+    ("ws", |url, settings| {
+        Ok(Arc::new(WebSocketUpstream::parse(url, settings)?))
     }),
 ];
 
-/// Reads what stands behind a scheme.
+/// Reads a URL.
 type Parse = fn(&str, UpstreamSettings) -> Result<Arc<dyn Upstream>, UrlError>;

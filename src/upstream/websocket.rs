@@ -3,14 +3,17 @@
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Context, Dial, PROTOCOLS, Protocol, Request, find_protocol};
+use polysock_protocols::{Context, Dial, Fields, PROTOCOLS, Protocol, Request, hide_secrets};
 
+use super::location::{Location, problem_of};
 use super::{Client, Upstream, UpstreamError, UpstreamSettings, UrlError, tcp};
 use crate::connection::Connection;
 use crate::random::entropy;
 
 /// What of a client's request its upstream is told, beside what the protocol itself needs.
 const FORWARDED: &[&str] = &["cookie", "authorization", "user-agent", "accept-language"];
+
+const AUTHORIZATION: &str = "authorization";
 
 /// A WebSocket server.
 #[derive(Clone, Debug)]
@@ -22,83 +25,68 @@ pub struct WebSocketUpstream {
     host: ByteString,
     /// The path and query; where there is none, the client's own target is asked for.
     target: Option<ByteString>,
+    /// The `Authorization` field that the URL makes, or nothing.
+    authorization: Fields,
     settings: UpstreamSettings,
 }
 
 impl WebSocketUpstream {
-    /// Reads `HOST[:PORT][/PATH]` for the protocol of this name.
+    /// Reads `ws://HOST[:PORT][/PATH]`, which is of RFC 6455, or `ws+PROTOCOL://…`, the protocol
+    /// without its hyphen. A user and a password before the host become an `Authorization` field.
     ///
     /// # Errors
     ///
-    /// The protocol is unknown, or the host missing.
-    pub fn parse(name: &str, rest: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let protocol = find_protocol(name).ok_or_else(|| UrlError::Protocol(name.to_owned()))?;
-        let (authority, target) = match rest.find(['/', '?']) {
-            Some(at) => rest.split_at(at),
-            None => (rest, ""),
+    /// The scheme or the protocol is another, the host is missing, or the URL has what it may not
+    /// have: blanks, control characters, a fragment.
+    pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        let other = || UrlError::Scheme(hide_secrets(url).into_owned());
+        let (scheme, rest) = url.split_once("://").ok_or_else(other)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let protocol = match scheme.split_once('+').unwrap_or((&scheme, "rfc6455")) {
+            ("ws", name) => PROTOCOLS
+                .iter()
+                .find(|protocol| protocol.name().replace('-', "") == name)
+                .ok_or_else(|| UrlError::Protocol(name.to_owned()))?,
+            ("wss", _) => return Err(UrlError::Tls(hide_secrets(url).into_owned())),
+            _ => return Err(other()),
         };
-        let error = |problem| UrlError::Address {
-            url: format!("ws://{rest}"),
-            problem,
-        };
-        let has_port = authority
-            .rsplit_once(':')
-            .is_some_and(|(_, port)| !port.contains(']'));
-        let address = if has_port {
-            authority.to_owned()
-        } else {
-            format!("{authority}:80")
-        };
-        let (host, port) = address.rsplit_once(':').unwrap_or_default();
-        if host.is_empty() {
-            return Err(error("the host is missing: write ws://HOST:PORT/PATH"));
-        }
-        if port.parse::<u16>().is_err() {
-            return Err(error("the port is not a number up to 65535"));
-        }
-        let host = ByteString::from(address.strip_suffix(":80").unwrap_or(&address));
-        let target = match target {
-            "" | "/" => None,
-            target if target.starts_with('?') => Some(format!("/{target}").into()),
-            target => Some(ByteString::from(target)),
-        };
+        let location = Location::read(url, rest)?;
+        let authorization = location.authorization();
         Ok(Self {
-            protocol,
-            address,
-            host,
-            target,
+            protocol: *protocol,
+            address: location.address(80),
+            host: location.host(),
+            target: location.target(),
+            authorization: authorization
+                .map_err(|problem| problem_of(url, problem))?
+                .into_iter()
+                .map(|value| (AUTHORIZATION, value))
+                .collect(),
             settings,
         })
     }
 
-    /// Reads `PROTOCOL://HOST[:PORT][/PATH]`, the protocol without its hyphen.
-    ///
-    /// # Errors
-    ///
-    /// As [`parse`](Self::parse).
-    pub fn parse_named(rest: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let (scheme, rest) = rest
-            .split_once("://")
-            .ok_or_else(|| UrlError::Scheme(format!("ws+{rest}")))?;
-        let protocol = PROTOCOLS
-            .iter()
-            .find(|protocol| protocol.name().replace('-', "") == scheme)
-            .ok_or_else(|| UrlError::Protocol(scheme.to_owned()))?;
-        Self::parse(protocol.name(), rest, settings)
+    /// The same server, spoken to in this protocol.
+    #[must_use]
+    pub fn with_protocol(self, protocol: &'static dyn Protocol) -> Self {
+        Self { protocol, ..self }
     }
 
     /// Connects and performs the opening handshake for what is dialled; the host is filled in,
-    /// and the target of the URL where it has one.
+    /// the target of the URL where it has one, and its user where nobody else is authorised.
     ///
     /// # Errors
     ///
     /// The server is not there, or refuses.
     pub async fn dial(&self, dial: Dial) -> Result<Connection, UpstreamError> {
-        let dial = Dial {
+        let mut dial = Dial {
             host: self.host.clone(),
             target: self.target.clone().unwrap_or(dial.target),
             ..dial
         };
+        if !dial.fields.has(AUTHORIZATION) {
+            dial.fields.extend(self.authorization.clone());
+        }
         let context = Context {
             secure: false,
             limits: self.settings.limits,
@@ -125,11 +113,14 @@ impl WebSocketUpstream {
             subprotocols.sort_by_key(|name| name != "base64");
             subprotocols.truncate(1);
         }
+        // The client's own is for a gateway that has none.
+        let is_ours =
+            |name: &str| name.eq_ignore_ascii_case(AUTHORIZATION) && self.authorization.has(name);
         Dial {
             target: request.target.clone(),
             origin: request.origin.clone(),
             subprotocols,
-            fields: forwarded.collect(),
+            fields: forwarded.filter(|(name, _)| !is_ours(name)).collect(),
             ..Dial::default()
         }
     }

@@ -28,7 +28,7 @@ async fn the_connect_timeout_covers_tcp_and_the_opening_handshake() {
         connect_timeout,
         ..UpstreamSettings::default()
     };
-    let upstream = WebSocketUpstream::parse("rfc6455", &address, settings).unwrap();
+    let upstream = WebSocketUpstream::parse(&format!("ws://{address}"), settings).unwrap();
     // TCP tries again after a second, and finds room then; nothing is ever answered. The pause is
     // what the test is about: a server that is late.
     let accepts_late = thread::spawn(move || {

@@ -27,6 +27,7 @@ mod replay;
 mod shutdown;
 mod signals;
 mod subprotocols;
+mod urls;
 mod usage;
 
 /// The program, which Cargo has built for these tests.

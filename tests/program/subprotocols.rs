@@ -310,8 +310,8 @@ impl Responder for Texts {
 #[test]
 fn a_byte_stream_is_base64_to_a_third_partys_protocol_without_binary() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = upstream.local_addr().unwrap().to_string();
-    let upstream = TcpUpstream::parse(&address, UpstreamSettings::default()).unwrap();
+    let url = format!("tcp://{}", upstream.local_addr().unwrap());
+    let upstream = TcpUpstream::parse(&url, UpstreamSettings::default()).unwrap();
     let mut settings = PortSettings::default();
     settings.protocols.push(&Texts);
     let relay = Relay::new(Arc::new(upstream));

@@ -36,8 +36,8 @@ async fn capture_and_replay(directory: &Path) -> Result<(), BoxError> {
         .clone()
         .with_tap(move |stream, peer| tap.tap(stream, peer));
     let server = Server::start(tapped).await?;
-    let upstream =
-        WebSocketUpstream::parse("hybi-10", &server.address, UpstreamSettings::default())?;
+    let url = format!("ws+hybi10://{}", server.address);
+    let upstream = WebSocketUpstream::parse(&url, UpstreamSettings::default())?;
     let mut client = upstream.dial(Dial::default()).await?;
     client.send(Message::binary("hello")).await?;
     let heard = client

@@ -5,13 +5,13 @@ use std::io::Write;
 use bytes::Bytes;
 use clap::Args;
 use futures_util::{SinkExt, StreamExt};
-use polysock::protocols::Dial;
 use polysock::{Close, CloseCode, Connection, ConnectionError, Message};
 use tokio::io::{AsyncBufReadExt, BufReader, Stdin};
 use tokio::sync::mpsc::{self, Receiver};
 use tracing::warn;
 
 use crate::exit::Exit;
+use crate::flags::dial::DialFlags;
 use crate::flags::server::ServerFlags;
 
 /// Talk to a WebSocket server in any protocol: lines of stdin out, messages to stdout
@@ -23,17 +23,8 @@ pub(crate) struct Connect {
     #[command(flatten)]
     server: ServerFlags,
 
-    /// A subprotocol to offer. Repeatable, the preferred first
-    #[arg(long, value_name = "NAME")]
-    subprotocol: Vec<String>,
-
-    /// The origin to name
-    #[arg(long, value_name = "ORIGIN")]
-    origin: Option<String>,
-
-    /// Offer compression
-    #[arg(long)]
-    compression: bool,
+    #[command(flatten)]
+    dial: DialFlags,
 
     /// Send all of stdin as binary messages, as it comes, and write messages without line ends
     #[arg(long)]
@@ -57,20 +48,11 @@ impl Connect {
     }
 
     async fn talk(self) -> Exit {
-        let upstream = match self.server.server(self.compression) {
+        let upstream = match self.server.server(self.dial.compression) {
             Ok(upstream) => upstream,
             Err(problem) => return Exit::Usage.with(problem),
         };
-        let dial = Dial {
-            subprotocols: self
-                .subprotocol
-                .iter()
-                .map(|name| name.as_str().into())
-                .collect(),
-            origin: self.origin.as_deref().map(Into::into),
-            ..Dial::default()
-        };
-        let connection = match upstream.dial(dial).await {
+        let connection = match upstream.dial(self.dial.dial()).await {
             Ok(connection) => connection,
             Err(error) => return Exit::Refused.with(error),
         };

@@ -29,22 +29,21 @@ impl ServerFlags {
             ..any_size()
         };
         let url = &self.url;
-        let parsed = match (url.strip_prefix("ws://"), url.strip_prefix("ws+")) {
-            (Some(rest), _) => {
-                let name = self.protocol.map_or("rfc6455", |protocol| protocol.name());
-                WebSocketUpstream::parse(name, rest, settings)
-            }
-            (None, Some(rest)) if self.protocol.is_none() => {
-                WebSocketUpstream::parse_named(rest, settings)
-            }
-            _ => {
-                return Err(format!(
-                    "`{url}` is no WebSocket URL; write ws://HOST:PORT/PATH, with --protocol or as \
-                     ws+PROTOCOL://"
-                ));
-            }
-        };
-        parsed.map_err(|error| bad_url(&error))
+        let server = match WebSocketUpstream::parse(url, settings) {
+            Err(UrlError::Scheme(url)) => Err(format!(
+                "`{url}` is no WebSocket URL; write ws://HOST:PORT/PATH, with --protocol or as \
+                 ws+PROTOCOL://"
+            )),
+            parsed => parsed.map_err(|error| bad_url(&error)),
+        }?;
+        let scheme = url.split("://").next().unwrap_or_default();
+        match self.protocol {
+            Some(_) if scheme.contains('+') => Err(
+                "the URL and --protocol both name a protocol: write ws:// with --protocol".into(),
+            ),
+            Some(protocol) => Ok(server.with_protocol(protocol)),
+            None => Ok(server),
+        }
     }
 }
 

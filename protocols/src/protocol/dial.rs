@@ -97,7 +97,7 @@ pub enum DialError {
     Unsupported(&'static str),
     /// The server refused: its status is not 101 (RFC 6455 §4.1). What stands in its head may be
     /// passed on; the body behind it has not been taken off the buffer.
-    #[error("the server answered with status {}", .0.head.status().unwrap_or_default())]
+    #[error("the server answered with {0}")]
     Refused(Box<Response>),
     /// The head of the server's answer.
     #[error(transparent)]
@@ -105,6 +105,21 @@ pub enum DialError {
     /// A field of the answer, or what follows its head, is missing or wrong (RFC 6455 §4.1).
     #[error("the server's answer lacks a valid {0}")]
     Answer(&'static str),
+}
+
+/// The status, and where else the server says to go: its secrets are hidden.
+impl fmt::Display for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let status = self.head.status().unwrap_or_default();
+        write!(f, "status {status}")?;
+        match self.head.value("location") {
+            Some(location) if (300..400).contains(&status) => {
+                let location = location.escape_ascii().to_string();
+                write!(f, ", Location: {}", hide_secrets(&location))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Response {

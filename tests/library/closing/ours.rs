@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use futures_util::{SinkExt, StreamExt};
-use polysock::protocols::{Dial, PROTOCOLS, SessionConfig};
+use polysock::protocols::{Dial, PROTOCOLS, SessionConfig, find_protocol};
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 use polysock::{
     Accept, Close, CloseCode, Connection, Gateway, Handshake, PortSettings, Site, SiteSettings,
@@ -147,7 +147,8 @@ pub(crate) fn client(row: &Row, protocol: &str, address: SocketAddr) -> Actor {
         session: session(row),
         ..UpstreamSettings::default()
     };
-    let upstream = WebSocketUpstream::parse(protocol, &address.to_string(), settings).unwrap();
+    let upstream = WebSocketUpstream::parse(&format!("ws://{address}"), settings).unwrap();
+    let upstream = upstream.with_protocol(find_protocol(protocol).unwrap());
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -1,7 +1,7 @@
 //! A client of the library.
 
 use polysock::Connection;
-use polysock::protocols::Dial;
+use polysock::protocols::{Dial, find_protocol};
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 
 /// Connects in a protocol, by its name, to `HOST:PORT/PATH`, and offers these subprotocols.
@@ -16,11 +16,13 @@ pub async fn dial_with(
     subprotocols: &[&str],
     settings: UpstreamSettings,
 ) -> Connection {
-    let upstream = WebSocketUpstream::parse(protocol, &address.to_string(), settings);
+    let url = format!("ws://{}", address.to_string());
+    let upstream = WebSocketUpstream::parse(&url, settings).expect("an address");
+    let upstream = upstream.with_protocol(find_protocol(protocol).expect("a protocol"));
     let dial = Dial {
         subprotocols: subprotocols.iter().map(|name| (*name).into()).collect(),
         ..Dial::default()
     };
-    let connection = upstream.expect("an address").dial(dial).await;
+    let connection = upstream.dial(dial).await;
     connection.expect("an opening handshake")
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use hdrhistogram::Histogram;
-use polysock::protocols::{Dial, hide_secrets};
+use polysock::protocols::hide_secrets;
 use polysock::upstream::WebSocketUpstream;
 use tokio::task::JoinSet;
 use tokio::time::{interval_at, sleep};
@@ -25,6 +25,7 @@ use self::load::{Load, Payload};
 use self::report::Report;
 use self::tally::{SharedTally, Tally, latencies, record};
 use crate::exit::Exit;
+use crate::flags::dial::DialFlags;
 use crate::flags::server::ServerFlags;
 use crate::flags::values;
 
@@ -66,13 +67,8 @@ pub(crate) struct Bench {
     #[arg(long)]
     byte_stream: bool,
 
-    /// A subprotocol to offer. Repeatable, the preferred first
-    #[arg(long, value_name = "NAME")]
-    subprotocol: Vec<String>,
-
-    /// Offer compression
-    #[arg(long)]
-    compression: bool,
+    #[command(flatten)]
+    dial: DialFlags,
 
     /// Print one JSON object instead
     #[arg(long)]
@@ -139,7 +135,7 @@ impl Bench {
         if self.byte_stream && self.size == 0 {
             return Exit::Usage.with(NO_BYTES);
         }
-        let server = match self.server.server(self.compression) {
+        let server = match self.server.server(self.dial.compression) {
             Ok(server) => server,
             Err(problem) => return Exit::Usage.with(problem),
         };
@@ -223,7 +219,7 @@ impl Bench {
         loop {
             let hopeless = opened.loads.is_empty() && failed >= OPENING;
             while left > 0 && dialling.len() < OPENING && !hopeless {
-                let (server, dial) = (server.clone(), self.dial());
+                let (server, dial) = (server.clone(), self.dial.dial());
                 dialling.spawn(async move {
                     let begin = Instant::now();
                     let connection = server.dial(dial).await;
@@ -262,14 +258,6 @@ impl Bench {
         }
         opened.tally.silent = opened.loads.len() as u64;
         opened
-    }
-
-    fn dial(&self) -> Dial {
-        let names = self.subprotocol.iter();
-        Dial {
-            subprotocols: names.map(|name| name.as_str().into()).collect(),
-            ..Dial::default()
-        }
     }
 
     /// Waits for the end: of the time, of patience, or of the last connection.

@@ -1,0 +1,107 @@
+//! What a client asks a server for.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use clap::Args;
+use polysock::protocols::Dial;
+use polysock::protocols::http::is_token;
+
+use super::values;
+
+/// What a client asks a server for.
+#[derive(Args, Debug)]
+pub(crate) struct DialFlags {
+    /// A subprotocol to offer. Repeatable, the preferred first
+    #[arg(long, value_name = "NAME", value_parser = values::subprotocol)]
+    subprotocol: Vec<ByteString>,
+
+    /// The origin to name
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    origin: Option<ByteString>,
+
+    /// A header field to send, as `Authorization: Bearer …`. Repeatable
+    #[arg(short = 'H', long, value_name = "NAME:VALUE", value_parser = header)]
+    header: Vec<Header>,
+
+    /// Offer compression
+    #[arg(long)]
+    pub(crate) compression: bool,
+}
+
+/// A header field.
+#[derive(Clone, Debug)]
+struct Header {
+    name: ByteString,
+    value: Bytes,
+}
+
+impl DialFlags {
+    /// What is asked for, beside what the URL says.
+    pub(crate) fn dial(&self) -> Dial {
+        let fields = self.header.iter().cloned();
+        Dial {
+            subprotocols: self.subprotocol.clone(),
+            origin: self.origin.clone(),
+            fields: fields.map(|field| (field.name, field.value)).collect(),
+            ..Dial::default()
+        }
+    }
+}
+
+/// Fields that make the request what it is: the handshake sets them, or they would cut it short.
+const OF_THE_HANDSHAKE: &[&str] = &[
+    "host",
+    "connection",
+    "upgrade",
+    "content-length",
+    "transfer-encoding",
+    "sec-websocket-key",
+    "sec-websocket-key1",
+    "sec-websocket-key2",
+    "sec-websocket-version",
+    "sec-websocket-draft",
+    "sec-websocket-extensions",
+];
+
+/// Fields that have a flag of their own.
+const WITH_A_FLAG: &[(&str, &str)] = &[
+    ("origin", "--origin"),
+    ("sec-websocket-origin", "--origin"),
+    ("sec-websocket-protocol", "--subprotocol"),
+    ("websocket-protocol", "--subprotocol"),
+];
+
+fn header(text: &str) -> Result<Header, String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("write NAME:VALUE, as `Authorization: Bearer …`")?;
+    let (name, value) = (name.trim(), value.trim());
+    if !is_token(name) {
+        return Err("the name of a field is of letters, digits and !#$%&'*+-.^_`|~".into());
+    }
+    let lower = name.to_ascii_lowercase();
+    if OF_THE_HANDSHAKE.contains(&&*lower) {
+        return Err(format!("{name} is set by the opening handshake"));
+    }
+    if let Some((_, flag)) = WITH_A_FLAG.iter().find(|(name, _)| *name == lower) {
+        return Err(format!("use {flag}, as the field differs by protocol"));
+    }
+    one_line(value)?;
+    Ok(Header {
+        name: name.into(),
+        value: Bytes::copy_from_slice(value.as_bytes()),
+    })
+}
+
+fn origin(text: &str) -> Result<ByteString, String> {
+    one_line(text)?;
+    Ok(text.into())
+}
+
+/// What can be the value of a field (RFC 9110 §5.5): nothing that would end its line.
+fn one_line(value: &str) -> Result<(), String> {
+    if value.contains(|c: char| c.is_control() && c != '\t') {
+        return Err("the value of a field has no line ends and control characters".into());
+    }
+    Ok(())
+}
