@@ -3,7 +3,7 @@
 
 use polysock_instrument::pcap::{Capture, CaptureError, Conversation, Limits, Note, Peer};
 use polysock_test_support::packets::{
-    ACK, Connection, FIN, From, Link, RST, SYN, ip, noise, pcap, pcapng,
+    ACK, Connection, FIN, From, Link, PacketBlock, RST, SYN, ip, noise, pcap, pcapng, pcapng_of,
 };
 use proptest::prelude::*;
 
@@ -291,6 +291,52 @@ fn counts_what_it_skips_by_reason() {
         skipped.keys().collect::<Vec<_>>(),
         ["link type 147 is not known"]
     );
+}
+
+#[test]
+fn reads_the_packet_blocks_of_old_pcapng_files() {
+    let file = pcapng_of(Link::Ethernet, &usual().packets, PacketBlock::Old, 0);
+    let capture = read(&file);
+    assert_eq!(turns(&capture.conversations[0]), expected());
+    assert_eq!(capture.skipped.len(), 0);
+    // The other byte order.
+    let packets = usual().packets;
+    let mut file: Vec<u8> = Vec::new();
+    let mut block = |kind: u32, body: &[u8]| {
+        let len = u32::try_from(12 + body.len()).unwrap().to_le_bytes();
+        file.extend([&kind.to_le_bytes()[..], &len, body, &len].concat());
+    };
+    let section = [&[0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0][..], &[0xff; 8]].concat();
+    block(0x0a0d_0d0a, &section);
+    block(1, &[101, 0, 0, 0, 0, 0, 0, 0]);
+    for packet in &packets {
+        let len = u32::try_from(packet.len()).unwrap().to_le_bytes();
+        let padding = &[0; 3][..(4 - packet.len() % 4) % 4];
+        block(2, &[&[0; 12][..], &len, &len, packet, padding].concat());
+    }
+    assert_eq!(turns(&only(&file)), expected());
+}
+
+#[test]
+fn counts_packets_of_interfaces_that_are_not_described() {
+    let packets = usual().packets;
+    for block in [PacketBlock::Enhanced, PacketBlock::Old] {
+        let capture = read(&pcapng_of(Link::Ethernet, &packets, block, 1));
+        assert_eq!(capture.conversations.len(), 0);
+        let skipped: Vec<_> = capture.skipped.into_iter().collect();
+        let reason = "packet of an interface that the file does not describe".to_owned();
+        assert_eq!(skipped, [(reason, packets.len() as u64)]);
+    }
+}
+
+#[test]
+fn says_of_packets_that_they_were_cut_within_their_headers() {
+    let packets = usual().packets;
+    let capture = read(&pcap(Link::Ethernet, 40, &packets));
+    assert_eq!(capture.conversations.len(), 0);
+    let skipped: Vec<_> = capture.skipped.into_iter().collect();
+    let reason = "packet that was cut within its headers (capture with tcpdump -s 0)".to_owned();
+    assert_eq!(skipped, [(reason, packets.len() as u64)]);
 }
 
 #[test]

@@ -50,21 +50,27 @@ impl Exchange {
     pub(super) fn of(conversation: &Conversation, keep_secrets: bool) -> Result<Self, String> {
         let client = conversation.said_by(Peer::Client);
         let no = |reason: &str| Err(reason.to_owned());
+        let not_found = |reason: &str| Err(because_of_loss(reason, conversation));
         match FirstBytes::of(&client) {
             FirstBytes::FlashPolicy => return no("a Flash policy request"),
             FirstBytes::Tls => return no("TLS"),
             FirstBytes::Http2 => return no("HTTP/2"),
-            _ if client.is_empty() => return no("no bytes of the client"),
+            _ if client.is_empty() => return not_found("no bytes of the client"),
             FirstBytes::Unknown | FirstBytes::TooFew | FirstBytes::Http1 => {}
         }
         let Some(begin) = locate::handshake(&client) else {
-            return no("no opening handshake");
+            return not_found("no opening handshake");
         };
         let exchange = Self::new(conversation, Some(begin), keep_secrets);
         if head::parse(&exchange.server).is_none() {
-            return no("no answer was captured");
+            return not_found("no answer was captured");
         }
         Ok(exchange)
+    }
+
+    /// Why there is no transcript where the answer to the handshake was captured in part only.
+    pub(super) fn no_answer(conversation: &Conversation) -> String {
+        because_of_loss("the answer was captured in part only", conversation)
     }
 
     /// All of a conversation, whatever it is; `None` where the client said nothing.
@@ -347,5 +353,13 @@ impl Exchange {
             reason.unwrap_or_default()
         };
         Step::refused(Some(status), rule.unwrap_or_else(reason))
+    }
+}
+
+/// Why something is not there, with the reason for that where packets were lost or cut.
+fn because_of_loss(reason: &str, conversation: &Conversation) -> String {
+    match conversation.loss() {
+        Some(loss) => format!("{reason}: {loss}"),
+        None => reason.to_owned(),
     }
 }

@@ -87,6 +87,15 @@ pub enum Note {
 }
 
 impl Conversation {
+    /// Why something of it may not be there, where packets were lost or cut.
+    pub(crate) fn loss(&self) -> Option<&'static str> {
+        self.notes.iter().find_map(|note| match note {
+            Note::Cut { .. } => Some("packets were cut (capture with tcpdump -s 0)"),
+            Note::Lost { .. } => Some("packets are missing, or were fragments of IP packets"),
+            _ => None,
+        })
+    }
+
     /// All that one side said.
     pub fn said_by(&self, peer: Peer) -> Vec<u8> {
         let own = self.runs.iter().filter(|run| run.from == peer);

@@ -5,9 +5,9 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use polysock_instrument::Import as Imported;
 use polysock_instrument::pcap::{Capture, Limits};
 use polysock_instrument::transcript::Transcript;
+use polysock_instrument::{Import as Imported, gunzip};
 use tracing::error;
 
 use crate::exit::Exit;
@@ -23,7 +23,8 @@ const MAX_RECORDING: u64 = 16 << 20;
 /// where nothing was, or a file could not be read.
 #[derive(Args, Debug)]
 pub(crate) struct Import {
-    /// Packet captures (pcap, pcapng), or files of `websockify --record`
+    /// Packet captures (pcap, pcapng), or files of `websockify --record`, also compressed with gzip;
+    /// `-` for stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
 
@@ -55,9 +56,14 @@ impl Import {
         }
     }
 
-    fn import(&self, path: &Path) -> Result<usize, String> {
+    fn import(&self, file: &Path) -> Result<usize, String> {
+        let path = if is_stdin(file) {
+            Path::new("stdin")
+        } else {
+            file
+        };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let import = self.read(path, &name)?;
+        let import = self.read(file, &name)?;
         let mut problems = io::stderr().lock();
         for (reason, count) in &import.skipped {
             let _ = writeln!(problems, "{name}: skipped {count} {reason}");
@@ -76,7 +82,13 @@ impl Import {
     }
 
     fn read(&self, path: &Path, name: &str) -> Result<Imported, String> {
-        let mut reader = BufReader::new(File::open(path).map_err(|error| error.to_string())?);
+        let file: Box<dyn Read + Send> = if is_stdin(path) {
+            Box::new(io::stdin())
+        } else {
+            Box::new(File::open(path).map_err(|error| error.to_string())?)
+        };
+        let reader = gunzip(BufReader::new(file));
+        let mut reader = reader.map_err(|error| error.to_string())?;
         let start = reader.fill_buf().map_err(|error| error.to_string())?;
         if Capture::is_capture(start) {
             let capture = Capture::read(reader, &Limits::default());
@@ -98,6 +110,10 @@ impl Import {
             Err(_) => Err("neither a packet capture (pcap, pcapng) nor text".into()),
         }
     }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Writes a transcript, unless there is one already.

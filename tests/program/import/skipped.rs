@@ -1,5 +1,10 @@
 //! What is left out or cannot be imported is named.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use polysock_instrument::transcript::Fixture;
 use polysock_test_support::packets::{From, Link, pcap};
 use polysock_test_support::program::Input;
 
@@ -42,6 +47,73 @@ fn what_is_left_out_is_counted_by_reason() {
             imported.stderr
         );
     }
+}
+
+#[test]
+fn a_handshake_that_was_cut_or_has_a_gap_says_so() {
+    let whole = echo(HEAD).packets;
+    let head = (0..whole.len()).filter(|index| whole[*index].len() > 40);
+    let head: Vec<usize> = head.take(3).collect();
+    let mut with_gap = whole.clone();
+    with_gap.remove(head[1]);
+    let mut with_fragment = whole.clone();
+    with_fragment[head[0]][6] = 0x20;
+    let cut = "packets were cut (capture with tcpdump -s 0)";
+    let missing = "packets are missing, or were fragments of IP packets";
+    for (packets, snaplen, loss) in [
+        (&whole, 96, cut),
+        (&with_gap, usize::MAX, missing),
+        (&with_fragment, usize::MAX, missing),
+    ] {
+        let file = pcap(Link::Ethernet, snaplen, packets);
+        let imported = Imported::of("cut-head", "cut.pcap", &file, &[]);
+        assert_eq!(imported.code, Some(1));
+        assert!(
+            imported.stderr.contains("skipped 1 connections: no "),
+            "{}",
+            imported.stderr
+        );
+        assert!(imported.stderr.contains(loss), "{}", imported.stderr);
+        let run = POLYSOCK.run(&["explain", "-"], Input::Bytes(&file));
+        let said = format!("{}{}", run.text(), run.stderr);
+        assert_eq!(run.code, Some(2), "{said}");
+        assert!(said.contains(loss), "{said}");
+    }
+}
+
+#[test]
+fn what_is_compressed_or_comes_through_stdin_is_read_alike() {
+    let file = pcap(Link::Raw, usize::MAX, &echo(HEAD).packets);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(&file).unwrap();
+    let compressed = encoder.finish().unwrap();
+    let plain = Imported::of("plain", "echo.pcap", &file, &[]);
+    let zipped = Imported::of("zipped", "echo.pcap.gz", &compressed, &[]);
+    let session = plain.fixture(0).transcript.steps;
+    assert_eq!(zipped.fixture(0).transcript.steps, session);
+    for bytes in [&file, &compressed] {
+        let out = POLYSOCK.directory("import/stdin");
+        let arguments = ["import", "-", "--out", out.to_str().unwrap()];
+        let run = POLYSOCK.run(&arguments, Input::Bytes(bytes));
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let path = out.join("stdin-001-rfc6455.wire");
+        assert_eq!(run.text().trim_end(), path.to_str().unwrap());
+        assert_eq!(Fixture::read(&path).unwrap().transcript.steps, session);
+        let run = POLYSOCK.run(&["explain", "-"], Input::Bytes(bytes));
+        assert!(run.text().contains("accepted: rfc6455"), "{}", run.text());
+    }
+    // What is left of it when it breaks off.
+    let half = Imported::of(
+        "half-zipped",
+        "echo.pcap.gz",
+        &compressed[..compressed.len() - 20],
+        &[],
+    );
+    assert!(
+        half.stderr.contains("read as far as it goes"),
+        "{}",
+        half.stderr
+    );
 }
 
 #[test]

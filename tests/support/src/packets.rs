@@ -215,8 +215,22 @@ pub fn pcap(link: Link, snaplen: usize, packets: &[Vec<u8>]) -> Vec<u8> {
     file
 }
 
+/// What holds a packet in a pcapng file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PacketBlock {
+    /// The Enhanced Packet Block.
+    Enhanced,
+    /// The Packet Block, which was before it.
+    Old,
+}
+
 /// A pcapng file, big-endian, that counts nanoseconds.
 pub fn pcapng(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
+    pcapng_of(link, packets, PacketBlock::Enhanced, 0)
+}
+
+/// The same, with its packets in such blocks, and of the interface of this number; there is one, 0.
+pub fn pcapng_of(link: Link, packets: &[Vec<u8>], holder: PacketBlock, interface: u16) -> Vec<u8> {
     let block = |kind: u32, body: &[u8]| {
         let len = u32::try_from(12 + body.len()).expect("short").to_be_bytes();
         [&kind.to_be_bytes()[..], &len, body, &len].concat()
@@ -233,8 +247,13 @@ pub fn pcapng(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
         let time = 1_600_000_000_000_000_000 + index * 1_000_000;
         let len = u32::try_from(packet.len()).expect("short").to_be_bytes();
         let padding = &[0; 3][..(4 - packet.len() % 4) % 4];
+        let (kind, interface) = match holder {
+            PacketBlock::Enhanced => (6, u32::from(interface)),
+            // The other half counts drops.
+            PacketBlock::Old => (2, u32::from(interface) << 16 | 7),
+        };
         let body = [
-            &[0; 4][..],
+            &interface.to_be_bytes()[..],
             &time.to_be_bytes(),
             &len,
             &len,
@@ -242,7 +261,7 @@ pub fn pcapng(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
             padding,
         ]
         .concat();
-        file.extend(block(6, &body));
+        file.extend(block(kind, &body));
     }
     file
 }

@@ -17,7 +17,7 @@ use crate::flags::site::{AcceptFlags, PortFlags, port_settings, site_settings};
 /// Say why a client's opening handshake is refused, by which rule, and what would accept it
 ///
 /// Reads what a client sent: raw bytes, a `.wire` transcript, a hex dump or a packet capture (pcap,
-/// pcapng); which of them it is, is told by what is in it. The options are those of `polysock
+/// pcapng), also compressed with gzip; which of them it is, is told by what is in it. The options are those of `polysock
 /// serve`. Exit status: 0 where every client would be accepted, 1 where one would be refused, 2
 /// where nothing was understood.
 #[derive(Args, Debug)]
