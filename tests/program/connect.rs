@@ -138,6 +138,16 @@ fn a_servers_reason_does_not_steer_the_terminal() {
     let run = POLYSOCK.run(&["connect", &url], Input::Open);
     let part = r"closed with 4000 \u{1b}[2J\u{9b}2J\u{202e}\r\n*";
     assert!(run.stderr.contains(part), "{:?}", run.stderr);
+    for format in [&[][..], &["--json"]] {
+        let bench = ["bench", "--duration", "1s", &url];
+        let report = POLYSOCK.run(&[&bench[..], format].concat(), Input::NOTHING);
+        assert_eq!(report.code, Some(1), "{report:?}");
+        let text = report.text();
+        for steers in ["\x1b", "\u{9b}", "\u{202e}"] {
+            assert!(!text.contains(steers), "{text:?}");
+        }
+        assert!(text.contains("u{202e}"), "{text:?}");
+    }
 }
 
 /// A server in this process that closes whatever is opened with this code and reason.

@@ -87,6 +87,29 @@ fn writes_a_line_at_open_and_one_at_close() {
 }
 
 #[test]
+fn shows_characters_that_do_not_show_themselves() {
+    let hidden = ["\u{202e}", "\u{2066}", "\u{200b}", "\u{feff}", "\u{e0041}"];
+    let agent = format!("Kiosk{}moc.elpmaxe", hidden.concat());
+    let request = with(RFC6455, &format!("User-Agent: {agent}\r\n"));
+    for format in ["text", "json"] {
+        let mut server = POLYSOCK.echo(&["--log-format", format]);
+        let (mut client, _) = server.ask(&request);
+        client.send(frame(0x88, b"\x03\xe8"));
+        client.rest();
+        let log = server.stop();
+        for hidden in hidden {
+            assert!(!log.contains(hidden), "{log:?}");
+        }
+        assert!(log.contains("202e"), "{log:?}");
+        if format == "json" {
+            let lines = json(&log);
+            let mut opened = lines.iter().filter(|line| line["message"] == "open");
+            assert_eq!(opened.next().unwrap()["user_agent"], agent);
+        }
+    }
+}
+
+#[test]
 fn shows_no_token_of_a_target() {
     let request = RFC6455.replace("/chat", "/chat?token=s3cr3t&room=7");
     let (accepted, refused) = ("Origin: http://a\r\n", "Origin: http://b\r\n");

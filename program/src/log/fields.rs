@@ -7,6 +7,8 @@ use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::Writer;
 
+use super::visible::{is_plain, push_visible};
+
 /// The fields of a line, as the library writes them without styles at several times the cost: two
 /// lines are a twentieth of what a short connection costs.
 pub(super) struct Fields;
@@ -69,11 +71,6 @@ impl Visit for Line {
     }
 }
 
-/// Whether a byte stands for itself in a line.
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~')
-}
-
 /// What a peer says neither steers the terminal nor begins a line of its own.
 struct Escaped<'a>(&'a mut String);
 
@@ -83,13 +80,7 @@ impl fmt::Write for Escaped<'_> {
             self.0.push_str(text);
             return Ok(());
         }
-        for character in text.chars() {
-            if character.is_ascii() && !character.is_ascii_control() {
-                self.0.push(character);
-            } else {
-                self.0.extend(character.escape_debug());
-            }
-        }
+        push_visible(self.0, text);
         Ok(())
     }
 }

@@ -40,9 +40,14 @@ impl Log {
         }
     }
 
-    /// Waits for lines and writes all that are there. What holds them changes places with `lines`,
-    /// so that neither grows anew each time.
-    pub(super) fn write_next(&self, lines: &mut Vec<u8>, mut output: impl Write) {
+    /// Waits for lines and writes all that are there, and behind them one of those that were lost.
+    /// What holds them changes places with `lines`, so that neither grows anew each time.
+    pub(super) fn write_next(
+        &self,
+        lines: &mut Vec<u8>,
+        mut output: impl Write,
+        of_lost: impl FnOnce(u64) -> String,
+    ) {
         let mut waiting = self.lock();
         while waiting.lines.is_empty() {
             waiting.is_awaited = true;
@@ -57,10 +62,7 @@ impl Log {
         // Nobody is left to whom an error could be told.
         let _ = output.write_all(lines);
         if lost > 0 {
-            let _ = writeln!(
-                output,
-                "{lost} log lines are lost: what reads them is too slow"
-            );
+            let _ = output.write_all(of_lost(lost).as_bytes());
         }
         self.lock().is_writing = false;
         self.done.notify_all();
@@ -109,16 +111,14 @@ mod tests {
             (&log).write_all(&line).unwrap();
         }
         let (mut lines, mut output) = (Vec::new(), Vec::new());
-        log.write_next(&mut lines, &mut output);
+        let of_lost = |lost| format!("{lost} lost\n");
+        log.write_next(&mut lines, &mut output, of_lost);
         let kept = ROOM / line.len();
-        let lost = format!(
-            "{} log lines are lost: what reads them is too slow\n",
-            2000 - kept
-        );
+        let lost = of_lost(2000 - kept as u64);
         assert_eq!(output, [line.repeat(kept), lost.into()].concat());
         output.clear();
         (&log).write_all(b"next").unwrap();
-        log.write_next(&mut lines, &mut output);
+        log.write_next(&mut lines, &mut output, of_lost);
         assert_eq!(output, b"next");
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::log::visible;
+
 /// What all connections together have measured.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
@@ -33,7 +35,9 @@ impl Tally {
     }
 
     pub(super) fn count(&mut self, error: &impl ToString) {
-        *self.errors.entry(error.to_string()).or_default() += 1;
+        // A server's reason may be in it.
+        let error = visible(&error.to_string());
+        *self.errors.entry(error).or_default() += 1;
     }
 }
 
