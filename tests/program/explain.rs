@@ -3,7 +3,7 @@
 use std::fs;
 
 use polysock_test_support::corpus::texts;
-use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, with};
+use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, versioned, with};
 use polysock_test_support::packets::{Connection, From, Link, pcap};
 use polysock_test_support::program::Input;
 
@@ -99,6 +99,22 @@ fn shows_no_secret_of_a_request_or_its_answer() {
             // In the request and in the answer.
             assert_eq!(text.matches("token=xxxxxx&room=7").count() == 2, !are_shown);
         }
+    }
+}
+
+#[test]
+fn an_origin_that_is_named_can_be_listed() {
+    for (origin, flag) in [
+        ("http://a.example:80/", "--origin http://a.example"),
+        ("A.example", "--origin http://a.example"),
+        ("null", "--origin null"),
+        ("a b", "--origin '*'"),
+    ] {
+        let head = versioned("13", &format!("Origin: {origin}\r\n"));
+        let arguments = ["explain", "-", "--origin", "http://b.example"];
+        let run = POLYSOCK.run(&arguments, Input::Bytes(head.as_bytes()));
+        let line = format!("\n  accepted with: polysock serve {flag}\n");
+        assert!(run.text().contains(&line), "{}", run.text());
     }
 }
 

@@ -108,6 +108,22 @@ fn a_url_that_cannot_be_asked_for_is_wrong_usage() {
         assert!(run.stderr.contains(problem), "{url}: {}", run.stderr);
         assert!(!run.stderr.contains("secret"), "{}", run.stderr);
     }
+    for server in [
+        "me:secret@127.0.0.1:9",
+        "[::1:9",
+        "127.0.0.1",
+        "127.0.0.1:9/a",
+        "a b:9",
+    ] {
+        for command in [
+            &["capture", "--out", "/nonexistent/x", "--pass-through"][..],
+            &["replay", "/nonexistent/x", "--to"],
+        ] {
+            let run = POLYSOCK.run(&[command, &[server]].concat(), Input::NOTHING);
+            assert_eq!(run.code, Some(2), "{command:?} {server}: {}", run.stderr);
+            assert!(run.stderr.contains("write HOST:PORT"), "{}", run.stderr);
+        }
+    }
     let long = format!("unix:/{}", "a".repeat(200));
     let run = POLYSOCK.run(&["serve", &long], Input::NOTHING);
     assert_eq!(run.code, Some(2), "{}", run.stderr);

@@ -40,7 +40,7 @@ pub(crate) struct Capture {
     upstream: Option<String>,
 
     /// Hand every byte on to this server, unchanged, and record what it answers
-    #[arg(long, value_name = "HOST:PORT", value_parser = server)]
+    #[arg(long, value_name = "HOST:PORT", value_parser = values::server)]
     pass_through: Option<String>,
 
     /// The directory that the transcripts are written to; it is made where it is not there
@@ -77,14 +77,6 @@ pub(crate) struct Capture {
 
 const SHUTDOWN: &str = "How long connections may take to close after SIGTERM, SIGINT or SIGQUIT, before \
                         they are cut. Those of --pass-through are cut at once";
-
-/// `HOST:PORT`, which is looked up when somebody connects.
-fn server(text: &str) -> Result<String, String> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
-        _ => Err("write HOST:PORT, as 192.168.0.7:80".into()),
-    }
-}
 
 fn size(text: &str) -> Result<usize, String> {
     let size = usize::try_from(values::size(text)?).unwrap_or(usize::MAX);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_protocol};
+use polysock::upstream::{TcpUpstream, UpstreamSettings};
 use polysock::{Origin, OriginError};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
@@ -73,6 +74,17 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     addresses
         .next()
         .ok_or_else(|| "the host has no address".into())
+}
+
+/// `HOST:PORT` of a server, which is looked up when it is connected to.
+pub(crate) fn server(text: &str) -> Result<String, String> {
+    let url = format!("tcp://{text}");
+    let is_server = TcpUpstream::parse(&url, UpstreamSettings::default()).is_ok();
+    if is_server && !text.ends_with('/') {
+        Ok(text.into())
+    } else {
+        Err("write HOST:PORT, as 192.168.0.7:80".into())
+    }
 }
 
 /// The name of a protocol.

@@ -101,6 +101,13 @@ impl fmt::Debug for Secrets {
 /// A target or a URL for people to see: `***` stands for each of its secrets. What is no URL at all
 /// may be passed as well, as somebody may have meant one.
 pub fn hide_secrets(url: &str) -> Cow<'_, str> {
+    // Without one of these there is neither a parameter nor user information nor a token.
+    if !url
+        .bytes()
+        .any(|byte| matches!(byte, b'=' | b'%' | b'@' | b'J'))
+    {
+        return Cow::Borrowed(url);
+    }
     hide(url, rules::in_url(url.as_bytes()))
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Replay {
 
     /// A server to play against. What it may answer differently is not looked at: fields of a
     /// head that have no part in the opening handshake, and the text of a refusal
-    #[arg(long, value_name = "HOST:PORT", conflicts_with = "update")]
+    #[arg(long, value_name = "HOST:PORT", value_parser = values::server, conflicts_with = "update")]
     to: Option<String>,
 
     /// In which segments the bytes are sent: as-recorded, whole, 1 (each byte alone), random:SEED,
