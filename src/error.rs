@@ -25,6 +25,9 @@ pub enum ConnectionError {
     /// What was to be sent cannot be.
     #[error(transparent)]
     Encode(#[from] EncodeError),
+    /// The memory of all connections together was used up, and this one held most.
+    #[error("closed because memory is short, and this connection held most of it")]
+    Overload,
     /// The peer went away without a closing handshake (close code 1006 in RFC 6455 §7.1.5).
     #[error("the peer went away without a closing handshake")]
     Aborted,

@@ -105,7 +105,9 @@ pub use polysock_protocols::{
 
 pub use self::apps::{Application, Pages};
 pub use self::broadcast::{Broadcast, Overflow, Queue, Subscription};
-pub use self::connection::{Answers, Connection, ConnectionOptions, Forwarded, ShutdownSignal};
+pub use self::connection::{
+    Answers, Budget, Connection, ConnectionOptions, Forwarded, ShutdownSignal,
+};
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};

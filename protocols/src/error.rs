@@ -257,6 +257,18 @@ pub enum ProtocolError {
         /// The limit.
         limit: u32,
     },
+    /// More messages a second than allowed.
+    #[error("more than {limit} messages a second")]
+    TooManyMessages {
+        /// The limit.
+        limit: u32,
+    },
+    /// More pings, pongs and the like a second than anybody needs.
+    #[error("more than {limit} control frames a second")]
+    TooManyControls {
+        /// The limit.
+        limit: u32,
+    },
     /// Too many bytes in frames that must be discarded (hixie).
     #[error("more than {limit} bytes in frames of unknown type")]
     TooMuchDiscarded {
@@ -292,9 +304,10 @@ impl ProtocolError {
         match self {
             Self::Utf8 | Self::Deflate | Self::Base64 => CloseCode::INVALID_DATA,
             Self::FrameTooLong { .. } | Self::MessageTooLong { .. } => CloseCode::TOO_BIG,
-            Self::TooManyFragments { .. } | Self::TooMuchDiscarded { .. } => {
-                CloseCode::POLICY_VIOLATION
-            }
+            Self::TooManyFragments { .. }
+            | Self::TooManyMessages { .. }
+            | Self::TooManyControls { .. }
+            | Self::TooMuchDiscarded { .. } => CloseCode::POLICY_VIOLATION,
             Self::Idle | Self::Unanswered => CloseCode::GOING_AWAY,
             Self::Unmasked
             | Self::Masked

@@ -8,6 +8,10 @@ use crate::error::ProtocolError;
 /// The idle timeout is looked at this many times before it ends: it is exact to a quarter.
 const IDLE_TICKS: u32 = 4;
 
+/// This much of an unfinished frame is a sign of life: less may be a peer that means to hold what it
+/// has begun, a byte now and then.
+const LIVELY: usize = 1024;
+
 /// What is known of a peer's being there. Small: every connection has one.
 #[derive(Debug)]
 pub(crate) struct KeepAlive {
@@ -20,6 +24,8 @@ pub(crate) struct KeepAlive {
     silent: u32,
     /// Whether anything has come since the last tick.
     is_active: bool,
+    /// How much has come of an unfinished frame since the last sign of life.
+    trickled: u16,
 }
 
 /// What to do after a tick.
@@ -58,6 +64,7 @@ impl KeepAlive {
             ping: ticks(ping_interval),
             silent: 0,
             is_active: false,
+            trickled: 0,
         }
     }
 
@@ -65,6 +72,24 @@ impl KeepAlive {
     #[inline]
     pub(crate) fn record_activity(&mut self) {
         self.is_active = true;
+    }
+
+    /// Notes that so many messages have come: none may be.
+    #[inline]
+    pub(crate) fn record_messages(&mut self, count: u32) {
+        self.is_active |= count > 0;
+    }
+
+    /// Notes that so many bytes have come of a frame that has not ended.
+    pub(crate) fn record_part(&mut self, len: usize) {
+        let trickled = len.saturating_add(self.trickled.into());
+        let is_lively = trickled >= LIVELY;
+        self.is_active |= is_lively;
+        self.trickled = if is_lively {
+            0
+        } else {
+            u16::try_from(trickled).unwrap_or(0)
+        };
     }
 
     /// Says what to do after a [`tick`](Self::tick). A peer that turned out to know no pings

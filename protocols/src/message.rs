@@ -326,6 +326,8 @@ impl CloseCode {
     pub const INTERNAL_ERROR: Self = Self(1011);
     /// 1014: the gateway got an invalid response from its upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
+    /// 1013: the server is overloaded, and may not be later.
+    pub const TRY_AGAIN_LATER: Self = Self(1013);
 
     /// The code, or `None` where RFC 6455 §7.4 keeps it off the wire: below 1000, the reserved
     /// 1004, 1005, 1006 and 1015, the unassigned up to 2999, and 5000 and above.

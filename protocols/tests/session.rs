@@ -14,7 +14,7 @@ use polysock_protocols::{
     Close, CloseCode, CloseForm, Closed, EncodeError, Event, Kind, Message, PROTOCOLS, Piece,
     ProtocolError, RawCodec, Role, Session, SessionConfig, Side, Timer,
 };
-use support::sessions::{receive, session};
+use support::sessions::{limited, receive, session};
 use support::{Joined, drain, encode, hex, text};
 
 /// What a session is closed with.
@@ -222,7 +222,7 @@ fn a_transport_that_fails_is_no_regular_end() {
 
 #[test]
 fn pieces_are_handed_on_as_they_come() {
-    let (mut session, _) = session("rfc6455", Client);
+    let (mut session, _) = limited("rfc6455", Client, u64::MAX);
     let mut src = BytesMut::from(&hex("827f 0000000100000000 616263")[..]);
     let piece = session.receive_piece(&mut src, 0).unwrap().unwrap();
     let (kind, payload) = (Kind::Binary, "abc".into());

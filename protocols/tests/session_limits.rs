@@ -156,3 +156,92 @@ fn a_limit_of_the_codec_closes_with_its_code() {
         assert_eq!(session.closed().unwrap().close.as_ref().unwrap().code, code);
     }
 }
+
+/// A header of a message that is too long is enough; nobody need send the rest.
+#[test]
+fn a_length_over_the_limit_is_refused_at_the_header() {
+    let config = SessionConfig {
+        max_message: 1000,
+        ..SessionConfig::default()
+    };
+    let refused = || Err(ProtocolError::MessageTooLong { limit: 1000 });
+    for (received, expected) in [
+        // 2^31, 2^63 - 1, 1001 and 1000 bytes.
+        ("82ff 0000000080000000 00000000", refused()),
+        ("82ff 7fffffffffffffff 00000000", refused()),
+        ("82fe 03e9 00000000", refused()),
+        ("82fe 03e8 00000000", Ok(vec![])),
+        ("82fe 03e8 00000000 61", Ok(vec![])),
+        // A fragment of one byte, and 999 more or 1000.
+        ("0281 00000000 61 80fe 03e7 00000000", Ok(vec![])),
+        ("0281 00000000 61 80fe 03e8 00000000", refused()),
+    ] {
+        let mut session = Session::new(Joined::new("rfc6455").server, config);
+        assert_eq!(
+            receive(&mut session, &hex(received)),
+            expected,
+            "{received}"
+        );
+    }
+}
+
+#[test]
+fn messages_and_control_frames_have_a_pace() {
+    let config = SessionConfig {
+        max_messages_per_second: Some(3),
+        ..SessionConfig::default()
+    };
+    let message = hex("8181 00000000 61");
+    let ping = hex("8980 00000000");
+    for (frame, most, error) in [
+        (&message, 3, ProtocolError::TooManyMessages { limit: 3 }),
+        (&ping, 1000, ProtocolError::TooManyControls { limit: 1000 }),
+    ] {
+        let mut session = Session::new(Joined::new("rfc6455").server, config);
+        let receive = |session: &mut Session, count: usize| {
+            let mut src = BytesMut::from(&frame.repeat(count)[..]);
+            while session.receive(&mut src).unwrap().is_some() {}
+            drop(drain(session.outgoing()));
+        };
+        receive(&mut session, most - 1);
+        assert!(!session.is_fast());
+        receive(&mut session, 1);
+        assert!(session.is_fast());
+        // It was in more than a second, and so was the next.
+        for _ in 0..2 {
+            assert_eq!(session.check_pace(true), Ok(()));
+            assert!(!session.is_fast());
+            receive(&mut session, most);
+            assert!(session.is_fast());
+        }
+        assert_eq!(session.check_pace(false), Err(error));
+        let close = session.closed().unwrap().close.as_ref().unwrap();
+        assert_eq!(close.code, CloseCode::POLICY_VIOLATION);
+    }
+}
+
+#[test]
+fn a_session_that_is_shed_holds_nothing() {
+    let (mut receiving, _) = session("rfc6455", Server);
+    // The first of two fragments.
+    let fragment = [&hex("02fe ffff 00000000")[..], &[b'x'; 65535]].concat();
+    assert_eq!(receive(&mut receiving, &fragment), Ok(vec![]));
+    assert!(receiving.held() >= 65535, "{}", receiving.held());
+    receiving.shed();
+    assert_eq!(drain(receiving.outgoing()), hex("8802 03f5"));
+    assert_eq!(receiving.held(), 0);
+    assert!(!receiving.is_cut());
+
+    let (mut sending, _) = session("rfc6455", Server);
+    sending
+        .send(polysock_protocols::Message::binary(vec![0; 65535]))
+        .unwrap();
+    assert!(sending.held() >= 65535, "{}", sending.held());
+    sending.shed();
+    assert_eq!(sending.held(), 0);
+    assert!(sending.is_cut());
+    assert_eq!(
+        sending.closed().unwrap().close.as_ref().unwrap().code.get(),
+        1013
+    );
+}

@@ -193,3 +193,28 @@ fn hixie_75_waits_for_the_end_of_the_stream() {
     assert!(session.closed().unwrap().clean);
     assert_eq!(session.timer(), None);
 }
+
+/// A byte now and then of a frame that has not ended is no sign of life; a frame is, and so is what a
+/// slow line brings.
+#[test]
+fn a_frame_that_drips_is_no_sign_of_life() {
+    let fragment = hex("0281 00000000 61");
+    for (bytes, is_alive) in [(&b"xx"[..], false), (&[b'x'; 400], true), (&fragment, true)] {
+        let mut session = session("rfc6455", Some(4), None);
+        let mut src = BytesMut::new();
+        if bytes != fragment {
+            src.extend_from_slice(&hex("82ff 0000000000ffffff 00000000"));
+        }
+        let mut ended = None;
+        for _ in 0..12 {
+            src.extend_from_slice(bytes);
+            assert_eq!(session.receive(&mut src), Ok(None));
+            ended = session.handle_timeout().err();
+            if ended.is_some() {
+                break;
+            }
+        }
+        let expected = Some(ProtocolError::Idle).filter(|_| !is_alive);
+        assert_eq!(ended, expected, "{} bytes a second", bytes.len());
+    }
+}

@@ -51,6 +51,10 @@ struct Members {
 }
 
 impl Chat {
+    /// As long as anybody writes to a chat, in bytes: a bound for
+    /// [`SessionConfig::max_message`](polysock_protocols::SessionConfig::max_message).
+    pub const MAX_MESSAGE: u64 = 16 << 10;
+
     /// An empty room.
     pub fn new() -> Self {
         Self::default()

@@ -60,7 +60,7 @@ impl Application for Relay {
         Box::pin(async move {
             let request = handshake.request();
             let peer = handshake.peer();
-            let upstream = match relay.upstream.connect(Client { request, peer }).await {
+            let mut upstream = match relay.upstream.connect(Client { request, peer }).await {
                 Ok(upstream) => upstream,
                 Err(error) => {
                     handshake.reject(rejection(&error));
@@ -74,6 +74,7 @@ impl Application for Relay {
             };
             let shutdown = handshake.shutdown();
             let client = handshake.accept(accept).await?;
+            upstream.charge_to(&client);
             let mut joined = Joined {
                 client,
                 upstream,

@@ -88,6 +88,13 @@ impl BufferedIo {
         pin!(tokio::task::yield_now()).poll(cx)
     }
 
+    /// Ends the share of this connection, although there is more to take of what was read.
+    #[cold]
+    pub(crate) fn end_share(&mut self) {
+        self.has_unread = true;
+        self.read_since_yield = buffers::READ;
+    }
+
     /// Reads once; 0 is the end. While there is nothing to read, no buffer is held.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Some(transport) = &mut self.transport else {
@@ -124,7 +131,7 @@ impl BufferedIo {
         if self.buffer_is_pooled {
             let rest = match &self.incoming[..] {
                 [] => BytesMut::new(),
-                // The beginning of a header at most: it gets a buffer of its own.
+                // The beginning of a header at most, mostly: it gets a buffer of its own.
                 rest => BytesMut::from(rest),
             };
             let mut buffer = std::mem::replace(&mut self.incoming, rest);

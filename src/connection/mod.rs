@@ -19,6 +19,7 @@
 //! Which of the three it is in, the session knows. Whoever receives goes round in `receive`, whoever
 //! only sends waits in `send`, and the steps themselves are `Connection::poll_progress`.
 
+mod budget;
 mod buffered_io;
 mod buffers;
 mod end;
@@ -30,11 +31,14 @@ mod timer;
 mod wait;
 
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use bytestring::ByteString;
 use polysock_protocols::{Capabilities, CloseForm, Closed, Codec, Role, Session, SessionConfig};
 
+pub use self::budget::Budget;
+use self::budget::{Account, units};
 use self::buffered_io::BufferedIo;
 pub use self::forward::Forwarded;
 pub use self::receive::Answers;
@@ -63,6 +67,8 @@ pub struct Connection {
     /// Asks it to close, where it is a gateway's.
     shutdown: Option<ShutdownSignal>,
     timer: Option<ArmedTimer>,
+    /// How much memory is counted for it, in units of its budget.
+    charged: u32,
     /// The error that ends the connection. It is told last, when the close frame that names it is
     /// written.
     failure: Option<Box<ConnectionError>>,
@@ -104,6 +110,10 @@ struct Negotiated {
     subprotocol: Option<ByteString>,
     /// Where a gateway accepted it.
     log: Option<AccessLog>,
+    /// Where its memory is counted.
+    account: Option<Account>,
+    /// Since when what the peer sends is counted, if that was looked at.
+    counted_since: Option<Instant>,
 }
 
 /// What a turn of the state machine has come to.
@@ -154,6 +164,8 @@ impl Connection {
             role: options.role,
             subprotocol: options.subprotocol,
             log: None,
+            account: None,
+            counted_since: None,
         };
         Self {
             io: BufferedIo::new(transport, options.incoming),
@@ -161,15 +173,29 @@ impl Connection {
             negotiated: Box::new(negotiated),
             shutdown: None,
             timer: None,
+            charged: 0,
             failure: None,
         }
     }
 
     /// The same of a gateway, whose shutdown closes it and whose log tells its end.
-    pub(crate) fn served(mut self, shutdown: ShutdownSignal, log: AccessLog) -> Self {
+    pub(crate) fn served(
+        mut self,
+        shutdown: ShutdownSignal,
+        budget: &Budget,
+        log: AccessLog,
+    ) -> Self {
+        self.negotiated.account = Some(Account::new(budget.clone(), shutdown.clone()));
         self.shutdown = Some(shutdown);
         self.negotiated.log = Some(log);
         self
+    }
+
+    /// Counts the memory of this connection with that of a client, for whom it is there: in the
+    /// [`Budget`] of the gateway that accepted the client, who is closed if both together hold most.
+    pub fn charge_to(&mut self, client: &Self) {
+        let account = client.negotiated.account.as_ref();
+        self.negotiated.account = account.map(Account::of_same_owner);
     }
 
     /// The name of the protocol it speaks.
@@ -217,7 +243,9 @@ impl Connection {
             }
             Poll::Pending => {}
         }
-        ready!(self.io.poll_yield(cx));
+        if self.io.poll_yield(cx).is_pending() {
+            return self.pause();
+        }
         match self.io.poll_read(cx) {
             Poll::Ready(Ok(0)) => self.end_of_stream(),
             Poll::Ready(Ok(_)) => {}
@@ -225,6 +253,45 @@ impl Connection {
             Poll::Pending => ready!(self.poll_wait(cx)),
         }
         Poll::Ready(Progress::Again)
+    }
+
+    /// Lets others have their turn.
+    #[cold]
+    fn pause(&mut self) -> Poll<Progress> {
+        if self.take_stock() {
+            return Poll::Ready(Progress::Again);
+        }
+        Poll::Pending
+    }
+
+    /// Counts what the connection holds and how fast its peer sends, before others have their turn;
+    /// whether the connection fails of it.
+    #[inline]
+    fn take_stock(&mut self) -> bool {
+        let held = units(self.session.held());
+        if held != self.charged {
+            self.charge(held);
+        }
+        self.session.is_fast() && self.is_too_fast()
+    }
+
+    #[cold]
+    fn charge(&mut self, held: u32) {
+        self.charged = held;
+        if let Some(account) = &mut self.negotiated.account {
+            account.change(held);
+        }
+    }
+
+    #[cold]
+    fn is_too_fast(&mut self) -> bool {
+        let now = Instant::now();
+        let negotiated = &mut *self.negotiated;
+        let opened = negotiated.log.as_ref().map(AccessLog::opened_at);
+        let since = negotiated.counted_since.replace(now).or(opened);
+        let second_has_passed = since.is_none_or(|since| now - since >= Duration::from_secs(1));
+        let checked = self.session.check_pace(second_has_passed);
+        checked.map_err(|error| self.fail(error)).is_err()
     }
 
     /// Ends our direction where that is the only way to say that we are done.
@@ -237,7 +304,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use futures_util::SinkExt;
     use polysock_protocols::{Message, RawCodec};
@@ -253,7 +320,7 @@ mod tests {
 
     #[test]
     fn an_idle_one_is_small() {
-        assert!(size_of::<Connection>() <= 304);
+        assert!(size_of::<Connection>() <= 328);
     }
 
     #[tokio::test]

@@ -91,10 +91,14 @@ impl Connection {
         mut answer: impl FnMut(MessageRef<'_>, &mut Answers<'_>) -> Result<(), E>,
     ) -> impl Future<Output = Result<(), E>> {
         poll_fn(move |cx| {
-            self.poll_answer(cx, Session::receive, |received, answers| match received {
-                Received::Borrowed(message) => answer(message, answers),
-                Received::Owned(message) => answer(message.into(), answers),
-            })
+            self.poll_answer(
+                cx,
+                Session::receive_in_turns,
+                |received, answers| match received {
+                    Received::Borrowed(message) => answer(message, answers),
+                    Received::Owned(message) => answer(message.into(), answers),
+                },
+            )
         })
     }
 
@@ -237,6 +241,9 @@ impl Connection {
             None
         });
         self.io.has_unread = taken.is_some();
+        if taken.is_none() && self.session.is_paused() {
+            self.io.end_share();
+        }
         taken
     }
 }
@@ -252,6 +259,6 @@ impl Stream for Connection {
             // The receiver is told below of an error.
             let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
         }
-        this.poll_receive(cx, Session::receive)
+        this.poll_receive(cx, Session::receive_in_turns)
     }
 }

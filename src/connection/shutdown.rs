@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -16,8 +16,8 @@ pub(crate) struct Shutdown {
 }
 
 #[derive(Debug, Default)]
-struct Registered {
-    signals: Vec<Weak<Signal>>,
+pub(super) struct Registered {
+    pub(super) signals: Vec<Weak<Signal>>,
     triggered: Option<CloseCode>,
 }
 
@@ -53,6 +53,11 @@ impl Shutdown {
         signal
     }
 
+    /// Those that are registered, for who closes some of them.
+    pub(super) fn downgrade(&self) -> Weak<Mutex<Registered>> {
+        Arc::downgrade(&self.shared)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Registered> {
         // The list is whole between any two of its operations, so a panic cannot break it.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
@@ -68,9 +73,11 @@ pub struct ShutdownSignal {
 }
 
 #[derive(Debug, Default)]
-struct Signal {
+pub(super) struct Signal {
     /// The close code, or zero while there is no request.
     code: AtomicU16,
+    /// How much memory the connection holds, in units of its budget.
+    held: AtomicU32,
     waiting: Mutex<Waiting>,
 }
 
@@ -84,7 +91,16 @@ struct Waiting {
 }
 
 impl Signal {
-    fn request(&self, code: CloseCode) {
+    pub(super) fn held(&self) -> u32 {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether the connection is to go because memory is short.
+    pub(super) fn is_shed(&self) -> bool {
+        self.code.load(Ordering::Relaxed) == CloseCode::TRY_AGAIN_LATER.get()
+    }
+
+    pub(super) fn request(&self, code: CloseCode) {
         self.code.store(code.get(), Ordering::Release);
         let Waiting { owner, others } = std::mem::take(&mut *self.lock());
         owner.into_iter().for_each(Waker::wake);
@@ -107,6 +123,13 @@ impl ShutdownSignal {
             0 => None,
             code => CloseCode::new(code),
         }
+    }
+
+    /// Notes that a connection of this signal holds more than before, or less.
+    pub(super) fn change_held(&self, before: u32, now: u32) {
+        self.signal
+            .held
+            .fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Waits until the connection is asked to close: with this code.

@@ -6,6 +6,7 @@ use polysock_protocols::CloseCode;
 
 use super::timer::ArmedTimer;
 use super::{Connection, ShutdownSignal};
+use crate::error::ConnectionError;
 
 impl Connection {
     /// Begins to close the connection, if a shutdown asks for it.
@@ -18,7 +19,12 @@ impl Connection {
 
     #[cold]
     fn close_with(&mut self, code: CloseCode) {
-        self.session.close(Some(code.into()));
+        if code != CloseCode::TRY_AGAIN_LATER {
+            self.session.close(Some(code.into()));
+        } else if self.session.closed().is_none() {
+            self.session.shed();
+            self.fail(ConnectionError::Overload);
+        }
     }
 
     /// Waits for a shutdown, as long as there is something to close.
@@ -31,7 +37,7 @@ impl Connection {
 
     /// Waits for the timer and a shutdown; ready when one of them had something to say.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_shutdown(cx).is_ready() {
+        if self.take_stock() || self.poll_shutdown(cx).is_ready() {
             return Poll::Ready(());
         }
         let Some(timer) = self.session.timer() else {

@@ -7,7 +7,7 @@ use polysock_protocols::{Accept, Rejection, Request, Role, SessionConfig, hide_s
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::reply::{Reply, Started};
-use crate::connection::{Connection, ConnectionOptions, ShutdownSignal};
+use crate::connection::{Budget, Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::telemetry::AccessLog;
 use crate::transport::Peer;
@@ -40,6 +40,8 @@ pub(crate) struct Pending {
     pub(crate) peer: Peer,
     pub(crate) reply: Box<dyn Reply>,
     pub(crate) session: SessionConfig,
+    /// Where the memory of the connection is counted.
+    pub(crate) budget: Budget,
     pub(crate) deadline: Instant,
     pub(crate) shutdown: ShutdownSignal,
 }
@@ -100,6 +102,7 @@ impl Handshake {
                 peer,
                 reply,
                 session,
+                budget,
                 deadline,
                 shutdown,
             } = *self.pending.take().expect(UNANSWERED);
@@ -121,7 +124,7 @@ impl Handshake {
                 session,
             };
             let log = AccessLog::opened(&request, peer.address);
-            Ok(Connection::new(transport, codec, options).served(shutdown, log))
+            Ok(Connection::new(transport, codec, options).served(shutdown, &budget, log))
         })
     }
 

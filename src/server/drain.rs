@@ -6,7 +6,7 @@ use polysock_protocols::CloseCode;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{Shutdown, ShutdownSignal};
+use crate::connection::{Budget, Shutdown, ShutdownSignal};
 use crate::transport::Permit;
 
 /// How a gateway ended.
@@ -31,6 +31,11 @@ impl Connections {
     /// Lets a transport in. It counts for as long as the permit is held.
     pub(super) fn admit(&self) -> Permit {
         Permit::new(self.transports.token())
+    }
+
+    /// Has those close that hold most when a budget is used up.
+    pub(super) fn count_in(&self, budget: &Budget) {
+        budget.govern(&self.shutdown);
     }
 
     /// Who tells one more connection to close.

@@ -95,7 +95,7 @@ impl Gateway {
 
     /// Serves one connection that was accepted elsewhere, from this peer, until it has ended.
     pub async fn serve_connection(&self, transport: impl Transport, peer: Peer) {
-        let connections = Arc::new(Connections::default());
+        let connections = self.connections();
         let address = peer.address;
         let accepted = self.accepted(Io::new(transport), peer, &connections);
         let opening = Arc::clone(&self.serving).open(accepted, Arc::clone(&connections));
@@ -115,7 +115,7 @@ impl Gateway {
         shutdown: impl Future<Output = ()>,
         deadline: Duration,
     ) -> Drained {
-        let connections = Arc::new(Connections::default());
+        let connections = self.connections();
         let local = listener.local_addr().ok();
         tokio::pin!(shutdown);
         loop {
@@ -145,6 +145,13 @@ impl Gateway {
         }
         drop(listener);
         connections.drain(deadline).await
+    }
+
+    /// What the connections of one listener are known by.
+    fn connections(&self) -> Arc<Connections> {
+        let connections = Connections::default();
+        connections.count_in(&self.serving.settings.budget);
+        Arc::new(connections)
     }
 
     fn accepted(&self, transport: Io, peer: Peer, connections: &Connections) -> Accepted {

@@ -137,6 +137,7 @@ impl Serving {
                             peer,
                             reply: Box::new(reply),
                             session: site.settings().session,
+                            budget: self.settings.budget.clone(),
                             deadline,
                             shutdown,
                         };
@@ -268,6 +269,7 @@ impl Serving {
                     peer: peer.clone(),
                     reply: Box::new(reply),
                     session: site.settings().session,
+                    budget: self.settings.budget.clone(),
                     deadline: Instant::now() + self.settings.handshake_timeout,
                     shutdown: connections.register(),
                 };

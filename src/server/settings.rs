@@ -5,6 +5,8 @@ use std::time::Duration;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{DEFAULT_PROTOCOLS, Protocol};
 
+use crate::connection::Budget;
+
 /// How a port treats connections until it is known which site they are for.
 #[derive(Clone, Debug)]
 pub struct PortSettings {
@@ -14,6 +16,9 @@ pub struct PortSettings {
     pub head: HeadLimits,
     /// How long an opening handshake may take, from the accepted connection on.
     pub handshake_timeout: Duration,
+    /// How much memory its connections may hold, those of other ports with the same budget included.
+    /// By default there is no limit.
+    pub budget: Budget,
     /// Whether HTTP/2 is spoken, with WebSockets on its streams (RFC 8441).
     pub http2: bool,
     /// Whether Flash's socket policy requests are answered.
@@ -28,6 +33,7 @@ impl Default for PortSettings {
             protocols: DEFAULT_PROTOCOLS.to_vec(),
             head: HeadLimits::default(),
             handshake_timeout: Duration::from_secs(10),
+            budget: Budget::default(),
             http2: true,
             flash_policy: false,
             secure: false,

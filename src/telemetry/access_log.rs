@@ -44,6 +44,11 @@ impl AccessLog {
         }
     }
 
+    /// When it was opened.
+    pub(crate) fn opened_at(&self) -> Instant {
+        self.opened
+    }
+
     /// Writes the line at the close.
     pub(crate) fn closed(&self, protocol: &str, closed: Option<&Closed>, traffic: Traffic) {
         let close = closed.and_then(|closed| closed.close.as_ref());

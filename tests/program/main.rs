@@ -22,6 +22,7 @@ mod import;
 mod limits;
 mod load;
 mod log;
+mod memory;
 mod relay;
 mod replay;
 mod shutdown;

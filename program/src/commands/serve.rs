@@ -16,6 +16,7 @@ use tracing::warn;
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
 use crate::flags::listen::{ListenFlags, cannot_start, listening};
+use crate::flags::memory::MemoryFlags;
 use crate::flags::server::{any_size, reach};
 use crate::flags::site::{AcceptFlags, PortFlags, port_settings, site_settings};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
@@ -61,14 +62,22 @@ pub(crate) struct Serve {
     #[command(flatten)]
     port: PortFlags,
 
-    /// The largest message: bytes, KiB, MiB, GiB or `none` [default: 64MiB for an application,
-    /// none for an upstream, through which messages pass in pieces]
+    /// The largest message: bytes, KiB, MiB, GiB or `none` [default: 1MiB for an application, 16KiB
+    /// for the chat, none for an upstream, through which messages pass in pieces]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
     max_message: Option<u64>,
 
     /// The largest frame
     #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "none")]
     max_frame: u64,
+
+    /// The most messages a second that a client may send, or `none`; one that sends more is closed
+    /// (1008)
+    #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
+    max_messages_per_second: u32,
+
+    #[command(flatten)]
+    memory: MemoryFlags,
 
     /// The most fragments of a message
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().fragments)]
@@ -159,15 +168,21 @@ impl Serve {
             let site = Site::new(relay.binary_over_text(binary_over_text));
             site.with_settings(self.site_settings(u64::MAX))
         } else {
-            let site = match self.app.unwrap_or(App::Chat) {
+            let app = self.app.unwrap_or(App::Chat);
+            let max_message = match app {
+                App::Chat => Chat::MAX_MESSAGE,
+                App::Echo | App::Broadcast => SiteSettings::default().session.max_message,
+            };
+            let site = match app {
                 App::Echo => Site::new(echo),
                 App::Chat => Site::new(Chat::new()).with_http(Pages::with_index(CHAT_PAGE)),
                 App::Broadcast => Site::new(Broadcaster::new().binary_over_text(binary_over_text)),
             };
-            site.with_settings(self.site_settings(SessionConfig::default().max_message))
+            site.with_settings(self.site_settings(max_message))
         };
         let settings = PortSettings {
             handshake_timeout: self.handshake.handshake_timeout,
+            budget: self.memory.budget(),
             http2: self.http2,
             ..port_settings(&self.accept, &self.port)
         };
@@ -190,6 +205,8 @@ impl Serve {
         SiteSettings {
             session: SessionConfig {
                 max_message: self.max_message.unwrap_or(max_message),
+                max_messages_per_second: Some(self.max_messages_per_second)
+                    .filter(|count| *count > 0),
                 close_timeout: self.close_timeout,
                 idle_timeout: Some(self.idle_timeout).filter(|time| !time.is_zero()),
                 ping_interval: Some(self.ping_interval).filter(|time| !time.is_zero()),

@@ -3,6 +3,7 @@
 pub(crate) mod compression;
 pub(crate) mod dial;
 pub(crate) mod listen;
+pub(crate) mod memory;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod timeouts;

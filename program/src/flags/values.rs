@@ -60,6 +60,18 @@ pub(crate) fn optional_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A number, or `none`, which is zero here.
+pub(crate) fn optional_count(text: &str) -> Result<u32, String> {
+    if text == "none" {
+        return Ok(0);
+    }
+    match text.parse() {
+        Ok(0) => Err("write `none` for no limit".into()),
+        Ok(count) => Ok(count),
+        Err(_) => Err("write a number, or `none`".into()),
+    }
+}
+
 /// `HOST:PORT`; `:PORT` is every address of this machine.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     let every = text.strip_prefix(':').map(|port| format!("[::]:{port}"));

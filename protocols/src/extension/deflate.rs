@@ -168,6 +168,16 @@ impl Deflate {
         })
     }
 
+    /// How many bytes of memory it holds, beside itself.
+    pub(crate) fn held(&self) -> usize {
+        let deflater = self.deflater.as_ref().map_or(0, |deflater| deflater.held());
+        let inflater = self.inflater.as_ref().map_or(0, |_| Inflater::HELD);
+        let history = self.history.as_ref().map_or(0, |history| history.held());
+        [inflater, history, self.incoming.len()]
+            .into_iter()
+            .fold(deflater, usize::saturating_add)
+    }
+
     /// The form of whole messages; `None` where one may refer to those before it.
     pub(crate) fn wire_form(&self, plain: WireForm) -> Option<WireForm> {
         let Agreed {

@@ -83,6 +83,15 @@ impl Deflater {
         keep(self, |idle| &mut idle.deflaters);
     }
 
+    /// What it takes in memory, in bytes: as [`Compression`](crate::Compression) says.
+    pub(super) fn held(&self) -> usize {
+        if self.max_bits > 12 {
+            380 << 10
+        } else {
+            280 << 10
+        }
+    }
+
     /// Compresses some bytes and flushes, so that the peer can read all of them.
     pub(super) fn flush(&mut self, mut input: &[u8]) -> Vec<u8> {
         // A flush with nothing to flush writes nothing, but there must be a block to cut the tail
@@ -122,6 +131,9 @@ pub(super) struct Inflater {
 }
 
 impl Inflater {
+    /// What it takes in memory, in bytes.
+    pub(super) const HELD: usize = 47 << 10;
+
     /// One that knows what came before: nothing but this.
     pub(super) fn take(history: [&[u8]; 2]) -> Result<Self, ProtocolError> {
         let idle = IDLE.with_borrow_mut(|idle| idle.inflaters.pop());

@@ -307,6 +307,26 @@ impl Codec for HybiCodec {
         self.short_outgoing()
     }
 
+    fn announced(&self) -> Option<u64> {
+        Some(match &self.frame {
+            Some(Frame {
+                content: Content::Data { compressed, .. },
+                left,
+                ..
+            }) => {
+                // What is compressed with the fixed codes of RFC 1951 §3.2.6 may be longer than it
+                // was, by an eighth.
+                let longer = if *compressed { left.div_ceil(8) } else { 0 };
+                left.saturating_sub(longer)
+            }
+            _ => 0,
+        })
+    }
+
+    fn held(&self) -> Option<usize> {
+        self.deflate.as_ref().map(|deflate| deflate.held())
+    }
+
     fn masking_key(&mut self) -> [u8; 4] {
         self.fresh_key()
     }

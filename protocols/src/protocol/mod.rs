@@ -265,6 +265,18 @@ pub trait Codec: fmt::Debug + Send {
         [0; 4]
     }
 
+    /// How many bytes of payload the frame of data whose header was read last will still bring: as
+    /// they come, so before they are inflated. `None` where the protocol does not say.
+    fn announced(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many bytes of memory it holds for this connection, beside itself; `None` where it never
+    /// holds any, which is fixed once the handshake is complete.
+    fn held(&self) -> Option<usize> {
+        None
+    }
+
     /// What can be sent; fixed once the handshake is complete.
     fn capabilities(&self) -> Capabilities;
 

@@ -7,6 +7,9 @@ use std::time::Duration;
 pub struct SessionConfig {
     /// Bytes of payload in a message that is received.
     pub max_message: u64,
+    /// Messages that are received within a second, whatever their size; `None` for any number. A peer
+    /// that keeps to it is never cut off; one that sends twice as many always is.
+    pub max_messages_per_second: Option<u32>,
     /// How long our closing handshake waits for its answer.
     pub close_timeout: Duration,
     /// How long nothing may be received before the peer is given up; `None` for ever.
@@ -20,6 +23,7 @@ impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             max_message: 64 << 20,
+            max_messages_per_second: None,
             close_timeout: Duration::from_secs(3),
             idle_timeout: None,
             ping_interval: None,

@@ -12,20 +12,22 @@
 //! owns the session waits, and calls [`Session::handle_timeout`].
 
 mod config;
+mod rate;
 mod receive;
 mod send;
 mod shared;
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 pub use self::config::SessionConfig;
+use self::rate::Rates;
 pub use self::shared::SharedMessage;
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, TickAction};
-use crate::message::{Close, Closed, Event, Side};
+use crate::message::{Close, CloseCode, Closed, Event, Side};
 use crate::protocol::{Capabilities, CloseForm, Codec, ShortFrames};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
@@ -33,6 +35,9 @@ use crate::write_buf::WriteBuf;
 /// With this much waiting to go out, pongs are held back: only the newest is sent, once there is
 /// room (RFC 6455 §5.5.3 allows to answer only the latest ping).
 const PONG_ROOM: usize = 4096;
+
+/// So much of a message is assembled in one go.
+const SHARE: usize = 1 << 20;
 
 /// What to wait for. A new timer starts when [`Session::timer`] answers differently than before,
 /// and again after each [`Session::handle_timeout`].
@@ -67,6 +72,9 @@ pub struct Session {
     /// How they are found, if that was asked since the codec was last at work.
     reads: Option<ShortFrames>,
     keep_alive: KeepAlive,
+    rates: Rates,
+    /// Whether the codec ever holds memory.
+    codec_holds: bool,
 }
 
 #[derive(Debug)]
@@ -87,12 +95,18 @@ impl State {
 #[derive(Debug, Default)]
 struct Incoming {
     /// What has come of it, where it comes in pieces and is assembled.
-    assembled: Option<Box<BytesMut>>,
+    #[expect(
+        clippy::box_collection,
+        reason = "every connection has one, most of them empty"
+    )]
+    assembled: Option<Box<Vec<u8>>>,
     /// Its length so far; zero also before its first byte.
     len: u64,
     utf8: Utf8Validator,
     /// Whether it has begun and not ended.
     unfinished: bool,
+    /// How much has been assembled since the caller had its turn.
+    share: usize,
 }
 
 impl Session {
@@ -102,6 +116,7 @@ impl Session {
         let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval);
         Self {
             writes: codec.writes(),
+            codec_holds: codec.held().is_some(),
             reads: None,
             codec,
             max_message: config.max_message,
@@ -113,6 +128,7 @@ impl Session {
             sending: false,
             cut: false,
             keep_alive,
+            rates: Rates::new(config.max_messages_per_second),
         }
     }
 
@@ -142,6 +158,66 @@ impl Session {
             } else {
                 State::Closing(close.map(Box::new))
             };
+        }
+    }
+
+    /// How many bytes of memory it holds for its peer: what has come of a message that is assembled,
+    /// what waits to go out, and what compression needs.
+    #[inline]
+    pub fn held(&self) -> usize {
+        let waiting = self.outgoing.len();
+        if self.codec_holds || self.incoming.assembled.is_some() {
+            return waiting.saturating_add(self.held_of_messages());
+        }
+        waiting
+    }
+
+    #[cold]
+    fn held_of_messages(&self) -> usize {
+        let assembled = self.incoming.assembled.as_ref();
+        let assembled = assembled.map_or(0, |assembled| assembled.capacity());
+        assembled.saturating_add(self.codec.held().unwrap_or_default())
+    }
+
+    /// Gives up its peer, because memory is short: closes with 1013 and lets go of what it holds.
+    /// Where so much waits to go out that the close would be long behind it, the session
+    /// [is cut](Self::is_cut).
+    pub fn shed(&mut self) {
+        self.incoming.assembled = None;
+        let close = Close::from(CloseCode::TRY_AGAIN_LATER);
+        if self.outgoing.len() >= PONG_ROOM {
+            self.outgoing = WriteBuf::new();
+            self.cut = true;
+        } else if self.is_open() {
+            self.send_close(Some(close.clone()));
+        }
+        self.state = State::closed(Side::Local, Some(close), false);
+    }
+
+    /// Whether [`receive_in_turns`](Self::receive_in_turns) ended with `None` although there may be
+    /// more to take: a little that comes may be much once it is inflated.
+    #[inline]
+    pub fn is_paused(&self) -> bool {
+        self.incoming.share >= SHARE
+    }
+
+    /// Whether so much has come that the [pace](Self::check_pace) is to be looked at.
+    #[inline]
+    pub fn is_fast(&self) -> bool {
+        self.rates.is_fast()
+    }
+
+    /// Says that a second or more has passed since the last time this was called, or the session
+    /// began; or that it has not, where [`is_fast`](Self::is_fast) has been true twice within one.
+    ///
+    /// # Errors
+    ///
+    /// The peer sends more messages or control frames a second than it may, and the session is
+    /// closed.
+    pub fn check_pace(&mut self, second_has_passed: bool) -> Result<(), ProtocolError> {
+        match self.rates.check(second_has_passed) {
+            Some(error) if self.closed().is_none() => self.fail(error),
+            _ => Ok(()),
         }
     }
 

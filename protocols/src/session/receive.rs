@@ -22,15 +22,39 @@ impl Session {
     /// [`outgoing`](Self::outgoing), and the session is closed.
     #[inline]
     pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
+        loop {
+            let received = self.receive_in_turns(src)?;
+            if received.is_some() || !self.is_paused() {
+                return Ok(received);
+            }
+        }
+    }
+
+    /// As [`receive`](Self::receive), for those who serve others too: ends with `None` as well
+    /// whenever much of a message has been assembled, and is to be called again
+    /// ([`is_paused`](Self::is_paused)).
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](Self::receive).
+    #[inline]
+    pub fn receive_in_turns(
+        &mut self,
+        src: &mut BytesMut,
+    ) -> Result<Option<Message>, ProtocolError> {
         while let Some(piece) = self.next_piece(src)? {
             if piece.end && self.incoming.assembled.is_none() {
                 return self.message(piece.kind, piece.payload).map(Some);
             }
             self.validate(&piece)?;
-            if let Some(whole) = self.assemble(&piece, usize::MAX) {
+            if let Some(whole) = self.assemble(&piece, usize::MAX)? {
                 return self.message(whole.kind, whole.payload).map(Some);
             }
+            if self.is_paused() {
+                return Ok(None);
+            }
         }
+        self.incoming.share = 0;
         Ok(None)
     }
 
@@ -53,7 +77,7 @@ impl Session {
             if is_due && self.incoming.assembled.is_none() {
                 return Ok(Some(piece));
             }
-            if let Some(piece) = self.assemble(&piece, min) {
+            if let Some(piece) = self.assemble(&piece, min)? {
                 return Ok(Some(piece));
             }
         }
@@ -86,6 +110,7 @@ impl Session {
         };
         let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
         let mut rest = &mut **src;
+        let mut count = 0_u32;
         let outcome = loop {
             let (kind, payload) = match frames.split(rest, max) {
                 Ok(split) => {
@@ -97,7 +122,7 @@ impl Session {
                     break Ok(None);
                 }
             };
-            self.keep_alive.record_activity();
+            count = count.wrapping_add(1);
             let message = match kind {
                 Kind::Binary => MessageRef::Binary(payload),
                 Kind::Text => match simdutf8::basic::from_utf8(payload) {
@@ -109,6 +134,8 @@ impl Session {
                 break Ok(Some(stopped));
             }
         };
+        self.keep_alive.record_messages(count);
+        self.rates.count_messages(count);
         match rest.len() {
             // So that what is read next begins where this did, which is warm in the cache.
             0 => src.clear(),
@@ -135,45 +162,98 @@ impl Session {
             self.reads = None;
             let event = match self.codec.decode(src) {
                 Ok(Some(event)) => event,
-                Ok(None) => return Ok(None),
+                Ok(None) => {
+                    let announced = self.codec.announced().unwrap_or_default();
+                    self.check_len(self.incoming.len.saturating_add(announced))?;
+                    return Ok(None);
+                }
                 Err(error) => return self.fail(error),
             };
-            self.keep_alive.record_activity();
             match event {
                 Event::Data(piece) => {
-                    let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
-                    let limit = self.max_message;
-                    if len > limit {
-                        return self.fail(ProtocolError::MessageTooLong { limit });
-                    }
-                    self.incoming.len = if piece.end { 0 } else { len };
-                    self.incoming.unfinished = !piece.end;
+                    self.count(&piece)?;
                     return Ok(Some(piece));
                 }
-                Event::Ping(payload) => {
-                    // Only the newest is answered.
-                    self.unanswered_ping = None;
-                    self.answer_ping(payload);
-                }
-                // Unsolicited pongs are a keep-alive of IE 10 and .NET.
-                Event::Pong(_) => {}
-                Event::Close(close) => self.closed_by_peer(close),
+                event => self.receive_control(event),
             }
+        }
+    }
+
+    /// Counts a piece, and refuses the message that grows too long with it, or will.
+    #[inline]
+    fn count(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
+        let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
+        if piece.end {
+            self.check_len(len)?;
+            self.keep_alive.record_activity();
+            self.rates.count_messages(1);
+        } else {
+            // What is announced is believed where it is too much: nobody need wait for it.
+            let announced = self.codec.announced();
+            self.check_len(len.saturating_add(announced.unwrap_or_default()))?;
+            match announced {
+                Some(0) => self.keep_alive.record_activity(),
+                _ => self.keep_alive.record_part(piece.payload.len()),
+            }
+        }
+        self.incoming.len = if piece.end { 0 } else { len };
+        self.incoming.unfinished = !piece.end;
+        Ok(())
+    }
+
+    #[inline]
+    fn check_len(&mut self, len: u64) -> Result<(), ProtocolError> {
+        let limit = self.max_message;
+        if len > limit {
+            return self.fail(ProtocolError::MessageTooLong { limit });
+        }
+        Ok(())
+    }
+
+    fn receive_control(&mut self, event: Event) {
+        self.keep_alive.record_activity();
+        self.rates.count_control();
+        match event {
+            Event::Ping(payload) => {
+                // Only the newest is answered.
+                self.unanswered_ping = None;
+                self.answer_ping(payload);
+            }
+            // Unsolicited pongs are a keep-alive of IE 10 and .NET.
+            Event::Pong(_) | Event::Data(_) => {}
+            Event::Close(close) => self.closed_by_peer(close),
         }
     }
 
     /// Adds a piece to what has come of its message, and gives that out once it has `min` bytes or
     /// is all.
-    fn assemble(&mut self, piece: &Piece, min: usize) -> Option<Piece> {
+    fn assemble(&mut self, piece: &Piece, min: usize) -> Result<Option<Piece>, ProtocolError> {
+        let share = if self.is_paused() {
+            0
+        } else {
+            self.incoming.share
+        };
+        self.incoming.share = share.saturating_add(piece.payload.len());
         let mut assembled = self.incoming.assembled.take().unwrap_or_default();
+        let len = assembled.len().saturating_add(piece.payload.len());
+        if len > assembled.capacity() {
+            // No more than twice what has come, nor than may come.
+            let most = usize::try_from(self.max_message).unwrap_or(usize::MAX);
+            let wanted = assembled.len().saturating_mul(2).min(most).max(len);
+            let missing = wanted.saturating_sub(assembled.len());
+            if assembled.try_reserve_exact(missing).is_err() {
+                let limit = assembled.len() as u64;
+                return self.fail(ProtocolError::MessageTooLong { limit });
+            }
+        }
         assembled.extend_from_slice(&piece.payload);
         if piece.end || assembled.len() >= min {
-            let payload = assembled.freeze();
+            let payload = (*assembled).into();
             let Piece { kind, end, .. } = *piece;
-            return Some(Piece { kind, payload, end });
+            return Ok(Some(Piece { kind, payload, end }));
         }
         self.incoming.assembled = Some(assembled);
-        None
+        Ok(None)
     }
 
     /// Fails at the first byte of a text that is wrong.

@@ -1,0 +1,94 @@
+//! How much memory connections may take.
+
+use std::fs;
+use std::path::Path;
+
+use clap::Args;
+use polysock::Budget;
+
+use super::values;
+
+/// The memory of all connections.
+#[derive(Args, Debug)]
+pub(crate) struct MemoryFlags {
+    /// The memory that all connections together may hold, for messages, waiting output and
+    /// compression. Above 95 % none is let in, and those that hold most are closed (1013) [default: a
+    /// quarter of what the machine or its cgroup has]
+    #[arg(long, value_name = "SIZE", value_parser = values::size)]
+    max_memory: Option<u64>,
+}
+
+impl MemoryFlags {
+    pub(crate) fn budget(&self) -> Budget {
+        let quarter = || available().map_or(u64::MAX, |bytes| bytes / 4);
+        Budget::new(self.max_memory.unwrap_or_else(quarter))
+    }
+}
+
+/// How many bytes of memory there are for this process: the least of what the machine has and of
+/// what its cgroup and its limit of address space allow. `None` where nothing says so.
+fn available() -> Option<u64> {
+    let machine = || {
+        let info = fs::read_to_string("/proc/meminfo").ok()?;
+        Some(field(&info, "MemTotal:")?.saturating_mul(1024))
+    };
+    let address_space = || {
+        let limits = fs::read_to_string("/proc/self/limits").ok()?;
+        field(&limits, "Max address space")
+    };
+    let limits = [machine(), address_space(), cgroup()];
+    limits.into_iter().flatten().min()
+}
+
+/// The number behind the name of a line.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// The limit of the cgroup, or of one that it is in: of version 2, or of the memory controller of
+/// version 1.
+fn cgroup() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let limits = groups.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let (root, file) = match controllers {
+            "" => ("/sys/fs/cgroup", "memory.max"),
+            list if list.split(',').any(|name| name == "memory") => {
+                ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
+            }
+            _ => return None,
+        };
+        // A container may see its own group as the root, although it is told another path.
+        let ancestors = Path::new(path).ancestors();
+        let limit = |group: &Path| {
+            let place = format!("{root}/{}/{file}", group.display());
+            fs::read_to_string(place).ok()?.trim().parse::<u64>().ok()
+        };
+        ancestors.filter_map(limit).min()
+    });
+    limits.min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_numbers_behind_names() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+            Max address space         734003200            unlimited            bytes\n\
+            Max data size             unlimited            unlimited            bytes\n";
+        assert_eq!(field(limits, "Max address space"), Some(734_003_200));
+        assert_eq!(field(limits, "Max data size"), None);
+        assert_eq!(
+            field("MemTotal:       24689812 kB\n", "MemTotal:"),
+            Some(24_689_812)
+        );
+    }
+
+    #[test]
+    fn knows_what_this_machine_has() {
+        assert!(available().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}
