@@ -15,7 +15,7 @@
 //! answers it, can also dial it, and yields a codec; nothing else knows its name. *What is the
 //! same in every protocol is written once*, above the codecs, in the session. *There is one
 //! connection type*: a browser on Hixie-76 and a plain TCP upstream are both a [`Connection`], and
-//! a gateway is two of them, joined.
+//! a relay is two of them, joined.
 //!
 //! # Code map
 //!
@@ -48,8 +48,8 @@
 //!
 //! A worker accepts it and spawns one task, its only owner from then on. Opening reads into one
 //! buffer until the head is complete, and returns what the connection is; the gateway finishes
-//! that, in one place. Of a WebSocket, one of the enabled protocols has recognised the head; a site
-//! is chosen by it, and the protocol validates it by what that site allows. The [`Application`] gets a
+//! that, in one place. For a WebSocket, one of the enabled protocols recognises the head, the head
+//! selects a site, and the protocol validates the head by what that site allows. The [`Application`] gets a
 //! [`Handshake`]: to accept is to write the answer and to have a [`Connection`], over the same buffer
 //! with whatever came early. Ordinary requests go to the site's [`Service`], one head at a time, so
 //! that a WebSocket may follow them. Each stream of an HTTP/2 connection is a transport like any
@@ -58,7 +58,7 @@
 //! # Invariants
 //!
 //! - Nothing a peer sends makes us panic, and nothing it only announces is reserved.
-//! - All state of a connection is in the `Connection`: no future holds a cursor.
+//! - All state of a connection is in the `Connection`: a future that is dropped loses nothing.
 //! - An idle connection holds no buffer.
 //! - While 64 KiB wait to go out, an application gets no more messages (one that it gets in pieces
 //!   goes on), and a relay takes none for that side.
@@ -71,6 +71,8 @@
 //! |---|---|
 //! | frame, fragment, close code, subprotocol | as in RFC 6455 |
 //! | opening | finding out what a connection is, up to the head of its handshake |
+//! | codec | what turns the bytes of one protocol into events and back |
+//! | session | what is the same in all protocols, above the codec: pongs, closing, limits, timers |
 //! | piece | a run of bytes out of a message, cut anywhere |
 //! | borrowed message | a short one, handed out where it lies in the buffer that was read |
 //! | transport | a byte stream with two directions |

@@ -5,9 +5,9 @@ use polysock_protocols::Accept;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
 
-/// The application of `polysock serve --app echo`, by the fastest way there is for answers that need
-/// not wait for anything. An application to begin with is the loop in the documentation of
-/// [`Application`](crate::Application).
+/// The application of `polysock serve --app echo`. Its answers need not wait for anything, so
+/// [`Connection::answer_pieces`](crate::Connection::answer_pieces) is the fastest way; the simplest
+/// is the loop in the documentation of [`Application`](crate::Application).
 ///
 /// # Errors
 ///

@@ -1,6 +1,16 @@
 //! Hixie-75 (draft-hixie-thewebsocketprotocol-75): Chrome 4 and 5, Safari 5.0.0.
 //!
-//! There is no challenge: whatever can put these lines into a server's input is a client.
+//! There is no challenge, so anything that can write these lines is a client:
+//!
+//! ```text
+//! GET /chat HTTP/1.1
+//! Upgrade: WebSocket
+//! Connection: Upgrade
+//! Host: example.com
+//! Origin: http://example.com
+//! ```
+//!
+//! Its frames are `00` text `FF`, in [`HixieCodec`].
 
 use bytes::BytesMut;
 

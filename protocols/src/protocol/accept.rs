@@ -8,8 +8,9 @@ use crate::fields::Fields;
 /// How a request is accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Accept {
-    /// The subprotocol, one of those offered (RFC 6455 §4.2.2). `base64` also turns on its encoding:
-    /// every message is then binary and travels as base64 text, the convention of websockify.
+    /// The subprotocol, one of those offered (RFC 6455 §4.2.2). Choosing `base64` makes
+    /// every message binary, sent as base64 text in both directions: the convention of websockify,
+    /// whatever `binary_over_text` says.
     pub subprotocol: Option<ByteString>,
     /// How binary messages travel where the protocol has none.
     pub binary_over_text: BinaryOverText,

@@ -48,7 +48,7 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     /// What clients mask of what they send.
     fn masking(&self) -> Masking;
 
-    /// What of the opening handshake stands behind its two heads.
+    /// How many bytes of the opening handshake follow the heads of its request and its answer.
     fn challenge(&self) -> Challenge {
         Challenge::default()
     }
@@ -63,7 +63,7 @@ pub trait Protocol: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Looks at a complete head. The recognisers are disjoint: no two say [`Match::Yes`] to the
+    /// Looks at a complete head that asks for a WebSocket. The recognisers are disjoint: no two say [`Match::Yes`] to the
     /// same head.
     fn recognise(&self, head: &Head) -> Match;
 
@@ -115,11 +115,11 @@ pub struct Challenge {
 /// What a protocol says to a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// It is another's, and how that is known: `it has no Sec-WebSocket-Version`.
+    /// The head is of another protocol, and how that is known: `it has no Sec-WebSocket-Version`.
     No(&'static str),
     /// It can serve the head, if no other protocol that is enabled says `Yes`.
     Fallback,
-    /// It is its own.
+    /// The head is of this protocol.
     Yes,
 }
 
@@ -227,6 +227,8 @@ pub struct StreamAnswer {
 
 /// Turns bytes into events and events into bytes. It never replies, waits or reads a clock; what
 /// is the same in every protocol is the [`Session`](crate::Session)'s.
+///
+/// A codec must have `decode`, `encode` and `capabilities`; the rest has defaults.
 pub trait Codec: fmt::Debug + Send {
     /// Takes the next event off `src`; `None` where more bytes are needed. Payload is handed
     /// out as it comes, so a frame larger than the buffer arrives in pieces.
@@ -244,9 +246,9 @@ pub trait Codec: fmt::Debug + Send {
     /// The protocol cannot express the event; nothing was appended then.
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
-    /// How whole short messages lie on the wire that may come next, one behind the other. They are
-    /// taken off without asking the codec, until something looks different and
-    /// [`decode`](Self::decode) is called: a codec that answers promises that its state is the same
+    /// An optional fast path: the layout of short messages that are taken off without asking the
+    /// codec, one behind the other, until something looks different and
+    /// [`decode`](Self::decode) is called. A codec that answers promises that its state is the same
     /// before such a message and after it, whatever is in it.
     fn reads(&self) -> Option<ShortFrames> {
         None
