@@ -100,7 +100,7 @@ impl HandshakeError {
             Self::Method => 405,
             // RFC 6455 §4.2.2, item 4: an unsupported version is answered with 426 and a list.
             Self::Version => 426,
-            Self::Head(HeadError::Malformed(_))
+            Self::Head(HeadError::Malformed(_) | HeadError::TooManyInterim)
             | Self::HttpVersion
             | Self::Host
             | Self::Connection
@@ -136,6 +136,9 @@ pub enum HeadError {
         /// The limit.
         limit: usize,
     },
+    /// Too much comes before a final answer.
+    #[error("too many interim answers")]
+    TooManyInterim,
     /// It is no HTTP/1.1 message head (RFC 9112).
     #[error("malformed head: {0}")]
     Malformed(Malformed),
@@ -146,6 +149,7 @@ impl HeadError {
     pub const fn section(self) -> &'static str {
         match self {
             Self::TooLong { .. } | Self::TooManyFields { .. } => "RFC 9110 §5.4",
+            Self::TooManyInterim => "RFC 9110 §15.2",
             Self::Malformed(malformed) => malformed.section(),
         }
     }

@@ -10,7 +10,7 @@ mod support;
 
 use bytes::BytesMut;
 use polysock_protocols::{Dial, DialError, PROTOCOLS};
-use support::{context, protocol, sample_client};
+use support::{Joined, Setup, context, protocol, sample_client};
 
 /// What a client makes of a server's answer, whole and byte by byte.
 fn dialled(name: &str, dial: &Dial, answer: &[u8]) -> Result<(), DialError> {
@@ -186,4 +186,33 @@ fn a_hixie_client_checks_the_scheme_it_dialled() {
     dial.secure = false;
     let refused = Err(DialError::Answer("location"));
     assert_eq!(dialled("hixie-75", &dial, answer.as_bytes()), refused);
+}
+
+/// What comes before the final answer is skipped, and a line may be folded (RFC 9110 §15.2, RFC 9112
+/// §5.2).
+#[test]
+fn a_client_of_any_protocol_skips_interim_answers() {
+    for behind in PROTOCOLS {
+        let name = behind.name();
+        let Joined { response_bytes, .. } = Joined::sample(name);
+        let dial = Setup::default().dial;
+        assert_eq!(dialled(name, &dial, &response_bytes), Ok(()), "{name}");
+        let line = response_bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        let (first, rest) = response_bytes.split_at(line);
+        let folded = [first, b"Server: a\r\n  b\r\nVia:\r\n\tc\r\n", rest].concat();
+        for interim in [
+            &b""[..],
+            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n",
+        ] {
+            let answer = [interim, &folded].concat();
+            assert_eq!(dialled(name, &dial, &answer), Ok(()), "{name}");
+        }
+        let refused = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 Forbidden\r\n\r\n";
+        let error = dialled(name, &dial, refused).unwrap_err().to_string();
+        assert_eq!(error, "the server answered with status 403", "{name}");
+        let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(17);
+        let error = dialled(name, &dial, &endless).unwrap_err().to_string();
+        assert_eq!(error, "too many interim answers", "{name}");
+    }
 }

@@ -178,3 +178,39 @@ fn exits_with_4_where_the_server_dies() {
     let run = client.join().unwrap();
     assert_eq!(run.code, Some(4), "{}", run.stderr);
 }
+
+#[test]
+fn interim_answers_are_skipped_by_all_that_dial() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let rfc6455 = find_protocol("rfc6455").unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+            stream.write_all(hints).unwrap();
+            let mut peer = WirePeer::accept(rfc6455, stream);
+            thread::spawn(move || {
+                while let Seen::Event(event) = peer.see() {
+                    peer.send(event);
+                }
+            });
+        }
+    });
+    let url = format!("ws://{address}/");
+    let gateway = POLYSOCK.serve(&[&url]);
+    let through = format!("ws://{}/", gateway.address);
+    let run = POLYSOCK.run(&["connect", &url], Input::Bytes(b"hello\n"));
+    assert_eq!(
+        (run.code, run.text()),
+        (Some(0), "hello\n"),
+        "{}",
+        run.stderr
+    );
+    // What it sends is not waited for there, once it has closed.
+    let run = POLYSOCK.run(&["connect", &through], Input::NOTHING);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let bench = ["bench", "--connections", "1", "--duration", "100ms", &url];
+    let run = POLYSOCK.run(&bench, Input::NOTHING);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+}

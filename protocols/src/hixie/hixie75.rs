@@ -18,7 +18,7 @@ use super::handshake::{Wording, check_offered};
 use super::{HixieCodec, HixieDialect};
 use crate::base64;
 use crate::error::HandshakeError;
-use crate::http::{Head, HeadScanner};
+use crate::http::{AnswerReader, Head, HeadLimits};
 use crate::protocol::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, Dialled, Limits,
     Masking, Match, Opening, Protocol, Request, Responder,
@@ -108,7 +108,7 @@ impl Protocol for Hixie75 {
         Ok(Box::new(ClientHandshake {
             dial: dial.clone(),
             limits: context.limits,
-            scanner: None,
+            answer: None,
         }))
     }
 }
@@ -138,8 +138,8 @@ impl Responder for ServerHandshake {
 struct ClientHandshake {
     dial: Dial,
     limits: Limits,
-    /// Where the answer has been looked at; `None` before the request is out.
-    scanner: Option<HeadScanner>,
+    /// What reads the answer; `None` before the request is out.
+    answer: Option<AnswerReader>,
 }
 
 impl Dialer for ClientHandshake {
@@ -148,12 +148,12 @@ impl Dialer for ClientHandshake {
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Dialled>, DialError> {
-        let Some(scanner) = &mut self.scanner else {
+        let Some(answer) = &mut self.answer else {
             WORDING.write_request(&self.dial, None, dst);
-            self.scanner = Some(HeadScanner::default());
+            self.answer = Some(AnswerReader::new(HeadLimits::default()));
             return Ok(None);
         };
-        let Some(head) = Head::take(scanner, src)? else {
+        let Some(head) = answer.advance(src)? else {
             return Ok(None);
         };
         let response = WORDING.check_answer(head, &self.dial)?;

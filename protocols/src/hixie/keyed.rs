@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 use super::handshake::Wording;
 use super::keys::{Key, digest, key_number};
 use crate::error::HandshakeError;
-use crate::http::{Head, HeadScanner};
+use crate::http::{AnswerReader, Head, HeadLimits};
 use crate::protocol::{
     Accept, Challenge, Context, Dial, DialError, Match, Protocol, Request, Response,
 };
@@ -110,7 +110,7 @@ enum Progress {
     Begin,
     /// The request is out.
     Head {
-        scanner: HeadScanner,
+        answer: AnswerReader,
         expected: [u8; 16],
     },
     /// The answer's head is in.
@@ -147,13 +147,13 @@ impl ClientHandshake {
                 Progress::Begin => {
                     let expected = self.request(dst);
                     self.progress = Progress::Head {
-                        scanner: HeadScanner::default(),
+                        answer: AnswerReader::new(HeadLimits::default()),
                         expected,
                     };
                     return Ok(None);
                 }
-                Progress::Head { scanner, expected } => {
-                    let Some(head) = Head::take(scanner, src)? else {
+                Progress::Head { answer, expected } => {
+                    let Some(head) = answer.advance(src)? else {
                         return Ok(None);
                     };
                     let response = self.wording.check_answer(head, &self.dial)?;

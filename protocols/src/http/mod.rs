@@ -3,6 +3,7 @@
 //! Names and values keep their bytes and their order: the hixie protocols count the spaces in
 //! their keys and compare what is echoed byte for byte.
 
+mod answer;
 mod body;
 mod connect;
 mod grammar;
@@ -11,10 +12,11 @@ mod writer;
 
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use bytestring::ByteString;
 use nom::Offset;
 
+pub(crate) use self::answer::AnswerReader;
 pub use self::body::BodyScanner;
 pub use self::grammar::is_token;
 use self::grammar::{breach, field, start_line};
@@ -106,20 +108,6 @@ impl Head {
         }
         head.bare_lf |= input == b"\n";
         Ok(head)
-    }
-
-    /// Takes the complete head of a response off `src`; `None` while it is incomplete.
-    pub(crate) fn take(
-        scanner: &mut HeadScanner,
-        src: &mut BytesMut,
-    ) -> Result<Option<Self>, HeadError> {
-        let limits = HeadLimits::default();
-        let Some(len) = scanner.advance(src, &limits)? else {
-            return Ok(None);
-        };
-        let head = Self::parse(src, len, &limits)?;
-        drop(src.split_to(len));
-        Ok(Some(head))
     }
 
     /// The bytes of the head as they came, or as they were put down, with the blank line.

@@ -15,7 +15,7 @@ use crate::error::HandshakeError;
 use crate::extension::{self, Agreed};
 use crate::fields::Fields;
 use crate::hixie::keyed;
-use crate::http::{Head, HeadScanner, HeadWriter, is_token, is_token_byte};
+use crate::http::{AnswerReader, Head, HeadLimits, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
     Accept, Capabilities, Challenge, Codec, Context, Dial, DialError, Dialer, Dialled, Masking,
     Match, Opening, Protocol, Request, Responder, Response, Role, StreamAnswer,
@@ -265,7 +265,7 @@ struct ClientHandshake {
     dial: Dial,
     context: Context,
     /// The key, once the request is out, and where the answer has been looked at.
-    sent: Option<(String, HeadScanner)>,
+    sent: Option<(String, AnswerReader)>,
 }
 
 impl Dialer for ClientHandshake {
@@ -274,13 +274,13 @@ impl Dialer for ClientHandshake {
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> Result<Option<Dialled>, DialError> {
-        let Some((key, scanner)) = &mut self.sent else {
+        let Some((key, answer)) = &mut self.sent else {
             let key = fresh_key(self.context.entropy);
             self.request(&key, dst);
-            self.sent = Some((key, HeadScanner::default()));
+            self.sent = Some((key, AnswerReader::new(HeadLimits::default())));
             return Ok(None);
         };
-        let Some(head) = Head::take(scanner, src)? else {
+        let Some(head) = answer.advance(src)? else {
             return Ok(None);
         };
         check_answer(&head, key)?;
