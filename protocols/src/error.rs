@@ -97,6 +97,7 @@ impl HandshakeError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Head(HeadError::TooLong { .. } | HeadError::TooManyFields { .. }) => 431,
+            Self::Head(HeadError::FirstLineTooLong { .. }) => 414,
             Self::Method => 405,
             // RFC 6455 §4.2.2, item 4: an unsupported version is answered with 426 and a list.
             Self::Version => 426,
@@ -130,6 +131,12 @@ pub enum HeadError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// Its first line alone is longer than that.
+    #[error("first line of more than {limit} bytes")]
+    FirstLineTooLong {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// It has more fields than allowed.
     #[error("head of more than {limit} fields")]
     TooManyFields {
@@ -149,6 +156,7 @@ impl HeadError {
     pub const fn section(self) -> &'static str {
         match self {
             Self::TooLong { .. } | Self::TooManyFields { .. } => "RFC 9110 §5.4",
+            Self::FirstLineTooLong { .. } => "RFC 9112 §3",
             Self::TooManyInterim => "RFC 9110 §15.2",
             Self::Malformed(malformed) => malformed.section(),
         }
@@ -168,18 +176,12 @@ pub enum Malformed {
     /// The first line is that of neither a request nor a response.
     #[error("the first line is not HTTP/1.x")]
     FirstLine,
-    /// The first line is over the limit.
-    #[error("the first line is too long")]
-    FirstLineLength,
     /// The target is not of a form that a server of this kind is asked for.
     #[error("the target is no path")]
     Target,
     /// The first line of a response has no status.
     #[error("the first line has no status")]
     Status,
-    /// A field is over the limit.
-    #[error("a field is too long")]
-    FieldLength,
     /// A line begins with white space.
     #[error("a folded field line")]
     Folded,
@@ -198,10 +200,9 @@ impl Malformed {
     /// Where the rule that is broken is from.
     pub const fn section(self) -> &'static str {
         match self {
-            Self::FirstLine | Self::FirstLineLength => "RFC 9112 §3",
+            Self::FirstLine => "RFC 9112 §3",
             Self::Target => "RFC 9112 §3.2",
             Self::Status => "RFC 9112 §4",
-            Self::FieldLength => "RFC 9110 §5.4",
             Self::FieldLine => "RFC 9112 §5",
             Self::SpaceBeforeColon => "RFC 9112 §5.1",
             Self::Folded => "RFC 9112 §5.2",

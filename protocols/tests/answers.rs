@@ -197,7 +197,11 @@ fn a_client_of_any_protocol_skips_interim_answers() {
         let Joined { response_bytes, .. } = Joined::sample(name);
         let dial = Setup::default().dial;
         assert_eq!(dialled(name, &dial, &response_bytes), Ok(()), "{name}");
-        let line = response_bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        let line = response_bytes
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .unwrap()
+            + 1;
         let (first, rest) = response_bytes.split_at(line);
         let folded = [first, b"Server: a\r\n  b\r\nVia:\r\n\tc\r\n", rest].concat();
         for interim in [

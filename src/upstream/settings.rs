@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{Compression, Limits, SessionConfig};
 use tokio::time::timeout;
 
@@ -12,6 +13,8 @@ use super::UpstreamError;
 pub struct UpstreamSettings {
     /// How long connecting may take, the opening handshake included.
     pub connect_timeout: Duration,
+    /// What the head of an answer may take.
+    pub head: HeadLimits,
     /// What the frames of a message may take.
     pub limits: Limits,
     /// How messages are compressed where a WebSocket server accepts it; `None`, the default, does
@@ -25,6 +28,7 @@ impl Default for UpstreamSettings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
+            head: HeadLimits::default(),
             limits: Limits::default(),
             compression: None,
             session: SessionConfig::default(),

@@ -73,7 +73,8 @@ impl WebSocketUpstream {
     }
 
     /// Connects and performs the opening handshake for what is dialled; the host is filled in,
-    /// the target of the URL where it has one, and its user where nobody else is authorised.
+    /// the limits of the answer, the target of the URL where it has one, and its user where nobody
+    /// else is authorised.
     ///
     /// # Errors
     ///
@@ -82,6 +83,7 @@ impl WebSocketUpstream {
         let mut dial = Dial {
             host: self.host.clone(),
             target: self.target.clone().unwrap_or(dial.target),
+            answer: self.settings.head,
             ..dial
         };
         if !dial.fields.has(AUTHORIZATION) {

@@ -1,12 +1,14 @@
 //! `polysock connect`: lines in, lines out, and an exit code for each end.
 
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
-use polysock::protocols::PROTOCOLS;
+use polysock::protocols::{PROTOCOLS, find_protocol};
 use polysock::{Accept, BoxError, Close, CloseCode, Gateway, Handshake, Site};
 use polysock_test_support::gateway;
 use polysock_test_support::program::Input;
+use polysock_test_support::wire_peer::{Seen, WirePeer};
 
 use crate::POLYSOCK;
 

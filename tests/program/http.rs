@@ -1,8 +1,15 @@
 //! Ordinary HTTP on the port, before and behind opening handshakes.
 
+use std::net::TcpListener;
+use std::thread;
+
+use polysock::protocols::find_protocol;
+use polysock::{Accept, Fields};
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::frame;
-use polysock_test_support::opening::{HIXIE_75, RFC6455, with};
+use polysock_test_support::opening::{HIXIE_75, RFC6455, assert_status, with};
+use polysock_test_support::program::Input;
+use polysock_test_support::wire_peer::WirePeer;
 
 use crate::POLYSOCK;
 
@@ -156,15 +163,66 @@ fn refuses_heads_that_are_too_long_in_the_first_request_and_in_those_behind_it()
     let many: String = (0..101)
         .map(|number| format!("X-{number}: x\r\n"))
         .collect();
-    for fields in [line, many] {
-        let request = with(GET, &fields);
-        let (mut client, _) = server.answers(&request, 431);
+    let target = GET.replacen('/', &format!("/{}", "x".repeat(17 * 1024)), 1);
+    for (request, status) in [
+        (with(GET, &line), 431),
+        (with(GET, &many), 431),
+        (target, 414),
+    ] {
+        let (mut client, _) = server.answers(&request, status);
         client.gone();
         let (mut client, head) = server.answers(GET, 200);
         body(&mut client, &head);
         client.send(&request);
-        let head = client.head();
-        assert!(head.starts_with("HTTP/1.1 431 "), "{head}");
+        assert_status(&client.head(), status);
+    }
+}
+
+#[test]
+fn a_head_may_be_as_long_as_the_port_is_told() {
+    let cookie = |len| with(RFC6455, &format!("Cookie: {}\r\n", "x".repeat(len)));
+    let target = |len| RFC6455.replacen("/chat", &format!("/?{}", "x".repeat(len)), 1);
+    for (flags, least, most) in [
+        (&[][..], 9_000, 16_500),
+        (&["--max-head", "4KiB"], 3_000, 4_200),
+        (&["--max-head", "64KiB"], 64_000, 66_000),
+    ] {
+        let server = POLYSOCK.echo(flags);
+        server.answers(cookie(least), 101);
+        server.answers(target(least), 101);
+        server.answers(cookie(most), 431);
+        server.answers(target(most), 414);
+    }
+    for size in ["1023", "257KiB", "none"] {
+        let run = POLYSOCK.run(&["serve", "--max-head", size], Input::NOTHING);
+        assert_eq!(run.code, Some(2), "{size}");
+        assert!(run.stderr.contains("from 1KiB to 256KiB"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn an_upstreams_answer_may_be_as_long_as_a_request() {
+    let rfc6455 = find_protocol("rfc6455").unwrap();
+    for (len, flags, status) in [
+        (9_000, &[][..], 101),
+        (17_000, &[], 502),
+        (17_000, &["--max-head", "32KiB"], 101),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}/", listener.local_addr().unwrap());
+        let gateway = POLYSOCK.serve(&[flags, &[&url]].concat());
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let accept = Accept {
+                    fields: Fields::from([("Set-Cookie", "x".repeat(len))]),
+                    ..Accept::default()
+                };
+                let stream = listener.accept().unwrap().0;
+                // It ends where the gateway has had enough.
+                WirePeer::accept_with(rfc6455, stream, &accept)
+            });
+            gateway.answers(RFC6455, status);
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use polysock::Peer;
 use polysock::upstream::{self, UpstreamError};
 use polysock_protocols::{
-    Compression, Dial, DialError, Fields, Protocol, Rejection, Role, SessionConfig, find_protocol,
+    Compression, Dial, DialError, Protocol, Rejection, Role, SessionConfig, find_protocol,
 };
 
 use super::pipe::SegmentedPipe;
@@ -108,7 +108,7 @@ fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'stat
         target: target.into(),
         origin: transcript.header("origin").map(ByteString::from),
         subprotocols: offered.map(ByteString::from).collect(),
-        fields: Fields::default(),
+        ..Dial::default()
     };
     Ok((protocol, dial))
 }

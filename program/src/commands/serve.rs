@@ -192,6 +192,7 @@ impl Serve {
     fn upstream_settings(&self) -> UpstreamSettings {
         UpstreamSettings {
             connect_timeout: self.timeouts.connect_timeout,
+            head: self.port.head(),
             limits: self.limits(),
             compression: self.compression.upstream(),
             session: SessionConfig {

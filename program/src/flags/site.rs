@@ -1,6 +1,7 @@
 //! Who is let in, and in which protocols.
 
 use clap::Args;
+use polysock::protocols::http::HeadLimits;
 use polysock::{Origins, PortSettings, SiteSettings};
 
 use super::values;
@@ -22,6 +23,11 @@ pub(crate) struct AcceptFlags {
 /// What a port is told of what is around it.
 #[derive(Args, Debug)]
 pub(crate) struct PortFlags {
+    /// The longest head of a request, and of an upstream's answer: 1KiB to 256KiB. One that is longer
+    /// is refused with 431, or 414 if its first line is
+    #[arg(long, value_name = "SIZE", value_parser = values::head_size, default_value = "16KiB")]
+    max_head: usize,
+
     /// Answer Flash's socket policy requests, for this port only
     #[arg(long)]
     flash_policy: bool,
@@ -44,7 +50,18 @@ pub(crate) fn port_settings(accept: &AcceptFlags, port: &PortFlags) -> PortSetti
         protocols: accept.protocols.0.clone(),
         flash_policy: port.flash_policy,
         secure: port.secure.secure,
+        head: port.head(),
         ..PortSettings::default()
+    }
+}
+
+impl PortFlags {
+    /// What a head may take.
+    pub(crate) fn head(&self) -> HeadLimits {
+        HeadLimits {
+            head: self.max_head,
+            ..HeadLimits::default()
+        }
     }
 }
 

@@ -32,6 +32,16 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "that is more than 2^64 bytes".into())
 }
 
+/// The size of a head, which is held whole: so there is a bound.
+pub(crate) fn head_size(text: &str) -> Result<usize, String> {
+    const KIB: usize = 1024;
+    let size = size(text)?;
+    usize::try_from(size)
+        .ok()
+        .filter(|size| (KIB..=256 * KIB).contains(size))
+        .ok_or_else(|| "write a size from 1KiB to 256KiB".into())
+}
+
 /// `10s`, `500ms`, `2m`, `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

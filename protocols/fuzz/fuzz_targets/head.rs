@@ -8,7 +8,6 @@ fuzz_target!(|bytes: &[u8]| {
     let limits = HeadLimits {
         head: 2000,
         fields: 10,
-        line: 500,
     };
     let whole = HeadScanner::default().advance(bytes, &limits);
     let mut scanner = HeadScanner::default();

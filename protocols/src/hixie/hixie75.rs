@@ -18,7 +18,7 @@ use super::handshake::{Wording, check_offered};
 use super::{HixieCodec, HixieDialect};
 use crate::base64;
 use crate::error::HandshakeError;
-use crate::http::{AnswerReader, Head, HeadLimits};
+use crate::http::{AnswerReader, Head};
 use crate::protocol::{
     Accept, Capabilities, CloseForm, Codec, Context, Dial, DialError, Dialer, Dialled, Limits,
     Masking, Match, Opening, Protocol, Request, Responder,
@@ -150,7 +150,7 @@ impl Dialer for ClientHandshake {
     ) -> Result<Option<Dialled>, DialError> {
         let Some(answer) = &mut self.answer else {
             WORDING.write_request(&self.dial, None, dst);
-            self.answer = Some(AnswerReader::new(HeadLimits::default()));
+            self.answer = Some(AnswerReader::new(self.dial.answer));
             return Ok(None);
         };
         let Some(head) = answer.advance(src)? else {

@@ -5,7 +5,7 @@ use bytes::{Buf, BytesMut};
 use super::handshake::Wording;
 use super::keys::{Key, digest, key_number};
 use crate::error::HandshakeError;
-use crate::http::{AnswerReader, Head, HeadLimits};
+use crate::http::{AnswerReader, Head};
 use crate::protocol::{
     Accept, Challenge, Context, Dial, DialError, Match, Protocol, Request, Response,
 };
@@ -147,7 +147,7 @@ impl ClientHandshake {
                 Progress::Begin => {
                     let expected = self.request(dst);
                     self.progress = Progress::Head {
-                        answer: AnswerReader::new(HeadLimits::default()),
+                        answer: AnswerReader::new(self.dial.answer),
                         expected,
                     };
                     return Ok(None);

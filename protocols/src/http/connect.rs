@@ -27,8 +27,9 @@ impl Head {
             text.put(path, b" "),
             text.put(b"HTTP/2", b"\r\n"),
         ];
-        if path.len() > limits.line {
-            return Err(HeadError::from(Malformed::FirstLineLength).into());
+        let limit = limits.head;
+        if path.len() > limit {
+            return Err(HeadError::FirstLineTooLong { limit }.into());
         }
         if !path.iter().all(u8::is_ascii_graphic) {
             return Err(HeadError::from(Malformed::Target).into());
@@ -36,9 +37,6 @@ impl Head {
         let mut cookies = BytesMut::new();
         let mut spans = Vec::with_capacity(16);
         let mut add = |name: &[u8], value: &[u8]| {
-            if name.len().saturating_add(value.len()) > limits.line {
-                return Err(HeadError::Malformed(Malformed::FieldLength));
-            }
             if !name.iter().copied().all(is_token_byte) {
                 return Err(HeadError::Malformed(Malformed::FieldLine));
             }
@@ -50,8 +48,8 @@ impl Head {
                 return Err(HeadError::TooManyFields { limit });
             }
             spans.push((text.put(name, b": "), text.put(value, b"\r\n")));
-            if text.0.len() > limits.head {
-                return Err(HeadError::TooLong { limit: limits.head });
+            if text.0.len() > limit {
+                return Err(HeadError::TooLong { limit });
             }
             Ok(())
         };
@@ -119,7 +117,6 @@ mod tests {
         let limits = HeadLimits {
             head: 200,
             fields: 4,
-            line: 150,
         };
         let authority = authority.map(str::as_bytes);
         Head::of_connect(authority, path.as_bytes(), fields, &limits)
@@ -153,16 +150,26 @@ mod tests {
 
     #[test]
     fn refuses_what_could_be_read_as_something_else() {
-        let long = "x".repeat(151);
+        let long = "x".repeat(201);
         let malformed = |what| Some(HeadError::Malformed(what).into());
         for (authority, path, fields, error) in [
             ("a", "/", &[("host", "b")][..], Some(HandshakeError::Host)),
             ("a", "/ b", &[], malformed(Malformed::Target)),
-            ("a", &long, &[], malformed(Malformed::FirstLineLength)),
+            (
+                "a",
+                &long,
+                &[],
+                Some(HeadError::FirstLineTooLong { limit: 200 }.into()),
+            ),
             ("a\r\nb: c", "/", &[], malformed(Malformed::Control)),
             ("a", "/", &[("b", "c\nd: e")], malformed(Malformed::Control)),
             ("a", "/", &[("b: c", "d")], malformed(Malformed::FieldLine)),
-            ("a", "/", &[("b", &long)], malformed(Malformed::FieldLength)),
+            (
+                "a",
+                "/",
+                &[("b", &long)],
+                Some(HeadError::TooLong { limit: 200 }.into()),
+            ),
             (
                 "a",
                 "/",

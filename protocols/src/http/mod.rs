@@ -85,17 +85,11 @@ impl Head {
             bare_lf: is_bare(raw, len),
             followed: src.len() > raw.len(),
         };
-        if len > limits.line {
-            return Err(HeadError::Malformed(Malformed::FirstLineLength));
-        }
         let mut input = rest;
         while !matches!(input, b"\r\n" | b"\n") {
             let (rest, (name, value)) =
                 field(input).map_err(|_| HeadError::Malformed(breach(input)))?;
             let len = input.offset(rest);
-            if len > limits.line {
-                return Err(HeadError::Malformed(Malformed::FieldLength));
-            }
             if head.fields.len() == limits.fields {
                 return Err(HeadError::TooManyFields {
                     limit: limits.fields,

@@ -1,6 +1,6 @@
 //! Where a head ends, and how long it may be.
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 use crate::error::HeadError;
 
@@ -11,8 +11,6 @@ pub struct HeadLimits {
     pub head: usize,
     /// Number of fields.
     pub fields: usize,
-    /// Bytes of the first line, and of each field line.
-    pub line: usize,
 }
 
 impl Default for HeadLimits {
@@ -20,7 +18,6 @@ impl Default for HeadLimits {
         Self {
             head: 16 * 1024,
             fields: 100,
-            line: 8 * 1024,
         }
     }
 }
@@ -38,9 +35,9 @@ impl HeadScanner {
     ///
     /// # Errors
     ///
-    /// [`HeadError::TooLong`] as soon as the head cannot end within the limit.
+    /// [`HeadError::TooLong`] as soon as the head cannot end within the limit;
+    /// [`HeadError::FirstLineTooLong`] where not even its first line does.
     pub fn advance(&mut self, src: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
-        let too_long = HeadError::TooLong { limit: limits.head };
         let seen = src.len().min(limits.head);
         for at in memchr_iter(b'\n', src.get(self.scanned..seen).unwrap_or_default()) {
             let after = self.scanned.saturating_add(at).saturating_add(1);
@@ -51,7 +48,7 @@ impl HeadScanner {
                 [] | [b'\r'] => {
                     self.scanned = after.saturating_sub(1);
                     return if seen == limits.head {
-                        Err(too_long)
+                        Err(HeadError::TooLong { limit: limits.head })
                     } else {
                         Ok(None)
                     };
@@ -61,11 +58,14 @@ impl HeadScanner {
             return Ok(Some(end));
         }
         self.scanned = seen;
-        if seen == limits.head {
-            Err(too_long)
-        } else {
-            Ok(None)
+        if seen < limits.head {
+            return Ok(None);
         }
+        let limit = limits.head;
+        Err(match memchr(b'\n', src) {
+            Some(end) if end < seen => HeadError::TooLong { limit },
+            _ => HeadError::FirstLineTooLong { limit },
+        })
     }
 }
 
@@ -100,8 +100,14 @@ mod tests {
             ..HeadLimits::default()
         };
         let too_long = Err(HeadError::TooLong { limit: 10 });
+        for line in [&b"0123456789"[..], b"0123456789\n\n"] {
+            assert_eq!(
+                HeadScanner::default().advance(line, &limits),
+                Err(HeadError::FirstLineTooLong { limit: 10 })
+            );
+        }
         assert_eq!(
-            HeadScanner::default().advance(b"0123456789", &limits),
+            HeadScanner::default().advance(b"012345678\n", &limits),
             too_long
         );
         assert_eq!(

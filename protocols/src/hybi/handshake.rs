@@ -15,7 +15,7 @@ use crate::error::HandshakeError;
 use crate::extension::{self, Agreed};
 use crate::fields::Fields;
 use crate::hixie::keyed;
-use crate::http::{AnswerReader, Head, HeadLimits, HeadWriter, is_token, is_token_byte};
+use crate::http::{AnswerReader, Head, HeadWriter, is_token, is_token_byte};
 use crate::protocol::{
     Accept, Capabilities, Challenge, Codec, Context, Dial, DialError, Dialer, Dialled, Masking,
     Match, Opening, Protocol, Request, Responder, Response, Role, StreamAnswer,
@@ -277,7 +277,7 @@ impl Dialer for ClientHandshake {
         let Some((key, answer)) = &mut self.sent else {
             let key = fresh_key(self.context.entropy);
             self.request(&key, dst);
-            self.sent = Some((key, AnswerReader::new(HeadLimits::default())));
+            self.sent = Some((key, AnswerReader::new(self.dial.answer)));
             return Ok(None);
         };
         let Some(head) = answer.advance(src)? else {

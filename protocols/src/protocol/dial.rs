@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::Codec;
 use crate::error::{HeadError, Malformed};
 use crate::fields::Fields;
-use crate::http::Head;
+use crate::http::{Head, HeadLimits};
 use crate::secrets::{hide_in_subprotocols, hide_secrets};
 
 /// What a client asks for.
@@ -27,6 +27,8 @@ pub struct Dial {
     pub subprotocols: Vec<ByteString>,
     /// Further fields, such as `Cookie`.
     pub fields: Fields,
+    /// What the head of the answer may take.
+    pub answer: HeadLimits,
 }
 
 impl Dial {

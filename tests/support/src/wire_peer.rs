@@ -61,6 +61,15 @@ impl WirePeer {
 
     /// A server, which accepts the opening handshake of a protocol.
     pub fn accept(protocol: &'static dyn Protocol, stream: TcpStream) -> Self {
+        Self::accept_with(protocol, stream, &Accept::default())
+    }
+
+    /// The same with something to say in the answer.
+    pub fn accept_with(
+        protocol: &'static dyn Protocol,
+        stream: TcpStream,
+        accept: &Accept,
+    ) -> Self {
         let mut client = Client::over(stream);
         let protocols = [protocol];
         let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
@@ -76,7 +85,7 @@ impl WirePeer {
             }
         };
         let codec = loop {
-            let codec = responder.respond(&Accept::default(), &mut incoming, &mut outgoing);
+            let codec = responder.respond(accept, &mut incoming, &mut outgoing);
             client.send(outgoing.split());
             if let Some(codec) = codec.expect("a valid request") {
                 break codec;

@@ -48,7 +48,7 @@ pub(crate) struct Explain {
 }
 
 /// The flags of `polysock serve`, told of a server that is elsewhere.
-const HELP: [(&str, &str); 4] = [
+const HELP: [(&str, &str); 5] = [
     (
         "protocols",
         "The protocols that the server speaks: names with commas, or `all`, `modern`, `legacy`, \
@@ -63,6 +63,7 @@ const HELP: [(&str, &str); 4] = [
         "The server answers Flash's socket policy requests",
     ),
     ("secure", "TLS ends at a proxy in front"),
+    ("max_head", "The longest head that the server takes"),
 ];
 
 fn told_of_a_server(flag: Arg) -> Arg {

@@ -32,6 +32,10 @@ pub(super) fn flag(remedy: &Remedy) -> Option<String> {
 pub(super) fn advice(remedy: &Remedy) -> String {
     match remedy {
         Remedy::EndTlsInFront => "end TLS at a proxy in front, and say so with --secure".to_owned(),
+        Remedy::ShortenHead => {
+            "have the client send less (most of a long head is cookies), or take more with --max-head"
+                .to_owned()
+        }
         Remedy::EnableProtocol => "enable the protocol with --protocols".to_owned(),
         other => other.to_string(),
     }
