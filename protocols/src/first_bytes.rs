@@ -21,7 +21,8 @@ impl FirstBytes {
     /// Tells by what has come so far; ask again with more where it is too little.
     pub fn of(bytes: &[u8]) -> Self {
         match bytes {
-            [] => Self::TooFew,
+            // The first half of an empty line, perhaps, which is ignored before a request.
+            [] | [b'\r'] => Self::TooFew,
             [0x16, ..] => Self::Tls,
             [b'<', ..] => policy_request(bytes),
             _ if bytes.starts_with(PREFACE) => Self::Http2,
@@ -80,6 +81,7 @@ mod tests {
     fn knows_a_connection_by_its_first_bytes() {
         for (bytes, expected) in [
             (&b""[..], FirstBytes::TooFew),
+            (b"\r", FirstBytes::TooFew),
             (b"G", FirstBytes::TooFew),
             (b"GET", FirstBytes::TooFew),
             (b"GET ", FirstBytes::Http1),

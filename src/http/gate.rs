@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use polysock_protocols::http::{BodyScanner, Head};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
@@ -80,13 +80,6 @@ where
     /// Hands on what has been read and may be; whether that says anything.
     fn hand_on(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         if let State::Between = self.state {
-            // RFC 9112 §2.2: empty lines before a request are skipped.
-            while self.incoming.starts_with(b"\r\n") {
-                self.incoming.advance(2);
-            }
-            if self.incoming.is_empty() {
-                return false;
-            }
             self.state = match (self.look)(&mut self.incoming) {
                 Some(Look::Ordinary(head)) => State::request(&head),
                 Some(Look::Other(other)) => State::Found(other),

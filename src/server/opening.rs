@@ -8,12 +8,14 @@
 //!   anything else                       closed without an answer: it may be another protocol
 //! ```
 //!
+//! Empty lines before any of it are ignored, as before a later request.
+//!
 //! Nothing is done about it here: the gateway finishes it, and `polysock explain` prints it.
 
 use std::time::Duration;
 
-use bytes::BytesMut;
-use polysock_protocols::http::Head;
+use bytes::{Buf, BytesMut};
+use polysock_protocols::http::{Head, empty_lines};
 use polysock_protocols::{
     FirstBytes, HandshakeError, Negotiated, Negotiation, Recognised, Rejection, flash_policy,
 };
@@ -63,6 +65,7 @@ impl<'a> Opener<'a> {
     /// Looks at what has come; `None` while that is too little.
     pub fn advance(&mut self, incoming: &mut BytesMut) -> Option<Opened> {
         let settings = self.settings;
+        incoming.advance(empty_lines(incoming));
         match FirstBytes::of(incoming) {
             FirstBytes::TooFew => None,
             FirstBytes::Http1 => self.advance_request(incoming),
@@ -80,6 +83,7 @@ impl<'a> Opener<'a> {
     /// Looks at what can only be a request of HTTP/1, as behind another; `None` while its head is
     /// incomplete.
     pub(crate) fn advance_request(&mut self, incoming: &mut BytesMut) -> Option<Opened> {
+        incoming.advance(empty_lines(incoming));
         let negotiated = match self.negotiation.advance(incoming) {
             Ok(None) => return None,
             Ok(Some(Negotiated::WebSocket(recognised))) => Opened::WebSocket(recognised),

@@ -3,7 +3,9 @@
 use std::fs;
 
 use polysock_test_support::corpus::texts;
-use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, versioned, with};
+use polysock_test_support::opening::{
+    HIXIE_75, HIXIE_76, HIXIE_76_BODY, RFC6455, versioned, with,
+};
 use polysock_test_support::packets::{Connection, From, Link, pcap};
 use polysock_test_support::program::Input;
 
@@ -237,4 +239,31 @@ fn the_newest_refusal_of_a_directory_is_found() {
         "{}",
         run.text()
     );
+}
+
+#[test]
+fn empty_lines_before_a_request_are_ignored() {
+    for head in [RFC6455, HIXIE_75] {
+        let bare = POLYSOCK.run(&["explain", "-"], Input::Bytes(head.as_bytes()));
+        let late = format!("\r\n\n{head}");
+        let late = POLYSOCK.run(&["explain", "-"], Input::Bytes(late.as_bytes()));
+        assert_eq!((late.code, late.text()), (bare.code, bare.text()));
+    }
+}
+
+#[test]
+fn a_long_head_is_mended_by_an_option() {
+    let head = with(RFC6455, &format!("Cookie: {}\r\n", "x".repeat(20_000)));
+    let run = |flags: &[&str]| {
+        let arguments = [&["explain", "-"], flags].concat();
+        POLYSOCK.run(&arguments, Input::Bytes(head.as_bytes()))
+    };
+    let refused = run(&[]);
+    assert_eq!(refused.code, Some(1));
+    let text = refused.text();
+    assert!(
+        text.contains("refused with 431") && text.contains("--max-head"),
+        "{text}"
+    );
+    assert_eq!(run(&["--max-head", "32KiB"]).code, Some(0));
 }

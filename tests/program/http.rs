@@ -237,6 +237,23 @@ fn gives_up_a_head_that_does_not_end() {
 }
 
 #[test]
+fn ignores_empty_lines_before_any_request() {
+    let server = POLYSOCK.serve(&["--app", "chat"]);
+    for lines in ["\r\n", "\n", "\r\n\r\n\n"] {
+        server.answers(format!("{lines}{RFC6455}"), 101);
+        let (mut client, head) = server.answers(format!("{lines}{GET}"), 200);
+        body(&mut client, &head);
+        // They come byte by byte, and the handshake behind them.
+        client.send_bytewise(lines);
+        client.send(RFC6455);
+        assert_status(&client.head(), 101);
+        let mut slow = server.connect();
+        slow.send_bytewise(format!("{lines}{RFC6455}"));
+        assert_status(&slow.head(), 101);
+    }
+}
+
+#[test]
 fn says_nothing_to_what_is_no_http() {
     let server = POLYSOCK.echo(&[]);
     for words in [

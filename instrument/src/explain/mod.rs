@@ -16,7 +16,7 @@ mod report;
 
 use bytes::{Bytes, BytesMut};
 use polysock::{Opened, Opener, PortSettings};
-use polysock_protocols::http::{Head, HeadScanner};
+use polysock_protocols::http::{Head, HeadScanner, empty_lines};
 use polysock_protocols::{
     Accept, FirstBytes, HandshakeError, Match, Opening, PROTOCOLS, Protocol, Recognised, Rejection,
     SHARED_RULES, Secrets,
@@ -108,6 +108,7 @@ impl Explanation {
     /// Explains what a server with these settings, and an application that takes the first
     /// subprotocol, makes of the first bytes of a client.
     pub fn of(client: &[u8], settings: &ServerSettings) -> Self {
+        let client = client.get(empty_lines(client)..).unwrap_or_default();
         let mut incoming = BytesMut::from(client);
         let opened = Opener::new(&settings.port, None).advance(&mut incoming);
         let judged = match opened {

@@ -21,7 +21,7 @@ pub use self::body::BodyScanner;
 pub use self::grammar::is_token;
 use self::grammar::{breach, field, start_line};
 pub(crate) use self::grammar::{is_host, is_token_byte};
-pub use self::scanner::{HeadLimits, HeadScanner};
+pub use self::scanner::{HeadLimits, HeadScanner, empty_lines};
 pub use self::writer::HeadWriter;
 
 use crate::error::{HeadError, Malformed};

@@ -22,6 +22,16 @@ impl Default for HeadLimits {
     }
 }
 
+/// How many bytes of empty lines stand before a request. A server ignores them (RFC 9112 §2.2): some
+/// clients end a body with one.
+pub fn empty_lines(src: &[u8]) -> usize {
+    let mut rest = src;
+    while let [b'\n', behind @ ..] | [b'\r', b'\n', behind @ ..] = rest {
+        rest = behind;
+    }
+    src.len().saturating_sub(rest.len())
+}
+
 /// Looks for the end of a growing head without looking at any byte twice.
 #[derive(Clone, Debug, Default)]
 pub struct HeadScanner {
@@ -72,6 +82,20 @@ impl HeadScanner {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn measures_empty_lines() {
+        for (text, len) in [
+            ("", 0),
+            ("\r", 0),
+            ("\r\nGET", 2),
+            ("\n\r\n\r", 3),
+            ("\r\r\n", 0),
+            ("GET\r\n", 0),
+        ] {
+            assert_eq!(empty_lines(text.as_bytes()), len, "{text:?}");
+        }
+    }
 
     #[test]
     fn finds_the_end_however_the_bytes_come() {

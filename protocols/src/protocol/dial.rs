@@ -52,6 +52,7 @@ impl fmt::Debug for Dial {
             .field("origin", &self.origin.as_deref().map(hide_secrets))
             .field("subprotocols", &hide_in_subprotocols(&self.subprotocols))
             .field("fields", &self.fields)
+            .field("answer", &self.answer)
             .finish()
     }
 }
