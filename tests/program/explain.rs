@@ -3,9 +3,7 @@
 use std::fs;
 
 use polysock_test_support::corpus::texts;
-use polysock_test_support::opening::{
-    HIXIE_75, HIXIE_76, HIXIE_76_BODY, RFC6455, versioned, with,
-};
+use polysock_test_support::opening::{HIXIE_75, HIXIE_76, HIXIE_76_BODY, RFC6455, versioned, with};
 use polysock_test_support::packets::{Connection, From, Link, pcap};
 use polysock_test_support::program::Input;
 

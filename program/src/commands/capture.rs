@@ -13,6 +13,7 @@ use tracing::warn;
 
 use crate::exit::Exit;
 use crate::flags::listen::{ListenFlags, cannot_start, listening};
+use crate::flags::memory::MemoryFlags;
 use crate::flags::server::{any_size, reach};
 use crate::flags::site::SecureFlag;
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
@@ -69,6 +70,9 @@ pub(crate) struct Capture {
     secure: SecureFlag,
 
     #[command(flatten)]
+    memory: MemoryFlags,
+
+    #[command(flatten)]
     handshake: HandshakeTimeout,
 
     #[command(flatten)]
@@ -121,6 +125,7 @@ impl Capture {
     ) -> Result<Exit, StartError> {
         let mut settings = ServerSettings::replayable(self.secure.secure);
         settings.port.handshake_timeout = self.handshake.handshake_timeout;
+        settings.port.budget = self.memory.budget();
         let gateway = match upstream {
             Some(upstream) => settings.gateway(Relay::new(upstream)),
             None => settings.gateway(echo),
