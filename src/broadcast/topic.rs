@@ -98,6 +98,10 @@ impl Topic {
         queue.writers += 1;
         subscriber.writer = writer;
         subscriber.flush_queue = Some(at);
+        // What came since its task has looked has woken the flusher already, and nobody else.
+        if subscriber.messages > 0 {
+            subscriber.stand_ready(key, queue);
+        }
         (!std::mem::replace(&mut queue.is_running, true)).then_some(at)
     }
 
@@ -286,6 +290,17 @@ mod tests {
                 assert_eq!(queue.ready.len(), 1, "{messages} {overflow:?}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_comes_before_a_subscriber_is_attached_anew_is_written() {
+        let (mut topic, key) = attached(Queue::default());
+        // Its task has found nothing, and is about to wait.
+        publish(&mut topic);
+        attach(&mut topic, key);
+        let mut work = || topic.next_work(0, Waker::noop());
+        assert!(matches!(work(), Work::Write(ready, _) if ready == key));
+        assert!(matches!(work(), Work::Wait));
     }
 
     #[tokio::test]
