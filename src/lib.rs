@@ -114,7 +114,9 @@ pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
 pub use self::route::{Asked, Origin, OriginError, Origins, Policy, Site, SiteSettings, Sites};
-pub use self::server::{Drained, Gateway, Opened, Opener, PortSettings, StartError, Workers};
+pub use self::server::{
+    ConnectionLimits, Drained, Gateway, Opened, Opener, PortSettings, StartError, Workers,
+};
 pub use self::telemetry::Traffic;
 pub use self::transport::{Extensions, Peer, Transport};
 

@@ -6,6 +6,7 @@
 //!   exit             exit codes
 //!   log              lines on standard error, written by a thread of their own
 //!   signals          signals, and how a server ends
+//!   descriptors      how many the process may have
 //!   flags            what several commands share: values, servers to talk to, compression
 //!   commands         one file for each command
 //! ```
@@ -13,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod commands;
+mod descriptors;
 mod exit;
 mod flags;
 mod log;

@@ -73,6 +73,14 @@ impl Budget {
         self.shared.held.load(Ordering::Relaxed) > full(self.shared.limit)
     }
 
+    /// One that is held to the last byte.
+    #[cfg(test)]
+    pub(crate) fn used_up() -> Self {
+        let budget = Self::new(0);
+        budget.take(1);
+        budget
+    }
+
     /// Has the connections of a gateway closed by it.
     pub(crate) fn govern(&self, connections: &Shutdown) {
         let mut gateways = self.gateways();

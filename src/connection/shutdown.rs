@@ -116,6 +116,11 @@ impl Signal {
 }
 
 impl ShutdownSignal {
+    /// Asks the connection to close with this code.
+    pub(crate) fn request(&self, code: CloseCode) {
+        self.signal.request(code);
+    }
+
     /// The code that the connection is asked to close with, if it is.
     #[inline]
     pub fn close_requested(&self) -> Option<CloseCode> {

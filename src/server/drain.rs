@@ -28,9 +28,9 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// Lets a transport in. It counts for as long as the permit is held.
-    pub(super) fn admit(&self) -> Permit {
-        Permit::new(self.transports.token())
+    /// Counts a transport, with what else is to be held for as long as it is there.
+    pub(super) fn count(&self, held: impl Send + Sync + 'static) -> Permit {
+        Permit::new((self.transports.token(), held))
     }
 
     /// Has those close that hold most when a budget is used up.

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::task::yield_now;
 
+use super::admission::Admission;
 use super::drain::{Connections, Drained};
-use super::serving::{Accepted, Serving, application_failures};
+use super::incidents::Incidents;
+use super::serving::{Accepted, Arrival, Serving};
 use super::{PortSettings, listener};
 use crate::apps::Application;
 use crate::random::entropy;
@@ -40,12 +43,15 @@ impl Gateway {
 
     /// A gateway to sites that can be replaced while it serves.
     pub fn with_sites(sites: Arc<Sites>, settings: PortSettings) -> Self {
+        let incidents = Incidents::new();
+        let (limits, budget) = (settings.connections, settings.budget.clone());
+        let admission = Admission::new(limits, budget, incidents.clone());
         let serving = Serving {
             sites,
             settings,
             entropy,
-            accept_failures: listener::accept_failures(),
-            application_failures: application_failures(),
+            admission: Arc::new(admission),
+            incidents,
         };
         Self {
             serving: Arc::new(serving),
@@ -97,8 +103,8 @@ impl Gateway {
     pub async fn serve_connection(&self, transport: impl Transport, peer: Peer) {
         let connections = self.connections();
         let address = peer.address;
-        let accepted = self.accepted(Io::new(transport), peer, &connections);
-        let opening = Arc::clone(&self.serving).open(accepted, Arc::clone(&connections));
+        let arrival = self.arrival(Io::new(transport), peer, &connections);
+        let opening = Arc::clone(&self.serving).open(arrival, Arc::clone(&connections));
         if let Some(answering) = opening.await {
             self.serving.log_end(address, answering.await);
         }
@@ -120,7 +126,7 @@ impl Gateway {
         tokio::pin!(shutdown);
         loop {
             let (stream, address) = tokio::select! {
-                accepted = listener::accept(&listener, &self.serving.accept_failures) => accepted,
+                accepted = listener::accept(&listener, &self.serving.incidents) => accepted,
                 () = &mut shutdown => break,
             };
             let transport = match &self.tap {
@@ -132,16 +138,21 @@ impl Gateway {
                 local,
                 ..Peer::default()
             };
-            let accepted = self.accepted(transport, peer, &connections);
+            let arrival = self.arrival(transport, peer, &connections);
+            let has_displaced = arrival.turn.has_displaced;
             // Boxed: what only the opening needs is no part of an idle connection.
             let opening =
-                Box::pin(Arc::clone(&self.serving).open(accepted, Arc::clone(&connections)));
+                Box::pin(Arc::clone(&self.serving).open(arrival, Arc::clone(&connections)));
             let serving = Arc::clone(&self.serving);
             connections.spawn(async move {
                 if let Some(answering) = opening.await {
                     serving.log_end(Some(address), answering.await);
                 }
             });
+            if has_displaced {
+                // The one that it took the place of leaves now, and not after a hundred more.
+                yield_now().await;
+            }
         }
         drop(listener);
         connections.drain(deadline).await
@@ -154,12 +165,23 @@ impl Gateway {
         Arc::new(connections)
     }
 
-    fn accepted(&self, transport: Io, peer: Peer, connections: &Connections) -> Accepted {
+    fn arrival(&self, transport: Io, peer: Peer, connections: &Connections) -> Arrival {
+        let shutdown = connections.register();
+        let (place, turn) = self.serving.admission.admit(peer.address, &shutdown);
+        let (place, full) = match place {
+            Ok(place) => (Some(place), None),
+            Err(full) => (None, Some(full)),
+        };
         let secure = peer.secure || self.serving.settings.secure;
-        Accepted {
-            transport: transport.with_permit(connections.admit()),
+        let accepted = Accepted {
+            transport: transport.with_permit(connections.count(place)),
             peer: Peer { secure, ..peer },
-            shutdown: connections.register(),
+            shutdown,
+        };
+        Arrival {
+            accepted,
+            turn,
+            full,
         }
     }
 }

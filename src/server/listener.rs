@@ -7,9 +7,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tracing::warn;
 
-use crate::telemetry::{Failures, Throttle};
+use super::incidents::Incidents;
 
 /// How many connections the kernel may hold until they are accepted (its own cap is lower on
 /// most machines).
@@ -63,14 +62,6 @@ pub(super) fn shut(listener: &std::net::TcpListener) {
     let _ = SockRef::from(listener).shutdown(Shutdown::Both);
 }
 
-/// Tells of connections that cannot be accepted.
-pub(super) fn accept_failures() -> Throttle<Failures> {
-    Throttle::new(|failures: Failures| {
-        let times = failures.times();
-        warn!(error = failures.last, times, "cannot accept connections");
-    })
-}
-
 /// The next connection. A failure, such as having no file descriptors left, is told and waited out;
 /// where the listener was shut, there is none.
 ///
@@ -79,7 +70,7 @@ pub(super) fn accept_failures() -> Throttle<Failures> {
 /// Cancel safe: no connection is lost.
 pub(crate) async fn accept(
     listener: &TcpListener,
-    failures: &Throttle<Failures>,
+    incidents: &Incidents,
 ) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
@@ -89,7 +80,7 @@ pub(crate) async fn accept(
             // It has been shut.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => pending().await,
             Err(error) => {
-                failures.note(|failures| failures.add(&error));
+                incidents.accept_failed(&error);
                 tokio::time::sleep(PAUSE).await;
             }
         }

@@ -101,8 +101,12 @@ impl<'a> Opener<'a> {
 pub(super) enum Unopened {
     /// The peer went away.
     Gone,
-    /// It was too slow; what it is told.
-    Late(Option<Rejection>),
+    /// It said nothing up to the deadline.
+    Silent,
+    /// Up to the deadline it did not say enough to tell what it is.
+    Unclear,
+    /// Its request was not complete by then; what it is told.
+    Late(Rejection),
 }
 
 /// How long a policy request may take from its first byte on: Flash sends it whole.
@@ -123,8 +127,11 @@ pub(super) async fn read(
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) => return Err(Unopened::Gone),
             Err(_) => {
-                let is_request = FirstBytes::of(incoming) == FirstBytes::Http1;
-                return Err(Unopened::Late(is_request.then(Rejection::timeout)));
+                return Err(match FirstBytes::of(incoming) {
+                    FirstBytes::Http1 => Unopened::Late(Rejection::timeout()),
+                    _ if incoming.is_empty() => Unopened::Silent,
+                    _ => Unopened::Unclear,
+                });
             }
         }
         if let Some(opened) = opener.advance(incoming) {

@@ -6,23 +6,27 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
-use hyper::header::HeaderValue;
 use polysock_protocols::http::Head;
-use polysock_protocols::{HandshakeError, Negotiation, Opening, Recognised, Rejection, WriteBuf};
+use polysock_protocols::{
+    CloseCode, HandshakeError, Negotiation, Opening, Recognised, Rejection, WriteBuf,
+};
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::PortSettings;
+use super::admission::{Admission, Full, Turn};
+use super::dispatch::Dispatch;
 use super::drain::Connections;
+use super::incidents::Incidents;
 use super::opening::{self, Opened, Opener, Unopened};
+use super::refusal::{displace, rejection, turn_away};
 use crate::connection::ShutdownSignal;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
-use crate::http::{Body, Look, Requests, Service, Upgrade, refuse};
+use crate::http::{Look, Requests, Service, Upgrade, refuse};
 use crate::route::{Asked, Site, Sites};
-use crate::telemetry::{Failures, Throttle};
-use crate::transport::{CloseOrder, Io, Peer, linger};
+use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
 
 /// What the connections of a gateway are served with.
 #[derive(Clone, Debug)]
@@ -30,11 +34,20 @@ pub(super) struct Serving {
     pub(super) sites: Arc<Sites>,
     pub(super) settings: PortSettings,
     pub(super) entropy: fn(&mut [u8]),
-    pub(super) accept_failures: Throttle<Failures>,
-    pub(super) application_failures: Throttle<(Option<SocketAddr>, Failures)>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) incidents: Incidents,
 }
 
 /// A connection that has just been accepted.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) accepted: Accepted,
+    pub(super) turn: Turn,
+    /// What there is no room for, where it is not let in.
+    pub(super) full: Option<Full>,
+}
+
+/// A connection, and whose it is.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) transport: Io,
@@ -50,21 +63,35 @@ impl Serving {
     /// requests; what is left to do is to answer it.
     pub(super) async fn open(
         self: Arc<Self>,
-        accepted: Accepted,
+        arrival: Arrival,
         connections: Arc<Connections>,
     ) -> Option<Answering> {
+        let Arrival {
+            accepted,
+            turn,
+            full,
+        } = arrival;
         let Accepted {
             mut transport,
             peer,
             shutdown,
         } = accepted;
+        if let Some(full) = full {
+            Box::pin(turn_away(transport, &self.settings, &shutdown, full)).await;
+            return None;
+        }
         let deadline = Instant::now() + self.settings.handshake_timeout;
         let port = peer.local.map(|address| address.port());
         let mut incoming = BytesMut::new();
         let opened = tokio::select! {
             biased;
             opened = opening::read(&mut transport, &mut incoming, &self.settings, port, deadline) => opened,
-            _ = shutdown.requested_of_owner() => return None,
+            code = shutdown.requested_of_owner() => {
+                if code == CloseCode::TRY_AGAIN_LATER {
+                    displace(transport, &incoming);
+                }
+                return None;
+            }
         };
         let accepted = Accepted {
             transport,
@@ -72,21 +99,32 @@ impl Serving {
             shutdown,
         };
         match opened {
-            Ok(Opened::Http1(first)) => {
-                Box::pin(self.serve_requests(accepted, incoming, first)).await
-            }
             Ok(Opened::Http2) => {
-                Box::pin(self.serve_streams(accepted, incoming, deadline, &connections)).await;
+                let streams = self.serve_streams(accepted, incoming, deadline, turn, &connections);
+                Box::pin(streams).await;
                 None
             }
-            Ok(opened) => self.finish(opened, accepted, incoming, deadline),
-            Err(Unopened::Gone) => {
-                debug!(peer = ?accepted.peer.address, "gone before its request was complete");
-                None
+            Ok(opened) => {
+                drop(turn);
+                match opened {
+                    Opened::Http1(first) => {
+                        Box::pin(self.serve_requests(accepted, incoming, first)).await
+                    }
+                    opened => self.finish(opened, accepted, incoming, deadline),
+                }
             }
-            Err(Unopened::Late(rejection)) => {
-                if let Some(rejection) = rejection {
-                    refuse(accepted.transport, &rejection);
+            Err(unopened) => {
+                debug!(peer = ?accepted.peer.address, ?unopened, "not opened");
+                match unopened {
+                    // Whoever wants to know whether the port is there does no more than this.
+                    Unopened::Gone if incoming.is_empty() => {}
+                    Unopened::Gone => self.incidents.not_opened(|count| count.gone += 1),
+                    Unopened::Silent => self.incidents.not_opened(|count| count.silent += 1),
+                    Unopened::Unclear => self.incidents.not_opened(|count| count.late += 1),
+                    Unopened::Late(rejection) => {
+                        self.incidents.not_opened(|count| count.late += 1);
+                        refuse(accepted.transport, &rejection);
+                    }
                 }
                 None
             }
@@ -97,14 +135,13 @@ impl Serving {
     /// wrong is not, and a thousand clients may meet it in a second.
     pub(super) fn log_end(&self, peer: Option<SocketAddr>, ended: Result<(), BoxError>) {
         let Err(error) = ended else { return };
-        if error.is::<ConnectionError>() {
-            let peer = peer.map(tracing::field::display);
-            debug!(peer, %error, "connection failed");
-        } else {
-            self.application_failures.note(|(last_peer, failures)| {
-                *last_peer = peer;
-                failures.add(&error);
-            });
+        let Some(of_connection) = error.downcast_ref::<ConnectionError>() else {
+            return self.incidents.application_failed(peer, &error);
+        };
+        let peer = peer.map(tracing::field::display);
+        debug!(peer, %error, "connection failed");
+        if let ConnectionError::HandshakeTimeout = of_connection {
+            self.incidents.not_opened(|count| count.late += 1);
         }
     }
 
@@ -154,6 +191,7 @@ impl Serving {
             }
             Opened::Closed(first) => {
                 debug!(?first, peer = ?peer.address, "not enabled: closed");
+                self.incidents.not_opened(|count| count.add(first));
             }
             // Served before anything is finished.
             Opened::Http1(_) | Opened::Http2 => {}
@@ -203,6 +241,7 @@ impl Serving {
         accepted: Accepted,
         incoming: BytesMut,
         deadline: Instant,
+        turn: Turn,
         connections: &Connections,
     ) {
         let Accepted {
@@ -222,15 +261,24 @@ impl Serving {
             Ok(Ok(connection)) => connection,
             end => {
                 debug!(?end, peer = ?peer.address, "no HTTP/2 after all");
+                self.incidents.not_opened(|count| match end {
+                    Err(_) => count.late += 1,
+                    Ok(_) => count.gone += 1,
+                });
                 return;
             }
         };
+        let mut turn = Some(turn);
         loop {
             let next = tokio::select! {
                 next = connection.next() => next,
                 _ = shutdown.requested_of_owner() => None,
             };
+            let is_first = turn.take().is_some();
             let Some(exchange) = next else {
+                if is_first && shutdown.close_requested().is_none() {
+                    self.incidents.not_opened(|count| count.late += 1);
+                }
                 return connection.end().await;
             };
             if exchange.protocol().is_none() {
@@ -251,6 +299,13 @@ impl Serving {
         peer: &Peer,
         connections: &Connections,
     ) -> Option<Answering> {
+        let place = match self.admission.admit_stream(peer.address) {
+            Ok(place) => place,
+            Err(full) => {
+                exchange.refuse(&rejection(full));
+                return None;
+            }
+        };
         let opened = if exchange.protocol().is_some_and(is_websocket) {
             self.negotiate_stream(&exchange, peer)
                 .map_err(|error| Rejection::of(&error, &self.settings.protocols))
@@ -263,6 +318,7 @@ impl Serving {
                 let reply = StreamReply {
                     exchange,
                     responder,
+                    permit: Permit::new(place),
                 };
                 let pending = Pending {
                     request,
@@ -333,33 +389,4 @@ fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
         reason = %reason,
         "refuse"
     );
-}
-
-/// Tells of applications that fail.
-pub(super) fn application_failures() -> Throttle<(Option<SocketAddr>, Failures)> {
-    Throttle::new(|(peer, failures): (Option<SocketAddr>, Failures)| {
-        let (peer, times) = (peer.map(tracing::field::display), failures.times());
-        warn!(peer, error = failures.last, times, "application failed");
-    })
-}
-
-/// Has each ordinary request answered by the site that it is for.
-struct Dispatch(Arc<Sites>);
-
-impl Service for Dispatch {
-    fn call(&self, request: hyper::Request<Body>) -> BoxFuture<'static, hyper::Response<Body>> {
-        let unknown = Peer::default();
-        let peer = request.extensions().get::<Arc<Peer>>();
-        let host = request.headers().get("host");
-        let authority = request
-            .uri()
-            .authority()
-            .map(|host| host.as_str().as_bytes());
-        let site = self.0.find(Asked {
-            host: authority.or(host.map(HeaderValue::as_bytes)),
-            target: request.uri().path().as_bytes(),
-            peer: peer.map_or(&unknown, |peer| peer),
-        });
-        site.http().call(request)
-    }
 }

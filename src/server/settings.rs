@@ -14,6 +14,8 @@ pub struct PortSettings {
     pub protocols: Vec<&'static dyn Protocol>,
     /// What a request head may take.
     pub head: HeadLimits,
+    /// How many connections there may be.
+    pub connections: ConnectionLimits,
     /// How long an opening handshake may take, from the accepted connection on.
     pub handshake_timeout: Duration,
     /// How much memory its connections may hold, those of other ports with the same budget included.
@@ -32,11 +34,37 @@ impl Default for PortSettings {
         Self {
             protocols: DEFAULT_PROTOCOLS.to_vec(),
             head: HeadLimits::default(),
+            connections: ConnectionLimits::default(),
             handshake_timeout: Duration::from_secs(10),
             budget: Budget::default(),
             http2: true,
             flash_policy: false,
             secure: false,
+        }
+    }
+}
+
+/// How many connections a port may have. A WebSocket on a stream of HTTP/2 is a connection here, and so
+/// is what carries it. By default there is no limit but that of the system on descriptors, and who
+/// meets that one is told nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// How many in all. The next are told 503, or GOAWAY in HTTP/2. Up to 64 more are on their way
+    /// out, or being told.
+    pub connections: usize,
+    /// How many from one address, or one /64 of IPv6. Those from this machine are not counted.
+    pub per_address: usize,
+    /// How many whose first request has not come yet. The oldest gives way to the next, and so it
+    /// does where there are as many connections as there may be.
+    pub handshakes: usize,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self {
+            connections: usize::MAX,
+            per_address: usize::MAX,
+            handshakes: usize::MAX,
         }
     }
 }

@@ -71,10 +71,19 @@ impl<T: Default + Send + 'static> Throttle<T> {
             gathered.is_awaited = true;
             let shared = Arc::clone(&self.shared);
             runtime.spawn(async move {
-                sleep_until(due).await;
-                let mut gathered = shared.lock();
-                gathered.is_awaited = false;
-                shared.tell(gathered);
+                let mut due = due;
+                loop {
+                    sleep_until(due).await;
+                    let mut gathered = shared.lock();
+                    match gathered.due {
+                        // An event that came a little late was told by itself.
+                        Some(later) if later > due => due = later,
+                        _ => {
+                            gathered.is_awaited = false;
+                            return shared.tell(gathered);
+                        }
+                    }
+                }
             });
         }
     }

@@ -35,16 +35,19 @@ pub(crate) enum CloseOrder {
 /// Writes the final bytes and lets the transport go without a reset that would destroy them on
 /// their way. What cannot be done at once goes on in the background, where a runtime is there
 /// for it.
-pub(crate) fn linger(mut transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
-    let mut ending = Box::pin(async move {
-        // Nobody is left to whom an error could be told.
-        let _ = end(&mut transport, final_bytes, order).await;
-    });
+pub(crate) fn linger(transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
+    let mut ending = Box::pin(let_go(transport, final_bytes, order));
     if let Ok(runtime) = Handle::try_current()
         && (&mut ending).now_or_never().is_none()
     {
         runtime.spawn(ending);
     }
+}
+
+/// As [`linger`], for those who wait for it. One that is cancelled is closed at once.
+pub(crate) async fn let_go(mut transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
+    // Nobody is left to whom an error could be told.
+    let _ = end(&mut transport, final_bytes, order).await;
 }
 
 /// A transport that lingers when it is dropped.

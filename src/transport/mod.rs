@@ -12,7 +12,7 @@ use std::fmt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::io::Io;
-pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, linger};
+pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, let_go, linger};
 pub use self::peer::{Extensions, Peer};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::rewind::Rewind;

@@ -1,16 +1,31 @@
 //! Leave to be there.
 
-use tokio_util::task::task_tracker::TaskTrackerToken;
+use std::fmt;
 
 /// Whoever let a transport in counts it for as long as this is held: it goes where the transport
 /// goes, and lingers with it.
-#[derive(Debug)]
 pub(crate) struct Permit {
-    _counted: TaskTrackerToken,
+    _held: Box<Held>,
+}
+
+/// Behind one thin pointer, as it is part of every connection.
+struct Held {
+    _anything: Box<dyn Send + Sync>,
 }
 
 impl Permit {
-    pub(crate) fn new(counted: TaskTrackerToken) -> Self {
-        Self { _counted: counted }
+    /// Leave that ends by the drop of this.
+    pub(crate) fn new(held: impl Send + Sync + 'static) -> Self {
+        Self {
+            _held: Box::new(Held {
+                _anything: Box::new(held),
+            }),
+        }
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Permit").finish_non_exhaustive()
     }
 }

@@ -11,7 +11,9 @@ use polysock::{StartError, Workers};
 use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, ServerSettings, Skip};
 use tracing::warn;
 
+use crate::descriptors;
 use crate::exit::Exit;
+use crate::flags::connections::{Takes, default_limits};
 use crate::flags::listen::{ListenFlags, cannot_start, listening};
 use crate::flags::memory::MemoryFlags;
 use crate::flags::server::{any_size, reach};
@@ -126,6 +128,10 @@ impl Capture {
         let mut settings = ServerSettings::replayable(self.secure.secure);
         settings.port.handshake_timeout = self.handshake.handshake_timeout;
         settings.port.budget = self.memory.budget();
+        settings.port.connections = default_limits(match &upstream {
+            Some(_) => Takes::Two,
+            None => Takes::One,
+        });
         let gateway = match upstream {
             Some(upstream) => settings.gateway(Relay::new(upstream)),
             None => settings.gateway(echo),
@@ -148,6 +154,7 @@ impl Capture {
         writer: &CaptureWriter,
         mut signals: Signals,
     ) -> Result<Exit, StartError> {
+        descriptors::raise();
         let started = PassThrough::start(
             &self.listen.listen,
             server,

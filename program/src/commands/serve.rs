@@ -15,6 +15,7 @@ use tracing::warn;
 
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
+use crate::flags::connections::{ConnectionFlags, Takes};
 use crate::flags::listen::{ListenFlags, cannot_start, listening};
 use crate::flags::memory::MemoryFlags;
 use crate::flags::server::{any_size, reach};
@@ -82,6 +83,9 @@ pub(crate) struct Serve {
     /// The most fragments of a message
     #[arg(long, value_name = "COUNT", default_value_t = Limits::default().fragments)]
     max_fragments: u32,
+
+    #[command(flatten)]
+    connections: ConnectionFlags,
 
     #[command(flatten)]
     handshake: HandshakeTimeout,
@@ -180,7 +184,12 @@ impl Serve {
             };
             site.with_settings(self.site_settings(max_message))
         };
+        let takes = match &self.upstream {
+            Some(_) => Takes::Two,
+            None => Takes::One,
+        };
         let settings = PortSettings {
+            connections: self.connections.limits(takes),
             handshake_timeout: self.handshake.handshake_timeout,
             budget: self.memory.budget(),
             http2: self.http2,

@@ -1,6 +1,7 @@
 //! Flags that several commands share, and their values.
 
 pub(crate) mod compression;
+pub(crate) mod connections;
 pub(crate) mod dial;
 pub(crate) mod listen;
 pub(crate) mod memory;

@@ -42,6 +42,15 @@ pub(crate) fn head_size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "write a size from 1KiB to 256KiB".into())
 }
 
+/// A number from 1 on, or `none`, which is the largest here.
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        _ if text == "none" => Ok(usize::MAX),
+        Ok(0) | Err(_) => Err("write a number from 1 on, or `none`".into()),
+        Ok(count) => Ok(count),
+    }
+}
+
 /// `10s`, `500ms`, `2m`, `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();

@@ -27,7 +27,7 @@ use super::stream::{Stream, io_error};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::{Reply, Started};
 use crate::http::{Body, Service};
-use crate::transport::{Io, Peer};
+use crate::transport::{Io, Peer, Permit};
 
 /// The fields that belong to connections of HTTP/1.
 const OF_CONNECTIONS: [HeaderName; 5] = [
@@ -262,6 +262,7 @@ impl hyper::body::Body for Incoming {
 pub(crate) struct StreamReply {
     pub(crate) exchange: Exchange,
     pub(crate) responder: Box<dyn Responder>,
+    pub(crate) permit: Permit,
 }
 
 impl Reply for StreamReply {
@@ -272,12 +273,13 @@ impl Reply for StreamReply {
         let Self {
             exchange,
             mut responder,
+            permit,
         } = *self;
         Box::pin(async move {
             let answer = responder.respond_on_stream(&accept);
             let answer = answer.ok_or(ConnectionError::Aborted)?;
             Ok(Started {
-                transport: Io::new(exchange.accept(&answer.fields)?),
+                transport: Io::new(exchange.accept(&answer.fields)?).with_permit(permit),
                 codec: answer.codec,
                 incoming: BytesMut::new(),
             })

@@ -5,6 +5,7 @@
 //! connection is that of all its streams together: one that nobody reads stops no other.
 
 mod exchange;
+mod refusal;
 mod stream;
 
 use std::future::{Future, poll_fn};
@@ -22,6 +23,7 @@ use tokio_util::sync::PollSemaphore;
 use tracing::debug;
 
 pub(crate) use self::exchange::{Exchange, StreamReply};
+pub(crate) use self::refusal::refusal;
 
 use crate::transport::Rewind;
 use crate::transport::{Io, LINGER};

@@ -24,6 +24,7 @@ use self::live::Live;
 use self::load::{Load, Payload};
 use self::report::Report;
 use self::tally::{SharedTally, Tally, latencies, record};
+use crate::descriptors;
 use crate::exit::Exit;
 use crate::flags::dial::DialFlags;
 use crate::flags::server::ServerFlags;
@@ -139,6 +140,7 @@ impl Bench {
             Ok(server) => server,
             Err(problem) => return Exit::Usage.with(problem),
         };
+        descriptors::raise();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();

@@ -1,0 +1,103 @@
+//! How many connections there may be.
+
+use clap::Args;
+use polysock::ConnectionLimits;
+use tracing::warn;
+
+use super::values;
+use crate::descriptors;
+
+/// How many descriptors are kept for what is no connection: what listens, what is told that there is
+/// no room, and what is on its way out. Of few it is half.
+const RESERVE: usize = 128;
+
+/// How many connections there may be.
+#[derive(Args, Debug)]
+pub(crate) struct ConnectionFlags {
+    /// The most connections, WebSockets on streams of HTTP/2 included, or `none`. The next client is
+    /// told 503 [default: what there are descriptors for, less 128; half as many with an upstream]
+    #[arg(long, value_name = "COUNT", value_parser = values::count)]
+    max_connections: Option<usize>,
+
+    /// The most connections from one address, or one /64 of IPv6, or `none`. This machine's are not
+    /// counted
+    #[arg(long, value_name = "COUNT", value_parser = values::count, default_value = "none")]
+    max_connections_per_address: usize,
+
+    /// The most connections whose first request has not come yet, or `none`; the oldest gives way to
+    /// the next [default: half of --max-connections]
+    #[arg(long, value_name = "COUNT", value_parser = values::count)]
+    max_handshakes: Option<usize>,
+}
+
+/// What a connection takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Takes {
+    /// One descriptor.
+    One,
+    /// Another, for its upstream.
+    Two,
+}
+
+impl ConnectionFlags {
+    /// What these flags ask of a port, which has the descriptors to itself.
+    pub(crate) fn limits(&self, takes: Takes) -> ConnectionLimits {
+        let room = room(descriptors::raise(), takes);
+        let connections = self.max_connections.unwrap_or(room);
+        if connections > room {
+            warn!(
+                "there are descriptors for {room} connections: raise the limit of the system \
+                 (ulimit -n, LimitNOFILE=), or lower --max-connections"
+            );
+        }
+        ConnectionLimits {
+            connections,
+            per_address: self.max_connections_per_address,
+            handshakes: self.max_handshakes.unwrap_or(half(connections)),
+        }
+    }
+}
+
+/// The limits where nothing is said.
+pub(crate) fn default_limits(takes: Takes) -> ConnectionLimits {
+    let connections = room(descriptors::raise(), takes);
+    ConnectionLimits {
+        connections,
+        handshakes: half(connections),
+        ..ConnectionLimits::default()
+    }
+}
+
+/// How many connections there are descriptors for.
+fn room(descriptors: usize, takes: Takes) -> usize {
+    let room = descriptors - RESERVE.min(descriptors / 2);
+    match takes {
+        Takes::One => room,
+        Takes::Two => room / 2,
+    }
+}
+
+fn half(connections: usize) -> usize {
+    match connections {
+        usize::MAX => usize::MAX,
+        connections => connections.div_ceil(2),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_descriptors_are_kept() {
+        for (descriptors, one, two) in [
+            (1024, 896, 448),
+            (20_000, 19_872, 9936),
+            (64, 32, 16),
+            (1, 1, 0),
+        ] {
+            assert_eq!(room(descriptors, Takes::One), one);
+            assert_eq!(room(descriptors, Takes::Two), two);
+        }
+    }
+}

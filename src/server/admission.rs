@@ -1,0 +1,375 @@
+//! Who is let in.
+//!
+//! ```text
+//!   accepted ──▶ room for all, and for its address? ──yes──▶ a place, and a turn to say what it is
+//!                  │ no                                        │ the head is there: the turn is over,
+//!                  ▼                                           │ the place is kept to the last byte
+//!                a turn to be told                             ▼
+//!                                                            the oldest turn gives way to the newest
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use polysock_protocols::CloseCode;
+
+use super::incidents::Incidents;
+use super::settings::ConnectionLimits;
+use crate::connection::{Budget, ShutdownSignal};
+
+/// How many clients at most are being told that there is no room.
+const REFUSED: usize = 32;
+
+/// How many may be on their way out, beyond the most connections, whose places are given away.
+const LEAVING: usize = 32;
+
+/// Knows who is there, and lets others in while there is room.
+pub(super) struct Admission {
+    limits: ConnectionLimits,
+    budget: Budget,
+    incidents: Incidents,
+    present: Mutex<Present>,
+}
+
+/// Who is there.
+#[derive(Debug, Default)]
+struct Present {
+    places: usize,
+    /// How many places each network has, where that is limited.
+    by_network: HashMap<IpAddr, usize>,
+    /// Those of whom nobody knows yet what they are.
+    opening: Turns,
+    /// Those that are being told that there is no room.
+    refused: Turns,
+    /// How many turns there were.
+    turns: u64,
+}
+
+/// Connections that hold up others, by their age.
+#[derive(Debug, Default)]
+struct Turns(BTreeMap<u64, ShutdownSignal>);
+
+/// What there is no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// Another connection.
+    Connections,
+    /// Another connection of this address.
+    Address,
+    /// What another connection would hold.
+    Memory,
+}
+
+/// A place among the connections, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    admission: Arc<Admission>,
+    network: Option<IpAddr>,
+}
+
+/// A turn to say what one wants, or to be told that there is no room, until it is dropped. The
+/// signal of a connection whose turn is needed by a newer one asks it to close.
+#[derive(Debug)]
+pub(super) struct Turn {
+    admission: Arc<Admission>,
+    number: u64,
+    /// Whether an older one had to go, which leaves when its task has run.
+    pub(super) has_displaced: bool,
+}
+
+impl Admission {
+    /// Nobody is there yet.
+    pub(super) fn new(limits: ConnectionLimits, budget: Budget, incidents: Incidents) -> Self {
+        Self {
+            limits,
+            budget,
+            incidents,
+            present: Mutex::default(),
+        }
+    }
+
+    /// Lets in a connection from this address that nobody knows anything of, or tells why not. In
+    /// both cases it has a turn.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        address: Option<SocketAddr>,
+        shutdown: &ShutdownSignal,
+    ) -> (Result<Place, Full>, Turn) {
+        let network = self.network(address);
+        let mut present = self.lock();
+        let number = present.turns;
+        present.turns += 1;
+        let is_full = present.places >= self.limits.connections;
+        let full = self.lack(&present, network, LEAVING);
+        // With all places taken, one whose turn it still is gives its own away.
+        let full = full.or((is_full && present.opening.0.is_empty()).then_some(Full::Connections));
+        let displaced = match full {
+            None => {
+                let opening = &mut present.opening;
+                let most = if is_full { opening.0.len() } else { usize::MAX };
+                opening.add(number, shutdown, most.min(self.limits.handshakes))
+            }
+            Some(_) => present.refused.add(number, shutdown, REFUSED),
+        };
+        let place = self.place(present, network, full);
+        let turn = Turn {
+            admission: Arc::clone(self),
+            number,
+            has_displaced: displaced.is_some(),
+        };
+        if let Some(displaced) = displaced {
+            if place.is_ok() {
+                self.incidents.refused(|refused| refused.handshakes += 1);
+            }
+            displaced.request(CloseCode::TRY_AGAIN_LATER);
+        }
+        (place, turn)
+    }
+
+    /// Lets in a WebSocket on a stream of a connection that is there.
+    pub(super) fn admit_stream(
+        self: &Arc<Self>,
+        address: Option<SocketAddr>,
+    ) -> Result<Place, Full> {
+        let network = self.network(address);
+        let present = self.lock();
+        let full = self.lack(&present, network, 0);
+        self.place(present, network, full)
+    }
+
+    /// What there is no room for, with so many more than the most connections.
+    fn lack(&self, present: &Present, network: Option<IpAddr>, more: usize) -> Option<Full> {
+        let of_network = network.and_then(|network| present.by_network.get(&network));
+        if self.budget.is_full() {
+            Some(Full::Memory)
+        } else if present.places >= self.limits.connections.saturating_add(more) {
+            Some(Full::Connections)
+        } else if of_network.is_some_and(|count| *count >= self.limits.per_address) {
+            Some(Full::Address)
+        } else {
+            None
+        }
+    }
+
+    /// Takes a place, or counts a refusal.
+    fn place(
+        self: &Arc<Self>,
+        mut present: MutexGuard<'_, Present>,
+        network: Option<IpAddr>,
+        full: Option<Full>,
+    ) -> Result<Place, Full> {
+        if let Some(full) = full {
+            drop(present);
+            self.incidents.refused(|refused| match full {
+                Full::Connections => refused.connections += 1,
+                Full::Address => refused.per_address += 1,
+                Full::Memory => refused.memory += 1,
+            });
+            return Err(full);
+        }
+        present.places += 1;
+        if let Some(network) = network {
+            *present.by_network.entry(network).or_default() += 1;
+        }
+        Ok(Place {
+            admission: Arc::clone(self),
+            network,
+        })
+    }
+
+    /// What an address is counted as, where that is limited.
+    fn network(&self, address: Option<SocketAddr>) -> Option<IpAddr> {
+        let is_limited = self.limits.per_address < usize::MAX;
+        network(address?.ip()).filter(|_| is_limited)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Present> {
+        // Nothing between a lock and its end can panic but the allocator.
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an address is counted as: a subscriber has a /64 of IPv6 at least (RFC 6177), whose addresses
+/// cost nothing. This machine, where a proxy may stand for everybody, is not counted.
+fn network(address: IpAddr) -> Option<IpAddr> {
+    let network = match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
+    };
+    (!network.is_loopback()).then_some(network)
+}
+
+impl Turns {
+    /// Adds the newest; returns the oldest where they are more than these then.
+    fn add(
+        &mut self,
+        number: u64,
+        shutdown: &ShutdownSignal,
+        most: usize,
+    ) -> Option<ShutdownSignal> {
+        self.0.insert(number, shutdown.clone());
+        if self.0.len() <= most {
+            return None;
+        }
+        self.0.pop_first().map(|(_, oldest)| oldest)
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connections => "too many connections",
+            Self::Address => "too many connections from one address",
+            Self::Memory => "memory is short",
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut present = self.admission.lock();
+        present.places -= 1;
+        if let Some(network) = self.network
+            && let Some(count) = present.by_network.get_mut(&network)
+        {
+            *count -= 1;
+            if *count == 0 {
+                present.by_network.remove(&network);
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut present = self.admission.lock();
+        if present.opening.0.remove(&self.number).is_none() {
+            present.refused.0.remove(&self.number);
+        }
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admission")
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(limits: ConnectionLimits) -> Arc<Admission> {
+        Arc::new(Admission::new(limits, Budget::default(), Incidents::new()))
+    }
+
+    fn address(text: &str) -> Option<SocketAddr> {
+        Some(SocketAddr::new(text.parse().unwrap(), 1))
+    }
+
+    /// A connection that has said nothing yet, unless there was no room for it.
+    fn come(admission: &Arc<Admission>, from: &str) -> (ShutdownSignal, Result<Place, Full>, Turn) {
+        let signal = ShutdownSignal::default();
+        let (place, turn) = admission.admit(address(from), &signal);
+        (signal, place, turn)
+    }
+
+    #[test]
+    fn the_oldest_that_has_said_nothing_gives_way() {
+        for limits in [
+            ConnectionLimits {
+                handshakes: 3,
+                ..ConnectionLimits::default()
+            },
+            ConnectionLimits {
+                connections: 3,
+                ..ConnectionLimits::default()
+            },
+        ] {
+            let admission = admission(limits);
+            let first: Vec<_> = (0..3).map(|_| come(&admission, "10.0.0.1")).collect();
+            let next = come(&admission, "10.0.0.2");
+            let asked = first.iter().map(|(signal, ..)| signal.close_requested());
+            let pushed_out = Some(CloseCode::TRY_AGAIN_LATER);
+            assert!(asked.eq([pushed_out, None, None]), "{limits:?}");
+            assert!(next.1.is_ok() && next.2.has_displaced, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn those_that_have_said_what_they_are_stay() {
+        let admission = admission(ConnectionLimits {
+            connections: 2,
+            ..ConnectionLimits::default()
+        });
+        let [(_, first, turn), (_, second, other_turn)] = [0, 1].map(|_| come(&admission, "::1"));
+        drop((turn, other_turn));
+        assert_eq!(come(&admission, "::1").1.unwrap_err(), Full::Connections);
+        assert_eq!(admission.admit_stream(None).unwrap_err(), Full::Connections);
+        drop(first.unwrap());
+        assert!(come(&admission, "::1").1.is_ok());
+        drop(second);
+    }
+
+    #[test]
+    fn those_that_are_slow_to_leave_are_bounded() {
+        let admission = admission(ConnectionLimits {
+            connections: 3,
+            ..ConnectionLimits::default()
+        });
+        let come = |_| come(&admission, "10.0.0.1");
+        let there: Vec<_> = (0..1000).map(come).collect();
+        let placed = there.iter().filter(|(_, place, _)| place.is_ok()).count();
+        assert_eq!(placed, 3 + LEAVING);
+        // Of the others, the last are being told.
+        let told = there
+            .iter()
+            .rev()
+            .take_while(|(signal, place, _)| place.is_err() && signal.close_requested().is_none());
+        assert_eq!(told.count(), REFUSED);
+    }
+
+    #[test]
+    fn with_a_budget_that_is_full_nobody_is_let_in() {
+        let limits = ConnectionLimits::default();
+        let admission = Admission::new(limits, Budget::used_up(), Incidents::new());
+        let admission = Arc::new(admission);
+        assert_eq!(come(&admission, "10.0.0.1").1.unwrap_err(), Full::Memory);
+        assert_eq!(admission.admit_stream(None).unwrap_err(), Full::Memory);
+    }
+
+    #[test]
+    fn an_address_is_counted_by_what_one_subscriber_has() {
+        let one_each = ConnectionLimits {
+            per_address: 1,
+            ..ConnectionLimits::default()
+        };
+        for (first, second, is_let_in) in [
+            ("10.0.0.1", "10.0.0.1", false),
+            ("10.0.0.1", "::ffff:10.0.0.1", false),
+            ("10.0.0.1", "10.0.0.2", true),
+            ("2001:db8::1", "2001:db8::2", false),
+            ("2001:db8::1", "2001:db8:0:1::1", true),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("::1", "::1", true),
+            ("::ffff:127.0.0.1", "::ffff:127.0.0.1", true),
+        ] {
+            let admission = admission(one_each);
+            let (_, place, turn) = come(&admission, first);
+            drop(turn);
+            let next = come(&admission, second).1;
+            assert_eq!(next.is_ok(), is_let_in, "{second} after {first}");
+            drop(place.unwrap());
+            drop(next);
+            assert!(come(&admission, second).1.is_ok(), "{first} is gone");
+            assert!(admission.lock().by_network.is_empty());
+        }
+    }
+}

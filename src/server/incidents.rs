@@ -1,0 +1,121 @@
+//! What goes wrong at a port again and again, and is told once a second.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use polysock_protocols::FirstBytes;
+use tracing::field::display;
+use tracing::{info, warn};
+
+use crate::telemetry::{Failures, Throttle};
+
+/// What has gone wrong at a port. Clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Incidents {
+    accept_failures: Throttle<Failures>,
+    application_failures: Throttle<(Option<SocketAddr>, Failures)>,
+    unopened: Throttle<Unopened>,
+    refused: Throttle<Refused>,
+}
+
+/// Connections that were never opened, by what they did instead.
+#[derive(Debug, Default)]
+pub(super) struct Unopened {
+    /// They said nothing up to the deadline.
+    pub(super) silent: u64,
+    /// What they said was not complete by then.
+    pub(super) late: u64,
+    /// They went away in the middle of it.
+    pub(super) gone: u64,
+    /// They spoke what is not spoken here.
+    foreign: u64,
+    tls: u64,
+}
+
+/// Connections for which there was no room, by what there was no room for.
+#[derive(Debug, Default)]
+pub(super) struct Refused {
+    /// More connections.
+    pub(super) connections: u64,
+    /// More of their address.
+    pub(super) per_address: u64,
+    /// What more would hold.
+    pub(super) memory: u64,
+    /// One more of which nobody knows what it is: the oldest gave way to the newest.
+    pub(super) handshakes: u64,
+}
+
+impl Incidents {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self {
+            accept_failures: Throttle::new(|failures: Failures| {
+                let times = failures.times();
+                warn!(error = failures.last, times, "cannot accept connections");
+            }),
+            application_failures: Throttle::new(
+                |(peer, failures): (Option<SocketAddr>, Failures)| {
+                    let (peer, times) = (peer.map(display), failures.times());
+                    warn!(peer, error = failures.last, times, "application failed");
+                },
+            ),
+            unopened: Throttle::new(|unopened: Unopened| {
+                info!(
+                    silent = some(unopened.silent),
+                    late = some(unopened.late),
+                    gone = some(unopened.gone),
+                    tls = some(unopened.tls),
+                    foreign = some(unopened.foreign),
+                    "not opened"
+                );
+            }),
+            refused: Throttle::new(|refused: Refused| {
+                warn!(
+                    connections = some(refused.connections),
+                    per_address = some(refused.per_address),
+                    memory = some(refused.memory),
+                    handshakes = some(refused.handshakes),
+                    "no room for connections"
+                );
+            }),
+        }
+    }
+
+    /// A connection could not be accepted.
+    pub(super) fn accept_failed(&self, error: &dyn fmt::Display) {
+        self.accept_failures.note(|failures| failures.add(error));
+    }
+
+    /// An application failed that was serving this peer.
+    pub(super) fn application_failed(&self, peer: Option<SocketAddr>, error: &dyn fmt::Display) {
+        self.application_failures.note(|(last_peer, failures)| {
+            *last_peer = peer;
+            failures.add(error);
+        });
+    }
+
+    /// A connection was never opened.
+    pub(super) fn not_opened(&self, count: impl FnOnce(&mut Unopened)) {
+        self.unopened.note(count);
+    }
+
+    /// There was no room.
+    pub(super) fn refused(&self, count: impl FnOnce(&mut Refused)) {
+        self.refused.note(count);
+    }
+}
+
+impl Unopened {
+    /// Counts one that is closed for how it begins.
+    pub(super) fn add(&mut self, first: FirstBytes) {
+        match first {
+            FirstBytes::Tls => self.tls += 1,
+            _ => self.foreign += 1,
+        }
+    }
+}
+
+/// A count that is worth a field.
+fn some(count: u64) -> Option<u64> {
+    Some(count).filter(|count| *count > 0)
+}

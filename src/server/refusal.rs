@@ -1,0 +1,80 @@
+//! How a connection is told that it cannot be served now.
+//!
+//! | what it begins with | what it is told |
+//! |---|---|
+//! | a request of HTTP/1: a WebSocket of any protocol, or an ordinary one | 503 with `Retry-After`, also in the middle of its head |
+//! | HTTP/2 | GOAWAY, ENHANCE_YOUR_CALM |
+//! | anything else, or nothing | the end of the stream |
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use polysock_protocols::{FirstBytes, Rejection, WriteBuf};
+use tokio::io::AsyncWriteExt;
+use tokio::time::Instant;
+
+use super::PortSettings;
+use super::admission::Full;
+use super::opening::{self, Opened, Unopened};
+use crate::connection::ShutdownSignal;
+use crate::http::http2;
+use crate::transport::{CloseOrder, Io, let_go};
+
+/// How long one that is not let in has to say what it wants to be told in.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// After how many seconds it is worth trying again (RFC 9110 §10.2.3).
+const RETRY_AFTER: &str = "5";
+
+/// The answer to a request that cannot be served now.
+pub(super) fn rejection(reason: impl fmt::Display) -> Rejection {
+    let mut rejection = Rejection::new(503, reason);
+    rejection.fields.append("Retry-After", RETRY_AFTER);
+    rejection
+}
+
+/// Tells a connection that there is no room for it, unless it is asked to go before that.
+pub(super) async fn turn_away(
+    mut transport: Io,
+    settings: &PortSettings,
+    shutdown: &ShutdownSignal,
+    full: Full,
+) {
+    let told = async {
+        let mut incoming = BytesMut::new();
+        let deadline = Instant::now() + PATIENCE.min(settings.handshake_timeout);
+        let opened = opening::read(&mut transport, &mut incoming, settings, None, deadline);
+        let answer = match opened.await {
+            Ok(Opened::WebSocket(_) | Opened::Http1(_) | Opened::Refused(_))
+            | Err(Unopened::Late(_)) => unavailable(full),
+            Ok(Opened::Http2) => http2::refusal(&full.to_string()),
+            Ok(Opened::FlashPolicy(_) | Opened::Closed(_))
+            | Err(Unopened::Gone | Unopened::Silent | Unopened::Unclear) => return,
+        };
+        let mut final_bytes = WriteBuf::new();
+        final_bytes.put(answer);
+        let_go(transport, final_bytes, CloseOrder::WeFirst).await;
+    };
+    tokio::select! {
+        () = told => {}
+        _ = shutdown.requested_of_owner() => {}
+    }
+}
+
+/// Tells a connection whose first request is not complete that its place goes to another, as far as
+/// that is possible at once.
+pub(super) fn displace(mut transport: Io, incoming: &BytesMut) {
+    if FirstBytes::of(incoming) == FirstBytes::Http1 {
+        let answer = unavailable("too many connections wait for the rest of their requests");
+        // Nobody is left to whom an error could be told.
+        let _ = transport.write_all(&answer).now_or_never();
+    }
+}
+
+fn unavailable(reason: impl fmt::Display) -> Bytes {
+    let mut answer = BytesMut::new();
+    rejection(reason).write(&mut answer);
+    answer.freeze()
+}
