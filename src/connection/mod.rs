@@ -304,7 +304,7 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use futures_util::SinkExt;
     use polysock_protocols::{Message, RawCodec};
