@@ -2,6 +2,9 @@
 
 mod reply;
 
+use std::future::poll_fn;
+use std::task::{Poll, ready};
+
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, Rejection, Request, Role, SessionConfig, hide_secrets};
 use tokio::time::{Instant, timeout_at};
@@ -24,13 +27,15 @@ use crate::transport::Peer;
 /// # }
 /// ```
 ///
-/// One that is dropped is rejected with status 500.
+/// One that is dropped is rejected with status 500, unless the client has [hung up](Self::watched).
 #[must_use = "a client waits for the answer"]
 #[derive(Debug)]
 pub struct Handshake {
     /// `None` once it has been answered. All of it is behind one pointer, so that it is next to
     /// nothing in the task of a connection.
     pending: Option<Box<Pending>>,
+    /// Whether the client was found to have hung up.
+    is_gone: bool,
 }
 
 /// What is known of a handshake, and what its answer needs.
@@ -52,6 +57,7 @@ impl Handshake {
     pub(crate) fn new(pending: Pending) -> Self {
         Self {
             pending: Some(Box::new(pending)),
+            is_gone: false,
         }
     }
 
@@ -63,6 +69,31 @@ impl Handshake {
     /// Who asks.
     pub fn peer(&self) -> &Peer {
         &self.pending().peer
+    }
+
+    /// What the client asks for, who it is, and a future that is ready once it has hung up: nobody
+    /// waits then for what is done before the answer.
+    ///
+    /// A client that sends more than 4 KiB before it is answered (on a stream of HTTP/2: anything, and
+    /// then the end of its direction) may have hung up unnoticed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what the client sends meanwhile is kept for the connection.
+    pub fn watched(&mut self) -> (&Request, &Peer, impl Future<Output = ()> + Send) {
+        let Pending {
+            request,
+            peer,
+            reply,
+            ..
+        } = &mut **self.pending.as_mut().expect(UNANSWERED);
+        let is_gone = &mut self.is_gone;
+        let gone = poll_fn(move |cx| {
+            ready!(reply.poll_gone(cx));
+            *is_gone = true;
+            Poll::Ready(())
+        });
+        (request, peer, gone)
     }
 
     /// Says when the connection is asked to close, because the gateway shuts down. The connection
@@ -159,7 +190,7 @@ impl Handshake {
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        if self.pending.is_none() {
+        if self.pending.is_none() || self.is_gone {
             return;
         }
         self.answer(Rejection::new(500, "the application did not answer"));

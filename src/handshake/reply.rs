@@ -1,6 +1,7 @@
 //! How the answer to an opening handshake goes out.
 
 use std::fmt;
+use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
@@ -21,6 +22,10 @@ pub(crate) trait Reply: fmt::Debug + Send {
         self: Box<Self>,
         accept: Accept,
     ) -> BoxFuture<'static, Result<Started, ConnectionError>>;
+
+    /// Ready once the client has hung up, before it is answered. What it sends meanwhile is kept, as
+    /// far as there is room; behind that, nobody can know.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Refuses, so that the client gets to read why.
     fn refuse(self: Box<Self>, rejection: Rejection);

@@ -1,15 +1,22 @@
 //! An opening handshake of HTTP/1, whose answer is text and turns the transport into the
 //! WebSocket's (RFC 6455 §4.2.2).
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, Rejection, Responder, WriteBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_util::io::poll_read_buf;
 
 use crate::connection::ShutdownSignal;
 use crate::error::ConnectionError;
 use crate::handshake::{Reply, Started};
 use crate::transport::{CloseOrder, Io, linger};
+
+/// How much of what a client sends before it is answered is read, in bytes; more waits in the kernel.
+const EARLY: usize = 4096;
 
 /// An upgrade that waits for its answer.
 #[derive(Debug)]
@@ -55,6 +62,19 @@ impl Reply for Upgrade {
                 }
             }
         })
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.incoming.len() < EARLY {
+            let transport = Pin::new(&mut self.transport);
+            if !matches!(
+                ready!(poll_read_buf(transport, cx, &mut self.incoming)),
+                Ok(1..)
+            ) {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
     }
 
     fn refuse(self: Box<Self>, rejection: Rejection) {

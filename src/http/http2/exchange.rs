@@ -44,6 +44,8 @@ pub(crate) struct Exchange {
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
     permit: Option<OwnedSemaphorePermit>,
+    /// What has come behind the head, as far as that was looked for.
+    early: Bytes,
 }
 
 impl Exchange {
@@ -56,6 +58,7 @@ impl Exchange {
             request,
             respond,
             permit,
+            early: Bytes::new(),
         }
     }
 
@@ -94,7 +97,20 @@ impl Exchange {
         }
         let sent = self.respond.send_response(response, false);
         let sender = sent.map_err(io_error)?;
-        Ok(Stream::new(sender, self.request.into_body(), self.permit))
+        let body = self.request.into_body();
+        Ok(Stream::new(sender, body, self.early, self.permit))
+    }
+
+    /// Ready once the peer has reset the stream, ended its direction, or gone, before the answer.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.early.is_empty() {
+            match self.request.body_mut().poll_data(cx) {
+                Poll::Ready(Some(Ok(data))) => self.early = data,
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        self.respond.poll_reset(cx).map(drop)
     }
 
     /// Refuses, with a text for people.
@@ -106,7 +122,7 @@ impl Exchange {
         for (name, value) in rejection.fields.iter() {
             add(headers, name, value);
         }
-        if !headers.contains_key(CONTENT_TYPE) {
+        if !rejection.body.is_empty() && !headers.contains_key(CONTENT_TYPE) {
             let text = HeaderValue::from_static("text/plain; charset=utf-8");
             headers.insert(CONTENT_TYPE, text);
         }
@@ -120,6 +136,7 @@ impl Exchange {
             request,
             mut respond,
             permit,
+            ..
         } = self;
         let is_head = request.method() == Method::HEAD;
         let mut request = request.map(|body| Body::new(Incoming(body)));
@@ -284,6 +301,10 @@ impl Reply for StreamReply {
                 incoming: BytesMut::new(),
             })
         })
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.exchange.poll_gone(cx)
     }
 
     fn refuse(self: Box<Self>, rejection: Rejection) {

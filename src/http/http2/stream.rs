@@ -26,13 +26,14 @@ impl Stream {
     pub(super) fn new(
         sender: SendStream<Bytes>,
         body: RecvStream,
+        chunk: Bytes,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
         Self {
             _permit: permit,
             sender,
             body,
-            chunk: Bytes::new(),
+            chunk,
         }
     }
 }

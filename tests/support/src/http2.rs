@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::thread;
 
 use bytes::{Buf, Bytes, BytesMut};
-use h2::client::{Builder, Connection, SendRequest};
+use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
 use h2::ext::Protocol;
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
@@ -103,9 +103,20 @@ impl Peer {
         protocol: &'static str,
         fields: &[(&'static str, &str)],
     ) -> (Response<RecvStream>, SendStream<Bytes>) {
+        let (response, sender) = self.begin(protocol, "/chat?x=y", fields).await;
+        (response.await.expect("an answer"), sender)
+    }
+
+    /// An extended CONNECT that waits for its answer, and the stream.
+    pub async fn begin(
+        &mut self,
+        protocol: &'static str,
+        target: &str,
+        fields: &[(&'static str, &str)],
+    ) -> (ResponseFuture, SendStream<Bytes>) {
         let mut request = Request::builder()
             .method("CONNECT")
-            .uri("http://localhost/chat?x=y")
+            .uri(format!("http://localhost{target}"))
             .extension(Protocol::from_static(protocol));
         for (name, value) in fields {
             request = request.header(*name, *value);
@@ -113,8 +124,7 @@ impl Peer {
         self.ready().await;
         let request = request.body(()).expect("a request");
         let sent = self.requests.send_request(request, false);
-        let (response, sender) = sent.expect("a stream");
-        (response.await.expect("an answer"), sender)
+        sent.expect("a stream")
     }
 
     /// A refused opening handshake: status, fields and text.
@@ -123,7 +133,18 @@ impl Peer {
         protocol: &'static str,
         fields: &[(&'static str, &str)],
     ) -> (u16, HeaderMap, String) {
-        let (response, _sender) = self.open(protocol, fields).await;
+        self.refused_at(protocol, "/chat?x=y", fields).await
+    }
+
+    /// The same of what asks for this target.
+    pub async fn refused_at(
+        &mut self,
+        protocol: &'static str,
+        target: &str,
+        fields: &[(&'static str, &str)],
+    ) -> (u16, HeaderMap, String) {
+        let (response, _sender) = self.begin(protocol, target, fields).await;
+        let response = response.await.expect("an answer");
         let (response, body) = whole(response).await;
         let text = String::from_utf8(body).expect("text");
         (response.status().as_u16(), response.headers().clone(), text)
