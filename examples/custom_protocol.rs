@@ -17,7 +17,7 @@ use polysock::protocols::{
     HandshakeError, Kind, Masking, Match, Opening, Piece, Protocol, ProtocolError, Request,
     Responder, Role, WriteBuf,
 };
-use polysock::upstream::{Client, Upstream, UpstreamError};
+use polysock::upstream::{Client, Connected, Upstream, UpstreamError};
 use polysock::{
     Application, BoxError, Connection, ConnectionOptions, Gateway, Handshake, PortSettings, Site,
 };
@@ -143,7 +143,7 @@ impl Upstream for Clock {
     fn connect<'a>(
         &'a self,
         _client: Client<'a>,
-    ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
         let (ours, theirs) = duplex(1024);
         let over = |end, role| {
             let options = ConnectionOptions::new("lines-1", role);
@@ -151,7 +151,7 @@ impl Upstream for Clock {
         };
         let mut clock = over(theirs, Role::Server);
         tokio::spawn(async move { clock.send("tick".into()).await });
-        Box::pin(async move { Ok(over(ours, Role::Client)) })
+        Box::pin(async move { Ok(over(ours, Role::Client).into()) })
     }
 }
 
@@ -168,7 +168,7 @@ impl Application for Greeter {
                 request: handshake.request(),
                 peer: handshake.peer(),
             };
-            let mut clock = upstream.connect(client).await?;
+            let mut clock = upstream.connect(client).await?.connection;
             let mut client = handshake.accept(Accept::default()).await?;
             let greeting = format!("hello over {}", client.protocol());
             client.send(greeting.into()).await?;

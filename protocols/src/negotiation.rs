@@ -342,8 +342,10 @@ impl Rejection {
         } else {
             "close"
         };
-        let has_type = self.fields.has("content-type");
-        let text = (!has_type).then_some(("Content-Type", "text/plain; charset=utf-8"));
+        let is_text = !self.body.is_empty() && !self.fields.has("content-type");
+        let text = is_text.then_some(("Content-Type", "text/plain; charset=utf-8"));
+        // RFC 9110 §8.6: with a 304, it would be the length of what has not changed.
+        let length = (self.status != 304).then(|| self.body.len().to_string());
         HeadWriter::new(
             dst,
             &format!("HTTP/1.1 {} {}", self.status, reason(self.status)),
@@ -351,7 +353,7 @@ impl Rejection {
         .field("Connection", connection)
         .fields(self.fields.iter())
         .fields(text)
-        .field("Content-Length", self.body.len().to_string())
+        .optional("Content-Length", length)
         .finish();
         dst.extend_from_slice(&self.body);
     }
@@ -360,6 +362,12 @@ impl Rejection {
 /// The reason phrase of a status (RFC 9110 §15).
 fn reason(status: u16) -> &'static str {
     match status {
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

@@ -18,7 +18,7 @@ use super::application::Application;
 use crate::connection::{Connection, Forwarded, ShutdownSignal};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
-use crate::upstream::{Client, Upstream, UpstreamError};
+use crate::upstream::{Client, Connected, Upstream, UpstreamError};
 
 /// How long a side whose other has ended may take to read what waits for it.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -55,22 +55,35 @@ impl Relay {
 }
 
 impl Application for Relay {
-    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+    fn serve(&self, mut handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
         let relay = self.clone();
         Box::pin(async move {
-            let request = handshake.request();
-            let peer = handshake.peer();
-            let mut upstream = match relay.upstream.connect(Client { request, peer }).await {
-                Ok(upstream) => upstream,
+            let (request, peer, gone) = handshake.watched();
+            let connected = tokio::select! {
+                connected = relay.upstream.connect(Client { request, peer }) => connected,
+                () = gone => return Err(ConnectionError::Aborted.into()),
+            };
+            let Connected {
+                connection: mut upstream,
+                subprotocol,
+                fields,
+            } = match connected {
+                Ok(connected) => connected,
                 Err(error) => {
-                    handshake.reject(rejection(&error));
-                    return Err(error.into());
+                    let (rejection, is_failure) = rejection(&error);
+                    handshake.reject(rejection);
+                    // What else there is to say is said where the rejection is told.
+                    return if is_failure {
+                        Err(error.into())
+                    } else {
+                        Ok(())
+                    };
                 }
             };
             let accept = Accept {
-                subprotocol: relay.upstream.subprotocol(request, &upstream),
+                subprotocol,
+                fields,
                 binary_over_text: relay.binary_over_text,
-                ..Accept::default()
             };
             let shutdown = handshake.shutdown();
             let client = handshake.accept(accept).await?;
@@ -82,21 +95,25 @@ impl Application for Relay {
             };
             let ended = joined.relay().await;
             // Boxed, so that what only the end needs is not part of every connection's task.
-            Ok(Box::pin(joined.end(ended)).await?)
+            Box::pin(joined.end(ended)).await
         })
     }
 }
 
-/// What a client is told whose upstream cannot be reached.
-fn rejection(error: &UpstreamError) -> Rejection {
-    let refused = match error {
-        UpstreamError::Refused(response) => response.head.status(),
+/// What a client is told whose upstream cannot be reached, and whether something has failed.
+fn rejection(error: &UpstreamError) -> (Rejection, bool) {
+    let passed_on = match error {
+        UpstreamError::Refused(refusal) => refusal.rejection(),
+        UpstreamError::Path => Some(Rejection::new(400, error)),
         _ => None,
     };
-    match (error, refused) {
-        (_, Some(status @ 400..=599)) => Rejection::new(status, "refused by the upstream"),
-        (UpstreamError::Timeout, _) => Rejection::new(504, "the upstream did not answer in time"),
-        _ => Rejection::new(502, "the upstream cannot be reached"),
+    match (error, passed_on) {
+        (_, Some(rejection)) => (rejection, false),
+        (UpstreamError::Timeout, None) => (
+            Rejection::new(504, "the upstream did not answer in time"),
+            true,
+        ),
+        (_, None) => (Rejection::new(502, "the upstream cannot be reached"), true),
     }
 }
 
@@ -154,7 +171,7 @@ impl Joined {
     }
 
     /// Ends the other side likewise.
-    async fn end(self, Ended { end, result }: Ended) -> Result<(), ConnectionError> {
+    async fn end(self, Ended { end, result }: Ended) -> Result<(), BoxError> {
         let Self {
             client,
             upstream,
@@ -172,7 +189,7 @@ impl Joined {
         if let Err(ConnectionError::Encode(EncodeError::Unsupported { .. })) = result {
             // What one side sent is more than the other can be told: both are closed for it.
             let (_, closed) = tokio::join!(ended.close(close.clone()), other.close(close));
-            return result.and(closed);
+            return Ok(result.and(closed)?);
         }
         drop(ended);
         // What has been taken from the one side is still the other's.
@@ -186,7 +203,11 @@ impl Joined {
             () = hurry => Ok(()),
         };
         let closed = other.close(close).await;
-        result.and(flushed).and(closed)
+        match (end, result) {
+            // That an upstream fails is not the everyday business that it is with a client.
+            (End::Upstream, Err(error)) => Err(UpstreamError::Lost(error).into()),
+            (_, result) => Ok(result.and(flushed).and(closed)?),
+        }
     }
 }
 

@@ -3,10 +3,12 @@
 use std::io;
 
 use bytes::BytesMut;
-use polysock_protocols::{Context, Dial, Dialled, Protocol, Role, SessionConfig};
+use polysock_protocols::{
+    Context, Dial, DialError, Dialled, Protocol, Response, Role, SessionConfig,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::UpstreamError;
+use super::{Refusal, UpstreamError};
 use crate::connection::{Connection, ConnectionOptions};
 use crate::transport::{Io, Transport};
 
@@ -28,11 +30,51 @@ pub async fn dial(
     context: &Context,
     session: SessionConfig,
 ) -> Result<Connection, UpstreamError> {
-    let mut transport = Io::new(transport);
+    let transport = Io::new(transport);
+    match answer(transport, protocol, dial, context, session).await? {
+        Answer::Accepted { connection, .. } => Ok(connection),
+        Answer::Refused { response, .. } => {
+            let body = None;
+            Err(UpstreamError::Refused(Box::new(Refusal { response, body })))
+        }
+    }
+}
+
+/// What a server answers.
+pub(super) enum Answer {
+    Accepted {
+        connection: Connection,
+        response: Box<Response>,
+    },
+    /// The body is still to be read.
+    Refused {
+        response: Response,
+        transport: Io,
+        incoming: BytesMut,
+    },
+}
+
+/// As [`dial`], up to the head of the answer.
+pub(super) async fn answer(
+    mut transport: Io,
+    protocol: &'static dyn Protocol,
+    dial: &Dial,
+    context: &Context,
+    session: SessionConfig,
+) -> Result<Answer, UpstreamError> {
     let mut dialer = protocol.dial(dial, context)?;
     let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
     let Dialled { response, codec } = loop {
-        let dialled = dialer.advance(&mut incoming, &mut outgoing)?;
+        let dialled = match dialer.advance(&mut incoming, &mut outgoing) {
+            Err(DialError::Refused(response)) => {
+                return Ok(Answer::Refused {
+                    response: *response,
+                    transport,
+                    incoming,
+                });
+            }
+            other => other?,
+        };
         transport.write_all_buf(&mut outgoing).await?;
         if let Some(dialled) = dialled {
             break dialled;
@@ -44,9 +86,12 @@ pub async fn dial(
     let options = ConnectionOptions {
         protocol: protocol.name(),
         role: Role::Client,
-        subprotocol: response.subprotocol,
+        subprotocol: response.subprotocol.clone(),
         incoming,
         session,
     };
-    Ok(Connection::new(transport, codec, options))
+    Ok(Answer::Accepted {
+        connection: Connection::new(transport, codec, options),
+        response: Box::new(response),
+    })
 }

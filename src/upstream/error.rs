@@ -2,8 +2,11 @@
 
 use std::io;
 
-use polysock_protocols::{DialError, Response};
+use polysock_protocols::DialError;
 use thiserror::Error;
+
+use super::Refusal;
+use crate::error::ConnectionError;
 
 /// Why an upstream is not there.
 #[derive(Debug, Error)]
@@ -18,11 +21,17 @@ pub enum UpstreamError {
         error: io::Error,
     },
     /// It refused the opening handshake; its answer may be passed on.
-    #[error("upstream: the server answered with {0}")]
-    Refused(Box<Response>),
+    #[error("upstream: the server answered with {}", .0.response)]
+    Refused(Box<Refusal>),
     /// Its opening handshake failed.
     #[error("upstream: {0}")]
-    Handshake(DialError),
+    Handshake(#[from] DialError),
+    /// The client asks for a path that leads out of the one in the upstream's URL.
+    #[error("the path has a segment `..`")]
+    Path,
+    /// It was there, and its connection failed.
+    #[error("the upstream is lost: {0}")]
+    Lost(#[source] ConnectionError),
     /// Its transport failed during the opening handshake.
     #[error("upstream: {0}")]
     Io(#[from] io::Error),
@@ -32,15 +41,6 @@ pub enum UpstreamError {
     /// It cannot be used from here.
     #[error("{0}")]
     Unsupported(&'static str),
-}
-
-impl From<DialError> for UpstreamError {
-    fn from(error: DialError) -> Self {
-        match error {
-            DialError::Refused(response) => Self::Refused(response),
-            other => Self::Handshake(other),
-        }
-    }
 }
 
 /// What is wrong with the URL of an upstream. URLs are held with `***` for their secrets.

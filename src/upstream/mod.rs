@@ -2,9 +2,12 @@
 
 mod dial;
 mod error;
+mod forwarding;
 mod location;
 mod raw;
+mod refusal;
 mod settings;
+mod target;
 mod tcp;
 mod unix;
 mod url;
@@ -14,10 +17,11 @@ use std::fmt;
 
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::Request;
+use polysock_protocols::{Fields, Request};
 
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
+pub use self::refusal::Refusal;
 pub use self::settings::UpstreamSettings;
 pub use self::tcp::TcpUpstream;
 pub use self::unix::UnixUpstream;
@@ -28,15 +32,31 @@ use crate::transport::Peer;
 
 /// A kind of thing that a gateway connects its clients to.
 pub trait Upstream: fmt::Debug + Send + Sync + 'static {
-    /// Connects, on behalf of a client, within the time that its settings give it.
-    fn connect<'a>(
-        &'a self,
-        client: Client<'a>,
-    ) -> BoxFuture<'a, Result<Connection, UpstreamError>>;
+    /// Connects, on behalf of a client, within the time that its settings give it. A client that
+    /// hangs up meanwhile ends it: the future is dropped.
+    fn connect<'a>(&'a self, client: Client<'a>)
+    -> BoxFuture<'a, Result<Connected, UpstreamError>>;
+}
 
-    /// The subprotocol that the client is answered with: by default, what the upstream chose.
-    fn subprotocol(&self, _request: &Request, connection: &Connection) -> Option<ByteString> {
-        connection.subprotocol().cloned()
+/// An upstream that is there, and what its client is answered with.
+#[derive(Debug)]
+pub struct Connected {
+    /// The connection to it.
+    pub connection: Connection,
+    /// The subprotocol for the client.
+    pub subprotocol: Option<ByteString>,
+    /// Further fields of the answer that accepts the client, such as `Set-Cookie`.
+    pub fields: Fields,
+}
+
+/// With the subprotocol that the upstream chose, and no fields.
+impl From<Connection> for Connected {
+    fn from(connection: Connection) -> Self {
+        Self {
+            subprotocol: connection.subprotocol().cloned(),
+            fields: Fields::new(),
+            connection,
+        }
     }
 }
 

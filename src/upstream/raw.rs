@@ -3,22 +3,30 @@
 use bytestring::ByteString;
 use polysock_protocols::{RawCodec, Request, Role};
 
-use super::UpstreamSettings;
+use super::{Connected, UpstreamSettings};
 use crate::connection::{Connection, ConnectionOptions};
 use crate::transport::Transport;
 
-/// A connection to a server of plain bytes.
-pub(super) fn connection(transport: impl Transport, settings: &UpstreamSettings) -> Connection {
+/// A server of plain bytes that is there for a client which asks for this.
+pub(super) fn connected(
+    transport: impl Transport,
+    settings: &UpstreamSettings,
+    request: &Request,
+) -> Connected {
     let options = ConnectionOptions {
         session: settings.session,
         ..ConnectionOptions::new("raw", Role::Client)
     };
-    Connection::over(transport, RawCodec::boxed(), options)
+    let connection = Connection::over(transport, RawCodec::boxed(), options);
+    Connected {
+        subprotocol: subprotocol(request),
+        ..connection.into()
+    }
 }
 
 /// What a client of a byte stream is answered with: the first of what it offers, but `base64`, the
 /// convention of websockify, where its protocol has no binary messages.
-pub(super) fn subprotocol(request: &Request) -> Option<ByteString> {
+fn subprotocol(request: &Request) -> Option<ByteString> {
     let text_only = !request.protocol.capabilities().binary;
     let offered = &request.subprotocols;
     let base64 = offered

@@ -1,14 +1,12 @@
 //! A TCP server: `tcp://HOST:PORT`.
 
-use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Request, hide_secrets};
+use polysock_protocols::hide_secrets;
 use tokio::net::TcpStream;
 
 use super::location::{Location, behind, problem_of};
-use super::raw::{connection, subprotocol};
-use super::{Client, Upstream, UpstreamError, UpstreamSettings, UrlError};
-use crate::connection::Connection;
+use super::raw::connected;
+use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
 
 /// A TCP server.
 #[derive(Clone, Debug)]
@@ -47,16 +45,12 @@ impl TcpUpstream {
 impl Upstream for TcpUpstream {
     fn connect<'a>(
         &'a self,
-        _client: Client<'a>,
-    ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
+        client: Client<'a>,
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
         Box::pin(async move {
             let stream = self.settings.in_time(connect(&self.address)).await?;
-            Ok(connection(stream, &self.settings))
+            Ok(connected(stream, &self.settings, client.request))
         })
-    }
-
-    fn subprotocol(&self, request: &Request, _connection: &Connection) -> Option<ByteString> {
-        subprotocol(request)
     }
 }
 

@@ -3,15 +3,13 @@
 use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
 
-use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Request, hide_secrets};
+use polysock_protocols::hide_secrets;
 use tokio::net::UnixStream;
 
 use super::location::{behind, problem_of};
-use super::raw::{connection, subprotocol};
-use super::{Client, Upstream, UpstreamError, UpstreamSettings, UrlError};
-use crate::connection::Connection;
+use super::raw::connected;
+use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
 
 /// A server on a Unix socket.
 #[derive(Clone, Debug)]
@@ -47,8 +45,8 @@ impl UnixUpstream {
 impl Upstream for UnixUpstream {
     fn connect<'a>(
         &'a self,
-        _client: Client<'a>,
-    ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
+        client: Client<'a>,
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
         Box::pin(async move {
             let connecting = async {
                 let stream = UnixStream::connect(&self.path).await;
@@ -58,11 +56,7 @@ impl Upstream for UnixUpstream {
                 })
             };
             let stream = self.settings.in_time(connecting).await?;
-            Ok(connection(stream, &self.settings))
+            Ok(connected(stream, &self.settings, client.request))
         })
-    }
-
-    fn subprotocol(&self, request: &Request, _connection: &Connection) -> Option<ByteString> {
-        subprotocol(request)
     }
 }

@@ -1,17 +1,17 @@
 //! A WebSocket server, in any protocol: `ws://HOST:PORT/PATH`, `ws+hixie76://…`.
 
-use bytes::Bytes;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Context, Dial, Fields, PROTOCOLS, Protocol, Request, hide_secrets};
+use polysock_protocols::{Context, Dial, Fields, PROTOCOLS, Protocol, hide_secrets};
 
+use super::dial::{self, Answer};
+use super::forwarding::forwarded;
 use super::location::{Location, problem_of};
-use super::{Client, Upstream, UpstreamError, UpstreamSettings, UrlError, tcp};
+use super::target::joined;
+use super::{Client, Connected, Refusal, Upstream, UpstreamError, UpstreamSettings, UrlError, tcp};
 use crate::connection::Connection;
 use crate::random::entropy;
-
-/// What of a client's request its upstream is told, beside what the protocol itself needs.
-const FORWARDED: &[&str] = &["cookie", "authorization", "user-agent", "accept-language"];
+use crate::transport::Io;
 
 const AUTHORIZATION: &str = "authorization";
 
@@ -23,7 +23,7 @@ pub struct WebSocketUpstream {
     address: String,
     /// What the `Host` field says.
     host: ByteString,
-    /// The path and query; where there is none, the client's own target is asked for.
+    /// The path and query, as far as they are not the client's.
     target: Option<ByteString>,
     /// The `Authorization` field that the URL makes, or nothing.
     authorization: Fields,
@@ -72,17 +72,22 @@ impl WebSocketUpstream {
         Self { protocol, ..self }
     }
 
-    /// Connects and performs the opening handshake for what is dialled; the host is filled in,
-    /// the limits of the answer, the target of the URL where it has one, and its user where nobody
-    /// else is authorised.
+    /// Connects and performs the opening handshake for what is dialled; the host is filled in, the
+    /// limits of the answer, and the user of the URL where nobody else is authorised. The target becomes what the URL makes of it: a
+    /// path that ends in `/` has the one of the target put behind it, any other takes its place, and the
+    /// queries stand one behind the other.
     ///
     /// # Errors
     ///
     /// The server is not there, or refuses.
     pub async fn dial(&self, dial: Dial) -> Result<Connection, UpstreamError> {
+        Ok(self.reach(dial).await?.connection)
+    }
+
+    async fn reach(&self, dial: Dial) -> Result<Connected, UpstreamError> {
         let mut dial = Dial {
             host: self.host.clone(),
-            target: self.target.clone().unwrap_or(dial.target),
+            target: joined(self.target.as_ref(), dial.target)?,
             answer: self.settings.head,
             ..dial
         };
@@ -96,19 +101,32 @@ impl WebSocketUpstream {
             entropy,
         };
         let connecting = async {
-            let stream = tcp::connect(&self.address).await?;
+            let stream = Io::new(tcp::connect(&self.address).await?);
             let session = self.settings.session;
-            super::dial(stream, self.protocol, &dial, &context, session).await
+            dial::answer(stream, self.protocol, &dial, &context, session).await
         };
-        self.settings.in_time(connecting).await
+        match self.settings.in_time(connecting).await? {
+            Answer::Accepted {
+                connection,
+                response,
+            } => Ok(Connected {
+                fields: response.head.end_to_end(),
+                ..connection.into()
+            }),
+            Answer::Refused {
+                response,
+                transport,
+                incoming,
+            } => {
+                let refusal = Refusal::read(response, transport, incoming).await;
+                Err(UpstreamError::Refused(Box::new(refusal)))
+            }
+        }
     }
 
-    /// What is asked of the server for a client that asks for this.
-    fn dial_for(&self, request: &Request) -> Dial {
-        let forwarded = FORWARDED.iter().flat_map(|name| {
-            let values = request.head.values(name);
-            values.map(|value| (ByteString::from_static(name), Bytes::copy_from_slice(value)))
-        });
+    /// What is asked of the server for a client.
+    fn dial_for(&self, client: Client<'_>) -> Dial {
+        let request = client.request;
         let mut subprotocols = request.subprotocols.clone();
         if !self.protocol.lists_subprotocols() {
             // Of what the client knows, the one that carries bytes over text comes first.
@@ -116,13 +134,15 @@ impl WebSocketUpstream {
             subprotocols.truncate(1);
         }
         // The client's own is for a gateway that has none.
-        let is_ours =
-            |name: &str| name.eq_ignore_ascii_case(AUTHORIZATION) && self.authorization.has(name);
+        let is_not_ours = |(name, _): &(ByteString, _)| {
+            !(name.eq_ignore_ascii_case(AUTHORIZATION) && self.authorization.has(name))
+        };
+        let forwarded = forwarded(client);
         Dial {
             target: request.target.clone(),
             origin: request.origin.clone(),
             subprotocols,
-            fields: forwarded.filter(|(name, _)| !is_ours(name)).collect(),
+            fields: forwarded.into_iter().filter(is_not_ours).collect(),
             ..Dial::default()
         }
     }
@@ -132,7 +152,7 @@ impl Upstream for WebSocketUpstream {
     fn connect<'a>(
         &'a self,
         client: Client<'a>,
-    ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
-        Box::pin(self.dial(self.dial_for(client.request)))
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
+        Box::pin(self.reach(self.dial_for(client)))
     }
 }

@@ -7,7 +7,7 @@ use std::task::Poll;
 use futures_core::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::{RawCodec, Role};
-use polysock::upstream::{Client, Upstream, UpstreamError};
+use polysock::upstream::{Client, Connected, Upstream, UpstreamError};
 use polysock::{
     Accept, Application, BoxError, Connection, ConnectionOptions, Forwarded, Handshake, Rejection,
 };
@@ -20,13 +20,13 @@ impl Upstream for Parrot {
     fn connect<'a>(
         &'a self,
         _client: Client<'a>,
-    ) -> BoxFuture<'a, Result<Connection, UpstreamError>> {
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
         let over = |end, role| {
             Connection::over(end, RawCodec::boxed(), ConnectionOptions::new("raw", role))
         };
         tokio::spawn(repeat(over(theirs, Role::Server)));
-        Box::pin(async move { Ok(over(ours, Role::Client)) })
+        Box::pin(async move { Ok(over(ours, Role::Client).into()) })
     }
 }
 
@@ -48,14 +48,23 @@ impl Application for Relay {
                 request: handshake.request(),
                 peer: handshake.peer(),
             };
-            let mut upstream = match upstream.connect(client).await {
-                Ok(upstream) => upstream,
+            let Connected {
+                connection: mut upstream,
+                subprotocol,
+                fields,
+            } = match upstream.connect(client).await {
+                Ok(connected) => connected,
                 Err(error) => {
                     handshake.reject(Rejection::new(502, "the upstream cannot be reached"));
                     return Err(error.into());
                 }
             };
-            let mut client = handshake.accept(Accept::default()).await?;
+            let accept = Accept {
+                subprotocol,
+                fields,
+                ..Accept::default()
+            };
+            let mut client = handshake.accept(accept).await?;
             let ended = poll_fn(|cx| match client.poll_forward(&mut upstream, cx) {
                 Poll::Ready(ended) => Poll::Ready(ended),
                 Poll::Pending => upstream.poll_forward(&mut client, cx),

@@ -75,8 +75,8 @@ async fn call(
     let session = SessionConfig::default();
     match upstream::dial(pipe, protocol, &dial, &context, session).await {
         Ok(connection) => recorder.run(connection, &dial.target).await,
-        Err(UpstreamError::Refused(response)) => {
-            let error = DialError::Refused(response);
+        Err(UpstreamError::Refused(refusal)) => {
+            let error = DialError::Refused(Box::new(refusal.response));
             recorder.tell(Step::refused(None, error.to_string()));
         }
         Err(UpstreamError::Handshake(error)) => {

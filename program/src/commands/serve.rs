@@ -34,7 +34,9 @@ pub(crate) struct Serve {
     listen: ListenFlags,
 
     /// What to put behind the port: tcp://HOST:PORT, unix:PATH, ws://HOST:PORT[/PATH], or
-    /// ws+PROTOCOL://… for a server that speaks only an old protocol, as ws+hixie76://
+    /// ws+PROTOCOL://… for a server that speaks only an old protocol, as ws+hixie76://. A PATH that
+    /// ends in / has the client's path put behind it, any other stands for it; the client's query
+    /// always goes along
     #[arg(value_name = "UPSTREAM", conflicts_with = "app")]
     upstream: Option<String>,
 

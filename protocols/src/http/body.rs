@@ -1,8 +1,8 @@
-//! Where the body of a request ends. What it says is of no interest here.
+//! Where the body of a request or an answer ends. What it says is of no interest here.
 
 use super::Head;
 
-/// Measures the body of a request as it comes (RFC 9112 §6), without holding any of it.
+/// Measures the body of a request or an answer as it comes (RFC 9112 §6), without holding any of it.
 #[derive(Clone, Debug)]
 pub struct BodyScanner {
     state: State,
@@ -44,7 +44,7 @@ enum State {
 const MAX_DIGITS: u8 = 15;
 
 impl BodyScanner {
-    /// The body that a head announces. One whose end nobody can say (RFC 9112 §6.3: two lengths
+    /// The body that the head of a request announces. One whose end nobody can say (RFC 9112 §6.3: two lengths
     /// that differ, a length beside a transfer coding, or a coding other than `chunked`) never is
     /// over.
     pub fn of(head: &Head) -> Self {
@@ -65,6 +65,19 @@ impl BodyScanner {
         let is_clear = lengths.next().is_none() && codings.next().is_none();
         Self {
             state: if is_clear { state } else { State::Endless },
+        }
+    }
+
+    /// The body behind the head of an answer to a GET. One that nothing announces ends with the
+    /// connection (RFC 9112 §6.3), and so never is over.
+    pub fn of_answer(head: &Head) -> Self {
+        let is_announced = head.has("content-length") || head.has("transfer-encoding");
+        match head.status() {
+            Some(100..=199 | 204 | 304) => Self { state: State::Over },
+            _ if is_announced => Self::of(head),
+            _ => Self {
+                state: State::Endless,
+            },
         }
     }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod body;
 mod connect;
+mod end_to_end;
 mod grammar;
 mod scanner;
 mod writer;

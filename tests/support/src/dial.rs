@@ -1,8 +1,14 @@
-//! A client of the library.
+//! Clients of the library.
 
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
 use polysock::Connection;
-use polysock::protocols::{Dial, find_protocol};
+use polysock::protocols::{Dial, DialError, Protocol, Response, find_protocol};
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
+
+use crate::client::Client;
+use crate::member::CONTEXT;
 
 /// Connects in a protocol, by its name, to `HOST:PORT/PATH`, and offers these subprotocols.
 pub async fn dial(protocol: &str, address: impl ToString, subprotocols: &[&str]) -> Connection {
@@ -25,4 +31,27 @@ pub async fn dial_with(
     };
     let connection = upstream.dial(dial).await;
     connection.expect("an opening handshake")
+}
+
+/// What a server answers a client that asks for this: its head, be it accepted or refused, and the
+/// connection behind that.
+pub fn ask(protocol: &dyn Protocol, address: SocketAddr, dial: &Dial) -> (Response, Client) {
+    let mut client = Client::connect(address);
+    let dial = Dial {
+        host: address.to_string().into(),
+        ..dial.clone()
+    };
+    let mut dialer = protocol.dial(&dial, &CONTEXT).expect("a request");
+    let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
+    loop {
+        let answer = dialer.advance(&mut incoming, &mut outgoing);
+        client.send(outgoing.split());
+        match answer {
+            Ok(Some(dialled)) => return (dialled.response, client),
+            // By the byte, so that nothing of what is behind the head is taken.
+            Ok(None) => incoming.extend_from_slice(&client.take(1)),
+            Err(DialError::Refused(response)) => return (*response, client),
+            Err(error) => panic!("{}: {error}", protocol.name()),
+        }
+    }
 }

@@ -1,0 +1,122 @@
+//! What is asked of a server: the path and query of its URL, and those of the client.
+
+use bytestring::ByteString;
+
+use super::UpstreamError;
+
+/// The target for a client that asks for `theirs`, of a server in whose URL `ours` stands.
+///
+/// A path of ours that ends in `/` has the client's put behind it, any other stands for it. The
+/// client's query always goes along, behind ours.
+///
+/// # Errors
+///
+/// The client's path would lead out of ours.
+pub(super) fn joined(
+    ours: Option<&ByteString>,
+    theirs: ByteString,
+) -> Result<ByteString, UpstreamError> {
+    let Some(ours) = ours else { return Ok(theirs) };
+    let (our_path, our_query) = split(ours);
+    let (their_path, their_query) = split(&theirs);
+    let mut target = our_path.to_owned();
+    if our_path.ends_with('/') {
+        if leads_up(their_path) {
+            return Err(UpstreamError::Path);
+        }
+        target.push_str(their_path.strip_prefix('/').unwrap_or(their_path));
+    }
+    let queries = [our_query, their_query].into_iter().flatten();
+    for (query, mark) in queries.filter(|query| !query.is_empty()).zip(['?', '&']) {
+        target.push(mark);
+        target.push_str(query);
+    }
+    Ok(target.into())
+}
+
+/// A target at its question mark.
+fn split(target: &str) -> (&str, Option<&str>) {
+    match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    }
+}
+
+/// Whether a segment of a path is `..`, as any server might read it: encoded, behind a backslash, or
+/// with parameters.
+fn leads_up(path: &str) -> bool {
+    let mut plain = path.to_ascii_lowercase();
+    for (encoded, character) in [
+        ("%2e", "."),
+        ("%2f", "/"),
+        ("%5c", "/"),
+        ("\\", "/"),
+        ("%3b", ";"),
+    ] {
+        plain = plain.replace(encoded, character);
+    }
+    let mut segments = plain.split('/');
+    segments.any(|segment| segment.split(';').next() == Some(".."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(ours: &str, theirs: &str, expected: Option<&str>) {
+        let ours = Some(ByteString::from(ours)).filter(|ours| !ours.is_empty());
+        let joined = joined(ours.as_ref(), theirs.into()).ok();
+        assert_eq!(joined.as_deref(), expected, "{ours:?} {theirs}");
+    }
+
+    #[test]
+    fn a_path_takes_the_place_of_the_clients_or_has_it_behind_it_and_queries_go_along() {
+        for (ours, theirs, expected) in [
+            ("", "/CP001?token=abc", "/CP001?token=abc"),
+            ("", "/a/../b", "/a/../b"),
+            ("/ocpp", "/CP001?token=abc", "/ocpp?token=abc"),
+            ("/ocpp", "/../CP001", "/ocpp"),
+            ("/ocpp?k=1", "/CP001?token=abc", "/ocpp?k=1&token=abc"),
+            ("/ocpp?k=1", "/CP001", "/ocpp?k=1"),
+            ("/ocpp?k=1", "/CP001?", "/ocpp?k=1"),
+            ("/ocpp?", "/?a?b", "/ocpp?a?b"),
+            ("/ocpp/", "/CP001?token=abc", "/ocpp/CP001?token=abc"),
+            (
+                "/ocpp/?k=1",
+                "/CP001?token=abc",
+                "/ocpp/CP001?k=1&token=abc",
+            ),
+            ("/ocpp/", "/", "/ocpp/"),
+            ("/ocpp/", "", "/ocpp/"),
+            ("/?k=1", "/a/b", "/a/b?k=1"),
+            // What a path means is the server's own business, as long as it stays in ours.
+            ("/ocpp/", "//CP001", "/ocpp//CP001"),
+            ("/ocpp/", "/./a", "/ocpp/./a"),
+            ("/ocpp/", "/a%2Fb/.c/..d/e..", "/ocpp/a%2Fb/.c/..d/e.."),
+            ("/ocpp/", "/a?../b", "/ocpp/a?../b"),
+        ] {
+            check(ours, theirs, Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_path_that_leads_out_of_ours_is_refused_however_it_is_written() {
+        for theirs in [
+            "/..",
+            "/../admin",
+            "/a/../../admin",
+            "/%2e%2E/admin",
+            "/.%2e/admin",
+            "/..%2fadmin",
+            "/a%2F..%2F..%2Fadmin",
+            "/..\\admin",
+            "/..%5Cadmin",
+            "/..;/admin",
+            "/%2e%2e;a=b/admin",
+            "/..%3b/admin",
+        ] {
+            check("/ocpp/", theirs, None);
+        }
+    }
+}
