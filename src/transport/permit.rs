@@ -5,21 +5,14 @@ use std::fmt;
 /// Whoever let a transport in counts it for as long as this is held: it goes where the transport
 /// goes, and lingers with it.
 pub(crate) struct Permit {
-    _held: Box<Held>,
-}
-
-/// Behind one thin pointer, as it is part of every connection.
-struct Held {
-    _anything: Box<dyn Send + Sync>,
+    _held: Box<dyn Send + Sync>,
 }
 
 impl Permit {
     /// Leave that ends by the drop of this.
     pub(crate) fn new(held: impl Send + Sync + 'static) -> Self {
         Self {
-            _held: Box::new(Held {
-                _anything: Box::new(held),
-            }),
+            _held: Box::new(held),
         }
     }
 }

@@ -37,7 +37,7 @@ use crate::write_buf::WriteBuf;
 const PONG_ROOM: usize = 4096;
 
 /// So much of a message is assembled in one go.
-const SHARE: usize = 1 << 20;
+const SHARE: u32 = 1 << 20;
 
 /// What to wait for. A new timer starts when [`Session::timer`] answers differently than before,
 /// and again after each [`Session::handle_timeout`].
@@ -106,7 +106,7 @@ struct Incoming {
     /// Whether it has begun and not ended.
     unfinished: bool,
     /// How much has been assembled since the caller had its turn.
-    share: usize,
+    share: u32,
 }
 
 impl Session {

@@ -233,7 +233,8 @@ impl Session {
         } else {
             self.incoming.share
         };
-        self.incoming.share = share.saturating_add(piece.payload.len());
+        let more = u32::try_from(piece.payload.len()).unwrap_or(u32::MAX);
+        self.incoming.share = share.saturating_add(more);
         let mut assembled = self.incoming.assembled.take().unwrap_or_default();
         let len = assembled.len().saturating_add(piece.payload.len());
         if len > assembled.capacity() {
