@@ -55,48 +55,59 @@ impl Relay {
 }
 
 impl Application for Relay {
-    fn serve(&self, mut handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
         let relay = self.clone();
         Box::pin(async move {
-            let (request, peer, gone) = handshake.watched();
-            let connected = tokio::select! {
-                connected = relay.upstream.connect(Client { request, peer }) => connected,
-                () = gone => return Err(ConnectionError::Aborted.into()),
-            };
-            let Connected {
-                connection: mut upstream,
-                subprotocol,
-                fields,
-            } = match connected {
-                Ok(connected) => connected,
-                Err(error) => {
-                    let (rejection, is_failure) = rejection(&error);
-                    handshake.reject(rejection);
-                    // What else there is to say is said where the rejection is told.
-                    return if is_failure {
-                        Err(error.into())
-                    } else {
-                        Ok(())
-                    };
-                }
-            };
-            let accept = Accept {
-                subprotocol,
-                fields,
-                binary_over_text: relay.binary_over_text,
-            };
-            let shutdown = handshake.shutdown();
-            let client = handshake.accept(accept).await?;
-            upstream.charge_to(&client);
-            let mut joined = Joined {
-                client,
-                upstream,
-                shutdown,
+            // Boxed, so that what only the beginning and the end need is not part of every
+            // connection's task.
+            let Some(mut joined) = Box::pin(relay.join(handshake)).await? else {
+                return Ok(());
             };
             let ended = joined.relay().await;
-            // Boxed, so that what only the end needs is not part of every connection's task.
             Box::pin(joined.end(ended)).await
         })
+    }
+}
+
+impl Relay {
+    /// Connects to the upstream, and accepts the client; `None` where it was refused as the upstream
+    /// refused us.
+    async fn join(self, mut handshake: Handshake) -> Result<Option<Joined>, BoxError> {
+        let (request, peer, gone) = handshake.watched();
+        let connected = tokio::select! {
+            connected = self.upstream.connect(Client { request, peer }) => connected,
+            () = gone => return Err(ConnectionError::Aborted.into()),
+        };
+        let Connected {
+            connection: mut upstream,
+            subprotocol,
+            fields,
+        } = match connected {
+            Ok(connected) => connected,
+            Err(error) => {
+                let (rejection, is_failure) = rejection(&error);
+                handshake.reject(rejection);
+                // What else there is to say is said where the rejection is told.
+                return if is_failure {
+                    Err(error.into())
+                } else {
+                    Ok(None)
+                };
+            }
+        };
+        let accept = Accept {
+            subprotocol,
+            fields,
+            binary_over_text: self.binary_over_text,
+        };
+        let shutdown = handshake.shutdown();
+        let client = handshake.accept(accept).await?;
+        upstream.charge_to(&client);
+        Ok(Some(Joined {
+            client,
+            upstream,
+            shutdown,
+        }))
     }
 }
 

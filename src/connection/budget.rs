@@ -156,23 +156,17 @@ fn full(limit: u64) -> u64 {
     (limit / 100).saturating_mul(95) / UNIT
 }
 
-/// What one connection has taken of a budget.
+/// What one connection takes of a budget; the connection knows how much that is.
 #[derive(Debug)]
 pub(super) struct Account {
     budget: Budget,
     /// Who is told to go if it is the one that holds most. Two connections may have the same.
     owner: ShutdownSignal,
-    units: u32,
 }
 
 impl Account {
-    /// That of a connection which holds nothing yet.
     pub(super) fn new(budget: Budget, owner: ShutdownSignal) -> Self {
-        Self {
-            budget,
-            owner,
-            units: 0,
-        }
+        Self { budget, owner }
     }
 
     /// One more of the same owner.
@@ -180,22 +174,13 @@ impl Account {
         Self::new(self.budget.clone(), self.owner.clone())
     }
 
-    /// Counts what the connection holds now: so many [units](units).
+    /// Counts that the connection holds more than before, or less, in [units](units).
     #[cold]
-    pub(super) fn change(&mut self, units: u32) {
-        let before = std::mem::replace(&mut self.units, units);
-        self.owner.change_held(before, units);
-        match units.checked_sub(before) {
+    pub(super) fn change(&self, before: u32, now: u32) {
+        self.owner.change_held(before, now);
+        match now.checked_sub(before) {
             Some(more) => self.budget.take(more.into()),
-            None => self.budget.give_back((before - units).into()),
-        }
-    }
-}
-
-impl Drop for Account {
-    fn drop(&mut self) {
-        if self.units > 0 {
-            self.change(0);
+            None => self.budget.give_back((before - now).into()),
         }
     }
 }
@@ -222,11 +207,11 @@ mod tests {
         let connections = Shutdown::default();
         budget.govern(&connections);
         let signals = [(); 3].map(|()| connections.register());
-        let mut accounts = signals
+        let accounts = signals
             .clone()
             .map(|signal| Account::new(budget.clone(), signal));
-        for (account, mib) in accounts.iter_mut().zip([2, 4, 3]) {
-            account.change(mib * MIB);
+        for (account, mib) in accounts.iter().zip([2, 4, 3]) {
+            account.change(0, mib * MIB);
         }
         assert!(!budget.is_full());
         assert!(
@@ -234,11 +219,13 @@ mod tests {
                 .iter()
                 .all(|signal| signal.close_requested().is_none())
         );
-        accounts[0].change(3 * MIB);
+        accounts[0].change(2 * MIB, 3 * MIB);
         assert!(budget.is_full());
         let closed = signals.map(|signal| signal.close_requested());
         assert_eq!(closed, [None, Some(CloseCode::TRY_AGAIN_LATER), None]);
-        drop(accounts);
+        for (account, mib) in accounts.iter().zip([3, 4, 3]) {
+            account.change(mib * MIB, 0);
+        }
         assert_eq!(budget.held(), 0);
     }
 
@@ -248,16 +235,16 @@ mod tests {
         let connections = Shutdown::default();
         budget.govern(&connections);
         let signals = [(); 10].map(|()| connections.register());
-        let mut accounts = signals
+        let accounts = signals
             .clone()
             .map(|signal| Account::new(budget.clone(), signal));
-        for account in &mut accounts {
-            account.change(MIB);
+        for account in &accounts {
+            account.change(0, MIB);
         }
         // A little more each time, up to one in a hundred, while the one that was closed holds what it
         // held.
         for more in 1..=20 {
-            accounts[9].change(MIB + more);
+            accounts[9].change(MIB + more - 1, MIB + more);
         }
         let closed = signals
             .iter()
@@ -271,12 +258,12 @@ mod tests {
         let connections = Shutdown::default();
         budget.govern(&connections);
         let signals = [(); 2].map(|()| connections.register());
-        let mut single = Account::new(budget.clone(), signals[0].clone());
-        let mut client = Account::new(budget.clone(), signals[1].clone());
-        let mut upstream = client.of_same_owner();
-        single.change(4 * MIB);
-        client.change(3 * MIB);
-        upstream.change(3 * MIB);
+        let single = Account::new(budget.clone(), signals[0].clone());
+        let client = Account::new(budget.clone(), signals[1].clone());
+        let upstream = client.of_same_owner();
+        single.change(0, 4 * MIB);
+        client.change(0, 3 * MIB);
+        upstream.change(0, 3 * MIB);
         assert_eq!(signals[0].close_requested(), None);
         assert!(signals[1].close_requested().is_some());
     }

@@ -14,6 +14,9 @@ use super::buffers;
 use crate::telemetry::Traffic;
 use crate::transport::{CloseOrder, Io, SharedWriter, linger};
 
+/// How much a connection reads before the others of its thread have their turn.
+const SHARE: u32 = 512 * 1024;
+
 /// The bytes of a connection.
 #[derive(Debug)]
 pub(crate) struct BufferedIo {
@@ -30,7 +33,7 @@ pub(crate) struct BufferedIo {
     /// Whether the peer's has been read to its end.
     is_read: bool,
     /// Bytes read without a pause.
-    read_since_yield: usize,
+    read_since_yield: u32,
     traffic: Traffic,
 }
 
@@ -81,7 +84,7 @@ impl BufferedIo {
     /// Ready while this connection may go on reading. Once it has read its share without a pause,
     /// the other connections of the thread have their turn.
     pub(crate) fn poll_yield(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.read_since_yield < buffers::READ {
+        if self.read_since_yield < SHARE {
             return Poll::Ready(());
         }
         self.pause();
@@ -92,7 +95,7 @@ impl BufferedIo {
     #[cold]
     pub(crate) fn end_share(&mut self) {
         self.has_unread = true;
-        self.read_since_yield = buffers::READ;
+        self.read_since_yield = SHARE;
     }
 
     /// Reads once; 0 is the end. While there is nothing to read, no buffer is held.
@@ -116,7 +119,7 @@ impl BufferedIo {
             Poll::Ready(Ok(count)) => {
                 self.is_read = *count == 0;
                 self.has_unread |= *count > 0;
-                self.read_since_yield += *count;
+                self.read_since_yield += u32::try_from(*count).unwrap_or(u32::MAX);
                 self.traffic.received += *count as u64;
             }
             Poll::Ready(Err(_)) => {}

@@ -95,6 +95,9 @@ impl Drop for Connection {
             self.session.receive_eof();
             self.end();
         }
+        if self.is_charged() {
+            self.charge(0);
+        }
         let Negotiated { protocol, log, .. } = &*self.negotiated;
         if let Some(log) = log {
             log.closed(protocol, self.session.closed(), self.io.traffic());

@@ -113,7 +113,7 @@ struct Negotiated {
     /// Where its memory is counted.
     account: Option<Account>,
     /// Since when what the peer sends is counted, if that was looked at.
-    counted_since: Option<Instant>,
+    counted_since: Option<Box<Instant>>,
 }
 
 /// What a turn of the state machine has come to.
@@ -194,6 +194,9 @@ impl Connection {
     /// Counts the memory of this connection with that of a client, for whom it is there: in the
     /// [`Budget`] of the gateway that accepted the client, who is closed if both together hold most.
     pub fn charge_to(&mut self, client: &Self) {
+        if self.is_charged() {
+            self.charge(0);
+        }
         let account = client.negotiated.account.as_ref();
         self.negotiated.account = account.map(Account::of_same_owner);
     }
@@ -275,11 +278,15 @@ impl Connection {
         self.session.is_fast() && self.is_too_fast()
     }
 
+    fn is_charged(&self) -> bool {
+        self.charged > 0
+    }
+
     #[cold]
     fn charge(&mut self, held: u32) {
-        self.charged = held;
-        if let Some(account) = &mut self.negotiated.account {
-            account.change(held);
+        let before = std::mem::replace(&mut self.charged, held);
+        if let Some(account) = &self.negotiated.account {
+            account.change(before, held);
         }
     }
 
@@ -288,7 +295,8 @@ impl Connection {
         let now = Instant::now();
         let negotiated = &mut *self.negotiated;
         let opened = negotiated.log.as_ref().map(AccessLog::opened_at);
-        let since = negotiated.counted_since.replace(now).or(opened);
+        let since = negotiated.counted_since.replace(Box::new(now));
+        let since = since.map(|since| *since).or(opened);
         let second_has_passed = since.is_none_or(|since| now - since >= Duration::from_secs(1));
         let checked = self.session.check_pace(second_has_passed);
         checked.map_err(|error| self.fail(error)).is_err()

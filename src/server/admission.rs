@@ -66,7 +66,8 @@ pub(super) enum Full {
 #[derive(Debug)]
 pub(super) struct Place {
     admission: Arc<Admission>,
-    network: Option<IpAddr>,
+    /// Behind a pointer, as most have none and every connection has a place.
+    network: Option<Box<IpAddr>>,
 }
 
 /// A turn to say what one wants, or to be told that there is no room, until it is dropped. The
@@ -175,7 +176,7 @@ impl Admission {
         }
         Ok(Place {
             admission: Arc::clone(self),
-            network,
+            network: network.map(Box::new),
         })
     }
 
@@ -234,12 +235,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut present = self.admission.lock();
         present.places -= 1;
-        if let Some(network) = self.network
-            && let Some(count) = present.by_network.get_mut(&network)
+        if let Some(network) = &self.network
+            && let Some(count) = present.by_network.get_mut(network)
         {
             *count -= 1;
             if *count == 0 {
-                present.by_network.remove(&network);
+                present.by_network.remove(network);
             }
         }
     }
