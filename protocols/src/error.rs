@@ -298,7 +298,7 @@ pub enum ProtocolError {
     /// Nothing came within the idle timeout.
     #[error("nothing was received within the idle timeout")]
     Idle,
-    /// No answer to our ping came within the ping interval.
+    /// No answer to our ping came within the pong timeout.
     #[error("ping was not answered")]
     Unanswered,
 }

@@ -5,23 +5,32 @@ use std::time::Duration;
 
 use crate::error::ProtocolError;
 
-/// The idle timeout is looked at this many times before it ends: it is exact to a quarter.
-const IDLE_TICKS: u32 = 4;
+/// A tick behind a sign of life takes this part of a ping interval, and any tick no more than this part
+/// of the idle timeout: both are exact to a quarter.
+const PARTS: u32 = 4;
 
 /// This much of an unfinished frame is a sign of life: less may be a peer that means to hold what it
 /// has begun, a byte now and then.
 const LIVELY: usize = 1024;
 
-/// What is known of a peer's being there. Small: every connection has one.
+/// What is known of a peer's being there. Small: every connection has one. Times are in milliseconds,
+/// and zero stands for never.
 #[derive(Debug)]
 pub(crate) struct KeepAlive {
-    tick: Option<Duration>,
-    /// After how many silent ticks the peer is idle; zero for never.
+    /// After how much silence the peer is idle.
     idle: u32,
-    /// After how many it is pinged; zero for never.
+    /// After how much silence it is pinged.
     ping: u32,
-    /// How many ticks have passed in silence.
+    /// How long it has to answer.
+    pong: u32,
+    /// How long the tick is that runs.
+    tick: u32,
+    /// For how long it has been silent at least.
     silent: u32,
+    /// For how long it has been neither heard, as far as is known, nor pinged.
+    unasked: u32,
+    /// Whether the tick that runs is for its answer.
+    is_pinged: bool,
     /// Whether anything has come since the last tick.
     is_active: bool,
     /// How much has come of an unfinished frame since the last sign of life.
@@ -40,32 +49,27 @@ pub(crate) enum TickAction {
 }
 
 impl KeepAlive {
-    /// A peer whose silence begins now.
-    pub(crate) fn new(idle_timeout: Option<Duration>, ping_interval: Option<Duration>) -> Self {
-        let tick = match (idle_timeout, ping_interval) {
-            (None, ping) => ping.map(|ping| ping.as_nanos()),
-            // A divisor of the ping interval too, or the ping would be late and the peer idle
-            // before it was asked.
-            (Some(idle), ping) => {
-                let shorter = ping.unwrap_or(idle).min(idle);
-                Some(shorter.as_nanos().div_ceil(IDLE_TICKS.into()))
-            }
-        };
-        let tick = tick.map(|nanos| nanos.max(1));
-        let ticks = |time: Option<Duration>| {
-            let ticks = time
-                .zip(tick)
-                .map(|(time, tick)| time.as_nanos().div_ceil(tick).max(1));
-            ticks.map_or(0, |ticks| u32::try_from(ticks).unwrap_or(u32::MAX))
-        };
-        Self {
-            tick: tick.map(|nanos| Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))),
-            idle: ticks(idle_timeout),
-            ping: ticks(ping_interval),
+    /// A peer whose silence begins now. It does not get longer for an answer than from one ping to
+    /// the next.
+    pub(crate) fn new(
+        idle_timeout: Option<Duration>,
+        ping_interval: Option<Duration>,
+        pong_timeout: Duration,
+    ) -> Self {
+        let ping = ping_interval.map_or(0, millis);
+        let mut keep_alive = Self {
+            idle: idle_timeout.map_or(0, millis),
+            ping,
+            pong: millis(pong_timeout).min(ping),
+            tick: 0,
             silent: 0,
+            unasked: 0,
+            is_pinged: false,
             is_active: false,
             trickled: 0,
-        }
+        };
+        keep_alive.tick = keep_alive.next_tick();
+        keep_alive
     }
 
     /// Notes that the peer gives a sign of life.
@@ -95,29 +99,59 @@ impl KeepAlive {
     /// Says what to do after a [`tick`](Self::tick). A peer that turned out to know no pings
     /// (hybi-01 to -03, whose framing its first byte tells) `can_ping` not.
     pub(crate) fn on_tick(&mut self, can_ping: bool) -> TickAction {
+        let was_pinged = std::mem::take(&mut self.is_pinged);
         if std::mem::take(&mut self.is_active) {
             self.silent = 0;
-            return TickAction::None;
+            // What came since a ping is taken for its answer, which came at once: so one that says
+            // nothing else is pinged at each interval, as routers on the way need it.
+            self.unasked = if was_pinged { self.tick } else { 0 };
+        } else {
+            self.silent = self.silent.saturating_add(self.tick);
+            self.unasked = self.unasked.saturating_add(self.tick);
+            if self.idle > 0 && self.silent >= self.idle {
+                return TickAction::TimedOut(ProtocolError::Idle);
+            }
+            if was_pinged {
+                return TickAction::TimedOut(ProtocolError::Unanswered);
+            }
         }
-        self.silent = self.silent.saturating_add(1);
-        if self.idle > 0 && self.silent >= self.idle {
-            return TickAction::TimedOut(ProtocolError::Idle);
+        let is_due = self.ping > 0 && self.unasked >= self.ping;
+        if is_due {
+            self.unasked = 0;
+            self.is_pinged = can_ping;
         }
-        if self.ping == 0 || !can_ping {
-            return TickAction::None;
-        }
-        if self.silent >= self.ping.saturating_mul(2) {
-            TickAction::TimedOut(ProtocolError::Unanswered)
-        } else if self.silent == self.ping {
+        self.tick = self.next_tick();
+        if self.is_pinged {
             TickAction::Ping
         } else {
             TickAction::None
         }
     }
 
-    /// How long a tick is; `None` for ever.
+    /// How long the tick that runs is; `None` for ever. It changes with [`on_tick`](Self::on_tick)
+    /// alone.
     #[inline]
     pub(crate) fn tick(&self) -> Option<Duration> {
-        self.tick
+        (self.tick > 0).then(|| Duration::from_millis(self.tick.into()))
     }
+
+    fn next_tick(&self) -> u32 {
+        let until_ping = match (self.ping, self.unasked) {
+            (0, _) => None,
+            (_, _) if self.is_pinged => Some(self.pong),
+            (ping, 0) => Some(ping.div_ceil(PARTS)),
+            (ping, unasked) => Some(ping.saturating_sub(unasked).max(1)),
+        };
+        let until_idle = (self.idle > 0).then(|| {
+            let left = self.idle.saturating_sub(self.silent);
+            self.idle.div_ceil(PARTS).min(left)
+        });
+        until_ping.into_iter().chain(until_idle).min().unwrap_or(0)
+    }
+}
+
+/// Whole milliseconds, one at least.
+fn millis(time: Duration) -> u32 {
+    let millis = time.as_nanos().div_ceil(1_000_000).max(1);
+    u32::try_from(millis).unwrap_or(u32::MAX)
 }

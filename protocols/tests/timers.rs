@@ -65,35 +65,35 @@ fn a_silent_peer_is_pinged_and_given_up() {
             None,
             Some(20),
             Some(20.0),
-            Some((40.0, Unanswered)),
+            Some((28.0, Unanswered)),
         ),
         (
             "hybi-03",
             None,
             Some(20),
             Some(20.0),
-            Some((40.0, Unanswered)),
+            Some((28.0, Unanswered)),
         ),
         (
             "rfc6455",
             Some(60),
             Some(20),
             Some(20.0),
-            Some((40.0, Unanswered)),
+            Some((28.0, Unanswered)),
         ),
         (
             "rfc6455",
             Some(60),
             Some(50),
             Some(50.0),
-            Some((62.5, Idle)),
+            Some((58.0, Unanswered)),
         ),
         (
             "rfc6455",
             Some(60),
             Some(59),
             Some(59.0),
-            Some((73.75, Idle)),
+            Some((60.0, Idle)),
         ),
         ("rfc6455", Some(60), Some(90), None, Some((60.0, Idle))),
         (
@@ -101,7 +101,7 @@ fn a_silent_peer_is_pinged_and_given_up() {
             Some(100),
             Some(30),
             Some(30.0),
-            Some((60.0, Unanswered)),
+            Some((38.0, Unanswered)),
         ),
         (
             "rfc6455",
@@ -194,17 +194,54 @@ fn hixie_75_waits_for_the_end_of_the_stream() {
     assert_eq!(session.timer(), None);
 }
 
+/// A peer that answers and says nothing else is pinged at each interval, so that no router on the way
+/// forgets it; and one that is gone is given up a pong timeout after the next.
+#[test]
+fn a_peer_that_only_answers_is_pinged_at_each_interval() {
+    let mut session = session("rfc6455", None, Some(25));
+    let (mut now, mut pings) = (Duration::ZERO, Vec::new());
+    while pings.len() < 5 {
+        let Some(Timer::KeepAlive(tick)) = session.timer() else {
+            panic!("it is not looked after");
+        };
+        now += tick;
+        session.handle_timeout().unwrap();
+        if !drain(session.outgoing()).is_empty() {
+            pings.push(now);
+            let mut src = BytesMut::from(&hex("8a80 00000000")[..]);
+            assert_eq!(session.receive(&mut src), Ok(None));
+        }
+    }
+    assert_eq!(pings, [25.0, 50.0, 75.0, 100.0, 125.0].map(seconds));
+    let (pinged, given_up) = silence(&mut session);
+    assert_eq!(pinged, Some(seconds(25.0)));
+    assert_eq!(given_up.unwrap().0, seconds(33.0));
+}
+
+/// One that has said something is given up within a quarter of an interval more, whenever that was.
+#[test]
+fn a_peer_that_falls_silent_is_given_up_in_time() {
+    let mut session = session("rfc6455", None, Some(20));
+    let mut src = BytesMut::from(&hex("8181 00000000 61")[..]);
+    assert!(session.receive(&mut src).unwrap().is_some());
+    let (pinged, given_up) = silence(&mut session);
+    assert_eq!(pinged, Some(seconds(25.0)));
+    assert_eq!(given_up.unwrap().0, seconds(33.0));
+}
+
 /// A byte now and then of a frame that has not ended is no sign of life; a frame is, and so is what a
 /// slow line brings.
 #[test]
 fn a_frame_that_drips_is_no_sign_of_life() {
-    let fragment = hex("0281 00000000 61");
+    let fragment = hex("0081 00000000 61");
     for (bytes, is_alive) in [(&b"xx"[..], false), (&[b'x'; 400], true), (&fragment, true)] {
         let mut session = session("rfc6455", Some(4), None);
         let mut src = BytesMut::new();
-        if bytes != fragment {
-            src.extend_from_slice(&hex("82ff 0000000000ffffff 00000000"));
-        }
+        src.extend_from_slice(&if bytes == fragment {
+            hex("0281 00000000 61")
+        } else {
+            hex("82ff 0000000000ffffff 00000000")
+        });
         let mut ended = None;
         for _ in 0..12 {
             src.extend_from_slice(bytes);

@@ -10,7 +10,7 @@ use tokio::time::{Sleep, sleep};
 
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
-    /// Which timer: how long one takes never changes.
+    /// Which timer: how long one takes does not change before it has run down.
     kind: Discriminant<Timer>,
     sleep: Pin<Box<Sleep>>,
     /// The task that it wakes.

@@ -25,14 +25,14 @@ pub struct SiteSettings {
 }
 
 impl Default for SiteSettings {
-    /// Messages of up to 1 MiB, and clients are pinged after 30 seconds of silence; the rest is what a
+    /// Messages of up to 1 MiB, and clients are pinged after 25 seconds of silence; the rest is what a
     /// session does by itself. A [`Relay`](crate::apps::Relay) holds no messages, so it can do
     /// without their limit.
     fn default() -> Self {
         Self {
             session: SessionConfig {
                 max_message: 1 << 20,
-                ping_interval: Some(Duration::from_secs(30)),
+                ping_interval: Some(Duration::from_secs(25)),
                 ..SessionConfig::default()
             },
             limits: Limits::default(),

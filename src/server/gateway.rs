@@ -7,8 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::yield_now;
+use tracing::debug;
 
 use super::admission::Admission;
 use super::drain::{Connections, Drained};
@@ -18,7 +20,7 @@ use super::{PortSettings, listener};
 use crate::apps::Application;
 use crate::random::entropy;
 use crate::route::{Site, Sites};
-use crate::transport::{Io, Peer, Transport};
+use crate::transport::{Io, Peer, Transport, watch};
 
 /// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
 #[derive(Clone)]
@@ -123,6 +125,9 @@ impl Gateway {
     ) -> Drained {
         let connections = self.connections();
         let local = listener.local_addr().ok();
+        if let Err(error) = watch(&SockRef::from(&listener), self.serving.settings.keep_alive) {
+            debug!(%error, "the kernel does not look for clients that are gone");
+        }
         tokio::pin!(shutdown);
         loop {
             let (stream, address) = tokio::select! {

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::incidents::Incidents;
@@ -13,9 +13,6 @@ use super::incidents::Incidents;
 /// How many connections the kernel may hold until they are accepted (its own cap is lower on
 /// most machines).
 const BACKLOG: i32 = 4096;
-
-/// A dead peer is noticed after this much silence and three probes.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// How long to wait after a failed accept: without file descriptors, trying again at once would
 /// only heat the machine.
@@ -37,10 +34,8 @@ pub(crate) fn bind(address: SocketAddr, count: usize) -> io::Result<Vec<std::net
     let bind_one = |_| {
         let socket = socket(bound)?;
         socket.set_reuse_port(true)?;
-        // Accepted sockets inherit these, which saves three calls for each connection.
+        // Accepted sockets inherit it, which saves a call for each connection.
         socket.set_tcp_nodelay(true)?;
-        let probes = TcpKeepalive::new().with_time(KEEP_ALIVE);
-        socket.set_tcp_keepalive(&probes.with_interval(KEEP_ALIVE / 3).with_retries(3))?;
         socket.bind(&bound.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;

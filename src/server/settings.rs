@@ -16,6 +16,9 @@ pub struct PortSettings {
     pub head: HeadLimits,
     /// How many connections there may be.
     pub connections: ConnectionLimits,
+    /// After how much silence the kernel asks a TCP client whether it is there. One whose kernel answers
+    /// nothing for twice as long, or has no room for what is sent to it for twice as long, is cut off.
+    pub keep_alive: Duration,
     /// How long an opening handshake may take, from the accepted connection on.
     pub handshake_timeout: Duration,
     /// How much memory its connections may hold, those of other ports with the same budget included.
@@ -35,6 +38,7 @@ impl Default for PortSettings {
             protocols: DEFAULT_PROTOCOLS.to_vec(),
             head: HeadLimits::default(),
             connections: ConnectionLimits::default(),
+            keep_alive: Duration::from_secs(25),
             handshake_timeout: Duration::from_secs(10),
             budget: Budget::default(),
             http2: true,

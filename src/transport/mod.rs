@@ -1,6 +1,7 @@
 //! What carries the bytes. Nothing here knows frames.
 
 mod io;
+mod keep_alive;
 mod linger;
 mod peer;
 mod permit;
@@ -12,6 +13,7 @@ use std::fmt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::io::Io;
+pub(crate) use self::keep_alive::watch;
 pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, let_go, linger};
 pub use self::peer::{Extensions, Peer};
 pub(crate) use self::permit::Permit;

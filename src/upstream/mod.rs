@@ -1,5 +1,6 @@
 //! What stands behind a gateway.
 
+mod address;
 mod dial;
 mod error;
 mod forwarding;

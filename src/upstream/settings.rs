@@ -13,6 +13,9 @@ use super::UpstreamError;
 pub struct UpstreamSettings {
     /// How long connecting may take, the opening handshake included.
     pub connect_timeout: Duration,
+    /// After how much silence the kernel asks a TCP server whether it is there. One whose kernel answers
+    /// nothing for twice as long, or has no room for what is sent to it for twice as long, is lost.
+    pub keep_alive: Duration,
     /// What the head of an answer may take.
     pub head: HeadLimits,
     /// What the frames of a message may take.
@@ -28,6 +31,7 @@ impl Default for UpstreamSettings {
     fn default() -> Self {
         Self {
             connect_timeout: Duration::from_secs(5),
+            keep_alive: Duration::from_secs(25),
             head: HeadLimits::default(),
             limits: Limits::default(),
             compression: None,

@@ -2,8 +2,8 @@
 
 use futures_core::future::BoxFuture;
 use polysock_protocols::hide_secrets;
-use tokio::net::TcpStream;
 
+use super::address::Address;
 use super::location::{Location, behind, problem_of};
 use super::raw::connected;
 use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
@@ -11,7 +11,7 @@ use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlErr
 /// A TCP server.
 #[derive(Clone, Debug)]
 pub struct TcpUpstream {
-    address: String,
+    address: Address,
     settings: UpstreamSettings,
 }
 
@@ -36,7 +36,7 @@ impl TcpUpstream {
             return Err(problem_of(url, problem));
         }
         Ok(Self {
-            address: location.address(port),
+            address: Address::new(location.address(port)),
             settings,
         })
     }
@@ -48,19 +48,9 @@ impl Upstream for TcpUpstream {
         client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
         Box::pin(async move {
-            let stream = self.settings.in_time(connect(&self.address)).await?;
+            let connecting = self.address.connect(self.settings.keep_alive);
+            let stream = self.settings.in_time(connecting).await?;
             Ok(connected(stream, &self.settings, client.request))
         })
     }
-}
-
-/// Connects to `HOST:PORT`.
-pub(super) async fn connect(address: &str) -> Result<TcpStream, UpstreamError> {
-    let stream = TcpStream::connect(address).await;
-    let stream = stream.map_err(|error| UpstreamError::Connect {
-        address: address.to_owned(),
-        error,
-    })?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
 }

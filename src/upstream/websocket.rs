@@ -4,11 +4,12 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Context, Dial, Fields, PROTOCOLS, Protocol, hide_secrets};
 
+use super::address::Address;
 use super::dial::{self, Answer};
 use super::forwarding::forwarded;
 use super::location::{Location, problem_of};
 use super::target::joined;
-use super::{Client, Connected, Refusal, Upstream, UpstreamError, UpstreamSettings, UrlError, tcp};
+use super::{Client, Connected, Refusal, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::Connection;
 use crate::random::entropy;
 use crate::transport::Io;
@@ -19,8 +20,7 @@ const AUTHORIZATION: &str = "authorization";
 #[derive(Clone, Debug)]
 pub struct WebSocketUpstream {
     protocol: &'static dyn Protocol,
-    /// Host and port to connect to.
-    address: String,
+    address: Address,
     /// What the `Host` field says.
     host: ByteString,
     /// The path and query, as far as they are not the client's.
@@ -54,7 +54,7 @@ impl WebSocketUpstream {
         let authorization = location.authorization();
         Ok(Self {
             protocol: *protocol,
-            address: location.address(80),
+            address: Address::new(location.address(80)),
             host: location.host(),
             target: location.target(),
             authorization: authorization
@@ -101,9 +101,9 @@ impl WebSocketUpstream {
             entropy,
         };
         let connecting = async {
-            let stream = Io::new(tcp::connect(&self.address).await?);
+            let stream = self.address.connect(self.settings.keep_alive).await?;
             let session = self.settings.session;
-            dial::answer(stream, self.protocol, &dial, &context, session).await
+            dial::answer(Io::new(stream), self.protocol, &dial, &context, session).await
         };
         match self.settings.in_time(connecting).await? {
             Answer::Accepted {

@@ -8,6 +8,7 @@
 mod broadcast;
 mod closing;
 mod http2;
+mod keep_alive;
 mod lent_sockets;
 mod serving;
 mod sites;

@@ -29,6 +29,7 @@ mod relay;
 mod replay;
 mod shutdown;
 mod signals;
+mod silence;
 mod subprotocols;
 mod urls;
 mod usage;

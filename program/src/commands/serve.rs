@@ -101,8 +101,18 @@ pub(crate) struct Serve {
     idle_timeout: Duration,
 
     /// After how much silence a client is pinged, or `none`; one that does not answer is given up
-    #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "30s")]
+    #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "25s")]
     ping_interval: Duration,
+
+    /// How long a client may take to answer a ping, no longer than the ping interval
+    #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "8s")]
+    pong_timeout: Duration,
+
+    /// How long an upstream may be silent, or `none`. A ws:// upstream is pinged as clients are, and its
+    /// answers count; for one that knows no pings (tcp://, unix:, ws+hixie76://) this alone tells
+    /// whether it has stopped
+    #[arg(long, value_name = "TIME", value_parser = values::optional_duration, default_value = "none")]
+    upstream_idle_timeout: Duration,
 
     #[command(flatten)]
     timeouts: ServingTimeouts,
@@ -192,6 +202,7 @@ impl Serve {
         };
         let settings = PortSettings {
             connections: self.connections.limits(takes),
+            keep_alive: self.keep_alive(),
             handshake_timeout: self.handshake.handshake_timeout,
             budget: self.memory.budget(),
             http2: self.http2,
@@ -203,14 +214,23 @@ impl Serve {
     fn upstream_settings(&self) -> UpstreamSettings {
         UpstreamSettings {
             connect_timeout: self.timeouts.connect_timeout,
+            keep_alive: self.keep_alive(),
             head: self.port.head(),
             limits: self.limits(),
             compression: self.compression.upstream(),
             session: SessionConfig {
                 close_timeout: self.close_timeout,
+                idle_timeout: given(self.upstream_idle_timeout),
+                ping_interval: given(self.ping_interval),
+                pong_timeout: self.pong_timeout,
                 ..any_size().session
             },
         }
+    }
+
+    /// The kernel looks for peers that are gone as often as they are pinged.
+    fn keep_alive(&self) -> Duration {
+        given(self.ping_interval).unwrap_or(PortSettings::default().keep_alive)
     }
 
     fn site_settings(&self, max_message: u64) -> SiteSettings {
@@ -220,8 +240,9 @@ impl Serve {
                 max_messages_per_second: Some(self.max_messages_per_second)
                     .filter(|count| *count > 0),
                 close_timeout: self.close_timeout,
-                idle_timeout: Some(self.idle_timeout).filter(|time| !time.is_zero()),
-                ping_interval: Some(self.ping_interval).filter(|time| !time.is_zero()),
+                idle_timeout: given(self.idle_timeout),
+                ping_interval: given(self.ping_interval),
+                pong_timeout: self.pong_timeout,
             },
             limits: self.limits(),
             subprotocols: self.subprotocol.clone(),
@@ -260,4 +281,9 @@ impl Serve {
             );
         }
     }
+}
+
+/// A time that may be `none`.
+fn given(time: Duration) -> Option<Duration> {
+    Some(time).filter(|time| !time.is_zero())
 }

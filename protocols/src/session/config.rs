@@ -14,9 +14,12 @@ pub struct SessionConfig {
     pub close_timeout: Duration,
     /// How long nothing may be received before the peer is given up; `None` for ever.
     pub idle_timeout: Option<Duration>,
-    /// After how much silence a ping is sent, in protocols that have pings; a peer that is silent
-    /// for as long again is given up. `None` sends none.
+    /// After how much silence a ping is sent, in protocols that have pings; one that gives no other
+    /// sign of life than its answers is pinged this often. `None` sends none.
     pub ping_interval: Option<Duration>,
+    /// How long a peer has for an answer to a ping, or any other sign of life, before it is given up; no
+    /// longer than the ping interval.
+    pub pong_timeout: Duration,
 }
 
 impl Default for SessionConfig {
@@ -27,6 +30,7 @@ impl Default for SessionConfig {
             close_timeout: Duration::from_secs(3),
             idle_timeout: None,
             ping_interval: None,
+            pong_timeout: Duration::from_secs(8),
         }
     }
 }

@@ -113,7 +113,7 @@ impl Session {
     /// A session over a codec whose opening handshake is complete.
     pub fn new(codec: Box<dyn Codec>, config: SessionConfig) -> Self {
         let ping_interval = config.ping_interval.filter(|_| codec.capabilities().ping);
-        let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval);
+        let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval, config.pong_timeout);
         Self {
             writes: codec.writes(),
             codec_holds: codec.held().is_some(),

@@ -1,0 +1,208 @@
+//! Where a TCP server is: its name is looked up once for all who connect at a time.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::UpstreamError;
+use crate::transport::watch;
+
+/// How long what was found is used.
+const FOUND: Duration = Duration::from_secs(10);
+
+/// How long nothing is looked up after a failure.
+const FAILED: Duration = Duration::from_secs(1);
+
+/// `HOST:PORT`. Clones share what was looked up.
+#[derive(Clone)]
+pub(super) struct Address {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    /// `HOST:PORT`.
+    text: String,
+    look_up: LookUp,
+    known: Mutex<Known>,
+    /// Tells who waits that a look-up has ended.
+    ended: Notify,
+}
+
+/// Finds the addresses of `HOST:PORT`; blocks.
+type LookUp = fn(&str) -> io::Result<Vec<SocketAddr>>;
+
+/// What is known of the addresses.
+enum Known {
+    Nothing,
+    /// A thread looks them up.
+    Asked,
+    /// They were looked up then, with this result.
+    Told(Instant, Result<Arc<[SocketAddr]>, (io::ErrorKind, String)>),
+}
+
+impl Address {
+    /// The address in this text.
+    pub(super) fn new(text: String) -> Self {
+        Self::with_look_up(text, |text| Ok(text.to_socket_addrs()?.collect()))
+    }
+
+    fn with_look_up(text: String, look_up: LookUp) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                text,
+                look_up,
+                known: Mutex::new(Known::Nothing),
+                ended: Notify::new(),
+            }),
+        }
+    }
+
+    /// Connects; the kernel gives the server up where it is gone, as [`watch`] has it.
+    pub(super) async fn connect(&self, keep_alive: Duration) -> Result<TcpStream, UpstreamError> {
+        let connecting = async {
+            let addresses = self.addresses().await?;
+            TcpStream::connect(&*addresses).await
+        };
+        let stream = connecting.await.map_err(|error| UpstreamError::Connect {
+            address: self.shared.text.clone(),
+            error,
+        })?;
+        stream.set_nodelay(true)?;
+        watch(&SockRef::from(&stream), keep_alive)?;
+        Ok(stream)
+    }
+
+    /// The addresses, once they are known.
+    async fn addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
+        // Needs no look-up, and no cache.
+        if let Ok(address) = self.shared.text.parse::<SocketAddr>() {
+            return Ok([address].into());
+        }
+        loop {
+            // Before a look at what is known: it is told of all that ends from here on.
+            let ended = self.shared.ended.notified();
+            if let Some(told) = self.told()? {
+                return told;
+            }
+            ended.await;
+        }
+    }
+
+    /// What is known, where it is new enough; or else, that a thread is looking it up.
+    fn told(&self) -> io::Result<Option<io::Result<Arc<[SocketAddr]>>>> {
+        let mut known = self.shared.lock();
+        match &*known {
+            Known::Asked => return Ok(None),
+            Known::Told(at, Ok(found)) if at.elapsed() < FOUND => {
+                return Ok(Some(Ok(Arc::clone(found))));
+            }
+            Known::Told(at, Err((kind, text))) if at.elapsed() < FAILED => {
+                return Ok(Some(Err(io::Error::new(*kind, text.clone()))));
+            }
+            Known::Nothing | Known::Told(..) => {}
+        }
+        let shared = Arc::clone(&self.shared);
+        // A thread of its own: who began to wait may hang up, and no runtime waits for it at its end.
+        thread::Builder::new()
+            .name("look-up".into())
+            .spawn(move || shared.look_up())?;
+        *known = Known::Asked;
+        Ok(None)
+    }
+}
+
+impl Shared {
+    fn look_up(&self) {
+        let found = match (self.look_up)(&self.text) {
+            Ok(found) if !found.is_empty() => Ok(found.into()),
+            Ok(_) => Err((io::ErrorKind::NotFound, "the host has no address".into())),
+            Err(error) => Err((error.kind(), error.to_string())),
+        };
+        *self.lock() = Known::Told(Instant::now(), found);
+        self.ended.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // What is known is replaced as a whole, so a panic cannot break it.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Address").field(&self.shared.text).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_looked_up_once_for_all_who_ask_together_or_soon() {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let address = Address::with_look_up("a.example:80".into(), |_| {
+            COUNT.fetch_add(1, Ordering::SeqCst);
+            Ok(vec![([127, 0, 0, 1], 80).into()])
+        });
+        for _ in 0..2 {
+            for found in join_all((0..100).map(|_| address.addresses())).await {
+                assert_eq!(found.unwrap().len(), 1);
+            }
+        }
+        assert_eq!(COUNT.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_is_given_up_by_the_kernel() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::new(listener.local_addr().unwrap().to_string());
+        let stream = address.connect(Duration::from_secs(7)).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(7));
+        let patience = socket.tcp_user_timeout().unwrap();
+        assert_eq!(patience, Some(Duration::from_secs(14)));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_known_for_a_moment() {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let address = Address::with_look_up("a.example:80".into(), |_| {
+            COUNT.fetch_add(1, Ordering::SeqCst);
+            Err(io::Error::new(io::ErrorKind::NotFound, "no such host"))
+        });
+        for _ in 0..100 {
+            let error = address.addresses().await.unwrap_err();
+            assert_eq!(error.to_string(), "no such host");
+        }
+        assert_eq!(COUNT.load(Ordering::SeqCst), 1);
+        if let Known::Told(at, _) = &mut *address.shared.lock() {
+            *at = at.checked_sub(FAILED).unwrap();
+        }
+        assert!(address.addresses().await.is_err());
+        assert_eq!(COUNT.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn who_began_a_look_up_may_go() {
+        let address = Address::with_look_up("a.example:80".into(), |_| {
+            Ok(vec![([127, 0, 0, 1], 80).into()])
+        });
+        let mut first = Box::pin(address.addresses());
+        let _ = futures_util::poll!(&mut first);
+        drop(first);
+        assert!(address.addresses().await.is_ok());
+    }
+}
