@@ -71,6 +71,8 @@ pub struct Broadcast {
 pub struct Subscription {
     topic: Arc<Mutex<Topic>>,
     key: usize,
+    /// Whether its connection counts what it misses.
+    is_told: bool,
 }
 
 impl Broadcast {
@@ -115,7 +117,14 @@ impl Broadcast {
         Subscription {
             topic: Arc::clone(&self.topic),
             key,
+            is_told: false,
         }
+    }
+
+    /// How many messages its subscriptions have missed because their queues were full, each by one
+    /// subscription; those that have ended count too.
+    pub fn missed(&self) -> u64 {
+        lock(&self.topic).missed()
     }
 }
 
@@ -165,7 +174,8 @@ impl Subscription {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// How many messages it has missed because its queue was full.
+    /// How many messages it has missed because its queue was full. The log of a gateway says it when the
+    /// connection ends, and warns when some begin to miss messages.
     pub fn missed(&self) -> u64 {
         let topic = lock(&self.topic);
         let subscriber = topic.get(self.key);
@@ -176,6 +186,12 @@ impl Subscription {
     fn forward(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> bool {
         let mut messages = TAKEN.take();
         let room = room(connection);
+        if !self.is_told {
+            self.is_told = true;
+            if let Some(told) = connection.missed() {
+                lock(&self.topic).tell(self.key, told);
+            }
+        }
         let left = lock(&self.topic).take(self.key, room, &mut messages, cx.waker());
         for message in messages.drain(..) {
             if let Err(error) = connection.send_shared(&message) {
@@ -216,7 +232,7 @@ impl Next<'_> {
     fn share(&mut self) {
         let is_one_thread =
             |runtime: &Handle| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
-        let Subscription { topic, key } = &*self.subscription;
+        let Subscription { topic, key, .. } = &*self.subscription;
         if let Some(runtime) = Handle::try_current().ok().filter(is_one_thread)
             && let Some(writer) = self.connection.share_writer()
         {

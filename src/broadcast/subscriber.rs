@@ -1,6 +1,7 @@
 //! What waits for one subscription, and how that ends.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
@@ -8,6 +9,7 @@ use polysock_protocols::{Close, SharedMessage};
 
 use super::flush_queue::FlushQueue;
 use super::queue::{Overflow, Queue};
+use crate::telemetry::Losses;
 use crate::transport::SharedWriter;
 
 /// What a topic knows of a subscription.
@@ -19,7 +21,10 @@ pub(super) struct Subscriber {
     bytes: usize,
     /// What was taken out of the log because something newer was missed.
     held: VecDeque<Arc<SharedMessage>>,
+    /// How many messages it has missed.
     pub(super) missed: u64,
+    /// Where its connection counts that too.
+    told: Option<Arc<AtomicU64>>,
     /// Where nothing that is published from now on is for it.
     pub(super) ending: Option<Ending>,
     /// Its task, while it wants to know of the next message.
@@ -58,6 +63,7 @@ impl Subscriber {
             bytes: 0,
             held: VecDeque::new(),
             missed: 0,
+            told: None,
             ending: None,
             waker: None,
             writer: Weak::new(),
@@ -67,11 +73,16 @@ impl Subscriber {
     }
 
     /// Has the newest message of the log, of so many bytes, wait for it too, if there is room.
-    pub(super) fn add_newest(&mut self, len: usize, log: &mut VecDeque<Entry>) {
+    pub(super) fn add_newest(
+        &mut self,
+        len: usize,
+        log: &mut VecDeque<Entry>,
+        losses: &mut Losses,
+    ) {
         self.messages += 1;
         self.bytes += len;
         if self.is_over() {
-            self.overflow(log);
+            self.overflow(log, losses);
         }
     }
 
@@ -90,24 +101,45 @@ impl Subscriber {
 
     /// Makes room in the queue, whose newest message has just come.
     #[cold]
-    fn overflow(&mut self, log: &mut VecDeque<Entry>) {
+    fn overflow(&mut self, log: &mut VecDeque<Entry>, losses: &mut Losses) {
         match (&self.ending, self.queue.overflow) {
             (Some(Ending::Farewell(_)), _) => self.drop_newest(log),
             (None, Overflow::DropOldest) => {
+                let mut count = 0;
                 while self.is_over() && self.take_oldest(log).is_some() {
-                    self.missed += 1;
+                    count += 1;
                 }
+                self.miss(count, losses);
             }
             (None, Overflow::DropNewest) => {
                 self.drop_newest(log);
-                self.missed += 1;
+                self.miss(1, losses);
             }
             (Some(Ending::CutOff), _) | (None, Overflow::Disconnect) => {
-                self.missed += self.messages as u64;
+                self.miss(self.messages as u64, losses);
                 self.leave(log);
                 self.ending = Some(Ending::CutOff);
             }
         }
+    }
+
+    /// Notes that it misses so many messages.
+    fn miss(&mut self, count: u64, losses: &mut Losses) {
+        if count == 0 {
+            return;
+        }
+        losses.messages += count;
+        losses.subscriptions += u64::from(self.missed == 0);
+        self.missed += count;
+        if let Some(told) = &self.told {
+            told.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Has what it misses be counted there too, from the first message on.
+    pub(super) fn tell(&mut self, told: Arc<AtomicU64>) {
+        told.fetch_add(self.missed, Ordering::Relaxed);
+        self.told = Some(told);
     }
 
     /// Forgets the message that has just come.

@@ -1,6 +1,7 @@
 //! What was published and is still awaited, and by whom.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
@@ -11,13 +12,13 @@ use tokio::runtime::Id;
 use super::flush_queue::{FlushQueue, Work};
 use super::queue::{Overflow, Queue};
 use super::subscriber::{Ending, Entry, Subscriber};
+use crate::telemetry::{Losses, Throttle};
 use crate::transport::SharedWriter;
 
 /// With this much waiting to go out of its connection, a subscription takes no more.
 pub(super) const ROOM: usize = 16 * 1024;
 
 /// A log and the subscribers for whom it is kept.
-#[derive(Default)]
 pub(super) struct Topic {
     /// What somebody has yet to take, oldest first.
     log: VecDeque<Entry>,
@@ -25,6 +26,22 @@ pub(super) struct Topic {
     flush_queues: Vec<FlushQueue>,
     /// Empty; kept for its allocation.
     pub(super) wakers: Vec<Waker>,
+    /// How many messages all its subscribers have missed, those that have gone as well.
+    missed: u64,
+    losses: Throttle<Losses>,
+}
+
+impl Default for Topic {
+    fn default() -> Self {
+        Self {
+            log: VecDeque::new(),
+            subscribers: Slab::new(),
+            flush_queues: Vec::new(),
+            wakers: Vec::new(),
+            missed: 0,
+            losses: Losses::throttle(),
+        }
+    }
 }
 
 /// What is left for a subscription that has taken what there was room for.
@@ -172,8 +189,9 @@ impl Topic {
         let len = message.message().as_bytes().len();
         let awaited = self.subscribers.len();
         self.log.push_back(Entry { message, awaited });
+        let mut losses = Losses::default();
         for (key, subscriber) in &mut self.subscribers {
-            subscriber.add_newest(len, &mut self.log);
+            subscriber.add_newest(len, &mut self.log, &mut losses);
             let is_open = subscriber.ending.is_none();
             let queue = subscriber.flush_queue.filter(|_| is_open);
             match queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
@@ -185,6 +203,32 @@ impl Topic {
         let busy = queues.filter(|queue| !queue.ready.is_empty());
         wakers.extend(busy.filter_map(|queue| queue.waker.take()));
         self.release();
+        if losses.messages > 0 {
+            self.add_losses(losses);
+        }
+    }
+
+    #[cold]
+    fn add_losses(&mut self, losses: Losses) {
+        self.missed += losses.messages;
+        if losses.subscriptions > 0 {
+            self.losses.note(|untold| {
+                untold.subscriptions += losses.subscriptions;
+                untold.messages += losses.messages;
+            });
+        }
+    }
+
+    /// Has what a subscriber misses be counted there too.
+    pub(super) fn tell(&mut self, key: usize, told: Arc<AtomicU64>) {
+        if let Some(subscriber) = self.subscribers.get_mut(key) {
+            subscriber.tell(told);
+        }
+    }
+
+    /// How many messages all its subscribers have missed.
+    pub(super) fn missed(&self) -> u64 {
+        self.missed
     }
 
     /// Takes what waits for a subscription, up to so many bytes and what goes beyond.

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Weak;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use futures_sink::Sink;
@@ -36,6 +37,11 @@ impl Connection {
     pub(crate) fn backlog(&self) -> Option<usize> {
         let may_begin = self.session.is_open() && !self.session.is_sending();
         may_begin.then(|| self.session.waiting())
+    }
+
+    /// Where to count the messages that it misses of what it is subscribed to, if somebody is told.
+    pub(crate) fn missed(&mut self) -> Option<Arc<AtomicU64>> {
+        Some(self.negotiated.log.as_mut()?.missed())
     }
 
     /// Shares the writing half with those who publish, who write whole messages there from now on.

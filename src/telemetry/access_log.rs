@@ -1,6 +1,8 @@
 //! One line for each connection at its open, and one at its close.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use polysock_protocols::{Closed, Request, Side, hide_secrets};
@@ -21,6 +23,8 @@ pub(crate) struct AccessLog {
     peer: Option<String>,
     user_agent: Option<Box<str>>,
     opened: Instant,
+    /// How many messages it has missed of what it is subscribed to.
+    missed: Option<Arc<AtomicU64>>,
 }
 
 impl AccessLog {
@@ -41,7 +45,13 @@ impl AccessLog {
             peer,
             user_agent: user_agent.map(String::into_boxed_str),
             opened: Instant::now(),
+            missed: None,
         }
+    }
+
+    /// Where to count the messages that the connection misses of what it is subscribed to.
+    pub(crate) fn missed(&mut self) -> Arc<AtomicU64> {
+        Arc::clone(self.missed.get_or_insert_default())
     }
 
     /// When it was opened.
@@ -51,6 +61,8 @@ impl AccessLog {
 
     /// Writes the line at the close.
     pub(crate) fn closed(&self, protocol: &str, closed: Option<&Closed>, traffic: Traffic) {
+        let missed = self.missed.as_ref();
+        let missed = missed.map(|missed| missed.load(Ordering::Relaxed));
         let close = closed.and_then(|closed| closed.close.as_ref());
         info!(
             protocol,
@@ -58,6 +70,7 @@ impl AccessLog {
             user_agent = self.user_agent.as_deref(),
             received = traffic.received,
             sent = traffic.sent,
+            missed = missed.filter(|missed| *missed > 0),
             // To a millisecond, as nginx has it.
             seconds = (self.opened.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             // RFC 6455 §7.1.5: 1005 stands for no code, 1006 for no closing handshake.

@@ -1,8 +1,10 @@
 //! What is told of connections.
 
 mod access_log;
+mod losses;
 mod throttle;
 
 pub(crate) use self::access_log::AccessLog;
 pub use self::access_log::Traffic;
+pub(crate) use self::losses::Losses;
 pub(crate) use self::throttle::{Failures, Throttle};

@@ -1,6 +1,7 @@
 //! What `polysock serve` logs.
 
 use polysock_test_support::PATIENCE;
+use polysock_test_support::client::Client;
 use polysock_test_support::frame::frame;
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, versioned, with};
 use polysock_test_support::server::Server;
@@ -159,4 +160,45 @@ fn writes_a_line_for_what_it_refuses() {
     assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
     let line = json(&server.log_line("\"refuse\"")).remove(0);
     assert_eq!(line["status"], 426);
+}
+
+#[test]
+fn writes_what_a_slow_reader_has_missed() {
+    for app in ["broadcast", "chat"] {
+        let mut server = POLYSOCK.serve(&["--app", app, "--log-format", "json"]);
+        let mut slow = server.websocket();
+        let mut quick = server.websocket();
+        // Far more than the buffers on the way and the queue of the slow one hold.
+        let text = "x".repeat(8 * 1024);
+        let message = frame_of(&text);
+        let reading = quick.stream().try_clone().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut reader = Client::over(reading);
+            while !reader.read_once().is_empty() {}
+        });
+        for _ in 0..4000 {
+            quick.send(&message);
+        }
+        let warning = json(&server.log_line("miss what is published")).remove(0);
+        assert_eq!(warning["level"], "WARN", "{app}");
+        assert!(warning["subscriptions"].as_u64().unwrap() >= 1, "{app}");
+        slow.finish();
+        slow.gone();
+        let peer = slow.address().to_string();
+        let line = loop {
+            let line = json(&server.log_line("\"close\"")).remove(0);
+            if line["peer"] == peer {
+                break line;
+            }
+        };
+        assert!(line["missed"].as_u64().unwrap() > 0, "{app}: {line}");
+        quick.finish();
+        reader.join().unwrap();
+    }
+}
+
+/// A masked text of some KiB.
+fn frame_of(text: &str) -> Vec<u8> {
+    let len = u16::try_from(text.len()).unwrap().to_be_bytes();
+    [&b"\x81\xfe"[..], &len, b"\0\0\0\0", text.as_bytes()].concat()
 }

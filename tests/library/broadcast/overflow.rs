@@ -149,4 +149,5 @@ async fn a_subscription_knows_what_it_has_missed() {
         }
         assert_eq!(subscription.missed(), missed, "{overflow:?}");
     }
+    assert_eq!(line.missed(), 24, "those that have ended count too");
 }
