@@ -107,7 +107,7 @@ async fn every_kind_is_compressed_on_the_wire() {
             takeover(),
         ),
     ] {
-        let server = POLYSOCK.echo(arguments);
+        let server = POLYSOCK.echo(&[&["--max-message", "64MiB"], arguments].concat());
         for kind in KINDS {
             let middle = middle(server.address, kind);
             let mut client = dial(middle.address, ours).await;
@@ -120,7 +120,7 @@ async fn every_kind_is_compressed_on_the_wire() {
 
 #[tokio::test]
 async fn any_kind_before_is_relayed_to_any_kind_behind() {
-    let server = POLYSOCK.echo(&["--context-takeover"]);
+    let server = POLYSOCK.echo(&["--context-takeover", "--max-message", "64MiB"]);
     for behind in KINDS {
         for before in KINDS {
             let upstream = middle(server.address, behind);
@@ -138,7 +138,7 @@ async fn any_kind_before_is_relayed_to_any_kind_behind() {
 
 #[tokio::test]
 async fn an_upstream_is_offered_nothing_unless_that_is_asked_for() {
-    let server = POLYSOCK.echo(&[]);
+    let server = POLYSOCK.echo(&["--max-message", "64MiB"]);
     let middle = middle(server.address, KINDS[1]);
     let gateway = POLYSOCK.serve(&[&format!("ws://{}", middle.address)]);
     let mut client = dial(gateway.address, Compression::default()).await;

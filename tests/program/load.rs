@@ -146,7 +146,7 @@ fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
 #[test]
 fn one_that_reads_only_when_a_whole_message_is_sent_gets_it_back() {
     const LEN: usize = 32 * 1024 * 1024;
-    let server = POLYSOCK.serve(&["--app", "echo"]);
+    let server = POLYSOCK.serve(&["--app", "echo", "--max-message", "64MiB"]);
     let mut client = server.websocket();
     let payload: Vec<u8> = (0..=250).cycle().take(LEN).collect();
     client.send(binary_header(LEN));

@@ -2,12 +2,13 @@
 
 use std::io::Write;
 use std::process::Command;
+use std::time::Instant;
 
 use flate2::{Compress, FlushCompress};
 use polysock_test_support::PATIENCE;
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{binary_header, frame, unmasked};
-use polysock_test_support::opening::versioned;
+use polysock_test_support::opening::{RFC6455, versioned};
 use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
@@ -38,17 +39,22 @@ fn compressing(server: &Server) -> Client {
 fn attack(server: &mut Server) -> usize {
     let (before, _) = server.memory();
     let bomb = unfinished_bomb();
+    let (mut client, mut other) = (server.websocket(), server.websocket());
     let mut attackers: Vec<Client> = (0..20).map(|_| compressing(server)).collect();
     for attacker in &mut attackers {
         attacker.send(&bomb);
     }
     server.log_line("memory is short");
-    // Others are served meanwhile, and afterwards.
-    let (mut client, mut other) = (server.websocket(), server.websocket());
+    // Others are served.
     client.send(frame(0x81, "Hello"));
     other.expect(unmasked(0x81, "Hello"));
     let closed = server.log_line("code=1013");
     assert!(closed.contains("by=\"server\""), "{closed}");
+    // And let in, as soon as those that were closed have gone.
+    let asked = Instant::now();
+    while !server.ask(RFC6455).1.starts_with("HTTP/1.1 101") {
+        assert!(asked.elapsed() < PATIENCE, "nobody is let in");
+    }
     let (_, highest) = server.memory();
     highest - before
 }

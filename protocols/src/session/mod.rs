@@ -105,7 +105,7 @@ struct Incoming {
     utf8: Utf8Validator,
     /// Whether it has begun and not ended.
     unfinished: bool,
-    /// How much has been assembled since the caller had its turn.
+    /// How much has been assembled in this turn.
     share: u32,
 }
 

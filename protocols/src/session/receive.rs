@@ -42,6 +42,7 @@ impl Session {
         &mut self,
         src: &mut BytesMut,
     ) -> Result<Option<Message>, ProtocolError> {
+        self.incoming.share = 0;
         while let Some(piece) = self.next_piece(src)? {
             if piece.end && self.incoming.assembled.is_none() {
                 return self.message(piece.kind, piece.payload).map(Some);
@@ -50,11 +51,12 @@ impl Session {
             if let Some(whole) = self.assemble(&piece, usize::MAX)? {
                 return self.message(whole.kind, whole.payload).map(Some);
             }
+            let more = u32::try_from(piece.payload.len()).unwrap_or(u32::MAX);
+            self.incoming.share = self.incoming.share.saturating_add(more);
             if self.is_paused() {
                 return Ok(None);
             }
         }
-        self.incoming.share = 0;
         Ok(None)
     }
 
@@ -71,6 +73,7 @@ impl Session {
         src: &mut BytesMut,
         min: usize,
     ) -> Result<Option<Piece>, ProtocolError> {
+        self.incoming.share = 0;
         while let Some(piece) = self.next_piece(src)? {
             self.validate(&piece)?;
             let is_due = piece.end || piece.payload.len() >= min;
@@ -228,13 +231,6 @@ impl Session {
     /// Adds a piece to what has come of its message, and gives that out once it has `min` bytes or
     /// is all.
     fn assemble(&mut self, piece: &Piece, min: usize) -> Result<Option<Piece>, ProtocolError> {
-        let share = if self.is_paused() {
-            0
-        } else {
-            self.incoming.share
-        };
-        let more = u32::try_from(piece.payload.len()).unwrap_or(u32::MAX);
-        self.incoming.share = share.saturating_add(more);
         let mut assembled = self.incoming.assembled.take().unwrap_or_default();
         let len = assembled.len().saturating_add(piece.payload.len());
         if len > assembled.capacity() {
