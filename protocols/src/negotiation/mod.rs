@@ -1,12 +1,13 @@
 //! Every enabled protocol looks at one growing head, and one of them takes it.
 
-use std::fmt;
+mod rejection;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
+
+pub use self::rejection::Rejection;
 
 use crate::error::HandshakeError;
-use crate::fields::Fields;
-use crate::http::{Head, HeadLimits, HeadScanner, HeadWriter, is_host};
+use crate::http::{Head, HeadLimits, HeadScanner, is_host};
 use crate::protocol::{Context, Match, Opening, Protocol};
 use crate::registry::PROTOCOLS;
 
@@ -115,17 +116,6 @@ impl<'a> Negotiation<'a> {
         of(Match::Yes)
             .or_else(|| of(Match::Fallback))
             .ok_or_else(|| unrecognised(head))
-    }
-
-    /// The list for `Sec-WebSocket-Version` in a refusal, newest first; `None` where no enabled
-    /// protocol has a version.
-    pub fn versions(protocols: &[&'static dyn Protocol]) -> Option<String> {
-        let versions = protocols
-            .iter()
-            .rev()
-            .filter_map(|protocol| protocol.version());
-        let list: Vec<String> = versions.map(|version| version.to_string()).collect();
-        (!list.is_empty()).then(|| list.join(", "))
     }
 }
 
@@ -270,118 +260,4 @@ fn disabled(head: &Head) -> Option<HandshakeError> {
     let own = |protocol: &&&dyn Protocol| protocol.recognise(head) == Match::Yes;
     let protocol = PROTOCOLS.iter().find(own)?;
     Some(HandshakeError::Disabled(protocol.name()))
-}
-
-/// An HTTP answer that refuses a handshake and ends the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// The status.
-    pub status: u16,
-    /// Further fields.
-    pub fields: Fields,
-    /// The body: a text for people, unless the fields say what else it is.
-    pub body: Bytes,
-}
-
-impl Rejection {
-    /// A refusal with a line of text for people.
-    pub fn new(status: u16, reason: impl fmt::Display) -> Self {
-        Self {
-            status,
-            fields: Fields::new(),
-            body: format!("{reason}\n").into(),
-        }
-    }
-
-    /// The text for people, for logs; empty where the body is something else.
-    pub fn reason(&self) -> &str {
-        let text = std::str::from_utf8(&self.body).unwrap_or_default();
-        let is_other = self.fields.has("content-type");
-        if is_other { "" } else { text.trim_end() }
-    }
-
-    /// The answer to a request of HTTP/1 that is not complete at its deadline (RFC 9110 §15.5.9).
-    pub fn timeout() -> Self {
-        Self::new(408, "the request was not complete in time")
-    }
-
-    /// The answer to a handshake that is refused, by a server that speaks these protocols.
-    pub fn of(error: &HandshakeError, protocols: &[&'static dyn Protocol]) -> Self {
-        let mut rejection = Self::new(error.status(), error);
-        if let HandshakeError::Method = error {
-            rejection.fields.append("Allow", "GET");
-        }
-        let is_meant = |protocol: &&&'static dyn Protocol| {
-            *error != HandshakeError::StreamVersion || protocol.is_spoken_on_streams()
-        };
-        let protocols: Vec<_> = protocols.iter().filter(is_meant).copied().collect();
-        let versions = Negotiation::versions(&protocols);
-        let versioned = matches!(
-            error,
-            HandshakeError::Version
-                | HandshakeError::StreamVersion
-                | HandshakeError::Draft
-                | HandshakeError::MalformedVersion
-                | HandshakeError::Disabled(_)
-                | HandshakeError::Key
-        );
-        if let Some(versions) = versions.filter(|_| versioned) {
-            rejection.fields.append("Sec-WebSocket-Version", versions);
-        }
-        if rejection.status == 426 {
-            // RFC 9110 §15.5.22: a 426 names the protocol to upgrade to.
-            rejection.fields.append("Upgrade", "websocket");
-        }
-        rejection
-    }
-
-    /// Appends the answer.
-    pub fn write(&self, dst: &mut BytesMut) {
-        let connection = if self.status == 426 {
-            "Upgrade, close"
-        } else {
-            "close"
-        };
-        let is_text = !self.body.is_empty() && !self.fields.has("content-type");
-        let text = is_text.then_some(("Content-Type", "text/plain; charset=utf-8"));
-        // RFC 9110 §8.6: with a 304, it would be the length of what has not changed.
-        let length = (self.status != 304).then(|| self.body.len().to_string());
-        HeadWriter::new(
-            dst,
-            &format!("HTTP/1.1 {} {}", self.status, reason(self.status)),
-        )
-        .field("Connection", connection)
-        .fields(self.fields.iter())
-        .fields(text)
-        .optional("Content-Length", length)
-        .finish();
-        dst.extend_from_slice(&self.body);
-    }
-}
-
-/// The reason phrase of a status (RFC 9110 §15).
-fn reason(status: u16) -> &'static str {
-    match status {
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        414 => "URI Too Long",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "Refused",
-    }
 }
