@@ -191,6 +191,10 @@ pub enum Malformed {
     /// A line has no name with a colon behind it.
     #[error("a field line without a name and a colon")]
     FieldLine,
+    /// The end of the body is in doubt: two lengths, a length beside a transfer coding, a coding
+    /// other than `chunked`, or a head in which a line ends with a bare LF.
+    #[error("where the body ends is in doubt")]
+    Body,
     /// A value has a control character other than the tab.
     #[error("a control character in the value of a field")]
     Control,
@@ -206,6 +210,7 @@ impl Malformed {
             Self::FieldLine => "RFC 9112 §5",
             Self::SpaceBeforeColon => "RFC 9112 §5.1",
             Self::Folded => "RFC 9112 §5.2",
+            Self::Body => "RFC 9112 §6.3",
             Self::Control => "RFC 9110 §5.5",
         }
     }

@@ -329,9 +329,38 @@ fn leaves_ordinary_http_alone() {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
         "GET / HTTP/1.0\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\nHost: a\n\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
     ] {
         assert_eq!(outcome(head, PROTOCOLS), Ok("http"), "{head}");
     }
+}
+
+#[test]
+fn refuses_ordinary_http_that_can_be_read_in_two_ways() {
+    for fields in [
+        "",
+        "Host: a\r\nHost: a\r\n",
+        "Host: a\r\nhost: b\r\n",
+        "Host: a b\r\n",
+        "Host:\r\n",
+        "Host: a\r\nContent-Length: 3\n",
+        "Host: a\nTransfer-Encoding: chunked\r\n",
+        "Host: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Host: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n",
+        "Host: a\r\nContent-Length: 3, 3\r\n",
+        "Host: a\r\nContent-Length: -3\r\n",
+        "Host: a\r\nTransfer-Encoding: gzip\r\n",
+        "Host: a\r\nTransfer-Encoding: chunked, chunked\r\n",
+    ] {
+        for method in ["GET", "POST"] {
+            let head = format!("{method} / HTTP/1.1\r\n{fields}\r\n");
+            assert_eq!(outcome(&head, PROTOCOLS), Err(400), "{head}");
+        }
+    }
+    let two_hosts = "GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n\r\n";
+    assert_eq!(outcome(two_hosts, PROTOCOLS), Err(400));
 }
 
 #[test]

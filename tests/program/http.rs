@@ -234,6 +234,30 @@ fn gives_up_a_head_that_does_not_end() {
     slow.gone();
     let mut silent = server.connect();
     assert_eq!(silent.rest(), b"");
+    // Nor does a later one, which may begin when it likes.
+    let (mut kept, head) = server.answers(GET, 200);
+    body(&mut kept, &head);
+    kept.send(&GET[..20]);
+    assert_status(&kept.head(), 408);
+    kept.gone();
+}
+
+#[test]
+fn refuses_what_a_proxy_may_read_otherwise_in_every_request() {
+    let server = POLYSOCK.serve(&["--app", "chat"]);
+    for request in [
+        "GET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\nContent-Length: 0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        server.answers(request, 400).0.gone();
+        let (mut client, head) = server.answers(GET, 200);
+        body(&mut client, &head);
+        client.send(request);
+        assert_status(&client.head(), 400);
+        client.gone();
+    }
 }
 
 #[test]

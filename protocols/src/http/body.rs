@@ -81,6 +81,11 @@ impl BodyScanner {
         }
     }
 
+    /// Whether it has an end that nobody can doubt.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.state != State::Endless
+    }
+
     /// Whether all of it has been seen.
     pub fn is_over(&self) -> bool {
         self.state == State::Over

@@ -6,8 +6,8 @@ use bytes::{Buf, BytesMut};
 
 pub use self::rejection::Rejection;
 
-use crate::error::HandshakeError;
-use crate::http::{Head, HeadLimits, HeadScanner, is_host};
+use crate::error::{HandshakeError, HeadError, Malformed};
+use crate::http::{BodyScanner, Head, HeadLimits, HeadScanner, is_host};
 use crate::protocol::{Context, Match, Opening, Protocol};
 use crate::registry::PROTOCOLS;
 
@@ -65,14 +65,15 @@ impl<'a> Negotiation<'a> {
     ///
     /// # Errors
     ///
-    /// What is no HTTP/1.1 head, or no valid opening handshake. Answer it with
-    /// [`Rejection::of`].
+    /// What is no HTTP/1.1 head, no valid opening handshake, or an ordinary request that servers
+    /// read in different ways. Answer it with [`Rejection::of`].
     pub fn advance(&mut self, src: &mut BytesMut) -> Result<Option<Negotiated>, HandshakeError> {
         let Some(len) = self.scanner.advance(src, &self.limits)? else {
             return Ok(None);
         };
         let head = Head::parse(src, len, &self.limits)?;
         if !is_attempt(&head) {
+            check_ordinary(&head)?;
             return Ok(Some(Negotiated::Http(head)));
         }
         if let Some(broken) = SHARED_RULES.iter().find(|rule| !rule.holds(&head)) {
@@ -142,6 +143,20 @@ fn is_nearly_websocket(protocol: &[u8]) -> bool {
     let letters = protocol.iter().filter(|byte| byte.is_ascii_alphabetic());
     let letters: Vec<u8> = letters.map(u8::to_ascii_lowercase).collect();
     letters.windows(CORE.len()).any(|part| part == CORE)
+}
+
+/// Checks an ordinary request: what a proxy in front reads as two requests, or as one for somebody
+/// else, is refused as RFC 9112 demands (§3.2) or allows (§2.2, §6.1, §6.3).
+fn check_ordinary(head: &Head) -> Result<(), HandshakeError> {
+    let has_no_host = !head.is_http11() && !head.has("host");
+    if !has_no_host && !has_host(head) {
+        return Err(HandshakeError::Host);
+    }
+    let has_body = head.has("content-length") || head.has("transfer-encoding");
+    if has_body && (head.has_bare_lf() || !BodyScanner::of(head).is_clear()) {
+        return Err(HeadError::from(Malformed::Body).into());
+    }
+    Ok(())
 }
 
 /// A rule that all the protocols share.
