@@ -1,15 +1,22 @@
-//! What hyper gets to read: ordinary requests, one behind the other, and no byte of anything else.
+//! What hyper gets to read: ordinary requests, one behind the other, and no byte of anything else. It
+//! waits for no client that moves nothing.
 
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use polysock_protocols::http::{BodyScanner, Head};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
-use crate::transport::{Io, Lingering};
+use super::patience::{PROGRESS, Patience};
+use crate::connection::ShutdownSignal;
+use crate::transport::{Io, LINGER, Lingering};
+
+/// How long a connection is kept open between requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How much is read at once.
 const READ: usize = 4096;
@@ -31,6 +38,12 @@ pub(crate) struct Gate<F, T> {
     incoming: BytesMut,
     state: State<T>,
     look: F,
+    /// How long a head may take from its first byte on, and what is found where it takes longer.
+    head_timeout: Duration,
+    late: Option<T>,
+    reading: Patience,
+    writing: Patience,
+    shutdown: ShutdownSignal,
 }
 
 #[derive(Debug)]
@@ -54,13 +67,25 @@ impl<T> State<T> {
 
 impl<F, T> Gate<F, T> {
     /// A gate that has read an ordinary request already, with this head, and asks `look` about
-    /// each behind it, until it knows.
-    pub(crate) fn new(transport: Io, incoming: BytesMut, first: &Head, look: F) -> Self {
+    /// each behind it, until it knows. A head that takes longer than `head_timeout` is found to be
+    /// `late`.
+    pub(crate) fn new(
+        (transport, incoming): (Io, BytesMut),
+        first: &Head,
+        look: F,
+        (head_timeout, late): (Duration, T),
+        shutdown: ShutdownSignal,
+    ) -> Self {
         Self {
             transport: Lingering::new(transport),
             incoming,
             state: State::request(first),
             look,
+            head_timeout,
+            late: Some(late),
+            reading: Patience::default(),
+            writing: Patience::default(),
+            shutdown,
         }
     }
 
@@ -85,6 +110,7 @@ where
                 Some(Look::Other(other)) => State::Found(other),
                 None => return false,
             };
+            self.reading.end();
         }
         let State::Request { head, body } = &mut self.state else {
             return true;
@@ -104,6 +130,27 @@ where
         buf.put_slice(&self.incoming.split_to(count));
         count > 0
     }
+
+    /// Ready when the client has been waited for long enough: what it began to say is late, or the
+    /// error ends the connection.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_between = matches!(self.state, State::Between);
+        let limit = match (is_between, self.incoming.is_empty()) {
+            (true, true) => KEEP_ALIVE,
+            (true, false) => self.head_timeout,
+            (false, _) => PROGRESS,
+        };
+        ready!(self.reading.poll_over(limit, cx));
+        if !is_between {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if !self.incoming.is_empty()
+            && let Some(late) = self.late.take()
+        {
+            self.state = State::Found(late);
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl<F, T> AsyncRead for Gate<F, T>
@@ -119,12 +166,44 @@ where
         let this = self.get_mut();
         while !this.hand_on(buf) {
             this.incoming.reserve(READ);
+            let begins = this.incoming.is_empty() && matches!(this.state, State::Between);
             let transport = Pin::new(&mut *this.transport);
-            if ready!(poll_read_buf(transport, cx, &mut this.incoming))? == 0 {
-                break;
+            match poll_read_buf(transport, cx, &mut this.incoming) {
+                Poll::Ready(Ok(0)) => break,
+                Poll::Ready(Ok(_)) if begins => this.reading.end(),
+                Poll::Ready(Ok(count)) if !matches!(this.state, State::Between) => {
+                    this.reading.record(count);
+                }
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return this.poll_late(cx),
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<F, T> Gate<F, T> {
+    /// What came of a write. A client that takes nothing of its answers is not waited for; when the
+    /// port shuts down, hardly at all.
+    fn poll_taken(
+        &mut self,
+        written: Poll<io::Result<usize>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        match &written {
+            Poll::Ready(Ok(count)) => self.writing.record(*count),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => {
+                let limit = match self.shutdown.close_requested() {
+                    Some(_) => LINGER,
+                    None => PROGRESS,
+                };
+                ready!(self.writing.poll_over(limit, cx));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        written
     }
 }
 
@@ -134,7 +213,9 @@ impl<F: Unpin, T: Unpin> AsyncWrite for Gate<F, T> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.get_mut().transport).poll_write(cx, buf)
+        let this = self.get_mut();
+        let written = Pin::new(&mut *this.transport).poll_write(cx, buf);
+        this.poll_taken(written, cx)
     }
 
     fn poll_write_vectored(
@@ -142,7 +223,9 @@ impl<F: Unpin, T: Unpin> AsyncWrite for Gate<F, T> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.get_mut().transport).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        let written = Pin::new(&mut *this.transport).poll_write_vectored(cx, bufs);
+        this.poll_taken(written, cx)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -150,7 +233,12 @@ impl<F: Unpin, T: Unpin> AsyncWrite for Gate<F, T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.get_mut().transport).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut *this.transport).poll_flush(cx);
+        if flushed.is_ready() {
+            this.writing.end();
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,10 +3,11 @@
 mod gate;
 mod http1;
 pub(crate) mod http2;
+mod patience;
 mod service;
 mod upgrade;
 
 pub(crate) use self::gate::Look;
-pub(crate) use self::http1::Requests;
+pub(crate) use self::http1::{Between, Requests};
 pub use self::service::{Body, Service};
 pub(crate) use self::upgrade::{Upgrade, refuse};

@@ -24,7 +24,7 @@ use crate::connection::ShutdownSignal;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
-use crate::http::{Look, Requests, Service, Upgrade, refuse};
+use crate::http::{Between, Look, Requests, Service, Upgrade, refuse};
 use crate::route::{Asked, Site, Sites};
 use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
 
@@ -215,8 +215,13 @@ impl Serving {
         let look = |incoming: &mut BytesMut| {
             Some(match opener.advance_request(incoming)? {
                 Opened::Http1(head) => Look::Ordinary(head),
-                other => Look::Other(other),
+                other => Look::Other(Some(other)),
             })
+        };
+        let behind = Between {
+            look,
+            head_timeout: self.settings.handshake_timeout,
+            late: None,
         };
         let requests = Requests {
             transport,
@@ -225,7 +230,12 @@ impl Serving {
             peer: Arc::new(peer.clone()),
         };
         let service: Arc<dyn Service> = Arc::new(Dispatch(Arc::clone(&self.sites)));
-        let (opened, transport, incoming) = requests.serve(service, &shutdown, look).await?;
+        let (found, transport, incoming) = requests.serve(service, &shutdown, behind).await?;
+        let Some(opened) = found else {
+            self.incidents.not_opened(|count| count.late += 1);
+            refuse(transport, &Rejection::timeout());
+            return None;
+        };
         let accepted = Accepted {
             transport,
             peer,
@@ -306,6 +316,7 @@ impl Serving {
                 return None;
             }
         };
+        let is_websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
         let opened = if exchange.protocol().is_some_and(is_websocket) {
             self.negotiate_stream(&exchange, peer)
                 .map_err(|error| Rejection::of(&error, &self.settings.protocols))
@@ -376,10 +387,6 @@ impl Serving {
         log_refusal(&rejection, error, peer);
         rejection
     }
-}
-
-fn is_websocket(protocol: &str) -> bool {
-    protocol.eq_ignore_ascii_case("websocket")
 }
 
 fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
