@@ -137,12 +137,13 @@ fn an_upstream_that_only_answers_pings_is_kept() {
 }
 
 #[test]
-fn a_name_that_cannot_be_looked_up_or_reached_takes_no_thread_for_each_client() {
+fn an_upstream_that_cannot_be_reached_takes_no_thread_and_no_warning_for_each_client() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = closed.local_addr().unwrap().port();
     drop(closed);
     for host in ["localhost", "does-not-exist.invalid"] {
-        let gateway = POLYSOCK.serve(&["--workers", "1", &format!("ws://{host}:{port}")]);
+        let mut gateway = POLYSOCK.serve(&["--workers", "1", &format!("ws://{host}:{port}")]);
+        let began = Instant::now();
         let mut clients: Vec<_> = (0..200).map(|_| gateway.connect()).collect();
         for client in &mut clients {
             client.send(RFC6455);
@@ -154,5 +155,13 @@ fn a_name_that_cannot_be_looked_up_or_reached_takes_no_thread_for_each_client() 
         // Those of the program: main, log, signals, a worker, and one that looks up.
         let threads = fs::read_dir(format!("/proc/{}/task", gateway.id())).unwrap();
         assert!(threads.count() <= 8);
+        // A line for each client, and what failed once a second.
+        let log = gateway.stop();
+        assert_eq!(log.matches("reject").count(), 200);
+        let warnings = log.matches(" WARN ").count() as u64;
+        assert!(
+            (1..=began.elapsed().as_secs() + 2).contains(&warnings),
+            "{log}"
+        );
     }
 }
