@@ -56,11 +56,16 @@ impl Connections {
         self.transports.wait().await;
     }
 
-    /// Closes them (1001, or its like in their protocol) and waits until all have ended, but no
+    /// Asks all of them, those to come included, to close: with 1001, or its like in their protocol.
+    pub(super) fn close(&self) {
+        self.shutdown.trigger(CloseCode::GOING_AWAY);
+    }
+
+    /// Closes them and waits until all have ended, but no
     /// longer than to the deadline.
     pub(super) async fn drain(&self, deadline: Duration) -> Drained {
         let end = Instant::now() + deadline;
-        self.shutdown.trigger(CloseCode::GOING_AWAY);
+        self.close();
         // What is over time lingers no more.
         match timeout_at(end, self.ended()).await {
             Ok(()) => Drained { cut: 0 },

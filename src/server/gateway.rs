@@ -124,6 +124,18 @@ impl Gateway {
         deadline: Duration,
     ) -> Drained {
         let connections = self.connections();
+        self.serve_among(connections, listener, shutdown, deadline)
+            .await
+    }
+
+    /// The same with connections that somebody else may ask to close.
+    pub(super) async fn serve_among(
+        self,
+        connections: Arc<Connections>,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+        deadline: Duration,
+    ) -> Drained {
         let local = listener.local_addr().ok();
         if let Err(error) = watch(&SockRef::from(&listener), self.serving.settings.keep_alive) {
             debug!(%error, "the kernel does not look for clients that are gone");
@@ -164,7 +176,7 @@ impl Gateway {
     }
 
     /// What the connections of one listener are known by.
-    fn connections(&self) -> Arc<Connections> {
+    pub(super) fn connections(&self) -> Arc<Connections> {
         let connections = Connections::default();
         connections.count_in(&self.serving.settings.budget);
         Arc::new(connections)

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
-use super::drain::Drained;
+use super::drain::{Connections, Drained};
 use super::gateway::Gateway;
 use super::listener;
 
@@ -29,9 +30,9 @@ const EVENTS: usize = 128;
 pub struct Workers {
     threads: Vec<thread::JoinHandle<io::Result<Drained>>>,
     addresses: Vec<SocketAddr>,
-    /// The sockets that the threads listen on. They end from here: a thread that has much to do
-    /// comes to it late.
-    listening: Vec<std::net::TcpListener>,
+    /// The sockets that the threads listen on, and their connections. They are told from here to
+    /// end: a thread that has much to do comes to it late.
+    listening: Vec<(std::net::TcpListener, Arc<Connections>)>,
     stop: CancellationToken,
 }
 
@@ -65,7 +66,7 @@ impl Workers {
         count: usize,
         deadline: Duration,
     ) -> Result<Self, StartError> {
-        let mut sockets: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| vec![]).collect();
+        let mut sockets: Vec<Vec<_>> = (0..count).map(|_| vec![]).collect();
         let mut workers = Self {
             threads: Vec::new(),
             addresses: Vec::new(),
@@ -79,10 +80,10 @@ impl Workers {
             let local = local.transpose().map_err(failed)?;
             workers.addresses.push(local.unwrap_or(address));
             for (sockets, listener) in sockets.iter_mut().zip(listeners) {
-                workers
-                    .listening
-                    .push(listener.try_clone().map_err(failed)?);
-                sockets.push(listener);
+                let connections = gateway.connections();
+                let copy = listener.try_clone().map_err(failed)?;
+                workers.listening.push((copy, Arc::clone(&connections)));
+                sockets.push((listener, connections));
             }
         }
         for (number, sockets) in sockets.into_iter().enumerate() {
@@ -109,8 +110,9 @@ impl Workers {
 
     /// Tells the workers to drain and end. From now on nothing listens.
     pub fn stop(&self) {
-        for listener in &self.listening {
+        for (listener, connections) in &self.listening {
             listener::shut(listener);
+            connections.close();
         }
         self.stop.cancel();
     }
@@ -135,7 +137,7 @@ fn total(drained: Vec<Drained>) -> Drained {
 
 /// What a worker does.
 fn run(
-    sockets: Vec<std::net::TcpListener>,
+    sockets: Vec<(std::net::TcpListener, Arc<Connections>)>,
     gateway: &Gateway,
     stop: &CancellationToken,
     deadline: Duration,
@@ -146,10 +148,14 @@ fn run(
         .max_io_events_per_tick(EVENTS)
         .build()?;
     let drained = runtime.block_on(async {
-        let listeners = sockets.into_iter().map(TcpListener::from_std);
-        let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
-        let serve = |listener| gateway.clone().serve(listener, stop.cancelled(), deadline);
-        Ok(total(join_all(listeners.into_iter().map(serve)).await))
+        let serve = |(listener, connections)| {
+            let listener = TcpListener::from_std(listener)?;
+            let gateway = gateway.clone();
+            Ok(gateway.serve_among(connections, listener, stop.cancelled(), deadline))
+        };
+        let serving = sockets.into_iter().map(serve);
+        let serving = serving.collect::<io::Result<Vec<_>>>()?;
+        Ok(total(join_all(serving).await))
     });
     // The look-up of a name may take for ever, and nobody wants to know any more.
     runtime.shutdown_background();
