@@ -17,9 +17,11 @@ const LEAST: usize = 1024;
 /// Measures the waiting for one direction of one peer.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
-    /// Since when there was no progress.
+    /// Since when it is waited.
     since: Option<Instant>,
-    /// What has moved since then.
+    /// How long it was waited before that, without progress.
+    waited: Duration,
+    /// What has moved meanwhile.
     moved: usize,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -27,7 +29,8 @@ pub(super) struct Patience {
 impl Patience {
     /// Ready once the waiting has taken so long. Asked whenever there is nothing to do but wait.
     pub(super) fn poll_over(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = *self.since.get_or_insert_with(Instant::now) + limit;
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let deadline = since + limit.saturating_sub(self.waited);
         let timer = self
             .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
@@ -39,6 +42,9 @@ impl Patience {
 
     /// So many bytes have moved.
     pub(super) fn record(&mut self, count: usize) {
+        if let Some(since) = self.since.take() {
+            self.waited += since.elapsed();
+        }
         self.moved = self.moved.saturating_add(count);
         if self.moved >= LEAST {
             self.end();
@@ -48,6 +54,7 @@ impl Patience {
     /// What was waited for is there.
     pub(super) fn end(&mut self) {
         self.since = None;
+        self.waited = Duration::ZERO;
         self.moved = 0;
     }
 }

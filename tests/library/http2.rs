@@ -1,14 +1,19 @@
 //! WebSocket over HTTP/2 (RFC 8441): what an application is told and answers.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures_core::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
+use h2::Reason;
+use hyper::{Request, Response};
 use polysock::protocols::SessionConfig;
 use polysock::{
-    Accept, BoxError, Close, CloseCode, ConnectionError, Fields, Gateway, Handshake, PortSettings,
-    Rejection, Side, Site, SiteSettings,
+    Accept, Body, BoxError, Close, CloseCode, ConnectionError, Fields, Gateway, Handshake,
+    PortSettings, Rejection, Service, Side, Site, SiteSettings,
 };
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{close, frame, unmasked};
@@ -168,6 +173,43 @@ fn an_application_is_told_how_the_stream_ended() {
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         assert!(!closed.unwrap().clean);
     });
+}
+
+/// A page that no window takes at once.
+struct Page;
+
+impl Service for Page {
+    fn call(&self, _: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let page = Bytes::from(vec![b'x'; 1 << 20]);
+        Box::pin(ready(Response::new(Body::from(page))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_no_answer_is_not_waited_for() {
+    let site = Site::new(polysock::apps::echo).with_http(Page);
+    let gateway = Gateway::with_site(site, PortSettings::default());
+    let (ours, theirs) = tokio::io::duplex(1 << 20);
+    tokio::spawn(async move {
+        gateway
+            .serve_connection(theirs, polysock::Peer::default())
+            .await;
+    });
+    let mut peer = Peer::over(ours).await;
+    let mut answer = peer.asked("GET", "/").await.into_body();
+    let since = tokio::time::Instant::now();
+    // What has come is looked at, and no window opened for more.
+    let end = loop {
+        match answer.data().await.expect("more to come") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(end.reason(), Some(Reason::CANCEL));
+    assert_eq!(since.elapsed().as_secs(), 30);
+    // Others are served, who take what they ask for.
+    let (_, page) = peer.ask("GET", "/").await;
+    assert_eq!(page.len(), 1 << 20);
 }
 
 /// The time of this test is not that of the world: it passes while nobody has anything to do.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use bytes::{Bytes, BytesMut};
 use futures_core::future::BoxFuture;
 use h2::server::SendResponse;
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame};
 use hyper::header::{
@@ -26,6 +26,7 @@ use tracing::{debug, warn};
 use super::stream::{Stream, io_error};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::{Reply, Started};
+use crate::http::patience::{PROGRESS, Patience};
 use crate::http::{Body, Service};
 use crate::transport::{Io, Peer, Permit};
 
@@ -139,7 +140,10 @@ impl Exchange {
             ..
         } = self;
         let is_head = request.method() == Method::HEAD;
-        let mut request = request.map(|body| Body::new(Incoming(body)));
+        let mut request = request.map(|body| {
+            let patience = Patience::default();
+            Body::new(Incoming { body, patience })
+        });
         request.extensions_mut().insert(peer);
         let call = service.call(request);
         let answered = async {
@@ -205,22 +209,33 @@ async fn send(
     Ok(sender.send_data(Bytes::new(), true)?)
 }
 
-/// Sends data as fast as the peer's windows have room for it.
+/// Sends data as fast as the peer's windows have room for it. A peer that opens none is not waited
+/// for.
 async fn send_data(
     sender: &mut SendStream<Bytes>,
     mut data: Bytes,
     ends: bool,
 ) -> Result<(), h2::Error> {
+    let mut patience = Patience::default();
     while !data.is_empty() {
         sender.reserve_capacity(data.len());
         while sender.capacity() == 0 {
-            match poll_fn(|cx| sender.poll_capacity(cx)).await {
+            let granted = poll_fn(|cx| match sender.poll_capacity(cx) {
+                Poll::Pending => {
+                    ready!(patience.poll_over(PROGRESS, cx));
+                    sender.send_reset(Reason::CANCEL);
+                    Poll::Ready(Some(Err(Reason::CANCEL.into())))
+                }
+                granted @ Poll::Ready(_) => granted,
+            });
+            match granted.await {
                 Some(granted) => drop(granted?),
                 // The stream is over: sending says how.
                 None => break,
             }
         }
         let room = sender.capacity().max(1).min(data.len());
+        patience.record(room);
         let part = data.split_to(room);
         sender.send_data(part, ends && data.is_empty())?;
     }
@@ -242,9 +257,28 @@ fn complete(headers: &mut HeaderMap, len: Option<u64>) {
     }
 }
 
-/// The body of a request, whose window opens as it is read.
+/// The body of a request, whose window opens as it is read. A peer that sends nothing of it is not
+/// waited for.
 #[derive(Debug)]
-struct Incoming(RecvStream);
+struct Incoming {
+    body: RecvStream,
+    patience: Patience,
+}
+
+impl Incoming {
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
+        let data = self.body.poll_data(cx);
+        match &data {
+            Poll::Ready(Some(Ok(data))) => self.patience.record(data.len()),
+            Poll::Ready(_) => {}
+            Poll::Pending => {
+                ready!(self.patience.poll_over(PROGRESS, cx));
+                return Poll::Ready(Some(Err(Reason::CANCEL.into())));
+            }
+        }
+        data
+    }
+}
 
 impl hyper::body::Body for Incoming {
     type Data = Bytes;
@@ -254,14 +288,14 @@ impl hyper::body::Body for Incoming {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if let Some(data) = ready!(self.0.poll_data(cx)) {
+        if let Some(data) = ready!(self.poll_data(cx)) {
             return Poll::Ready(Some(data.map(|data| {
                 // It fails for a stream that is over, whose window is of no use.
-                let _ = self.0.flow_control().release_capacity(data.len());
+                let _ = self.body.flow_control().release_capacity(data.len());
                 Frame::data(data)
             })));
         }
-        let trailers = ready!(self.0.poll_trailers(cx));
+        let trailers = ready!(self.body.poll_trailers(cx));
         Poll::Ready(
             trailers
                 .transpose()
@@ -270,7 +304,7 @@ impl hyper::body::Body for Incoming {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.body.is_end_stream()
     }
 }
 

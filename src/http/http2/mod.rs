@@ -5,6 +5,7 @@
 //! connection is that of all its streams together: one that nobody reads stops no other.
 
 mod exchange;
+mod frames;
 mod refusal;
 mod stream;
 
@@ -23,6 +24,7 @@ use tokio_util::sync::PollSemaphore;
 use tracing::debug;
 
 pub(crate) use self::exchange::{Exchange, StreamReply};
+use self::frames::{Counted, Flood};
 pub(crate) use self::refusal::refusal;
 
 use crate::transport::Rewind;
@@ -60,7 +62,9 @@ const IDLE: Duration = Duration::from_secs(75);
 /// A connection whose prefaces have been exchanged.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    connection: server::Connection<Rewind, Bytes>,
+    connection: server::Connection<Counted, Bytes>,
+    /// Says that it is to end for what the peer sends.
+    flood: Flood,
     /// One for each stream that is in use here, be it over for the peer: one that resets its
     /// streams as fast as it opens them does not get more of them served.
     permits: PollSemaphore,
@@ -103,8 +107,9 @@ impl Connection {
         if has_websockets {
             builder.enable_connect_protocol();
         }
-        let transport = Rewind::new(incoming.freeze(), transport);
+        let transport = Counted::new(Rewind::new(incoming.freeze(), transport));
         Ok(Self {
+            flood: transport.flood(),
             connection: builder.handshake(transport).await?,
             permits: PollSemaphore::new(Arc::new(Semaphore::new(STREAMS as usize))),
             permit: None,
@@ -170,6 +175,11 @@ impl Connection {
                 if let Some(Err(error)) = end {
                     debug!(%error, "HTTP/2 connection failed");
                 }
+                return Poll::Ready(None);
+            }
+            Poll::Pending if self.flood.is_seen() => {
+                debug!("flood of HTTP/2 frames that do no work");
+                self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 return Poll::Ready(None);
             }
             Poll::Pending => {}

@@ -10,16 +10,22 @@ use crate::client::Client;
 use crate::http2::preface;
 
 /// The kind of a frame (RFC 9113 §6).
+pub const DATA: u8 = 0;
+/// See [`DATA`].
 pub const HEADERS: u8 = 1;
-/// See [`HEADERS`].
+/// See [`DATA`].
+pub const PRIORITY: u8 = 2;
+/// See [`DATA`].
 pub const RST_STREAM: u8 = 3;
-/// See [`HEADERS`].
+/// See [`DATA`].
 pub const SETTINGS: u8 = 4;
-/// See [`HEADERS`].
+/// See [`DATA`].
 pub const PING: u8 = 6;
-/// See [`HEADERS`].
+/// See [`DATA`].
 pub const GOAWAY: u8 = 7;
-/// See [`HEADERS`].
+/// See [`DATA`].
+pub const WINDOW_UPDATE: u8 = 8;
+/// See [`DATA`].
 pub const CONTINUATION: u8 = 9;
 
 /// The flag of a head that is complete.

@@ -85,6 +85,11 @@ impl Peer {
 
     /// An ordinary request, and the whole answer.
     pub async fn ask(&mut self, method: &str, target: &str) -> (Response<()>, Vec<u8>) {
+        whole(self.asked(method, target).await).await
+    }
+
+    /// An ordinary request, and the answer, of whose body nothing is taken.
+    pub async fn asked(&mut self, method: &str, target: &str) -> Response<RecvStream> {
         let uri = match method {
             "CONNECT" => target.to_owned(),
             _ => format!("http://localhost{target}"),
@@ -94,7 +99,7 @@ impl Peer {
         self.ready().await;
         let sent = self.requests.send_request(request, method != "CONNECT");
         let (response, _sender) = sent.expect("a stream");
-        whole(response.await.expect("an answer")).await
+        response.await.expect("an answer")
     }
 
     /// The answer to an extended CONNECT, and the stream.
