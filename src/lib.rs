@@ -23,16 +23,16 @@
 //!
 //! ```text
 //!   error · random     what can fail; bytes that nobody can predict
-//!   telemetry          what is told of connections: a line at open and close
+//!   telemetry          what is told of connections: a line at open and close, failures once a second
 //!   transport          byte streams, who is at their other end, and how they are let go
-//!   connection         the one connection type: messages in and out, whole or in pieces
+//!   connection         the one connection type: messages in and out, whole or in pieces; its memory
 //!   handshake          an opening handshake that waits for an answer
 //!   broadcast          messages from anywhere to many connections
 //!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
 //!   upstream           what stands behind a gateway
 //!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages
-//!   route              which site a request is for, and who is let in
-//!   server             the port: listening, what a connection is, who serves it, how it ends
+//!   route              which site a request is for, and from which pages
+//!   server             the port: listening, who is let in, what a connection is, how it ends
 //! ```
 //!
 //! The protocols are in the crate [`polysock_protocols`], whose [`Protocol`](protocols::Protocol) is
@@ -59,7 +59,7 @@
 //!
 //! - Nothing a peer sends makes us panic, and nothing it only announces is reserved.
 //! - All state of a connection is in the `Connection`: a future that is dropped loses nothing.
-//! - An idle connection holds no buffer.
+//! - An idle connection holds no buffer, and all of them together no more than their budget.
 //! - While 64 KiB wait to go out, an application gets no more messages (one that it gets in pieces
 //!   goes on), and a relay takes none for that side.
 //! - Every wait on a peer has a deadline, but for messages of an open connection.
@@ -73,6 +73,7 @@
 //! | opening | finding out what a connection is, up to the head of its handshake |
 //! | codec | what turns the bytes of one protocol into events and back |
 //! | session | what is the same in all protocols, above the codec: pongs, closing, limits, timers |
+//! | budget | the memory that all connections together may hold |
 //! | piece | a run of bytes out of a message, cut anywhere |
 //! | borrowed message | a short one, handed out where it lies in the buffer that was read |
 //! | transport | a byte stream with two directions |
