@@ -134,7 +134,7 @@ impl BufferedIo {
         if self.buffer_is_pooled {
             let rest = match &self.incoming[..] {
                 [] => BytesMut::new(),
-                // The beginning of a header at most, mostly: it gets a buffer of its own.
+                // Mostly the beginning of a header: it gets a buffer of its own.
                 rest => BytesMut::from(rest),
             };
             let mut buffer = std::mem::replace(&mut self.incoming, rest);
