@@ -5,9 +5,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use polysock_protocols::CloseCode;
 use slab::Slab;
+use tokio::time::{Instant, sleep_until};
+
+/// How far apart in time connections are asked to close, at least.
+const PACE: Duration = Duration::from_millis(20);
 
 /// Tells the connections that were registered with it to close. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -34,9 +39,41 @@ impl Shutdown {
         }
     }
 
+    /// Asks every connection to close with this code: those that are there one after the other, spread
+    /// over this time, and those to come at once.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: those that were not asked yet are asked no more.
+    pub(crate) async fn drain(&self, code: CloseCode, over: Duration) {
+        let signals = {
+            let mut registered = self.lock();
+            registered.triggered = Some(code);
+            std::mem::take(&mut registered.signals)
+        };
+        let began = Instant::now();
+        let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
+        for (number, signal) in (0..count).zip(signals) {
+            let turn = over.mul_f64(f64::from(number) / f64::from(count));
+            // Who comes a moment later goes along: a timer for each would be as much as the close.
+            if turn > began.elapsed() + PACE {
+                sleep_until(began + turn).await;
+            }
+            if let Some(signal) = signal.upgrade() {
+                signal.request(code);
+            }
+        }
+    }
+
     /// The signal of a new connection.
     pub(crate) fn register(&self) -> ShutdownSignal {
         let signal = ShutdownSignal::default();
+        self.add(&signal);
+        signal
+    }
+
+    /// Has a connection that is registered elsewhere close with these as well.
+    pub(crate) fn add(&self, signal: &ShutdownSignal) {
         let mut registered = self.lock();
         match registered.triggered {
             Some(code) => signal.signal.request(code),
@@ -50,7 +87,6 @@ impl Shutdown {
                 registered.signals.push(Arc::downgrade(&signal.signal));
             }
         }
-        signal
     }
 
     /// Those that are registered, for who closes some of them.
@@ -227,6 +263,28 @@ mod tests {
         let after = shutdown.register();
         assert_eq!(before.close_requested(), Some(CloseCode::GOING_AWAY));
         assert_eq!(after.close_requested(), Some(CloseCode::GOING_AWAY));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_drain_is_spread_over_its_time() {
+        let shutdown = Shutdown::default();
+        let signals: Vec<_> = (0..1000).map(|_| ShutdownSignal::default()).collect();
+        for signal in &signals {
+            shutdown.add(signal);
+        }
+        let asked = || {
+            let is_asked = |signal: &&ShutdownSignal| signal.close_requested().is_some();
+            signals.iter().filter(is_asked).count()
+        };
+        let drain = shutdown.drain(CloseCode::GOING_AWAY, Duration::from_secs(10));
+        tokio::pin!(drain);
+        for second in 0..10 {
+            let due = 100 * second;
+            assert!((due..due + 10).contains(&asked()), "{second}: {}", asked());
+            let second = tokio::time::timeout(Duration::from_secs(1), &mut drain);
+            assert!(second.await.is_err() || asked() == 1000);
+        }
+        assert!(shutdown.register().close_requested().is_some());
     }
 
     #[tokio::test]

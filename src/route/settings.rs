@@ -22,6 +22,9 @@ pub struct SiteSettings {
     pub subprotocols: Vec<ByteString>,
     /// How messages are compressed for clients that offer it; `None` declines.
     pub compression: Option<Compression>,
+    /// Whether [`Site::close`](super::Site::close) reaches the connections. To know them takes some 16
+    /// bytes of each.
+    pub closable: bool,
 }
 
 impl Default for SiteSettings {
@@ -39,6 +42,7 @@ impl Default for SiteSettings {
             origins: Origins::Any,
             subprotocols: Vec::new(),
             compression: Some(Compression::default()),
+            closable: false,
         }
     }
 }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_core::future::BoxFuture;
+use polysock_protocols::CloseCode;
 
 use super::{Policy, SiteSettings};
 use crate::apps::{Application, Pages};
+use crate::connection::Shutdown;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
 use crate::http::Service;
@@ -17,6 +20,8 @@ pub struct Site {
     application: Box<dyn Application>,
     http: Arc<dyn Service>,
     policies: Vec<Box<dyn Policy>>,
+    /// Its connections, where they are to be reached.
+    open: Shutdown,
 }
 
 impl Site {
@@ -27,6 +32,7 @@ impl Site {
             application: Box::new(application),
             http: Arc::new(Pages::default()),
             policies: Vec::new(),
+            open: Shutdown::default(),
         }
     }
 
@@ -61,6 +67,19 @@ impl Site {
         &self.http
     }
 
+    /// Asks its connections to close, with 1001 or its like in their protocol: those that are there one
+    /// after the other, spread over this time, and those to come at once. They close as after a
+    /// shutdown of the gateway, and nobody waits for them.
+    ///
+    /// Nothing happens where [`SiteSettings::closable`] is not set.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: those that were not asked yet are asked no more.
+    pub async fn close(&self, over: Duration) {
+        self.open.drain(CloseCode::GOING_AWAY, over).await;
+    }
+
     /// Has the application answer a handshake, and do whatever it does afterwards, if the client is
     /// let in.
     pub(crate) fn serve(
@@ -70,6 +89,9 @@ impl Site {
         if let Err(rejection) = self.settings.admit(handshake.request_mut()) {
             handshake.reject(rejection);
             return Box::pin(async { Ok(()) });
+        }
+        if self.settings.closable {
+            self.open.add(&handshake.shutdown());
         }
         if self.policies.is_empty() {
             return self.application.serve(handshake);

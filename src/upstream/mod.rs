@@ -1,6 +1,7 @@
 //! What stands behind a gateway.
 
 mod address;
+mod captures;
 mod dial;
 mod error;
 mod forwarding;
@@ -20,6 +21,7 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Fields, Request};
 
+pub use self::captures::Captures;
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
 pub use self::refusal::Refusal;
