@@ -116,6 +116,7 @@ fn rejection(error: &UpstreamError) -> (Rejection, bool) {
     let passed_on = match error {
         UpstreamError::Refused(refusal) => refusal.rejection(),
         UpstreamError::Path => Some(Rejection::new(400, error)),
+        UpstreamError::NotAllowed => Some(Rejection::new(403, "not allowed")),
         _ => None,
     };
     match (error, passed_on) {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use ipnet::IpNet;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -29,6 +30,8 @@ pub(super) struct Address {
 struct Shared {
     /// `HOST:PORT`.
     text: String,
+    /// The networks that may be dialled; empty: all.
+    allow: Vec<IpNet>,
     look_up: LookUp,
     known: Mutex<Known>,
     /// Tells who waits that a look-up has ended.
@@ -48,15 +51,16 @@ enum Known {
 }
 
 impl Address {
-    /// The address in this text.
-    pub(super) fn new(text: String) -> Self {
-        Self::with_look_up(text, |text| Ok(text.to_socket_addrs()?.collect()))
+    /// The address in this text, as far as it is in one of these networks, where there are any.
+    pub(super) fn new(text: String, allow: Vec<IpNet>) -> Self {
+        Self::with_look_up(text, allow, |text| Ok(text.to_socket_addrs()?.collect()))
     }
 
-    fn with_look_up(text: String, look_up: LookUp) -> Self {
+    fn with_look_up(text: String, allow: Vec<IpNet>, look_up: LookUp) -> Self {
         Self {
             shared: Arc::new(Shared {
                 text,
+                allow,
                 look_up,
                 known: Mutex::new(Known::Nothing),
                 ended: Notify::new(),
@@ -66,14 +70,23 @@ impl Address {
 
     /// Connects; the kernel gives the server up where it is gone, as [`watch`] has it.
     pub(super) async fn connect(&self, keep_alive: Duration) -> Result<TcpStream, UpstreamError> {
-        let connecting = async {
-            let addresses = self.addresses().await?;
-            TcpStream::connect(&*addresses).await
-        };
-        let stream = connecting.await.map_err(|error| UpstreamError::Connect {
+        let failed = |error| UpstreamError::Connect {
             address: self.shared.text.clone(),
             error,
-        })?;
+        };
+        let addresses = self.addresses().await.map_err(failed)?;
+        let stream = if self.shared.allow.is_empty() {
+            TcpStream::connect(&*addresses).await
+        } else {
+            // What is dialled is checked, and not the name: that may be another address a moment later.
+            let may_be_dialled = |address: &&SocketAddr| self.shared.allows(address);
+            let allowed: Vec<_> = addresses.iter().filter(may_be_dialled).copied().collect();
+            if allowed.is_empty() {
+                return Err(UpstreamError::NotAllowed);
+            }
+            TcpStream::connect(&*allowed).await
+        };
+        let stream = stream.map_err(failed)?;
         stream.set_nodelay(true)?;
         watch(&SockRef::from(&stream), keep_alive)?;
         Ok(stream)
@@ -119,6 +132,12 @@ impl Address {
 }
 
 impl Shared {
+    fn allows(&self, address: &SocketAddr) -> bool {
+        // An IPv4 address in the clothes of IPv6 is dialled as what it is.
+        let address = address.ip().to_canonical();
+        self.allow.iter().any(|network| network.contains(&address))
+    }
+
     fn look_up(&self) {
         let found = match (self.look_up)(&self.text) {
             Ok(found) if !found.is_empty() => Ok(found.into()),
@@ -152,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_looked_up_once_for_all_who_ask_together_or_soon() {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let address = Address::with_look_up("a.example:80".into(), |_| {
+        let address = Address::with_look_up("a.example:80".into(), Vec::new(), |_| {
             COUNT.fetch_add(1, Ordering::SeqCst);
             Ok(vec![([127, 0, 0, 1], 80).into()])
         });
@@ -167,7 +186,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_that_is_gone_is_given_up_by_the_kernel() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = Address::new(listener.local_addr().unwrap().to_string());
+        let address = Address::new(listener.local_addr().unwrap().to_string(), Vec::new());
         let stream = address.connect(Duration::from_secs(7)).await.unwrap();
         let socket = SockRef::from(&stream);
         assert!(socket.keepalive().unwrap());
@@ -177,9 +196,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_addresses_in_the_networks_are_dialled_whatever_their_name() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for (text, networks, is_allowed) in [
+            ("127.0.0.1", &["127.0.0.0/8"][..], true),
+            ("127.0.0.1", &["10.0.0.0/8", "127.0.0.1/32"], true),
+            ("127.0.0.1", &["10.0.0.0/8"], false),
+            ("127.0.0.1", &["::/0"], false),
+            ("[::ffff:127.0.0.1]", &["127.0.0.0/8"], true),
+            ("[::ffff:127.0.0.1]", &["::/0"], false),
+            ("a.example", &["127.0.0.0/8"], true),
+            ("a.example", &["192.0.2.0/24"], false),
+        ] {
+            let networks = networks.iter().map(|network| network.parse().unwrap());
+            let text = format!("{text}:{port}");
+            let address = Address::with_look_up(text.clone(), networks.collect(), |text| {
+                let port = text.rsplit(':').next().unwrap().parse().unwrap();
+                Ok(vec![([127, 0, 0, 1], port).into()])
+            });
+            let connected = address.connect(Duration::from_secs(7)).await;
+            match connected {
+                Ok(_) => assert!(is_allowed, "{text}"),
+                Err(UpstreamError::NotAllowed) => assert!(!is_allowed, "{text}"),
+                Err(error) => panic!("{text}: {error}"),
+            }
+        }
+    }
+
+    #[tokio::test]
     async fn a_failure_is_known_for_a_moment() {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let address = Address::with_look_up("a.example:80".into(), |_| {
+        let address = Address::with_look_up("a.example:80".into(), Vec::new(), |_| {
             COUNT.fetch_add(1, Ordering::SeqCst);
             Err(io::Error::new(io::ErrorKind::NotFound, "no such host"))
         });
@@ -197,7 +245,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_began_a_look_up_may_go() {
-        let address = Address::with_look_up("a.example:80".into(), |_| {
+        let address = Address::with_look_up("a.example:80".into(), Vec::new(), |_| {
             Ok(vec![([127, 0, 0, 1], 80).into()])
         });
         let mut first = Box::pin(address.addresses());

@@ -38,6 +38,9 @@ pub enum UpstreamError {
     /// It was not there in time.
     #[error("the upstream did not answer in time")]
     Timeout,
+    /// None of its addresses is in the networks that may be dialled.
+    #[error("the upstream is in none of the networks that are allowed")]
+    NotAllowed,
     /// It cannot be used from here.
     #[error("{0}")]
     Unsupported(&'static str),

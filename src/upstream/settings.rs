@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{Compression, Limits, SessionConfig};
 use tokio::time::timeout;
@@ -9,13 +10,16 @@ use tokio::time::timeout;
 use super::UpstreamError;
 
 /// How upstreams are treated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct UpstreamSettings {
     /// How long connecting may take, the opening handshake included.
     pub connect_timeout: Duration,
     /// After how much silence the kernel asks a TCP server whether it is there. One whose kernel answers
     /// nothing for twice as long, or has no room for what is sent to it for twice as long, is lost.
     pub keep_alive: Duration,
+    /// The networks that a TCP server may be in, whatever its name is looked up to be; empty, the default:
+    /// any.
+    pub allow: Vec<IpNet>,
     /// What the head of an answer may take.
     pub head: HeadLimits,
     /// What the frames of a message may take.
@@ -32,6 +36,7 @@ impl Default for UpstreamSettings {
         Self {
             connect_timeout: Duration::from_secs(5),
             keep_alive: Duration::from_secs(25),
+            allow: Vec::new(),
             head: HeadLimits::default(),
             limits: Limits::default(),
             compression: None,

@@ -36,7 +36,7 @@ impl TcpUpstream {
             return Err(problem_of(url, problem));
         }
         Ok(Self {
-            address: Address::new(location.address(port)),
+            address: Address::new(location.address(port), settings.allow.clone()),
             settings,
         })
     }

@@ -54,7 +54,7 @@ impl WebSocketUpstream {
         let authorization = location.authorization();
         Ok(Self {
             protocol: *protocol,
-            address: Address::new(location.address(80)),
+            address: Address::new(location.address(80), settings.allow.clone()),
             host: location.host(),
             target: location.target(),
             authorization: authorization
