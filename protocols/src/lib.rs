@@ -9,6 +9,7 @@
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
 //!   first_bytes · fields            what a connection is; what is added to a head
+//!   proxy_header                    for whom a proxy connects
 //!   secrets                         which fields, parameters and tokens nobody should see
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
 //!   compression                     how messages are compressed
@@ -57,6 +58,7 @@ mod keep_alive;
 mod message;
 mod negotiation;
 mod protocol;
+mod proxy_header;
 mod raw;
 mod registry;
 mod rfc6455;
@@ -78,6 +80,7 @@ pub use self::protocol::{
     Dialer, Dialled, Limits, Masking, Match, Opening, Protocol, Request, Responder, Response, Role,
     ShortFrames, StreamAnswer,
 };
+pub use self::proxy_header::{ProxiedEnds, ProxyHeader, ProxyHeaderError, ProxyVersion};
 pub use self::raw::RawCodec;
 pub use self::registry::{DEFAULT_PROTOCOLS, PROTOCOLS, find_protocol};
 pub use self::secrets::{SecretKind, Secrets, hide_secrets};
