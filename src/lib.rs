@@ -114,7 +114,10 @@ pub use self::connection::{
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
-pub use self::route::{Asked, Origin, OriginError, Origins, Policy, Site, SiteSettings, Sites};
+pub use self::route::{
+    Clients, HostPattern, HostPatternError, Origin, OriginError, Origins, PathPattern,
+    PathPatternError, Policy, Route, Site, SiteSettings, Sites,
+};
 pub use self::server::{
     ConnectionLimits, Drained, Gateway, Opened, Opener, PortSettings, StartError, Workers,
 };

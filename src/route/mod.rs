@@ -1,13 +1,25 @@
 //! Which site a request is for, and who is let in.
 
+mod asked;
+mod host;
 mod origins;
+mod path;
 mod policy;
+#[expect(
+    clippy::module_inception,
+    reason = "a route is what this room is about"
+)]
+mod route;
 mod settings;
 mod site;
 mod table;
 
+pub(crate) use self::asked::Asked;
+pub use self::host::{HostPattern, HostPatternError};
 pub use self::origins::{Origin, OriginError, Origins};
+pub use self::path::{PathPattern, PathPatternError};
 pub use self::policy::Policy;
+pub use self::route::{Clients, Route};
 pub use self::settings::SiteSettings;
 pub use self::site::Site;
-pub use self::table::{Asked, Sites};
+pub use self::table::Sites;

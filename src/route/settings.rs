@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use bytestring::ByteString;
-use polysock_protocols::{Compression, Context, Limits, Rejection, Request, SessionConfig};
+use polysock_protocols::{
+    Compression, Context, Limits, Protocol, Rejection, Request, SessionConfig,
+};
 
 use super::Origins;
 
 /// How a site treats its connections: all that can differ from one site of a port to another.
 #[derive(Clone, Debug)]
 pub struct SiteSettings {
+    /// The protocols that are spoken here, of those of the port; `None`, the default, for all of them.
+    pub protocols: Option<Vec<&'static dyn Protocol>>,
     /// How a session behaves: the largest message, and its times.
     pub session: SessionConfig,
     /// What the frames of a message may take.
@@ -33,6 +37,7 @@ impl Default for SiteSettings {
     /// without their limit.
     fn default() -> Self {
         Self {
+            protocols: None,
             session: SessionConfig {
                 max_message: 1 << 20,
                 ping_interval: Some(Duration::from_secs(25)),

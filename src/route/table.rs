@@ -1,45 +1,242 @@
-//! Which site a request is for.
+//! The routes of a port, in their order.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::Site;
+use polysock_protocols::Rejection;
+use polysock_protocols::http::DotSegment;
+
+use super::asked::Asked;
+use super::host::name_of;
+use super::{Route, Site};
 use crate::transport::Peer;
+use crate::upstream::Captures;
 
 /// The sites of a port. To replace them changes nothing for connections that are open: each keeps
 /// the site that it was accepted by.
 #[derive(Debug)]
 pub struct Sites {
-    every: RwLock<Arc<Site>>,
+    table: RwLock<Arc<Table>>,
 }
 
-/// What a site is chosen by, as soon as the head of a request is there.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// The host that is asked for, as it came.
-    pub host: Option<&'a [u8]>,
-    /// The target: a path and a query.
-    pub target: &'a [u8],
-    /// Who asks.
-    pub peer: &'a Peer,
+/// The site for a request.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) site: Arc<Site>,
+    captures: Captures,
+}
+
+/// Why there is no site for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotFound {
+    /// No route is for it.
+    Route,
+    /// Its path might be read as another than it is.
+    Path,
 }
 
 impl Sites {
     /// One site for whatever is asked.
     pub fn single(site: Site) -> Self {
+        Self::new(vec![Route::new(Arc::new(site))])
+    }
+
+    /// Routes: the first that is for a request has it, and what none is for is answered with 404.
+    pub fn new(routes: Vec<Route>) -> Self {
         Self {
-            every: RwLock::new(Arc::new(site)),
+            table: RwLock::new(Arc::new(Table::new(routes))),
         }
     }
 
-    /// The site for a request.
-    pub fn find(&self, _: Asked<'_>) -> Arc<Site> {
-        let site = self.every.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&site)
+    /// Has new requests served by other routes. Returns the sites that no route is for any more.
+    pub fn replace(&self, routes: Vec<Route>) -> Vec<Arc<Site>> {
+        let new = Arc::new(Table::new(routes));
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *table, Arc::clone(&new));
+        drop(table);
+        let mut gone: Vec<Arc<Site>> = Vec::new();
+        for Route { site, .. } in &old.routes {
+            let is_same = |other: &Arc<Site>| Arc::ptr_eq(site, other);
+            if !new.routes.iter().any(|route| is_same(&route.site)) && !gone.iter().any(is_same) {
+                gone.push(Arc::clone(site));
+            }
+        }
+        gone
     }
 
-    /// Has new requests served by another site.
-    pub fn replace(&self, site: Site) {
-        let mut every = self.every.write().unwrap_or_else(PoisonError::into_inner);
-        *every = Arc::new(site);
+    /// The site for a request.
+    pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<Found, NotFound> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        // A path that a server behind reads as another would be served by a route that is not for it.
+        if table.has_paths && DotSegment::find(asked.path).is_some() {
+            return Err(NotFound::Path);
+        }
+        table.find(asked)
+    }
+}
+
+impl Found {
+    /// Tells what is known of the peer now.
+    pub(crate) fn tell(&self, peer: &mut Peer) {
+        if !self.captures.is_empty() {
+            peer.extensions.insert(self.captures.clone());
+        }
+    }
+
+    /// Whether there is anything to tell.
+    pub(crate) fn tells(&self) -> bool {
+        !self.captures.is_empty()
+    }
+}
+
+impl NotFound {
+    /// What a client is told.
+    pub(crate) fn rejection(self) -> Rejection {
+        match self {
+            Self::Route => Rejection::new(404, "nothing is served here"),
+            Self::Path => Rejection::new(400, "the path has a segment `.` or `..`"),
+        }
+    }
+}
+
+/// Routes, and what tells most of those that are not for a request without a look at them.
+#[derive(Debug)]
+struct Table {
+    routes: Vec<Route>,
+    keys: Vec<Key>,
+    has_paths: bool,
+}
+
+/// A hash of the host and of the first segment of the path; zero where a route is for more than one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Key {
+    host: u32,
+    segment: u32,
+}
+
+impl Table {
+    fn new(routes: Vec<Route>) -> Self {
+        let key = |route: &Route| {
+            let host = route.host.as_ref().and_then(|host| host.exact());
+            let segment = route.path.as_ref().and_then(|path| path.first());
+            Key {
+                host: host.map_or(0, |host| hash(host.as_bytes())),
+                segment: segment.map_or(0, |segment| hash(segment.as_bytes())),
+            }
+        };
+        Self {
+            keys: routes.iter().map(key).collect(),
+            has_paths: routes.iter().any(|route| route.path.is_some()),
+            routes,
+        }
+    }
+
+    fn find(&self, asked: &Asked<'_>) -> Result<Found, NotFound> {
+        let key = match &*self.routes {
+            [_] => None,
+            _ => Some(Key::of(asked)),
+        };
+        for (route, of_route) in self.routes.iter().zip(&self.keys) {
+            if key.is_some_and(|key| !of_route.may_be(key)) {
+                continue;
+            }
+            if let Some(captures) = route.captures(asked) {
+                return Ok(Found {
+                    site: Arc::clone(&route.site),
+                    captures,
+                });
+            }
+        }
+        Err(NotFound::Route)
+    }
+}
+
+impl Key {
+    fn of(asked: &Asked<'_>) -> Self {
+        let path = asked.path.strip_prefix(b"/").unwrap_or(asked.path);
+        let segment = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+        Self {
+            host: hash(name_of(asked.host.unwrap_or_default())),
+            // What has escapes is looked at by each route.
+            segment: if segment.contains(&b'%') {
+                0
+            } else {
+                hash(segment)
+            },
+        }
+    }
+
+    fn may_be(self, asked: Self) -> bool {
+        let may_be = |ours, theirs| ours == theirs || ours == 0 || theirs == 0;
+        may_be(self.host, asked.host) && may_be(self.segment, asked.segment)
+    }
+}
+
+/// FNV-1a over letters of lower case, and never zero.
+fn hash(bytes: &[u8]) -> u32 {
+    let step = |hash: u32, byte: &u8| {
+        (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
+    };
+    bytes.iter().fold(0x811c_9dc5, step).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::Request;
+
+    use super::*;
+    use crate::apps::echo;
+
+    fn route(host: &str, path: &str) -> Route {
+        let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        Route {
+            host: given(host).map(|host| host.parse().unwrap()),
+            path: given(path).map(|path| path.parse().unwrap()),
+            ..Route::new(Arc::new(Site::new(echo)))
+        }
+    }
+
+    #[test]
+    fn the_first_route_that_is_for_a_request_has_it() {
+        let routes = [
+            ("a.example", "=/chat"),
+            ("*.b.example", "/chat"),
+            ("", "/vnc/{token}"),
+            ("", "/vnc"),
+            ("a.example", ""),
+            ("", "/%63hat"),
+        ];
+        let table = Table::new(routes.map(|(host, path)| route(host, path)).into());
+        for (host, path, expected) in [
+            ("a.example", "/chat", Some(0)),
+            ("A.example:8080", "/ch%61t", Some(0)),
+            ("a.example", "/chat/", Some(4)),
+            ("x.b.example", "/chat/1", Some(1)),
+            ("b.example", "/vnc/desk", Some(2)),
+            ("a.example", "/vnc/desk/more", Some(2)),
+            ("b.example", "/vnc/", Some(3)),
+            ("b.example", "/%76nc", Some(3)),
+            ("c.example", "/%63hat", Some(5)),
+            ("c.example", "/chats", None),
+            ("c.example", "/", None),
+        ] {
+            let request = Request::builder().uri(path).header("host", host);
+            let request = request.body(()).unwrap();
+            let found = table.find(&Asked::request(&request)).ok();
+            let is_it = |site: &Arc<Site>| {
+                let is_same = |route: &Route| Arc::ptr_eq(&route.site, site);
+                table.routes.iter().position(is_same)
+            };
+            let found = found.and_then(|found| is_it(&found.site));
+            assert_eq!(found, expected, "{host} {path}");
+        }
+    }
+
+    #[test]
+    fn says_which_sites_are_gone() {
+        let (kept, gone) = (route("", "/a"), route("", "/b"));
+        let sites = Sites::new(vec![kept.clone(), gone.clone(), gone.clone(), kept.clone()]);
+        let removed = sites.replace(vec![route("", "/c"), kept]);
+        assert_eq!(removed.len(), 1);
+        assert!(removed.iter().all(|site| Arc::ptr_eq(site, &gone.site)));
     }
 }

@@ -1,9 +1,12 @@
 //! Which site answers an ordinary request.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
-use hyper::header::HeaderValue;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use polysock_protocols::Rejection;
 
 use crate::http::{Body, Service};
 use crate::route::{Asked, Sites};
@@ -13,19 +16,27 @@ use crate::transport::Peer;
 pub(super) struct Dispatch(pub(super) Arc<Sites>);
 
 impl Service for Dispatch {
-    fn call(&self, request: hyper::Request<Body>) -> BoxFuture<'static, hyper::Response<Body>> {
-        let unknown = Peer::default();
-        let peer = request.extensions().get::<Arc<Peer>>();
-        let host = request.headers().get("host");
-        let authority = request
-            .uri()
-            .authority()
-            .map(|host| host.as_str().as_bytes());
-        let site = self.0.find(Asked {
-            host: authority.or(host.map(HeaderValue::as_bytes)),
-            target: request.uri().path().as_bytes(),
-            peer: peer.map_or(&unknown, |peer| peer),
-        });
-        site.http().call(request)
+    fn call(&self, mut request: hyper::Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        let found = match self.0.find(&Asked::request(&request)) {
+            Ok(found) => found,
+            Err(error) => return Box::pin(ready(refusal(&error.rejection()))),
+        };
+        if found.tells() {
+            let peer = request.extensions().get::<Arc<Peer>>();
+            let mut peer = peer.map_or_else(Peer::default, |peer| Peer::clone(peer));
+            found.tell(&mut peer);
+            request.extensions_mut().insert(Arc::new(peer));
+        }
+        found.site.http().call(request)
     }
+}
+
+/// A rejection of a handshake, as the answer to an ordinary request.
+fn refusal(rejection: &Rejection) -> Response<Body> {
+    let mut response = Response::new(Body::from(rejection.body.clone()));
+    let status = StatusCode::from_u16(rejection.status);
+    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let text = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, text);
+    response
 }

@@ -8,6 +8,7 @@ mod incidents;
 mod listener;
 mod opening;
 mod refusal;
+mod selection;
 mod serving;
 mod settings;
 mod worker;

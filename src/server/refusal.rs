@@ -1,4 +1,4 @@
-//! How a connection is told that it cannot be served now.
+//! How a connection is told that it is not served, or not now.
 //!
 //! | what it begins with | what it is told |
 //! |---|---|
@@ -11,16 +11,17 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use polysock_protocols::{FirstBytes, Rejection, WriteBuf};
+use polysock_protocols::{FirstBytes, HandshakeError, Protocol, Rejection, WriteBuf};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
+use tracing::info;
 
 use super::PortSettings;
 use super::admission::Full;
 use super::opening::{self, Opened, Unopened};
 use crate::connection::ShutdownSignal;
 use crate::http::http2;
-use crate::transport::{CloseOrder, Io, let_go};
+use crate::transport::{CloseOrder, Io, Peer, let_go};
 
 /// How long one that is not let in has to say what it wants to be told in.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -77,4 +78,30 @@ fn unavailable(reason: impl fmt::Display) -> Bytes {
     let mut answer = BytesMut::new();
     rejection(reason).write(&mut answer);
     answer.freeze()
+}
+
+/// The answer to what is no valid handshake, with a line in the log.
+pub(super) fn rejection_of(
+    error: &HandshakeError,
+    protocols: &[&'static dyn Protocol],
+    peer: &Peer,
+) -> Rejection {
+    let rejection = Rejection::of(error, protocols);
+    log_refusal(&rejection, error, peer);
+    rejection
+}
+
+/// A rejection, with a line in the log.
+pub(super) fn logged(rejection: Rejection, peer: &Peer) -> Rejection {
+    log_refusal(&rejection, &rejection.reason(), peer);
+    rejection
+}
+
+fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
+    info!(
+        peer = peer.address.map(tracing::field::display),
+        status = rejection.status,
+        reason = %reason,
+        "refuse"
+    );
 }

@@ -1,17 +1,14 @@
 //! What becomes of a connection: it is opened, and each outcome is finished here, in one place.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
 use polysock_protocols::http::Head;
-use polysock_protocols::{
-    CloseCode, HandshakeError, Negotiation, Opening, Recognised, Rejection, WriteBuf,
-};
+use polysock_protocols::{CloseCode, Opening, Rejection, WriteBuf};
 use tokio::time::{Instant, timeout_at};
-use tracing::{debug, info};
+use tracing::debug;
 
 use super::PortSettings;
 use super::admission::{Admission, Full, Turn};
@@ -19,13 +16,13 @@ use super::dispatch::Dispatch;
 use super::drain::Connections;
 use super::incidents::Incidents;
 use super::opening::{self, Opened, Opener, Unopened};
-use super::refusal::{displace, rejection, turn_away};
+use super::refusal::{displace, logged, rejection, rejection_of, turn_away};
 use crate::connection::ShutdownSignal;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
 use crate::http::{Between, Look, Requests, Service, Upgrade, refuse};
-use crate::route::{Asked, Site, Sites};
+use crate::route::Sites;
 use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
 
 /// What the connections of a gateway are served with.
@@ -155,35 +152,37 @@ impl Serving {
     ) -> Option<Answering> {
         let Accepted {
             transport,
-            peer,
+            mut peer,
             shutdown,
         } = accepted;
         match opened {
-            Opened::WebSocket(recognised) => {
-                let site = self.site_of(&recognised, &peer);
-                match self.negotiate(recognised, &site, &peer) {
-                    Ok(Opening { request, responder }) => {
-                        let reply = Upgrade {
-                            transport,
-                            incoming,
-                            responder,
-                            shutdown: shutdown.clone(),
-                        };
-                        let pending = Pending {
-                            request,
-                            peer,
-                            reply: Box::new(reply),
-                            session: site.settings().session,
-                            budget: self.settings.budget.clone(),
-                            deadline,
-                            shutdown,
-                        };
-                        return Some(site.serve(Handshake::new(pending)));
-                    }
-                    Err(error) => refuse(transport, &self.rejection(&error, &peer)),
+            Opened::WebSocket(recognised) => match self.select(recognised, &mut peer) {
+                Ok((site, Opening { request, responder })) => {
+                    let reply = Upgrade {
+                        transport,
+                        incoming,
+                        responder,
+                        shutdown: shutdown.clone(),
+                    };
+                    let pending = Pending {
+                        request,
+                        peer,
+                        reply: Box::new(reply),
+                        session: site.settings().session,
+                        budget: self.settings.budget.clone(),
+                        deadline,
+                        shutdown,
+                    };
+                    return Some(site.serve(Handshake::new(pending)));
                 }
+                Err(rejection) => refuse(transport, &rejection),
+            },
+            Opened::Refused(error) => {
+                refuse(
+                    transport,
+                    &rejection_of(&error, &self.settings.protocols, &peer),
+                );
             }
-            Opened::Refused(error) => refuse(transport, &self.rejection(&error, &peer)),
             Opened::FlashPolicy(policy) => {
                 let mut final_bytes = WriteBuf::new();
                 final_bytes.put_slice(policy.as_bytes());
@@ -316,13 +315,14 @@ impl Serving {
                 return None;
             }
         };
+        let mut peer = peer.clone();
         let is_websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
         let opened = if exchange.protocol().is_some_and(is_websocket) {
-            self.negotiate_stream(&exchange, peer)
-                .map_err(|error| Rejection::of(&error, &self.settings.protocols))
+            self.select_for_stream(&exchange, &mut peer)
         } else {
             // RFC 9220 §3.
-            Err(Rejection::new(501, "the :protocol here is websocket"))
+            let rejection = Rejection::new(501, "the :protocol here is websocket");
+            Err(logged(rejection, &peer))
         };
         match opened {
             Ok((site, Opening { request, responder })) => {
@@ -333,7 +333,7 @@ impl Serving {
                 };
                 let pending = Pending {
                     request,
-                    peer: peer.clone(),
+                    peer,
                     reply: Box::new(reply),
                     session: site.settings().session,
                     budget: self.settings.budget.clone(),
@@ -343,57 +343,9 @@ impl Serving {
                 Some(site.serve(Handshake::new(pending)))
             }
             Err(rejection) => {
-                log_refusal(&rejection, &rejection.reason(), peer);
                 exchange.refuse(&rejection);
                 None
             }
         }
     }
-
-    fn site_of(&self, recognised: &Recognised, peer: &Peer) -> Arc<Site> {
-        let head = &recognised.head;
-        self.sites.find(Asked {
-            host: head.value("host"),
-            target: head.target(),
-            peer,
-        })
-    }
-
-    fn negotiate_stream(
-        &self,
-        exchange: &Exchange,
-        peer: &Peer,
-    ) -> Result<(Arc<Site>, Opening), HandshakeError> {
-        let head = exchange.head(&self.settings.head)?;
-        let recognised = Negotiation::recognise_stream(&self.settings.protocols, head)?;
-        let site = self.site_of(&recognised, peer);
-        let opening = self.negotiate(recognised, &site, peer)?;
-        Ok((site, opening))
-    }
-
-    /// Validates a handshake by what its site allows.
-    fn negotiate(
-        &self,
-        recognised: Recognised,
-        site: &Site,
-        peer: &Peer,
-    ) -> Result<Opening, HandshakeError> {
-        recognised.open(&site.settings().context(peer.secure, self.entropy))
-    }
-
-    /// The answer to what is refused, with a line in the log.
-    fn rejection(&self, error: &HandshakeError, peer: &Peer) -> Rejection {
-        let rejection = Rejection::of(error, &self.settings.protocols);
-        log_refusal(&rejection, error, peer);
-        rejection
-    }
-}
-
-fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
-    info!(
-        peer = peer.address.map(tracing::field::display),
-        status = rejection.status,
-        reason = %reason,
-        "refuse"
-    );
 }

@@ -20,6 +20,11 @@ impl Captures {
         captured.map(|(_, value)| &**value)
     }
 
+    /// Whether nothing is captured.
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
     /// Adds what a name has captured.
     pub fn insert(&mut self, name: Arc<str>, value: impl Into<ByteString>) {
         self.named.push((name, value.into()));

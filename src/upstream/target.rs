@@ -1,6 +1,7 @@
 //! What is asked of a server: the path and query of its URL, and those of the client.
 
 use bytestring::ByteString;
+use polysock_protocols::http::DotSegment;
 
 use super::UpstreamError;
 
@@ -21,7 +22,7 @@ pub(super) fn joined(
     let (their_path, their_query) = split(&theirs);
     let mut target = our_path.to_owned();
     if our_path.ends_with('/') {
-        if leads_up(their_path) {
+        if DotSegment::find(their_path.as_bytes()) == Some(DotSegment::Parent) {
             return Err(UpstreamError::Path);
         }
         target.push_str(their_path.strip_prefix('/').unwrap_or(their_path));
@@ -40,23 +41,6 @@ fn split(target: &str) -> (&str, Option<&str>) {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),
     }
-}
-
-/// Whether a segment of a path is `..`, as any server might read it: encoded, behind a backslash, or
-/// with parameters.
-fn leads_up(path: &str) -> bool {
-    let mut plain = path.to_ascii_lowercase();
-    for (encoded, character) in [
-        ("%2e", "."),
-        ("%2f", "/"),
-        ("%5c", "/"),
-        ("\\", "/"),
-        ("%3b", ";"),
-    ] {
-        plain = plain.replace(encoded, character);
-    }
-    let mut segments = plain.split('/');
-    segments.any(|segment| segment.split(';').next() == Some(".."))
 }
 
 #[cfg(test)]

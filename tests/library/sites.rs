@@ -9,7 +9,8 @@ use http_body_util::BodyExt;
 use hyper::{Request as HttpRequest, Response, StatusCode};
 use polysock::protocols::{Rejection, Request};
 use polysock::{
-    Accept, Body, BoxError, Gateway, Handshake, Peer, Policy, PortSettings, Service, Site, Sites,
+    Accept, Body, BoxError, Gateway, Handshake, Peer, Policy, PortSettings, Route, Service, Site,
+    Sites,
 };
 use polysock_test_support::client::Client;
 use polysock_test_support::gateway::serve;
@@ -46,7 +47,8 @@ fn sites_are_replaced_and_open_connections_keep_theirs() {
         client
     };
     let mut before = open();
-    sites.replace(Site::new(says("new")));
+    let gone = sites.replace(vec![Route::new(Arc::new(Site::new(says("new"))))]);
+    assert_eq!(gone.len(), 1);
     let mut after = open();
     for _ in 0..2 {
         for (client, text) in [(&mut before, "old"), (&mut after, "new")] {

@@ -9,6 +9,7 @@ mod connect;
 mod end_to_end;
 mod grammar;
 mod scanner;
+mod target;
 mod writer;
 
 use std::fmt;
@@ -23,6 +24,8 @@ pub use self::grammar::is_token;
 use self::grammar::{breach, field, start_line};
 pub(crate) use self::grammar::{is_host, is_token_byte};
 pub use self::scanner::{HeadLimits, HeadScanner, empty_lines};
+pub use self::target::DotSegment;
+pub(crate) use self::target::origin_form;
 pub use self::writer::HeadWriter;
 
 use crate::error::{HeadError, Malformed};

@@ -40,6 +40,24 @@ pub struct Recognised {
 }
 
 impl Recognised {
+    /// The same head where only these protocols are spoken.
+    ///
+    /// # Errors
+    ///
+    /// None of them takes it. Answer it with [`Rejection::of`].
+    pub fn among(self, protocols: &[&'static dyn Protocol]) -> Result<Self, HandshakeError> {
+        let name = self.protocol.name();
+        if protocols.iter().any(|protocol| protocol.name() == name) {
+            return Ok(self);
+        }
+        let protocol = choose(protocols, &self.head)?;
+        let is_spoken = !self.head.is_connect() || protocol.is_spoken_on_streams();
+        let head = self.head;
+        is_spoken
+            .then_some(Self { protocol, head })
+            .ok_or(HandshakeError::StreamVersion)
+    }
+
     /// Opens the handshake.
     ///
     /// # Errors
@@ -79,7 +97,7 @@ impl<'a> Negotiation<'a> {
         if let Some(broken) = SHARED_RULES.iter().find(|rule| !rule.holds(&head)) {
             return Err(broken.error.clone());
         }
-        let protocol = self.choose(&head)?;
+        let protocol = choose(self.protocols, &head)?;
         src.advance(len);
         Ok(Some(Negotiated::WebSocket(Recognised { protocol, head })))
     }
@@ -107,17 +125,21 @@ impl<'a> Negotiation<'a> {
         let protocol = protocol.ok_or(HandshakeError::StreamVersion)?;
         Ok(Recognised { protocol, head })
     }
+}
 
-    fn choose(&self, head: &Head) -> Result<&'static dyn Protocol, HandshakeError> {
-        // No request is of two protocols; most are of the newest.
-        let of = |wanted| {
-            let mut newest_first = self.protocols.iter().rev().copied();
-            newest_first.find(|protocol| protocol.recognise(head) == wanted)
-        };
-        of(Match::Yes)
-            .or_else(|| of(Match::Fallback))
-            .ok_or_else(|| unrecognised(head))
-    }
+/// The protocol that takes a head.
+fn choose(
+    protocols: &[&'static dyn Protocol],
+    head: &Head,
+) -> Result<&'static dyn Protocol, HandshakeError> {
+    // No request is of two protocols; most are of the newest.
+    let of = |wanted| {
+        let mut newest_first = protocols.iter().rev().copied();
+        newest_first.find(|protocol| protocol.recognise(head) == wanted)
+    };
+    of(Match::Yes)
+        .or_else(|| of(Match::Fallback))
+        .ok_or_else(|| unrecognised(head))
 }
 
 /// Whether a request is meant as an opening handshake, also a broken one: it asks to upgrade to what

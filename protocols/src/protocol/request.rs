@@ -3,11 +3,10 @@
 use std::fmt;
 
 use bytestring::ByteString;
-use memchr::memchr3;
 
 use super::Protocol;
 use crate::error::{HandshakeError, HeadError, Malformed};
-use crate::http::Head;
+use crate::http::{Head, origin_form};
 use crate::secrets::{hide_in_subprotocols, hide_secrets};
 
 /// A client's request, recognised and valid.
@@ -107,42 +106,5 @@ impl fmt::Debug for Request {
             .field("subprotocols", &hide_in_subprotocols(&self.subprotocols))
             .field("head", &self.head)
             .finish()
-    }
-}
-
-/// The target without scheme and authority: proxies and old tools send the absolute form. Its path
-/// may be empty, before a query or without one.
-fn origin_form(target: &[u8]) -> &[u8] {
-    let Some(after) = [&b"http://"[..], b"https://", b"ws://", b"wss://"]
-        .iter()
-        .find_map(|scheme| {
-            let (start, after) = target.split_at_checked(scheme.len())?;
-            start.eq_ignore_ascii_case(scheme).then_some(after)
-        })
-    else {
-        return target;
-    };
-    memchr3(b'/', b'?', b'#', after)
-        .and_then(|at| after.get(at..))
-        .unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strips_scheme_and_authority_of_a_target() {
-        for (target, expected) in [
-            ("/a?b", "/a?b"),
-            ("http://h:1/a?", "/a?"),
-            ("WS://h", ""),
-            ("ws://h?x=/1", "?x=/1"),
-            ("ws://h#/a", "#/a"),
-            ("wss://h/", "/"),
-            ("*", "*"),
-        ] {
-            assert_eq!(origin_form(target.as_bytes()), expected.as_bytes());
-        }
     }
 }

@@ -1,0 +1,73 @@
+//! What is asked of a port, and for which route.
+
+use hyper::header::{HeaderMap, HeaderValue};
+use polysock_protocols::http::Head;
+use polysock_protocols::{Protocol, Recognised};
+
+/// What a route is chosen by, as soon as the head of a request is there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    /// The host that is asked for, as it came.
+    pub(super) host: Option<&'a [u8]>,
+    /// Without its query.
+    pub(super) path: &'a [u8],
+    /// The protocol of an opening handshake; `None` for an ordinary request.
+    pub(super) protocol: Option<&'static dyn Protocol>,
+    fields: Fields<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fields<'a> {
+    Head(&'a Head),
+    Map(&'a HeaderMap),
+}
+
+impl<'a> Asked<'a> {
+    /// An opening handshake.
+    pub(crate) fn handshake(recognised: &'a Recognised) -> Self {
+        let head = &recognised.head;
+        Self {
+            host: head.value("host"),
+            path: head.path(),
+            protocol: Some(recognised.protocol),
+            fields: Fields::Head(head),
+        }
+    }
+
+    /// An ordinary request.
+    pub(crate) fn request<B>(request: &'a hyper::Request<B>) -> Self {
+        let fields = request.headers();
+        let authority = request.uri().authority();
+        let authority = authority.map(|host| host.as_str().as_bytes());
+        let host = || fields.get("host").map(HeaderValue::as_bytes);
+        Self {
+            // RFC 9112 §3.2.2: the authority of a target counts for more than the field.
+            host: authority.or_else(host),
+            path: request.uri().path().as_bytes(),
+            protocol: None,
+            fields: Fields::Map(fields),
+        }
+    }
+
+    /// The origin of the page that asks.
+    pub(super) fn origin(&self) -> Option<&'a str> {
+        let value = match self.fields {
+            // In Hixie-75 to rfc6455 it has this name, in hybi-04 to hybi-10 the other.
+            Fields::Head(head) => head
+                .value("origin")
+                .or_else(|| head.value("sec-websocket-origin")),
+            Fields::Map(map) => map.get("origin").map(HeaderValue::as_bytes),
+        };
+        value.and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Whether this subprotocol is among those that an opening handshake offers.
+    pub(super) fn offers(&self, subprotocol: &str) -> bool {
+        let Fields::Head(head) = self.fields else {
+            return false;
+        };
+        let names = ["sec-websocket-protocol", "websocket-protocol"];
+        let mut offered = names.into_iter().flat_map(|name| head.list(name));
+        offered.any(|offered| offered == subprotocol.as_bytes())
+    }
+}
