@@ -215,6 +215,7 @@ impl Serve {
         UpstreamSettings {
             connect_timeout: self.timeouts.connect_timeout,
             keep_alive: self.keep_alive(),
+            allow: Vec::new(),
             head: self.port.head(),
             limits: self.limits(),
             compression: self.compression.upstream(),
