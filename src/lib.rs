@@ -119,7 +119,8 @@ pub use self::route::{
     PathPatternError, Policy, Route, Site, SiteSettings, Sites,
 };
 pub use self::server::{
-    ConnectionLimits, Drained, Gateway, Opened, Opener, PortSettings, StartError, Workers,
+    ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Opened, Opener,
+    PortSettings, StartError, Workers,
 };
 pub use self::telemetry::Traffic;
 pub use self::transport::{Extensions, Peer, Transport};

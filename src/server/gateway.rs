@@ -1,7 +1,6 @@
 //! The port: accepts, finds out what each connection is, and hands it to what it is for.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,14 +8,15 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::task::yield_now;
 use tracing::debug;
 
+use super::PortSettings;
 use super::admission::Admission;
-use super::drain::{Connections, Drained};
+use super::drain::Drained;
 use super::incidents::Incidents;
-use super::serving::{Accepted, Arrival, Serving};
-use super::{PortSettings, listener};
+use super::listening::Listening;
+use super::port::{Port, Tap};
+use super::serving::Serving;
 use crate::apps::Application;
 use crate::random::entropy;
 use crate::route::{Site, Sites};
@@ -25,12 +25,8 @@ use crate::transport::{Io, Peer, Transport, watch};
 /// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
 #[derive(Clone)]
 pub struct Gateway {
-    serving: Arc<Serving>,
-    tap: Option<Arc<Tap>>,
+    pub(super) port: Arc<Port>,
 }
-
-/// Has what is accepted from an address go through something else.
-type Tap = dyn Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync;
 
 impl Gateway {
     /// A gateway to an application, with default settings and no page.
@@ -55,10 +51,24 @@ impl Gateway {
             admission: Arc::new(admission),
             incidents,
         };
-        Self {
-            serving: Arc::new(serving),
-            tap: None,
-        }
+        Self::of(serving, None)
+    }
+
+    /// A gateway to the same sites with other settings. Connections of both are counted together, by
+    /// the limits and in the budget of the first.
+    #[must_use]
+    pub fn with_settings(self, settings: PortSettings) -> Self {
+        let Port { serving, tap } = &*self.port;
+        let settings = PortSettings {
+            connections: serving.settings.connections,
+            budget: serving.settings.budget.clone(),
+            ..settings
+        };
+        let serving = Serving {
+            settings,
+            ..Serving::clone(serving)
+        };
+        Self::of(serving, tap.clone())
     }
 
     /// Has every connection that [`serve`](Self::serve) accepts go through a transport of the
@@ -68,10 +78,7 @@ impl Gateway {
         self,
         tap: impl Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync + 'static,
     ) -> Self {
-        Self {
-            tap: Some(Arc::new(tap)),
-            ..self
-        }
+        Self::of(Serving::clone(&self.port.serving), Some(Arc::new(tap)))
     }
 
     /// Makes nonces of these bytes instead of such as nobody can predict (RFC 6455 §10.3): for
@@ -81,11 +88,15 @@ impl Gateway {
     pub fn with_predictable_nonces(self, entropy: fn(&mut [u8])) -> Self {
         let serving = Serving {
             entropy,
-            ..Serving::clone(&self.serving)
+            ..Serving::clone(&self.port.serving)
         };
+        Self::of(serving, self.port.tap.clone())
+    }
+
+    fn of(serving: Serving, tap: Option<Arc<Tap>>) -> Self {
+        let serving = Arc::new(serving);
         Self {
-            serving: Arc::new(serving),
-            ..self
+            port: Arc::new(Port { serving, tap }),
         }
     }
 
@@ -103,12 +114,13 @@ impl Gateway {
 
     /// Serves one connection that was accepted elsewhere, from this peer, until it has ended.
     pub async fn serve_connection(&self, transport: impl Transport, peer: Peer) {
-        let connections = self.connections();
+        let Port { serving, .. } = &*self.port;
+        let connections = self.port.connections();
         let address = peer.address;
-        let arrival = self.arrival(Io::new(transport), peer, &connections);
-        let opening = Arc::clone(&self.serving).open(arrival, Arc::clone(&connections));
+        let arrival = self.port.arrival(Io::new(transport), peer, &connections);
+        let opening = Arc::clone(serving).open(arrival, Arc::clone(&connections));
         if let Some(answering) = opening.await {
-            self.serving.log_end(address, answering.await);
+            serving.log_end(address, answering.await);
         }
         connections.ended().await;
     }
@@ -123,90 +135,21 @@ impl Gateway {
         shutdown: impl Future<Output = ()>,
         deadline: Duration,
     ) -> Drained {
-        let connections = self.connections();
-        self.serve_among(connections, listener, shutdown, deadline)
-            .await
+        self.watch_clients(&SockRef::from(&listener));
+        let listening = Listening::new(self.port);
+        listening.serve(listener.into(), shutdown, deadline).await
     }
 
-    /// The same with connections that somebody else may ask to close.
-    pub(super) async fn serve_among(
-        self,
-        connections: Arc<Connections>,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()>,
-        deadline: Duration,
-    ) -> Drained {
-        let local = listener.local_addr().ok();
-        if let Err(error) = watch(&SockRef::from(&listener), self.serving.settings.keep_alive) {
+    /// Has the kernel look for clients of a listener that are gone.
+    pub(super) fn watch_clients(&self, listener: &SockRef<'_>) {
+        if let Err(error) = watch(listener, self.port.serving.settings.keep_alive) {
             debug!(%error, "the kernel does not look for clients that are gone");
-        }
-        tokio::pin!(shutdown);
-        loop {
-            let (stream, address) = tokio::select! {
-                accepted = listener::accept(&listener, &self.serving.incidents) => accepted,
-                () = &mut shutdown => break,
-            };
-            let transport = match &self.tap {
-                None => Io::new(stream),
-                Some(tap) => Io::new(tap(stream, address)),
-            };
-            let peer = Peer {
-                address: Some(address),
-                local,
-                ..Peer::default()
-            };
-            let arrival = self.arrival(transport, peer, &connections);
-            let has_displaced = arrival.turn.has_displaced;
-            // Boxed: what only the opening needs is no part of an idle connection.
-            let opening =
-                Box::pin(Arc::clone(&self.serving).open(arrival, Arc::clone(&connections)));
-            let serving = Arc::clone(&self.serving);
-            connections.spawn(async move {
-                if let Some(answering) = opening.await {
-                    serving.log_end(Some(address), answering.await);
-                }
-            });
-            if has_displaced {
-                // The one that it took the place of leaves now, and not after a hundred more.
-                yield_now().await;
-            }
-        }
-        drop(listener);
-        connections.drain(deadline).await
-    }
-
-    /// What the connections of one listener are known by.
-    pub(super) fn connections(&self) -> Arc<Connections> {
-        let connections = Connections::default();
-        connections.count_in(&self.serving.settings.budget);
-        Arc::new(connections)
-    }
-
-    fn arrival(&self, transport: Io, peer: Peer, connections: &Connections) -> Arrival {
-        let shutdown = connections.register();
-        let (place, turn) = self.serving.admission.admit(peer.address, &shutdown);
-        let (place, full) = match place {
-            Ok(place) => (Some(place), None),
-            Err(full) => (None, Some(full)),
-        };
-        let secure = peer.secure || self.serving.settings.secure;
-        let accepted = Accepted {
-            transport: transport.with_permit(connections.count(place)),
-            peer: Peer { secure, ..peer },
-            shutdown,
-        };
-        Arrival {
-            accepted,
-            turn,
-            full,
         }
     }
 }
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gateway")
-            .field("serving", &self.serving)
-            .finish_non_exhaustive()
+        f.debug_struct("Gateway").field("port", &self.port).finish()
     }
 }

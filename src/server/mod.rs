@@ -1,20 +1,26 @@
 //! The port: what listens, what a connection is, and who serves it.
 
+mod address;
 mod admission;
 mod dispatch;
 mod drain;
 mod gateway;
 mod incidents;
 mod listener;
+mod listening;
 mod opening;
+mod port;
 mod refusal;
 mod selection;
 mod serving;
 mod settings;
+mod socket;
 mod worker;
 
+pub use self::address::ListenAddress;
 pub use self::drain::Drained;
 pub use self::gateway::Gateway;
 pub use self::opening::{Opened, Opener};
 pub use self::settings::{ConnectionLimits, PortSettings};
+pub use self::socket::ListeningSocket;
 pub use self::worker::{StartError, Workers};

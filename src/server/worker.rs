@@ -2,20 +2,23 @@
 //! changes its thread.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use thiserror::Error;
-use tokio::net::TcpListener;
 use tokio::runtime::Builder;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use super::drain::{Connections, Drained};
+use super::address::ListenAddress;
+use super::drain::Drained;
 use super::gateway::Gateway;
-use super::listener;
+use super::listener::Listener;
+use super::listening::Listening;
+use super::socket::ListeningSocket;
 
 /// How many tasks a thread runs before it asks the kernel for more events. Measured with 1,000
 /// connections that each send one message at a time: 61, the default, costs 5 to 10 % more.
@@ -25,15 +28,29 @@ const EVENT_INTERVAL: u32 = 256;
 /// still in the cache when its task runs. 1,024, the default, fetches one line in twelve twice.
 const EVENTS: usize = 128;
 
-/// Worker threads that serve one gateway on some addresses.
+/// Worker threads that serve gateways on some addresses.
 #[derive(Debug)]
 pub struct Workers {
-    threads: Vec<thread::JoinHandle<io::Result<Drained>>>,
-    addresses: Vec<SocketAddr>,
-    /// The sockets that the threads listen on, and their connections. They are told from here to
-    /// end: a thread that has much to do comes to it late.
-    listening: Vec<(std::net::TcpListener, Arc<Connections>)>,
+    threads: Vec<Worker>,
+    listeners: Vec<Served>,
     stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Worker {
+    thread: thread::JoinHandle<io::Result<Drained>>,
+    /// What it is given to serve.
+    given: UnboundedSender<(Listener, Arc<Listening>)>,
+    runtime: tokio::runtime::Handle,
+}
+
+/// An address that is served. It is told from here to end: a thread that has much to do comes to it
+/// late.
+#[derive(Debug)]
+struct Served {
+    socket: ListeningSocket,
+    /// By each of the threads.
+    by: Vec<Arc<Listening>>,
 }
 
 /// Why workers could not be started. Nothing listens and no thread is left then.
@@ -44,7 +61,7 @@ pub enum StartError {
     #[error("cannot listen on {address}: {source}")]
     Bind {
         /// The address.
-        address: SocketAddr,
+        address: ListenAddress,
         /// What the system says.
         source: io::Error,
     },
@@ -54,44 +71,38 @@ pub enum StartError {
 }
 
 impl Workers {
-    /// Binds the addresses and starts `count` workers. After [`stop`](Self::stop), connections
+    /// Starts so many workers, which have nothing to serve yet. After [`stop`](Self::stop), connections
     /// have until the deadline to close.
     ///
     /// # Errors
     ///
-    /// An address cannot be bound, or a thread not started.
-    pub fn start(
-        gateway: &Gateway,
-        addresses: &[SocketAddr],
-        count: usize,
-        deadline: Duration,
-    ) -> Result<Self, StartError> {
-        let mut sockets: Vec<Vec<_>> = (0..count).map(|_| vec![]).collect();
+    /// A thread cannot be started.
+    pub fn start(count: usize, deadline: Duration) -> Result<Self, StartError> {
         let mut workers = Self {
             threads: Vec::new(),
-            addresses: Vec::new(),
-            listening: Vec::new(),
+            listeners: Vec::new(),
             stop: CancellationToken::new(),
         };
-        for &address in addresses {
-            let failed = |source| StartError::Bind { address, source };
-            let listeners = listener::bind(address, count).map_err(failed)?;
-            let local = listeners.first().map(std::net::TcpListener::local_addr);
-            let local = local.transpose().map_err(failed)?;
-            workers.addresses.push(local.unwrap_or(address));
-            for (sockets, listener) in sockets.iter_mut().zip(listeners) {
-                let connections = gateway.connections();
-                let copy = listener.try_clone().map_err(failed)?;
-                workers.listening.push((copy, Arc::clone(&connections)));
-                sockets.push((listener, connections));
-            }
-        }
-        for (number, sockets) in sockets.into_iter().enumerate() {
-            let (gateway, stop) = (gateway.clone(), workers.stop.clone());
-            let thread = thread::Builder::new().name(format!("worker-{number}"));
-            let spawned = thread.spawn(move || run(sockets, &gateway, &stop, deadline));
-            match spawned {
-                Ok(thread) => workers.threads.push(thread),
+        for number in 0..count {
+            let stop = workers.stop.clone();
+            let (given, to_serve) = unbounded_channel();
+            let started = Builder::new_current_thread()
+                .enable_all()
+                .event_interval(EVENT_INTERVAL)
+                .max_io_events_per_tick(EVENTS)
+                .build()
+                .and_then(|runtime| {
+                    let handle = runtime.handle().clone();
+                    let thread = thread::Builder::new().name(format!("worker-{number}"));
+                    let run = move || Ok(run(runtime, to_serve, &stop, deadline));
+                    Ok((thread.spawn(run)?, handle))
+                });
+            match started {
+                Ok((thread, runtime)) => workers.threads.push(Worker {
+                    thread,
+                    given,
+                    runtime,
+                }),
                 Err(error) => {
                     // Those that run already have no connections that are worth a word.
                     workers.stop();
@@ -103,16 +114,82 @@ impl Workers {
         Ok(workers)
     }
 
+    /// Binds an address and has a gateway serve what comes in there.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound.
+    pub fn listen(&mut self, address: &ListenAddress, gateway: &Gateway) -> Result<(), StartError> {
+        let socket = ListeningSocket::bind(address, self.threads.len());
+        let served = socket.and_then(|socket| self.serve(socket, gateway));
+        served.map_err(|source| StartError::Bind {
+            address: address.clone(),
+            source,
+        })
+    }
+
+    /// Has a gateway serve what comes in by sockets that listen already.
+    ///
+    /// # Errors
+    ///
+    /// There are no descriptors left for them.
+    pub fn serve(&mut self, socket: ListeningSocket, gateway: &Gateway) -> io::Result<()> {
+        if let ListenAddress::Tcp(_) = socket.address() {
+            socket.each(|socket| gateway.watch_clients(socket));
+        }
+        let mut listeners = Vec::new();
+        for (number, worker) in self.threads.iter().enumerate() {
+            let _context = worker.runtime.enter();
+            let listening = Arc::new(Listening::new(Arc::clone(&gateway.port)));
+            listeners.push((Listener::new(socket.of_thread(number)?)?, listening));
+        }
+        let mut by = Vec::new();
+        for (worker, (listener, listening)) in self.threads.iter().zip(listeners) {
+            by.push(Arc::clone(&listening));
+            // One that has ended serves nothing.
+            let _ = worker.given.send((listener, listening));
+        }
+        self.listeners.push(Served { socket, by });
+        Ok(())
+    }
+
+    /// Has new connections on an address served by another gateway; whether it is served at all.
+    pub fn replace(&self, address: &ListenAddress, gateway: &Gateway) -> bool {
+        let mut served = self.listeners.iter();
+        let Some(Served { socket, by }) = served.find(|served| served.socket.address() == address)
+        else {
+            return false;
+        };
+        if let ListenAddress::Tcp(_) = address {
+            socket.each(|socket| gateway.watch_clients(socket));
+        }
+        for listening in by {
+            listening.replace(Arc::clone(&gateway.port));
+        }
+        true
+    }
+
+    /// Has nothing come in on an address any more. The connections that did stay.
+    pub fn remove(&mut self, address: &ListenAddress) {
+        self.listeners.retain(|Served { socket, by }| {
+            let is_it = socket.address() == address;
+            if is_it {
+                by.iter().for_each(|listening| listening.remove());
+            }
+            !is_it
+        });
+    }
+
     /// Where the workers listen.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn addresses(&self) -> impl Iterator<Item = &ListenAddress> {
+        self.listeners.iter().map(|served| served.socket.address())
     }
 
     /// Tells the workers to drain and end. From now on nothing listens.
     pub fn stop(&self) {
-        for (listener, connections) in &self.listening {
-            listener::shut(listener);
-            connections.close();
+        for Served { socket, by } in &self.listeners {
+            socket.shut();
+            by.iter().for_each(|listening| listening.close());
         }
         self.stop.cancel();
     }
@@ -125,7 +202,7 @@ impl Workers {
     pub fn join(self) -> io::Result<Drained> {
         let panicked = |_| io::Error::other("a thread that serves panicked");
         let threads = self.threads.into_iter();
-        let drained = threads.map(|thread| thread.join().map_err(panicked)?);
+        let drained = threads.map(|worker| worker.thread.join().map_err(panicked)?);
         Ok(total(drained.collect::<io::Result<Vec<_>>>()?))
     }
 }
@@ -137,25 +214,27 @@ fn total(drained: Vec<Drained>) -> Drained {
 
 /// What a worker does.
 fn run(
-    sockets: Vec<(std::net::TcpListener, Arc<Connections>)>,
-    gateway: &Gateway,
+    runtime: tokio::runtime::Runtime,
+    mut to_serve: UnboundedReceiver<(Listener, Arc<Listening>)>,
     stop: &CancellationToken,
     deadline: Duration,
-) -> io::Result<Drained> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .event_interval(EVENT_INTERVAL)
-        .max_io_events_per_tick(EVENTS)
-        .build()?;
+) -> Drained {
     let drained = runtime.block_on(async {
-        let serve = |(listener, connections)| {
-            let listener = TcpListener::from_std(listener)?;
-            let gateway = gateway.clone();
-            Ok(gateway.serve_among(connections, listener, stop.cancelled(), deadline))
-        };
-        let serving = sockets.into_iter().map(serve);
-        let serving = serving.collect::<io::Result<Vec<_>>>()?;
-        Ok(total(join_all(serving).await))
+        let mut serving = FuturesUnordered::new();
+        let mut ended = Vec::new();
+        loop {
+            tokio::select! {
+                Some((listener, listening)) = to_serve.recv() => {
+                    serving.push(async move {
+                        listening.serve(listener, stop.cancelled(), deadline).await
+                    });
+                }
+                Some(drained) = serving.next() => ended.push(drained),
+                () = stop.cancelled() => break,
+            }
+        }
+        ended.extend(serving.collect::<Vec<_>>().await);
+        total(ended)
     });
     // The look-up of a name may take for ever, and nobody wants to know any more.
     runtime.shutdown_background();

@@ -40,7 +40,13 @@ impl PassThrough {
         patience: Duration,
         writer: &CaptureWriter,
     ) -> Result<Self, StartError> {
-        let bind = |&address| bind(address).map_err(|source| StartError::Bind { address, source });
+        let bind = |&address: &SocketAddr| {
+            let failed = |source| StartError::Bind {
+                address: address.into(),
+                source,
+            };
+            bind(address).map_err(failed)
+        };
         let listeners = addresses.iter().map(bind).collect::<Result<Vec<_>, _>>()?;
         let addresses = listeners.iter().map(|(_, address)| *address).collect();
         let port = Port {

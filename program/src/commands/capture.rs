@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use polysock::StartError;
 use polysock::apps::{Relay, echo};
 use polysock::upstream::{Upstream, UpstreamSettings};
-use polysock::{StartError, Workers};
 use polysock_instrument::{CaptureSettings, CaptureWriter, PassThrough, ServerSettings, Skip};
 use tracing::warn;
 
@@ -139,9 +139,8 @@ impl Capture {
         let tap = writer.clone();
         let gateway = gateway.with_tap(move |stream, peer| tap.tap(stream, peer));
         // What is recorded is not a load.
-        let (listen, deadline) = (&self.listen.listen, self.timeouts.shutdown_timeout);
-        let workers = Workers::start(&gateway, listen, 1, deadline)?;
-        listening(workers.addresses());
+        let deadline = self.timeouts.shutdown_timeout;
+        let workers = self.listen.start(&gateway, 1, deadline)?;
         signals.wait();
         writer.end();
         workers.stop();

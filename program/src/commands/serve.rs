@@ -1,6 +1,5 @@
 //! `polysock serve`.
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -10,13 +9,13 @@ use clap::{ArgAction, Args, ValueEnum};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
 use polysock::protocols::{Limits, Masking, SessionConfig};
 use polysock::upstream::UpstreamSettings;
-use polysock::{BinaryOverText, Gateway, Pages, PortSettings, Site, SiteSettings, Workers};
+use polysock::{BinaryOverText, Gateway, ListenAddress, Pages, PortSettings, Site, SiteSettings};
 use tracing::warn;
 
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
 use crate::flags::connections::{ConnectionFlags, Takes};
-use crate::flags::listen::{ListenFlags, cannot_start, listening};
+use crate::flags::listen::{ListenFlags, cannot_start};
 use crate::flags::memory::MemoryFlags;
 use crate::flags::server::{any_size, reach};
 use crate::flags::site::{AcceptFlags, PortFlags, port_settings, site_settings};
@@ -162,12 +161,11 @@ impl Serve {
         };
         let cores = std::thread::available_parallelism();
         let count = self.workers.or(cores.ok()).map_or(1, NonZeroUsize::get);
-        let (listen, deadline) = (&self.listen.listen, self.timeouts.shutdown_timeout);
-        let workers = match Workers::start(&gateway, listen, count, deadline) {
+        let deadline = self.timeouts.shutdown_timeout;
+        let workers = match self.listen.start(&gateway, count, deadline) {
             Ok(workers) => workers,
             Err(problem) => return Exit::Failed.with(cannot_start(&problem)),
         };
-        listening(workers.addresses());
         self.warn_of_unmasked(workers.addresses());
         signals.wait();
         workers.stop();
@@ -226,6 +224,7 @@ impl Serve {
                 pong_timeout: self.pong_timeout,
                 ..any_size().session
             },
+            ..UpstreamSettings::default()
         }
     }
 
@@ -261,8 +260,13 @@ impl Serve {
     }
 
     /// RFC 6455 §10.3 in a line for each protocol that cannot heed it.
-    fn warn_of_unmasked(&self, addresses: &[SocketAddr]) {
-        let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) else {
+    fn warn_of_unmasked<'a>(&self, addresses: impl Iterator<Item = &'a ListenAddress>) {
+        let is_open = |address: &&ListenAddress| match address {
+            ListenAddress::Tcp(address) => !address.ip().is_loopback(),
+            ListenAddress::Unix { .. } => false,
+        };
+        let mut addresses = addresses;
+        let Some(address) = addresses.find(is_open) else {
             return;
         };
         if !self.accept.origin.is_empty() {

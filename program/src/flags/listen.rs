@@ -1,10 +1,12 @@
 //! Where a command listens.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Args;
-use polysock::StartError;
+use polysock::{Gateway, ListenAddress, StartError, Workers};
 use tracing::info;
 
 use super::values;
@@ -17,8 +19,29 @@ pub(crate) struct ListenFlags {
     pub(crate) listen: Vec<SocketAddr>,
 }
 
+impl ListenFlags {
+    /// Starts so many threads that serve a gateway there, with so much time to close connections in.
+    pub(crate) fn start(
+        &self,
+        gateway: &Gateway,
+        threads: usize,
+        deadline: Duration,
+    ) -> Result<Workers, StartError> {
+        let mut workers = Workers::start(threads, deadline)?;
+        for address in &self.listen {
+            let listening = workers.listen(&ListenAddress::Tcp(*address), gateway);
+            if let Err(error) = listening {
+                workers.stop();
+                return Err(error);
+            }
+        }
+        listening(workers.addresses());
+        Ok(workers)
+    }
+}
+
 /// Says where it is listened.
-pub(crate) fn listening(addresses: &[SocketAddr]) {
+pub(crate) fn listening(addresses: impl IntoIterator<Item = impl fmt::Display>) {
     for address in addresses {
         info!("listening on {address}");
     }

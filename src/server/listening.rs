@@ -1,0 +1,106 @@
+//! A listener at work: accepts connections until it is told to stop.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::task::yield_now;
+use tokio_util::sync::CancellationToken;
+
+use super::drain::{Connections, Drained};
+use super::listener::{Incoming, Listener};
+use super::port::Port;
+
+/// A listener of one thread, and the connections that have come in by it.
+#[derive(Debug)]
+pub(super) struct Listening {
+    /// Who serves what comes next.
+    port: RwLock<Arc<Port>>,
+    connections: Arc<Connections>,
+    /// Whether it has been taken away: it accepts no more, and what is there stays.
+    removed: CancellationToken,
+}
+
+impl Listening {
+    /// Nothing has come in yet.
+    pub(super) fn new(port: Arc<Port>) -> Self {
+        Self {
+            connections: port.connections(),
+            port: RwLock::new(port),
+            removed: CancellationToken::new(),
+        }
+    }
+
+    /// Has new connections served by another.
+    pub(super) fn replace(&self, port: Arc<Port>) {
+        *self.port.write().unwrap_or_else(PoisonError::into_inner) = port;
+    }
+
+    /// Has it accept no more.
+    pub(super) fn remove(&self) {
+        self.removed.cancel();
+    }
+
+    /// Asks its connections to close.
+    pub(super) fn close(&self) {
+        self.connections.close();
+    }
+
+    /// Accepts connections until `shutdown` is ready, or it is removed; then drains them, or waits for
+    /// them.
+    pub(super) async fn serve(
+        &self,
+        listener: Listener,
+        shutdown: impl Future<Output = ()>,
+        deadline: Duration,
+    ) -> Drained {
+        let local = listener.local();
+        tokio::pin!(shutdown);
+        loop {
+            let port = self.port();
+            let incoming = tokio::select! {
+                incoming = listener.accept(&port.serving.incidents) => incoming,
+                () = self.removed.cancelled() => break,
+                () = &mut shutdown => {
+                    drop(listener);
+                    return self.connections.drain(deadline).await;
+                }
+            };
+            if self.take(incoming, local) {
+                // The one that it took the place of leaves now, and not after a hundred more.
+                yield_now().await;
+            }
+        }
+        // The kernel has told them that they are connected.
+        while let Some(incoming) = listener.accept_now() {
+            self.take(incoming, local);
+        }
+        drop(listener);
+        tokio::select! {
+            () = self.connections.ended() => Drained { cut: 0 },
+            () = shutdown => self.connections.drain(deadline).await,
+        }
+    }
+
+    /// Serves a connection in a task of its own; whether another had to go for it.
+    fn take(&self, incoming: Incoming, local: Option<SocketAddr>) -> bool {
+        let port = self.port();
+        let connections = &self.connections;
+        let arrival = port.accepted(incoming, local, connections);
+        let has_displaced = arrival.turn.has_displaced;
+        let address = arrival.accepted.peer.address;
+        let serving = Arc::clone(&port.serving);
+        // Boxed: what only the opening needs is no part of an idle connection.
+        let opening = Box::pin(Arc::clone(&serving).open(arrival, Arc::clone(connections)));
+        connections.spawn(async move {
+            if let Some(answering) = opening.await {
+                serving.log_end(address, answering.await);
+            }
+        });
+        has_displaced
+    }
+
+    fn port(&self) -> Arc<Port> {
+        Arc::clone(&self.port.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}

@@ -1,0 +1,82 @@
+//! What becomes of the connections of a port.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use super::drain::Connections;
+use super::listener::Incoming;
+use super::serving::{Accepted, Arrival, Serving};
+use crate::transport::{Io, Peer, Transport};
+
+/// What becomes of the connections of a port.
+#[derive(Clone)]
+pub(super) struct Port {
+    pub(super) serving: Arc<Serving>,
+    pub(super) tap: Option<Arc<Tap>>,
+}
+
+/// Has what is accepted from an address go through something else.
+pub(super) type Tap = dyn Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync;
+
+impl Port {
+    /// A connection that was accepted on this address.
+    pub(super) fn accepted(
+        &self,
+        incoming: Incoming,
+        local: Option<SocketAddr>,
+        connections: &Connections,
+    ) -> Arrival {
+        let (transport, address) = match (incoming, &self.tap) {
+            (Incoming::Tcp(stream, address), None) => (Io::new(stream), Some(address)),
+            (Incoming::Tcp(stream, address), Some(tap)) => {
+                (Io::new(tap(stream, address)), Some(address))
+            }
+            (Incoming::Unix(stream), _) => (Io::new(stream), None),
+        };
+        let peer = Peer {
+            address,
+            local,
+            ..Peer::default()
+        };
+        self.arrival(transport, peer, connections)
+    }
+
+    /// A connection that has come from this peer, and whether it is let in.
+    pub(super) fn arrival(&self, transport: Io, peer: Peer, connections: &Connections) -> Arrival {
+        let shutdown = connections.register();
+        let (place, turn) = self.serving.admission.admit(peer.address, &shutdown);
+        let (place, full) = match place {
+            Ok(place) => (Some(place), None),
+            Err(full) => (None, Some(full)),
+        };
+        let secure = peer.secure || self.serving.settings.secure;
+        let accepted = Accepted {
+            transport: transport.with_permit(connections.count(place)),
+            peer: Peer { secure, ..peer },
+            shutdown,
+        };
+        Arrival {
+            accepted,
+            turn,
+            full,
+        }
+    }
+
+    /// What the connections of one listener are known by.
+    pub(super) fn connections(&self) -> Arc<Connections> {
+        let connections = Connections::default();
+        connections.count_in(&self.serving.settings.budget);
+        Arc::new(connections)
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port")
+            .field("serving", &self.serving)
+            .finish_non_exhaustive()
+    }
+}
