@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Closed,
     /// Connections had to be cut at the shutdown deadline (EX_TEMPFAIL).
     Cut,
+    /// The configuration file is wrong (EX_CONFIG).
+    Config,
 }
 
 impl Exit {
@@ -39,6 +41,7 @@ impl From<Exit> for ExitCode {
             Exit::Refused => 3,
             Exit::Closed => 4,
             Exit::Cut => 75,
+            Exit::Config => 78,
         })
     }
 }

@@ -8,12 +8,14 @@
 //!   signals          signals, and how a server ends
 //!   descriptors      how many the process may have
 //!   flags            what several commands share: values, servers to talk to, compression
+//!   config           the configuration file: what it can say, reading it, what is wrong with it
 //!   commands         one file for each command
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod commands;
+mod config;
 mod descriptors;
 mod exit;
 mod flags;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod capture;
+mod check;
 mod connect;
 mod explain;
 mod import;
@@ -17,6 +18,7 @@ use crate::exit::Exit;
 pub(crate) enum Command {
     Serve(serve::Serve),
     Capture(capture::Capture),
+    Check(check::Check),
     Connect(connect::Connect),
     Bench(bench::Bench),
     Explain(explain::Explain),
@@ -40,6 +42,7 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Capture(capture) => capture.run(),
+            Self::Check(check) => check.run(),
             Self::Connect(connect) => connect.run(),
             Self::Bench(bench) => bench.run(),
             Self::Explain(explain) => explain.run(),

@@ -1,10 +1,11 @@
 //! The values of flags: sizes, durations, addresses, protocols.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use bytestring::ByteString;
+use ipnet::IpNet;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_protocol};
 use polysock::upstream::{TcpUpstream, UpstreamSettings};
@@ -107,6 +108,21 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "the host has no address".into())
 }
 
+/// `10.0.0.0/8`, or an address, which is a network of one.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse();
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network: Result<IpNet, _> = network.or_else(|_| address());
+    match network {
+        Ok(network) if network != network.trunc() => Err(format!(
+            "the network that this address is in is written {}",
+            network.trunc()
+        )),
+        Ok(network) => Ok(network),
+        Err(_) => Err("write an address or a network, as 10.0.0.0/8 or ::1".into()),
+    }
+}
+
 /// `HOST:PORT` of a server, which is looked up when it is connected to.
 pub(crate) fn server(text: &str) -> Result<String, String> {
     let url = format!("tcp://{text}");
@@ -126,6 +142,14 @@ pub(crate) fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
 /// A list of protocols, as a value of clap's.
 #[derive(Clone, Debug)]
 pub(crate) struct ProtocolList(pub(crate) Vec<&'static dyn Protocol>);
+
+impl PartialEq for ProtocolList {
+    fn eq(&self, other: &Self) -> bool {
+        let names = |list: &Self| list.0.iter().map(|protocol| protocol.name()).collect();
+        let (ours, theirs): (Vec<&str>, Vec<&str>) = (names(self), names(other));
+        ours == theirs
+    }
+}
 
 /// As [`protocols`], for clap.
 pub(crate) fn protocol_list(text: &str) -> Result<ProtocolList, String> {

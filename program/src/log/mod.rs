@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 static LOG: Log = Log::new();
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,
     Json,

@@ -1,0 +1,194 @@
+//! What a file gets wrong although each of its values is right.
+
+use super::document::Document;
+use super::key::alike;
+use super::listener::Address;
+use super::node::Node;
+use super::problem::Problems;
+use super::route::{Matching, Route};
+use super::settings::Settings;
+use super::target::Target;
+use super::url::names;
+
+/// Notes what does not fit together.
+pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
+    listeners(document, problems);
+    times(document, problems);
+    routes(document, problems);
+    upstreams(document, problems);
+}
+
+fn listeners(document: &Document<'_>, problems: &mut Problems) {
+    let listeners = document.listeners.iter().zip(&document.config.listeners);
+    for (index, (node, listener)) in listeners.enumerate() {
+        let before = document.config.listeners.iter().take(index);
+        let is_any_port = matches!(listener.address, Address::Tcp(address) if address.port() == 0);
+        let is_same = |other: &Address| *other == listener.address && !is_any_port;
+        if before.map(|other| &other.address).any(is_same) {
+            let what = format!("two listeners have the address {}", listener.address);
+            problems.error(node.at("address"), what, "leave one of them out");
+        }
+        if listener.mode.is_some() && matches!(listener.address, Address::Tcp(_)) {
+            let what = "`mode` is for Unix sockets";
+            let mend = "leave it out, or listen at unix:PATH";
+            problems.error(node.at("mode"), what, mend);
+        }
+    }
+}
+
+/// Where a pong timeout is given that no ping interval has room for.
+fn times(document: &Document<'_>, problems: &mut Problems) {
+    let defaults = document.defaults.iter();
+    let defaults = defaults.map(|node| (*node, &document.config.defaults));
+    let routes = document.routes.iter().zip(&document.config.routes);
+    let routes = routes.map(|(node, route)| (*node, &route.settings));
+    for (node, settings) in defaults.chain(routes) {
+        let Settings {
+            ping_interval: Some(interval),
+            pong_timeout,
+            ..
+        } = settings
+        else {
+            continue;
+        };
+        if node.has("pong_timeout") && pong_timeout > interval {
+            let what = format!(
+                "`pong_timeout` is longer than `ping_interval`, which is {}s",
+                interval.as_secs_f32()
+            );
+            let mend = "make it shorter, or `ping_interval` longer";
+            problems.error(node.at("pong_timeout"), what, mend);
+        }
+    }
+}
+
+fn routes(document: &Document<'_>, problems: &mut Problems) {
+    let config = &document.config;
+    if config.routes.is_empty() {
+        let mend = "add [[route]] and a line as target = \"ws://127.0.0.1:9000\"";
+        problems.error(0..0, "there is no route, so nothing would be served", mend);
+    }
+    for (index, (node, route)) in document.routes.iter().zip(&config.routes).enumerate() {
+        target(*node, route, document, problems);
+        let before = config.routes.iter().take(index).zip(&document.routes);
+        for (other, _) in before.clone() {
+            if route.name.is_some() && route.name == other.name {
+                let what = "another route has this name";
+                problems.error(node.at("name"), what, "give each its own");
+            }
+        }
+        let mut before = before.map(|(other, node)| (&other.matching, node));
+        if let Some((_, other)) = before.find(|(other, _)| covers(other, &route.matching)) {
+            let line = problems.line(other.span().start);
+            let what = "nothing reaches this route: the first that is for a request has it";
+            let mend = format!("move it above the route of line {line}, which is for all of these");
+            problems.warn(node.span(), what, mend);
+        }
+    }
+}
+
+/// Whether a route with these conditions has all the requests of another's.
+fn covers(matching: &Matching, other: &Matching) -> bool {
+    let Matching {
+        hosts,
+        path,
+        clients,
+        origins,
+        subprotocols,
+    } = matching;
+    let has_hosts = other.hosts.iter().all(|host| hosts.contains(host)) && !other.hosts.is_empty();
+    let has_paths = match (path, &other.path) {
+        (None, _) => true,
+        (Some(_), None) => false,
+        (Some(path), Some(other)) => {
+            let other = other.to_string();
+            match other.strip_prefix('=') {
+                Some(exact) => path.captures(exact.as_bytes()).is_some(),
+                None => [&*other, &format!("{other}/.")]
+                    .iter()
+                    .all(|other| path.captures(other.as_bytes()).is_some()),
+            }
+        }
+    };
+    let has_clients =
+        other.clients.iter().all(|client| clients.contains(client)) && !other.clients.is_empty();
+    (hosts.is_empty() || has_hosts)
+        && has_paths
+        && (clients.is_empty() || has_clients)
+        && (*origins == polysock::Origins::Any || *origins == other.origins)
+        && (subprotocols.is_empty() || *subprotocols == other.subprotocols)
+}
+
+/// What a route asks of its path and its target.
+fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut Problems) {
+    let upstreams = &document.config.upstreams;
+    let at = match node.has("target") {
+        true => node.at("target"),
+        false => node.at("targets"),
+    };
+    let mut urls: Vec<&str> = Vec::new();
+    match &route.target {
+        Target::Url(url) => urls.push(url),
+        Target::Group(group) => urls.extend(group.targets.iter().map(|server| &*server.url)),
+        Target::Upstream(name) => match upstreams.get(name) {
+            Some(upstream) => urls.extend(upstream.targets.iter().map(|server| &*server.url)),
+            None => {
+                let names: Vec<&str> = upstreams.keys().map(String::as_str).collect();
+                let mend = match alike(name, &names) {
+                    Some(alike) => format!("did you mean `{alike}`?"),
+                    None => format!("add [upstream.{name}] with its targets, or write a URL"),
+                };
+                problems.error(at.clone(), format!("there is no upstream `{name}`"), mend);
+            }
+        },
+        Target::Files(_) | Target::Exec(_) | Target::App(_) => {}
+    }
+    let path = route.matching.path.as_ref();
+    let captured: Vec<&str> = path.iter().flat_map(|path| path.names()).collect();
+    let rewrite = route.settings.rewrite.as_ref();
+    let rewritten = rewrite.map_or_else(Vec::new, |rewrite| names(rewrite.template()));
+    let needed = urls.iter().flat_map(|url| names(url));
+    let needed = needed.map(|name| (name, at.clone()));
+    let rewritten = rewritten.into_iter().map(|name| (name, node.at("rewrite")));
+    for (name, at) in needed.chain(rewritten) {
+        if !captured.contains(&name) {
+            let what = format!("no segment of the path is named `{name}`");
+            let mend = format!("give the route a path as \"/vnc/{{{name}}}\"");
+            problems.error(at, what, mend);
+        }
+    }
+    let is_open = route.settings.tokens.is_none() && route.settings.allow.is_empty();
+    if let Some(url) = urls.iter().find(|url| is_chosen_by_client(url) && is_open) {
+        let what = format!("whoever connects would choose where `{url}` leads");
+        let mend = "say `tokens = FILE`, or which networks with `allow`";
+        problems.error(at.clone(), what, mend);
+    }
+    if node.has("tokens") && !urls.iter().any(|url| is_chosen_by_client(url)) {
+        let what = "`tokens` has no use: the target is the same for every token";
+        let mend = "give the route a target as \"tcp://{token}\", and a path as \"/vnc/{token}\"";
+        problems.error(node.at("tokens"), what, mend);
+    }
+}
+
+/// Whether a segment of the client's path is in the host of this URL.
+fn is_chosen_by_client(url: &str) -> bool {
+    let behind = url.split_once("://").map_or("", |(_, behind)| behind);
+    let host = behind.split('/').next().unwrap_or_default();
+    !names(host).is_empty()
+}
+
+fn upstreams(document: &Document<'_>, problems: &mut Problems) {
+    for (name, node) in &document.upstreams {
+        let mut routes = document.config.routes.iter();
+        if !routes.any(|route| matches!(&route.target, Target::Upstream(used) if used == name)) {
+            let what = format!("no route leads to the upstream `{name}`");
+            let mend = format!("say target = \"{name}\" in a route, or leave it out");
+            problems.warn(node.span(), what, mend);
+        }
+        let upstream = document.config.upstreams.get(*name);
+        if upstream.is_some_and(|upstream| upstream.targets.is_empty()) {
+            let what = format!("the upstream `{name}` has no targets");
+            problems.error(node.at("targets"), what, "list at least one");
+        }
+    }
+}

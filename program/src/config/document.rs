@@ -1,0 +1,207 @@
+//! The whole of a configuration.
+
+use std::collections::BTreeMap;
+
+use toml::de::DeTable;
+
+use super::key::{Entries, Key};
+use super::listener::{self, Listener};
+use super::node::Node;
+use super::process::{self, Process};
+use super::reader::Reader;
+use super::route::{self, Draft, Route};
+use super::settings::Settings;
+use super::settings_keys;
+use super::upstream::{self, Upstream};
+
+/// The whole of a configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Config {
+    pub(crate) process: Process,
+    /// At least one.
+    pub(crate) listeners: Vec<Listener>,
+    /// What the routes have where they say nothing else.
+    pub(crate) defaults: Settings,
+    /// In their order, at least one.
+    pub(crate) routes: Vec<Route>,
+    pub(crate) upstreams: BTreeMap<String, Upstream>,
+}
+
+/// A configuration, and where its parts stand.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    pub(super) config: Config,
+    pub(super) listeners: Vec<Node<'a>>,
+    pub(super) defaults: Option<Node<'a>>,
+    pub(super) routes: Vec<Node<'a>>,
+    pub(super) upstreams: BTreeMap<&'a str, Node<'a>>,
+}
+
+impl<'a> Document<'a> {
+    /// Reads all of a file. Notes what is wrong; what is read is worth nothing then.
+    pub(super) fn read(root: Node<'a>, reader: &mut Reader) -> Self {
+        let mut entries = Entries::new("the file", root, reader);
+        let mut process = Process::default();
+        entries.read(&process::keys(), &mut process, reader);
+
+        let mut defaults = Settings::default();
+        let defaults_at = entries.take("defaults");
+        if let Some(node) = defaults_at {
+            let mut entries = Entries::new("[defaults]", node, reader);
+            entries.read(&settings_keys::keys(), &mut defaults, reader);
+            entries.finish(&[("[[route]]", &names(&route::keys()))], reader);
+        }
+
+        let listeners_at = tables("listener", &mut entries, reader);
+        let listeners = listeners_at.iter().map(|node| listener(*node, reader));
+        let listeners: Vec<Listener> = listeners.collect();
+
+        let routes_at = tables("route", &mut entries, reader);
+        let routes = routes_at.iter().map(|node| route(*node, &defaults, reader));
+        let routes: Vec<Route> = routes.collect();
+
+        let mut upstreams = BTreeMap::new();
+        let mut upstreams_at = BTreeMap::new();
+        for (name, node) in named("upstream", &mut entries, reader) {
+            upstreams.insert(name.to_owned(), upstream(name, node, reader));
+            upstreams_at.insert(name, node);
+        }
+
+        for table in ["listener", "route", "upstream", "defaults"] {
+            entries.know(table);
+        }
+        entries.finish(
+            &[
+                ("[[route]] and [defaults]", &names(&settings_keys::keys())),
+                ("[[route]]", &names(&route::keys())),
+                ("[[listener]]", &names(&listener::keys())),
+            ],
+            reader,
+        );
+        Self {
+            config: Config {
+                process,
+                listeners: match listeners.is_empty() {
+                    true => vec![Listener::default()],
+                    false => listeners,
+                },
+                defaults,
+                routes,
+                upstreams,
+            },
+            listeners: listeners_at,
+            defaults: defaults_at,
+            routes: routes_at,
+            upstreams: upstreams_at,
+        }
+    }
+}
+
+fn listener(node: Node<'_>, reader: &mut Reader) -> Listener {
+    let mut listener = Listener::default();
+    let mut entries = Entries::new("[[listener]]", node, reader);
+    for key in ["tls", "plain"] {
+        if let Some(node) = entries.take(key) {
+            let what = format!("`{key}`: TLS is not spoken yet");
+            let mend = "leave it out, and say `secure = true` where a proxy in front speaks TLS";
+            reader.problems.error(node.span(), what, mend);
+        }
+    }
+    if !entries.has("address") && node.table().is_some() {
+        let what = "this listener has no address";
+        let mend = "add a line as address = \":8080\"";
+        reader.problems.error(node.span(), what, mend);
+    }
+    entries.read(&listener::keys(), &mut listener, reader);
+    let of_route = names(&settings_keys::keys());
+    entries.finish(&[("[[route]] and [defaults]", &of_route)], reader);
+    listener
+}
+
+fn route(node: Node<'_>, defaults: &Settings, reader: &mut Reader) -> Route {
+    let mut draft = Draft::default();
+    let mut settings = defaults.clone();
+    let mut entries = Entries::new("[[route]]", node, reader);
+    match (entries.has("target"), entries.has("targets")) {
+        (false, false) if node.table().is_some() => {
+            let what = "this route has no target";
+            let mend =
+                "add a line as target = \"ws://127.0.0.1:9000\", or targets = [\"…\", \"…\"]";
+            reader.problems.error(node.span(), what, mend);
+        }
+        (true, true) => {
+            let what = "this route has `target` and `targets`";
+            reader
+                .problems
+                .error(node.span(), what, "leave one of them out");
+        }
+        _ => {}
+    }
+    entries.read(&route::keys(), &mut draft, reader);
+    entries.read(&settings_keys::keys(), &mut settings, reader);
+    let elsewhere = [
+        ("[upstream.NAME]", names(&upstream::keys())),
+        ("[[listener]]", names(&listener::keys())),
+        ("the file, above all tables", names(&process::keys())),
+    ];
+    let elsewhere = elsewhere
+        .each_ref()
+        .map(|(title, names)| (*title, &**names));
+    entries.finish(&elsewhere, reader);
+    draft.finish(settings)
+}
+
+fn upstream(name: &str, node: Node<'_>, reader: &mut Reader) -> Upstream {
+    let mut upstream = Upstream::default();
+    let title = format!("[upstream.{name}]");
+    let mut entries = Entries::new(&title, node, reader);
+    if !entries.has("targets") && node.table().is_some() {
+        let what = format!("the upstream `{name}` has no targets");
+        let mend = "add a line as targets = [\"ws://10.0.0.1:9000\", \"ws://10.0.0.2:9000\"]";
+        reader.problems.error(node.span(), what, mend);
+    }
+    entries.read(&upstream::keys(), &mut upstream, reader);
+    let of_route = names(&settings_keys::keys());
+    entries.finish(&[("[[route]] and [defaults]", &of_route)], reader);
+    upstream
+}
+
+/// The tables of an array of them.
+fn tables<'a>(name: &str, entries: &mut Entries<'a>, reader: &mut Reader) -> Vec<Node<'a>> {
+    match entries.take(name) {
+        None => Vec::new(),
+        Some(node) if node.is_array() => node.items(),
+        Some(node) => {
+            let mend = format!("write [[{name}]] above its keys: there may be several");
+            node.unfit(mend, &mut reader.problems);
+            Vec::new()
+        }
+    }
+}
+
+/// The tables of a table of them.
+fn named<'a>(
+    name: &str,
+    entries: &mut Entries<'a>,
+    reader: &mut Reader,
+) -> Vec<(&'a str, Node<'a>)> {
+    let Some(node) = entries.take(name) else {
+        return Vec::new();
+    };
+    let table: Option<&'a DeTable<'a>> = node.table();
+    let Some(table) = table else {
+        let mend = format!("write [{name}.NAME] above its keys");
+        node.unfit(mend, &mut reader.problems);
+        return Vec::new();
+    };
+    let tables = table.iter();
+    let tables = tables.map(|(name, value)| {
+        let name: &'a str = name.get_ref();
+        (name, Node::new(name, value))
+    });
+    tables.collect()
+}
+
+fn names<S>(keys: &[Key<S>]) -> Vec<&'static str> {
+    keys.iter().map(|key| key.name).collect()
+}

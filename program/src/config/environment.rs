@@ -1,0 +1,106 @@
+//! The environment in the strings of a file.
+
+use thiserror::Error;
+
+/// Why a string cannot be made out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum ExpandError {
+    /// A variable is not set.
+    #[error(
+        "the environment has no {0}: set it, give a default as ${{{0}:-VALUE}}, or write $$ for a dollar"
+    )]
+    Missing(String),
+    /// A variable has bytes that are no text.
+    #[error("what the environment has as {0} is no text")]
+    Text(String),
+    /// A name does not end, or is none.
+    #[error("write ${{NAME}}, of letters, digits and `_`, or $$ for a dollar")]
+    Name,
+}
+
+/// Puts the environment into a text: `${NAME}`, or `${NAME:-DEFAULT}` for where it is not set; `$$` is a
+/// dollar, and so is one before anything else.
+///
+/// # Errors
+///
+/// A variable is not set, or its name is none.
+pub(super) fn expand(text: &str) -> Result<String, ExpandError> {
+    let mut expanded = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        expanded.push_str(before);
+        rest = if let Some(after) = after.strip_prefix('$') {
+            expanded.push('$');
+            after
+        } else if let Some(after) = after.strip_prefix('{') {
+            let (inner, after) = after.split_once('}').ok_or(ExpandError::Name)?;
+            expanded.push_str(&variable(inner)?);
+            after
+        } else {
+            expanded.push('$');
+            after
+        };
+    }
+    expanded.push_str(rest);
+    Ok(expanded)
+}
+
+/// A text that [`expand`] turns into this one.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// What stands for `NAME` or `NAME:-DEFAULT`.
+fn variable(inner: &str) -> Result<String, ExpandError> {
+    let (name, default) = match inner.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inner, None),
+    };
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(is_letter) {
+        return Err(ExpandError::Name);
+    }
+    match (std::env::var(name), default) {
+        (Ok(value), _) => Ok(value),
+        (Err(std::env::VarError::NotPresent), Some(default)) => Ok(default.to_owned()),
+        (Err(std::env::VarError::NotPresent), None) => Err(ExpandError::Missing(name.to_owned())),
+        (Err(std::env::VarError::NotUnicode(_)), _) => Err(ExpandError::Text(name.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn puts_in_what_is_set() {
+        let package = env!("CARGO_PKG_NAME");
+        for (text, expected) in [
+            ("plain", "plain"),
+            ("${CARGO_PKG_NAME}", package),
+            ("a ${CARGO_PKG_NAME:-b} c", &format!("a {package} c")),
+            ("${POLYSOCK_NOT_SET:-}", ""),
+            ("${POLYSOCK_NOT_SET:-a:-b}", "a:-b"),
+            ("pa$word$", "pa$word$"),
+            ("$${A} $$$$", "${A} $$"),
+        ] {
+            assert_eq!(expand(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn says_what_is_missing() {
+        let missing = ExpandError::Missing("POLYSOCK_NOT_SET".to_owned());
+        assert_eq!(expand("${POLYSOCK_NOT_SET}"), Err(missing));
+        for text in ["${", "${}", "${a", "${a b}", "${:-a}"] {
+            assert_eq!(expand(text), Err(ExpandError::Name), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_escaped_is_read_as_it_was() {
+        for text in ["$", "$$", "$$$", "${A}", "$${A}", "$$${", "a$b"] {
+            assert_eq!(expand(&escape(text)).as_deref(), Ok(text));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! How the process of an `exec:` target is run.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::form::{Choice, List, Maybe, Names, Switch};
+use super::key::Key;
+use super::words::{Place, count, duration, text};
+
+/// How the process of an `exec:` target is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExecSettings {
+    /// Where a message ends in what it writes and reads.
+    pub(crate) framing: Framing,
+    /// Whether messages are binary.
+    pub(crate) binary: bool,
+    /// Whether one process serves all clients.
+    pub(crate) shared: bool,
+    /// Its working directory; `None` for that of the gateway.
+    pub(crate) dir: Option<PathBuf>,
+    /// Variables of its environment.
+    pub(crate) env: BTreeMap<String, String>,
+    /// The variables of the gateway's environment that it has too.
+    pub(crate) pass_env: Vec<String>,
+    /// The most processes at a time.
+    pub(crate) max_processes: usize,
+    /// How long it may take to end by itself, before it is killed.
+    pub(crate) grace: Duration,
+}
+
+/// Where a message ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// At the end of a line.
+    Line,
+    /// At a NUL.
+    Nul,
+    /// Four bytes before it, the most significant first, say how long it is.
+    Length,
+}
+
+impl Default for ExecSettings {
+    fn default() -> Self {
+        Self {
+            framing: Framing::Line,
+            binary: false,
+            shared: false,
+            dir: None,
+            env: BTreeMap::new(),
+            pass_env: vec!["PATH".to_owned()],
+            max_processes: usize::MAX,
+            grace: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<Key<ExecSettings>> {
+    vec![
+        Key::new(
+            "framing",
+            Choice(&[
+                ("line", Framing::Line),
+                ("nul", Framing::Nul),
+                ("length", Framing::Length),
+            ]),
+            |exec: &mut ExecSettings| &mut exec.framing,
+            "Where a message ends in what the process reads and writes: at the end of a line, at a NUL, or as \
+             four bytes before it say (big-endian).",
+        ),
+        Key::new(
+            "binary",
+            Switch,
+            |exec| &mut exec.binary,
+            "Whether messages to the client are binary.",
+        ),
+        Key::new(
+            "shared",
+            Switch,
+            |exec| &mut exec.shared,
+            "Whether one process serves all clients, and all get what it writes.",
+        ),
+        Key::new(
+            "dir",
+            Maybe(Place),
+            |exec: &mut ExecSettings| &mut exec.dir,
+            "Its working directory. Not given: that of the gateway.",
+        )
+        .example("\"/srv/run\""),
+        Key::new(
+            "env",
+            Names(text()),
+            |exec: &mut ExecSettings| &mut exec.env,
+            "Variables of its environment, beside those that websocketd gives.",
+        )
+        .example("{ LANG = \"C.UTF-8\" }"),
+        Key::new(
+            "pass_env",
+            List(text()),
+            |exec| &mut exec.pass_env,
+            "The variables of the gateway's own environment that it gets.",
+        ),
+        Key::new(
+            "max_processes",
+            count(),
+            |exec| &mut exec.max_processes,
+            "The most processes at a time, or \"none\". The next client is told 503.",
+        ),
+        Key::new(
+            "grace",
+            duration(),
+            |exec| &mut exec.grace,
+            "How long it may take to end when its client has gone, before it is killed.",
+        ),
+    ]
+}

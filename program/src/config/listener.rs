@@ -1,0 +1,185 @@
+//! Where clients connect to.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use polysock::PortSettings;
+use serde_json::{Value, json};
+
+use super::form::{Form, List, Switch, Word, quoted};
+use super::key::Key;
+use super::node::Node;
+use super::reader::Reader;
+use super::words::{duration, head_size, network};
+use crate::flags::values;
+
+/// Where clients connect to: a `[[listener]]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listener {
+    pub(crate) address: Address,
+    /// The networks whose PROXY header is believed.
+    pub(crate) proxy_protocol: Vec<IpNet>,
+    /// The networks whose `Forwarded` and `X-Forwarded-*` fields are believed.
+    pub(crate) forwarded: Vec<IpNet>,
+    /// Whether pages see `wss://`.
+    pub(crate) secure: bool,
+    pub(crate) http2: bool,
+    pub(crate) flash_policy: bool,
+    /// The longest head of a request.
+    pub(crate) max_head: usize,
+    pub(crate) handshake_timeout: Duration,
+    /// After how much silence the kernel asks a client whether it is there.
+    pub(crate) keep_alive: Duration,
+    /// The permissions of a Unix socket; `None` for what the umask leaves.
+    pub(crate) mode: Option<u32>,
+}
+
+/// The address of a listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    Tcp(SocketAddr),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+}
+
+impl Default for Listener {
+    fn default() -> Self {
+        let port = PortSettings::default();
+        Self {
+            address: Address::Tcp((Ipv4Addr::LOCALHOST, 8080).into()),
+            proxy_protocol: Vec::new(),
+            forwarded: Vec::new(),
+            secure: port.secure,
+            http2: port.http2,
+            flash_policy: port.flash_policy,
+            max_head: port.head.head,
+            handshake_timeout: port.handshake_timeout,
+            keep_alive: port.keep_alive,
+            mode: None,
+        }
+    }
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<Key<Listener>> {
+    vec![
+        Key::new(
+            "address",
+            Addresses,
+            |listener: &mut Listener| &mut listener.address,
+            "HOST:PORT, :PORT for every address of this machine, or unix:PATH.",
+        ),
+        Key::new(
+            "proxy_protocol",
+            List(network()),
+            |listener: &mut Listener| &mut listener.proxy_protocol,
+            "The networks whose PROXY header (v1, v2) is believed.",
+        )
+        .example("[\"10.0.0.0/8\"]"),
+        Key::new(
+            "forwarded",
+            List(network()),
+            |listener: &mut Listener| &mut listener.forwarded,
+            "The networks whose Forwarded and X-Forwarded-* fields are believed.",
+        )
+        .example("[\"10.0.0.0/8\", \"::1\"]"),
+        Key::new(
+            "secure",
+            Switch,
+            |listener| &mut listener.secure,
+            "Whether TLS ends at a proxy in front, so that pages see wss://.",
+        ),
+        Key::new(
+            "http2",
+            Switch,
+            |listener| &mut listener.http2,
+            "Whether HTTP/2 is spoken, with a WebSocket on each stream (RFC 8441).",
+        ),
+        Key::new(
+            "flash_policy",
+            Switch,
+            |listener| &mut listener.flash_policy,
+            "Whether Flash's socket policy requests are answered, for this port only.",
+        ),
+        Key::new(
+            "max_head",
+            head_size(),
+            |listener| &mut listener.max_head,
+            "The longest head of a request: 1KiB to 256KiB.",
+        ),
+        Key::new(
+            "handshake_timeout",
+            duration(),
+            |listener| &mut listener.handshake_timeout,
+            "How long the head of a request may take.",
+        ),
+        Key::new(
+            "keep_alive",
+            duration(),
+            |listener| &mut listener.keep_alive,
+            "After how much silence the kernel asks a client whether it is there.",
+        ),
+        Key::new(
+            "mode",
+            mode(),
+            |listener: &mut Listener| &mut listener.mode,
+            "The permissions of a Unix socket. Not given: what the umask leaves.",
+        )
+        .example("\"0660\""),
+    ]
+}
+
+/// The address of a listener.
+struct Addresses;
+
+impl Form<Address> for Addresses {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Address> {
+        let word = node.word(&mut reader.problems)?;
+        let read = match word.strip_prefix("unix:") {
+            Some("") => Err("write unix:PATH".to_owned()),
+            Some(path) => Ok(Address::Unix(reader.resolve(path))),
+            None => values::address(&word).map(Address::Tcp),
+        };
+        match read {
+            Ok(address) => Some(address),
+            Err(mend) => {
+                node.unfit(mend, &mut reader.problems);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: &Address) -> Option<String> {
+        Some(quoted(&value.to_string()))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Permissions in octal digits.
+fn mode() -> Word<Option<u32>> {
+    Word {
+        read: |text| {
+            let digits = text.strip_prefix("0o").or(text.strip_prefix('0'));
+            let mode = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok());
+            let mode = mode.filter(|mode| *mode <= 0o777);
+            let mode = mode.ok_or("write permissions as octal digits in a string, as \"0660\"");
+            Ok(Some(mode?))
+        },
+        write: |mode| Some(quoted(&format!("0{:03o}", (*mode)?))),
+        schema: || json!({ "type": ["string", "integer"] }),
+    }
+}

@@ -1,0 +1,107 @@
+//! What holds for the whole process.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::form::{Choice, Maybe};
+use super::key::Key;
+use super::words::{Place, count, duration, size, threads};
+use crate::log::Format;
+
+/// What holds for the whole process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    /// How many threads serve; `None` for the number of cores.
+    pub(crate) workers: Option<NonZeroUsize>,
+    /// The memory that all connections may hold; `None` for a quarter of what there is.
+    pub(crate) max_memory: Option<u64>,
+    /// The most connections; `None` for what there are descriptors for.
+    pub(crate) max_connections: Option<usize>,
+    /// The most from one address.
+    pub(crate) max_connections_per_address: usize,
+    /// The most whose first request has not come yet; `None` for half of all.
+    pub(crate) max_handshakes: Option<usize>,
+    /// How long connections may take to close at the end.
+    pub(crate) shutdown_timeout: Duration,
+    /// Where the number of the process is written.
+    pub(crate) pid_file: Option<PathBuf>,
+    /// How log lines are written; `None` for what the command line says.
+    pub(crate) log_format: Option<Format>,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            max_memory: None,
+            max_connections: None,
+            max_connections_per_address: usize::MAX,
+            max_handshakes: None,
+            shutdown_timeout: Duration::from_secs(10),
+            pid_file: None,
+            log_format: None,
+        }
+    }
+}
+
+/// Its keys, which stand before all tables.
+pub(super) fn keys() -> Vec<Key<Process>> {
+    vec![
+        Key::new(
+            "workers",
+            Maybe(threads()),
+            |process: &mut Process| &mut process.workers,
+            "How many threads serve. Not given: the number of cores.",
+        )
+        .example("4"),
+        Key::new(
+            "max_memory",
+            Maybe(size()),
+            |process: &mut Process| &mut process.max_memory,
+            "The memory that all connections together may hold. Not given: a quarter of what the machine or its \
+             cgroup has.",
+        )
+        .example("\"1GiB\""),
+        Key::new(
+            "max_connections",
+            Maybe(count()),
+            |process: &mut Process| &mut process.max_connections,
+            "The most connections, or \"none\". Not given: what there are descriptors for.",
+        )
+        .example("10000"),
+        Key::new(
+            "max_connections_per_address",
+            count(),
+            |process| &mut process.max_connections_per_address,
+            "The most connections from one address, or one /64 of IPv6. This machine's are not counted.",
+        ),
+        Key::new(
+            "max_handshakes",
+            Maybe(count()),
+            |process: &mut Process| &mut process.max_handshakes,
+            "The most connections whose first request has not come yet. Not given: half of max_connections.",
+        )
+        .example("5000"),
+        Key::new(
+            "shutdown_timeout",
+            duration(),
+            |process| &mut process.shutdown_timeout,
+            "How long connections may take to close at the end, before they are cut.",
+        ),
+        Key::new(
+            "pid_file",
+            Maybe(Place),
+            |process: &mut Process| &mut process.pid_file,
+            "A file for the number of the process, which `polysock reload` reads.",
+        )
+        .example("\"/run/polysock.pid\""),
+        Key::new(
+            "log_format",
+            Maybe(Choice(&[("text", Format::Text), ("json", Format::Json)])),
+            |process: &mut Process| &mut process.log_format,
+            "How log lines are written: \"text\" or \"json\". Not given: as --log-format says.",
+        )
+        .example("\"text\""),
+    ]
+}

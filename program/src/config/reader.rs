@@ -1,0 +1,27 @@
+//! What reads a file.
+
+use std::path::{Path, PathBuf};
+
+use super::problem::Problems;
+
+/// What reads a file: what it has found so far, and where the file is.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) problems: Problems,
+    /// The directory of the file.
+    base: PathBuf,
+}
+
+impl Reader {
+    pub(super) fn new(file: &Path, text: &str) -> Self {
+        Self {
+            problems: Problems::new(file.to_owned(), text.to_owned()),
+            base: file.parent().unwrap_or(Path::new("")).to_owned(),
+        }
+    }
+
+    /// A path of the file, which is relative to the directory of the file.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        self.base.join(path)
+    }
+}

@@ -1,0 +1,189 @@
+//! Which requests, and what they get.
+
+use bytestring::ByteString;
+use polysock::{HostPattern, Origins, PathPattern};
+use serde_json::json;
+
+use super::client::{Client, client};
+use super::form::{List, Maybe, Word, quoted};
+use super::key::Key;
+use super::server::{Server, Servers};
+use super::settings::Settings;
+use super::target::{Target, Targets};
+use super::upstream::Upstream;
+use super::words::{OriginList, subprotocol, text};
+
+/// Which requests, and what they get: a `[[route]]`. The first that is for a request has it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Route {
+    /// What the log calls it.
+    pub(crate) name: Option<String>,
+    pub(crate) matching: Matching,
+    pub(crate) target: Target,
+    /// Its own, and those of `[defaults]`.
+    pub(crate) settings: Settings,
+}
+
+/// Which requests: those that meet all the conditions.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Matching {
+    /// The hosts; none for any.
+    pub(crate) hosts: Vec<HostPattern>,
+    /// The paths; `None` for any.
+    pub(crate) path: Option<PathPattern>,
+    /// The clients; none for any.
+    pub(crate) clients: Vec<Client>,
+    /// The pages that ask. Others are left to the routes behind.
+    pub(crate) origins: Origins,
+    /// The subprotocols of which one is offered; none for any, and for clients that offer none.
+    pub(crate) subprotocols: Vec<ByteString>,
+}
+
+/// What is read of a route, but for its settings.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) name: Option<String>,
+    pub(super) matching: Matching,
+    target: Option<Target>,
+    targets: Vec<Server>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            name: None,
+            matching: Matching {
+                hosts: Vec::new(),
+                path: None,
+                clients: Vec::new(),
+                origins: Origins::Any,
+                subprotocols: Vec::new(),
+            },
+            target: None,
+            targets: Vec::new(),
+        }
+    }
+}
+
+impl Draft {
+    /// The route, with these settings.
+    pub(super) fn finish(self, settings: Settings) -> Route {
+        let group = || Upstream {
+            targets: self.targets,
+            ..Upstream::default()
+        };
+        Route {
+            name: self.name,
+            matching: self.matching,
+            target: self.target.unwrap_or_else(|| Target::Group(group())),
+            settings,
+        }
+    }
+
+    /// What has to be written for a route.
+    pub(super) fn of(route: &Route) -> Self {
+        let Route {
+            name,
+            matching,
+            target,
+            ..
+        } = route.clone();
+        let (target, targets) = match target {
+            Target::Group(group) => (None, group.targets),
+            target => (Some(target), Vec::new()),
+        };
+        Self {
+            name,
+            matching,
+            target,
+            targets,
+        }
+    }
+}
+
+/// The keys of a route that `[defaults]` does not have.
+pub(super) fn keys() -> Vec<Key<Draft>> {
+    vec![
+        Key::new(
+            "name",
+            Maybe(text()),
+            |draft: &mut Draft| &mut draft.name,
+            "What the log calls it. Not given: its path.",
+        )
+        .example("\"desktops\""),
+        Key::new(
+            "host",
+            List(host()),
+            |draft: &mut Draft| &mut draft.matching.hosts,
+            "The hosts that it is for: \"example.com\", or \"*.example.com\" for those with one label more. Not \
+             given: any.",
+        )
+        .example("[\"example.com\", \"*.example.com\"]"),
+        Key::new(
+            "path",
+            Maybe(path()),
+            |draft: &mut Draft| &mut draft.matching.path,
+            "The paths: \"/api\" and all below, \"=/chat\" alone; {name} is one segment, whatever it is. Not \
+             given: any.",
+        )
+        .example("\"/vnc/{token}\""),
+        Key::new(
+            "client",
+            List(client()),
+            |draft: &mut Draft| &mut draft.matching.clients,
+            "The clients: \"websocket\", \"http\" (ordinary requests), or protocols by name. Not given: all.",
+        )
+        .example("[\"hixie-76\", \"hybi-10\"]"),
+        Key::new(
+            "origin",
+            OriginList,
+            |draft| &mut draft.matching.origins,
+            "The pages that ask. Others are left to the routes below; `origins` refuses them.",
+        ),
+        Key::new(
+            "subprotocol",
+            List(subprotocol()),
+            |draft| &mut draft.matching.subprotocols,
+            "Subprotocols of which the client offers one. Others are left to the routes below.",
+        ),
+        Key::new(
+            "target",
+            Maybe(Targets),
+            |draft: &mut Draft| &mut draft.target,
+            "What stands behind: a URL (tcp:, unix:, ws:, ws+PROTOCOL:), file:DIR, exec:COMMAND, app:chat, app:echo, \
+             app:broadcast, or the NAME of an [upstream.NAME].",
+        )
+        .example("\"tcp://{token}\""),
+        Key::new(
+            "targets",
+            List(Servers),
+            |draft: &mut Draft| &mut draft.targets,
+            "Several servers in place of `target`, as in an [upstream.NAME].",
+        )
+        .example("[\"ws://10.0.0.1:9000\", \"ws://10.0.0.2:9000\"]"),
+    ]
+}
+
+/// A pattern of hosts.
+fn host() -> Word<HostPattern> {
+    Word {
+        read: |text| {
+            text.parse()
+                .map_err(|error: polysock::HostPatternError| error.to_string())
+        },
+        write: |host| Some(quoted(&host.to_string())),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// A pattern of paths.
+fn path() -> Word<PathPattern> {
+    Word {
+        read: |text| {
+            text.parse()
+                .map_err(|error: polysock::PathPatternError| error.to_string())
+        },
+        write: |path| Some(quoted(&path.to_string())),
+        schema: || json!({ "type": "string", "pattern": "^=?/|\\$\\{" }),
+    }
+}

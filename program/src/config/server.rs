@@ -1,0 +1,99 @@
+//! One of several servers.
+
+use polysock::protocols::hide_secrets;
+use serde_json::{Value, json};
+
+use super::form::{Form, Maybe, quoted};
+use super::key::{Entries, Key, properties};
+use super::node::Node;
+use super::reader::Reader;
+use super::url;
+use super::words::number;
+
+/// One of several servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Server {
+    /// Its URL, which may have what the route's path names.
+    pub(crate) url: String,
+    /// Its share.
+    pub(crate) weight: u32,
+}
+
+/// A URL, or a table with its share.
+pub(super) struct Servers;
+
+/// What the table of a server has.
+fn server_keys() -> Vec<Key<(Option<String>, u32)>> {
+    vec![
+        Key::new(
+            "url",
+            Maybe(ServerUrl),
+            |server: &mut (Option<String>, u32)| &mut server.0,
+            "Its URL.",
+        ),
+        Key::new("weight", number(), |server| &mut server.1, "Its share."),
+    ]
+}
+
+impl Form<Server> for Servers {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Server> {
+        if node.table().is_none() {
+            let url = ServerUrl.parse(node, reader)?;
+            return Some(Server { url, weight: 1 });
+        }
+        let mut server = (None, 1);
+        let mut entries = Entries::new("a target", node, reader);
+        let has_url = entries.has("url");
+        entries.read(&server_keys(), &mut server, reader);
+        entries.finish(&[], reader);
+        if !has_url {
+            node.unfit(
+                "write { url = \"ws://HOST:PORT\", weight = 1 }",
+                &mut reader.problems,
+            );
+        }
+        let (url, weight) = server;
+        Some(Server { url: url?, weight })
+    }
+
+    fn write(&self, value: &Server) -> Option<String> {
+        let url = ServerUrl.write(&value.url)?;
+        Some(match value.weight {
+            1 => url,
+            weight => format!("{{ url = {url}, weight = {weight} }}"),
+        })
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "anyOf": [{ "type": "string" }, {
+            "type": "object",
+            "properties": properties(&server_keys()),
+            "required": ["url"],
+            "additionalProperties": false,
+        }] })
+    }
+}
+
+/// The URL of a server.
+struct ServerUrl;
+
+impl Form<String> for ServerUrl {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<String> {
+        let word = node.word(&mut reader.problems)?;
+        match url::read(&word, reader) {
+            Ok(url) => Some(url),
+            Err(mend) => {
+                node.unfit(mend, &mut reader.problems);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(&hide_secrets(value)))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "string" })
+    }
+}

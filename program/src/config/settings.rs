@@ -1,0 +1,217 @@
+//! How a route treats its connections.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytestring::ByteString;
+use ipnet::IpNet;
+use polysock::protocols::{Limits, SessionConfig};
+use polysock::upstream::UpstreamSettings;
+use polysock::{BinaryOverText, Compression, Origins, SiteSettings, Window};
+
+use super::exec::ExecSettings;
+use super::files::FilesSettings;
+use super::headers::HeaderPolicy;
+use super::rewrite::Rewrite;
+use crate::flags::values::ProtocolList;
+
+/// How a route treats its connections: all that `[defaults]` can say for every route.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// The protocols that are spoken.
+    pub(crate) protocols: ProtocolList,
+    /// The pages that may connect.
+    pub(crate) origins: Origins,
+    /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
+    pub(crate) subprotocols: Vec<ByteString>,
+    /// How binary messages travel to clients that have none.
+    pub(crate) binary_over_text: BinaryOverText,
+
+    /// The file of tokens, or the directory of such files.
+    pub(crate) tokens: Option<PathBuf>,
+    /// The networks that a target may be in; none for any.
+    pub(crate) allow: Vec<IpNet>,
+    /// What stands for the path that the route matches, in requests to the upstream.
+    pub(crate) rewrite: Option<Rewrite>,
+    /// The host that the upstream is asked for.
+    pub(crate) upstream_host: UpstreamHost,
+    /// The fields that say who asks.
+    pub(crate) forwarded: ForwardedFields,
+    /// The header of the PROXY protocol for the upstream.
+    pub(crate) proxy_protocol: Option<ProxyVersion>,
+    /// What becomes of the fields of a request.
+    pub(crate) request_headers: HeaderPolicy,
+    /// What becomes of the fields of an answer.
+    pub(crate) response_headers: HeaderPolicy,
+
+    /// The largest message; `None` for what suits the target.
+    pub(crate) max_message: Option<u64>,
+    pub(crate) limits: Limits,
+    /// The most messages that a client may send within a second.
+    pub(crate) max_messages_per_second: Option<u32>,
+    /// The most bytes that a client may send within a second.
+    pub(crate) max_bytes_per_second: Option<u64>,
+    /// The most connections of the route.
+    pub(crate) max_connections: usize,
+    /// The most of them from one address.
+    pub(crate) max_connections_per_address: usize,
+
+    /// How long a client may take over its opening handshake; `None` for what the listener says.
+    pub(crate) handshake_timeout: Option<Duration>,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) close_timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) upstream_idle_timeout: Option<Duration>,
+    /// How old a connection may become.
+    pub(crate) max_age: Option<Duration>,
+    pub(crate) ping_interval: Option<Duration>,
+    pub(crate) pong_timeout: Duration,
+
+    pub(crate) compression: Compressing,
+
+    /// What becomes of the connections when the route changes.
+    pub(crate) on_reload: OnReload,
+    /// The time over which they are closed.
+    pub(crate) drain: Duration,
+
+    pub(crate) exec: ExecSettings,
+    pub(crate) files: FilesSettings,
+}
+
+/// The host that an upstream is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum UpstreamHost {
+    /// That of its own URL.
+    Target,
+    /// The one that the client asked for.
+    Keep,
+}
+
+/// The fields that tell an upstream who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ForwardedFields {
+    None,
+    /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    Both,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyVersion {
+    V1,
+    V2,
+}
+
+/// What becomes of the connections of a route that a reload changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnReload {
+    Close,
+    Keep,
+}
+
+/// Whether and how messages are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compressing {
+    /// For clients that offer it.
+    pub(crate) clients: bool,
+    /// Whether it is offered to upstreams.
+    pub(crate) upstreams: bool,
+    pub(crate) level: u8,
+    pub(crate) threshold: u64,
+    pub(crate) window_bits: u8,
+    pub(crate) context_takeover: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let SiteSettings {
+            session,
+            limits,
+            origins,
+            subprotocols,
+            ..
+        } = SiteSettings::default();
+        Self {
+            protocols: ProtocolList(polysock::protocols::DEFAULT_PROTOCOLS.to_vec()),
+            origins,
+            subprotocols,
+            binary_over_text: BinaryOverText::default(),
+            tokens: None,
+            allow: Vec::new(),
+            rewrite: None,
+            upstream_host: UpstreamHost::Target,
+            forwarded: ForwardedFields::XForwarded,
+            proxy_protocol: None,
+            request_headers: HeaderPolicy::default(),
+            response_headers: HeaderPolicy::default(),
+            max_message: None,
+            limits,
+            max_messages_per_second: session.max_messages_per_second,
+            max_bytes_per_second: None,
+            max_connections: usize::MAX,
+            max_connections_per_address: usize::MAX,
+            handshake_timeout: None,
+            connect_timeout: UpstreamSettings::default().connect_timeout,
+            close_timeout: session.close_timeout,
+            idle_timeout: session.idle_timeout,
+            upstream_idle_timeout: SessionConfig::default().idle_timeout,
+            max_age: None,
+            ping_interval: session.ping_interval,
+            pong_timeout: session.pong_timeout,
+            compression: Compressing::default(),
+            on_reload: OnReload::Close,
+            drain: Duration::from_secs(10),
+            exec: ExecSettings::default(),
+            files: FilesSettings::default(),
+        }
+    }
+}
+
+impl Default for Compressing {
+    fn default() -> Self {
+        let Compression {
+            level,
+            threshold,
+            outgoing,
+            ..
+        } = Compression::default();
+        Self {
+            clients: SiteSettings::default().compression.is_some(),
+            upstreams: UpstreamSettings::default().compression.is_some(),
+            level,
+            threshold: u64::try_from(threshold).unwrap_or(u64::MAX),
+            window_bits: outgoing.max_bits,
+            context_takeover: outgoing.context_takeover,
+        }
+    }
+}
+
+impl Compressing {
+    /// For clients.
+    pub(crate) fn downstream(&self) -> Option<Compression> {
+        self.clients.then(|| self.how())
+    }
+
+    /// For upstreams.
+    pub(crate) fn upstream(&self) -> Option<Compression> {
+        self.upstreams.then(|| self.how())
+    }
+
+    fn how(&self) -> Compression {
+        Compression {
+            level: self.level,
+            threshold: usize::try_from(self.threshold).unwrap_or(usize::MAX),
+            outgoing: Window {
+                max_bits: self.window_bits,
+                context_takeover: self.context_takeover,
+            },
+            incoming: Window {
+                max_bits: self.window_bits,
+                ..Compression::default().incoming
+            },
+        }
+    }
+}

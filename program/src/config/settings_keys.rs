@@ -1,0 +1,329 @@
+//! The keys of [`Settings`].
+
+use polysock::BinaryOverText;
+
+use super::exec;
+use super::files;
+use super::form::{Choice, List, Maybe, Switch};
+use super::headers;
+use super::key::{Key, Section};
+use super::rewrite::rewrite;
+use super::settings::{ForwardedFields, OnReload, ProxyVersion, Settings, UpstreamHost};
+use super::words::{
+    OriginList, Place, Protocols, count, duration, level, network, number, optional_count,
+    optional_duration, optional_size, size, subprotocol, window_bits,
+};
+
+/// The keys of a route that `[defaults]` has as well.
+pub(super) fn keys() -> Vec<Key<Settings>> {
+    let parts = [
+        admission(),
+        upstream(),
+        limits(),
+        deadlines(),
+        compression(),
+        rest(),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+/// Who is let in.
+fn admission() -> Vec<Key<Settings>> {
+    vec![
+        Key::new(
+            "protocols",
+            Protocols,
+            |settings: &mut Settings| &mut settings.protocols,
+            "The protocols that are spoken: names, or \"all\", \"modern\", \"legacy\", \"default\".",
+        ),
+        Key::new(
+            "origins",
+            OriginList,
+            |settings| &mut settings.origins,
+            "The pages that may connect, as \"https://example.com\"; \"*\" for any, \"null\" for pages without a \
+             name, \"none\" for clients that send none. Others are told 403.",
+        ),
+        Key::new(
+            "subprotocols",
+            List(subprotocol()),
+            |settings| &mut settings.subprotocols,
+            "The subprotocols that are spoken, the preferred first. Empty: those that clients offer.",
+        ),
+        Key::new(
+            "binary_over_text",
+            Choice(&[
+                ("close", BinaryOverText::Close),
+                ("base64", BinaryOverText::Base64),
+            ]),
+            |settings| &mut settings.binary_over_text,
+            "How binary messages travel to clients whose protocol has none: as \"base64\" text, or not at all, \
+             which closes the connection (\"close\").",
+        ),
+    ]
+}
+
+/// What the upstream is, and is told.
+fn upstream() -> Vec<Key<Settings>> {
+    vec![
+        Key::new(
+            "tokens",
+            Maybe(Place),
+            |settings: &mut Settings| &mut settings.tokens,
+            "A file of lines `token: HOST:PORT`, or a directory of such files: where {token} of a target leads. \
+             Read again when it changes. Not given: {token} is itself HOST:PORT.",
+        )
+        .example("\"/etc/polysock/tokens\""),
+        Key::new(
+            "allow",
+            List(network()),
+            |settings| &mut settings.allow,
+            "The networks that a target may be in, whatever its name is looked up to be. Empty: any.",
+        ),
+        Key::new(
+            "rewrite",
+            rewrite(),
+            |settings| &mut settings.rewrite,
+            "What stands for the path of the route in requests to the upstream, which may have its {name}s; what \
+             is behind that stays. \"/\" takes it away, \"none\" leaves it.",
+        ),
+        Key::new(
+            "upstream_host",
+            Choice(&[
+                ("target", UpstreamHost::Target),
+                ("keep", UpstreamHost::Keep),
+            ]),
+            |settings| &mut settings.upstream_host,
+            "The Host that an upstream is asked for: its own (\"target\"), or that of the client (\"keep\").",
+        ),
+        Key::new(
+            "forwarded",
+            Choice(&[
+                ("x-forwarded", ForwardedFields::XForwarded),
+                ("forwarded", ForwardedFields::Forwarded),
+                ("both", ForwardedFields::Both),
+                ("none", ForwardedFields::None),
+            ]),
+            |settings| &mut settings.forwarded,
+            "The fields that tell an upstream who asks: \"x-forwarded\", \"forwarded\" (RFC 7239), \"both\", \
+             \"none\".",
+        ),
+        Key::new(
+            "proxy_protocol",
+            Choice(&[
+                ("none", None),
+                ("v1", Some(ProxyVersion::V1)),
+                ("v2", Some(ProxyVersion::V2)),
+            ]),
+            |settings| &mut settings.proxy_protocol,
+            "The PROXY header that an upstream is sent first: \"v1\", \"v2\" or \"none\".",
+        ),
+        Key::new(
+            "request_headers",
+            Section {
+                title: "`request_headers`",
+                keys: headers::keys,
+            },
+            |settings: &mut Settings| &mut settings.request_headers,
+            "What becomes of the fields of a request: `set`, `add` and `drop`. A value \"file:PATH\" is what that \
+             file has.",
+        )
+        .example(
+            "{ set = { X-Site = \"example\" }, add = { Via = \"polysock\" }, drop = [\"Cookie\"] }",
+        ),
+        Key::new(
+            "response_headers",
+            Section {
+                title: "`response_headers`",
+                keys: headers::keys,
+            },
+            |settings: &mut Settings| &mut settings.response_headers,
+            "The same of an answer.",
+        )
+        .example("{ set = { X-Frame-Options = \"DENY\" }, add = {}, drop = [\"Server\"] }"),
+    ]
+}
+
+/// How much there may be.
+fn limits() -> Vec<Key<Settings>> {
+    vec![
+        Key::new(
+            "max_message",
+            Maybe(size()),
+            |settings: &mut Settings| &mut settings.max_message,
+            "The largest message, or \"none\". Not given: 1MiB for an application, 16KiB for the chat, none for an \
+             upstream, through which messages pass in pieces.",
+        )
+        .example("\"1MiB\""),
+        Key::new(
+            "max_frame",
+            size(),
+            |settings| &mut settings.limits.frame,
+            "The largest frame, or \"none\".",
+        ),
+        Key::new(
+            "max_fragments",
+            number(),
+            |settings| &mut settings.limits.fragments,
+            "The most fragments of a message.",
+        ),
+        Key::new(
+            "max_messages_per_second",
+            optional_count(),
+            |settings| &mut settings.max_messages_per_second,
+            "The most messages a second that a client may send, or \"none\".",
+        ),
+        Key::new(
+            "max_bytes_per_second",
+            optional_size(),
+            |settings| &mut settings.max_bytes_per_second,
+            "The most bytes a second that a client may send, or \"none\".",
+        ),
+        Key::new(
+            "max_connections",
+            count(),
+            |settings| &mut settings.max_connections,
+            "The most connections of a route, or \"none\".",
+        ),
+        Key::new(
+            "max_connections_per_address",
+            count(),
+            |settings| &mut settings.max_connections_per_address,
+            "The most of them from one address, or \"none\".",
+        ),
+    ]
+}
+
+/// How long things may take.
+fn deadlines() -> Vec<Key<Settings>> {
+    vec![
+        Key::new(
+            "handshake_timeout",
+            Maybe(duration()),
+            |settings: &mut Settings| &mut settings.handshake_timeout,
+            "How long an opening handshake may take. Not given: as long as the listener says.",
+        )
+        .example("\"10s\""),
+        Key::new(
+            "connect_timeout",
+            duration(),
+            |settings| &mut settings.connect_timeout,
+            "How long an upstream may take to be there, its opening handshake included.",
+        ),
+        Key::new(
+            "close_timeout",
+            duration(),
+            |settings| &mut settings.close_timeout,
+            "How long a client may take to answer our close.",
+        ),
+        Key::new(
+            "idle_timeout",
+            optional_duration(),
+            |settings| &mut settings.idle_timeout,
+            "How long a client may be silent, or \"none\".",
+        ),
+        Key::new(
+            "upstream_idle_timeout",
+            optional_duration(),
+            |settings| &mut settings.upstream_idle_timeout,
+            "How long an upstream may be silent, or \"none\".",
+        ),
+        Key::new(
+            "max_age",
+            optional_duration(),
+            |settings| &mut settings.max_age,
+            "How old a connection may become before it is closed, or \"none\".",
+        ),
+        Key::new(
+            "ping_interval",
+            optional_duration(),
+            |settings| &mut settings.ping_interval,
+            "After how much silence a client is pinged, or \"none\". The kernel is asked to look after peers as \
+             often.",
+        ),
+        Key::new(
+            "pong_timeout",
+            duration(),
+            |settings| &mut settings.pong_timeout,
+            "How long a client may take to answer a ping, no longer than ping_interval.",
+        ),
+    ]
+}
+
+/// Whether and how messages are compressed.
+fn compression() -> Vec<Key<Settings>> {
+    vec![
+        Key::new(
+            "compression",
+            Switch,
+            |settings: &mut Settings| &mut settings.compression.clients,
+            "Whether messages are compressed for clients that offer it.",
+        ),
+        Key::new(
+            "upstream_compression",
+            Switch,
+            |settings| &mut settings.compression.upstreams,
+            "Whether compression is offered to an upstream.",
+        ),
+        Key::new(
+            "compression_level",
+            level(),
+            |settings| &mut settings.compression.level,
+            "How much work goes into a message: 1 (fastest) to 9 (smallest).",
+        ),
+        Key::new(
+            "compression_threshold",
+            size(),
+            |settings| &mut settings.compression.threshold,
+            "Messages shorter than this go out as they are.",
+        ),
+        Key::new(
+            "window_bits",
+            window_bits(),
+            |settings| &mut settings.compression.window_bits,
+            "How far back compressed data may refer: 9 (512 bytes) to 15 (32 KiB).",
+        ),
+        Key::new(
+            "context_takeover",
+            Switch,
+            |settings| &mut settings.compression.context_takeover,
+            "Whether messages may refer to those before them: alike ones become much smaller, for up to 380 KiB a \
+             connection.",
+        ),
+    ]
+}
+
+/// What becomes of connections at a reload, and what only some targets have.
+fn rest() -> Vec<Key<Settings>> {
+    vec![
+        Key::new(
+            "on_reload",
+            Choice(&[("close", OnReload::Close), ("keep", OnReload::Keep)]),
+            |settings: &mut Settings| &mut settings.on_reload,
+            "What becomes of the connections when a reload changes or removes the route: \"close\" or \"keep\".",
+        ),
+        Key::new(
+            "drain",
+            duration(),
+            |settings| &mut settings.drain,
+            "The time over which they are closed.",
+        ),
+        Key::new(
+            "exec",
+            Section {
+                title: "`exec`",
+                keys: exec::keys,
+            },
+            |settings| &mut settings.exec,
+            "How the process of an exec: target is run.",
+        ),
+        Key::new(
+            "files",
+            Section {
+                title: "`files`",
+                keys: files::keys,
+            },
+            |settings| &mut settings.files,
+            "How the files of a file: target are served.",
+        ),
+    ]
+}

@@ -1,0 +1,124 @@
+//! What stands behind a route.
+
+use std::path::PathBuf;
+
+use polysock::protocols::hide_secrets;
+use serde_json::{Value, json};
+
+use super::form::{Form, quoted};
+use super::node::Node;
+use super::reader::Reader;
+use super::upstream::Upstream;
+use super::url;
+
+/// What stands behind a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// The `[upstream.NAME]` of this name.
+    Upstream(String),
+    /// The `targets` of a route, which have no name.
+    Group(Upstream),
+    /// The URL of a server, as `ws://HOST`; it may have what the route's path names, as
+    /// `tcp://{token}`.
+    Url(String),
+    /// The static files of a directory: `file:DIR`.
+    Files(PathBuf),
+    /// A command: `exec:COMMAND`.
+    Exec(String),
+    /// An application that comes with the program: `app:NAME`.
+    App(App),
+}
+
+/// An application that comes with the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum App {
+    Echo,
+    Chat,
+    Broadcast,
+}
+
+const APPS: [(&str, App); 3] = [
+    ("chat", App::Chat),
+    ("echo", App::Echo),
+    ("broadcast", App::Broadcast),
+];
+
+impl Target {
+    fn read(text: &str, reader: &Reader) -> Result<Self, String> {
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return match is_name(text) {
+                true => Ok(Self::Upstream(text.to_owned())),
+                false => Err(format!("write {TARGETS}")),
+            };
+        };
+        match scheme {
+            "file" if rest.is_empty() => Err("write file:DIR".to_owned()),
+            "file" => Ok(Self::Files(reader.resolve(rest))),
+            "exec" if rest.trim().is_empty() => Err("write exec:COMMAND".to_owned()),
+            "exec" => Ok(Self::Exec(rest.trim().to_owned())),
+            "app" => {
+                let app = APPS.into_iter().find(|(name, _)| *name == rest);
+                let app = app.ok_or("write app:chat, app:echo or app:broadcast");
+                Ok(Self::App(app?.1))
+            }
+            _ => url::read(text, reader).map(Self::Url),
+        }
+    }
+
+    /// As it is read, secrets masked.
+    fn shown(&self) -> Option<String> {
+        Some(match self {
+            Self::Group(_) => return None,
+            Self::Upstream(name) => name.clone(),
+            Self::Url(url) => hide_secrets(url).into_owned(),
+            Self::Files(directory) => format!("file:{}", directory.display()),
+            Self::Exec(command) => format!("exec:{}", hide_secrets(command)),
+            Self::App(app) => {
+                let name = APPS.into_iter().find(|(_, other)| other == app);
+                format!("app:{}", name?.0)
+            }
+        })
+    }
+
+    /// The names of the segments that it needs of the path.
+    pub(super) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Url(url) => url::names(url),
+            Self::Group(group) => group.names(),
+            Self::Upstream(_) | Self::Files(_) | Self::Exec(_) | Self::App(_) => Vec::new(),
+        }
+    }
+}
+
+/// Whether an `[upstream.NAME]` may have this name.
+pub(super) fn is_name(text: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !text.is_empty() && text.chars().all(is_letter)
+}
+
+/// A target.
+pub(super) struct Targets;
+
+impl Form<Target> for Targets {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Target> {
+        let word = node.word(&mut reader.problems)?;
+        match Target::read(&word, reader) {
+            Ok(target) => Some(target),
+            Err(mend) => {
+                node.unfit(mend, &mut reader.problems);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: &Target) -> Option<String> {
+        value.shown().map(|shown| quoted(&shown))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+const TARGETS: &str = "a URL, as ws://HOST:PORT, file:DIR, exec:COMMAND, app:chat, or the NAME of an \
+                       [upstream.NAME]";

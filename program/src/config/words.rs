@@ -1,0 +1,315 @@
+//! The words of the file: each is read as the value of a flag is.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytestring::ByteString;
+use ipnet::IpNet;
+use polysock::{Origin, Origins};
+use serde_json::{Value, json};
+
+use super::form::{Form, List, Word, quoted};
+use super::node::Node;
+use super::reader::Reader;
+use crate::flags::values::{self, LetIn, ProtocolList};
+
+/// A text that cannot be wrong.
+pub(super) fn text() -> Word<String> {
+    Word {
+        read: |text| Ok(text.to_owned()),
+        write: |text| Some(quoted(text)),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// Bytes; `none` is the largest number.
+pub(super) fn size() -> Word<u64> {
+    Word {
+        read: values::size,
+        write: |size| Some(size_text(*size)),
+        schema: size_schema,
+    }
+}
+
+/// Bytes, or `none`.
+pub(super) fn optional_size() -> Word<Option<u64>> {
+    Word {
+        read: |text| match values::size(text)? {
+            u64::MAX => Ok(None),
+            0 => Err("write `none` for no limit".to_owned()),
+            size => Ok(Some(size)),
+        },
+        write: |size| Some(size_text(size.unwrap_or(u64::MAX))),
+        schema: size_schema,
+    }
+}
+
+/// The size of a head.
+pub(super) fn head_size() -> Word<usize> {
+    Word {
+        read: values::head_size,
+        write: |size| Some(size_text(u64::try_from(*size).unwrap_or(u64::MAX))),
+        schema: size_schema,
+    }
+}
+
+/// A number from 1 on; `none` is the largest.
+pub(super) fn count() -> Word<usize> {
+    Word {
+        read: values::count,
+        write: |count| {
+            Some(match *count {
+                usize::MAX => quoted("none"),
+                count => count.to_string(),
+            })
+        },
+        schema: count_schema,
+    }
+}
+
+/// A number, or `none`.
+pub(super) fn optional_count() -> Word<Option<u32>> {
+    Word {
+        read: |text| Ok(Some(values::optional_count(text)?).filter(|count| *count > 0)),
+        write: |count| {
+            Some(match count {
+                None => quoted("none"),
+                Some(count) => count.to_string(),
+            })
+        },
+        schema: count_schema,
+    }
+}
+
+/// A number from 1 on.
+pub(super) fn number() -> Word<u32> {
+    Word {
+        read: |text| match text.parse() {
+            Ok(0) | Err(_) => Err("write a number from 1 on".to_owned()),
+            Ok(number) => Ok(number),
+        },
+        write: |number| Some(number.to_string()),
+        schema: || json!({ "type": "integer", "minimum": 1 }),
+    }
+}
+
+/// How many threads.
+pub(super) fn threads() -> Word<NonZeroUsize> {
+    Word {
+        read: |text| {
+            let threads = text.parse();
+            threads.map_err(|_| "write a number from 1 on".to_owned())
+        },
+        write: |number| Some(number.to_string()),
+        schema: || json!({ "type": "integer", "minimum": 1 }),
+    }
+}
+
+/// A number of this range.
+pub(super) fn level() -> Word<u8> {
+    Word {
+        read: |text| between(text, 1, 9),
+        write: |number| Some(number.to_string()),
+        schema: || json!({ "type": "integer", "minimum": 1, "maximum": 9 }),
+    }
+}
+
+/// The bits of a window.
+pub(super) fn window_bits() -> Word<u8> {
+    Word {
+        read: |text| between(text, 9, 15),
+        write: |number| Some(number.to_string()),
+        schema: || json!({ "type": "integer", "minimum": 9, "maximum": 15 }),
+    }
+}
+
+fn between(text: &str, first: u8, last: u8) -> Result<u8, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (first..=last).contains(number));
+    number.ok_or_else(|| format!("write a number from {first} to {last}"))
+}
+
+/// A time.
+pub(super) fn duration() -> Word<Duration> {
+    Word {
+        read: values::duration,
+        write: |time| Some(duration_text(*time)),
+        schema: duration_schema,
+    }
+}
+
+/// A time, or `none`.
+pub(super) fn optional_duration() -> Word<Option<Duration>> {
+    Word {
+        read: |text| Ok(Some(values::optional_duration(text)?).filter(|time| !time.is_zero())),
+        write: |time| Some(time.map_or_else(|| quoted("none"), duration_text)),
+        schema: duration_schema,
+    }
+}
+
+/// A network, or an address.
+pub(super) fn network() -> Word<IpNet> {
+    Word {
+        read: values::network,
+        write: |network| Some(quoted(&network_text(network))),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// A subprotocol.
+pub(super) fn subprotocol() -> Word<ByteString> {
+    Word {
+        read: values::subprotocol,
+        write: |name| Some(quoted(name)),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// A path of the file system, relative to the directory of the file.
+pub(super) struct Place;
+
+impl Form<PathBuf> for Place {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<PathBuf> {
+        let word = node.word(&mut reader.problems)?;
+        if word.is_empty() {
+            node.unfit("write a path", &mut reader.problems);
+            return None;
+        }
+        Some(reader.resolve(&word))
+    }
+
+    fn write(&self, value: &PathBuf) -> Option<String> {
+        Some(quoted(&value.to_string_lossy()))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+/// The names of protocols and of groups of them.
+pub(super) struct Protocols;
+
+impl Form<ProtocolList> for Protocols {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<ProtocolList> {
+        let list = Word {
+            read: values::protocol_list,
+            write: |_| None,
+            schema: || Value::Null,
+        };
+        let lists: Vec<ProtocolList> = List(list).parse(node, reader)?;
+        let names = lists.iter().flat_map(|list| &list.0);
+        let names: Vec<&str> = names.map(|protocol| protocol.name()).collect();
+        match values::protocol_list(&names.join(",")) {
+            Ok(protocols) => Some(protocols),
+            Err(_) => {
+                node.unfit("name at least one protocol", &mut reader.problems);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: &ProtocolList) -> Option<String> {
+        let groups = ["default", "all", "modern", "legacy"];
+        let group = groups
+            .into_iter()
+            .find(|group| values::protocol_list(group).as_ref() == Ok(value));
+        Some(group.map_or_else(
+            || {
+                let names = value.0.iter().map(|protocol| quoted(protocol.name()));
+                format!("[{}]", names.collect::<Vec<_>>().join(", "))
+            },
+            quoted,
+        ))
+    }
+
+    fn schema(&self) -> Value {
+        let names = polysock::protocols::PROTOCOLS.iter();
+        let names = names.map(|protocol| protocol.name());
+        let names: Vec<&str> = ["all", "default", "modern", "legacy"]
+            .into_iter()
+            .chain(names)
+            .collect();
+        json!({ "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": { "enum": names } },
+        ] })
+    }
+}
+
+/// Origins, or `*`.
+pub(super) struct OriginList;
+
+impl Form<Origins> for OriginList {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Origins> {
+        let origin = Word {
+            read: values::origin,
+            write: |_| None,
+            schema: || Value::Null,
+        };
+        let listed: Vec<LetIn> = List(origin).parse(node, reader)?;
+        if listed.is_empty() {
+            node.unfit("list one, or write \"*\" for any", &mut reader.problems);
+            return None;
+        }
+        let origins: Option<Vec<Origin>> = listed.into_iter().map(|listed| listed.0).collect();
+        Some(origins.map_or(Origins::Any, Origins::Listed))
+    }
+
+    fn write(&self, value: &Origins) -> Option<String> {
+        Some(match value {
+            Origins::Any => quoted("*"),
+            Origins::Listed(origins) => {
+                let origins = origins.iter().map(|origin| quoted(&origin.to_string()));
+                format!("[{}]", origins.collect::<Vec<_>>().join(", "))
+            }
+        })
+    }
+
+    fn schema(&self) -> Value {
+        List(text()).schema()
+    }
+}
+
+fn size_text(size: u64) -> String {
+    let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+    let mut units = units.into_iter();
+    match units.find(|(shift, _)| size > 0 && size.trailing_zeros() >= *shift) {
+        _ if size == u64::MAX => quoted("none"),
+        Some((shift, unit)) => quoted(&format!("{}{unit}", size >> shift)),
+        None => size.to_string(),
+    }
+}
+
+fn duration_text(time: Duration) -> String {
+    let milliseconds = time.as_millis();
+    let units = [(3_600_000, "h"), (60_000, "m"), (1000, "s")];
+    let mut units = units.into_iter();
+    let unit = units.find(|(length, _)| milliseconds > 0 && milliseconds.is_multiple_of(*length));
+    let (length, unit) = unit.unwrap_or((1, "ms"));
+    quoted(&format!("{}{unit}", milliseconds / length))
+}
+
+fn network_text(network: &IpNet) -> String {
+    if network.prefix_len() == network.max_prefix_len() {
+        network.addr().to_string()
+    } else {
+        network.to_string()
+    }
+}
+
+fn size_schema() -> Value {
+    json!({ "anyOf": [
+        { "type": "integer", "minimum": 0 },
+        { "type": "string", "pattern": "^([0-9]+ *([kKmMgG]([iI]?[bB])?|[bB])?|none)$|\\$\\{" },
+    ] })
+}
+
+fn count_schema() -> Value {
+    json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string" }] })
+}
+
+fn duration_schema() -> Value {
+    json!({ "type": "string", "pattern": "^([0-9]+(ms|s|m|h)|none)$|\\$\\{" })
+}
