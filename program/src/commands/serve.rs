@@ -224,7 +224,6 @@ impl Serve {
                 pong_timeout: self.pong_timeout,
                 ..any_size().session
             },
-            ..UpstreamSettings::default()
         }
     }
 
