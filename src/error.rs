@@ -28,6 +28,9 @@ pub enum ConnectionError {
     /// The memory of all connections together was used up, and this one held most.
     #[error("closed because memory is short, and this connection held most of it")]
     Overload,
+    /// The peer took nothing of what was sent to it for as long as it may.
+    #[error("took nothing of what was sent to it in time")]
+    Stalled,
     /// The peer went away without a closing handshake (close code 1006 in RFC 6455 §7.1.5).
     #[error("the peer went away without a closing handshake")]
     Aborted,

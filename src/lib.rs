@@ -109,7 +109,7 @@ pub use polysock_protocols::{
 pub use self::apps::{Application, Pages};
 pub use self::broadcast::{Broadcast, Overflow, Queue, Subscription};
 pub use self::connection::{
-    Answers, Budget, Connection, ConnectionOptions, Forwarded, ShutdownSignal,
+    Answers, Budget, Connection, ConnectionOptions, Forwarded, ShutdownSignal, Terms,
 };
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;

@@ -221,13 +221,13 @@ fn messages_and_control_frames_have_a_pace() {
 }
 
 #[test]
-fn a_session_that_is_shed_holds_nothing() {
+fn a_session_that_gives_up_its_peer_holds_nothing() {
     let (mut receiving, _) = session("rfc6455", Server);
     // The first of two fragments.
     let fragment = [&hex("02fe ffff 00000000")[..], &[b'x'; 65535]].concat();
     assert_eq!(receive(&mut receiving, &fragment), Ok(vec![]));
     assert!(receiving.held() >= 65535, "{}", receiving.held());
-    receiving.shed();
+    receiving.give_up(CloseCode::TRY_AGAIN_LATER.into());
     assert_eq!(drain(receiving.outgoing()), hex("8802 03f5"));
     assert_eq!(receiving.held(), 0);
     assert!(!receiving.is_cut());
@@ -237,7 +237,7 @@ fn a_session_that_is_shed_holds_nothing() {
         .send(polysock_protocols::Message::binary(vec![0; 65535]))
         .unwrap();
     assert!(sending.held() >= 65535, "{}", sending.held());
-    sending.shed();
+    sending.give_up(CloseCode::TRY_AGAIN_LATER.into());
     assert_eq!(sending.held(), 0);
     assert!(sending.is_cut());
     assert_eq!(

@@ -5,7 +5,7 @@ use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use polysock_protocols::{ShortFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio_util::io::{poll_read_buf, poll_write_buf};
@@ -100,6 +100,24 @@ impl BufferedIo {
 
     /// Reads once; 0 is the end. While there is nothing to read, no buffer is held.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.read_by(|transport, incoming| poll_read_buf(transport, cx, incoming))
+    }
+
+    /// The same, but no more than so many bytes.
+    #[cold]
+    pub(crate) fn poll_read_at_most(
+        &mut self,
+        most: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.read_by(|transport, incoming| poll_read_buf(transport, cx, &mut incoming.limit(most)))
+    }
+
+    #[inline]
+    fn read_by(
+        &mut self,
+        read: impl FnOnce(Pin<&mut Io>, &mut BytesMut) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         let Some(transport) = &mut self.transport else {
             return Poll::Ready(Ok(0));
         };
@@ -114,7 +132,7 @@ impl BufferedIo {
         if incoming.capacity() < buffers::READ {
             make_room(incoming);
         }
-        let read = poll_read_buf(Pin::new(transport), cx, incoming);
+        let read = read(Pin::new(transport), incoming);
         match &read {
             Poll::Ready(Ok(count)) => {
                 self.is_read = *count == 0;
@@ -129,7 +147,7 @@ impl BufferedIo {
     }
 
     /// Gives the buffer back until there is something to read again.
-    fn pause(&mut self) {
+    pub(crate) fn pause(&mut self) {
         self.read_since_yield = 0;
         if self.buffer_is_pooled {
             let rest = match &self.incoming[..] {

@@ -84,10 +84,10 @@ impl Connection {
     }
 
     /// Waits while the target has no room. This connection is not read meanwhile, so its peer may
-    /// well be silent; but a shutdown closes it.
+    /// well be silent; but a shutdown closes it, or its age.
     #[cold]
     fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<Forwarded> {
-        if self.poll_shutdown(cx).is_pending() {
+        if self.poll_shutdown(cx).is_pending() && self.poll_clocks(cx).is_pending() {
             return Poll::Pending;
         }
         self.close_if_requested();

@@ -22,14 +22,17 @@
 mod budget;
 mod buffered_io;
 mod buffers;
+mod clocks;
 mod end;
 mod forward;
 mod receive;
 mod send;
 mod shutdown;
+mod terms;
 mod timer;
 mod wait;
 
+use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -40,10 +43,12 @@ use polysock_protocols::{Capabilities, CloseForm, Closed, Codec, Role, Session, 
 pub use self::budget::Budget;
 use self::budget::{Account, units};
 use self::buffered_io::BufferedIo;
+use self::clocks::Clocks;
 pub use self::forward::Forwarded;
 pub use self::receive::Answers;
 pub(crate) use self::shutdown::Shutdown;
 pub use self::shutdown::ShutdownSignal;
+pub use self::terms::Terms;
 use self::timer::ArmedTimer;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, Traffic};
@@ -112,8 +117,10 @@ struct Negotiated {
     log: Option<AccessLog>,
     /// Where its memory is counted.
     account: Option<Account>,
-    /// Since when what the peer sends is counted, if that was looked at.
-    counted_since: Option<Box<Instant>>,
+    /// How long the peer may take nothing of what is sent, in milliseconds; zero for ever.
+    send_timeout: u32,
+    /// What is measured, where something is.
+    clocks: Option<Box<Clocks>>,
 }
 
 /// What a turn of the state machine has come to.
@@ -165,7 +172,8 @@ impl Connection {
             subprotocol: options.subprotocol,
             log: None,
             account: None,
-            counted_since: None,
+            send_timeout: 0,
+            clocks: None,
         };
         Self {
             io: BufferedIo::new(transport, options.incoming),
@@ -176,6 +184,15 @@ impl Connection {
             charged: 0,
             failure: None,
         }
+    }
+
+    /// The same connection, held to this from now on. One of a gateway, or to an upstream, is held to
+    /// what its settings say; any other to nothing.
+    #[must_use]
+    pub fn held_to(mut self, terms: &Terms) -> Self {
+        self.negotiated.send_timeout = terms.send_timeout.map_or(0, millis);
+        self.negotiated.clocks = Clocks::of(terms);
+        self
     }
 
     /// The same of a gateway, whose shutdown closes it and whose log tells its end.
@@ -249,13 +266,38 @@ impl Connection {
         if self.io.poll_yield(cx).is_pending() {
             return self.pause();
         }
-        match self.io.poll_read(cx) {
+        let read = if self.negotiated.clocks.is_none() {
+            self.io.poll_read(cx)
+        } else {
+            self.poll_read_paced(cx)
+        };
+        match read {
             Poll::Ready(Ok(0)) => self.end_of_stream(),
             Poll::Ready(Ok(_)) => {}
             Poll::Ready(Err(error)) => self.abort(error),
             Poll::Pending => ready!(self.poll_wait(cx)),
         }
         Poll::Ready(Progress::Again)
+    }
+
+    /// Reads no faster than the peer may send. One that has to wait is not taken for silent.
+    #[cold]
+    fn poll_read_paced(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let is_open = self.session.is_open();
+        let clocks = self.negotiated.clocks.as_mut().filter(|_| is_open);
+        let Some(pace) = clocks.and_then(|clocks| clocks.pace.as_mut()) else {
+            return self.io.poll_read(cx);
+        };
+        let Poll::Ready(room) = pace.poll_room(cx) else {
+            self.session.record_progress();
+            self.io.pause();
+            return Poll::Pending;
+        };
+        let read = self.io.poll_read_at_most(room, cx);
+        if let Poll::Ready(Ok(count)) = read {
+            pace.record(count);
+        }
+        read
     }
 
     /// Lets others have their turn.
@@ -295,8 +337,8 @@ impl Connection {
         let now = Instant::now();
         let negotiated = &mut *self.negotiated;
         let opened = negotiated.log.as_ref().map(AccessLog::opened_at);
-        let since = negotiated.counted_since.replace(Box::new(now));
-        let since = since.map(|since| *since).or(opened);
+        let clocks = negotiated.clocks.get_or_insert_default();
+        let since = clocks.counted_since.replace(now).or(opened);
         let second_has_passed = since.is_none_or(|since| now - since >= Duration::from_secs(1));
         let checked = self.session.check_pace(second_has_passed);
         checked.map_err(|error| self.fail(error)).is_err()
@@ -308,6 +350,11 @@ impl Connection {
             self.io.shut(cx);
         }
     }
+}
+
+/// Whole milliseconds, one at least.
+fn millis(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().max(1)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_sink::Sink;
 use polysock_protocols::{CloseCode, EncodeError, Message, Piece, Session, SharedMessage};
@@ -82,11 +83,25 @@ impl Connection {
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.session.waiting();
         let written = self.io.poll_write(cx, self.session.outgoing());
-        if written.is_pending() && self.session.waiting() < before {
+        if written.is_pending() {
+            self.note_wait(before);
+        }
+        written
+    }
+
+    /// Notes that the peer does not take all that is sent to it; so much waited before.
+    #[cold]
+    fn note_wait(&mut self, before: usize) {
+        if self.session.waiting() < before {
             // One that takes a large message slowly may be silent meanwhile.
             self.session.record_progress();
         }
-        written
+        let negotiated = &mut *self.negotiated;
+        if negotiated.send_timeout > 0 {
+            let timeout = Duration::from_millis(negotiated.send_timeout.into());
+            let clocks = negotiated.clocks.get_or_insert_default();
+            clocks.note_wait(self.io.traffic().sent, timeout);
+        }
     }
 
     /// Writes until no more than `mark` bytes wait; where that is none, until all is flushed.

@@ -2,8 +2,9 @@
 
 use std::task::{Context, Poll, ready};
 
-use polysock_protocols::CloseCode;
+use polysock_protocols::{Close, CloseCode};
 
+use super::clocks::Due;
 use super::timer::ArmedTimer;
 use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
@@ -22,7 +23,7 @@ impl Connection {
         if code != CloseCode::TRY_AGAIN_LATER {
             self.session.close(Some(code.into()));
         } else if self.session.closed().is_none() {
-            self.session.shed();
+            self.session.give_up(CloseCode::TRY_AGAIN_LATER.into());
             self.fail(ConnectionError::Overload);
         }
     }
@@ -35,9 +36,52 @@ impl Connection {
         }
     }
 
+    /// Waits for what else is measured; ready when something was to be done.
+    #[inline]
+    pub(super) fn poll_clocks(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.negotiated.clocks.is_none() {
+            return Poll::Pending;
+        }
+        self.poll_due(cx)
+    }
+
+    #[cold]
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.session.closed().is_some() {
+            return Poll::Pending;
+        }
+        while let Some(clocks) = &mut self.negotiated.clocks {
+            match ready!(clocks.poll_due(cx)) {
+                Due::Age => {
+                    let close = Close::new(CloseCode::GOING_AWAY, "open for as long as it may be");
+                    self.session.close(Some(close));
+                    return Poll::Ready(());
+                }
+                Due::Stall => {
+                    let before = self.io.traffic().sent;
+                    // It may have taken something meanwhile.
+                    let written = self.poll_write(cx);
+                    if written.is_pending() && self.io.traffic().sent == before {
+                        self.cut_stalled();
+                        return Poll::Ready(());
+                    }
+                }
+            }
+        }
+        Poll::Pending
+    }
+
+    fn cut_stalled(&mut self) {
+        let error = ConnectionError::Stalled;
+        let close = Close::new(CloseCode::POLICY_VIOLATION, error.to_string());
+        self.session.give_up(close);
+        self.fail(error);
+    }
+
     /// Waits for the timer and a shutdown; ready when one of them had something to say.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.take_stock() || self.poll_shutdown(cx).is_ready() {
+        if self.take_stock() || self.poll_shutdown(cx).is_ready() || self.poll_clocks(cx).is_ready()
+        {
             return Poll::Ready(());
         }
         let Some(timer) = self.session.timer() else {

@@ -1,15 +1,17 @@
 //! An opening handshake that waits for an answer.
 
 mod reply;
+mod treatment;
 
 use std::future::poll_fn;
 use std::task::{Poll, ready};
 
 use futures_core::future::BoxFuture;
-use polysock_protocols::{Accept, Rejection, Request, Role, SessionConfig, hide_secrets};
+use polysock_protocols::{Accept, Rejection, Request, Role, hide_secrets};
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::reply::{Reply, Started};
+pub(crate) use self::treatment::Treatment;
 use crate::connection::{Budget, Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::telemetry::AccessLog;
@@ -44,7 +46,7 @@ pub(crate) struct Pending {
     pub(crate) request: Box<Request>,
     pub(crate) peer: Peer,
     pub(crate) reply: Box<dyn Reply>,
-    pub(crate) session: SessionConfig,
+    pub(crate) treatment: Treatment,
     /// Where the memory of the connection is counted.
     pub(crate) budget: Budget,
     pub(crate) deadline: Instant,
@@ -132,7 +134,7 @@ impl Handshake {
                 request,
                 peer,
                 reply,
-                session,
+                treatment,
                 budget,
                 deadline,
                 shutdown,
@@ -152,10 +154,11 @@ impl Handshake {
                 role: Role::Server,
                 subprotocol,
                 incoming,
-                session,
+                session: treatment.session,
             };
             let log = AccessLog::opened(&request, peer.address);
-            Ok(Connection::new(transport, codec, options).served(shutdown, &budget, log))
+            let connection = Connection::new(transport, codec, options).held_to(&treatment.terms);
+            Ok(connection.served(shutdown, &budget, log))
         })
     }
 

@@ -8,6 +8,8 @@ use polysock_protocols::{
 };
 
 use super::Origins;
+use crate::connection::Terms;
+use crate::handshake::Treatment;
 
 /// How a site treats its connections: all that can differ from one site of a port to another.
 #[derive(Clone, Debug)]
@@ -16,6 +18,9 @@ pub struct SiteSettings {
     pub protocols: Option<Vec<&'static dyn Protocol>>,
     /// How a session behaves: the largest message, and its times.
     pub session: SessionConfig,
+    /// What a connection is held to beside that: its age, how fast its client may send, and how it takes
+    /// what is sent to it.
+    pub terms: Terms,
     /// What the frames of a message may take.
     pub limits: Limits,
     /// From which pages connections are accepted.
@@ -43,6 +48,7 @@ impl Default for SiteSettings {
                 ping_interval: Some(Duration::from_secs(25)),
                 ..SessionConfig::default()
             },
+            terms: Terms::default(),
             limits: Limits::default(),
             origins: Origins::Any,
             subprotocols: Vec::new(),
@@ -70,6 +76,14 @@ impl SiteSettings {
                 .collect();
         }
         Ok(())
+    }
+
+    /// How its connections are treated.
+    pub(crate) fn treatment(&self) -> Treatment {
+        Treatment {
+            session: self.session,
+            terms: self.terms,
+        }
     }
 
     /// What an opening handshake is told: `secure` is whether a page sees `wss://`, and `entropy`

@@ -18,6 +18,7 @@ pub(super) fn connected(
         ..ConnectionOptions::new("raw", Role::Client)
     };
     let connection = Connection::over(transport, RawCodec::boxed(), options);
+    let connection = connection.held_to(&settings.terms);
     Connected {
         subprotocol: subprotocol(request),
         ..connection.into()

@@ -8,6 +8,7 @@ use polysock_protocols::{Compression, Limits, SessionConfig};
 use tokio::time::timeout;
 
 use super::UpstreamError;
+use crate::connection::Terms;
 
 /// How upstreams are treated.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct UpstreamSettings {
     pub compression: Option<Compression>,
     /// How the session behaves.
     pub session: SessionConfig,
+    /// What a connection is held to beside that: its age, and how it takes what is sent.
+    pub terms: Terms,
 }
 
 impl Default for UpstreamSettings {
@@ -41,6 +44,7 @@ impl Default for UpstreamSettings {
             limits: Limits::default(),
             compression: None,
             session: SessionConfig::default(),
+            terms: Terms::default(),
         }
     }
 }

@@ -111,7 +111,7 @@ impl WebSocketUpstream {
                 response,
             } => Ok(Connected {
                 fields: response.head.end_to_end(),
-                ..connection.into()
+                ..connection.held_to(&self.settings.terms).into()
             }),
             Answer::Refused {
                 response,

@@ -12,4 +12,5 @@ mod keep_alive;
 mod lent_sockets;
 mod serving;
 mod sites;
+mod terms;
 mod upstream;

@@ -27,7 +27,7 @@ pub use self::shared::SharedMessage;
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, TickAction};
-use crate::message::{Close, CloseCode, Closed, Event, Side};
+use crate::message::{Close, Closed, Event, Side};
 use crate::protocol::{Capabilities, CloseForm, Codec, ShortFrames};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
@@ -179,12 +179,11 @@ impl Session {
         assembled.saturating_add(self.codec.held().unwrap_or_default())
     }
 
-    /// Gives up its peer, because memory is short: closes with 1013 and lets go of what it holds.
-    /// Where so much waits to go out that the close would be long behind it, the session
+    /// Gives up its peer, because memory is short or it takes nothing: closes, and lets go of what it
+    /// holds. Where so much waits to go out that the close would be long behind it, the session
     /// [is cut](Self::is_cut).
-    pub fn shed(&mut self) {
+    pub fn give_up(&mut self, close: Close) {
         self.incoming.assembled = None;
-        let close = Close::from(CloseCode::TRY_AGAIN_LATER);
         if self.outgoing.len() >= PONG_ROOM {
             self.outgoing = WriteBuf::new();
             self.cut = true;

@@ -143,6 +143,20 @@ impl Member {
         let _ = sent.expect("room");
     }
 
+    /// Sends what the session has to say; whether the other side has gone instead.
+    pub async fn flush_or_gone(&mut self) -> bool {
+        let outgoing = self.session.outgoing();
+        let sent = timeout(PATIENCE, self.stream.write_all_buf(outgoing)).await;
+        sent.expect("room").is_err()
+    }
+
+    /// How many bytes come with one read, which nobody looks at.
+    pub async fn read_some(&mut self) -> usize {
+        self.incoming.clear();
+        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.incoming)).await;
+        read.expect("something comes").unwrap_or(0)
+    }
+
     /// The next message; `None` once the connection is closed.
     pub async fn message(&mut self) -> Option<Message> {
         loop {

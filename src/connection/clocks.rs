@@ -1,0 +1,200 @@
+//! What a clock says of a connection, beside the timer of its session.
+
+use std::num::NonZeroU32;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::task::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::terms::Terms;
+use crate::random::entropy;
+
+/// The clocks of a connection. Most connections have none.
+#[derive(Debug, Default)]
+pub(super) struct Clocks {
+    /// Since when the messages of the peer are counted, if that was looked at.
+    pub(super) counted_since: Option<std::time::Instant>,
+    /// Rings when the connection is old enough.
+    age: Option<Alarm>,
+    pub(super) pace: Option<Pace>,
+    stall: Option<Stall>,
+}
+
+/// What a clock has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// The connection is as old as it may be.
+    Age,
+    /// The peer has taken nothing of what is sent to it for as long as it may.
+    Stall,
+}
+
+/// How fast bytes may come.
+#[derive(Debug)]
+pub(super) struct Pace {
+    rate: NonZeroU32,
+    /// Until when they have come already.
+    ahead: Instant,
+    alarm: Option<Alarm>,
+}
+
+/// Since when the peer takes nothing.
+#[derive(Debug)]
+struct Stall {
+    /// How much it has taken until then.
+    sent: u64,
+    alarm: Alarm,
+}
+
+/// A point in time. The timer is armed once somebody waits.
+#[derive(Debug)]
+struct Alarm {
+    at: Instant,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clocks {
+    /// Those that run from now on, if any.
+    pub(super) fn of(terms: &Terms) -> Option<Box<Self>> {
+        let Terms {
+            max_age,
+            max_bytes_per_second,
+            send_timeout: _,
+        } = terms;
+        let age = max_age.map(|max| Alarm::after(max - jitter(max)));
+        let pace = max_bytes_per_second.map(Pace::new);
+        (age.is_some() || pace.is_some()).then(|| {
+            Box::new(Self {
+                age,
+                pace,
+                ..Self::default()
+            })
+        })
+    }
+
+    /// Notes that what is sent waits for the peer, which has taken so much by now.
+    pub(super) fn note_wait(&mut self, sent: u64, timeout: Duration) {
+        if self.stall.as_ref().is_none_or(|stall| stall.sent != sent) {
+            let alarm = Alarm::after(timeout);
+            self.stall = Some(Stall { sent, alarm });
+        }
+    }
+
+    /// Ready when one of them has something to say, which it does once.
+    pub(super) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
+        if let Some(age) = &mut self.age
+            && age.poll(cx).is_ready()
+        {
+            self.age = None;
+            return Poll::Ready(Due::Age);
+        }
+        if let Some(stall) = &mut self.stall
+            && stall.alarm.poll(cx).is_ready()
+        {
+            self.stall = None;
+            return Poll::Ready(Due::Stall);
+        }
+        Poll::Pending
+    }
+}
+
+impl Pace {
+    fn new(rate: NonZeroU32) -> Self {
+        Self {
+            rate,
+            ahead: Instant::now(),
+            alarm: None,
+        }
+    }
+
+    /// Ready when more may be read: with how much.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
+        if let Some(alarm) = &mut self.alarm {
+            ready!(alarm.poll(cx));
+            self.alarm = None;
+        }
+        Poll::Ready(usize::try_from(self.rate.get()).unwrap_or(usize::MAX))
+    }
+
+    /// Notes that so many bytes have been read.
+    pub(super) fn record(&mut self, count: usize) {
+        let now = Instant::now();
+        // What was not used up of the last second may come later.
+        let begin = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
+        let seconds = count as f64 / f64::from(self.rate.get());
+        self.ahead = self.ahead.max(begin) + Duration::from_secs_f64(seconds);
+        self.alarm = (self.ahead > now).then(|| Alarm::at(self.ahead));
+    }
+}
+
+impl Alarm {
+    fn after(time: Duration) -> Self {
+        let now = Instant::now();
+        // Nobody lives to see one that is too far off to be expressed.
+        Self::at(now.checked_add(time).unwrap_or(now + FAR))
+    }
+
+    fn at(at: Instant) -> Self {
+        Self { at, sleep: None }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let at = self.at;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        // A task whose budget is spent must be woken as well.
+        pin!(unconstrained(sleep.as_mut())).poll(cx)
+    }
+}
+
+/// Up to a tenth of a time.
+fn jitter(time: Duration) -> Duration {
+    let mut bytes = [0; 2];
+    entropy(&mut bytes);
+    let part = f64::from(u16::from_ne_bytes(bytes)) / f64::from(u16::MAX);
+    (time / 10).mul_f64(part)
+}
+
+/// Thirty years.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_come_as_fast_as_they_may_and_a_second_of_them_at_once() {
+        let began = Instant::now();
+        let mut pace = Pace::new(NonZeroU32::new(1000).unwrap());
+        // A little at a time, or as much as there is room for.
+        for count in [10, 1000] {
+            for _ in 0..10_000 / count {
+                assert_eq!(poll_fn(|cx| pace.poll_room(cx)).await, 1000);
+                pace.record(count);
+            }
+        }
+        let passed = began.elapsed().as_secs_f64();
+        assert!((18.0..=20.1).contains(&passed), "{passed} s");
+        sleep(Duration::from_secs(100)).await;
+        let began = Instant::now();
+        for _ in 0..2 {
+            poll_fn(|cx| pace.poll_room(cx)).await;
+            pace.record(500);
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
+
+    #[test]
+    fn those_that_came_together_do_not_go_together() {
+        let hour = Duration::from_secs(3600);
+        let all: Vec<_> = (0..1000).map(|_| jitter(hour)).collect();
+        let least = all.iter().min().unwrap();
+        let most = all.iter().max().unwrap();
+        assert!(*least < hour / 100 && *most > hour * 9 / 100 && *most <= hour / 10);
+    }
+}
