@@ -123,7 +123,7 @@ pub use self::server::{
     PortSettings, StartError, Workers,
 };
 pub use self::telemetry::Traffic;
-pub use self::transport::{Extensions, Peer, Transport};
+pub use self::transport::{Extensions, Peer, Transport, Trusted, TrustedError, TrustedHop};
 
 /// The program of the README compiles.
 #[cfg(doctest)]

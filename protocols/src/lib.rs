@@ -12,6 +12,7 @@
 //!   proxy_header                    for whom a proxy connects
 //!   secrets                         which fields, parameters and tokens nobody should see
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
+//!   forwarded                       what proxies say of those for whom they ask
 //!   compression                     how messages are compressed
 //!   protocol                        the seam: Protocol, Responder, Dialer, Codec, what they say
 //!   raw · base64 · extension        plain streams; binary over text; compression, negotiated
@@ -51,6 +52,7 @@ mod error;
 mod extension;
 mod fields;
 mod first_bytes;
+mod forwarded;
 mod hixie;
 pub mod http;
 mod hybi;
@@ -71,6 +73,7 @@ pub use self::compression::{Compression, Window};
 pub use self::error::{EncodeError, HandshakeError, HeadError, Malformed, ProtocolError};
 pub use self::fields::Fields;
 pub use self::first_bytes::{FirstBytes, flash_policy};
+pub use self::forwarded::{ForwardedElement, Node};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, PieceRef, Side, WireForm,
 };

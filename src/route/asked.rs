@@ -1,5 +1,6 @@
 //! What is asked of a port, and for which route.
 
+use bytestring::ByteString;
 use hyper::header::{HeaderMap, HeaderValue};
 use polysock_protocols::http::Head;
 use polysock_protocols::{Protocol, Recognised};
@@ -46,6 +47,15 @@ impl<'a> Asked<'a> {
             path: request.uri().path().as_bytes(),
             protocol: None,
             fields: Fields::Map(fields),
+        }
+    }
+
+    /// The same for another host, where one is given.
+    pub(crate) fn for_host(self, host: Option<&'a ByteString>) -> Self {
+        let host = host.map(|host| host.as_bytes().as_ref());
+        Self {
+            host: host.or(self.host),
+            ..self
         }
     }
 

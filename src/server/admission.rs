@@ -70,6 +70,13 @@ pub(super) struct Place {
     network: Option<Box<IpAddr>>,
 }
 
+/// One more connection of an address that was not known when it was let in, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Counted {
+    admission: Arc<Admission>,
+    network: IpAddr,
+}
+
 /// A turn to say what one wants, or to be told that there is no room, until it is dropped. The
 /// signal of a connection whose turn is needed by a newer one asks it to close.
 #[derive(Debug)]
@@ -140,6 +147,29 @@ impl Admission {
         self.place(present, network, full)
     }
 
+    /// Counts a connection that is there as one of this address, which is known by now; `None` where that is
+    /// not limited.
+    pub(super) fn count(
+        self: &Arc<Self>,
+        address: Option<SocketAddr>,
+    ) -> Result<Option<Counted>, Full> {
+        let Some(network) = self.network(address) else {
+            return Ok(None);
+        };
+        let mut present = self.lock();
+        let count = present.by_network.entry(network).or_default();
+        if *count >= self.limits.per_address {
+            drop(present);
+            self.incidents.refused(|refused| refused.per_address += 1);
+            return Err(Full::Address);
+        }
+        *count += 1;
+        Ok(Some(Counted {
+            admission: Arc::clone(self),
+            network,
+        }))
+    }
+
     /// What there is no room for, with so many more than the most connections.
     fn lack(&self, present: &Present, network: Option<IpAddr>, more: usize) -> Option<Full> {
         let of_network = network.and_then(|network| present.by_network.get(&network));
@@ -192,6 +222,18 @@ impl Admission {
     }
 }
 
+impl Present {
+    /// There is one less of a network.
+    fn leave(&mut self, network: &IpAddr) {
+        if let Some(count) = self.by_network.get_mut(network) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_network.remove(network);
+            }
+        }
+    }
+}
+
 /// What an address is counted as: a subscriber has a /64 of IPv6 at least (RFC 6177), whose addresses
 /// cost nothing. This machine, where a proxy may stand for everybody, is not counted.
 fn network(address: IpAddr) -> Option<IpAddr> {
@@ -235,14 +277,15 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut present = self.admission.lock();
         present.places -= 1;
-        if let Some(network) = &self.network
-            && let Some(count) = present.by_network.get_mut(network)
-        {
-            *count -= 1;
-            if *count == 0 {
-                present.by_network.remove(network);
-            }
+        if let Some(network) = &self.network {
+            present.leave(network);
         }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.admission.lock().leave(&self.network);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which site answers an ordinary request.
+//! Which site answers an ordinary request, and whose it is.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -8,24 +8,46 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use polysock_protocols::Rejection;
 
+use super::forwarded;
+use super::serving::Serving;
 use crate::http::{Body, Service};
 use crate::route::{Asked, Sites};
-use crate::transport::Peer;
+use crate::transport::{Peer, Trusted, TrustedHop};
 
-/// Has each ordinary request answered by the site that it is for.
-pub(super) struct Dispatch(pub(super) Arc<Sites>);
+/// Has each ordinary request answered by the site that it is for. The peer of one that came through a
+/// trusted proxy is its client.
+pub(super) struct Dispatch {
+    sites: Arc<Sites>,
+    forwarded: Trusted,
+}
+
+impl Serving {
+    /// What answers ordinary requests.
+    pub(super) fn dispatch(&self) -> Dispatch {
+        Dispatch {
+            sites: Arc::clone(&self.sites),
+            forwarded: self.settings.forwarded.clone(),
+        }
+    }
+}
 
 impl Service for Dispatch {
     fn call(&self, mut request: hyper::Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        let found = match self.0.find(&Asked::request(&request)) {
+        let peer = request.extensions().get::<Arc<Peer>>();
+        let peer = peer.map_or_else(Arc::default, Arc::clone);
+        let client = forwarded::client(&peer, &self.forwarded, request.headers());
+        let is_behind_hop = client.is_some();
+        let mut peer = client.map_or(peer, Arc::new);
+        let host = TrustedHop::host_of(&peer);
+        let found = match self.sites.find(&Asked::request(&request).for_host(host)) {
             Ok(found) => found,
             Err(error) => return Box::pin(ready(refusal(&error.rejection()))),
         };
         if found.tells() {
-            let peer = request.extensions().get::<Arc<Peer>>();
-            let mut peer = peer.map_or_else(Peer::default, |peer| Peer::clone(peer));
-            found.tell(&mut peer);
-            request.extensions_mut().insert(Arc::new(peer));
+            found.tell(Arc::make_mut(&mut peer));
+        }
+        if found.tells() || is_behind_hop {
+            request.extensions_mut().insert(peer);
         }
         found.site.http().call(request)
     }

@@ -116,11 +116,10 @@ impl Gateway {
     pub async fn serve_connection(&self, transport: impl Transport, peer: Peer) {
         let Port { serving, .. } = &*self.port;
         let connections = self.port.connections();
-        let address = peer.address;
         let arrival = self.port.arrival(Io::new(transport), peer, &connections);
         let opening = Arc::clone(serving).open(arrival, Arc::clone(&connections));
         if let Some(answering) = opening.await {
-            serving.log_end(address, answering.await);
+            serving.answer(answering).await;
         }
         connections.ended().await;
     }

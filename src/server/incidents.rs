@@ -27,6 +27,8 @@ pub(super) struct Unopened {
     pub(super) late: u64,
     /// They went away in the middle of it.
     pub(super) gone: u64,
+    /// They came from a trusted proxy, and did not say for whom.
+    pub(super) unproxied: u64,
     /// They spoke what is not spoken here.
     foreign: u64,
     tls: u64,
@@ -66,6 +68,7 @@ impl Incidents {
                     gone = some(unopened.gone),
                     tls = some(unopened.tls),
                     foreign = some(unopened.foreign),
+                    unproxied = some(unopened.unproxied),
                     "not opened"
                 );
             }),

@@ -88,13 +88,12 @@ impl Listening {
         let connections = &self.connections;
         let arrival = port.accepted(incoming, local, connections);
         let has_displaced = arrival.turn.has_displaced;
-        let address = arrival.accepted.peer.address;
         let serving = Arc::clone(&port.serving);
         // Boxed: what only the opening needs is no part of an idle connection.
         let opening = Box::pin(Arc::clone(&serving).open(arrival, Arc::clone(connections)));
         connections.spawn(async move {
             if let Some(answering) = opening.await {
-                serving.log_end(address, answering.await);
+                serving.answer(answering).await;
             }
         });
         has_displaced

@@ -8,7 +8,8 @@
 //!   anything else                       closed without an answer: it may be another protocol
 //! ```
 //!
-//! Empty lines before any of it are ignored, as before a later request.
+//! Empty lines before any of it are ignored, as before a later request. Where the peer is a proxy that
+//! is trusted to say for whom it connects, a header of the PROXY protocol stands before it all.
 //!
 //! Nothing is done about it here: the gateway finishes it, and `polysock explain` prints it.
 
@@ -17,12 +18,14 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use polysock_protocols::http::{Head, empty_lines};
 use polysock_protocols::{
-    FirstBytes, HandshakeError, Negotiated, Negotiation, Recognised, Rejection, flash_policy,
+    FirstBytes, HandshakeError, Negotiated, Negotiation, ProxyHeader, ProxyHeaderError, Recognised,
+    Rejection, flash_policy,
 };
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::PortSettings;
+use super::admission::Full;
 use crate::transport::Io;
 
 /// What a connection turned out to be.
@@ -107,12 +110,38 @@ pub(super) enum Unopened {
     Unclear,
     /// Its request was not complete by then; what it is told.
     Late(Rejection),
+    /// It does not say for whom it is, as it has to.
+    Unproxied(ProxyHeaderError),
+    /// There is no room for one more of the address that it is from.
+    Full(Full),
 }
 
 /// How long a policy request may take from its first byte on: Flash sends it whole.
 const POLICY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads until it is clear what a connection is, or the deadline is over.
+/// Reads the header that says for whom a proxy connects; what has come behind it is left.
+pub(super) async fn read_proxy_header(
+    transport: &mut Io,
+    incoming: &mut BytesMut,
+    deadline: Instant,
+) -> Result<ProxyHeader, Unopened> {
+    loop {
+        match timeout_at(deadline, transport.read_buf(incoming)).await {
+            Ok(Ok(1..)) => {}
+            Ok(Ok(0) | Err(_)) => return Err(Unopened::Gone),
+            Err(_) if incoming.is_empty() => return Err(Unopened::Silent),
+            Err(_) => return Err(Unopened::Unclear),
+        }
+        match ProxyHeader::read(incoming) {
+            Ok(None) => {}
+            Ok(Some(header)) => return Ok(header),
+            Err(error) => return Err(Unopened::Unproxied(error)),
+        }
+    }
+}
+
+/// Reads until it is clear what a connection is, or the deadline is over. Something may have been read
+/// already.
 pub(super) async fn read(
     transport: &mut Io,
     incoming: &mut BytesMut,
@@ -122,7 +151,11 @@ pub(super) async fn read(
 ) -> Result<Opened, Unopened> {
     let mut opener = Opener::new(settings, port);
     incoming.reserve(1024);
+    let mut opened = opener.advance(incoming);
     loop {
+        if let Some(opened) = opened {
+            return Ok(opened);
+        }
         match timeout_at(deadline, transport.read_buf(incoming)).await {
             Ok(Ok(1..)) => {}
             Ok(Ok(0) | Err(_)) => return Err(Unopened::Gone),
@@ -134,9 +167,7 @@ pub(super) async fn read(
                 });
             }
         }
-        if let Some(opened) = opener.advance(incoming) {
-            return Ok(opened);
-        }
+        opened = opener.advance(incoming);
         if incoming.starts_with(b"<") {
             deadline = deadline.min(Instant::now() + POLICY_TIMEOUT);
         }

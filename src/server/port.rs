@@ -47,12 +47,18 @@ impl Port {
     /// A connection that has come from this peer, and whether it is let in.
     pub(super) fn arrival(&self, transport: Io, peer: Peer, connections: &Connections) -> Arrival {
         let shutdown = connections.register();
-        let (place, turn) = self.serving.admission.admit(peer.address, &shutdown);
+        let settings = &self.serving.settings;
+        // Behind a proxy that is trusted is somebody of another address.
+        let stands_for_others = [&settings.proxy_protocol, &settings.forwarded]
+            .iter()
+            .any(|trusted| trusted.includes(peer.address));
+        let counted = peer.address.filter(|_| !stands_for_others);
+        let (place, turn) = self.serving.admission.admit(counted, &shutdown);
         let (place, full) = match place {
             Ok(place) => (Some(place), None),
             Err(full) => (None, Some(full)),
         };
-        let secure = peer.secure || self.serving.settings.secure;
+        let secure = peer.secure || settings.secure;
         let accepted = Accepted {
             transport: transport.with_permit(connections.count(place)),
             peer: Peer { secure, ..peer },

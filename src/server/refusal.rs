@@ -36,23 +36,31 @@ pub(super) fn rejection(reason: impl fmt::Display) -> Rejection {
     rejection
 }
 
-/// Tells a connection that there is no room for it, unless it is asked to go before that.
+/// Tells a connection that there is no room for it, unless it is asked to go before that. A proxy's
+/// header is still to come where one is expected.
 pub(super) async fn turn_away(
-    mut transport: Io,
-    settings: &PortSettings,
+    (mut transport, mut incoming): (Io, BytesMut),
     shutdown: &ShutdownSignal,
+    settings: &PortSettings,
+    expects_header: bool,
     full: Full,
 ) {
     let told = async {
-        let mut incoming = BytesMut::new();
         let deadline = Instant::now() + PATIENCE.min(settings.handshake_timeout);
+        if expects_header {
+            let header = opening::read_proxy_header(&mut transport, &mut incoming, deadline);
+            if header.await.is_err() {
+                return;
+            }
+        }
         let opened = opening::read(&mut transport, &mut incoming, settings, None, deadline);
         let answer = match opened.await {
             Ok(Opened::WebSocket(_) | Opened::Http1(_) | Opened::Refused(_))
             | Err(Unopened::Late(_)) => unavailable(full),
             Ok(Opened::Http2) => http2::refusal(&full.to_string()),
             Ok(Opened::FlashPolicy(_) | Opened::Closed(_))
-            | Err(Unopened::Gone | Unopened::Silent | Unopened::Unclear) => return,
+            | Err(Unopened::Gone | Unopened::Silent | Unopened::Unclear)
+            | Err(Unopened::Unproxied(_) | Unopened::Full(_)) => return,
         };
         let mut final_bytes = WriteBuf::new();
         final_bytes.put(answer);

@@ -1,16 +1,27 @@
-//! Which site an opening handshake is for, and whether it is valid there.
+//! Whose an opening handshake is, which site it is for, and whether it is valid there.
 
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use polysock_protocols::{Negotiation, Opening, Recognised, Rejection};
 
-use super::refusal::{logged, rejection_of};
+use super::forwarded::{self, Named};
+use super::refusal::{logged, rejection, rejection_of};
 use super::serving::Serving;
 use crate::http::http2::Exchange;
 use crate::route::{Asked, Site};
-use crate::transport::Peer;
+use crate::transport::{Io, Peer, Permit, TrustedHop};
 
 impl Serving {
+    /// Makes a peer the client that a request with these fields is from, where it has come through a
+    /// trusted proxy; whether it has.
+    pub(super) fn find_client(&self, peer: &mut Peer, fields: &impl Named) -> bool {
+        let client = forwarded::client(peer, &self.settings.forwarded, fields);
+        let Some(client) = client else { return false };
+        *peer = client;
+        true
+    }
+
     /// The site for an extended CONNECT, and its handshake.
     pub(super) fn select_for_stream(
         &self,
@@ -24,12 +35,30 @@ impl Serving {
         self.select(recognised, peer)
     }
 
+    /// The site for a handshake of HTTP/1, and the handshake. One that has come through a trusted proxy is
+    /// counted as its client's.
+    pub(super) fn admit(
+        &self,
+        recognised: Recognised,
+        peer: &mut Peer,
+        transport: &mut Io,
+    ) -> Result<(Arc<Site>, Opening), Rejection> {
+        if self.find_client(peer, &recognised.head) {
+            let counted = self.admission.count(peer.address).map_err(rejection)?;
+            if let Some(counted) = counted {
+                transport.add_permit(Permit::new(counted));
+            }
+        }
+        self.select(recognised, peer)
+    }
+
     /// The site for a handshake, which is valid by what that site allows.
-    pub(super) fn select(
+    fn select(
         &self,
         recognised: Recognised,
         peer: &mut Peer,
     ) -> Result<(Arc<Site>, Opening), Rejection> {
+        let recognised = for_host(recognised, TrustedHop::host_of(peer));
         let found = self.sites.find(&Asked::handshake(&recognised));
         let found = found.map_err(|error| logged(error.rejection(), peer))?;
         found.tell(peer);
@@ -41,5 +70,15 @@ impl Serving {
             .and_then(|own| own.open(&settings.context(peer.secure, self.entropy)));
         let opening = opening.map_err(|error| rejection_of(&error, protocols, peer))?;
         Ok((found.site, opening))
+    }
+}
+
+/// A handshake for the host that a trusted proxy names: what Hixie's clients are answered with is what
+/// their page has asked for.
+fn for_host(recognised: Recognised, host: Option<&ByteString>) -> Recognised {
+    let named = host.and_then(|host| recognised.head.with_host(host));
+    match named {
+        Some(head) => Recognised { head, ..recognised },
+        None => recognised,
     }
 }

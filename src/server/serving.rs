@@ -12,7 +12,6 @@ use tracing::debug;
 
 use super::PortSettings;
 use super::admission::{Admission, Full, Turn};
-use super::dispatch::Dispatch;
 use super::drain::Connections;
 use super::incidents::Incidents;
 use super::opening::{self, Opened, Opener, Unopened};
@@ -52,8 +51,11 @@ pub(super) struct Accepted {
     pub(super) shutdown: ShutdownSignal,
 }
 
-/// An application at work on a connection.
-pub(super) type Answering = BoxFuture<'static, Result<(), BoxError>>;
+/// An application that is to answer a client.
+pub(super) struct Answering {
+    client: Option<SocketAddr>,
+    application: BoxFuture<'static, Result<(), BoxError>>,
+}
 
 impl Serving {
     /// Goes through the opening handshake that comes in on a connection, be it behind ordinary
@@ -64,36 +66,37 @@ impl Serving {
         connections: Arc<Connections>,
     ) -> Option<Answering> {
         let Arrival {
-            accepted,
+            mut accepted,
             turn,
             full,
         } = arrival;
-        let Accepted {
-            mut transport,
-            peer,
-            shutdown,
-        } = accepted;
+        let mut incoming = BytesMut::new();
         if let Some(full) = full {
-            Box::pin(turn_away(transport, &self.settings, &shutdown, full)).await;
+            let is_proxied = self.settings.proxy_protocol.includes(accepted.peer.address);
+            let (come, shutdown) = ((accepted.transport, incoming), accepted.shutdown);
+            Box::pin(turn_away(come, &shutdown, &self.settings, is_proxied, full)).await;
             return None;
         }
         let deadline = Instant::now() + self.settings.handshake_timeout;
-        let port = peer.local.map(|address| address.port());
-        let mut incoming = BytesMut::new();
+        let shutdown = accepted.shutdown.clone();
+        let reading = async {
+            self.read_proxied(&mut accepted, &mut incoming, deadline)
+                .await?;
+            let Accepted {
+                transport, peer, ..
+            } = &mut accepted;
+            let port = peer.local.map(|address| address.port());
+            opening::read(transport, &mut incoming, &self.settings, port, deadline).await
+        };
         let opened = tokio::select! {
             biased;
-            opened = opening::read(&mut transport, &mut incoming, &self.settings, port, deadline) => opened,
+            opened = reading => opened,
             code = shutdown.requested_of_owner() => {
                 if code == CloseCode::TRY_AGAIN_LATER {
-                    displace(transport, &incoming);
+                    displace(accepted.transport, &incoming);
                 }
                 return None;
             }
-        };
-        let accepted = Accepted {
-            transport,
-            peer,
-            shutdown,
         };
         match opened {
             Ok(Opened::Http2) => {
@@ -118,6 +121,15 @@ impl Serving {
                     Unopened::Gone => self.incidents.not_opened(|count| count.gone += 1),
                     Unopened::Silent => self.incidents.not_opened(|count| count.silent += 1),
                     Unopened::Unclear => self.incidents.not_opened(|count| count.late += 1),
+                    Unopened::Unproxied(error) => {
+                        debug!(%error, "a trusted proxy does not say for whom it connects");
+                        self.incidents.not_opened(|count| count.unproxied += 1);
+                    }
+                    Unopened::Full(full) => {
+                        let come = (accepted.transport, incoming);
+                        let told = turn_away(come, &shutdown, &self.settings, false, full);
+                        Box::pin(told).await;
+                    }
                     Unopened::Late(rejection) => {
                         self.incidents.not_opened(|count| count.late += 1);
                         refuse(accepted.transport, &rejection);
@@ -128,10 +140,16 @@ impl Serving {
         }
     }
 
-    /// Tells how an application has ended. What a peer does wrong is everyday business; what we do
-    /// wrong is not, and a thousand clients may meet it in a second.
-    pub(super) fn log_end(&self, peer: Option<SocketAddr>, ended: Result<(), BoxError>) {
-        let Err(error) = ended else { return };
+    /// Has an application do its work, and tells how that has ended. What a peer does wrong is everyday
+    /// business; what we do wrong is not, and a thousand clients may meet it in a second.
+    pub(super) async fn answer(&self, answering: Answering) {
+        let Answering {
+            client: peer,
+            application,
+        } = answering;
+        let Err(error) = application.await else {
+            return;
+        };
         let Some(of_connection) = error.downcast_ref::<ConnectionError>() else {
             return self.incidents.application_failed(peer, &error);
         };
@@ -151,32 +169,39 @@ impl Serving {
         deadline: Instant,
     ) -> Option<Answering> {
         let Accepted {
-            transport,
+            mut transport,
             mut peer,
             shutdown,
         } = accepted;
         match opened {
-            Opened::WebSocket(recognised) => match self.select(recognised, &mut peer) {
-                Ok((site, Opening { request, responder })) => {
-                    let reply = Upgrade {
-                        transport,
-                        incoming,
-                        responder,
-                        shutdown: shutdown.clone(),
-                    };
-                    let pending = Pending {
-                        request,
-                        peer,
-                        reply: Box::new(reply),
-                        treatment: site.settings().treatment(),
-                        budget: self.settings.budget.clone(),
-                        deadline,
-                        shutdown,
-                    };
-                    return Some(site.serve(Handshake::new(pending)));
+            Opened::WebSocket(recognised) => {
+                match self.admit(recognised, &mut peer, &mut transport) {
+                    Ok((site, Opening { request, responder })) => {
+                        let client = peer.address;
+                        let reply = Upgrade {
+                            transport,
+                            incoming,
+                            responder,
+                            shutdown: shutdown.clone(),
+                        };
+                        let pending = Pending {
+                            request,
+                            peer,
+                            reply: Box::new(reply),
+                            treatment: site.settings().treatment(),
+                            budget: self.settings.budget.clone(),
+                            deadline,
+                            shutdown,
+                        };
+                        let application = site.serve(Handshake::new(pending));
+                        return Some(Answering {
+                            client,
+                            application,
+                        });
+                    }
+                    Err(rejection) => refuse(transport, &rejection),
                 }
-                Err(rejection) => refuse(transport, &rejection),
-            },
+            }
             Opened::Refused(error) => {
                 refuse(
                     transport,
@@ -228,7 +253,7 @@ impl Serving {
             first,
             peer: Arc::new(peer.clone()),
         };
-        let service: Arc<dyn Service> = Arc::new(Dispatch(Arc::clone(&self.sites)));
+        let service: Arc<dyn Service> = Arc::new(self.dispatch());
         let (found, transport, incoming) = requests.serve(service, &shutdown, behind).await?;
         let Some(opened) = found else {
             self.incidents.not_opened(|count| count.late += 1);
@@ -291,11 +316,10 @@ impl Serving {
                 return connection.end().await;
             };
             if exchange.protocol().is_none() {
-                let service = Dispatch(Arc::clone(&self.sites));
-                connections.spawn(exchange.serve(service, Arc::clone(&shared_peer)));
+                connections.spawn(exchange.serve(self.dispatch(), Arc::clone(&shared_peer)));
             } else if let Some(answering) = self.open_stream(exchange, &peer, connections) {
-                let (serving, address) = (Arc::clone(&self), peer.address);
-                connections.spawn(async move { serving.log_end(address, answering.await) });
+                let serving = Arc::clone(&self);
+                connections.spawn(async move { serving.answer(answering).await });
             }
         }
     }
@@ -308,14 +332,16 @@ impl Serving {
         peer: &Peer,
         connections: &Connections,
     ) -> Option<Answering> {
-        let place = match self.admission.admit_stream(peer.address) {
+        let mut peer = peer.clone();
+        self.find_client(&mut peer, exchange.fields());
+        let client = peer.address;
+        let place = match self.admission.admit_stream(client) {
             Ok(place) => place,
             Err(full) => {
                 exchange.refuse(&rejection(full));
                 return None;
             }
         };
-        let mut peer = peer.clone();
         let is_websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
         let opened = if exchange.protocol().is_some_and(is_websocket) {
             self.select_for_stream(&exchange, &mut peer)
@@ -340,7 +366,11 @@ impl Serving {
                     deadline: Instant::now() + self.settings.handshake_timeout,
                     shutdown: connections.register(),
                 };
-                Some(site.serve(Handshake::new(pending)))
+                let application = site.serve(Handshake::new(pending));
+                Some(Answering {
+                    client,
+                    application,
+                })
             }
             Err(rejection) => {
                 exchange.refuse(&rejection);

@@ -6,6 +6,7 @@ use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{DEFAULT_PROTOCOLS, Protocol};
 
 use crate::connection::Budget;
+use crate::transport::Trusted;
 
 /// How a port treats connections until it is known which site they are for.
 #[derive(Clone, Debug)]
@@ -28,8 +29,15 @@ pub struct PortSettings {
     pub http2: bool,
     /// Whether Flash's socket policy requests are answered.
     pub flash_policy: bool,
-    /// Whether a page that asks sees `wss://`, because a proxy in front ends TLS.
+    /// Whether a page that asks sees `wss://`, because a proxy in front ends TLS. What a proxy says that
+    /// is trusted goes before it.
     pub secure: bool,
+    /// Whose connections begin with a header of the PROXY protocol, which says for whom they are: each
+    /// that does not is closed. From others a header is not looked for, and is no request.
+    pub proxy_protocol: Trusted,
+    /// Whose `Forwarded`, `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `X-Real-IP` are believed, of
+    /// each request. They have to set these, or remove those that clients have made up.
+    pub forwarded: Trusted,
 }
 
 impl Default for PortSettings {
@@ -44,6 +52,8 @@ impl Default for PortSettings {
             http2: true,
             flash_policy: false,
             secure: false,
+            proxy_protocol: Trusted::default(),
+            forwarded: Trusted::default(),
         }
     }
 }

@@ -50,11 +50,18 @@ impl Io {
     }
 
     /// The same, which is counted until it is dropped.
-    pub(crate) fn with_permit(self, permit: Permit) -> Self {
-        Self {
-            _permit: Some(permit),
-            ..self
-        }
+    pub(crate) fn with_permit(mut self, permit: Permit) -> Self {
+        self.add_permit(permit);
+        self
+    }
+
+    /// Has it counted by this as well, until it is dropped.
+    pub(crate) fn add_permit(&mut self, permit: Permit) {
+        let permit = match self._permit.take() {
+            Some(before) => Permit::new((before, permit)),
+            None => permit,
+        };
+        self._permit = Some(permit);
     }
 
     /// A writing half that can be shared, where it is TCP.

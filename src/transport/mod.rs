@@ -1,5 +1,6 @@
 //! What carries the bytes. Nothing here knows frames.
 
+mod hop;
 mod io;
 mod keep_alive;
 mod linger;
@@ -7,11 +8,13 @@ mod peer;
 mod permit;
 mod rewind;
 mod shared_writer;
+mod trusted;
 
 use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use self::hop::TrustedHop;
 pub(crate) use self::io::Io;
 pub(crate) use self::keep_alive::watch;
 pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, let_go, linger};
@@ -19,6 +22,7 @@ pub use self::peer::{Extensions, Peer};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::rewind::Rewind;
 pub(crate) use self::shared_writer::{Grant, SharedWriter};
+pub use self::trusted::{Trusted, TrustedError};
 
 /// A byte stream with two directions: TCP, a Unix socket, TLS, or memory in tests.
 pub trait Transport: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {}

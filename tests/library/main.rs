@@ -10,6 +10,7 @@ mod closing;
 mod http2;
 mod keep_alive;
 mod lent_sockets;
+mod proxies;
 mod serving;
 mod sites;
 mod terms;

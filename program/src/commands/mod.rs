@@ -16,7 +16,8 @@ use crate::exit::Exit;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Serve(serve::Serve),
+    // In a box: it has more flags than all the others.
+    Serve(Box<serve::Serve>),
     Capture(capture::Capture),
     Check(check::Check),
     Connect(connect::Connect),

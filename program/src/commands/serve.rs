@@ -18,7 +18,7 @@ use crate::flags::connections::{ConnectionFlags, Takes};
 use crate::flags::listen::{ListenFlags, cannot_start};
 use crate::flags::memory::MemoryFlags;
 use crate::flags::server::{any_size, reach};
-use crate::flags::site::{AcceptFlags, PortFlags, port_settings, site_settings};
+use crate::flags::site::{AcceptFlags, PortFlags, TrustFlags, port_settings, site_settings};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::values;
 use crate::signals::Signals;
@@ -63,6 +63,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     port: PortFlags,
+
+    #[command(flatten)]
+    trust: TrustFlags,
 
     /// The largest message: bytes, KiB, MiB, GiB or `none` [default: 1MiB for an application, 16KiB
     /// for the chat, none for an upstream, through which messages pass in pieces]
@@ -204,7 +207,7 @@ impl Serve {
             handshake_timeout: self.handshake.handshake_timeout,
             budget: self.memory.budget(),
             http2: self.http2,
-            ..port_settings(&self.accept, &self.port)
+            ..self.trust.settings(port_settings(&self.accept, &self.port))
         };
         Ok(Gateway::with_site(site, settings))
     }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use polysock::protocols::http::HeadLimits;
-use polysock::{Origins, PortSettings, SiteSettings};
+use polysock::{Origins, PortSettings, SiteSettings, Trusted};
 
 use super::values;
 
@@ -34,6 +34,31 @@ pub(crate) struct PortFlags {
 
     #[command(flatten)]
     secure: SecureFlag,
+}
+
+/// The proxies in front whose word is taken.
+#[derive(Args, Debug)]
+pub(crate) struct TrustFlags {
+    /// The proxies whose connections begin with a PROXY header (v1 or v2), which says for whom they
+    /// are: networks or addresses with commas, as 10.0.0.0/8. Those that do not are closed
+    #[arg(long, value_name = "NETWORKS")]
+    proxy_protocol: Option<Trusted>,
+
+    /// The proxies whose X-Forwarded-For, -Proto, -Host, -Port, X-Real-IP or Forwarded say who asks.
+    /// What others say there is dropped
+    #[arg(long, value_name = "NETWORKS")]
+    forwarded: Option<Trusted>,
+}
+
+impl TrustFlags {
+    /// These settings of a port, with others.
+    pub(crate) fn settings(&self, others: PortSettings) -> PortSettings {
+        PortSettings {
+            proxy_protocol: self.proxy_protocol.clone().unwrap_or_default(),
+            forwarded: self.forwarded.clone().unwrap_or_default(),
+            ..others
+        }
+    }
 }
 
 /// Whether TLS ends in front.

@@ -113,7 +113,7 @@ pub(super) fn is_value_byte(byte: u8) -> bool {
 
 /// Whether this is `host[:port]` (RFC 9110 §7.2) with a port from 1 to 65535, or an empty one (RFC
 /// 3986 §3.2.3), which stands for the scheme's.
-pub(crate) fn is_host(value: &[u8]) -> bool {
+pub fn is_host(value: &[u8]) -> bool {
     fn port(input: &[u8]) -> IResult<&[u8], u16> {
         map_res(digit1, |digits| {
             std::str::from_utf8(digits)

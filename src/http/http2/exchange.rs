@@ -80,6 +80,11 @@ impl Exchange {
         )
     }
 
+    /// The fields of the request.
+    pub(crate) fn fields(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
     /// The `:protocol` of an extended CONNECT (RFC 8441 §4).
     pub(crate) fn protocol(&self) -> Option<&str> {
         let protocol = self.request.extensions().get::<h2::ext::Protocol>();

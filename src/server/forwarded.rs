@@ -1,0 +1,152 @@
+//! Who a request is from, by what the proxy says that it came through.
+//!
+//! Of what several proxies say, the last is told by the one that we know, and each before it by the one
+//! behind it. So the client is the last that is not trusted itself, or the first of all. What stands
+//! before it was said by a stranger.
+//!
+//! | what is told | by | or else by |
+//! |---|---|---|
+//! | the client | `X-Forwarded-For` | `Forwarded: for`; `X-Real-IP` |
+//! | the scheme | `X-Forwarded-Proto` | `Forwarded: proto` |
+//! | the host | `X-Forwarded-Host`, with the port of `X-Forwarded-Port` where it has none | `Forwarded: host` |
+//!
+//! `Forwarded` is read only where there is no `X-Forwarded-For`: most proxies write that one, and pass
+//! on a `Forwarded` that a client has made up.
+
+use std::net::SocketAddr;
+
+use bytestring::ByteString;
+use hyper::HeaderMap;
+use hyper::header::HeaderValue;
+use polysock_protocols::http::{Head, is_host};
+use polysock_protocols::{ForwardedElement, Node};
+
+use crate::transport::{Peer, Trusted, TrustedHop};
+
+/// The fields of a request.
+pub(super) trait Named {
+    /// The value of a field, with a comma between its lines.
+    fn joined(&self, name: &'static str) -> Option<String>;
+}
+
+/// Who a request is from that has come from this peer; `None` where that one is not trusted.
+pub(super) fn client(peer: &Peer, trusted: &Trusted, fields: &impl Named) -> Option<Peer> {
+    if !trusted.includes(peer.address) {
+        return None;
+    }
+    let told = match (fields.joined("x-forwarded-for"), fields.joined("forwarded")) {
+        (None, Some(forwarded)) => by_forwarded(&forwarded, trusted),
+        (chain, _) => by_fields(chain, trusted, fields),
+    };
+    let mut peer = peer.clone();
+    peer.extensions.insert(TrustedHop {
+        address: peer.address,
+        host: told.host.filter(|host| is_host(host.as_bytes())),
+    });
+    peer.address = told.address.or(peer.address);
+    peer.secure = told.secure.unwrap_or(peer.secure);
+    Some(peer)
+}
+
+/// What is told of a client, as far as it is.
+#[derive(Default)]
+struct Told {
+    address: Option<SocketAddr>,
+    secure: Option<bool>,
+    host: Option<ByteString>,
+}
+
+fn by_fields(chain: Option<String>, trusted: &Trusted, fields: &impl Named) -> Told {
+    let chain = chain.or_else(|| fields.joined("x-real-ip"));
+    let nodes = Node::list(chain.as_deref().unwrap_or_default());
+    let (address, depth) = walk(&nodes, trusted);
+    // A list has an element of each proxy; what they all agree on stands there once.
+    let of_client = |name| {
+        let value = fields.joined(name)?;
+        let mut elements = value.rsplit(',').map(str::trim);
+        let element = elements.nth(depth).or_else(|| value.split(',').next());
+        element.map(|element| element.trim().to_owned())
+    };
+    let secure = of_client("x-forwarded-proto").and_then(|proto| is_secure(&proto));
+    let host = of_client("x-forwarded-host").map(|host| {
+        let port = of_client("x-forwarded-port").filter(|_| !has_port(&host));
+        match port.and_then(|port| port.parse::<u16>().ok()) {
+            // What is the scheme's own, a page does not say.
+            None | Some(80 | 443) => host,
+            Some(port) => format!("{host}:{port}"),
+        }
+    });
+    Told {
+        address,
+        secure,
+        host: host.map(ByteString::from),
+    }
+}
+
+fn by_forwarded(value: &str, trusted: &Trusted) -> Told {
+    let Some(elements) = ForwardedElement::list(value) else {
+        return Told::default();
+    };
+    let nodes: Vec<_> = elements.iter().map(|element| element.node).collect();
+    let (address, depth) = walk(&nodes, trusted);
+    let first = elements.len().saturating_sub(depth + 1);
+    // What one proxy does not say, the next may.
+    let mut believed = elements.iter().skip(first);
+    let mut more = believed.clone();
+    let proto = believed.find_map(|element| element.proto.as_deref());
+    let host = more.find_map(|element| element.host.as_deref());
+    Told {
+        address,
+        secure: proto.and_then(is_secure),
+        host: host.map(ByteString::from),
+    }
+}
+
+/// The client, and how many proxies have said something behind that. Where one does not say who asked
+/// it, the client is nearer than that.
+fn walk(nodes: &[Node], trusted: &Trusted) -> (Option<SocketAddr>, usize) {
+    let mut found = (None, 0);
+    for (depth, node) in nodes.iter().rev().enumerate() {
+        let Node::Address(address, port) = *node else {
+            return (found.0, depth);
+        };
+        let address = SocketAddr::new(address, port.unwrap_or_default());
+        found = (Some(address), depth);
+        if !trusted.includes(Some(address)) {
+            break;
+        }
+    }
+    found
+}
+
+fn is_secure(proto: &str) -> Option<bool> {
+    let is = |names: [&str; 2]| names.iter().any(|name| proto.eq_ignore_ascii_case(name));
+    match (is(["https", "wss"]), is(["http", "ws"])) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+fn has_port(host: &str) -> bool {
+    let behind_literal = host.rsplit(']').next().unwrap_or_default();
+    behind_literal.contains(':')
+}
+
+impl Named for Head {
+    fn joined(&self, name: &'static str) -> Option<String> {
+        joined(self.values(name))
+    }
+}
+
+impl Named for HeaderMap {
+    fn joined(&self, name: &'static str) -> Option<String> {
+        joined(self.get_all(name).iter().map(HeaderValue::as_bytes))
+    }
+}
+
+fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let mut values = values.map(String::from_utf8_lossy);
+    let first = values.next()?.into_owned();
+    Some(values.fold(first, |joined, value| joined + "," + &value))
+}

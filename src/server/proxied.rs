@@ -1,0 +1,46 @@
+//! Connections that a trusted proxy passes on, with a header of the PROXY protocol before all else.
+
+use bytes::BytesMut;
+use polysock_protocols::ProxiedEnds;
+use tokio::time::Instant;
+
+use super::opening::{Unopened, read_proxy_header};
+use super::serving::{Accepted, Serving};
+use crate::transport::Permit;
+
+impl Serving {
+    /// Reads the header, where the peer is a proxy that has to send one: from then on the peer is whom it
+    /// names, and is counted as such.
+    pub(super) async fn read_proxied(
+        &self,
+        accepted: &mut Accepted,
+        incoming: &mut BytesMut,
+        deadline: Instant,
+    ) -> Result<(), Unopened> {
+        let Accepted {
+            transport, peer, ..
+        } = accepted;
+        if !self.settings.proxy_protocol.includes(peer.address) {
+            return Ok(());
+        }
+        let header = read_proxy_header(transport, incoming, deadline).await?;
+        peer.secure |= header.secure;
+        (peer.address, peer.local) = match header.ends {
+            // Of a connection of its own, or of somebody that it does not know.
+            ProxiedEnds::Unknown => return Ok(()),
+            ProxiedEnds::Tcp {
+                source,
+                destination,
+            } => (Some(source), Some(destination)),
+            ProxiedEnds::Unix { .. } => (None, None),
+        };
+        // One that stands for others is not counted for them.
+        if !self.settings.forwarded.includes(peer.address) {
+            let counted = self.admission.count(peer.address);
+            if let Some(counted) = counted.map_err(Unopened::Full)? {
+                transport.add_permit(Permit::new(counted));
+            }
+        }
+        Ok(())
+    }
+}
