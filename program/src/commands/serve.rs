@@ -216,7 +216,6 @@ impl Serve {
         UpstreamSettings {
             connect_timeout: self.timeouts.connect_timeout,
             keep_alive: self.keep_alive(),
-            allow: Vec::new(),
             head: self.port.head(),
             limits: self.limits(),
             compression: self.compression.upstream(),
@@ -227,6 +226,7 @@ impl Serve {
                 pong_timeout: self.pong_timeout,
                 ..any_size().session
             },
+            ..UpstreamSettings::default()
         }
     }
 
