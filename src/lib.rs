@@ -29,7 +29,7 @@
 //!   handshake          an opening handshake that waits for an answer
 //!   broadcast          messages from anywhere to many connections
 //!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
-//!   upstream           what stands behind a gateway
+//!   upstream           what stands behind a gateway: one target, several, or what a client names
 //!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages
 //!   route              which site a request is for, and from which pages
 //!   server             the port: listening, who is let in, what a connection is, how it ends
@@ -82,6 +82,7 @@
 //! | peer | who is at the other end, as far as the layers below have found out |
 //! | site | an application, the pages beside it, and how both treat their clients |
 //! | upstream | what stands behind a gateway |
+//! | target | one of several upstreams, of which each client gets one |
 //! | relay | the application that joins a client to an upstream |
 //! | linger | to wait, after the last byte, until the peer has hung up |
 //! | rewind | to read again what was read before |

@@ -18,7 +18,7 @@ use super::application::Application;
 use crate::connection::{Connection, Forwarded, ShutdownSignal};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
-use crate::upstream::{Client, Connected, Upstream, UpstreamError};
+use crate::upstream::{Client, Connected, Lease, Upstream, UpstreamError};
 
 /// How long a side whose other has ended may take to read what waits for it.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -82,6 +82,7 @@ impl Relay {
             connection: mut upstream,
             subprotocol,
             fields,
+            lease,
         } = match connected {
             Ok(connected) => connected,
             Err(error) => {
@@ -101,12 +102,16 @@ impl Relay {
             binary_over_text: self.binary_over_text,
         };
         let shutdown = handshake.shutdown();
+        if let Some(lease) = &lease {
+            lease.hold(&shutdown);
+        }
         let client = handshake.accept(accept).await?;
         upstream.charge_to(&client);
         Ok(Some(Joined {
             client,
             upstream,
             shutdown,
+            lease,
         }))
     }
 }
@@ -115,7 +120,8 @@ impl Relay {
 fn rejection(error: &UpstreamError) -> (Rejection, bool) {
     let passed_on = match error {
         UpstreamError::Refused(refusal) => refusal.rejection(),
-        UpstreamError::Path => Some(Rejection::new(400, error)),
+        UpstreamError::Path | UpstreamError::Captured => Some(Rejection::new(400, error)),
+        UpstreamError::UnknownToken => Some(Rejection::new(404, error)),
         UpstreamError::NotAllowed => Some(Rejection::new(403, "not allowed")),
         _ => None,
     };
@@ -125,6 +131,12 @@ fn rejection(error: &UpstreamError) -> (Rejection, bool) {
             Rejection::new(504, "the upstream did not answer in time"),
             true,
         ),
+        (UpstreamError::NoTarget { retry_after }, None) => {
+            let mut rejection = Rejection::new(503, "no target is there");
+            let seconds = retry_after.as_secs_f64().ceil();
+            rejection.fields.append("Retry-After", seconds.to_string());
+            (rejection, true)
+        }
         (_, None) => (Rejection::new(502, "the upstream cannot be reached"), true),
     }
 }
@@ -164,6 +176,8 @@ struct Joined {
     upstream: Connection,
     /// The client's.
     shutdown: ShutdownSignal,
+    /// The upstream's place among several.
+    lease: Option<Lease>,
 }
 
 impl Joined {
@@ -188,6 +202,7 @@ impl Joined {
             client,
             upstream,
             shutdown,
+            lease: _lease,
         } = self;
         let (ended, mut other) = match end {
             End::Client => (client, upstream),

@@ -1,6 +1,7 @@
 //! Why an upstream is not there, and what is wrong with its URL.
 
 use std::io;
+use std::time::Duration;
 
 use polysock_protocols::DialError;
 use thiserror::Error;
@@ -38,6 +39,18 @@ pub enum UpstreamError {
     /// It was not there in time.
     #[error("the upstream did not answer in time")]
     Timeout,
+    /// None of several targets is there.
+    #[error("no target is there")]
+    NoTarget {
+        /// When the client may come again.
+        retry_after: Duration,
+    },
+    /// Nothing stands behind the client's token, or it has none.
+    #[error("no target has this token")]
+    UnknownToken,
+    /// What the client names cannot be filled into the URL of the upstream.
+    #[error("the request names no target that there can be")]
+    Captured,
     /// None of its addresses is in the networks that may be dialled.
     #[error("the upstream is in none of the networks that are allowed")]
     NotAllowed,

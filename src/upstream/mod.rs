@@ -5,12 +5,15 @@ mod captures;
 mod dial;
 mod error;
 mod forwarding;
+mod group;
 mod location;
 mod raw;
 mod refusal;
 mod settings;
 mod target;
 mod tcp;
+mod template;
+mod tokens;
 mod unix;
 mod url;
 mod websocket;
@@ -24,9 +27,14 @@ use polysock_protocols::{Fields, Request};
 pub use self::captures::Captures;
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
+pub use self::group::{
+    Balance, Ejection, Group, GroupSettings, HashOf, HealthCheck, Key, Lease, Target,
+};
 pub use self::refusal::Refusal;
 pub use self::settings::UpstreamSettings;
 pub use self::tcp::TcpUpstream;
+pub use self::template::Template;
+pub use self::tokens::Tokens;
 pub use self::unix::UnixUpstream;
 pub use self::url::parse;
 pub use self::websocket::WebSocketUpstream;
@@ -50,6 +58,8 @@ pub struct Connected {
     pub subprotocol: Option<ByteString>,
     /// Further fields of the answer that accepts the client, such as `Set-Cookie`.
     pub fields: Fields,
+    /// The place among the connections of one of several targets; to be kept as long as the connection.
+    pub lease: Option<Lease>,
 }
 
 /// With the subprotocol that the upstream chose, and no fields.
@@ -58,6 +68,7 @@ impl From<Connection> for Connected {
         Self {
             subprotocol: connection.subprotocol().cloned(),
             fields: Fields::new(),
+            lease: None,
             connection,
         }
     }

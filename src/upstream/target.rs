@@ -1,6 +1,7 @@
 //! What is asked of a server: the path and query of its URL, and those of the client.
 
 use bytestring::ByteString;
+use percent_encoding::percent_decode_str;
 use polysock_protocols::http::DotSegment;
 
 use super::UpstreamError;
@@ -33,6 +34,16 @@ pub(super) fn joined(
         target.push_str(query);
     }
     Ok(target.into())
+}
+
+/// The first value of a name in the query of a target, without its escapes.
+pub(super) fn query(target: &str, name: &str) -> Option<Vec<u8>> {
+    let mut pairs = split(target)
+        .1?
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(other, _)| percent_decode_str(other).eq(name.bytes()))?;
+    Some(percent_decode_str(value).collect())
 }
 
 /// A target at its question mark.

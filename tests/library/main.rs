@@ -7,6 +7,7 @@
 
 mod broadcast;
 mod closing;
+mod groups;
 mod http2;
 mod keep_alive;
 mod lent_sockets;

@@ -1,0 +1,113 @@
+//! A target that was chosen for a client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use polysock_protocols::DialError;
+
+use super::health::Ejection;
+use super::target::Member;
+use crate::connection::ShutdownSignal;
+use crate::upstream::{Upstream, UpstreamError};
+
+/// A target that was chosen for a client. It counts as a connection of the target until it is dropped.
+pub struct Lease {
+    member: Arc<Member>,
+    ejection: Arc<Ejection>,
+    /// Whether it is for this client to find out whether the target is back.
+    is_trial: bool,
+}
+
+impl Lease {
+    pub(super) fn new(member: Arc<Member>, ejection: Arc<Ejection>, is_trial: bool) -> Self {
+        member.kept.open.fetch_add(1, Ordering::Relaxed);
+        Self {
+            member,
+            ejection,
+            is_trial,
+        }
+    }
+
+    /// The target.
+    pub fn upstream(&self) -> &Arc<dyn Upstream> {
+        &self.member.target.upstream
+    }
+
+    /// The name of the target, its secrets hidden.
+    pub fn name(&self) -> &str {
+        &self.member.shown
+    }
+
+    /// The client is connected: the target is well.
+    pub fn succeeded(&mut self) {
+        self.is_trial = false;
+        self.member.succeeded();
+    }
+
+    /// The client could not be connected: whether that is the target's fault, so that another may be
+    /// tried. A refusal of the app behind it (401, 403, 404, 302 and the like) is none.
+    pub fn failed(&mut self, error: &UpstreamError) -> bool {
+        let at_once = match blame(error) {
+            Blame::Target { at_once } => at_once,
+            Blame::Nobody => {
+                self.succeeded();
+                return false;
+            }
+            Blame::Client => return false,
+        };
+        let is_trial = std::mem::take(&mut self.is_trial);
+        self.member.failed(error, at_once, is_trial, &self.ejection);
+        true
+    }
+
+    /// Has the client close where the target is taken from its group.
+    pub fn hold(&self, client: &ShutdownSignal) {
+        self.member.kept.connections.add(client);
+    }
+
+    pub(super) fn is_of(&self, member: &Arc<Member>) -> bool {
+        Arc::ptr_eq(&self.member, member)
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.member.kept.open.fetch_sub(1, Ordering::Relaxed);
+        if self.is_trial {
+            self.member.state().health.end_trial();
+        }
+    }
+}
+
+impl fmt::Debug for Lease {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lease").field(&self.member.shown).finish()
+    }
+}
+
+/// Whose fault it is that a client is not connected.
+enum Blame {
+    /// The target's; the next client would meet the same where that is clear `at_once`.
+    Target { at_once: bool },
+    /// Nobody's: the target is there, and refuses.
+    Nobody,
+    /// The client's, or ours: nothing is known of the target.
+    Client,
+}
+
+fn blame(error: &UpstreamError) -> Blame {
+    match error {
+        UpstreamError::Timeout => Blame::Target { at_once: true },
+        UpstreamError::Handshake(DialError::Unsupported(_)) => Blame::Client,
+        UpstreamError::Connect { .. } | UpstreamError::Io(_) | UpstreamError::Handshake(_) => {
+            Blame::Target { at_once: false }
+        }
+        // A proxy in between says so where it cannot reach the app.
+        UpstreamError::Refused(refusal) => match refusal.response.head.status() {
+            Some(502..=504) => Blame::Target { at_once: false },
+            _ => Blame::Nobody,
+        },
+        _ => Blame::Client,
+    }
+}

@@ -1,0 +1,140 @@
+//! How a target is asked whether it is well.
+
+use std::io;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ipnet::IpNet;
+use polysock_protocols::http::HeadWriter;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+
+use crate::upstream::address::Address;
+use crate::upstream::location::{Location, behind};
+
+/// Where a target is asked whether it is well.
+#[derive(Clone, Debug)]
+pub(super) enum Probe {
+    Tcp(Address),
+    Unix(PathBuf),
+    Http { address: Address, host: String },
+}
+
+/// The longest first line of an answer, in bytes.
+const MAX_LINE: usize = 8 * 1024;
+
+/// After how much silence the kernel asks; a check ends long before.
+const KEEP_ALIVE: Duration = Duration::from_secs(25);
+
+impl Probe {
+    /// The probe of a target with this URL; `None` where there is nothing to connect to.
+    pub(super) fn parse(url: &str, allow: Vec<IpNet>) -> Option<Self> {
+        if let Some(rest) = behind("unix:", url) {
+            return Some(Self::Unix(rest.strip_prefix("//").unwrap_or(rest).into()));
+        }
+        let (scheme, rest) = url.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        let location = Location::read(url, rest).ok()?;
+        let address = Address::new(location.address(80), allow);
+        match scheme.split('+').next() {
+            Some("tcp") => Some(Self::Tcp(address)),
+            Some("ws" | "http") => Some(Self::Http {
+                address,
+                host: location.host().to_string(),
+            }),
+            _ => None,
+        }
+    }
+
+    /// Asks: a web server for a path where there is one, whose answer must have one of these statuses;
+    /// of any other, whether it can be connected to.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub(super) async fn run(
+        &self,
+        path: Option<&str>,
+        expected: &[RangeInclusive<u16>],
+    ) -> Result<(), String> {
+        let (address, host) = match self {
+            Self::Unix(path) => {
+                let connected = UnixStream::connect(path).await;
+                return connected.map(drop).map_err(|error| error.to_string());
+            }
+            Self::Tcp(address) => (address, None),
+            Self::Http { address, host } => (address, Some(host)),
+        };
+        let connected = address.connect(KEEP_ALIVE).await;
+        let stream = connected.map_err(|error| error.to_string())?;
+        let (Some(path), Some(host)) = (path, host) else {
+            return Ok(());
+        };
+        let status = ask(stream, path, host).await;
+        match status.map_err(|error| error.to_string())? {
+            Some(status) if expected.iter().any(|range| range.contains(&status)) => Ok(()),
+            Some(status) => Err(format!("its status is {status}")),
+            None => Err("its answer is no HTTP".into()),
+        }
+    }
+}
+
+/// The status of what a web server answers.
+async fn ask(
+    mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    path: &str,
+    host: &str,
+) -> io::Result<Option<u16>> {
+    let mut request = BytesMut::new();
+    HeadWriter::new(&mut request, &format!("GET {path} HTTP/1.1"))
+        .field("Host", host)
+        .field("User-Agent", "polysock")
+        .field("Connection", "close")
+        .finish();
+    stream.write_all(&request).await?;
+    let mut answer = BytesMut::new();
+    while !answer.contains(&b'\n') && answer.len() < MAX_LINE {
+        if stream.read_buf(&mut answer).await? == 0 {
+            break;
+        }
+    }
+    let mut words = (*answer).split(u8::is_ascii_whitespace);
+    let version = words.next().unwrap_or_default();
+    let status = words.next().and_then(|word| std::str::from_utf8(word).ok());
+    let status = status.filter(|_| version.starts_with(b"HTTP/1."));
+    Ok(status.and_then(|status| status.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_web_server_is_asked_for_a_path_and_its_status_counts() {
+        for (answer, expected) in [
+            (&b"HTTP/1.1 200 OK\r\n\r\n"[..], Ok(Some(200))),
+            (b"HTTP/1.0 503\r\n\r\n", Ok(Some(503))),
+            (b"HTTP/1.1 200 OK", Ok(Some(200))),
+            (b"SSH-2.0-x 200\r\n", Ok(None)),
+            (b"HTTP/1.1 OK\r\n", Ok(None)),
+            (b"", Ok(None)),
+        ] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let asking = ask(ours, "/health", "a.example:81");
+            let answering = async {
+                let mut request = BytesMut::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    theirs.read_buf(&mut request).await.unwrap();
+                }
+                theirs.write_all(answer).await.unwrap();
+                drop(theirs);
+                request
+            };
+            let (status, request) = tokio::join!(asking, answering);
+            assert_eq!(status.map_err(|error| error.kind()), expected);
+            assert!(request.starts_with(b"GET /health HTTP/1.1\r\nHost: a.example:81\r\n"));
+        }
+    }
+}

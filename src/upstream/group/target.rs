@@ -1,0 +1,141 @@
+//! One of several targets, and what is known of it.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use polysock_protocols::hide_secrets;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::balance::hash;
+use super::health::{Change, Ejection, Health, Runs};
+use super::probe::Probe;
+use crate::connection::Shutdown;
+use crate::upstream::{self, Upstream, UpstreamSettings, UrlError};
+
+/// One of the targets of a [`Group`](super::Group).
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub(super) name: String,
+    pub(super) upstream: Arc<dyn Upstream>,
+    pub(super) weight: u32,
+    pub(super) probe: Option<Probe>,
+}
+
+impl Target {
+    /// The target of a URL, with a weight of 1.
+    ///
+    /// # Errors
+    ///
+    /// The URL names none.
+    pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        let probe = Probe::parse(url, settings.allow.clone());
+        let upstream = upstream::parse(url, settings)?;
+        Ok(Self {
+            probe,
+            ..Self::new(url, upstream)
+        })
+    }
+
+    /// A target of any kind, which no check can reach, with a weight of 1. By its name it is known again
+    /// when the targets of its group are replaced.
+    pub fn new(name: impl Into<String>, upstream: Arc<dyn Upstream>) -> Self {
+        Self {
+            name: name.into(),
+            upstream,
+            weight: 1,
+            probe: None,
+        }
+    }
+
+    /// The same target with another weight: a target of weight 2 gets twice as many clients as one of
+    /// weight 1, and one of weight 0 none.
+    #[must_use]
+    pub fn with_weight(self, weight: u32) -> Self {
+        Self { weight, ..self }
+    }
+}
+
+/// A target in its group.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) target: Target,
+    /// The name, its secrets hidden.
+    pub(super) shown: String,
+    pub(super) hash: u64,
+    /// What is kept where the targets are replaced.
+    pub(super) kept: Arc<Kept>,
+}
+
+/// What is kept of a target where the targets are replaced.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// How many connections it has, those that are being opened included.
+    pub(super) open: AtomicUsize,
+    /// Those connections, to close them.
+    pub(super) connections: Shutdown,
+    state: Mutex<State>,
+}
+
+/// What changes with every client.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) health: Health,
+    /// How far other targets are ahead of it.
+    pub(super) credit: f64,
+}
+
+impl Member {
+    pub(super) fn new(target: Target, kept: Arc<Kept>) -> Self {
+        Self {
+            shown: hide_secrets(&target.name).into_owned(),
+            hash: hash(target.name.as_bytes()),
+            target,
+            kept,
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        // Whatever it is between two of its operations is a state that it can be in.
+        let state = self.kept.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A client is connected.
+    pub(super) fn succeeded(&self) {
+        let change = self.state().health.succeeded(Instant::now());
+        if change == Some(Change::Up) {
+            info!(upstream = self.shown, "target is back");
+        }
+    }
+
+    /// A client could not be connected, for this reason.
+    pub(super) fn failed(
+        &self,
+        reason: &dyn std::fmt::Display,
+        at_once: bool,
+        is_trial: bool,
+        ejection: &Ejection,
+    ) {
+        let mut state = self.state();
+        let change = (state.health).failed(Instant::now(), at_once, is_trial, ejection);
+        drop(state);
+        if change == Some(Change::Down) {
+            warn!(upstream = self.shown, reason = %reason, "target is out");
+        }
+    }
+
+    /// A check has passed, or failed for this reason.
+    pub(super) fn checked(&self, result: Result<(), String>, runs: Runs) {
+        let mut state = self.state();
+        let change = (state.health).checked(Instant::now(), result.is_ok(), runs);
+        drop(state);
+        match (change, result) {
+            (Some(Change::Up), _) => info!(upstream = self.shown, "target passes its checks"),
+            (Some(Change::Down), Err(reason)) => {
+                warn!(upstream = self.shown, reason, "target fails its checks");
+            }
+            _ => {}
+        }
+    }
+}

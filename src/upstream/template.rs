@@ -1,0 +1,418 @@
+//! An upstream whose URL has what its client names: `tcp://{token}`, `unix:/run/{name}.sock`.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_core::future::BoxFuture;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use super::location::{behind, problem_of};
+use super::target::query;
+use super::tokens::{Named, Tokens};
+use super::url::parse;
+use super::{Captures, Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
+
+/// An upstream whose URL has what its client names, in braces: a segment of the path that the route
+/// [captures](Captures), as `tcp://{host}:{port}`, `ws://10.0.0.7:9000/{room}` or
+/// `unix:/run/{name}.sock`. Where the route captures no `token`, it is the one of the client's query,
+/// as noVNC sends it: `/websockify?token=desk-7`.
+///
+/// What is filled in cannot be more than what its place is for: hosts and ports before the path,
+/// and a part of one segment, or of a file's name, behind it.
+pub struct Template {
+    url: String,
+    pieces: Vec<Piece>,
+    tokens: Option<Tokens>,
+    is_host_token: bool,
+    settings: UpstreamSettings,
+    /// Those that were reached before, with what was looked up for them.
+    known: Mutex<HashMap<String, Arc<dyn Upstream>>>,
+}
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    Named { name: String, place: Place },
+}
+
+/// Where in a URL something is filled in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The host, the port, or a part of them.
+    Authority,
+    Path,
+    Query,
+    /// The path of a socket.
+    File,
+}
+
+/// What stands for a token, and may be captured like others.
+const TOKEN: &str = "token";
+
+/// How many upstreams are known at most.
+const MAX_KNOWN: usize = 256;
+
+/// The longest host with its port, in bytes (RFC 1035 §2.3.4).
+const MAX_AUTHORITY: usize = 255 + ":65535".len();
+
+/// What a segment of a path or a value of a query has with an escape.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+impl Template {
+    /// Whether a URL has anything to fill in.
+    pub fn is_template(url: &str) -> bool {
+        url.contains(['{', '}'])
+    }
+
+    /// Reads a URL. With tokens, what is filled in for `{token}` is what stands behind it.
+    ///
+    /// # Errors
+    ///
+    /// It is no URL of an upstream, whatever is filled in; or a client could choose any host:
+    /// there are neither tokens nor [networks](UpstreamSettings::allow) that bound what it can reach.
+    pub fn parse(
+        url: &str,
+        settings: UpstreamSettings,
+        tokens: Option<Tokens>,
+    ) -> Result<Self, UrlError> {
+        let pieces = pieces(url)?;
+        let chooses_host = pieces.iter().any(|piece| match piece {
+            Piece::Named { name, place } => {
+                *place == Place::Authority && (name != TOKEN || tokens.is_none())
+            }
+            Piece::Text(_) => false,
+        });
+        if chooses_host && settings.allow.is_empty() {
+            let problem =
+                "a client could reach anything: tokens are needed, or networks that are allowed";
+            return Err(problem_of(url, problem));
+        }
+        let template = Self {
+            url: url.to_owned(),
+            pieces,
+            tokens,
+            is_host_token: false,
+            settings,
+            known: Mutex::default(),
+        };
+        let sample = template.fill(|_, place, is_whole| {
+            Ok(match place {
+                Place::Authority if is_whole => "host:1",
+                _ => "1",
+            }
+            .into())
+        });
+        let sample = sample.unwrap_or_default();
+        parse(&sample, template.settings.clone()).map_err(|error| match error {
+            UrlError::Address { problem, .. } => problem_of(url, problem),
+            other => other,
+        })?;
+        Ok(template)
+    }
+
+    /// The same, where the token is the name of the host that the client asks for, without its port.
+    #[must_use]
+    pub fn with_host_token(self) -> Self {
+        Self {
+            is_host_token: true,
+            ..self
+        }
+    }
+
+    /// The URL for a client.
+    async fn url_for(&self, client: Client<'_>) -> Result<String, UpstreamError> {
+        let captures = client.peer.extensions.get::<Captures>();
+        let mut token = None;
+        if let Some(tokens) = &self.tokens {
+            let given = self.named(client, captures, TOKEN)?;
+            token = Some(match tokens.find(&given).await {
+                None => return Err(UpstreamError::UnknownToken),
+                // A socket stands for the whole, where the template is no more than the token.
+                Some(Named::Unix(path)) if behind("tcp://{token}", &self.url) == Some("") => {
+                    return Ok(format!("unix:{path}"));
+                }
+                Some(Named::Unix(_)) => {
+                    return Err(UpstreamError::Unsupported(
+                        "the token stands for a socket, which the target cannot have",
+                    ));
+                }
+                Some(Named::Address(address)) => address,
+            });
+        }
+        self.fill(|name, place, _| match &token {
+            Some(token) if name == TOKEN => checked(token.clone(), place),
+            _ => checked(self.named(client, captures, name)?, place),
+        })
+    }
+
+    /// What a client has for a name, without its escapes.
+    fn named(
+        &self,
+        client: Client<'_>,
+        captures: Option<&Captures>,
+        name: &str,
+    ) -> Result<String, UpstreamError> {
+        let request = client.request;
+        let bytes: Cow<'_, [u8]> = match captures.and_then(|captures| captures.get(name)) {
+            Some(captured) => percent_decode_str(captured).into(),
+            None if name != TOKEN => {
+                return Err(UpstreamError::Unsupported(
+                    "the route does not capture what the target has in braces",
+                ));
+            }
+            None if self.is_host_token => {
+                let host = request.host.rsplit_once(':');
+                let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
+                let host = host.filter(|(_, port)| is_port(port));
+                host.map_or(&*request.host, |(host, _)| host)
+                    .as_bytes()
+                    .into()
+            }
+            None => query(&request.target, TOKEN)
+                .ok_or(UpstreamError::UnknownToken)?
+                .into(),
+        };
+        String::from_utf8(bytes.into_owned()).map_err(|_| UpstreamError::Captured)
+    }
+
+    /// Fills in: what is told a name, its place, and whether it is the whole host and port.
+    fn fill(
+        &self,
+        mut value: impl FnMut(&str, Place, bool) -> Result<String, UpstreamError>,
+    ) -> Result<String, UpstreamError> {
+        let mut url = String::new();
+        for (index, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Text(text) => url.push_str(text),
+                Piece::Named { name, place } => {
+                    let is_first = url.ends_with("://");
+                    let is_last = match self.pieces.get(index + 1) {
+                        Some(Piece::Text(text)) => text.starts_with(['/', '?']),
+                        Some(Piece::Named { .. }) => false,
+                        None => true,
+                    };
+                    url.push_str(&value(name, *place, is_first && is_last)?);
+                }
+            }
+        }
+        Ok(url)
+    }
+
+    /// The upstream of a URL that was filled in.
+    fn upstream(&self, url: String) -> Result<Arc<dyn Upstream>, UpstreamError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(upstream) = known.get(&url) {
+            return Ok(Arc::clone(upstream));
+        }
+        let upstream = parse(&url, self.settings.clone()).map_err(|_| UpstreamError::Captured)?;
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(url, Arc::clone(&upstream));
+        Ok(upstream)
+    }
+}
+
+impl Upstream for Template {
+    fn connect<'a>(
+        &'a self,
+        client: Client<'a>,
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
+        Box::pin(async move {
+            let url = self.url_for(client).await?;
+            self.upstream(url)?.connect(client).await
+        })
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = polysock_protocols::hide_secrets(&self.url);
+        f.debug_tuple("Template").field(&url).finish()
+    }
+}
+
+/// A URL at its braces.
+fn pieces(url: &str) -> Result<Vec<Piece>, UrlError> {
+    let is_file = behind("unix:", url).is_some();
+    let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), url);
+    let mut before = String::new();
+    while let Some(at) = rest.find(['{', '}']) {
+        let (plain, brace) = rest.split_at(at);
+        text.push_str(plain);
+        before.push_str(plain);
+        let named = brace
+            .strip_prefix('{')
+            .and_then(|named| named.split_once('}'));
+        let is_name = |name: &str| {
+            !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        let Some((name, behind)) = named.filter(|(name, _)| is_name(name)) else {
+            let problem = "braces hold a name of letters, digits and _, as {token}";
+            return Err(problem_of(url, problem));
+        };
+        let place = match before.split_once("://") {
+            _ if is_file => Place::File,
+            None => return Err(problem_of(url, "nothing is filled into a scheme")),
+            Some((_, before)) if before.contains('?') => Place::Query,
+            Some((_, before)) if before.contains('/') => Place::Path,
+            Some((_, before)) if behind.contains('@') && !before.contains('@') => {
+                return Err(problem_of(url, "nothing is filled into a user's name"));
+            }
+            Some(_) => Place::Authority,
+        };
+        if !text.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut text)));
+        }
+        let name = name.to_owned();
+        pieces.push(Piece::Named { name, place });
+        rest = behind;
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
+}
+
+/// A value, as its place has it.
+fn checked(value: String, place: Place) -> Result<String, UpstreamError> {
+    let is_of_authority = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    let is_segment = !value.chars().any(|c| matches!(c, '/' | '\\') || c.is_control())
+        // Nothing but dots leads elsewhere, or is a part of what does.
+        && !value.bytes().all(|byte| byte == b'.');
+    let is_good = match place {
+        Place::Authority => {
+            !value.is_empty() && value.len() <= MAX_AUTHORITY && value.bytes().all(is_of_authority)
+        }
+        Place::Path | Place::File => is_segment,
+        Place::Query => true,
+    };
+    match place {
+        _ if !is_good => Err(UpstreamError::Captured),
+        Place::Authority | Place::File => Ok(value),
+        Place::Path | Place::Query => Ok(utf8_percent_encode(&value, ESCAPED).to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(networks: &[&str]) -> UpstreamSettings {
+        UpstreamSettings {
+            allow: networks.iter().map(|one| one.parse().unwrap()).collect(),
+            ..UpstreamSettings::default()
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_stays_in_its_place() {
+        let (host, path, file, search) = (
+            "tcp://{a}:80",
+            "ws://h/x/{a}",
+            "unix:/run/{a}.sock",
+            "ws://h/?q={a}",
+        );
+        for (template, value, expected) in [
+            (host, "10.0.0.7", Some("tcp://10.0.0.7:80")),
+            (host, "[::1]", Some("tcp://[::1]:80")),
+            (host, "h/x", None),
+            (host, "u@h", None),
+            (host, "h?x", None),
+            (host, "h#x", None),
+            (host, "h%2fx", None),
+            (host, "h x", None),
+            (host, "h\0", None),
+            (host, "h\r\nx", None),
+            (host, "grüße", None),
+            (host, "", None),
+            (path, "room 7?#%", Some("ws://h/x/room%207%3F%23%25")),
+            (path, "grüße", Some("ws://h/x/gr%C3%BC%C3%9Fe")),
+            (path, "..", None),
+            (path, ".", None),
+            (path, "", None),
+            (path, "a/b", None),
+            (path, "a\\b", None),
+            (path, "a\nb", None),
+            (file, "app", Some("unix:/run/app.sock")),
+            (file, "a..b", Some("unix:/run/a..b.sock")),
+            (file, "../app", None),
+            (file, "a/b", None),
+            (file, "a\0", None),
+            (file, "..", None),
+            (search, "a&b=c/..", Some("ws://h/?q=a%26b%3Dc%2F..")),
+        ] {
+            let template = Template::parse(template, settings(&["10.0.0.0/8"]), None).unwrap();
+            let filled = template.fill(|name, place, _| {
+                assert_eq!(name, "a");
+                checked(value.to_owned(), place)
+            });
+            assert_eq!(filled.ok().as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_together_is_an_address_or_nothing() {
+        let template = settings(&["10.0.0.0/8"]);
+        let template = Template::parse("tcp://{host}:{port}", template, None).unwrap();
+        for (host, port, is_good) in [
+            ("10.0.0.7", "5900", true),
+            ("a.example", "1", true),
+            ("10.0.0.7:80", "5900", false),
+            ("10.0.0.7", "0", false),
+            ("10.0.0.7", "65536", false),
+            ("10.0.0.7", "http", false),
+        ] {
+            let filled = template.fill(|name, place, _| {
+                let value = if name == "host" { host } else { port };
+                checked(value.to_owned(), place)
+            });
+            let upstream = template.upstream(filled.unwrap());
+            assert_eq!(upstream.is_ok(), is_good, "{host} {port}");
+        }
+    }
+
+    #[test]
+    fn a_template_is_a_url_whatever_is_filled_in() {
+        let problem = |url: &str, networks: &[&str]| {
+            let template = Template::parse(url, settings(networks), None);
+            template.err().map(|error| error.to_string())
+        };
+        for url in [
+            "tcp://{token}",
+            "ws://{host}/{room}?q={q}",
+            "tcp://10.0.0.{n}:{port}",
+        ] {
+            assert_eq!(problem(url, &["10.0.0.0/8"]), None, "{url}");
+            let open = problem(url, &[]).unwrap();
+            assert!(open.contains("a client could reach anything"), "{open}");
+        }
+        for url in ["unix:/run/{name}.sock", "ws://10.0.0.7/{room}"] {
+            assert_eq!(problem(url, &[]), None, "{url}");
+        }
+        for url in [
+            "tcp://{host}",
+            "tcp://{}:80",
+            "tcp://{a:80",
+            "tcp://a}:80",
+            "tcp://{a-b}:80",
+            "{scheme}://h:1",
+            "ws://{user}:x@h/",
+            "foo://{a}",
+            "tcp://{a}:{b}/{c}",
+        ] {
+            let has_problem = problem(url, &["10.0.0.0/8"]).is_some();
+            assert_eq!(has_problem, url != "tcp://{host}", "{url}");
+        }
+    }
+}

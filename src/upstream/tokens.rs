@@ -1,0 +1,394 @@
+//! What stands behind tokens, as websockify has it in a file or a directory of files.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+/// What stands behind tokens: a file with lines such as `desk-7: 10.0.0.7:5900` or
+/// `desk-8: unix:/run/desk-8.sock`, empty lines, and comments that begin with `#`; or a directory of
+/// such files, but for those whose names begin with a dot or end with `~`. In the order of their names
+/// the last that has a token counts.
+///
+/// Files that have changed are read again, at most once a second, when a token is looked for. A line
+/// that is wrong is told in the log, and is as if it were not there. Where there is no file any more,
+/// there are no tokens.
+#[derive(Clone)]
+pub struct Tokens {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    targets: Arc<HashMap<String, Named>>,
+    stamps: Vec<Stamp>,
+    /// When it was last looked whether the files have changed; `None` where nobody looks.
+    looked: Option<Instant>,
+    has_failed: bool,
+}
+
+/// What is behind a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Named {
+    /// `HOST:PORT`.
+    Address(String),
+    /// The path of a socket.
+    Unix(String),
+}
+
+/// What a file was when it was read.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+    len: u64,
+    inode: u64,
+}
+
+/// How often it is looked whether the files have changed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A file that was changed just before it was read may have changed again without another time.
+const TICK: Duration = Duration::from_secs(2);
+
+impl Tokens {
+    /// Reads the file, or the directory of files; blocks.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn read(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        let (stamps, targets) = read(&path)?;
+        let known = Known {
+            targets: Arc::new(targets),
+            stamps,
+            looked: Some(Instant::now()),
+            has_failed: false,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                path,
+                known: Mutex::new(known),
+            }),
+        })
+    }
+
+    /// The same, and never read again.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn read_once(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let tokens = Self::read(path)?;
+        tokens.shared.lock().looked = None;
+        Ok(tokens)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.shared.lock().targets.len()
+    }
+
+    /// What is behind a token.
+    pub(super) async fn find(&self, token: &str) -> Option<Named> {
+        if self.shared.is_due() {
+            let shared = Arc::clone(&self.shared);
+            // A disk may be slow, and others are served meanwhile.
+            let _ = spawn_blocking(move || shared.look()).await;
+        }
+        let targets = Arc::clone(&self.shared.lock().targets);
+        targets.get(token).cloned()
+    }
+}
+
+impl Shared {
+    /// Whether the caller is to look whether the files have changed.
+    fn is_due(&self) -> bool {
+        match &mut self.lock().looked {
+            Some(looked) if looked.elapsed() >= PAUSE => {
+                *looked = Instant::now();
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// Reads the files again if they have changed.
+    fn look(&self) {
+        let stamps = match stamps(&self.path) {
+            Ok(stamps) if self.are_same(&stamps) => return,
+            stamps => stamps,
+        };
+        let read = stamps.and_then(|_| read(&self.path));
+        let mut known = self.lock();
+        match read {
+            Ok((stamps, targets)) => {
+                if known.has_failed || *known.targets != targets {
+                    info!(path = %self.path.display(), count = targets.len(), "tokens are read");
+                }
+                known.targets = Arc::new(targets);
+                known.stamps = stamps;
+                known.has_failed = false;
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut known.has_failed, true) {
+                    warn!(path = %self.path.display(), %error, "tokens cannot be read");
+                }
+                known.stamps.clear();
+                if error.kind() == io::ErrorKind::NotFound {
+                    known.targets = Arc::default();
+                }
+            }
+        }
+    }
+
+    fn are_same(&self, stamps: &[Stamp]) -> bool {
+        let known = self.lock();
+        !known.has_failed && known.stamps == stamps && stamps.iter().all(Stamp::is_old)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // Each of its parts is replaced as a whole, so a panic cannot break it.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Stamp {
+    fn of(path: PathBuf) -> io::Result<Self> {
+        let metadata = fs::metadata(&path)?;
+        Ok(Self {
+            modified: metadata.modified().ok(),
+            len: metadata.len(),
+            inode: metadata.ino(),
+            path,
+        })
+    }
+
+    fn is_old(&self) -> bool {
+        let age = self.modified.and_then(|modified| modified.elapsed().ok());
+        age.is_some_and(|age| age > TICK)
+    }
+}
+
+/// Tokens are secrets: only where they come from is shown.
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tokens").field(&self.shared.path).finish()
+    }
+}
+
+fn read(path: &Path) -> io::Result<(Vec<Stamp>, HashMap<String, Named>)> {
+    let stamps = stamps(path)?;
+    let mut targets = HashMap::new();
+    for Stamp { path, .. } in &stamps {
+        let text = fs::read(path)?;
+        for (number, line) in (1..).zip(String::from_utf8_lossy(&text).lines()) {
+            match parse(line) {
+                Ok(None) => {}
+                Ok(Some((token, target))) => {
+                    targets.insert(token.to_owned(), target);
+                }
+                Err(problem) => {
+                    warn!(path = %path.display(), line = number, problem, "no token");
+                }
+            }
+        }
+    }
+    Ok((stamps, targets))
+}
+
+/// The files that there are, in the order of their names.
+fn stamps(path: &Path) -> io::Result<Vec<Stamp>> {
+    if !fs::metadata(path)?.is_dir() {
+        return Ok(vec![Stamp::of(path.to_owned())?]);
+    }
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.as_encoded_bytes();
+        if !name.starts_with(b".") && !name.ends_with(b"~") && entry.path().is_file() {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    paths.into_iter().map(Stamp::of).collect()
+}
+
+/// A token and what is behind it; `None` where the line has none.
+fn parse(line: &str) -> Result<Option<(&str, Named)>, &'static str> {
+    let line = line.trim();
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    // A token may have colons, but none before a blank.
+    let mut colons = line.match_indices(':').map(|(at, _)| line.split_at(at));
+    let split = colons.find(|(_, rest)| rest.get(1..).is_some_and(starts_blank));
+    let (token, rest) = split.ok_or("write TOKEN: HOST:PORT, with a blank behind the colon")?;
+    let target = rest.get(1..).unwrap_or_default().trim();
+    for scheme in ["unix_socket:", "unix:"] {
+        if let Some(path) = target.strip_prefix(scheme) {
+            let path = path.trim();
+            return match path.is_empty() {
+                true => Err("the path of the socket is missing"),
+                false => Ok(Some((token, Named::Unix(path.to_owned())))),
+            };
+        }
+    }
+    let (host, port) = target.rsplit_once(':').ok_or("the port is missing")?;
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match port.parse::<u16>() {
+        _ if host.is_empty() => Err("the host is missing"),
+        Err(_) | Ok(0) => Err("the port is not a number up to 65535"),
+        Ok(port) if host.contains(':') => {
+            Ok(Some((token, Named::Address(format!("[{host}]:{port}")))))
+        }
+        Ok(port) => Ok(Some((token, Named::Address(format!("{host}:{port}"))))),
+    }
+}
+
+fn starts_blank(text: &str) -> bool {
+    text.starts_with(char::is_whitespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_read_as_websockify_reads_them() {
+        let address = |address: &str| Named::Address(address.into());
+        let unix = |path: &str| Named::Unix(path.into());
+        for (line, expected) in [
+            ("", Ok(None)),
+            ("  ", Ok(None)),
+            ("# desk: 10.0.0.1:1", Ok(None)),
+            ("  # indented", Ok(None)),
+            (
+                "desk: a.example:5900",
+                Ok(Some(("desk", address("a.example:5900")))),
+            ),
+            (
+                "desk:\t10.0.0.7:5900\r",
+                Ok(Some(("desk", address("10.0.0.7:5900")))),
+            ),
+            ("a:b:c:  h:1", Ok(Some(("a:b:c", address("h:1"))))),
+            ("a b: h:1", Ok(Some(("a b", address("h:1"))))),
+            ("desk: ::1:5900", Ok(Some(("desk", address("[::1]:5900"))))),
+            (
+                "desk: [::1]:5900",
+                Ok(Some(("desk", address("[::1]:5900")))),
+            ),
+            (
+                "desk: unix_socket:/run/x",
+                Ok(Some(("desk", unix("/run/x")))),
+            ),
+            ("desk: unix:/run/x", Ok(Some(("desk", unix("/run/x"))))),
+        ] {
+            assert_eq!(parse(line), expected, "{line}");
+        }
+        for line in [
+            "desk",
+            "desk:10.0.0.7:5900",
+            "desk: 10.0.0.7",
+            "desk: 10.0.0.7:0",
+            "desk: 10.0.0.7:65536",
+            "desk: :5900",
+            "desk: 10.0.0.7:http",
+            "desk: unix:",
+            "desk: ",
+        ] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    /// As if a second had passed.
+    fn let_time_pass(tokens: &Tokens) {
+        let looked = &mut tokens.shared.lock().looked;
+        *looked = looked.map(|looked| looked.checked_sub(PAUSE).unwrap());
+    }
+
+    fn directory(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("polysock-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).unwrap();
+        path
+    }
+
+    async fn is_known(tokens: &Tokens, token: &str) -> bool {
+        let_time_pass(tokens);
+        tokens.find(token).await.is_some()
+    }
+
+    #[tokio::test]
+    async fn files_are_read_again_when_they_have_changed_and_once_if_so_said() {
+        let directory = directory("token-files");
+        let file = directory.join("one");
+        fs::write(&file, "a: h:1\n").unwrap();
+        let tokens = Tokens::read(&file).unwrap();
+        let fixed = Tokens::read_once(&file).unwrap();
+        // Of the same length, within the same tick.
+        fs::write(&file, "b: h:1\n").unwrap();
+        assert!(!is_known(&tokens, "a").await && is_known(&tokens, "b").await);
+        assert!(fixed.find("a").await.is_some());
+        // Within a second nobody looks.
+        fs::write(&file, "c: h:1\n").unwrap();
+        assert!(tokens.find("c").await.is_none());
+        assert!(is_known(&tokens, "c").await);
+        // What was moved there is another file, however old it is.
+        let other = directory.join("two");
+        fs::write(&other, "d: h:1\n").unwrap();
+        let old = SystemTime::now() - Duration::from_secs(3600);
+        let times = fs::FileTimes::new().set_modified(old);
+        for file in [&file, &other] {
+            fs::File::options()
+                .write(true)
+                .open(file)
+                .unwrap()
+                .set_times(times)
+                .unwrap();
+        }
+        assert!(is_known(&tokens, "c").await);
+        fs::rename(&other, &file).unwrap();
+        assert!(is_known(&tokens, "d").await && !is_known(&tokens, "c").await);
+        // Tokens that are taken away are gone.
+        fs::remove_file(&file).unwrap();
+        assert!(!is_known(&tokens, "d").await);
+        fs::write(&file, "e: h:1\n").unwrap();
+        assert!(is_known(&tokens, "e").await);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_all_its_files() {
+        let directory = directory("token-directory");
+        fs::write(directory.join("10"), "a: h:1\nb: h:1\nwrong\n").unwrap();
+        fs::write(directory.join("20"), "b: h:2").unwrap();
+        fs::write(directory.join(".hidden"), "c: h:3").unwrap();
+        fs::write(directory.join("10~"), "d: h:3").unwrap();
+        fs::create_dir(directory.join("inner")).unwrap();
+        let tokens = Tokens::read(&directory).unwrap();
+        assert_eq!(tokens.count(), 2);
+        assert_eq!(tokens.find("b").await, Some(Named::Address("h:2".into())));
+        fs::remove_file(directory.join("20")).unwrap();
+        let_time_pass(&tokens);
+        assert_eq!(tokens.find("b").await, Some(Named::Address("h:1".into())));
+        fs::write(directory.join("30"), "e: h:3").unwrap();
+        assert!(is_known(&tokens, "e").await);
+        fs::remove_dir_all(&directory).unwrap();
+        assert!(!is_known(&tokens, "a").await);
+        assert!(Tokens::read(&directory).is_err());
+    }
+}

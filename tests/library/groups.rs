@@ -1,0 +1,374 @@
+//! Several targets behind one route: who gets which, and what becomes of the dead ones.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use futures_util::{SinkExt, StreamExt};
+use polysock::apps::Relay;
+use polysock::protocols::{RawCodec, Rejection, Role};
+use polysock::upstream::{
+    Balance, Client, Connected, Ejection, Group, GroupSettings, HashOf, HealthCheck, Target,
+    Upstream, UpstreamError, UpstreamSettings,
+};
+use polysock::{
+    Accept, Body, Connection, ConnectionOptions, Gateway, Handshake, PortSettings, Service, Site,
+};
+use polysock_test_support::client::Client as Bytes;
+use polysock_test_support::dial::dial;
+use polysock_test_support::gateway::serve;
+use polysock_test_support::opening::{RFC6455, assert_status};
+use polysock_test_support::{PATIENCE, opening};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+/// What a target does with those who connect.
+#[derive(Clone, Copy, Debug)]
+enum Does {
+    /// Says its name, and reads.
+    Serve,
+    RefuseTheConnection,
+    NeverAnswer,
+}
+
+#[derive(Debug)]
+struct Fake {
+    name: &'static str,
+    does: Mutex<Does>,
+    asked: AtomicUsize,
+}
+
+impl Fake {
+    fn new(name: &'static str, does: Does) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            does: Mutex::new(does),
+            asked: AtomicUsize::new(0),
+        })
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Upstream for Fake {
+    fn connect<'a>(&'a self, _: Client<'a>) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let does = *self.does.lock().unwrap();
+        Box::pin(async move {
+            match does {
+                Does::NeverAnswer => std::future::pending().await,
+                Does::RefuseTheConnection => Err(UpstreamError::Connect {
+                    address: self.name.into(),
+                    error: std::io::ErrorKind::ConnectionRefused.into(),
+                }),
+                Does::Serve => {
+                    let (ours, mut theirs) = duplex(1024);
+                    let name = self.name;
+                    tokio::spawn(async move {
+                        theirs.write_all(name.as_bytes()).await.unwrap();
+                        while theirs.read(&mut [0; 64]).await.unwrap() > 0 {}
+                    });
+                    let options = ConnectionOptions::new("raw", Role::Client);
+                    Ok(Connection::over(ours, RawCodec::boxed(), options).into())
+                }
+            }
+        })
+    }
+}
+
+fn targets(fakes: &[(&Arc<Fake>, u32)]) -> Vec<Target> {
+    let targets = fakes.iter().map(|(fake, weight)| {
+        let upstream: Arc<dyn Upstream> = Arc::<Fake>::clone(fake);
+        Target::new(fake.name, upstream).with_weight(*weight)
+    });
+    targets.collect()
+}
+
+fn gateway(group: &Group) -> SocketAddr {
+    let site = Site::new(Relay::new(Arc::new(group.clone())));
+    let settings = PortSettings {
+        handshake_timeout: Duration::from_secs(60),
+        ..PortSettings::default()
+    };
+    serve(Gateway::with_site(site, settings))
+}
+
+/// A client, and the name of the target that it got.
+async fn open(gateway: SocketAddr, path: &str) -> (Connection, String) {
+    let mut client = dial("rfc6455", format!("{gateway}{path}"), &[]).await;
+    let message = client.next().await.unwrap().unwrap();
+    let name = String::from_utf8(message.as_bytes().to_vec()).unwrap();
+    (client, name)
+}
+
+fn settings() -> GroupSettings {
+    GroupSettings {
+        connect_timeout: Duration::from_millis(900),
+        ..GroupSettings::default()
+    }
+}
+
+#[tokio::test]
+async fn clients_go_in_turn_by_weight_however_they_come() {
+    let fakes = ["a", "b", "c", "none"].map(|name| Fake::new(name, Does::Serve));
+    let [a, b, c, none] = &fakes;
+    let all = targets(&[(a, 1), (b, 3), (c, 1), (none, 0)]);
+    let gateway = gateway(&Group::new(all, settings()));
+    let mut names = Vec::new();
+    for _ in 0..10 {
+        names.push(open(gateway, "/").await.1);
+    }
+    assert_eq!(names.concat(), "babcbbabcb");
+}
+
+#[tokio::test]
+async fn a_client_goes_where_the_fewest_are_and_connections_count_while_they_live() {
+    let [a, b] = ["a", "b"].map(|name| Fake::new(name, Does::Serve));
+    let settings = GroupSettings {
+        balance: Balance::LeastConnections,
+        ..settings()
+    };
+    let gateway = gateway(&Group::new(targets(&[(&a, 1), (&b, 1)]), settings));
+    let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+    for _ in 0..10 {
+        let (client, name) = open(gateway, "/").await;
+        if name == "a" { &mut of_a } else { &mut of_b }.push(client);
+    }
+    assert_eq!((of_a.len(), of_b.len()), (5, 5));
+    for client in of_b.drain(1..) {
+        client.close(None).await.unwrap();
+    }
+    // The gateway may be a moment behind its last close.
+    let began = Instant::now();
+    for _ in 0..4 {
+        loop {
+            let (client, name) = open(gateway, "/").await;
+            if name == "b" {
+                of_b.push(client);
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "b has the fewest");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_goes_where_it_was_by_its_query() {
+    let fakes = ["a", "b", "c"].map(|name| Fake::new(name, Does::Serve));
+    let settings = GroupSettings {
+        balance: Balance::Hash(HashOf::Query("room".into())),
+        ..settings()
+    };
+    let all: Vec<_> = fakes.iter().map(|fake| (fake, 1)).collect();
+    let gateway = gateway(&Group::new(targets(&all), settings));
+    let mut seen = std::collections::BTreeSet::new();
+    for room in 0..20 {
+        let path = format!("/?room={room}");
+        let (_, name) = open(gateway, &path).await;
+        assert_eq!(open(gateway, &path).await.1, name);
+        seen.insert(name);
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+#[tokio::test]
+async fn no_client_sees_a_dead_target_and_few_meet_it() {
+    let dead = Fake::new("dead", Does::RefuseTheConnection);
+    let hole = Fake::new("hole", Does::NeverAnswer);
+    let well = Fake::new("well", Does::Serve);
+    let settings = GroupSettings {
+        ejection: Ejection {
+            back_off: Duration::from_secs(600),
+            max_back_off: Duration::from_secs(600),
+            ..Ejection::default()
+        },
+        ..settings()
+    };
+    let all = targets(&[(&dead, 1), (&hole, 1), (&well, 1)]);
+    let gateway = gateway(&Group::new(all, settings));
+    for _ in 0..20 {
+        assert_eq!(open(gateway, "/").await.1, "well");
+    }
+    assert_eq!((dead.asked(), hole.asked()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_target_is_tried_by_one_client_at_a_time_and_comes_back() {
+    let one = Fake::new("one", Does::RefuseTheConnection);
+    let other = Fake::new("other", Does::Serve);
+    let settings = GroupSettings {
+        ejection: Ejection {
+            failures: 1,
+            back_off: Duration::ZERO,
+            ..Ejection::default()
+        },
+        connect_timeout: Duration::from_secs(60),
+        ..GroupSettings::default()
+    };
+    let gateway = gateway(&Group::new(targets(&[(&one, 1), (&other, 1)]), settings));
+    assert_eq!(open(gateway, "/").await.1, "other");
+    *one.does.lock().unwrap() = Does::NeverAnswer;
+    let mut trial = Bytes::connect(gateway);
+    trial.send(RFC6455);
+    let began = Instant::now();
+    while one.asked() < 2 {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::yield_now();
+    }
+    for _ in 0..5 {
+        assert_eq!(open(gateway, "/").await.1, "other");
+    }
+    assert_eq!(one.asked(), 2);
+    *one.does.lock().unwrap() = Does::Serve;
+    // It hangs up, and leaves it to the next.
+    drop(trial);
+    while open(gateway, "/").await.1 != "one" {
+        assert!(began.elapsed() < PATIENCE);
+    }
+}
+
+#[tokio::test]
+async fn where_no_target_is_there_clients_are_told_to_come_again() {
+    let [one, other] = ["one", "other"].map(|name| Fake::new(name, Does::RefuseTheConnection));
+    let settings = GroupSettings {
+        ejection: Ejection {
+            failures: 1,
+            back_off: Duration::from_secs(7),
+            ..Ejection::default()
+        },
+        ..settings()
+    };
+    let gateway = gateway(&Group::new(targets(&[(&one, 1), (&other, 1)]), settings));
+    for _ in 0..3 {
+        let head = refused(gateway, 503);
+        let after = opening::field(&head, "retry-after").unwrap();
+        assert!(["6", "7"].contains(&after), "{head}");
+    }
+    assert_eq!((one.asked(), other.asked()), (1, 1));
+    let nothing = self::gateway(&Group::new(Vec::new(), GroupSettings::default()));
+    refused(nothing, 503);
+}
+
+#[tokio::test]
+async fn the_only_target_says_itself_what_is_wrong_and_is_asked_again() {
+    let only = Fake::new("only", Does::RefuseTheConnection);
+    let gateway = gateway(&Group::new(targets(&[(&only, 1)]), settings()));
+    for _ in 0..5 {
+        refused(gateway, 502);
+    }
+    *only.does.lock().unwrap() = Does::NeverAnswer;
+    refused(gateway, 504);
+    *only.does.lock().unwrap() = Does::Serve;
+    assert_eq!(open(gateway, "/").await.1, "only");
+}
+
+/// The head of a refusal with this status.
+fn refused(gateway: SocketAddr, status: u16) -> String {
+    let mut client = Bytes::connect(gateway);
+    client.send(RFC6455);
+    let head = client.head();
+    assert_status(&head, status);
+    head
+}
+
+/// A WebSocket server that refuses with a status, and counts whom.
+fn refusing(status: u16, asked: &Arc<AtomicUsize>) -> Target {
+    let asked = Arc::clone(asked);
+    let address = serve(Gateway::new(move |handshake: Handshake| {
+        asked.fetch_add(1, Ordering::SeqCst);
+        async move {
+            handshake.reject(Rejection::new(status, "no"));
+            Ok(())
+        }
+    }));
+    Target::parse(&format!("ws://{address}"), UpstreamSettings::default()).unwrap()
+}
+
+#[tokio::test]
+async fn what_an_app_refuses_is_told_and_what_a_proxy_cannot_reach_is_tried_elsewhere() {
+    for (status, tries) in [(302, 1), (401, 1), (403, 1), (404, 1), (500, 1), (503, 3)] {
+        let asked = Arc::default();
+        let all = (0..3).map(|_| refusing(status, &asked)).collect();
+        refused(gateway(&Group::new(all, settings())), status);
+        assert_eq!(asked.load(Ordering::SeqCst), tries, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn targets_are_replaced_and_connections_of_those_that_stay_are_untouched() {
+    let [gone, stays, new] = ["gone", "stays", "new"].map(|name| Fake::new(name, Does::Serve));
+    let group = Group::new(targets(&[(&gone, 1), (&stays, 1)]), settings());
+    let gateway = gateway(&group);
+    let (mut of_gone, name) = open(gateway, "/").await;
+    assert_eq!(name, "gone");
+    let (mut of_stays, name) = open(gateway, "/").await;
+    assert_eq!(name, "stays");
+    let draining = group.set_targets(targets(&[(&new, 1), (&stays, 1)]), Duration::ZERO);
+    for _ in 0..4 {
+        assert_ne!(open(gateway, "/").await.1, "gone");
+    }
+    draining.await;
+    assert!(of_gone.next().await.is_none());
+    let close = of_gone.closed().unwrap().close.clone().unwrap();
+    assert_eq!(close.code.get(), 1001);
+    of_stays.send("still there".into()).await.unwrap();
+    of_stays.close(None).await.unwrap();
+}
+
+/// Answers a check with the status that is set.
+struct Checked(Arc<AtomicUsize>);
+
+impl Service for Checked {
+    fn call(&self, request: hyper::Request<Body>) -> BoxFuture<'static, hyper::Response<Body>> {
+        assert_eq!(request.uri().path(), "/health");
+        let status = u16::try_from(self.0.load(Ordering::SeqCst)).unwrap();
+        let mut response = hyper::Response::new(Body::from(bytes::Bytes::new()));
+        *response.status_mut() = hyper::StatusCode::from_u16(status).unwrap();
+        Box::pin(std::future::ready(response))
+    }
+}
+
+#[test]
+fn a_target_that_fails_its_checks_gets_no_clients_until_it_passes_them() {
+    let status = Arc::new(AtomicUsize::new(200));
+    let app = |handshake: Handshake| async move {
+        handshake.accept(Accept::default()).await?;
+        Ok(())
+    };
+    let site = Site::new(app).with_http(Checked(Arc::clone(&status)));
+    let address = serve(Gateway::with_site(site, PortSettings::default()));
+    let target = Target::parse(&format!("ws://{address}"), UpstreamSettings::default());
+    let health = HealthCheck {
+        interval: Duration::from_millis(20),
+        path: Some("/health".into()),
+        ..HealthCheck::default()
+    };
+    let settings = GroupSettings {
+        health: Some(health),
+        ..settings()
+    };
+    let group = Group::new(vec![target.unwrap()], settings);
+    let watching = group.watch();
+    std::thread::spawn(|| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build().unwrap();
+        // Ends with the process.
+        runtime.block_on(watching);
+    });
+    let gateway = gateway(&group);
+    for (checked, answered) in [(200, 101), (500, 503), (204, 101)] {
+        status.store(checked, Ordering::SeqCst);
+        let began = Instant::now();
+        loop {
+            let mut client = Bytes::connect(gateway);
+            client.send(RFC6455);
+            if client.head().starts_with(&format!("HTTP/1.1 {answered} ")) {
+                break;
+            }
+            assert!(began.elapsed() < PATIENCE, "{checked} is not heeded");
+        }
+    }
+}
