@@ -8,7 +8,7 @@ pub struct SessionConfig {
     /// Bytes of payload in a message that is received.
     pub max_message: u64,
     /// Messages that are received within a second, whatever their size; `None` for any number. A peer
-    /// that keeps to it is never cut off; one that sends twice as many always is.
+    /// that keeps to it is never cut off; one that sends more than twice as many always is.
     pub max_messages_per_second: Option<u32>,
     /// How long our closing handshake waits for its answer.
     pub close_timeout: Duration,

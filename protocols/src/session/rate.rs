@@ -2,7 +2,7 @@
 
 use crate::error::ProtocolError;
 
-/// Pings, pongs and the like that are received within a second. A client that measures its line
+/// Pings, pongs and the like that may be received within a second. A client that measures its line
 /// sends a few.
 const CONTROLS: u32 = 1000;
 
@@ -11,8 +11,9 @@ const CONTROLS: u32 = 1000;
 pub(super) struct Rates {
     /// How many messages may come in a second.
     limit: u32,
-    /// How many of them are left; none either once there are too many control frames.
+    /// With how many more there are too many; zero also once there are too many control frames.
     messages: u32,
+    /// The same of control frames.
     controls: u32,
 }
 
@@ -21,8 +22,8 @@ impl Rates {
         let limit = limit.unwrap_or(u32::MAX);
         Self {
             limit,
-            messages: limit,
-            controls: CONTROLS,
+            messages: limit.saturating_add(1),
+            controls: CONTROLS + 1,
         }
     }
 
@@ -38,7 +39,7 @@ impl Rates {
         }
     }
 
-    /// Whether as many have come as may in a second.
+    /// Whether more have come than may in a second.
     #[inline]
     pub(super) fn is_fast(&self) -> bool {
         self.messages == 0
