@@ -14,8 +14,9 @@ use super::buffers;
 use crate::telemetry::Traffic;
 use crate::transport::{CloseOrder, Io, SharedWriter, linger};
 
-/// How much a connection reads before the others of its thread have their turn.
-const SHARE: u32 = 512 * 1024;
+/// How much a connection reads before the others of its thread have their turn: what one read takes.
+#[expect(clippy::cast_possible_truncation, reason = "half a mebibyte")]
+const SHARE: u32 = buffers::READ as u32;
 
 /// The bytes of a connection.
 #[derive(Debug)]
