@@ -3,6 +3,7 @@
 mod bench;
 mod capture;
 mod check;
+mod config;
 mod connect;
 mod explain;
 mod import;
@@ -20,6 +21,7 @@ pub(crate) enum Command {
     Serve(Box<serve::Serve>),
     Capture(capture::Capture),
     Check(check::Check),
+    Config(config::Config),
     Connect(connect::Connect),
     Bench(bench::Bench),
     Explain(explain::Explain),
@@ -44,6 +46,7 @@ impl Command {
             Self::Serve(serve) => serve.run(),
             Self::Capture(capture) => capture.run(),
             Self::Check(check) => check.run(),
+            Self::Config(config) => config.run(),
             Self::Connect(connect) => connect.run(),
             Self::Bench(bench) => bench.run(),
             Self::Explain(explain) => explain.run(),

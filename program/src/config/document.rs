@@ -12,6 +12,7 @@ use super::reader::Reader;
 use super::route::{self, Draft, Route};
 use super::settings::Settings;
 use super::settings_keys;
+use super::target::{App, Target};
 use super::upstream::{self, Upstream};
 
 /// The whole of a configuration.
@@ -25,6 +26,20 @@ pub(crate) struct Config {
     /// In their order, at least one.
     pub(crate) routes: Vec<Route>,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
+}
+
+/// What is served where nothing is said: the chat.
+impl Default for Config {
+    fn default() -> Self {
+        let defaults = Settings::default();
+        Self {
+            process: Process::default(),
+            listeners: vec![Listener::default()],
+            routes: vec![Route::everything(Target::App(App::Chat), defaults.clone())],
+            defaults,
+            upstreams: BTreeMap::new(),
+        }
+    }
 }
 
 /// A configuration, and where its parts stand.

@@ -24,6 +24,20 @@ pub(super) trait Form<T> {
 
     /// The JSON schema of what may stand there.
     fn schema(&self) -> Value;
+
+    /// The keys of a table.
+    fn parts(&self) -> Vec<Part> {
+        Vec::new()
+    }
+}
+
+/// What the reference says of a key.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    /// Its default as TOML, or an example.
+    pub(super) value: String,
 }
 
 /// One word, which a flag may have as well.
@@ -120,6 +134,10 @@ impl<T, F: Form<T>> Form<Option<T>> for Maybe<F> {
 
     fn schema(&self) -> Value {
         self.0.schema()
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        self.0.parts()
     }
 }
 

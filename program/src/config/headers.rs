@@ -41,19 +41,22 @@ pub(super) fn keys() -> Vec<Key<HeaderPolicy>> {
             |policy: &mut HeaderPolicy| &mut policy.set,
             "Fields that take the place of those of their name. A value of the form \"file:PATH\" is read \
              from that file.",
-        ),
+        )
+        .example("{ X-Site = \"example\" }"),
         Key::new(
             "add",
             Headers,
-            |policy| &mut policy.add,
+            |policy: &mut HeaderPolicy| &mut policy.add,
             "Fields that stand beside those of their name.",
-        ),
+        )
+        .example("{ Via = \"1.1 polysock\" }"),
         Key::new(
             "drop",
             List(name()),
-            |policy| &mut policy.drop,
+            |policy: &mut HeaderPolicy| &mut policy.drop,
             "Fields that do not pass.",
-        ),
+        )
+        .example("[\"X-Powered-By\"]"),
     ]
 }
 

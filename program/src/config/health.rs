@@ -66,9 +66,10 @@ pub(super) fn keys() -> Vec<Key<Health>> {
         Key::new(
             "path",
             Maybe(path()),
-            |health| &mut health.path,
+            |health: &mut Health| &mut health.path,
             "What it is asked for with GET. Not given: it has to accept a connection.",
-        ),
+        )
+        .example("\"/health\""),
         Key::new(
             "status",
             List(statuses()),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use toml::Spanned;
 use toml::de::DeString;
 
-use super::form::Form;
+use super::form::{Form, Part};
 use super::node::Node;
 use super::reader::Reader;
 
@@ -26,6 +26,7 @@ trait Field<S> {
     fn read(&self, settings: &mut S, node: Node<'_>, reader: &mut Reader);
     fn write(&self, settings: &mut S) -> Option<String>;
     fn schema(&self) -> Value;
+    fn parts(&self) -> Vec<Part>;
 }
 
 /// A setting within others.
@@ -45,6 +46,10 @@ impl<S, T, F: Form<T>> Field<S> for Lens<S, T, F> {
 
     fn schema(&self) -> Value {
         self.form.schema()
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        self.form.parts()
     }
 }
 
@@ -74,6 +79,21 @@ impl<S: 'static> Key<S> {
     /// The value as TOML, secrets masked; `None` where it is not given.
     pub(super) fn write(&self, settings: &mut S) -> Option<String> {
         self.field.write(settings)
+    }
+
+    /// What the reference says of it, where these are the defaults.
+    pub(super) fn part(&self, settings: &mut S) -> Part {
+        let example = || self.example.map(str::to_owned);
+        Part {
+            name: self.name,
+            about: self.about,
+            value: example().or(self.write(settings)).unwrap_or_default(),
+        }
+    }
+
+    /// The keys that it has, where it is a table of its own.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        self.field.parts()
     }
 }
 
@@ -207,6 +227,12 @@ impl<S: Clone + Default> Form<S> for Section<S> {
         });
         let items: Vec<String> = items.collect();
         Some(format!("{{ {} }}", items.join(", ")))
+    }
+
+    fn parts(&self) -> Vec<Part> {
+        let mut defaults = S::default();
+        let keys = (self.keys)();
+        keys.iter().map(|key| key.part(&mut defaults)).collect()
     }
 
     fn schema(&self) -> Value {

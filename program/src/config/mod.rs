@@ -1,7 +1,5 @@
 //! The configuration file: what it can say, reading it, and telling what is wrong with it.
 
-#![expect(dead_code, reason = "the values are read, and shown nowhere yet")]
-
 pub(crate) mod balance;
 mod check;
 pub(crate) mod client;
@@ -19,14 +17,19 @@ mod node;
 mod problem;
 pub(crate) mod process;
 mod reader;
+mod reference;
 pub(crate) mod rewrite;
 pub(crate) mod route;
+mod schema;
 pub(crate) mod server;
 pub(crate) mod settings;
 mod settings_keys;
+mod show;
 pub(crate) mod target;
 pub(crate) mod upstream;
 mod url;
 mod words;
 
 pub(crate) use self::document::Config;
+pub(crate) use self::reference::reference;
+pub(crate) use self::schema::schema;

@@ -40,7 +40,7 @@ pub(crate) struct Matching {
 }
 
 /// What is read of a route, but for its settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
     pub(super) name: Option<String>,
     pub(super) matching: Matching,
@@ -48,19 +48,26 @@ pub(super) struct Draft {
     targets: Vec<Server>,
 }
 
-impl Default for Draft {
-    fn default() -> Self {
+impl Route {
+    /// A route for whatever is asked.
+    pub(crate) fn everything(target: Target, settings: Settings) -> Self {
         Self {
             name: None,
-            matching: Matching {
-                hosts: Vec::new(),
-                path: None,
-                clients: Vec::new(),
-                origins: Origins::Any,
-                subprotocols: Vec::new(),
-            },
-            target: None,
-            targets: Vec::new(),
+            matching: Matching::default(),
+            target,
+            settings,
+        }
+    }
+}
+
+impl Default for Matching {
+    fn default() -> Self {
+        Self {
+            hosts: Vec::new(),
+            path: None,
+            clients: Vec::new(),
+            origins: Origins::Any,
+            subprotocols: Vec::new(),
         }
     }
 }

@@ -7,12 +7,13 @@ use bytestring::ByteString;
 use ipnet::IpNet;
 use polysock::protocols::{Limits, SessionConfig};
 use polysock::upstream::UpstreamSettings;
-use polysock::{BinaryOverText, Compression, Origins, SiteSettings, Window};
+use polysock::{BinaryOverText, Origins, SiteSettings};
 
 use super::exec::ExecSettings;
 use super::files::FilesSettings;
 use super::headers::HeaderPolicy;
 use super::rewrite::Rewrite;
+use crate::flags::compression::Compressing;
 use crate::flags::values::ProtocolList;
 
 /// How a route treats its connections: all that `[defaults]` can say for every route.
@@ -112,19 +113,6 @@ pub(crate) enum OnReload {
     Keep,
 }
 
-/// Whether and how messages are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Compressing {
-    /// For clients that offer it.
-    pub(crate) clients: bool,
-    /// Whether it is offered to upstreams.
-    pub(crate) upstreams: bool,
-    pub(crate) level: u8,
-    pub(crate) threshold: u64,
-    pub(crate) window_bits: u8,
-    pub(crate) context_takeover: bool,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         let SiteSettings {
@@ -166,52 +154,6 @@ impl Default for Settings {
             drain: Duration::from_secs(10),
             exec: ExecSettings::default(),
             files: FilesSettings::default(),
-        }
-    }
-}
-
-impl Default for Compressing {
-    fn default() -> Self {
-        let Compression {
-            level,
-            threshold,
-            outgoing,
-            ..
-        } = Compression::default();
-        Self {
-            clients: SiteSettings::default().compression.is_some(),
-            upstreams: UpstreamSettings::default().compression.is_some(),
-            level,
-            threshold: u64::try_from(threshold).unwrap_or(u64::MAX),
-            window_bits: outgoing.max_bits,
-            context_takeover: outgoing.context_takeover,
-        }
-    }
-}
-
-impl Compressing {
-    /// For clients.
-    pub(crate) fn downstream(&self) -> Option<Compression> {
-        self.clients.then(|| self.how())
-    }
-
-    /// For upstreams.
-    pub(crate) fn upstream(&self) -> Option<Compression> {
-        self.upstreams.then(|| self.how())
-    }
-
-    fn how(&self) -> Compression {
-        Compression {
-            level: self.level,
-            threshold: usize::try_from(self.threshold).unwrap_or(usize::MAX),
-            outgoing: Window {
-                max_bits: self.window_bits,
-                context_takeover: self.context_takeover,
-            },
-            incoming: Window {
-                max_bits: self.window_bits,
-                ..Compression::default().incoming
-            },
         }
     }
 }

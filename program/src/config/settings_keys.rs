@@ -124,11 +124,7 @@ fn upstream() -> Vec<Key<Settings>> {
                 keys: headers::keys,
             },
             |settings: &mut Settings| &mut settings.request_headers,
-            "What becomes of the fields of a request: `set`, `add` and `drop`. A value \"file:PATH\" is what that \
-             file has.",
-        )
-        .example(
-            "{ set = { X-Site = \"example\" }, add = { Via = \"polysock\" }, drop = [\"Cookie\"] }",
+            "What becomes of the fields of a request.",
         ),
         Key::new(
             "response_headers",
@@ -137,9 +133,8 @@ fn upstream() -> Vec<Key<Settings>> {
                 keys: headers::keys,
             },
             |settings: &mut Settings| &mut settings.response_headers,
-            "The same of an answer.",
-        )
-        .example("{ set = { X-Frame-Options = \"DENY\" }, add = {}, drop = [\"Server\"] }"),
+            "What becomes of the fields of an answer.",
+        ),
     ]
 }
 

@@ -79,15 +79,6 @@ impl Target {
             }
         })
     }
-
-    /// The names of the segments that it needs of the path.
-    pub(super) fn names(&self) -> Vec<&str> {
-        match self {
-            Self::Url(url) => url::names(url),
-            Self::Group(group) => group.names(),
-            Self::Upstream(_) | Self::Files(_) | Self::Exec(_) | Self::App(_) => Vec::new(),
-        }
-    }
 }
 
 /// Whether an `[upstream.NAME]` may have this name.

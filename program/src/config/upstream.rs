@@ -7,7 +7,6 @@ use super::form::{List, Maybe};
 use super::health::{self, Health};
 use super::key::{Key, Section};
 use super::server::{Server, Servers};
-use super::url;
 use super::words::{duration, number, optional_duration};
 
 /// Several servers behind one name: an `[upstream.NAME]`, or the `targets` of a route.
@@ -39,14 +38,6 @@ impl Default for Upstream {
     }
 }
 
-impl Upstream {
-    /// The names of the segments that it needs of a route's path.
-    pub(super) fn names(&self) -> Vec<&str> {
-        let servers = self.targets.iter();
-        servers.flat_map(|server| url::names(&server.url)).collect()
-    }
-}
-
 /// The keys of an upstream.
 pub(super) fn keys() -> Vec<Key<Upstream>> {
     vec![
@@ -73,9 +64,6 @@ pub(super) fn keys() -> Vec<Key<Upstream>> {
             |upstream: &mut Upstream| &mut upstream.health,
             "How servers are looked after. Not given: a server is down for as long as connecting to it has just \
              failed.",
-        )
-        .example(
-            "{ interval = \"5s\", timeout = \"2s\", path = \"/health\", status = [\"200-399\"], rise = 2, fall = 3 }",
         ),
         Key::new(
             "slow_start",

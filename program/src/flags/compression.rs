@@ -1,7 +1,8 @@
 //! The flags of compression.
 
 use clap::{Args, ValueEnum};
-use polysock::{Compression, Window};
+use polysock::upstream::UpstreamSettings;
+use polysock::{Compression, SiteSettings, Window};
 
 use super::values;
 
@@ -49,18 +50,73 @@ pub(crate) enum Switch {
 impl CompressionFlags {
     /// For clients.
     pub(crate) fn downstream(&self) -> Option<Compression> {
-        self.settings(self.compression)
+        self.compressing().downstream()
     }
 
     /// For upstreams.
     pub(crate) fn upstream(&self) -> Option<Compression> {
-        self.settings(self.upstream_compression)
+        self.compressing().upstream()
     }
 
-    fn settings(&self, switch: Switch) -> Option<Compression> {
-        (switch == Switch::On).then(|| Compression {
+    fn compressing(&self) -> Compressing {
+        Compressing {
+            clients: self.compression == Switch::On,
+            upstreams: self.upstream_compression == Switch::On,
             level: self.compression_level,
-            threshold: usize::try_from(self.compression_threshold).unwrap_or(usize::MAX),
+            threshold: self.compression_threshold,
+            window_bits: self.window_bits,
+            context_takeover: self.context_takeover,
+        }
+    }
+}
+
+/// Whether and how messages are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compressing {
+    /// For clients that offer it.
+    pub(crate) clients: bool,
+    /// Whether it is offered to upstreams.
+    pub(crate) upstreams: bool,
+    pub(crate) level: u8,
+    pub(crate) threshold: u64,
+    pub(crate) window_bits: u8,
+    pub(crate) context_takeover: bool,
+}
+
+impl Default for Compressing {
+    fn default() -> Self {
+        let Compression {
+            level,
+            threshold,
+            outgoing,
+            ..
+        } = Compression::default();
+        Self {
+            clients: SiteSettings::default().compression.is_some(),
+            upstreams: UpstreamSettings::default().compression.is_some(),
+            level,
+            threshold: u64::try_from(threshold).unwrap_or(u64::MAX),
+            window_bits: outgoing.max_bits,
+            context_takeover: outgoing.context_takeover,
+        }
+    }
+}
+
+impl Compressing {
+    /// For clients.
+    pub(crate) fn downstream(&self) -> Option<Compression> {
+        self.clients.then(|| self.how())
+    }
+
+    /// For upstreams.
+    pub(crate) fn upstream(&self) -> Option<Compression> {
+        self.upstreams.then(|| self.how())
+    }
+
+    fn how(&self) -> Compression {
+        Compression {
+            level: self.level,
+            threshold: usize::try_from(self.threshold).unwrap_or(usize::MAX),
             outgoing: Window {
                 max_bits: self.window_bits,
                 context_takeover: self.context_takeover,
@@ -69,6 +125,6 @@ impl CompressionFlags {
                 max_bits: self.window_bits,
                 ..Compression::default().incoming
             },
-        })
+        }
     }
 }

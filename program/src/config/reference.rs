@@ -1,0 +1,220 @@
+//! The file that has every key and its default, as documentation.
+
+use std::fmt::Write;
+
+use super::form::Part;
+use super::key::Key;
+use super::listener::{self, Listener};
+use super::process::{self, Process};
+use super::route::{self, Draft};
+use super::settings::Settings;
+use super::settings_keys;
+use super::upstream::{self, Upstream};
+
+/// The file that has every key and its default: it is valid as it is, and where all keys are
+/// uncommented.
+pub(crate) fn reference() -> String {
+    let mut text = Text(String::new());
+    text.prose(HEAD);
+    text.0.push('\n');
+    text.keys(&process::keys(), &mut Process::default(), &[]);
+
+    text.title("Where clients connect to. There may be several; without any it is 127.0.0.1:8080.");
+    text.0
+        .push_str("[[listener]]\naddress = \"127.0.0.1:8080\"\n\n");
+    let keys = listener::keys();
+    text.keys(&keys, &mut Listener::default(), &["address", "mode"]);
+    text.title("A Unix socket.");
+    text.0
+        .push_str("#[[listener]]\n#address = \"unix:/run/polysock.sock\"\n\n");
+    text.key(&keys, &mut Listener::default(), "mode");
+
+    text.title(
+        "What every route has that says nothing else. Each of these keys may stand in a [[route]] as well, and of \
+         a table (request_headers, exec, …) each key.",
+    );
+    text.0.push_str("[defaults]\n\n");
+    text.keys(&settings_keys::keys(), &mut Settings::default(), &[]);
+    text.tables("defaults", &settings_keys::keys(), "");
+
+    text.title(
+        "Which requests, and what they get: the first route that is for a request has it. What none is for is \
+         told 404.",
+    );
+    text.0.push_str("#[[route]]\n\n");
+    text.keys(&route::keys(), &mut Draft::default(), &["targets"]);
+
+    text.title("Several servers.");
+    text.0.push_str("#[[route]]\n#path = \"/app\"\n\n");
+    text.key(&route::keys(), &mut Draft::default(), "targets");
+
+    text.title("Several servers that have a name, and more to say of them.");
+    text.0
+        .push_str("#[[route]]\n#path = \"/api\"\n#target = \"api\"\n");
+
+    text.title("All other requests.");
+    text.0.push_str("[[route]]\ntarget = \"app:chat\"\n");
+
+    text.title("Several servers behind one name, which is the target of routes.");
+    text.0.push_str("#[upstream.api]\n\n");
+    text.keys(&upstream::keys(), &mut Upstream::default(), &[]);
+    text.tables("upstream.api", &upstream::keys(), "#");
+    let mut text = text.0;
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
+}
+
+/// The text so far.
+struct Text(String);
+
+impl Text {
+    /// A comment above what belongs together.
+    fn title(&mut self, text: &str) {
+        self.0.truncate(self.0.trim_end().len());
+        self.0.push_str("\n\n\n");
+        self.prose(text);
+    }
+
+    /// A comment, in lines that are not too long.
+    fn prose(&mut self, text: &str) {
+        for paragraph in text.lines() {
+            let mut line = String::from("#");
+            for word in paragraph.split(' ') {
+                if line.len() > 1 && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                    self.line(&line);
+                    line.truncate(1);
+                }
+                line.push(' ');
+                line.push_str(word);
+            }
+            self.line(line.trim_end());
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// Keys with what they mean, but for these and those that are tables.
+    fn keys<S: 'static>(&mut self, keys: &[Key<S>], settings: &mut S, but: &[&str]) {
+        let keys = keys.iter().filter(|key| !but.contains(&key.name));
+        for key in keys.filter(|key| key.parts().is_empty()) {
+            self.part(&key.part(settings));
+        }
+    }
+
+    fn key<S: 'static>(&mut self, keys: &[Key<S>], settings: &mut S, name: &str) {
+        if let Some(key) = keys.iter().find(|key| key.name == name) {
+            self.part(&key.part(settings));
+        }
+    }
+
+    /// The keys that are tables, each under its own heading.
+    fn tables<S: 'static>(&mut self, table: &str, keys: &[Key<S>], hidden: &str) {
+        for key in keys {
+            let parts = key.parts();
+            if parts.is_empty() {
+                continue;
+            }
+            self.prose(key.about);
+            self.line(&format!("{hidden}[{table}.{}]\n", key.name));
+            for part in &parts {
+                self.part(part);
+            }
+        }
+    }
+
+    fn part(&mut self, part: &Part) {
+        self.prose(part.about);
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.0, "#{} = {}\n", part.name, part.value);
+    }
+}
+
+/// How long a line of prose may become.
+const WIDTH: usize = 100;
+
+const HEAD: &str = "\
+The configuration of `polysock serve --config FILE`: every key, what it means, and its default.
+
+A line that begins with # and no blank is a key with its default; where that is not a value, with an example. \
+`polysock check --config FILE` says what is wrong with a file, `polysock config show --config FILE` what is in force.
+
+Sizes are \"16KiB\", \"1MiB\", \"2GiB\" or numbers of bytes; times \"500ms\", \"10s\", \"5m\", \"1h\"; networks \
+\"10.0.0.0/8\" or single addresses. A list with one element may go without its brackets. Paths of files are relative to \
+the directory of this file. In every string ${NAME} stands for that variable of the environment, ${NAME:-default} for \
+where it is not set, and $$ for a dollar.
+";
+
+/// [`reference`] with all its keys uncommented.
+#[cfg(test)]
+pub(super) fn uncommented() -> String {
+    let text = reference();
+    let lines = text.lines().map(|line| match line.strip_prefix('#') {
+        Some(key) if !key.is_empty() && !key.starts_with(' ') => key,
+        _ => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::super::document::Config;
+    use super::*;
+
+    fn read(text: &str) -> Config {
+        let loaded = Config::read(Path::new("polysock.toml"), text);
+        let loaded = loaded.unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert!(loaded.warnings.is_empty(), "{}", loaded.warnings);
+        loaded.config
+    }
+
+    #[test]
+    fn says_what_nothing_says() {
+        let nothing = "[[route]]\ntarget = \"app:chat\"";
+        assert_eq!(read(&reference()), read(nothing));
+    }
+
+    #[test]
+    fn may_be_uncommented() {
+        let config = read(&uncommented());
+        assert_eq!(config.routes.len(), 4);
+        assert_eq!(config.listeners.len(), 2);
+    }
+
+    #[test]
+    fn has_every_key() {
+        let text = uncommented();
+        let is_there = |name: &str| {
+            let mut lines = text.lines();
+            lines.any(|line| line.starts_with(&format!("{name} = ")))
+        };
+        let parts = |parts: Vec<Part>, name: &'static str| match parts.is_empty() {
+            true => vec![name],
+            false => parts.into_iter().map(|part| part.name).collect(),
+        };
+        let names = [
+            names(&process::keys(), parts),
+            names(&listener::keys(), parts),
+            names(&settings_keys::keys(), parts),
+            names(&route::keys(), parts),
+            names(&upstream::keys(), parts),
+        ];
+        for name in names.concat() {
+            assert!(is_there(name), "{name}");
+        }
+    }
+
+    fn names<S: 'static>(
+        keys: &[Key<S>],
+        parts: fn(Vec<Part>, &'static str) -> Vec<&'static str>,
+    ) -> Vec<&'static str> {
+        keys.iter()
+            .flat_map(|key| parts(key.parts(), key.name))
+            .collect()
+    }
+}

@@ -1,0 +1,56 @@
+//! The JSON schema of the file, for editors.
+
+use serde_json::{Map, Value, json};
+
+use super::key::properties;
+use super::listener;
+use super::process;
+use super::route;
+use super::settings_keys;
+use super::upstream;
+
+/// The JSON schema of the file: its keys, what they mean, and which values they may have as far as a
+/// schema can say it.
+pub(crate) fn schema() -> Value {
+    let settings = properties(&settings_keys::keys());
+    let mut route = properties(&route::keys());
+    route.extend(settings.clone());
+    let mut root = properties(&process::keys());
+    root.extend([
+        ("defaults".to_owned(), table(&settings, &[])),
+        (
+            "listener".to_owned(),
+            json!({
+                "type": "array",
+                "items": table(&properties(&listener::keys()), &["address"]),
+            }),
+        ),
+        (
+            "route".to_owned(),
+            json!({ "type": "array", "items": table(&route, &[]) }),
+        ),
+        (
+            "upstream".to_owned(),
+            json!({
+                "type": "object",
+                "additionalProperties": table(&properties(&upstream::keys()), &["targets"]),
+            }),
+        ),
+    ]);
+    let mut schema = table(&root, &["route"]);
+    if let Value::Object(schema) = &mut schema {
+        let draft = "https://json-schema.org/draft/2020-12/schema";
+        schema.insert("$schema".to_owned(), json!(draft));
+        schema.insert("title".to_owned(), json!("polysock.toml"));
+    }
+    schema
+}
+
+fn table(properties: &Map<String, Value>, required: &[&str]) -> Value {
+    json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    })
+}

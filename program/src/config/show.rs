@@ -1,0 +1,150 @@
+//! A configuration as a file.
+
+use std::fmt::{self, Write};
+
+use super::document::Config;
+use super::form::key as quoted_key;
+use super::key::Key;
+use super::listener;
+use super::process;
+use super::route::{self, Draft};
+use super::settings_keys;
+use super::upstream;
+
+/// As a file that says the same, but for secrets, which are masked. A route has what differs from
+/// `[defaults]`.
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&lines(&process::keys(), self.process.clone(), None))?;
+        for listener in &self.listeners {
+            let lines = lines(&listener::keys(), listener.clone(), None);
+            write!(f, "\n[[listener]]\n{lines}")?;
+        }
+        let keys = settings_keys::keys();
+        let defaults = lines(&keys, self.defaults.clone(), None);
+        write!(f, "\n[defaults]\n{defaults}")?;
+        for route in &self.routes {
+            let draft = lines(&route::keys(), Draft::of(route), Some(Draft::default()));
+            let defaults = Some(self.defaults.clone());
+            let settings = lines(&keys, route.settings.clone(), defaults);
+            write!(f, "\n[[route]]\n{draft}{settings}")?;
+        }
+        for (name, upstream) in &self.upstreams {
+            let name = quoted_key(name);
+            let lines = lines(&upstream::keys(), upstream.clone(), None);
+            write!(f, "\n[upstream.{name}]\n{lines}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is given of these settings, where it is not the same in `usual`.
+fn lines<S: 'static>(keys: &[Key<S>], mut settings: S, mut usual: Option<S>) -> String {
+    let mut lines = String::new();
+    for key in keys {
+        let value = key.write(&mut settings);
+        let usual = usual.as_mut().and_then(|usual| key.write(usual));
+        if let Some(value) = value.filter(|value| usual.as_ref() != Some(value)) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(lines, "{} = {value}", key.name);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn read(text: &str) -> Config {
+        let loaded = Config::read(Path::new("/etc/polysock.toml"), text);
+        loaded.unwrap_or_else(|error| panic!("{error}")).config
+    }
+
+    #[test]
+    fn what_is_shown_says_the_same() {
+        for text in [
+            "[[route]]\ntarget = \"app:chat\"",
+            EVERYTHING,
+            &super::super::reference::uncommented(),
+        ] {
+            let config = read(text);
+            let shown = config.to_string();
+            assert_eq!(read(&shown), config, "{shown}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        let shown = read(
+            r#"
+            [[route]]
+            target = "ws://me:secret1@host/?token=secret2"
+            request_headers.set = { Authorization = "Bearer secret3", X = "${HOME:-secret4}", Y = "shown" }
+            "#,
+        )
+        .to_string();
+        assert!(
+            !shown.contains("secret") && shown.contains("shown"),
+            "{shown}"
+        );
+        let masked = r#"set = { Authorization = "***", X = "***", Y = "shown" }"#;
+        assert!(shown.contains(masked), "{shown}");
+        assert!(
+            shown.contains(r#"target = "ws://***@host/?token=***""#),
+            "{shown}"
+        );
+    }
+
+    const EVERYTHING: &str = r#"
+        workers = 2
+        max_memory = 1000
+        max_connections = "none"
+        log_format = "json"
+        pid_file = "run/it.pid"
+        [[listener]]
+        address = ":8080"
+        proxy_protocol = ["10.0.0.0/8", "192.0.2.1", "::1"]
+        keep_alive = "1500ms"
+        [[listener]]
+        address = "unix:run/it.sock"
+        mode = 0o600
+        [defaults]
+        protocols = ["rfc6455", "hixie-76"]
+        ping_interval = "none"
+        max_messages_per_second = 5
+        max_bytes_per_second = "1MiB"
+        exec.framing = "nul"
+        [[route]]
+        name = "a \"name\" with $${} \t and 'marks'"
+        host = ["a.example", "*.b.example"]
+        path = "/vnc/{token}/"
+        client = ["hixie-76", "http", "websocket"]
+        origin = ["http://a.example", "null", "none"]
+        subprotocol = "base64"
+        target = "ws://{token}:80/a?b=$$c"
+        allow = "10.0.0.0/8"
+        tokens = "tokens"
+        rewrite = "/new/{token}"
+        exec = { env = { "A B" = "c", D = "" }, dir = "/srv" }
+        [[route]]
+        path = "=/files/"
+        target = "file:public"
+        files.listing = true
+        [[route]]
+        path = "/run"
+        target = "exec: ./run --fast "
+        [[route]]
+        target = "unix:back.sock"
+        [[route]]
+        host = "c.example"
+        targets = ["ws://a:1", { url = "ws://b:2", weight = 3 }]
+        [upstream.api]
+        targets = "tcp://c:3"
+        balance = { hash = "query:room" }
+        health.status = [200, "301-302"]
+        slow_start = "1m"
+    "#;
+}
