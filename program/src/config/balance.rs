@@ -1,8 +1,7 @@
 //! Which of several servers is taken.
 
-use std::fmt;
-
 use polysock::protocols::http::is_token;
+use polysock::upstream::{Balance, HashOf};
 use serde_json::{Value, json};
 
 use super::form::{Form, Maybe, Word, quoted};
@@ -10,37 +9,17 @@ use super::key::{Key, Section};
 use super::node::Node;
 use super::reader::Reader;
 
-/// Which of several servers is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Balance {
-    RoundRobin,
-    LeastConnections,
-    /// The same one for what is the same in a request.
-    Hash(HashKey),
-}
-
-/// What of a request has to be the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum HashKey {
-    /// The address of the client.
-    Address,
-    Header(String),
-    Cookie(String),
-    /// A value of the query.
-    Query(String),
-}
-
 /// A word, or `{ hash = … }`.
 pub(super) struct Balancing;
 
 /// The table of a hash.
-const HASH: Section<Option<HashKey>> = Section {
+const HASH: Section<Option<HashOf>> = Section {
     title: "`balance`",
     keys: || {
         vec![Key::new(
             "hash",
             Maybe(hash_key()),
-            |hash: &mut Option<HashKey>| hash,
+            |hash: &mut Option<HashOf>| hash,
             "What has to be the same: \"header:NAME\", \"cookie:NAME\", \"query:NAME\" or \"address\".",
         )]
     },
@@ -60,7 +39,7 @@ impl Form<Balance> for Balancing {
         match &*node.word(&mut reader.problems)? {
             "round-robin" => Some(Balance::RoundRobin),
             "least-connections" => Some(Balance::LeastConnections),
-            "hash-address" => Some(Balance::Hash(HashKey::Address)),
+            "hash-address" => Some(Balance::Hash(HashOf::Address)),
             _ => {
                 node.unfit(MEND, &mut reader.problems);
                 None
@@ -72,8 +51,8 @@ impl Form<Balance> for Balancing {
         Some(match value {
             Balance::RoundRobin => quoted("round-robin"),
             Balance::LeastConnections => quoted("least-connections"),
-            Balance::Hash(HashKey::Address) => quoted("hash-address"),
-            Balance::Hash(key) => format!("{{ hash = {} }}", quoted(&key.to_string())),
+            Balance::Hash(HashOf::Address) => quoted("hash-address"),
+            Balance::Hash(key) => format!("{{ hash = {} }}", quoted(&hash_text(key))),
         })
     }
 
@@ -86,34 +65,32 @@ impl Form<Balance> for Balancing {
 }
 
 /// What has to be the same.
-fn hash_key() -> Word<HashKey> {
+fn hash_key() -> Word<HashOf> {
     Word {
         read: |text| {
             let (kind, name) = text.split_once(':').unwrap_or((text, ""));
             let name = name.to_owned();
             match kind {
-                "address" if name.is_empty() => Ok(HashKey::Address),
-                "header" if is_token(&name) => Ok(HashKey::Header(name)),
-                "cookie" if is_token(&name) => Ok(HashKey::Cookie(name)),
-                "query" if !name.is_empty() => Ok(HashKey::Query(name)),
+                "address" if name.is_empty() => Ok(HashOf::Address),
+                "header" if is_token(&name) => Ok(HashOf::Header(name)),
+                "cookie" if is_token(&name) => Ok(HashOf::Cookie(name)),
+                "query" if !name.is_empty() => Ok(HashOf::Query(name)),
                 _ => {
                     Err("write `header:NAME`, `cookie:NAME`, `query:NAME` or `address`".to_owned())
                 }
             }
         },
-        write: |key| Some(quoted(&key.to_string())),
+        write: |key| Some(quoted(&hash_text(key))),
         schema: || json!({ "type": "string", "pattern": "^(header|cookie|query):.+$|^address$|\\$\\{" }),
     }
 }
 
-impl fmt::Display for HashKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address => f.write_str("address"),
-            Self::Header(name) => write!(f, "header:{name}"),
-            Self::Cookie(name) => write!(f, "cookie:{name}"),
-            Self::Query(name) => write!(f, "query:{name}"),
-        }
+fn hash_text(key: &HashOf) -> String {
+    match key {
+        HashOf::Address => "address".to_owned(),
+        HashOf::Header(name) => format!("header:{name}"),
+        HashOf::Cookie(name) => format!("cookie:{name}"),
+        HashOf::Query(name) => format!("query:{name}"),
     }
 }
 

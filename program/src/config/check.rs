@@ -129,7 +129,7 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
     let mut urls: Vec<&str> = Vec::new();
     match &route.target {
         Target::Url(url) => urls.push(url),
-        Target::Group(group) => urls.extend(group.targets.iter().map(|server| &*server.url)),
+        Target::Servers(servers) => urls.extend(servers.iter().map(|server| &*server.url)),
         Target::Upstream(name) => match upstreams.get(name) {
             Some(upstream) => urls.extend(upstream.targets.iter().map(|server| &*server.url)),
             None => {
@@ -146,36 +146,49 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
     let path = route.matching.path.as_ref();
     let captured: Vec<&str> = path.iter().flat_map(|path| path.names()).collect();
     let rewrite = route.settings.rewrite.as_ref();
-    let rewritten = rewrite.map_or_else(Vec::new, |rewrite| names(rewrite.template()));
+    let rewritten = rewrite.map_or_else(Vec::new, |rewrite| names(rewrite.as_str()));
     let needed = urls.iter().flat_map(|url| names(url));
+    // A token that the path does not have is the query's.
+    let needed = needed.filter(|name| *name != TOKEN);
     let needed = needed.map(|name| (name, at.clone()));
     let rewritten = rewritten.into_iter().map(|name| (name, node.at("rewrite")));
     for (name, at) in needed.chain(rewritten) {
         if !captured.contains(&name) {
             let what = format!("no segment of the path is named `{name}`");
-            let mend = format!("give the route a path as \"/vnc/{{{name}}}\"");
+            let mend = format!("give the route a path as \"/app/{{{name}}}\"");
             problems.error(at, what, mend);
         }
     }
-    let is_open = route.settings.tokens.is_none() && route.settings.allow.is_empty();
-    if let Some(url) = urls.iter().find(|url| is_chosen_by_client(url) && is_open) {
+    let Settings { tokens, allow, .. } = &route.settings;
+    let is_open = |url: &&&str| {
+        let mut chosen = chosen_by_client(url).into_iter();
+        allow.is_empty() && chosen.any(|name| name != TOKEN || tokens.is_none())
+    };
+    if let Some(url) = urls.iter().find(is_open) {
         let what = format!("whoever connects would choose where `{url}` leads");
-        let mend = "say `tokens = FILE`, or which networks with `allow`";
+        let mend =
+            "list the networks that it may lead to with `allow`, or give `tokens` for {token}";
         problems.error(at.clone(), what, mend);
     }
-    if node.has("tokens") && !urls.iter().any(|url| is_chosen_by_client(url)) {
-        let what = "`tokens` has no use: the target is the same for every token";
-        let mend = "give the route a target as \"tcp://{token}\", and a path as \"/vnc/{token}\"";
+    if node.has("tokens") && !urls.iter().any(|url| names(url).contains(&TOKEN)) {
+        let what = "`tokens` has no use: the target has no {token}";
+        let mend = "give the route a target as \"tcp://{token}\"";
         problems.error(node.at("tokens"), what, mend);
+    }
+    if node.has("strip_prefix") && node.has("rewrite") {
+        let what = "`strip_prefix` and `rewrite` say both what becomes of the path";
+        problems.error(node.at("rewrite"), what, "leave one of them out");
     }
 }
 
-/// Whether a segment of the client's path is in the host of this URL.
-fn is_chosen_by_client(url: &str) -> bool {
+/// The names in the host and port of this URL.
+fn chosen_by_client(url: &str) -> Vec<&str> {
     let behind = url.split_once("://").map_or("", |(_, behind)| behind);
-    let host = behind.split('/').next().unwrap_or_default();
-    !names(host).is_empty()
+    names(behind.split('/').next().unwrap_or_default())
 }
+
+/// The name that stands for a token.
+const TOKEN: &str = "token";
 
 fn upstreams(document: &Document<'_>, problems: &mut Problems) {
     for (name, node) in &document.upstreams {

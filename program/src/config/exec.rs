@@ -38,6 +38,8 @@ pub(crate) enum Framing {
     Nul,
     /// Four bytes before it, the most significant first, say how long it is.
     Length,
+    /// Nowhere: what is read at once is a message, and what is written has no marks.
+    Stream,
 }
 
 impl Default for ExecSettings {
@@ -48,8 +50,8 @@ impl Default for ExecSettings {
             shared: false,
             dir: None,
             env: BTreeMap::new(),
-            pass_env: vec!["PATH".to_owned()],
-            max_processes: usize::MAX,
+            pass_env: Vec::new(),
+            max_processes: 1024,
             grace: Duration::from_secs(5),
         }
     }
@@ -64,10 +66,11 @@ pub(super) fn keys() -> Vec<Key<ExecSettings>> {
                 ("line", Framing::Line),
                 ("nul", Framing::Nul),
                 ("length", Framing::Length),
+                ("stream", Framing::Stream),
             ]),
             |exec: &mut ExecSettings| &mut exec.framing,
-            "Where a message ends in what the process reads and writes: at the end of a line, at a NUL, or as \
-             four bytes before it say (big-endian).",
+            "Where a message ends in what the process reads and writes: at the end of a \"line\", at a \"nul\", as \
+             four bytes before it say (\"length\", big-endian), or nowhere (\"stream\").",
         ),
         Key::new(
             "binary",
@@ -99,7 +102,7 @@ pub(super) fn keys() -> Vec<Key<ExecSettings>> {
             "pass_env",
             List(text()),
             |exec| &mut exec.pass_env,
-            "The variables of the gateway's own environment that it gets.",
+            "The variables of the gateway's own environment that it gets, beside PATH.",
         ),
         Key::new(
             "max_processes",

@@ -1,60 +1,22 @@
 //! How it is found out whether a server is up.
 
-use std::fmt;
-use std::time::Duration;
+use std::ops::RangeInclusive;
 
 use polysock::protocols::hide_secrets;
+use polysock::upstream::HealthCheck;
 use serde_json::json;
 
 use super::form::{List, Maybe, Word, quoted};
 use super::key::Key;
 use super::words::{duration, number};
 
-/// How it is found out whether a server is up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Health {
-    pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
-    /// What is asked for; `None` only connects.
-    pub(crate) path: Option<String>,
-    /// The answers that are good.
-    pub(crate) status: Vec<Statuses>,
-    /// How many good checks in a row bring a server up.
-    pub(crate) rise: u32,
-    /// How many bad ones bring it down.
-    pub(crate) fall: u32,
-}
-
-/// Status codes, the first and the last of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Statuses {
-    pub(crate) first: u16,
-    pub(crate) last: u16,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self {
-            interval: Duration::from_secs(5),
-            timeout: Duration::from_secs(2),
-            path: None,
-            status: vec![Statuses {
-                first: 200,
-                last: 399,
-            }],
-            rise: 2,
-            fall: 3,
-        }
-    }
-}
-
 /// Its keys.
-pub(super) fn keys() -> Vec<Key<Health>> {
+pub(super) fn keys() -> Vec<Key<HealthCheck>> {
     vec![
         Key::new(
             "interval",
             duration(),
-            |health: &mut Health| &mut health.interval,
+            |health: &mut HealthCheck| &mut health.interval,
             "How often each server is asked.",
         ),
         Key::new(
@@ -66,7 +28,7 @@ pub(super) fn keys() -> Vec<Key<Health>> {
         Key::new(
             "path",
             Maybe(path()),
-            |health: &mut Health| &mut health.path,
+            |health: &mut HealthCheck| &mut health.path,
             "What it is asked for with GET. Not given: it has to accept a connection.",
         )
         .example("\"/health\""),
@@ -107,7 +69,7 @@ fn path() -> Word<String> {
 }
 
 /// `200`, or `200-399`.
-fn statuses() -> Word<Statuses> {
+fn statuses() -> Word<RangeInclusive<u16>> {
     Word {
         read: |text| {
             let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -118,18 +80,15 @@ fn statuses() -> Word<Statuses> {
             let codes = code(first).zip(code(last));
             let codes = codes.filter(|(first, last)| first <= last);
             let (first, last) = codes.ok_or("write a status code or a range, as 200-399")?;
-            Ok(Statuses { first, last })
+            Ok(first..=last)
         },
-        write: |statuses| Some(quoted(&statuses.to_string())),
+        write: |statuses| {
+            let (first, last) = (statuses.start(), statuses.end());
+            Some(match first == last {
+                true => first.to_string(),
+                false => quoted(&format!("{first}-{last}")),
+            })
+        },
         schema: || json!({ "type": ["string", "integer"] }),
-    }
-}
-
-impl fmt::Display for Statuses {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.first == self.last {
-            true => write!(f, "{}", self.first),
-            false => write!(f, "{}-{}", self.first, self.last),
-        }
     }
 }

@@ -4,25 +4,24 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipnet::IpNet;
-use polysock::PortSettings;
+use polysock::{PortSettings, Trusted};
 use serde_json::{Value, json};
 
-use super::form::{Form, List, Switch, Word, quoted};
+use super::form::{Form, Switch, Word, quoted};
 use super::key::Key;
 use super::node::Node;
 use super::reader::Reader;
-use super::words::{duration, head_size, network};
+use super::words::{TrustedList, duration, head_size};
 use crate::flags::values;
 
 /// Where clients connect to: a `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
     pub(crate) address: Address,
-    /// The networks whose PROXY header is believed.
-    pub(crate) proxy_protocol: Vec<IpNet>,
-    /// The networks whose `Forwarded` and `X-Forwarded-*` fields are believed.
-    pub(crate) forwarded: Vec<IpNet>,
+    /// Those whose PROXY header is believed.
+    pub(crate) proxy_protocol: Trusted,
+    /// Those whose `Forwarded` and `X-Forwarded-*` fields are believed.
+    pub(crate) forwarded: Trusted,
     /// Whether pages see `wss://`.
     pub(crate) secure: bool,
     pub(crate) http2: bool,
@@ -49,8 +48,8 @@ impl Default for Listener {
         let port = PortSettings::default();
         Self {
             address: Address::Tcp((Ipv4Addr::LOCALHOST, 8080).into()),
-            proxy_protocol: Vec::new(),
-            forwarded: Vec::new(),
+            proxy_protocol: port.proxy_protocol,
+            forwarded: port.forwarded,
             secure: port.secure,
             http2: port.http2,
             flash_policy: port.flash_policy,
@@ -73,18 +72,19 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
         ),
         Key::new(
             "proxy_protocol",
-            List(network()),
+            TrustedList,
             |listener: &mut Listener| &mut listener.proxy_protocol,
-            "The networks whose PROXY header (v1, v2) is believed.",
+            "The networks whose connections begin with a PROXY header (v1, v2), which is believed; \"unix\" for whoever \
+             comes over a Unix socket.",
         )
         .example("[\"10.0.0.0/8\"]"),
         Key::new(
             "forwarded",
-            List(network()),
+            TrustedList,
             |listener: &mut Listener| &mut listener.forwarded,
-            "The networks whose Forwarded and X-Forwarded-* fields are believed.",
+            "The networks whose Forwarded, X-Forwarded-* and X-Real-IP fields are believed; \"unix\" as well.",
         )
-        .example("[\"10.0.0.0/8\", \"::1\"]"),
+        .example("[\"10.0.0.0/8\", \"unix\"]"),
         Key::new(
             "secure",
             Switch,

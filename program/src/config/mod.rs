@@ -1,15 +1,14 @@
 //! The configuration file: what it can say, reading it, and telling what is wrong with it.
 
-pub(crate) mod balance;
+mod balance;
 mod check;
 pub(crate) mod client;
 pub(crate) mod document;
 mod environment;
 pub(crate) mod exec;
-pub(crate) mod files;
 mod form;
 pub(crate) mod headers;
-pub(crate) mod health;
+mod health;
 mod key;
 pub(crate) mod listener;
 pub(crate) mod load;

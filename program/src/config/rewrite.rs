@@ -1,53 +1,57 @@
-//! What an upstream is asked for in place of the path that a route matches.
-
-use std::fmt;
+//! What becomes of the path of a request.
 
 use serde_json::json;
 
 use super::form::{Word, quoted};
 
-/// What stands for the path that a route matches, in requests to its upstream; what is behind that stays.
-/// `/` alone takes it away. It may have the segments that the route's path names, as `/rooms/{room}`.
+/// The path that is stripped, or that stands for another: with `{name}` where it has what the route's
+/// path names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rewrite(String);
+pub(crate) struct PathText(String);
 
-impl Rewrite {
-    /// The path, with `{name}` where a segment of the route's goes.
-    pub(crate) fn template(&self) -> &str {
+impl PathText {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Display for Rewrite {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+/// The beginning of paths, or `none`.
+pub(super) fn prefix() -> Word<Option<PathText>> {
+    Word {
+        read: |text| match text {
+            "none" => Ok(None),
+            _ if text.contains(['?', '#']) => Err("a path has no `?` and no `#`".to_owned()),
+            _ => path(text).map(Some),
+        },
+        write,
+        schema: || json!({ "type": "string" }),
     }
 }
 
-/// The path, or `none`.
-pub(super) fn rewrite() -> Word<Option<Rewrite>> {
+/// A path and perhaps a query, or `none`.
+pub(super) fn rewrite() -> Word<Option<PathText>> {
     Word {
-        read: |text| {
-            let is_path = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#');
-            match text {
-                "none" => Ok(None),
-                _ if !text.starts_with('/') => Err(
-                    "write a path, which begins with a slash; `/` takes the path of the route away"
-                        .to_owned(),
-                ),
-                _ if text.chars().all(is_path) => Ok(Some(Rewrite(text.to_owned()))),
-                _ => Err(
-                    "write a path without blanks, `?` and `#`; what is not ASCII is written as %XX"
-                        .to_owned(),
-                ),
-            }
+        read: |text| match text {
+            "none" => Ok(None),
+            _ if text.contains('#') => Err("a path has no `#`".to_owned()),
+            _ => path(text).map(Some),
         },
-        write: |rewrite| {
-            Some(match rewrite {
-                None => quoted("none"),
-                Some(rewrite) => quoted(rewrite.template()),
-            })
-        },
+        write,
         schema: || json!({ "type": "string" }),
     }
+}
+
+fn path(text: &str) -> Result<PathText, String> {
+    if !text.starts_with('/') {
+        return Err("write a path, which begins with a slash".to_owned());
+    }
+    match text.chars().all(|c| c.is_ascii_graphic()) {
+        true => Ok(PathText(text.to_owned())),
+        false => Err("write blanks and what is not ASCII percent-encoded, as %20".to_owned()),
+    }
+}
+
+fn write(path: &Option<PathText>) -> Option<String> {
+    let text = path.as_ref().map_or("none", PathText::as_str);
+    Some(quoted(text))
 }

@@ -10,7 +10,6 @@ use super::key::Key;
 use super::server::{Server, Servers};
 use super::settings::Settings;
 use super::target::{Target, Targets};
-use super::upstream::Upstream;
 use super::words::{OriginList, subprotocol, text};
 
 /// Which requests, and what they get: a `[[route]]`. The first that is for a request has it.
@@ -75,14 +74,10 @@ impl Default for Matching {
 impl Draft {
     /// The route, with these settings.
     pub(super) fn finish(self, settings: Settings) -> Route {
-        let group = || Upstream {
-            targets: self.targets,
-            ..Upstream::default()
-        };
         Route {
             name: self.name,
             matching: self.matching,
-            target: self.target.unwrap_or_else(|| Target::Group(group())),
+            target: self.target.unwrap_or(Target::Servers(self.targets)),
             settings,
         }
     }
@@ -96,7 +91,7 @@ impl Draft {
             ..
         } = route.clone();
         let (target, targets) = match target {
-            Target::Group(group) => (None, group.targets),
+            Target::Servers(servers) => (None, servers),
             target => (Some(target), Vec::new()),
         };
         Self {

@@ -3,12 +3,11 @@
 use polysock::protocols::hide_secrets;
 use serde_json::{Value, json};
 
-use super::form::{Form, Maybe, quoted};
+use super::form::{Form, Maybe, Word, quoted};
 use super::key::{Entries, Key, properties};
 use super::node::Node;
 use super::reader::Reader;
 use super::url;
-use super::words::number;
 
 /// One of several servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +30,7 @@ fn server_keys() -> Vec<Key<(Option<String>, u32)>> {
             |server: &mut (Option<String>, u32)| &mut server.0,
             "Its URL.",
         ),
-        Key::new("weight", number(), |server| &mut server.1, "Its share."),
+        Key::new("weight", weight(), |server| &mut server.1, "Its share."),
     ]
 }
 
@@ -71,6 +70,18 @@ impl Form<Server> for Servers {
             "required": ["url"],
             "additionalProperties": false,
         }] })
+    }
+}
+
+/// A share.
+fn weight() -> Word<u32> {
+    Word {
+        read: |text| {
+            text.parse()
+                .map_err(|_| "write a number, from 0 on".to_owned())
+        },
+        write: |weight| Some(weight.to_string()),
+        schema: || json!({ "type": "integer", "minimum": 0 }),
     }
 }
 

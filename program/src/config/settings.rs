@@ -7,12 +7,11 @@ use bytestring::ByteString;
 use ipnet::IpNet;
 use polysock::protocols::{Limits, SessionConfig};
 use polysock::upstream::UpstreamSettings;
-use polysock::{BinaryOverText, Origins, SiteSettings};
+use polysock::{BinaryOverText, Origins, SiteSettings, Terms};
 
 use super::exec::ExecSettings;
-use super::files::FilesSettings;
 use super::headers::HeaderPolicy;
-use super::rewrite::Rewrite;
+use super::rewrite::PathText;
 use crate::flags::compression::Compressing;
 use crate::flags::values::ProtocolList;
 
@@ -32,8 +31,10 @@ pub(crate) struct Settings {
     pub(crate) tokens: Option<PathBuf>,
     /// The networks that a target may be in; none for any.
     pub(crate) allow: Vec<IpNet>,
-    /// What stands for the path that the route matches, in requests to the upstream.
-    pub(crate) rewrite: Option<Rewrite>,
+    /// The beginning that paths lose before the upstream is asked.
+    pub(crate) strip_prefix: Option<PathText>,
+    /// What stands for the path when the upstream is asked.
+    pub(crate) rewrite: Option<PathText>,
     /// The host that the upstream is asked for.
     pub(crate) upstream_host: UpstreamHost,
     /// The fields that say who asks.
@@ -50,8 +51,6 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// The most messages that a client may send within a second.
     pub(crate) max_messages_per_second: Option<u32>,
-    /// The most bytes that a client may send within a second.
-    pub(crate) max_bytes_per_second: Option<u64>,
     /// The most connections of the route.
     pub(crate) max_connections: usize,
     /// The most of them from one address.
@@ -63,8 +62,9 @@ pub(crate) struct Settings {
     pub(crate) close_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) upstream_idle_timeout: Option<Duration>,
-    /// How old a connection may become.
-    pub(crate) max_age: Option<Duration>,
+    /// How old a connection may become, how many bytes a client may send within a second, and how long it
+    /// may take nothing.
+    pub(crate) terms: Terms,
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) pong_timeout: Duration,
 
@@ -76,7 +76,6 @@ pub(crate) struct Settings {
     pub(crate) drain: Duration,
 
     pub(crate) exec: ExecSettings,
-    pub(crate) files: FilesSettings,
 }
 
 /// The host that an upstream is asked for.
@@ -120,6 +119,7 @@ impl Default for Settings {
             limits,
             origins,
             subprotocols,
+            terms,
             ..
         } = SiteSettings::default();
         Self {
@@ -129,6 +129,7 @@ impl Default for Settings {
             binary_over_text: BinaryOverText::default(),
             tokens: None,
             allow: Vec::new(),
+            strip_prefix: None,
             rewrite: None,
             upstream_host: UpstreamHost::Target,
             forwarded: ForwardedFields::XForwarded,
@@ -138,7 +139,6 @@ impl Default for Settings {
             max_message: None,
             limits,
             max_messages_per_second: session.max_messages_per_second,
-            max_bytes_per_second: None,
             max_connections: usize::MAX,
             max_connections_per_address: usize::MAX,
             handshake_timeout: None,
@@ -146,14 +146,13 @@ impl Default for Settings {
             close_timeout: session.close_timeout,
             idle_timeout: session.idle_timeout,
             upstream_idle_timeout: SessionConfig::default().idle_timeout,
-            max_age: None,
+            terms,
             ping_interval: session.ping_interval,
             pong_timeout: session.pong_timeout,
             compression: Compressing::default(),
             on_reload: OnReload::Close,
             drain: Duration::from_secs(10),
             exec: ExecSettings::default(),
-            files: FilesSettings::default(),
         }
     }
 }

@@ -3,15 +3,14 @@
 use polysock::BinaryOverText;
 
 use super::exec;
-use super::files;
 use super::form::{Choice, List, Maybe, Switch};
 use super::headers;
 use super::key::{Key, Section};
-use super::rewrite::rewrite;
+use super::rewrite::{prefix, rewrite};
 use super::settings::{ForwardedFields, OnReload, ProxyVersion, Settings, UpstreamHost};
 use super::words::{
     OriginList, Place, Protocols, count, duration, level, network, number, optional_count,
-    optional_duration, optional_size, size, subprotocol, window_bits,
+    optional_duration, rate, size, subprotocol, window_bits,
 };
 
 /// The keys of a route that `[defaults]` has as well.
@@ -69,8 +68,10 @@ fn upstream() -> Vec<Key<Settings>> {
             "tokens",
             Maybe(Place),
             |settings: &mut Settings| &mut settings.tokens,
-            "A file of lines `token: HOST:PORT`, or a directory of such files: where {token} of a target leads. \
-             Read again when it changes. Not given: {token} is itself HOST:PORT.",
+            "Where {token} of a target leads, as with websockify: a file of lines `token: HOST:PORT` or \
+             `token: unix:PATH`, or a directory of such files, read again when they change. A token that the \
+             route's path does not name is that of the query: ?token=NAME. Not given: {token} is the address \
+             itself.",
         )
         .example("\"/etc/polysock/tokens\""),
         Key::new(
@@ -80,11 +81,18 @@ fn upstream() -> Vec<Key<Settings>> {
             "The networks that a target may be in, whatever its name is looked up to be. Empty: any.",
         ),
         Key::new(
+            "strip_prefix",
+            prefix(),
+            |settings| &mut settings.strip_prefix,
+            "The beginning that the path of a request loses before the upstream is asked, by segments: \
+             \"/vnc/{token}\"; or \"none\".",
+        ),
+        Key::new(
             "rewrite",
             rewrite(),
             |settings| &mut settings.rewrite,
-            "What stands for the path of the route in requests to the upstream, which may have its {name}s; what \
-             is behind that stays. \"/\" takes it away, \"none\" leaves it.",
+            "The path that the upstream is asked for in place of the client's, which may have the {name}s of the \
+             route's: \"/app?room={room}\"; or \"none\". The client's query goes along.",
         ),
         Key::new(
             "upstream_host",
@@ -169,9 +177,9 @@ fn limits() -> Vec<Key<Settings>> {
         ),
         Key::new(
             "max_bytes_per_second",
-            optional_size(),
-            |settings| &mut settings.max_bytes_per_second,
-            "The most bytes a second that a client may send, or \"none\".",
+            rate(),
+            |settings| &mut settings.terms.max_bytes_per_second,
+            "The most bytes a second that a client may send, or \"none\". It is read no faster.",
         ),
         Key::new(
             "max_connections",
@@ -225,8 +233,14 @@ fn deadlines() -> Vec<Key<Settings>> {
         Key::new(
             "max_age",
             optional_duration(),
-            |settings| &mut settings.max_age,
+            |settings| &mut settings.terms.max_age,
             "How old a connection may become before it is closed, or \"none\".",
+        ),
+        Key::new(
+            "send_timeout",
+            optional_duration(),
+            |settings| &mut settings.terms.send_timeout,
+            "How long a client may take nothing of what is sent to it before it is cut, or \"none\".",
         ),
         Key::new(
             "ping_interval",
@@ -310,15 +324,6 @@ fn rest() -> Vec<Key<Settings>> {
             },
             |settings| &mut settings.exec,
             "How the process of an exec: target is run.",
-        ),
-        Key::new(
-            "files",
-            Section {
-                title: "`files`",
-                keys: files::keys,
-            },
-            |settings| &mut settings.files,
-            "How the files of a file: target are served.",
         ),
     ]
 }

@@ -106,7 +106,7 @@ mod tests {
         pid_file = "run/it.pid"
         [[listener]]
         address = ":8080"
-        proxy_protocol = ["10.0.0.0/8", "192.0.2.1", "::1"]
+        proxy_protocol = ["10.0.0.0/8", "192.0.2.1", "::1", "unix"]
         keep_alive = "1500ms"
         [[listener]]
         address = "unix:run/it.sock"
@@ -127,12 +127,12 @@ mod tests {
         target = "ws://{token}:80/a?b=$$c"
         allow = "10.0.0.0/8"
         tokens = "tokens"
-        rewrite = "/new/{token}"
+        rewrite = "/new/{token}?a"
         exec = { env = { "A B" = "c", D = "" }, dir = "/srv" }
         [[route]]
         path = "=/files/"
         target = "file:public"
-        files.listing = true
+        strip_prefix = "/files"
         [[route]]
         path = "/run"
         target = "exec: ./run --fast "

@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use super::form::{Form, quoted};
 use super::node::Node;
 use super::reader::Reader;
-use super::upstream::Upstream;
+use super::server::Server;
 use super::url;
 
 /// What stands behind a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Target {
     /// The `[upstream.NAME]` of this name.
     Upstream(String),
     /// The `targets` of a route, which have no name.
-    Group(Upstream),
+    Servers(Vec<Server>),
     /// The URL of a server, as `ws://HOST`; it may have what the route's path names, as
     /// `tcp://{token}`.
     Url(String),
@@ -68,7 +68,7 @@ impl Target {
     /// As it is read, secrets masked.
     fn shown(&self) -> Option<String> {
         Some(match self {
-            Self::Group(_) => return None,
+            Self::Servers(_) => return None,
             Self::Upstream(name) => name.clone(),
             Self::Url(url) => hide_secrets(url).into_owned(),
             Self::Files(directory) => format!("file:{}", directory.display()),

@@ -2,37 +2,50 @@
 
 use std::time::Duration;
 
-use super::balance::{Balance, Balancing};
+use polysock::upstream::{Balance, Ejection, GroupSettings, HealthCheck};
+
+use super::balance::Balancing;
 use super::form::{List, Maybe};
-use super::health::{self, Health};
+use super::health;
 use super::key::{Key, Section};
 use super::server::{Server, Servers};
-use super::words::{duration, number, optional_duration};
+use super::words::{duration, number, optional_duration, zero_duration};
 
 /// Several servers behind one name: an `[upstream.NAME]`, or the `targets` of a route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Upstream {
     pub(crate) targets: Vec<Server>,
     /// Which of them is taken.
     pub(crate) balance: Balance,
-    /// How it is found out which of them are up; `None` for what connections show.
-    pub(crate) health: Option<Health>,
-    /// How long one that has come up gets less than its share.
-    pub(crate) slow_start: Option<Duration>,
     /// How many of them are tried for a client.
     pub(crate) attempts: u32,
-    /// How long the connections of one that is removed may last; then they are closed.
+    /// How long one of them may take; `None` for its part of the time for all.
+    pub(crate) try_timeout: Option<Duration>,
+    /// When one is out for what clients meet there.
+    pub(crate) ejection: Ejection,
+    /// How they are checked beside.
+    pub(crate) health: Option<HealthCheck>,
+    /// The time over which the connections of one that is removed are closed.
     pub(crate) drain: Duration,
 }
 
 impl Default for Upstream {
     fn default() -> Self {
+        let GroupSettings {
+            balance,
+            attempts,
+            try_timeout,
+            ejection,
+            health,
+            ..
+        } = GroupSettings::default();
         Self {
             targets: Vec::new(),
-            balance: Balance::RoundRobin,
-            health: None,
-            slow_start: None,
-            attempts: 3,
+            balance,
+            attempts,
+            try_timeout,
+            ejection,
+            health,
             drain: Duration::from_secs(10),
         }
     }
@@ -45,7 +58,7 @@ pub(super) fn keys() -> Vec<Key<Upstream>> {
             "targets",
             List(Servers),
             |upstream: &mut Upstream| &mut upstream.targets,
-            "The servers: URLs, or tables with the share of each.",
+            "The servers: URLs, or tables with the share of each. A weight of 0 gives it no new clients.",
         )
         .example("[\"ws://10.0.0.1:9000\", { url = \"ws://10.0.0.2:9000\", weight = 2 }]"),
         Key::new(
@@ -56,32 +69,62 @@ pub(super) fn keys() -> Vec<Key<Upstream>> {
              for the same { hash = \"header:NAME\" }, \"cookie:NAME\", \"query:NAME\" or \"address\".",
         ),
         Key::new(
-            "health",
-            Maybe(Section {
-                title: "`health`",
-                keys: health::keys,
-            }),
-            |upstream: &mut Upstream| &mut upstream.health,
-            "How servers are looked after. Not given: a server is down for as long as connecting to it has just \
-             failed.",
-        ),
-        Key::new(
-            "slow_start",
-            optional_duration(),
-            |upstream| &mut upstream.slow_start,
-            "How long a server that has come up gets less than its share, or \"none\".",
-        ),
-        Key::new(
             "attempts",
             number(),
             |upstream| &mut upstream.attempts,
             "How many servers are tried for a client before it is told 503.",
         ),
         Key::new(
+            "try_timeout",
+            optional_duration(),
+            |upstream| &mut upstream.try_timeout,
+            "How long one server may take to be there, or \"none\": its part of connect_timeout, so that there is \
+             time for the others.",
+        ),
+        Key::new(
+            "failures",
+            number(),
+            |upstream| &mut upstream.ejection.failures,
+            "After how many failures in a row clients get no such server any more, for a time.",
+        ),
+        Key::new(
+            "failures_within",
+            duration(),
+            |upstream| &mut upstream.ejection.within,
+            "Within which time these have to be.",
+        ),
+        Key::new(
+            "back_off",
+            duration(),
+            |upstream| &mut upstream.ejection.back_off,
+            "For how long it gets none at first; then one client tries it.",
+        ),
+        Key::new(
+            "max_back_off",
+            duration(),
+            |upstream| &mut upstream.ejection.max_back_off,
+            "For how long at most: the time doubles with every try that fails.",
+        ),
+        Key::new(
+            "slow_start",
+            zero_duration(),
+            |upstream| &mut upstream.ejection.slow_start,
+            "In which time a server that comes back gets its full share, or \"none\" for at once.",
+        ),
+        Key::new(
             "drain",
             duration(),
             |upstream| &mut upstream.drain,
             "The time over which the connections of a removed server are closed.",
+        ),
+        Key::new(
+            "health",
+            Maybe(Section {
+                title: "`health`",
+                keys: health::keys,
+            }),
+            |upstream| &mut upstream.health,
+            "How servers are checked beside. Not given: not at all.",
         ),
     ]
 }

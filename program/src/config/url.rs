@@ -1,9 +1,12 @@
 //! The URLs of servers.
 
-use super::reader::Reader;
-use crate::flags::server::{any_size, reach};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use polysock::upstream::{Template, UpstreamSettings};
 
-/// Reads the URL of a server, in which `{name}` may stand for a segment of a route's path.
+use super::reader::Reader;
+use crate::flags::server::{any_size, bad_url, reach};
+
+/// Reads the URL of a server, in which `{name}` may stand for what a route's path names.
 pub(super) fn read(text: &str, reader: &Reader) -> Result<String, String> {
     if !text.contains(':') {
         return Err("write a URL, as ws://HOST:PORT or tcp://HOST:PORT".to_owned());
@@ -12,18 +15,17 @@ pub(super) fn read(text: &str, reader: &Reader) -> Result<String, String> {
         Some(path) if !path.is_empty() => format!("unix:{}", reader.resolve(path).display()),
         _ => text.to_owned(),
     };
-    // Whatever a segment may be: a part of a path or a host, a port, or a host and a port.
-    let mut problems = ["a", "1", "localhost:1"].map(|value| {
-        let url = fill(&url, value);
-        reach(&url, any_size()).err()
-    });
-    match problems.iter().any(Option::is_none) {
-        true => Ok(url),
-        false => Err(problems
-            .first_mut()
-            .and_then(Option::take)
-            .unwrap_or_default()),
+    if Template::is_template(&url) {
+        // Whether a client may choose that much is seen when the whole route is known.
+        let settings = UpstreamSettings {
+            allow: vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())],
+            ..any_size()
+        };
+        Template::parse(&url, settings, None).map_err(|error| bad_url(&error))?;
+    } else {
+        reach(&url, any_size())?;
     }
+    Ok(url)
 }
 
 /// The names in a template, as `{token}`.
@@ -31,13 +33,4 @@ pub(super) fn names(template: &str) -> Vec<&str> {
     let behind = template.split('{').skip(1);
     let names = behind.filter_map(|behind| behind.split_once('}'));
     names.map(|(name, _)| name).collect()
-}
-
-/// A template with a value for each of its names.
-fn fill(template: &str, value: &str) -> String {
-    let mut filled = template.to_owned();
-    for name in names(template) {
-        filled = filled.replace(&format!("{{{name}}}"), value);
-    }
-    filled
 }

@@ -1,12 +1,12 @@
 //! The words of the file: each is read as the value of a flag is.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytestring::ByteString;
 use ipnet::IpNet;
-use polysock::{Origin, Origins};
+use polysock::{Origin, Origins, Trusted};
 use serde_json::{Value, json};
 
 use super::form::{Form, List, Word, quoted};
@@ -32,15 +32,18 @@ pub(super) fn size() -> Word<u64> {
     }
 }
 
-/// Bytes, or `none`.
-pub(super) fn optional_size() -> Word<Option<u64>> {
+/// Bytes of less than 4 GiB, or `none`.
+pub(super) fn rate() -> Word<Option<NonZeroU32>> {
     Word {
         read: |text| match values::size(text)? {
             u64::MAX => Ok(None),
-            0 => Err("write `none` for no limit".to_owned()),
-            size => Ok(Some(size)),
+            size => {
+                let rate = u32::try_from(size).ok().and_then(NonZeroU32::new);
+                rate.map(Some)
+                    .ok_or_else(|| "write a size from 1 to 4095MiB, or `none`".to_owned())
+            }
         },
-        write: |size| Some(size_text(size.unwrap_or(u64::MAX))),
+        write: |rate| Some(size_text(rate.map_or(u64::MAX, |rate| rate.get().into()))),
         schema: size_schema,
     }
 }
@@ -148,6 +151,20 @@ pub(super) fn optional_duration() -> Word<Option<Duration>> {
     }
 }
 
+/// A time; `none` is no time at all.
+pub(super) fn zero_duration() -> Word<Duration> {
+    Word {
+        read: values::optional_duration,
+        write: |time| {
+            Some(match *time {
+                Duration::ZERO => quoted("none"),
+                time => duration_text(time),
+            })
+        },
+        schema: duration_schema,
+    }
+}
+
 /// A network, or an address.
 pub(super) fn network() -> Word<IpNet> {
     Word {
@@ -185,6 +202,38 @@ impl Form<PathBuf> for Place {
 
     fn schema(&self) -> Value {
         json!({ "type": "string" })
+    }
+}
+
+/// Networks, and `unix`.
+pub(super) struct TrustedList;
+
+impl Form<Trusted> for TrustedList {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Trusted> {
+        let peer = Word {
+            read: |text| match text {
+                "unix" => Ok(None),
+                text => values::network(text).map(Some),
+            },
+            write: |_| None,
+            schema: || Value::Null,
+        };
+        let peers: Vec<Option<IpNet>> = List(peer).parse(node, reader)?;
+        Some(Trusted {
+            unix: peers.contains(&None),
+            networks: peers.into_iter().flatten().collect(),
+        })
+    }
+
+    fn write(&self, value: &Trusted) -> Option<String> {
+        let networks = value.networks.iter().map(network_text);
+        let unix = value.unix.then(|| "unix".to_owned());
+        let peers = networks.chain(unix).map(|peer| quoted(&peer));
+        Some(format!("[{}]", peers.collect::<Vec<_>>().join(", ")))
+    }
+
+    fn schema(&self) -> Value {
+        List(network()).schema()
     }
 }
 

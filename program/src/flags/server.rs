@@ -53,7 +53,7 @@ pub(crate) fn reach(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Ups
 }
 
 /// What is wrong with the URL of a server, and the mend.
-fn bad_url(error: &UrlError) -> String {
+pub(crate) fn bad_url(error: &UrlError) -> String {
     match error {
         UrlError::Protocol(name) => format!(
             "`{name}` is no protocol; `polysock protocols` lists them (without the hyphen: hixie76)"
