@@ -117,13 +117,13 @@ pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
 pub use self::route::{
     Clients, HostPattern, HostPatternError, Origin, OriginError, Origins, PathPattern,
-    PathPatternError, Policy, Route, Site, SiteSettings, Sites,
+    PathPatternError, Policy, Route, Site, SiteConnections, SiteSettings, Sites,
 };
 pub use self::server::{
     ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Opened, Opener,
     PortSettings, StartError, Workers,
 };
-pub use self::telemetry::Traffic;
+pub use self::telemetry::{RouteName, Traffic};
 pub use self::transport::{Extensions, Peer, Transport, Trusted, TrustedError, TrustedHop};
 
 /// The program of the README compiles.

@@ -9,17 +9,25 @@ use crate::error::BoxError;
 use crate::handshake::Handshake;
 
 /// The application of `polysock serve --app broadcast`: what comes from a client goes to all of
-/// them as it came, to its sender too. One that reads slowly misses the oldest.
+/// them as it came, to its sender too. One that reads slowly misses the oldest, unless its
+/// [queue](Self::queue) says otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Broadcaster {
     line: Broadcast,
     binary_over_text: BinaryOverText,
+    queue: Queue,
 }
 
 impl Broadcaster {
     /// One that nobody listens to yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How much may wait for a client that reads slowly, and what becomes of the rest.
+    #[must_use]
+    pub fn queue(self, queue: Queue) -> Self {
+        Self { queue, ..self }
     }
 
     /// How binary messages travel to clients whose protocol has none.
@@ -34,14 +42,14 @@ impl Broadcaster {
 
 impl Application for Broadcaster {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
-        let line = self.line.clone();
+        let (line, queue) = (self.line.clone(), self.queue);
         let accept = Accept {
             binary_over_text: self.binary_over_text,
             ..Accept::first_offered(handshake.request())
         };
         Box::pin(async move {
             let mut connection = handshake.accept(accept).await?;
-            let mut subscription = line.subscribe(Queue::default());
+            let mut subscription = line.subscribe(queue);
             while let Some(message) = subscription.next(&mut connection).await.transpose()? {
                 line.publish(message);
             }

@@ -35,6 +35,7 @@ const MAX_NAME: usize = 24;
 #[derive(Clone, Debug, Default)]
 pub struct Chat {
     room: Arc<Room>,
+    queue: Queue,
 }
 
 #[derive(Debug, Default)]
@@ -59,16 +60,24 @@ impl Chat {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// How much may wait for a member who reads slowly, and what becomes of the rest: by default, he
+    /// misses the oldest.
+    #[must_use]
+    pub fn queue(self, queue: Queue) -> Self {
+        Self { queue, ..self }
+    }
 }
 
 impl Application for Chat {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
-        let room = Arc::clone(&self.room);
+        let (room, queue) = (Arc::clone(&self.room), self.queue);
         Box::pin(async move {
             let accept = Accept::first_offered(handshake.request());
             let name = asked_name(handshake.request());
             let mut connection = handshake.accept(accept).await?;
-            let (member, greeting, mut said) = Member::join(room, name, connection.protocol());
+            let protocol = connection.protocol();
+            let (member, greeting, mut said) = Member::join(room, name, protocol, queue);
             for line in greeting {
                 connection.feed(line.into()).await?;
             }
@@ -91,6 +100,7 @@ impl Member {
         room: Arc<Room>,
         name: Option<String>,
         protocol: &'static str,
+        queue: Queue,
     ) -> (Self, Vec<String>, Subscription) {
         let mut members = room.lock();
         members.joined += 1;
@@ -105,8 +115,8 @@ impl Member {
         room.say(&members, format!("join\t{name}\t{protocol}"));
         members.present.insert(id, (name.clone(), protocol));
         // Under the lock, so that nobody is missed or met twice, and nothing is said in between.
-        // One who reads slowly misses the oldest and holds nobody up.
-        let said = room.said.subscribe(Queue::default());
+        // One who reads slowly holds nobody up.
+        let said = room.said.subscribe(queue);
         drop(members);
         let member = Self {
             room,

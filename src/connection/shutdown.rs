@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -112,10 +112,18 @@ pub struct ShutdownSignal {
 pub(super) struct Signal {
     /// The close code, or zero while there is no request.
     code: AtomicU16,
+    /// What has become of its opening handshake: one of the constants below.
+    handshake: AtomicU8,
     /// How much memory the connection holds, in units of its budget.
     held: AtomicU32,
     waiting: Mutex<Waiting>,
 }
+
+/// An opening handshake was answered, or begins to be.
+const ANSWERED: u8 = 1;
+
+/// It was not answered in time.
+const LATE: u8 = 2;
 
 /// Who is woken by a request. Every connection has one, so it is small.
 #[derive(Debug, Default)]
@@ -164,6 +172,26 @@ impl ShutdownSignal {
             0 => None,
             code => CloseCode::new(code),
         }
+    }
+
+    /// Notes that its opening handshake is answered.
+    pub(crate) fn note_answered(&self) {
+        self.signal.handshake.store(ANSWERED, Ordering::Relaxed);
+    }
+
+    /// Notes that its opening handshake was not answered in time.
+    pub(crate) fn note_late(&self) {
+        self.signal.handshake.store(LATE, Ordering::Relaxed);
+    }
+
+    /// Whether its opening handshake is answered.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.signal.handshake.load(Ordering::Relaxed) == ANSWERED
+    }
+
+    /// Whether it was not answered in time.
+    pub(crate) fn is_late(&self) -> bool {
+        self.signal.handshake.load(Ordering::Relaxed) == LATE
     }
 
     /// Notes that a connection of this signal holds more than before, or less.

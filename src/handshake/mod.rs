@@ -15,7 +15,7 @@ pub(crate) use self::treatment::Treatment;
 use crate::connection::{Budget, Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::telemetry::AccessLog;
-use crate::transport::Peer;
+use crate::transport::{Peer, Permit};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
 ///
@@ -29,7 +29,8 @@ use crate::transport::Peer;
 /// # }
 /// ```
 ///
-/// One that is dropped is rejected with status 500, unless the client has [hung up](Self::watched).
+/// One that is dropped is rejected with status 500, or 504 where it was dropped because it was not
+/// answered in time, unless the client has [hung up](Self::watched).
 #[must_use = "a client waits for the answer"]
 #[derive(Debug)]
 pub struct Handshake {
@@ -51,6 +52,8 @@ pub(crate) struct Pending {
     pub(crate) budget: Budget,
     pub(crate) deadline: Instant,
     pub(crate) shutdown: ShutdownSignal,
+    /// Where its connection is counted too.
+    pub(crate) permit: Option<Permit>,
 }
 
 const UNANSWERED: &str = "an answer consumes the handshake";
@@ -104,6 +107,11 @@ impl Handshake {
         self.pending().shutdown.clone()
     }
 
+    /// Counts the connection elsewhere too, up to its last byte.
+    pub(crate) fn keep(&mut self, permit: Permit) {
+        self.pending.as_mut().expect(UNANSWERED).permit = Some(permit);
+    }
+
     /// The request, for the site that lets the client in.
     pub(crate) fn request_mut(&mut self) -> &mut Request {
         &mut self.pending.as_mut().expect(UNANSWERED).request
@@ -138,7 +146,9 @@ impl Handshake {
                 budget,
                 deadline,
                 shutdown,
+                permit,
             } = *self.pending.take().expect(UNANSWERED);
+            shutdown.note_answered();
             let offered = &request.subprotocols;
             accept.subprotocol = accept.subprotocol.filter(|name| offered.contains(name));
             let subprotocol = accept.subprotocol.clone();
@@ -149,6 +159,10 @@ impl Handshake {
             } = timeout_at(deadline, reply.accept(accept))
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
+            let transport = match permit {
+                Some(permit) => transport.with_further_permit(permit),
+                None => transport,
+            };
             let options = ConnectionOptions {
                 protocol: request.protocol.name(),
                 role: Role::Server,
@@ -176,8 +190,10 @@ impl Handshake {
             request,
             peer,
             reply,
+            shutdown,
             ..
         } = *pending;
+        shutdown.note_answered();
         tracing::info!(
             protocol = request.protocol.name(),
             peer = peer.address.map(tracing::field::display),
@@ -196,6 +212,10 @@ impl Drop for Handshake {
         if self.pending.is_none() || self.is_gone {
             return;
         }
-        self.answer(Rejection::new(500, "the application did not answer"));
+        let is_late = |pending: &Pending| pending.shutdown.is_late();
+        self.answer(match self.pending.as_deref().is_some_and(is_late) {
+            true => Rejection::new(504, "the application did not answer in time"),
+            false => Rejection::new(500, "the application did not answer"),
+        });
     }
 }

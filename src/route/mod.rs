@@ -4,6 +4,7 @@ mod asked;
 mod host;
 mod origins;
 mod path;
+mod places;
 mod policy;
 #[expect(
     clippy::module_inception,
@@ -13,6 +14,7 @@ mod route;
 mod settings;
 mod site;
 mod table;
+mod unanswered;
 
 pub(crate) use self::asked::Asked;
 pub use self::host::{HostPattern, HostPatternError};
@@ -20,6 +22,7 @@ pub use self::origins::{Origin, OriginError, Origins};
 pub use self::path::{PathPattern, PathPatternError};
 pub use self::policy::Policy;
 pub use self::route::{Clients, Route};
-pub use self::settings::SiteSettings;
+pub use self::settings::{SiteConnections, SiteSettings};
 pub use self::site::Site;
 pub use self::table::Sites;
+pub(crate) use self::unanswered::{Answering, Unanswered};

@@ -21,6 +21,11 @@ pub struct SiteSettings {
     /// What a connection is held to beside that: its age, how fast its client may send, and how it takes
     /// what is sent to it.
     pub terms: Terms,
+    /// How long an application has to answer an opening handshake that is complete, the policies
+    /// included, and a relay the upstream's; then its client is told 504. 60 seconds by default.
+    pub handshake_timeout: Duration,
+    /// How many connections there may be. By default there is no limit but that of the port.
+    pub connections: SiteConnections,
     /// What the frames of a message may take.
     pub limits: Limits,
     /// From which pages connections are accepted.
@@ -36,6 +41,25 @@ pub struct SiteSettings {
     pub closable: bool,
 }
 
+/// How many connections a site may have: WebSockets, from their opening handshake to their last byte, be
+/// they streams of HTTP/2. The next are told 503 with `Retry-After`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteConnections {
+    /// How many in all.
+    pub total: usize,
+    /// How many from one address, or one /64 of IPv6. Those from this machine are not counted.
+    pub per_address: usize,
+}
+
+impl Default for SiteConnections {
+    fn default() -> Self {
+        Self {
+            total: usize::MAX,
+            per_address: usize::MAX,
+        }
+    }
+}
+
 impl Default for SiteSettings {
     /// Messages of up to 1 MiB, and clients are pinged after 25 seconds of silence; the rest is what a
     /// session does by itself. A [`Relay`](crate::apps::Relay) holds no messages, so it can do
@@ -49,6 +73,8 @@ impl Default for SiteSettings {
                 ..SessionConfig::default()
             },
             terms: Terms::default(),
+            handshake_timeout: Duration::from_secs(60),
+            connections: SiteConnections::default(),
             limits: Limits::default(),
             origins: Origins::Any,
             subprotocols: Vec::new(),

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
-use polysock_protocols::CloseCode;
+use polysock_protocols::{CloseCode, Rejection};
 
-use super::{Policy, SiteSettings};
+use super::places::Places;
+use super::{Answering, Policy, SiteSettings, Unanswered};
 use crate::apps::{Application, Pages};
 use crate::connection::Shutdown;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
 use crate::http::Service;
+use crate::transport::Permit;
 
 /// What one site of a port is.
 pub struct Site {
@@ -22,6 +24,8 @@ pub struct Site {
     policies: Vec<Box<dyn Policy>>,
     /// Its connections, where they are to be reached.
     open: Shutdown,
+    /// How many they are, where that is limited.
+    places: Arc<Places>,
 }
 
 impl Site {
@@ -33,6 +37,17 @@ impl Site {
             http: Arc::new(Pages::default()),
             policies: Vec::new(),
             open: Shutdown::default(),
+            places: Arc::new(Places::new()),
+        }
+    }
+
+    /// The same site in the place of another: the connections of both are counted together, where this
+    /// one's are limited.
+    #[must_use]
+    pub fn in_place_of(self, other: &Self) -> Self {
+        Self {
+            places: Arc::clone(&other.places),
+            ..self
         }
     }
 
@@ -81,14 +96,36 @@ impl Site {
     }
 
     /// Has the application answer a handshake, and do whatever it does afterwards, if the client is
-    /// let in.
-    pub(crate) fn serve(
+    /// let in and there is room for it.
+    pub(crate) fn serve(self: &Arc<Self>, handshake: Handshake) -> Unanswered {
+        Unanswered {
+            signal: handshake.shutdown(),
+            timeout: self.settings.handshake_timeout,
+            answering: Answering {
+                client: handshake.peer().address,
+                work: self.answer(handshake),
+            },
+        }
+    }
+
+    fn answer(
         self: &Arc<Self>,
         mut handshake: Handshake,
     ) -> BoxFuture<'static, Result<(), BoxError>> {
         if let Err(rejection) = self.settings.admit(handshake.request_mut()) {
             handshake.reject(rejection);
             return Box::pin(async { Ok(()) });
+        }
+        match self
+            .places
+            .take(self.settings.connections, handshake.peer())
+        {
+            Ok(None) => {}
+            Ok(Some(place)) => handshake.keep(Permit::new(place)),
+            Err(full) => {
+                handshake.reject(Rejection::unavailable(full));
+                return Box::pin(async { Ok(()) });
+            }
         }
         if self.settings.closable {
             self.open.add(&handshake.shutdown());

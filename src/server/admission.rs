@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use polysock_protocols::CloseCode;
@@ -18,6 +18,7 @@ use polysock_protocols::CloseCode;
 use super::incidents::Incidents;
 use super::settings::ConnectionLimits;
 use crate::connection::{Budget, ShutdownSignal};
+use crate::transport::network;
 
 /// How many clients at most are being told that there is no room.
 const REFUSED: usize = 32;
@@ -232,19 +233,6 @@ impl Present {
             }
         }
     }
-}
-
-/// What an address is counted as: a subscriber has a /64 of IPv6 at least (RFC 6177), whose addresses
-/// cost nothing. This machine, where a proxy may stand for everybody, is not counted.
-fn network(address: IpAddr) -> Option<IpAddr> {
-    let network = match address.to_canonical() {
-        IpAddr::V6(address) if !address.is_loopback() => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        address => address,
-    };
-    (!network.is_loopback()).then_some(network)
 }
 
 impl Turns {

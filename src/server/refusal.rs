@@ -26,16 +26,6 @@ use crate::transport::{CloseOrder, Io, Peer, let_go};
 /// How long one that is not let in has to say what it wants to be told in.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// After how many seconds it is worth trying again (RFC 9110 §10.2.3).
-const RETRY_AFTER: &str = "5";
-
-/// The answer to a request that cannot be served now.
-pub(super) fn rejection(reason: impl fmt::Display) -> Rejection {
-    let mut rejection = Rejection::new(503, reason);
-    rejection.fields.append("Retry-After", RETRY_AFTER);
-    rejection
-}
-
 /// Tells a connection that there is no room for it, unless it is asked to go before that. A proxy's
 /// header is still to come where one is expected.
 pub(super) async fn turn_away(
@@ -84,7 +74,7 @@ pub(super) fn displace(mut transport: Io, incoming: &BytesMut) {
 
 fn unavailable(reason: impl fmt::Display) -> Bytes {
     let mut answer = BytesMut::new();
-    rejection(reason).write(&mut answer);
+    Rejection::unavailable(reason).write(&mut answer);
     answer.freeze()
 }
 

@@ -6,7 +6,7 @@ use bytestring::ByteString;
 use polysock_protocols::{Negotiation, Opening, Recognised, Rejection};
 
 use super::forwarded::{self, Named};
-use super::refusal::{logged, rejection, rejection_of};
+use super::refusal::{logged, rejection_of};
 use super::serving::Serving;
 use crate::http::http2::Exchange;
 use crate::route::{Asked, Site};
@@ -44,7 +44,10 @@ impl Serving {
         transport: &mut Io,
     ) -> Result<(Arc<Site>, Opening), Rejection> {
         if self.find_client(peer, &recognised.head) {
-            let counted = self.admission.count(peer.address).map_err(rejection)?;
+            let counted = self
+                .admission
+                .count(peer.address)
+                .map_err(Rejection::unavailable)?;
             if let Some(counted) = counted {
                 transport.add_permit(Permit::new(counted));
             }

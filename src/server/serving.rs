@@ -1,10 +1,8 @@
 //! What becomes of a connection: it is opened, and each outcome is finished here, in one place.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use futures_core::future::BoxFuture;
 use polysock_protocols::http::Head;
 use polysock_protocols::{CloseCode, Opening, Rejection, WriteBuf};
 use tokio::time::{Instant, timeout_at};
@@ -15,13 +13,13 @@ use super::admission::{Admission, Full, Turn};
 use super::drain::Connections;
 use super::incidents::Incidents;
 use super::opening::{self, Opened, Opener, Unopened};
-use super::refusal::{displace, logged, rejection, rejection_of, turn_away};
+use super::refusal::{displace, logged, rejection_of, turn_away};
 use crate::connection::ShutdownSignal;
-use crate::error::{BoxError, ConnectionError};
+use crate::error::ConnectionError;
 use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
 use crate::http::{Between, Look, Requests, Service, Upgrade, refuse};
-use crate::route::Sites;
+use crate::route::{Answering, Sites, Unanswered};
 use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
 
 /// What the connections of a gateway are served with.
@@ -49,12 +47,6 @@ pub(super) struct Accepted {
     pub(super) transport: Io,
     pub(super) peer: Peer,
     pub(super) shutdown: ShutdownSignal,
-}
-
-/// An application that is to answer a client.
-pub(super) struct Answering {
-    client: Option<SocketAddr>,
-    application: BoxFuture<'static, Result<(), BoxError>>,
 }
 
 impl Serving {
@@ -106,12 +98,13 @@ impl Serving {
             }
             Ok(opened) => {
                 drop(turn);
-                match opened {
+                let unanswered = match opened {
                     Opened::Http1(first) => {
                         Box::pin(self.serve_requests(accepted, incoming, first)).await
                     }
                     opened => self.finish(opened, accepted, incoming, deadline),
-                }
+                };
+                Some(unanswered?.answered().await)
             }
             Err(unopened) => {
                 debug!(peer = ?accepted.peer.address, ?unopened, "not opened");
@@ -143,11 +136,8 @@ impl Serving {
     /// Has an application do its work, and tells how that has ended. What a peer does wrong is everyday
     /// business; what we do wrong is not, and a thousand clients may meet it in a second.
     pub(super) async fn answer(&self, answering: Answering) {
-        let Answering {
-            client: peer,
-            application,
-        } = answering;
-        let Err(error) = application.await else {
+        let Answering { client: peer, work } = answering;
+        let Err(error) = work.await else {
             return;
         };
         let Some(of_connection) = error.downcast_ref::<ConnectionError>() else {
@@ -167,7 +157,7 @@ impl Serving {
         accepted: Accepted,
         incoming: BytesMut,
         deadline: Instant,
-    ) -> Option<Answering> {
+    ) -> Option<Unanswered> {
         let Accepted {
             mut transport,
             mut peer,
@@ -177,7 +167,6 @@ impl Serving {
             Opened::WebSocket(recognised) => {
                 match self.admit(recognised, &mut peer, &mut transport) {
                     Ok((site, Opening { request, responder })) => {
-                        let client = peer.address;
                         let reply = Upgrade {
                             transport,
                             incoming,
@@ -192,12 +181,9 @@ impl Serving {
                             budget: self.settings.budget.clone(),
                             deadline,
                             shutdown,
+                            permit: None,
                         };
-                        let application = site.serve(Handshake::new(pending));
-                        return Some(Answering {
-                            client,
-                            application,
-                        });
+                        return Some(site.serve(Handshake::new(pending)));
                     }
                     Err(rejection) => refuse(transport, &rejection),
                 }
@@ -229,7 +215,7 @@ impl Serving {
         accepted: Accepted,
         incoming: BytesMut,
         first: Head,
-    ) -> Option<Answering> {
+    ) -> Option<Unanswered> {
         let Accepted {
             transport,
             peer,
@@ -317,9 +303,13 @@ impl Serving {
             };
             if exchange.protocol().is_none() {
                 connections.spawn(exchange.serve(self.dispatch(), Arc::clone(&shared_peer)));
-            } else if let Some(answering) = self.open_stream(exchange, &peer, connections) {
+            } else if let Some(unanswered) = self.open_stream(exchange, &peer, connections) {
                 let serving = Arc::clone(&self);
-                connections.spawn(async move { serving.answer(answering).await });
+                connections.spawn(async move {
+                    // Boxed: what only the opening needs is no part of an idle connection.
+                    let answering = Box::pin(unanswered.answered()).await;
+                    serving.answer(answering).await;
+                });
             }
         }
     }
@@ -331,14 +321,14 @@ impl Serving {
         exchange: Exchange,
         peer: &Peer,
         connections: &Connections,
-    ) -> Option<Answering> {
+    ) -> Option<Unanswered> {
         let mut peer = peer.clone();
         self.find_client(&mut peer, exchange.fields());
         let client = peer.address;
         let place = match self.admission.admit_stream(client) {
             Ok(place) => place,
             Err(full) => {
-                exchange.refuse(&rejection(full));
+                exchange.refuse(&Rejection::unavailable(full));
                 return None;
             }
         };
@@ -365,12 +355,9 @@ impl Serving {
                     budget: self.settings.budget.clone(),
                     deadline: Instant::now() + self.settings.handshake_timeout,
                     shutdown: connections.register(),
+                    permit: None,
                 };
-                let application = site.serve(Handshake::new(pending));
-                Some(Answering {
-                    client,
-                    application,
-                })
+                Some(site.serve(Handshake::new(pending)))
             }
             Err(rejection) => {
                 exchange.refuse(&rejection);

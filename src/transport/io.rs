@@ -64,6 +64,18 @@ impl Io {
         self._permit = Some(permit);
     }
 
+    /// The same, which is counted elsewhere too.
+    pub(crate) fn with_further_permit(self, further: Permit) -> Self {
+        let permit = match self._permit {
+            Some(permit) => Permit::new((permit, further)),
+            None => further,
+        };
+        Self {
+            _permit: Some(permit),
+            ..self
+        }
+    }
+
     /// A writing half that can be shared, where it is TCP.
     pub(crate) fn into_shared(self, frames: ShortFrames) -> Self {
         let stream = match self.stream {

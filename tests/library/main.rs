@@ -13,6 +13,7 @@ mod keep_alive;
 mod lent_sockets;
 mod proxies;
 mod serving;
+mod site_limits;
 mod sites;
 mod terms;
 mod upstream;

@@ -37,6 +37,13 @@ impl Rejection {
         if is_other { "" } else { text.trim_end() }
     }
 
+    /// The answer to a request that cannot be served now, but in some seconds (RFC 9110 §10.2.3).
+    pub fn unavailable(reason: impl fmt::Display) -> Self {
+        let mut rejection = Self::new(503, reason);
+        rejection.fields.append("Retry-After", RETRY_AFTER);
+        rejection
+    }
+
     /// The answer to a request of HTTP/1 that is not complete at its deadline (RFC 9110 §15.5.9).
     pub fn timeout() -> Self {
         Self::new(408, "the request was not complete in time")
@@ -133,3 +140,6 @@ fn reason(status: u16) -> &'static str {
         _ => "Refused",
     }
 }
+
+/// After how many seconds it is worth trying again.
+const RETRY_AFTER: &str = "5";
