@@ -31,16 +31,19 @@ pub(super) trait Named {
 
 /// Who a request is from that has come from this peer; `None` where that one is not trusted.
 pub(super) fn client(peer: &Peer, trusted: &Trusted, fields: &impl Named) -> Option<Peer> {
-    if !trusted.includes(peer.address) {
+    // The PROXY protocol may have named the client of one that is trusted already.
+    let hop = peer.extensions.get::<TrustedHop>();
+    if hop.is_none() && !trusted.includes(peer.address) {
         return None;
     }
+    let hop_address = hop.map_or(peer.address, |hop| hop.address);
     let told = match (fields.joined("x-forwarded-for"), fields.joined("forwarded")) {
         (None, Some(forwarded)) => by_forwarded(&forwarded, trusted),
         (chain, _) => by_fields(chain, trusted, fields),
     };
     let mut peer = peer.clone();
     peer.extensions.insert(TrustedHop {
-        address: peer.address,
+        address: hop_address,
         host: told.host.filter(|host| is_host(host.as_bytes())),
     });
     peer.address = told.address.or(peer.address);

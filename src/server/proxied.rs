@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::opening::{Unopened, read_proxy_header};
 use super::serving::{Accepted, Serving};
-use crate::transport::Permit;
+use crate::transport::{Permit, TrustedHop};
 
 impl Serving {
     /// Reads the header, where the peer is a proxy that has to send one: from then on the peer is whom it
@@ -25,6 +25,15 @@ impl Serving {
         }
         let header = read_proxy_header(transport, incoming, deadline).await?;
         peer.secure |= header.secure;
+        let forwarded = &self.settings.forwarded;
+        let mut stands_for_others = forwarded.includes(peer.address);
+        if stands_for_others {
+            // What it says of each request is still its own word.
+            peer.extensions.insert(TrustedHop {
+                address: peer.address,
+                host: None,
+            });
+        }
         (peer.address, peer.local) = match header.ends {
             // Of a connection of its own, or of somebody that it does not know.
             ProxiedEnds::Unknown => return Ok(()),
@@ -34,8 +43,9 @@ impl Serving {
             } => (Some(source), Some(destination)),
             ProxiedEnds::Unix { .. } => (None, None),
         };
-        // One that stands for others is not counted for them.
-        if !self.settings.forwarded.includes(peer.address) {
+        // A proxy is not counted for those that it stands for.
+        stands_for_others |= forwarded.includes(peer.address);
+        if !stands_for_others {
             let counted = self.admission.count(peer.address);
             if let Some(counted) = counted.map_err(Unopened::Full)? {
                 transport.add_permit(Permit::new(counted));

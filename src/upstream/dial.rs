@@ -8,7 +8,7 @@ use polysock_protocols::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Refusal, UpstreamError};
+use super::{HeaderPolicy, Refusal, UpstreamError};
 use crate::connection::{Connection, ConnectionOptions};
 use crate::transport::{Io, Transport};
 
@@ -34,8 +34,12 @@ pub async fn dial(
     match answer(transport, protocol, dial, context, session).await? {
         Answer::Accepted { connection, .. } => Ok(connection),
         Answer::Refused { response, .. } => {
-            let body = None;
-            Err(UpstreamError::Refused(Box::new(Refusal { response, body })))
+            let refusal = Refusal {
+                response,
+                body: None,
+                policy: HeaderPolicy::default(),
+            };
+            Err(UpstreamError::Refused(Box::new(refusal)))
         }
     }
 }

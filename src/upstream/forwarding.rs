@@ -1,55 +1,391 @@
 //! What an upstream is told of a client.
 
+use bytes::Bytes;
 use bytestring::ByteString;
-use polysock_protocols::Fields;
+use polysock_protocols::{ForwardedElement, Node};
 
-use super::Client;
+use super::header_policy::{FieldMap, HeaderPolicy};
+use super::rewrite::Rewrite;
+use super::{Captures, UpstreamError};
+use crate::transport::{Peer, TrustedHop};
 
-/// Where the client is: who is behind it stands first, and each proxy appends whom it sees.
-const FOR: &str = "X-Forwarded-For";
+/// What an upstream is told of a request and of who asks, and what a client is told of its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForwardSettings {
+    /// Which host is asked for.
+    pub host: HostSent,
+    /// In which fields it is told who asks.
+    pub style: ForwardedStyle,
+    /// What is done to the fields of a request. `Cookie`, `Authorization` and `Origin` pass by default, as
+    /// all do that are end-to-end.
+    pub request: HeaderPolicy,
+    /// What is done to the fields of an answer, be it one that accepts or one that refuses.
+    pub response: HeaderPolicy,
+    /// What becomes of the path.
+    pub rewrite: Rewrite,
+}
 
-/// `https` where a page sees `wss://`.
-const PROTO: &str = "X-Forwarded-Proto";
+/// Which host an upstream is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HostSent {
+    /// The one in its URL.
+    #[default]
+    Target,
+    /// The one that the client asked for.
+    Client,
+    /// This one, whatever the client asked for.
+    Named(ByteString),
+}
 
-/// The `Host` that the client named; to an upstream, `Host` is its own.
-const HOST: &str = "X-Forwarded-Host";
+/// In which fields an upstream is told who asks. What a client says of itself there is dropped; what a
+/// proxy says that is trusted goes on, with that proxy behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedStyle {
+    /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `X-Real-IP`.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// Both.
+    Both,
+    /// In none.
+    None,
+}
 
-/// The fields of a request that go on to an upstream: all that are end-to-end, and who asks. What a
-/// proxy in front has said of that is kept, and its own address appended.
-pub(super) fn forwarded(client: Client<'_>) -> Fields {
-    let Client { request, peer } = client;
-    let received = request.head.end_to_end();
-    let mut fields = Fields::new();
-    let mut path = String::new();
-    let mut step = |address: &str| {
-        if !path.is_empty() {
-            path.push_str(", ");
+/// Who asks, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'a> {
+    /// Who.
+    pub(crate) peer: &'a Peer,
+    /// Whether its page sees `https` or `wss`.
+    pub(crate) secure: bool,
+    /// The host that it asks for.
+    pub(crate) host: Option<&'a str>,
+}
+
+impl ForwardSettings {
+    /// Makes the end-to-end fields of a request those that an upstream is sent.
+    pub(crate) fn tell(&self, fields: &mut impl FieldMap, asking: Asking<'_>) {
+        let hop = asking.peer.extensions.get::<TrustedHop>();
+        let mut chain = hop.map_or_else(Chain::default, |_| Chain::read(fields));
+        if let (Some(hop), Some(client), true) = (hop, asking.peer.address, chain.nodes.is_empty())
+            && hop.address != Some(client)
+        {
+            // The PROXY protocol has named it.
+            chain.nodes.push(client.ip().into());
         }
-        path.push_str(address);
-    };
-    for (name, value) in received {
-        if name.eq_ignore_ascii_case(FOR) {
-            step(&String::from_utf8_lossy(&value));
-        } else {
-            fields.append(name, value);
+        let is_kept = hop.is_some() && self.style != ForwardedStyle::None;
+        fields.remove_all(&|name| is_of_forwarding(name, is_kept));
+        let last = hop.map_or(asking.peer.address, |hop| hop.address);
+        let last = last.map(|address| Node::from(address.ip()));
+        let mut add = |name: &str, value: String| fields.add(name, Bytes::from(value));
+        if matches!(
+            self.style,
+            ForwardedStyle::XForwarded | ForwardedStyle::Both
+        ) {
+            let steps = chain.as_list().into_iter();
+            let steps = steps.chain(last.map(|node| node.to_string()));
+            let steps = steps.collect::<Vec<_>>().join(", ");
+            if !steps.is_empty() {
+                add("X-Forwarded-For", steps);
+            }
+            if let Some(address) = asking.peer.address {
+                add("X-Real-IP", address.ip().to_canonical().to_string());
+            }
+            add("X-Forwarded-Proto", asking.proto().to_owned());
+            if let Some(host) = asking.host {
+                add("X-Forwarded-Host", host.to_owned());
+                add("X-Forwarded-Port", asking.port(host));
+            }
+        }
+        if matches!(self.style, ForwardedStyle::Forwarded | ForwardedStyle::Both) {
+            let mut element = format!("for={}", last.unwrap_or_default().quoted());
+            if let Some(host) = asking.host {
+                element += &format!(";host={}", quoted(host));
+            }
+            element += &format!(";proto={}", asking.proto());
+            let steps = chain.as_elements().into_iter().chain([element]);
+            add("Forwarded", steps.collect::<Vec<_>>().join(", "));
+        }
+        self.request.apply(fields);
+    }
+
+    /// The host that is asked for, of an upstream whose own is this.
+    pub(crate) fn host(&self, client: Option<&ByteString>, target: &ByteString) -> ByteString {
+        match &self.host {
+            HostSent::Target => target.clone(),
+            HostSent::Client => client.unwrap_or(target).clone(),
+            HostSent::Named(host) => host.clone(),
         }
     }
-    if let Some(address) = peer.address {
-        // An IPv4 client of a socket that takes both is written as one.
-        step(&address.ip().to_canonical().to_string());
+
+    /// The target that is asked for, before it is joined with what stands in the URL of the upstream.
+    pub(crate) fn target(
+        &self,
+        target: &ByteString,
+        peer: &Peer,
+    ) -> Result<ByteString, UpstreamError> {
+        self.rewrite
+            .apply(target, peer.extensions.get::<Captures>())
     }
-    if !path.is_empty() {
-        fields.append(ByteString::from_static(FOR), path);
+}
+
+impl Asking<'_> {
+    fn proto(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
     }
-    if !fields.has(PROTO) {
-        let proto = if request.secure { "https" } else { "http" };
-        fields.append(ByteString::from_static(PROTO), proto);
+
+    /// The port of a host, or its scheme's.
+    fn port(&self, host: &str) -> String {
+        let behind_literal = host.rsplit(']').next().unwrap_or_default();
+        let port = behind_literal.rsplit_once(':').map(|(_, port)| port);
+        let default = if self.secure { "443" } else { "80" };
+        port.filter(|port| !port.is_empty())
+            .unwrap_or(default)
+            .to_owned()
     }
-    if !fields.has(HOST) {
-        fields.append(
-            ByteString::from_static(HOST),
-            request.host.as_bytes().clone(),
+}
+
+/// Who has asked the proxy in front, and those before it, as far as that is told.
+#[derive(Default)]
+struct Chain {
+    nodes: Vec<Node>,
+    /// As it came in `Forwarded`.
+    elements: Option<String>,
+}
+
+impl Chain {
+    /// By the fields that it is believed in where it comes in.
+    fn read(fields: &impl FieldMap) -> Self {
+        let told = ["x-forwarded-for", "forwarded"].map(|name| fields.joined(name));
+        if let [None, Some(value)] = told {
+            let Some(elements) = ForwardedElement::list(&value) else {
+                return Self::default();
+            };
+            return Self {
+                nodes: elements.iter().map(|element| element.node).collect(),
+                elements: Some(value),
+            };
+        }
+        let [list, _] = told;
+        let list = list.or_else(|| fields.joined("x-real-ip"));
+        Self {
+            nodes: Node::list(&list.unwrap_or_default()),
+            elements: None,
+        }
+    }
+
+    fn as_list(&self) -> Vec<String> {
+        self.nodes.iter().map(Node::to_string).collect()
+    }
+
+    fn as_elements(&self) -> Vec<String> {
+        match &self.elements {
+            Some(elements) => vec![elements.clone()],
+            None => {
+                let nodes = self.nodes.iter();
+                nodes.map(|node| format!("for={}", node.quoted())).collect()
+            }
+        }
+    }
+}
+
+/// Whether a field says who asks. Servers that make variables of fields (RFC 3875 §4.1.18) take `_` for
+/// `-`. Of what a trusted proxy says, only what is written anew is not kept.
+fn is_of_forwarding(name: &str, is_kept: bool) -> bool {
+    // Most fields are told apart by this.
+    if !name.starts_with(['x', 'X', 'f', 'F']) {
+        return false;
+    }
+    let is_plain = !name.contains('_');
+    let name = name.replace('_', "-").to_ascii_lowercase();
+    match name.strip_prefix("x-forwarded-") {
+        Some("for" | "proto" | "host" | "port") => true,
+        Some(_) => !(is_kept && is_plain),
+        None => matches!(&*name, "forwarded" | "x-real-ip"),
+    }
+}
+
+/// A host as the value of a parameter (RFC 7239 §5.3): quoted where it is no token.
+fn quoted(host: &str) -> String {
+    if polysock_protocols::http::is_token(host) {
+        host.to_owned()
+    } else {
+        format!("\"{host}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::HeaderMap;
+    use polysock_protocols::Fields;
+
+    use super::*;
+
+    /// A client, and the proxy that it came through where one is trusted.
+    fn peer(address: Option<&str>, hop: Option<Option<&str>>) -> Peer {
+        let read = |text: &str| text.parse().unwrap();
+        let mut peer = Peer {
+            address: address.map(read),
+            ..Peer::default()
+        };
+        if let Some(hop) = hop {
+            peer.extensions.insert(TrustedHop {
+                address: hop.map(read),
+                host: None,
+            });
+        }
+        peer
+    }
+
+    /// What an upstream is told: all fields that say who asks, in their order.
+    #[track_caller]
+    fn told(style: ForwardedStyle, peer: &Peer, came: &[(&'static str, &'static str)]) -> String {
+        let settings = ForwardSettings {
+            style,
+            ..ForwardSettings::default()
+        };
+        let asking = Asking {
+            peer,
+            secure: true,
+            host: Some("page.example:8443"),
+        };
+        let mut fields: Fields = came.iter().copied().collect();
+        settings.tell(&mut fields, asking);
+        let mut map = HeaderMap::new();
+        for (name, value) in came {
+            map.add(name, Bytes::from_static(value.as_bytes()));
+        }
+        settings.tell(&mut map, asking);
+        for (name, _) in fields.iter() {
+            assert_eq!(fields.joined(name), map.joined(name), "{name}");
+        }
+        assert_eq!(fields.iter().count(), map.len());
+        let short = |name: &str| name.to_ascii_lowercase().replace("x-forwarded-", "");
+        let lines = fields
+            .iter()
+            .map(|(name, value)| format!("{}: {}", short(name), String::from_utf8_lossy(value)));
+        lines.collect::<Vec<_>>().join(" | ")
+    }
+
+    const END: &str = "proto: https | host: page.example:8443 | port: 8443";
+
+    const SPOOFED: &[(&str, &str)] = &[
+        ("X-Forwarded-For", "192.0.2.66"),
+        ("x_forwarded_for", "192.0.2.66"),
+        ("forwarded", "for=192.0.2.66"),
+        ("X-Real-IP", "192.0.2.66"),
+        ("X-Forwarded-Prefix", "/evil"),
+        ("X-Forwarded-Proto", "http"),
+        ("Cookie", "a=1"),
+    ];
+
+    #[test]
+    fn what_a_stranger_says_of_himself_is_dropped() {
+        let client = peer(Some("203.0.113.7:1"), None);
+        for (style, expected) in [
+            (
+                ForwardedStyle::XForwarded,
+                format!("cookie: a=1 | for: 203.0.113.7 | x-real-ip: 203.0.113.7 | {END}"),
+            ),
+            (
+                ForwardedStyle::Forwarded,
+                "cookie: a=1 | forwarded: for=203.0.113.7;host=\"page.example:8443\";proto=https"
+                    .to_owned(),
+            ),
+            (ForwardedStyle::None, "cookie: a=1".to_owned()),
+        ] {
+            assert_eq!(told(style, &client, SPOOFED), expected);
+        }
+        let nobody = told(ForwardedStyle::Both, &peer(None, None), &[]);
+        let forwarded = "for=unknown;host=\"page.example:8443\";proto=https";
+        assert_eq!(nobody, format!("{END} | forwarded: {forwarded}"));
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_says_goes_on_with_the_proxy_behind_it() {
+        let hop = Some(Some("[2001:db8::1]:1"));
+        let client = peer(Some("203.0.113.7:0"), hop);
+        let own = "host=\"page.example:8443\";proto=https";
+        let list = "192.0.2.66, 203.0.113.7";
+        let elements = "for=192.0.2.66;proto=http, for=203.0.113.7";
+        for (style, came, expected) in [
+            (
+                ForwardedStyle::XForwarded,
+                &[
+                    ("X-Forwarded-For", "192.0.2.66"),
+                    ("x-forwarded-for", "203.0.113.7"),
+                ][..],
+                format!("for: {list}, 2001:db8::1 | x-real-ip: 203.0.113.7 | {END}"),
+            ),
+            (
+                ForwardedStyle::XForwarded,
+                &[("Forwarded", elements)],
+                format!("for: {list}, 2001:db8::1 | x-real-ip: 203.0.113.7 | {END}"),
+            ),
+            (
+                ForwardedStyle::XForwarded,
+                &[("X-Real-IP", "203.0.113.7"), ("X-Forwarded-Prefix", "/a")],
+                format!(
+                    "prefix: /a | for: 203.0.113.7, 2001:db8::1 | x-real-ip: 203.0.113.7 | {END}"
+                ),
+            ),
+            (
+                ForwardedStyle::Forwarded,
+                &[("Forwarded", elements)],
+                format!("forwarded: {elements}, for=\"[2001:db8::1]\";{own}"),
+            ),
+            (
+                ForwardedStyle::Forwarded,
+                &[
+                    ("X-Forwarded-For", "2001:db8::7, 203.0.113.7:4711"),
+                    ("Forwarded", "for=x"),
+                ],
+                format!(
+                    "forwarded: for=\"[2001:db8::7]\", for=\"203.0.113.7:4711\", \
+                     for=\"[2001:db8::1]\";{own}"
+                ),
+            ),
+            (
+                ForwardedStyle::None,
+                &[("X-Forwarded-For", "a")],
+                String::new(),
+            ),
+        ] {
+            assert_eq!(told(style, &client, came), expected, "{came:?}");
+        }
+        let said = told(ForwardedStyle::XForwarded, &client, &[]);
+        assert_eq!(
+            said,
+            format!("for: 203.0.113.7, 2001:db8::1 | x-real-ip: 203.0.113.7 | {END}")
+        );
+        // One on a Unix socket has no address.
+        let client = peer(Some("203.0.113.7:0"), Some(None));
+        let said = told(
+            ForwardedStyle::XForwarded,
+            &client,
+            &[("X-Forwarded-For", "203.0.113.7")],
+        );
+        assert_eq!(
+            said,
+            format!("for: 203.0.113.7 | x-real-ip: 203.0.113.7 | {END}")
         );
     }
-    fields
+
+    #[test]
+    fn a_policy_has_the_last_word() {
+        let mut settings = ForwardSettings::default();
+        settings.request.drop("X-Forwarded-Host").unwrap();
+        settings.request.set("X-Forwarded-For", "hidden").unwrap();
+        let asking = Asking {
+            peer: &peer(Some("203.0.113.7:1"), None),
+            secure: false,
+            host: Some("[::1]"),
+        };
+        let mut fields = Fields::new();
+        settings.tell(&mut fields, asking);
+        assert!(!fields.has("X-Forwarded-Host"));
+        assert_eq!(fields.value("X-Forwarded-For"), Some(&b"hidden"[..]));
+        assert_eq!(fields.value("X-Forwarded-Port"), Some(&b"80"[..]));
+    }
 }

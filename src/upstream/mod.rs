@@ -6,9 +6,12 @@ mod dial;
 mod error;
 mod forwarding;
 mod group;
+mod header_policy;
 mod location;
+mod proxying;
 mod raw;
 mod refusal;
+mod rewrite;
 mod settings;
 mod target;
 mod tcp;
@@ -27,10 +30,13 @@ use polysock_protocols::{Fields, Request};
 pub use self::captures::Captures;
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
+pub use self::forwarding::{ForwardSettings, ForwardedStyle, HostSent};
 pub use self::group::{
     Balance, Ejection, Group, GroupSettings, HashOf, HealthCheck, Key, Lease, Target,
 };
+pub use self::header_policy::{FieldError, HeaderPolicy};
 pub use self::refusal::Refusal;
+pub use self::rewrite::{PathPrefix, PathTemplate, Rewrite, RewriteError};
 pub use self::settings::UpstreamSettings;
 pub use self::tcp::TcpUpstream;
 pub use self::template::Template;

@@ -3,26 +3,33 @@
 use bytestring::ByteString;
 use polysock_protocols::{RawCodec, Request, Role};
 
-use super::{Connected, UpstreamSettings};
+use super::proxying::announce;
+use super::{Client, Connected, UpstreamError, UpstreamSettings};
 use crate::connection::{Connection, ConnectionOptions};
 use crate::transport::Transport;
 
-/// A server of plain bytes that is there for a client which asks for this.
-pub(super) fn connected(
-    transport: impl Transport,
+/// Connects to a server of plain bytes for a client.
+pub(super) async fn connected<T: Transport>(
+    connecting: impl Future<Output = Result<T, UpstreamError>>,
     settings: &UpstreamSettings,
-    request: &Request,
-) -> Connected {
+    client: Client<'_>,
+) -> Result<Connected, UpstreamError> {
+    let connecting = async {
+        let mut transport = connecting.await?;
+        announce(&mut transport, settings.proxy_protocol, Some(client.peer)).await?;
+        Ok(transport)
+    };
+    let transport = settings.in_time(connecting).await?;
     let options = ConnectionOptions {
         session: settings.session,
         ..ConnectionOptions::new("raw", Role::Client)
     };
     let connection = Connection::over(transport, RawCodec::boxed(), options);
     let connection = connection.held_to(&settings.terms);
-    Connected {
-        subprotocol: subprotocol(request),
+    Ok(Connected {
+        subprotocol: subprotocol(client.request),
         ..connection.into()
-    }
+    })
 }
 
 /// What a client of a byte stream is answered with: the first of what it offers, but `base64`, the

@@ -9,6 +9,7 @@ use polysock_protocols::{Rejection, Response};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
+use super::HeaderPolicy;
 use crate::transport::Io;
 
 /// The longest body that is kept, in bytes, with what frames it: a page that says what is wrong.
@@ -25,6 +26,8 @@ pub struct Refusal {
     /// Its body, without what frames it; `None` where it is longer than 64 KiB, was not complete
     /// within two seconds, or was not asked for.
     pub body: Option<Bytes>,
+    /// What is done to its fields on the way to a client.
+    pub policy: HeaderPolicy,
 }
 
 impl Refusal {
@@ -40,7 +43,11 @@ impl Refusal {
                 Some(framed)
             }
         });
-        Self { response, body }
+        Self {
+            response,
+            body,
+            policy: HeaderPolicy::default(),
+        }
     }
 
     /// The answer for a client: status, end-to-end fields (RFC 9110 §7.6.1) and body. One without its
@@ -83,6 +90,7 @@ impl Refusal {
                     .map(|name| ("Upgrade", name)),
             );
         }
+        self.policy.apply(&mut fields);
         rejection.fields = fields;
         Some(rejection)
     }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use polysock_protocols::http::HeadLimits;
-use polysock_protocols::{Compression, Limits, SessionConfig};
+use polysock_protocols::{Compression, Limits, ProxyVersion, SessionConfig};
 use tokio::time::timeout;
 
-use super::UpstreamError;
+use super::{ForwardSettings, UpstreamError};
 use crate::connection::Terms;
 
 /// How upstreams are treated.
@@ -30,6 +30,11 @@ pub struct UpstreamSettings {
     pub compression: Option<Compression>,
     /// How the session behaves.
     pub session: SessionConfig,
+    /// What an upstream that speaks HTTP is told of a client, and a client of its answer.
+    pub forward: ForwardSettings,
+    /// The PROXY header that says for whom a connection is, before all else that goes over it; `None`, the
+    /// default, for no header. The server has to expect it.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// What a connection is held to beside that: its age, and how it takes what is sent.
     pub terms: Terms,
 }
@@ -44,6 +49,8 @@ impl Default for UpstreamSettings {
             limits: Limits::default(),
             compression: None,
             session: SessionConfig::default(),
+            forward: ForwardSettings::default(),
+            proxy_protocol: None,
             terms: Terms::default(),
         }
     }

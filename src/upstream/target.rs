@@ -47,7 +47,7 @@ pub(super) fn query(target: &str, name: &str) -> Option<Vec<u8>> {
 }
 
 /// A target at its question mark.
-fn split(target: &str) -> (&str, Option<&str>) {
+pub(super) fn split(target: &str) -> (&str, Option<&str>) {
     match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
         None => (target, None),

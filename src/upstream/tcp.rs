@@ -47,10 +47,7 @@ impl Upstream for TcpUpstream {
         &'a self,
         client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
-        Box::pin(async move {
-            let connecting = self.address.connect(self.settings.keep_alive);
-            let stream = self.settings.in_time(connecting).await?;
-            Ok(connected(stream, &self.settings, client.request))
-        })
+        let connecting = self.address.connect(self.settings.keep_alive);
+        Box::pin(connected(connecting, &self.settings, client))
     }
 }

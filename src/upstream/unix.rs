@@ -47,16 +47,13 @@ impl Upstream for UnixUpstream {
         &'a self,
         client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
-        Box::pin(async move {
-            let connecting = async {
-                let stream = UnixStream::connect(&self.path).await;
-                stream.map_err(|error| UpstreamError::Connect {
-                    address: self.path.display().to_string(),
-                    error,
-                })
-            };
-            let stream = self.settings.in_time(connecting).await?;
-            Ok(connected(stream, &self.settings, client.request))
-        })
+        let connecting = async {
+            let stream = UnixStream::connect(&self.path).await;
+            stream.map_err(|error| UpstreamError::Connect {
+                address: self.path.display().to_string(),
+                error,
+            })
+        };
+        Box::pin(connected(connecting, &self.settings, client))
     }
 }

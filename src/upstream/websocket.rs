@@ -6,15 +6,19 @@ use polysock_protocols::{Context, Dial, Fields, PROTOCOLS, Protocol, hide_secret
 
 use super::address::Address;
 use super::dial::{self, Answer};
-use super::forwarding::forwarded;
+use super::forwarding::Asking;
+use super::header_policy::FieldMap;
 use super::location::{Location, problem_of};
+use super::proxying::announce;
 use super::target::joined;
 use super::{Client, Connected, Refusal, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::Connection;
 use crate::random::entropy;
-use crate::transport::Io;
+use crate::transport::{Io, Peer};
 
 const AUTHORIZATION: &str = "authorization";
+
+const ORIGIN: &str = "origin";
 
 /// A WebSocket server.
 #[derive(Clone, Debug)]
@@ -81,12 +85,15 @@ impl WebSocketUpstream {
     ///
     /// The server is not there, or refuses.
     pub async fn dial(&self, dial: Dial) -> Result<Connection, UpstreamError> {
-        Ok(self.reach(dial).await?.connection)
+        let dial = Dial {
+            host: self.settings.forward.host(None, &self.host),
+            ..dial
+        };
+        Ok(self.reach(dial, None).await?.connection)
     }
 
-    async fn reach(&self, dial: Dial) -> Result<Connected, UpstreamError> {
+    async fn reach(&self, dial: Dial, peer: Option<&Peer>) -> Result<Connected, UpstreamError> {
         let mut dial = Dial {
-            host: self.host.clone(),
             target: joined(self.target.as_ref(), dial.target)?,
             answer: self.settings.head,
             ..dial
@@ -101,7 +108,8 @@ impl WebSocketUpstream {
             entropy,
         };
         let connecting = async {
-            let stream = self.address.connect(self.settings.keep_alive).await?;
+            let mut stream = self.address.connect(self.settings.keep_alive).await?;
+            announce(&mut stream, self.settings.proxy_protocol, peer).await?;
             let session = self.settings.session;
             dial::answer(Io::new(stream), self.protocol, &dial, &context, session).await
         };
@@ -109,24 +117,32 @@ impl WebSocketUpstream {
             Answer::Accepted {
                 connection,
                 response,
-            } => Ok(Connected {
-                fields: response.head.end_to_end(),
-                ..connection.held_to(&self.settings.terms).into()
-            }),
+            } => {
+                let mut fields = response.head.end_to_end();
+                self.settings.forward.response.apply(&mut fields);
+                Ok(Connected {
+                    fields,
+                    ..connection.held_to(&self.settings.terms).into()
+                })
+            }
             Answer::Refused {
                 response,
                 transport,
                 incoming,
             } => {
-                let refusal = Refusal::read(response, transport, incoming).await;
+                let refusal = Refusal {
+                    policy: self.settings.forward.response.clone(),
+                    ..Refusal::read(response, transport, incoming).await
+                };
                 Err(UpstreamError::Refused(Box::new(refusal)))
             }
         }
     }
 
     /// What is asked of the server for a client.
-    fn dial_for(&self, client: Client<'_>) -> Dial {
-        let request = client.request;
+    fn dial_for(&self, client: Client<'_>) -> Result<Dial, UpstreamError> {
+        let Client { request, peer } = client;
+        let forward = &self.settings.forward;
         let mut subprotocols = request.subprotocols.clone();
         if !self.protocol.lists_subprotocols() {
             // Of what the client knows, the one that carries bytes over text comes first.
@@ -137,14 +153,31 @@ impl WebSocketUpstream {
         let is_not_ours = |(name, _): &(ByteString, _)| {
             !(name.eq_ignore_ascii_case(AUTHORIZATION) && self.authorization.has(name))
         };
-        let forwarded = forwarded(client);
-        Dial {
-            target: request.target.clone(),
-            origin: request.origin.clone(),
+        let mut fields = request.head.end_to_end();
+        fields.extend(
+            request
+                .origin
+                .clone()
+                .map(|origin| (ORIGIN, origin.into_bytes())),
+        );
+        let asking = Asking {
+            peer,
+            secure: request.secure,
+            host: Some(&request.host),
+        };
+        forward.tell(&mut fields, asking);
+        // It has a place of its own, as the protocols have more than one name for it.
+        let origin = fields.value(ORIGIN);
+        let origin = origin.and_then(|origin| ByteString::try_from(origin).ok());
+        fields.remove_all(&|name| name.eq_ignore_ascii_case(ORIGIN));
+        Ok(Dial {
+            host: forward.host(Some(&request.host), &self.host),
+            target: forward.target(&request.target, peer)?,
+            origin,
             subprotocols,
-            fields: forwarded.into_iter().filter(is_not_ours).collect(),
+            fields: fields.into_iter().filter(is_not_ours).collect(),
             ..Dial::default()
-        }
+        })
     }
 }
 
@@ -153,6 +186,9 @@ impl Upstream for WebSocketUpstream {
         &'a self,
         client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
-        Box::pin(self.reach(self.dial_for(client)))
+        Box::pin(async move {
+            let dial = self.dial_for(client)?;
+            self.reach(dial, Some(client.peer)).await
+        })
     }
 }

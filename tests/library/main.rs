@@ -15,5 +15,6 @@ mod proxies;
 mod serving;
 mod site_limits;
 mod sites;
+mod telling;
 mod terms;
 mod upstream;

@@ -315,6 +315,43 @@ fn a_trusted_proxy_says_for_whom_it_asks() {
 }
 
 #[test]
+fn a_proxy_may_say_it_in_both_ways() {
+    let settings = PortSettings {
+        proxy_protocol: loopback(),
+        ..behind_http()
+    };
+    let address = serve(gateway(settings));
+    for (fields, expected) in [
+        ("", "203.0.113.7:1 http server.example.com"),
+        (
+            "X-Forwarded-Proto: https\r\n",
+            "203.0.113.7:1 https server.example.com",
+        ),
+        (
+            "X-Forwarded-For: 192.0.2.66, 203.0.113.8\r\n",
+            "203.0.113.8:0 http server.example.com",
+        ),
+    ] {
+        let mut client = Client::connect(address);
+        client.send(header("203.0.113.7:1", ProxyVersion::V1, false));
+        client.send(with(RFC6455, fields));
+        assert_eq!(told(&mut client, 409), expected, "{fields}");
+    }
+    // One that is trusted in the first way alone passes on what clients say.
+    let address = serve(gateway(proxied()));
+    let mut client = Client::connect(address);
+    client.send(header("203.0.113.7:1", ProxyVersion::V1, false));
+    client.send(with(
+        RFC6455,
+        "X-Forwarded-For: 192.0.2.66\r\nX-Forwarded-Proto: https\r\n",
+    ));
+    assert_eq!(
+        told(&mut client, 409),
+        "203.0.113.7:1 http server.example.com"
+    );
+}
+
+#[test]
 fn a_stranger_says_nothing_of_himself() {
     let settings = PortSettings {
         forwarded: vec!["10.0.0.0/8".parse().unwrap()].into(),

@@ -305,8 +305,9 @@ fn an_upstream_is_told_who_asks_in_every_protocol_and_over_http2() {
 }
 
 #[test]
-fn what_a_proxy_in_front_says_of_a_client_is_kept() {
-    let gateway = POLYSOCK.serve(&[&format!("ws://{}", repeating())]);
+fn what_a_trusted_proxy_in_front_says_of_a_client_is_kept() {
+    let arguments = ["--forwarded", "127.0.0.0/8"];
+    let gateway = POLYSOCK.serve(&[&arguments[..], &[&format!("ws://{}", repeating())]].concat());
     let request = with(
         RFC6455,
         "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n\
@@ -317,6 +318,30 @@ fn what_a_proxy_in_front_says_of_a_client_is_kept() {
     assert_eq!(field(&head, "X-Forwarded-For"), Some(path));
     assert_eq!(field(&head, "X-Forwarded-Proto"), Some("https"));
     assert_eq!(field(&head, "X-Forwarded-Host"), Some("gw.example"));
+}
+
+#[test]
+fn what_a_stranger_says_of_himself_is_dropped() {
+    let gateway = POLYSOCK.serve(&[&format!("ws://{}", repeating())]);
+    let request = with(
+        RFC6455,
+        "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n\
+         X-Forwarded-Host: gw.example\r\nX-Forwarded-Prefix: /a\r\nX-Real-IP: 203.0.113.9\r\n\
+         Forwarded: for=203.0.113.9;proto=https\r\nX_Forwarded_For: 203.0.113.9\r\n",
+    );
+    let head = seen(&gateway, &request);
+    for (name, expected) in [
+        ("X-Forwarded-For", Some("127.0.0.1")),
+        ("X-Forwarded-Proto", Some("http")),
+        ("X-Forwarded-Host", Some("server.example.com")),
+        ("X-Forwarded-Port", Some("80")),
+        ("X-Real-IP", Some("127.0.0.1")),
+        ("X-Forwarded-Prefix", None),
+        ("X_Forwarded_For", None),
+        ("Forwarded", None),
+    ] {
+        assert_eq!(field(&head, name), expected, "{name} in {head}");
+    }
 }
 
 #[test]

@@ -1,0 +1,261 @@
+//! Fields that are set, added and dropped on their way.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use hyper::HeaderMap;
+use hyper::header::{HeaderName, HeaderValue};
+use polysock_protocols::Fields;
+use polysock_protocols::http::is_token;
+use thiserror::Error;
+
+/// What is done to the fields of a request, or of an answer, on their way: some are dropped, then
+/// others are set, whatever they were, and then some are added to what is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeaderPolicy {
+    drop: Vec<ByteString>,
+    set: Fields,
+    add: Fields,
+}
+
+/// Why a field cannot be dropped, set or added.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum FieldError {
+    /// No field can have this name.
+    #[error("`{0}` is no name of a field: letters, digits and hyphens, as X-Request-Id")]
+    Name(String),
+    /// The value has what would end its line.
+    #[error("the value of {0} has a line end or another control character")]
+    Value(String),
+    /// The field is of one connection, frames a body, or belongs to an opening handshake; each side has its
+    /// own.
+    #[error("{0} belongs to one connection, and each side has its own")]
+    OneSide(String),
+    /// The host has a setting of its own.
+    #[error("Host is not set as a field: the setting `host` says which is sent")]
+    Host,
+}
+
+/// The fields that each side has its own of (RFC 9110 §7.6.1).
+const OF_ONE_SIDE: &[&str] = &[
+    "connection",
+    "content-length",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+impl HeaderPolicy {
+    /// Drops the fields of this name.
+    ///
+    /// # Errors
+    ///
+    /// It is no name, or of a field that each side has its own of.
+    pub fn drop(&mut self, name: &str) -> Result<(), FieldError> {
+        check(name, "")?;
+        self.drop.push(name.into());
+        Ok(())
+    }
+
+    /// Sets a field, whatever there was.
+    ///
+    /// # Errors
+    ///
+    /// It is no name and value, or of a field that each side has its own of.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        check(name, value)?;
+        self.set.append(name, value.to_owned());
+        Ok(())
+    }
+
+    /// Adds a field to those that there are, be they of the same name.
+    ///
+    /// # Errors
+    ///
+    /// It is no name and value, or of a field that each side has its own of.
+    pub fn add(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
+        check(name, value)?;
+        self.add.append(name, value.to_owned());
+        Ok(())
+    }
+
+    /// Does it to fields.
+    pub(crate) fn apply(&self, fields: &mut impl FieldMap) {
+        let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
+        let goes =
+            |name: &str| self.drop.iter().any(|dropped| is(dropped, name)) || self.set.has(name);
+        if !self.drop.is_empty() || self.set != Fields::new() {
+            fields.remove_all(&goes);
+        }
+        for (name, value) in self.set.clone().into_iter().chain(self.add.clone()) {
+            fields.add(&name, value);
+        }
+    }
+}
+
+fn check(name: &str, value: &str) -> Result<(), FieldError> {
+    if !is_token(name) {
+        return Err(FieldError::Name(name.to_owned()));
+    }
+    let lower = name.to_ascii_lowercase();
+    let is_of_handshake = ["sec-websocket-", "websocket-"]
+        .iter()
+        .any(|prefix| lower.starts_with(prefix));
+    if is_of_handshake || OF_ONE_SIDE.contains(&&*lower) {
+        return Err(FieldError::OneSide(name.to_owned()));
+    }
+    if lower == "host" {
+        return Err(FieldError::Host);
+    }
+    if value.contains(|c: char| c.is_control() && c != '\t') {
+        return Err(FieldError::Value(name.to_owned()));
+    }
+    Ok(())
+}
+
+/// Fields that can be changed, of a handshake or of an ordinary request.
+pub(crate) trait FieldMap {
+    /// The value of a field, with a comma and a space between its lines.
+    fn joined(&self, name: &str) -> Option<String>;
+
+    /// Removes the fields whose name is such.
+    fn remove_all(&mut self, is_such: &dyn Fn(&str) -> bool);
+
+    /// Adds a field.
+    fn add(&mut self, name: &str, value: Bytes);
+}
+
+impl FieldMap for Fields {
+    fn joined(&self, name: &str) -> Option<String> {
+        let named = self
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        joined(named.map(|(_, value)| value))
+    }
+
+    fn remove_all(&mut self, is_such: &dyn Fn(&str) -> bool) {
+        let fields = std::mem::take(self);
+        self.extend(fields.into_iter().filter(|(name, _)| !is_such(name)));
+    }
+
+    fn add(&mut self, name: &str, value: Bytes) {
+        self.append(name, value);
+    }
+}
+
+impl FieldMap for HeaderMap {
+    fn joined(&self, name: &str) -> Option<String> {
+        joined(self.get_all(name).iter().map(HeaderValue::as_bytes))
+    }
+
+    fn remove_all(&mut self, is_such: &dyn Fn(&str) -> bool) {
+        let such = self.keys().filter(|name| is_such(name.as_str()));
+        for name in such.cloned().collect::<Vec<_>>() {
+            self.remove(name);
+        }
+    }
+
+    fn add(&mut self, name: &str, value: Bytes) {
+        // What is set has been checked, and what a client has sent came as a field.
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::from_bytes(name.as_bytes()),
+            HeaderValue::from_maybe_shared(value),
+        ) {
+            self.append(name, value);
+        }
+    }
+}
+
+fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<String> {
+    let mut values = values.map(String::from_utf8_lossy);
+    let first = values.next()?.into_owned();
+    Some(values.fold(first, |joined, value| joined + ", " + &value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy() -> HeaderPolicy {
+        let mut policy = HeaderPolicy::default();
+        policy.drop("Cookie").unwrap();
+        policy.set("x-set", "ours").unwrap();
+        policy.set("Authorization", "Basic YQ==").unwrap();
+        policy.add("X-Added", "2").unwrap();
+        policy
+    }
+
+    const CAME: &[(&str, &str)] = &[
+        ("cookie", "a=1"),
+        ("X-Set", "theirs"),
+        ("X-SET", "again"),
+        ("x-added", "1"),
+        ("accept", "a"),
+        ("accept", "b"),
+    ];
+
+    #[test]
+    fn fields_are_dropped_then_set_then_added_of_both_kinds_of_requests() {
+        let mut fields: Fields = CAME.iter().copied().collect();
+        policy().apply(&mut fields);
+        let mut map = HeaderMap::new();
+        for (name, value) in CAME {
+            map.add(name, Bytes::from_static(value.as_bytes()));
+        }
+        policy().apply(&mut map);
+        for (name, expected) in [
+            ("cookie", None),
+            ("x-set", Some("ours")),
+            ("authorization", Some("Basic YQ==")),
+            ("x-added", Some("1, 2")),
+            ("accept", Some("a, b")),
+        ] {
+            assert_eq!(fields.joined(name).as_deref(), expected, "{name}");
+            assert_eq!(map.joined(name).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_field_is_refused_and_so_is_what_is_of_one_side() {
+        for (name, value, expected) in [
+            (
+                "",
+                "a",
+                "`` is no name of a field: letters, digits and hyphens, as X-Request-Id",
+            ),
+            (
+                "A b",
+                "a",
+                "`A b` is no name of a field: letters, digits and hyphens, as X-Request-Id",
+            ),
+            (
+                "A",
+                "a\r\nB: c",
+                "the value of A has a line end or another control character",
+            ),
+            (
+                "Upgrade",
+                "a",
+                "Upgrade belongs to one connection, and each side has its own",
+            ),
+            (
+                "Sec-WebSocket-Key",
+                "a",
+                "Sec-WebSocket-Key belongs to one connection, and each side has its own",
+            ),
+            (
+                "HOST",
+                "a",
+                "Host is not set as a field: the setting `host` says which is sent",
+            ),
+        ] {
+            let mut policy = HeaderPolicy::default();
+            assert_eq!(policy.set(name, value).unwrap_err().to_string(), expected);
+            assert!(policy.add(name, value).is_err());
+            assert_eq!(policy, HeaderPolicy::default());
+        }
+    }
+}

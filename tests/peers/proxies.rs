@@ -1,0 +1,337 @@
+//! HAProxy and nginx in front: clients of Hixie-76 and of version 13 come through, and what stands behind
+//! is told their true addresses and their scheme.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::env;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+
+use polysock::protocols::PROTOCOLS;
+use polysock::{Accept, BoxError, Gateway, Handshake, PortSettings, Site};
+use polysock_test_support::PATIENCE;
+use polysock_test_support::client::Client;
+use polysock_test_support::gateway;
+use polysock_test_support::opening::{
+    HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, RFC6455, assert_status, field,
+};
+use polysock_test_support::peers::Peer;
+use polysock_test_support::process::Process;
+use polysock_test_support::server::Server;
+use socket2::{Domain, Socket, Type};
+
+use crate::POLYSOCK;
+
+/// Where the client is. The proxies connect from another address of this machine.
+const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 1, 2, 3);
+
+/// What the gateways behind a proxy are told of it.
+const BELIEVES_FIELDS: &[&str] = &["--forwarded", "127.0.0.1"];
+const BELIEVES_HEADER: &[&str] = &["--proxy-protocol", "127.0.0.1"];
+const BELIEVES_BOTH: &[&str] = &["--forwarded", "127.0.0.1", "--proxy-protocol", "127.0.0.1"];
+
+/// A server that echoes, and the heads of what it is asked.
+fn upstream() -> (String, Receiver<String>) {
+    let (sender, heads) = channel();
+    let echo = move |handshake: Handshake| {
+        let head = String::from_utf8_lossy(handshake.request().head.as_bytes());
+        let _ = sender.send(head.into_owned());
+        async {
+            let accept = Accept::first_offered(handshake.request());
+            let mut connection = handshake.accept(accept).await?;
+            connection
+                .answer(|message, answers| Ok::<_, BoxError>(answers.send(message)?))
+                .await
+        }
+    };
+    let settings = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        ..PortSettings::default()
+    };
+    let address = gateway::serve(Gateway::with_site(Site::new(echo), settings));
+    (format!("ws://{address}"), heads)
+}
+
+/// A gateway to it that believes what stands in front.
+fn gateway(url: &str, believes: &[&str]) -> Server {
+    let arguments = ["--protocols", "all", url];
+    POLYSOCK.serve(&[&arguments, believes].concat())
+}
+
+/// Where a program is; `None` where it is not installed, which is said, or fails the test.
+fn installed(name: &str, places: &[&str]) -> Option<PathBuf> {
+    let path = env::var("PATH").unwrap_or_default();
+    let directories = path.split(':').chain(places.iter().copied());
+    let found = directories.map(|directory| Path::new(directory).join(name));
+    let found = found.into_iter().find(|file| file.exists());
+    if found.is_none() {
+        assert!(
+            env::var_os("POLYSOCK_PEERS_REQUIRED").is_none(),
+            "{name} is not installed, run tests/peers/install"
+        );
+        // What eprintln! writes is kept back by the test harness.
+        let skipped = format!("SKIPPED {name}: not installed, run tests/peers/install\n");
+        let _ = std::io::stderr().write_all(skipped.as_bytes());
+    }
+    found
+}
+
+/// A proxy that listens at this address, until it is dropped.
+struct Proxy {
+    address: SocketAddr,
+    _process: Process,
+}
+
+/// Starts HAProxy. Its socket listens already, and is its standard input: no port is fixed, and nobody
+/// has to wait for it.
+fn haproxy(name: &str, configuration: &str) -> Option<Proxy> {
+    let program = installed("haproxy", &["/usr/sbin"])?;
+    let configuration = format!(
+        "global\n    maxconn 100\n\
+         defaults\n    mode http\n    timeout connect 60s\n    timeout client 60s\n    \
+         timeout server 60s\n    timeout tunnel 60s\n\
+         frontend front\n    bind fd@0\n{configuration}"
+    );
+    let file = POLYSOCK.directory(name).join("haproxy.cfg");
+    std::fs::write(&file, configuration).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-db").arg("-f").arg(file);
+    Some(started(command, bound()))
+}
+
+/// The same with nginx, which takes its socket for that of a process that it takes the place of.
+fn nginx(name: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Option<Proxy> {
+    let program = installed("nginx", &["/usr/sbin"])?;
+    let directory = POLYSOCK.directory(name);
+    let (listener, address) = bound();
+    let file = directory.join("nginx.conf");
+    let configuration = format!(
+        "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr;\n{1}",
+        directory.display(),
+        configuration(address).replace("DIRECTORY", &directory.display().to_string())
+    );
+    std::fs::write(&file, configuration).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-p").arg(&directory).arg("-c").arg(file);
+    command.env("NGINX", "0;");
+    Some(started(command, (listener, address)))
+}
+
+fn bound() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    (listener, address)
+}
+
+fn started(mut command: Command, (listener, address): (TcpListener, SocketAddr)) -> Proxy {
+    command.stdin(Stdio::from(OwnedFd::from(listener)));
+    Proxy {
+        address,
+        _process: Process::start(&mut command),
+    }
+}
+
+/// A client at [`CLIENT`].
+fn connect(address: SocketAddr) -> Client {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket
+        .bind(&SocketAddr::new(CLIENT.into(), 0).into())
+        .unwrap();
+    socket.connect_timeout(&address.into(), PATIENCE).unwrap();
+    Client::over(TcpStream::from(socket))
+}
+
+/// Echoes through a proxy and a gateway in Hixie-76, whose page has typed a URL of this scheme.
+fn hixie_76(proxy: &Proxy, scheme: &str, is_late: bool) {
+    let mut client = connect(proxy.address);
+    if is_late {
+        // Some clients wait for the head of the answer.
+        client.send(HIXIE_76);
+    } else {
+        client.send([HIXIE_76.as_bytes(), HIXIE_76_BODY].concat());
+    }
+    let head = client.head();
+    assert_status(&head, 101);
+    let location = format!("{scheme}://example.com/demo");
+    let told = field(&head, "Sec-WebSocket-Location");
+    assert_eq!(told, Some(&*location));
+    if is_late {
+        client.send(HIXIE_76_BODY);
+    }
+    client.expect(HIXIE_76_DIGEST);
+    client.send(b"\0Hello\xff");
+    client.expect(b"\0Hello\xff");
+}
+
+/// The same in version 13.
+fn version_13(proxy: &Proxy) {
+    let mut client = connect(proxy.address);
+    client.send(RFC6455);
+    assert_status(&client.head(), 101);
+    client.send(b"\x81\x85\0\0\0\0Hello");
+    client.expect(b"\x81\x05Hello");
+}
+
+/// What an upstream is told of one client, whose scheme is this, and what is in the log.
+#[track_caller]
+fn assert_told(heads: &Receiver<String>, server: &mut Server, scheme: &str) {
+    let head = heads.recv_timeout(PATIENCE).unwrap();
+    let client = CLIENT.to_string();
+    let path = field(&head, "X-Forwarded-For").unwrap_or_default();
+    assert_eq!(path.split(", ").next(), Some(&*client), "{head}");
+    assert_eq!(field(&head, "X-Real-IP"), Some(&*client), "{head}");
+    assert_eq!(field(&head, "X-Forwarded-Proto"), Some(scheme), "{head}");
+    let line = server.log_line(" open ");
+    assert!(line.contains(&format!("peer={client}")), "{line}");
+}
+
+/// Echo checks of third-party clients.
+fn third_parties(proxy: &Proxy, heads: &Receiver<String>, clients: &[(&str, &str)]) {
+    let port = proxy.address.port().to_string();
+    for (peer, version) in clients {
+        Peer::start(&[peer, "127.0.0.1", &port, "/echo", "", version]).passes();
+    }
+    while heads.try_recv().is_ok() {}
+}
+
+/// A backend of HAProxy in HTTP mode, which ends TLS, or would.
+fn http_backend(address: SocketAddr, options: &str, proto: &str) -> String {
+    format!(
+        "backend http\n    option forwardfor\n    \
+         http-request set-header X-Forwarded-Proto {proto}\n    \
+         http-request del-header Forwarded\n    server polysock {address} {options}\n"
+    )
+}
+
+#[test]
+fn version_13_comes_through_haproxy_in_http_mode_with_fields_and_with_a_proxy_header() {
+    for (options, believes) in [
+        ("", BELIEVES_FIELDS),
+        ("send-proxy", BELIEVES_BOTH),
+        ("send-proxy-v2", BELIEVES_BOTH),
+    ] {
+        let (url, heads) = upstream();
+        let mut server = gateway(&url, believes);
+        let backend = http_backend(server.address, options, "https");
+        let configuration = format!("    default_backend http\n{backend}");
+        let Some(proxy) = haproxy(&format!("haproxy-13-{options}"), &configuration) else {
+            return;
+        };
+        version_13(&proxy);
+        assert_told(&heads, &mut server, "https");
+        third_parties(&proxy, &heads, &[("ws", "8"), ("undici", "7")]);
+        server.stop();
+    }
+}
+
+/// HAProxy refuses a handshake without a `Sec-WebSocket-Key` in HTTP mode, from 2.4 on: such as have the
+/// keys of Hixie-76 stay in TCP mode, and it says for whom they are with a PROXY header.
+#[test]
+fn hixie_76_and_version_13_come_through_one_port_of_haproxy() {
+    for header in ["send-proxy", "send-proxy-v2"] {
+        let (url, heads) = upstream();
+        let mut of_http = gateway(&url, BELIEVES_FIELDS);
+        let mut of_tcp = gateway(&url, BELIEVES_HEADER);
+        let http = http_backend(of_http.address, "", "https");
+        let configuration = format!(
+            "    mode tcp\n    \
+             tcp-request inspect-delay 60s\n    \
+             tcp-request content set-var(txn.head) req.payload(0,0)\n    \
+             acl hixie-76 var(txn.head) -m reg -i sec-websocket-key1:\n    \
+             acl complete var(txn.head),hex -m sub 0D0A0D0A\n    \
+             tcp-request content accept if hixie-76\n    \
+             tcp-request content switch-mode http if complete\n    \
+             tcp-request content reject if WAIT_END\n    \
+             use_backend raw if hixie-76\n    default_backend http\n{http}\
+             backend raw\n    mode tcp\n    server polysock {} {header}\n",
+            of_tcp.address
+        );
+        let Some(proxy) = haproxy(&format!("haproxy-both-{header}"), &configuration) else {
+            return;
+        };
+        for is_late in [false, true] {
+            hixie_76(&proxy, "ws", is_late);
+            assert_told(&heads, &mut of_tcp, "http");
+        }
+        version_13(&proxy);
+        assert_told(&heads, &mut of_http, "https");
+        third_parties(&proxy, &heads, &[("phantomjs", "1.9.8"), ("ws", "8")]);
+        of_tcp.stop();
+        of_http.stop();
+    }
+}
+
+/// nginx with its fields, as its documentation has it for WebSockets.
+fn nginx_http(name: &str, server: &Server, proto: &str) -> Option<Proxy> {
+    nginx(name, |address| {
+        format!(
+            "events {{}}\nhttp {{\n  access_log off;\n  client_body_temp_path DIRECTORY/body;\n  \
+             proxy_temp_path DIRECTORY/proxy;\n  fastcgi_temp_path DIRECTORY/fastcgi;\n  \
+             uwsgi_temp_path DIRECTORY/uwsgi;\n  scgi_temp_path DIRECTORY/scgi;\n  \
+             server {{\n    listen {address};\n    location / {{\n      \
+             proxy_pass http://{};\n      proxy_http_version 1.1;\n      \
+             proxy_set_header Upgrade $http_upgrade;\n      \
+             proxy_set_header Connection \"upgrade\";\n      \
+             proxy_set_header Host $http_host;\n      \
+             proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\n      \
+             proxy_set_header X-Forwarded-Proto {proto};\n      \
+             proxy_set_header Forwarded \"\";\n    }}\n  }}\n}}\n",
+            server.address
+        )
+    })
+}
+
+#[test]
+fn hixie_76_and_version_13_come_through_nginx_with_fields() {
+    for (proto, scheme) in [("https", "wss"), ("$scheme", "ws")] {
+        let (url, heads) = upstream();
+        let mut server = gateway(&url, BELIEVES_FIELDS);
+        let name = format!("nginx-http-{scheme}");
+        let Some(proxy) = nginx_http(&name, &server, proto) else {
+            return;
+        };
+        let proto = if scheme == "wss" { "https" } else { "http" };
+        for is_late in [false, true] {
+            hixie_76(&proxy, scheme, is_late);
+            assert_told(&heads, &mut server, proto);
+        }
+        version_13(&proxy);
+        assert_told(&heads, &mut server, proto);
+        let clients = [("ws", "8"), ("phantomjs", "1.9.8")];
+        // The page has typed ws://, and compares.
+        let count = if scheme == "ws" { 2 } else { 1 };
+        third_parties(&proxy, &heads, clients.get(..count).unwrap());
+        server.stop();
+    }
+}
+
+#[test]
+fn hixie_76_and_version_13_come_through_nginx_with_a_proxy_header() {
+    let modules = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"];
+    let Some(module) = installed("ngx_stream_module.so", &modules) else {
+        return;
+    };
+    let (url, heads) = upstream();
+    let mut server = gateway(&url, BELIEVES_HEADER);
+    let to = server.address;
+    let proxy = nginx("nginx-stream", |address| {
+        format!(
+            "load_module {};\nevents {{}}\nstream {{\n  server {{\n    listen {address};\n    \
+             proxy_pass {to};\n    proxy_protocol on;\n  }}\n}}\n",
+            module.display()
+        )
+    });
+    let Some(proxy) = proxy else { return };
+    for is_late in [false, true] {
+        hixie_76(&proxy, "ws", is_late);
+        assert_told(&heads, &mut server, "http");
+    }
+    version_13(&proxy);
+    assert_told(&heads, &mut server, "http");
+    third_parties(&proxy, &heads, &[("phantomjs", "1.9.8"), ("ws", "8")]);
+    server.stop();
+}
