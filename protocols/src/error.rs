@@ -349,6 +349,12 @@ pub enum EncodeError {
     /// A ping or pong over 125 bytes.
     #[error("control frame of {0} bytes")]
     ControlTooLong(usize),
+    /// A message whose length stands before it, and is more than may stand there.
+    #[error("message is over the limit of {limit} bytes")]
+    TooLong {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// A message that is sent in pieces has not ended, and no other may stand between them (RFC 6455
     /// §5.4), nor a close where that would end it (hixie).
     #[error("the message before has not ended")]

@@ -84,7 +84,7 @@ pub use self::protocol::{
     ShortFrames, StreamAnswer,
 };
 pub use self::proxy_header::{ProxiedEnds, ProxyHeader, ProxyHeaderError, ProxyVersion};
-pub use self::raw::RawCodec;
+pub use self::raw::{Framing, RawCodec};
 pub use self::registry::{DEFAULT_PROTOCOLS, PROTOCOLS, find_protocol};
 pub use self::secrets::{SecretKind, Secrets, hide_secrets};
 pub use self::session::{Session, SessionConfig, SharedMessage, Timer};

@@ -1,7 +1,10 @@
 //! A byte stream without frames, so that plain TCP can stand behind the same connection type.
 
+mod framed;
+
 use bytes::BytesMut;
 
+pub use self::framed::Framing;
 use crate::error::{EncodeError, ProtocolError};
 use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::short_frames::ShortFrames;

@@ -1,0 +1,396 @@
+//! Messages in a byte stream, as programs write them to a pipe.
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+
+use super::RawCodec;
+use crate::error::{EncodeError, ProtocolError};
+use crate::message::{Event, Kind, Piece, WireForm};
+use crate::protocol::{Capabilities, CloseForm, Codec};
+use crate::write_buf::WriteBuf;
+
+/// How messages stand in a byte stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Framing {
+    /// A message is a line. It is written with a line feed behind it, and read up to one, before
+    /// which a carriage return is left out. A message that has line feeds in it is written as it is:
+    /// whoever reads it sees several lines.
+    #[default]
+    Line,
+    /// A message ends with a NUL. One that has NULs in it is written as it is.
+    Nul,
+    /// Four bytes before a message say how long it is, the highest first. The message may have any
+    /// bytes in it.
+    Length,
+    /// There are no messages, only bytes: what has come is a binary message, whatever the kind.
+    Stream,
+}
+
+impl Framing {
+    /// A codec for [`Session::new`](crate::Session::new), in which what comes is of this kind, and
+    /// what is sent of either. Bytes of a text that are not UTF-8 are replaced by U+FFFD. No message is
+    /// sent that is longer than `max` bytes, where its length stands before it.
+    pub fn codec(self, kind: Kind, max: u64) -> Box<dyn Codec> {
+        match self {
+            Self::Stream => RawCodec::boxed(),
+            framing => Box::new(FramedCodec {
+                framing,
+                kind,
+                max: max.min(u32::MAX.into()),
+                scanned: 0,
+                left: None,
+                unfinished: Vec::new(),
+            }),
+        }
+    }
+
+    /// What stands behind a message.
+    pub fn delimiter(self) -> Option<u8> {
+        match self {
+            Self::Line => Some(b'\n'),
+            Self::Nul => Some(0),
+            Self::Length | Self::Stream => None,
+        }
+    }
+}
+
+/// Messages of up to this many bytes come whole, longer ones in pieces.
+const WHOLE: usize = 16 * 1024;
+
+/// The codec of a byte stream that has messages. There are no pings and no closing handshake.
+#[derive(Debug)]
+struct FramedCodec {
+    framing: Framing,
+    kind: Kind,
+    /// The longest message whose length can be told.
+    max: u64,
+    /// How much of what was read is known to have no delimiter.
+    scanned: usize,
+    /// How much is to come of a message whose length was told.
+    left: Option<usize>,
+    /// What is to be sent of a message whose length is not known yet.
+    unfinished: Vec<u8>,
+}
+
+impl Codec for FramedCodec {
+    fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
+        let piece = match self.framing.delimiter() {
+            Some(delimiter) => self.delimited(delimiter, src),
+            None => self.counted(src),
+        };
+        Ok(piece.map(Event::Data))
+    }
+
+    fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        match event {
+            Event::Data(piece) => match self.framing.delimiter() {
+                Some(delimiter) => {
+                    dst.put(piece.payload);
+                    if piece.end {
+                        dst.put_u8(delimiter);
+                    }
+                    Ok(())
+                }
+                None => self.count(piece, dst),
+            },
+            // The end of the stream is the only close there is.
+            Event::Close(_) => Ok(()),
+            Event::Ping(_) | Event::Pong(_) => Err(EncodeError::Unsupported {
+                event: "ping or pong",
+                protocol: self.name(),
+            }),
+        }
+    }
+
+    fn announced(&self) -> Option<u64> {
+        self.left.map(|left| left as u64)
+    }
+
+    fn held(&self) -> Option<usize> {
+        (self.framing == Framing::Length).then(|| self.unfinished.capacity())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            binary: true,
+            ping: false,
+            close: CloseForm::Eof,
+        }
+    }
+
+    fn wire_form(&self, _: Kind) -> Option<WireForm> {
+        Some(WireForm::new(self.name()))
+    }
+}
+
+impl FramedCodec {
+    fn name(&self) -> &'static str {
+        match self.framing {
+            Framing::Line => "lines",
+            Framing::Nul => "NULs",
+            Framing::Length => "lengths",
+            Framing::Stream => "raw",
+        }
+    }
+
+    /// The next piece of what ends with a delimiter.
+    fn delimited(&mut self, delimiter: u8, src: &mut BytesMut) -> Option<Piece> {
+        let unscanned = src.get(self.scanned..).unwrap_or_default();
+        let found = memchr(delimiter, unscanned);
+        self.scanned = self
+            .scanned
+            .saturating_add(found.unwrap_or(unscanned.len()));
+        if found.is_some() {
+            let mut payload = src.split_to(self.scanned);
+            src.advance(1);
+            self.scanned = 0;
+            if self.framing == Framing::Line && payload.last() == Some(&b'\r') {
+                payload.truncate(payload.len().saturating_sub(1));
+            }
+            return Some(self.piece(payload, true));
+        }
+        if src.len() < WHOLE {
+            return None;
+        }
+        let held_back = match src.last() {
+            // Maybe the end of the line.
+            Some(b'\r') if self.framing == Framing::Line => 1,
+            _ => self.cut_off(src),
+        };
+        let payload = src.split_to(src.len().saturating_sub(held_back));
+        self.scanned = held_back;
+        Some(self.piece(payload, false))
+    }
+
+    /// The next piece of what has its length before it.
+    fn counted(&mut self, src: &mut BytesMut) -> Option<Piece> {
+        let left = match self.left {
+            Some(left) => left,
+            None => {
+                let length = u32::from_be_bytes(*src.first_chunk()?);
+                src.advance(4);
+                *self.left.insert(usize::try_from(length).ok()?)
+            }
+        };
+        if src.len() < left.min(WHOLE) {
+            return None;
+        }
+        if src.len() >= left {
+            self.left = None;
+            let payload = src.split_to(left);
+            return Some(self.piece(payload, true));
+        }
+        let taken = src.len().saturating_sub(self.cut_off(src));
+        self.left = Some(left.saturating_sub(taken));
+        let payload = src.split_to(taken);
+        Some(self.piece(payload, false))
+    }
+
+    /// A piece of the kind that is received.
+    fn piece(&self, payload: BytesMut, end: bool) -> Piece {
+        let payload = match self.kind {
+            Kind::Text if simdutf8::basic::from_utf8(&payload).is_err() => {
+                Bytes::from(String::from_utf8_lossy(&payload).into_owned())
+            }
+            Kind::Text | Kind::Binary => payload.freeze(),
+        };
+        Piece {
+            kind: self.kind,
+            payload,
+            end,
+        }
+    }
+
+    /// How many bytes at the end may be the beginning of a character.
+    fn cut_off(&self, bytes: &[u8]) -> usize {
+        if self.kind == Kind::Binary {
+            return 0;
+        }
+        for (byte, there) in bytes.iter().rev().zip(1..4) {
+            let needed = match byte {
+                // RFC 3629 §3
+                0x80..=0xbf => continue,
+                0xc0..=0xdf => 2,
+                0xe0..=0xef => 3,
+                0xf0.. => 4,
+                ..=0x7f => 1,
+            };
+            return if needed > there { there } else { 0 };
+        }
+        0
+    }
+
+    /// Writes a message with its length, once it is all there.
+    fn count(&mut self, piece: Piece, dst: &mut WriteBuf) -> Result<(), EncodeError> {
+        let len = self.unfinished.len().saturating_add(piece.payload.len());
+        let limit = self.max;
+        let length = u32::try_from(len).ok();
+        let length = length.filter(|length| u64::from(*length) <= limit);
+        let length = length.ok_or(EncodeError::TooLong { limit })?;
+        if !piece.end {
+            self.unfinished.extend_from_slice(&piece.payload);
+            return Ok(());
+        }
+        dst.put_slice(&length.to_be_bytes());
+        dst.put(std::mem::take(&mut self.unfinished).into());
+        dst.put(piece.payload);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// All that a codec makes of bytes that come in chunks of this many: whole messages, and what is
+    /// left at the end.
+    fn messages(framing: Framing, kind: Kind, bytes: &[u8], chunk: usize) -> Vec<(Vec<u8>, bool)> {
+        let mut codec = framing.codec(kind, u64::MAX);
+        let (mut src, mut messages) = (BytesMut::new(), vec![]);
+        let mut message = Vec::new();
+        for chunk in bytes.chunks(chunk) {
+            src.extend_from_slice(chunk);
+            while let Some(event) = codec.decode(&mut src).unwrap() {
+                let Event::Data(piece) = event else {
+                    panic!("{event:?}");
+                };
+                assert_eq!(piece.kind, kind);
+                message.extend_from_slice(&piece.payload);
+                if piece.end {
+                    messages.push((std::mem::take(&mut message), true));
+                }
+            }
+        }
+        if !message.is_empty() {
+            messages.push((message, false));
+        }
+        messages
+    }
+
+    #[track_caller]
+    fn check(framing: Framing, kind: Kind, bytes: &[u8], expected: &[&[u8]]) {
+        for chunk in [1, 2, 3, bytes.len()] {
+            let messages = messages(framing, kind, bytes, chunk);
+            let messages: Vec<&[u8]> = messages.iter().map(|(message, _)| &**message).collect();
+            assert_eq!(
+                messages, expected,
+                "{framing:?}, {kind:?}, chunks of {chunk}"
+            );
+        }
+    }
+
+    #[test]
+    fn messages_are_found_however_they_are_cut() {
+        use Framing::{Length, Line, Nul};
+        use Kind::{Binary, Text};
+        for (framing, kind, bytes, expected) in [
+            (
+                Line,
+                Text,
+                &b"a\n\nbc\r\nd"[..],
+                &[&b"a"[..], b"", b"bc"][..],
+            ),
+            (Line, Text, b"\r\n\r\r\na\rb\n", &[b"", b"\r", b"a\rb"]),
+            (Line, Binary, b"\xff\0\nb\n", &[b"\xff\0", b"b"]),
+            (Line, Text, b"\xff\0\n", &["\u{fffd}\0".as_bytes()]),
+            (Line, Text, "grüße\n".as_bytes(), &["grüße".as_bytes()]),
+            (Nul, Text, b"a\nb\r\0\0c", &[b"a\nb\r", b""]),
+            (Nul, Binary, b"\xfe\0", &[b"\xfe"]),
+            (
+                Length,
+                Text,
+                b"\0\0\0\x02a\n\0\0\0\0\0\0\0\x01",
+                &[b"a\n", b""],
+            ),
+            (Length, Binary, b"\0\0\0\x03\0\xff\0", &[b"\0\xff\0"]),
+        ] {
+            check(framing, kind, bytes, expected);
+        }
+    }
+
+    #[test]
+    fn long_messages_come_in_pieces_that_cut_no_character_and_no_line_end() {
+        let long = "ü€😀\r".repeat(10_000);
+        for bytes in [1, 7, 1000, WHOLE, WHOLE + 1, 100_000] {
+            let line = format!("{long}\r\nb\n");
+            let expected = [(long.clone().into_bytes(), true), (b"b".to_vec(), true)];
+            let found = messages(Framing::Line, Kind::Text, line.as_bytes(), bytes);
+            assert!(found == expected, "lines in chunks of {bytes}");
+
+            let length = u32::try_from(long.len()).unwrap().to_be_bytes();
+            let counted = [&length[..], long.as_bytes()].concat();
+            let found = messages(Framing::Length, Kind::Text, &counted, bytes);
+            assert!(found == expected[..1], "lengths in chunks of {bytes}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_written_once_its_frame_is_known() {
+        for (framing, expected) in [
+            (Framing::Line, &b"ab\nc\n\n"[..]),
+            (Framing::Nul, b"ab\0c\0\0"),
+            (Framing::Length, b"\0\0\0\x02ab\0\0\0\x01c\0\0\0\0"),
+            (Framing::Stream, b"abc"),
+        ] {
+            let mut codec = framing.codec(Kind::Text, u64::MAX);
+            let mut dst = WriteBuf::new();
+            for (payload, end) in [("a", false), ("b", true), ("c", true), ("", true)] {
+                let piece = Piece {
+                    kind: Kind::Binary,
+                    payload: payload.into(),
+                    end,
+                };
+                codec.encode(Event::Data(piece), &mut dst).unwrap();
+            }
+            codec.encode(Event::Close(None), &mut dst).unwrap();
+            let len = dst.len();
+            assert_eq!(dst.copy_to_bytes(len), expected, "{framing:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_longer_than_may_be_told_is_not_sent() {
+        let mut codec = Framing::Length.codec(Kind::Text, 3);
+        let mut dst = WriteBuf::new();
+        let piece = |end| {
+            Event::Data(Piece {
+                kind: Kind::Text,
+                payload: Bytes::from_static(b"ab"),
+                end,
+            })
+        };
+        assert_eq!(codec.encode(piece(false), &mut dst), Ok(()));
+        let refused = codec.encode(piece(true), &mut dst);
+        assert_eq!(refused, Err(EncodeError::TooLong { limit: 3 }));
+        assert!(dst.is_empty());
+    }
+
+    #[test]
+    fn what_is_announced_can_be_refused_before_it_comes() {
+        let mut codec = Framing::Length.codec(Kind::Text, u64::MAX);
+        let mut src = BytesMut::from(&b"\xff\xff\xff\xffab"[..]);
+        assert_eq!(codec.decode(&mut src), Ok(None));
+        assert_eq!(codec.announced(), Some(0xffff_ffff));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_in_any_chunks_are_the_same_text(
+            bytes in proptest::collection::vec(any::<u8>(), 0..64),
+            repeat in 1_usize..2000,
+            chunk in 1_usize..40_000,
+        ) {
+            let bytes = bytes.repeat(repeat);
+            for framing in [Framing::Line, Framing::Nul, Framing::Length] {
+                let complete = |chunk| {
+                    let mut messages = messages(framing, Kind::Text, &bytes, chunk);
+                    messages.retain(|(_, is_complete)| *is_complete);
+                    messages
+                };
+                prop_assert!(complete(chunk) == complete(bytes.len().max(1)));
+            }
+        }
+    }
+}
