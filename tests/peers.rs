@@ -3,6 +3,7 @@
 //! is set.
 
 mod peers {
+    mod auto;
     mod differences;
     mod proxies;
 }

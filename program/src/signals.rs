@@ -5,6 +5,7 @@ use std::io;
 use std::task::Poll;
 use std::time::Duration;
 
+use polysock::upstream::end_processes;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
@@ -88,6 +89,7 @@ impl Signals {
                 cut = tokio::task::spawn_blocking(join) => cut.map_err(io::Error::other)?.map(Some),
                 _ = asked => {
                     warn!("asked twice: not waiting for connections to close");
+                    end_processes(Duration::ZERO);
                     log::finish();
                     std::process::exit(75);
                 }

@@ -1,6 +1,7 @@
 //! Joins a client to an upstream, piece by piece.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -18,13 +19,16 @@ use super::application::Application;
 use crate::connection::{Connection, Forwarded, ShutdownSignal};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
-use crate::upstream::{Client, Connected, Lease, Upstream, UpstreamError};
+use crate::upstream::{Client, Connected, ExitError, Lease, Upstream, UpstreamError};
 
 /// How long a side whose other has ended may take to read what waits for it.
 const DRAIN: Duration = Duration::from_secs(30);
 
 /// How long it may take once the gateway shuts down.
 const HURRIED_DRAIN: Duration = Duration::from_secs(1);
+
+/// After how many seconds a client may come again for whom there was no room.
+const RETRY_AFTER: &str = "5";
 
 /// The application of `polysock serve UPSTREAM`: what comes from one side goes to the other, in
 /// bounded memory whatever its size, and so do closes. A side that does not read stops the
@@ -127,6 +131,11 @@ fn rejection(error: &UpstreamError) -> (Rejection, bool) {
     };
     match (error, passed_on) {
         (_, Some(rejection)) => (rejection, false),
+        (UpstreamError::Full { .. }, None) => {
+            let mut rejection = Rejection::new(503, error);
+            rejection.fields.append("Retry-After", RETRY_AFTER);
+            (rejection, true)
+        }
         (UpstreamError::Timeout, None) => (
             Rejection::new(504, "the upstream did not answer in time"),
             true,
@@ -213,7 +222,10 @@ impl Joined {
             Err(error) => Some(code(error, end).into()),
         };
         debug!(?end, ?close, "relay ends");
-        if let Err(ConnectionError::Encode(EncodeError::Unsupported { .. })) = result {
+        if let Err(ConnectionError::Encode(
+            EncodeError::Unsupported { .. } | EncodeError::TooLong { .. },
+        )) = result
+        {
             // What one side sent is more than the other can be told: both are closed for it.
             let (_, closed) = tokio::join!(ended.close(close.clone()), other.close(close));
             return Ok(result.and(closed)?);
@@ -246,13 +258,20 @@ fn carried(ended: &Connection) -> Option<Close> {
     }
 }
 
+/// Whether a process has failed, and not what it was reached through.
+fn is_exit(error: &io::Error) -> bool {
+    matches!(error.get_ref(), Some(error) if error.is::<ExitError>())
+}
+
 /// The code that tells the other side of a failure.
 fn code(error: &ConnectionError, end: End) -> CloseCode {
     match (error, end) {
         (ConnectionError::Encode(EncodeError::Unsupported { .. }), _) => {
             CloseCode::UNSUPPORTED_DATA
         }
+        (ConnectionError::Encode(EncodeError::TooLong { .. }), _) => CloseCode::TOO_BIG,
         (ConnectionError::Protocol(error), End::Client) => error.close_code(),
+        (ConnectionError::Io(error), End::Upstream) if is_exit(error) => CloseCode::INTERNAL_ERROR,
         (_, End::Client) => CloseCode::GOING_AWAY,
         (_, End::Upstream) => CloseCode::BAD_GATEWAY,
     }

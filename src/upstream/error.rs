@@ -21,6 +21,20 @@ pub enum UpstreamError {
         /// What went wrong.
         error: io::Error,
     },
+    /// Its process cannot be started.
+    #[error("cannot start {program}: {error}")]
+    Start {
+        /// The program.
+        program: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// There are as many of its processes as there may be.
+    #[error("there are {limit} processes, and may be no more")]
+    Full {
+        /// How many there may be.
+        limit: usize,
+    },
     /// It refused the opening handshake; its answer may be passed on.
     #[error("upstream: the server answered with {}", .0.response)]
     Refused(Box<Refusal>),
@@ -65,8 +79,8 @@ pub enum UpstreamError {
 pub enum UrlError {
     /// No kind of upstream has this scheme.
     #[error(
-        "`{0}` is no upstream; write tcp://HOST:PORT, unix:PATH, ws://HOST:PORT/PATH or \
-         ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://"
+        "`{0}` is no upstream; write tcp://HOST:PORT, unix:PATH, exec:COMMAND, ws://HOST:PORT/PATH, \
+         ws+auto://HOST:PORT/PATH or ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://"
     )]
     Scheme(String),
     /// The URL asks for TLS.

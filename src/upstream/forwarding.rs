@@ -192,7 +192,7 @@ impl Chain {
 
 /// Whether a field says who asks. Servers that make variables of fields (RFC 3875 §4.1.18) take `_` for
 /// `-`. Of what a trusted proxy says, only what is written anew is not kept.
-fn is_of_forwarding(name: &str, is_kept: bool) -> bool {
+pub(super) fn is_of_forwarding(name: &str, is_kept: bool) -> bool {
     // Most fields are told apart by this.
     if !name.starts_with(['x', 'X', 'f', 'F']) {
         return false;

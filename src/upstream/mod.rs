@@ -1,9 +1,11 @@
 //! What stands behind a gateway.
 
 mod address;
+mod auto;
 mod captures;
 mod dial;
 mod error;
+mod exec;
 mod forwarding;
 mod group;
 mod header_policy;
@@ -27,9 +29,11 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Fields, Request};
 
+pub use self::auto::AutoUpstream;
 pub use self::captures::Captures;
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
+pub use self::exec::{ExecSettings, ExecUpstream, ExitError, end_processes};
 pub use self::forwarding::{ForwardSettings, ForwardedStyle, HostSent};
 pub use self::group::{
     Balance, Ejection, Group, GroupSettings, HashOf, HealthCheck, Key, Lease, Target,

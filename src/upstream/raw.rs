@@ -34,7 +34,7 @@ pub(super) async fn connected<T: Transport>(
 
 /// What a client of a byte stream is answered with: the first of what it offers, but `base64`, the
 /// convention of websockify, where its protocol has no binary messages.
-fn subprotocol(request: &Request) -> Option<ByteString> {
+pub(super) fn subprotocol(request: &Request) -> Option<ByteString> {
     let text_only = !request.protocol.capabilities().binary;
     let offered = &request.subprotocols;
     let base64 = offered

@@ -6,7 +6,10 @@ use polysock_protocols::hide_secrets;
 
 use super::error::UrlError;
 use super::location::behind;
-use super::{TcpUpstream, UnixUpstream, Upstream, UpstreamSettings, WebSocketUpstream};
+use super::{
+    AutoUpstream, ExecSettings, ExecUpstream, TcpUpstream, UnixUpstream, Upstream,
+    UpstreamSettings, WebSocketUpstream,
+};
 
 /// The upstream of this URL.
 ///
@@ -30,6 +33,13 @@ const SCHEMES: &[(&str, Parse)] = &[
     }),
     ("unix:", |url, settings| {
         Ok(Arc::new(UnixUpstream::parse(url, settings)?))
+    }),
+    ("exec:", |url, settings| {
+        let exec = ExecSettings::default();
+        Ok(Arc::new(ExecUpstream::parse(url, settings, exec)?))
+    }),
+    ("ws+auto:", |url, settings| {
+        Ok(Arc::new(AutoUpstream::parse(url, settings)?))
     }),
     ("ws", |url, settings| {
         Ok(Arc::new(WebSocketUpstream::parse(url, settings)?))

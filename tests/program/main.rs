@@ -8,6 +8,7 @@
 use polysock_test_support::program::Program;
 
 mod admission;
+mod auto;
 mod bench;
 mod capture;
 mod clients;
@@ -15,6 +16,7 @@ mod closing;
 mod compression;
 mod connect;
 mod deadline;
+mod exec;
 mod explain;
 mod giving_up;
 mod http;

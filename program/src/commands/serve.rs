@@ -1,23 +1,25 @@
 //! `polysock serve`.
 
 use std::num::NonZeroUsize;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
 use polysock::protocols::{Limits, Masking, SessionConfig};
-use polysock::upstream::UpstreamSettings;
+use polysock::upstream::{Upstream, UpstreamSettings, end_processes};
 use polysock::{BinaryOverText, Gateway, ListenAddress, Pages, PortSettings, Site, SiteSettings};
 use tracing::warn;
 
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
 use crate::flags::connections::{ConnectionFlags, Takes};
+use crate::flags::exec::ExecFlags;
 use crate::flags::listen::{ListenFlags, cannot_start};
 use crate::flags::memory::MemoryFlags;
-use crate::flags::server::{any_size, reach};
+use crate::flags::server::{any_size, reach, run};
 use crate::flags::site::{AcceptFlags, PortFlags, TrustFlags, port_settings, site_settings};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::values;
@@ -32,10 +34,10 @@ pub(crate) struct Serve {
     #[command(flatten)]
     listen: ListenFlags,
 
-    /// What to put behind the port: tcp://HOST:PORT, unix:PATH, ws://HOST:PORT[/PATH], or
-    /// ws+PROTOCOL://… for a server that speaks only an old protocol, as ws+hixie76://. A PATH that
-    /// ends in / has the client's path put behind it, any other stands for it; the client's query
-    /// always goes along
+    /// What to put behind the port: tcp://HOST:PORT, unix:PATH, exec:COMMAND for a process for each
+    /// client, ws://HOST:PORT[/PATH], or ws+PROTOCOL://… for a server that speaks only an old protocol,
+    /// as ws+hixie76://, or ws+auto:// to find out which. A PATH that ends in / has the client's path
+    /// put behind it, any other stands for it; the client's query always goes along
     #[arg(value_name = "UPSTREAM", conflicts_with = "app")]
     upstream: Option<String>,
 
@@ -125,6 +127,14 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     compression: CompressionFlags,
+
+    #[command(flatten)]
+    exec: ExecFlags,
+
+    /// A program and its arguments, to run a process of for each client, as exec:COMMAND does:
+    /// `polysock serve -- ./count.sh 10`
+    #[arg(last = true, value_name = "COMMAND", conflicts_with_all = ["upstream", "app"])]
+    command: Vec<String>,
 }
 
 const SECURITY: &str = "\
@@ -172,7 +182,10 @@ impl Serve {
         self.warn_of_unmasked(workers.addresses());
         signals.wait();
         workers.stop();
-        signals.wait_for(deadline, || Ok(workers.join()?.cut))
+        let end = Instant::now() + deadline;
+        let exit = signals.wait_for(deadline, || Ok(workers.join()?.cut));
+        end_processes(end.saturating_duration_since(Instant::now()));
+        exit
     }
 
     fn gateway(&self) -> Result<Gateway, String> {
@@ -180,8 +193,8 @@ impl Serve {
             Binary::Base64 => BinaryOverText::Base64,
             Binary::Close => BinaryOverText::Close,
         };
-        let site = if let Some(url) = &self.upstream {
-            let relay = Relay::new(reach(url, self.upstream_settings())?);
+        let site = if let Some(upstream) = self.behind()? {
+            let relay = Relay::new(upstream);
             let site = Site::new(relay.binary_over_text(binary_over_text));
             site.with_settings(self.site_settings(u64::MAX))
         } else {
@@ -197,9 +210,9 @@ impl Serve {
             };
             site.with_settings(self.site_settings(max_message))
         };
-        let takes = match &self.upstream {
-            Some(_) => Takes::Two,
-            None => Takes::One,
+        let takes = match (&self.upstream, &*self.command) {
+            (None, []) => Takes::One,
+            _ => Takes::Two,
         };
         let settings = PortSettings {
             connections: self.connections.limits(takes),
@@ -210,6 +223,15 @@ impl Serve {
             ..self.trust.settings(port_settings(&self.accept, &self.port))
         };
         Ok(Gateway::with_site(site, settings))
+    }
+
+    /// What stands behind the port, where it is no application.
+    fn behind(&self) -> Result<Option<Arc<dyn Upstream>>, String> {
+        let (url, settings) = (self.upstream.as_deref(), self.upstream_settings());
+        if let Some(process) = run(url, &self.command, settings.clone(), self.exec.settings())? {
+            return Ok(Some(process));
+        }
+        url.map(|url| reach(url, settings)).transpose()
     }
 
     fn upstream_settings(&self) -> UpstreamSettings {

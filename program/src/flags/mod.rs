@@ -3,6 +3,7 @@
 pub(crate) mod compression;
 pub(crate) mod connections;
 pub(crate) mod dial;
+pub(crate) mod exec;
 pub(crate) mod listen;
 pub(crate) mod memory;
 pub(crate) mod server;

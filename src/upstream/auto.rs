@@ -1,0 +1,170 @@
+//! A WebSocket server of which it is not known what it speaks: `ws+auto://HOST:PORT/PATH`.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+use polysock_protocols::{DialError, Protocol, find_protocol, hide_secrets};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info};
+
+use super::location::behind;
+use super::{
+    Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError, WebSocketUpstream,
+};
+
+/// What is tried, in this order.
+const TRIED: [&str; 5] = ["rfc6455", "hybi-10", "hybi-07", "hixie-76", "hixie-75"];
+
+/// A WebSocket server that is asked in one protocol after the other until it accepts a client; from
+/// then on in that one, until it fails in a way that may be the protocol's fault.
+///
+/// What an application behind it says, as 401, 403, 404 or a redirection, is passed on. An answer of
+/// 400, 426, 500, 501 or 505, one that accepts nothing (2xx), one that breaks the protocol, silence
+/// and the end of the connection may all mean that it does not speak it. All tries share the connect
+/// timeout. Clones share what was learned.
+#[derive(Clone, Debug)]
+pub struct AutoUpstream {
+    server: WebSocketUpstream,
+    connect_timeout: Duration,
+    learned: Arc<Learned>,
+}
+
+#[derive(Debug, Default)]
+struct Learned {
+    protocol: Mutex<Option<&'static dyn Protocol>>,
+    /// Held by who learns: those who come meanwhile wait for the result.
+    learning: tokio::sync::Mutex<()>,
+}
+
+impl AutoUpstream {
+    /// Reads `ws+auto://HOST[:PORT][/PATH]`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`WebSocketUpstream::parse`].
+    pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        let rest = behind("ws+auto:", url);
+        let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
+        Ok(Self {
+            connect_timeout: settings.connect_timeout,
+            server: WebSocketUpstream::parse(&format!("ws:{rest}"), settings)?,
+            learned: Arc::default(),
+        })
+    }
+
+    /// The protocol that the server has accepted a client in, if that is known.
+    pub fn protocol(&self) -> Option<&'static dyn Protocol> {
+        *self.learned.lock()
+    }
+
+    async fn reach(&self, client: Client<'_>) -> Result<Connected, UpstreamError> {
+        let end = Instant::now().checked_add(self.connect_timeout);
+        if let Some(known) = self.protocol() {
+            match self.ask(known, client).await {
+                Err(error) if may_be_of_protocol(&error) => {
+                    debug!(protocol = known.name(), %error, "the upstream may speak another protocol");
+                    self.learned.forget(known);
+                }
+                told => return told,
+            }
+        }
+        let _learning = self.learned.learning.lock().await;
+        if let Some(known) = self.protocol() {
+            // Somebody has learned it in the meantime.
+            return self.ask(known, client).await;
+        }
+        self.learn(client, end).await
+    }
+
+    /// Asks in all protocols, each with an even share of the time that is left.
+    async fn learn(
+        &self,
+        client: Client<'_>,
+        end: Option<Instant>,
+    ) -> Result<Connected, UpstreamError> {
+        let mut refused: Option<UpstreamError> = None;
+        let protocols = TRIED.iter().filter_map(|name| find_protocol(name));
+        for (protocol, left) in protocols.zip((1..=5_u32).rev()) {
+            let time = end.map_or(self.connect_timeout, |end| end - Instant::now());
+            let asked = timeout(time / left, self.ask(protocol, client)).await;
+            match asked.unwrap_or(Err(UpstreamError::Timeout)) {
+                Ok(connected) => {
+                    info!(
+                        protocol = protocol.name(),
+                        "learned what the upstream speaks"
+                    );
+                    *self.learned.lock() = Some(protocol);
+                    return Ok(connected);
+                }
+                Err(error) if may_be_of_protocol(&error) => {
+                    debug!(protocol = protocol.name(), %error, "the upstream does not speak it");
+                    // An answer says more than none, and the first is in the protocol of today.
+                    let is_answer = matches!(error, UpstreamError::Refused(_));
+                    let has_answer = matches!(refused, Some(UpstreamError::Refused(_)));
+                    if refused.is_none() || (is_answer && !has_answer) {
+                        refused = Some(error);
+                    }
+                }
+                told => return told,
+            }
+        }
+        Err(refused.unwrap_or(UpstreamError::Timeout))
+    }
+
+    async fn ask(
+        &self,
+        protocol: &'static dyn Protocol,
+        client: Client<'_>,
+    ) -> Result<Connected, UpstreamError> {
+        let server = self.server.clone().with_protocol(protocol);
+        server.connect(client).await
+    }
+}
+
+impl Upstream for AutoUpstream {
+    fn connect<'a>(
+        &'a self,
+        client: Client<'a>,
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
+        Box::pin(async move {
+            let reached = timeout(self.connect_timeout, self.reach(client)).await;
+            reached.unwrap_or_else(|_| {
+                // Maybe it is silent to what it has spoken before.
+                *self.learned.lock() = None;
+                Err(UpstreamError::Timeout)
+            })
+        })
+    }
+}
+
+impl Learned {
+    /// Forgets a protocol, unless another is known by now.
+    fn forget(&self, protocol: &'static dyn Protocol) {
+        let mut known = self.lock();
+        if known.is_some_and(|known| known.name() == protocol.name()) {
+            *known = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<&'static dyn Protocol>> {
+        // What is known is replaced as a whole, so a panic cannot break it.
+        self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a server that speaks another protocol may fail like this.
+fn may_be_of_protocol(error: &UpstreamError) -> bool {
+    match error {
+        UpstreamError::Refused(refusal) => matches!(
+            refusal.response.head.status(),
+            Some(200..=299 | 400 | 426 | 500 | 501 | 505)
+        ),
+        // What cannot be asked for in one protocol can be in another.
+        UpstreamError::Handshake(
+            DialError::Unsupported(_) | DialError::Head(_) | DialError::Answer(_),
+        ) => true,
+        UpstreamError::Io(_) | UpstreamError::Timeout => true,
+        _ => false,
+    }
+}

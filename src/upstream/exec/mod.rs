@@ -1,0 +1,188 @@
+//! Processes, as websocketd runs them: `exec:COMMAND`.
+//!
+//! ```text
+//!                      ┌── Process (a transport: its pipes) ── Connection   one for each client
+//!   ExecUpstream ──────┤
+//!                      └── Hub ── Broadcast ── Connection, Connection, …    one for all of them
+//!   supervisor         a thread that starts, ends and reaps all processes
+//! ```
+
+mod environment;
+mod exit_error;
+mod hub;
+mod process;
+mod process_log;
+mod settings;
+mod supervisor;
+mod words;
+
+use std::process::Command;
+use std::sync::Arc;
+
+use futures_core::future::BoxFuture;
+use polysock_protocols::{Codec, Kind, Request, Role, hide_secrets};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::environment::environment;
+pub use self::exit_error::ExitError;
+use self::hub::Hub;
+use self::process::Process;
+pub use self::settings::ExecSettings;
+pub use self::supervisor::end_processes;
+use self::supervisor::start;
+use self::words::words;
+use super::location::{behind, problem_of};
+use super::raw::subprotocol;
+use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
+use crate::connection::{Connection, ConnectionOptions};
+use crate::transport::Transport;
+
+/// A process for each client, or one for all: what a client says is written to its standard input,
+/// and what it writes to its standard output goes to the client. What it says on its standard error
+/// goes to the log.
+///
+/// A client that goes ends its process: the input ends, 100 ms later its group gets SIGTERM, and
+/// after [`ExecSettings::grace`] SIGKILL. A process that ends ends the connection, once all that it
+/// has written was delivered: properly where its status is 0, with an [`ExitError`] otherwise.
+/// Clones share what there is of processes.
+#[derive(Clone, Debug)]
+pub struct ExecUpstream {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    runner: Runner,
+    /// Where there is one process for all.
+    hub: Option<Hub>,
+}
+
+impl ExecUpstream {
+    /// Reads `exec:COMMAND`: a program and its arguments with blanks between them. Quotes and
+    /// backslashes keep blanks in a word; no shell reads the command, unless it is one, as in
+    /// `exec:sh -c 'a | b'`.
+    ///
+    /// # Errors
+    ///
+    /// There is no command, or a quote is not closed.
+    pub fn parse(
+        url: &str,
+        settings: UpstreamSettings,
+        exec: ExecSettings,
+    ) -> Result<Self, UrlError> {
+        let command = behind("exec:", url);
+        let command = command.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
+        let words = words(command).map_err(|problem| problem_of(url, problem))?;
+        Self::new(words, settings, exec)
+    }
+
+    /// The same of a command whose words are known: a program and its arguments.
+    ///
+    /// # Errors
+    ///
+    /// There is no word.
+    pub fn new(
+        words: Vec<String>,
+        settings: UpstreamSettings,
+        exec: ExecSettings,
+    ) -> Result<Self, UrlError> {
+        if words.is_empty() {
+            return Err(problem_of("exec:", "the command is missing"));
+        }
+        let is_shared = exec.shared;
+        let runner = Runner {
+            places: Arc::new(Semaphore::new(
+                exec.max_processes.min(Semaphore::MAX_PERMITS),
+            )),
+            words,
+            settings,
+            exec,
+        };
+        let hub = is_shared.then(|| Hub::new(runner.clone()));
+        Ok(Self {
+            shared: Arc::new(Shared { runner, hub }),
+        })
+    }
+}
+
+impl Upstream for ExecUpstream {
+    fn connect<'a>(
+        &'a self,
+        client: Client<'a>,
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
+        let Shared { runner, hub } = &*self.shared;
+        Box::pin(async move {
+            let connecting = async {
+                match hub {
+                    Some(hub) => Ok(runner.connected(hub.join().await?, client.request)),
+                    None => Ok(runner.connected(runner.run(Some(client)).await?, client.request)),
+                }
+            };
+            runner.settings.in_time(connecting).await
+        })
+    }
+}
+
+/// What runs a command, and how.
+#[derive(Clone, Debug)]
+struct Runner {
+    words: Vec<String>,
+    settings: UpstreamSettings,
+    exec: ExecSettings,
+    /// One for each process that may be there.
+    places: Arc<Semaphore>,
+}
+
+impl Runner {
+    /// A process for a client, or for all.
+    async fn run(&self, client: Option<Client<'_>>) -> Result<Process, UpstreamError> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place: OwnedSemaphorePermit = place.map_err(|_| UpstreamError::Full {
+            limit: self.exec.max_processes,
+        })?;
+        let [program, arguments @ ..] = &*self.words else {
+            return Err(UpstreamError::Unsupported("there is no command"));
+        };
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(environment(&self.exec, client));
+        if let Some(dir) = &self.exec.dir {
+            command.current_dir(dir);
+        }
+        let starting = async {
+            let started = start(command, self.exec.grace, place).await?;
+            Process::new(started, self.exec.framing.delimiter())
+        };
+        starting.await.map_err(|error| UpstreamError::Start {
+            program: program.clone(),
+            error,
+        })
+    }
+
+    /// A client's connection to what speaks as a process does.
+    fn connected(&self, transport: impl Transport, request: &Request) -> Connected {
+        let options = ConnectionOptions {
+            session: self.settings.session,
+            ..ConnectionOptions::new("exec", Role::Client)
+        };
+        let connection = Connection::over(transport, self.codec(), options);
+        let connection = connection.held_to(&self.settings.terms);
+        Connected {
+            subprotocol: subprotocol(request),
+            ..connection.into()
+        }
+    }
+
+    fn codec(&self) -> Box<dyn Codec> {
+        let kind = if self.exec.binary {
+            Kind::Binary
+        } else {
+            Kind::Text
+        };
+        self.exec
+            .framing
+            .codec(kind, self.settings.session.max_message)
+    }
+}

@@ -1,0 +1,38 @@
+//! Servers of third parties of which it is not known what they speak.
+
+use polysock_test_support::peers::{Peer, serve};
+
+use crate::POLYSOCK;
+
+#[test]
+fn what_a_server_speaks_is_found_out() {
+    for (server, protocol) in [
+        ("autobahn-hixie-76", "hixie-76"),
+        ("autobahn-hybi-10", "hybi-10"),
+        ("autobahn-rfc6455", "rfc6455"),
+        ("hixie-75", "hixie-75"),
+        ("hixie-76", "hixie-76"),
+        ("pywebsocket", "rfc6455"),
+        ("websocket-driver", "rfc6455"),
+        ("ws", "rfc6455"),
+    ] {
+        let Some(upstream) = serve(server) else {
+            continue;
+        };
+        let url = format!("ws+auto://{}/", upstream.address);
+        let mut gateway = POLYSOCK.serve(&[&url, "--origin", "*"]);
+        let port = gateway.address.port().to_string();
+        // Texts alone are what every one of them echoes.
+        for version in ["hixie-76", "hixie-76"] {
+            Peer::start(&["perl", "127.0.0.1", &port, "/", "", version]).passes();
+        }
+        let log = gateway.stop();
+        let learned = log.lines().filter(|line| line.contains("learned what"));
+        let learned: Vec<&str> = learned.collect();
+        let expected = format!("\"{protocol}\"");
+        assert!(
+            matches!(&*learned, [line] if line.contains(&expected)),
+            "{server}: {learned:?}"
+        );
+    }
+}
