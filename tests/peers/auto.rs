@@ -1,6 +1,7 @@
 //! Servers of third parties of which it is not known what they speak.
 
-use polysock_test_support::peers::{Peer, serve};
+use polysock_test_support::frame::{frame, unmasked};
+use polysock_test_support::peers::serve;
 
 use crate::POLYSOCK;
 
@@ -20,11 +21,11 @@ fn what_a_server_speaks_is_found_out() {
             continue;
         };
         let url = format!("ws+auto://{}/", upstream.address);
-        let mut gateway = POLYSOCK.serve(&[&url, "--origin", "*"]);
-        let port = gateway.address.port().to_string();
-        // Texts alone are what every one of them echoes.
-        for version in ["hixie-76", "hixie-76"] {
-            Peer::start(&["perl", "127.0.0.1", &port, "/", "", version]).passes();
+        let mut gateway = POLYSOCK.serve(&[&url]);
+        for text in ["hello", "and again"] {
+            let mut client = gateway.websocket();
+            client.send(frame(0x81, text));
+            client.expect(unmasked(0x81, text));
         }
         let log = gateway.stop();
         let learned = log.lines().filter(|line| line.contains("learned what"));
