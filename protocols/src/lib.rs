@@ -86,6 +86,6 @@ pub use self::protocol::{
 pub use self::proxy_header::{ProxiedEnds, ProxyHeader, ProxyHeaderError, ProxyVersion};
 pub use self::raw::{Framing, RawCodec};
 pub use self::registry::{DEFAULT_PROTOCOLS, PROTOCOLS, find_protocol};
-pub use self::secrets::{SecretKind, Secrets, hide_secrets};
+pub use self::secrets::{SecretKind, Secrets, hide_secrets, sounds_secret};
 pub use self::session::{Session, SessionConfig, SharedMessage, Timer};
 pub use self::write_buf::WriteBuf;

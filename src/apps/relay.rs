@@ -84,6 +84,7 @@ impl Relay {
         };
         let Connected {
             connection: mut upstream,
+            target,
             subprotocol,
             fields,
             lease,
@@ -105,6 +106,9 @@ impl Relay {
             fields,
             binary_over_text: self.binary_over_text,
         };
+        if let Some(target) = target {
+            handshake.served_by(target);
+        }
         let shutdown = handshake.shutdown();
         if let Some(lease) = &lease {
             lease.hold(&shutdown);
@@ -221,6 +225,9 @@ impl Joined {
             Ok(()) => carried(&ended),
             Err(error) => Some(code(error, end).into()),
         };
+        if let End::Upstream = end {
+            other.note_upstream_end(result.as_ref().err());
+        }
         debug!(?end, ?close, "relay ends");
         if let Err(ConnectionError::Encode(
             EncodeError::Unsupported { .. } | EncodeError::TooLong { .. },

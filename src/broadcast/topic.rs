@@ -151,23 +151,25 @@ impl Topic {
     }
 
     /// Takes short messages for a subscriber, framed, as far as there is room; the flusher comes
-    /// back for more. `false` where the next is not short.
+    /// back for more. How many, and `false` where the next is not short.
     pub(super) fn take_short(
         &mut self,
         key: usize,
         frames: ShortFrames,
         batch: &mut WriteBuf,
-    ) -> bool {
+    ) -> (u32, bool) {
         let Some(subscriber) = self.subscribers.get_mut(key) else {
-            return true;
+            return (0, true);
         };
         let mut is_short = true;
+        let mut count = 0;
         while is_short
             && batch.len() < ROOM
             && let Some(message) = subscriber.oldest(&self.log)
         {
             is_short = frames.write(message.kind(), message.message().as_bytes(), batch);
             if is_short {
+                count += 1;
                 subscriber.take_oldest(&mut self.log);
             }
         }
@@ -178,7 +180,7 @@ impl Topic {
             }
         }
         self.release();
-        is_short
+        (count, is_short)
     }
 
     /// Appends a message, and collects the tasks that wait for one.

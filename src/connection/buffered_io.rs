@@ -35,7 +35,10 @@ pub(crate) struct BufferedIo {
     is_read: bool,
     /// Bytes read without a pause.
     read_since_yield: u32,
-    traffic: Traffic,
+    /// Bytes received.
+    received: u64,
+    /// Bytes sent, but for those of others.
+    sent: u64,
 }
 
 impl BufferedIo {
@@ -49,7 +52,8 @@ impl BufferedIo {
             is_shut: false,
             is_read: false,
             read_since_yield: 0,
-            traffic: Traffic::default(),
+            received: 0,
+            sent: 0,
         }
     }
 
@@ -57,13 +61,15 @@ impl BufferedIo {
         self.transport.is_some()
     }
 
-    /// Bytes so far.
+    /// Bytes so far, and the messages that others have sent.
     pub(crate) fn traffic(&self) -> Traffic {
         let writer = self.transport.as_ref().and_then(Io::shared_writer);
-        let by_others = writer.map_or(0, |writer| writer.sent());
+        let (bytes, messages) = writer.map_or((0, 0), |writer| writer.sent());
         Traffic {
-            sent: self.traffic.sent + by_others,
-            ..self.traffic
+            received: self.received,
+            sent: self.sent + bytes,
+            messages_received: 0,
+            messages_sent: messages,
         }
     }
 
@@ -139,7 +145,7 @@ impl BufferedIo {
                 self.is_read = *count == 0;
                 self.has_unread |= *count > 0;
                 self.read_since_yield += u32::try_from(*count).unwrap_or(u32::MAX);
-                self.traffic.received += *count as u64;
+                self.received += *count as u64;
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => self.pause(),
@@ -200,7 +206,7 @@ impl BufferedIo {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.traffic.sent += written as u64;
+            self.sent += written as u64;
         }
         // TLS and the like may hold something back. Until it is out, the buffer is kept: so it is
         // seen that there is something to do.
@@ -221,9 +227,9 @@ impl BufferedIo {
 
     /// Lets the transport go with the final bytes.
     pub(crate) fn end(&mut self, final_bytes: WriteBuf, order: CloseOrder) {
-        self.traffic = self.traffic();
+        self.sent = self.traffic().sent;
         if let Some(transport) = self.transport.take() {
-            self.traffic.sent += final_bytes.len() as u64;
+            self.sent += final_bytes.len() as u64;
             // A socket that has nothing left to read, and nothing to write, is closed without more
             // ado.
             if !(transport.is_tcp() && self.is_read && final_bytes.is_empty()) {
@@ -234,7 +240,7 @@ impl BufferedIo {
 
     /// Drops a transport that has failed.
     pub(crate) fn abort(&mut self) {
-        self.traffic = self.traffic();
+        self.sent = self.traffic().sent;
         self.transport = None;
     }
 }

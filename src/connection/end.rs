@@ -40,7 +40,11 @@ impl Connection {
     /// Keeps what went wrong until it can be told.
     #[cold]
     pub(super) fn fail(&mut self, error: impl Into<ConnectionError>) {
-        self.failure = Some(Box::new(error.into()));
+        let error = error.into();
+        if let Some(log) = &mut self.negotiated.log {
+            log.failed(&error);
+        }
+        self.failure = Some(Box::new(error));
     }
 
     pub(super) fn end_of_stream(&mut self) {
@@ -56,6 +60,7 @@ impl Connection {
     pub(super) fn abort(&mut self, error: io::Error) {
         let expected = self.has_sent_close();
         self.session.abort();
+        self.count_others();
         self.io.abort();
         if !expected && self.failure.is_none() {
             self.fail(error);
@@ -65,6 +70,12 @@ impl Connection {
     /// Whether our close is out with all before it: a peer that has had it may go as it likes.
     fn has_sent_close(&self) -> bool {
         !self.session.is_open() && self.session.waiting() == 0
+    }
+
+    /// Counts what others have sent on its socket, before that is let go.
+    fn count_others(&mut self) {
+        let by_others = self.io.traffic().messages_sent;
+        self.session.record_sent(by_others);
     }
 
     /// The session has ended: lets the transport go with the final bytes.
@@ -78,6 +89,7 @@ impl Connection {
             CloseOrder::WeFirst
         };
         self.timer = None;
+        self.count_others();
         self.io.end(std::mem::take(self.session.outgoing()), order);
     }
 }
@@ -100,7 +112,7 @@ impl Drop for Connection {
         }
         let Negotiated { protocol, log, .. } = &*self.negotiated;
         if let Some(log) = log {
-            log.closed(protocol, self.session.closed(), self.io.traffic());
+            log.closed(protocol, self.session.closed(), self.traffic());
         }
     }
 }

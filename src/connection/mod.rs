@@ -200,11 +200,11 @@ impl Connection {
         mut self,
         shutdown: ShutdownSignal,
         budget: &Budget,
-        log: AccessLog,
+        log: Option<AccessLog>,
     ) -> Self {
         self.negotiated.account = Some(Account::new(budget.clone(), shutdown.clone()));
         self.shutdown = Some(shutdown);
-        self.negotiated.log = Some(log);
+        self.negotiated.log = log;
         self
     }
 
@@ -216,6 +216,14 @@ impl Connection {
         }
         let account = client.negotiated.account.as_ref();
         self.negotiated.account = account.map(Account::of_same_owner);
+    }
+
+    /// Says in the access log that it is the upstream of this connection that ends it, and what has failed
+    /// there, if something has.
+    pub fn note_upstream_end(&mut self, error: Option<&ConnectionError>) {
+        if let Some(log) = &mut self.negotiated.log {
+            log.ended_by_upstream(error.map(|error| error as _));
+        }
     }
 
     /// The name of the protocol it speaks.
@@ -238,9 +246,15 @@ impl Connection {
         self.session.closed()
     }
 
-    /// Bytes on the wire so far.
+    /// What has been received and sent so far.
     pub fn traffic(&self) -> Traffic {
-        self.io.traffic()
+        let (received, sent) = self.session.messages();
+        let traffic = self.io.traffic();
+        Traffic {
+            messages_received: received,
+            messages_sent: traffic.messages_sent + sent,
+            ..traffic
+        }
     }
 
     /// Writes out what waits, reads more, and waits while there is nothing; ready when the caller

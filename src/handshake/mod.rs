@@ -4,6 +4,7 @@ mod reply;
 mod treatment;
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use futures_core::future::BoxFuture;
@@ -14,7 +15,7 @@ pub(crate) use self::reply::{Reply, Started};
 pub(crate) use self::treatment::Treatment;
 use crate::connection::{Budget, Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
-use crate::telemetry::AccessLog;
+use crate::telemetry::{AccessLog, Agreed, Masked, RouteName};
 use crate::transport::{Peer, Permit};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
@@ -54,6 +55,8 @@ pub(crate) struct Pending {
     pub(crate) shutdown: ShutdownSignal,
     /// Where its connection is counted too.
     pub(crate) permit: Option<Permit>,
+    /// What the client is connected to, for the log.
+    pub(crate) served_by: Option<Arc<str>>,
 }
 
 const UNANSWERED: &str = "an answer consumes the handshake";
@@ -107,6 +110,12 @@ impl Handshake {
         self.pending().shutdown.clone()
     }
 
+    /// Says in the access log what the client is connected to: `tcp://127.0.0.1:5900`. Its secrets are
+    /// hidden there.
+    pub fn served_by(&mut self, target: impl Into<Arc<str>>) {
+        self.pending.as_mut().expect(UNANSWERED).served_by = Some(target.into());
+    }
+
     /// Counts the connection elsewhere too, up to its last byte.
     pub(crate) fn keep(&mut self, permit: Permit) {
         self.pending.as_mut().expect(UNANSWERED).permit = Some(permit);
@@ -147,6 +156,7 @@ impl Handshake {
                 deadline,
                 shutdown,
                 permit,
+                served_by,
             } = *self.pending.take().expect(UNANSWERED);
             shutdown.note_answered();
             let offered = &request.subprotocols;
@@ -163,6 +173,14 @@ impl Handshake {
                 Some(permit) => transport.with_further_permit(permit),
                 None => transport,
             };
+            let log = treatment.is_logged.then(|| {
+                let agreed = Agreed {
+                    subprotocol: subprotocol.as_deref(),
+                    extension: codec.extension(),
+                    upstream: served_by.as_deref(),
+                };
+                AccessLog::opened(&request, (peer.address, &peer.extensions), agreed)
+            });
             let options = ConnectionOptions {
                 protocol: request.protocol.name(),
                 role: Role::Server,
@@ -170,7 +188,6 @@ impl Handshake {
                 incoming,
                 session: treatment.session,
             };
-            let log = AccessLog::opened(&request, peer.address);
             let connection = Connection::new(transport, codec, options).held_to(&treatment.terms);
             Ok(connection.served(shutdown, &budget, log))
         })
@@ -194,10 +211,14 @@ impl Handshake {
             ..
         } = *pending;
         shutdown.note_answered();
+        let route = peer.extensions.get::<RouteName>();
+        let masked = peer.extensions.get::<Masked>();
         tracing::info!(
+            route = route.map(|route| &*route.0),
             protocol = request.protocol.name(),
             peer = peer.address.map(tracing::field::display),
-            target = &*hide_secrets(&request.target),
+            target = &*Masked::apply(masked, &hide_secrets(&request.target)),
+            user_agent = request.user_agent().as_deref(),
             origin = request.origin.as_deref().map(hide_secrets).as_deref(),
             status = rejection.status,
             reason = rejection.reason(),

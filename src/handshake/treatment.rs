@@ -9,4 +9,6 @@ use crate::connection::Terms;
 pub(crate) struct Treatment {
     pub(crate) session: SessionConfig,
     pub(crate) terms: Terms,
+    /// Whether the access log has it.
+    pub(crate) is_logged: bool,
 }

@@ -36,6 +36,9 @@ pub struct SiteSettings {
     pub subprotocols: Vec<ByteString>,
     /// How messages are compressed for clients that offer it; `None` declines.
     pub compression: Option<Compression>,
+    /// Whether the log has a line for each connection at its open and one at its close, and one for each
+    /// ordinary request, at its end. By default it has.
+    pub access_log: bool,
     /// Whether [`Site::close`](super::Site::close) reaches the connections. To know them takes some 16
     /// bytes of each.
     pub closable: bool,
@@ -79,6 +82,7 @@ impl Default for SiteSettings {
             origins: Origins::Any,
             subprotocols: Vec::new(),
             compression: Some(Compression::default()),
+            access_log: true,
             closable: false,
         }
     }
@@ -109,6 +113,7 @@ impl SiteSettings {
         Treatment {
             session: self.session,
             terms: self.terms,
+            is_logged: self.access_log,
         }
     }
 

@@ -8,6 +8,7 @@ use polysock_protocols::http::DotSegment;
 use super::asked::Asked;
 use super::host::name_of;
 use super::{Route, Site};
+use crate::telemetry::{Masked, RouteName};
 use crate::transport::Peer;
 use crate::upstream::Captures;
 
@@ -22,6 +23,8 @@ pub struct Sites {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) site: Arc<Site>,
+    /// What the log calls its route.
+    pub(crate) name: Option<Arc<str>>,
     captures: Captures,
 }
 
@@ -77,12 +80,19 @@ impl Sites {
 impl Found {
     /// Tells what is known of the peer now.
     pub(crate) fn tell(&self, peer: &mut Peer) {
+        if let Some(name) = &self.name {
+            peer.extensions.insert(RouteName(Arc::clone(name)));
+        }
         if !self.captures.is_empty() {
+            let secrets: Vec<_> = self.captures.secrets().cloned().collect();
+            if !secrets.is_empty() {
+                peer.extensions.insert(Masked(secrets));
+            }
             peer.extensions.insert(self.captures.clone());
         }
     }
 
-    /// Whether there is anything to tell.
+    /// Whether there is anything to tell but the name of the route.
     pub(crate) fn tells(&self) -> bool {
         !self.captures.is_empty()
     }
@@ -142,6 +152,7 @@ impl Table {
             if let Some(captures) = route.captures(asked) {
                 return Ok(Found {
                     site: Arc::clone(&route.site),
+                    name: route.name.clone(),
                     captures,
                 });
             }

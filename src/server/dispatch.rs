@@ -9,6 +9,7 @@ use hyper::{Response, StatusCode};
 use polysock_protocols::Rejection;
 
 use super::forwarded;
+use super::request_log::RequestLine;
 use super::serving::Serving;
 use crate::http::{Body, Service};
 use crate::route::{Asked, Sites};
@@ -41,15 +42,29 @@ impl Service for Dispatch {
         let host = TrustedHop::host_of(&peer);
         let found = match self.sites.find(&Asked::request(&request).for_host(host)) {
             Ok(found) => found,
-            Err(error) => return Box::pin(ready(refusal(&error.rejection()))),
+            Err(error) => {
+                let answer = Box::pin(ready(refusal(&error.rejection())));
+                return match RequestLine::of(&request, &peer, None) {
+                    Some(line) => line.follow(answer),
+                    None => answer,
+                };
+            }
         };
         if found.tells() {
             found.tell(Arc::make_mut(&mut peer));
         }
+        let is_logged = found.site.settings().access_log;
+        let line = is_logged
+            .then(|| RequestLine::of(&request, &peer, found.name.clone()))
+            .flatten();
         if found.tells() || is_behind_hop {
             request.extensions_mut().insert(peer);
         }
-        found.site.http().call(request)
+        let answer = found.site.http().call(request);
+        match line {
+            Some(line) => line.follow(answer),
+            None => answer,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod opening;
 mod port;
 mod proxied;
 mod refusal;
+mod request_log;
 mod selection;
 mod serving;
 mod settings;

@@ -182,6 +182,7 @@ impl Serving {
                             deadline,
                             shutdown,
                             permit: None,
+                            served_by: None,
                         };
                         return Some(site.serve(Handshake::new(pending)));
                     }
@@ -356,6 +357,7 @@ impl Serving {
                     deadline: Instant::now() + self.settings.handshake_timeout,
                     shutdown: connections.register(),
                     permit: None,
+                    served_by: None,
                 };
                 Some(site.serve(Handshake::new(pending)))
             }

@@ -2,11 +2,13 @@
 
 mod access_log;
 mod losses;
+mod masked;
 mod route_name;
 mod throttle;
 
-pub(crate) use self::access_log::AccessLog;
 pub use self::access_log::Traffic;
+pub(crate) use self::access_log::{AccessLog, Agreed};
 pub(crate) use self::losses::Losses;
+pub(crate) use self::masked::Masked;
 pub use self::route_name::RouteName;
 pub(crate) use self::throttle::{Failures, Throttle};

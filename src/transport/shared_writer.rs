@@ -25,8 +25,9 @@ struct Socket {
     is_shared: bool,
     /// The end of a frame that somebody else began. It goes out before anything else.
     unsent: WriteBuf,
-    /// How many bytes others have sent.
+    /// How many bytes others have sent, and in how many messages.
     sent: u64,
+    messages: u64,
 }
 
 /// The right of somebody else to write once. The connection waits meanwhile.
@@ -43,6 +44,7 @@ impl SharedWriter {
             is_shared: false,
             unsent: WriteBuf::new(),
             sent: 0,
+            messages: 0,
         };
         Self {
             frames,
@@ -72,9 +74,10 @@ impl SharedWriter {
         })
     }
 
-    /// How many bytes others have sent.
-    pub(crate) fn sent(&self) -> u64 {
-        self.lock().sent
+    /// How many bytes others have sent, and in how many messages.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        let socket = self.lock();
+        (socket.sent, socket.messages)
     }
 
     /// Reclaims the socket and writes what others have left.
@@ -126,9 +129,9 @@ impl Socket {
 }
 
 impl Grant<'_> {
-    /// Writes whole frames. `false` where not all went out: the socket is not shared any more, and
+    /// Writes whole frames, of so many messages. `false` where not all went out: the socket is not shared any more, and
     /// its connection writes the rest, or finds out what failed.
-    pub(crate) fn write(mut self, frames: &[u8]) -> bool {
+    pub(crate) fn write(mut self, frames: &[u8], messages: u32) -> bool {
         let socket = &mut *self.socket;
         let written = match socket.half.try_write(frames) {
             Ok(written) => written,
@@ -139,6 +142,7 @@ impl Grant<'_> {
             }
         };
         socket.sent += frames.len() as u64;
+        socket.messages += u64::from(messages);
         let rest = frames.get(written..).unwrap_or_default();
         if !rest.is_empty() {
             socket.unsent.put_slice(rest);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytestring::ByteString;
+use polysock_protocols::sounds_secret;
 
 /// What the path of a request has at the places that its route names: for the route `/vnc/{token}` and
 /// the path `/vnc/desk-7/app`, the `token` is `desk-7`. A route puts them into the
@@ -23,6 +24,12 @@ impl Captures {
     /// Whether nothing is captured.
     pub fn is_empty(&self) -> bool {
         self.named.is_empty()
+    }
+
+    /// What was captured by names that sound like those of secrets.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &ByteString> {
+        let secrets = self.named.iter().filter(|(name, _)| sounds_secret(name));
+        secrets.map(|(_, value)| value)
     }
 
     /// Adds what a name has captured.

@@ -24,6 +24,7 @@ mod url;
 mod websocket;
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
@@ -64,6 +65,8 @@ pub trait Upstream: fmt::Debug + Send + Sync + 'static {
 pub struct Connected {
     /// The connection to it.
     pub connection: Connection,
+    /// Where it leads, for the log: `tcp://127.0.0.1:5900`. Its secrets are hidden there.
+    pub target: Option<Arc<str>>,
     /// The subprotocol for the client.
     pub subprotocol: Option<ByteString>,
     /// Further fields of the answer that accepts the client, such as `Set-Cookie`.
@@ -76,6 +79,7 @@ pub struct Connected {
 impl From<Connection> for Connected {
     fn from(connection: Connection) -> Self {
         Self {
+            target: None,
             subprotocol: connection.subprotocol().cloned(),
             fields: Fields::new(),
             lease: None,

@@ -1,5 +1,7 @@
 //! A TCP server: `tcp://HOST:PORT`.
 
+use std::sync::Arc;
+
 use futures_core::future::BoxFuture;
 use polysock_protocols::hide_secrets;
 
@@ -13,6 +15,8 @@ use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlErr
 pub struct TcpUpstream {
     address: Address,
     settings: UpstreamSettings,
+    /// What the log says of it.
+    shown: Arc<str>,
 }
 
 impl TcpUpstream {
@@ -38,6 +42,7 @@ impl TcpUpstream {
         Ok(Self {
             address: Address::new(location.address(port), settings.allow.clone()),
             settings,
+            shown: hide_secrets(url).into(),
         })
     }
 }
@@ -48,6 +53,11 @@ impl Upstream for TcpUpstream {
         client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
         let connecting = self.address.connect(self.settings.keep_alive);
-        Box::pin(connected(connecting, &self.settings, client))
+        Box::pin(async move {
+            Ok(Connected {
+                target: Some(Arc::clone(&self.shown)),
+                ..connected(connecting, &self.settings, client).await?
+            })
+        })
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::unix::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
 use polysock_protocols::hide_secrets;
@@ -16,6 +17,8 @@ use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlErr
 pub struct UnixUpstream {
     path: PathBuf,
     settings: UpstreamSettings,
+    /// What the log says of it.
+    shown: Arc<str>,
 }
 
 impl UnixUpstream {
@@ -38,6 +41,7 @@ impl UnixUpstream {
         Ok(Self {
             path: path.into(),
             settings,
+            shown: hide_secrets(url).into(),
         })
     }
 }
@@ -54,6 +58,11 @@ impl Upstream for UnixUpstream {
                 error,
             })
         };
-        Box::pin(connected(connecting, &self.settings, client))
+        Box::pin(async move {
+            Ok(Connected {
+                target: Some(Arc::clone(&self.shown)),
+                ..connected(connecting, &self.settings, client).await?
+            })
+        })
     }
 }

@@ -1,5 +1,7 @@
 //! A WebSocket server, in any protocol: `ws://HOST:PORT/PATH`, `ws+hixie76://…`.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Context, Dial, Fields, PROTOCOLS, Protocol, hide_secrets};
@@ -32,6 +34,8 @@ pub struct WebSocketUpstream {
     /// The `Authorization` field that the URL makes, or nothing.
     authorization: Fields,
     settings: UpstreamSettings,
+    /// What the log says of it.
+    shown: Arc<str>,
 }
 
 impl WebSocketUpstream {
@@ -67,6 +71,7 @@ impl WebSocketUpstream {
                 .map(|value| (AUTHORIZATION, value))
                 .collect(),
             settings,
+            shown: hide_secrets(url).into(),
         })
     }
 
@@ -121,6 +126,7 @@ impl WebSocketUpstream {
                 let mut fields = response.head.end_to_end();
                 self.settings.forward.response.apply(&mut fields);
                 Ok(Connected {
+                    target: Some(Arc::clone(&self.shown)),
                     fields,
                     ..connection.held_to(&self.settings.terms).into()
                 })

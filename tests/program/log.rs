@@ -77,10 +77,16 @@ fn writes_a_line_at_open_and_one_at_close() {
         assert_eq!(line["peer"], client.address().to_string());
         assert_eq!(line["user_agent"], agent);
     }
-    assert_eq!(open["target"], "/chat");
+    for line in [open, close] {
+        assert_eq!(line["target"], "/chat");
+    }
     assert_eq!(open["origin"], "http://a");
     assert_eq!(close["received"], 11 + 14);
     assert_eq!(close["sent"], 7 + 4);
+    assert_eq!(
+        (&close["messages_received"], &close["messages_sent"]),
+        (&1.into(), &1.into())
+    );
     assert_eq!(close["code"], 4000);
     assert_eq!(close["reason"], "enough");
     assert_eq!(close["by"], "client");
@@ -121,7 +127,7 @@ fn shows_no_token_of_a_target() {
         }
         let log = server.stop();
         let shown = log.matches("/chat?token=***&room=7").count();
-        assert!(shown == 2 && !log.contains("s3cr3t"), "{log}");
+        assert!(shown == 3 && !log.contains("s3cr3t"), "{log}");
     }
 }
 
@@ -160,6 +166,69 @@ fn writes_a_line_for_what_it_refuses() {
     assert!(head.starts_with("HTTP/1.1 426 "), "{head}");
     let line = json(&server.log_line("\"refuse\"")).remove(0);
     assert_eq!(line["status"], 426);
+}
+
+#[test]
+fn tells_what_a_relay_is_connected_to_and_who_has_ended_it() {
+    let behind = POLYSOCK.echo(&["--max-message", "10"]);
+    let upstream = format!("ws://user:s3cr3t@{}/?token=s3cr3t", behind.address);
+    let mut server = POLYSOCK.serve(&[&upstream, "--log-format", "json"]);
+    let deflate =
+        "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Protocol: a, b\r\n";
+    let (mut client, _) = server.ask(with(RFC6455, deflate));
+    for _ in 0..3 {
+        client.send(frame(0x81, "Hello"));
+        client.take(7);
+    }
+    // In two pieces, which are one message, and too long for the upstream.
+    client.send([frame(0x01, "Hello, "), frame(0x80, "world")].concat());
+    client.take(4);
+    let open = json(&server.log_line("\"open\"")).remove(0);
+    assert_eq!(open["extension"], "permessage-deflate");
+    let close = json(&server.log_line("\"close\"")).remove(0);
+    for line in [&open, &close] {
+        let upstream = format!("ws://***@{}/?token=***", behind.address);
+        assert_eq!(line["upstream"], upstream);
+    }
+    assert_eq!(close["by"], "upstream");
+    assert_eq!(close["code"], 1009);
+    assert_eq!(
+        (&close["messages_received"], &close["messages_sent"]),
+        (&4.into(), &3.into())
+    );
+}
+
+#[test]
+fn writes_a_line_for_each_ordinary_request() {
+    let mut server = POLYSOCK.serve(&["--app", "chat", "--log-format", "json"]);
+    for (request, status, target) in [
+        (
+            "GET /?token=s3cr3t HTTP/1.1\r\nHost: a\r\nUser-Agent: a\"b\r\n\r\n",
+            200,
+            "/?token=***",
+        ),
+        (
+            "HEAD / HTTP/1.1\r\nHost: a\r\nUser-Agent: a\"b\r\n\r\n",
+            200,
+            "/",
+        ),
+        (
+            "GET /nowhere HTTP/1.1\r\nHost: a\r\nUser-Agent: a\"b\r\n\r\n",
+            404,
+            "/nowhere",
+        ),
+    ] {
+        let (client, head) = server.ask(request);
+        let line = json(&server.log_line("\"request\"")).remove(0);
+        assert_eq!(line["status"], status, "{head}");
+        assert_eq!(line["target"], target);
+        assert_eq!(line["method"], request.split(' ').next().unwrap());
+        assert_eq!(line["peer"], client.address().to_string());
+        assert_eq!(line["user_agent"], "a\"b");
+        assert_eq!(line["complete"], true, "{line}");
+        let has_body = request.starts_with("GET");
+        assert_eq!(line["sent"].as_u64().unwrap() > 0, has_body, "{line}");
+    }
 }
 
 #[test]

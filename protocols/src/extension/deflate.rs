@@ -47,6 +47,14 @@ pub(crate) struct Inflated {
 }
 
 impl Deflate {
+    /// The name of the extension: for `x-webkit-deflate-frame` too the one it has without that.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.agreed.form {
+            Form::Message => "permessage-deflate",
+            Form::Frame => "deflate-frame",
+        }
+    }
+
     pub(crate) fn new(agreed: Agreed) -> Self {
         Self {
             agreed,

@@ -327,6 +327,10 @@ impl Codec for HybiCodec {
         self.deflate.as_ref().map(|deflate| deflate.held())
     }
 
+    fn extension(&self) -> Option<&'static str> {
+        self.deflate.as_ref().map(|deflate| deflate.name())
+    }
+
     fn masking_key(&mut self) -> [u8; 4] {
         self.fresh_key()
     }

@@ -279,6 +279,12 @@ pub trait Codec: fmt::Debug + Send {
         None
     }
 
+    /// The extension that is in use (RFC 6455 §9), by its name and without parameters, for whoever wants to
+    /// know; fixed once the handshake is complete.
+    fn extension(&self) -> Option<&'static str> {
+        None
+    }
+
     /// What can be sent; fixed once the handshake is complete.
     fn capabilities(&self) -> Capabilities;
 

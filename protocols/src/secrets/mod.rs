@@ -111,6 +111,12 @@ pub fn hide_secrets(url: &str) -> Cow<'_, str> {
     hide(url, rules::in_url(url.as_bytes()))
 }
 
+/// Whether what has this name is a secret, by its sound: a parameter, or a part of a path that somebody
+/// has named.
+pub fn sounds_secret(name: &str) -> bool {
+    rules::sounds_secret(name.as_bytes())
+}
+
 /// Subprotocols for people to see, in their order.
 pub(crate) fn hide_in_subprotocols(names: &[ByteString]) -> Vec<Cow<'_, str>> {
     let mut is_announced = false;

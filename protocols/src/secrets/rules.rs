@@ -317,7 +317,7 @@ fn is_opaque(name: &[u8]) -> bool {
         && (is_hex() || is_mixed())
 }
 
-fn sounds_secret(name: &[u8]) -> bool {
+pub(super) fn sounds_secret(name: &[u8]) -> bool {
     has_name(name, NAMES) || has_name(name, SHORT_NAMES)
 }
 

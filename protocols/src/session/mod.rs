@@ -73,6 +73,10 @@ pub struct Session {
     reads: Option<ShortFrames>,
     keep_alive: KeepAlive,
     rates: Rates,
+    /// How many messages have come whole.
+    received: u64,
+    /// How many have been sent whole.
+    sent: u64,
     /// Whether the codec ever holds memory.
     codec_holds: bool,
 }
@@ -129,6 +133,8 @@ impl Session {
             cut: false,
             keep_alive,
             rates: Rates::new(config.max_messages_per_second),
+            received: 0,
+            sent: 0,
         }
     }
 
@@ -203,7 +209,7 @@ impl Session {
     /// Whether so much has come that the [pace](Self::check_pace) is to be looked at.
     #[inline]
     pub fn is_fast(&self) -> bool {
-        self.rates.is_fast()
+        self.rates.is_fast(self.received)
     }
 
     /// Says that a second or more has passed since the last time this was called, or the session
@@ -214,7 +220,7 @@ impl Session {
     /// The peer sends more messages or control frames a second than it may, and the session is
     /// closed.
     pub fn check_pace(&mut self, second_has_passed: bool) -> Result<(), ProtocolError> {
-        match self.rates.check(second_has_passed) {
+        match self.rates.check(self.received, second_has_passed) {
             Some(error) if self.closed().is_none() => self.fail(error),
             _ => Ok(()),
         }
@@ -247,6 +253,16 @@ impl Session {
     #[inline]
     pub fn waiting(&self) -> usize {
         self.outgoing.len()
+    }
+
+    /// How many messages have come, and how many have been sent: to their ends.
+    pub fn messages(&self) -> (u64, u64) {
+        (self.received, self.sent)
+    }
+
+    /// The extension that is in use, by its name.
+    pub fn extension(&self) -> Option<&'static str> {
+        self.codec.extension()
     }
 
     /// What to wait for; `None` for nothing.

@@ -6,52 +6,48 @@ use crate::error::ProtocolError;
 /// sends a few.
 const CONTROLS: u32 = 1000;
 
-/// What may still come until the clock is to be looked at.
+/// From when on the messages and control frames of a second are counted.
 #[derive(Debug)]
 pub(super) struct Rates {
     /// How many messages may come in a second.
     limit: u32,
-    /// With how many more there are too many; zero also once there are too many control frames.
-    messages: u32,
-    /// The same of control frames.
+    /// How many had come when the second began, in its lower half.
+    begin: u32,
+    /// With how many more control frames there are too many.
     controls: u32,
 }
 
 impl Rates {
     pub(super) fn new(limit: Option<u32>) -> Self {
-        let limit = limit.unwrap_or(u32::MAX);
         Self {
-            limit,
-            messages: limit.saturating_add(1),
+            limit: limit.unwrap_or(u32::MAX),
+            begin: 0,
             controls: CONTROLS + 1,
         }
     }
 
-    #[inline]
-    pub(super) fn count_messages(&mut self, count: u32) {
-        self.messages = self.messages.saturating_sub(count);
-    }
-
     pub(super) fn count_control(&mut self) {
         self.controls = self.controls.saturating_sub(1);
-        if self.controls == 0 {
-            self.messages = 0;
-        }
     }
 
-    /// Whether more have come than may in a second.
+    /// Whether more have come than may in a second, with so many messages received in all.
     #[inline]
-    pub(super) fn is_fast(&self) -> bool {
-        self.messages == 0
+    pub(super) fn is_fast(&self, received: u64) -> bool {
+        lower(received).wrapping_sub(self.begin) > self.limit || self.controls == 0
     }
 
     /// Counts anew if a second has passed; else says what there was too much of.
-    pub(super) fn check(&mut self, second_has_passed: bool) -> Option<ProtocolError> {
+    pub(super) fn check(
+        &mut self,
+        received: u64,
+        second_has_passed: bool,
+    ) -> Option<ProtocolError> {
         let Self {
             limit, controls, ..
         } = *self;
         if second_has_passed {
-            *self = Self::new(Some(limit));
+            self.begin = lower(received);
+            self.controls = CONTROLS + 1;
             return None;
         }
         Some(if controls == 0 {
@@ -60,4 +56,10 @@ impl Rates {
             ProtocolError::TooManyMessages { limit }
         })
     }
+}
+
+/// The lower half. What comes in a second is less than that.
+#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+fn lower(count: u64) -> u32 {
+    count as u32
 }

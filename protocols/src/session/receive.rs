@@ -138,7 +138,7 @@ impl Session {
             }
         };
         self.keep_alive.record_messages(count);
-        self.rates.count_messages(count);
+        self.received = self.received.wrapping_add(count.into());
         match rest.len() {
             // So that what is read next begins where this did, which is warm in the cache.
             0 => src.clear(),
@@ -189,7 +189,7 @@ impl Session {
         if piece.end {
             self.check_len(len)?;
             self.keep_alive.record_activity();
-            self.rates.count_messages(1);
+            self.received = self.received.wrapping_add(1);
         } else {
             // What is announced is believed where it is too much: nobody need wait for it.
             let announced = self.codec.announced();

@@ -32,6 +32,7 @@ impl Session {
         let end = piece.end;
         self.codec.encode(Event::Data(piece), &mut self.outgoing)?;
         self.sending = !end;
+        self.sent = self.sent.wrapping_add(end.into());
         Ok(())
     }
 
@@ -65,6 +66,7 @@ impl Session {
             && !self.sending
             && frames.write_masked(kind, payload, self.codec.masking_key(), &mut self.outgoing)
         {
+            self.sent = self.sent.wrapping_add(1);
             return Ok(());
         }
         self.send_piece(Piece {
@@ -90,7 +92,9 @@ impl Session {
     #[inline(always)]
     pub(super) fn send_plain(&mut self, kind: Kind, payload: &[u8]) -> bool {
         let frames = self.writes.as_ref().filter(|_| !self.sending);
-        frames.is_some_and(|frames| frames.write(kind, payload, &mut self.outgoing))
+        let is_sent = frames.is_some_and(|frames| frames.write(kind, payload, &mut self.outgoing));
+        self.sent = self.sent.wrapping_add(is_sent.into());
+        is_sent
     }
 
     /// Sends a message that other sessions send too, in order with its own.
@@ -108,7 +112,14 @@ impl Session {
         if self.send_plain(message.kind(), message.message().as_bytes()) {
             return Ok(());
         }
-        message.encode(&mut *self.codec, &mut self.outgoing)
+        message.encode(&mut *self.codec, &mut self.outgoing)?;
+        self.sent = self.sent.wrapping_add(1);
+        Ok(())
+    }
+
+    /// Counts messages that others have sent between those of this session.
+    pub fn record_sent(&mut self, count: u64) {
+        self.sent = self.sent.wrapping_add(count);
     }
 
     /// Whether a message that is sent in pieces has begun and not ended. Another must wait.

@@ -1,0 +1,62 @@
+//! Parts of a path that are secrets.
+
+use std::borrow::Cow;
+
+use bytestring::ByteString;
+
+/// What stands for a secret.
+const HIDDEN: &str = "***";
+
+/// Values shorter than this are replaced only where they are all of a part of a URL: elsewhere they
+/// would stand by chance.
+const MIN_REPEATED: usize = 6;
+
+/// Parts of a client's path that its route has given the name of a secret, as `{token}`. They are shown
+/// nowhere.
+#[derive(Clone)]
+pub(crate) struct Masked(pub(crate) Vec<ByteString>);
+
+impl Masked {
+    /// A target or a URL for people to see: `***` stands for each secret, where there are some.
+    pub(crate) fn apply<'a>(this: Option<&Self>, url: &'a str) -> Cow<'a, str> {
+        let mut shown = Cow::Borrowed(url);
+        for value in this.iter().flat_map(|masked| &masked.0) {
+            if value.len() >= MIN_REPEATED {
+                shown = Cow::Owned(shown.replace(&**value, HIDDEN));
+            } else {
+                let is_end = |character| "/:@?&=#,;".contains(character);
+                let parts =
+                    shown
+                        .split_inclusive(is_end)
+                        .map(|part| match part.strip_prefix(&**value) {
+                            Some("") => HIDDEN.into(),
+                            Some(end) if end.chars().all(is_end) => format!("{HIDDEN}{end}"),
+                            _ => part.to_owned(),
+                        });
+                shown = Cow::Owned(parts.collect());
+            }
+        }
+        shown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_a_secret_is_shown_nowhere() {
+        for (value, url, expected) in [
+            ("s3cr3t", "/vnc/s3cr3t/app", "/vnc/***/app"),
+            ("s3cr3t", "/vnc/xs3cr3t?a=s3cr3t", "/vnc/x***?a=***"),
+            ("abc", "/abc/abcd/xabc", "/***/abcd/xabc"),
+            ("abc", "tcp://abc:5900", "tcp://***:5900"),
+            ("abc", "/vnc/abc", "/vnc/***"),
+            ("a", "/a/a?a=a&b", "/***/***?***=***&b"),
+        ] {
+            let masked = Masked(vec![value.into()]);
+            assert_eq!(Masked::apply(Some(&masked), url), expected, "{value}");
+        }
+        assert_eq!(Masked::apply(None, "/a"), "/a");
+    }
+}
