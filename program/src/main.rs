@@ -9,6 +9,7 @@
 //!   descriptors      how many the process may have
 //!   flags            what several commands share: values, servers to talk to, compression
 //!   config           the configuration file: what it can say, reading it, what is wrong with it
+//!   serving          what a configuration becomes: sites, and what listens for their clients
 //!   commands         one file for each command
 //! ```
 
@@ -20,6 +21,7 @@ mod descriptors;
 mod exit;
 mod flags;
 mod log;
+mod serving;
 mod signals;
 
 use std::process::ExitCode;

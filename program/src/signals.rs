@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use polysock::upstream::end_processes;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -21,7 +21,7 @@ const MEANINGS: [(&str, SignalKind, Meaning); 7] = [
     ("SIGINT", SignalKind::interrupt(), Meaning::End),
     ("SIGQUIT", SignalKind::quit(), Meaning::End),
     // Sent by `systemctl reload`, logrotate and terminals that are closed.
-    ("SIGHUP", SignalKind::hangup(), Meaning::Nothing),
+    ("SIGHUP", SignalKind::hangup(), Meaning::Reload),
     ("SIGUSR1", SignalKind::user_defined1(), Meaning::Nothing),
     ("SIGUSR2", SignalKind::user_defined2(), Meaning::Nothing),
     ("SIGALRM", SignalKind::alarm(), Meaning::Nothing),
@@ -36,8 +36,18 @@ const GRACE: Duration = Duration::from_millis(300);
 enum Meaning {
     /// To close all connections and end.
     End,
-    /// Nothing that there is here, such as to read a configuration again.
+    /// To read the configuration again.
+    Reload,
+    /// Nothing that there is here, such as to open the log again.
     Nothing,
+}
+
+/// What was asked for by a signal of this name.
+pub(crate) enum Asked {
+    /// To close all connections and end.
+    End,
+    /// To read the configuration again.
+    Reload(&'static str),
 }
 
 /// The signals that a server catches.
@@ -70,10 +80,25 @@ impl Signals {
         Ok(Self { runtime, caught })
     }
 
-    /// Waits for one that asks to end.
+    /// Waits for one that asks for something.
+    pub(crate) fn next(&mut self) -> Asked {
+        let asked = self.runtime.block_on(asked(&mut self.caught));
+        if let (name, Asked::End) = &asked {
+            info!("closing connections ({name})");
+        }
+        asked.1
+    }
+
+    /// Waits for one that asks to end, where there is no configuration.
     pub(crate) fn wait(&mut self) {
-        let name = self.runtime.block_on(asked(&mut self.caught));
-        info!("closing connections ({name})");
+        while let Asked::Reload(name) = self.next() {
+            info!("{name} is ignored: there is no configuration file to read again");
+        }
+    }
+
+    /// Where tasks run while signals are waited for.
+    pub(crate) fn runtime(&self) -> &Handle {
+        self.runtime.handle()
     }
 
     /// Waits for the connections to close, as `join` does, which tells how many had to be cut at
@@ -83,7 +108,7 @@ impl Signals {
         deadline: Duration,
         join: impl FnOnce() -> io::Result<usize> + Send + 'static,
     ) -> Exit {
-        let asked = asked(&mut self.caught);
+        let asked = asked_to_end(&mut self.caught);
         let cut = self.runtime.block_on(async {
             tokio::select! {
                 cut = tokio::task::spawn_blocking(join) => cut.map_err(io::Error::other)?.map(Some),
@@ -113,8 +138,8 @@ impl Signals {
     }
 }
 
-/// Waits for a signal that asks to end; returns its name.
-async fn asked(caught: &mut [Caught]) -> &'static str {
+/// Waits for a signal that asks for something; returns its name, too.
+async fn asked(caught: &mut [Caught]) -> (&'static str, Asked) {
     loop {
         let (name, meaning) = poll_fn(|cx| {
             let came = caught
@@ -126,8 +151,16 @@ async fn asked(caught: &mut [Caught]) -> &'static str {
         })
         .await;
         match meaning {
-            Meaning::End => return name,
-            Meaning::Nothing => info!("{name} is ignored: no signal reloads anything"),
+            Meaning::End => return (name, Asked::End),
+            Meaning::Reload => return (name, Asked::Reload(name)),
+            Meaning::Nothing => info!("{name} is ignored: it asks for nothing that there is"),
         }
+    }
+}
+
+/// Waits for a signal that asks to end.
+async fn asked_to_end(caught: &mut [Caught]) {
+    while let (name, Asked::Reload(_)) = asked(caught).await {
+        info!("{name} is ignored: connections are being closed");
     }
 }

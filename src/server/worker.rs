@@ -114,14 +114,23 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Binds an address and has a gateway serve what comes in there.
+    /// Binds an address and has a gateway serve what comes in there. Returns where that is: a port of 0
+    /// has become another.
     ///
     /// # Errors
     ///
     /// The address cannot be bound.
-    pub fn listen(&mut self, address: &ListenAddress, gateway: &Gateway) -> Result<(), StartError> {
+    pub fn listen(
+        &mut self,
+        address: &ListenAddress,
+        gateway: &Gateway,
+    ) -> Result<ListenAddress, StartError> {
         let socket = ListeningSocket::bind(address, self.threads.len());
-        let served = socket.and_then(|socket| self.serve(socket, gateway));
+        let served = socket.and_then(|socket| {
+            let bound = socket.address().clone();
+            self.serve(socket, gateway)?;
+            Ok(bound)
+        });
         served.map_err(|source| StartError::Bind {
             address: address.clone(),
             source,

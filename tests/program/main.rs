@@ -28,6 +28,7 @@ mod log;
 mod memory;
 mod passing_on;
 mod relay;
+mod reload;
 mod replay;
 mod shutdown;
 mod signals;

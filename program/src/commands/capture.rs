@@ -13,9 +13,9 @@ use tracing::warn;
 
 use crate::descriptors;
 use crate::exit::Exit;
-use crate::flags::connections::{Takes, default_limits};
+use crate::flags::connections::{Takes, limits};
 use crate::flags::listen::{ListenFlags, cannot_start, listening};
-use crate::flags::memory::MemoryFlags;
+use crate::flags::memory::{MemoryFlags, budget};
 use crate::flags::server::{any_size, reach};
 use crate::flags::site::SecureFlag;
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
@@ -127,11 +127,16 @@ impl Capture {
     ) -> Result<Exit, StartError> {
         let mut settings = ServerSettings::replayable(self.secure.secure);
         settings.port.handshake_timeout = self.handshake.handshake_timeout;
-        settings.port.budget = self.memory.budget();
-        settings.port.connections = default_limits(match &upstream {
-            Some(_) => Takes::Two,
-            None => Takes::One,
-        });
+        settings.port.budget = budget(self.memory.max_memory);
+        settings.port.connections = limits(
+            None,
+            usize::MAX,
+            None,
+            match &upstream {
+                Some(_) => Takes::Two,
+                None => Takes::One,
+            },
+        );
         let gateway = match upstream {
             Some(upstream) => settings.gateway(Relay::new(upstream)),
             None => settings.gateway(echo),

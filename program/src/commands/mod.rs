@@ -18,7 +18,7 @@ use crate::exit::Exit;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     // In a box: it has more flags than all the others.
-    Serve(Box<serve::Serve>),
+    Serve(Box<serve::ServeCommand>),
     Capture(capture::Capture),
     Check(check::Check),
     Config(config::Config),

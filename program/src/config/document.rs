@@ -28,17 +28,26 @@ pub(crate) struct Config {
     pub(crate) upstreams: BTreeMap<String, Upstream>,
 }
 
-/// What is served where nothing is said: the chat.
-impl Default for Config {
-    fn default() -> Self {
-        let defaults = Settings::default();
+impl Config {
+    /// Nothing but a listener and this route.
+    pub(crate) fn of_route(route: Route) -> Self {
         Self {
             process: Process::default(),
             listeners: vec![Listener::default()],
-            routes: vec![Route::everything(Target::App(App::Chat), defaults.clone())],
-            defaults,
+            defaults: Settings::default(),
+            routes: vec![route],
             upstreams: BTreeMap::new(),
         }
+    }
+}
+
+/// What is served where nothing is said: the chat.
+impl Default for Config {
+    fn default() -> Self {
+        Self::of_route(Route::everything(
+            Target::App(App::Chat),
+            Settings::default(),
+        ))
     }
 }
 

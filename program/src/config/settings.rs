@@ -75,6 +75,9 @@ pub(crate) struct Settings {
     /// The time over which they are closed.
     pub(crate) drain: Duration,
 
+    /// Whether the log has a line at the open and the close of each connection, and for each request.
+    pub(crate) access_log: bool,
+
     pub(crate) exec: ExecSettings,
 }
 
@@ -120,6 +123,7 @@ impl Default for Settings {
             origins,
             subprotocols,
             terms,
+            access_log,
             ..
         } = SiteSettings::default();
         Self {
@@ -152,6 +156,7 @@ impl Default for Settings {
             compression: Compressing::default(),
             on_reload: OnReload::Close,
             drain: Duration::from_secs(10),
+            access_log,
             exec: ExecSettings::default(),
         }
     }

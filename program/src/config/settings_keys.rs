@@ -305,6 +305,12 @@ fn compression() -> Vec<Key<Settings>> {
 fn rest() -> Vec<Key<Settings>> {
     vec![
         Key::new(
+            "access_log",
+            Switch,
+            |settings| &mut settings.access_log,
+            "Whether the log has a line at the open and the close of each connection, and for each request.",
+        ),
+        Key::new(
             "on_reload",
             Choice(&[("close", OnReload::Close), ("keep", OnReload::Keep)]),
             |settings: &mut Settings| &mut settings.on_reload,

@@ -1,6 +1,6 @@
 //! What stands behind a route.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use polysock::protocols::hide_secrets;
 use serde_json::{Value, json};
@@ -44,6 +44,15 @@ const APPS: [(&str, App); 3] = [
 ];
 
 impl Target {
+    /// The target that an argument of the command line names. Whether a URL is one is found out when
+    /// its server is reached.
+    pub(crate) fn of_argument(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("file" | "exec" | "app", _)) => Self::read(text, &Reader::new(Path::new(""), "")),
+            _ => Ok(Self::Url(text.to_owned())),
+        }
+    }
+
     fn read(text: &str, reader: &Reader) -> Result<Self, String> {
         let Some((scheme, rest)) = text.split_once(':') else {
             return match is_name(text) {

@@ -13,31 +13,31 @@ pub(crate) struct CompressionFlags {
     /// Whether messages are compressed for clients that offer permessage-deflate or
     /// x-webkit-deflate-frame
     #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::On)]
-    compression: Switch,
+    pub(crate) compression: Switch,
 
     /// Whether compression is offered to a ws:// upstream
     #[arg(long, value_enum, value_name = "SWITCH", default_value_t = Switch::Off)]
-    upstream_compression: Switch,
+    pub(crate) upstream_compression: Switch,
 
     /// How much work goes into a message: 1 (fastest) to 9 (smallest)
     #[arg(long, value_name = "LEVEL", default_value_t = Compression::default().level,
         value_parser = clap::value_parser!(u8).range(1..=9))]
-    compression_level: u8,
+    pub(crate) compression_level: u8,
 
     /// Messages shorter than this go out as they are
     #[arg(long, value_name = "SIZE", value_parser = values::size, default_value = "128")]
-    compression_threshold: u64,
+    pub(crate) compression_threshold: u64,
 
     /// How far back compressed data may refer, both ways: 9 (512 bytes) to 15 (32 KiB). A connection
     /// keeps as much of what its peer has sent compressed
     #[arg(long, value_name = "BITS", default_value_t = Window::default().max_bits,
         value_parser = clap::value_parser!(u8).range(9..=15))]
-    window_bits: u8,
+    pub(crate) window_bits: u8,
 
     /// Let messages that we send refer to those before them where the peer allows it: alike ones
     /// become much smaller, and each connection that compresses keeps up to 380 KiB
     #[arg(long)]
-    context_takeover: bool,
+    pub(crate) context_takeover: bool,
 }
 
 /// Whether something is done.
@@ -45,29 +45,6 @@ pub(crate) struct CompressionFlags {
 pub(crate) enum Switch {
     On,
     Off,
-}
-
-impl CompressionFlags {
-    /// For clients.
-    pub(crate) fn downstream(&self) -> Option<Compression> {
-        self.compressing().downstream()
-    }
-
-    /// For upstreams.
-    pub(crate) fn upstream(&self) -> Option<Compression> {
-        self.compressing().upstream()
-    }
-
-    fn compressing(&self) -> Compressing {
-        Compressing {
-            clients: self.compression == Switch::On,
-            upstreams: self.upstream_compression == Switch::On,
-            level: self.compression_level,
-            threshold: self.compression_threshold,
-            window_bits: self.window_bits,
-            context_takeover: self.context_takeover,
-        }
-    }
 }
 
 /// Whether and how messages are compressed.

@@ -17,17 +17,17 @@ pub(crate) struct ConnectionFlags {
     /// The most connections, WebSockets on streams of HTTP/2 included, or `none`. The next client is
     /// told 503 [default: what there are descriptors for, less 128; half as many with an upstream]
     #[arg(long, value_name = "COUNT", value_parser = values::count)]
-    max_connections: Option<usize>,
+    pub(crate) max_connections: Option<usize>,
 
     /// The most connections from one address, or one /64 of IPv6, or `none`. This machine's are not
     /// counted
     #[arg(long, value_name = "COUNT", value_parser = values::count, default_value = "none")]
-    max_connections_per_address: usize,
+    pub(crate) max_connections_per_address: usize,
 
     /// The most connections whose first request has not come yet, or `none`; the oldest gives way to
     /// the next [default: half of --max-connections]
     #[arg(long, value_name = "COUNT", value_parser = values::count)]
-    max_handshakes: Option<usize>,
+    pub(crate) max_handshakes: Option<usize>,
 }
 
 /// What a connection takes.
@@ -39,32 +39,26 @@ pub(crate) enum Takes {
     Two,
 }
 
-impl ConnectionFlags {
-    /// What these flags ask of a port, which has the descriptors to itself.
-    pub(crate) fn limits(&self, takes: Takes) -> ConnectionLimits {
-        let room = room(descriptors::raise(), takes);
-        let connections = self.max_connections.unwrap_or(room);
-        if connections > room {
-            warn!(
-                "there are descriptors for {room} connections: raise the limit of the system \
-                 (ulimit -n, LimitNOFILE=), or lower --max-connections"
-            );
-        }
-        ConnectionLimits {
-            connections,
-            per_address: self.max_connections_per_address,
-            handshakes: self.max_handshakes.unwrap_or(half(connections)),
-        }
+/// The limits of a process, which has its descriptors to itself: so many in all and from one address, and
+/// so many whose first request has not come yet. `None` for what suits the system.
+pub(crate) fn limits(
+    connections: Option<usize>,
+    per_address: usize,
+    handshakes: Option<usize>,
+    takes: Takes,
+) -> ConnectionLimits {
+    let room = room(descriptors::raise(), takes);
+    let connections = connections.unwrap_or(room);
+    if connections > room {
+        warn!(
+            "there are descriptors for {room} connections: raise the limit of the system \
+             (ulimit -n, LimitNOFILE=), or lower --max-connections"
+        );
     }
-}
-
-/// The limits where nothing is said.
-pub(crate) fn default_limits(takes: Takes) -> ConnectionLimits {
-    let connections = room(descriptors::raise(), takes);
     ConnectionLimits {
         connections,
-        handshakes: half(connections),
-        ..ConnectionLimits::default()
+        per_address,
+        handshakes: handshakes.unwrap_or(half(connections)),
     }
 }
 

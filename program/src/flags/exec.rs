@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use polysock::protocols::Framing;
-use polysock::upstream::ExecSettings;
 
 use super::values;
 
@@ -15,42 +13,42 @@ use super::values;
 pub(crate) struct ExecFlags {
     /// How messages stand in what a process reads and writes
     #[arg(long, value_enum, value_name = "FRAMING", default_value_t = ExecFraming::Line)]
-    exec_framing: ExecFraming,
+    pub(crate) exec_framing: ExecFraming,
 
     /// What a process writes are binary messages, not texts
     #[arg(long)]
-    exec_binary: bool,
+    pub(crate) exec_binary: bool,
 
     /// One process for all clients: what it writes goes to each of them
     #[arg(long)]
-    exec_shared: bool,
+    pub(crate) exec_shared: bool,
 
     /// The directory that a process starts in [default: the current one]
     #[arg(long, value_name = "DIR")]
-    exec_dir: Option<PathBuf>,
+    pub(crate) exec_dir: Option<PathBuf>,
 
     /// A variable for the environment of a process, which has PATH and what CGI says of its client.
     /// Repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
-    exec_env: Vec<(String, String)>,
+    pub(crate) exec_env: Vec<(String, String)>,
 
     /// The name of a variable that a process has from the environment of polysock. Repeatable, or
     /// names with commas
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = name)]
-    exec_pass_env: Vec<String>,
+    pub(crate) exec_pass_env: Vec<String>,
 
     /// The most processes at a time, or `none`; who comes then gets 503
     #[arg(long, value_name = "COUNT", value_parser = values::count, default_value = "1024")]
-    exec_max_processes: usize,
+    pub(crate) exec_max_processes: usize,
 
     /// How long a process may take to end after SIGTERM before it is killed
     #[arg(long, value_name = "TIME", value_parser = values::duration, default_value = "5s")]
-    exec_grace: Duration,
+    pub(crate) exec_grace: Duration,
 }
 
 /// How messages stand in a stream.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum ExecFraming {
+pub(crate) enum ExecFraming {
     /// A line is a message
     Line,
     /// A NUL ends a message
@@ -59,27 +57,6 @@ enum ExecFraming {
     Length,
     /// There are only bytes: each read is a binary message
     Stream,
-}
-
-impl ExecFlags {
-    /// What these flags ask for.
-    pub(crate) fn settings(&self) -> ExecSettings {
-        ExecSettings {
-            framing: match self.exec_framing {
-                ExecFraming::Line => Framing::Line,
-                ExecFraming::Nul => Framing::Nul,
-                ExecFraming::Length => Framing::Length,
-                ExecFraming::Stream => Framing::Stream,
-            },
-            binary: self.exec_binary,
-            dir: self.exec_dir.clone(),
-            env: self.exec_env.clone(),
-            pass_env: self.exec_pass_env.clone(),
-            max_processes: self.exec_max_processes,
-            grace: self.exec_grace,
-            shared: self.exec_shared,
-        }
-    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -15,14 +15,13 @@ pub(crate) struct MemoryFlags {
     /// compression. Above 95 % none is let in, and those that hold most are closed (1013) [default: a
     /// quarter of what the machine or its cgroup has]
     #[arg(long, value_name = "SIZE", value_parser = values::size)]
-    max_memory: Option<u64>,
+    pub(crate) max_memory: Option<u64>,
 }
 
-impl MemoryFlags {
-    pub(crate) fn budget(&self) -> Budget {
-        let quarter = || available().map_or(u64::MAX, |bytes| bytes / 4);
-        Budget::new(self.max_memory.unwrap_or_else(quarter))
-    }
+/// The memory of all connections: so much, or a quarter of what there is.
+pub(crate) fn budget(max_memory: Option<u64>) -> Budget {
+    let quarter = || available().map_or(u64::MAX, |bytes| bytes / 4);
+    Budget::new(max_memory.unwrap_or_else(quarter))
 }
 
 /// How many bytes of memory there are for this process: the least of what the machine has and of

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use polysock::Compression;
 use polysock::protocols::{Protocol, SessionConfig};
-use polysock::upstream::{
-    self, ExecSettings, ExecUpstream, Upstream, UpstreamSettings, UrlError, WebSocketUpstream,
-};
+use polysock::upstream::{self, Upstream, UpstreamSettings, UrlError, WebSocketUpstream};
 
 use super::values;
 
@@ -52,25 +50,6 @@ impl ServerFlags {
 /// What stands behind a port, by its URL.
 pub(crate) fn reach(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>, String> {
     upstream::parse(url, settings).map_err(|problem| bad_url(&problem))
-}
-
-/// A process behind a port: by its URL, or the words of its command. `None` where the URL is another's.
-pub(crate) fn run(
-    url: Option<&str>,
-    words: &[String],
-    settings: UpstreamSettings,
-    exec: ExecSettings,
-) -> Result<Option<Arc<dyn Upstream>>, String> {
-    let is_exec = |url: &&str| {
-        url.get(..5)
-            .is_some_and(|scheme| scheme.eq_ignore_ascii_case("exec:"))
-    };
-    let run = match url.filter(is_exec) {
-        Some(url) => ExecUpstream::parse(url, settings, exec),
-        None if words.is_empty() => return Ok(None),
-        None => ExecUpstream::new(words.to_vec(), settings, exec),
-    };
-    Ok(Some(Arc::new(run.map_err(|problem| bad_url(&problem))?)))
 }
 
 /// What is wrong with the URL of a server, and the mend.

@@ -26,14 +26,14 @@ pub(crate) struct PortFlags {
     /// The longest head of a request, and of an upstream's answer: 1KiB to 256KiB. One that is longer
     /// is refused with 431, or 414 if its first line is
     #[arg(long, value_name = "SIZE", value_parser = values::head_size, default_value = "16KiB")]
-    max_head: usize,
+    pub(crate) max_head: usize,
 
     /// Answer Flash's socket policy requests, for this port only
     #[arg(long)]
-    flash_policy: bool,
+    pub(crate) flash_policy: bool,
 
     #[command(flatten)]
-    secure: SecureFlag,
+    pub(crate) secure: SecureFlag,
 }
 
 /// The proxies in front whose word is taken.
@@ -42,23 +42,12 @@ pub(crate) struct TrustFlags {
     /// The proxies whose connections begin with a PROXY header (v1 or v2), which says for whom they
     /// are: networks or addresses with commas, as 10.0.0.0/8. Those that do not are closed
     #[arg(long, value_name = "NETWORKS")]
-    proxy_protocol: Option<Trusted>,
+    pub(crate) proxy_protocol: Option<Trusted>,
 
     /// The proxies whose X-Forwarded-For, -Proto, -Host, -Port, X-Real-IP or Forwarded say who asks.
     /// What others say there is dropped
     #[arg(long, value_name = "NETWORKS")]
-    forwarded: Option<Trusted>,
-}
-
-impl TrustFlags {
-    /// These settings of a port, with others.
-    pub(crate) fn settings(&self, others: PortSettings) -> PortSettings {
-        PortSettings {
-            proxy_protocol: self.proxy_protocol.clone().unwrap_or_default(),
-            forwarded: self.forwarded.clone().unwrap_or_default(),
-            ..others
-        }
-    }
+    pub(crate) forwarded: Option<Trusted>,
 }
 
 /// Whether TLS ends in front.
@@ -99,7 +88,7 @@ pub(crate) fn site_settings(accept: &AcceptFlags) -> SiteSettings {
 }
 
 /// The origins to let in: any where none is listed, or `*` is.
-fn origins(listed: &[values::LetIn]) -> Origins {
+pub(crate) fn origins(listed: &[values::LetIn]) -> Origins {
     let origins: Option<Vec<_>> = listed.iter().map(|listed| listed.0.clone()).collect();
     let origins = origins.filter(|origins| !origins.is_empty());
     origins.map_or(Origins::Any, Origins::Listed)

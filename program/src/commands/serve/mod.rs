@@ -1,29 +1,36 @@
 //! `polysock serve`.
 
+mod overlay;
+
+use std::fs;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
 use clap::builder::BoolishValueParser;
 use clap::{ArgAction, Args, ValueEnum};
-use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
-use polysock::protocols::{Limits, Masking, SessionConfig};
-use polysock::upstream::{Upstream, UpstreamSettings, end_processes};
-use polysock::{BinaryOverText, Gateway, ListenAddress, Pages, PortSettings, Site, SiteSettings};
-use tracing::warn;
+use polysock::protocols::Limits;
+use polysock::upstream::end_processes;
+use tracing::{error, info, warn};
 
+use self::overlay::Overlay;
+use crate::config::Config;
+use crate::config::load::ConfigError;
+use crate::config::route::Route;
+use crate::config::settings::{OnReload, Settings};
+use crate::config::target::{App, Target};
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
-use crate::flags::connections::{ConnectionFlags, Takes};
+use crate::flags::connections::ConnectionFlags;
 use crate::flags::exec::ExecFlags;
-use crate::flags::listen::{ListenFlags, cannot_start};
+use crate::flags::listen::ListenFlags;
 use crate::flags::memory::MemoryFlags;
-use crate::flags::server::{any_size, reach, run};
-use crate::flags::site::{AcceptFlags, PortFlags, TrustFlags, port_settings, site_settings};
+use crate::flags::site::{AcceptFlags, PortFlags, TrustFlags};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::values;
-use crate::signals::Signals;
+use crate::serving::{Server, Unserved};
+use crate::signals::{Asked, Signals};
 
 /// Listen, and serve every client in the protocol it speaks
 ///
@@ -31,6 +38,11 @@ use crate::signals::Signals;
 #[derive(Args, Debug)]
 #[command(after_long_help = SECURITY)]
 pub(crate) struct Serve {
+    /// A configuration file: listeners, routes, upstreams. What is said here beside it counts for
+    /// more; `polysock config default` prints one with every key
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["upstream", "app", "command"])]
+    config: Option<PathBuf>,
+
     #[command(flatten)]
     listen: ListenFlags,
 
@@ -43,7 +55,7 @@ pub(crate) struct Serve {
 
     /// Serve an application that comes with polysock
     #[arg(long, value_enum, value_name = "APP")]
-    app: Option<App>,
+    app: Option<AppName>,
 
     #[command(flatten)]
     accept: AcceptFlags,
@@ -149,7 +161,7 @@ In every protocol a browser sends cookies along, so a page of anybody's can conn
 name unless --origin lists the pages that may.";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum App {
+enum AppName {
     Echo,
     Chat,
     Broadcast,
@@ -161,158 +173,141 @@ enum Binary {
     Close,
 }
 
-impl Serve {
+/// The flags of `polysock serve`, and which of them were given.
+#[derive(Args, Debug)]
+pub(crate) struct ServeCommand {
+    #[command(flatten)]
+    flags: Overlay<Serve>,
+}
+
+impl ServeCommand {
     pub(crate) fn run(self) -> Exit {
-        let gateway = match self.gateway() {
-            Ok(gateway) => gateway,
-            Err(problem) => return Exit::Usage.with(problem),
+        let Self { flags } = self;
+        let config = match flags.config() {
+            Ok(config) => config,
+            Err(Wrong::Usage(problem)) => return Exit::Usage.with(problem),
+            Err(Wrong::File(error)) => {
+                eprint!("{error}");
+                return Exit::Config;
+            }
         };
         // Before anybody can know that we listen, and stop us.
         let mut signals = match Signals::catch() {
             Ok(signals) => signals,
             Err(problem) => return Exit::Failed.with(problem),
         };
-        let cores = std::thread::available_parallelism();
-        let count = self.workers.or(cores.ok()).map_or(1, NonZeroUsize::get);
-        let deadline = self.timeouts.shutdown_timeout;
-        let workers = match self.listen.start(&gateway, count, deadline) {
-            Ok(workers) => workers,
-            Err(problem) => return Exit::Failed.with(cannot_start(&problem)),
+        let pid_file = config.process.pid_file.clone();
+        let mut server = match Server::start(config, signals.runtime()) {
+            Ok(server) => server,
+            Err(Unserved::Config(problem)) if flags.file().is_some() => {
+                return Exit::Config.with(problem);
+            }
+            Err(Unserved::Config(problem)) => return Exit::Usage.with(problem),
+            Err(Unserved::System(problem)) => return Exit::Failed.with(problem),
         };
-        self.warn_of_unmasked(workers.addresses());
-        signals.wait();
-        workers.stop();
+        if let Some(file) = &pid_file {
+            write_pid(file);
+        }
+        while let Asked::Reload(signal) = signals.next() {
+            flags.reload(signal, &mut server, &signals);
+        }
+        let deadline = server.shutdown_timeout();
+        let workers = server.stop();
         let end = Instant::now() + deadline;
         let exit = signals.wait_for(deadline, || Ok(workers.join()?.cut));
         end_processes(end.saturating_duration_since(Instant::now()));
+        if let Some(file) = &pid_file {
+            // Who has removed it already wanted the same.
+            let _ = fs::remove_file(file);
+        }
         exit
     }
+}
 
-    fn gateway(&self) -> Result<Gateway, String> {
-        let binary_over_text = match self.binary_over_text {
-            Binary::Base64 => BinaryOverText::Base64,
-            Binary::Close => BinaryOverText::Close,
-        };
-        let site = if let Some(upstream) = self.behind()? {
-            let relay = Relay::new(upstream);
-            let site = Site::new(relay.binary_over_text(binary_over_text));
-            site.with_settings(self.site_settings(u64::MAX))
-        } else {
-            let app = self.app.unwrap_or(App::Chat);
-            let max_message = match app {
-                App::Chat => Chat::MAX_MESSAGE,
-                App::Echo | App::Broadcast => SiteSettings::default().session.max_message,
-            };
-            let site = match app {
-                App::Echo => Site::new(echo),
-                App::Chat => Site::new(Chat::new()).with_http(Pages::with_index(CHAT_PAGE)),
-                App::Broadcast => Site::new(Broadcaster::new().binary_over_text(binary_over_text)),
-            };
-            site.with_settings(self.site_settings(max_message))
-        };
-        let takes = match (&self.upstream, &*self.command) {
-            (None, []) => Takes::One,
-            _ => Takes::Two,
-        };
-        let settings = PortSettings {
-            connections: self.connections.limits(takes),
-            keep_alive: self.keep_alive(),
-            handshake_timeout: self.handshake.handshake_timeout,
-            budget: self.memory.budget(),
-            http2: self.http2,
-            ..self.trust.settings(port_settings(&self.accept, &self.port))
-        };
-        Ok(Gateway::with_site(site, settings))
+/// Why there is no configuration.
+enum Wrong {
+    Usage(String),
+    File(ConfigError),
+}
+
+impl Overlay<Serve> {
+    /// The configuration file, where there is one.
+    fn file(&self) -> Option<&Path> {
+        self.flags().config.as_deref()
     }
 
-    /// What stands behind the port, where it is no application.
-    fn behind(&self) -> Result<Option<Arc<dyn Upstream>>, String> {
-        let (url, settings) = (self.upstream.as_deref(), self.upstream_settings());
-        if let Some(process) = run(url, &self.command, settings.clone(), self.exec.settings())? {
-            return Ok(Some(process));
-        }
-        url.map(|url| reach(url, settings)).transpose()
-    }
-
-    fn upstream_settings(&self) -> UpstreamSettings {
-        UpstreamSettings {
-            connect_timeout: self.timeouts.connect_timeout,
-            keep_alive: self.keep_alive(),
-            head: self.port.head(),
-            limits: self.limits(),
-            compression: self.compression.upstream(),
-            session: SessionConfig {
-                close_timeout: self.close_timeout,
-                idle_timeout: given(self.upstream_idle_timeout),
-                ping_interval: given(self.ping_interval),
-                pong_timeout: self.pong_timeout,
-                ..any_size().session
-            },
-            ..UpstreamSettings::default()
-        }
-    }
-
-    /// The kernel looks for peers that are gone as often as they are pinged.
-    fn keep_alive(&self) -> Duration {
-        given(self.ping_interval).unwrap_or(PortSettings::default().keep_alive)
-    }
-
-    fn site_settings(&self, max_message: u64) -> SiteSettings {
-        SiteSettings {
-            session: SessionConfig {
-                max_message: self.max_message.unwrap_or(max_message),
-                max_messages_per_second: Some(self.max_messages_per_second)
-                    .filter(|count| *count > 0),
-                close_timeout: self.close_timeout,
-                idle_timeout: given(self.idle_timeout),
-                ping_interval: given(self.ping_interval),
-                pong_timeout: self.pong_timeout,
-            },
-            limits: self.limits(),
-            subprotocols: self.subprotocol.clone(),
-            compression: self.compression.downstream(),
-            ..site_settings(&self.accept)
-        }
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            frame: self.max_frame,
-            fragments: self.max_fragments,
-            ..Limits::default()
-        }
-    }
-
-    /// RFC 6455 §10.3 in a line for each protocol that cannot heed it.
-    fn warn_of_unmasked<'a>(&self, addresses: impl Iterator<Item = &'a ListenAddress>) {
-        let is_open = |address: &&ListenAddress| match address {
-            ListenAddress::Tcp(address) => !address.ip().is_loopback(),
-            ListenAddress::Unix { .. } => false,
+    /// What is to be served: what the file says, and the flags above it.
+    fn config(&self) -> Result<Config, Wrong> {
+        let mut config = match self.file() {
+            Some(file) => {
+                let loaded = Config::load(file).map_err(Wrong::File)?;
+                for line in loaded.warnings.to_string().lines() {
+                    warn!("{line}");
+                }
+                loaded.config
+            }
+            None => Config::of_route(self.flags().route().map_err(Wrong::Usage)?),
         };
-        let mut addresses = addresses;
-        let Some(address) = addresses.find(is_open) else {
-            return;
-        };
-        if !self.accept.origin.is_empty() {
+        self.lay_over(&mut config);
+        Ok(config)
+    }
+
+    /// Reads the file again, and serves what it says, unless it is wrong.
+    fn reload(&self, signal: &str, server: &mut Server, signals: &Signals) {
+        if self.file().is_none() {
+            info!("{signal} is ignored: there is no configuration file to read again");
             return;
         }
-        for protocol in self
-            .accept
-            .protocols
-            .0
-            .iter()
-            .filter(|protocol| protocol.masking() == Masking::None)
-        {
-            warn!(
-                "{} is served on {address} to pages of any origin, and its clients do not mask: \
-                 list the pages with --origin, or leave it out of --protocols",
-                protocol.name()
-            );
+        info!("reading the configuration again ({signal})");
+        let reloaded = match self.config() {
+            Ok(config) => server.reload(config, signals.runtime()),
+            Err(Wrong::Usage(problem)) => Err(Unserved::Config(problem)),
+            Err(Wrong::File(error)) => Err(Unserved::Config(error.to_string())),
+        };
+        if let Err(Unserved::Config(problem) | Unserved::System(problem)) = reloaded {
+            for line in problem.lines() {
+                error!("{line}");
+            }
+            error!("the configuration stays as it was");
         }
     }
 }
 
-/// A time that may be `none`.
-fn given(time: Duration) -> Option<Duration> {
-    Some(time).filter(|time| !time.is_zero())
+impl Serve {
+    /// The one route where there is no file.
+    fn route(&self) -> Result<Route, String> {
+        let target = match (&self.upstream, self.app) {
+            _ if !self.command.is_empty() => Target::Exec(quoted(&self.command)),
+            (Some(upstream), _) => Target::of_argument(upstream)?,
+            (None, Some(AppName::Echo)) => Target::App(App::Echo),
+            (None, Some(AppName::Broadcast)) => Target::App(App::Broadcast),
+            (None, Some(AppName::Chat) | None) => Target::App(App::Chat),
+        };
+        let settings = Settings {
+            // Nothing changes without a file.
+            on_reload: OnReload::Keep,
+            ..Settings::default()
+        };
+        Ok(Route::everything(target, settings))
+    }
+}
+
+/// Words as one command, in which those with blanks and the like stand in quotes.
+fn quoted(words: &[String]) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    let words = words.iter().map(|word| match word.chars().all(is_plain) {
+        true if !word.is_empty() => word.clone(),
+        _ => format!("'{}'", word.replace('\'', r"'\''")),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Notes the number of the process, for who wants to send it a signal.
+fn write_pid(file: &Path) {
+    if let Err(error) = fs::write(file, format!("{}\n", std::process::id())) {
+        warn!(
+            "{}: the number of the process cannot be written: {error}",
+            file.display()
+        );
+    }
 }

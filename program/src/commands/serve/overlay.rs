@@ -1,0 +1,297 @@
+//! What flags say above a configuration.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
+use polysock::{BinaryOverText, PortSettings};
+
+use super::{Binary, Serve};
+use crate::config::Config;
+use crate::config::exec::{ExecSettings, Framing};
+use crate::config::listener::{Address, Listener};
+use crate::config::settings::Settings;
+use crate::flags::compression::{Compressing, Switch};
+use crate::flags::exec::ExecFraming;
+use crate::flags::site::origins;
+
+/// Flags, and the names of those that were given.
+#[derive(Debug)]
+pub(super) struct Overlay<F> {
+    flags: F,
+    given: BTreeSet<String>,
+}
+
+impl<F> Overlay<F> {
+    pub(super) fn flags(&self) -> &F {
+        &self.flags
+    }
+}
+
+impl<F: FromArgMatches> FromArgMatches for Overlay<F> {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let is_given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+        let ids = matches.ids().map(clap::Id::as_str);
+        Ok(Self {
+            given: ids.filter(|id| is_given(id)).map(str::to_owned).collect(),
+            flags: F::from_arg_matches(matches)?,
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl<F: Args> Args for Overlay<F> {
+    fn augment_args(command: Command) -> Command {
+        F::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        F::augment_args_for_update(command)
+    }
+}
+
+impl Overlay<Serve> {
+    /// Has a configuration say what the flags do: those that were given, above a file, and all where
+    /// there is none.
+    pub(super) fn lay_over(&self, config: &mut Config) {
+        let has_file = self.flags.config.is_some();
+        for (flag, lay) in FLAGS {
+            if !has_file || self.given.contains(*flag) {
+                lay(&self.flags, config);
+            }
+        }
+    }
+}
+
+/// Says in a configuration what a flag does.
+type Lay = fn(&Serve, &mut Config);
+
+/// The flags, by their names in clap, but for those that say what is served.
+const FLAGS: &[(&str, Lay)] = &[
+    ("listen", |flags, config| {
+        let first = config.listeners.first().cloned().unwrap_or_default();
+        let listener = |address: &_| Listener {
+            address: Address::Tcp(*address),
+            ..first.clone()
+        };
+        config.listeners = flags.listen.listen.iter().map(listener).collect();
+    }),
+    // Of the port.
+    ("max_head", |flags, config| {
+        listeners(config, |listener| listener.max_head = flags.port.max_head);
+    }),
+    ("flash_policy", |flags, config| {
+        listeners(config, |listener| {
+            listener.flash_policy = flags.port.flash_policy;
+        });
+    }),
+    ("secure", |flags, config| {
+        listeners(config, |listener| {
+            listener.secure = flags.port.secure.secure;
+        });
+    }),
+    ("http2", |flags, config| {
+        listeners(config, |listener| listener.http2 = flags.http2);
+    }),
+    ("handshake_timeout", |flags, config| {
+        let timeout = flags.handshake.handshake_timeout;
+        listeners(config, |listener| listener.handshake_timeout = timeout);
+    }),
+    ("proxy_protocol", |flags, config| {
+        let trusted = flags.trust.proxy_protocol.clone().unwrap_or_default();
+        listeners(config, |listener| listener.proxy_protocol = trusted.clone());
+    }),
+    ("forwarded", |flags, config| {
+        let trusted = flags.trust.forwarded.clone().unwrap_or_default();
+        listeners(config, |listener| listener.forwarded = trusted.clone());
+    }),
+    // Of the process.
+    ("workers", |flags, config| {
+        config.process.workers = flags.workers;
+    }),
+    ("max_memory", |flags, config| {
+        config.process.max_memory = flags.memory.max_memory;
+    }),
+    ("max_connections", |flags, config| {
+        config.process.max_connections = flags.connections.max_connections;
+    }),
+    ("max_connections_per_address", |flags, config| {
+        let most = flags.connections.max_connections_per_address;
+        config.process.max_connections_per_address = most;
+    }),
+    ("max_handshakes", |flags, config| {
+        config.process.max_handshakes = flags.connections.max_handshakes;
+    }),
+    ("shutdown_timeout", |flags, config| {
+        config.process.shutdown_timeout = flags.timeouts.shutdown_timeout;
+    }),
+    // Of routes.
+    ("protocols", |flags, config| {
+        settings(config, |route| {
+            route.protocols = flags.accept.protocols.clone();
+        });
+    }),
+    ("origin", |flags, config| {
+        settings(config, |route| {
+            route.origins = origins(&flags.accept.origin);
+        });
+    }),
+    ("subprotocol", |flags, config| {
+        settings(config, |route| {
+            route.subprotocols = flags.subprotocol.clone();
+        });
+    }),
+    ("binary_over_text", |flags, config| {
+        let how = match flags.binary_over_text {
+            Binary::Base64 => BinaryOverText::Base64,
+            Binary::Close => BinaryOverText::Close,
+        };
+        settings(config, |route| route.binary_over_text = how);
+    }),
+    ("max_message", |flags, config| {
+        settings(config, |route| route.max_message = flags.max_message);
+    }),
+    ("max_frame", |flags, config| {
+        settings(config, |route| route.limits.frame = flags.max_frame);
+    }),
+    ("max_fragments", |flags, config| {
+        settings(config, |route| route.limits.fragments = flags.max_fragments);
+    }),
+    ("max_messages_per_second", |flags, config| {
+        let most = Some(flags.max_messages_per_second).filter(|most| *most > 0);
+        settings(config, |route| route.max_messages_per_second = most);
+    }),
+    ("close_timeout", |flags, config| {
+        settings(config, |route| route.close_timeout = flags.close_timeout);
+    }),
+    ("idle_timeout", |flags, config| {
+        settings(config, |route| {
+            route.idle_timeout = given(flags.idle_timeout);
+        });
+    }),
+    ("upstream_idle_timeout", |flags, config| {
+        let timeout = given(flags.upstream_idle_timeout);
+        settings(config, |route| route.upstream_idle_timeout = timeout);
+    }),
+    ("ping_interval", |flags, config| {
+        let interval = given(flags.ping_interval);
+        settings(config, |route| route.ping_interval = interval);
+        // The kernel looks for clients that are gone as often as they are pinged.
+        let keep_alive = interval.unwrap_or(PortSettings::default().keep_alive);
+        listeners(config, |listener| listener.keep_alive = keep_alive);
+    }),
+    ("pong_timeout", |flags, config| {
+        settings(config, |route| route.pong_timeout = flags.pong_timeout);
+    }),
+    ("connect_timeout", |flags, config| {
+        settings(config, |route| {
+            route.connect_timeout = flags.timeouts.connect_timeout;
+        });
+    }),
+    ("compression", |flags, config| {
+        let is_on = flags.compression.compression == Switch::On;
+        compression(config, |how| how.clients = is_on);
+    }),
+    ("upstream_compression", |flags, config| {
+        let is_on = flags.compression.upstream_compression == Switch::On;
+        compression(config, |how| how.upstreams = is_on);
+    }),
+    ("compression_level", |flags, config| {
+        compression(config, |how| {
+            how.level = flags.compression.compression_level;
+        });
+    }),
+    ("compression_threshold", |flags, config| {
+        let threshold = flags.compression.compression_threshold;
+        compression(config, |how| how.threshold = threshold);
+    }),
+    ("window_bits", |flags, config| {
+        compression(config, |how| {
+            how.window_bits = flags.compression.window_bits;
+        });
+    }),
+    ("context_takeover", |flags, config| {
+        let is_taken = flags.compression.context_takeover;
+        compression(config, |how| how.context_takeover = is_taken);
+    }),
+    // Of processes.
+    ("exec_framing", |flags, config| {
+        let framing = match flags.exec.exec_framing {
+            ExecFraming::Line => Framing::Line,
+            ExecFraming::Nul => Framing::Nul,
+            ExecFraming::Length => Framing::Length,
+            ExecFraming::Stream => Framing::Stream,
+        };
+        exec(config, |exec| exec.framing = framing);
+    }),
+    ("exec_binary", |flags, config| {
+        exec(config, |exec| exec.binary = flags.exec.exec_binary);
+    }),
+    ("exec_shared", |flags, config| {
+        exec(config, |exec| exec.shared = flags.exec.exec_shared);
+    }),
+    ("exec_dir", |flags, config| {
+        exec(config, |exec| exec.dir.clone_from(&flags.exec.exec_dir));
+    }),
+    ("exec_env", |flags, config| {
+        exec(config, |exec| {
+            exec.env = flags.exec.exec_env.iter().cloned().collect();
+        });
+    }),
+    ("exec_pass_env", |flags, config| {
+        exec(config, |exec| {
+            exec.pass_env.clone_from(&flags.exec.exec_pass_env);
+        });
+    }),
+    ("exec_max_processes", |flags, config| {
+        exec(config, |exec| {
+            exec.max_processes = flags.exec.exec_max_processes;
+        });
+    }),
+    ("exec_grace", |flags, config| {
+        exec(config, |exec| exec.grace = flags.exec.exec_grace);
+    }),
+];
+
+fn exec(config: &mut Config, set: impl Fn(&mut ExecSettings)) {
+    settings(config, |route| set(&mut route.exec));
+}
+
+fn listeners(config: &mut Config, set: impl Fn(&mut Listener)) {
+    config.listeners.iter_mut().for_each(set);
+}
+
+fn settings(config: &mut Config, set: impl Fn(&mut Settings)) {
+    set(&mut config.defaults);
+    let routes = config.routes.iter_mut();
+    routes.for_each(|route| set(&mut route.settings));
+}
+
+fn compression(config: &mut Config, set: impl Fn(&mut Compressing)) {
+    settings(config, |route| set(&mut route.compression));
+}
+
+/// A time that may be `none`.
+fn given(time: Duration) -> Option<Duration> {
+    Some(time).filter(|time| !time.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_is_laid_over_a_file() {
+        let command = Serve::augment_args(Command::new("serve"));
+        for flag in command.get_arguments().map(|flag| flag.get_id().as_str()) {
+            let says_what_is_served = ["config", "upstream", "app", "command"].contains(&flag);
+            let is_laid_over = FLAGS.iter().any(|(name, _)| *name == flag);
+            assert!(is_laid_over != says_what_is_served, "{flag}");
+        }
+    }
+}

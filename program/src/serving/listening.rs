@@ -1,0 +1,50 @@
+//! The listeners of a configuration, and the ports that they are.
+
+use polysock::protocols::http::HeadLimits;
+use polysock::protocols::{PROTOCOLS, Protocol};
+use polysock::{ListenAddress, PortSettings};
+
+use crate::config::Config;
+use crate::config::listener::{Address, Listener};
+
+/// How the port of a listener treats what comes in. The limits of the process are not its own.
+pub(super) fn port_settings(listener: &Listener, config: &Config) -> PortSettings {
+    PortSettings {
+        protocols: protocols(config),
+        head: HeadLimits {
+            head: listener.max_head,
+            ..HeadLimits::default()
+        },
+        keep_alive: listener.keep_alive,
+        handshake_timeout: listener.handshake_timeout,
+        http2: listener.http2,
+        flash_policy: listener.flash_policy,
+        secure: listener.secure,
+        proxy_protocol: listener.proxy_protocol.clone(),
+        forwarded: listener.forwarded.clone(),
+        ..PortSettings::default()
+    }
+}
+
+/// Where it listens.
+pub(super) fn address(listener: &Listener) -> ListenAddress {
+    match &listener.address {
+        Address::Tcp(address) => ListenAddress::Tcp(*address),
+        Address::Unix(path) => ListenAddress::Unix {
+            path: path.clone(),
+            mode: listener.mode,
+        },
+    }
+}
+
+/// The protocols that some route speaks.
+fn protocols(config: &Config) -> Vec<&'static dyn Protocol> {
+    let is_spoken = |protocol: &&&dyn Protocol| {
+        let mut routes = config.routes.iter();
+        routes.any(|route| {
+            let mut own = route.settings.protocols.0.iter();
+            own.any(|own| own.name() == protocol.name())
+        })
+    };
+    PROTOCOLS.iter().filter(is_spoken).copied().collect()
+}

@@ -1,0 +1,251 @@
+//! A configuration that is served, until another takes its place.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use polysock::protocols::Masking;
+use polysock::{Gateway, ListenAddress, Origins, PortSettings, Sites, StartError, Workers};
+use tokio::runtime::Handle;
+use tracing::{info, warn};
+
+use super::listening::{address, port_settings};
+use super::sites::Made;
+use crate::config::Config;
+use crate::config::listener::Listener;
+use crate::config::target::Target;
+use crate::flags::connections::{Takes, limits};
+use crate::flags::listen::{cannot_start, listening};
+use crate::flags::memory::budget;
+
+/// A configuration that is served.
+#[derive(Debug)]
+pub(crate) struct Server {
+    config: Config,
+    made: Made,
+    sites: Arc<Sites>,
+    /// Whose limits and memory all ports share.
+    gateway: Gateway,
+    workers: Workers,
+    listeners: Vec<Bound>,
+}
+
+/// A listener, and where it is: a port of 0 has become another.
+#[derive(Debug)]
+struct Bound {
+    listener: Listener,
+    address: ListenAddress,
+}
+
+/// Why a configuration is not served.
+#[derive(Debug)]
+pub(crate) enum Unserved {
+    /// It cannot be.
+    Config(String),
+    /// The system does not let us.
+    System(String),
+}
+
+impl Server {
+    /// Makes all that a configuration asks for, and listens. Servers are checked by tasks of this runtime.
+    ///
+    /// # Errors
+    ///
+    /// A target cannot be served, an address not be bound, or a thread not started. Nothing is left
+    /// of it then.
+    pub(crate) fn start(config: Config, runtime: &Handle) -> Result<Self, Unserved> {
+        let made = Made::of(&config, &Made::default(), runtime).map_err(Unserved::Config)?;
+        let sites = Arc::new(Sites::new(made.routes()));
+        let process = &config.process;
+        let settings = PortSettings {
+            connections: limits(
+                process.max_connections,
+                process.max_connections_per_address,
+                process.max_handshakes,
+                takes(&config),
+            ),
+            budget: budget(process.max_memory),
+            ..PortSettings::default()
+        };
+        let threads = process.workers.or(available_parallelism().ok());
+        let threads = threads.map_or(1, NonZeroUsize::get);
+        let workers = Workers::start(threads, process.shutdown_timeout);
+        let mut server = Self {
+            made,
+            gateway: Gateway::with_sites(Arc::clone(&sites), settings),
+            sites,
+            workers: workers.map_err(|error| Unserved::System(cannot_start(&error)))?,
+            listeners: Vec::new(),
+            config,
+        };
+        if let Err(error) = server.listen(server.config.listeners.clone()) {
+            server.workers.stop();
+            return Err(Unserved::System(cannot_start(&error)));
+        }
+        server.warn_of_unmasked();
+        Ok(server)
+    }
+
+    /// Serves another configuration from now on. What has not changed is not touched: a connection
+    /// notices nothing where its route says the same as before, nor does a listener. The connections of
+    /// routes that have changed, or are gone, are closed by tasks of this runtime.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start). Nothing has changed then.
+    pub(crate) fn reload(&mut self, config: Config, runtime: &Handle) -> Result<(), Unserved> {
+        let made = Made::of(&config, &self.made, runtime).map_err(Unserved::Config)?;
+        let is_new = |listener: &&Listener| {
+            let mut bound = self.listeners.iter();
+            !bound.any(|bound| bound.is(listener))
+        };
+        let new = config.listeners.iter().filter(is_new).cloned().collect();
+        let before = self.listeners.len();
+        if let Err(error) = self.listen(new) {
+            for bound in self.listeners.split_off(before) {
+                self.workers.remove(&bound.address);
+            }
+            return Err(Unserved::System(cannot_start(&error)));
+        }
+        self.warn_of_what_stays(&config);
+        self.config = config;
+        let gone = self.sites.replace(made.routes());
+        self.settle_listeners();
+        made.settle_servers(&self.made, runtime);
+        let kept = made.kept_from(&self.made);
+        info!(
+            routes = made.count(),
+            unchanged = kept,
+            listeners = self.listeners.len(),
+            "the configuration is in force"
+        );
+        for site in gone {
+            let over = self.made.drain_of(&site);
+            runtime.spawn(async move { site.close(over).await });
+        }
+        self.made = made;
+        self.warn_of_unmasked();
+        Ok(())
+    }
+
+    /// Ends: nothing listens any more, and connections are asked to close.
+    pub(crate) fn stop(self) -> Workers {
+        self.workers.stop();
+        self.workers
+    }
+
+    /// How long connections may take to close then.
+    pub(crate) fn shutdown_timeout(&self) -> Duration {
+        self.config.process.shutdown_timeout
+    }
+
+    /// Listens there as well.
+    fn listen(&mut self, listeners: Vec<Listener>) -> Result<(), StartError> {
+        for listener in listeners {
+            let gateway = self.gateway.clone();
+            let gateway = gateway.with_settings(port_settings(&listener, &self.config));
+            let bound = self.workers.listen(&address(&listener), &gateway)?;
+            listening([&bound]);
+            self.listeners.push(Bound {
+                listener,
+                address: bound,
+            });
+        }
+        Ok(())
+    }
+
+    /// Takes away the listeners that the configuration has no more, and has the others treat what comes
+    /// in as it says.
+    fn settle_listeners(&mut self) {
+        let config = &self.config;
+        self.listeners.retain_mut(|bound| {
+            let mut listeners = config.listeners.iter();
+            let Some(listener) = listeners.find(|listener| bound.is(listener)) else {
+                info!("no longer listening on {}", bound.address);
+                self.workers.remove(&bound.address);
+                return false;
+            };
+            bound.listener = listener.clone();
+            let gateway = self.gateway.clone();
+            let gateway = gateway.with_settings(port_settings(listener, config));
+            self.workers.replace(&bound.address, &gateway)
+        });
+    }
+
+    /// Tells what of another configuration takes a restart.
+    fn warn_of_what_stays(&self, config: &Config) {
+        let (ours, theirs) = (&self.config.process, &config.process);
+        for (key, is_same) in [
+            ("workers", ours.workers == theirs.workers),
+            ("max_memory", ours.max_memory == theirs.max_memory),
+            (
+                "max_connections",
+                ours.max_connections == theirs.max_connections,
+            ),
+            (
+                "max_connections_per_address",
+                ours.max_connections_per_address == theirs.max_connections_per_address,
+            ),
+            (
+                "max_handshakes",
+                ours.max_handshakes == theirs.max_handshakes,
+            ),
+            (
+                "shutdown_timeout",
+                ours.shutdown_timeout == theirs.shutdown_timeout,
+            ),
+            ("pid_file", ours.pid_file == theirs.pid_file),
+            ("log_format", ours.log_format == theirs.log_format),
+        ] {
+            if !is_same {
+                warn!("`{key}` has changed, which takes a restart: it stays as it was");
+            }
+        }
+    }
+
+    /// RFC 6455 §10.3 in a line for each protocol that cannot heed it.
+    fn warn_of_unmasked(&self) {
+        let is_open = |address: &&ListenAddress| match address {
+            ListenAddress::Tcp(address) => !address.ip().is_loopback(),
+            ListenAddress::Unix { .. } => false,
+        };
+        let mut addresses = self.listeners.iter().map(|bound| &bound.address);
+        let Some(address) = addresses.find(is_open) else {
+            return;
+        };
+        let routes = self.config.routes.iter().map(|route| &route.settings);
+        let open = routes.filter(|settings| settings.origins == Origins::Any);
+        let mut named = Vec::new();
+        for protocol in open.flat_map(|settings| &settings.protocols.0) {
+            if protocol.masking() != Masking::None || named.contains(&protocol.name()) {
+                continue;
+            }
+            named.push(protocol.name());
+            warn!(
+                "{} is served on {address} to pages of any origin, and its clients do not mask: \
+                 list the pages with --origin, or leave it out of --protocols",
+                protocol.name()
+            );
+        }
+    }
+}
+
+impl Bound {
+    /// Whether a listener of a configuration is this one, whatever else it says.
+    fn is(&self, listener: &Listener) -> bool {
+        address(&self.listener) == address(listener)
+    }
+}
+
+/// What a connection takes, at most.
+fn takes(config: &Config) -> Takes {
+    let is_upstream = |target: &Target| match target {
+        Target::App(_) | Target::Files(_) => false,
+        Target::Upstream(_) | Target::Servers(_) | Target::Url(_) | Target::Exec(_) => true,
+    };
+    match config.routes.iter().any(|route| is_upstream(&route.target)) {
+        true => Takes::Two,
+        false => Takes::One,
+    }
+}

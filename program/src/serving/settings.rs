@@ -1,0 +1,123 @@
+//! What the settings of a route are for its site and its upstream.
+
+use polysock::protocols::SessionConfig;
+use polysock::protocols::http::HeadLimits;
+use polysock::upstream::{
+    ForwardSettings, ForwardedStyle, HeaderPolicy, HostSent, Rewrite, UpstreamSettings,
+};
+use polysock::{PortSettings, SiteConnections, SiteSettings, protocols};
+
+use crate::config::headers;
+use crate::config::settings::{ForwardedFields, OnReload, ProxyVersion, Settings, UpstreamHost};
+
+/// How a site treats its connections, whose messages may be so large where nothing is said.
+pub(super) fn of_site(settings: &Settings, max_message: u64) -> SiteSettings {
+    let others = SiteSettings::default();
+    SiteSettings {
+        protocols: Some(settings.protocols.0.clone()),
+        handshake_timeout: settings
+            .handshake_timeout
+            .unwrap_or(others.handshake_timeout),
+        connections: SiteConnections {
+            total: settings.max_connections,
+            per_address: settings.max_connections_per_address,
+        },
+        session: SessionConfig {
+            max_message: settings.max_message.unwrap_or(max_message),
+            max_messages_per_second: settings.max_messages_per_second,
+            close_timeout: settings.close_timeout,
+            idle_timeout: settings.idle_timeout,
+            ping_interval: settings.ping_interval,
+            pong_timeout: settings.pong_timeout,
+        },
+        terms: settings.terms,
+        limits: settings.limits,
+        origins: settings.origins.clone(),
+        subprotocols: settings.subprotocols.clone(),
+        compression: settings.compression.downstream(),
+        closable: settings.on_reload == OnReload::Close,
+        access_log: settings.access_log,
+    }
+}
+
+/// How an upstream is treated, the head of whose answers may take so much.
+///
+/// # Errors
+///
+/// What is done to fields or paths cannot be.
+pub(super) fn of_upstream(
+    settings: &Settings,
+    head: HeadLimits,
+) -> Result<UpstreamSettings, String> {
+    let keep_alive = settings.ping_interval;
+    Ok(UpstreamSettings {
+        connect_timeout: settings.connect_timeout,
+        // The kernel looks for servers that are gone as often as they are pinged.
+        keep_alive: keep_alive.unwrap_or(PortSettings::default().keep_alive),
+        allow: settings.allow.clone(),
+        head,
+        limits: settings.limits,
+        compression: settings.compression.upstream(),
+        session: SessionConfig {
+            // Messages pass in pieces.
+            max_message: u64::MAX,
+            close_timeout: settings.close_timeout,
+            idle_timeout: settings.upstream_idle_timeout,
+            ping_interval: settings.ping_interval,
+            pong_timeout: settings.pong_timeout,
+            ..SessionConfig::default()
+        },
+        forward: forward(settings)?,
+        proxy_protocol: settings.proxy_protocol.map(|version| match version {
+            ProxyVersion::V1 => protocols::ProxyVersion::V1,
+            ProxyVersion::V2 => protocols::ProxyVersion::V2,
+        }),
+        ..UpstreamSettings::default()
+    })
+}
+
+/// What an upstream is told of a client.
+fn forward(settings: &Settings) -> Result<ForwardSettings, String> {
+    let rewrite = match (&settings.rewrite, &settings.strip_prefix) {
+        (Some(template), _) => Rewrite::Replace(read(template.as_str())?),
+        (None, Some(prefix)) => Rewrite::Strip(read(prefix.as_str())?),
+        (None, None) => Rewrite::Keep,
+    };
+    Ok(ForwardSettings {
+        host: match settings.upstream_host {
+            UpstreamHost::Target => HostSent::Target,
+            UpstreamHost::Keep => HostSent::Client,
+        },
+        style: match settings.forwarded {
+            ForwardedFields::None => ForwardedStyle::None,
+            ForwardedFields::XForwarded => ForwardedStyle::XForwarded,
+            ForwardedFields::Forwarded => ForwardedStyle::Forwarded,
+            ForwardedFields::Both => ForwardedStyle::Both,
+        },
+        request: policy(&settings.request_headers)?,
+        response: policy(&settings.response_headers)?,
+        rewrite,
+    })
+}
+
+fn policy(of: &headers::HeaderPolicy) -> Result<HeaderPolicy, String> {
+    let mut policy = HeaderPolicy::default();
+    let of_field = |name: &str, error| format!("the header field `{name}`: {error}");
+    for name in &of.drop {
+        policy.drop(name).map_err(|error| of_field(name, error))?;
+    }
+    for (name, value) in &of.set {
+        let set = policy.set(name, &value.text);
+        set.map_err(|error| of_field(name, error))?;
+    }
+    for (name, value) in &of.add {
+        let added = policy.add(name, &value.text);
+        added.map_err(|error| of_field(name, error))?;
+    }
+    Ok(policy)
+}
+
+fn read<T: std::str::FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
+    let read: Result<T, T::Err> = text.parse();
+    read.map_err(|error| format!("`{text}`: {}", error.to_string()))
+}

@@ -1,0 +1,131 @@
+//! The site of a route.
+
+use std::sync::Arc;
+
+use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
+use polysock::protocols::Framing;
+use polysock::protocols::http::HeadLimits;
+use polysock::upstream::{
+    ExecSettings, ExecUpstream, Group, GroupSettings, Template, Tokens, Upstream, UpstreamSettings,
+};
+use polysock::{Pages, Site, SiteSettings};
+
+use super::settings::{of_site, of_upstream};
+use crate::config::exec;
+use crate::config::route::Route;
+use crate::config::server::Server;
+use crate::config::target::{App, Target};
+use crate::config::upstream;
+use crate::flags::server::{bad_url, reach};
+
+/// The site of a route, and the group behind it, where there is one.
+pub(super) fn site(
+    route: &Route,
+    group: Option<&upstream::Upstream>,
+    head: HeadLimits,
+) -> Result<(Site, Option<Group>), String> {
+    let settings = &route.settings;
+    let binary_over_text = settings.binary_over_text;
+    let mut group_behind = None;
+    let relay = |upstream| Site::new(Relay::new(upstream).binary_over_text(binary_over_text));
+    let (site, max_message) = match &route.target {
+        Target::App(App::Echo) => (Site::new(echo), of_application()),
+        Target::App(App::Chat) => {
+            let chat = Site::new(Chat::new()).with_http(Pages::with_index(CHAT_PAGE));
+            (chat, Chat::MAX_MESSAGE)
+        }
+        Target::App(App::Broadcast) => {
+            let broadcaster = Broadcaster::new().binary_over_text(binary_over_text);
+            (Site::new(broadcaster), of_application())
+        }
+        Target::Url(url) => {
+            let upstream = of_url(url, route, of_upstream(settings, head)?)?;
+            (relay(upstream), u64::MAX)
+        }
+        Target::Exec(command) => {
+            let upstream = of_upstream(settings, head)?;
+            let url = format!("exec:{command}");
+            let exec = ExecUpstream::parse(&url, upstream, exec_settings(&settings.exec));
+            (
+                relay(Arc::new(exec.map_err(|problem| bad_url(&problem))?)),
+                u64::MAX,
+            )
+        }
+        Target::Upstream(_) | Target::Servers(_) => {
+            let of = group.ok_or("there are no targets")?;
+            let targets = targets(group, route, head)?;
+            let made = Group::new(targets, group_settings(of, route));
+            group_behind = Some(made.clone());
+            (relay(Arc::new(made)), u64::MAX)
+        }
+        other => return Err(format!("{other:?} is not served yet")),
+    };
+    let site = site.with_settings(of_site(settings, max_message));
+    Ok((site, group_behind))
+}
+
+/// The targets of a group.
+pub(super) fn targets(
+    of: Option<&upstream::Upstream>,
+    route: &Route,
+    head: HeadLimits,
+) -> Result<Vec<polysock::upstream::Target>, String> {
+    let of = of.map_or(&[][..], |of| &of.targets);
+    let settings = of_upstream(&route.settings, head)?;
+    let target = |Server { url, weight }: &Server| {
+        let target = polysock::upstream::Target::parse(url, settings.clone());
+        let target = target.map_err(|problem| bad_url(&problem))?;
+        Ok(target.with_weight(*weight))
+    };
+    of.iter().map(target).collect()
+}
+
+fn exec_settings(of: &exec::ExecSettings) -> ExecSettings {
+    ExecSettings {
+        framing: match of.framing {
+            exec::Framing::Line => Framing::Line,
+            exec::Framing::Nul => Framing::Nul,
+            exec::Framing::Length => Framing::Length,
+            exec::Framing::Stream => Framing::Stream,
+        },
+        binary: of.binary,
+        dir: of.dir.clone(),
+        env: of.env.clone().into_iter().collect(),
+        pass_env: of.pass_env.clone(),
+        max_processes: of.max_processes,
+        grace: of.grace,
+        shared: of.shared,
+    }
+}
+
+fn group_settings(of: &upstream::Upstream, route: &Route) -> GroupSettings {
+    GroupSettings {
+        balance: of.balance.clone(),
+        connect_timeout: route.settings.connect_timeout,
+        attempts: of.attempts,
+        try_timeout: of.try_timeout,
+        ejection: of.ejection.clone(),
+        health: of.health.clone(),
+    }
+}
+
+/// What stands behind a route that names a URL.
+fn of_url(
+    url: &str,
+    route: &Route,
+    settings: UpstreamSettings,
+) -> Result<Arc<dyn Upstream>, String> {
+    if !Template::is_template(url) {
+        return reach(url, settings);
+    }
+    let tokens = route.settings.tokens.as_ref().map(|path| {
+        let tokens = Tokens::read(path);
+        tokens.map_err(|error| format!("{}: the tokens cannot be read: {error}", path.display()))
+    });
+    let template = Template::parse(url, settings, tokens.transpose()?);
+    Ok(Arc::new(template.map_err(|problem| bad_url(&problem))?))
+}
+
+fn of_application() -> u64 {
+    SiteSettings::default().session.max_message
+}

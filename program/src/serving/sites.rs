@@ -1,0 +1,205 @@
+//! The sites that a configuration asks for, and what each was made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use polysock::protocols::http::HeadLimits;
+use polysock::upstream::Group;
+use polysock::{Clients, Route, Site};
+use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::site::{site, targets};
+use crate::config::Config;
+use crate::config::client::Client;
+use crate::config::route;
+use crate::config::server::Server;
+use crate::config::target::Target;
+use crate::config::upstream::Upstream;
+
+/// The sites that a configuration asks for, in the order of its routes.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    sites: Vec<MadeSite>,
+}
+
+/// A site, and what it was made of: where that is the same after a reload, so is the site.
+#[derive(Clone, Debug)]
+struct MadeSite {
+    of: MadeOf,
+    site: Arc<Site>,
+    group: Option<MadeGroup>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct MadeOf {
+    /// Without the servers that it lists.
+    route: route::Route,
+    /// What the route names, or lists, without its servers.
+    upstream: Option<Upstream>,
+    head: HeadLimits,
+}
+
+/// A group of servers, which may change while its site stays.
+#[derive(Clone, Debug)]
+struct MadeGroup {
+    group: Group,
+    servers: Vec<Server>,
+    /// Checks the servers for as long as it is held.
+    _watch: Arc<AbortOnDropHandle<()>>,
+}
+
+impl Made {
+    /// Makes the sites of a configuration, but for those that were made before. Servers are checked by
+    /// tasks of this runtime.
+    ///
+    /// # Errors
+    ///
+    /// A route has a target that cannot be served.
+    pub(super) fn of(config: &Config, before: &Self, runtime: &Handle) -> Result<Self, String> {
+        let mut left: Vec<&MadeSite> = before.sites.iter().collect();
+        let head = head_limits(config);
+        let sites = config.routes.iter().map(|route| {
+            let upstream = upstream_of(route, config);
+            let servers = upstream.as_ref().map(|upstream| upstream.targets.clone());
+            let of = MadeOf {
+                route: without_servers(route),
+                upstream: upstream.clone().map(|upstream| Upstream {
+                    targets: Vec::new(),
+                    ..upstream
+                }),
+                head,
+            };
+            let same = left.iter().position(|made| made.of == of);
+            if let Some(made) = same.map(|at| left.swap_remove(at)) {
+                let mut made = made.clone();
+                if let (Some(group), Some(servers)) = (&mut made.group, servers) {
+                    // Whether they can be reached is found out before anything changes.
+                    targets(upstream.as_ref(), route, head)?;
+                    group.servers = servers;
+                }
+                return Ok(made);
+            }
+            let (site, group) = site(route, upstream.as_ref(), head)?;
+            let watched = group.map(|group| MadeGroup {
+                _watch: Arc::new(AbortOnDropHandle::new(runtime.spawn(group.watch()))),
+                servers: servers.unwrap_or_default(),
+                group,
+            });
+            let site = Arc::new(site);
+            Ok(MadeSite {
+                of,
+                site,
+                group: watched,
+            })
+        });
+        Ok(Self {
+            sites: sites.collect::<Result<_, String>>()?,
+        })
+    }
+
+    /// Has the groups that were there before go on with the servers of now. The connections of those
+    /// that are gone are closed by tasks of this runtime.
+    pub(super) fn settle_servers(&self, before: &Self, runtime: &Handle) {
+        for made in &self.sites {
+            let (Some(group), Some(upstream)) = (&made.group, &made.of.upstream) else {
+                continue;
+            };
+            let old = before.find(&made.site).and_then(|old| old.group.as_ref());
+            if old.is_none_or(|old| old.servers == group.servers) {
+                continue;
+            }
+            let upstream_of_now = Upstream {
+                targets: group.servers.clone(),
+                ..upstream.clone()
+            };
+            let targets = targets(Some(&upstream_of_now), &made.of.route, made.of.head);
+            if let Ok(targets) = targets {
+                runtime.spawn(group.group.set_targets(targets, upstream.drain));
+            }
+        }
+    }
+
+    /// The routes to them.
+    pub(super) fn routes(&self) -> Vec<Route> {
+        let routes = self.sites.iter().flat_map(|made| {
+            let of = &made.of.route;
+            let matching = &of.matching;
+            let path = matching.path.as_ref().map(ToString::to_string);
+            let route = Route {
+                name: of.name.clone().or(path).map(Into::into),
+                host: None,
+                path: matching.path.clone(),
+                clients: matching.clients.iter().map(clients).collect(),
+                origins: matching.origins.clone(),
+                subprotocols: matching.subprotocols.clone(),
+                site: Arc::clone(&made.site),
+            };
+            let hosts = matching.hosts.iter().cloned().map(Some);
+            let any = matching.hosts.is_empty().then_some(None);
+            hosts.chain(any).map(move |host| Route {
+                host,
+                ..route.clone()
+            })
+        });
+        routes.collect()
+    }
+
+    /// The time over which the connections of a site are closed that is gone.
+    pub(super) fn drain_of(&self, site: &Arc<Site>) -> Duration {
+        let made = self.find(site);
+        made.map_or(Duration::ZERO, |made| made.of.route.settings.drain)
+    }
+
+    /// How many of these sites were there before.
+    pub(super) fn kept_from(&self, before: &Self) -> usize {
+        let is_old = |made: &&MadeSite| before.find(&made.site).is_some();
+        self.sites.iter().filter(is_old).count()
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.sites.len()
+    }
+
+    fn find(&self, site: &Arc<Site>) -> Option<&MadeSite> {
+        self.sites.iter().find(|made| Arc::ptr_eq(&made.site, site))
+    }
+}
+
+/// The servers behind a route, where there are several.
+fn upstream_of(route: &route::Route, config: &Config) -> Option<Upstream> {
+    match &route.target {
+        Target::Upstream(name) => config.upstreams.get(name).cloned(),
+        Target::Servers(servers) => Some(Upstream {
+            targets: servers.clone(),
+            ..Upstream::default()
+        }),
+        Target::Url(_) | Target::Files(_) | Target::Exec(_) | Target::App(_) => None,
+    }
+}
+
+fn without_servers(route: &route::Route) -> route::Route {
+    let mut route = route.clone();
+    if let Target::Servers(servers) = &mut route.target {
+        servers.clear();
+    }
+    route
+}
+
+/// What the head of an upstream's answer may take: as much as that of a request.
+fn head_limits(config: &Config) -> HeadLimits {
+    let heads = config.listeners.iter().map(|listener| listener.max_head);
+    HeadLimits {
+        head: heads.max().unwrap_or(HeadLimits::default().head),
+        ..HeadLimits::default()
+    }
+}
+
+fn clients(client: &Client) -> Clients {
+    match client {
+        Client::WebSocket => Clients::WebSocket,
+        Client::Http => Clients::Http,
+        Client::Protocol(protocol) => Clients::Protocol(*protocol),
+    }
+}
