@@ -6,17 +6,27 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use ipnet::IpNet;
+use polysock_protocols::ProxyVersion;
 use polysock_protocols::http::HeadWriter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
 use crate::upstream::address::Address;
 use crate::upstream::location::{Location, behind};
+use crate::upstream::proxying::announce;
+use crate::upstream::{UpstreamError, UpstreamSettings};
 
-/// Where a target is asked whether it is well.
+/// How a target is asked whether it is well.
 #[derive(Clone, Debug)]
-pub(super) enum Probe {
+pub(super) struct Probe {
+    at: At,
+    /// The header that a connection begins with.
+    proxy_protocol: Option<ProxyVersion>,
+}
+
+/// Where a target is asked.
+#[derive(Clone, Debug)]
+enum At {
     Tcp(Address),
     Unix(PathBuf),
     Http { address: Address, host: String },
@@ -30,22 +40,11 @@ const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 impl Probe {
     /// The probe of a target with this URL; `None` where there is nothing to connect to.
-    pub(super) fn parse(url: &str, allow: Vec<IpNet>) -> Option<Self> {
-        if let Some(rest) = behind("unix:", url) {
-            return Some(Self::Unix(rest.strip_prefix("//").unwrap_or(rest).into()));
-        }
-        let (scheme, rest) = url.split_once("://")?;
-        let scheme = scheme.to_ascii_lowercase();
-        let location = Location::read(url, rest).ok()?;
-        let address = Address::new(location.address(80), allow);
-        match scheme.split('+').next() {
-            Some("tcp") => Some(Self::Tcp(address)),
-            Some("ws" | "http") => Some(Self::Http {
-                address,
-                host: location.host().to_string(),
-            }),
-            _ => None,
-        }
+    pub(super) fn parse(url: &str, settings: &UpstreamSettings) -> Option<Self> {
+        Some(Self {
+            at: At::parse(url, settings)?,
+            proxy_protocol: settings.proxy_protocol,
+        })
     }
 
     /// Asks: a web server for a path where there is one, whose answer must have one of these statuses;
@@ -59,16 +58,20 @@ impl Probe {
         path: Option<&str>,
         expected: &[RangeInclusive<u16>],
     ) -> Result<(), String> {
-        let (address, host) = match self {
-            Self::Unix(path) => {
+        let (address, host) = match &self.at {
+            At::Unix(path) => {
                 let connected = UnixStream::connect(path).await;
                 return connected.map(drop).map_err(|error| error.to_string());
             }
-            Self::Tcp(address) => (address, None),
-            Self::Http { address, host } => (address, Some(host)),
+            At::Tcp(address) => (address, None),
+            At::Http { address, host } => (address, Some(host)),
         };
-        let connected = address.connect(KEEP_ALIVE).await;
-        let stream = connected.map_err(|error| error.to_string())?;
+        let connecting = async {
+            let mut stream = address.connect(KEEP_ALIVE).await?;
+            announce(&mut stream, self.proxy_protocol, None).await?;
+            Ok::<_, UpstreamError>(stream)
+        };
+        let stream = connecting.await.map_err(|error| error.to_string())?;
         let (Some(path), Some(host)) = (path, host) else {
             return Ok(());
         };
@@ -77,6 +80,26 @@ impl Probe {
             Some(status) if expected.iter().any(|range| range.contains(&status)) => Ok(()),
             Some(status) => Err(format!("its status is {status}")),
             None => Err("its answer is no HTTP".into()),
+        }
+    }
+}
+
+impl At {
+    fn parse(url: &str, settings: &UpstreamSettings) -> Option<Self> {
+        if let Some(rest) = behind("unix:", url) {
+            return Some(Self::Unix(rest.strip_prefix("//").unwrap_or(rest).into()));
+        }
+        let (scheme, rest) = url.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        let location = Location::read(url, rest).ok()?;
+        let address = Address::new(location.address(80), settings.allow.clone());
+        match scheme.split('+').next() {
+            Some("tcp") => Some(Self::Tcp(address)),
+            Some("ws" | "http") => Some(Self::Http {
+                address,
+                host: location.host().to_string(),
+            }),
+            _ => None,
         }
     }
 }

@@ -29,7 +29,7 @@ impl Target {
     ///
     /// The URL names none.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let probe = Probe::parse(url, settings.allow.clone());
+        let probe = Probe::parse(url, &settings);
         let upstream = upstream::parse(url, settings)?;
         Ok(Self {
             probe,
