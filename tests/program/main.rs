@@ -19,6 +19,7 @@ mod deadline;
 mod exec;
 mod explain;
 mod giving_up;
+mod groups;
 mod http;
 mod http2;
 mod import;

@@ -1,0 +1,150 @@
+//! Several targets behind one route: one is killed and one stops answering under load, and no client sees it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use futures_util::{SinkExt, StreamExt};
+use polysock::apps::Relay;
+use polysock::protocols::{PROTOCOLS, SessionConfig};
+use polysock::upstream::{Group, GroupSettings, Target, UpstreamSettings};
+use polysock::{Connection, Gateway, PortSettings, Site};
+use polysock_test_support::dial::dial_with;
+use polysock_test_support::server::Server;
+use polysock_test_support::{PATIENCE, gateway};
+use tokio::time::timeout;
+
+use crate::POLYSOCK;
+
+/// A gateway in front of these.
+fn gateway(targets: &[Server]) -> SocketAddr {
+    let settings = UpstreamSettings {
+        session: SessionConfig {
+            ping_interval: Some(Duration::from_secs(2)),
+            pong_timeout: Duration::from_secs(2),
+            ..SessionConfig::default()
+        },
+        ..UpstreamSettings::default()
+    };
+    let targets = targets.iter().map(|target| {
+        let url = format!("ws://{}", target.address);
+        Target::parse(&url, settings.clone()).unwrap()
+    });
+    let group = Group::new(
+        targets.collect(),
+        GroupSettings {
+            connect_timeout: Duration::from_secs(8),
+            ..GroupSettings::default()
+        },
+    );
+    let settings = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        handshake_timeout: PATIENCE,
+        ..PortSettings::default()
+    };
+    let site = Site::new(Relay::new(Arc::new(group)));
+    gateway::serve(Gateway::with_site(site, settings))
+}
+
+async fn open(protocol: &str, gateway: &str) -> Connection {
+    let settings = UpstreamSettings {
+        connect_timeout: PATIENCE,
+        ..UpstreamSettings::default()
+    };
+    dial_with(protocol, gateway, &[], settings).await
+}
+
+async fn echoes(client: &mut Connection) -> bool {
+    if client.send("hello".into()).await.is_err() {
+        return false;
+    }
+    let answer = timeout(PATIENCE, client.next()).await.unwrap();
+    matches!(answer, Some(Ok(message)) if message.as_text() == Some("hello"))
+}
+
+#[tokio::test]
+async fn no_opening_handshake_fails_where_targets_die_and_their_connections_are_closed() {
+    let targets = [(); 3].map(|()| POLYSOCK.echo(&[]));
+    let address = gateway(&targets).to_string();
+    let protocols = ["rfc6455", "hybi-10", "hixie-76"];
+    // In turn, so that each target has as many, and of each protocol; one after the other.
+    let mut established = Vec::new();
+    for turn in 0..18 {
+        let protocol = protocols[turn / 3 % 3];
+        let mut client = open(protocol, &address).await;
+        assert!(echoes(&mut client).await);
+        established.push((protocol, client));
+    }
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let opened = Arc::new(AtomicUsize::new(0));
+    let load = (0..16).map(|number| {
+        let (is_over, opened) = (Arc::clone(&is_over), Arc::clone(&opened));
+        let address = address.clone();
+        tokio::spawn(async move {
+            while !is_over.load(Ordering::SeqCst) {
+                // A refusal fails the test here. What is established on a target that dies may be cut.
+                let mut client = open(protocols[number % 3], &address).await;
+                opened.fetch_add(1, Ordering::SeqCst);
+                echoes(&mut client).await;
+                let _ = client.close(None).await;
+            }
+        })
+    });
+    let load: Vec<_> = load.collect();
+    let began = Instant::now();
+    let wait_for = async |more: usize| {
+        let goal = opened.load(Ordering::SeqCst) + more;
+        while opened.load(Ordering::SeqCst) < goal {
+            assert!(began.elapsed() < 6 * PATIENCE, "no load");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    wait_for(100).await;
+    targets[0].signal("KILL");
+    wait_for(100).await;
+    targets[1].signal("STOP");
+    wait_for(100).await;
+
+    let ends = established.into_iter().map(async |(protocol, mut client)| {
+        let end = timeout(Duration::from_secs(6), client.next()).await;
+        match end {
+            // Nobody says anything to those of the third.
+            Err(_) => {
+                assert!(echoes(&mut client).await, "{protocol}");
+                None
+            }
+            Ok(end) => {
+                assert!(end.is_none(), "{protocol}: {end:?}");
+                let closed = client.closed().unwrap().clone();
+                let code = closed.close.map(|close| close.code.get());
+                Some((protocol, closed.clean, code))
+            }
+        }
+    });
+    let ends: Vec<_> = join_all(ends).await;
+    is_over.store(true, Ordering::SeqCst);
+    for client in load {
+        client.await.unwrap();
+    }
+    assert_eq!(
+        ends.iter().filter(|end| end.is_none()).count(),
+        6,
+        "{ends:?}"
+    );
+    for (protocol, code) in [
+        ("rfc6455", Some(1014)),
+        // It has no word for a bad gateway.
+        ("hybi-10", Some(1001)),
+        ("hixie-76", None),
+    ] {
+        let of_protocol = ends
+            .iter()
+            .flatten()
+            .filter(|end| **end == (protocol, true, code));
+        assert_eq!(of_protocol.count(), 4, "{ends:?}");
+    }
+    eprintln!("{} opening handshakes", opened.load(Ordering::SeqCst));
+}
