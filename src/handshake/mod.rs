@@ -15,7 +15,7 @@ pub(crate) use self::reply::{Reply, Started};
 pub(crate) use self::treatment::Treatment;
 use crate::connection::{Budget, Connection, ConnectionOptions, ShutdownSignal};
 use crate::error::ConnectionError;
-use crate::telemetry::{AccessLog, Agreed, Masked, RouteName};
+use crate::telemetry::{AccessLog, Address, Agreed, Masked, RouteName};
 use crate::transport::{Peer, Permit};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
@@ -216,7 +216,7 @@ impl Handshake {
         tracing::info!(
             route = route.map(|route| &*route.0),
             protocol = request.protocol.name(),
-            peer = peer.address.map(tracing::field::display),
+            peer = peer.address.map(Address).map(tracing::field::display),
             target = &*Masked::apply(masked, &hide_secrets(&request.target)),
             user_agent = request.user_agent().as_deref(),
             origin = request.origin.as_deref().map(hide_secrets).as_deref(),

@@ -7,7 +7,7 @@ use polysock_protocols::FirstBytes;
 use tracing::field::display;
 use tracing::{info, warn};
 
-use crate::telemetry::{Failures, Throttle};
+use crate::telemetry::{Address, Failures, Throttle};
 
 /// What has gone wrong at a port. Clones are the same.
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Incidents {
             }),
             application_failures: Throttle::new(
                 |(peer, failures): (Option<SocketAddr>, Failures)| {
-                    let (peer, times) = (peer.map(display), failures.times());
+                    let (peer, times) = (peer.map(Address).map(display), failures.times());
                     warn!(peer, error = failures.last, times, "application failed");
                 },
             ),

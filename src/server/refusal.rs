@@ -21,6 +21,7 @@ use super::admission::Full;
 use super::opening::{self, Opened, Unopened};
 use crate::connection::ShutdownSignal;
 use crate::http::http2;
+use crate::telemetry::Address;
 use crate::transport::{CloseOrder, Io, Peer, let_go};
 
 /// How long one that is not let in has to say what it wants to be told in.
@@ -97,7 +98,7 @@ pub(super) fn logged(rejection: Rejection, peer: &Peer) -> Rejection {
 
 fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
     info!(
-        peer = peer.address.map(tracing::field::display),
+        peer = peer.address.map(Address).map(tracing::field::display),
         status = rejection.status,
         reason = %reason,
         "refuse"

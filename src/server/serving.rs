@@ -20,6 +20,7 @@ use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
 use crate::http::{Between, Look, Requests, Service, Upgrade, refuse};
 use crate::route::{Answering, Sites, Unanswered};
+use crate::telemetry::Address;
 use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
 
 /// What the connections of a gateway are served with.
@@ -143,7 +144,7 @@ impl Serving {
         let Some(of_connection) = error.downcast_ref::<ConnectionError>() else {
             return self.incidents.application_failed(peer, &error);
         };
-        let peer = peer.map(tracing::field::display);
+        let peer = peer.map(Address).map(tracing::field::display);
         debug!(peer, %error, "connection failed");
         if let ConnectionError::HandshakeTimeout = of_connection {
             self.incidents.not_opened(|count| count.late += 1);

@@ -10,7 +10,7 @@ use hyper::http::Extensions;
 use polysock_protocols::{Closed, Request, Side, hide_secrets};
 use tracing::info;
 
-use super::{Masked, RouteName};
+use super::{Address, Masked, RouteName};
 
 /// What has been received and sent, without the opening handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -196,42 +196,9 @@ impl Texts {
     }
 }
 
-/// An address, written as its own `Display` does, which takes seven times as long.
-#[derive(Clone, Copy, Debug)]
-struct Address(SocketAddr);
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SocketAddr::V4(address) = self.0 else {
-            return self.0.fmt(f);
-        };
-        let mut buffer = itoa::Buffer::new();
-        let [first, rest @ ..] = address.ip().octets();
-        f.write_str(buffer.format(first))?;
-        for octet in rest {
-            f.write_str(".")?;
-            f.write_str(buffer.format(octet))?;
-        }
-        f.write_str(":")?;
-        f.write_str(buffer.format(address.port()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_written_as_ever() {
-        for address in [
-            "127.0.0.1:80",
-            "255.255.255.255:65535",
-            "[::1]:8080",
-            "0.0.0.0:0",
-        ] {
-            assert_eq!(Address(address.parse().unwrap()).to_string(), address);
-        }
-    }
 
     #[test]
     fn texts_are_kept_as_far_as_there_is_room() {

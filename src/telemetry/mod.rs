@@ -1,6 +1,7 @@
 //! What is told of connections.
 
 mod access_log;
+mod address;
 mod losses;
 mod masked;
 mod route_name;
@@ -8,6 +9,7 @@ mod throttle;
 
 pub use self::access_log::Traffic;
 pub(crate) use self::access_log::{AccessLog, Agreed};
+pub(crate) use self::address::Address;
 pub(crate) use self::losses::Losses;
 pub(crate) use self::masked::Masked;
 pub use self::route_name::RouteName;

@@ -9,6 +9,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::yield_now;
+use std::time::Instant;
 
 use polysock::protocols::PROTOCOLS;
 use polysock::{Accept, BoxError, Gateway, Handshake, PortSettings, Site};
@@ -82,6 +84,7 @@ fn installed(name: &str, places: &[&str]) -> Option<PathBuf> {
 /// A proxy that listens at this address, until it is dropped.
 struct Proxy {
     address: SocketAddr,
+    _port: Option<Socket>,
     _process: Process,
 }
 
@@ -97,16 +100,29 @@ fn haproxy(name: &str, configuration: &str) -> Option<Proxy> {
     );
     let file = POLYSOCK.directory(name).join("haproxy.cfg");
     std::fs::write(&file, configuration).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
     let mut command = Command::new(program);
     command.arg("-db").arg("-f").arg(file);
-    Some(started(command, bound()))
+    command.stdin(Stdio::from(OwnedFd::from(listener)));
+    Some(Proxy {
+        address,
+        _port: None,
+        _process: Process::start(&mut command),
+    })
 }
 
-/// The same with nginx, which takes its socket for that of a process that it takes the place of.
+/// The same with nginx, on a port that is kept for it.
 fn nginx(name: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Option<Proxy> {
     let program = installed("nginx", &["/usr/sbin"])?;
     let directory = POLYSOCK.directory(name);
-    let (listener, address) = bound();
+    // Sockets that share a port may be bound to it, and only those that listen get connections.
+    let port = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    port.set_reuse_port(true).unwrap();
+    let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+    port.bind(&any.into()).unwrap();
+    let address = port.local_addr().unwrap().as_socket().unwrap();
     let file = directory.join("nginx.conf");
     let configuration = format!(
         "daemon off;\nmaster_process off;\npid {0}/pid;\nerror_log stderr;\n{1}",
@@ -116,23 +132,17 @@ fn nginx(name: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Option
     std::fs::write(&file, configuration).unwrap();
     let mut command = Command::new(program);
     command.arg("-p").arg(&directory).arg("-c").arg(file);
-    command.env("NGINX", "0;");
-    Some(started(command, (listener, address)))
-}
-
-fn bound() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    listener.set_nonblocking(true).unwrap();
-    (listener, address)
-}
-
-fn started(mut command: Command, (listener, address): (TcpListener, SocketAddr)) -> Proxy {
-    command.stdin(Stdio::from(OwnedFd::from(listener)));
-    Proxy {
-        address,
-        _process: Process::start(&mut command),
+    let process = Process::start(command.stdin(Stdio::null()));
+    let end = Instant::now() + PATIENCE;
+    while TcpStream::connect(address).is_err() {
+        assert!(Instant::now() < end, "nginx does not listen");
+        yield_now();
     }
+    Some(Proxy {
+        address,
+        _port: Some(port),
+        _process: process,
+    })
 }
 
 /// A client at [`CLIENT`].
@@ -272,7 +282,7 @@ fn nginx_http(name: &str, server: &Server, proto: &str) -> Option<Proxy> {
             "events {{}}\nhttp {{\n  access_log off;\n  client_body_temp_path DIRECTORY/body;\n  \
              proxy_temp_path DIRECTORY/proxy;\n  fastcgi_temp_path DIRECTORY/fastcgi;\n  \
              uwsgi_temp_path DIRECTORY/uwsgi;\n  scgi_temp_path DIRECTORY/scgi;\n  \
-             server {{\n    listen {address};\n    location / {{\n      \
+             server {{\n    listen {address} reuseport;\n    location / {{\n      \
              proxy_pass http://{};\n      proxy_http_version 1.1;\n      \
              proxy_set_header Upgrade $http_upgrade;\n      \
              proxy_set_header Connection \"upgrade\";\n      \
@@ -320,7 +330,7 @@ fn hixie_76_and_version_13_come_through_nginx_with_a_proxy_header() {
     let to = server.address;
     let proxy = nginx("nginx-stream", |address| {
         format!(
-            "load_module {};\nevents {{}}\nstream {{\n  server {{\n    listen {address};\n    \
+            "load_module {};\nevents {{}}\nstream {{\n  server {{\n    listen {address} reuseport;\n    \
              proxy_pass {to};\n    proxy_protocol on;\n  }}\n}}\n",
             module.display()
         )
