@@ -14,6 +14,7 @@ mod capture;
 mod clients;
 mod closing;
 mod compression;
+mod config;
 mod connect;
 mod deadline;
 mod exec;

@@ -28,13 +28,10 @@ const HASH: Section<Option<HashOf>> = Section {
 impl Form<Balance> for Balancing {
     fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Balance> {
         if node.table().is_some() {
-            return match HASH.parse(node, reader)? {
-                Some(key) => Some(Balance::Hash(key)),
-                None => {
-                    node.unfit(MEND, &mut reader.problems);
-                    None
-                }
-            };
+            if !node.has("hash") {
+                node.unfit(MEND, &mut reader.problems);
+            }
+            return HASH.parse(node, reader)?.map(Balance::Hash);
         }
         match &*node.word(&mut reader.problems)? {
             "round-robin" => Some(Balance::RoundRobin),

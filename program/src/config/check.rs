@@ -129,6 +129,9 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
     let mut urls: Vec<&str> = Vec::new();
     match &route.target {
         Target::Url(url) => urls.push(url),
+        Target::Servers(servers) if servers.is_empty() => {
+            problems.error(at.clone(), "the route has no targets", "list at least one");
+        }
         Target::Servers(servers) => urls.extend(servers.iter().map(|server| &*server.url)),
         Target::Upstream(name) => match upstreams.get(name) {
             Some(upstream) => urls.extend(upstream.targets.iter().map(|server| &*server.url)),
@@ -146,12 +149,12 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
     let path = route.matching.path.as_ref();
     let captured: Vec<&str> = path.iter().flat_map(|path| path.names()).collect();
     let rewrite = route.settings.rewrite.as_ref();
-    let rewritten = rewrite.map_or_else(Vec::new, |rewrite| names(rewrite.as_str()));
+    let rewritten = rewrite.iter().flat_map(|rewrite| rewrite.path.names());
     let needed = urls.iter().flat_map(|url| names(url));
     // A token that the path does not have is the query's.
     let needed = needed.filter(|name| *name != TOKEN);
     let needed = needed.map(|name| (name, at.clone()));
-    let rewritten = rewritten.into_iter().map(|name| (name, node.at("rewrite")));
+    let rewritten = rewritten.map(|name| (name, node.at("rewrite")));
     for (name, at) in needed.chain(rewritten) {
         if !captured.contains(&name) {
             let what = format!("no segment of the path is named `{name}`");

@@ -74,6 +74,7 @@ impl<'a> Document<'a> {
             let mut entries = Entries::new("[defaults]", node, reader);
             entries.read(&settings_keys::keys(), &mut defaults, reader);
             entries.finish(&[("[[route]]", &names(&route::keys()))], reader);
+            hasten_pongs(&mut defaults, node);
         }
 
         let listeners_at = tables("listener", &mut entries, reader);
@@ -172,7 +173,17 @@ fn route(node: Node<'_>, defaults: &Settings, reader: &mut Reader) -> Route {
         .each_ref()
         .map(|(title, names)| (*title, &**names));
     entries.finish(&elsewhere, reader);
+    hasten_pongs(&mut settings, node);
     draft.finish(settings)
+}
+
+/// A pong timeout that is not given here is no longer than the ping interval.
+fn hasten_pongs(settings: &mut Settings, node: Node<'_>) {
+    if let Some(interval) = settings.ping_interval
+        && !node.has("pong_timeout")
+    {
+        settings.pong_timeout = settings.pong_timeout.min(interval);
+    }
 }
 
 fn upstream(name: &str, node: Node<'_>, reader: &mut Reader) -> Upstream {

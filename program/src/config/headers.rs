@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use polysock::protocols::Secrets;
-use polysock::protocols::http::is_token;
+use polysock::upstream::{self as library, FieldError};
 use serde_json::{Value, json};
 
 use super::form::{Form, List, Word, key, quoted};
@@ -61,11 +61,11 @@ pub(super) fn keys() -> Vec<Key<HeaderPolicy>> {
 }
 
 /// The name of a field.
-pub(super) fn name() -> Word<String> {
+fn name() -> Word<String> {
     Word {
-        read: |text| match is_token(text) {
-            true => Ok(text.to_owned()),
-            false => Err("write the name of a header field, of letters, digits and `-`".to_owned()),
+        read: |text| match library::HeaderPolicy::default().drop(text) {
+            Ok(()) => Ok(text.to_owned()),
+            Err(error) => Err(mend(&error)),
         },
         write: |name| Some(quoted(name)),
         schema: || json!({ "type": "string" }),
@@ -86,10 +86,9 @@ impl Form<BTreeMap<String, HeaderValue>> for Headers {
         let mut is_whole = true;
         for (name, value) in table {
             let node = Node::new(name.get_ref(), value);
-            if !is_token(node.key) {
-                let what = format!("`{}` is no name of a header field", node.key);
-                let mend = "write letters, digits and `-`";
-                reader.problems.error(name.span(), what, mend);
+            if let Err(error) = library::HeaderPolicy::default().set(node.key, "") {
+                let what = format!("`{}` cannot be the name of a field", node.key);
+                reader.problems.error(name.span(), what, mend(&error));
                 is_whole = false;
             }
             match value_of(node, reader) {
@@ -145,6 +144,17 @@ fn value_of(node: Node<'_>, reader: &mut Reader) -> Option<HeaderValue> {
         return None;
     }
     Some(HeaderValue { text, is_secret })
+}
+
+/// What is wrong with a field, and the mend.
+fn mend(error: &FieldError) -> String {
+    match error {
+        FieldError::Host => {
+            "write `upstream_host` beside it: it says which Host is sent".to_owned()
+        }
+        FieldError::OneSide(_) => format!("leave it out: {error}"),
+        other => other.to_string(),
+    }
 }
 
 /// Whether a field is one that nobody should see, by the rules that hold for all heads.

@@ -109,7 +109,11 @@ impl<'a> Entries<'a> {
     /// The entries of this table; what is no table is noted, and has none.
     pub(super) fn new(title: &'a str, node: Node<'a>, reader: &mut Reader) -> Self {
         let Some(table) = node.table() else {
-            node.unfit(format!("write it as {title}"), &mut reader.problems);
+            let mend = match title.starts_with('[') {
+                true => format!("write {title} above its keys"),
+                false => "write its keys as { KEY = VALUE, … }".to_owned(),
+            };
+            node.unfit(mend, &mut reader.problems);
             return Self {
                 title,
                 left: Vec::new(),

@@ -95,8 +95,8 @@ impl<'a> Node<'a> {
                 let word = polysock::protocols::hide_secrets(&word);
                 format!("`{key}` cannot be `{word}`")
             }
-            (DeValue::Array(_), _) => format!("`{key}` cannot be an array"),
-            (DeValue::Table(_), _) => format!("`{key}` cannot be a table"),
+            (DeValue::Array(_), _) => format!("`{key}` cannot be this array"),
+            (DeValue::Table(_), _) => format!("`{key}` cannot be this table"),
             _ => format!("`{key}` cannot be this"),
         };
         problems.error(self.span(), what, mend);

@@ -44,11 +44,11 @@ pub(crate) fn reference() -> String {
     text.0.push_str("#[[route]]\n\n");
     text.keys(&route::keys(), &mut Draft::default(), &["targets"]);
 
-    text.title("Several servers.");
+    text.title("A route to several servers.");
     text.0.push_str("#[[route]]\n#path = \"/app\"\n\n");
     text.key(&route::keys(), &mut Draft::default(), "targets");
 
-    text.title("Several servers that have a name, and more to say of them.");
+    text.title("A route to an [upstream.NAME], of which there is more to say.");
     text.0
         .push_str("#[[route]]\n#path = \"/api\"\n#target = \"api\"\n");
 

@@ -1,7 +1,7 @@
 //! Which requests, and what they get.
 
 use bytestring::ByteString;
-use polysock::{HostPattern, Origins, PathPattern};
+use polysock::{HostPattern, Origins, PathPattern, PathPatternError};
 use serde_json::json;
 
 use super::client::{Client, client};
@@ -182,8 +182,12 @@ fn host() -> Word<HostPattern> {
 fn path() -> Word<PathPattern> {
     Word {
         read: |text| {
-            text.parse()
-                .map_err(|error: polysock::PathPatternError| error.to_string())
+            text.parse().map_err(|error| match error {
+                PathPatternError::Twice(name) => {
+                    format!("two segments are named `{name}`: give each its own name")
+                }
+                other => other.to_string(),
+            })
         },
         write: |path| Some(quoted(&path.to_string())),
         schema: || json!({ "type": "string", "pattern": "^=?/|\\$\\{" }),

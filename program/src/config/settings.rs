@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use ipnet::IpNet;
-use polysock::protocols::{Limits, SessionConfig};
-use polysock::upstream::UpstreamSettings;
-use polysock::{BinaryOverText, Origins, SiteSettings, Terms};
+use polysock::protocols::{Limits, ProxyVersion, SessionConfig};
+use polysock::upstream::{
+    ForwardSettings, ForwardedStyle, HostSent, PathPrefix, PathTemplate, UpstreamSettings,
+};
+use polysock::{BinaryOverText, Origins, SiteConnections, SiteSettings, Terms};
 
 use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
-use super::rewrite::PathText;
+use super::rewrite::Written;
 use crate::flags::compression::Compressing;
 use crate::flags::values::ProtocolList;
 
@@ -32,13 +34,13 @@ pub(crate) struct Settings {
     /// The networks that a target may be in; none for any.
     pub(crate) allow: Vec<IpNet>,
     /// The beginning that paths lose before the upstream is asked.
-    pub(crate) strip_prefix: Option<PathText>,
+    pub(crate) strip_prefix: Option<Written<PathPrefix>>,
     /// What stands for the path when the upstream is asked.
-    pub(crate) rewrite: Option<PathText>,
+    pub(crate) rewrite: Option<Written<PathTemplate>>,
     /// The host that the upstream is asked for.
-    pub(crate) upstream_host: UpstreamHost,
+    pub(crate) upstream_host: HostSent,
     /// The fields that say who asks.
-    pub(crate) forwarded: ForwardedFields,
+    pub(crate) forwarded: ForwardedStyle,
     /// The header of the PROXY protocol for the upstream.
     pub(crate) proxy_protocol: Option<ProxyVersion>,
     /// What becomes of the fields of a request.
@@ -51,13 +53,11 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     /// The most messages that a client may send within a second.
     pub(crate) max_messages_per_second: Option<u32>,
-    /// The most connections of the route.
-    pub(crate) max_connections: usize,
-    /// The most of them from one address.
-    pub(crate) max_connections_per_address: usize,
+    /// The most connections of the route, and of them from one address.
+    pub(crate) connections: SiteConnections,
 
-    /// How long a client may take over its opening handshake; `None` for what the listener says.
-    pub(crate) handshake_timeout: Option<Duration>,
+    /// How long the target may take to answer an opening handshake.
+    pub(crate) handshake_timeout: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) close_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
@@ -81,33 +81,6 @@ pub(crate) struct Settings {
     pub(crate) exec: ExecSettings,
 }
 
-/// The host that an upstream is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UpstreamHost {
-    /// That of its own URL.
-    Target,
-    /// The one that the client asked for.
-    Keep,
-}
-
-/// The fields that tell an upstream who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ForwardedFields {
-    None,
-    /// `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
-    XForwarded,
-    /// `Forwarded` (RFC 7239).
-    Forwarded,
-    Both,
-}
-
-/// A version of the PROXY protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ProxyVersion {
-    V1,
-    V2,
-}
-
 /// What becomes of the connections of a route that a reload changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnReload {
@@ -124,8 +97,11 @@ impl Default for Settings {
             subprotocols,
             terms,
             access_log,
+            connections,
+            handshake_timeout,
             ..
         } = SiteSettings::default();
+        let forward = ForwardSettings::default();
         Self {
             protocols: ProtocolList(polysock::protocols::DEFAULT_PROTOCOLS.to_vec()),
             origins,
@@ -135,17 +111,16 @@ impl Default for Settings {
             allow: Vec::new(),
             strip_prefix: None,
             rewrite: None,
-            upstream_host: UpstreamHost::Target,
-            forwarded: ForwardedFields::XForwarded,
+            upstream_host: forward.host,
+            forwarded: forward.style,
             proxy_protocol: None,
             request_headers: HeaderPolicy::default(),
             response_headers: HeaderPolicy::default(),
             max_message: None,
             limits,
             max_messages_per_second: session.max_messages_per_second,
-            max_connections: usize::MAX,
-            max_connections_per_address: usize::MAX,
-            handshake_timeout: None,
+            connections,
+            handshake_timeout,
             connect_timeout: UpstreamSettings::default().connect_timeout,
             close_timeout: session.close_timeout,
             idle_timeout: session.idle_timeout,

@@ -1,16 +1,18 @@
 //! The keys of [`Settings`].
 
 use polysock::BinaryOverText;
+use polysock::protocols::ProxyVersion;
+use polysock::upstream::ForwardedStyle;
 
 use super::exec;
 use super::form::{Choice, List, Maybe, Switch};
 use super::headers;
 use super::key::{Key, Section};
 use super::rewrite::{prefix, rewrite};
-use super::settings::{ForwardedFields, OnReload, ProxyVersion, Settings, UpstreamHost};
+use super::settings::{OnReload, Settings};
 use super::words::{
     OriginList, Place, Protocols, count, duration, level, network, number, optional_count,
-    optional_duration, rate, size, subprotocol, window_bits,
+    optional_duration, rate, size, subprotocol, upstream_host, window_bits,
 };
 
 /// The keys of a route that `[defaults]` has as well.
@@ -96,20 +98,18 @@ fn upstream() -> Vec<Key<Settings>> {
         ),
         Key::new(
             "upstream_host",
-            Choice(&[
-                ("target", UpstreamHost::Target),
-                ("keep", UpstreamHost::Keep),
-            ]),
+            upstream_host(),
             |settings| &mut settings.upstream_host,
-            "The Host that an upstream is asked for: its own (\"target\"), or that of the client (\"keep\").",
+            "The Host that an upstream is asked for: its own (\"target\"), that of the client (\"keep\"), or another, as \
+             \"app.example\".",
         ),
         Key::new(
             "forwarded",
             Choice(&[
-                ("x-forwarded", ForwardedFields::XForwarded),
-                ("forwarded", ForwardedFields::Forwarded),
-                ("both", ForwardedFields::Both),
-                ("none", ForwardedFields::None),
+                ("x-forwarded", ForwardedStyle::XForwarded),
+                ("forwarded", ForwardedStyle::Forwarded),
+                ("both", ForwardedStyle::Both),
+                ("none", ForwardedStyle::None),
             ]),
             |settings| &mut settings.forwarded,
             "The fields that tell an upstream who asks: \"x-forwarded\", \"forwarded\" (RFC 7239), \"both\", \
@@ -184,14 +184,14 @@ fn limits() -> Vec<Key<Settings>> {
         Key::new(
             "max_connections",
             count(),
-            |settings| &mut settings.max_connections,
-            "The most connections of a route, or \"none\".",
+            |settings| &mut settings.connections.total,
+            "The most WebSockets of a route, or \"none\". The next are told 503.",
         ),
         Key::new(
             "max_connections_per_address",
             count(),
-            |settings| &mut settings.max_connections_per_address,
-            "The most of them from one address, or \"none\".",
+            |settings| &mut settings.connections.per_address,
+            "The most of them from one address, or one /64 of IPv6, or \"none\". This machine's are not counted.",
         ),
     ]
 }
@@ -201,11 +201,10 @@ fn deadlines() -> Vec<Key<Settings>> {
     vec![
         Key::new(
             "handshake_timeout",
-            Maybe(duration()),
+            duration(),
             |settings: &mut Settings| &mut settings.handshake_timeout,
-            "How long an opening handshake may take. Not given: as long as the listener says.",
-        )
-        .example("\"10s\""),
+            "How long what is behind may take to answer an opening handshake; then its client is told 504.",
+        ),
         Key::new(
             "connect_timeout",
             duration(),

@@ -68,6 +68,7 @@ mod tests {
         for text in [
             "[[route]]\ntarget = \"app:chat\"",
             EVERYTHING,
+            "defaults.ping_interval = \"5s\"\n[[route]]\ntarget = \"ws://a\"\nping_interval = \"2s\"",
             &super::super::reference::uncommented(),
         ] {
             let config = read(text);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use ipnet::IpNet;
+use polysock::upstream::HostSent;
 use polysock::{Origin, Origins, Trusted};
 use serde_json::{Value, json};
 
@@ -179,6 +180,30 @@ pub(super) fn subprotocol() -> Word<ByteString> {
     Word {
         read: values::subprotocol,
         write: |name| Some(quoted(name)),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// The host that an upstream is asked for.
+pub(super) fn upstream_host() -> Word<HostSent> {
+    Word {
+        read: |text| match text {
+            "target" => Ok(HostSent::Target),
+            "keep" => Ok(HostSent::Client),
+            host => match format!("http://{host}").parse::<Origin>() {
+                Ok(_) if !host.contains('/') => Ok(HostSent::Named(host.into())),
+                _ => Err(
+                    "write `target`, `keep`, or a host, as app.example or 10.0.0.7:8080".to_owned(),
+                ),
+            },
+        },
+        write: |host| {
+            Some(match host {
+                HostSent::Target => quoted("target"),
+                HostSent::Client => quoted("keep"),
+                HostSent::Named(host) => quoted(host),
+            })
+        },
         schema: || json!({ "type": "string" }),
     }
 }

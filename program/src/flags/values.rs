@@ -30,7 +30,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         .map_err(|_| "there is no number".to_owned())?;
     number
         .checked_mul(1 << shift)
-        .ok_or_else(|| "that is more than 2^64 bytes".into())
+        .ok_or_else(|| "that is more than 2^64 bytes: write `none` for no limit".into())
 }
 
 /// The size of a head, which is held whole: so there is a bound.

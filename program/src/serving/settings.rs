@@ -2,26 +2,18 @@
 
 use polysock::protocols::SessionConfig;
 use polysock::protocols::http::HeadLimits;
-use polysock::upstream::{
-    ForwardSettings, ForwardedStyle, HeaderPolicy, HostSent, Rewrite, UpstreamSettings,
-};
-use polysock::{PortSettings, SiteConnections, SiteSettings, protocols};
+use polysock::upstream::{ForwardSettings, HeaderPolicy, Rewrite, UpstreamSettings};
+use polysock::{PortSettings, SiteSettings};
 
 use crate::config::headers;
-use crate::config::settings::{ForwardedFields, OnReload, ProxyVersion, Settings, UpstreamHost};
+use crate::config::settings::{OnReload, Settings};
 
 /// How a site treats its connections, whose messages may be so large where nothing is said.
 pub(super) fn of_site(settings: &Settings, max_message: u64) -> SiteSettings {
-    let others = SiteSettings::default();
     SiteSettings {
         protocols: Some(settings.protocols.0.clone()),
-        handshake_timeout: settings
-            .handshake_timeout
-            .unwrap_or(others.handshake_timeout),
-        connections: SiteConnections {
-            total: settings.max_connections,
-            per_address: settings.max_connections_per_address,
-        },
+        handshake_timeout: settings.handshake_timeout,
+        connections: settings.connections,
         session: SessionConfig {
             max_message: settings.max_message.unwrap_or(max_message),
             max_messages_per_second: settings.max_messages_per_second,
@@ -68,10 +60,7 @@ pub(super) fn of_upstream(
             ..SessionConfig::default()
         },
         forward: forward(settings)?,
-        proxy_protocol: settings.proxy_protocol.map(|version| match version {
-            ProxyVersion::V1 => protocols::ProxyVersion::V1,
-            ProxyVersion::V2 => protocols::ProxyVersion::V2,
-        }),
+        proxy_protocol: settings.proxy_protocol,
         ..UpstreamSettings::default()
     })
 }
@@ -79,21 +68,13 @@ pub(super) fn of_upstream(
 /// What an upstream is told of a client.
 fn forward(settings: &Settings) -> Result<ForwardSettings, String> {
     let rewrite = match (&settings.rewrite, &settings.strip_prefix) {
-        (Some(template), _) => Rewrite::Replace(read(template.as_str())?),
-        (None, Some(prefix)) => Rewrite::Strip(read(prefix.as_str())?),
+        (Some(template), _) => Rewrite::Replace(template.path.clone()),
+        (None, Some(prefix)) => Rewrite::Strip(prefix.path.clone()),
         (None, None) => Rewrite::Keep,
     };
     Ok(ForwardSettings {
-        host: match settings.upstream_host {
-            UpstreamHost::Target => HostSent::Target,
-            UpstreamHost::Keep => HostSent::Client,
-        },
-        style: match settings.forwarded {
-            ForwardedFields::None => ForwardedStyle::None,
-            ForwardedFields::XForwarded => ForwardedStyle::XForwarded,
-            ForwardedFields::Forwarded => ForwardedStyle::Forwarded,
-            ForwardedFields::Both => ForwardedStyle::Both,
-        },
+        host: settings.upstream_host.clone(),
+        style: settings.forwarded,
         request: policy(&settings.request_headers)?,
         response: policy(&settings.response_headers)?,
         rewrite,
@@ -115,9 +96,4 @@ fn policy(of: &headers::HeaderPolicy) -> Result<HeaderPolicy, String> {
         added.map_err(|error| of_field(name, error))?;
     }
     Ok(policy)
-}
-
-fn read<T: std::str::FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
-    let read: Result<T, T::Err> = text.parse();
-    read.map_err(|error| format!("`{text}`: {}", error.to_string()))
 }

@@ -1,0 +1,138 @@
+//! The configuration file, as those who write one see it.
+
+use std::fs;
+use std::path::Path;
+
+use polysock_test_support::PATIENCE;
+use polysock_test_support::program::{self, Input, Run};
+
+use crate::POLYSOCK;
+
+/// Runs the program beside a file of this text.
+fn run_with(directory: &Path, text: &str, arguments: &[&str]) -> Run {
+    fs::write(directory.join("polysock.toml"), text).unwrap();
+    let mut command = POLYSOCK.command();
+    command.args(arguments).current_dir(directory);
+    command.env_remove("POLYSOCK_NOT_SET");
+    command.env("POLYSOCK_SET", "ws://127.0.0.1:9000");
+    program::run(&mut command, PATIENCE, Input::NOTHING)
+}
+
+/// `errors.txt` has files, and what is said of each. With UPDATE_EXPECT=1 it is written anew, for its
+/// author to read.
+#[test]
+fn every_error_has_its_place_and_its_mend() {
+    let directory = POLYSOCK.directory("config-errors");
+    fs::write(directory.join("two-lines"), "a\nb\n").unwrap();
+    let (mut found, mut expected) = (String::new(), String::new());
+    let table = include_str!("errors.txt");
+    let (head, cases) = table.split_once("\n#### ").unwrap();
+    for case in cases.split("\n#### ") {
+        let (title, case) = case.split_once('\n').unwrap();
+        let (text, said) = case.split_once("----\n").unwrap();
+        let run = run_with(&directory, text, &["check", "--config", "polysock.toml"]);
+        let is_usable = !run.stderr.contains(": error: ");
+        assert_eq!(run.code, Some(if is_usable { 0 } else { 78 }), "{title}");
+        assert_eq!(run.text(), "");
+        found += &format!("\n#### {title}\n{text}----\n{}", run.stderr);
+        expected += &format!("\n#### {title}\n{text}----\n{}", said.trim_end());
+        expected.push('\n');
+    }
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/program/config/errors.txt");
+        fs::write(file, format!("{}\n{found}", head.trim_end())).unwrap();
+    } else {
+        assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn the_default_is_a_valid_file_and_the_documentation_has_it() {
+    let default = POLYSOCK.run(&["config", "default"], Input::NOTHING);
+    assert_eq!((default.code, &*default.stderr), (Some(0), ""));
+    let directory = POLYSOCK.directory("config-default");
+    let check = run_with(
+        &directory,
+        default.text(),
+        &["check", "--config", "polysock.toml"],
+    );
+    assert_eq!((check.code, &*check.stderr), (Some(0), ""));
+    let documentation = include_str!("../../../docs/configuration.md");
+    let block = format!("```toml\n{}```\n", default.text());
+    assert!(
+        documentation.contains(&block),
+        "put the output of `polysock config default` into docs/configuration.md"
+    );
+}
+
+#[test]
+fn what_is_in_force_is_shown_without_secrets() {
+    let directory = POLYSOCK.directory("config-show");
+    fs::write(directory.join("password"), "hush\n").unwrap();
+    let text = "\
+[defaults]
+ping_interval = \"20s\"
+
+[[route]]
+target = \"${POLYSOCK_SET}/?token=hush\"
+request_headers.set = { Authorization = \"file:password\" }
+";
+    let show = ["config", "show", "--config", "polysock.toml"];
+    let run = run_with(&directory, text, &show);
+    assert_eq!((run.code, &*run.stderr), (Some(0), ""));
+    let shown = run.text();
+    for part in [
+        "[[listener]]\naddress = \"127.0.0.1:8080\"\n",
+        "\nping_interval = \"20s\"\n",
+        "\n[[route]]\ntarget = \"ws://127.0.0.1:9000/?token=***\"\n",
+        "set = { Authorization = \"***\" }",
+    ] {
+        assert!(shown.contains(part), "{part} in\n{shown}");
+    }
+    assert!(!shown.contains("hush"), "{shown}");
+    let of_nothing = POLYSOCK.run(&["config", "show"], Input::NOTHING);
+    assert!(
+        of_nothing
+            .text()
+            .ends_with("\n[[route]]\ntarget = \"app:chat\"\n")
+    );
+    let wrong = run_with(&directory, "[[route]]\n", &show);
+    assert_eq!((wrong.code, wrong.text()), (Some(78), ""));
+}
+
+#[test]
+fn the_schema_has_every_table() {
+    let run = POLYSOCK.run(&["config", "schema"], Input::NOTHING);
+    let schema: serde_json::Value = serde_json::from_str(run.text()).unwrap();
+    for (table, key) in [
+        ("/properties", "workers"),
+        ("/properties/listener/items/properties", "address"),
+        ("/properties/defaults/properties", "max_message"),
+        ("/properties/route/items/properties", "max_message"),
+        ("/properties/route/items/properties", "target"),
+        (
+            "/properties/route/items/properties/exec/properties",
+            "framing",
+        ),
+        (
+            "/properties/upstream/additionalProperties/properties",
+            "balance",
+        ),
+    ] {
+        let table = schema.pointer(table).unwrap();
+        let about = &table[key]["description"];
+        assert!(about.is_string(), "{key}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let run = POLYSOCK.run(
+        &["check", "--config", "/nowhere/at-all.toml"],
+        Input::NOTHING,
+    );
+    assert_eq!(run.code, Some(78));
+    let said =
+        "/nowhere/at-all.toml: the file cannot be read: No such file or directory (os error 2)\n";
+    assert_eq!(run.stderr, said);
+}
