@@ -8,6 +8,7 @@ mod connect;
 mod explain;
 mod import;
 mod protocols;
+mod reload;
 mod replay;
 mod serve;
 
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Import(import::Import),
     Protocols(protocols::Protocols),
+    Reload(reload::Reload),
     Replay(replay::Replay),
 }
 
@@ -52,6 +54,7 @@ impl Command {
             Self::Explain(explain) => explain.run(),
             Self::Import(import) => import.run(),
             Self::Protocols(protocols) => protocols.run(),
+            Self::Reload(reload) => reload.run(),
             Self::Replay(replay) => replay.run(),
         }
     }

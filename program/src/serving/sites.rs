@@ -81,6 +81,14 @@ impl Made {
                 return Ok(made);
             }
             let (site, group) = site(route, upstream.as_ref(), head)?;
+            let changed = before.sites.iter().find(|made| {
+                let (old, new) = (&made.of.route, route);
+                (&old.name, &old.matching) == (&new.name, &new.matching)
+            });
+            let site = match changed {
+                Some(made) => site.in_place_of(&made.site),
+                None => site,
+            };
             let watched = group.map(|group| MadeGroup {
                 _watch: Arc::new(AbortOnDropHandle::new(runtime.spawn(group.watch()))),
                 servers: servers.unwrap_or_default(),

@@ -1,0 +1,61 @@
+//! `polysock reload`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::config::Config;
+use crate::exit::Exit;
+
+/// Have a running `polysock serve` read its configuration file again
+///
+/// The file is read here first: one that is wrong ends this with 78, and nothing is asked of the server.
+/// The server is found by the file that `pid_file` names; its log says what has changed.
+#[derive(Args, Debug)]
+pub(crate) struct Reload {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Reload {
+    pub(crate) fn run(self) -> Exit {
+        let loaded = match Config::load(&self.config) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                eprint!("{error}");
+                return Exit::Config;
+            }
+        };
+        if !loaded.warnings.is_empty() {
+            eprint!("{}", loaded.warnings);
+        }
+        let Some(file) = loaded.config.process.pid_file else {
+            return Exit::Config.with(format!(
+                "{} names no pid_file: add one, as pid_file = \"/run/polysock.pid\", or send the server SIGHUP",
+                self.config.display()
+            ));
+        };
+        match ask(&file) {
+            Ok(()) => Exit::Ok,
+            Err(problem) => Exit::Failed.with(format!("{}: {problem}", file.display())),
+        }
+    }
+}
+
+/// Asks the process whose number stands in a file.
+fn ask(file: &Path) -> Result<(), String> {
+    let text =
+        fs::read_to_string(file).map_err(|error| format!("{error}; is the server running?"))?;
+    let number = text.trim().parse().ok().and_then(Pid::from_raw);
+    let process = number.ok_or("this is no number of a process")?;
+    let sent = kill_process(process, Signal::HUP);
+    sent.map_err(|error| {
+        format!(
+            "the process {} cannot be asked: {error}",
+            process.as_raw_nonzero()
+        )
+    })
+}
