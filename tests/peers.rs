@@ -16,6 +16,9 @@ use polysock_test_support::program::{Input, Program};
 use polysock_test_support::server::Server;
 use polysock_test_support::tcp::{raw_echo_server, status_line_of_rfc6455};
 
+#[path = "peers/smuggling.rs"]
+mod smuggling;
+
 /// The program, which Cargo has built for these tests.
 const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));
 

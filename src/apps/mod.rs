@@ -4,12 +4,16 @@ mod application;
 mod broadcaster;
 mod chat;
 mod echo;
+mod files;
 mod pages;
+mod proxy;
 mod relay;
 
 pub use self::application::Application;
 pub use self::broadcaster::Broadcaster;
 pub use self::chat::{CHAT_PAGE, Chat};
 pub use self::echo::echo;
+pub use self::files::Files;
 pub use self::pages::Pages;
+pub use self::proxy::Proxy;
 pub use self::relay::Relay;

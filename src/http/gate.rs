@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use polysock_protocols::http::{BodyScanner, Head};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
 use super::patience::{PROGRESS, Patience};
@@ -20,6 +21,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How much is read at once.
 const READ: usize = 4096;
+
+/// How long a client that has ended its direction gets nothing of its answer before it is taken for gone:
+/// whoever only half-closes is served as long as there is something to serve it with.
+const GONE: Duration = Duration::from_secs(1);
 
 /// What a request turned out to be.
 #[derive(Debug)]
@@ -43,6 +48,10 @@ pub(crate) struct Gate<F, T> {
     late: Option<T>,
     reading: Patience,
     writing: Patience,
+    /// Whether it was read from since [`watch`](Self::watch): there is no answer to be waited for.
+    was_read: bool,
+    /// Rings when a client that has ended its direction is gone.
+    ended: Option<Pin<Box<Sleep>>>,
     shutdown: ShutdownSignal,
 }
 
@@ -85,7 +94,38 @@ impl<F, T> Gate<F, T> {
             late: Some(late),
             reading: Patience::default(),
             writing: Patience::default(),
+            was_read: false,
+            ended: None,
             shutdown,
+        }
+    }
+
+    /// Begins to tell whether an answer is waited for.
+    pub(crate) fn watch(&mut self) {
+        self.was_read = false;
+    }
+
+    /// Ready when the client has gone that an answer is waited for: nobody reads what it sends, so it
+    /// would not be noticed. A little of what comes is kept for later.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.was_read || self.writing.is_begun() || !matches!(self.state, State::Between) {
+            return Poll::Pending;
+        }
+        while self.ended.is_none() {
+            if self.incoming.len() >= READ {
+                return Poll::Pending;
+            }
+            self.incoming.reserve(READ);
+            let transport = Pin::new(&mut *self.transport);
+            match ready!(poll_read_buf(transport, cx, &mut self.incoming)) {
+                Ok(1..) => {}
+                Ok(0) => self.ended = Some(Box::pin(sleep(GONE))),
+                Err(_) => return Poll::Ready(()),
+            }
+        }
+        match &mut self.ended {
+            Some(ended) => ended.as_mut().poll(cx),
+            None => Poll::Pending,
         }
     }
 
@@ -164,6 +204,7 @@ where
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        this.was_read = true;
         while !this.hand_on(buf) {
             this.incoming.reserve(READ);
             let begins = this.incoming.is_empty() && matches!(this.state, State::Between);
@@ -192,7 +233,12 @@ impl<F, T> Gate<F, T> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         match &written {
-            Poll::Ready(Ok(count)) => self.writing.record(*count),
+            Poll::Ready(Ok(count)) => {
+                self.writing.record(*count);
+                if let Some(ended) = &mut self.ended {
+                    ended.as_mut().reset(Instant::now() + GONE);
+                }
+            }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 let limit = match self.shutdown.close_requested() {

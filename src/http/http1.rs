@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -18,6 +19,7 @@ use polysock_protocols::http::Head;
 use tracing::debug;
 
 use super::gate::{Gate, Look};
+use super::shared_gate::SharedGate;
 use super::{Body, Service};
 use crate::connection::ShutdownSignal;
 use crate::transport::{Io, Peer};
@@ -93,26 +95,39 @@ impl Requests {
             (head_timeout, late),
             shutdown.clone(),
         );
+        let gate = SharedGate::new(gate);
         let mut connection = http1::Builder::new()
             // The gate waits for heads.
             .header_read_timeout(None)
             // The gate says that nothing comes any more, where something else does.
             .half_close(true)
             .title_case_headers(true)
-            .serve_connection(TokioIo::new(gate), answer);
+            .serve_connection(TokioIo::new(gate.clone()), answer);
         let (mut stopping, mut stopped) = (pin!(shutdown.requested_of_owner()), false);
         let ended = poll_fn(|cx| {
             if !stopped && stopping.as_mut().poll(cx).is_ready() {
                 stopped = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
-            connection.poll_without_shutdown(cx)
+            gate.lock().watch();
+            match connection.poll_without_shutdown(cx) {
+                Poll::Pending => gate.lock().poll_gone(cx).map(|()| None),
+                ended @ Poll::Ready(_) => ended.map(Some),
+            }
         });
-        if let Err(error) = ended.await {
-            debug!(%error, "HTTP connection failed");
-            return None;
+        match ended.await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                debug!(%error, "HTTP connection failed");
+                return None;
+            }
+            None => {
+                debug!("gone before its answer");
+                return None;
+            }
         }
-        connection.into_parts().io.into_inner().into_found()
+        drop(connection);
+        gate.into_inner()?.into_found()
     }
 }
 

@@ -1,12 +1,15 @@
 //! Machinery: ordinary requests of HTTP/1 and HTTP/2, and opening handshakes that come with them.
 
+mod end_to_end;
 mod gate;
 mod http1;
 pub(crate) mod http2;
 mod patience;
 mod service;
+mod shared_gate;
 mod upgrade;
 
+pub(crate) use self::end_to_end::{is_coded_otherwise, keep_end_to_end};
 pub(crate) use self::gate::Look;
 pub(crate) use self::http1::{Between, Requests};
 pub use self::service::{Body, Service};

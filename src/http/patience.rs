@@ -51,6 +51,11 @@ impl Patience {
         }
     }
 
+    /// Whether something is waited for.
+    pub(super) fn is_begun(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// What was waited for is there.
     pub(super) fn end(&mut self) {
         self.since = None;

@@ -68,6 +68,12 @@ pub enum UpstreamError {
     /// None of its addresses is in the networks that may be dialled.
     #[error("the upstream is in none of the networks that are allowed")]
     NotAllowed,
+    /// Its connection failed before there was an answer to an ordinary request, or what came is no HTTP.
+    #[error("upstream: {0}")]
+    Http(#[source] hyper::Error),
+    /// Its answer to an ordinary request cannot be passed on.
+    #[error("upstream: {0}")]
+    BadAnswer(&'static str),
     /// It cannot be used from here.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -79,8 +85,8 @@ pub enum UpstreamError {
 pub enum UrlError {
     /// No kind of upstream has this scheme.
     #[error(
-        "`{0}` is no upstream; write tcp://HOST:PORT, unix:PATH, exec:COMMAND, ws://HOST:PORT/PATH, \
-         ws+auto://HOST:PORT/PATH or ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://"
+        "`{0}` is no upstream; write tcp://HOST:PORT, unix:PATH, http://HOST:PORT/PATH, exec:COMMAND, \
+         ws://HOST:PORT/PATH, ws+auto://HOST:PORT/PATH or ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://"
     )]
     Scheme(String),
     /// The URL asks for TLS.

@@ -9,6 +9,7 @@ mod exec;
 mod forwarding;
 mod group;
 mod header_policy;
+mod http;
 mod location;
 mod proxying;
 mod raw;
@@ -40,6 +41,7 @@ pub use self::group::{
     Balance, Ejection, Group, GroupSettings, HashOf, HealthCheck, Key, Lease, Target,
 };
 pub use self::header_policy::{FieldError, HeaderPolicy};
+pub use self::http::{HttpUpstream, NotAnswered};
 pub use self::refusal::Refusal;
 pub use self::rewrite::{PathPrefix, PathTemplate, Rewrite, RewriteError};
 pub use self::settings::UpstreamSettings;

@@ -37,6 +37,14 @@ pub struct UpstreamSettings {
     pub proxy_protocol: Option<ProxyVersion>,
     /// What a connection is held to beside that: its age, and how it takes what is sent.
     pub terms: Terms,
+    /// How long a web server may take for the head of an answer, from the last piece of the request on.
+    pub answer_timeout: Duration,
+    /// How long a web server may say nothing in the middle of a body; `None` for ever.
+    pub body_timeout: Option<Duration>,
+    /// How many connections to a web server each thread keeps for the next request.
+    pub idle_connections: usize,
+    /// How long it keeps them.
+    pub idle_timeout: Duration,
 }
 
 impl Default for UpstreamSettings {
@@ -52,6 +60,10 @@ impl Default for UpstreamSettings {
             forward: ForwardSettings::default(),
             proxy_protocol: None,
             terms: Terms::default(),
+            answer_timeout: Duration::from_secs(60),
+            body_timeout: Some(Duration::from_secs(300)),
+            idle_connections: 32,
+            idle_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -7,7 +7,7 @@ use polysock_protocols::hide_secrets;
 use super::error::UrlError;
 use super::location::behind;
 use super::{
-    AutoUpstream, ExecSettings, ExecUpstream, TcpUpstream, UnixUpstream, Upstream,
+    AutoUpstream, ExecSettings, ExecUpstream, HttpUpstream, TcpUpstream, UnixUpstream, Upstream,
     UpstreamSettings, WebSocketUpstream,
 };
 
@@ -40,6 +40,9 @@ const SCHEMES: &[(&str, Parse)] = &[
     }),
     ("ws+auto:", |url, settings| {
         Ok(Arc::new(AutoUpstream::parse(url, settings)?))
+    }),
+    ("http", |url, settings| {
+        Ok(Arc::new(HttpUpstream::parse(url, settings)?))
     }),
     ("ws", |url, settings| {
         Ok(Arc::new(WebSocketUpstream::parse(url, settings)?))

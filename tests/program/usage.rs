@@ -82,9 +82,9 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
             &["'shout' for '--app", "echo, chat"],
         ),
         (
-            &["serve", "http://127.0.0.1/"],
+            &["serve", "ftp://127.0.0.1/"],
             &[
-                "`http://127.0.0.1/` is no upstream",
+                "`ftp://127.0.0.1/` is no upstream",
                 "tcp://HOST:PORT, unix:PATH",
             ],
         ),

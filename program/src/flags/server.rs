@@ -5,7 +5,9 @@ use std::sync::Arc;
 use clap::Args;
 use polysock::Compression;
 use polysock::protocols::{Protocol, SessionConfig};
-use polysock::upstream::{self, Upstream, UpstreamSettings, UrlError, WebSocketUpstream};
+use polysock::upstream::{
+    self, HttpUpstream, Upstream, UpstreamSettings, UrlError, WebSocketUpstream,
+};
 
 use super::values;
 
@@ -50,6 +52,17 @@ impl ServerFlags {
 /// What stands behind a port, by its URL.
 pub(crate) fn reach(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>, String> {
     upstream::parse(url, settings).map_err(|problem| bad_url(&problem))
+}
+
+/// The web server behind a port, where its URL names one.
+pub(crate) fn web_server(
+    url: &str,
+    settings: UpstreamSettings,
+) -> Result<Option<HttpUpstream>, String> {
+    match HttpUpstream::parse(url, settings) {
+        Err(UrlError::Scheme(_)) => Ok(None),
+        parsed => parsed.map(Some).map_err(|problem| bad_url(&problem)),
+    }
 }
 
 /// What is wrong with the URL of a server, and the mend.

@@ -1,14 +1,16 @@
 //! The site of a route.
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
-use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Relay, echo};
+use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Files, Proxy, Relay, echo};
 use polysock::protocols::Framing;
 use polysock::protocols::http::HeadLimits;
 use polysock::upstream::{
     ExecSettings, ExecUpstream, Group, GroupSettings, Template, Tokens, Upstream, UpstreamSettings,
 };
-use polysock::{Pages, Site, SiteSettings};
+use polysock::{BoxError, Handshake, Pages, Rejection, Site, SiteSettings};
 
 use super::settings::{of_site, of_upstream};
 use crate::config::exec;
@@ -16,7 +18,7 @@ use crate::config::route::Route;
 use crate::config::server::Server;
 use crate::config::target::{App, Target};
 use crate::config::upstream;
-use crate::flags::server::{bad_url, reach};
+use crate::flags::server::{bad_url, reach, web_server};
 
 /// The site of a route, and the group behind it, where there is one.
 pub(super) fn site(
@@ -38,8 +40,16 @@ pub(super) fn site(
             let broadcaster = Broadcaster::new().binary_over_text(binary_over_text);
             (Site::new(broadcaster), of_application())
         }
+        Target::Url(url) if !Template::is_template(url) => {
+            let upstream = of_upstream(settings, head)?;
+            let site = match web_server(url, upstream.clone())? {
+                Some(server) => relay(Arc::new(server.clone())).with_http(Proxy::new(server)),
+                None => relay(reach(url, upstream)?),
+            };
+            (site, u64::MAX)
+        }
         Target::Url(url) => {
-            let upstream = of_url(url, route, of_upstream(settings, head)?)?;
+            let upstream = of_template(url, route, of_upstream(settings, head)?)?;
             (relay(upstream), u64::MAX)
         }
         Target::Exec(command) => {
@@ -58,10 +68,37 @@ pub(super) fn site(
             group_behind = Some(made.clone());
             (relay(Arc::new(made)), u64::MAX)
         }
-        other => return Err(format!("{other:?} is not served yet")),
+        Target::Files(folder) => {
+            let site = Site::new(no_websocket).with_http(files(folder, route)?);
+            (site, of_application())
+        }
     };
     let site = site.with_settings(of_site(settings, max_message));
     Ok((site, group_behind))
+}
+
+/// The files of a folder, without what a prefix in the path of their route says.
+fn files(folder: &Path, route: &Route) -> Result<Files, String> {
+    match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(format!("`{}` is no folder", folder.display())),
+        Err(error) => return Err(format!("`{}`: {error}", folder.display())),
+    }
+    let files = Files::new(folder);
+    let path = route.matching.path.as_ref().map(ToString::to_string);
+    Ok(match path {
+        Some(path) if !path.starts_with('=') && !path.contains('{') => files.strip_prefix(&path),
+        _ => files,
+    })
+}
+
+/// What a WebSocket client is told where there are files.
+async fn no_websocket(handshake: Handshake) -> Result<(), BoxError> {
+    handshake.reject(Rejection::new(
+        404,
+        "there are files here, and no WebSocket",
+    ));
+    Ok(())
 }
 
 /// The targets of a group.
@@ -109,15 +146,12 @@ fn group_settings(of: &upstream::Upstream, route: &Route) -> GroupSettings {
     }
 }
 
-/// What stands behind a route that names a URL.
-fn of_url(
+/// What stands behind a route whose URL has what the path names.
+fn of_template(
     url: &str,
     route: &Route,
     settings: UpstreamSettings,
 ) -> Result<Arc<dyn Upstream>, String> {
-    if !Template::is_template(url) {
-        return reach(url, settings);
-    }
     let tokens = route.settings.tokens.as_ref().map(|path| {
         let tokens = Tokens::read(path);
         tokens.map_err(|error| format!("{}: the tokens cannot be read: {error}", path.display()))

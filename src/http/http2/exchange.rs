@@ -11,7 +11,6 @@ use bytes::{Bytes, BytesMut};
 use futures_core::future::BoxFuture;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
-use http_body_util::BodyExt;
 use hyper::body::{Body as _, Frame};
 use hyper::header::{
     CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue,
@@ -195,8 +194,25 @@ async fn send(
     if is_whole {
         return Ok(());
     }
-    while let Some(frame) = body.frame().await {
-        match frame?.into_data() {
+    loop {
+        // What is waited for may never come; a peer that goes away must be noticed all the same.
+        let next = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+            Poll::Pending => sender.poll_reset(cx).map(|_| None),
+            frame @ Poll::Ready(_) => frame.map(Some),
+        });
+        let Some(frame) = next.await else {
+            return Err("reset".into());
+        };
+        let frame = match frame {
+            None => break,
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                // What has come is not all there is.
+                sender.send_reset(Reason::INTERNAL_ERROR);
+                return Err(error);
+            }
+        };
+        match frame.into_data() {
             Ok(data) => {
                 let ends = body.is_end_stream();
                 send_data(&mut sender, data, ends).await?;

@@ -64,6 +64,15 @@ impl Hostile {
         self.client.stream().write_all(bytes).is_ok()
     }
 
+    /// The next frame; `None` at the end of the connection.
+    pub fn next(&self) -> Option<Frame> {
+        match self.frames.recv_timeout(PATIENCE) {
+            Ok(frame) => Some(frame),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("neither a frame nor the end"),
+        }
+    }
+
     /// Waits for this many frames of a kind; returns all that came.
     #[track_caller]
     pub fn waits_for(&self, kind: u8, mut count: usize) -> Vec<Frame> {

@@ -47,7 +47,7 @@ pub(crate) struct Serve {
     listen: ListenFlags,
 
     /// What to put behind the port: tcp://HOST:PORT, unix:PATH, exec:COMMAND for a process for each
-    /// client, ws://HOST:PORT[/PATH], or ws+PROTOCOL://… for a server that speaks only an old protocol,
+    /// client, http://HOST:PORT[/PATH], which gets ordinary requests as well, file:DIR, ws://HOST:PORT[/PATH], or ws+PROTOCOL://… for a server that speaks only an old protocol,
     /// as ws+hixie76://, or ws+auto:// to find out which. A PATH that ends in / has the client's path
     /// put behind it, any other stands for it; the client's query always goes along
     #[arg(value_name = "UPSTREAM", conflicts_with = "app")]

@@ -1,0 +1,28 @@
+//! `origin-http ADDR`: answers a request for `/SIZE` with so many bytes.
+
+use std::convert::Infallible;
+use std::io;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use polysock_bench_peers::listen;
+
+static BYTES: [u8; 1 << 20] = [b'x'; 1 << 20];
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> io::Result<()> {
+    listen(|stream| async move {
+        let http = hyper::server::conn::http1::Builder::new();
+        Ok(http.serve_connection(TokioIo::new(stream), service_fn(answer)).await?)
+    })
+    .await
+}
+
+async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let size = request.uri().path().trim_start_matches('/').parse();
+    let bytes = BYTES.get(..size.unwrap_or(0)).unwrap_or(&BYTES);
+    Ok(Response::new(Full::new(Bytes::from_static(bytes))))
+}

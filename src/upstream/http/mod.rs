@@ -1,0 +1,315 @@
+//! A web server: `http://HOST:PORT`.
+
+mod answer;
+mod pool;
+mod upload;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use futures_core::future::BoxFuture;
+use hyper::body::Body as _;
+use hyper::header::{
+    AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+};
+use hyper::http::uri::{PathAndQuery, Uri};
+use hyper::{Request, Response, Version};
+use polysock_protocols::hide_secrets;
+
+use self::answer::{Answer, Used};
+use self::pool::{Pool, Pooled};
+use self::upload::{Progress, Upload};
+use super::address::Address;
+use super::forwarding::{Asking, HostSent};
+use super::location::{Location, behind, problem_of};
+use super::proxying::announce;
+use super::target::joined;
+use super::{
+    Client, Connected, Rewrite, Upstream, UpstreamError, UpstreamSettings, UrlError,
+    WebSocketUpstream,
+};
+use crate::http::{Body, is_coded_otherwise, keep_end_to_end};
+use crate::transport::Peer;
+
+/// A web server, to which ordinary requests are passed on. Its connections are kept and used again, each
+/// by the thread that it was opened on. As an [`Upstream`] it is a WebSocket server of RFC 6455 at
+/// the same place.
+///
+/// Clones share the connections.
+#[derive(Clone)]
+pub struct HttpUpstream {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    address: Address,
+    /// What the `Host` field says, where it is not what the client's says.
+    host: Option<HeaderValue>,
+    /// The path and query, as far as they are not the client's.
+    target: Option<ByteString>,
+    /// The `Authorization` field that the URL makes.
+    authorization: Option<HeaderValue>,
+    settings: UpstreamSettings,
+    pool: Pool,
+    websockets: WebSocketUpstream,
+}
+
+/// A request that could not be passed on.
+#[derive(Debug)]
+pub struct NotAnswered {
+    /// Why.
+    pub error: UpstreamError,
+    /// The request as it came, where nothing was done about it yet: another server may have it.
+    pub request: Option<Box<Request<Body>>>,
+}
+
+impl HttpUpstream {
+    /// Reads `http://HOST[:PORT][/PATH]`. A user and a password before the host become an
+    /// `Authorization` field. A path that ends in `/` has the client's path put behind it, any other
+    /// stands for it; the client's query always goes along.
+    ///
+    /// # Errors
+    ///
+    /// The scheme is another, the host is missing, or the URL has what it may not have: blanks,
+    /// control characters, a fragment.
+    pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        if behind("https://", url).is_some() {
+            return Err(UrlError::Tls(hide_secrets(url).into_owned()));
+        }
+        let rest = behind("http://", url);
+        let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
+        let location = Location::read(url, rest)?;
+        let authorization = location.authorization();
+        let authorization = authorization.map_err(|problem| problem_of(url, problem))?;
+        let value = |text: &str| {
+            let value = HeaderValue::from_str(text);
+            value.map_err(|_| problem_of(url, "the host cannot stand in a header field"))
+        };
+        let host = match &settings.forward.host {
+            HostSent::Target => Some(value(&location.host())?),
+            HostSent::Client => None,
+            HostSent::Named(host) => Some(value(host)?),
+        };
+        // A connection that was announced as one client's is no other's.
+        let kept = match settings.proxy_protocol {
+            Some(_) => 0,
+            None => settings.idle_connections,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                address: Address::new(location.address(80), settings.allow.clone()),
+                host,
+                target: location.target(),
+                authorization: authorization.as_deref().map(value).transpose()?,
+                pool: Pool::new(kept, settings.idle_timeout),
+                websockets: WebSocketUpstream::parse(&format!("ws://{rest}"), settings.clone())?,
+                settings,
+            }),
+        })
+    }
+
+    /// Passes a request on, and returns the answer as soon as its head is there; bodies and trailers
+    /// go both ways as they come, and no faster than they are taken. The [`Peer`] that asks is in the
+    /// extensions of the request, as an `Arc`.
+    ///
+    /// A kept connection that the server has closed meanwhile is replaced by a new one, where the
+    /// request can be sent again (RFC 9110 §9.2.2).
+    ///
+    /// # Errors
+    ///
+    /// The server is not there, does not answer in time, or its answer is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop the future, or the body of the answer, ends the request.
+    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, NotAnswered> {
+        let shared = &*self.shared;
+        let peer = request.extensions().get::<Arc<Peer>>();
+        let peer = peer.map_or_else(Arc::default, Arc::clone);
+        let target = shared.target(request.uri(), &peer)?;
+        let mut connection = match shared.pool.take() {
+            Some(kept) => kept,
+            None => match shared.connect(&peer).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    let request = Some(Box::new(request));
+                    return Err(NotAnswered { error, request });
+                }
+            },
+        };
+        let (mut request, progress) = shared.prepared(request, target, &peer);
+        let wait = shared.settings.answer_timeout;
+        loop {
+            // Of one whose body may have been taken from, there is no second.
+            let spare = connection.is_reused().then(|| repeated(&request)).flatten();
+            let sent = connection.sender.try_send_request(request);
+            let mut failed = match progress.answered(sent, wait).await {
+                Ok(Ok(answer)) => return Ok(shared.finished(answer, connection, progress)?),
+                Ok(Err(failed)) => failed,
+                Err(late) => return Err(late.into()),
+            };
+            match failed.take_message().or(spare) {
+                Some(again) if connection.is_reused() => request = again,
+                _ => return Err(UpstreamError::Http(failed.into_error()).into()),
+            }
+            connection = shared.connect(&peer).await?;
+        }
+    }
+}
+
+impl Shared {
+    async fn connect(&self, peer: &Peer) -> Result<Pooled, UpstreamError> {
+        let connecting = async {
+            let mut stream = self.address.connect(self.settings.keep_alive).await?;
+            announce(&mut stream, self.settings.proxy_protocol, Some(peer)).await?;
+            Ok(stream)
+        };
+        let stream = self.settings.in_time(connecting).await?;
+        Pooled::open(stream, &self.settings).await
+    }
+
+    /// A request as the server gets it.
+    fn prepared(
+        &self,
+        request: Request<Body>,
+        target: Uri,
+        peer: &Peer,
+    ) -> (Request<Upload>, Progress) {
+        let (mut head, body) = request.into_parts();
+        head.extensions.clear();
+        keep_end_to_end(&mut head.headers);
+        let asked = head.uri.authority().map(|host| host.as_str().as_bytes());
+        let asked = asked.and_then(|host| HeaderValue::from_bytes(host).ok());
+        // RFC 9112 §3.2.2: what stands in the target counts.
+        let asked = asked.or_else(|| head.headers.remove(HOST));
+        head.uri = target;
+        let host = asked.as_ref().and_then(|host| host.to_str().ok());
+        let asking = Asking {
+            peer,
+            secure: peer.secure,
+            host,
+        };
+        self.settings.forward.tell(&mut head.headers, asking);
+        let own = HeaderValue::from_static("");
+        let host = self.host.clone().or(asked).unwrap_or(own);
+        head.headers.insert(HOST, host);
+        if let Some(authorization) = &self.authorization {
+            head.headers.insert(AUTHORIZATION, authorization.clone());
+        }
+        if head.version == Version::HTTP_2 {
+            join_cookies(&mut head.headers);
+        }
+        head.version = Version::HTTP_11;
+        let waits = head.headers.contains_key(EXPECT) && !body.is_end_stream();
+        let (body, progress) = Upload::new(body, waits);
+        let mut request = Request::from_parts(head, body);
+        if waits {
+            progress.watch(&mut request);
+        }
+        (request, progress)
+    }
+
+    /// What is asked of the server, in origin-form (RFC 9112 §3.2.1).
+    fn target(&self, uri: &Uri, peer: &Peer) -> Result<Uri, UpstreamError> {
+        let root = PathAndQuery::from_static("/");
+        let theirs = uri.path_and_query().unwrap_or(&root);
+        if self.target.is_none() && self.settings.forward.rewrite == Rewrite::default() {
+            return Ok(theirs.clone().into());
+        }
+        let theirs = self
+            .settings
+            .forward
+            .target(&theirs.as_str().into(), peer)?;
+        let joined = joined(self.target.as_ref(), theirs)?;
+        // What can be neither in a URL nor in a request is in neither of the two.
+        let target = PathAndQuery::try_from(&*joined).map_err(|_| UpstreamError::Path)?;
+        Ok(target.into())
+    }
+
+    /// An answer as the client gets it.
+    fn finished(
+        &self,
+        answer: Response<hyper::body::Incoming>,
+        connection: Pooled,
+        request: Progress,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let (mut head, body) = answer.into_parts();
+        if head.status.is_informational() {
+            // RFC 9110 §15.2.2: an upgrade that nobody asked for.
+            return Err(UpstreamError::BadAnswer("its answer is an upgrade"));
+        }
+        if head.headers.contains_key(TRANSFER_ENCODING) {
+            if is_coded_otherwise(&head.headers) {
+                return Err(UpstreamError::BadAnswer(
+                    "the coding of its body is unknown",
+                ));
+            }
+            // RFC 9112 §6.3: the coding overrides it.
+            head.headers.remove(CONTENT_LENGTH);
+        }
+        keep_end_to_end(&mut head.headers);
+        self.settings.forward.response.apply(&mut head.headers);
+        head.version = Version::HTTP_11;
+        head.extensions.clear();
+        let used = Used {
+            connection,
+            pool: self.pool,
+            request,
+        };
+        let body = Answer::take(body, used, self.settings.body_timeout);
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+/// A copy of a request that may be sent again even if the server has seen it (RFC 9110 §9.2.2); `None`
+/// where it has a body or is not idempotent.
+fn repeated(request: &Request<Upload>) -> Option<Request<Upload>> {
+    if !(request.method().is_idempotent() && request.body().is_end_stream()) {
+        return None;
+    }
+    let mut copy = Request::new(Upload::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}
+
+/// HTTP/2 may have them in several fields, HTTP/1.1 may not (RFC 9113 §8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).iter();
+    let Some((first, second)) = crumbs.next().zip(crumbs.next()) else {
+        return;
+    };
+    let all = [first, second].into_iter().chain(crumbs);
+    let all: Vec<_> = all.map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+impl From<UpstreamError> for NotAnswered {
+    fn from(error: UpstreamError) -> Self {
+        Self {
+            error,
+            request: None,
+        }
+    }
+}
+
+impl Upstream for HttpUpstream {
+    fn connect<'a>(
+        &'a self,
+        client: Client<'a>,
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
+        self.shared.websockets.connect(client)
+    }
+}
+
+impl fmt::Debug for HttpUpstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("HttpUpstream")
+            .field(&self.shared.address)
+            .finish()
+    }
+}

@@ -1,0 +1,158 @@
+//! Connections to a web server that are kept for the next request.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
+use tracing::debug;
+
+use super::super::{UpstreamError, UpstreamSettings};
+use super::upload::Upload;
+
+/// How much of an answer is read ahead of who takes it, in bytes.
+const READ_AHEAD: usize = 64 * 1024;
+
+/// The connections to one server that nobody uses at present. Each thread has its own: a connection
+/// stays on the thread that it was opened on. Clones are the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pool {
+    id: u64,
+    /// How many a thread keeps, and how long.
+    max: usize,
+    timeout: Duration,
+}
+
+/// A connection to a web server.
+#[derive(Debug)]
+pub(super) struct Pooled {
+    pub(super) sender: SendRequest<Upload>,
+    /// Since when it is idle, if it has answered before.
+    since: Option<Instant>,
+}
+
+/// Those of one thread and one server, the latest last.
+#[derive(Default)]
+struct Idle {
+    connections: Vec<Pooled>,
+    /// Whether a task ends those that are too old.
+    is_swept: bool,
+}
+
+thread_local! {
+    static IDLE: RefCell<HashMap<u64, Idle>> = RefCell::default();
+}
+
+impl Pool {
+    /// A pool that has nothing yet.
+    pub(super) fn new(max: usize, timeout: Duration) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            max,
+            timeout,
+        }
+    }
+
+    /// The connection that was used last, if it is still open.
+    pub(super) fn take(&self) -> Option<Pooled> {
+        IDLE.with_borrow_mut(|pools| {
+            let idle = pools.get_mut(&self.id)?;
+            // One that is not ready is closed, or its server sends what nobody asked for.
+            std::iter::from_fn(|| idle.connections.pop()).find(|kept| kept.sender.is_ready())
+        })
+    }
+
+    /// Keeps a connection whose last answer is over.
+    pub(super) fn put(&self, mut connection: Pooled) {
+        if self.max == 0 || connection.sender.is_closed() {
+            return;
+        }
+        let now = Instant::now();
+        connection.since = Some(now);
+        IDLE.with_borrow_mut(|pools| {
+            let idle = pools.entry(self.id).or_default();
+            if idle.connections.len() >= self.max {
+                idle.connections.remove(0);
+            }
+            idle.connections.push(connection);
+            if !idle.is_swept
+                && let Ok(runtime) = Handle::try_current()
+            {
+                idle.is_swept = true;
+                runtime.spawn(self.sweep(now));
+            }
+        });
+    }
+
+    /// Ends connections of this thread as they get too old, until there are none.
+    fn sweep(self, mut oldest: Instant) -> impl Future<Output = ()> + Send {
+        /// Another task may begin, where this one ends with its runtime.
+        struct Sweeping(u64);
+        impl Drop for Sweeping {
+            fn drop(&mut self) {
+                // The thread may be at its end.
+                let _ = IDLE.try_with(|pools| {
+                    if let Ok(mut pools) = pools.try_borrow_mut() {
+                        pools.remove(&self.0);
+                    }
+                });
+            }
+        }
+        let sweeping = Sweeping(self.id);
+        async move {
+            let _sweeping = sweeping;
+            loop {
+                sleep_until(oldest + self.timeout).await;
+                let now = Instant::now();
+                let next = IDLE.with_borrow_mut(|pools| {
+                    let idle = pools.get_mut(&self.id)?;
+                    let is_young = |since: Instant| now.duration_since(since) < self.timeout;
+                    idle.connections.retain(|kept| {
+                        !kept.sender.is_closed() && kept.since.is_some_and(is_young)
+                    });
+                    idle.connections.first()?.since
+                });
+                match next {
+                    Some(since) => oldest = since,
+                    None => return,
+                }
+            }
+        }
+    }
+}
+
+impl Pooled {
+    /// A new connection. What it reads and writes is done by a task of its own, which ends with it.
+    pub(super) async fn open(
+        stream: TcpStream,
+        settings: &UpstreamSettings,
+    ) -> Result<Self, UpstreamError> {
+        let opened = Builder::new()
+            .title_case_headers(true)
+            .max_headers(settings.head.fields)
+            .max_buf_size(READ_AHEAD.max(settings.head.head))
+            .handshake(TokioIo::new(stream))
+            .await;
+        let (sender, connection) = opened.map_err(UpstreamError::Http)?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                debug!(%error, "connection to a web server failed");
+            }
+        });
+        Ok(Self {
+            sender,
+            since: None,
+        })
+    }
+
+    /// Whether it has answered before: the server may have closed it since.
+    pub(super) fn is_reused(&self) -> bool {
+        self.since.is_some()
+    }
+}

@@ -1,0 +1,191 @@
+//! The body of a request on its way to a web server.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{Either, select};
+use futures_util::task::AtomicWaker;
+use hyper::body::{Body as _, Frame, SizeHint};
+use hyper::{Request, StatusCode};
+use tokio::time::{Instant, Sleep, sleep, timeout};
+
+use super::super::UpstreamError;
+use crate::error::BoxError;
+use crate::http::Body;
+
+/// How long a server may take to say `100 Continue` before it gets the body all the same: one that
+/// knows nothing of it says nothing (RFC 9110 §10.1.1).
+const CONTINUE: Duration = Duration::from_secs(1);
+
+/// The body of a request. One that waits for `100 Continue` is not asked of the client before.
+#[derive(Debug)]
+pub(super) struct Upload {
+    body: Option<Body>,
+    state: Option<Arc<State>>,
+    /// Rings when it has waited for long enough.
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+/// How far the body of a request has come.
+#[derive(Clone, Debug)]
+pub(super) struct Progress(Option<Arc<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many pieces of it have gone.
+    pieces: AtomicU32,
+    /// All of it has gone.
+    is_over: AtomicBool,
+    /// The server has said `100 Continue`.
+    is_wanted: AtomicBool,
+    /// The server has answered, and nobody wants what is left.
+    is_abandoned: AtomicBool,
+    /// That of the body's connection.
+    waker: AtomicWaker,
+}
+
+impl Upload {
+    /// A body, which waits for `100 Continue` or does not, and how far it has come.
+    pub(super) fn new(body: Body, waits: bool) -> (Self, Progress) {
+        let state = (!body.is_end_stream()).then(Arc::<State>::default);
+        let upload = Self {
+            body: Some(body),
+            state: state.clone(),
+            waiting: waits.then(|| Box::pin(sleep(CONTINUE))),
+        };
+        (upload, Progress(state))
+    }
+
+    /// No body.
+    pub(super) fn empty() -> Self {
+        Self {
+            body: None,
+            state: None,
+            waiting: None,
+        }
+    }
+}
+
+impl State {
+    fn poll_wanted(
+        &self,
+        waiting: &mut Option<Pin<Box<Sleep>>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BoxError>> {
+        self.waker.register(cx.waker());
+        if self.is_abandoned.load(Ordering::Acquire) {
+            return Poll::Ready(Err("the upstream has answered before its end".into()));
+        }
+        if let Some(timer) = waiting {
+            if !self.is_wanted.load(Ordering::Acquire) {
+                ready!(timer.as_mut().poll(cx));
+            }
+            *waiting = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl hyper::body::Body for Upload {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Self {
+            body,
+            state,
+            waiting,
+        } = self.get_mut();
+        let Some(body) = body else {
+            return Poll::Ready(None);
+        };
+        if let Some(state) = state
+            && let Err(abandoned) = ready!(state.poll_wanted(waiting, cx))
+        {
+            return Poll::Ready(Some(Err(abandoned)));
+        }
+        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
+        if let Some(state) = state {
+            state.pieces.fetch_add(1, Ordering::Relaxed);
+            let is_over = frame.is_none() || body.is_end_stream();
+            state.is_over.fetch_or(is_over, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body
+            .as_ref()
+            .is_none_or(hyper::body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.body {
+            Some(body) => body.size_hint(),
+            None => SizeHint::with_exact(0),
+        }
+    }
+}
+
+impl Progress {
+    /// Has the body go as soon as the server says `100 Continue`.
+    pub(super) fn watch(&self, request: &mut Request<Upload>) {
+        let Some(state) = self.0.clone() else { return };
+        hyper::ext::on_informational(request, move |answer| {
+            if answer.status() == StatusCode::CONTINUE {
+                state.is_wanted.store(true, Ordering::Release);
+                state.waker.wake();
+            }
+        });
+    }
+
+    /// The answer is over, and so is the request: what is left of it does not go on. Whether all of it
+    /// had gone.
+    pub(super) fn end(&self) -> bool {
+        let Some(state) = &self.0 else { return true };
+        let is_over = state.is_over.load(Ordering::Relaxed);
+        if !is_over {
+            state.is_abandoned.store(true, Ordering::Release);
+            state.waker.wake();
+        }
+        is_over
+    }
+
+    /// The head of the answer, which may take so long behind the last piece of the request.
+    ///
+    /// # Errors
+    ///
+    /// It has taken longer.
+    pub(super) async fn answered<T>(
+        &self,
+        answer: impl Future<Output = T>,
+        limit: Duration,
+    ) -> Result<T, UpstreamError> {
+        let Some(state) = &self.0 else {
+            return timeout(limit, answer)
+                .await
+                .map_err(|_| UpstreamError::Timeout);
+        };
+        let (mut answer, mut timer) = (pin!(answer), pin!(sleep(limit)));
+        let mut pieces = 0;
+        loop {
+            match select(answer.as_mut(), timer.as_mut()).await {
+                Either::Left((answer, _)) => return Ok(answer),
+                Either::Right(_) => {}
+            }
+            let gone = state.pieces.load(Ordering::Relaxed);
+            if gone == pieces {
+                return Err(UpstreamError::Timeout);
+            }
+            pieces = gone;
+            timer.as_mut().reset(Instant::now() + limit);
+        }
+    }
+}
