@@ -6,6 +6,7 @@ mod peers {
     mod auto;
     mod differences;
     mod proxies;
+    mod smuggling;
 }
 
 use std::{env, fs};
@@ -15,9 +16,6 @@ use polysock_test_support::peers::{PEER, Peer, every_peer, serve};
 use polysock_test_support::program::{Input, Program};
 use polysock_test_support::server::Server;
 use polysock_test_support::tcp::{raw_echo_server, status_line_of_rfc6455};
-
-#[path = "peers/smuggling.rs"]
-mod smuggling;
 
 /// The program, which Cargo has built for these tests.
 const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));

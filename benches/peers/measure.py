@@ -95,6 +95,9 @@ class Server:
 
 def label(case):
     """A case as it is written."""
+    if len(case) == 2:
+        size, connections = case
+        return f"{size}@{connections}"
     size, in_flight, connections = case
     return f"{size}x{in_flight}@{connections}"
 
@@ -119,17 +122,30 @@ def load(polysock, core, server, case, flags, seconds, tries=3):
     return used / report["messages"] * 1e6
 
 
-def measure(polysock, core, cases, entries, options):
-    """The median of each case and entry: a name, a server and flags of `polysock bench`. Each round goes
-    through the entries the other way."""
+def ask(loader, core, server, case, flags, seconds):
+    """The server's CPU microseconds for each request for so many bytes, one after the other on each
+    connection."""
+    size, connections = case
+    command = ["taskset", "-c", str(core), loader, f"127.0.0.1:{server.port}", str(size), str(connections)]
+    before = server.cpu()
+    run = subprocess.run([*command, str(round(seconds * 1000))], stdout=subprocess.PIPE, timeout=seconds + 60)
+    used = server.cpu() - before
+    if run.returncode != 0:
+        raise SystemExit(f"{server.name}, {label(case)}: no report")
+    return used / int(run.stdout) * 1e6
+
+
+def measure(loader, core, cases, entries, options, load=load):
+    """The median of each case and entry: a name, a server and flags of the loader. Each round goes through
+    the entries the other way."""
     for _, server, flags in entries:
-        load(polysock, core, server, (64, 16, 1), flags, 0.5)
+        load(loader, core, server, cases[0], flags, 0.5)
     medians = {}
     for case in cases:
         runs = {name: [] for name, *_ in entries}
         for repetition in range(options.reps):
             for name, server, flags in entries[:: -1 if repetition % 2 else 1]:
-                runs[name].append(load(polysock, core, server, case, flags, options.secs))
+                runs[name].append(load(loader, core, server, case, flags, options.secs))
         medians[case] = {name: statistics.median(values) for name, values in runs.items()}
         say(label(case) + "".join(f"  {name} {value:.2f}" for name, value in medians[case].items()))
     return medians

@@ -62,7 +62,7 @@ impl Default for UpstreamSettings {
             terms: Terms::default(),
             answer_timeout: Duration::from_secs(60),
             body_timeout: Some(Duration::from_secs(300)),
-            idle_connections: 32,
+            idle_connections: 128,
             idle_timeout: Duration::from_secs(30),
         }
     }
