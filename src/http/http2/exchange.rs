@@ -188,7 +188,14 @@ async fn send(
     is_head: bool,
 ) -> Result<(), BoxError> {
     let (mut head, mut body) = response.into_parts();
-    complete(&mut head.headers, body.size_hint().exact());
+    // Where there is no body, nothing says how long it would be.
+    let is_bodiless =
+        is_head || head.status == StatusCode::NO_CONTENT || head.status == StatusCode::NOT_MODIFIED;
+    let len = body.size_hint().exact();
+    complete(
+        &mut head.headers,
+        len.filter(|len| *len > 0 || !is_bodiless),
+    );
     let is_whole = is_head || body.is_end_stream();
     let mut sender = respond.send_response(Response::from_parts(head, ()), is_whole)?;
     if is_whole {

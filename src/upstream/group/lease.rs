@@ -100,9 +100,11 @@ fn blame(error: &UpstreamError) -> Blame {
     match error {
         UpstreamError::Timeout => Blame::Target { at_once: true },
         UpstreamError::Handshake(DialError::Unsupported(_)) => Blame::Client,
-        UpstreamError::Connect { .. } | UpstreamError::Io(_) | UpstreamError::Handshake(_) => {
-            Blame::Target { at_once: false }
-        }
+        UpstreamError::Connect { .. }
+        | UpstreamError::Io(_)
+        | UpstreamError::Handshake(_)
+        | UpstreamError::Http(_)
+        | UpstreamError::BadAnswer(_) => Blame::Target { at_once: false },
         // A proxy in between says so where it cannot reach the app.
         UpstreamError::Refused(refusal) => match refusal.response.head.status() {
             Some(502..=504) => Blame::Target { at_once: false },
