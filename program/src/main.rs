@@ -24,6 +24,9 @@ mod log;
 mod serving;
 mod signals;
 
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -43,7 +46,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(arguments());
     let level = cli.command.log_level();
     if let Err(error) = log::start(cli.log_format, level) {
         eprintln!("polysock: the thread that logs cannot be started: {error}");
@@ -52,4 +55,15 @@ fn main() -> ExitCode {
     let exit = cli.command.run();
     log::finish();
     exit.into()
+}
+
+/// The command line; called as `websockify`, that is the command.
+fn arguments() -> Vec<OsString> {
+    const NAME: &str = "websockify";
+    let mut arguments: Vec<_> = env::args_os().collect();
+    let name = arguments.first().and_then(|path| Path::new(path).file_name());
+    if name.is_some_and(|name| name == NAME) {
+        arguments.insert(1, NAME.into());
+    }
+    arguments
 }

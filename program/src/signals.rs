@@ -101,6 +101,26 @@ impl Signals {
         self.runtime.handle()
     }
 
+    /// Waits for one that asks to end, or for something else that does, and says why.
+    pub(crate) fn wait_or(&mut self, other: impl Future<Output = &'static str>) {
+        let caught = &mut self.caught;
+        let ending = async {
+            loop {
+                match asked(caught).await {
+                    (name, Asked::End) => break name,
+                    (name, Asked::Reload(_)) => info!("{name} is ignored: nothing is read again"),
+                }
+            }
+        };
+        let why = self.runtime.block_on(async {
+            tokio::select! {
+                name = ending => name,
+                why = other => why,
+            }
+        });
+        info!("closing connections ({why})");
+    }
+
     /// Waits for the connections to close, as `join` does, which tells how many had to be cut at
     /// the deadline, but hardly longer than that. A second signal ends the process at once.
     pub(crate) fn wait_for(

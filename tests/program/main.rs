@@ -40,6 +40,7 @@ mod silence;
 mod subprotocols;
 mod urls;
 mod usage;
+mod websockify;
 
 /// The program, which Cargo has built for these tests.
 const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));

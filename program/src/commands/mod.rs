@@ -11,6 +11,7 @@ mod protocols;
 mod reload;
 mod replay;
 mod serve;
+mod websockify;
 
 use clap::Subcommand;
 
@@ -30,6 +31,7 @@ pub(crate) enum Command {
     Protocols(protocols::Protocols),
     Reload(reload::Reload),
     Replay(replay::Replay),
+    Websockify(websockify::Websockify),
 }
 
 impl Command {
@@ -37,7 +39,8 @@ impl Command {
     /// terminal to itself.
     pub(crate) fn log_level(&self) -> &'static str {
         match self {
-            Self::Serve(_) | Self::Capture(_) => "info",
+            Self::Websockify(websockify) if websockify.is_verbose() => "debug",
+            Self::Serve(_) | Self::Capture(_) | Self::Websockify(_) => "info",
             _ => "warn",
         }
     }
@@ -56,6 +59,7 @@ impl Command {
             Self::Protocols(protocols) => protocols.run(),
             Self::Reload(reload) => reload.run(),
             Self::Replay(replay) => replay.run(),
+            Self::Websockify(websockify) => websockify.run(),
         }
     }
 }

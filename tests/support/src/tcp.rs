@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::thread;
 
 use crate::PATIENCE;
@@ -22,6 +24,21 @@ pub fn raw_echo_server() -> SocketAddr {
         }
     });
     address
+}
+
+/// The same on a Unix socket of this path.
+pub fn unix_echo_server(path: impl AsRef<Path>) {
+    let listener = UnixListener::bind(path).expect("a free path");
+    let echo = |connection: io::Result<UnixStream>| -> io::Result<()> {
+        let mut connection = connection?;
+        io::copy(&mut connection.try_clone()?, &mut connection)?;
+        connection.shutdown(Shutdown::Write)
+    };
+    thread::spawn(move || {
+        for connection in listener.incoming() {
+            thread::spawn(move || echo(connection));
+        }
+    });
 }
 
 /// What a server says to the handshake of RFC 6455 §1.3.

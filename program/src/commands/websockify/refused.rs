@@ -1,0 +1,113 @@
+//! The options of websockify that this program does not take over, and why.
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
+
+/// The first of these options that was given.
+#[derive(Debug)]
+pub(super) struct Refused {
+    given: Option<(&'static str, &'static str)>,
+}
+
+/// An option: its name, whether it has a value, and why it is not taken over.
+const OPTIONS: &[(&str, Option<&str>, &str)] = &[
+    ("cert", Some("FILE"), TLS),
+    ("key", Some("FILE"), TLS),
+    ("key-password", Some("PASSWORD"), TLS),
+    ("ssl-only", None, TLS),
+    ("ssl-target", None, TLS_TARGET),
+    ("ssl-version", Some("VERSION"), TLS),
+    ("ssl-ciphers", Some("LIST"), TLS),
+    ("verify-client", None, TLS),
+    ("cafile", Some("FILE"), TLS),
+    (
+        "record",
+        Some("FILE"),
+        "sessions are recorded by `polysock capture`, which writes a transcript of each",
+    ),
+    (
+        "traffic",
+        None,
+        "frames are shown by `polysock capture`, which writes a transcript of each session",
+    ),
+    (
+        "wrap-mode",
+        Some("MODE"),
+        "programs are not wrapped: start the program on another port, and name that as the target",
+    ),
+    (
+        "inetd",
+        None,
+        "a socket is not taken from standard input: name the port to listen on",
+    ),
+    ("web-auth", None, AUTHENTICATION),
+    (
+        "syslog",
+        Some("SERVER"),
+        "the log goes to standard error, where systemd, docker or `| logger` take it from, or to \
+         --log-file",
+    ),
+    (
+        "legacy-syslog",
+        None,
+        "the log goes to standard error, where systemd, docker or `| logger` take it from, or to \
+         --log-file",
+    ),
+];
+
+const TLS: &str =
+    "TLS is not spoken: let a proxy in front speak it, such as nginx, HAProxy or stunnel";
+
+const TLS_TARGET: &str =
+    "TLS is not spoken: let a proxy before the target speak it, such as HAProxy or stunnel";
+
+pub(super) const AUTHENTICATION: &str = "passwords and certificates are not checked: let a proxy in \
+     front check them, such as nginx; --auth-plugin ExpectOrigin is there";
+
+pub(super) const WRAP: &str = "a program is not wrapped: websockify moves its port by a library that it \
+     is made to load (LD_PRELOAD), which is not a part of this program. Start the program on another \
+     port, and name that as the target: websockify 6080 localhost:5901";
+
+impl Refused {
+    /// Why the command line is not taken, where it is not.
+    pub(super) fn problem(&self) -> Option<String> {
+        let (name, why) = self.given?;
+        Some(format!("--{name} is not taken over from websockify: {why}"))
+    }
+}
+
+impl FromArgMatches for Refused {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let given = |(name, value, _): &&(&str, Option<&str>, &str)| match value {
+            Some(_) => matches.contains_id(name),
+            None => matches.get_flag(name),
+        };
+        let given = OPTIONS.iter().find(given);
+        Ok(Self {
+            given: given.map(|(name, _, why)| (*name, *why)),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for Refused {
+    fn augment_args(command: Command) -> Command {
+        OPTIONS.iter().fold(command, |command, (name, value, why)| {
+            let option = Arg::new(*name)
+                .long(*name)
+                .help(format!("Not taken over: {why}"))
+                .hide_short_help(true);
+            command.arg(match value {
+                Some(value) => option.value_name(*value),
+                None => option.action(ArgAction::SetTrue),
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
