@@ -5,6 +5,7 @@
 mod peers {
     mod auto;
     mod differences;
+    mod novnc;
     mod proxies;
     mod smuggling;
 }

@@ -1,0 +1,41 @@
+//! noVNC in Chromium: the canvas shows a real desktop.
+
+use std::fs;
+use std::process::Stdio;
+
+use polysock_test_support::PATIENCE;
+use polysock_test_support::peers::{Peer, serve};
+use polysock_test_support::server::Server;
+
+use crate::POLYSOCK;
+
+/// A page of noVNC, whose files a gateway serves, shows the desktop that a token stands for.
+#[test]
+fn novnc_shows_a_desktop_in_chromium() {
+    let Some(desktop) = serve("desktop") else {
+        return;
+    };
+    let tokens = POLYSOCK.directory("novnc").join("tokens");
+    fs::write(&tokens, format!("desk-7: {}\n", desktop.address)).expect("room for a token");
+    let mut command = POLYSOCK.command();
+    command
+        .args(["websockify", "--web", "/usr/share/novnc", "127.0.0.1:0"])
+        .args(["--token-plugin", "TokenFile", "--token-source"])
+        .arg(&tokens)
+        .stdin(Stdio::null());
+    let started = Server::start(&mut command, PATIENCE);
+    let mut server = started.unwrap_or_else(|end| panic!("{end:?}"));
+    shows(
+        &server,
+        &desktop,
+        "/vnc_lite.html?path=websockify%3Ftoken%3Ddesk-7",
+    );
+    server.stop();
+}
+
+/// noVNC looks for colours on its canvas.
+fn shows(server: &Server, desktop: &Server, page: &str) {
+    let display = (desktop.address.port() - 5900).to_string();
+    let port = server.address.port().to_string();
+    Peer::start(&["--desktop", "127.0.0.1", &port, page, &display]).passes();
+}
