@@ -2,31 +2,54 @@
 
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use tracing::{debug, warn};
 
 use crate::http::{Body, Service, is_coded_otherwise};
 use crate::telemetry::{Failures, Throttle};
-use crate::upstream::{HttpUpstream, UpstreamError};
+use crate::upstream::{Group, HttpUpstream, NotAnswered, UpstreamError};
 
-/// Passes ordinary requests on to a web server, and its answers back, both as they come. A server that
-/// is not there is answered for with 502, one that does not answer in time with 504.
+/// Passes ordinary requests on to a web server, or one of several, and its answers back, both as they
+/// come. A server that is not there is answered for with 502, one that does not answer in time with 504;
+/// where none of several is there, clients are told with 503 when to come again.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    upstream: HttpUpstream,
+    to: To,
     failures: Throttle<Failures>,
+}
+
+#[derive(Clone, Debug)]
+enum To {
+    One(HttpUpstream),
+    Several(Group),
 }
 
 impl Proxy {
     /// A proxy to this server.
     pub fn new(upstream: HttpUpstream) -> Self {
+        Self::to(To::One(upstream))
+    }
+
+    /// A proxy to the web servers (`http://`) among these targets.
+    pub fn balanced(group: Group) -> Self {
+        Self::to(To::Several(group))
+    }
+
+    fn to(to: To) -> Self {
         Self {
-            upstream,
+            to,
             failures: Throttle::new(|failures: Failures| {
                 let times = failures.times();
                 warn!(error = failures.last, times, "request not passed on");
             }),
+        }
+    }
+
+    async fn send(&self, request: Request<Body>) -> Result<Response<Body>, NotAnswered> {
+        match &self.to {
+            To::One(upstream) => upstream.send(request).await,
+            To::Several(group) => group.send(request).await,
         }
     }
 
@@ -41,10 +64,19 @@ impl Proxy {
                 StatusCode::GATEWAY_TIMEOUT,
                 "the upstream did not answer in time\n",
             ),
+            UpstreamError::NoTarget { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no target is there\n")
+            }
             _ => (StatusCode::BAD_GATEWAY, "the upstream cannot be reached\n"),
         };
         self.failures.note(|failures| failures.add(error));
-        plain(status, text)
+        let mut response = plain(status, text);
+        if let UpstreamError::NoTarget { retry_after } = error {
+            // Whole seconds, and never too soon.
+            let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+            response.headers_mut().insert(RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }
 
@@ -55,7 +87,7 @@ impl Service for Proxy {
         }
         let proxy = self.clone();
         Box::pin(async move {
-            match proxy.upstream.send(request).await {
+            match proxy.send(request).await {
                 Ok(answer) => answer,
                 Err(failed) => proxy.answer_for(&failed.error),
             }

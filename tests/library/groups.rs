@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
-use polysock::apps::Relay;
+use polysock::apps::{Proxy, Relay};
 use polysock::protocols::{RawCodec, Rejection, Role};
 use polysock::upstream::{
     Balance, Client, Connected, Ejection, Group, GroupSettings, HashOf, HealthCheck, Target,
@@ -371,4 +371,62 @@ fn a_target_that_fails_its_checks_gets_no_clients_until_it_passes_them() {
             assert!(began.elapsed() < PATIENCE, "{checked} is not heeded");
         }
     }
+}
+
+/// A web server on a port of its own, which says nothing and hangs up.
+fn breaking_off() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = std::io::Read::read(&mut stream, &mut [0; 4096]);
+        }
+    });
+    address
+}
+
+#[test]
+fn ordinary_requests_go_where_somebody_answers() {
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dead = dead.local_addr().unwrap();
+    let app = |handshake: Handshake| async move {
+        handshake.accept(Accept::default()).await?;
+        Ok(())
+    };
+    let site = Site::new(app).with_http(Checked(Arc::new(AtomicUsize::new(200))));
+    let well = serve(Gateway::with_site(site, PortSettings::default()));
+    let proxy = |targets: &[SocketAddr]| {
+        let targets = targets.iter().map(|address| {
+            let url = format!("http://{address}");
+            Target::parse(&url, UpstreamSettings::default()).unwrap()
+        });
+        let group = Group::new(targets.collect(), settings());
+        let site = Site::new(Relay::new(Arc::new(group.clone())));
+        let site = site.with_http(Proxy::balanced(group));
+        serve(Gateway::with_site(site, PortSettings::default()))
+    };
+    let ask = |gateway: SocketAddr, request: &str, status: u16| {
+        let mut client = Bytes::connect(gateway);
+        client.send(request);
+        let head = client.head();
+        assert_status(&head, status);
+        head
+    };
+    let get = "GET /health HTTP/1.1\r\nHost: h\r\n\r\n";
+    let gateway = proxy(&[dead, breaking_off(), well]);
+    for _ in 0..9 {
+        ask(gateway, get, 200);
+    }
+    // What may have been done is not done again.
+    let post = "POST /health HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx";
+    ask(proxy(&[breaking_off(), well]), post, 502);
+    ask(proxy(&[dead, well]), post, 200);
+    let nobody = proxy(&[dead, dead]);
+    let head = ask(nobody, get, 503);
+    assert!(opening::field(&head, "retry-after").is_some(), "{head}");
+    // A web server takes WebSockets as well.
+    let mut client = Bytes::connect(gateway);
+    client.send(RFC6455);
+    assert_status(&client.head(), 101);
 }

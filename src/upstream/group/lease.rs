@@ -9,7 +9,7 @@ use polysock_protocols::DialError;
 use super::health::Ejection;
 use super::target::Member;
 use crate::connection::ShutdownSignal;
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{HttpUpstream, Upstream, UpstreamError};
 
 /// A target that was chosen for a client. It counts as a connection of the target until it is dropped.
 pub struct Lease {
@@ -32,6 +32,11 @@ impl Lease {
     /// The target.
     pub fn upstream(&self) -> &Arc<dyn Upstream> {
         &self.member.target.upstream
+    }
+
+    /// What answers ordinary requests, where the target is a web server.
+    pub fn web_server(&self) -> Option<&HttpUpstream> {
+        self.member.target.web_server.as_ref()
     }
 
     /// The name of the target, its secrets hidden.

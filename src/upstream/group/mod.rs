@@ -13,6 +13,7 @@ mod check;
 mod health;
 mod lease;
 mod members;
+mod pass;
 mod probe;
 mod target;
 

@@ -11,7 +11,8 @@ use super::balance::hash;
 use super::health::{Change, Ejection, Health, Runs};
 use super::probe::Probe;
 use crate::connection::Shutdown;
-use crate::upstream::{self, Upstream, UpstreamSettings, UrlError};
+use crate::upstream::location::behind;
+use crate::upstream::{self, HttpUpstream, Upstream, UpstreamSettings, UrlError};
 
 /// One of the targets of a [`Group`](super::Group).
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct Target {
     pub(super) upstream: Arc<dyn Upstream>,
     pub(super) weight: u32,
     pub(super) probe: Option<Probe>,
+    /// What answers ordinary requests, where it is a web server.
+    pub(super) web_server: Option<HttpUpstream>,
 }
 
 impl Target {
@@ -30,6 +33,14 @@ impl Target {
     /// The URL names none.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let probe = Probe::parse(url, &settings);
+        if behind("http://", url).is_some() {
+            let server = HttpUpstream::parse(url, settings)?;
+            return Ok(Self {
+                probe,
+                web_server: Some(server.clone()),
+                ..Self::new(url, Arc::new(server))
+            });
+        }
         let upstream = upstream::parse(url, settings)?;
         Ok(Self {
             probe,
@@ -45,6 +56,7 @@ impl Target {
             upstream,
             weight: 1,
             probe: None,
+            web_server: None,
         }
     }
 
