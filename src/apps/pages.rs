@@ -13,6 +13,8 @@ use crate::http::{Body, Service};
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     index: Option<Bytes>,
+    /// Where the page is, without a slash at its end.
+    at: String,
 }
 
 impl Pages {
@@ -20,6 +22,16 @@ impl Pages {
     pub fn with_index(html: impl Into<Bytes>) -> Self {
         Self {
             index: Some(html.into()),
+            at: String::new(),
+        }
+    }
+
+    /// The same page at another path, as `/chat`, with a slash behind it or without.
+    #[must_use]
+    pub fn at(self, path: &str) -> Self {
+        Self {
+            at: path.trim_end_matches('/').to_owned(),
+            ..self
         }
     }
 
@@ -30,9 +42,13 @@ impl Pages {
             response.headers_mut().insert(ALLOW, allow);
             return response;
         }
-        match (&self.index, request.uri().path()) {
-            (Some(html), "/") => page(html.clone()),
-            (Some(_), _) => text(StatusCode::NOT_FOUND, "there is a page at / only\n"),
+        let path = request.uri().path();
+        match (&self.index, path.strip_prefix(&*self.at)) {
+            (Some(html), Some("" | "/")) => page(html.clone()),
+            (Some(_), _) => text(
+                StatusCode::NOT_FOUND,
+                "there is one page here, and not at this path\n",
+            ),
             // HTTP/2 has no upgrade, so there is none to require (RFC 8441 §1).
             (None, _) if request.version() == Version::HTTP_2 => {
                 text(StatusCode::NOT_FOUND, "this port speaks WebSocket\n")

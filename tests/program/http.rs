@@ -50,7 +50,10 @@ fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
     client.send(GET.replace("GET / ", "GET /favicon.ico "));
     let missing = client.head();
     assert!(missing.starts_with("HTTP/1.1 404 "), "{missing}");
-    assert_eq!(body(&mut client, &missing), "there is a page at / only\n");
+    assert_eq!(
+        body(&mut client, &missing),
+        "there is one page here, and not at this path\n"
+    );
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc");
     let refused = client.head();
     assert!(refused.starts_with("HTTP/1.1 405 "), "{refused}");

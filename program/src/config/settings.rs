@@ -22,8 +22,8 @@ use crate::flags::values::ProtocolList;
 pub(crate) struct Settings {
     /// The protocols that are spoken.
     pub(crate) protocols: ProtocolList,
-    /// The pages that may connect.
-    pub(crate) origins: Origins,
+    /// The pages that may connect; `None` for any, which nobody has said.
+    pub(crate) origins: Option<Origins>,
     /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
     pub(crate) subprotocols: Vec<ByteString>,
     /// How binary messages travel to clients that have none.
@@ -93,7 +93,6 @@ impl Default for Settings {
         let SiteSettings {
             session,
             limits,
-            origins,
             subprotocols,
             terms,
             access_log,
@@ -104,7 +103,7 @@ impl Default for Settings {
         let forward = ForwardSettings::default();
         Self {
             protocols: ProtocolList(polysock::protocols::DEFAULT_PROTOCOLS.to_vec()),
-            origins,
+            origins: None,
             subprotocols,
             binary_over_text: BinaryOverText::default(),
             tokens: None,

@@ -39,11 +39,13 @@ fn admission() -> Vec<Key<Settings>> {
         ),
         Key::new(
             "origins",
-            OriginList,
-            |settings| &mut settings.origins,
+            Maybe(OriginList),
+            |settings: &mut Settings| &mut settings.origins,
             "The pages that may connect, as \"https://example.com\"; \"*\" for any, \"null\" for pages without a \
-             name, \"none\" for clients that send none. Others are told 403.",
-        ),
+             name, \"none\" for clients that send none. Others are told 403. Not given: any, with a warning where \
+             clients do not mask.",
+        )
+        .example("[\"*\"]"),
         Key::new(
             "subprotocols",
             List(subprotocol()),

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use polysock::protocols::Masking;
-use polysock::{Gateway, ListenAddress, Origins, PortSettings, Sites, StartError, Workers};
+use polysock::{Gateway, ListenAddress, PortSettings, Sites, StartError, Workers};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
@@ -215,7 +215,7 @@ impl Server {
             return;
         };
         let routes = self.config.routes.iter().map(|route| &route.settings);
-        let open = routes.filter(|settings| settings.origins == Origins::Any);
+        let open = routes.filter(|settings| settings.origins.is_none());
         let mut named = Vec::new();
         for protocol in open.flat_map(|settings| &settings.protocols.0) {
             if protocol.masking() != Masking::None || named.contains(&protocol.name()) {

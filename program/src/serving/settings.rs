@@ -3,7 +3,7 @@
 use polysock::protocols::SessionConfig;
 use polysock::protocols::http::HeadLimits;
 use polysock::upstream::{ForwardSettings, HeaderPolicy, Rewrite, UpstreamSettings};
-use polysock::{PortSettings, SiteSettings};
+use polysock::{Origins, PortSettings, SiteSettings};
 
 use crate::config::headers;
 use crate::config::settings::{OnReload, Settings};
@@ -24,7 +24,7 @@ pub(super) fn of_site(settings: &Settings, max_message: u64) -> SiteSettings {
         },
         terms: settings.terms,
         limits: settings.limits,
-        origins: settings.origins.clone(),
+        origins: settings.origins.clone().unwrap_or(Origins::Any),
         subprotocols: settings.subprotocols.clone(),
         compression: settings.compression.downstream(),
         closable: settings.on_reload == OnReload::Close,

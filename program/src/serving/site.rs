@@ -33,7 +33,8 @@ pub(super) fn site(
     let (site, max_message) = match &route.target {
         Target::App(App::Echo) => (Site::new(echo), of_application()),
         Target::App(App::Chat) => {
-            let chat = Site::new(Chat::new()).with_http(Pages::with_index(CHAT_PAGE));
+            let page = Pages::with_index(CHAT_PAGE).at(&beginning(route));
+            let chat = Site::new(Chat::new()).with_http(page);
             (chat, Chat::MAX_MESSAGE)
         }
         Target::App(App::Broadcast) => {
@@ -84,12 +85,15 @@ fn files(folder: &Path, route: &Route) -> Result<Files, String> {
         Ok(_) => return Err(format!("`{}` is no folder", folder.display())),
         Err(error) => return Err(format!("`{}`: {error}", folder.display())),
     }
-    let files = Files::new(folder);
+    Ok(Files::new(folder).strip_prefix(&beginning(route)))
+}
+
+/// What the paths of a route begin with, where that is the same for all.
+fn beginning(route: &Route) -> String {
     let path = route.matching.path.as_ref().map(ToString::to_string);
-    Ok(match path {
-        Some(path) if !path.starts_with('=') && !path.contains('{') => files.strip_prefix(&path),
-        _ => files,
-    })
+    let path = path.unwrap_or_default();
+    let beginning = path.strip_prefix('=').unwrap_or(&path);
+    beginning.split("/{").next().unwrap_or_default().to_owned()
 }
 
 /// What a WebSocket client is told where there are files.

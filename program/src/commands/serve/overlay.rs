@@ -138,7 +138,8 @@ const FLAGS: &[(&str, Lay)] = &[
     }),
     ("origin", |flags, config| {
         settings(config, |route| {
-            route.origins = origins(&flags.accept.origin);
+            let said = !flags.accept.origin.is_empty();
+            route.origins = said.then(|| origins(&flags.accept.origin));
         });
     }),
     ("subprotocol", |flags, config| {
