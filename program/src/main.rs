@@ -61,7 +61,9 @@ fn main() -> ExitCode {
 fn arguments() -> Vec<OsString> {
     const NAME: &str = "websockify";
     let mut arguments: Vec<_> = env::args_os().collect();
-    let name = arguments.first().and_then(|path| Path::new(path).file_name());
+    let name = arguments
+        .first()
+        .and_then(|path| Path::new(path).file_name());
     if name.is_some_and(|name| name == NAME) {
         arguments.insert(1, NAME.into());
     }

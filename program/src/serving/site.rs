@@ -67,7 +67,13 @@ pub(super) fn site(
             let targets = targets(group, route, head)?;
             let made = Group::new(targets, group_settings(of, route));
             group_behind = Some(made.clone());
-            (relay(Arc::new(made)), u64::MAX)
+            let is_web = |server: &Server| is_web_server(&server.url);
+            let site = relay(Arc::new(made.clone()));
+            let site = match of.targets.iter().any(is_web) {
+                true => site.with_http(Proxy::balanced(made)),
+                false => site,
+            };
+            (site, u64::MAX)
         }
         Target::Files(folder) => {
             let site = Site::new(no_websocket).with_http(files(folder, route)?);
@@ -86,6 +92,12 @@ fn files(folder: &Path, route: &Route) -> Result<Files, String> {
         Err(error) => return Err(format!("`{}`: {error}", folder.display())),
     }
     Ok(Files::new(folder).strip_prefix(&beginning(route)))
+}
+
+/// Whether a URL is that of a server which gets ordinary requests.
+fn is_web_server(url: &str) -> bool {
+    let scheme = url.split("://").next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case("http")
 }
 
 /// What the paths of a route begin with, where that is the same for all.
