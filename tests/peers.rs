@@ -7,6 +7,7 @@ mod peers {
     mod differences;
     mod novnc;
     mod proxies;
+    mod site;
     mod smuggling;
 }
 

@@ -82,8 +82,8 @@ fn installed(name: &str, places: &[&str]) -> Option<PathBuf> {
 }
 
 /// A proxy that listens at this address, until it is dropped.
-struct Proxy {
-    address: SocketAddr,
+pub(super) struct Proxy {
+    pub(super) address: SocketAddr,
     _port: Option<Socket>,
     _process: Process,
 }
@@ -114,7 +114,7 @@ fn haproxy(name: &str, configuration: &str) -> Option<Proxy> {
 }
 
 /// The same with nginx, on a port that is kept for it.
-fn nginx(name: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Option<Proxy> {
+pub(super) fn nginx(name: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Option<Proxy> {
     let program = installed("nginx", &["/usr/sbin"])?;
     let directory = POLYSOCK.directory(name);
     // Sockets that share a port may be bound to it, and only those that listen get connections.
