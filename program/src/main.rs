@@ -38,9 +38,9 @@ use self::exit::Exit;
 #[derive(Debug, Parser)]
 #[command(name = "polysock", version, max_term_width = 100)]
 struct Cli {
-    /// How log lines are written
-    #[arg(long, global = true, value_enum, default_value_t = log::Format::Text, value_name = "FORMAT")]
-    log_format: log::Format,
+    /// How log lines are written [default: what a configuration file says, or text]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    log_format: Option<log::Format>,
     #[command(subcommand)]
     command: Command,
 }
@@ -48,7 +48,8 @@ struct Cli {
 fn main() -> ExitCode {
     let cli = Cli::parse_from(arguments());
     let level = cli.command.log_level();
-    if let Err(error) = log::start(cli.log_format, level) {
+    let format = cli.log_format.or_else(|| cli.command.log_format());
+    if let Err(error) = log::start(format.unwrap_or(log::Format::Text), level) {
         eprintln!("polysock: the thread that logs cannot be started: {error}");
         return Exit::Failed.into();
     }

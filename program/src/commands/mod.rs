@@ -16,6 +16,7 @@ mod websockify;
 use clap::Subcommand;
 
 use crate::exit::Exit;
+use crate::log::Format;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -42,6 +43,14 @@ impl Command {
             Self::Websockify(websockify) if websockify.is_verbose() => "debug",
             Self::Serve(_) | Self::Capture(_) | Self::Websockify(_) => "info",
             _ => "warn",
+        }
+    }
+
+    /// How log lines are written where the command line does not say.
+    pub(crate) fn log_format(&self) -> Option<Format> {
+        match self {
+            Self::Serve(serve) => serve.log_format(),
+            _ => None,
         }
     }
 

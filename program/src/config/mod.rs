@@ -15,6 +15,7 @@ pub(crate) mod load;
 mod node;
 mod problem;
 pub(crate) mod process;
+mod queue;
 mod reader;
 mod reference;
 pub(crate) mod rewrite;

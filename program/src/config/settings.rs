@@ -9,7 +9,7 @@ use polysock::protocols::{Limits, ProxyVersion, SessionConfig};
 use polysock::upstream::{
     ForwardSettings, ForwardedStyle, HostSent, PathPrefix, PathTemplate, UpstreamSettings,
 };
-use polysock::{BinaryOverText, Origins, SiteConnections, SiteSettings, Terms};
+use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Terms};
 
 use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
@@ -59,6 +59,10 @@ pub(crate) struct Settings {
     /// How long the target may take to answer an opening handshake.
     pub(crate) handshake_timeout: Duration,
     pub(crate) connect_timeout: Duration,
+    /// How long a web server may take to begin its answer.
+    pub(crate) answer_timeout: Duration,
+    /// How long a body may stand still, of a request or of its answer.
+    pub(crate) body_timeout: Option<Duration>,
     pub(crate) close_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) upstream_idle_timeout: Option<Duration>,
@@ -77,6 +81,9 @@ pub(crate) struct Settings {
 
     /// Whether the log has a line at the open and the close of each connection, and for each request.
     pub(crate) access_log: bool,
+
+    /// What waits for a slow client of an application.
+    pub(crate) queue: Queue,
 
     pub(crate) exec: ExecSettings,
 }
@@ -121,6 +128,8 @@ impl Default for Settings {
             connections,
             handshake_timeout,
             connect_timeout: UpstreamSettings::default().connect_timeout,
+            answer_timeout: UpstreamSettings::default().answer_timeout,
+            body_timeout: UpstreamSettings::default().body_timeout,
             close_timeout: session.close_timeout,
             idle_timeout: session.idle_timeout,
             upstream_idle_timeout: SessionConfig::default().idle_timeout,
@@ -131,6 +140,7 @@ impl Default for Settings {
             on_reload: OnReload::Close,
             drain: Duration::from_secs(10),
             access_log,
+            queue: Queue::default(),
             exec: ExecSettings::default(),
         }
     }

@@ -4,7 +4,6 @@ use polysock::BinaryOverText;
 use polysock::protocols::ProxyVersion;
 use polysock::upstream::ForwardedStyle;
 
-use super::exec;
 use super::form::{Choice, List, Maybe, Switch};
 use super::headers;
 use super::key::{Key, Section};
@@ -14,6 +13,7 @@ use super::words::{
     OriginList, Place, Protocols, count, duration, level, network, number, optional_count,
     optional_duration, rate, size, subprotocol, upstream_host, window_bits,
 };
+use super::{exec, queue};
 
 /// The keys of a route that `[defaults]` has as well.
 pub(super) fn keys() -> Vec<Key<Settings>> {
@@ -214,6 +214,18 @@ fn deadlines() -> Vec<Key<Settings>> {
             "How long an upstream may take to be there, its opening handshake included.",
         ),
         Key::new(
+            "answer_timeout",
+            duration(),
+            |settings| &mut settings.answer_timeout,
+            "How long a web server may take to begin its answer; then its client is told 504.",
+        ),
+        Key::new(
+            "body_timeout",
+            optional_duration(),
+            |settings| &mut settings.body_timeout,
+            "How long the body of a request or of its answer may stand still, or \"none\".",
+        ),
+        Key::new(
             "close_timeout",
             duration(),
             |settings| &mut settings.close_timeout,
@@ -322,6 +334,15 @@ fn rest() -> Vec<Key<Settings>> {
             duration(),
             |settings| &mut settings.drain,
             "The time over which they are closed.",
+        ),
+        Key::new(
+            "queue",
+            Section {
+                title: "`queue`",
+                keys: queue::keys,
+            },
+            |settings| &mut settings.queue,
+            "What waits for clients of app:chat and app:broadcast that are slower than what is said there.",
         ),
         Key::new(
             "exec",

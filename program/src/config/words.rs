@@ -33,6 +33,15 @@ pub(super) fn size() -> Word<u64> {
     }
 }
 
+/// A number of bytes in memory, or `none` for as many as there are.
+pub(super) fn bytes() -> Word<usize> {
+    Word {
+        read: |text| Ok(usize::try_from(values::size(text)?).unwrap_or(usize::MAX)),
+        write: |bytes| Some(size_text(u64::try_from(*bytes).unwrap_or(u64::MAX))),
+        schema: size_schema,
+    }
+}
+
 /// Bytes of less than 4 GiB, or `none`.
 pub(super) fn rate() -> Word<Option<NonZeroU32>> {
     Word {

@@ -44,6 +44,8 @@ pub(super) fn of_upstream(
     let keep_alive = settings.ping_interval;
     Ok(UpstreamSettings {
         connect_timeout: settings.connect_timeout,
+        answer_timeout: settings.answer_timeout,
+        body_timeout: settings.body_timeout,
         // The kernel looks for servers that are gone as often as they are pinged.
         keep_alive: keep_alive.unwrap_or(PortSettings::default().keep_alive),
         allow: settings.allow.clone(),

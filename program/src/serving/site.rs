@@ -34,11 +34,12 @@ pub(super) fn site(
         Target::App(App::Echo) => (Site::new(echo), of_application()),
         Target::App(App::Chat) => {
             let page = Pages::with_index(CHAT_PAGE).at(&beginning(route));
-            let chat = Site::new(Chat::new()).with_http(page);
+            let chat = Site::new(Chat::new().queue(settings.queue)).with_http(page);
             (chat, Chat::MAX_MESSAGE)
         }
         Target::App(App::Broadcast) => {
             let broadcaster = Broadcaster::new().binary_over_text(binary_over_text);
+            let broadcaster = broadcaster.queue(settings.queue);
             (Site::new(broadcaster), of_application())
         }
         Target::Url(url) if !Template::is_template(url) => {

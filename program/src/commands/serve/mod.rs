@@ -29,6 +29,7 @@ use crate::flags::memory::MemoryFlags;
 use crate::flags::site::{AcceptFlags, PortFlags, TrustFlags};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::values;
+use crate::log::Format;
 use crate::serving::{Server, Unserved};
 use crate::signals::{Asked, Signals};
 
@@ -181,6 +182,12 @@ pub(crate) struct ServeCommand {
 }
 
 impl ServeCommand {
+    /// What the configuration file says of log lines. One that is wrong is told when it is served.
+    pub(crate) fn log_format(&self) -> Option<Format> {
+        let loaded = Config::load(self.flags.file()?).ok()?;
+        loaded.config.process.log_format
+    }
+
     pub(crate) fn run(self) -> Exit {
         let Self { flags } = self;
         let config = match flags.config() {
