@@ -1,5 +1,7 @@
 //! A configuration file, and what a reload changes of what it says.
 
+mod traffic;
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
