@@ -151,7 +151,7 @@ impl KeepAlive {
 }
 
 /// Whole milliseconds, one at least.
-fn millis(time: Duration) -> u32 {
+pub(crate) fn millis(time: Duration) -> u32 {
     let millis = time.as_nanos().div_ceil(1_000_000).max(1);
     u32::try_from(millis).unwrap_or(u32::MAX)
 }

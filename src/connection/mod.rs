@@ -389,7 +389,8 @@ mod tests {
 
     #[test]
     fn an_idle_one_is_small() {
-        assert!(size_of::<Connection>() <= 344);
+        let size = size_of::<Connection>();
+        assert!(size <= 344, "{size}");
     }
 
     #[tokio::test]

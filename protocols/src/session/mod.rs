@@ -26,7 +26,7 @@ use self::rate::Rates;
 pub use self::shared::SharedMessage;
 
 use crate::error::{EncodeError, ProtocolError};
-use crate::keep_alive::{KeepAlive, TickAction};
+use crate::keep_alive::{KeepAlive, TickAction, millis};
 use crate::message::{Close, Closed, Event, Side};
 use crate::protocol::{Capabilities, CloseForm, Codec, ShortFrames};
 use crate::utf8::Utf8Validator;
@@ -57,7 +57,8 @@ pub enum Timer {
 pub struct Session {
     codec: Box<dyn Codec>,
     max_message: u64,
-    close_timeout: Duration,
+    /// In milliseconds.
+    close_timeout: u32,
     outgoing: WriteBuf,
     state: State,
     /// The newest ping that is unanswered for want of room.
@@ -124,7 +125,7 @@ impl Session {
             reads: None,
             codec,
             max_message: config.max_message,
-            close_timeout: config.close_timeout,
+            close_timeout: millis(config.close_timeout),
             outgoing: WriteBuf::new(),
             state: State::Open,
             unanswered_ping: None,
@@ -269,7 +270,10 @@ impl Session {
     pub fn timer(&self) -> Option<Timer> {
         match self.state {
             State::Open => self.keep_alive.tick().map(Timer::KeepAlive),
-            State::Closing(_) => Some(Timer::Close(self.close_timeout)),
+            State::Closing(_) => {
+                let limit = Duration::from_millis(self.close_timeout.into());
+                Some(Timer::Close(limit))
+            }
             State::Closed(_) => None,
         }
     }
