@@ -86,11 +86,12 @@ impl ExecUpstream {
         settings: UpstreamSettings,
         exec: ExecSettings,
     ) -> Result<Self, UrlError> {
-        if words.is_empty() {
+        let Some(program) = words.first() else {
             return Err(problem_of("exec:", "the command is missing"));
-        }
+        };
         let is_shared = exec.shared;
         let runner = Runner {
+            shown: format!("exec:{program}").into(),
             places: Arc::new(Semaphore::new(
                 exec.max_processes.min(Semaphore::MAX_PERMITS),
             )),
@@ -126,6 +127,8 @@ impl Upstream for ExecUpstream {
 /// What runs a command, and how.
 #[derive(Clone, Debug)]
 struct Runner {
+    /// What the log says: without the arguments, which may be secrets.
+    shown: Arc<str>,
     words: Vec<String>,
     settings: UpstreamSettings,
     exec: ExecSettings,
@@ -170,6 +173,7 @@ impl Runner {
         let connection = Connection::over(transport, self.codec(), options);
         let connection = connection.held_to(&self.settings.terms);
         Connected {
+            target: Some(Arc::clone(&self.shown)),
             subprotocol: subprotocol(request),
             ..connection.into()
         }
