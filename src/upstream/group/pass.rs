@@ -18,9 +18,9 @@ use crate::upstream::{NotAnswered, UpstreamError};
 impl Group {
     /// Passes a request on to one of the targets that are web servers (`http://`), as
     /// [`HttpUpstream::send`](crate::upstream::HttpUpstream::send) does. Where one cannot be connected to, the
-    /// next is tried; and where it breaks off before it answers, if the request has no body and can
-    /// be sent again (RFC 9110 §9.2.2). The answer counts as a connection of the target until its body
-    /// is over.
+    /// next is tried; and where it breaks off before it answers or does not answer in time, if the
+    /// request has no body and can be sent again (RFC 9110 §9.2.2). The answer counts as a connection of
+    /// the target until its body is over.
     ///
     /// # Errors
     ///
@@ -55,8 +55,6 @@ impl Group {
                 Err(failed) => failed,
             };
             let is_its_fault = lease.failed(&error);
-            // Who was waited for long enough is not waited for again.
-            let spare = spare.filter(|_| !matches!(error, UpstreamError::Timeout));
             match unsent.map(|unsent| *unsent).or(spare) {
                 Some(again) if is_its_fault => request = again,
                 _ => {
