@@ -61,9 +61,11 @@ impl Target {
             };
         };
         match scheme {
-            "file" if rest.is_empty() => Err("write file:DIR".to_owned()),
+            "file" if rest.is_empty() => Err("the folder is missing: write file:DIR".to_owned()),
             "file" => Ok(Self::Files(reader.resolve(rest))),
-            "exec" if rest.trim().is_empty() => Err("write exec:COMMAND".to_owned()),
+            "exec" if rest.trim().is_empty() => {
+                Err("the command is missing: write exec:COMMAND".to_owned())
+            }
             "exec" => Ok(Self::Exec(rest.trim().to_owned())),
             "app" => {
                 let app = APPS.into_iter().find(|(name, _)| *name == rest);
