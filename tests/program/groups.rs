@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -11,12 +12,14 @@ use polysock::apps::Relay;
 use polysock::protocols::{PROTOCOLS, SessionConfig};
 use polysock::upstream::{Group, GroupSettings, Target, UpstreamSettings};
 use polysock::{Connection, Gateway, PortSettings, Site};
+use polysock_test_support::client::Client;
 use polysock_test_support::dial::dial_with;
+use polysock_test_support::opening::assert_status;
 use polysock_test_support::server::Server;
 use polysock_test_support::{PATIENCE, gateway};
 use tokio::time::timeout;
 
-use crate::POLYSOCK;
+use crate::{POLYSOCK, configured};
 
 /// A gateway in front of these.
 fn gateway(targets: &[Server]) -> SocketAddr {
@@ -67,7 +70,33 @@ async fn echoes(client: &mut Connection) -> bool {
 #[tokio::test]
 async fn no_opening_handshake_fails_where_targets_die_and_their_connections_are_closed() {
     let targets = [(); 3].map(|()| POLYSOCK.echo(&[]));
-    let address = gateway(&targets).to_string();
+    let address = gateway(&targets);
+    survives(address, &targets).await;
+}
+
+#[tokio::test]
+async fn nor_does_one_behind_a_route_of_a_file() {
+    let targets = [(); 3].map(|()| POLYSOCK.echo(&[]));
+    let route = format!(
+        "[[route]]\nprotocols = \"all\"\nconnect_timeout = \"8s\"\n\
+         ping_interval = \"2s\"\npong_timeout = \"2s\"\n{}",
+        several("ws", &targets)
+    );
+    let server = configured::serve("group", &route, &[]);
+    survives(server.address, &targets).await;
+}
+
+/// The line of a route with these targets.
+fn several(scheme: &str, targets: &[Server]) -> String {
+    let urls = targets
+        .iter()
+        .map(|target| format!("\"{scheme}://{}\"", target.address));
+    format!("targets = [{}]\n", urls.collect::<Vec<_>>().join(", "))
+}
+
+/// One target is killed and one stops answering, under load.
+async fn survives(gateway: SocketAddr, targets: &[Server; 3]) {
+    let address = gateway.to_string();
     let protocols = ["rfc6455", "hybi-10", "hixie-76"];
     // In turn, so that each target has as many, and of each protocol; one after the other.
     let mut established = Vec::new();
@@ -147,4 +176,43 @@ async fn no_opening_handshake_fails_where_targets_die_and_their_connections_are_
         assert_eq!(of_protocol.count(), 4, "{ends:?}");
     }
     eprintln!("{} opening handshakes", opened.load(Ordering::SeqCst));
+}
+
+#[test]
+fn no_ordinary_request_fails_where_web_servers_die() {
+    let targets = [(); 3].map(|()| POLYSOCK.serve(&["--app", "chat"]));
+    let route = format!(
+        "[[route]]\nanswer_timeout = \"1s\"\n{}",
+        several("http", &targets)
+    );
+    let server = configured::serve("web-group", &route, &[]);
+    let address = server.address;
+    let (is_over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    let mut client = Client::connect(address);
+                    client.send(get);
+                    assert_status(&client.head(), 200);
+                    answered.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        let wait_for_more = || {
+            let goal = answered.load(Ordering::SeqCst) + 100;
+            let began = Instant::now();
+            while answered.load(Ordering::SeqCst) < goal {
+                assert!(began.elapsed() < 6 * PATIENCE, "no load");
+                thread::sleep(Duration::from_millis(5));
+            }
+        };
+        wait_for_more();
+        targets[0].signal("KILL");
+        wait_for_more();
+        targets[1].signal("STOP");
+        wait_for_more();
+        is_over.store(true, Ordering::SeqCst);
+    });
 }

@@ -15,6 +15,7 @@ mod clients;
 mod closing;
 mod compression;
 mod config;
+mod configured;
 mod connect;
 mod deadline;
 mod exec;
