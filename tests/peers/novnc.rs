@@ -33,6 +33,38 @@ fn novnc_shows_a_desktop_in_chromium() {
     server.stop();
 }
 
+/// The same through routes of a configuration file.
+#[test]
+fn novnc_shows_a_desktop_through_a_route() {
+    let Some(desktop) = serve("desktop") else {
+        return;
+    };
+    let directory = POLYSOCK.directory("novnc-route");
+    let tokens = format!("desk-7: {}\n", desktop.address);
+    fs::write(directory.join("tokens"), tokens).expect("room for a token");
+    let file = directory.join("polysock.toml");
+    fs::write(&file, ROUTES).expect("room for the routes");
+    let mut command = POLYSOCK.command();
+    command.args(["serve", "--config"]).arg(&file);
+    let started = Server::start(command.stdin(Stdio::null()), PATIENCE);
+    let mut server = started.unwrap_or_else(|end| panic!("{end:?}"));
+    shows(&server, &desktop, "/vnc_lite.html?path=vnc/desk-7");
+    server.stop();
+}
+
+const ROUTES: &str = r#"
+[[listener]]
+address = "127.0.0.1:0"
+
+[[route]]
+path = "/vnc/{token}"
+target = "tcp://{token}"
+tokens = "tokens"
+
+[[route]]
+target = "file:/usr/share/novnc"
+"#;
+
 /// noVNC looks for colours on its canvas.
 fn shows(server: &Server, desktop: &Server, page: &str) {
     let display = (desktop.address.port() - 5900).to_string();
