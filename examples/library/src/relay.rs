@@ -41,7 +41,7 @@ async fn repeat(mut connection: Connection) -> Result<(), BoxError> {
 pub struct Relay(pub Arc<dyn Upstream>);
 
 impl Application for Relay {
-    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+    fn serve(&self, mut handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
         let upstream = Arc::clone(&self.0);
         Box::pin(async move {
             let client = Client {
@@ -50,8 +50,11 @@ impl Application for Relay {
             };
             let Connected {
                 connection: mut upstream,
+                target,
                 subprotocol,
                 fields,
+                // The connection counts at its target as long as this is kept.
+                lease: _lease,
             } = match upstream.connect(client).await {
                 Ok(connected) => connected,
                 Err(error) => {
@@ -59,6 +62,9 @@ impl Application for Relay {
                     return Err(error.into());
                 }
             };
+            if let Some(target) = target {
+                handshake.served_by(target);
+            }
             let accept = Accept {
                 subprotocol,
                 fields,
