@@ -23,6 +23,7 @@ thread_local! {
 }
 
 /// A buffer to read into.
+#[inline]
 pub(crate) fn take_read() -> BytesMut {
     READ_BUFFERS
         .with_borrow_mut(Vec::pop)

@@ -190,22 +190,26 @@ impl Connection {
     /// what its settings say; any other to nothing.
     #[must_use]
     pub fn held_to(mut self, terms: &Terms) -> Self {
-        self.negotiated.send_timeout = terms.send_timeout.map_or(0, millis);
-        self.negotiated.clocks = Clocks::of(terms);
+        self.hold_to(terms);
         self
     }
 
-    /// The same of a gateway, whose shutdown closes it and whose log tells its end.
-    pub(crate) fn served(
-        mut self,
+    /// As [`held_to`](Self::held_to), in place.
+    pub(crate) fn hold_to(&mut self, terms: &Terms) {
+        self.negotiated.send_timeout = terms.send_timeout.map_or(0, millis);
+        self.negotiated.clocks = Clocks::of(terms);
+    }
+
+    /// Makes it one of a gateway, whose shutdown closes it and whose log tells its end.
+    pub(crate) fn serve_for(
+        &mut self,
         shutdown: ShutdownSignal,
         budget: &Budget,
         log: Option<AccessLog>,
-    ) -> Self {
+    ) {
         self.negotiated.account = Some(Account::new(budget.clone(), shutdown.clone()));
         self.shutdown = Some(shutdown);
         self.negotiated.log = log;
-        self
     }
 
     /// Counts the memory of this connection with that of a client, for whom it is there: in the

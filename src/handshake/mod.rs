@@ -188,8 +188,10 @@ impl Handshake {
                 incoming,
                 session: treatment.session,
             };
-            let connection = Connection::new(transport, codec, options).held_to(&treatment.terms);
-            Ok(connection.served(shutdown, &budget, log))
+            let mut connection = Connection::new(transport, codec, options);
+            connection.hold_to(&treatment.terms);
+            connection.serve_for(shutdown, &budget, log);
+            Ok(connection)
         })
     }
 

@@ -30,7 +30,7 @@ const LEAVING: usize = 32;
 pub(super) struct Admission {
     limits: ConnectionLimits,
     budget: Budget,
-    incidents: Incidents,
+    incidents: Arc<Incidents>,
     present: Mutex<Present>,
 }
 
@@ -90,7 +90,7 @@ pub(super) struct Turn {
 
 impl Admission {
     /// Nobody is there yet.
-    pub(super) fn new(limits: ConnectionLimits, budget: Budget, incidents: Incidents) -> Self {
+    pub(super) fn new(limits: ConnectionLimits, budget: Budget, incidents: Arc<Incidents>) -> Self {
         Self {
             limits,
             budget,
@@ -299,7 +299,11 @@ mod tests {
     use super::*;
 
     fn admission(limits: ConnectionLimits) -> Arc<Admission> {
-        Arc::new(Admission::new(limits, Budget::default(), Incidents::new()))
+        Arc::new(Admission::new(
+            limits,
+            Budget::default(),
+            Arc::new(Incidents::new()),
+        ))
     }
 
     fn address(text: &str) -> Option<SocketAddr> {
@@ -371,7 +375,7 @@ mod tests {
     #[test]
     fn with_a_budget_that_is_full_nobody_is_let_in() {
         let limits = ConnectionLimits::default();
-        let admission = Admission::new(limits, Budget::used_up(), Incidents::new());
+        let admission = Admission::new(limits, Budget::used_up(), Arc::new(Incidents::new()));
         let admission = Arc::new(admission);
         assert_eq!(come(&admission, "10.0.0.1").1.unwrap_err(), Full::Memory);
         assert_eq!(admission.admit_stream(None).unwrap_err(), Full::Memory);

@@ -41,9 +41,9 @@ impl Gateway {
 
     /// A gateway to sites that can be replaced while it serves.
     pub fn with_sites(sites: Arc<Sites>, settings: PortSettings) -> Self {
-        let incidents = Incidents::new();
+        let incidents = Arc::new(Incidents::new());
         let (limits, budget) = (settings.connections, settings.budget.clone());
-        let admission = Admission::new(limits, budget, incidents.clone());
+        let admission = Admission::new(limits, budget, Arc::clone(&incidents));
         let serving = Serving {
             sites,
             settings,
@@ -118,8 +118,8 @@ impl Gateway {
         let connections = self.port.connections();
         let arrival = self.port.arrival(Io::new(transport), peer, &connections);
         let opening = Arc::clone(serving).open(arrival, Arc::clone(&connections));
-        if let Some(answering) = opening.await {
-            serving.answer(answering).await;
+        if let Some(answered) = opening.await {
+            answered.await;
         }
         connections.ended().await;
     }

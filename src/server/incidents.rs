@@ -9,8 +9,8 @@ use tracing::{info, warn};
 
 use crate::telemetry::{Address, Failures, Throttle};
 
-/// What has gone wrong at a port. Clones are the same.
-#[derive(Clone, Debug)]
+/// What has gone wrong at a port.
+#[derive(Debug)]
 pub(super) struct Incidents {
     accept_failures: Throttle<Failures>,
     application_failures: Throttle<(Option<SocketAddr>, Failures)>,

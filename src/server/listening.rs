@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::drain::{Connections, Drained};
 use super::listener::{Incoming, Listener};
 use super::port::Port;
+use super::task::Task;
 
 /// A listener of one thread, and the connections that have come in by it.
 #[derive(Debug)]
@@ -88,14 +89,8 @@ impl Listening {
         let connections = &self.connections;
         let arrival = port.accepted(incoming, local, connections);
         let has_displaced = arrival.turn.has_displaced;
-        let serving = Arc::clone(&port.serving);
-        // Boxed: what only the opening needs is no part of an idle connection.
-        let opening = Box::pin(Arc::clone(&serving).open(arrival, Arc::clone(connections)));
-        connections.spawn(async move {
-            if let Some(answering) = opening.await {
-                serving.answer(answering).await;
-            }
-        });
+        let opening = Arc::clone(&port.serving).open(arrival, Arc::clone(connections));
+        connections.spawn(Task::new(opening));
         has_displaced
     }
 

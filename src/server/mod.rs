@@ -18,6 +18,7 @@ mod selection;
 mod serving;
 mod settings;
 mod socket;
+mod task;
 mod worker;
 
 pub use self::address::ListenAddress;

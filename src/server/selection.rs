@@ -66,11 +66,14 @@ impl Serving {
         let found = found.map_err(|error| logged(error.rejection(), peer))?;
         found.tell(peer);
         let settings = found.site.settings();
-        let protocols = settings.protocols.as_ref();
-        let protocols = protocols.unwrap_or(&self.settings.protocols);
-        let opening = recognised
-            .among(protocols)
-            .and_then(|own| own.open(&settings.context(peer.secure, self.entropy)));
+        let own = settings.protocols.as_ref();
+        let recognised = match own {
+            Some(own) => recognised.among(own),
+            None => Ok(recognised),
+        };
+        let context = settings.context(peer.secure, self.entropy);
+        let opening = recognised.and_then(|recognised| recognised.open(&context));
+        let protocols = own.unwrap_or(&self.settings.protocols);
         let opening = opening.map_err(|error| rejection_of(&error, protocols, peer))?;
         Ok((found.site, opening))
     }

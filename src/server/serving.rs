@@ -14,13 +14,12 @@ use super::drain::Connections;
 use super::incidents::Incidents;
 use super::opening::{self, Opened, Opener, Unopened};
 use super::refusal::{displace, logged, rejection_of, turn_away};
+use super::task::{Answered, Task};
 use crate::connection::ShutdownSignal;
-use crate::error::ConnectionError;
 use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
 use crate::http::{Between, Look, Requests, Service, Upgrade, refuse};
-use crate::route::{Answering, Sites, Unanswered};
-use crate::telemetry::Address;
+use crate::route::{Sites, Unanswered};
 use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
 
 /// What the connections of a gateway are served with.
@@ -30,7 +29,7 @@ pub(super) struct Serving {
     pub(super) settings: PortSettings,
     pub(super) entropy: fn(&mut [u8]),
     pub(super) admission: Arc<Admission>,
-    pub(super) incidents: Incidents,
+    pub(super) incidents: Arc<Incidents>,
 }
 
 /// A connection that has just been accepted.
@@ -57,7 +56,7 @@ impl Serving {
         self: Arc<Self>,
         arrival: Arrival,
         connections: Arc<Connections>,
-    ) -> Option<Answering> {
+    ) -> Option<Answered> {
         let Arrival {
             mut accepted,
             turn,
@@ -105,7 +104,8 @@ impl Serving {
                     }
                     opened => self.finish(opened, accepted, incoming, deadline),
                 };
-                Some(unanswered?.answered().await)
+                let answering = unanswered?.answered().await;
+                Some(Answered::new(answering, Arc::clone(&self.incidents)))
             }
             Err(unopened) => {
                 debug!(peer = ?accepted.peer.address, ?unopened, "not opened");
@@ -131,23 +131,6 @@ impl Serving {
                 }
                 None
             }
-        }
-    }
-
-    /// Has an application do its work, and tells how that has ended. What a peer does wrong is everyday
-    /// business; what we do wrong is not, and a thousand clients may meet it in a second.
-    pub(super) async fn answer(&self, answering: Answering) {
-        let Answering { client: peer, work } = answering;
-        let Err(error) = work.await else {
-            return;
-        };
-        let Some(of_connection) = error.downcast_ref::<ConnectionError>() else {
-            return self.incidents.application_failed(peer, &error);
-        };
-        let peer = peer.map(Address).map(tracing::field::display);
-        debug!(peer, %error, "connection failed");
-        if let ConnectionError::HandshakeTimeout = of_connection {
-            self.incidents.not_opened(|count| count.late += 1);
         }
     }
 
@@ -213,7 +196,7 @@ impl Serving {
 
     /// Has ordinary requests answered, up to one that is an opening handshake.
     async fn serve_requests(
-        self: Arc<Self>,
+        &self,
         accepted: Accepted,
         incoming: BytesMut,
         first: Head,
@@ -306,12 +289,10 @@ impl Serving {
             if exchange.protocol().is_none() {
                 connections.spawn(exchange.serve(self.dispatch(), Arc::clone(&shared_peer)));
             } else if let Some(unanswered) = self.open_stream(exchange, &peer, connections) {
-                let serving = Arc::clone(&self);
-                connections.spawn(async move {
-                    // Boxed: what only the opening needs is no part of an idle connection.
-                    let answering = Box::pin(unanswered.answered()).await;
-                    serving.answer(answering).await;
-                });
+                let incidents = Arc::clone(&self.incidents);
+                connections.spawn(Task::new(async move {
+                    Some(Answered::new(unanswered.answered().await, incidents))
+                }));
             }
         }
     }

@@ -1,0 +1,99 @@
+//! The task of a connection: its opening, and then whatever its application does with it. An idle
+//! connection is in the second part, and holds nothing of the first.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tracing::debug;
+
+use super::incidents::Incidents;
+use crate::error::{BoxError, ConnectionError};
+use crate::route::Answering;
+use crate::telemetry::Address;
+
+/// The task of a connection. A future by hand, for what an `async` block keeps would double what the
+/// task takes.
+pub(super) enum Task<O> {
+    Opening(Pin<Box<O>>),
+    Answering(Pin<Box<Answered>>),
+}
+
+/// An application at work, and where it is told how that has failed.
+pub(super) struct Answered {
+    answering: Answering,
+    incidents: Arc<Incidents>,
+}
+
+impl<O> Task<O> {
+    /// Begins with an opening, which yields what is left to do.
+    pub(super) fn new(opening: O) -> Self {
+        Self::Opening(Box::pin(opening))
+    }
+}
+
+impl<O: Future<Output = Option<Answered>>> Future for Task<O> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Self::Opening(opening) = &mut *self {
+            match ready!(opening.as_mut().poll(cx)) {
+                Some(answered) => *self = Self::Answering(Box::pin(answered)),
+                None => return Poll::Ready(()),
+            }
+        }
+        match &mut *self {
+            Self::Answering(answered) => answered.as_mut().poll(cx),
+            Self::Opening(_) => Poll::Ready(()),
+        }
+    }
+}
+
+impl Answered {
+    pub(super) fn new(answering: Answering, incidents: Arc<Incidents>) -> Self {
+        Self {
+            answering,
+            incidents,
+        }
+    }
+
+    /// Tells how an application has failed. What a peer does wrong is everyday business; what we do wrong
+    /// is not, and a thousand clients may meet it in a second.
+    #[cold]
+    fn failed(&self, error: &BoxError) {
+        let client = self.answering.client;
+        let Some(of_connection) = error.downcast_ref::<ConnectionError>() else {
+            return self.incidents.application_failed(client, error);
+        };
+        let peer = client.map(Address).map(tracing::field::display);
+        debug!(peer, %error, "connection failed");
+        if let ConnectionError::HandshakeTimeout = of_connection {
+            self.incidents.not_opened(|count| count.late += 1);
+        }
+    }
+}
+
+impl Future for Answered {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Err(error) = ready!(self.answering.work.as_mut().poll(cx)) {
+            self.failed(&error);
+        }
+        Poll::Ready(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Ready;
+
+    use super::*;
+
+    #[test]
+    fn the_task_of_an_idle_connection_is_small() {
+        // With the eight bytes of its tracker, what the runtime has room for in 128 bytes.
+        assert_eq!(size_of::<Task<Ready<Option<Answered>>>>(), 16);
+        assert!(size_of::<Answered>() <= 56);
+    }
+}
