@@ -38,8 +38,6 @@ pub struct Handshake {
     /// `None` once it has been answered. All of it is behind one pointer, so that it is next to
     /// nothing in the task of a connection.
     pending: Option<Box<Pending>>,
-    /// Whether the client was found to have hung up.
-    is_gone: bool,
 }
 
 /// What is known of a handshake, and what its answer needs.
@@ -57,6 +55,8 @@ pub(crate) struct Pending {
     pub(crate) permit: Option<Permit>,
     /// What the client is connected to, for the log.
     pub(crate) served_by: Option<Arc<str>>,
+    /// Whether the client was found to have hung up.
+    pub(crate) is_gone: bool,
 }
 
 const UNANSWERED: &str = "an answer consumes the handshake";
@@ -65,7 +65,6 @@ impl Handshake {
     pub(crate) fn new(pending: Pending) -> Self {
         Self {
             pending: Some(Box::new(pending)),
-            is_gone: false,
         }
     }
 
@@ -93,9 +92,9 @@ impl Handshake {
             request,
             peer,
             reply,
+            is_gone,
             ..
         } = &mut **self.pending.as_mut().expect(UNANSWERED);
-        let is_gone = &mut self.is_gone;
         let gone = poll_fn(move |cx| {
             ready!(reply.poll_gone(cx));
             *is_gone = true;
@@ -157,6 +156,7 @@ impl Handshake {
                 shutdown,
                 permit,
                 served_by,
+                is_gone: _,
             } = *self.pending.take().expect(UNANSWERED);
             shutdown.note_answered();
             let offered = &request.subprotocols;
@@ -232,11 +232,10 @@ impl Handshake {
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        if self.pending.is_none() || self.is_gone {
+        let Some(pending) = self.pending.as_deref().filter(|pending| !pending.is_gone) else {
             return;
-        }
-        let is_late = |pending: &Pending| pending.shutdown.is_late();
-        self.answer(match self.pending.as_deref().is_some_and(is_late) {
+        };
+        self.answer(match pending.shutdown.is_late() {
             true => Rejection::new(504, "the application did not answer in time"),
             false => Rejection::new(500, "the application did not answer"),
         });

@@ -167,6 +167,7 @@ impl Serving {
                             shutdown,
                             permit: None,
                             served_by: None,
+                            is_gone: false,
                         };
                         return Some(site.serve(Handshake::new(pending)));
                     }
@@ -340,6 +341,7 @@ impl Serving {
                     shutdown: connections.register(),
                     permit: None,
                     served_by: None,
+                    is_gone: false,
                 };
                 Some(site.serve(Handshake::new(pending)))
             }

@@ -1,6 +1,6 @@
 //! One line for each connection at its open, and one at its close.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,7 +28,6 @@ pub struct Traffic {
 /// What the line at the close needs of the opening handshake.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    peer: Option<Address>,
     texts: Texts,
     opened: Instant,
     /// What only some lines have.
@@ -84,13 +83,15 @@ impl AccessLog {
             "open"
         );
         Self {
-            peer: address,
-            texts: Texts::new([
-                route,
-                Some(&target),
-                upstream.as_deref(),
-                user_agent.as_deref(),
-            ]),
+            texts: Texts::new(
+                address,
+                [
+                    route,
+                    Some(&target),
+                    upstream.as_deref(),
+                    user_agent.as_deref(),
+                ],
+            ),
             opened: Instant::now(),
             more: None,
         }
@@ -127,11 +128,11 @@ impl AccessLog {
         let close = closed.and_then(|closed| closed.close.as_ref());
         let reason = close.map_or("", |close| &close.reason);
         let error = more.and_then(|more| more.error.as_deref());
-        let [route, target, upstream, user_agent] = self.texts.all();
+        let [peer, route, target, upstream, user_agent] = self.texts.all();
         info!(
             route,
             protocol,
-            peer = self.peer.map(tracing::field::display),
+            peer = peer.map(tracing::field::display),
             target,
             upstream,
             user_agent,
@@ -161,38 +162,29 @@ impl AccessLog {
     }
 }
 
-/// Four texts in one allocation, as every connection has them. One of 64 KiB or more is cut.
+/// Texts in one allocation, as every connection has them. A NUL stands between each and the next: fields
+/// of a request have none (RFC 9110 §5.5).
 #[derive(Debug)]
-struct Texts {
-    text: Box<str>,
-    /// How long each is; none is empty.
-    lens: [u16; 4],
-}
+struct Texts(Box<str>);
 
 impl Texts {
-    fn new(texts: [Option<&str>; 4]) -> Self {
-        let texts = texts.map(|text| {
-            let text = text.unwrap_or_default();
-            let most = (0..=usize::from(u16::MAX)).rev();
-            let mut fits = most.filter(|end| text.is_char_boundary(*end));
-            match u16::try_from(text.len()) {
-                Ok(_) => text,
-                Err(_) => text.get(..fits.next().unwrap_or(0)).unwrap_or_default(),
-            }
-        });
-        Self {
-            text: texts.concat().into_boxed_str(),
-            lens: texts.map(|text| u16::try_from(text.len()).unwrap_or(u16::MAX)),
+    fn new(peer: Option<Address>, others: [Option<&str>; 4]) -> Self {
+        let mut text = String::new();
+        if let Some(peer) = peer {
+            // Nothing fails that writes to memory.
+            let _ = write!(text, "{peer}");
         }
+        for other in others {
+            text.push('\0');
+            text.push_str(other.unwrap_or_default());
+        }
+        Self(text.into_boxed_str())
     }
 
-    fn all(&self) -> [Option<&str>; 4] {
-        let mut rest = &*self.text;
-        self.lens.map(|len| {
-            let (text, behind) = rest.split_at_checked(len.into())?;
-            rest = behind;
-            Some(text).filter(|text| !text.is_empty())
-        })
+    /// The peer and the others, each if it is not empty.
+    fn all(&self) -> [Option<&str>; 5] {
+        let mut texts = self.0.splitn(5, '\0');
+        [(); 5].map(|()| texts.next().filter(|text| !text.is_empty()))
     }
 }
 
@@ -201,14 +193,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_kept_as_far_as_there_is_room() {
-        let long = "ü".repeat(40_000);
-        let texts = Texts::new([None, Some("/"), Some(&long), Some("agent")]);
-        let [route, target, upstream, user_agent] = texts.all();
-        assert_eq!(
-            (route, target, user_agent),
-            (None, Some("/"), Some("agent"))
-        );
-        assert_eq!(upstream.unwrap().len(), 65_534);
+    fn texts_are_kept_in_their_places() {
+        let peer = Address(([127, 0, 0, 1], 80).into());
+        let texts = Texts::new(Some(peer), [None, Some("/"), Some(""), Some("agent")]);
+        let expected = [Some("127.0.0.1:80"), None, Some("/"), None, Some("agent")];
+        assert_eq!(texts.all(), expected);
+        assert_eq!(Texts::new(None, [None; 4]).all(), [None; 5]);
     }
 }
