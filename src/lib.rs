@@ -124,6 +124,8 @@ pub use self::server::{
     PortSettings, StartError, Workers,
 };
 pub use self::telemetry::{RouteName, Traffic};
+#[cfg(feature = "tls")]
+pub use self::transport::tls;
 pub use self::transport::{Extensions, Peer, Transport, Trusted, TrustedError, TrustedHop};
 
 /// The program of the README compiles.

@@ -9,6 +9,8 @@ mod peer;
 mod permit;
 mod rewind;
 mod shared_writer;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod trusted;
 
 use std::fmt;
