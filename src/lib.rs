@@ -23,6 +23,7 @@
 //!
 //! ```text
 //!   error · random     what can fail; bytes that nobody can predict
+//!   stamp              whether a file has changed
 //!   telemetry          what is told of connections: a line at open and close, failures once a second
 //!   transport          byte streams, who is at their other end, and how they are let go
 //!   connection         the one connection type: messages in and out, whole or in pieces; its memory
@@ -45,6 +46,8 @@
 //!    accepts     reads the   choose    validates             answers with a Reply
 //!                head                                        that knows the carrier
 //! ```
+//!
+//! Where the first bytes are TLS, opening begins again inside of it.
 //!
 //! A worker accepts it and spawns one task, its only owner from then on. Opening reads into one
 //! buffer until the head is complete, and returns what the connection is; the gateway finishes
@@ -97,6 +100,7 @@ mod http;
 mod random;
 mod route;
 mod server;
+mod stamp;
 mod telemetry;
 mod transport;
 pub mod upstream;

@@ -63,7 +63,11 @@ impl Connection {
         self.count_others();
         self.io.abort();
         if !expected && self.failure.is_none() {
-            self.fail(error);
+            self.fail(match error.kind() {
+                // TLS whose end was cut off.
+                io::ErrorKind::UnexpectedEof => ConnectionError::Aborted,
+                _ => error.into(),
+            });
         }
     }
 

@@ -29,6 +29,11 @@ pub(super) struct Unopened {
     pub(super) gone: u64,
     /// They came from a trusted proxy, and did not say for whom.
     pub(super) unproxied: u64,
+    /// Their handshakes of TLS failed.
+    #[cfg(feature = "tls")]
+    pub(super) tls_failed: u64,
+    /// They spoke plain text where only TLS is welcome.
+    pub(super) insecure: u64,
     /// They spoke what is not spoken here.
     foreign: u64,
     tls: u64,
@@ -62,11 +67,17 @@ impl Incidents {
                 },
             ),
             unopened: Throttle::new(|unopened: Unopened| {
+                #[cfg(feature = "tls")]
+                let tls_failed = some(unopened.tls_failed);
+                #[cfg(not(feature = "tls"))]
+                let tls_failed = None::<u64>;
                 info!(
                     silent = some(unopened.silent),
                     late = some(unopened.late),
                     gone = some(unopened.gone),
                     tls = some(unopened.tls),
+                    tls_failed,
+                    insecure = some(unopened.insecure),
                     foreign = some(unopened.foreign),
                     unproxied = some(unopened.unproxied),
                     "not opened"

@@ -1,18 +1,23 @@
 //! What a connection is, by what comes first.
 //!
 //! ```text
-//!   16 03             TLS               not enabled: closed
+//!   16                TLS               where enabled: a handshake, and all of this again inside
 //!   "<policy-file-"   Flash             the socket policy, where enabled
 //!   "PRI * HTTP/2"    HTTP/2            streams, each a WebSocket or an ordinary request
 //!   a method          HTTP/1            a WebSocket of some protocol, or an ordinary request
 //!   anything else                       closed without an answer: it may be another protocol
 //! ```
 //!
+//! Where plain text is not welcome beside TLS, requests of HTTP/1 in it are told so, and HTTP/2 is closed.
+//! There is no TLS inside of TLS.
+//!
 //! Empty lines before any of it are ignored, as before a later request. Where the peer is a proxy that
 //! is trusted to say for whom it connects, a header of the PROXY protocol stands before it all.
 //!
 //! Nothing is done about it here: the gateway finishes it, and `polysock explain` prints it.
 
+#[cfg(feature = "tls")]
+use std::io;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
@@ -24,8 +29,8 @@ use polysock_protocols::{
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::PortSettings;
 use super::admission::Full;
+use super::{PortSettings, insecure};
 use crate::transport::Io;
 
 /// What a connection turned out to be.
@@ -40,6 +45,10 @@ pub enum Opened {
     Http2,
     /// A request of Flash's for the socket policy, and the answer.
     FlashPolicy(String),
+    /// The beginning of TLS, still in the buffer.
+    Tls,
+    /// A request in plain text where that is not welcome, and what it is told.
+    Insecure(Rejection),
     /// A request that is no valid opening handshake, or none of a protocol that is spoken here.
     Refused(HandshakeError),
     /// What is not enabled here; it is closed without an answer.
@@ -53,6 +62,8 @@ pub struct Opener<'a> {
     /// The port that it came in on.
     port: Option<u16>,
     negotiation: Negotiation<'a>,
+    speaks_tls: bool,
+    takes_plain: bool,
 }
 
 impl<'a> Opener<'a> {
@@ -62,6 +73,28 @@ impl<'a> Opener<'a> {
             settings,
             port,
             negotiation: Negotiation::new(&settings.protocols, settings.head),
+            speaks_tls: settings.speaks_tls(),
+            takes_plain: settings.takes_plain(),
+        }
+    }
+
+    /// The same, for a client that is secure whatever it speaks, where that is so: TLS has ended at a proxy.
+    #[must_use]
+    pub(super) fn secure(self, is_secure: bool) -> Self {
+        Self {
+            takes_plain: self.takes_plain || is_secure,
+            ..self
+        }
+    }
+
+    /// The same, for what is inside of TLS.
+    #[must_use]
+    #[cfg(feature = "tls")]
+    pub(super) fn inside(self) -> Self {
+        Self {
+            speaks_tls: false,
+            takes_plain: true,
+            ..self
         }
     }
 
@@ -71,8 +104,14 @@ impl<'a> Opener<'a> {
         incoming.advance(empty_lines(incoming));
         match FirstBytes::of(incoming) {
             FirstBytes::TooFew => None,
-            FirstBytes::Http1 => self.advance_request(incoming),
-            FirstBytes::Http2 if settings.http2 => Some(Opened::Http2),
+            FirstBytes::Http1 if self.takes_plain => self.advance_request(incoming),
+            FirstBytes::Http1 => Some(match self.advance_request(incoming)? {
+                Opened::WebSocket(_) => Opened::Insecure(insecure::websocket()),
+                Opened::Http1(head) => Opened::Insecure(insecure::request(&head)),
+                other => other,
+            }),
+            FirstBytes::Http2 if settings.http2 && self.takes_plain => Some(Opened::Http2),
+            FirstBytes::Tls if self.speaks_tls => Some(Opened::Tls),
             FirstBytes::FlashPolicy if settings.flash_policy => {
                 Some(Opened::FlashPolicy(flash_policy(self.port)))
             }
@@ -114,6 +153,9 @@ pub(super) enum Unopened {
     Unproxied(ProxyHeaderError),
     /// There is no room for one more of the address that it is from.
     Full(Full),
+    /// The handshake of TLS failed, and why.
+    #[cfg(feature = "tls")]
+    Insecure(io::Error),
 }
 
 /// How long a policy request may take from its first byte on: Flash sends it whole.
@@ -145,11 +187,9 @@ pub(super) async fn read_proxy_header(
 pub(super) async fn read(
     transport: &mut Io,
     incoming: &mut BytesMut,
-    settings: &PortSettings,
-    port: Option<u16>,
+    mut opener: Opener<'_>,
     mut deadline: Instant,
 ) -> Result<Opened, Unopened> {
-    let mut opener = Opener::new(settings, port);
     incoming.reserve(1024);
     let mut opened = opener.advance(incoming);
     loop {

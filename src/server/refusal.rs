@@ -4,6 +4,7 @@
 //! |---|---|
 //! | a request of HTTP/1: a WebSocket of any protocol, or an ordinary one | 503 with `Retry-After`, also in the middle of its head |
 //! | HTTP/2 | GOAWAY, ENHANCE_YOUR_CALM |
+//! | TLS | the end of the stream: more would take a handshake, for which there is no room |
 //! | anything else, or nothing | the end of the stream |
 
 use std::fmt;
@@ -18,7 +19,7 @@ use tracing::info;
 
 use super::PortSettings;
 use super::admission::Full;
-use super::opening::{self, Opened, Unopened};
+use super::opening::{self, Opened, Opener, Unopened};
 use crate::connection::ShutdownSignal;
 use crate::http::http2;
 use crate::telemetry::Address;
@@ -44,14 +45,15 @@ pub(super) async fn turn_away(
                 return;
             }
         }
-        let opened = opening::read(&mut transport, &mut incoming, settings, None, deadline);
+        let opener = Opener::new(settings, None);
+        let opened = opening::read(&mut transport, &mut incoming, opener, deadline);
         let answer = match opened.await {
-            Ok(Opened::WebSocket(_) | Opened::Http1(_) | Opened::Refused(_))
+            Ok(
+                Opened::WebSocket(_) | Opened::Http1(_) | Opened::Refused(_) | Opened::Insecure(_),
+            )
             | Err(Unopened::Late(_)) => unavailable(full),
             Ok(Opened::Http2) => http2::refusal(&full.to_string()),
-            Ok(Opened::FlashPolicy(_) | Opened::Closed(_))
-            | Err(Unopened::Gone | Unopened::Silent | Unopened::Unclear)
-            | Err(Unopened::Unproxied(_) | Unopened::Full(_)) => return,
+            Ok(Opened::Tls | Opened::FlashPolicy(_) | Opened::Closed(_)) | Err(_) => return,
         };
         let mut final_bytes = WriteBuf::new();
         final_bytes.put(answer);

@@ -14,7 +14,7 @@ use tracing::{Level, enabled, info};
 
 use crate::error::BoxError;
 use crate::http::Body;
-use crate::telemetry::Masked;
+use crate::telemetry::{Masked, TlsVersion};
 use crate::transport::Peer;
 
 /// What the line of a request says. It is written when this is dropped: once the answer has gone out, or
@@ -85,10 +85,12 @@ impl RequestLine {
 impl Drop for RequestLine {
     fn drop(&mut self) {
         let address = self.peer.address;
+        let tls = self.peer.extensions.get::<TlsVersion>();
         info!(
             route = self.route.as_deref(),
             method = self.method.as_str(),
             over = self.over,
+            tls = tls.map(|tls| tls.0),
             peer = address.map(tracing::field::display),
             target = self.target,
             user_agent = self.user_agent,

@@ -12,7 +12,7 @@ use super::PortSettings;
 use super::admission::{Admission, Full, Turn};
 use super::drain::Connections;
 use super::incidents::Incidents;
-use super::opening::{self, Opened, Opener, Unopened};
+use super::opening::{Opened, Opener, Unopened};
 use super::refusal::{displace, logged, rejection_of, turn_away};
 use super::task::{Answered, Task};
 use crate::connection::ShutdownSignal;
@@ -74,11 +74,8 @@ impl Serving {
         let reading = async {
             self.read_proxied(&mut accepted, &mut incoming, deadline)
                 .await?;
-            let Accepted {
-                transport, peer, ..
-            } = &mut accepted;
-            let port = peer.local.map(|address| address.port());
-            opening::read(transport, &mut incoming, &self.settings, port, deadline).await
+            self.read_opening(&mut accepted, &mut incoming, deadline)
+                .await
         };
         let opened = tokio::select! {
             biased;
@@ -118,6 +115,11 @@ impl Serving {
                     Unopened::Unproxied(error) => {
                         debug!(%error, "a trusted proxy does not say for whom it connects");
                         self.incidents.not_opened(|count| count.unproxied += 1);
+                    }
+                    #[cfg(feature = "tls")]
+                    Unopened::Insecure(error) => {
+                        debug!(%error, "the handshake of TLS failed");
+                        self.incidents.not_opened(|count| count.tls_failed += 1);
                     }
                     Unopened::Full(full) => {
                         let come = (accepted.transport, incoming);
@@ -189,8 +191,13 @@ impl Serving {
                 debug!(?first, peer = ?peer.address, "not enabled: closed");
                 self.incidents.not_opened(|count| count.add(first));
             }
+            Opened::Insecure(rejection) => {
+                debug!(peer = ?peer.address, reason = rejection.reason(), "plain text: refused");
+                self.incidents.not_opened(|count| count.insecure += 1);
+                refuse(transport, &rejection);
+            }
             // Served before anything is finished.
-            Opened::Http1(_) | Opened::Http2 => {}
+            Opened::Http1(_) | Opened::Http2 | Opened::Tls => {}
         }
         None
     }

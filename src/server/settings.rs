@@ -7,6 +7,8 @@ use polysock_protocols::{DEFAULT_PROTOCOLS, Protocol};
 
 use crate::connection::Budget;
 use crate::transport::Trusted;
+#[cfg(feature = "tls")]
+use crate::transport::tls;
 
 /// How a port treats connections until it is known which site they are for.
 #[derive(Clone, Debug)]
@@ -32,6 +34,14 @@ pub struct PortSettings {
     /// Whether a page that asks sees `wss://`, because a proxy in front ends TLS. What a proxy says that
     /// is trusted goes before it.
     pub secure: bool,
+    /// What TLS is spoken with, where it is: to clients that begin with it, on the same port as all else.
+    #[cfg(feature = "tls")]
+    pub tls: Option<tls::Acceptor>,
+    /// Whether clients may do without TLS where it is spoken. By default ordinary requests in plain text are
+    /// sent to `https://`, WebSockets are refused (403), and HTTP/2 is closed; but for clients that a
+    /// trusted proxy says are secure. Flash's socket policy has no other form than plain text.
+    #[cfg(feature = "tls")]
+    pub plain: bool,
     /// Whose connections begin with a header of the PROXY protocol, which says for whom they are: each
     /// that does not is closed. From others a header is not looked for, and is no request.
     pub proxy_protocol: Trusted,
@@ -52,9 +62,33 @@ impl Default for PortSettings {
             http2: true,
             flash_policy: false,
             secure: false,
+            #[cfg(feature = "tls")]
+            tls: None,
+            #[cfg(feature = "tls")]
+            plain: false,
             proxy_protocol: Trusted::default(),
             forwarded: Trusted::default(),
         }
+    }
+}
+
+impl PortSettings {
+    /// Whether TLS is spoken.
+    pub(super) fn speaks_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let speaks_tls = self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        let speaks_tls = false;
+        speaks_tls
+    }
+
+    /// Whether clients may do without TLS.
+    pub(super) fn takes_plain(&self) -> bool {
+        #[cfg(feature = "tls")]
+        let takes_plain = self.plain || self.tls.is_none();
+        #[cfg(not(feature = "tls"))]
+        let takes_plain = true;
+        takes_plain
     }
 }
 

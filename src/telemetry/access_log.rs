@@ -10,7 +10,7 @@ use hyper::http::Extensions;
 use polysock_protocols::{Closed, Request, Side, hide_secrets};
 use tracing::info;
 
-use super::{Address, Masked, RouteName};
+use super::{Address, Masked, RouteName, TlsVersion};
 
 /// What has been received and sent, without the opening handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,10 +69,12 @@ impl AccessLog {
         let upstream = agreed.upstream.map(hide_secrets);
         let upstream = upstream.as_deref().map(|text| Masked::apply(masked, text));
         let address = address.map(Address);
+        let tls = extensions.get::<TlsVersion>();
         info!(
             route,
             protocol = request.protocol.name(),
             over = request.head.is_connect().then_some("HTTP/2"),
+            tls = tls.map(|tls| tls.0),
             peer = address.map(tracing::field::display),
             target = &*target,
             upstream = upstream.as_deref(),

@@ -6,6 +6,7 @@ mod losses;
 mod masked;
 mod route_name;
 mod throttle;
+mod tls_version;
 
 pub use self::access_log::Traffic;
 pub(crate) use self::access_log::{AccessLog, Agreed};
@@ -14,3 +15,4 @@ pub(crate) use self::losses::Losses;
 pub(crate) use self::masked::Masked;
 pub use self::route_name::RouteName;
 pub(crate) use self::throttle::{Failures, Throttle};
+pub(crate) use self::tls_version::TlsVersion;

@@ -22,6 +22,7 @@ pub(crate) use self::io::Io;
 pub(crate) use self::keep_alive::watch;
 pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, let_go, linger};
 pub(crate) use self::network::network;
+pub(crate) use self::peer::VARIABLES;
 pub use self::peer::{Extensions, Peer};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::rewind::Rewind;

@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 
+#[cfg(feature = "tls")]
+use super::tls::Encryption;
+
 pub use hyper::http::Extensions;
 
 /// What the layers below an application have found out of a client. Each of them adds what it
@@ -17,3 +20,32 @@ pub struct Peer {
     /// What else there is to know, by its type.
     pub extensions: Extensions,
 }
+
+impl Peer {
+    /// What one of the [`VARIABLES`] stands for; `None` where it is not known.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        #[cfg(feature = "tls")]
+        if let Some(encryption) = self.extensions.get::<Encryption>() {
+            let client = encryption.client();
+            return match name {
+                "tls.version" => Some(encryption.version()),
+                "tls.cipher_suite" => Some(encryption.cipher_suite()),
+                "tls.server_name" => encryption.server_name(),
+                "tls.client" => client.map(|client| &*client.distinguished_name),
+                "tls.client_name" => client.and_then(|client| client.common_name.as_deref()),
+                _ => None,
+            };
+        }
+        let _ = name;
+        None
+    }
+}
+
+/// What can be said of a peer.
+pub(crate) const VARIABLES: &[&str] = &[
+    "tls.client",
+    "tls.client_name",
+    "tls.version",
+    "tls.cipher_suite",
+    "tls.server_name",
+];

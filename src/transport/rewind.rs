@@ -1,6 +1,8 @@
 //! A transport whose first bytes have been read already.
 
+use std::fmt;
 use std::io;
+use std::ops::DerefMut;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,23 +12,42 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::io::Io;
 use super::linger::Lingering;
 
-/// Hands out what was read before, then reads on. One that is dropped lingers.
+/// Hands out what was read before, then reads on. One that is dropped lingers, unless its transport is
+/// in a box.
 #[derive(Debug)]
-pub(crate) struct Rewind {
+pub(crate) struct Rewind<T = Lingering> {
     before: Bytes,
-    transport: Lingering,
+    transport: T,
 }
+
+/// What holds a transport.
+pub(crate) trait Holder:
+    DerefMut<Target = Io> + fmt::Debug + Send + Unpin + 'static
+{
+}
+
+impl<T: DerefMut<Target = Io> + fmt::Debug + Send + Unpin + 'static> Holder for T {}
 
 impl Rewind {
     pub(crate) fn new(before: Bytes, transport: Io) -> Self {
-        Self {
-            before,
-            transport: Lingering::new(transport),
-        }
+        Self::of(before, Lingering::new(transport))
     }
 }
 
-impl AsyncRead for Rewind {
+impl<T: Holder> Rewind<T> {
+    /// The same, of what holds a transport.
+    pub(crate) fn of(before: Bytes, transport: T) -> Self {
+        Self { before, transport }
+    }
+
+    /// What holds the transport; what of the bytes before has not been read is lost.
+    #[cfg(feature = "tls")]
+    pub(crate) fn into_inner(self) -> T {
+        self.transport
+    }
+}
+
+impl<T: Holder> AsyncRead for Rewind<T> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -45,7 +66,7 @@ impl AsyncRead for Rewind {
     }
 }
 
-impl AsyncWrite for Rewind {
+impl<T: Holder> AsyncWrite for Rewind<T> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

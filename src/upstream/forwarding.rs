@@ -107,7 +107,7 @@ impl ForwardSettings {
             let steps = chain.as_elements().into_iter().chain([element]);
             add("Forwarded", steps.collect::<Vec<_>>().join(", "));
         }
-        self.request.apply(fields);
+        self.request.apply(fields, Some(asking.peer));
     }
 
     /// The host that is asked for, of an upstream whose own is this.

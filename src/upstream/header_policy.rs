@@ -8,8 +8,15 @@ use polysock_protocols::Fields;
 use polysock_protocols::http::is_token;
 use thiserror::Error;
 
+use crate::transport::{Peer, VARIABLES};
+
 /// What is done to the fields of a request, or of an answer, on their way: some are dropped, then
 /// others are set, whatever they were, and then some are added to what is there.
+///
+/// In the values for a request, `{tls.client}` stands for the distinguished name in the certificate of the
+/// client, `{tls.client_name}` for its common name, `{tls.version}`, `{tls.cipher_suite}` and `{tls.server_name}`
+/// for what was agreed on with it. A field for which there is none of these is not set, and one of the
+/// client's is not let through for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderPolicy {
     drop: Vec<ByteString>,
@@ -31,6 +38,9 @@ pub enum FieldError {
     /// own.
     #[error("{0} belongs to one connection, and each side has its own")]
     OneSide(String),
+    /// There is no such variable.
+    #[error("there is no {{{0}}}: {known}", known = known())]
+    Variable(String),
     /// The host has a setting of its own.
     #[error("Host is not set as a field: the setting `host` says which is sent")]
     Host,
@@ -82,8 +92,8 @@ impl HeaderPolicy {
         Ok(())
     }
 
-    /// Does it to fields.
-    pub(crate) fn apply(&self, fields: &mut impl FieldMap) {
+    /// Does it to fields, of a request of this peer or of an answer.
+    pub(crate) fn apply(&self, fields: &mut impl FieldMap, peer: Option<&Peer>) {
         let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
         let goes =
             |name: &str| self.drop.iter().any(|dropped| is(dropped, name)) || self.set.has(name);
@@ -91,10 +101,44 @@ impl HeaderPolicy {
             fields.remove_all(&goes);
         }
         for (name, value) in self.set.clone().into_iter().chain(self.add.clone()) {
-            fields.add(&name, value);
+            if let Some(value) = filled(value, peer) {
+                fields.add(&name, value);
+            }
         }
     }
 }
+
+/// A value with what its variables stand for; `None` where one stands for nothing.
+fn filled(value: Bytes, peer: Option<&Peer>) -> Option<Bytes> {
+    let text = std::str::from_utf8(&value).unwrap_or_default();
+    let Some((mut before, mut rest)) = text.split_once(VARIABLE) else {
+        return Some(value);
+    };
+    let mut filled = String::new();
+    loop {
+        filled.push_str(before);
+        let Some((name, behind)) = rest.split_once('}') else {
+            filled.push_str(VARIABLE);
+            filled.push_str(rest);
+            return Some(filled.into());
+        };
+        let told = peer?.variable(&format!("tls.{name}"))?;
+        if told.contains(char::is_control) {
+            return None;
+        }
+        filled.push_str(told);
+        (before, rest) = match behind.split_once(VARIABLE) {
+            Some(more) => more,
+            None => {
+                filled.push_str(behind);
+                return Some(filled.into());
+            }
+        };
+    }
+}
+
+/// How a variable begins. Braces of something else are as they are.
+const VARIABLE: &str = "{tls.";
 
 fn check(name: &str, value: &str) -> Result<(), FieldError> {
     if !is_token(name) {
@@ -113,7 +157,20 @@ fn check(name: &str, value: &str) -> Result<(), FieldError> {
     if value.contains(|c: char| c.is_control() && c != '\t') {
         return Err(FieldError::Value(name.to_owned()));
     }
+    let names = value.split(VARIABLE).skip(1);
+    let names = names.filter_map(|rest| Some(format!("tls.{}", rest.split_once('}')?.0)));
+    for name in names {
+        if !VARIABLES.contains(&&*name) {
+            return Err(FieldError::Variable(name));
+        }
+    }
     Ok(())
+}
+
+/// The variables that there are.
+fn known() -> String {
+    let known = VARIABLES.iter().map(|name| format!("{{{name}}}"));
+    known.collect::<Vec<_>>().join(", ")
 }
 
 /// Fields that can be changed, of a handshake or of an ordinary request.
@@ -200,12 +257,12 @@ mod tests {
     #[test]
     fn fields_are_dropped_then_set_then_added_of_both_kinds_of_requests() {
         let mut fields: Fields = CAME.iter().copied().collect();
-        policy().apply(&mut fields);
+        policy().apply(&mut fields, None);
         let mut map = HeaderMap::new();
         for (name, value) in CAME {
             map.add(name, Bytes::from_static(value.as_bytes()));
         }
-        policy().apply(&mut map);
+        policy().apply(&mut map, None);
         for (name, expected) in [
             ("cookie", None),
             ("x-set", Some("ours")),
@@ -215,6 +272,23 @@ mod tests {
         ] {
             assert_eq!(fields.joined(name).as_deref(), expected, "{name}");
             assert_eq!(map.joined(name).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_field_without_a_value_is_not_set() {
+        let mut policy = HeaderPolicy::default();
+        policy.set("X-Client", "of {tls.client}!").unwrap();
+        policy.set("X-Json", "{\"a\": {}}").unwrap();
+        policy.set("X-Open", "{tls.").unwrap();
+        let mut fields: Fields = [("x-client", "made up")].into_iter().collect();
+        policy.apply(&mut fields, Some(&Peer::default()));
+        for (name, expected) in [
+            ("x-client", None),
+            ("x-json", Some("{\"a\": {}}")),
+            ("x-open", Some("{tls.")),
+        ] {
+            assert_eq!(fields.joined(name).as_deref(), expected, "{name}");
         }
     }
 
@@ -245,6 +319,11 @@ mod tests {
                 "Sec-WebSocket-Key",
                 "a",
                 "Sec-WebSocket-Key belongs to one connection, and each side has its own",
+            ),
+            (
+                "A",
+                "{tls.nobody}",
+                "there is no {tls.nobody}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}",
             ),
             (
                 "HOST",

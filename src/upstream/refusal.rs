@@ -90,7 +90,7 @@ impl Refusal {
                     .map(|name| ("Upgrade", name)),
             );
         }
-        self.policy.apply(&mut fields);
+        self.policy.apply(&mut fields, None);
         rejection.fields = fields;
         Some(rejection)
     }

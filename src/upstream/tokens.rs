@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
+
+use crate::stamp::Stamp;
 
 /// What stands behind tokens: a file with lines such as `desk-7: 10.0.0.7:5900` or
 /// `desk-8: unix:/run/desk-8.sock`, empty lines, and comments that begin with `#`; or a directory of
@@ -47,20 +48,8 @@ pub(super) enum Named {
     Unix(String),
 }
 
-/// What a file was when it was read.
-#[derive(Debug, PartialEq, Eq)]
-struct Stamp {
-    path: PathBuf,
-    modified: Option<SystemTime>,
-    len: u64,
-    inode: u64,
-}
-
 /// How often it is looked whether the files have changed.
 const PAUSE: Duration = Duration::from_secs(1);
-
-/// A file that was changed just before it was read may have changed again without another time.
-const TICK: Duration = Duration::from_secs(2);
 
 impl Tokens {
     /// Reads the file, or the directory of files; blocks.
@@ -165,23 +154,6 @@ impl Shared {
     }
 }
 
-impl Stamp {
-    fn of(path: PathBuf) -> io::Result<Self> {
-        let metadata = fs::metadata(&path)?;
-        Ok(Self {
-            modified: metadata.modified().ok(),
-            len: metadata.len(),
-            inode: metadata.ino(),
-            path,
-        })
-    }
-
-    fn is_old(&self) -> bool {
-        let age = self.modified.and_then(|modified| modified.elapsed().ok());
-        age.is_some_and(|age| age > TICK)
-    }
-}
-
 /// Tokens are secrets: only where they come from is shown.
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,7 +164,7 @@ impl fmt::Debug for Tokens {
 fn read(path: &Path) -> io::Result<(Vec<Stamp>, HashMap<String, Named>)> {
     let stamps = stamps(path)?;
     let mut targets = HashMap::new();
-    for Stamp { path, .. } in &stamps {
+    for path in stamps.iter().map(Stamp::path) {
         let text = fs::read(path)?;
         for (number, line) in (1..).zip(String::from_utf8_lossy(&text).lines()) {
             match parse(line) {

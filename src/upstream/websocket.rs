@@ -124,7 +124,7 @@ impl WebSocketUpstream {
                 response,
             } => {
                 let mut fields = response.head.end_to_end();
-                self.settings.forward.response.apply(&mut fields);
+                self.settings.forward.response.apply(&mut fields, None);
                 Ok(Connected {
                     target: Some(Arc::clone(&self.shown)),
                     fields,

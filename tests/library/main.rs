@@ -17,4 +17,6 @@ mod site_limits;
 mod sites;
 mod telling;
 mod terms;
+#[cfg(feature = "tls")]
+mod tls;
 mod upstream;

@@ -39,6 +39,7 @@ mod shutdown;
 mod signals;
 mod silence;
 mod subprotocols;
+mod tls;
 mod urls;
 mod usage;
 mod websockify;

@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::serving::Acceptors;
 
 /// Say what is wrong with a configuration file
 ///
@@ -24,6 +25,9 @@ impl Check {
             Ok(loaded) => {
                 if !loaded.warnings.is_empty() {
                     eprint!("{}", loaded.warnings);
+                }
+                if let Err(problem) = Acceptors::of(&loaded.config, &Acceptors::default()) {
+                    return Exit::Config.with(problem);
                 }
                 Exit::Ok
             }

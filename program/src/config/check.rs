@@ -2,7 +2,7 @@
 
 use super::document::Document;
 use super::key::alike;
-use super::listener::Address;
+use super::listener::{Address, Listener};
 use super::node::Node;
 use super::problem::Problems;
 use super::route::{Matching, Route};
@@ -18,6 +18,49 @@ pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
     upstreams(document, problems);
 }
 
+/// What a listener says of TLS.
+fn tls(node: Node<'_>, listener: &Listener, problems: &mut Problems) {
+    let Some(tls) = &listener.tls else {
+        if node.has("plain") {
+            let what = "`plain` has no use: the listener speaks no TLS";
+            problems.error(
+                node.at("plain"),
+                what,
+                "leave it out, or give the listener `tls`",
+            );
+        }
+        return;
+    };
+    let at = node.at("tls");
+    if cfg!(not(feature = "tls")) {
+        let what = "this program was built without TLS";
+        problems.error(at.clone(), what, "build it with the feature `tls`");
+    }
+    if tls.identities().next().is_none() {
+        let mend = "add certificate = \"site.pem\" and key = \"site.key\"";
+        problems.error(at.clone(), "`tls` has no certificate", mend);
+    }
+    let lonely = tls.first.key.is_some() && tls.first.certificate.is_none();
+    let mut further = tls.certificates.iter();
+    if lonely || further.any(|identity| identity.certificate.is_none()) {
+        let what = "a key of `tls` has no certificate";
+        problems.error(at.clone(), what, "add certificate = \"site.pem\" beside it");
+    }
+    if tls.client_certificate.is_some() && tls.client_ca.is_none() {
+        let what = "nobody is trusted to sign the certificates of clients";
+        let mend = "add client_ca = \"clients.pem\"";
+        problems.error(at, what, mend);
+    }
+    if listener.secure && !listener.plain {
+        let what = "`secure` says that TLS ends at a proxy in front, whose plain text `tls` alone has no place for";
+        problems.error(
+            node.at("secure"),
+            what,
+            "add `plain = true`, or leave `secure` out",
+        );
+    }
+}
+
 fn listeners(document: &Document<'_>, problems: &mut Problems) {
     let listeners = document.listeners.iter().zip(&document.config.listeners);
     for (index, (node, listener)) in listeners.enumerate() {
@@ -28,6 +71,7 @@ fn listeners(document: &Document<'_>, problems: &mut Problems) {
             let what = format!("two listeners have the address {}", listener.address);
             problems.error(node.at("address"), what, "leave one of them out");
         }
+        tls(*node, listener, problems);
         if listener.mode.is_some() && matches!(listener.address, Address::Tcp(_)) {
             let what = "`mode` is for Unix sockets";
             let mend = "leave it out, or listen at unix:PATH";

@@ -125,13 +125,6 @@ impl<'a> Document<'a> {
 fn listener(node: Node<'_>, reader: &mut Reader) -> Listener {
     let mut listener = Listener::default();
     let mut entries = Entries::new("[[listener]]", node, reader);
-    for key in ["tls", "plain"] {
-        if let Some(node) = entries.take(key) {
-            let what = format!("`{key}`: TLS is not spoken yet");
-            let mend = "leave it out, and say `secure = true` where a proxy in front speaks TLS";
-            reader.problems.error(node.span(), what, mend);
-        }
-    }
     if !entries.has("address") && node.table().is_some() {
         let what = "this listener has no address";
         let mend = "add a line as address = \":8080\"";

@@ -143,6 +143,10 @@ fn value_of(node: Node<'_>, reader: &mut Reader) -> Option<HeaderValue> {
         reader.problems.error(node.span(), what, mend);
         return None;
     }
+    if let Err(error @ FieldError::Variable(_)) = library::HeaderPolicy::default().set("a", &text) {
+        node.unfit(error.to_string(), &mut reader.problems);
+        return None;
+    }
     Some(HeaderValue { text, is_secret })
 }
 

@@ -11,6 +11,7 @@ use super::form::{Form, Switch, Word, quoted};
 use super::key::Key;
 use super::node::Node;
 use super::reader::Reader;
+use super::tls::{self, Tls};
 use super::words::{TrustedList, duration, head_size};
 use crate::flags::values;
 
@@ -24,6 +25,9 @@ pub(crate) struct Listener {
     pub(crate) forwarded: Trusted,
     /// Whether pages see `wss://`.
     pub(crate) secure: bool,
+    pub(crate) tls: Option<Tls>,
+    /// Whether clients may do without TLS where it is spoken.
+    pub(crate) plain: bool,
     pub(crate) http2: bool,
     pub(crate) flash_policy: bool,
     /// The longest head of a request.
@@ -51,6 +55,8 @@ impl Default for Listener {
             proxy_protocol: port.proxy_protocol,
             forwarded: port.forwarded,
             secure: port.secure,
+            tls: None,
+            plain: false,
             http2: port.http2,
             flash_policy: port.flash_policy,
             max_head: port.head.head,
@@ -90,6 +96,19 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
             Switch,
             |listener| &mut listener.secure,
             "Whether TLS ends at a proxy in front, so that pages see wss://.",
+        ),
+        Key::new(
+            "tls",
+            tls::table(),
+            |listener: &mut Listener| &mut listener.tls,
+            "TLS on the same port.",
+        ),
+        Key::new(
+            "plain",
+            Switch,
+            |listener| &mut listener.plain,
+            "Whether clients may do without TLS where it is spoken. If not, ordinary requests in plain text are sent to \
+             https://, and WebSockets are refused.",
         ),
         Key::new(
             "http2",

@@ -26,6 +26,7 @@ pub(crate) mod settings;
 mod settings_keys;
 mod show;
 pub(crate) mod target;
+pub(crate) mod tls;
 pub(crate) mod upstream;
 mod url;
 mod words;

@@ -24,6 +24,7 @@ pub(crate) fn reference() -> String {
         .push_str("[[listener]]\naddress = \"127.0.0.1:8080\"\n\n");
     let keys = listener::keys();
     text.keys(&keys, &mut Listener::default(), &["address", "mode"]);
+    text.tables("listener", &keys, "#");
     text.title("A Unix socket.");
     text.0
         .push_str("#[[listener]]\n#address = \"unix:/run/polysock.sock\"\n\n");

@@ -9,4 +9,5 @@ pub(crate) mod memory;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod timeouts;
+pub(crate) mod tls;
 pub(crate) mod values;

@@ -4,12 +4,17 @@ use polysock::protocols::http::HeadLimits;
 use polysock::protocols::{PROTOCOLS, Protocol};
 use polysock::{ListenAddress, PortSettings};
 
+use super::Acceptors;
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
 
 /// How the port of a listener treats what comes in. The limits of the process are not its own.
-pub(super) fn port_settings(listener: &Listener, config: &Config) -> PortSettings {
-    PortSettings {
+pub(super) fn port_settings(
+    listener: &Listener,
+    config: &Config,
+    acceptors: &Acceptors,
+) -> PortSettings {
+    let settings = PortSettings {
         protocols: protocols(config),
         head: HeadLimits {
             head: listener.max_head,
@@ -23,7 +28,8 @@ pub(super) fn port_settings(listener: &Listener, config: &Config) -> PortSetting
         proxy_protocol: listener.proxy_protocol.clone(),
         forwarded: listener.forwarded.clone(),
         ..PortSettings::default()
-    }
+    };
+    acceptors.secure(listener, settings)
 }
 
 /// Where it listens.

@@ -1,9 +1,17 @@
 //! What a configuration becomes: sites, and what listens for their clients.
 
+#[cfg(feature = "tls")]
+mod acceptors;
 mod listening;
 mod server;
 mod settings;
 mod site;
 mod sites;
+#[cfg(not(feature = "tls"))]
+mod without_tls;
 
+#[cfg(feature = "tls")]
+pub(crate) use self::acceptors::Acceptors;
 pub(crate) use self::server::{Server, Unserved};
+#[cfg(not(feature = "tls"))]
+pub(crate) use self::without_tls::Acceptors;

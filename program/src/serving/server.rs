@@ -10,6 +10,7 @@ use polysock::{Gateway, ListenAddress, PortSettings, Sites, StartError, Workers}
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
+use super::Acceptors;
 use super::listening::{address, port_settings};
 use super::sites::Made;
 use crate::config::Config;
@@ -29,6 +30,7 @@ pub(crate) struct Server {
     gateway: Gateway,
     workers: Workers,
     listeners: Vec<Bound>,
+    acceptors: Acceptors,
 }
 
 /// A listener, and where it is: a port of 0 has become another.
@@ -56,6 +58,7 @@ impl Server {
     /// of it then.
     pub(crate) fn start(config: Config, runtime: &Handle) -> Result<Self, Unserved> {
         let made = Made::of(&config, &Made::default(), runtime).map_err(Unserved::Config)?;
+        let acceptors = Acceptors::of(&config, &Acceptors::default()).map_err(Unserved::Config)?;
         let sites = Arc::new(Sites::new(made.routes()));
         let process = &config.process;
         let settings = PortSettings {
@@ -77,6 +80,7 @@ impl Server {
             sites,
             workers: workers.map_err(|error| Unserved::System(cannot_start(&error)))?,
             listeners: Vec::new(),
+            acceptors,
             config,
         };
         if let Err(error) = server.listen(server.config.listeners.clone()) {
@@ -96,13 +100,16 @@ impl Server {
     /// As of [`start`](Self::start). Nothing has changed then.
     pub(crate) fn reload(&mut self, config: Config, runtime: &Handle) -> Result<(), Unserved> {
         let made = Made::of(&config, &self.made, runtime).map_err(Unserved::Config)?;
+        let acceptors = Acceptors::of(&config, &self.acceptors).map_err(Unserved::Config)?;
         let is_new = |listener: &&Listener| {
             let mut bound = self.listeners.iter();
             !bound.any(|bound| bound.is(listener))
         };
         let new = config.listeners.iter().filter(is_new).cloned().collect();
         let before = self.listeners.len();
+        let acceptors_before = std::mem::replace(&mut self.acceptors, acceptors);
         if let Err(error) = self.listen(new) {
+            self.acceptors = acceptors_before;
             for bound in self.listeners.split_off(before) {
                 self.workers.remove(&bound.address);
             }
@@ -144,7 +151,8 @@ impl Server {
     fn listen(&mut self, listeners: Vec<Listener>) -> Result<(), StartError> {
         for listener in listeners {
             let gateway = self.gateway.clone();
-            let gateway = gateway.with_settings(port_settings(&listener, &self.config));
+            let gateway =
+                gateway.with_settings(port_settings(&listener, &self.config, &self.acceptors));
             let bound = self.workers.listen(&address(&listener), &gateway)?;
             listening([&bound]);
             self.listeners.push(Bound {
@@ -168,7 +176,8 @@ impl Server {
             };
             bound.listener = listener.clone();
             let gateway = self.gateway.clone();
-            let gateway = gateway.with_settings(port_settings(listener, config));
+            let settings = port_settings(listener, config, &self.acceptors);
+            let gateway = gateway.with_settings(settings);
             self.workers.replace(&bound.address, &gateway)
         });
     }

@@ -11,10 +11,6 @@ use super::provider;
 /// A certificate, those that have signed it, and its key.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "whoever serves or dials by it comes next")
-    )]
     pub(super) certified: Arc<CertifiedKey>,
 }
 
@@ -173,7 +169,7 @@ mod tests {
             (
                 &*no_certificate,
                 &*key,
-                "the first certificate in site.pem cannot be read: invalid peer certificate: BadEncoding",
+                "a certificate in site.pem cannot be read: invalid peer certificate: BadEncoding",
             ),
             (
                 &*certificate,

@@ -78,8 +78,8 @@ pub enum PemError {
         /// The file.
         path: PathBuf,
     },
-    /// Its first certificate cannot be read.
-    #[error("the first certificate in {} cannot be read: {reason}", path.display())]
+    /// A certificate in it cannot be read.
+    #[error("a certificate in {} cannot be read: {reason}", path.display())]
     InvalidCertificate {
         /// The file.
         path: PathBuf,

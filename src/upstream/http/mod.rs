@@ -249,7 +249,10 @@ impl Shared {
             head.headers.remove(CONTENT_LENGTH);
         }
         keep_end_to_end(&mut head.headers);
-        self.settings.forward.response.apply(&mut head.headers);
+        self.settings
+            .forward
+            .response
+            .apply(&mut head.headers, None);
         head.version = Version::HTTP_11;
         head.extensions.clear();
         let used = Used {

@@ -12,6 +12,7 @@
 //! opening        opening handshakes as text, and what is in the head of an answer
 //! frame          frames, written out
 //! client         a client of bytes
+//! tls            certificates, and a client of bytes over TLS
 //! wire_peer      either side of a connection in any protocol, by the event
 //! closing        how connections end: a table, and the peers in it
 //! member         the same by the message, over any transport
@@ -51,6 +52,8 @@ pub mod process;
 pub mod program;
 pub mod server;
 pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod wire_peer;
 
 /// The bound of any single wait.

@@ -28,6 +28,7 @@ use crate::flags::listen::ListenFlags;
 use crate::flags::memory::MemoryFlags;
 use crate::flags::site::{AcceptFlags, PortFlags, TrustFlags};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
+use crate::flags::tls::TlsFlags;
 use crate::flags::values;
 use crate::log::Format;
 use crate::serving::{Server, Unserved};
@@ -75,6 +76,9 @@ pub(crate) struct Serve {
     /// Speak HTTP/2, with a WebSocket on each stream (RFC 8441): `on` or `off`
     #[arg(long, value_name = "SWITCH", value_parser = BoolishValueParser::new(), action = ArgAction::Set, default_value = "on")]
     http2: bool,
+
+    #[command(flatten)]
+    tls: TlsFlags,
 
     #[command(flatten)]
     port: PortFlags,

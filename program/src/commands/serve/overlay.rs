@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::config::exec::{ExecSettings, Framing};
 use crate::config::listener::{Address, Listener};
 use crate::config::settings::Settings;
+use crate::config::tls::{Identity, Tls};
 use crate::flags::compression::{Compressing, Switch};
 use crate::flags::exec::ExecFraming;
 use crate::flags::site::origins;
@@ -94,6 +95,26 @@ const FLAGS: &[(&str, Lay)] = &[
         listeners(config, |listener| {
             listener.secure = flags.port.secure.secure;
         });
+    }),
+    ("tls_certificate", |flags, config| {
+        listeners(config, |listener| {
+            if let Some(certificate) = &flags.tls.tls_certificate {
+                let tls = listener.tls.get_or_insert_default();
+                tls.first = Identity {
+                    certificate: Some(certificate.clone()),
+                    key: None,
+                };
+            }
+        });
+    }),
+    ("tls_key", |flags, config| {
+        tls(config, |tls| tls.first.key.clone_from(&flags.tls.tls_key));
+    }),
+    ("tls_min_version", |flags, config| {
+        tls(config, |tls| tls.min_version = flags.tls.tls_min_version);
+    }),
+    ("plain", |flags, config| {
+        listeners(config, |listener| listener.plain = flags.tls.plain);
     }),
     ("http2", |flags, config| {
         listeners(config, |listener| listener.http2 = flags.http2);
@@ -258,6 +279,12 @@ const FLAGS: &[(&str, Lay)] = &[
         exec(config, |exec| exec.grace = flags.exec.exec_grace);
     }),
 ];
+
+fn tls(config: &mut Config, set: impl Fn(&mut Tls)) {
+    let all = config.listeners.iter_mut();
+    all.filter_map(|listener| listener.tls.as_mut())
+        .for_each(set);
+}
 
 fn exec(config: &mut Config, set: impl Fn(&mut ExecSettings)) {
     settings(config, |route| set(&mut route.exec));

@@ -1,0 +1,129 @@
+//! How a listener speaks TLS.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::form::{Choice, List, Maybe, Word, quoted};
+use super::key::{Key, Section};
+use super::words::Place;
+use crate::flags::tls::{MinVersion, min_version};
+
+/// How a listener speaks TLS: `tls` in a `[[listener]]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// The certificate and key of the first.
+    pub(crate) first: Identity,
+    /// Those of further hosts.
+    pub(crate) certificates: Vec<Identity>,
+    pub(crate) min_version: MinVersion,
+    /// The certificates of those that are trusted to sign those of clients.
+    pub(crate) client_ca: Option<PathBuf>,
+    pub(crate) client_certificate: Option<ClientCertificate>,
+}
+
+/// Files with a certificate and its key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) certificate: Option<PathBuf>,
+    /// `None` where the file of the certificate has the key as well.
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// Whether clients have to have a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ClientCertificate {
+    Optional,
+    Required,
+}
+
+impl Tls {
+    /// All the certificates, the first first.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = &Identity> {
+        let first = Some(&self.first).filter(|first| first.certificate.is_some());
+        first.into_iter().chain(&self.certificates)
+    }
+}
+
+/// Its table.
+pub(super) fn table() -> Maybe<Section<Tls>> {
+    Maybe(Section {
+        title: "[listener.tls]",
+        keys,
+    })
+}
+
+fn keys() -> Vec<Key<Tls>> {
+    vec![
+        Key::new(
+            "certificate",
+            Maybe(Place),
+            |tls: &mut Tls| &mut tls.first.certificate,
+            "A file in PEM form: the certificate, and behind it those that have signed it. Clients get it that name no \
+             other host. It is read again when it changes.",
+        )
+        .example("\"site.pem\""),
+        Key::new(
+            "key",
+            Maybe(Place),
+            |tls: &mut Tls| &mut tls.first.key,
+            "A file with the key. Not given: the file of the certificate has it as well.",
+        )
+        .example("\"site.key\""),
+        Key::new(
+            "certificates",
+            List(Section {
+                title: "certificates",
+                keys: identity_keys,
+            }),
+            |tls: &mut Tls| &mut tls.certificates,
+            "Certificates of further hosts: each client gets the one for the host that it names (SNI).",
+        )
+        .example("[{ certificate = \"other.pem\", key = \"other.key\" }]"),
+        Key::new(
+            "min_version",
+            Word {
+                read: min_version,
+                write: |version| Some(quoted(version.as_str())),
+                schema: || json!({ "enum": ["1.2", "1.3"] }),
+            },
+            |tls| &mut tls.min_version,
+            "The oldest version of TLS that is spoken: \"1.2\" or \"1.3\".",
+        ),
+        Key::new(
+            "client_ca",
+            Maybe(Place),
+            |tls: &mut Tls| &mut tls.client_ca,
+            "A file with the certificates of those that are trusted to sign those of clients.",
+        )
+        .example("\"clients.pem\""),
+        Key::new(
+            "client_certificate",
+            Maybe(Choice(&[
+                ("optional", ClientCertificate::Optional),
+                ("required", ClientCertificate::Required),
+            ])),
+            |tls: &mut Tls| &mut tls.client_certificate,
+            "Whether clients have to have a certificate: \"optional\" or \"required\". Not given: required where there is \
+             a client_ca, and else not asked for.",
+        )
+        .example("\"required\""),
+    ]
+}
+
+fn identity_keys() -> Vec<Key<Identity>> {
+    vec![
+        Key::new(
+            "certificate",
+            Maybe(Place),
+            |identity: &mut Identity| &mut identity.certificate,
+            "A file with the certificate.",
+        ),
+        Key::new(
+            "key",
+            Maybe(Place),
+            |identity: &mut Identity| &mut identity.key,
+            "A file with its key.",
+        ),
+    ]
+}

@@ -1,0 +1,52 @@
+//! What is told to those who speak plain text where only TLS is welcome.
+
+use bytes::Bytes;
+use polysock_protocols::Rejection;
+use polysock_protocols::http::{Head, is_host};
+
+/// What a WebSocket is told, whose page would not follow anywhere.
+pub(super) fn websocket() -> Rejection {
+    Rejection::new(403, "this port takes no plain text: connect with wss://")
+}
+
+/// What an ordinary request is told: where it should have gone.
+pub(super) fn request(head: &Head) -> Rejection {
+    let Some(location) = location(head) else {
+        return Rejection::new(403, "this port takes no plain text: connect with https://");
+    };
+    // RFC 9110 §15.4.9: a 308 keeps the method and the body, as a 301 may not. Clients from before 2014
+    // know no 308, and what they ask for is mostly this.
+    let is_safe = matches!(head.method(), b"GET" | b"HEAD");
+    let status = if is_safe { 301 } else { 308 };
+    let mut rejection = Rejection::new(
+        status,
+        format_args!("this port takes no plain text: {location}"),
+    );
+    if head.method() == b"HEAD" {
+        rejection.body = Bytes::new();
+    }
+    rejection.fields.append("Location", location);
+    rejection
+}
+
+/// The same host and path with `https://`; `None` where the request has none.
+fn location(head: &Head) -> Option<String> {
+    let target = std::str::from_utf8(head.target()).ok()?;
+    let scheme = "http://";
+    let absolute = target
+        .get(..scheme.len())
+        .filter(|begin| begin.eq_ignore_ascii_case(scheme));
+    let (host, path) = match absolute {
+        // RFC 9112 §3.2.2: what stands there goes before the field.
+        Some(_) => {
+            let rest = target.get(scheme.len()..)?;
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            rest.split_at(end)
+        }
+        None if target.starts_with('/') => (std::str::from_utf8(head.value("host")?).ok()?, target),
+        None => return None,
+    };
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let is_named = !host.is_empty() && is_host(host.as_bytes());
+    is_named.then(|| format!("https://{host}{slash}{path}"))
+}

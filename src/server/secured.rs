@@ -1,0 +1,73 @@
+//! Connections whose opening is inside of TLS.
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::opening::{self, Opened, Opener, Unopened};
+use super::serving::{Accepted, Serving};
+
+impl Serving {
+    /// Reads until it is clear what a connection is, or the deadline is over; what is inside of TLS, where it
+    /// begins with that.
+    pub(super) async fn read_opening(
+        &self,
+        accepted: &mut Accepted,
+        incoming: &mut BytesMut,
+        deadline: Instant,
+    ) -> Result<Opened, Unopened> {
+        let Accepted {
+            transport, peer, ..
+        } = accepted;
+        let port = peer.local.map(|address| address.port());
+        let opener = Opener::new(&self.settings, port).secure(peer.secure);
+        let opened = opening::read(transport, incoming, opener, deadline).await?;
+        #[cfg(feature = "tls")]
+        if let (Opened::Tls, Some(acceptor)) = (&opened, &self.settings.tls) {
+            // Boxed: a connection in plain text has no room for it.
+            Box::pin(self.secure(accepted, incoming, acceptor, deadline)).await?;
+            let opener = Opener::new(&self.settings, port).inside();
+            return opening::read(&mut accepted.transport, incoming, opener, deadline).await;
+        }
+        Ok(opened)
+    }
+
+    /// Goes through the handshake of TLS; from then on all is inside.
+    #[cfg(feature = "tls")]
+    async fn secure(
+        &self,
+        accepted: &mut Accepted,
+        incoming: &mut BytesMut,
+        acceptor: &crate::transport::tls::Acceptor,
+        deadline: Instant,
+    ) -> Result<(), Unopened> {
+        use std::io::ErrorKind;
+
+        use tokio::time::timeout_at;
+
+        use crate::telemetry::TlsVersion;
+        use crate::transport::Io;
+
+        let Accepted {
+            transport, peer, ..
+        } = accepted;
+        // One that is given up meanwhile is closed.
+        let plain = std::mem::replace(transport, Io::new(tokio::io::empty()));
+        let come = incoming.split().freeze();
+        let accepting = acceptor.accept(plain, come, self.settings.http2);
+        let (inside, encryption) = match timeout_at(deadline, accepting).await {
+            Ok(Ok(secured)) => secured,
+            Ok(Err(error)) => {
+                return Err(match error.kind() {
+                    ErrorKind::InvalidData => Unopened::Insecure(error),
+                    _ => Unopened::Gone,
+                });
+            }
+            Err(_) => return Err(Unopened::Unclear),
+        };
+        *transport = inside;
+        peer.secure = true;
+        peer.extensions.insert(TlsVersion(encryption.version()));
+        peer.extensions.insert(encryption);
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! The side of a server.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use polysock_protocols::WriteBuf;
+use tokio::task::spawn_blocking;
+use tokio_rustls::TlsAcceptor;
+use tracing::{info, warn};
+
+use super::encryption::Encryption;
+use super::pem::PemError;
+use super::server::Server;
+use super::settings::ServerSettings;
+use crate::stamp::Stamp;
+use crate::transport::io::Io;
+use crate::transport::linger::{CloseOrder, linger};
+use crate::transport::rewind::Rewind;
+
+/// What a port speaks TLS with. Clones are the same.
+///
+/// Certificates and keys are read again where their files have changed: that is looked for when a client
+/// connects, at most once a second. What is wrong with them is told in the log, and those from before
+/// stay in use.
+///
+/// Sessions are resumed on whichever thread: by tickets (RFC 5077, RFC 8446 §4.6.1), whose keys are in
+/// memory only and change every six hours, or in TLS 1.2 by their ids.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use polysock::apps::echo;
+/// use polysock::{Gateway, PortSettings, Site, tls};
+///
+/// let settings = PortSettings {
+///     tls: Some(tls::Acceptor::read("site.pem", "site.key")?),
+///     ..PortSettings::default()
+/// };
+/// let gateway = Gateway::with_site(Site::new(echo), settings);
+/// gateway.listen("0.0.0.0:443").await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Acceptor {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: ServerSettings,
+    current: Mutex<Current>,
+}
+
+/// What was read last.
+struct Current {
+    server: Arc<Server>,
+    /// What the files were then.
+    stamps: Vec<Stamp>,
+    /// When it was last looked whether they have changed.
+    looked: Instant,
+    failing: Option<Failing>,
+}
+
+/// Files that are of no use now.
+struct Failing {
+    since: Instant,
+    is_told: bool,
+}
+
+/// How often it is looked whether the files have changed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long files may be of no use before that is told: a certificate and its key are replaced one
+/// after the other.
+const REPLACING: Duration = Duration::from_secs(2);
+
+impl Acceptor {
+    /// Reads the files that these settings name; blocks.
+    ///
+    /// # Errors
+    ///
+    /// One cannot be read, has none of what it should have, or a key is not that of its certificate.
+    pub fn new(settings: ServerSettings) -> Result<Self, PemError> {
+        let stamps = stamps(&settings);
+        let server = Server::read(&settings, None)?;
+        server.warn_of_times(&settings);
+        let current = Current {
+            server: Arc::new(server),
+            stamps,
+            looked: Instant::now(),
+            failing: None,
+        };
+        Ok(Self {
+            shared: Arc::new(Shared {
+                settings,
+                current: Mutex::new(current),
+            }),
+        })
+    }
+
+    /// TLS 1.2 and 1.3 with one certificate and its key, from files in PEM form; blocks.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new).
+    pub fn read(
+        certificate: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<Self, PemError> {
+        Self::new(ServerSettings::new(certificate, key))
+    }
+
+    /// Reads the files again, whether or not they have changed; blocks. Connections that are there notice
+    /// nothing, and sessions can still be resumed, unless others are trusted to sign the certificates of
+    /// clients than before.
+    ///
+    /// # Errors
+    ///
+    /// As of [`new`](Self::new). Those from before stay in use then.
+    pub fn read_again(&self) -> Result<(), PemError> {
+        self.shared.read_again(stamps(&self.shared.settings))
+    }
+
+    /// What it was made of.
+    pub fn settings(&self) -> &ServerSettings {
+        &self.shared.settings
+    }
+
+    /// Goes through the handshake of a client, of which this much has come. The last that is said to one
+    /// with which it fails is why.
+    ///
+    /// # Errors
+    ///
+    /// The handshake fails, or the client goes away.
+    pub(crate) async fn accept(
+        &self,
+        transport: Io,
+        come: Bytes,
+        http2: bool,
+    ) -> io::Result<(Io, Encryption)> {
+        let server = self.server().await;
+        let config = match http2 {
+            true => &server.with_http2,
+            false => &server.without_http2,
+        };
+        let transport = Rewind::of(come, Box::new(transport));
+        let accept = TlsAcceptor::from(Arc::clone(config)).accept(transport);
+        match accept.into_fallible().await {
+            Ok(stream) => {
+                let (_, connection) = stream.get_ref();
+                let encryption = Encryption::of(connection, connection.server_name());
+                Ok((Io::new(stream), encryption))
+            }
+            Err((error, transport)) => {
+                // The alert has been written.
+                let transport = *transport.into_inner();
+                linger(transport, WriteBuf::new(), CloseOrder::WeFirst);
+                Err(error)
+            }
+        }
+    }
+
+    /// What to serve the next client with.
+    async fn server(&self) -> Arc<Server> {
+        if self.shared.is_due() {
+            let shared = Arc::clone(&self.shared);
+            // A disk may be slow, and others are served meanwhile.
+            let _ = spawn_blocking(move || shared.look()).await;
+        }
+        Arc::clone(&self.shared.lock().server)
+    }
+}
+
+impl Shared {
+    /// Whether the caller is to look whether the files have changed.
+    fn is_due(&self) -> bool {
+        let looked = &mut self.lock().looked;
+        let is_due = looked.elapsed() >= PAUSE;
+        if is_due {
+            *looked = Instant::now();
+        }
+        is_due
+    }
+
+    /// Reads the files again if they have changed.
+    fn look(&self) {
+        let stamps = stamps(&self.settings);
+        let is_same = {
+            let current = self.lock();
+            current.failing.is_none()
+                && current.stamps == stamps
+                && stamps.iter().all(Stamp::is_old)
+        };
+        if is_same {
+            return;
+        }
+        let Err(error) = self.read_again(stamps) else {
+            return;
+        };
+        let mut current = self.lock();
+        let failing = current.failing.get_or_insert_with(|| Failing {
+            since: Instant::now(),
+            is_told: false,
+        });
+        if !failing.is_told && failing.since.elapsed() >= REPLACING {
+            failing.is_told = true;
+            warn!("certificates stay as they were: {error}");
+        }
+    }
+
+    fn read_again(&self, stamps: Vec<Stamp>) -> Result<(), PemError> {
+        let before = Arc::clone(&self.lock().server);
+        let server = Server::read(&self.settings, Some(&before))?;
+        let mut current = self.lock();
+        let had_failed = current
+            .failing
+            .take()
+            .is_some_and(|failing| failing.is_told);
+        if server.differs(&before) || had_failed {
+            for identity in &self.settings.identities {
+                info!("certificate read again: {}", identity.certificate.display());
+            }
+            server.warn_of_times(&self.settings);
+        }
+        current.server = Arc::new(server);
+        current.stamps = stamps;
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        // Each of its parts is replaced as a whole, so a panic cannot break it.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the files are now, but for those that are not there.
+fn stamps(settings: &ServerSettings) -> Vec<Stamp> {
+    let files = settings.files().cloned();
+    files.filter_map(|file| Stamp::of(file).ok()).collect()
+}
+
+/// Keys are secrets: only where they come from is shown.
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Acceptor")
+            .field(&self.shared.settings)
+            .finish()
+    }
+}

@@ -1,0 +1,146 @@
+//! What rustls needs to know of a port.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{
+    NoClientAuth, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
+    WebPkiClientVerifier,
+};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use tracing::warn;
+
+use super::certificate::Said;
+use super::identities::Identities;
+use super::identity::Identity;
+use super::pem::{PemError, read_certificates};
+use super::provider;
+use super::settings::{ClientCertificates, ServerSettings, Version};
+
+/// What rustls needs to know of a port, with and without HTTP/2.
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) with_http2: Arc<ServerConfig>,
+    pub(super) without_http2: Arc<ServerConfig>,
+    sessions: Sessions,
+    /// The certificates that were read.
+    chains: Vec<Vec<CertificateDer<'static>>>,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+/// Sessions that can be resumed.
+#[derive(Clone, Debug)]
+struct Sessions {
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    /// By their ids, for clients of TLS 1.2 that know no tickets.
+    by_id: Arc<dyn StoresServerSessions>,
+}
+
+/// How many sessions are kept by their ids: some 100 bytes each.
+const SESSIONS: usize = 1024;
+
+impl Server {
+    /// Reads the files that these settings name; blocks. Sessions of the one before go on.
+    pub(super) fn read(settings: &ServerSettings, before: Option<&Self>) -> Result<Self, PemError> {
+        let files = settings.identities.iter();
+        let identities = files.map(|files| Identity::read(&files.certificate, &files.key));
+        let identities: Vec<Identity> = identities.collect::<Result<_, _>>()?;
+        let (verifier, trusted) = verifier(&settings.clients)?;
+        // Whom others have trusted, it does not.
+        let same = before.filter(|before| before.trusted == trusted);
+        let sessions = same.map_or_else(Sessions::new, |same| same.sessions.clone());
+        let versions: &[&SupportedProtocolVersion] = match settings.min_version {
+            Version::Tls12 => &[&version::TLS13, &version::TLS12],
+            Version::Tls13 => &[&version::TLS13],
+        };
+        let builder = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(versions)
+            .expect("the provider has suites of each version");
+        let mut config = builder
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(Identities::new(&identities)));
+        config.session_storage = Arc::clone(&sessions.by_id);
+        if let Some(tickets) = &sessions.tickets {
+            config.ticketer = Arc::clone(tickets);
+        }
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let mut with_http2 = config.clone();
+        with_http2.alpn_protocols.insert(0, b"h2".to_vec());
+        let chains = identities
+            .iter()
+            .map(|identity| identity.certified.cert.clone());
+        Ok(Self {
+            with_http2: Arc::new(with_http2),
+            without_http2: Arc::new(config),
+            sessions,
+            chains: chains.collect(),
+            trusted,
+        })
+    }
+
+    /// Whether the certificates are others than those of another.
+    pub(super) fn differs(&self, other: &Self) -> bool {
+        (&self.chains, &self.trusted) != (&other.chains, &other.trusted)
+    }
+
+    /// Tells of certificates that are of no use now.
+    pub(super) fn warn_of_times(&self, settings: &ServerSettings) {
+        let now = SystemTime::now();
+        for (chain, files) in self.chains.iter().zip(&settings.identities) {
+            let said = chain.first().and_then(|der| Said::by(der));
+            let file = files.certificate.display();
+            match said {
+                Some(said) if said.not_after < now => {
+                    warn!("the certificate in {file} has expired")
+                }
+                Some(said) if said.not_before > now => {
+                    warn!("the certificate in {file} is not valid yet");
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl Sessions {
+    fn new() -> Self {
+        Self {
+            // Fails where the system has no random bytes; then sessions are not resumed.
+            tickets: Ticketer::new().ok(),
+            by_id: ServerSessionMemoryCache::new(SESSIONS),
+        }
+    }
+}
+
+/// What checks the certificates of clients, and those that are trusted to have signed them.
+fn verifier(
+    clients: &ClientCertificates,
+) -> Result<(Arc<dyn ClientCertVerifier>, Vec<CertificateDer<'static>>), PemError> {
+    let Some(path) = clients.trusted() else {
+        return Ok((Arc::new(NoClientAuth), Vec::new()));
+    };
+    let trusted = read_certificates(path)?;
+    let mut roots = RootCertStore::empty();
+    for certificate in &trusted {
+        let added = roots.add(certificate.clone());
+        added.map_err(|error| invalid(path, &error))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let builder = match clients {
+        ClientCertificates::Required(_) => builder,
+        _ => builder.allow_unauthenticated(),
+    };
+    let verifier = builder.build().map_err(|error| invalid(path, &error))?;
+    Ok((verifier, trusted))
+}
+
+fn invalid(path: &Path, error: &dyn std::fmt::Display) -> PemError {
+    PemError::InvalidCertificate {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,355 @@
+//! TLS on the port of the plain text.
+
+mod certificates;
+mod plain;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use polysock::apps::echo;
+use polysock::protocols::PROTOCOLS;
+use polysock::tls::{Acceptor, Encryption, ServerSettings, Version};
+use polysock::{
+    Accept, BoxError, ConnectionLimits, Gateway, Handshake, PortSettings, Site, Trusted,
+};
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::{frame, unmasked};
+use polysock_test_support::gateway::serve;
+use polysock_test_support::opening::{RFC6455, assert_status};
+use polysock_test_support::tls::{Authority, TLS12, TLS13, TlsClient};
+use rustls::HandshakeKind;
+
+/// Files of one test, removed when this is dropped.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("polysock-tls-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A port with a certificate for `a.test`, and who has signed it.
+fn secure(
+    name: &str,
+    change: impl FnOnce(&mut ServerSettings),
+) -> (Authority, PortSettings, Folder) {
+    let folder = Folder::new(name);
+    let authority = Authority::new("the authority");
+    let (certificate, key) = authority
+        .issue("a.test", &["a.test"])
+        .write(&folder.0, "site");
+    let mut settings = ServerSettings::new(certificate, key);
+    change(&mut settings);
+    let port = PortSettings {
+        tls: Some(Acceptor::new(settings).unwrap()),
+        protocols: PROTOCOLS.to_vec(),
+        ..PortSettings::default()
+    };
+    (authority, port, folder)
+}
+
+/// Says how a client is encrypted and who it is, then what it says.
+async fn tells(handshake: Handshake) -> Result<(), BoxError> {
+    let peer = handshake.peer();
+    let encryption = peer.extensions.get::<Encryption>().cloned();
+    let encryption = encryption.map(|encryption| {
+        let client = encryption.client();
+        let client = client.map(|client| (client.distinguished_name.clone(), client.names.clone()));
+        format!(
+            "{} {:?} {:?} {client:?}",
+            encryption.version(),
+            encryption.server_name(),
+            encryption.alpn()
+        )
+    });
+    let text = format!(
+        "secure {} {:?} {}",
+        peer.secure,
+        peer.address,
+        encryption.unwrap_or_default()
+    );
+    let mut connection = handshake.accept(Accept::default()).await?;
+    connection
+        .answer(|_, answers| Ok::<_, BoxError>(answers.send(&*text)?))
+        .await
+}
+
+fn opens(client: &mut TlsClient) {
+    client.send(RFC6455);
+    assert_status(&client.head(), 101);
+}
+
+fn echoes(client: &mut TlsClient) {
+    client.send(frame(0x81, "hi"));
+    client.expect(unmasked(0x81, "hi"));
+}
+
+/// Passes on what a client sends, a byte in each write, and all that it is answered.
+fn bytewise(address: SocketAddr) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let local = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut server = TcpStream::connect(address).unwrap();
+        server.set_nodelay(true).unwrap();
+        let (mut from_server, mut to_client) =
+            (server.try_clone().unwrap(), client.try_clone().unwrap());
+        std::thread::spawn(move || std::io::copy(&mut from_server, &mut to_client));
+        let mut byte = [0];
+        while client.read_exact(&mut byte).is_ok() && server.write_all(&byte).is_ok() {}
+    });
+    local
+}
+
+/// What a client offers by ALPN that speaks HTTP/1 alone.
+static HTTP1: &[&[u8]] = &[b"http/1.1"];
+
+#[test]
+fn an_application_knows_how_its_client_is_encrypted() {
+    let (authority, port, _folder) = secure("known", |_| ());
+    let address = serve(Gateway::with_site(Site::new(tells), port));
+    for (versions, alpn, expected) in [
+        (TLS12, &[][..], "1.2 Some(\"a.test\") None None"),
+        (TLS13, HTTP1, "1.3 Some(\"a.test\") Some(\"http/1.1\") None"),
+    ] {
+        for address in [address, bytewise(address)] {
+            let mut client = authority.client();
+            (client.versions, client.alpn) = (versions, alpn);
+            let mut client = client.connect(address, "a.test").unwrap();
+            opens(&mut client);
+            client.send(frame(0x81, ""));
+            let mut text = [0; 256];
+            let count = client.read(&mut text).unwrap();
+            let text = String::from_utf8_lossy(&text[2..count]);
+            assert!(
+                text.starts_with("secure true") && text.ends_with(expected),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_message_of_any_size_passes() {
+    let (authority, port, _folder) = secure("sizes", |_| ());
+    let address = serve(Gateway::with_site(Site::new(echo), port));
+    let mut client = authority.client().connect(address, "a.test").unwrap();
+    opens(&mut client);
+    for len in [0, 1, 125, 126, 16_384, 65_535, 300_000] {
+        let payload = vec![b'x'; len];
+        client.send(frame(0x82, &payload));
+        client.expect(unmasked(0x82, &payload));
+    }
+}
+
+#[test]
+fn sessions_are_resumed_in_both_versions() {
+    let (authority, port, _folder) = secure("resumed", |_| ());
+    let address = serve(Gateway::with_site(Site::new(echo), port));
+    for versions in [TLS12, TLS13] {
+        let mut client = authority.client();
+        client.versions = versions;
+        let config = client.config();
+        let mut kinds = Vec::new();
+        for _ in 0..3 {
+            let mut client = TlsClient::connect(config.clone(), address, "a.test").unwrap();
+            opens(&mut client);
+            echoes(&mut client);
+            kinds.push(client.connection().handshake_kind().unwrap());
+        }
+        assert_eq!(kinds[1..], [HandshakeKind::Resumed; 2], "{versions:?}");
+    }
+}
+
+#[test]
+fn who_offers_http2_gets_it_where_it_is_spoken() {
+    for (http2, expected) in [(true, &b"h2"[..]), (false, b"http/1.1")] {
+        let (authority, port, _folder) = secure(&format!("alpn-{http2}"), |_| ());
+        let port = PortSettings { http2, ..port };
+        let address = serve(Gateway::with_site(Site::new(echo), port));
+        let mut client = authority.client();
+        client.alpn = &[b"h2", b"http/1.1"];
+        let client = client.connect(address, "a.test").unwrap();
+        assert_eq!(client.connection().alpn_protocol(), Some(expected));
+    }
+}
+
+#[test]
+fn a_version_that_is_too_old_and_what_is_no_tls_get_an_alert() {
+    let (authority, port, _folder) = secure("alerts", |settings| {
+        settings.min_version = Version::Tls13;
+    });
+    let address = serve(Gateway::with_site(Site::new(echo), port));
+    let mut old = authority.client();
+    old.versions = TLS12;
+    let error = old.connect(address, "a.test").err().unwrap().to_string();
+    assert!(error.contains("ProtocolVersion"), "{error}");
+    let mut client = Client::connect(address);
+    client.send(b"\x16\x03\x01\0\x04\x02\0\0\0");
+    let alert = client.rest();
+    assert_eq!(alert[..3], [0x15, 3, 3], "{alert:?}");
+    assert_eq!(alert[5], 2, "{alert:?}");
+}
+
+#[test]
+fn we_say_that_we_close_and_a_peer_that_does_not_was_cut() {
+    let (authority, port, _folder) = secure("ends", |_| ());
+    let (sender, ended) = mpsc::channel();
+    let app = move |handshake: Handshake| {
+        let sender = sender.clone();
+        async move {
+            let mut connection = handshake.accept(Accept::default()).await?;
+            let result = connection
+                .answer(|_, _| Ok::<_, polysock::ConnectionError>(()))
+                .await;
+            let clean = connection.closed().is_some_and(|closed| closed.clean);
+            sender.send((result.map_err(|error| error.to_string()), clean))?;
+            Ok(())
+        }
+    };
+    let address = serve(Gateway::with_site(Site::new(app), port));
+    let connect = |opening: &str| {
+        let mut client = authority.client().connect(address, "a.test").unwrap();
+        client.send(opening);
+        assert_status(&client.head(), 101);
+        client
+    };
+    let hixie75 = "GET /chat HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
+                   Host: a.test\r\nOrigin: https://a.test\r\n\r\n";
+
+    // A close frame: ours comes back, and then our end.
+    let mut client = connect(RFC6455);
+    client.send(frame(0x88, b"\x03\xe8"));
+    assert_eq!(client.rest().unwrap(), unmasked(0x88, b"\x03\xe8"));
+    assert_eq!(ended.recv().unwrap(), (Ok(()), true));
+
+    // In hixie-75 the end of the stream is the close.
+    let mut client = connect(hixie75);
+    client.finish();
+    assert_eq!(client.rest().unwrap(), b"");
+    assert_eq!(ended.recv().unwrap(), (Ok(()), true));
+
+    let aborted = "the peer went away without a closing handshake";
+    for opening in [RFC6455, hixie75] {
+        let client = connect(opening);
+        client.stream().shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(
+            ended.recv().unwrap(),
+            (Err(aborted.to_owned()), false),
+            "{opening}"
+        );
+    }
+}
+
+/// The beginning of a ClientHello.
+const HALF: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
+
+#[test]
+fn half_a_handshake_ends_at_its_deadline() {
+    let (_, port, _folder) = secure("half", |_| ());
+    let port = PortSettings {
+        handshake_timeout: Duration::from_millis(300),
+        ..port
+    };
+    let address = serve(Gateway::with_site(Site::new(echo), port));
+    let began = Instant::now();
+    let mut client = Client::connect(address);
+    client.send(HALF);
+    client.gone();
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn the_oldest_half_handshake_gives_way() {
+    let (authority, port, _folder) = secure("oldest", |_| ());
+    let port = PortSettings {
+        handshake_timeout: Duration::from_secs(3600),
+        connections: ConnectionLimits {
+            handshakes: 2,
+            ..ConnectionLimits::default()
+        },
+        ..port
+    };
+    let address = serve(Gateway::with_site(Site::new(echo), port));
+    let mut half: Vec<Client> = Vec::new();
+    for _ in 0..8 {
+        let mut client = Client::connect(address);
+        client.send(HALF);
+        half.push(client);
+        let mut client = authority.client().connect(address, "a.test").unwrap();
+        opens(&mut client);
+        echoes(&mut client);
+    }
+    for client in half.iter_mut().take(6) {
+        client.gone();
+    }
+}
+
+#[test]
+fn there_is_no_tls_inside_of_tls() {
+    let (authority, port, _folder) = secure("inside", |_| ());
+    let address = serve(Gateway::with_site(Site::new(echo), port));
+    let mut client = authority.client().connect(address, "a.test").unwrap();
+    client.send(HALF);
+    let error = client.rest().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn the_header_of_a_proxy_comes_before_tls() {
+    let (authority, port, _folder) = secure("proxy", |_| ());
+    let port = PortSettings {
+        proxy_protocol: "127.0.0.0/8".parse::<Trusted>().unwrap(),
+        ..port
+    };
+    let address = serve(Gateway::with_site(Site::new(tells), port));
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream
+        .write_all(b"PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n")
+        .unwrap();
+    let mut client = TlsClient::over(stream, authority.client().config(), "a.test").unwrap();
+    opens(&mut client);
+    client.send(frame(0x81, ""));
+    let mut text = [0; 256];
+    let count = client.read(&mut text).unwrap();
+    let text = String::from_utf8_lossy(&text[2..count]);
+    assert!(
+        text.starts_with("secure true Some(192.0.2.7:4711)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn no_room_is_told_by_the_end_of_the_stream() {
+    let (authority, port, _folder) = secure("room", |_| ());
+    let port = PortSettings {
+        connections: ConnectionLimits {
+            connections: 1,
+            ..ConnectionLimits::default()
+        },
+        ..port
+    };
+    let address = serve(Gateway::with_site(Site::new(echo), port));
+    let mut client = authority.client().connect(address, "a.test").unwrap();
+    opens(&mut client);
+    let error = authority.client().connect(address, "a.test").err().unwrap();
+    assert!(
+        matches!(
+            error.kind(),
+            ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset
+        ),
+        "{error}"
+    );
+    echoes(&mut client);
+}

@@ -1,0 +1,266 @@
+//! Certificates, and a client of bytes over TLS.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{
+    ALL_VERSIONS, ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version,
+};
+
+use crate::PATIENCE;
+
+/// TLS 1.2 alone.
+pub static TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
+
+/// TLS 1.3 alone.
+pub static TLS13: &[&SupportedProtocolVersion] = &[&version::TLS13];
+
+/// One that signs certificates.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    pem: String,
+}
+
+/// A certificate and its key.
+pub struct Issued {
+    /// In PEM form, with that of the authority behind it.
+    pub certificate: String,
+    /// In PEM form.
+    pub key: String,
+    chain: Vec<CertificateDer<'static>>,
+    key_der: Vec<u8>,
+}
+
+impl Authority {
+    /// A new one of this name.
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name = named(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("random bytes");
+        let certificate = params.self_signed(&key).expect("it can sign");
+        Self {
+            certificate: certificate.der().clone(),
+            pem: certificate.pem(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    /// Its own certificate in PEM form.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// Signs a certificate for these hosts, in the name of this one.
+    pub fn issue(&self, name: &str, hosts: &[&str]) -> Issued {
+        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut params = CertificateParams::new(hosts).expect("names of hosts");
+        params.distinguished_name = named(name);
+        let key = KeyPair::generate().expect("random bytes");
+        let certificate = params.signed_by(&key, &self.issuer).expect("it can sign");
+        Issued {
+            certificate: certificate.pem() + &self.pem,
+            key: key.serialize_pem(),
+            chain: vec![certificate.der().clone(), self.certificate.clone()],
+            key_der: key.serialize_der(),
+        }
+    }
+
+    /// What a client that trusts it connects with.
+    pub fn client(&self) -> Trusting {
+        Trusting {
+            authority: self.certificate.clone(),
+            versions: ALL_VERSIONS,
+            alpn: &[],
+            identity: None,
+        }
+    }
+}
+
+impl Issued {
+    /// Writes `NAME.pem` and `NAME.key`; each is replaced as a whole.
+    pub fn write(&self, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
+        let write = |extension: &str, text: &str| {
+            let path = directory.join(name).with_extension(extension);
+            let new = path.with_extension("new");
+            fs::write(&new, text).expect("room for a file");
+            fs::rename(&new, &path).expect("it is there");
+            path
+        };
+        (write("pem", &self.certificate), write("key", &self.key))
+    }
+
+    /// The certificate as it is sent.
+    pub fn der(&self) -> &[u8] {
+        &self.chain[0]
+    }
+}
+
+fn named(name: &str) -> DistinguishedName {
+    let mut names = DistinguishedName::new();
+    names.push(DnType::OrganizationName, "Polysock");
+    names.push(DnType::CommonName, name);
+    names
+}
+
+/// How a client connects that trusts an authority.
+#[derive(Clone)]
+pub struct Trusting {
+    authority: CertificateDer<'static>,
+    /// What it speaks.
+    pub versions: &'static [&'static SupportedProtocolVersion],
+    /// What it offers by ALPN.
+    pub alpn: &'static [&'static [u8]],
+    /// The certificate that it has, and the key.
+    identity: Option<(Vec<CertificateDer<'static>>, Vec<u8>)>,
+}
+
+impl Trusting {
+    /// The same with a certificate.
+    #[must_use]
+    pub fn with(self, issued: &Issued) -> Self {
+        Self {
+            identity: Some((issued.chain.clone(), issued.key_der.clone())),
+            ..self
+        }
+    }
+
+    /// What rustls needs to know of it; sessions are resumed among those that share it.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority.clone()).expect("a root");
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        let builder = builder
+            .with_protocol_versions(self.versions)
+            .expect("versions");
+        let builder = builder.with_root_certificates(roots);
+        let mut config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let key = PrivateKeyDer::try_from(key.clone()).expect("a key");
+                builder
+                    .with_client_auth_cert(chain.clone(), key)
+                    .expect("a pair")
+            }
+        };
+        config.alpn_protocols = self.alpn.iter().map(|name| name.to_vec()).collect();
+        Arc::new(config)
+    }
+
+    /// Connects, and goes through the handshake for a host.
+    ///
+    /// # Errors
+    ///
+    /// The handshake fails.
+    pub fn connect(&self, address: SocketAddr, host: &str) -> io::Result<TlsClient> {
+        TlsClient::connect(self.config(), address, host)
+    }
+}
+
+/// A client of bytes over TLS.
+pub struct TlsClient {
+    connection: ClientConnection,
+    stream: TcpStream,
+}
+
+impl TlsClient {
+    /// Connects, and goes through the handshake for a host.
+    ///
+    /// # Errors
+    ///
+    /// The handshake fails.
+    pub fn connect(config: Arc<ClientConfig>, address: SocketAddr, host: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        Self::over(stream, config, host)
+    }
+
+    /// The same over a connection that is there.
+    ///
+    /// # Errors
+    ///
+    /// The handshake fails.
+    pub fn over(mut stream: TcpStream, config: Arc<ClientConfig>, host: &str) -> io::Result<Self> {
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let host = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        let mut connection = ClientConnection::new(config, host).map_err(io::Error::other)?;
+        while connection.is_handshaking() || connection.wants_write() {
+            connection.complete_io(&mut stream)?;
+        }
+        Ok(Self { connection, stream })
+    }
+
+    /// What was agreed on.
+    pub fn connection(&self) -> &ClientConnection {
+        &self.connection
+    }
+
+    /// The socket beneath.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Sends, in as few records as it takes.
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        let mut stream = rustls::Stream::new(&mut self.connection, &mut self.stream);
+        stream.write_all(bytes.as_ref()).expect("room");
+        stream.flush().expect("room");
+    }
+
+    /// Says that nothing more comes.
+    pub fn finish(&mut self) {
+        self.connection.send_close_notify();
+        self.connection.complete_io(&mut self.stream).expect("room");
+    }
+
+    /// Reads what there is, as far as there is room.
+    ///
+    /// # Errors
+    ///
+    /// The other side fails, or goes away without a word.
+    pub fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        rustls::Stream::new(&mut self.connection, &mut self.stream).read(into)
+    }
+
+    /// Reads just this.
+    pub fn expect(&mut self, expected: impl AsRef<[u8]>) {
+        let expected = expected.as_ref();
+        let mut read = vec![0; expected.len()];
+        rustls::Stream::new(&mut self.connection, &mut self.stream)
+            .read_exact(&mut read)
+            .expect("as much as that");
+        assert_eq!(read, expected);
+    }
+
+    /// Reads up to and with the blank line of a head.
+    pub fn head(&mut self) -> String {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            assert_eq!(self.read(&mut byte).expect("a head"), 1, "{head:?}");
+            head.extend(byte);
+        }
+        String::from_utf8(head).expect("text")
+    }
+
+    /// Reads up to the end that the other side announces.
+    ///
+    /// # Errors
+    ///
+    /// It fails, or goes away without a word.
+    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut rest = Vec::new();
+        rustls::Stream::new(&mut self.connection, &mut self.stream).read_to_end(&mut rest)?;
+        Ok(rest)
+    }
+}
