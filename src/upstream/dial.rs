@@ -80,6 +80,8 @@ pub(super) async fn answer(
             other => other?,
         };
         transport.write_all_buf(&mut outgoing).await?;
+        // TLS and the like may hold something back.
+        transport.flush().await?;
         if let Some(dialled) = dialled {
             break dialled;
         }

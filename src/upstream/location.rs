@@ -68,9 +68,10 @@ impl Location {
     }
 
     /// `HOST:PORT`, to connect to.
-    pub(super) fn address(&self, default: u16) -> String {
+    pub(super) fn address(&self) -> String {
         let host = self.url.host_str().unwrap_or_default();
-        format!("{host}:{}", self.port.unwrap_or(default))
+        let port = self.port.or(self.url.port_or_known_default());
+        format!("{host}:{}", port.unwrap_or_default())
     }
 
     /// What the `Host` field says: without the port of `ws`.

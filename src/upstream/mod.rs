@@ -22,6 +22,7 @@ mod template;
 mod tokens;
 mod unix;
 mod url;
+mod way;
 mod websocket;
 
 use std::fmt;

@@ -3,28 +3,22 @@
 use bytestring::ByteString;
 use polysock_protocols::{RawCodec, Request, Role};
 
-use super::proxying::announce;
 use super::{Client, Connected, UpstreamError, UpstreamSettings};
 use crate::connection::{Connection, ConnectionOptions};
-use crate::transport::Transport;
+use crate::transport::Io;
 
 /// Connects to a server of plain bytes for a client.
-pub(super) async fn connected<T: Transport>(
-    connecting: impl Future<Output = Result<T, UpstreamError>>,
+pub(super) async fn connected(
+    connecting: impl Future<Output = Result<Io, UpstreamError>>,
     settings: &UpstreamSettings,
     client: Client<'_>,
 ) -> Result<Connected, UpstreamError> {
-    let connecting = async {
-        let mut transport = connecting.await?;
-        announce(&mut transport, settings.proxy_protocol, Some(client.peer)).await?;
-        Ok(transport)
-    };
     let transport = settings.in_time(connecting).await?;
     let options = ConnectionOptions {
         session: settings.session,
         ..ConnectionOptions::new("raw", Role::Client)
     };
-    let connection = Connection::over(transport, RawCodec::boxed(), options);
+    let connection = Connection::new(transport, RawCodec::boxed(), options);
     let connection = connection.held_to(&settings.terms);
     Ok(Connected {
         subprotocol: subprotocol(client.request),

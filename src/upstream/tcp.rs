@@ -5,15 +5,15 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use polysock_protocols::hide_secrets;
 
-use super::address::Address;
 use super::location::{Location, behind, problem_of};
 use super::raw::connected;
+use super::way::Way;
 use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
 
 /// A TCP server.
 #[derive(Clone, Debug)]
 pub struct TcpUpstream {
-    address: Address,
+    way: Way,
     settings: UpstreamSettings,
     /// What the log says of it.
     shown: Arc<str>,
@@ -29,18 +29,16 @@ impl TcpUpstream {
         let rest = behind("tcp://", url);
         let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
         let location = Location::read(url, rest)?;
-        let Some(port) = location.port() else {
-            return Err(problem_of(
-                url,
-                "the port is missing: write tcp://HOST:PORT",
-            ));
-        };
+        if location.port().is_none() {
+            let problem = "the port is missing: write tcp://HOST:PORT";
+            return Err(problem_of(url, problem));
+        }
         if location.has_user() || location.target().is_some() {
             let problem = "a byte stream has no user, path and query: write tcp://HOST:PORT";
             return Err(problem_of(url, problem));
         }
         Ok(Self {
-            address: Address::new(location.address(port), settings.allow.clone()),
+            way: Way::new(&location, &settings),
             settings,
             shown: hide_secrets(url).into(),
         })
@@ -52,8 +50,8 @@ impl Upstream for TcpUpstream {
         &'a self,
         client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
-        let connecting = self.address.connect(self.settings.keep_alive);
         Box::pin(async move {
+            let connecting = self.way.connect(Some(client.peer));
             Ok(Connected {
                 target: Some(Arc::clone(&self.shown)),
                 ..connected(connecting, &self.settings, client).await?

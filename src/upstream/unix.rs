@@ -9,8 +9,10 @@ use polysock_protocols::hide_secrets;
 use tokio::net::UnixStream;
 
 use super::location::{behind, problem_of};
+use super::proxying::announce;
 use super::raw::connected;
 use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
+use crate::transport::Io;
 
 /// A server on a Unix socket.
 #[derive(Clone, Debug)]
@@ -53,10 +55,13 @@ impl Upstream for UnixUpstream {
     ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
         let connecting = async {
             let stream = UnixStream::connect(&self.path).await;
-            stream.map_err(|error| UpstreamError::Connect {
+            let mut stream = stream.map_err(|error| UpstreamError::Connect {
                 address: self.path.display().to_string(),
                 error,
-            })
+            })?;
+            let proxy_protocol = self.settings.proxy_protocol;
+            announce(&mut stream, proxy_protocol, Some(client.peer)).await?;
+            Ok(Io::new(stream))
         };
         Box::pin(async move {
             Ok(Connected {

@@ -6,17 +6,16 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Context, Dial, Fields, PROTOCOLS, Protocol, hide_secrets};
 
-use super::address::Address;
 use super::dial::{self, Answer};
 use super::forwarding::Asking;
 use super::header_policy::FieldMap;
 use super::location::{Location, problem_of};
-use super::proxying::announce;
 use super::target::joined;
+use super::way::Way;
 use super::{Client, Connected, Refusal, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::Connection;
 use crate::random::entropy;
-use crate::transport::{Io, Peer};
+use crate::transport::Peer;
 
 const AUTHORIZATION: &str = "authorization";
 
@@ -26,7 +25,7 @@ const ORIGIN: &str = "origin";
 #[derive(Clone, Debug)]
 pub struct WebSocketUpstream {
     protocol: &'static dyn Protocol,
-    address: Address,
+    way: Way,
     /// What the `Host` field says.
     host: ByteString,
     /// The path and query, as far as they are not the client's.
@@ -62,7 +61,7 @@ impl WebSocketUpstream {
         let authorization = location.authorization();
         Ok(Self {
             protocol: *protocol,
-            address: Address::new(location.address(80), settings.allow.clone()),
+            way: Way::new(&location, &settings),
             host: location.host(),
             target: location.target(),
             authorization: authorization
@@ -113,10 +112,9 @@ impl WebSocketUpstream {
             entropy,
         };
         let connecting = async {
-            let mut stream = self.address.connect(self.settings.keep_alive).await?;
-            announce(&mut stream, self.settings.proxy_protocol, peer).await?;
+            let transport = self.way.connect(peer).await?;
             let session = self.settings.session;
-            dial::answer(Io::new(stream), self.protocol, &dial, &context, session).await
+            dial::answer(transport, self.protocol, &dial, &context, session).await
         };
         match self.settings.in_time(connecting).await? {
             Answer::Accepted {

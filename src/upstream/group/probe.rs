@@ -3,47 +3,38 @@
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use polysock_protocols::ProxyVersion;
 use polysock_protocols::http::HeadWriter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
-use crate::upstream::address::Address;
+use crate::upstream::UpstreamSettings;
 use crate::upstream::location::{Location, behind};
-use crate::upstream::proxying::announce;
-use crate::upstream::{UpstreamError, UpstreamSettings};
+use crate::upstream::way::Way;
 
 /// How a target is asked whether it is well.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
     at: At,
-    /// The header that a connection begins with.
-    proxy_protocol: Option<ProxyVersion>,
 }
 
 /// Where a target is asked.
 #[derive(Clone, Debug)]
 enum At {
-    Tcp(Address),
+    Tcp(Way),
     Unix(PathBuf),
-    Http { address: Address, host: String },
+    Http { way: Way, host: String },
 }
 
 /// The longest first line of an answer, in bytes.
 const MAX_LINE: usize = 8 * 1024;
-
-/// After how much silence the kernel asks; a check ends long before.
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
 
 impl Probe {
     /// The probe of a target with this URL; `None` where there is nothing to connect to.
     pub(super) fn parse(url: &str, settings: &UpstreamSettings) -> Option<Self> {
         Some(Self {
             at: At::parse(url, settings)?,
-            proxy_protocol: settings.proxy_protocol,
         })
     }
 
@@ -58,20 +49,16 @@ impl Probe {
         path: Option<&str>,
         expected: &[RangeInclusive<u16>],
     ) -> Result<(), String> {
-        let (address, host) = match &self.at {
+        let (way, host) = match &self.at {
             At::Unix(path) => {
                 let connected = UnixStream::connect(path).await;
                 return connected.map(drop).map_err(|error| error.to_string());
             }
-            At::Tcp(address) => (address, None),
-            At::Http { address, host } => (address, Some(host)),
+            At::Tcp(way) => (way, None),
+            At::Http { way, host } => (way, Some(host)),
         };
-        let connecting = async {
-            let mut stream = address.connect(KEEP_ALIVE).await?;
-            announce(&mut stream, self.proxy_protocol, None).await?;
-            Ok::<_, UpstreamError>(stream)
-        };
-        let stream = connecting.await.map_err(|error| error.to_string())?;
+        let connected = way.connect(None).await;
+        let stream = connected.map_err(|error| error.to_string())?;
         let (Some(path), Some(host)) = (path, host) else {
             return Ok(());
         };
@@ -92,11 +79,11 @@ impl At {
         let (scheme, rest) = url.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
         let location = Location::read(url, rest).ok()?;
-        let address = Address::new(location.address(80), settings.allow.clone());
+        let way = Way::new(&location, settings);
         match scheme.split('+').next() {
-            Some("tcp") => Some(Self::Tcp(address)),
+            Some("tcp") => Some(Self::Tcp(way)),
             Some("ws" | "http") => Some(Self::Http {
-                address,
+                way,
                 host: location.host().to_string(),
             }),
             _ => None,

@@ -20,11 +20,10 @@ use polysock_protocols::hide_secrets;
 use self::answer::{Answer, Used};
 use self::pool::{Pool, Pooled};
 use self::upload::{Progress, Upload};
-use super::address::Address;
 use super::forwarding::{Asking, HostSent};
 use super::location::{Location, behind, problem_of};
-use super::proxying::announce;
 use super::target::joined;
+use super::way::Way;
 use super::{
     Client, Connected, Rewrite, Upstream, UpstreamError, UpstreamSettings, UrlError,
     WebSocketUpstream,
@@ -43,7 +42,7 @@ pub struct HttpUpstream {
 }
 
 struct Shared {
-    address: Address,
+    way: Way,
     /// What the `Host` field says, where it is not what the client's says.
     host: Option<HeaderValue>,
     /// The path and query, as far as they are not the client's.
@@ -98,7 +97,7 @@ impl HttpUpstream {
         };
         Ok(Self {
             shared: Arc::new(Shared {
-                address: Address::new(location.address(80), settings.allow.clone()),
+                way: Way::new(&location, &settings),
                 host,
                 target: location.target(),
                 authorization: authorization.as_deref().map(value).transpose()?,
@@ -160,13 +159,9 @@ impl HttpUpstream {
 
 impl Shared {
     async fn connect(&self, peer: &Peer) -> Result<Pooled, UpstreamError> {
-        let connecting = async {
-            let mut stream = self.address.connect(self.settings.keep_alive).await?;
-            announce(&mut stream, self.settings.proxy_protocol, Some(peer)).await?;
-            Ok(stream)
-        };
-        let stream = self.settings.in_time(connecting).await?;
-        Pooled::open(stream, &self.settings).await
+        let connecting = self.way.connect(Some(peer));
+        let transport = self.settings.in_time(connecting).await?;
+        Pooled::open(transport, &self.settings).await
     }
 
     /// A request as the server gets it.
@@ -312,7 +307,7 @@ impl Upstream for HttpUpstream {
 impl fmt::Debug for HttpUpstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("HttpUpstream")
-            .field(&self.shared.address)
+            .field(&self.shared.way)
             .finish()
     }
 }

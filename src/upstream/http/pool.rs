@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 use super::super::{UpstreamError, UpstreamSettings};
 use super::upload::Upload;
+use crate::transport::Io;
 
 /// How much of an answer is read ahead of who takes it, in bytes, at most: as much as is read at once grows
 /// with what there is. With 64 KiB, an answer of that size costs a third more.
@@ -131,14 +131,14 @@ impl Pool {
 impl Pooled {
     /// A new connection. What it reads and writes is done by a task of its own, which ends with it.
     pub(super) async fn open(
-        stream: TcpStream,
+        transport: Io,
         settings: &UpstreamSettings,
     ) -> Result<Self, UpstreamError> {
         let opened = Builder::new()
             .title_case_headers(true)
             .max_headers(settings.head.fields)
             .max_buf_size(READ_AHEAD.max(settings.head.head))
-            .handshake(TokioIo::new(stream))
+            .handshake(TokioIo::new(transport))
             .await;
         let (sender, connection) = opened.map_err(UpstreamError::Http)?;
         tokio::spawn(async move {
