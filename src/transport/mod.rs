@@ -1,5 +1,6 @@
 //! What carries the bytes. Nothing here knows frames.
 
+mod alpn;
 mod hop;
 mod io;
 mod keep_alive;
@@ -17,6 +18,7 @@ use std::fmt;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub(crate) use self::alpn::Alpn;
 pub use self::hop::TrustedHop;
 pub(crate) use self::io::Io;
 pub(crate) use self::keep_alive::watch;

@@ -68,6 +68,12 @@ impl Address {
         }
     }
 
+    /// The text.
+    #[cfg(feature = "tls")]
+    pub(super) fn text(&self) -> &str {
+        &self.shared.text
+    }
+
     /// Connects; the kernel gives the server up where it is gone, as [`watch`] has it.
     pub(super) async fn connect(&self, keep_alive: Duration) -> Result<TcpStream, UpstreamError> {
         let failed = |error| UpstreamError::Connect {

@@ -1,4 +1,4 @@
-//! A WebSocket server of which it is not known what it speaks: `ws+auto://HOST:PORT/PATH`.
+//! A WebSocket server of which it is not known what it speaks: `ws+auto://HOST:PORT/PATH`, or `wss+auto://`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,17 +38,20 @@ struct Learned {
 }
 
 impl AutoUpstream {
-    /// Reads `ws+auto://HOST[:PORT][/PATH]`.
+    /// Reads `ws+auto://HOST[:PORT][/PATH]`, or `wss+auto://…`.
     ///
     /// # Errors
     ///
     /// As those of [`WebSocketUpstream::parse`].
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let rest = behind("ws+auto:", url);
-        let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
+        let schemes = [("ws+auto:", "ws:"), ("wss+auto:", "wss:")];
+        let mut schemes = schemes.into_iter();
+        let plain =
+            schemes.find_map(|(scheme, plain)| Some(plain.to_owned() + behind(scheme, url)?));
+        let plain = plain.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
         Ok(Self {
             connect_timeout: settings.connect_timeout,
-            server: WebSocketUpstream::parse(&format!("ws:{rest}"), settings)?,
+            server: WebSocketUpstream::parse(&plain, settings)?,
             learned: Arc::default(),
         })
     }

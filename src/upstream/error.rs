@@ -8,6 +8,8 @@ use thiserror::Error;
 
 use super::Refusal;
 use crate::error::ConnectionError;
+#[cfg(feature = "tls")]
+use crate::transport::tls::TlsError;
 
 /// Why an upstream is not there.
 #[derive(Debug, Error)]
@@ -74,6 +76,16 @@ pub enum UpstreamError {
     /// Its answer to an ordinary request cannot be passed on.
     #[error("upstream: {0}")]
     BadAnswer(&'static str),
+    /// There is no TLS with it.
+    #[cfg(feature = "tls")]
+    #[error("no TLS with {address}: {error}")]
+    Tls {
+        /// Where to.
+        address: String,
+        /// What went wrong.
+        #[source]
+        error: TlsError,
+    },
     /// It cannot be used from here.
     #[error("{0}")]
     Unsupported(&'static str),
@@ -86,11 +98,15 @@ pub enum UrlError {
     /// No kind of upstream has this scheme.
     #[error(
         "`{0}` is no upstream; write tcp://HOST:PORT, unix:PATH, http://HOST:PORT/PATH, exec:COMMAND, \
-         ws://HOST:PORT/PATH, ws+auto://HOST:PORT/PATH or ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://"
+         ws://HOST:PORT/PATH, ws+auto://HOST:PORT/PATH or ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://; \
+         within TLS, tls://, https:// and wss:// stand for tcp://, http:// and ws://"
     )]
     Scheme(String),
-    /// The URL asks for TLS.
-    #[error("`{0}`: TLS is not spoken; a proxy that speaks it can stand in between")]
+    /// The URL asks for TLS, which this build does not have.
+    #[cfg(not(feature = "tls"))]
+    #[error(
+        "`{0}`: this polysock was built without TLS; a proxy that speaks it can stand in between"
+    )]
     Tls(String),
     /// The protocol in `ws+PROTOCOL://` is unknown.
     #[error("`{0}` is no protocol (without the hyphen: hixie76)")]

@@ -9,7 +9,7 @@ use url::{ParseError, Position, Url};
 
 use super::UrlError;
 
-/// Where the URL of a server points: read once, by the rules for `ws://`, whatever its scheme.
+/// Where the URL of a server points: read once, by the rules for `ws://` or `wss://`, whatever its scheme.
 #[derive(Debug)]
 pub(super) struct Location {
     url: Url,
@@ -18,12 +18,12 @@ pub(super) struct Location {
 }
 
 impl Location {
-    /// Reads what stands behind `://` in a URL.
+    /// Reads what stands behind `://` in a URL whose scheme says that TLS is spoken, or not.
     ///
     /// # Errors
     ///
     /// The URL has a fragment, a blank or a control character, or its host or port is none.
-    pub(super) fn read(url: &str, rest: &str) -> Result<Self, UrlError> {
+    pub(super) fn read(url: &str, rest: &str, is_tls: bool) -> Result<Self, UrlError> {
         let error = |problem| Err(problem_of(url, problem));
         // The parser leaves such out, or takes them for a slash.
         if rest.contains(|c: char| c == ' ' || c == '\\' || c.is_ascii_control()) {
@@ -40,7 +40,8 @@ impl Location {
         if rest.starts_with('/') {
             return error(NO_HOST);
         }
-        let parsed = match Url::parse(&format!("ws://{rest}")) {
+        let scheme = if is_tls { "wss" } else { "ws" };
+        let parsed = match Url::parse(&format!("{scheme}://{rest}")) {
             Ok(parsed) => parsed,
             Err(ParseError::EmptyHost) => return error(NO_HOST),
             Err(ParseError::InvalidPort) => return error("the port is not a number up to 65535"),
@@ -62,6 +63,16 @@ impl Location {
         Ok(location)
     }
 
+    /// Whether TLS is spoken there.
+    pub(super) fn is_tls(&self) -> bool {
+        self.url.scheme() == "wss"
+    }
+
+    /// The host: a name, or an address, of IPv6 in brackets.
+    pub(super) fn name(&self) -> &str {
+        self.url.host_str().unwrap_or_default()
+    }
+
     /// The port, where there is one.
     pub(super) fn port(&self) -> Option<u16> {
         self.port
@@ -69,12 +80,11 @@ impl Location {
 
     /// `HOST:PORT`, to connect to.
     pub(super) fn address(&self) -> String {
-        let host = self.url.host_str().unwrap_or_default();
         let port = self.port.or(self.url.port_or_known_default());
-        format!("{host}:{}", port.unwrap_or_default())
+        format!("{}:{}", self.name(), port.unwrap_or_default())
     }
 
-    /// What the `Host` field says: without the port of `ws`.
+    /// What the `Host` field says: without the port of the scheme.
     pub(super) fn host(&self) -> ByteString {
         let authority = &self.url[Position::BeforeHost..Position::AfterPort];
         authority.into()
@@ -124,4 +134,32 @@ pub(super) fn problem_of(url: &str, problem: &'static str) -> UrlError {
 pub(super) fn behind<'a>(scheme: &str, url: &'a str) -> Option<&'a str> {
     let (start, rest) = url.split_at_checked(scheme.len())?;
     start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_port_of_the_scheme_is_dialled_and_not_named() {
+        for (rest, is_tls, address, host) in [
+            ("a.example", false, "a.example:80", "a.example"),
+            ("a.example:80/x", false, "a.example:80", "a.example"),
+            ("a.example:443", false, "a.example:443", "a.example:443"),
+            ("a.example", true, "a.example:443", "a.example"),
+            ("a.example:443/x", true, "a.example:443", "a.example"),
+            ("a.example:80", true, "a.example:80", "a.example:80"),
+            (
+                "u:p@[2001:DB8::1]/x",
+                true,
+                "[2001:db8::1]:443",
+                "[2001:db8::1]",
+            ),
+        ] {
+            let location = Location::read("", rest, is_tls).unwrap();
+            assert_eq!(location.address(), address);
+            assert_eq!(location.host(), host, "{address}");
+            assert_eq!(location.is_tls(), is_tls);
+        }
+    }
 }

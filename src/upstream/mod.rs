@@ -50,7 +50,7 @@ pub use self::tcp::TcpUpstream;
 pub use self::template::Template;
 pub use self::tokens::Tokens;
 pub use self::unix::UnixUpstream;
-pub use self::url::parse;
+pub use self::url::{parse, uses_tls};
 pub use self::websocket::WebSocketUpstream;
 use crate::connection::Connection;
 use crate::transport::Peer;

@@ -9,6 +9,8 @@ use tokio::time::timeout;
 
 use super::{ForwardSettings, UpstreamError};
 use crate::connection::Terms;
+#[cfg(feature = "tls")]
+use crate::transport::tls::ClientTls;
 
 /// How upstreams are treated.
 #[derive(Clone, Debug)]
@@ -35,6 +37,9 @@ pub struct UpstreamSettings {
     /// The PROXY header that says for whom a connection is, before all else that goes over it; `None`, the
     /// default, for no header. The server has to expect it.
     pub proxy_protocol: Option<ProxyVersion>,
+    /// How servers are met by TLS, where their URL asks for it.
+    #[cfg(feature = "tls")]
+    pub tls: ClientTls,
     /// What a connection is held to beside that: its age, and how it takes what is sent.
     pub terms: Terms,
     /// How long a web server may take for the head of an answer, from the last piece of the request on.
@@ -59,6 +64,8 @@ impl Default for UpstreamSettings {
             session: SessionConfig::default(),
             forward: ForwardSettings::default(),
             proxy_protocol: None,
+            #[cfg(feature = "tls")]
+            tls: ClientTls::default(),
             terms: Terms::default(),
             answer_timeout: Duration::from_secs(60),
             body_timeout: Some(Duration::from_secs(300)),

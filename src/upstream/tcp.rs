@@ -1,4 +1,4 @@
-//! A TCP server: `tcp://HOST:PORT`.
+//! A TCP server: `tcp://HOST:PORT`, or one within TLS: `tls://HOST:PORT`.
 
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use super::location::{Location, behind, problem_of};
 use super::raw::connected;
 use super::way::Way;
 use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
+use crate::transport::Alpn;
 
-/// A TCP server.
+/// A TCP server, within TLS or not.
 #[derive(Clone, Debug)]
 pub struct TcpUpstream {
     way: Way,
@@ -20,25 +21,29 @@ pub struct TcpUpstream {
 }
 
 impl TcpUpstream {
-    /// Reads `tcp://HOST:PORT`.
+    /// Reads `tcp://HOST:PORT`, or `tls://HOST:PORT`.
     ///
     /// # Errors
     ///
     /// Host or port is missing, or there is more.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let rest = behind("tcp://", url);
-        let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
-        let location = Location::read(url, rest)?;
+        let schemes = [("tcp://", false), ("tls://", true)];
+        let mut schemes = schemes.into_iter();
+        let location = schemes.find_map(|(scheme, is_tls)| Some((behind(scheme, url)?, is_tls)));
+        let (rest, is_tls) =
+            location.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
+        let location = Location::read(url, rest, is_tls)?;
         if location.port().is_none() {
-            let problem = "the port is missing: write tcp://HOST:PORT";
+            let problem = "the port is missing: write tcp://HOST:PORT, or tls://";
             return Err(problem_of(url, problem));
         }
         if location.has_user() || location.target().is_some() {
-            let problem = "a byte stream has no user, path and query: write tcp://HOST:PORT";
+            let problem =
+                "a byte stream has no user, path and query: write tcp://HOST:PORT, or tls://";
             return Err(problem_of(url, problem));
         }
         Ok(Self {
-            way: Way::new(&location, &settings),
+            way: Way::new(url, &location, &settings, Alpn::Unsaid)?,
             settings,
             shown: hide_secrets(url).into(),
         })

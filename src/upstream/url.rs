@@ -26,9 +26,18 @@ pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>,
         )
 }
 
+/// Whether the URL of an upstream asks for TLS: `wss:`, `wss+PROTOCOL:`, `tls:` or `https:`.
+pub fn uses_tls(url: &str) -> bool {
+    let schemes = ["wss:", "wss+", "tls:", "https:"];
+    schemes.iter().any(|scheme| behind(scheme, url).is_some())
+}
+
 /// How the URL of an upstream is read, by how it begins; a line for each kind.
 const SCHEMES: &[(&str, Parse)] = &[
     ("tcp:", |url, settings| {
+        Ok(Arc::new(TcpUpstream::parse(url, settings)?))
+    }),
+    ("tls:", |url, settings| {
         Ok(Arc::new(TcpUpstream::parse(url, settings)?))
     }),
     ("unix:", |url, settings| {
@@ -39,6 +48,9 @@ const SCHEMES: &[(&str, Parse)] = &[
         Ok(Arc::new(ExecUpstream::parse(url, settings, exec)?))
     }),
     ("ws+auto:", |url, settings| {
+        Ok(Arc::new(AutoUpstream::parse(url, settings)?))
+    }),
+    ("wss+auto:", |url, settings| {
         Ok(Arc::new(AutoUpstream::parse(url, settings)?))
     }),
     ("http", |url, settings| {

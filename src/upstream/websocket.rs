@@ -1,4 +1,4 @@
-//! A WebSocket server, in any protocol: `ws://HOST:PORT/PATH`, `ws+hixie76://…`.
+//! A WebSocket server, in any protocol: `ws://HOST:PORT/PATH`, `ws+hixie76://…`, `wss://…`.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::way::Way;
 use super::{Client, Connected, Refusal, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::Connection;
 use crate::random::entropy;
-use crate::transport::Peer;
+use crate::transport::{Alpn, Peer};
 
 const AUTHORIZATION: &str = "authorization";
 
@@ -26,6 +26,8 @@ const ORIGIN: &str = "origin";
 pub struct WebSocketUpstream {
     protocol: &'static dyn Protocol,
     way: Way,
+    /// Whether TLS is spoken there.
+    is_tls: bool,
     /// What the `Host` field says.
     host: ByteString,
     /// The path and query, as far as they are not the client's.
@@ -39,7 +41,7 @@ pub struct WebSocketUpstream {
 
 impl WebSocketUpstream {
     /// Reads `ws://HOST[:PORT][/PATH]`, which is of RFC 6455, or `ws+PROTOCOL://…`, the protocol
-    /// without its hyphen. A user and a password before the host become an `Authorization` field.
+    /// without its hyphen; within TLS, `wss://…` and `wss+PROTOCOL://…`. A user and a password before the host become an `Authorization` field.
     ///
     /// # Errors
     ///
@@ -49,19 +51,20 @@ impl WebSocketUpstream {
         let other = || UrlError::Scheme(hide_secrets(url).into_owned());
         let (scheme, rest) = url.split_once("://").ok_or_else(other)?;
         let scheme = scheme.to_ascii_lowercase();
-        let protocol = match scheme.split_once('+').unwrap_or((&scheme, "rfc6455")) {
-            ("ws", name) => PROTOCOLS
-                .iter()
-                .find(|protocol| protocol.name().replace('-', "") == name)
-                .ok_or_else(|| UrlError::Protocol(name.to_owned()))?,
-            ("wss", _) => return Err(UrlError::Tls(hide_secrets(url).into_owned())),
-            _ => return Err(other()),
-        };
-        let location = Location::read(url, rest)?;
+        let (scheme, name) = scheme.split_once('+').unwrap_or((&scheme, "rfc6455"));
+        if !["ws", "wss"].contains(&scheme) {
+            return Err(other());
+        }
+        let protocol = PROTOCOLS
+            .iter()
+            .find(|protocol| protocol.name().replace('-', "") == name)
+            .ok_or_else(|| UrlError::Protocol(name.to_owned()))?;
+        let location = Location::read(url, rest, scheme == "wss")?;
         let authorization = location.authorization();
         Ok(Self {
             protocol: *protocol,
-            way: Way::new(&location, &settings),
+            is_tls: location.is_tls(),
+            way: Way::new(url, &location, &settings, Alpn::Http)?,
             host: location.host(),
             target: location.target(),
             authorization: authorization
@@ -100,13 +103,14 @@ impl WebSocketUpstream {
         let mut dial = Dial {
             target: joined(self.target.as_ref(), dial.target)?,
             answer: self.settings.head,
+            secure: self.is_tls,
             ..dial
         };
         if !dial.fields.has(AUTHORIZATION) {
             dial.fields.extend(self.authorization.clone());
         }
         let context = Context {
-            secure: false,
+            secure: self.is_tls,
             limits: self.settings.limits,
             compression: self.settings.compression,
             entropy,
@@ -116,7 +120,8 @@ impl WebSocketUpstream {
             let session = self.settings.session;
             dial::answer(transport, self.protocol, &dial, &context, session).await
         };
-        match self.settings.in_time(connecting).await? {
+        let answered = self.settings.in_time(connecting).await;
+        match answered.map_err(|error| self.way.told(error))? {
             Answer::Accepted {
                 connection,
                 response,

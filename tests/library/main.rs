@@ -19,4 +19,6 @@ mod telling;
 mod terms;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_upstreams;
 mod upstream;

@@ -80,8 +80,8 @@ fn a_url_that_cannot_be_asked_for_is_wrong_usage() {
         ("ws://me:secret@/chat", "the host is missing"),
         ("ws://me%3A:secret@127.0.0.1:9/", "no colon"),
         ("ws://me:se/cret@127.0.0.1:9/", "`ws://***@127.0.0.1:9/`"),
-        ("wss://127.0.0.1:9/", "TLS is not spoken"),
-        ("WSS+hixie76://127.0.0.1:9/", "TLS is not spoken"),
+        ("WSS:///chat", "the host is missing"),
+        ("wss+hixie76://a..b/", "no certificate can have this host"),
         ("me:secret@127.0.0.1:9", "`***@127.0.0.1:9`"),
     ] {
         for command in [
@@ -102,6 +102,8 @@ fn a_url_that_cannot_be_asked_for_is_wrong_usage() {
         ("tcp://127.0.0.1:9#a", "no fragment"),
         ("tcp://[::1", "no IPv6 address"),
         ("tcp://[::1]", "the port is missing"),
+        ("tls://a.example", "the port is missing"),
+        ("tls://a.example:1/a", "no user, path and query"),
     ] {
         let run = POLYSOCK.run(&["serve", url], Input::NOTHING);
         assert_eq!(run.code, Some(2), "{url}: {}", run.stderr);

@@ -4,10 +4,17 @@ mod acceptor;
 mod certificate;
 mod encryption;
 mod identities;
+mod authorities;
+mod client;
+mod client_error;
+mod failure;
 mod identity;
+mod key_pin;
 mod pem;
 mod server;
 mod settings;
+mod server_name;
+mod verifier;
 
 use std::sync::{Arc, LazyLock};
 
@@ -16,9 +23,15 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 pub use self::acceptor::Acceptor;
 pub use self::certificate::CertificateSubject;
 pub use self::encryption::Encryption;
+pub use self::authorities::Authorities;
+pub use self::client::{ClientTls, ClientTlsSettings, MinVersion};
+pub use self::client_error::ClientTlsError;
+pub use self::failure::TlsError;
 pub use self::identity::Identity;
+pub use self::key_pin::{KeyPin, KeyPinError};
 pub use self::pem::PemError;
 pub use self::settings::{ClientCertificates, IdentityFiles, ServerSettings, Version};
+pub use self::server_name::{ServerName, ServerNameError};
 
 /// The cryptography of all of it: the suites and groups that aws-lc-rs has by default, which all
 /// have forward secrecy and authenticated encryption.

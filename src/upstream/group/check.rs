@@ -19,7 +19,7 @@ use crate::random::entropy;
 pub struct HealthCheck {
     /// How often, give or take a tenth. Default: 5 seconds.
     pub interval: Duration,
-    /// What web servers (`ws://`, `http://`) are asked for; others, and all of them where it is `None`,
+    /// What web servers (`ws://`, `http://`, and those within TLS) are asked for; others, and all of them where it is `None`,
     /// the default, need only accept a connection.
     pub path: Option<String>,
     /// Within which time they answer. Default: 2 seconds.

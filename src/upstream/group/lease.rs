@@ -110,6 +110,8 @@ fn blame(error: &UpstreamError) -> Blame {
         | UpstreamError::Handshake(_)
         | UpstreamError::Http(_)
         | UpstreamError::BadAnswer(_) => Blame::Target { at_once: false },
+        #[cfg(feature = "tls")]
+        UpstreamError::Tls { .. } => Blame::Target { at_once: false },
         // A proxy in between says so where it cannot reach the app.
         UpstreamError::Refused(refusal) => match refusal.response.head.status() {
             Some(502..=504) => Blame::Target { at_once: false },

@@ -16,7 +16,7 @@ use crate::transport::Peer;
 use crate::upstream::{NotAnswered, UpstreamError};
 
 impl Group {
-    /// Passes a request on to one of the targets that are web servers (`http://`), as
+    /// Passes a request on to one of the targets that are web servers (`http://`, `https://`), as
     /// [`HttpUpstream::send`](crate::upstream::HttpUpstream::send) does. Where one cannot be connected to, the
     /// next is tried; and where it breaks off before it answers or does not answer in time, if the
     /// request has no body and can be sent again (RFC 9110 §9.2.2). The answer counts as a connection of

@@ -9,6 +9,7 @@ use polysock_protocols::http::HeadWriter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use crate::transport::Alpn;
 use crate::upstream::UpstreamSettings;
 use crate::upstream::location::{Location, behind};
 use crate::upstream::way::Way;
@@ -78,12 +79,14 @@ impl At {
         }
         let (scheme, rest) = url.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
-        let location = Location::read(url, rest).ok()?;
-        let way = Way::new(&location, settings);
-        match scheme.split('+').next() {
-            Some("tcp") => Some(Self::Tcp(way)),
-            Some("ws" | "http") => Some(Self::Http {
-                way,
+        let scheme = scheme.split('+').next()?;
+        let is_tls = ["tls", "wss", "https"].contains(&scheme);
+        let location = Location::read(url, rest, is_tls).ok()?;
+        let way = |alpn| Way::new(url, &location, settings, alpn).ok();
+        match scheme {
+            "tcp" | "tls" => Some(Self::Tcp(way(Alpn::Unsaid)?)),
+            "ws" | "wss" | "http" | "https" => Some(Self::Http {
+                way: way(Alpn::Http)?,
                 host: location.host().to_string(),
             }),
             _ => None,

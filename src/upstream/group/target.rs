@@ -33,7 +33,8 @@ impl Target {
     /// The URL names none.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let probe = Probe::parse(url, &settings);
-        if behind("http://", url).is_some() {
+        let of_web = ["http://", "https://"];
+        if of_web.iter().any(|scheme| behind(scheme, url).is_some()) {
             let server = HttpUpstream::parse(url, settings)?;
             return Ok(Self {
                 probe,

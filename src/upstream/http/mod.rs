@@ -1,4 +1,4 @@
-//! A web server: `http://HOST:PORT`.
+//! A web server: `http://HOST:PORT`, or `https://HOST:PORT`.
 
 mod answer;
 mod pool;
@@ -29,7 +29,7 @@ use super::{
     WebSocketUpstream,
 };
 use crate::http::{Body, is_coded_otherwise, keep_end_to_end};
-use crate::transport::Peer;
+use crate::transport::{Alpn, Peer};
 
 /// A web server, to which ordinary requests are passed on. Its connections are kept and used again, each
 /// by the thread that it was opened on. As an [`Upstream`] it is a WebSocket server of RFC 6455 at
@@ -64,7 +64,7 @@ pub struct NotAnswered {
 }
 
 impl HttpUpstream {
-    /// Reads `http://HOST[:PORT][/PATH]`. A user and a password before the host become an
+    /// Reads `http://HOST[:PORT][/PATH]`, or `https://…`. A user and a password before the host become an
     /// `Authorization` field. A path that ends in `/` has the client's path put behind it, any other
     /// stands for it; the client's query always goes along.
     ///
@@ -73,12 +73,12 @@ impl HttpUpstream {
     /// The scheme is another, the host is missing, or the URL has what it may not have: blanks,
     /// control characters, a fragment.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        if behind("https://", url).is_some() {
-            return Err(UrlError::Tls(hide_secrets(url).into_owned()));
-        }
-        let rest = behind("http://", url);
-        let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
-        let location = Location::read(url, rest)?;
+        let schemes = [("http://", "ws"), ("https://", "wss")];
+        let mut schemes = schemes.into_iter();
+        let of_websockets = schemes.find_map(|(scheme, other)| Some((other, behind(scheme, url)?)));
+        let (scheme, rest) =
+            of_websockets.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
+        let location = Location::read(url, rest, scheme == "wss")?;
         let authorization = location.authorization();
         let authorization = authorization.map_err(|problem| problem_of(url, problem))?;
         let value = |text: &str| {
@@ -97,12 +97,15 @@ impl HttpUpstream {
         };
         Ok(Self {
             shared: Arc::new(Shared {
-                way: Way::new(&location, &settings),
+                way: Way::new(url, &location, &settings, Alpn::Http)?,
                 host,
                 target: location.target(),
                 authorization: authorization.as_deref().map(value).transpose()?,
                 pool: Pool::new(kept, settings.idle_timeout),
-                websockets: WebSocketUpstream::parse(&format!("ws://{rest}"), settings.clone())?,
+                websockets: WebSocketUpstream::parse(
+                    &format!("{scheme}://{rest}"),
+                    settings.clone(),
+                )?,
                 settings,
             }),
         })
@@ -127,7 +130,7 @@ impl HttpUpstream {
         let peer = request.extensions().get::<Arc<Peer>>();
         let peer = peer.map_or_else(Arc::default, Arc::clone);
         let target = shared.target(request.uri(), &peer)?;
-        let mut connection = match shared.pool.take() {
+        let mut connection = match shared.pool.take(shared.way.tls_number()) {
             Some(kept) => kept,
             None => match shared.connect(&peer).await {
                 Ok(connection) => connection,
@@ -150,7 +153,10 @@ impl HttpUpstream {
             };
             match failed.take_message().or(spare) {
                 Some(again) if connection.is_reused() => request = again,
-                _ => return Err(UpstreamError::Http(failed.into_error()).into()),
+                _ => {
+                    let error = UpstreamError::Http(failed.into_error());
+                    return Err(shared.way.told(error).into());
+                }
             }
             connection = shared.connect(&peer).await?;
         }
@@ -159,9 +165,10 @@ impl HttpUpstream {
 
 impl Shared {
     async fn connect(&self, peer: &Peer) -> Result<Pooled, UpstreamError> {
+        let tls = self.way.tls_number();
         let connecting = self.way.connect(Some(peer));
         let transport = self.settings.in_time(connecting).await?;
-        Pooled::open(transport, &self.settings).await
+        Pooled::open(transport, tls, &self.settings).await
     }
 
     /// A request as the server gets it.

@@ -33,6 +33,8 @@ pub(super) struct Pool {
 #[derive(Debug)]
 pub(super) struct Pooled {
     pub(super) sender: SendRequest<Upload>,
+    /// Which TLS it is within, of those that were put in each other's place.
+    tls: u64,
     /// Since when it is idle, if it has answered before.
     since: Option<Instant>,
 }
@@ -60,12 +62,13 @@ impl Pool {
         }
     }
 
-    /// The connection that was used last, if it is still open.
-    pub(super) fn take(&self) -> Option<Pooled> {
+    /// The connection that was used last, if it is still open, within this TLS.
+    pub(super) fn take(&self, tls: u64) -> Option<Pooled> {
         IDLE.with_borrow_mut(|pools| {
             let idle = pools.get_mut(&self.id)?;
             // One that is not ready is closed, or its server sends what nobody asked for.
-            std::iter::from_fn(|| idle.connections.pop()).find(|kept| kept.sender.is_ready())
+            let mut kept = std::iter::from_fn(|| idle.connections.pop());
+            kept.find(|kept| kept.tls == tls && kept.sender.is_ready())
         })
     }
 
@@ -129,9 +132,10 @@ impl Pool {
 }
 
 impl Pooled {
-    /// A new connection. What it reads and writes is done by a task of its own, which ends with it.
+    /// A new connection, within this TLS. What it reads and writes is done by a task of its own, which ends with it.
     pub(super) async fn open(
         transport: Io,
+        tls: u64,
         settings: &UpstreamSettings,
     ) -> Result<Self, UpstreamError> {
         let opened = Builder::new()
@@ -148,6 +152,7 @@ impl Pooled {
         });
         Ok(Self {
             sender,
+            tls,
             since: None,
         })
     }

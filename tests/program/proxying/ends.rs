@@ -27,16 +27,6 @@ fn a_server_that_is_not_there_is_answered_for() {
 }
 
 #[test]
-fn tls_is_refused_with_a_word() {
-    let run = POLYSOCK.run(
-        &["serve", "https://a.example"],
-        polysock_test_support::program::Input::NOTHING,
-    );
-    assert_eq!(run.code, Some(2));
-    assert!(run.stderr.contains("TLS is not spoken"), "{}", run.stderr);
-}
-
-#[test]
 fn a_body_that_breaks_off_breaks_off() {
     let (server, gateway) = WebServer::behind(&[]);
     for (framing, body) in [

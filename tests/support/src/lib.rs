@@ -21,6 +21,8 @@
 //! http2          a client of HTTP/2
 //! hostile        the same by the frame, which sends what it likes
 //! tcp            servers of plain TCP
+//! authority      certificates made for a test
+//! tls_server     a server of TLS before one of plain TCP
 //! middle         stands between two, and records
 //! packets        packet captures made by hand
 //! corpus         the recorded sessions of compat-fixtures
@@ -35,6 +37,8 @@
 use std::time::Duration;
 
 pub mod alone;
+#[cfg(feature = "tls")]
+pub mod authority;
 pub mod client;
 pub mod closing;
 pub mod corpus;
@@ -54,6 +58,8 @@ pub mod server;
 pub mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "tls")]
+pub mod tls_server;
 pub mod wire_peer;
 
 /// The bound of any single wait.

@@ -1,0 +1,210 @@
+//! TLS as a client speaks it.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::ClientConfig;
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::spawn_blocking;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::authorities::Authorities;
+use super::client_error::ClientTlsError;
+use super::failure::TlsError;
+use super::identity::Identity;
+use super::key_pin::KeyPin;
+use super::provider;
+use super::server_name::ServerName;
+use super::verifier::Verifier;
+use crate::transport::Alpn;
+
+/// How servers are met by TLS.
+#[derive(Clone, Debug)]
+pub struct ClientTlsSettings {
+    /// The authorities of whom one has to have signed the certificate of a server; `None`, the default: those
+    /// of the system.
+    pub authorities: Option<Authorities>,
+    /// The keys of which a server has to have one, beside that; none, the default: any.
+    pub pins: Vec<KeyPin>,
+    /// What is shown to a server that asks for a certificate; `None`, the default: nothing.
+    pub identity: Option<Identity>,
+    /// The name that a server is asked for (SNI, RFC 6066 §3), and that its certificate has to have;
+    /// `None`, the default: the host of its URL. A server is asked for no address.
+    pub server_name: Option<ServerName>,
+    /// The least version.
+    pub min_version: MinVersion,
+    /// Whether it matters who has signed the certificate of a server, for which name, and until when. Where it
+    /// does not, which is unsafe, a server has to have one of the keys that are pinned, if any are.
+    pub verify: bool,
+}
+
+impl Default for ClientTlsSettings {
+    fn default() -> Self {
+        Self {
+            authorities: None,
+            pins: Vec::new(),
+            identity: None,
+            server_name: None,
+            min_version: MinVersion::default(),
+            verify: true,
+        }
+    }
+}
+
+/// The least version of TLS that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MinVersion {
+    /// TLS 1.2 (RFC 5246).
+    #[default]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    Tls13,
+}
+
+/// TLS as a client speaks it. All connections share it, and resume each other's sessions. Clones are the
+/// same.
+///
+/// By default it trusts the authorities of the system, which are read when they are needed first.
+#[derive(Clone, Default)]
+pub struct ClientTls {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    made: Mutex<Option<Arc<Made>>>,
+    /// How often it was replaced.
+    replaced: AtomicU64,
+}
+
+/// What is made of settings.
+struct Made {
+    server_name: Option<ServerName>,
+    http: Arc<ClientConfig>,
+    raw: Arc<ClientConfig>,
+}
+
+impl ClientTls {
+    /// TLS as these settings say. Blocks where they name no authorities, until those of the system are read.
+    ///
+    /// # Errors
+    ///
+    /// The system has no authorities.
+    pub fn new(settings: &ClientTlsSettings) -> Result<Self, ClientTlsError> {
+        let made = Made::new(settings)?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                made: Mutex::new(Some(Arc::new(made))),
+                replaced: AtomicU64::new(0),
+            }),
+        })
+    }
+
+    /// Has this and its clones speak TLS as another does, for what is connected from now on. Ordinary requests
+    /// get new connections.
+    pub fn replace(&self, other: &Self) {
+        let made = other.lock().clone();
+        *self.lock() = made;
+        // Behind it: what is connected in between counts as old.
+        self.shared.replaced.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often it was replaced.
+    pub(crate) fn number(&self) -> u64 {
+        self.shared.replaced.load(Ordering::Acquire)
+    }
+
+    /// Performs a TLS handshake with a server that has this name, where the settings give no other. No time is
+    /// bounded here.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: the transport is dropped with the handshake.
+    pub(crate) async fn connect<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        transport: T,
+        name: &ServerName,
+        alpn: Alpn,
+    ) -> Result<TlsStream<T>, TlsError> {
+        let made = self.made().await?;
+        let ServerName(name) = made.server_name.as_ref().unwrap_or(name);
+        let config = match alpn {
+            Alpn::Http => &made.http,
+            Alpn::Unsaid => &made.raw,
+        };
+        let connector = TlsConnector::from(Arc::clone(config));
+        let connected = connector.connect(name.clone(), transport).await;
+        connected.map_err(TlsError::of_handshake)
+    }
+
+    async fn made(&self) -> Result<Arc<Made>, TlsError> {
+        if let Some(made) = &*self.lock() {
+            return Ok(Arc::clone(made));
+        }
+        // A disk may be slow, and others are served meanwhile.
+        let made = spawn_blocking(|| Made::new(&ClientTlsSettings::default())).await;
+        let made = made.map_err(|error| TlsError::Io(io::Error::other(error)))??;
+        Ok(Arc::clone(self.lock().get_or_insert(Arc::new(made))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Made>>> {
+        // It is replaced as a whole, so a panic cannot break it.
+        let made = self.shared.made.lock();
+        made.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Made {
+    fn new(settings: &ClientTlsSettings) -> Result<Self, ClientTlsError> {
+        let unusable = |error: rustls::Error| ClientTlsError::Unusable(error.to_string());
+        let versions: &[_] = match settings.min_version {
+            MinVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
+            MinVersion::Tls13 => &[&rustls::version::TLS13],
+        };
+        let config = ClientConfig::builder_with_provider(provider());
+        let config = config.with_protocol_versions(versions).map_err(unusable)?;
+        let verifier = Verifier {
+            chain: settings.verify.then(|| chain(settings)).transpose()?,
+            pins: settings.pins.clone(),
+        };
+        let config = config.dangerous();
+        let config = config.with_custom_certificate_verifier(Arc::new(verifier));
+        let mut http = match &settings.identity {
+            Some(identity) => {
+                let certified = CertifiedKey::clone(&identity.certified);
+                config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+            }
+            None => config.with_no_client_auth(),
+        };
+        // Other servers at the same name do not know each other's sessions.
+        let mut raw = http.clone();
+        raw.resumption = Resumption::default();
+        http.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self {
+            server_name: settings.server_name.clone(),
+            http: Arc::new(http),
+            raw: Arc::new(raw),
+        })
+    }
+}
+
+fn chain(settings: &ClientTlsSettings) -> Result<Arc<WebPkiServerVerifier>, ClientTlsError> {
+    let Authorities { roots } = match &settings.authorities {
+        Some(authorities) => authorities.clone(),
+        None => Authorities::of_system()?,
+    };
+    let chain = WebPkiServerVerifier::builder_with_provider(roots, provider());
+    let chain = chain.build();
+    chain.map_err(|error| ClientTlsError::Unusable(error.to_string()))
+}
+
+impl fmt::Debug for ClientTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ClientTls").field(&self.number()).finish()
+    }
+}

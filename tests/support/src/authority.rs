@@ -1,0 +1,138 @@
+//! An authority of certificates, made for a test, and what it has signed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
+
+/// An authority, whose files are gone when it is dropped.
+pub struct Authority {
+    directory: PathBuf,
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    issued: AtomicU32,
+}
+
+/// A certificate and its key, in files of PEM.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The file of the certificate.
+    pub certificate: PathBuf,
+    /// That of its key.
+    pub key: PathBuf,
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Valid {
+    /// From 1975 to 4096.
+    Now,
+    /// Until the end of 2020.
+    NoMore,
+    /// From the year 3000 on.
+    NotYet,
+}
+
+impl Authority {
+    /// An authority that nobody knows yet.
+    pub fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("polysock-authority-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        // What a process of the same number has left.
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir(&directory).expect("a new directory");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let name = format!("Authority {number}");
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a certificate");
+        fs::write(directory.join("ca.pem"), issuer.pem()).expect("a file");
+        Self {
+            directory,
+            issuer,
+            issued: AtomicU32::new(0),
+        }
+    }
+
+    /// The file of its own certificate.
+    pub fn file(&self) -> PathBuf {
+        self.directory.join("ca.pem")
+    }
+
+    /// A place for a file of this name.
+    pub fn place(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// A certificate for these names and addresses.
+    pub fn issue(&self, names: &[&str]) -> Identity {
+        self.issue_valid(names, Valid::Now)
+    }
+
+    /// The same, valid at another time.
+    pub fn issue_valid(&self, names: &[&str], valid: Valid) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = params(names);
+        match valid {
+            Valid::Now => {}
+            Valid::NoMore => params.not_after = date_time_ymd(2020, 12, 31),
+            Valid::NotYet => params.not_before = date_time_ymd(3000, 1, 1),
+        }
+        let certificate = params.signed_by(&key, &self.issuer);
+        self.write(&certificate.expect("a certificate").pem(), &key)
+    }
+
+    /// A certificate that has signed itself, of an authority, as `openssl req -x509` makes it.
+    pub fn self_signed_authority(&self, names: &[&str]) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = params(names);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).expect("a certificate");
+        self.write(&certificate.pem(), &key)
+    }
+
+    fn write(&self, certificate: &str, key: &KeyPair) -> Identity {
+        let number = self.issued.fetch_add(1, Ordering::Relaxed);
+        let write = |name: &str, text: &str| {
+            let path = self.directory.join(format!("{number}.{name}"));
+            fs::write(&path, text).expect("a file");
+            path
+        };
+        Identity {
+            certificate: write("pem", certificate),
+            key: write("key", &key.serialize_pem()),
+        }
+    }
+}
+
+fn params(names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    CertificateParams::new(names).expect("names")
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        // Who has removed it already wanted the same.
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+impl Identity {
+    /// Puts another in its place, in the same files.
+    pub fn replace_by(&self, other: &Self) {
+        let copy = |from: &Path, to: &Path| fs::copy(from, to).expect("a file");
+        copy(&other.certificate, &self.certificate);
+        copy(&other.key, &self.key);
+    }
+}
