@@ -39,7 +39,10 @@ mod shutdown;
 mod signals;
 mod silence;
 mod subprotocols;
+#[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_upstreams;
 mod urls;
 mod usage;
 mod websockify;

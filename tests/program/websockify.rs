@@ -189,7 +189,7 @@ fn options_that_are_not_taken_over_say_why() {
         ),
         (
             "--ssl-target 6080 VNC",
-            "--ssl-target is not taken over from websockify: TLS is not spoken: let a proxy before the target",
+            "--ssl-target is not taken over from websockify: `polysock serve tls://HOST:PORT` speaks TLS with a target",
         ),
         (
             "--record=session 6080 VNC",

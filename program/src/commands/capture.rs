@@ -71,6 +71,10 @@ pub(crate) struct Capture {
     #[command(flatten)]
     secure: SecureFlag,
 
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: crate::flags::upstream_tls::UpstreamTlsFlags,
+
     #[command(flatten)]
     memory: MemoryFlags,
 
@@ -95,12 +99,12 @@ fn size(text: &str) -> Result<usize, String> {
 
 impl Capture {
     pub(crate) fn run(self) -> Exit {
-        let settings = UpstreamSettings {
-            connect_timeout: self.timeouts.connect_timeout,
-            ..any_size()
-        };
-        let upstream = self.upstream.as_deref().map(|url| reach(url, settings));
-        let upstream = match upstream.transpose() {
+        let upstream = match self
+            .upstream
+            .as_deref()
+            .map(|url| self.reach(url))
+            .transpose()
+        {
             Ok(upstream) => upstream,
             Err(problem) => return Exit::Usage.with(problem),
         };
@@ -117,6 +121,16 @@ impl Capture {
         };
         writer.finish();
         ran.unwrap_or_else(|problem| Exit::Failed.with(cannot_start(&problem)))
+    }
+
+    fn reach(&self, url: &str) -> Result<Arc<dyn Upstream>, String> {
+        let settings = UpstreamSettings {
+            connect_timeout: self.timeouts.connect_timeout,
+            #[cfg(feature = "tls")]
+            tls: self.tls.client()?,
+            ..any_size()
+        };
+        reach(url, settings)
     }
 
     fn serve(

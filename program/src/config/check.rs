@@ -1,5 +1,8 @@
 //! What a file gets wrong although each of its values is right.
 
+#[cfg(feature = "tls")]
+use std::ops::Range;
+
 use super::document::Document;
 use super::key::alike;
 use super::listener::{Address, Listener};
@@ -8,6 +11,8 @@ use super::problem::Problems;
 use super::route::{Matching, Route};
 use super::settings::Settings;
 use super::target::Target;
+#[cfg(feature = "tls")]
+use super::upstream_tls::UpstreamTls;
 use super::url::names;
 
 /// Notes what does not fit together.
@@ -222,9 +227,34 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
         let mend = "give the route a target as \"tcp://{token}\"";
         problems.error(node.at("tokens"), what, mend);
     }
+    #[cfg(feature = "tls")]
+    if node.has("upstream_tls") {
+        let is_used = urls.iter().any(|url| polysock::upstream::uses_tls(url));
+        let at = node.at("upstream_tls");
+        tls(
+            "upstream_tls",
+            at,
+            &route.settings.upstream_tls,
+            is_used,
+            problems,
+        );
+    }
     if node.has("strip_prefix") && node.has("rewrite") {
         let what = "`strip_prefix` and `rewrite` say both what becomes of the path";
         problems.error(node.at("rewrite"), what, "leave one of them out");
+    }
+}
+
+/// What `upstream_tls` or `tls` asks for that is of no use.
+#[cfg(feature = "tls")]
+fn tls(key: &str, at: Range<usize>, tls: &UpstreamTls, is_used: bool, problems: &mut Problems) {
+    if !is_used {
+        let what = format!("`{key}` has no use: there is no target within TLS");
+        let mend = "write wss://, tls:// or https:// in a target, or leave it out";
+        problems.error(at, what, mend);
+    } else if tls.key.is_some() && tls.certificate.is_none() {
+        let what = "`key` has no use without `certificate`";
+        problems.error(at, what, "give the certificate, or leave it out");
     }
 }
 
@@ -246,6 +276,14 @@ fn upstreams(document: &Document<'_>, problems: &mut Problems) {
             problems.warn(node.span(), what, mend);
         }
         let upstream = document.config.upstreams.get(*name);
+        #[cfg(feature = "tls")]
+        if let Some(upstream) = upstream
+            && let Some(settings) = &upstream.tls
+        {
+            let mut servers = upstream.targets.iter();
+            let is_used = servers.any(|server| polysock::upstream::uses_tls(&server.url));
+            tls("tls", node.at("tls"), settings, is_used, problems);
+        }
         if upstream.is_some_and(|upstream| upstream.targets.is_empty()) {
             let what = format!("the upstream `{name}` has no targets");
             problems.error(node.at("targets"), what, "list at least one");

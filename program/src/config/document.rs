@@ -155,6 +155,11 @@ fn route(node: Node<'_>, defaults: &Settings, reader: &mut Reader) -> Route {
         }
         _ => {}
     }
+    if let Some(node) = entries.take("tls") {
+        let what = "there is no key `tls` in [[route]]";
+        let mend = "`upstream_tls` says how its upstream is met";
+        reader.problems.error(node.span(), what, mend);
+    }
     entries.read(&route::keys(), &mut draft, reader);
     entries.read(&settings_keys::keys(), &mut settings, reader);
     let elsewhere = [

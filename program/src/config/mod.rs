@@ -28,6 +28,8 @@ mod show;
 pub(crate) mod target;
 pub(crate) mod tls;
 pub(crate) mod upstream;
+#[cfg(feature = "tls")]
+pub(crate) mod upstream_tls;
 mod url;
 mod words;
 

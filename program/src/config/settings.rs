@@ -14,6 +14,8 @@ use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Te
 use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
 use super::rewrite::Written;
+#[cfg(feature = "tls")]
+use super::upstream_tls::UpstreamTls;
 use crate::flags::compression::Compressing;
 use crate::flags::values::ProtocolList;
 
@@ -43,6 +45,9 @@ pub(crate) struct Settings {
     pub(crate) forwarded: ForwardedStyle,
     /// The header of the PROXY protocol for the upstream.
     pub(crate) proxy_protocol: Option<ProxyVersion>,
+    /// How the upstream is met by TLS.
+    #[cfg(feature = "tls")]
+    pub(crate) upstream_tls: UpstreamTls,
     /// What becomes of the fields of a request.
     pub(crate) request_headers: HeaderPolicy,
     /// What becomes of the fields of an answer.
@@ -120,6 +125,8 @@ impl Default for Settings {
             upstream_host: forward.host,
             forwarded: forward.style,
             proxy_protocol: None,
+            #[cfg(feature = "tls")]
+            upstream_tls: UpstreamTls::default(),
             request_headers: HeaderPolicy::default(),
             response_headers: HeaderPolicy::default(),
             max_message: None,

@@ -20,6 +20,7 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
     let parts = [
         admission(),
         upstream(),
+        upstream_tls(),
         limits(),
         deadlines(),
         compression(),
@@ -146,6 +147,25 @@ fn upstream() -> Vec<Key<Settings>> {
             "What becomes of the fields of an answer.",
         ),
     ]
+}
+
+/// How the upstream is met by TLS.
+#[cfg(feature = "tls")]
+fn upstream_tls() -> Vec<Key<Settings>> {
+    vec![Key::new(
+        "upstream_tls",
+        Section {
+            title: "`upstream_tls`",
+            keys: super::upstream_tls::keys,
+        },
+        |settings: &mut Settings| &mut settings.upstream_tls,
+        "How the servers of wss://, tls:// and https:// are met, unless their [upstream.NAME] says it.",
+    )]
+}
+
+#[cfg(not(feature = "tls"))]
+fn upstream_tls() -> Vec<Key<Settings>> {
+    Vec::new()
 }
 
 /// How much there may be.

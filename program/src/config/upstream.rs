@@ -9,6 +9,8 @@ use super::form::{List, Maybe};
 use super::health;
 use super::key::{Key, Section};
 use super::server::{Server, Servers};
+#[cfg(feature = "tls")]
+use super::upstream_tls::{self, UpstreamTls};
 use super::words::{duration, number, optional_duration, zero_duration};
 
 /// Several servers behind one name: an `[upstream.NAME]`, or the `targets` of a route.
@@ -23,6 +25,9 @@ pub(crate) struct Upstream {
     pub(crate) try_timeout: Option<Duration>,
     /// When one is out for what clients meet there.
     pub(crate) ejection: Ejection,
+    /// How they are met by TLS; `None` for as the route says.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<UpstreamTls>,
     /// How they are checked beside.
     pub(crate) health: Option<HealthCheck>,
     /// The time over which the connections of one that is removed are closed.
@@ -41,6 +46,8 @@ impl Default for Upstream {
         } = GroupSettings::default();
         Self {
             targets: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: None,
             balance,
             attempts,
             try_timeout,
@@ -53,7 +60,7 @@ impl Default for Upstream {
 
 /// The keys of an upstream.
 pub(super) fn keys() -> Vec<Key<Upstream>> {
-    vec![
+    let mut keys = vec![
         Key::new(
             "targets",
             List(Servers),
@@ -126,5 +133,25 @@ pub(super) fn keys() -> Vec<Key<Upstream>> {
             |upstream| &mut upstream.health,
             "How servers are checked beside. Not given: not at all.",
         ),
-    ]
+    ];
+    keys.extend(tls());
+    keys
+}
+
+#[cfg(feature = "tls")]
+fn tls() -> Option<Key<Upstream>> {
+    Some(Key::new(
+        "tls",
+        Maybe(Section {
+            title: "`tls`",
+            keys: upstream_tls::keys,
+        }),
+        |upstream: &mut Upstream| &mut upstream.tls,
+        "How the servers of wss://, tls:// and https:// are met. Not given: as `upstream_tls` of the route says.",
+    ))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls() -> Option<Key<Upstream>> {
+    None
 }

@@ -10,4 +10,6 @@ pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod timeouts;
 pub(crate) mod tls;
+#[cfg(feature = "tls")]
+pub(crate) mod upstream_tls;
 pub(crate) mod values;

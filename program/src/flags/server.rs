@@ -14,13 +14,17 @@ use super::values;
 /// The server that a client talks to.
 #[derive(Args, Debug)]
 pub(crate) struct ServerFlags {
-    /// ws://HOST[:PORT][/PATH], or ws+PROTOCOL://… as ws+hixie76://
+    /// ws://HOST[:PORT][/PATH], or ws+PROTOCOL://… as ws+hixie76://; wss://… within TLS
     #[arg(value_name = "URL")]
     pub(crate) url: String,
 
     /// The protocol to speak, if the URL does not say [default: rfc6455]
     #[arg(long, value_name = "NAME", value_parser = values::protocol)]
     protocol: Option<&'static dyn Protocol>,
+
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    tls: super::upstream_tls::ServerTlsFlags,
 }
 
 impl ServerFlags {
@@ -28,12 +32,14 @@ impl ServerFlags {
     pub(crate) fn server(&self, compression: bool) -> Result<WebSocketUpstream, String> {
         let settings = UpstreamSettings {
             compression: compression.then(Compression::default),
+            #[cfg(feature = "tls")]
+            tls: self.tls.client()?,
             ..any_size()
         };
         let url = &self.url;
         let server = match WebSocketUpstream::parse(url, settings) {
             Err(UrlError::Scheme(url)) => Err(format!(
-                "`{url}` is no WebSocket URL; write ws://HOST:PORT/PATH, with --protocol or as \
+                "`{url}` is no WebSocket URL; write ws://HOST:PORT/PATH or wss://…, with --protocol or as \
                  ws+PROTOCOL://"
             )),
             parsed => parsed.map_err(|error| bad_url(&error)),
@@ -41,7 +47,7 @@ impl ServerFlags {
         let scheme = url.split("://").next().unwrap_or_default();
         match self.protocol {
             Some(_) if scheme.contains('+') => Err(
-                "the URL and --protocol both name a protocol: write ws:// with --protocol".into(),
+                "the URL and --protocol both name a protocol: write ws:// or wss:// with --protocol".into(),
             ),
             Some(protocol) => Ok(server.with_protocol(protocol)),
             None => Ok(server),

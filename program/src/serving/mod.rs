@@ -7,6 +7,7 @@ mod server;
 mod settings;
 mod site;
 mod sites;
+mod tls;
 #[cfg(not(feature = "tls"))]
 mod without_tls;
 

@@ -88,6 +88,7 @@ impl Server {
             return Err(Unserved::System(cannot_start(&error)));
         }
         server.warn_of_unmasked();
+        server.warn_of_unverified();
         Ok(server)
     }
 
@@ -133,6 +134,7 @@ impl Server {
         }
         self.made = made;
         self.warn_of_unmasked();
+        self.warn_of_unverified();
         Ok(())
     }
 
@@ -210,6 +212,13 @@ impl Server {
             if !is_same {
                 warn!("`{key}` has changed, which takes a restart: it stays as it was");
             }
+        }
+    }
+
+    /// Who stands in between can read and change all, where anybody is taken for a server.
+    fn warn_of_unverified(&self) {
+        for route in self.made.open_names() {
+            warn!(route, "the certificates of upstreams are not verified");
         }
     }
 

@@ -13,6 +13,7 @@ use polysock::upstream::{
 use polysock::{BoxError, Handshake, Pages, Rejection, Site, SiteSettings};
 
 use super::settings::{of_site, of_upstream};
+use super::tls::UpstreamsTls;
 use crate::config::exec;
 use crate::config::route::Route;
 use crate::config::server::Server;
@@ -25,6 +26,7 @@ pub(super) fn site(
     route: &Route,
     group: Option<&upstream::Upstream>,
     head: HeadLimits,
+    tls: &UpstreamsTls,
 ) -> Result<(Site, Option<Group>), String> {
     let settings = &route.settings;
     let binary_over_text = settings.binary_over_text;
@@ -43,7 +45,7 @@ pub(super) fn site(
             (Site::new(broadcaster), of_application())
         }
         Target::Url(url) if !Template::is_template(url) => {
-            let upstream = of_upstream(settings, head)?;
+            let upstream = tls.apply(of_upstream(settings, head)?);
             let site = match web_server(url, upstream.clone())? {
                 Some(server) => relay(Arc::new(server.clone())).with_http(Proxy::new(server)),
                 None => relay(reach(url, upstream)?),
@@ -51,7 +53,7 @@ pub(super) fn site(
             (site, u64::MAX)
         }
         Target::Url(url) => {
-            let upstream = of_template(url, route, of_upstream(settings, head)?)?;
+            let upstream = of_template(url, route, tls.apply(of_upstream(settings, head)?))?;
             (relay(upstream), u64::MAX)
         }
         Target::Exec(command) => {
@@ -65,7 +67,7 @@ pub(super) fn site(
         }
         Target::Upstream(_) | Target::Servers(_) => {
             let of = group.ok_or("there are no targets")?;
-            let targets = targets(group, route, head)?;
+            let targets = targets(group, route, head, tls)?;
             let made = Group::new(targets, group_settings(of, route));
             group_behind = Some(made.clone());
             let is_web = |server: &Server| is_web_server(&server.url);
@@ -98,7 +100,9 @@ fn files(folder: &Path, route: &Route) -> Result<Files, String> {
 /// Whether a URL is that of a server which gets ordinary requests.
 fn is_web_server(url: &str) -> bool {
     let scheme = url.split("://").next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case("http")
+    ["http", "https"]
+        .iter()
+        .any(|web| scheme.eq_ignore_ascii_case(web))
 }
 
 /// What the paths of a route begin with, where that is the same for all.
@@ -123,9 +127,10 @@ pub(super) fn targets(
     of: Option<&upstream::Upstream>,
     route: &Route,
     head: HeadLimits,
+    tls: &UpstreamsTls,
 ) -> Result<Vec<polysock::upstream::Target>, String> {
     let of = of.map_or(&[][..], |of| &of.targets);
-    let settings = of_upstream(&route.settings, head)?;
+    let settings = tls.apply(of_upstream(&route.settings, head)?);
     let target = |Server { url, weight }: &Server| {
         let target = polysock::upstream::Target::parse(url, settings.clone());
         let target = target.map_err(|problem| bad_url(&problem))?;

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::site::{site, targets};
+use super::tls::UpstreamsTls;
 use crate::config::Config;
 use crate::config::client::Client;
 use crate::config::route;
@@ -29,6 +30,9 @@ struct MadeSite {
     of: MadeOf,
     site: Arc<Site>,
     group: Option<MadeGroup>,
+    tls: UpstreamsTls,
+    /// What is new in its files, and not in force yet.
+    new_tls: Option<UpstreamsTls>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -70,17 +74,19 @@ impl Made {
                 }),
                 head,
             };
+            let tls = UpstreamsTls::of(route, upstream.as_ref())?;
             let same = left.iter().position(|made| made.of == of);
             if let Some(made) = same.map(|at| left.swap_remove(at)) {
                 let mut made = made.clone();
+                (made.tls, made.new_tls) = made.tls.renewed(tls);
                 if let (Some(group), Some(servers)) = (&mut made.group, servers) {
                     // Whether they can be reached is found out before anything changes.
-                    targets(upstream.as_ref(), route, head)?;
+                    targets(upstream.as_ref(), route, head, &made.tls)?;
                     group.servers = servers;
                 }
                 return Ok(made);
             }
-            let (site, group) = site(route, upstream.as_ref(), head)?;
+            let (site, group) = site(route, upstream.as_ref(), head, &tls)?;
             let changed = before.sites.iter().find(|made| {
                 let (old, new) = (&made.of.route, route);
                 (&old.name, &old.matching) == (&new.name, &new.matching)
@@ -99,6 +105,8 @@ impl Made {
                 of,
                 site,
                 group: watched,
+                tls,
+                new_tls: None,
             })
         });
         Ok(Self {
@@ -106,10 +114,13 @@ impl Made {
         })
     }
 
-    /// Has the groups that were there before go on with the servers of now. The connections of those
+    /// Has what was there before go on with the files and the servers of now. The connections of servers
     /// that are gone are closed by tasks of this runtime.
     pub(super) fn settle_servers(&self, before: &Self, runtime: &Handle) {
         for made in &self.sites {
+            if let Some(new) = &made.new_tls {
+                made.tls.enforce(new);
+            }
             let (Some(group), Some(upstream)) = (&made.group, &made.of.upstream) else {
                 continue;
             };
@@ -121,7 +132,8 @@ impl Made {
                 targets: group.servers.clone(),
                 ..upstream.clone()
             };
-            let targets = targets(Some(&upstream_of_now), &made.of.route, made.of.head);
+            let (route, head) = (&made.of.route, made.of.head);
+            let targets = targets(Some(&upstream_of_now), route, head, &made.tls);
             if let Ok(targets) = targets {
                 runtime.spawn(group.group.set_targets(targets, upstream.drain));
             }
@@ -133,9 +145,8 @@ impl Made {
         let routes = self.sites.iter().flat_map(|made| {
             let of = &made.of.route;
             let matching = &of.matching;
-            let path = matching.path.as_ref().map(ToString::to_string);
             let route = Route {
-                name: of.name.clone().or(path).map(Into::into),
+                name: name(of).map(Into::into),
                 host: None,
                 path: matching.path.clone(),
                 clients: matching.clients.iter().map(clients).collect(),
@@ -151,6 +162,12 @@ impl Made {
             })
         });
         routes.collect()
+    }
+
+    /// The names of the routes whose servers are not verified, though TLS is spoken.
+    pub(super) fn open_names(&self) -> impl Iterator<Item = String> {
+        let open = self.sites.iter().filter(|made| made.tls.is_open);
+        open.map(|made| name(&made.of.route).unwrap_or_else(|| "/".to_owned()))
     }
 
     /// The time over which the connections of a site are closed that is gone.
@@ -173,6 +190,12 @@ impl Made {
     fn find(&self, site: &Arc<Site>) -> Option<&MadeSite> {
         self.sites.iter().find(|made| Arc::ptr_eq(&made.site, site))
     }
+}
+
+/// What the log calls a route.
+fn name(route: &route::Route) -> Option<String> {
+    let path = route.matching.path.as_ref().map(ToString::to_string);
+    route.name.clone().or(path)
 }
 
 /// The servers behind a route, where there are several.

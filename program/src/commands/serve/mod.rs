@@ -50,7 +50,8 @@ pub(crate) struct Serve {
 
     /// What to put behind the port: tcp://HOST:PORT, unix:PATH, exec:COMMAND for a process for each
     /// client, http://HOST:PORT[/PATH], which gets ordinary requests as well, file:DIR, ws://HOST:PORT[/PATH], or ws+PROTOCOL://… for a server that speaks only an old protocol,
-    /// as ws+hixie76://, or ws+auto:// to find out which. A PATH that ends in / has the client's path
+    /// as ws+hixie76://, or ws+auto:// to find out which; within TLS tls://, https://, wss://,
+    /// wss+PROTOCOL:// and wss+auto://. A PATH that ends in / has the client's path
     /// put behind it, any other stands for it; the client's query always goes along
     #[arg(value_name = "UPSTREAM", conflicts_with = "app")]
     upstream: Option<String>,
@@ -141,6 +142,10 @@ pub(crate) struct Serve {
     /// How many threads serve [default: the number of cores]
     #[arg(long, value_name = "COUNT")]
     workers: Option<NonZeroUsize>,
+
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    upstream_tls: crate::flags::upstream_tls::UpstreamTlsFlags,
 
     #[command(flatten)]
     compression: CompressionFlags,

@@ -13,6 +13,8 @@ use crate::config::exec::{ExecSettings, Framing};
 use crate::config::listener::{Address, Listener};
 use crate::config::settings::Settings;
 use crate::config::tls::{Identity, Tls};
+#[cfg(feature = "tls")]
+use crate::config::upstream_tls::UpstreamTls;
 use crate::flags::compression::{Compressing, Switch};
 use crate::flags::exec::ExecFraming;
 use crate::flags::site::origins;
@@ -241,6 +243,19 @@ const FLAGS: &[(&str, Lay)] = &[
         let is_taken = flags.compression.context_takeover;
         compression(config, |how| how.context_takeover = is_taken);
     }),
+    // Of upstreams within TLS.
+    #[cfg(feature = "tls")]
+    ("upstream_ca", |flags, config| {
+        upstream_tls(config, |tls| {
+            tls.ca.clone_from(&flags.upstream_tls.upstream_ca);
+        });
+    }),
+    #[cfg(feature = "tls")]
+    ("upstream_insecure", |flags, config| {
+        upstream_tls(config, |tls| {
+            tls.verify = !flags.upstream_tls.upstream_insecure;
+        });
+    }),
     // Of processes.
     ("exec_framing", |flags, config| {
         let framing = match flags.exec.exec_framing {
@@ -283,6 +298,15 @@ const FLAGS: &[(&str, Lay)] = &[
 fn tls(config: &mut Config, set: impl Fn(&mut Tls)) {
     let all = config.listeners.iter_mut();
     all.filter_map(|listener| listener.tls.as_mut())
+        .for_each(set);
+}
+
+#[cfg(feature = "tls")]
+fn upstream_tls(config: &mut Config, set: impl Fn(&mut UpstreamTls)) {
+    settings(config, |route| set(&mut route.upstream_tls));
+    let upstreams = config.upstreams.values_mut();
+    upstreams
+        .filter_map(|upstream| upstream.tls.as_mut())
         .for_each(set);
 }
 

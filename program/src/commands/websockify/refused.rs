@@ -57,8 +57,7 @@ const OPTIONS: &[(&str, Option<&str>, &str)] = &[
 const TLS: &str =
     "TLS is not spoken: let a proxy in front speak it, such as nginx, HAProxy or stunnel";
 
-const TLS_TARGET: &str =
-    "TLS is not spoken: let a proxy before the target speak it, such as HAProxy or stunnel";
+const TLS_TARGET: &str = "`polysock serve tls://HOST:PORT` speaks TLS with a target";
 
 pub(super) const AUTHENTICATION: &str = "passwords and certificates are not checked: let a proxy in \
      front check them, such as nginx; --auth-plugin ExpectOrigin is there";

@@ -1,0 +1,121 @@
+//! How servers are met by TLS.
+
+use std::path::PathBuf;
+
+use polysock::tls::{KeyPin, MinVersion, ServerName};
+use serde_json::json;
+
+use super::form::{Choice, List, Maybe, Switch, Word, quoted};
+use super::key::Key;
+use super::words::Place;
+
+/// How servers are met by TLS, where their URLs ask for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UpstreamTls {
+    /// The file of the authorities; `None` for those of the system.
+    pub(crate) ca: Option<PathBuf>,
+    /// The keys of which a server has to have one; none for any.
+    pub(crate) pins: Vec<KeyPin>,
+    /// What a server is shown that asks for a certificate.
+    pub(crate) certificate: Option<PathBuf>,
+    /// The file of its key; `None` for the same.
+    pub(crate) key: Option<PathBuf>,
+    /// The name that servers are asked for; `None` for the hosts of their URLs.
+    pub(crate) server_name: Option<ServerName>,
+    pub(crate) min_version: MinVersion,
+    /// Whether certificates are verified.
+    pub(crate) verify: bool,
+}
+
+impl Default for UpstreamTls {
+    fn default() -> Self {
+        Self {
+            ca: None,
+            pins: Vec::new(),
+            certificate: None,
+            key: None,
+            server_name: None,
+            min_version: MinVersion::default(),
+            verify: true,
+        }
+    }
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<Key<UpstreamTls>> {
+    vec![
+        Key::new(
+            "ca",
+            Maybe(Place),
+            |tls: &mut UpstreamTls| &mut tls.ca,
+            "The file of the authorities, in PEM form, of whom one has to have signed a server's certificate. Not \
+             given: those of the system.",
+        )
+        .example("\"/etc/polysock/ca.pem\""),
+        Key::new(
+            "pin",
+            List(pin()),
+            |tls: &mut UpstreamTls| &mut tls.pins,
+            "The keys of which a server has to have one beside that: \"sha256/\" and the base64 of the SHA-256 of its \
+             SubjectPublicKeyInfo. Empty: any.",
+        ),
+        Key::new(
+            "certificate",
+            Maybe(Place),
+            |tls: &mut UpstreamTls| &mut tls.certificate,
+            "The certificate that is shown to a server which asks for one, in PEM form, and behind it those that \
+             have signed it. Not given: none.",
+        )
+        .example("\"/etc/polysock/client.pem\""),
+        Key::new(
+            "key",
+            Maybe(Place),
+            |tls: &mut UpstreamTls| &mut tls.key,
+            "The file of its key. Not given: the same file.",
+        )
+        .example("\"/etc/polysock/client.key\""),
+        Key::new(
+            "server_name",
+            Maybe(server_name()),
+            |tls: &mut UpstreamTls| &mut tls.server_name,
+            "The name that a server is asked for (SNI), and that its certificate has to have. Not given: the host of \
+             its URL.",
+        )
+        .example("\"app.example\""),
+        Key::new(
+            "min_version",
+            Choice(&[("1.2", MinVersion::Tls12), ("1.3", MinVersion::Tls13)]),
+            |tls: &mut UpstreamTls| &mut tls.min_version,
+            "The least version of TLS: \"1.2\" or \"1.3\".",
+        ),
+        Key::new(
+            "verify",
+            Switch,
+            |tls: &mut UpstreamTls| &mut tls.verify,
+            "Whether it is verified who has signed a server's certificate, for which name, and until when. Without, \
+             only a `pin` tells the server from who stands in between.",
+        ),
+    ]
+}
+
+fn pin() -> Word<KeyPin> {
+    Word {
+        read: |text| {
+            let pin = text.parse();
+            pin.map_err(|error: polysock::tls::KeyPinError| error.to_string())
+        },
+        write: |pin| Some(quoted(&pin.to_string())),
+        schema: || json!({ "type": "string", "pattern": "^sha256/|\\$\\{" }),
+    }
+}
+
+fn server_name() -> Word<ServerName> {
+    Word {
+        read: |text| {
+            let name = text.parse();
+            name.map_err(|error: polysock::tls::ServerNameError| error.to_string())
+        },
+        write: |name| Some(quoted(&name.to_string())),
+        schema: || json!({ "type": "string" }),
+    }
+}

@@ -1,0 +1,69 @@
+//! How servers are met by TLS.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use polysock::tls::{Authorities, ClientTls, ClientTlsSettings};
+
+/// How a gateway meets servers by TLS.
+#[derive(Args, Debug)]
+pub(crate) struct UpstreamTlsFlags {
+    /// The authorities of whom one has to have signed the certificate of an upstream within TLS, in PEM form
+    /// [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) upstream_ca: Option<PathBuf>,
+
+    /// Do not verify the certificates of upstreams: whoever stands in between can read and change all
+    #[arg(long)]
+    pub(crate) upstream_insecure: bool,
+}
+
+/// How a client meets a server by TLS.
+#[derive(Args, Debug)]
+pub(crate) struct ServerTlsFlags {
+    /// The authorities of whom one has to have signed the certificate of a wss:// server, in PEM form
+    /// [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+
+    /// Do not verify the certificate of a wss:// server
+    #[arg(short = 'k', long)]
+    insecure: bool,
+}
+
+impl UpstreamTlsFlags {
+    /// TLS as they say.
+    ///
+    /// # Errors
+    ///
+    /// The authorities cannot be read.
+    pub(crate) fn client(&self) -> Result<ClientTls, String> {
+        client(self.upstream_ca.as_ref(), self.upstream_insecure)
+    }
+}
+
+impl ServerTlsFlags {
+    /// TLS as they say.
+    ///
+    /// # Errors
+    ///
+    /// The authorities cannot be read.
+    pub(crate) fn client(&self) -> Result<ClientTls, String> {
+        client(self.cacert.as_ref(), self.insecure)
+    }
+}
+
+fn client(authorities: Option<&PathBuf>, is_insecure: bool) -> Result<ClientTls, String> {
+    let authorities = authorities.map(Authorities::read);
+    let authorities = authorities.transpose().map_err(|error| error.to_string())?;
+    if authorities.is_none() && !is_insecure {
+        // Those of the system are read where they are needed.
+        return Ok(ClientTls::default());
+    }
+    let settings = ClientTlsSettings {
+        authorities,
+        verify: !is_insecure,
+        ..ClientTlsSettings::default()
+    };
+    ClientTls::new(&settings).map_err(|error| error.to_string())
+}

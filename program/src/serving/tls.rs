@@ -1,0 +1,132 @@
+//! TLS with the servers behind a route.
+
+#[cfg(feature = "tls")]
+use std::fs;
+#[cfg(feature = "tls")]
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+#[cfg(feature = "tls")]
+use polysock::tls::{Authorities, ClientTls, ClientTlsSettings, Identity};
+use polysock::upstream::UpstreamSettings;
+#[cfg(feature = "tls")]
+use polysock::upstream::uses_tls;
+
+use crate::config::route::Route;
+#[cfg(feature = "tls")]
+use crate::config::target::Target;
+use crate::config::upstream::Upstream;
+#[cfg(feature = "tls")]
+use crate::config::upstream_tls::UpstreamTls;
+
+/// TLS with the servers behind a route, and what it was made of.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UpstreamsTls {
+    #[cfg(feature = "tls")]
+    client: ClientTls,
+    /// Tells what its files had in them.
+    stamp: u64,
+    /// Whether anybody is taken for the servers.
+    pub(super) is_open: bool,
+}
+
+#[cfg(feature = "tls")]
+impl UpstreamsTls {
+    /// TLS with the servers of a route; reads the files that it names, if any server is met by TLS.
+    ///
+    /// # Errors
+    ///
+    /// A file is of no use, or the system has no authorities.
+    pub(super) fn of(route: &Route, upstream: Option<&Upstream>) -> Result<Self, String> {
+        let servers = upstream.map_or(&[][..], |upstream| &upstream.targets);
+        let is_used = match &route.target {
+            Target::Url(url) => uses_tls(url),
+            _ => servers.iter().any(|server| uses_tls(&server.url)),
+        };
+        if !is_used {
+            return Ok(Self::default());
+        }
+        let of_upstream = upstream.and_then(|upstream| upstream.tls.as_ref());
+        let tls = of_upstream.unwrap_or(&route.settings.upstream_tls);
+        // First: what changes meanwhile is read again by the next reload.
+        let stamp = stamp(tls);
+        Ok(Self {
+            client: client(tls)?,
+            stamp,
+            is_open: !tls.verify && tls.pins.is_empty(),
+        })
+    }
+
+    /// The settings of servers that are met by it.
+    pub(super) fn apply(&self, settings: UpstreamSettings) -> UpstreamSettings {
+        UpstreamSettings {
+            tls: self.client.clone(),
+            ..settings
+        }
+    }
+
+    /// The same for those who have it already, and what is new in its files, if anything is:
+    /// [`enforce`](Self::enforce) puts it in force.
+    pub(super) fn renewed(&self, new: Self) -> (Self, Option<Self>) {
+        let renewed = Self {
+            client: self.client.clone(),
+            stamp: new.stamp,
+            is_open: new.is_open,
+        };
+        (renewed, (self.stamp != new.stamp).then_some(new))
+    }
+
+    /// Has those who have it meet servers by this from now on.
+    pub(super) fn enforce(&self, new: &Self) {
+        self.client.replace(&new.client);
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+impl UpstreamsTls {
+    /// Nothing.
+    pub(super) fn of(_: &Route, _: Option<&Upstream>) -> Result<Self, String> {
+        Ok(Self::default())
+    }
+
+    /// The same settings.
+    pub(super) fn apply(&self, settings: UpstreamSettings) -> UpstreamSettings {
+        settings
+    }
+
+    /// The same, and nothing new.
+    pub(super) fn renewed(&self, new: Self) -> (Self, Option<Self>) {
+        let is_same = self.stamp == new.stamp;
+        (self.clone(), (!is_same).then_some(new))
+    }
+
+    /// Nothing is new.
+    pub(super) fn enforce(&self, _: &Self) {}
+}
+
+#[cfg(feature = "tls")]
+fn client(tls: &UpstreamTls) -> Result<ClientTls, String> {
+    let authorities = tls.ca.as_ref().map(Authorities::read);
+    let identity = tls.certificate.as_ref().map(|certificate| {
+        let key = tls.key.as_ref().unwrap_or(certificate);
+        Identity::read(certificate, key).map_err(|error| error.to_string())
+    });
+    let settings = ClientTlsSettings {
+        authorities: authorities.transpose().map_err(|error| error.to_string())?,
+        pins: tls.pins.clone(),
+        identity: identity.transpose()?,
+        server_name: tls.server_name.clone(),
+        min_version: tls.min_version,
+        verify: tls.verify,
+    };
+    ClientTls::new(&settings).map_err(|error| error.to_string())
+}
+
+#[cfg(feature = "tls")]
+fn stamp(tls: &UpstreamTls) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for path in [&tls.ca, &tls.certificate, &tls.key].into_iter().flatten() {
+        // One that cannot be read is told where it is read for its use.
+        fs::read(path).unwrap_or_default().hash(&mut hasher);
+    }
+    hasher.finish()
+}

@@ -1,0 +1,328 @@
+//! Servers within TLS, behind a gateway and before a client.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Stdio;
+
+use polysock::protocols::PROTOCOLS;
+use polysock::{Gateway, PortSettings, Site, apps};
+use polysock_test_support::PATIENCE;
+use polysock_test_support::authority::Authority;
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::frame;
+use polysock_test_support::gateway;
+use polysock_test_support::opening::{RFC6455, assert_status};
+use polysock_test_support::program::{self, Input};
+use polysock_test_support::server::Server;
+use polysock_test_support::tcp::raw_echo_server;
+use polysock_test_support::tls_server::{Running, TlsServer};
+
+use crate::POLYSOCK;
+
+/// A server that echoes in every protocol, and knows that TLS ends in front.
+fn echoes() -> SocketAddr {
+    let settings = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        secure: true,
+        ..PortSettings::default()
+    };
+    gateway::serve(Gateway::with_site(Site::new(apps::echo), settings))
+}
+
+/// A server at localhost that echoes within TLS.
+fn echoes_within_tls(authority: &Authority) -> Running {
+    TlsServer::new(&authority.issue(&["localhost"])).before(echoes())
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[track_caller]
+fn assert_echoes(client: &mut Client) {
+    client.send(frame(0x81, "hi"));
+    client.expect(b"\x81\x02hi");
+}
+
+const UNKNOWN: &str = "its certificate is signed by no authority that is known here: name the file of the \
+                       one that has signed it as `ca`";
+
+#[test]
+fn a_gateway_trusts_whom_it_is_told_to() {
+    let authority = Authority::new();
+    let server = echoes_within_tls(&authority);
+    let ca = authority.file();
+    for url in ["wss", "wss+hixie76", "wss+auto", "https"] {
+        let url = format!("{url}://{}", server.host());
+        let gateway = POLYSOCK.serve(&[&url, "--upstream-ca", path(&ca)]);
+        assert_echoes(&mut gateway.websocket());
+        let mut gateway = POLYSOCK.serve(&[&url]);
+        let (mut client, _) = gateway.answers(RFC6455, 502);
+        client.expect("the upstream cannot be reached");
+        let line = gateway.log_line("no TLS with");
+        assert!(line.contains(UNKNOWN), "{line}");
+        let mut gateway = POLYSOCK.serve(&[&url, "--upstream-insecure"]);
+        gateway.log_line("the certificates of upstreams are not verified");
+        assert_echoes(&mut gateway.websocket());
+    }
+    let bytes = TlsServer::new(&authority.issue(&["localhost"])).before(raw_echo_server());
+    let url = format!("tls://{}", bytes.host());
+    let gateway = POLYSOCK.serve(&[&url, "--upstream-ca", path(&ca)]);
+    let mut client = gateway.websocket();
+    client.send(frame(0x82, "hi"));
+    client.expect(b"\x82\x02hi");
+}
+
+#[test]
+fn a_client_trusts_whom_it_is_told_to() {
+    let authority = Authority::new();
+    let server = echoes_within_tls(&authority);
+    let (url, ca) = (format!("wss://{}/", server.host()), authority.file());
+    let input = Input::Bytes(b"hello\n");
+    for trust in [&["--cacert", path(&ca)][..], &["--insecure"], &["-k"]] {
+        let run = POLYSOCK.run(&[&["connect", &url][..], trust].concat(), input);
+        assert_eq!(
+            (run.code, run.text()),
+            (Some(0), "hello\n"),
+            "{}",
+            run.stderr
+        );
+        let bench = ["bench", &url, "--duration", "100ms"];
+        let run = POLYSOCK.run(&[&bench[..], trust].concat(), Input::NOTHING);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+    }
+    for command in ["connect", "bench"] {
+        let run = POLYSOCK.run(&[command, &url], Input::NOTHING);
+        assert_eq!(run.code, Some(3));
+        assert!(run.stderr.contains(UNKNOWN), "{}", run.stderr);
+        let run = POLYSOCK.run(
+            &[command, &url, "--cacert", "/nonexistent/ca"],
+            Input::NOTHING,
+        );
+        assert_eq!(run.code, Some(2));
+        let problem = "cannot read /nonexistent/ca: No such file or directory";
+        assert!(run.stderr.contains(problem), "{}", run.stderr);
+    }
+    let url = format!("wss://{}/", echoes());
+    let run = POLYSOCK.run(&["connect", "-k", &url], Input::NOTHING);
+    assert_eq!(run.code, Some(3));
+    assert!(
+        run.stderr.contains("speaks no TLS on that port"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn what_is_captured_may_come_from_within_tls() {
+    let authority = Authority::new();
+    let server = echoes_within_tls(&authority);
+    let out = POLYSOCK.directory("capture-within-tls");
+    let (url, ca) = (format!("wss://{}/", server.host()), authority.file());
+    let capture = POLYSOCK.capture(&out, &[&url, "--upstream-ca", path(&ca)]);
+    assert_echoes(&mut capture.websocket());
+}
+
+#[test]
+fn the_system_says_whom_it_trusts() {
+    let authority = Authority::new();
+    let server = echoes_within_tls(&authority);
+    let url = format!("wss://{}/", server.host());
+    let run = |arguments: &[&str], roots: &Path| {
+        let mut command = POLYSOCK.command();
+        command.args(arguments).env("SSL_CERT_FILE", roots);
+        command.env_remove("SSL_CERT_DIR");
+        program::run(&mut command, PATIENCE, Input::Bytes(b"hello\n"))
+    };
+    let told = run(&["connect", &url], &authority.file());
+    assert_eq!(
+        (told.code, told.text()),
+        (Some(0), "hello\n"),
+        "{}",
+        told.stderr
+    );
+    let none = authority.place("none.pem");
+    fs::write(&none, "").unwrap();
+    // Before anybody connects.
+    for (command, code) in [("serve", 2), ("connect", 3)] {
+        let told = run(&[command, &url], &none);
+        assert_eq!(told.code, Some(code), "{command}: {}", told.stderr);
+        let problem =
+            "no certificate of a server can be verified, for the system has no authorities";
+        assert!(told.stderr.contains(problem), "{}", told.stderr);
+        let mend = "install its package `ca-certificates`, or name a file of authorities as `ca`";
+        assert!(told.stderr.contains(mend), "{}", told.stderr);
+    }
+}
+
+/// A gateway of a file.
+fn configured(name: &str, text: &str, flags: &[&str]) -> Server {
+    let file = POLYSOCK.directory(name).join("polysock.toml");
+    let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+    fs::write(&file, format!("{listener}{text}")).unwrap();
+    let mut command = POLYSOCK.command();
+    command.arg("serve").arg("--config").arg(&file).args(flags);
+    let server = Server::start(command.stdin(Stdio::null()), PATIENCE);
+    server.unwrap_or_else(|end| panic!("{end:?}"))
+}
+
+#[test]
+fn a_file_says_of_each_upstream_how_it_is_met() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let clients = Authority::new();
+    let one = TlsServer::new(&ours.issue(&["one.example"])).before(echoes());
+    let two = TlsServer::new(&other.issue(&["localhost"])).with_clients_of(&clients);
+    let two = two.before(echoes());
+    let bytes = TlsServer::new(&ours.issue(&["localhost"])).before(raw_echo_server());
+    let shown = clients.issue(&["gateway.example"]);
+    let tokens = ours.place("tokens");
+    fs::write(&tokens, format!("desk: {}\n", bytes.host())).unwrap();
+    let text = format!(
+        r#"
+        [defaults]
+        upstream_tls = {{ ca = "{ours}" }}
+        [[route]]
+        path = "/one"
+        target = "wss://{one}/"
+        upstream_tls = {{ server_name = "one.example", min_version = "1.3" }}
+        [[route]]
+        path = "/two"
+        target = "two"
+        [[route]]
+        path = "/bytes/{{token}}"
+        target = "tls://{{token}}"
+        tokens = "{tokens}"
+        [upstream.two]
+        targets = ["wss://{two}/"]
+        tls = {{ ca = "{other}", certificate = "{certificate}", key = "{key}" }}
+        "#,
+        ours = ours.file().display(),
+        other = other.file().display(),
+        tokens = tokens.display(),
+        certificate = shown.certificate.display(),
+        key = shown.key.display(),
+        one = one.address,
+        two = two.host(),
+    );
+    let gateway = configured("tls-upstreams", &text, &[]);
+    for (path, code) in [("/one", 0x81), ("/two", 0x81), ("/bytes/desk", 0x82)] {
+        let (mut client, _) = gateway.answers(RFC6455.replace("/chat", path), 101);
+        client.send(frame(code, "hi"));
+        client.expect([&[code, 2][..], b"hi"].concat());
+    }
+    assert_eq!(one.met()[0].name.as_deref(), Some("one.example"));
+    assert!(two.met()[0].has_certificate);
+    // A name that is a token's is the host that stands behind it.
+    assert_eq!(bytes.met()[0].name.as_deref(), Some("localhost"));
+    // What a flag says counts for more, in every place.
+    let mut gateway = configured(
+        "tls-upstreams",
+        &text,
+        &["--upstream-ca", path(&clients.file())],
+    );
+    for path in ["/one", "/two"] {
+        gateway.answers(RFC6455.replace("/chat", path), 502);
+        let line = gateway.log_line("no TLS with");
+        assert!(line.contains(UNKNOWN), "{line}");
+    }
+}
+
+#[test]
+fn files_of_tls_that_are_of_no_use_are_told_at_start() {
+    let authority = Authority::new();
+    let identity = authority.issue(&["a.example"]);
+    let file = authority.place("polysock.toml");
+    for (tls, problem) in [
+        (
+            "ca = \"missing.pem\"".to_owned(),
+            "missing.pem: No such file or directory",
+        ),
+        (
+            format!("ca = \"{}\"", identity.key.display()),
+            "has no certificate in it",
+        ),
+        (
+            format!(
+                "ca = \"ca.pem\", certificate = \"{}\"",
+                identity.certificate.display()
+            ),
+            "has no private key in it",
+        ),
+    ] {
+        let route = "[[route]]\ntarget = \"wss://a.example\"\n";
+        fs::write(&file, format!("{route}upstream_tls = {{ {tls} }}\n")).unwrap();
+        let run = POLYSOCK.run(&["serve", "--config", path(&file)], Input::NOTHING);
+        assert_eq!(run.code, Some(78), "{}", run.stderr);
+        assert!(run.stderr.contains(problem), "{}", run.stderr);
+    }
+    let run = POLYSOCK.run(
+        &[
+            "serve",
+            "wss://a.example",
+            "--upstream-ca",
+            "/nonexistent/ca",
+        ],
+        Input::NOTHING,
+    );
+    assert_eq!(run.code, Some(2));
+    assert!(
+        run.stderr.contains("cannot read /nonexistent/ca"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_reload_reads_the_files_again_and_what_is_connected_stays() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let server = echoes_within_tls(&old);
+    let text = format!(
+        r#"
+        [[route]]
+        target = "wss://{host}/"
+        upstream_tls = {{ ca = "{ca}" }}
+        [[route]]
+        path = "/several"
+        targets = ["wss://{host}/"]
+        upstream_tls = {{ ca = "{ca}" }}
+        "#,
+        host = server.host(),
+        ca = old.place("trusted.pem").display(),
+    );
+    // The first route would have all.
+    let (first, second) = text.split_at(text.rfind("[[route]]").unwrap());
+    let text = format!("{second}\n{first}");
+    fs::copy(old.file(), old.place("trusted.pem")).unwrap();
+    let mut gateway = configured("tls-reload", &text, &[]);
+    let requests = ["/several", "/one"].map(|path| RFC6455.replace("/chat", path));
+    let mut before = requests
+        .clone()
+        .map(|request| gateway.answers(request, 101).0);
+    let reload = |gateway: &mut Server, authority: &Authority, says: &str| {
+        fs::copy(authority.file(), old.place("trusted.pem")).unwrap();
+        gateway.signal("HUP");
+        gateway.log_line(says)
+    };
+    let line = reload(&mut gateway, &new, "the configuration is in force");
+    assert!(line.contains("unchanged=2"), "{line}");
+    for request in &requests {
+        gateway.answers(request, 502);
+        gateway.log_line(UNKNOWN);
+    }
+    before.iter_mut().for_each(assert_echoes);
+    reload(&mut gateway, &old, "the configuration is in force");
+    for request in &requests {
+        gateway.answers(request, 101);
+    }
+    before.iter_mut().for_each(assert_echoes);
+    // One that cannot be used changes nothing.
+    fs::write(old.place("trusted.pem"), "nothing").unwrap();
+    gateway.signal("HUP");
+    gateway.log_line("trusted.pem has no certificate in it");
+    gateway.log_line("the configuration stays as it was");
+    for request in &requests {
+        gateway.answers(request, 101);
+    }
+    assert_status(&gateway.ask(&requests[0]).1, 101);
+}
