@@ -9,6 +9,8 @@ mod peers {
     mod proxies;
     mod site;
     mod smuggling;
+    #[cfg(feature = "tls")]
+    mod tls;
 }
 
 use std::{env, fs};

@@ -1,13 +1,19 @@
 'use strict';
 // Echo servers of npm: ws 8, or websocket-driver 0.7.5, which speaks the drafts too. Prints `listening on HOST:PORT`, and
-// ends with its standard input.
+// ends with its standard input. With the files TLS_CERTIFICATE and TLS_KEY in the environment, within TLS.
 
+const fs = require('fs');
 const http = require('http');
+const https = require('https');
 
-const server = http.createServer((request, response) => {
+const answer = (request, response) => {
   response.statusCode = 426;
   response.end('WebSocket only\n');
-});
+};
+const { TLS_CERTIFICATE, TLS_KEY } = process.env;
+const server = TLS_CERTIFICATE
+  ? https.createServer({ cert: fs.readFileSync(TLS_CERTIFICATE), key: fs.readFileSync(TLS_KEY) }, answer)
+  : http.createServer(answer);
 
 const offered = (request) =>
   (request.headers['sec-websocket-protocol'] || '').split(',').map((name) => name.trim()).filter(Boolean).slice(0, 1);

@@ -1,6 +1,7 @@
 //! Third-party clients and servers, as `tests/peers/run` starts them.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -87,7 +88,13 @@ pub fn every_peer() -> Vec<(String, String)> {
 /// Starts a third party's server by the name that `tests/peers/run --serve` has for it; `None`
 /// where it is not installed.
 pub fn serve(name: &str) -> Option<Server> {
+    serve_with(name, &[])
+}
+
+/// The same with variables of its own.
+pub fn serve_with(name: &str, variables: &[(&str, &OsStr)]) -> Option<Server> {
     let mut command = run();
+    command.envs(variables.iter().copied());
     // Held open as long as the server may run: it ends with its stdin.
     command.args(["--serve", name]).stdin(Stdio::piped());
     Server::start(&mut command, START)
