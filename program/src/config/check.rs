@@ -231,7 +231,7 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
     if node.has("upstream_tls") {
         let is_used = urls.iter().any(|url| polysock::upstream::uses_tls(url));
         let at = node.at("upstream_tls");
-        tls(
+        upstream_tls(
             "upstream_tls",
             at,
             &route.settings.upstream_tls,
@@ -247,7 +247,13 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
 
 /// What `upstream_tls` or `tls` asks for that is of no use.
 #[cfg(feature = "tls")]
-fn tls(key: &str, at: Range<usize>, tls: &UpstreamTls, is_used: bool, problems: &mut Problems) {
+fn upstream_tls(
+    key: &str,
+    at: Range<usize>,
+    tls: &UpstreamTls,
+    is_used: bool,
+    problems: &mut Problems,
+) {
     if !is_used {
         let what = format!("`{key}` has no use: there is no target within TLS");
         let mend = "write wss://, tls:// or https:// in a target, or leave it out";
@@ -282,7 +288,7 @@ fn upstreams(document: &Document<'_>, problems: &mut Problems) {
         {
             let mut servers = upstream.targets.iter();
             let is_used = servers.any(|server| polysock::upstream::uses_tls(&server.url));
-            tls("tls", node.at("tls"), settings, is_used, problems);
+            upstream_tls("tls", node.at("tls"), settings, is_used, problems);
         }
         if upstream.is_some_and(|upstream| upstream.targets.is_empty()) {
             let what = format!("the upstream `{name}` has no targets");

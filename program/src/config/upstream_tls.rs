@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use polysock::tls::{KeyPin, MinVersion, ServerName};
+use polysock::tls::{KeyPin, ServerName, Version};
 use serde_json::json;
 
 use super::form::{Choice, List, Maybe, Switch, Word, quoted};
@@ -22,7 +22,7 @@ pub(crate) struct UpstreamTls {
     pub(crate) key: Option<PathBuf>,
     /// The name that servers are asked for; `None` for the hosts of their URLs.
     pub(crate) server_name: Option<ServerName>,
-    pub(crate) min_version: MinVersion,
+    pub(crate) min_version: Version,
     /// Whether certificates are verified.
     pub(crate) verify: bool,
 }
@@ -35,7 +35,7 @@ impl Default for UpstreamTls {
             certificate: None,
             key: None,
             server_name: None,
-            min_version: MinVersion::default(),
+            min_version: Version::default(),
             verify: true,
         }
     }
@@ -84,7 +84,7 @@ pub(super) fn keys() -> Vec<Key<UpstreamTls>> {
         .example("\"app.example\""),
         Key::new(
             "min_version",
-            Choice(&[("1.2", MinVersion::Tls12), ("1.3", MinVersion::Tls13)]),
+            Choice(&[("1.2", Version::Tls12), ("1.3", Version::Tls13)]),
             |tls: &mut UpstreamTls| &mut tls.min_version,
             "The least version of TLS: \"1.2\" or \"1.3\".",
         ),

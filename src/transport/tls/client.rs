@@ -21,6 +21,7 @@ use super::key_pin::KeyPin;
 use super::provider;
 use super::server_name::ServerName;
 use super::verifier::Verifier;
+use super::version::Version;
 use crate::transport::Alpn;
 
 /// How servers are met by TLS.
@@ -37,7 +38,7 @@ pub struct ClientTlsSettings {
     /// `None`, the default: the host of its URL. A server is asked for no address.
     pub server_name: Option<ServerName>,
     /// The least version.
-    pub min_version: MinVersion,
+    pub min_version: Version,
     /// Whether it matters who has signed the certificate of a server, for which name, and until when. Where it
     /// does not, which is unsafe, a server has to have one of the keys that are pinned, if any are.
     pub verify: bool,
@@ -50,20 +51,10 @@ impl Default for ClientTlsSettings {
             pins: Vec::new(),
             identity: None,
             server_name: None,
-            min_version: MinVersion::default(),
+            min_version: Version::default(),
             verify: true,
         }
     }
-}
-
-/// The least version of TLS that is spoken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MinVersion {
-    /// TLS 1.2 (RFC 5246).
-    #[default]
-    Tls12,
-    /// TLS 1.3 (RFC 8446).
-    Tls13,
 }
 
 /// TLS as a client speaks it. All connections share it, and resume each other's sessions. Clones are the
@@ -162,10 +153,7 @@ impl ClientTls {
 impl Made {
     fn new(settings: &ClientTlsSettings) -> Result<Self, ClientTlsError> {
         let unusable = |error: rustls::Error| ClientTlsError::Unusable(error.to_string());
-        let versions: &[_] = match settings.min_version {
-            MinVersion::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
-            MinVersion::Tls13 => &[&rustls::version::TLS13],
-        };
+        let versions = settings.min_version.and_newer();
         let config = ClientConfig::builder_with_provider(provider());
         let config = config.with_protocol_versions(versions).map_err(unusable)?;
         let verifier = Verifier {

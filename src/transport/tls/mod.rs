@@ -1,37 +1,39 @@
 //! TLS 1.2 and 1.3, by rustls.
 
 mod acceptor;
-mod certificate;
-mod encryption;
-mod identities;
 mod authorities;
+mod certificate;
 mod client;
 mod client_error;
+mod encryption;
 mod failure;
+mod identities;
 mod identity;
 mod key_pin;
 mod pem;
 mod server;
-mod settings;
 mod server_name;
+mod settings;
 mod verifier;
+mod version;
 
 use std::sync::{Arc, LazyLock};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 
 pub use self::acceptor::Acceptor;
-pub use self::certificate::CertificateSubject;
-pub use self::encryption::Encryption;
 pub use self::authorities::Authorities;
-pub use self::client::{ClientTls, ClientTlsSettings, MinVersion};
+pub use self::certificate::CertificateSubject;
+pub use self::client::{ClientTls, ClientTlsSettings};
 pub use self::client_error::ClientTlsError;
+pub use self::encryption::Encryption;
 pub use self::failure::TlsError;
 pub use self::identity::Identity;
 pub use self::key_pin::{KeyPin, KeyPinError};
 pub use self::pem::PemError;
-pub use self::settings::{ClientCertificates, IdentityFiles, ServerSettings, Version};
 pub use self::server_name::{ServerName, ServerNameError};
+pub use self::settings::{ClientCertificates, IdentityFiles, ServerSettings};
+pub use self::version::Version;
 
 /// The cryptography of all of it: the suites and groups that aws-lc-rs has by default, which all
 /// have forward secrecy and authenticated encryption.

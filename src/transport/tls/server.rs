@@ -11,7 +11,7 @@ use rustls::server::{
     NoClientAuth, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
     WebPkiClientVerifier,
 };
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use rustls::{RootCertStore, ServerConfig};
 use tracing::warn;
 
 use super::certificate::Said;
@@ -19,7 +19,7 @@ use super::identities::Identities;
 use super::identity::Identity;
 use super::pem::{PemError, read_certificates};
 use super::provider;
-use super::settings::{ClientCertificates, ServerSettings, Version};
+use super::settings::{ClientCertificates, ServerSettings};
 
 /// What rustls needs to know of a port, with and without HTTP/2.
 #[derive(Debug)]
@@ -53,10 +53,7 @@ impl Server {
         // Whom others have trusted, it does not.
         let same = before.filter(|before| before.trusted == trusted);
         let sessions = same.map_or_else(Sessions::new, |same| same.sessions.clone());
-        let versions: &[&SupportedProtocolVersion] = match settings.min_version {
-            Version::Tls12 => &[&version::TLS13, &version::TLS12],
-            Version::Tls13 => &[&version::TLS13],
-        };
+        let versions = settings.min_version.and_newer();
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
             .expect("the provider has suites of each version");

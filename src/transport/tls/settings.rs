@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::version::Version;
+
 /// How a port speaks TLS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -24,16 +26,6 @@ pub struct IdentityFiles {
     pub certificate: PathBuf,
     /// The key: PKCS#8, PKCS#1 or SEC1, not encrypted.
     pub key: PathBuf,
-}
-
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Version {
-    /// TLS 1.2 (RFC 5246).
-    #[default]
-    Tls12,
-    /// TLS 1.3 (RFC 8446).
-    Tls13,
 }
 
 /// Whether clients prove by a certificate who they are. One that is expired, or of nobody that is

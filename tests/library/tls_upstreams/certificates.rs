@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use polysock::protocols::Dial;
-use polysock::tls::{Authorities, ClientTlsSettings, Identity, MinVersion};
+use polysock::tls::{Authorities, ClientTlsSettings, Identity, Version};
 use polysock::upstream::{UpstreamError, UpstreamSettings, WebSocketUpstream};
 use polysock_test_support::authority::{Authority, Valid};
 use polysock_test_support::tls_server::{Running, TlsServer};
@@ -171,7 +171,7 @@ async fn the_least_version_is_kept() {
     assert_echoes(dial(&url, &trusting(&authority)).await.unwrap()).await;
     assert_eq!(server.met()[0].version, "1.2");
     let tls = ClientTlsSettings {
-        min_version: MinVersion::Tls13,
+        min_version: Version::Tls13,
         ..trusting(&authority)
     };
     let reason = reason(&server, &tls).await;
