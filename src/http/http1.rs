@@ -105,12 +105,15 @@ impl Requests {
             .serve_connection(TokioIo::new(gate.clone()), answer);
         let (mut stopping, mut stopped) = (pin!(shutdown.requested_of_owner()), false);
         let ended = poll_fn(|cx| {
-            if !stopped && stopping.as_mut().poll(cx).is_ready() {
+            gate.lock().watch();
+            let mut polled = connection.poll_without_shutdown(cx);
+            // Only now: hyper closes a connection that it has read nothing of, and the first head is there.
+            if polled.is_pending() && !stopped && stopping.as_mut().poll(cx).is_ready() {
                 stopped = true;
                 Pin::new(&mut connection).graceful_shutdown();
+                polled = connection.poll_without_shutdown(cx);
             }
-            gate.lock().watch();
-            match connection.poll_without_shutdown(cx) {
+            match polled {
                 Poll::Pending => gate.lock().poll_gone(cx).map(|()| None),
                 ended @ Poll::Ready(_) => ended.map(Some),
             }
@@ -246,6 +249,15 @@ mod tests {
         sleep(Duration::from_secs(5)).await;
         shutdown.trigger(polysock_protocols::CloseCode::GOING_AWAY);
         assert_eq!(end(served).await, (None, 5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_request_is_answered_although_a_shutdown_is_under_way() {
+        let shutdown = crate::connection::Shutdown::default();
+        shutdown.trigger(polysock_protocols::CloseCode::GOING_AWAY);
+        let (mut client, served) = client(4096, &shutdown.register());
+        answer(&mut client).await;
+        assert_eq!(end(served).await, (None, 0));
     }
 
     #[tokio::test(start_paused = true)]
