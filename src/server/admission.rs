@@ -12,8 +12,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use polysock_protocols::CloseCode;
+use tokio::time::sleep;
 
 use super::incidents::Incidents;
 use super::settings::ConnectionLimits;
@@ -25,6 +27,9 @@ const REFUSED: usize = 32;
 
 /// How many may be on their way out, beyond the most connections, whose places are given away.
 const LEAVING: usize = 32;
+
+/// How often it is looked whether all have said what they want.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Knows who is there, and lets others in while there is room.
 pub(super) struct Admission {
@@ -169,6 +174,13 @@ impl Admission {
             admission: Arc::clone(self),
             network,
         }))
+    }
+
+    /// Waits until all that are there have said what they want.
+    pub(super) async fn settled(&self) {
+        while !self.lock().opening.0.is_empty() {
+            sleep(LOOK).await;
+        }
     }
 
     /// What there is no room for, with so many more than the most connections.

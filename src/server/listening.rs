@@ -1,16 +1,22 @@
 //! A listener at work: accepts connections until it is told to stop.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::task::yield_now;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::drain::{Connections, Drained};
 use super::listener::{Incoming, Listener};
 use super::port::Port;
 use super::task::Task;
+
+/// How long clients that have just come may take to say what they want, where the port outlives this
+/// process: nobody is to notice that it ends.
+const SETTLING: Duration = Duration::from_secs(1);
 
 /// A listener of one thread, and the connections that have come in by it.
 #[derive(Debug)]
@@ -20,6 +26,8 @@ pub(super) struct Listening {
     connections: Arc<Connections>,
     /// Whether it has been taken away: it accepts no more, and what is there stays.
     removed: CancellationToken,
+    /// Whether another process goes on with the socket.
+    is_shared: AtomicBool,
 }
 
 impl Listening {
@@ -29,7 +37,13 @@ impl Listening {
             connections: port.connections(),
             port: RwLock::new(port),
             removed: CancellationToken::new(),
+            is_shared: AtomicBool::new(false),
         }
+    }
+
+    /// Whether another process goes on with its socket.
+    pub(super) fn share(&self, is_shared: bool) {
+        self.is_shared.store(is_shared, Ordering::Relaxed);
     }
 
     /// Has new connections served by another.
@@ -64,7 +78,13 @@ impl Listening {
                 () = self.removed.cancelled() => break,
                 () = &mut shutdown => {
                     drop(listener);
-                    return self.connections.drain(deadline).await;
+                    let end = Instant::now() + deadline;
+                    if self.is_shared.load(Ordering::Relaxed) {
+                        let settled = port.serving.admission.settled();
+                        let _ = timeout(SETTLING.min(deadline), settled).await;
+                    }
+                    let left = end.saturating_duration_since(Instant::now());
+                    return self.connections.drain(left).await;
                 }
             };
             if self.take(incoming, local) {

@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::address::ListenAddress;
 
@@ -21,13 +21,13 @@ const BACKLOG: i32 = 4096;
 pub struct ListeningSocket {
     address: ListenAddress,
     sockets: Vec<Socket>,
-    /// Whether somebody else has made it, and may hand it to others.
-    is_inherited: bool,
-    /// The file of a Unix socket that was made here.
-    _file: Option<SocketFile>,
+    /// Whether another process has them too, and goes on with them.
+    is_shared: bool,
+    /// The file of a Unix socket that is this process's alone.
+    file: Option<SocketFile>,
 }
 
-/// The file of a Unix socket, removed when this is dropped.
+/// The file of a Unix socket.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -50,35 +50,67 @@ impl ListeningSocket {
         }
     }
 
-    /// A socket that listens already, and was handed to this process.
+    /// Sockets that listen already, all on one address, and were handed to this process. Who has handed
+    /// them over goes on with them, unless they are [adopted](Self::adopt).
     ///
     /// # Errors
     ///
-    /// It does not listen, or is none of TCP and Unix.
-    pub fn inherited(socket: OwnedFd) -> io::Result<Self> {
-        let socket = Socket::from(socket);
-        if !socket.is_listener()? || socket.r#type()? != Type::STREAM {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the socket that was handed over does not listen for streams",
-            ));
+    /// There are none, or one does not listen, or is none of TCP and Unix.
+    pub fn inherited(sockets: Vec<OwnedFd>) -> io::Result<Self> {
+        let sockets: Vec<_> = sockets.into_iter().map(Socket::from).collect();
+        let unfit = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
+        let mut address = None;
+        for socket in &sockets {
+            let local = socket.local_addr()?;
+            let is_stream = socket.r#type()? == Type::STREAM && socket.is_listener()?;
+            if !is_stream || !(local.is_unix() || local.as_socket().is_some()) {
+                return Err(unfit("the socket does not listen for streams"));
+            }
+            socket.set_nonblocking(true)?;
+            address.get_or_insert(match local.as_socket() {
+                Some(address) => {
+                    socket.set_tcp_nodelay(true)?;
+                    ListenAddress::Tcp(address)
+                }
+                None => ListenAddress::Unix {
+                    path: path(&local),
+                    mode: None,
+                },
+            });
         }
-        socket.set_nonblocking(true)?;
-        let local = socket.local_addr()?;
-        let path = local.as_pathname().map(Path::to_owned);
-        let address = match (local.as_socket(), path) {
-            (Some(address), _) => ListenAddress::Tcp(address),
-            (None, path) => ListenAddress::Unix {
-                path: path.unwrap_or_default(),
-                mode: None,
-            },
-        };
         Ok(Self {
-            address,
-            sockets: vec![socket],
-            is_inherited: true,
-            _file: None,
+            address: address.ok_or_else(|| unfit("there is no socket"))?,
+            sockets,
+            is_shared: true,
+            file: None,
         })
+    }
+
+    /// Other descriptors for them, for a process that is to go on with them.
+    ///
+    /// # Errors
+    ///
+    /// There are none left.
+    pub fn descriptors(&self) -> io::Result<Vec<OwnedFd>> {
+        let descriptors = self.sockets.iter();
+        descriptors
+            .map(|socket| Ok(socket.try_clone()?.into()))
+            .collect()
+    }
+
+    /// Has them end with this process, which nobody shares them with any more.
+    pub fn adopt(&mut self) {
+        self.is_shared = false;
+        if let ListenAddress::Unix { path, .. } = &self.address {
+            self.file = SocketFile::at(path).ok();
+        }
+    }
+
+    /// Has another process, which has descriptors for them, go on with them. The file of a Unix socket is
+    /// its own then.
+    pub fn hand_over(&mut self) {
+        self.is_shared = true;
+        self.file = None;
     }
 
     /// Where it listens.
@@ -86,23 +118,29 @@ impl ListeningSocket {
         &self.address
     }
 
-    /// Another descriptor for the socket of a thread.
+    /// Another descriptor for one of them, in turn.
     ///
     /// # Errors
     ///
     /// There is none left.
-    pub(super) fn of_thread(&self, number: usize) -> io::Result<Socket> {
+    pub(super) fn in_turn(&self, number: usize) -> io::Result<Socket> {
         let one = self.sockets.get(number % self.sockets.len().max(1));
         let one = one.ok_or(io::ErrorKind::NotFound)?;
         one.try_clone()
     }
 
-    /// Listens no more: who connects is refused, and those who accept here wait for ever. An inherited
-    /// socket is left to whoever else has it.
+    /// How many sockets they are.
+    pub(super) fn count(&self) -> usize {
+        self.sockets.len()
+    }
+
+    /// Whether another process has them too, and goes on with them.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Listens no more: who connects is refused, and those who accept here wait for ever.
     pub(super) fn shut(&self) {
-        if self.is_inherited {
-            return;
-        }
         for socket in &self.sockets {
             // It fails where a system does not know how; there the socket ends with its listener.
             let _ = socket.shutdown(Shutdown::Both);
@@ -137,8 +175,8 @@ fn bind_tcp(address: SocketAddr, threads: usize) -> io::Result<ListeningSocket> 
     Ok(ListeningSocket {
         address: bound.into(),
         sockets: (0..threads).map(bind_one).collect::<io::Result<_>>()?,
-        is_inherited: false,
-        _file: None,
+        is_shared: false,
+        file: None,
     })
 }
 
@@ -159,11 +197,8 @@ fn bind_unix(
         fs::remove_file(path)?;
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&socket2::SockAddr::unix(path)?)?;
-    let file = SocketFile {
-        path: path.to_owned(),
-        inode: fs::symlink_metadata(path)?.ino(),
-    };
+    socket.bind(&SockAddr::unix(path)?)?;
+    let file = SocketFile::at(path)?;
     if let Some(mode) = mode {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
     }
@@ -172,16 +207,39 @@ fn bind_unix(
     Ok(ListeningSocket {
         address: address.clone(),
         sockets: vec![socket],
-        is_inherited: false,
-        _file: Some(file),
+        is_shared: false,
+        file: Some(file),
     })
 }
 
-impl Drop for SocketFile {
+/// The path of a Unix socket; `@NAME` where it is none of the file system.
+fn path(local: &SockAddr) -> PathBuf {
+    let name = local.as_abstract_namespace().map(String::from_utf8_lossy);
+    match (local.as_pathname(), name) {
+        (Some(path), _) => path.to_owned(),
+        (None, Some(name)) => format!("@{name}").into(),
+        (None, None) => PathBuf::new(),
+    }
+}
+
+impl SocketFile {
+    /// The file that is there now.
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            inode: fs::symlink_metadata(path)?.ino(),
+        })
+    }
+}
+
+impl Drop for ListeningSocket {
     fn drop(&mut self) {
+        let Some(SocketFile { path, inode }) = &self.file else {
+            return;
+        };
         // Somebody else may have bound the path meanwhile.
-        if fs::symlink_metadata(&self.path).is_ok_and(|file| file.ino() == self.inode) {
-            let _ = fs::remove_file(&self.path);
+        if fs::symlink_metadata(path).is_ok_and(|file| file.ino() == *inode) {
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -227,17 +285,35 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_was_handed_over_keeps_its_address_and_listens_on() {
+    fn a_socket_that_was_handed_over_keeps_its_address() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let other = listener.try_clone().unwrap();
-        let socket = ListeningSocket::inherited(listener.into()).unwrap();
+        let socket = ListeningSocket::inherited(vec![listener.into()]).unwrap();
         assert_eq!(*socket.address(), address.into());
-        socket.shut();
-        drop(socket);
-        let _client = std::net::TcpStream::connect(address).unwrap();
-        assert!(other.accept().is_ok());
         let stream = UnixStream::pair().unwrap().0;
-        assert!(ListeningSocket::inherited(stream.into()).is_err());
+        let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        for unfit in [vec![stream.into()], vec![datagrams.into()], vec![]] {
+            assert!(ListeningSocket::inherited(unfit).is_err());
+        }
+    }
+
+    #[test]
+    fn the_file_of_a_unix_socket_goes_with_whom_it_is_handed_to() {
+        let path = scratch("handed.sock");
+        let address = ListenAddress::Unix {
+            path: path.clone(),
+            mode: None,
+        };
+        let mut first = ListeningSocket::bind(&address, 1).unwrap();
+        let mut second = ListeningSocket::inherited(first.descriptors().unwrap()).unwrap();
+        assert_eq!(*second.address(), address);
+        drop(ListeningSocket::inherited(first.descriptors().unwrap()));
+        assert!(path.exists(), "removed by one that only had it");
+        first.hand_over();
+        second.adopt();
+        drop(first);
+        assert!(UnixStream::connect(&path).is_ok());
+        drop(second);
+        assert!(!path.exists());
     }
 }

@@ -2,6 +2,7 @@
 //! changes its thread.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -146,20 +147,61 @@ impl Workers {
         if let ListenAddress::Tcp(_) = socket.address() {
             socket.each(|socket| gateway.watch_clients(socket));
         }
+        // Each thread has a socket, and each socket a thread.
         let mut listeners = Vec::new();
-        for (number, worker) in self.threads.iter().enumerate() {
+        for number in 0..self.threads.len().max(socket.count()) {
+            let Some(worker) = self.threads.get(number % self.threads.len().max(1)) else {
+                break;
+            };
             let _context = worker.runtime.enter();
             let listening = Arc::new(Listening::new(Arc::clone(&gateway.port)));
-            listeners.push((Listener::new(socket.of_thread(number)?)?, listening));
+            listening.share(socket.is_shared());
+            let listener = Listener::new(socket.in_turn(number)?)?;
+            listeners.push((worker, listener, listening));
         }
         let mut by = Vec::new();
-        for (worker, (listener, listening)) in self.threads.iter().zip(listeners) {
+        for (worker, listener, listening) in listeners {
             by.push(Arc::clone(&listening));
             // One that has ended serves nothing.
             let _ = worker.given.send((listener, listening));
         }
         self.listeners.push(Served { socket, by });
         Ok(())
+    }
+
+    /// Other descriptors for the sockets of an address, for a process that is to go on with them. There
+    /// are none where it is not served.
+    ///
+    /// # Errors
+    ///
+    /// There are none left.
+    pub fn descriptors(&self, address: &ListenAddress) -> io::Result<Vec<OwnedFd>> {
+        let mut served = self.listeners.iter().map(|served| &served.socket);
+        match served.find(|socket| socket.address() == address) {
+            Some(socket) => socket.descriptors(),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Has the sockets of an address end with this process: see [`ListeningSocket::adopt`].
+    pub fn adopt(&mut self, address: &ListenAddress) {
+        for Served { socket, by } in self.of(address) {
+            socket.adopt();
+            by.iter().for_each(|listening| listening.share(false));
+        }
+    }
+
+    /// Has another process go on with the sockets of an address: see [`ListeningSocket::hand_over`].
+    pub fn hand_over(&mut self, address: &ListenAddress) {
+        for Served { socket, by } in self.of(address) {
+            socket.hand_over();
+            by.iter().for_each(|listening| listening.share(true));
+        }
+    }
+
+    fn of(&mut self, address: &ListenAddress) -> impl Iterator<Item = &mut Served> {
+        let served = self.listeners.iter_mut();
+        served.filter(move |served| served.socket.address() == address)
     }
 
     /// Has new connections on an address served by another gateway; whether it is served at all.
@@ -194,9 +236,13 @@ impl Workers {
         self.listeners.iter().map(|served| served.socket.address())
     }
 
-    /// Tells the workers to drain and end. From now on nothing listens.
+    /// Tells the workers to drain and end. From now on nothing listens, but for other processes where they
+    /// go on with a socket; who has just come by one of those is answered first.
     pub fn stop(&self) {
         for Served { socket, by } in &self.listeners {
+            if socket.is_shared() {
+                continue;
+            }
             socket.shut();
             by.iter().for_each(|listening| listening.close());
         }
