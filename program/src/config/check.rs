@@ -77,11 +77,19 @@ fn listeners(document: &Document<'_>, problems: &mut Problems) {
             problems.error(node.at("address"), what, "leave one of them out");
         }
         tls(*node, listener, problems);
-        if listener.mode.is_some() && matches!(listener.address, Address::Tcp(_)) {
-            let what = "`mode` is for Unix sockets";
-            let mend = "leave it out, or listen at unix:PATH";
-            problems.error(node.at("mode"), what, mend);
-        }
+        let (what, mend) = match listener.address {
+            _ if listener.mode.is_none() => continue,
+            Address::Unix(_) => continue,
+            Address::Tcp(_) => (
+                "`mode` is for Unix sockets",
+                "leave it out, or listen at unix:PATH",
+            ),
+            Address::Systemd(_) => (
+                "`mode` is for Unix sockets that are made here",
+                "leave it out: SocketMode= in the unit of the socket says who may connect",
+            ),
+        };
+        problems.error(node.at("mode"), what, mend);
     }
 }
 

@@ -45,6 +45,29 @@ pub(crate) enum Address {
     Tcp(SocketAddr),
     /// The path of a Unix socket.
     Unix(PathBuf),
+    /// The sockets of this name that systemd passes, or all of them.
+    Systemd(Option<String>),
+}
+
+impl Address {
+    /// `HOST:PORT`, `:PORT`, `unix:PATH`, `systemd:` or `systemd:NAME`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return match path {
+                "" => Err("write unix:PATH".to_owned()),
+                path => Ok(Self::Unix(path.into())),
+            };
+        }
+        match text.strip_prefix("systemd:") {
+            // sd_listen_fds(3): colons separate the names.
+            Some(name) if name.contains(':') => {
+                Err("the name of a socket has no colon: write systemd:NAME".to_owned())
+            }
+            Some("") => Ok(Self::Systemd(None)),
+            Some(name) => Ok(Self::Systemd(Some(name.to_owned()))),
+            None => values::address(text).map(Self::Tcp),
+        }
+    }
 }
 
 impl Default for Listener {
@@ -74,7 +97,8 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
             "address",
             Addresses,
             |listener: &mut Listener| &mut listener.address,
-            "HOST:PORT, :PORT for every address of this machine, or unix:PATH.",
+            "HOST:PORT, :PORT for every address of this machine, unix:PATH, or systemd:NAME for the sockets of that \
+             name that systemd passes; systemd: is all of them.",
         ),
         Key::new(
             "proxy_protocol",
@@ -156,12 +180,8 @@ struct Addresses;
 impl Form<Address> for Addresses {
     fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Address> {
         let word = node.word(&mut reader.problems)?;
-        let read = match word.strip_prefix("unix:") {
-            Some("") => Err("write unix:PATH".to_owned()),
-            Some(path) => Ok(Address::Unix(reader.resolve(path))),
-            None => values::address(&word).map(Address::Tcp),
-        };
-        match read {
+        match Address::parse(&word) {
+            Ok(Address::Unix(path)) => Some(Address::Unix(reader.resolve(&path.to_string_lossy()))),
             Ok(address) => Some(address),
             Err(mend) => {
                 node.unfit(mend, &mut reader.problems);
@@ -184,6 +204,7 @@ impl std::fmt::Display for Address {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Systemd(name) => write!(f, "systemd:{}", name.as_deref().unwrap_or_default()),
         }
     }
 }

@@ -32,14 +32,15 @@ pub(super) fn port_settings(
     acceptors.secure(listener, settings)
 }
 
-/// Where it listens.
-pub(super) fn address(listener: &Listener) -> ListenAddress {
+/// Where it listens, if that is not for systemd to say.
+pub(super) fn address(listener: &Listener) -> Option<ListenAddress> {
     match &listener.address {
-        Address::Tcp(address) => ListenAddress::Tcp(*address),
-        Address::Unix(path) => ListenAddress::Unix {
+        Address::Tcp(address) => Some(ListenAddress::Tcp(*address)),
+        Address::Unix(path) => Some(ListenAddress::Unix {
             path: path.clone(),
             mode: listener.mode,
-        },
+        }),
+        Address::Systemd(_) => None,
     }
 }
 

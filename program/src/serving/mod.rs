@@ -3,6 +3,7 @@
 #[cfg(feature = "tls")]
 mod acceptors;
 mod listening;
+mod passed;
 mod server;
 mod settings;
 mod site;

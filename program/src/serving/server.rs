@@ -6,15 +6,16 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use polysock::protocols::Masking;
-use polysock::{Gateway, ListenAddress, PortSettings, Sites, StartError, Workers};
+use polysock::{Gateway, ListenAddress, PortSettings, Sites, Workers};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 use super::Acceptors;
 use super::listening::{address, port_settings};
+use super::passed::Passed;
 use super::sites::Made;
 use crate::config::Config;
-use crate::config::listener::Listener;
+use crate::config::listener::{Address, Listener};
 use crate::config::target::Target;
 use crate::flags::connections::{Takes, limits};
 use crate::flags::listen::{cannot_start, listening};
@@ -31,6 +32,7 @@ pub(crate) struct Server {
     workers: Workers,
     listeners: Vec<Bound>,
     acceptors: Acceptors,
+    passed: Passed,
 }
 
 /// A listener, and where it is: a port of 0 has become another.
@@ -38,6 +40,8 @@ pub(crate) struct Server {
 struct Bound {
     listener: Listener,
     address: ListenAddress,
+    /// The number of its socket among those that systemd has passed.
+    passed: Option<usize>,
 }
 
 /// Why a configuration is not served.
@@ -81,14 +85,16 @@ impl Server {
             workers: workers.map_err(|error| Unserved::System(cannot_start(&error)))?,
             listeners: Vec::new(),
             acceptors,
+            passed: Passed::take(),
             config,
         };
-        if let Err(error) = server.listen(server.config.listeners.clone()) {
+        if let Err(problem) = server.listen(&server.config.listeners.clone()) {
             server.workers.stop();
-            return Err(Unserved::System(cannot_start(&error)));
+            return Err(Unserved::System(problem));
         }
         server.warn_of_unmasked();
         server.warn_of_unverified();
+        server.warn_of_unused();
         Ok(server)
     }
 
@@ -102,19 +108,14 @@ impl Server {
     pub(crate) fn reload(&mut self, config: Config, runtime: &Handle) -> Result<(), Unserved> {
         let made = Made::of(&config, &self.made, runtime).map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &self.acceptors).map_err(Unserved::Config)?;
-        let is_new = |listener: &&Listener| {
-            let mut bound = self.listeners.iter();
-            !bound.any(|bound| bound.is(listener))
-        };
-        let new = config.listeners.iter().filter(is_new).cloned().collect();
         let before = self.listeners.len();
         let acceptors_before = std::mem::replace(&mut self.acceptors, acceptors);
-        if let Err(error) = self.listen(new) {
+        if let Err(problem) = self.listen(&config.listeners) {
             self.acceptors = acceptors_before;
             for bound in self.listeners.split_off(before) {
                 self.workers.remove(&bound.address);
             }
-            return Err(Unserved::System(cannot_start(&error)));
+            return Err(Unserved::System(problem));
         }
         self.warn_of_what_stays(&config);
         self.config = config;
@@ -135,6 +136,7 @@ impl Server {
         self.made = made;
         self.warn_of_unmasked();
         self.warn_of_unverified();
+        self.warn_of_unused();
         Ok(())
     }
 
@@ -149,20 +151,44 @@ impl Server {
         self.config.process.shutdown_timeout
     }
 
-    /// Listens there as well.
-    fn listen(&mut self, listeners: Vec<Listener>) -> Result<(), StartError> {
+    /// Listens there as well, where nobody does yet.
+    fn listen(&mut self, listeners: &[Listener]) -> Result<(), String> {
+        let before = self.listeners.len();
         for listener in listeners {
             let gateway = self.gateway.clone();
-            let gateway =
-                gateway.with_settings(port_settings(&listener, &self.config, &self.acceptors));
-            let bound = self.workers.listen(&address(&listener), &gateway)?;
-            listening([&bound]);
-            self.listeners.push(Bound {
-                listener,
-                address: bound,
-            });
+            let gateway = gateway.with_settings(port_settings(listener, &self.config, &self.acceptors));
+            let is_there = |bound: &Bound| bound.is(listener, &self.passed);
+            if let Address::Systemd(name) = &listener.address {
+                for (number, socket) in self.passed.named(name.as_deref())? {
+                    let is_taken = |bound: &Bound| bound.passed == Some(number);
+                    if self.listeners.iter().any(is_taken) {
+                        continue;
+                    }
+                    let address = socket.address().clone();
+                    let served = self.workers.serve(socket, &gateway);
+                    served.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+                    self.note(listener, address, Some(number));
+                }
+            } else if let Some(address) = address(listener)
+                // Several may have a port of 0.
+                && !self.listeners.iter().take(before).any(is_there)
+            {
+                let bound = self.workers.listen(&address, &gateway);
+                let bound = bound.map_err(|error| cannot_start(&error))?;
+                self.note(listener, bound, None);
+            }
         }
         Ok(())
+    }
+
+    /// Notes where a listener is.
+    fn note(&mut self, listener: &Listener, address: ListenAddress, passed: Option<usize>) {
+        listening([&address]);
+        self.listeners.push(Bound {
+            listener: listener.clone(),
+            address,
+            passed,
+        });
     }
 
     /// Takes away the listeners that the configuration has no more, and has the others treat what comes
@@ -171,7 +197,7 @@ impl Server {
         let config = &self.config;
         self.listeners.retain_mut(|bound| {
             let mut listeners = config.listeners.iter();
-            let Some(listener) = listeners.find(|listener| bound.is(listener)) else {
+            let Some(listener) = listeners.find(|listener| bound.is(listener, &self.passed)) else {
                 info!("no longer listening on {}", bound.address);
                 self.workers.remove(&bound.address);
                 return false;
@@ -182,6 +208,17 @@ impl Server {
             let gateway = gateway.with_settings(settings);
             self.workers.replace(&bound.address, &gateway)
         });
+    }
+
+    /// Who comes by a socket that nobody takes waits for ever.
+    fn warn_of_unused(&self) {
+        let taken = self.listeners.iter().filter_map(|bound| bound.passed);
+        if let Some(names) = self.passed.others(&taken.collect::<Vec<_>>()) {
+            warn!(
+                "no listener takes what systemd has passed as {names}: clients wait there; `systemd:` as an \
+                 address takes all of its sockets"
+            );
+        }
     }
 
     /// Tells what of another configuration takes a restart.
@@ -251,8 +288,12 @@ impl Server {
 
 impl Bound {
     /// Whether a listener of a configuration is this one, whatever else it says.
-    fn is(&self, listener: &Listener) -> bool {
-        address(&self.listener) == address(listener)
+    fn is(&self, listener: &Listener, passed: &Passed) -> bool {
+        match (&listener.address, self.passed) {
+            (Address::Systemd(name), Some(number)) => passed.is_named(number, name.as_deref()),
+            (_, None) => address(&self.listener) == address(listener),
+            (_, Some(_)) => false,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A configuration file, and what a reload changes of what it says.
 
+mod activation;
 mod traffic;
 
 use std::fs;

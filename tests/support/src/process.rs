@@ -31,15 +31,20 @@ pub struct End {
 impl Process {
     /// Starts it.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_logging(command.stdout(Stdio::piped()))
+    }
+
+    /// Starts it with a stdout of the caller's.
+    pub fn start_logging(command: &mut Command) -> Self {
         let mut child = command
-            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program is there and executable");
         let (sender, lines) = mpsc::channel();
-        let stdout = child.stdout.take().expect("it is a pipe");
         let stderr = child.stderr.take().expect("it is a pipe");
-        collect(stdout, sender.clone());
+        if let Some(stdout) = child.stdout.take() {
+            collect(stdout, sender.clone());
+        }
         collect(stderr, sender);
         Self {
             child,

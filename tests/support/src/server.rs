@@ -24,7 +24,15 @@ impl Server {
     ///
     /// Where it does not within the limit, or ends.
     pub fn start(command: &mut Command, limit: Duration) -> Result<Self, End> {
-        let mut process = Process::start(command);
+        Self::of(Process::start(command), limit)
+    }
+
+    /// The same of one that has been started.
+    ///
+    /// # Errors
+    ///
+    /// As of [`start`](Self::start).
+    pub fn of(mut process: Process, limit: Duration) -> Result<Self, End> {
         let port = process.wait_for_line(limit, |line| {
             let (_, address) = line.split_once("listening on ")?;
             let address = address.trim().trim_end_matches(['"', '}']);

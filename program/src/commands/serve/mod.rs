@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use self::overlay::Overlay;
 use crate::config::Config;
+use crate::config::listener::Address;
 use crate::config::load::ConfigError;
 use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
@@ -24,7 +25,6 @@ use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
 use crate::flags::connections::ConnectionFlags;
 use crate::flags::exec::ExecFlags;
-use crate::flags::listen::ListenFlags;
 use crate::flags::memory::MemoryFlags;
 use crate::flags::site::{AcceptFlags, PortFlags, TrustFlags};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
@@ -45,8 +45,10 @@ pub(crate) struct Serve {
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["upstream", "app", "command"])]
     config: Option<PathBuf>,
 
-    #[command(flatten)]
-    listen: ListenFlags,
+    /// Where to listen: HOST:PORT, :PORT for every address, unix:PATH, or systemd:NAME for the sockets
+    /// of that name that systemd passes (systemd: for all of them). Repeatable
+    #[arg(long, value_name = "ADDR", value_parser = Address::parse, default_value = "127.0.0.1:8080")]
+    listen: Vec<Address>,
 
     /// What to put behind the port: tcp://HOST:PORT, unix:PATH, exec:COMMAND for a process for each
     /// client, http://HOST:PORT[/PATH], which gets ordinary requests as well, file:DIR, ws://HOST:PORT[/PATH], or ws+PROTOCOL://… for a server that speaks only an old protocol,

@@ -78,11 +78,11 @@ type Lay = fn(&Serve, &mut Config);
 const FLAGS: &[(&str, Lay)] = &[
     ("listen", |flags, config| {
         let first = config.listeners.first().cloned().unwrap_or_default();
-        let listener = |address: &_| Listener {
-            address: Address::Tcp(*address),
+        let listener = |address: &Address| Listener {
+            address: address.clone(),
             ..first.clone()
         };
-        config.listeners = flags.listen.listen.iter().map(listener).collect();
+        config.listeners = flags.listen.iter().map(listener).collect();
     }),
     // Of the port.
     ("max_head", |flags, config| {
