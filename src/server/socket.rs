@@ -141,6 +141,10 @@ impl ListeningSocket {
 
     /// Listens no more: who connects is refused, and those who accept here wait for ever.
     pub(super) fn shut(&self) {
+        if let ListenAddress::Unix { .. } = self.address {
+            // Linux calls a Unix socket ready for ever that was shut, and has nothing to accept.
+            return self.remove_file();
+        }
         for socket in &self.sockets {
             // It fails where a system does not know how; there the socket ends with its listener.
             let _ = socket.shutdown(Shutdown::Both);
@@ -151,6 +155,16 @@ impl ListeningSocket {
     pub(super) fn each(&self, set: impl Fn(&SockRef<'_>)) {
         for socket in &self.sockets {
             set(&SockRef::from(socket));
+        }
+    }
+
+    fn remove_file(&self) {
+        let Some(SocketFile { path, inode }) = &self.file else {
+            return;
+        };
+        // Somebody else may have bound the path meanwhile.
+        if fs::symlink_metadata(path).is_ok_and(|file| file.ino() == *inode) {
+            let _ = fs::remove_file(path);
         }
     }
 }
@@ -234,13 +248,7 @@ impl SocketFile {
 
 impl Drop for ListeningSocket {
     fn drop(&mut self) {
-        let Some(SocketFile { path, inode }) = &self.file else {
-            return;
-        };
-        // Somebody else may have bound the path meanwhile.
-        if fs::symlink_metadata(path).is_ok_and(|file| file.ino() == *inode) {
-            let _ = fs::remove_file(path);
-        }
+        self.remove_file();
     }
 }
 

@@ -162,6 +162,18 @@ fn ends_at_once_where_nobody_is_there() {
 }
 
 #[test]
+fn ends_at_once_where_it_listens_on_a_unix_socket() {
+    let path = POLYSOCK.directory("shutdown-unix").join("socket");
+    let unix = format!("unix:{}", path.display());
+    let mut server = POLYSOCK.echo(&["--listen", &unix, "--shutdown-timeout", "10m"]);
+    server.log_line("listening on unix:");
+    assert!(path.exists());
+    server.signal("TERM");
+    assert_exit(server, 0);
+    assert!(!path.exists());
+}
+
+#[test]
 fn closes_in_the_middle_of_a_fragmented_message() {
     let server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut client = accepted(&server, RFC6455);
