@@ -44,7 +44,7 @@ impl Service for Dispatch {
             Ok(found) => found,
             Err(error) => {
                 let answer = Box::pin(ready(refusal(&error.rejection())));
-                return match RequestLine::of(&request, &peer, None) {
+                return match RequestLine::of(&mut request, &peer, None) {
                     Some(line) => line.follow(answer),
                     None => answer,
                 };
@@ -55,7 +55,7 @@ impl Service for Dispatch {
         }
         let is_logged = found.site.settings().access_log;
         let line = is_logged
-            .then(|| RequestLine::of(&request, &peer, found.name.clone()))
+            .then(|| RequestLine::of(&mut request, &peer, found.name.clone()))
             .flatten();
         if found.tells() || is_behind_hop {
             request.extensions_mut().insert(peer);

@@ -14,7 +14,7 @@ use tracing::{Level, enabled, info};
 
 use crate::error::BoxError;
 use crate::http::Body;
-use crate::telemetry::{Masked, TlsVersion};
+use crate::telemetry::{AnsweredBy, Masked, TlsVersion};
 use crate::transport::Peer;
 
 /// What the line of a request says. It is written when this is dropped: once the answer has gone out, or
@@ -23,6 +23,7 @@ use crate::transport::Peer;
 pub(super) struct RequestLine {
     method: Method,
     target: String,
+    answered_by: AnsweredBy,
     route: Option<Arc<str>>,
     peer: Arc<Peer>,
     user_agent: Option<String>,
@@ -35,9 +36,10 @@ pub(super) struct RequestLine {
 }
 
 impl RequestLine {
-    /// The line of a request of this peer that came by this route, if anybody reads it.
+    /// The line of a request of this peer that came by this route, if anybody reads it. What passes the
+    /// request on finds in it where to say to whom.
     pub(super) fn of(
-        request: &Request<Body>,
+        request: &mut Request<Body>,
         peer: &Arc<Peer>,
         route: Option<Arc<str>>,
     ) -> Option<Self> {
@@ -50,9 +52,10 @@ impl RequestLine {
         let user_agent = request.headers().get("user-agent");
         let user_agent = user_agent.map(|agent| String::from_utf8_lossy(agent.as_bytes()).into());
         let is_http2 = request.version() == hyper::Version::HTTP_2;
-        Some(Self {
+        let line = Self {
             method: request.method().clone(),
             target: Masked::apply(masked, &target).into_owned(),
+            answered_by: AnsweredBy::default(),
             route,
             peer: Arc::clone(peer),
             user_agent,
@@ -61,7 +64,9 @@ impl RequestLine {
             status: None,
             sent: 0,
             is_complete: false,
-        })
+        };
+        request.extensions_mut().insert(line.answered_by.clone());
+        Some(line)
     }
 
     /// Follows the answer up to its end.
@@ -86,6 +91,9 @@ impl Drop for RequestLine {
     fn drop(&mut self) {
         let address = self.peer.address;
         let tls = self.peer.extensions.get::<TlsVersion>();
+        let masked = self.peer.extensions.get::<Masked>();
+        let upstream = self.answered_by.upstream();
+        let upstream = upstream.map(|text| Masked::apply(masked, text));
         info!(
             route = self.route.as_deref(),
             method = self.method.as_str(),
@@ -93,6 +101,7 @@ impl Drop for RequestLine {
             tls = tls.map(|tls| tls.0),
             peer = address.map(tracing::field::display),
             target = self.target,
+            upstream = upstream.as_deref(),
             user_agent = self.user_agent,
             status = self.status.map(|status| status.as_u16()),
             sent = self.sent,

@@ -271,3 +271,25 @@ fn frame_of(text: &str) -> Vec<u8> {
     let len = u16::try_from(text.len()).unwrap().to_be_bytes();
     [&b"\x81\xfe"[..], &len, b"\0\0\0\0", text.as_bytes()].concat()
 }
+
+#[test]
+fn a_request_that_is_passed_on_says_who_has_answered_it() {
+    let behind = POLYSOCK.serve(&["--app", "chat"]);
+    let url = format!("http://me:hush@{}/", behind.address);
+    for (upstream, status, says) in [
+        (
+            &*url,
+            200,
+            format!("upstream=\"http://***@{}/\"", behind.address),
+        ),
+        // Nobody is there.
+        ("http://127.0.0.1:1", 502, String::new()),
+    ] {
+        let mut gateway = POLYSOCK.serve(&[upstream]);
+        let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        gateway.answers(get, status).0.rest();
+        let line = gateway.log_line("INFO request ");
+        assert!(line.contains(&says), "{line}");
+        assert_eq!(line.contains("upstream="), !says.is_empty(), "{line}");
+    }
+}

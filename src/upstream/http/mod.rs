@@ -29,6 +29,7 @@ use super::{
     WebSocketUpstream,
 };
 use crate::http::{Body, is_coded_otherwise, keep_end_to_end};
+use crate::telemetry::AnsweredBy;
 use crate::transport::{Alpn, Peer};
 
 /// A web server, to which ordinary requests are passed on. Its connections are kept and used again, each
@@ -43,6 +44,8 @@ pub struct HttpUpstream {
 
 struct Shared {
     way: Way,
+    /// The URL without its secrets, for the log.
+    shown: Arc<str>,
     /// What the `Host` field says, where it is not what the client's says.
     host: Option<HeaderValue>,
     /// The path and query, as far as they are not the client's.
@@ -98,6 +101,7 @@ impl HttpUpstream {
         Ok(Self {
             shared: Arc::new(Shared {
                 way: Way::new(url, &location, &settings, Alpn::Http)?,
+                shown: hide_secrets(url).into(),
                 host,
                 target: location.target(),
                 authorization: authorization.as_deref().map(value).transpose()?,
@@ -129,6 +133,7 @@ impl HttpUpstream {
         let shared = &*self.shared;
         let peer = request.extensions().get::<Arc<Peer>>();
         let peer = peer.map_or_else(Arc::default, Arc::clone);
+        let answered_by = request.extensions().get::<AnsweredBy>().cloned();
         let target = shared.target(request.uri(), &peer)?;
         let mut connection = match shared.pool.take(shared.way.tls_number()) {
             Some(kept) => kept,
@@ -147,7 +152,12 @@ impl HttpUpstream {
             let spare = connection.is_reused().then(|| repeated(&request)).flatten();
             let sent = connection.sender.try_send_request(request);
             let mut failed = match progress.answered(sent, wait).await {
-                Ok(Ok(answer)) => return Ok(shared.finished(answer, connection, progress)?),
+                Ok(Ok(answer)) => {
+                    if let Some(answered_by) = answered_by {
+                        answered_by.note(&shared.shown);
+                    }
+                    return Ok(shared.finished(answer, connection, progress)?);
+                }
                 Ok(Err(failed)) => failed,
                 Err(late) => return Err(late.into()),
             };
