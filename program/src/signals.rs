@@ -1,6 +1,7 @@
 //! Signals, and how a server ends.
 
-use std::future::poll_fn;
+use std::convert::Infallible;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::task::Poll;
 use std::time::Duration;
@@ -50,6 +51,12 @@ pub(crate) enum Asked {
     Reload(&'static str),
 }
 
+/// What happened first.
+pub(crate) enum First<T> {
+    Asked(Asked),
+    Other(T),
+}
+
 /// The signals that a server catches.
 pub(crate) struct Signals {
     runtime: Runtime,
@@ -80,18 +87,25 @@ impl Signals {
         Ok(Self { runtime, caught })
     }
 
-    /// Waits for one that asks for something.
-    pub(crate) fn next(&mut self) -> Asked {
-        let asked = self.runtime.block_on(asked(&mut self.caught));
-        if let (name, Asked::End) = &asked {
-            info!("closing connections ({name})");
-        }
-        asked.1
+    /// Waits for one that asks for something, or for something else.
+    pub(crate) fn next_or<T>(&mut self, other: impl Future<Output = T>) -> First<T> {
+        let caught = &mut self.caught;
+        self.runtime.block_on(async {
+            tokio::select! {
+                (name, asked) = asked(caught) => {
+                    if let Asked::End = asked {
+                        info!("closing connections ({name})");
+                    }
+                    First::Asked(asked)
+                }
+                other = other => First::Other(other),
+            }
+        })
     }
 
     /// Waits for one that asks to end, where there is no configuration.
     pub(crate) fn wait(&mut self) {
-        while let Asked::Reload(name) = self.next() {
+        while let First::Asked(Asked::Reload(name)) = self.next_or(pending::<Infallible>()) {
             info!("{name} is ignored: there is no configuration file to read again");
         }
     }

@@ -26,6 +26,8 @@ pub(crate) struct Process {
     pub(crate) shutdown_timeout: Duration,
     /// Where the number of the process is written.
     pub(crate) pid_file: Option<PathBuf>,
+    /// The Unix socket by which the next server takes over.
+    pub(crate) handover: Option<PathBuf>,
     /// How log lines are written; `None` for what the command line says.
     pub(crate) log_format: Option<Format>,
 }
@@ -40,6 +42,7 @@ impl Default for Process {
             max_handshakes: None,
             shutdown_timeout: Duration::from_secs(10),
             pid_file: None,
+            handover: None,
             log_format: None,
         }
     }
@@ -96,6 +99,13 @@ pub(super) fn keys() -> Vec<Key<Process>> {
             "A file for the number of the process, which `polysock reload` reads.",
         )
         .example("\"/run/polysock.pid\""),
+        Key::new(
+            "handover",
+            Maybe(Place),
+            |process: &mut Process| &mut process.handover,
+            "A Unix socket by which the next server takes the listeners over, and this one from the one before.",
+        )
+        .example("\"/run/polysock/handover\""),
         Key::new(
             "log_format",
             Maybe(Choice(&[("text", Format::Text), ("json", Format::Json)])),

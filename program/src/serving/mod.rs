@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tls")]
 mod acceptors;
+mod handover;
 mod listening;
 mod passed;
 mod server;
@@ -9,6 +10,7 @@ mod settings;
 mod site;
 mod sites;
 mod tls;
+mod warnings;
 #[cfg(not(feature = "tls"))]
 mod without_tls;
 

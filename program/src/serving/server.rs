@@ -1,19 +1,22 @@
 //! A configuration that is served, until another takes its place.
 
+use std::future::pending;
+use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use polysock::protocols::Masking;
-use polysock::{Gateway, ListenAddress, PortSettings, Sites, Workers};
+use polysock::{Gateway, ListenAddress, ListeningSocket, PortSettings, Sites, Workers};
 use tokio::runtime::Handle;
 use tracing::{info, warn};
 
 use super::Acceptors;
+use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
 use super::sites::Made;
+use super::warnings::{warn_of_unmasked, warn_of_what_stays};
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
 use crate::config::target::Target;
@@ -33,6 +36,10 @@ pub(crate) struct Server {
     listeners: Vec<Bound>,
     acceptors: Acceptors,
     passed: Passed,
+    /// How another server may take over.
+    offer: Option<Offer>,
+    /// Whom this one takes over from, until that is told.
+    predecessor: Option<Predecessor>,
 }
 
 /// A listener, and where it is: a port of 0 has become another.
@@ -86,13 +93,17 @@ impl Server {
             listeners: Vec::new(),
             acceptors,
             passed: Passed::take(),
+            offer: None,
+            predecessor: None,
             config,
         };
-        if let Err(problem) = server.listen(&server.config.listeners.clone()) {
+        let listening = server.take_over(runtime);
+        let listening = listening.and_then(|()| server.listen(&server.config.listeners.clone()));
+        if let Err(problem) = listening {
             server.workers.stop();
             return Err(Unserved::System(problem));
         }
-        server.warn_of_unmasked();
+        warn_of_unmasked(&server.config, server.workers.addresses());
         server.warn_of_unverified();
         server.warn_of_unused();
         Ok(server)
@@ -117,7 +128,7 @@ impl Server {
             }
             return Err(Unserved::System(problem));
         }
-        self.warn_of_what_stays(&config);
+        warn_of_what_stays(&self.config.process, &config.process);
         self.config = config;
         let gone = self.sites.replace(made.routes());
         self.settle_listeners();
@@ -134,10 +145,108 @@ impl Server {
             runtime.spawn(async move { site.close(over).await });
         }
         self.made = made;
-        self.warn_of_unmasked();
+        warn_of_unmasked(&self.config, self.workers.addresses());
         self.warn_of_unverified();
         self.warn_of_unused();
         Ok(())
+    }
+
+    /// Asks the server that is there for its sockets, if there is one, and offers those of this one.
+    fn take_over(&mut self, runtime: &Handle) -> Result<(), String> {
+        let Some(path) = &self.config.process.handover else {
+            return Ok(());
+        };
+        let names = self.config.listeners.iter().map(name);
+        let names: Vec<_> = names.collect();
+        self.predecessor = Predecessor::find(path, &names).map_err(|error| {
+            format!(
+                "the server at {} cannot be taken over from: {error}; end it before this one is started",
+                path.display()
+            )
+        })?;
+        let _context = runtime.enter();
+        let offer = match self.predecessor.as_mut().and_then(Predecessor::offer) {
+            Some(sockets) => Offer::inherited(sockets),
+            None => Offer::bind(path),
+        };
+        let problem = |error| format!("cannot listen on {}: {error}", path.display());
+        self.offer = Some(offer.map_err(problem)?);
+        Ok(())
+    }
+
+    /// The socket of a listener that the server before has passed on.
+    fn handed_over(&mut self, listener: &Listener) -> Result<Option<ListeningSocket>, String> {
+        let predecessor = self.predecessor.as_mut();
+        let name = name(listener);
+        let Some(sockets) = predecessor.and_then(|server| server.sockets(&name)) else {
+            return Ok(None);
+        };
+        let socket = ListeningSocket::inherited(sockets);
+        let problem = |error| format!("what the server before has passed on as {name}: {error}");
+        socket.map(Some).map_err(problem)
+    }
+
+    /// Tells the server before, if there is one, that it may end.
+    pub(crate) fn relieve(&mut self) {
+        let Some(predecessor) = self.predecessor.take() else {
+            return;
+        };
+        let process = predecessor.process();
+        if let Err(error) = predecessor.relieve() {
+            warn!("process {process}, which was there before, does not say that it ends: {error}");
+            return;
+        }
+        for bound in &self.listeners {
+            if bound.passed.is_none() {
+                self.workers.adopt(&bound.address);
+            }
+        }
+        if let Some(offer) = &mut self.offer {
+            offer.socket().adopt();
+        }
+        info!("process {process}, which was there before, has handed over to this one");
+    }
+
+    /// Waits for a server that wants to take over.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub(crate) async fn successor(&self) -> Successor {
+        match &self.offer {
+            Some(offer) => offer.successor().await,
+            None => pending().await,
+        }
+    }
+
+    /// Hands over to it; whether that has it all. Where it does not, nothing has changed.
+    pub(crate) fn hand_over(&mut self, mut successor: Successor) -> bool {
+        let process = successor.process();
+        let Some(offer) = &mut self.offer else {
+            return false;
+        };
+        let own = self.listeners.iter().filter(|bound| bound.passed.is_none());
+        let sockets = own.map(|bound| {
+            let sockets = self.workers.descriptors(&bound.address)?;
+            Ok((name(&bound.listener), sockets))
+        });
+        let sockets = sockets.collect::<io::Result<Vec<_>>>();
+        let wanted = match sockets.and_then(|sockets| successor.give(offer, &sockets)) {
+            Ok(wanted) => wanted,
+            Err(error) => {
+                warn!("process {process} has not taken over: {error}");
+                return false;
+            }
+        };
+        for bound in &self.listeners {
+            if wanted.contains(&name(&bound.listener)) {
+                self.workers.hand_over(&bound.address);
+            }
+        }
+        offer.socket().hand_over();
+        successor.leave();
+        info!("closing connections (process {process} has taken over)");
+        true
     }
 
     /// Ends: nothing listens any more, and connections are asked to close.
@@ -156,7 +265,8 @@ impl Server {
         let before = self.listeners.len();
         for listener in listeners {
             let gateway = self.gateway.clone();
-            let gateway = gateway.with_settings(port_settings(listener, &self.config, &self.acceptors));
+            let gateway =
+                gateway.with_settings(port_settings(listener, &self.config, &self.acceptors));
             let is_there = |bound: &Bound| bound.is(listener, &self.passed);
             if let Address::Systemd(name) = &listener.address {
                 for (number, socket) in self.passed.named(name.as_deref())? {
@@ -173,8 +283,18 @@ impl Server {
                 // Several may have a port of 0.
                 && !self.listeners.iter().take(before).any(is_there)
             {
-                let bound = self.workers.listen(&address, &gateway);
-                let bound = bound.map_err(|error| cannot_start(&error))?;
+                let bound = match self.handed_over(listener)? {
+                    Some(socket) => {
+                        let bound = socket.address().clone();
+                        let served = self.workers.serve(socket, &gateway);
+                        served.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+                        bound
+                    }
+                    None => {
+                        let bound = self.workers.listen(&address, &gateway);
+                        bound.map_err(|error| cannot_start(&error))?
+                    }
+                };
                 self.note(listener, bound, None);
             }
         }
@@ -221,67 +341,10 @@ impl Server {
         }
     }
 
-    /// Tells what of another configuration takes a restart.
-    fn warn_of_what_stays(&self, config: &Config) {
-        let (ours, theirs) = (&self.config.process, &config.process);
-        for (key, is_same) in [
-            ("workers", ours.workers == theirs.workers),
-            ("max_memory", ours.max_memory == theirs.max_memory),
-            (
-                "max_connections",
-                ours.max_connections == theirs.max_connections,
-            ),
-            (
-                "max_connections_per_address",
-                ours.max_connections_per_address == theirs.max_connections_per_address,
-            ),
-            (
-                "max_handshakes",
-                ours.max_handshakes == theirs.max_handshakes,
-            ),
-            (
-                "shutdown_timeout",
-                ours.shutdown_timeout == theirs.shutdown_timeout,
-            ),
-            ("pid_file", ours.pid_file == theirs.pid_file),
-            ("log_format", ours.log_format == theirs.log_format),
-        ] {
-            if !is_same {
-                warn!("`{key}` has changed, which takes a restart: it stays as it was");
-            }
-        }
-    }
-
     /// Who stands in between can read and change all, where anybody is taken for a server.
     fn warn_of_unverified(&self) {
         for route in self.made.open_names() {
             warn!(route, "the certificates of upstreams are not verified");
-        }
-    }
-
-    /// RFC 6455 §10.3 in a line for each protocol that cannot heed it.
-    fn warn_of_unmasked(&self) {
-        let is_open = |address: &&ListenAddress| match address {
-            ListenAddress::Tcp(address) => !address.ip().is_loopback(),
-            ListenAddress::Unix { .. } => false,
-        };
-        let mut addresses = self.listeners.iter().map(|bound| &bound.address);
-        let Some(address) = addresses.find(is_open) else {
-            return;
-        };
-        let routes = self.config.routes.iter().map(|route| &route.settings);
-        let open = routes.filter(|settings| settings.origins.is_none());
-        let mut named = Vec::new();
-        for protocol in open.flat_map(|settings| &settings.protocols.0) {
-            if protocol.masking() != Masking::None || named.contains(&protocol.name()) {
-                continue;
-            }
-            named.push(protocol.name());
-            warn!(
-                "{} is served on {address} to pages of any origin, and its clients do not mask: \
-                 list the pages with --origin, or leave it out of --protocols",
-                protocol.name()
-            );
         }
     }
 }
@@ -295,6 +358,11 @@ impl Bound {
             (_, Some(_)) => false,
         }
     }
+}
+
+/// What the socket of a listener is called where it is handed over.
+fn name(listener: &Listener) -> String {
+    listener.address.to_string()
 }
 
 /// What a connection takes, at most.

@@ -1,6 +1,7 @@
 //! A configuration file, and what a reload changes of what it says.
 
 mod activation;
+mod handover;
 mod traffic;
 
 use std::fs;
@@ -25,6 +26,11 @@ impl Configured {
     fn start(name: &str, text: &str) -> Self {
         let file = POLYSOCK.directory(name).join("polysock.toml");
         fs::write(&file, text).unwrap();
+        Self::start_of(file)
+    }
+
+    /// One of a file that is there.
+    fn start_of(file: PathBuf) -> Self {
         let mut command = POLYSOCK.command();
         command.arg("serve").arg("--config").arg(&file);
         let server = Server::start(command.stdin(Stdio::null()), PATIENCE);

@@ -343,7 +343,7 @@ impl Clients {
 }
 
 /// Sends a number and gets it back; false where the server closes instead.
-async fn echo(client: &mut Connection, number: u64) -> bool {
+pub(super) async fn echo(client: &mut Connection, number: u64) -> bool {
     let text = number.to_string();
     // Where the server has closed meanwhile, what comes next says so.
     let sent = client.send(text.as_str().into()).await;

@@ -32,7 +32,7 @@ use crate::flags::tls::TlsFlags;
 use crate::flags::values;
 use crate::log::Format;
 use crate::serving::{Server, Unserved};
-use crate::signals::{Asked, Signals};
+use crate::signals::{Asked, First, Signals};
 
 /// Listen, and serve every client in the protocol it speaks
 ///
@@ -149,6 +149,11 @@ pub(crate) struct Serve {
     #[command(flatten)]
     upstream_tls: crate::flags::upstream_tls::UpstreamTlsFlags,
 
+    /// A Unix socket by which the next server takes the ports over, and this one from the one before, so
+    /// that nobody is refused while a new version takes the place of an old one
+    #[arg(long, value_name = "PATH")]
+    handover: Option<PathBuf>,
+
     #[command(flatten)]
     compression: CompressionFlags,
 
@@ -226,8 +231,19 @@ impl ServeCommand {
         if let Some(file) = &pid_file {
             write_pid(file);
         }
-        while let Asked::Reload(signal) = signals.next() {
-            flags.reload(signal, &mut server, &signals);
+        server.relieve();
+        loop {
+            match signals.next_or(server.successor()) {
+                First::Asked(Asked::End) => break,
+                First::Asked(Asked::Reload(signal)) => {
+                    flags.reload(signal, &mut server, &signals);
+                }
+                First::Other(successor) => {
+                    if server.hand_over(successor) {
+                        break;
+                    }
+                }
+            }
         }
         let deadline = server.shutdown_timeout();
         let workers = server.stop();
@@ -235,8 +251,7 @@ impl ServeCommand {
         let exit = signals.wait_for(deadline, || Ok(workers.join()?.cut));
         end_processes(end.saturating_duration_since(Instant::now()));
         if let Some(file) = &pid_file {
-            // Who has removed it already wanted the same.
-            let _ = fs::remove_file(file);
+            remove_pid(file);
         }
         exit
     }
@@ -327,5 +342,14 @@ fn write_pid(file: &Path) {
             "{}: the number of the process cannot be written: {error}",
             file.display()
         );
+    }
+}
+
+/// Removes that, unless it is another's by now.
+fn remove_pid(file: &Path) {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    if text.trim() == std::process::id().to_string() {
+        // Who has removed it already wanted the same.
+        let _ = fs::remove_file(file);
     }
 }

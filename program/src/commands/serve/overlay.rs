@@ -153,6 +153,9 @@ const FLAGS: &[(&str, Lay)] = &[
     ("shutdown_timeout", |flags, config| {
         config.process.shutdown_timeout = flags.timeouts.shutdown_timeout;
     }),
+    ("handover", |flags, config| {
+        config.process.handover.clone_from(&flags.handover);
+    }),
     // Of routes.
     ("protocols", |flags, config| {
         settings(config, |route| {
