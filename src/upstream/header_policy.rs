@@ -127,13 +127,11 @@ fn filled(value: Bytes, peer: Option<&Peer>) -> Option<Bytes> {
             return None;
         }
         filled.push_str(told);
-        (before, rest) = match behind.split_once(VARIABLE) {
-            Some(more) => more,
-            None => {
-                filled.push_str(behind);
-                return Some(filled.into());
-            }
+        let Some(more) = behind.split_once(VARIABLE) else {
+            filled.push_str(behind);
+            return Some(filled.into());
         };
+        (before, rest) = more;
     }
 }
 

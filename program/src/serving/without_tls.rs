@@ -7,7 +7,7 @@ use crate::config::listener::Listener;
 
 /// Nothing: a configuration with TLS is none for this build.
 #[derive(Debug, Default)]
-pub(crate) struct Acceptors;
+pub(crate) struct Acceptors {}
 
 impl Acceptors {
     /// There are none.
@@ -18,7 +18,7 @@ impl Acceptors {
     pub(crate) fn of(config: &Config, _before: &Self) -> Result<Self, String> {
         let mut listeners = config.listeners.iter();
         match listeners.find_map(|listener| listener.tls.as_ref()) {
-            None => Ok(Self),
+            None => Ok(Self {}),
             Some(_) => Err("this program was built without TLS, which is its feature `tls`".into()),
         }
     }

@@ -107,7 +107,7 @@ mod tests {
             let params = CertificateParams::new(["a.test".to_owned()]).unwrap();
             let certificate = params.self_signed(key).unwrap().pem();
             let certificate = folder.file("site.pem", certificate);
-            let inside = &key.serialized_der()[at..];
+            let inside = key.serialized_der().get(at..).unwrap();
             let older = pem(&format!("{label} PRIVATE KEY"), inside);
             // What `openssl ecparam -genkey` writes before the key.
             let older = pem("EC PARAMETERS", b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07") + &older;

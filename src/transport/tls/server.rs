@@ -92,7 +92,7 @@ impl Server {
             let file = files.certificate.display();
             match said {
                 Some(said) if said.not_after < now => {
-                    warn!("the certificate in {file} has expired")
+                    warn!("the certificate in {file} has expired");
                 }
                 Some(said) if said.not_before > now => {
                     warn!("the certificate in {file} is not valid yet");
