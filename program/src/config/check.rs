@@ -26,7 +26,7 @@ pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
 /// What a listener says of TLS.
 fn tls(node: Node<'_>, listener: &Listener, problems: &mut Problems) {
     let Some(tls) = &listener.tls else {
-        if node.has("plain") {
+        if listener.plain {
             let what = "`plain` has no use: the listener speaks no TLS";
             problems.error(
                 node.at("plain"),
