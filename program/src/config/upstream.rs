@@ -67,7 +67,7 @@ pub(super) fn keys() -> Vec<Key<Upstream>> {
             |upstream: &mut Upstream| &mut upstream.targets,
             "The servers: URLs, or tables with the share of each. A weight of 0 gives it no new clients.",
         )
-        .example("[\"ws://10.0.0.1:9000\", { url = \"ws://10.0.0.2:9000\", weight = 2 }]"),
+        .example("[\"wss://10.0.0.1:9000\", { url = \"wss://10.0.0.2:9000\", weight = 2 }]"),
         Key::new(
             "balance",
             Balancing,
