@@ -1,8 +1,10 @@
 //! `load-http ADDR SIZE CONNECTIONS MILLISECONDS`: asks for `/SIZE` over and over on each of some
-//! connections, and prints how many answers came.
+//! connections, and prints how many answers came. A connection whose server closes it after an answer,
+//! and says so, is followed by a new one.
 
 use std::cell::Cell;
 use std::env;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ const FIELDS: &str = "Host: localhost\r\n\
     Accept-Encoding: gzip, deflate, br\r\n\
     Cookie: session=0123456789abcdef0123456789abcdef\r\n\r\n";
 
+const CLOSE: &[u8] = b"\r\nconnection: close\r\n";
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -31,14 +35,16 @@ async fn main() -> Result<(), BoxError> {
     let end = Instant::now() + Duration::from_millis(milliseconds.parse()?);
     let tasks = LocalSet::new();
     for _ in 0..connections.parse()? {
-        let mut stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let (request, count) = (request.clone(), Rc::clone(&count));
+        let mut stream = connect(address).await?;
+        let (address, request, count) = (address.clone(), request.clone(), Rc::clone(&count));
         tasks.spawn_local(async move {
             let asking = async {
                 loop {
-                    ask(&mut stream, request.as_bytes(), size).await?;
+                    let is_last = ask(&mut stream, request.as_bytes(), size).await?;
                     count.set(count.get() + 1);
+                    if is_last {
+                        stream = connect(&address).await?;
+                    }
                 }
             };
             let ended: Result<Result<(), BoxError>, _> = timeout_at(end, asking).await;
@@ -53,8 +59,14 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// One request, and all of its answer.
-async fn ask(stream: &mut TcpStream, request: &[u8], size: usize) -> Result<(), BoxError> {
+async fn connect(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// One request, and all of its answer; whether it is the last of this connection.
+async fn ask(stream: &mut TcpStream, request: &[u8], size: usize) -> Result<bool, BoxError> {
     stream.write_all(request).await?;
     let mut answer = Vec::with_capacity(size + 1024);
     let head = loop {
@@ -74,5 +86,6 @@ async fn ask(stream: &mut TcpStream, request: &[u8], size: usize) -> Result<(), 
             return Err("closed".into());
         }
     }
-    Ok(())
+    let mut lines = answer[..head].windows(CLOSE.len());
+    Ok(lines.any(|bytes| bytes.eq_ignore_ascii_case(CLOSE)))
 }
