@@ -1,8 +1,9 @@
 //! The grammar of heads (RFC 9110 and 9112), in nom.
 
-use nom::bytes::complete::{tag, take_while, take_while_m_n, take_while1};
-use nom::character::complete::{char, digit1, space0};
-use nom::combinator::{map_res, opt, recognize};
+use nom::bytes::complete::{tag, take_until, take_while, take_while_m_n, take_while1};
+use nom::character::complete::{char, digit1};
+use nom::combinator::{map_opt, map_res, opt, recognize};
+use nom::sequence::terminated;
 use nom::{IResult, Parser};
 
 use crate::error::Malformed;
@@ -54,15 +55,21 @@ fn http_version(input: &[u8]) -> IResult<&[u8], &[u8]> {
 /// with white space, as a folded one does, has no name and fails; so does a space before the
 /// colon.
 pub(super) fn field(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
-    let (input, (name, _, _, value, _)) = (
-        take_while1(is_token_byte),
-        char(':'),
-        space0,
-        take_while(is_value_byte),
-        line_end,
-    )
-        .parse(input)?;
-    Ok((input, (name, value.trim_ascii_end())))
+    let (input, (name, _, value)) =
+        (take_while1(is_token_byte), char(':'), value_line).parse(input)?;
+    Ok((input, (name, value.trim_ascii())))
+}
+
+/// What stands before the next line end, where a value may have it.
+fn value_line(input: &[u8]) -> IResult<&[u8], &[u8]> {
+    map_opt(terminated(take_until("\n"), char('\n')), value).parse(input)
+}
+
+fn value(line: &[u8]) -> Option<&[u8]> {
+    let value = line.strip_suffix(b"\r").unwrap_or(line);
+    // All of it is looked at, which takes several bytes at once.
+    let is_clean = |is_clean, byte: &u8| is_clean & is_value_byte(*byte);
+    value.iter().fold(true, is_clean).then_some(value)
 }
 
 /// What is wrong with a line that is no field.

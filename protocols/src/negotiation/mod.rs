@@ -151,7 +151,9 @@ fn is_attempt(head: &Head) -> bool {
             name.get(..prefix.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
-        starts(b"sec-websocket-") || starts(b"websocket-")
+        // Most names are told apart by this.
+        matches!(name, [b'S' | b's' | b'W' | b'w', ..])
+            && (starts(b"sec-websocket-") || starts(b"websocket-"))
     };
     head.list("upgrade").any(is_nearly_websocket) || head.fields().any(|(name, _)| is_hint(name))
 }
