@@ -1,26 +1,14 @@
 //! What of the fields of an ordinary request or answer a proxy passes on (RFC 9110 §7.6.1).
 
-use hyper::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING, UPGRADE,
-};
-
-/// The fields of one connection, beside those that `Connection` lists.
-const OF_ONE_SIDE: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("http2-settings"),
-    // RFC 9110 §11.7: they are between a client and the next proxy.
-    HeaderName::from_static("proxy-authenticate"),
-    HeaderName::from_static("proxy-authorization"),
-];
+use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING};
 
 /// Leaves what is end-to-end. Whoever takes trailers is still told so, by `TE: trailers` (RFC 9110
 /// §10.1.4), which goes with a `Connection` that lists it.
 pub(crate) fn keep_end_to_end(headers: &mut HeaderMap) {
+    // Most messages have none of them.
+    if !headers.keys().any(is_of_one_side) {
+        return;
+    }
     let takes_trailers = lists(headers, &TE, "trailers");
     if headers.contains_key(CONNECTION) {
         for listed in listed(headers) {
@@ -31,13 +19,30 @@ pub(crate) fn keep_end_to_end(headers: &mut HeaderMap) {
             }
         }
     }
-    for name in &OF_ONE_SIDE {
+    while let Some(name) = headers.keys().find(|name| is_of_one_side(name)).cloned() {
         headers.remove(name);
     }
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
+}
+
+/// Whether a field is of one connection, beside those that `Connection` lists.
+fn is_of_one_side(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+            // RFC 9110 §11.7: they are between a client and the next proxy.
+            | "proxy-authenticate"
+            | "proxy-authorization"
+    )
 }
 
 /// Whether a body has a coding that is not undone here: all but `chunked` (RFC 9112 §6.1).

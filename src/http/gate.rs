@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use polysock_protocols::http::{BodyScanner, Head};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
@@ -145,6 +145,9 @@ where
     /// Hands on what has been read and may be; whether that says anything.
     fn hand_on(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         if let State::Between = self.state {
+            if self.incoming.is_empty() {
+                return false;
+            }
             self.state = match (self.look)(&mut self.incoming) {
                 Some(Look::Ordinary(head)) => State::request(&head),
                 Some(Look::Other(other)) => State::Found(other),
@@ -167,7 +170,8 @@ where
         if *head == 0 && body.is_over() {
             self.state = State::Between;
         }
-        buf.put_slice(&self.incoming.split_to(count));
+        buf.put_slice(self.incoming.get(..count).unwrap_or_default());
+        self.incoming.advance(count);
         count > 0
     }
 
