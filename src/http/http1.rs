@@ -71,7 +71,7 @@ impl Requests {
         let answer = service_fn(move |request: hyper::Request<Incoming>| {
             left.set(left.get().saturating_sub(1));
             let is_last = left.get() == 0;
-            let mut request = request.map(Body::new);
+            let mut request = request.map(Body::incoming);
             request.extensions_mut().insert(Arc::clone(&peer));
             let answer = service.call(request);
             // Boxed already, and so at home in a connection that is moved.

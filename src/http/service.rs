@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::http::{Request, Response};
 
 use crate::error::BoxError;
@@ -23,7 +23,15 @@ pub trait Service: Send + Sync + 'static {
 
 /// A body that comes in pieces: of a request, or of an answer.
 #[derive(Debug)]
-pub struct Body(UnsyncBoxBody<Bytes, BoxError>);
+pub struct Body(Source);
+
+/// Where a body comes from. Those of nearly all requests and answers are not behind a pointer.
+#[derive(Debug)]
+enum Source {
+    Connection(Incoming),
+    Memory(Full<Bytes>),
+    Elsewhere(UnsyncBoxBody<Bytes, BoxError>),
+}
 
 impl Body {
     /// A body that comes from elsewhere.
@@ -31,13 +39,18 @@ impl Body {
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        Self(body.map_err(Into::into).boxed_unsync())
+        Self(Source::Elsewhere(body.map_err(Into::into).boxed_unsync()))
+    }
+
+    /// The body that comes in on a connection of HTTP/1.
+    pub(crate) fn incoming(body: Incoming) -> Self {
+        Self(Source::Connection(body))
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self::new(Full::new(bytes))
+        Self(Source::Memory(Full::new(bytes)))
     }
 }
 
@@ -49,14 +62,32 @@ impl hyper::body::Body for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.0).poll_frame(cx)
+        match &mut self.0 {
+            Source::Connection(body) => {
+                let frame = Pin::new(body).poll_frame(cx);
+                frame.map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Source::Memory(body) => {
+                let frame = Pin::new(body).poll_frame(cx);
+                frame.map(|frame| frame.map(|frame| frame.map_err(|never| match never {})))
+            }
+            Source::Elsewhere(body) => Pin::new(body).poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        match &self.0 {
+            Source::Connection(body) => body.is_end_stream(),
+            Source::Memory(body) => body.is_end_stream(),
+            Source::Elsewhere(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        match &self.0 {
+            Source::Connection(body) => body.size_hint(),
+            Source::Memory(body) => body.size_hint(),
+            Source::Elsewhere(body) => body.size_hint(),
+        }
     }
 }
