@@ -1,13 +1,22 @@
 //! What an upstream is told of a client.
 
-use bytes::Bytes;
+use std::net::IpAddr;
+
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use polysock_protocols::{ForwardedElement, Node};
 
-use super::header_policy::{FieldMap, HeaderPolicy};
+use super::header_policy::{FieldMap, HeaderPolicy, KnownName};
 use super::rewrite::Rewrite;
 use super::{Captures, UpstreamError};
 use crate::transport::{Peer, TrustedHop};
+
+static X_FORWARDED_FOR: KnownName = KnownName::new("X-Forwarded-For", "x-forwarded-for");
+static X_REAL_IP: KnownName = KnownName::new("X-Real-IP", "x-real-ip");
+static X_FORWARDED_PROTO: KnownName = KnownName::new("X-Forwarded-Proto", "x-forwarded-proto");
+static X_FORWARDED_HOST: KnownName = KnownName::new("X-Forwarded-Host", "x-forwarded-host");
+static X_FORWARDED_PORT: KnownName = KnownName::new("X-Forwarded-Port", "x-forwarded-port");
+static FORWARDED: KnownName = KnownName::new("Forwarded", "forwarded");
 
 /// What an upstream is told of a request and of who asks, and what a client is told of its answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,34 +87,45 @@ impl ForwardSettings {
         fields.remove_all(&|name| is_of_forwarding(name, is_kept));
         let last = hop.map_or(asking.peer.address, |hop| hop.address);
         let last = last.map(|address| Node::from(address.ip()));
-        let mut add = |name: &str, value: String| fields.add(name, Bytes::from(value));
+        let mut values = Values::default();
         if matches!(
             self.style,
             ForwardedStyle::XForwarded | ForwardedStyle::Both
         ) {
-            let steps = chain.as_list().into_iter();
-            let steps = steps.chain(last.map(|node| node.to_string()));
-            let steps = steps.collect::<Vec<_>>().join(", ");
-            if !steps.is_empty() {
-                add("X-Forwarded-For", steps);
+            for node in chain.nodes.iter().copied().chain(last) {
+                values.separate(", ");
+                values.put_node(node);
+            }
+            if !values.is_empty() {
+                fields.add_known(&X_FORWARDED_FOR, values.take());
             }
             if let Some(address) = asking.peer.address {
-                add("X-Real-IP", address.ip().to_canonical().to_string());
+                values.put_node(address.ip().into());
+                fields.add_known(&X_REAL_IP, values.take());
             }
-            add("X-Forwarded-Proto", asking.proto().to_owned());
+            let proto = Bytes::from_static(asking.proto().as_bytes());
+            fields.add_known(&X_FORWARDED_PROTO, proto);
             if let Some(host) = asking.host {
-                add("X-Forwarded-Host", host.to_owned());
-                add("X-Forwarded-Port", asking.port(host));
+                values.put(host);
+                fields.add_known(&X_FORWARDED_HOST, values.take());
+                values.put(asking.port(host));
+                fields.add_known(&X_FORWARDED_PORT, values.take());
             }
         }
         if matches!(self.style, ForwardedStyle::Forwarded | ForwardedStyle::Both) {
-            let mut element = format!("for={}", last.unwrap_or_default().quoted());
-            if let Some(host) = asking.host {
-                element += &format!(";host={}", quoted(host));
+            for element in chain.as_elements() {
+                values.put(&element);
+                values.put(", ");
             }
-            element += &format!(";proto={}", asking.proto());
-            let steps = chain.as_elements().into_iter().chain([element]);
-            add("Forwarded", steps.collect::<Vec<_>>().join(", "));
+            values.put("for=");
+            values.put(&last.unwrap_or_default().quoted());
+            if let Some(host) = asking.host {
+                values.put(";host=");
+                values.put(&quoted(host));
+            }
+            values.put(";proto=");
+            values.put(asking.proto());
+            fields.add_known(&FORWARDED, values.take());
         }
         self.request.apply(fields, Some(asking.peer));
     }
@@ -136,13 +156,11 @@ impl Asking<'_> {
     }
 
     /// The port of a host, or its scheme's.
-    fn port(&self, host: &str) -> String {
+    fn port<'a>(&self, host: &'a str) -> &'a str {
         let behind_literal = host.rsplit(']').next().unwrap_or_default();
         let port = behind_literal.rsplit_once(':').map(|(_, port)| port);
         let default = if self.secure { "443" } else { "80" };
-        port.filter(|port| !port.is_empty())
-            .unwrap_or(default)
-            .to_owned()
+        port.filter(|port| !port.is_empty()).unwrap_or(default)
     }
 }
 
@@ -175,10 +193,6 @@ impl Chain {
         }
     }
 
-    fn as_list(&self) -> Vec<String> {
-        self.nodes.iter().map(Node::to_string).collect()
-    }
-
     fn as_elements(&self) -> Vec<String> {
         match &self.elements {
             Some(elements) => vec![elements.clone()],
@@ -186,6 +200,48 @@ impl Chain {
                 let nodes = self.nodes.iter();
                 nodes.map(|node| format!("for={}", node.quoted())).collect()
             }
+        }
+    }
+}
+
+/// Values of fields, which share their memory.
+struct Values(BytesMut);
+
+impl Default for Values {
+    fn default() -> Self {
+        Self(BytesMut::with_capacity(128))
+    }
+}
+
+impl Values {
+    /// The next value.
+    fn take(&mut self) -> Bytes {
+        self.0.split().freeze()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn put(&mut self, part: &str) {
+        self.0.extend_from_slice(part.as_bytes());
+    }
+
+    fn separate(&mut self, separator: &str) {
+        if !self.is_empty() {
+            self.put(separator);
+        }
+    }
+
+    fn put_node(&mut self, node: Node) {
+        let Node::Address(IpAddr::V4(address), None) = node else {
+            return self.put(&node.to_string());
+        };
+        // `Display` would be half of what all of it costs.
+        let [a, b, c, d] = address.octets();
+        for (octet, end) in [(a, "."), (b, "."), (c, "."), (d, "")] {
+            self.put(itoa::Buffer::new().format(octet));
+            self.put(end);
         }
     }
 }

@@ -94,6 +94,9 @@ impl HeaderPolicy {
 
     /// Does it to fields, of a request of this peer or of an answer.
     pub(crate) fn apply(&self, fields: &mut impl FieldMap, peer: Option<&Peer>) {
+        if *self == Self::default() {
+            return;
+        }
         let is = |name: &str, other: &str| name.eq_ignore_ascii_case(other);
         let goes =
             |name: &str| self.drop.iter().any(|dropped| is(dropped, name)) || self.set.has(name);
@@ -181,6 +184,24 @@ pub(crate) trait FieldMap {
 
     /// Adds a field.
     fn add(&mut self, name: &str, value: Bytes);
+
+    /// Adds a field whose name needs no reading.
+    fn add_known(&mut self, name: &'static KnownName, value: Bytes);
+}
+
+/// The name of a field, for each kind of fields.
+pub(crate) struct KnownName {
+    written: &'static str,
+    name: HeaderName,
+}
+
+impl KnownName {
+    pub(crate) const fn new(written: &'static str, lower_case: &'static str) -> Self {
+        Self {
+            written,
+            name: HeaderName::from_static(lower_case),
+        }
+    }
 }
 
 impl FieldMap for Fields {
@@ -198,6 +219,10 @@ impl FieldMap for Fields {
 
     fn add(&mut self, name: &str, value: Bytes) {
         self.append(name, value);
+    }
+
+    fn add_known(&mut self, name: &'static KnownName, value: Bytes) {
+        self.append(ByteString::from_static(name.written), value);
     }
 }
 
@@ -220,6 +245,12 @@ impl FieldMap for HeaderMap {
             HeaderValue::from_maybe_shared(value),
         ) {
             self.append(name, value);
+        }
+    }
+
+    fn add_known(&mut self, name: &'static KnownName, value: Bytes) {
+        if let Ok(value) = HeaderValue::from_maybe_shared(value) {
+            self.append(&name.name, value);
         }
     }
 }
