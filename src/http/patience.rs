@@ -1,10 +1,11 @@
 //! How long a peer may keep us waiting that asks for something.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
+
+use super::alarm::Alarm;
 
 /// How long a peer may take for the next [`LEAST`] bytes of a request, or of the answer that it is to
 /// take.
@@ -23,21 +24,15 @@ pub(super) struct Patience {
     waited: Duration,
     /// What has moved meanwhile.
     moved: usize,
-    timer: Option<Pin<Box<Sleep>>>,
+    alarm: Alarm,
 }
 
 impl Patience {
     /// Ready once the waiting has taken so long. Asked whenever there is nothing to do but wait.
     pub(super) fn poll_over(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
-        let deadline = since + limit.saturating_sub(self.waited);
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(cx)
+        let left = limit.saturating_sub(self.waited);
+        self.alarm.poll(since, left, cx)
     }
 
     /// So many bytes have moved.

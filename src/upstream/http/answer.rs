@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body as _, Frame, Incoming, SizeHint};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Instant;
 
 use super::pool::{Pool, Pooled};
 use super::upload::Progress;
@@ -21,7 +21,10 @@ pub(super) struct Answer {
     body: Incoming,
     /// Until the body is over.
     used: Option<Used>,
-    patience: Patience,
+    /// How long the server may say nothing.
+    limit: Option<Duration>,
+    /// Since when it is waited for.
+    since: Option<Instant>,
 }
 
 /// A connection that is used for an exchange.
@@ -42,15 +45,6 @@ impl Used {
     }
 }
 
-/// How long a server may say nothing.
-#[derive(Debug)]
-struct Patience {
-    limit: Option<Duration>,
-    /// Since when it is waited for.
-    since: Option<Instant>,
-    timer: Option<Pin<Box<Sleep>>>,
-}
-
 impl Answer {
     /// The body that comes on this connection, of which no piece may take longer than this.
     pub(super) fn take(body: Incoming, used: Used, limit: Option<Duration>) -> Body {
@@ -58,16 +52,21 @@ impl Answer {
             used.end();
             return Body::from(Bytes::new());
         }
-        let patience = Patience {
-            limit,
-            since: None,
-            timer: None,
-        };
         Body::new(Self {
             body,
             used: Some(used),
-            patience,
+            limit,
+            since: None,
         })
+    }
+
+    /// Ready when the server has said nothing for too long.
+    fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (Some(limit), Some(used)) = (self.limit, &mut self.used) else {
+            return Poll::Pending;
+        };
+        let since = *self.since.get_or_insert_with(Instant::now);
+        used.connection.alarm.poll(since, limit, cx)
     }
 }
 
@@ -81,12 +80,12 @@ impl hyper::body::Body for Answer {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
-            ready!(this.patience.poll_over(cx));
+            ready!(this.poll_late(cx));
             this.used = None;
             let late = io::Error::new(io::ErrorKind::TimedOut, "the upstream says nothing more");
             return Poll::Ready(Some(Err(late.into())));
         };
-        this.patience.since = None;
+        this.since = None;
         match &frame {
             Some(Err(_)) => this.used = None,
             Some(Ok(_)) if !this.body.is_end_stream() => {}
@@ -105,21 +104,5 @@ impl hyper::body::Body for Answer {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl Patience {
-    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(limit) = self.limit else {
-            return Poll::Pending;
-        };
-        let deadline = *self.since.get_or_insert_with(Instant::now) + limit;
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if timer.deadline() != deadline {
-            timer.as_mut().reset(deadline);
-        }
-        timer.as_mut().poll(cx)
     }
 }

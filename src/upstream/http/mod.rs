@@ -5,6 +5,7 @@ mod pool;
 mod upload;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytestring::ByteString;
@@ -150,8 +151,9 @@ impl HttpUpstream {
         loop {
             // Of one whose body may have been taken from, there is no second.
             let spare = connection.is_reused().then(|| repeated(&request)).flatten();
-            let sent = connection.sender.try_send_request(request);
-            let mut failed = match progress.answered(sent, wait).await {
+            let answer = pin!(connection.sender.try_send_request(request));
+            let answered = progress.answered(answer, wait, &mut connection.alarm);
+            let mut failed = match answered.await {
                 Ok(Ok(answer)) => {
                     if let Some(answered_by) = answered_by {
                         answered_by.note(&shared.shown);

@@ -13,11 +13,15 @@ use tracing::debug;
 
 use super::super::{UpstreamError, UpstreamSettings};
 use super::upload::Upload;
+use crate::http::Alarm;
 use crate::transport::Io;
 
 /// How much of an answer is read ahead of who takes it, in bytes, at most: as much as is read at once grows
 /// with what there is. With 64 KiB, an answer of that size costs a third more.
 const READ_AHEAD: usize = 256 * 1024;
+
+/// How many fields hyper takes by itself: it has room for these, and makes it for any other number.
+const MAX_FIELDS: usize = 100;
 
 /// The connections to one server that nobody uses at present. Each thread has its own: a connection
 /// stays on the thread that it was opened on. Clones are the same.
@@ -35,6 +39,8 @@ pub(super) struct Pooled {
     pub(super) sender: SendRequest<Upload>,
     /// Which TLS it is within, of those that were put in each other's place.
     tls: u64,
+    /// Rings when its server takes too long.
+    pub(super) alarm: Alarm,
     /// Since when it is idle, if it has answered before.
     since: Option<Instant>,
 }
@@ -138,12 +144,14 @@ impl Pooled {
         tls: u64,
         settings: &UpstreamSettings,
     ) -> Result<Self, UpstreamError> {
-        let opened = Builder::new()
+        let mut builder = Builder::new();
+        builder
             .title_case_headers(true)
-            .max_headers(settings.head.fields)
-            .max_buf_size(READ_AHEAD.max(settings.head.head))
-            .handshake(TokioIo::new(transport))
-            .await;
+            .max_buf_size(READ_AHEAD.max(settings.head.head));
+        if settings.head.fields != MAX_FIELDS {
+            builder.max_headers(settings.head.fields);
+        }
+        let opened = builder.handshake(TokioIo::new(transport)).await;
         let (sender, connection) = opened.map_err(UpstreamError::Http)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -153,6 +161,7 @@ impl Pooled {
         Ok(Self {
             sender,
             tls,
+            alarm: Alarm::default(),
             since: None,
         })
     }

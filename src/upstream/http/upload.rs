@@ -1,21 +1,21 @@
 //! The body of a request on its way to a web server.
 
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use futures_util::task::AtomicWaker;
 use hyper::body::{Body as _, Frame, SizeHint};
 use hyper::{Request, StatusCode};
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::super::UpstreamError;
 use crate::error::BoxError;
-use crate::http::Body;
+use crate::http::{Alarm, Body};
 
 /// How long a server may take to say `100 Continue` before it gets the body all the same: one that
 /// knows nothing of it says nothing (RFC 9110 §10.1.1).
@@ -165,27 +165,30 @@ impl Progress {
     /// It has taken longer.
     pub(super) async fn answered<T>(
         &self,
-        answer: impl Future<Output = T>,
+        mut answer: Pin<&mut impl Future<Output = T>>,
         limit: Duration,
+        alarm: &mut Alarm,
     ) -> Result<T, UpstreamError> {
-        let Some(state) = &self.0 else {
-            return timeout(limit, answer)
-                .await
-                .map_err(|_| UpstreamError::Timeout);
-        };
-        let (mut answer, mut timer) = (pin!(answer), pin!(sleep(limit)));
-        let mut pieces = 0;
-        loop {
-            match select(answer.as_mut(), timer.as_mut()).await {
-                Either::Left((answer, _)) => return Ok(answer),
-                Either::Right(_) => {}
+        let (mut since, mut pieces) = (None, 0);
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
             }
-            let gone = state.pieces.load(Ordering::Relaxed);
-            if gone == pieces {
-                return Err(UpstreamError::Timeout);
+            loop {
+                let waiting = *since.get_or_insert_with(Instant::now);
+                ready!(alarm.poll(waiting, limit, cx));
+                let gone = self.pieces();
+                if gone == pieces {
+                    return Poll::Ready(Err(UpstreamError::Timeout));
+                }
+                (since, pieces) = (None, gone);
             }
-            pieces = gone;
-            timer.as_mut().reset(Instant::now() + limit);
-        }
+        })
+        .await
+    }
+
+    fn pieces(&self) -> u32 {
+        let state = self.0.as_ref();
+        state.map_or(0, |state| state.pieces.load(Ordering::Relaxed))
     }
 }

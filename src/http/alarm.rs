@@ -1,0 +1,79 @@
+//! One timer for many deadlines.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A timer that is set for one deadline after the other. Nearly all of them are put off before they are
+/// over: it is set anew only when it rings, or for one that is sooner.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Ready so long after that time, if ever. Rings of other deadlines may wake the task before.
+    pub(crate) fn poll(
+        &mut self,
+        since: Instant,
+        limit: Duration,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let Some(deadline) = since.checked_add(limit) else {
+            return Poll::Pending;
+        };
+        let timer = self
+            .0
+            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if deadline < timer.deadline() {
+            timer.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::time::advance;
+
+    use super::*;
+
+    /// How long a deadline is waited for, in seconds.
+    async fn rings_after(alarm: &mut Alarm, seconds: u64) -> u64 {
+        let since = Instant::now();
+        poll_fn(|cx| alarm.poll(since, Duration::from_secs(seconds), cx)).await;
+        since.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rings_at_each_deadline_whatever_was_waited_for_before() {
+        let mut alarm = Alarm::default();
+        for seconds in [10, 60, 5, 5, 60] {
+            assert_eq!(rings_after(&mut alarm, seconds).await, seconds);
+        }
+        // One that was put off before it was over.
+        let since = Instant::now();
+        let minute = Duration::from_secs(60);
+        assert!(futures_util::poll!(poll_fn(|cx| alarm.poll(since, minute, cx))).is_pending());
+        advance(Duration::from_secs(30)).await;
+        for seconds in [40, 20] {
+            assert_eq!(rings_after(&mut alarm, seconds).await, seconds);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn never_rings_where_the_deadline_is_too_far() {
+        let mut alarm = Alarm::default();
+        let since = Instant::now();
+        let ringing = poll_fn(|cx| alarm.poll(since, Duration::MAX, cx));
+        assert!(futures_util::poll!(ringing).is_pending());
+    }
+}
