@@ -1,6 +1,7 @@
 //! A web server: `http://HOST:PORT`, or `https://HOST:PORT`.
 
 mod answer;
+mod asker;
 mod pool;
 mod upload;
 
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use hyper::body::Body as _;
+use hyper::client::conn::TrySendError;
 use hyper::header::{
     AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
 };
@@ -19,6 +21,7 @@ use hyper::{Request, Response, Version};
 use polysock_protocols::hide_secrets;
 
 use self::answer::{Answer, Used};
+use self::asker::Asker;
 use self::pool::{Pool, Pooled};
 use self::upload::{Progress, Upload};
 use super::forwarding::{Asking, HostSent};
@@ -30,7 +33,6 @@ use super::{
     WebSocketUpstream,
 };
 use crate::http::{Body, is_coded_otherwise, keep_end_to_end};
-use crate::telemetry::AnsweredBy;
 use crate::transport::{Alpn, Peer};
 
 /// A web server, to which ordinary requests are passed on. Its connections are kept and used again, each
@@ -130,47 +132,27 @@ impl HttpUpstream {
     /// # Cancel safety
     ///
     /// To drop the future, or the body of the answer, ends the request.
-    pub async fn send(&self, request: Request<Body>) -> Result<Response<Body>, NotAnswered> {
-        let shared = &*self.shared;
-        let peer = request.extensions().get::<Arc<Peer>>();
-        let peer = peer.map_or_else(Arc::default, Arc::clone);
-        let answered_by = request.extensions().get::<AnsweredBy>().cloned();
-        let target = shared.target(request.uri(), &peer)?;
-        let mut connection = match shared.pool.take(shared.way.tls_number()) {
-            Some(kept) => kept,
-            None => match shared.connect(&peer).await {
-                Ok(connection) => connection,
-                Err(error) => {
-                    let request = Some(Box::new(request));
-                    return Err(NotAnswered { error, request });
-                }
-            },
-        };
-        let (mut request, progress) = shared.prepared(request, target, &peer);
-        let wait = shared.settings.answer_timeout;
-        loop {
-            // Of one whose body may have been taken from, there is no second.
-            let spare = connection.is_reused().then(|| repeated(&request)).flatten();
-            let answer = pin!(connection.sender.try_send_request(request));
-            let answered = progress.answered(answer, wait, &mut connection.alarm);
-            let mut failed = match answered.await {
-                Ok(Ok(answer)) => {
-                    if let Some(answered_by) = answered_by {
-                        answered_by.note(&shared.shown);
-                    }
-                    return Ok(shared.finished(answer, connection, progress)?);
-                }
-                Ok(Err(failed)) => failed,
-                Err(late) => return Err(late.into()),
+    pub fn send(
+        &self,
+        request: Request<Body>,
+    ) -> impl Future<Output = Result<Response<Body>, NotAnswered>> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let asker = Asker::of(&request);
+            let target = shared.target(request.uri(), &asker.peer)?;
+            let Some(mut connection) = shared.pool.take(shared.way.tls_number()) else {
+                // Boxed: few requests need a new connection, and what that takes.
+                return Box::pin(shared.send_first(request, target, &asker)).await;
             };
-            match failed.take_message().or(spare) {
-                Some(again) if connection.is_reused() => request = again,
-                _ => {
-                    let error = UpstreamError::Http(failed.into_error());
-                    return Err(shared.way.told(error).into());
-                }
-            }
-            connection = shared.connect(&peer).await?;
+            let (request, spare, progress) = shared.prepared_twice(request, target, &asker.peer);
+            let answer = pin!(connection.sender.try_send_request(request));
+            let wait = shared.settings.answer_timeout;
+            let answered = progress.answered(answer, wait, &mut connection.alarm);
+            let again = match answered.await? {
+                Ok(answer) => return Ok(shared.finished(answer, connection, progress, &asker)?),
+                Err(failed) => again(failed, spare).map_err(|error| shared.way.told(error))?,
+            };
+            Box::pin(shared.send_anew(again, progress, &asker)).await
         }
     }
 }
@@ -181,6 +163,54 @@ impl Shared {
         let connecting = self.way.connect(Some(peer));
         let transport = self.settings.in_time(connecting).await?;
         Pooled::open(transport, tls, &self.settings).await
+    }
+
+    /// Sends a request over a new connection. Where there is none, nothing has been done about it.
+    async fn send_first(
+        &self,
+        request: Request<Body>,
+        target: Uri,
+        asker: &Asker,
+    ) -> Result<Response<Body>, NotAnswered> {
+        let connection = match self.connect(&asker.peer).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                let request = Some(Box::new(request));
+                return Err(NotAnswered { error, request });
+            }
+        };
+        let (request, progress) = self.prepared(request, target, &asker.peer);
+        self.send_over(connection, request, progress, asker).await
+    }
+
+    /// Sends a request that a kept connection has not had an answer to over a new one.
+    async fn send_anew(
+        &self,
+        request: Request<Upload>,
+        progress: Progress,
+        asker: &Asker,
+    ) -> Result<Response<Body>, NotAnswered> {
+        let connection = self.connect(&asker.peer).await?;
+        self.send_over(connection, request, progress, asker).await
+    }
+
+    async fn send_over(
+        &self,
+        mut connection: Pooled,
+        request: Request<Upload>,
+        progress: Progress,
+        asker: &Asker,
+    ) -> Result<Response<Body>, NotAnswered> {
+        let answer = pin!(connection.sender.try_send_request(request));
+        let wait = self.settings.answer_timeout;
+        let answered = progress.answered(answer, wait, &mut connection.alarm);
+        match answered.await? {
+            Ok(answer) => Ok(self.finished(answer, connection, progress, asker)?),
+            Err(failed) => {
+                let error = UpstreamError::Http(failed.into_error());
+                Err(self.way.told(error).into())
+            }
+        }
     }
 
     /// A request as the server gets it.
@@ -196,7 +226,7 @@ impl Shared {
         let asked = head.uri.authority().map(|host| host.as_str().as_bytes());
         let asked = asked.and_then(|host| HeaderValue::from_bytes(host).ok());
         // RFC 9112 §3.2.2: what stands in the target counts.
-        let asked = asked.or_else(|| head.headers.remove(HOST));
+        let asked = asked.or_else(|| head.headers.get(HOST).cloned());
         head.uri = target;
         let host = asked.as_ref().and_then(|host| host.to_str().ok());
         let asking = Asking {
@@ -224,6 +254,18 @@ impl Shared {
         (request, progress)
     }
 
+    /// The same, and a copy that may be sent again.
+    fn prepared_twice(
+        &self,
+        request: Request<Body>,
+        target: Uri,
+        peer: &Peer,
+    ) -> (Request<Upload>, Option<Box<Request<Upload>>>, Progress) {
+        let (request, progress) = self.prepared(request, target, peer);
+        let spare = repeated(&request).map(Box::new);
+        (request, spare, progress)
+    }
+
     /// What is asked of the server, in origin-form (RFC 9112 §3.2.1).
     fn target(&self, uri: &Uri, peer: &Peer) -> Result<Uri, UpstreamError> {
         let root = PathAndQuery::from_static("/");
@@ -247,7 +289,11 @@ impl Shared {
         answer: Response<hyper::body::Incoming>,
         connection: Pooled,
         request: Progress,
+        asker: &Asker,
     ) -> Result<Response<Body>, UpstreamError> {
+        if let Some(answered_by) = &asker.answered_by {
+            answered_by.note(&self.shown);
+        }
         let (mut head, body) = answer.into_parts();
         if head.status.is_informational() {
             // RFC 9110 §15.2.2: an upgrade that nobody asked for.
@@ -277,6 +323,17 @@ impl Shared {
         let body = Answer::take(body, used, self.settings.body_timeout);
         Ok(Response::from_parts(head, body))
     }
+}
+
+/// A request that a kept connection has not had an answer to, if it may be sent again: its server has not
+/// seen it, or there is a spare one.
+fn again(
+    mut failed: TrySendError<Request<Upload>>,
+    spare: Option<Box<Request<Upload>>>,
+) -> Result<Request<Upload>, UpstreamError> {
+    let unseen = failed.take_message();
+    let again = unseen.or(spare.map(|spare| *spare));
+    again.ok_or_else(|| UpstreamError::Http(failed.into_error()))
 }
 
 /// A copy of a request that may be sent again even if the server has seen it (RFC 9110 §9.2.2); `None`

@@ -165,9 +165,4 @@ impl Pooled {
             since: None,
         })
     }
-
-    /// Whether it has answered before: the server may have closed it since.
-    pub(super) fn is_reused(&self) -> bool {
-        self.since.is_some()
-    }
 }

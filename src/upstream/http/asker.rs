@@ -1,0 +1,26 @@
+//! Who has sent an ordinary request.
+
+use std::sync::Arc;
+
+use hyper::Request;
+
+use crate::http::Body;
+use crate::telemetry::AnsweredBy;
+use crate::transport::Peer;
+
+/// Who has sent a request, and where it is said which server has answered it.
+pub(super) struct Asker {
+    pub(super) peer: Arc<Peer>,
+    pub(super) answered_by: Option<AnsweredBy>,
+}
+
+impl Asker {
+    pub(super) fn of(request: &Request<Body>) -> Self {
+        let extensions = request.extensions();
+        let peer = extensions.get::<Arc<Peer>>();
+        Self {
+            peer: peer.map_or_else(Arc::default, Arc::clone),
+            answered_by: extensions.get::<AnsweredBy>().cloned(),
+        }
+    }
+}
