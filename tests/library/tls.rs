@@ -5,7 +5,6 @@ mod plain;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -15,40 +14,18 @@ use polysock::tls::{Acceptor, Encryption, ServerSettings, Version};
 use polysock::{
     Accept, BoxError, ConnectionLimits, Gateway, Handshake, PortSettings, Site, Trusted,
 };
+use polysock_test_support::authority::{Authority, Identity};
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{frame, unmasked};
 use polysock_test_support::gateway::serve;
 use polysock_test_support::opening::{RFC6455, assert_status};
-use polysock_test_support::tls::{Authority, TLS12, TLS13, TlsClient};
+use polysock_test_support::tls::{TLS12, TLS13, TlsClient};
 use rustls::HandshakeKind;
 
-/// Files of one test, removed when this is dropped.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("polysock-tls-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// A port with a certificate for `a.test`, and who has signed it.
-fn secure(
-    name: &str,
-    change: impl FnOnce(&mut ServerSettings),
-) -> (Authority, PortSettings, Folder) {
-    let folder = Folder::new(name);
-    let authority = Authority::new("the authority");
-    let (certificate, key) = authority
-        .issue("a.test", &["a.test"])
-        .write(&folder.0, "site");
+fn secure(change: impl FnOnce(&mut ServerSettings)) -> (Authority, PortSettings) {
+    let authority = Authority::new();
+    let Identity { certificate, key } = authority.issue(&["a.test"]);
     let mut settings = ServerSettings::new(certificate, key);
     change(&mut settings);
     let port = PortSettings {
@@ -56,7 +33,7 @@ fn secure(
         protocols: PROTOCOLS.to_vec(),
         ..PortSettings::default()
     };
-    (authority, port, folder)
+    (authority, port)
 }
 
 /// Says how a client is encrypted and who it is, then what it says.
@@ -117,7 +94,7 @@ static HTTP1: &[&[u8]] = &[b"http/1.1"];
 
 #[test]
 fn an_application_knows_how_its_client_is_encrypted() {
-    let (authority, port, _folder) = secure("known", |_| ());
+    let (authority, port) = secure(|_| ());
     let address = serve(Gateway::with_site(Site::new(tells), port));
     for (versions, alpn, expected) in [
         (TLS12, &[][..], "1.2 Some(\"a.test\") None None"),
@@ -142,7 +119,7 @@ fn an_application_knows_how_its_client_is_encrypted() {
 
 #[test]
 fn a_message_of_any_size_passes() {
-    let (authority, port, _folder) = secure("sizes", |_| ());
+    let (authority, port) = secure(|_| ());
     let address = serve(Gateway::with_site(Site::new(echo), port));
     let mut client = authority.client().connect(address, "a.test").unwrap();
     opens(&mut client);
@@ -155,7 +132,7 @@ fn a_message_of_any_size_passes() {
 
 #[test]
 fn sessions_are_resumed_in_both_versions() {
-    let (authority, port, _folder) = secure("resumed", |_| ());
+    let (authority, port) = secure(|_| ());
     let address = serve(Gateway::with_site(Site::new(echo), port));
     for versions in [TLS12, TLS13] {
         let mut client = authority.client();
@@ -175,7 +152,7 @@ fn sessions_are_resumed_in_both_versions() {
 #[test]
 fn who_offers_http2_gets_it_where_it_is_spoken() {
     for (http2, expected) in [(true, &b"h2"[..]), (false, b"http/1.1")] {
-        let (authority, port, _folder) = secure(&format!("alpn-{http2}"), |_| ());
+        let (authority, port) = secure(|_| ());
         let port = PortSettings { http2, ..port };
         let address = serve(Gateway::with_site(Site::new(echo), port));
         let mut client = authority.client();
@@ -187,7 +164,7 @@ fn who_offers_http2_gets_it_where_it_is_spoken() {
 
 #[test]
 fn a_version_that_is_too_old_and_what_is_no_tls_get_an_alert() {
-    let (authority, port, _folder) = secure("alerts", |settings| {
+    let (authority, port) = secure(|settings| {
         settings.min_version = Version::Tls13;
     });
     let address = serve(Gateway::with_site(Site::new(echo), port));
@@ -204,7 +181,7 @@ fn a_version_that_is_too_old_and_what_is_no_tls_get_an_alert() {
 
 #[test]
 fn we_say_that_we_close_and_a_peer_that_does_not_was_cut() {
-    let (authority, port, _folder) = secure("ends", |_| ());
+    let (authority, port) = secure(|_| ());
     let (sender, ended) = mpsc::channel();
     let app = move |handshake: Handshake| {
         let sender = sender.clone();
@@ -257,7 +234,7 @@ const HALF: &[u8] = b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03";
 
 #[test]
 fn half_a_handshake_ends_at_its_deadline() {
-    let (_, port, _folder) = secure("half", |_| ());
+    let (_authority, port) = secure(|_| ());
     let port = PortSettings {
         handshake_timeout: Duration::from_millis(300),
         ..port
@@ -272,7 +249,7 @@ fn half_a_handshake_ends_at_its_deadline() {
 
 #[test]
 fn the_oldest_half_handshake_gives_way() {
-    let (authority, port, _folder) = secure("oldest", |_| ());
+    let (authority, port) = secure(|_| ());
     let port = PortSettings {
         handshake_timeout: Duration::from_secs(3600),
         connections: ConnectionLimits {
@@ -298,7 +275,7 @@ fn the_oldest_half_handshake_gives_way() {
 
 #[test]
 fn there_is_no_tls_inside_of_tls() {
-    let (authority, port, _folder) = secure("inside", |_| ());
+    let (authority, port) = secure(|_| ());
     let address = serve(Gateway::with_site(Site::new(echo), port));
     let mut client = authority.client().connect(address, "a.test").unwrap();
     client.send(HALF);
@@ -308,7 +285,7 @@ fn there_is_no_tls_inside_of_tls() {
 
 #[test]
 fn the_header_of_a_proxy_comes_before_tls() {
-    let (authority, port, _folder) = secure("proxy", |_| ());
+    let (authority, port) = secure(|_| ());
     let port = PortSettings {
         proxy_protocol: "127.0.0.0/8".parse::<Trusted>().unwrap(),
         ..port
@@ -332,7 +309,7 @@ fn the_header_of_a_proxy_comes_before_tls() {
 
 #[test]
 fn no_room_is_told_by_the_end_of_the_stream() {
-    let (authority, port, _folder) = secure("room", |_| ());
+    let (authority, port) = secure(|_| ());
     let port = PortSettings {
         connections: ConnectionLimits {
             connections: 1,

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use polysock_test_support::PATIENCE;
+use polysock_test_support::authority::Authority;
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{frame, unmasked};
 use polysock_test_support::opening::{RFC6455, assert_status};
 use polysock_test_support::program::{self, Input};
 use polysock_test_support::server::Server;
-use polysock_test_support::tls::{Authority, TlsClient};
+use polysock_test_support::tls::TlsClient;
 
 use crate::POLYSOCK;
 
@@ -37,10 +38,8 @@ fn open(client: &mut TlsClient) {
 /// A directory with a certificate for `a.test`, and who has signed it.
 fn certified(name: &str) -> (PathBuf, Authority) {
     let directory = POLYSOCK.directory(name);
-    let authority = Authority::new("the authority");
-    authority
-        .issue("a.test", &["a.test"])
-        .write(&directory, "site");
+    let authority = Authority::new();
+    authority.issue(&["a.test"]).write(&directory, "site");
     (directory, authority)
 }
 
@@ -104,8 +103,8 @@ fn flags_have_the_port_speak_tls_and_the_log_says_so() {
 #[test]
 fn what_is_wrong_with_certificates_is_said_before_anybody_is_served() {
     let (directory, _) = certified("tls-wrong");
-    let other = Authority::new("other").issue("b.test", &["b.test"]);
-    other.write(&directory, "other");
+    let other = Authority::new();
+    other.issue(&["b.test"]).write(&directory, "other");
     let (certificate, key) = (directory.join("site.pem"), directory.join("other.key"));
     let mismatch = format!(
         "the private key in {} is not that of the first certificate in {}",
@@ -165,8 +164,8 @@ fn what_is_wrong_with_certificates_is_said_before_anybody_is_served() {
 #[test]
 fn the_name_of_a_client_reaches_an_upstream() {
     let (directory, authority) = certified("tls-names");
-    let clients = Authority::new("clients");
-    fs::write(directory.join("clients.pem"), clients.pem()).unwrap();
+    let clients = Authority::new();
+    fs::copy(clients.file(), directory.join("clients.pem")).unwrap();
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let config = format!(
         "[[listener]]\naddress = \"127.0.0.1:0\"\n\
@@ -182,7 +181,7 @@ fn the_name_of_a_client_reaches_an_upstream() {
         client.send(RFC6455.replace("Origin", "X-Client: made-up\r\nOrigin"));
         Client::over(upstream.accept().unwrap().0).head()
     };
-    let desk = clients.issue("desk-7", &[]);
+    let desk = clients.issue_to("desk-7", &[]);
     let head = told(&authority.client().with(&desk));
     assert!(
         head.contains("\r\nX-Client: CN=desk-7,O=Polysock\r\n"),
@@ -222,7 +221,7 @@ fn a_reload_has_the_new_certificate_and_no_handshake_fails() {
         })
     };
     for round in 0..5 {
-        let issued = authority.issue("a.test", &["a.test"]);
+        let issued = authority.issue(&["a.test"]);
         issued.write(&directory, "site");
         if round == 3 {
             // Other settings of TLS, with the listener where it was.
@@ -233,7 +232,7 @@ fn a_reload_has_the_new_certificate_and_no_handshake_fails() {
         server.log_line("the configuration is in force");
         let client = authority.client().connect(address, "a.test").unwrap();
         let shown = client.connection().peer_certificates().unwrap();
-        assert_eq!(&*shown[0], issued.der());
+        assert_eq!(shown[0], issued.der());
         echoes(&mut before);
     }
     fs::write(directory.join("site.key"), "no key").unwrap();
@@ -277,8 +276,7 @@ fn s_client(server: &Server, arguments: &[&str]) -> Option<String> {
 fn openssl_connects_in_each_version_and_resumes() {
     let (directory, authority) = certified("tls-openssl");
     let (certificate, key) = (directory.join("site.pem"), directory.join("site.key"));
-    let ca = directory.join("ca.pem");
-    fs::write(&ca, authority.pem()).unwrap();
+    let ca = authority.file();
     let server = POLYSOCK.echo(&[
         "--tls-certificate",
         text(&certificate),

@@ -8,26 +8,22 @@ use std::time::{Duration, Instant};
 use polysock::apps::echo;
 use polysock::tls::{Acceptor, ClientCertificates, IdentityFiles, ServerSettings};
 use polysock::{Gateway, ListenAddress, PortSettings, Site, Workers};
+use polysock_test_support::authority::Authority;
 use polysock_test_support::frame::frame;
 use polysock_test_support::gateway::serve;
-use polysock_test_support::tls::Authority;
 
-use super::{Folder, echoes, opens, secure, tells};
+use super::{echoes, opens, secure, tells};
 
 #[test]
 fn each_host_gets_its_certificate() {
-    let folder = Folder::new("hosts");
-    let authority = Authority::new("the authority");
-    let issued = [
-        authority.issue("first", &["first.test"]),
-        authority.issue("wild", &["*.wild.test"]),
-    ];
-    let files = |index: usize| {
-        let (certificate, key) = issued[index].write(&folder.0, &index.to_string());
-        IdentityFiles { certificate, key }
-    };
+    let authority = Authority::new();
+    let issued = [["first.test"], ["*.wild.test"]].map(|names| authority.issue(&names));
+    let files = issued.clone().map(|identity| IdentityFiles {
+        certificate: identity.certificate,
+        key: identity.key,
+    });
     let settings = ServerSettings {
-        identities: vec![files(0), files(1)],
+        identities: files.to_vec(),
         ..ServerSettings::default()
     };
     let port = PortSettings {
@@ -52,18 +48,16 @@ fn each_host_gets_its_certificate() {
         };
         let client = client.unwrap();
         let shown = client.connection().peer_certificates().unwrap();
-        assert_eq!(&*shown[0], issued[expected].der(), "{host}");
+        assert_eq!(shown[0], issued[expected].der(), "{host}");
     }
 }
 
 #[test]
 fn a_client_proves_who_it_is() {
-    let folder = Folder::new("clients");
-    let (trusted, stranger) = (Authority::new("trusted"), Authority::new("stranger"));
-    let known = trusted.issue("desk, 7", &["desk-7.test"]);
-    let unknown = stranger.issue("mallory", &["desk-7.test"]);
-    let ca = folder.0.join("ca.pem");
-    std::fs::write(&ca, trusted.pem()).unwrap();
+    let (trusted, stranger) = (Authority::new(), Authority::new());
+    let known = trusted.issue_to("desk, 7", &["desk-7.test"]);
+    let unknown = stranger.issue_to("mallory", &["desk-7.test"]);
+    let ca = trusted.file();
     let proved = "Some((\"CN=desk\\\\, 7,O=Polysock\", [\"desk-7.test\"]))";
     for (clients, nobody, expected) in [
         (ClientCertificates::Optional(ca.clone()), true, proved),
@@ -71,10 +65,9 @@ fn a_client_proves_who_it_is() {
         (ClientCertificates::None, true, "None"),
     ] {
         let is_asked = clients != ClientCertificates::None;
-        let (authority, port, _folder) =
-            secure(&format!("clients-{nobody}-{is_asked}"), |settings| {
-                settings.clients = clients;
-            });
+        let (authority, port) = secure(|settings| {
+            settings.clients = clients;
+        });
         let address = serve(Gateway::with_site(Site::new(tells), port));
         // In TLS 1.3 a client is refused after it has finished: it notices by the first it reads.
         let ask = |client: polysock_test_support::tls::Trusting| -> std::io::Result<String> {
@@ -107,13 +100,11 @@ fn a_client_proves_who_it_is() {
 
 #[test]
 fn certificates_are_replaced_while_clients_come() {
-    let folder = Folder::new("replaced");
-    let authority = Arc::new(Authority::new("the authority"));
-    let issued: Vec<_> = (0..3)
-        .map(|_| authority.issue("a.test", &["a.test"]))
-        .collect();
-    let (certificate, key) = issued[0].write(&folder.0, "site");
-    let acceptor = Acceptor::read(certificate, &key).unwrap();
+    let authority = Arc::new(Authority::new());
+    let issued = [(); 3].map(|()| authority.issue(&["a.test"]));
+    let site = authority.issue(&["a.test"]);
+    site.replace_by(&issued[0]);
+    let acceptor = Acceptor::read(&site.certificate, &site.key).unwrap();
     let port = PortSettings {
         tls: Some(acceptor.clone()),
         ..PortSettings::default()
@@ -153,7 +144,7 @@ fn certificates_are_replaced_while_clients_come() {
         let shown = client.connection().peer_certificates().unwrap();
         issued
             .iter()
-            .position(|issued| issued.der() == &*shown[0])
+            .position(|issued| issued.der() == shown[0])
             .unwrap()
     };
     let comes = |expected: usize| {
@@ -167,19 +158,17 @@ fn certificates_are_replaced_while_clients_come() {
     };
     assert_eq!(shown(), 0);
     // By the change of the files, the certificate and then the key.
-    issued[1].write(&folder.0, "site");
+    site.replace_by(&issued[1]);
     comes(1);
     // What is no key changes nothing, and is told to who asks.
-    std::fs::write(&key, "no key").unwrap();
+    std::fs::write(&site.key, "no key").unwrap();
     let error = acceptor.read_again().unwrap_err().to_string();
-    assert!(
-        error.contains("site.key has no private key in it"),
-        "{error}"
-    );
+    let expected = format!("{} has no private key in it", site.key.display());
+    assert!(error.contains(&expected), "{error}");
     thread::sleep(Duration::from_millis(1500));
     assert_eq!(shown(), 1);
     // By the word of who has them.
-    issued[2].write(&folder.0, "site");
+    site.replace_by(&issued[2]);
     acceptor.read_again().unwrap();
     assert_eq!(shown(), 2);
     stop.store(true, Ordering::Relaxed);

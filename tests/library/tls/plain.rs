@@ -11,7 +11,7 @@ use super::{echoes, opens, secure};
 
 #[test]
 fn requests_are_sent_to_https_and_websockets_are_told_why_they_are_not() {
-    let (_, port, _folder) = secure("refused", |_| ());
+    let (_authority, port) = secure(|_| ());
     let address = serve(Gateway::with_site(Site::new(echo), port));
     for (request, status, location) in [
         (
@@ -72,7 +72,7 @@ fn requests_are_sent_to_https_and_websockets_are_told_why_they_are_not() {
 
 #[test]
 fn plain_text_is_taken_beside_tls_where_it_is_welcome() {
-    let (authority, port, _folder) = secure("beside", |_| ());
+    let (authority, port) = secure(|_| ());
     let port = PortSettings {
         plain: true,
         ..port
@@ -88,7 +88,7 @@ fn plain_text_is_taken_beside_tls_where_it_is_welcome() {
 
 #[test]
 fn whom_a_proxy_says_to_be_secure_is_welcome_in_plain_text() {
-    let (_, port, _folder) = secure("by-proxy", |_| ());
+    let (_authority, port) = secure(|_| ());
     let port = PortSettings {
         secure: true,
         ..port

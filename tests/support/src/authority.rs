@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+    date_time_ymd,
 };
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// An authority, whose files are gone when it is dropped.
 pub struct Authority {
@@ -18,7 +21,7 @@ pub struct Authority {
 /// A certificate and its key, in files of PEM.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The file of the certificate.
+    /// The file of the certificate, with that of the authority behind it.
     pub certificate: PathBuf,
     /// That of its key.
     pub key: PathBuf,
@@ -64,6 +67,11 @@ impl Authority {
         self.directory.join("ca.pem")
     }
 
+    /// Its own certificate as it is sent.
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.issuer.der().clone()
+    }
+
     /// A place for a file of this name.
     pub fn place(&self, name: &str) -> PathBuf {
         self.directory.join(name)
@@ -74,17 +82,28 @@ impl Authority {
         self.issue_valid(names, Valid::Now)
     }
 
+    /// The same, in the name of this one of Polysock's.
+    pub fn issue_to(&self, name: &str, names: &[&str]) -> Identity {
+        let mut params = params(names);
+        params.distinguished_name = DistinguishedName::new();
+        for (part, value) in [
+            (DnType::OrganizationName, "Polysock"),
+            (DnType::CommonName, name),
+        ] {
+            params.distinguished_name.push(part, value);
+        }
+        self.sign(&params)
+    }
+
     /// The same, valid at another time.
     pub fn issue_valid(&self, names: &[&str], valid: Valid) -> Identity {
-        let key = KeyPair::generate().expect("a key");
         let mut params = params(names);
         match valid {
             Valid::Now => {}
             Valid::NoMore => params.not_after = date_time_ymd(2020, 12, 31),
             Valid::NotYet => params.not_before = date_time_ymd(3000, 1, 1),
         }
-        let certificate = params.signed_by(&key, &self.issuer);
-        self.write(&certificate.expect("a certificate").pem(), &key)
+        self.sign(&params)
     }
 
     /// A certificate that has signed itself, of an authority, as `openssl req -x509` makes it.
@@ -94,6 +113,13 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let certificate = params.self_signed(&key).expect("a certificate");
         self.write(&certificate.pem(), &key)
+    }
+
+    fn sign(&self, params: &CertificateParams) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer);
+        let certificate = certificate.expect("a certificate").pem();
+        self.write(&(certificate + &self.issuer.pem()), &key)
     }
 
     fn write(&self, certificate: &str, key: &KeyPair) -> Identity {
@@ -129,10 +155,42 @@ impl Drop for Authority {
 }
 
 impl Identity {
-    /// Puts another in its place, in the same files.
+    /// Puts another in its place, in the same files, each of them at once.
     pub fn replace_by(&self, other: &Self) {
-        let copy = |from: &Path, to: &Path| fs::copy(from, to).expect("a file");
-        copy(&other.certificate, &self.certificate);
-        copy(&other.key, &self.key);
+        for (from, to) in [
+            (&other.certificate, &self.certificate),
+            (&other.key, &self.key),
+        ] {
+            let new = to.with_extension("new");
+            fs::copy(from, &new).expect("a file");
+            fs::rename(&new, to).expect("the file");
+        }
+    }
+
+    /// The same in `NAME.pem` and `NAME.key` of a directory, in place of what was there.
+    pub fn write(&self, directory: &Path, name: &str) -> Self {
+        let path = |extension| directory.join(name).with_extension(extension);
+        let written = Self {
+            certificate: path("pem"),
+            key: path("key"),
+        };
+        written.replace_by(self);
+        written
+    }
+
+    /// The certificate as it is sent.
+    pub fn der(&self) -> CertificateDer<'static> {
+        self.chain().swap_remove(0)
+    }
+
+    /// That, and that of the authority.
+    pub fn chain(&self) -> Vec<CertificateDer<'static>> {
+        let chain = CertificateDer::pem_file_iter(&self.certificate).expect("a file");
+        chain.collect::<Result<_, _>>().expect("certificates")
+    }
+
+    /// The key as it is used.
+    pub fn key_der(&self) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_file(&self.key).expect("a key")
     }
 }

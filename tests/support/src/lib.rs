@@ -12,7 +12,6 @@
 //! opening        opening handshakes as text, and what is in the head of an answer
 //! frame          frames, written out
 //! client         a client of bytes
-//! tls            certificates, and a client of bytes over TLS
 //! wire_peer      either side of a connection in any protocol, by the event
 //! closing        how connections end: a table, and the peers in it
 //! member         the same by the message, over any transport
@@ -22,6 +21,7 @@
 //! hostile        the same by the frame, which sends what it likes
 //! tcp            servers of plain TCP
 //! authority      certificates made for a test
+//! tls            a client of bytes over TLS
 //! tls_server     a server of TLS before one of plain TCP
 //! middle         stands between two, and records
 //! packets        packet captures made by hand

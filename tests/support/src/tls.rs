@@ -1,116 +1,23 @@
-//! Certificates, and a client of bytes over TLS.
+//! A client of bytes over TLS.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
-};
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{
     ALL_VERSIONS, ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version,
 };
 
 use crate::PATIENCE;
+use crate::authority::{Authority, Identity};
 
 /// TLS 1.2 alone.
 pub static TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
 
 /// TLS 1.3 alone.
 pub static TLS13: &[&SupportedProtocolVersion] = &[&version::TLS13];
-
-/// One that signs certificates.
-pub struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    certificate: CertificateDer<'static>,
-    pem: String,
-}
-
-/// A certificate and its key.
-pub struct Issued {
-    /// In PEM form, with that of the authority behind it.
-    pub certificate: String,
-    /// In PEM form.
-    pub key: String,
-    chain: Vec<CertificateDer<'static>>,
-    key_der: Vec<u8>,
-}
-
-impl Authority {
-    /// A new one of this name.
-    pub fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name = named(name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("random bytes");
-        let certificate = params.self_signed(&key).expect("it can sign");
-        Self {
-            certificate: certificate.der().clone(),
-            pem: certificate.pem(),
-            issuer: Issuer::new(params, key),
-        }
-    }
-
-    /// Its own certificate in PEM form.
-    pub fn pem(&self) -> &str {
-        &self.pem
-    }
-
-    /// Signs a certificate for these hosts, in the name of this one.
-    pub fn issue(&self, name: &str, hosts: &[&str]) -> Issued {
-        let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        let mut params = CertificateParams::new(hosts).expect("names of hosts");
-        params.distinguished_name = named(name);
-        let key = KeyPair::generate().expect("random bytes");
-        let certificate = params.signed_by(&key, &self.issuer).expect("it can sign");
-        Issued {
-            certificate: certificate.pem() + &self.pem,
-            key: key.serialize_pem(),
-            chain: vec![certificate.der().clone(), self.certificate.clone()],
-            key_der: key.serialize_der(),
-        }
-    }
-
-    /// What a client that trusts it connects with.
-    pub fn client(&self) -> Trusting {
-        Trusting {
-            authority: self.certificate.clone(),
-            versions: ALL_VERSIONS,
-            alpn: &[],
-            identity: None,
-        }
-    }
-}
-
-impl Issued {
-    /// Writes `NAME.pem` and `NAME.key`; each is replaced as a whole.
-    pub fn write(&self, directory: &Path, name: &str) -> (PathBuf, PathBuf) {
-        let write = |extension: &str, text: &str| {
-            let path = directory.join(name).with_extension(extension);
-            let new = path.with_extension("new");
-            fs::write(&new, text).expect("room for a file");
-            fs::rename(&new, &path).expect("it is there");
-            path
-        };
-        (write("pem", &self.certificate), write("key", &self.key))
-    }
-
-    /// The certificate as it is sent.
-    pub fn der(&self) -> &[u8] {
-        &self.chain[0]
-    }
-}
-
-fn named(name: &str) -> DistinguishedName {
-    let mut names = DistinguishedName::new();
-    names.push(DnType::OrganizationName, "Polysock");
-    names.push(DnType::CommonName, name);
-    names
-}
 
 /// How a client connects that trusts an authority.
 #[derive(Clone)]
@@ -120,16 +27,28 @@ pub struct Trusting {
     pub versions: &'static [&'static SupportedProtocolVersion],
     /// What it offers by ALPN.
     pub alpn: &'static [&'static [u8]],
-    /// The certificate that it has, and the key.
-    identity: Option<(Vec<CertificateDer<'static>>, Vec<u8>)>,
+    /// The certificate that it has.
+    identity: Option<Identity>,
+}
+
+impl Authority {
+    /// What a client that trusts it connects with.
+    pub fn client(&self) -> Trusting {
+        Trusting {
+            authority: self.der(),
+            versions: ALL_VERSIONS,
+            alpn: &[],
+            identity: None,
+        }
+    }
 }
 
 impl Trusting {
     /// The same with a certificate.
     #[must_use]
-    pub fn with(self, issued: &Issued) -> Self {
+    pub fn with(self, identity: &Identity) -> Self {
         Self {
-            identity: Some((issued.chain.clone(), issued.key_der.clone())),
+            identity: Some(identity.clone()),
             ..self
         }
     }
@@ -145,12 +64,9 @@ impl Trusting {
         let builder = builder.with_root_certificates(roots);
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
-            Some((chain, key)) => {
-                let key = PrivateKeyDer::try_from(key.clone()).expect("a key");
-                builder
-                    .with_client_auth_cert(chain.clone(), key)
-                    .expect("a pair")
-            }
+            Some(identity) => builder
+                .with_client_auth_cert(identity.chain(), identity.key_der())
+                .expect("a pair"),
         };
         config.alpn_protocols = self.alpn.iter().map(|name| name.to_vec()).collect();
         Arc::new(config)
