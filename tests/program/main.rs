@@ -11,6 +11,8 @@ mod admission;
 mod auto;
 mod bench;
 mod capture;
+#[cfg(feature = "tls")]
+mod cert;
 mod clients;
 mod closing;
 mod compression;

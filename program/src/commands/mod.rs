@@ -2,6 +2,8 @@
 
 mod bench;
 mod capture;
+#[cfg(feature = "tls")]
+mod cert;
 mod check;
 mod config;
 mod connect;
@@ -23,6 +25,8 @@ pub(crate) enum Command {
     // In a box: it has more flags than all the others.
     Serve(Box<serve::ServeCommand>),
     Capture(capture::Capture),
+    #[cfg(feature = "tls")]
+    Cert(cert::Cert),
     Check(check::Check),
     Config(config::Config),
     Connect(connect::Connect),
@@ -59,6 +63,8 @@ impl Command {
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Capture(capture) => capture.run(),
+            #[cfg(feature = "tls")]
+            Self::Cert(cert) => cert.run(),
             Self::Check(check) => check.run(),
             Self::Config(config) => config.run(),
             Self::Connect(connect) => connect.run(),
