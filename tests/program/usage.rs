@@ -18,6 +18,28 @@ fn lists_the_protocols() {
 }
 
 #[test]
+fn says_which_version_it_is_and_what_it_speaks() {
+    let version = concat!("polysock ", env!("CARGO_PKG_VERSION"), "\n");
+    for arguments in [&["--version"][..], &["-V"], &["version"]] {
+        let run = POLYSOCK.run(arguments, Input::NOTHING);
+        assert_eq!(run.text(), version, "{arguments:?}");
+        assert_eq!(run.code, Some(0), "{arguments:?}");
+    }
+    let run = POLYSOCK.run(&["version", "-v"], Input::NOTHING);
+    let tls = match cfg!(feature = "tls") {
+        true => "yes (1.2 and 1.3, by rustls with aws-lc-rs)",
+        false => "no (built without the feature `tls`)",
+    };
+    let table = include_str!("protocols.txt").lines().skip(1);
+    let protocols: String = table
+        .filter_map(|line| line.split(' ').next())
+        .map(|name| format!(" {name}"))
+        .collect();
+    let expected = format!("{version}tls:       {tls}\nprotocols:{protocols}\n");
+    assert_eq!(run.text(), expected);
+}
+
+#[test]
 fn names_the_cause_of_wrong_usage_and_the_mend() {
     for (arguments, parts) in [
         (

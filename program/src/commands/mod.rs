@@ -13,6 +13,7 @@ mod protocols;
 mod reload;
 mod replay;
 mod serve;
+mod version;
 mod websockify;
 
 use clap::Subcommand;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Protocols(protocols::Protocols),
     Reload(reload::Reload),
     Replay(replay::Replay),
+    Version(version::Version),
     Websockify(websockify::Websockify),
 }
 
@@ -74,6 +76,7 @@ impl Command {
             Self::Protocols(protocols) => protocols.run(),
             Self::Reload(reload) => reload.run(),
             Self::Replay(replay) => replay.run(),
+            Self::Version(version) => version.run(),
             Self::Websockify(websockify) => websockify.run(),
         }
     }

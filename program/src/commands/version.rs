@@ -1,0 +1,38 @@
+//! `polysock version`.
+
+use std::io::Write;
+
+use clap::Args;
+use polysock::protocols::PROTOCOLS;
+
+use crate::exit::Exit;
+
+/// Say which version this is, and what it was built with
+#[derive(Args, Debug)]
+pub(crate) struct Version {
+    /// Say also what TLS is spoken with, and which protocols
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+impl Version {
+    pub(crate) fn run(self) -> Exit {
+        // As `--version` has it.
+        let mut text = concat!("polysock ", env!("CARGO_PKG_VERSION"), "\n").to_owned();
+        if self.verbose {
+            let protocols: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.name()).collect();
+            let protocols = protocols.join(" ");
+            text += &format!("tls:       {TLS}\nprotocols: {protocols}\n");
+        }
+        match std::io::stdout().write_all(text.as_bytes()) {
+            Ok(()) => Exit::Ok,
+            Err(_) => Exit::Failed,
+        }
+    }
+}
+
+const TLS: &str = if cfg!(feature = "tls") {
+    "yes (1.2 and 1.3, by rustls with aws-lc-rs)"
+} else {
+    "no (built without the feature `tls`)"
+};
