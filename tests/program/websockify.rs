@@ -1,5 +1,8 @@
 //! `polysock websockify`: the invocations that websockify and noVNC document.
 
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -171,26 +174,6 @@ fn files_are_served_on_the_same_port() {
 fn options_that_are_not_taken_over_say_why() {
     let world = World::new("websockify-refused");
     for (line, why) in [
-        (
-            "--cert self.pem 6080 VNC",
-            "--cert is not taken over from websockify: TLS is not spoken",
-        ),
-        (
-            "-D --web=/usr/share/novnc/ --cert=novnc.pem 6080 VNC",
-            "--cert is not taken over",
-        ),
-        (
-            "--ssl-only --web . --cert self.pem --key key.pem 6080 VNC",
-            "--cert is not taken over",
-        ),
-        (
-            "--ssl-only 6080 VNC",
-            "--ssl-only is not taken over from websockify: TLS is not spoken",
-        ),
-        (
-            "--ssl-target 6080 VNC",
-            "--ssl-target is not taken over from websockify: `polysock serve tls://HOST:PORT` speaks TLS with a target",
-        ),
         (
             "--record=session 6080 VNC",
             "sessions are recorded by `polysock capture`",

@@ -23,7 +23,7 @@ use crate::log::Format;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    // In a box: it has more flags than all the others.
+    // In a box, as the last: they have more flags than the others.
     Serve(Box<serve::ServeCommand>),
     Capture(capture::Capture),
     #[cfg(feature = "tls")]
@@ -38,7 +38,7 @@ pub(crate) enum Command {
     Reload(reload::Reload),
     Replay(replay::Replay),
     Version(version::Version),
-    Websockify(websockify::Websockify),
+    Websockify(Box<websockify::Websockify>),
 }
 
 impl Command {

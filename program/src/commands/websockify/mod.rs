@@ -3,6 +3,7 @@
 mod activity;
 mod daemon;
 mod refused;
+mod tls;
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::num::NonZeroUsize;
@@ -20,6 +21,7 @@ use polysock::{
 
 use self::activity::{Activity, Ends};
 use self::refused::{AUTHENTICATION, Refused, WRAP};
+use self::tls::TlsOptions;
 use crate::exit::Exit;
 use crate::flags::connections::{Takes, limits};
 use crate::flags::listen::{cannot_start, listening};
@@ -141,6 +143,9 @@ pub(crate) struct Websockify {
     file_only: bool,
 
     #[command(flatten)]
+    tls: TlsOptions,
+
+    #[command(flatten)]
     refused: Refused,
 }
 
@@ -250,7 +255,7 @@ impl Websockify {
             connections: limits(None, usize::MAX, None, Takes::Two),
             ..PortSettings::default()
         };
-        Ok(Gateway::with_site(site, settings))
+        Ok(Gateway::with_site(site, self.tls.secure(settings)?))
     }
 
     fn site_settings(&self) -> Result<SiteSettings, String> {
@@ -304,13 +309,17 @@ impl Websockify {
             return Err("--host-token needs --token-plugin".into());
         }
         let url = match (target, &self.unix_target) {
-            (_, Some(path)) => format!("unix:{path}"),
+            (_, Some(path)) => {
+                self.tls.refuses_sockets()?;
+                format!("unix:{path}")
+            }
             (Some(target), None) => {
                 let problem = || format!("`{target}` is no target: write HOST:PORT");
                 let (host, port) = target.rsplit_once(':').ok_or_else(problem)?;
+                let scheme = self.tls.scheme();
                 match host.trim_matches(['[', ']']) {
-                    host if host.contains(':') => format!("tcp://[{host}]:{port}"),
-                    host => format!("tcp://{host}:{port}"),
+                    host if host.contains(':') => format!("{scheme}://[{host}]:{port}"),
+                    host => format!("{scheme}://{host}:{port}"),
                 }
             }
             (None, None) => return self.template(),
@@ -333,10 +342,17 @@ impl Websockify {
             let tokens = read(source.clone());
             tokens.map_err(|error| format!("`{}` cannot be read: {error}", source.display()))
         };
+        let scheme = self.tls.scheme();
         let (url, tokens) = match class {
-            "TokenFile" => ("tcp://{token}".into(), Some(read(Tokens::read)?)),
-            "ReadOnlyTokenFile" => ("tcp://{token}".into(), Some(read(Tokens::read_once)?)),
-            "UnixDomainSocketDirectory" => (format!("unix:{}/{{token}}", source.display()), None),
+            "TokenFile" => (format!("{scheme}://{{token}}"), Some(read(Tokens::read)?)),
+            "ReadOnlyTokenFile" => (
+                format!("{scheme}://{{token}}"),
+                Some(read(Tokens::read_once)?),
+            ),
+            "UnixDomainSocketDirectory" => {
+                self.tls.refuses_sockets()?;
+                (format!("unix:{}/{{token}}", source.display()), None)
+            }
             other => {
                 return Err(format!(
                     "--token-plugin {other} is a class of Python's, which this program cannot \

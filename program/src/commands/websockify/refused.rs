@@ -10,15 +10,16 @@ pub(super) struct Refused {
 
 /// An option: its name, whether it has a value, and why it is not taken over.
 const OPTIONS: &[(&str, Option<&str>, &str)] = &[
-    ("cert", Some("FILE"), TLS),
-    ("key", Some("FILE"), TLS),
-    ("key-password", Some("PASSWORD"), TLS),
-    ("ssl-only", None, TLS),
-    ("ssl-target", None, TLS_TARGET),
-    ("ssl-version", Some("VERSION"), TLS),
-    ("ssl-ciphers", Some("LIST"), TLS),
-    ("verify-client", None, TLS),
-    ("cafile", Some("FILE"), TLS),
+    (
+        "key-password",
+        Some("PASSWORD"),
+        "keys are read as they are: `openssl pkey -in FILE -out FILE` writes one without a password",
+    ),
+    (
+        "ssl-ciphers",
+        Some("LIST"),
+        "suites are not chosen: all that are there have forward secrecy and authenticated encryption",
+    ),
     (
         "record",
         Some("FILE"),
@@ -53,11 +54,6 @@ const OPTIONS: &[(&str, Option<&str>, &str)] = &[
          --log-file",
     ),
 ];
-
-const TLS: &str =
-    "TLS is not spoken: let a proxy in front speak it, such as nginx, HAProxy or stunnel";
-
-const TLS_TARGET: &str = "`polysock serve tls://HOST:PORT` speaks TLS with a target";
 
 pub(super) const AUTHENTICATION: &str = "passwords and certificates are not checked: let a proxy in \
      front check them, such as nginx; --auth-plugin ExpectOrigin is there";

@@ -1,0 +1,123 @@
+//! The options of websockify that are about TLS.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use polysock::PortSettings;
+
+use crate::flags::tls::MinVersion;
+
+/// How TLS is spoken, with clients and with the target.
+#[derive(Args, Debug)]
+pub(super) struct TlsOptions {
+    /// Speak TLS beside plain text, with the certificate in this file in PEM form [default: self.pem,
+    /// where it is there]
+    #[arg(long, value_name = "FILE")]
+    cert: Option<PathBuf>,
+
+    /// The key of the certificate, if it is not in the same file
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+
+    /// Take no plain text
+    #[arg(long)]
+    ssl_only: bool,
+
+    /// The oldest version of TLS that is spoken: tlsv1_2 or tlsv1_3 [default: tlsv1_2]
+    #[arg(long, value_name = "VERSION", default_value = "default", hide_default_value = true, value_parser = version)]
+    ssl_version: MinVersion,
+
+    /// Take TLS only from clients with a certificate that is signed by one in --cafile
+    #[arg(long, requires = "cafile")]
+    verify_client: bool,
+
+    /// The certificates that are trusted to sign those of clients, with --verify-client
+    #[arg(long, value_name = "FILE")]
+    cafile: Option<PathBuf>,
+
+    /// Speak TLS with the target
+    #[arg(long)]
+    ssl_target: bool,
+}
+
+impl TlsOptions {
+    /// The scheme of a target's URL.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.ssl_target { "tls" } else { "tcp" }
+    }
+
+    /// Why a target on a Unix socket is none, where it is none.
+    pub(super) fn refuses_sockets(&self) -> Result<(), String> {
+        match self.ssl_target {
+            true => Err("--ssl-target is for targets by TCP, not for those on Unix sockets".into()),
+            false => Ok(()),
+        }
+    }
+
+    /// The port, with TLS where there is a certificate.
+    pub(super) fn secure(&self, port: PortSettings) -> Result<PortSettings, String> {
+        if let Some(certificate) = &self.cert {
+            return self.with(certificate, port);
+        }
+        let found = Path::new(FOUND);
+        if cfg!(feature = "tls") && found.exists() {
+            return self
+                .with(found, port)
+                .map_err(|problem| format!("{FOUND} is taken as --cert: {problem}"));
+        }
+        let needs = [
+            ("--key", self.key.is_some()),
+            ("--ssl-only", self.ssl_only),
+            ("--verify-client", self.verify_client),
+        ];
+        match needs.into_iter().find(|(_, is_given)| *is_given) {
+            None => Ok(port),
+            Some((option, _)) => Err(format!(
+                "{option} needs a certificate: name its file with --cert, as there is no {FOUND} here"
+            )),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn with(&self, certificate: &Path, port: PortSettings) -> Result<PortSettings, String> {
+        use polysock::tls::{Acceptor, ClientCertificates, ServerSettings, Version};
+
+        let settings = ServerSettings {
+            min_version: match self.ssl_version {
+                MinVersion::Tls12 => Version::Tls12,
+                MinVersion::Tls13 => Version::Tls13,
+            },
+            clients: match &self.cafile {
+                Some(trusted) if self.verify_client => {
+                    ClientCertificates::Required(trusted.clone())
+                }
+                Some(_) | None => ClientCertificates::None,
+            },
+            ..ServerSettings::new(certificate, self.key.as_deref().unwrap_or(certificate))
+        };
+        Ok(PortSettings {
+            tls: Some(Acceptor::new(settings).map_err(|error| error.to_string())?),
+            plain: !self.ssl_only,
+            ..port
+        })
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn with(&self, _certificate: &Path, _port: PortSettings) -> Result<PortSettings, String> {
+        Err("--cert: this program was built without TLS, which is its feature `tls`".into())
+    }
+}
+
+/// Where websockify looks for a certificate and its key.
+const FOUND: &str = "self.pem";
+
+fn version(text: &str) -> Result<MinVersion, String> {
+    match text {
+        "default" | "tlsv1_2" => Ok(MinVersion::Tls12),
+        "tlsv1_3" => Ok(MinVersion::Tls13),
+        "tlsv1_1" | "tlsv1" => Err(
+            "write tlsv1_2 or tlsv1_3: older ones are not spoken, which RFC 8996 forbids".into(),
+        ),
+        _ => Err("write tlsv1_2 or tlsv1_3".into()),
+    }
+}
