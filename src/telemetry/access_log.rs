@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use hyper::http::Extensions;
 use polysock_protocols::{Closed, Request, Side, hide_secrets};
-use tracing::info;
+use tracing::{Level, enabled, info};
 
 use super::{Address, Masked, RouteName, TlsVersion};
 
@@ -124,6 +124,9 @@ impl AccessLog {
 
     /// Writes the line at the close.
     pub(crate) fn closed(&self, protocol: &str, closed: Option<&Closed>, traffic: Traffic) {
+        if !enabled!(Level::INFO) {
+            return;
+        }
         let more = self.more.as_deref();
         let missed = more.and_then(|more| more.missed.as_ref());
         let missed = missed.map(|missed| missed.load(Ordering::Relaxed));
@@ -164,6 +167,9 @@ impl AccessLog {
     }
 }
 
+/// How long an address is, mostly.
+const ADDRESS: usize = "255.255.255.255:65535".len();
+
 /// Texts in one allocation, as every connection has them. A NUL stands between each and the next: fields
 /// of a request have none (RFC 9110 §5.5).
 #[derive(Debug)]
@@ -171,7 +177,8 @@ struct Texts(Box<str>);
 
 impl Texts {
     fn new(peer: Option<Address>, others: [Option<&str>; 4]) -> Self {
-        let mut text = String::new();
+        let lens = others.map(|other| other.map_or(0, str::len) + 1);
+        let mut text = String::with_capacity(ADDRESS + lens.iter().sum::<usize>());
         if let Some(peer) = peer {
             // Nothing fails that writes to memory.
             let _ = write!(text, "{peer}");
