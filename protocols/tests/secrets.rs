@@ -179,6 +179,16 @@ fn leaves_a_head_without_secrets_alone() {
 }
 
 #[test]
+fn leaves_the_random_bytes_of_a_handshake_alone_whatever_they_look_like() {
+    let request = "GET / HTTP/1.1\r\nSec-WebSocket-Key: IfrNcail0Bn5keYKScYAzA==\r\n\r\n";
+    let answer = "HTTP/1.1 101 X\r\nSec-WebSocket-Accept: eyJhbGciOiJhuThSiGabcdkeY+A=\r\n\r\n";
+    let same = (request.to_owned(), answer.to_owned(), Vec::new());
+    assert_eq!(masked(request, answer), same);
+    let hixie = "GET / HTTP/1.1\r\nSec-WebSocket-Key1: 4 key=@1  46546xW%0l 1 5\r\n\r\n";
+    assert_eq!(masked(hixie, "").0, hixie);
+}
+
+#[test]
 fn masks_heads_that_are_broken_or_do_not_end() {
     for head in [
         "GET /?token={ab} HTTP/1.1\r\nCookie: a={b}",

@@ -34,12 +34,16 @@ const NAMES: &[&str] = &[
 /// The same, but too short to be meant in the midst of a word of a subprotocol.
 const SHORT_NAMES: &[&str] = &["key", "sid", "sig", "pwd", "code"];
 
-/// Fields of which nothing is secret although their names sound like it: the handshake's own, and
-/// what a server asks for.
-const NO_SECRETS: &[&str] = &[
+/// Fields of random bytes, which may look like anything.
+const RANDOM: &[&str] = &[
     "sec-websocket-key",
     "sec-websocket-key1",
     "sec-websocket-key2",
+    "sec-websocket-accept",
+];
+
+/// Fields whose names sound secret, and which only say what a server asks for.
+const NO_SECRETS: &[&str] = &[
     "www-authenticate",
     "proxy-authenticate",
     "access-control-allow-credentials",
@@ -156,6 +160,9 @@ fn in_field(name: &[u8], value: &[u8], is_announced: &mut bool) -> Vec<Found> {
         let mut names = names.iter();
         names.any(|other| name.eq_ignore_ascii_case(other.as_bytes()))
     };
+    if is(RANDOM) {
+        return Vec::new();
+    }
     if is(COOKIES) {
         // What follows the cookie that is set says where it is valid.
         let count = if is(&["set-cookie"]) { 1 } else { usize::MAX };
