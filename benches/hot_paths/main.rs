@@ -7,9 +7,11 @@ mod client;
 mod frames;
 mod rfc6455;
 
+use std::sync::Arc;
+
 use polysock::apps::echo;
 use polysock::protocols::PROTOCOLS;
-use polysock::{Gateway, Pages, Peer, PortSettings, Site};
+use polysock::{Gateway, Pages, Peer, PortSettings, Route, Site, Sites};
 
 use self::client::{Client, Slow};
 use self::frames::{CLOSE, GET, HIXIE76, RFC6455_DEFLATE, deflated_frame, hixie_frame};
@@ -23,6 +25,8 @@ struct Case {
     is_slow: bool,
     /// Whether each burst has a connection of its own.
     is_connection: bool,
+    /// How many routes there are, of which the last is for the client; none for a single site.
+    routes: usize,
 }
 
 fn case(name: &str) -> Option<Case> {
@@ -38,6 +42,8 @@ fn case(name: &str) -> Option<Case> {
         // where the client is slow.
         "handshake" | "open-close-idle" => (RFC6455, CLOSE.to_vec()),
         "handshake-hixie-76" => (HIXIE76, b"\xff\0".to_vec()),
+        // The same by the only route, or the last of a hundred.
+        "handshake-route-1" | "handshake-route-100" => (RFC6455, CLOSE.to_vec()),
         // A request on a connection that is kept alive.
         "http-get" => (GET, GET.as_bytes().to_vec()),
         _ => return None,
@@ -46,7 +52,10 @@ fn case(name: &str) -> Option<Case> {
         handshake,
         burst,
         is_slow: ["woken-64x1", "open-close-idle", "http-get"].contains(&name),
-        is_connection: ["handshake", "handshake-hixie-76", "open-close-idle"].contains(&name),
+        is_connection: name.starts_with("handshake") || name == "open-close-idle",
+        routes: name
+            .strip_prefix("handshake-route-")
+            .map_or(0, |count| count.parse().expect("a number of routes")),
     })
 }
 
@@ -70,7 +79,10 @@ async fn main() {
     };
     let page = "<!doctype html><title>polysock</title>".repeat(32);
     let site = Site::new(echo).with_http(Pages::with_index(page));
-    let gateway = Gateway::with_site(site, settings);
+    let gateway = match case.routes {
+        0 => Gateway::with_site(site, settings),
+        count => Gateway::with_sites(Arc::new(routes(site, count)), settings),
+    };
     let rounds = if case.is_connection { count } else { 1 };
     for _ in 0..rounds {
         let client = Client {
@@ -84,6 +96,22 @@ async fn main() {
             gateway.serve_connection(client, Peer::default()).await;
         }
     }
+}
+
+/// A site behind the last of so many routes: for what none of the others, each with a path of its own, is for.
+fn routes(site: Site, count: usize) -> Sites {
+    let site = Arc::new(site);
+    let route = |number: usize| {
+        let path = match number {
+            _ if number == count => "/".to_owned(),
+            number => format!("/app-{number}"),
+        };
+        Route {
+            path: Some(path.parse().expect("a path")),
+            ..Route::new(Arc::clone(&site))
+        }
+    };
+    Sites::new((1..=count).map(route).collect())
 }
 
 /// Serves a client that is to be waited for: in a task of its own, as it is tasks that are woken.
