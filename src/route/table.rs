@@ -116,11 +116,12 @@ struct Table {
     has_paths: bool,
 }
 
-/// A hash of the host and of the first segment of the path; zero where a route is for more than one.
+/// Hashes of the host, in the upper half, and of the first segment of the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
-    host: u32,
-    segment: u32,
+    hashes: u64,
+    /// Which halves count: not that of which a route is for more than one.
+    counts: u64,
 }
 
 impl Table {
@@ -128,10 +129,7 @@ impl Table {
         let key = |route: &Route| {
             let host = route.host.as_ref().and_then(|host| host.exact());
             let segment = route.path.as_ref().and_then(|path| path.first());
-            Key {
-                host: host.map_or(0, |host| hash(host.as_bytes())),
-                segment: segment.map_or(0, |segment| hash(segment.as_bytes())),
-            }
+            Key::new(host.map(str::as_bytes), segment.map(str::as_bytes))
         };
         Self {
             keys: routes.iter().map(key).collect(),
@@ -162,32 +160,35 @@ impl Table {
 }
 
 impl Key {
-    fn of(asked: &Asked<'_>) -> Self {
-        let path = asked.path.strip_prefix(b"/").unwrap_or(asked.path);
-        let segment = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+    fn new(host: Option<&[u8]>, segment: Option<&[u8]>) -> Self {
+        let half = |text: Option<&[u8]>| text.map_or((0, 0), |text| (hash(text), u32::MAX));
+        let ((host, has_host), (segment, has_segment)) = (half(host), half(segment));
+        let both = |upper: u32, lower: u32| u64::from(upper) << 32 | u64::from(lower);
         Self {
-            host: hash(name_of(asked.host.unwrap_or_default())),
-            // What has escapes is looked at by each route.
-            segment: if segment.contains(&b'%') {
-                0
-            } else {
-                hash(segment)
-            },
+            hashes: both(host, segment),
+            counts: both(has_host, has_segment),
         }
     }
 
+    fn of(asked: &Asked<'_>) -> Self {
+        let path = asked.path.strip_prefix(b"/").unwrap_or(asked.path);
+        let segment = path.split(|byte| *byte == b'/').next().unwrap_or_default();
+        // What has escapes is looked at by each route.
+        let segment = Some(segment).filter(|segment| !segment.contains(&b'%'));
+        Self::new(Some(name_of(asked.host.unwrap_or_default())), segment)
+    }
+
     fn may_be(self, asked: Self) -> bool {
-        let may_be = |ours, theirs| ours == theirs || ours == 0 || theirs == 0;
-        may_be(self.host, asked.host) && may_be(self.segment, asked.segment)
+        (self.hashes ^ asked.hashes) & self.counts & asked.counts == 0
     }
 }
 
-/// FNV-1a over letters of lower case, and never zero.
+/// FNV-1a over letters of lower case.
 fn hash(bytes: &[u8]) -> u32 {
     let step = |hash: u32, byte: &u8| {
         (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
     };
-    bytes.iter().fold(0x811c_9dc5, step).max(1)
+    bytes.iter().fold(0x811c_9dc5, step)
 }
 
 #[cfg(test)]
