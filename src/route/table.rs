@@ -140,13 +140,11 @@ impl Table {
 
     fn find(&self, asked: &Asked<'_>) -> Result<Found, NotFound> {
         let key = match &*self.routes {
-            [_] => None,
-            _ => Some(Key::of(asked)),
+            [_] => Key::ANY,
+            _ => Key::of(asked),
         };
-        for (route, of_route) in self.routes.iter().zip(&self.keys) {
-            if key.is_some_and(|key| !of_route.may_be(key)) {
-                continue;
-            }
+        let may_be = |(of_route, _): &(&Key, _)| of_route.may_be(key);
+        for (_, route) in self.keys.iter().zip(&self.routes).filter(may_be) {
             if let Some(captures) = route.captures(asked) {
                 return Ok(Found {
                     site: Arc::clone(&route.site),
@@ -160,6 +158,12 @@ impl Table {
 }
 
 impl Key {
+    /// Of a request for any host and path.
+    const ANY: Self = Self {
+        hashes: 0,
+        counts: 0,
+    };
+
     fn new(host: Option<&[u8]>, segment: Option<&[u8]>) -> Self {
         let half = |text: Option<&[u8]>| text.map_or((0, 0), |text| (hash(text), u32::MAX));
         let ((host, has_host), (segment, has_segment)) = (half(host), half(segment));

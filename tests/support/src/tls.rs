@@ -152,10 +152,39 @@ impl TlsClient {
     pub fn expect(&mut self, expected: impl AsRef<[u8]>) {
         let expected = expected.as_ref();
         let mut read = vec![0; expected.len()];
-        rustls::Stream::new(&mut self.connection, &mut self.stream)
-            .read_exact(&mut read)
-            .expect("as much as that");
+        self.fill(&mut read);
         assert_eq!(read, expected);
+    }
+
+    /// Reads a message in however many frames from version 7 on it comes.
+    pub fn message(&mut self) -> Vec<u8> {
+        let mut message = Vec::new();
+        loop {
+            let [first, len] = self.array();
+            let len = match len {
+                126 => u64::from(u16::from_be_bytes(self.array())),
+                127 => u64::from_be_bytes(self.array()),
+                len => u64::from(len),
+            };
+            let so_far = message.len();
+            message.resize(so_far + usize::try_from(len).expect("a length"), 0);
+            self.fill(&mut message[so_far..]);
+            if first & 0x80 != 0 {
+                return message;
+            }
+        }
+    }
+
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    fn fill(&mut self, bytes: &mut [u8]) {
+        rustls::Stream::new(&mut self.connection, &mut self.stream)
+            .read_exact(bytes)
+            .expect("as much as that");
     }
 
     /// Reads up to and with the blank line of a head.
