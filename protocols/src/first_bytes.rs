@@ -1,5 +1,7 @@
 //! What a connection is, by its first bytes.
 
+use crate::client_hello::begins_sslv2;
+
 /// What the first bytes of a connection say that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstBytes {
@@ -9,7 +11,8 @@ pub enum FirstBytes {
     Http1,
     /// The connection preface of HTTP/2 (RFC 9113 §3.4).
     Http2,
-    /// A TLS record with a handshake (RFC 8446 §5.1).
+    /// The beginning of TLS: a record with a handshake (RFC 8446 §5.1), or the form of SSLv2 in which clients
+    /// of old ask for TLS (RFC 5246 appendix E.2).
     Tls,
     /// A socket policy request of Flash's.
     FlashPolicy,
@@ -24,6 +27,10 @@ impl FirstBytes {
             // The first half of an empty line, perhaps, which is ignored before a request.
             [] | [b'\r'] => Self::TooFew,
             [0x16, ..] => Self::Tls,
+            _ if begins_sslv2(bytes) => match bytes.len() {
+                ..=3 => Self::TooFew,
+                _ => Self::Tls,
+            },
             [b'<', ..] => policy_request(bytes),
             _ if bytes.starts_with(PREFACE) => Self::Http2,
             _ if PREFACE.starts_with(bytes) => Self::TooFew,
@@ -99,7 +106,10 @@ mod tests {
             (b"get ", FirstBytes::Unknown),
             (b"PROPFINDX ", FirstBytes::Unknown),
             (b"SSH-2.0", FirstBytes::Unknown),
-            (b"\x80\x2e\x01\x03", FirstBytes::Unknown),
+            (b"\x80\x2e\x01", FirstBytes::TooFew),
+            (b"\x80\x2e\x01\x03", FirstBytes::Tls),
+            (b"\x80\x2e\x01\0\x02", FirstBytes::Unknown),
+            (b"\xff\xfd\x03", FirstBytes::Unknown),
             (b" ", FirstBytes::Unknown),
         ] {
             assert_eq!(FirstBytes::of(bytes), expected, "{bytes:?}");

@@ -8,6 +8,7 @@
 //! ```text
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
+//!   client_hello                    what a client of TLS can speak
 //!   first_bytes · fields            what a connection is; what is added to a head
 //!   proxy_header                    for whom a proxy connects
 //!   secrets                         which fields, parameters and tokens nobody should see
@@ -47,6 +48,7 @@
 )]
 
 mod base64;
+mod client_hello;
 mod compression;
 mod error;
 mod extension;
@@ -69,6 +71,7 @@ mod session;
 mod utf8;
 mod write_buf;
 
+pub use self::client_hello::{ClientHello, ClientHelloError};
 pub use self::compression::{Compression, Window};
 pub use self::error::{EncodeError, HandshakeError, HeadError, Malformed, ProtocolError};
 pub use self::fields::Fields;
