@@ -6,6 +6,8 @@ mod peers {
     mod auto;
     mod differences;
     mod novnc;
+    #[cfg(feature = "legacy-tls")]
+    mod old_tls;
     mod proxies;
     mod site;
     mod smuggling;

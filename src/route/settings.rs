@@ -10,6 +10,9 @@ use polysock_protocols::{
 use super::Origins;
 use crate::connection::Terms;
 use crate::handshake::Treatment;
+use crate::transport::Peer;
+#[cfg(feature = "tls")]
+use crate::transport::tls;
 
 /// How a site treats its connections: all that can differ from one site of a port to another.
 #[derive(Clone, Debug)]
@@ -30,6 +33,11 @@ pub struct SiteSettings {
     pub limits: Limits,
     /// From which pages connections are accepted.
     pub origins: Origins,
+    /// The least version of TLS, where it ends here, whatever
+    /// [`ServerSettings::min_version`](crate::tls::ServerSettings::min_version) says; `None` for that one. Clients
+    /// of an older version are told 403. Those without TLS are none of its business.
+    #[cfg(feature = "tls")]
+    pub tls_min_version: Option<tls::Version>,
     /// The subprotocols that are spoken, in order of preference: of what a client offers, an
     /// application sees these, in this order. It may accept a client that offers none of them, and
     /// then names none (RFC 6455 §4.2.2). Empty, the default: whatever clients offer, in their order.
@@ -80,6 +88,8 @@ impl Default for SiteSettings {
             connections: SiteConnections::default(),
             limits: Limits::default(),
             origins: Origins::Any,
+            #[cfg(feature = "tls")]
+            tls_min_version: None,
             subprotocols: Vec::new(),
             compression: Some(Compression::default()),
             access_log: true,
@@ -105,6 +115,20 @@ impl SiteSettings {
                 .cloned()
                 .collect();
         }
+        Ok(())
+    }
+
+    /// Whether the version of TLS is one for this site, or what a client is told.
+    pub(crate) fn check_tls(&self, peer: &Peer) -> Result<(), Rejection> {
+        #[cfg(feature = "tls")]
+        if let Some(encryption) = peer.extensions.get::<tls::Encryption>()
+            && encryption.is_too_old(self.tls_min_version)
+        {
+            let reason = format_args!("TLS {} is too old here", encryption.version());
+            return Err(Rejection::new(403, reason));
+        }
+        #[cfg(not(feature = "tls"))]
+        let _ = peer;
         Ok(())
     }
 

@@ -57,10 +57,14 @@ impl Service for Dispatch {
         let line = is_logged
             .then(|| RequestLine::of(&mut request, &peer, found.name.clone()))
             .flatten();
+        let taken = found.site.settings().check_tls(&peer);
         if found.tells() || is_behind_hop {
             request.extensions_mut().insert(peer);
         }
-        let answer = found.site.http().call(request);
+        let answer = match taken {
+            Ok(()) => found.site.http().call(request),
+            Err(rejection) => Box::pin(ready(refusal(&rejection))),
+        };
         match line {
             Some(line) => line.follow(answer),
             None => answer,

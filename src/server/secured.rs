@@ -53,7 +53,7 @@ impl Serving {
         // One that is given up meanwhile is closed.
         let plain = std::mem::replace(transport, Io::new(tokio::io::empty()));
         let come = incoming.split().freeze();
-        let accepting = acceptor.accept(plain, come, self.settings.http2);
+        let accepting = acceptor.accept(plain, come, peer.address, self.settings.http2);
         let (inside, encryption) = match timeout_at(deadline, accepting).await {
             Ok(Ok(secured)) => secured,
             Ok(Err(error)) => {

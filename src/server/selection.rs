@@ -66,6 +66,9 @@ impl Serving {
         let found = found.map_err(|error| logged(error.rejection(), peer))?;
         found.tell(peer);
         let settings = found.site.settings();
+        settings
+            .check_tls(peer)
+            .map_err(|rejection| logged(rejection, peer))?;
         let own = settings.protocols.as_ref();
         let recognised = match own {
             Some(own) => recognised.among(own),

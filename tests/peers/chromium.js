@@ -4,12 +4,15 @@
 //   echo HOST PORT PATH SUBPROTOCOL VERSION    VERSION: binary, or text where the server has no binary messages
 //   chat HOST PORT PATH TEXT COUNT             the page of the chat itself, used as a person would: says TEXT once COUNT
 //                                              are there, draws $SCREENSHOT once COUNT have spoken, and then says "bye"
+//
+// $SCHEME may be wss; whoever has signed the certificate.
 
 const fs = require('fs');
 const http = require('http');
 const checks = require('./lib/checks.js');
 const { launch } = require('./lib/devtools.js');
 
+const scheme = process.env.SCHEME || 'ws';
 const [mode, host, port, path, ...rest] = process.argv.slice(2);
 
 async function echo(browser, [subprotocol, version]) {
@@ -20,9 +23,10 @@ async function echo(browser, [subprotocol, version]) {
   });
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
   const page = await browser.page();
-  await page.open(`http://127.0.0.1:${server.address().port}/`);
+  // The server's own page, within TLS: a connection of HTTP/2 that is there takes WebSockets as well.
+  await page.open(scheme === 'wss' ? `https://${host}:${port}/` : `http://127.0.0.1:${server.address().port}/`);
 
-  const url = JSON.stringify(`ws://${host}:${port}${path}`);
+  const url = JSON.stringify(`${scheme}://${host}:${port}${path}`);
   const offered = JSON.stringify(subprotocol);
   const { why, summary } = await page.evaluate(`new Promise((resolve) => {
     const connect = (${checks.browser})(WebSocket, ${url}, ${offered}, ${version === 'binary'});

@@ -2,6 +2,8 @@
 //
 //   echo HOST PORT PATH SUBPROTOCOL VERSION
 //   chat HOST PORT PATH TEXT COUNT
+//
+// $SCHEME may be wss; those are trusted that are in the folder $TRUSTED.
 
 var system = require('system'), webpage = require('webpage'), checks = require('./lib/checks.js');
 var mode = system.args[1], host = system.args[2], port = system.args[3], path = system.args[4];
@@ -30,7 +32,7 @@ page.evaluate(
     else from(echo)(connect, subprotocol, done);
   },
   checks.echo.toString(), checks.chat.toString(), checks.browser.toString(), mode,
-  'ws://' + host + ':' + port + path,
+  (system.env.SCHEME || 'ws') + '://' + host + ':' + port + path,
   mode === 'chat' ? '' : system.args[5],
   phantom.version.major > 1, // Hixie-76 has no binary messages
   system.args[5], Number(system.args[6])

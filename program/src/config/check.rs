@@ -3,6 +3,8 @@
 #[cfg(feature = "tls")]
 use std::ops::Range;
 
+use polysock::Trusted;
+
 use super::document::Document;
 use super::key::alike;
 use super::listener::{Address, Listener};
@@ -50,6 +52,35 @@ fn tls(node: Node<'_>, listener: &Listener, problems: &mut Problems) {
     if lonely || further.any(|identity| identity.certificate.is_none()) {
         let what = "a key of `tls` has no certificate";
         problems.error(at.clone(), what, "add certificate = \"site.pem\" beside it");
+    }
+    if let Some(legacy) = &tls.legacy {
+        if cfg!(not(feature = "legacy-tls")) {
+            let what = "this program was built without TLS for clients of old";
+            problems.error(
+                at.clone(),
+                what,
+                "leave `legacy` out, or build it with the feature `legacy-tls`",
+            );
+        } else if legacy.certificate.is_none() {
+            let what = "`legacy` has no certificate";
+            problems.error(
+                at.clone(),
+                what,
+                "add certificate = \"old.pem\" and key = \"old.key\"",
+            );
+        }
+    }
+    if tls
+        .networks
+        .iter()
+        .any(|network| network.networks == Trusted::default())
+    {
+        let what = "a version is for no network";
+        problems.error(
+            at.clone(),
+            what,
+            "add networks = [\"10.0.0.0/8\"] beside it",
+        );
     }
     if tls.client_certificate.is_some() && tls.client_ca.is_none() {
         let what = "nobody is trusted to sign the certificates of clients";
@@ -234,6 +265,15 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
         let what = "`tokens` has no use: the target has no {token}";
         let mend = "give the route a target as \"tcp://{token}\"";
         problems.error(node.at("tokens"), what, mend);
+    }
+    let mut listeners = document.config.listeners.iter();
+    if node.has("tls_min_version") && !listeners.any(|listener| listener.tls.is_some()) {
+        let what = "`tls_min_version` has no use: no listener speaks TLS";
+        problems.error(
+            node.at("tls_min_version"),
+            what,
+            "leave it out, or give a listener `tls`",
+        );
     }
     #[cfg(feature = "tls")]
     if node.has("upstream_tls") {

@@ -10,7 +10,9 @@ use super::key::Key;
 use super::server::{Server, Servers};
 use super::settings::Settings;
 use super::target::{Target, Targets};
+use super::tls;
 use super::words::{OriginList, subprotocol, text};
+use crate::flags::tls::MinVersion;
 
 /// Which requests, and what they get: a `[[route]]`. The first that is for a request has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +21,8 @@ pub(crate) struct Route {
     pub(crate) name: Option<String>,
     pub(crate) matching: Matching,
     pub(crate) target: Target,
+    /// The least version of TLS; `None` for that of the listener.
+    pub(crate) tls_min_version: Option<MinVersion>,
     /// Its own, and those of `[defaults]`.
     pub(crate) settings: Settings,
 }
@@ -45,6 +49,7 @@ pub(super) struct Draft {
     pub(super) matching: Matching,
     target: Option<Target>,
     targets: Vec<Server>,
+    tls_min_version: Option<MinVersion>,
 }
 
 impl Route {
@@ -54,6 +59,7 @@ impl Route {
             name: None,
             matching: Matching::default(),
             target,
+            tls_min_version: None,
             settings,
         }
     }
@@ -78,6 +84,7 @@ impl Draft {
             name: self.name,
             matching: self.matching,
             target: self.target.unwrap_or(Target::Servers(self.targets)),
+            tls_min_version: self.tls_min_version,
             settings,
         }
     }
@@ -88,6 +95,7 @@ impl Draft {
             name,
             matching,
             target,
+            tls_min_version,
             ..
         } = route.clone();
         let (target, targets) = match target {
@@ -99,6 +107,7 @@ impl Draft {
             matching,
             target,
             targets,
+            tls_min_version,
         }
     }
 }
@@ -164,6 +173,14 @@ pub(super) fn keys() -> Vec<Key<Draft>> {
             "Several servers in place of `target`, as in an [upstream.NAME].",
         )
         .example("[\"ws://10.0.0.1:9000\", \"ws://10.0.0.2:9000\"]"),
+        Key::new(
+            "tls_min_version",
+            Maybe(tls::version()),
+            |draft: &mut Draft| &mut draft.tls_min_version,
+            "The oldest version of TLS that is taken here, whatever `tls.min_version` of the listener is: clients of \
+             older ones get 403. Not given: that of the listener.",
+        )
+        .example("\"1.3\""),
     ]
 }
 

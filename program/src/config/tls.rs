@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use polysock::Trusted;
 use serde_json::json;
 
 use super::form::{Choice, List, Maybe, Word, quoted};
 use super::key::{Key, Section};
-use super::words::Place;
+use super::words::{Place, TrustedList};
 use crate::flags::tls::{MinVersion, min_version};
 
 /// How a listener speaks TLS: `tls` in a `[[listener]]`.
@@ -17,9 +18,20 @@ pub(crate) struct Tls {
     /// Those of further hosts.
     pub(crate) certificates: Vec<Identity>,
     pub(crate) min_version: MinVersion,
+    /// What some clients may speak.
+    pub(crate) networks: Vec<Network>,
+    /// What clients of old are served with.
+    pub(crate) legacy: Option<Identity>,
     /// The certificates of those that are trusted to sign those of clients.
     pub(crate) client_ca: Option<PathBuf>,
     pub(crate) client_certificate: Option<ClientCertificate>,
+}
+
+/// What the clients of some networks may speak.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Network {
+    pub(crate) networks: Trusted,
+    pub(crate) min_version: MinVersion,
 }
 
 /// Files with a certificate and its key.
@@ -82,14 +94,33 @@ fn keys() -> Vec<Key<Tls>> {
         .example("[{ certificate = \"other.pem\", key = \"other.key\" }]"),
         Key::new(
             "min_version",
-            Word {
-                read: min_version,
-                write: |version| Some(quoted(version.as_str())),
-                schema: || json!({ "enum": ["1.2", "1.3"] }),
-            },
+            version(),
             |tls| &mut tls.min_version,
-            "The oldest version of TLS that is spoken: \"1.2\" or \"1.3\".",
+            "The oldest version of TLS that is spoken: \"1.2\" or \"1.3\"; \"1.0\" or \"1.1\" for clients of old, where \
+             this program was built with the feature legacy-tls. A route may say otherwise.",
         ),
+        Key::new(
+            "networks",
+            List(Section {
+                title: "networks",
+                keys: network_keys,
+            }),
+            |tls: &mut Tls| &mut tls.networks,
+            "The same for some clients: the first with their address counts.",
+        )
+        .example("[{ networks = [\"10.0.0.0/8\"], min_version = \"1.2\" }]"),
+        Key::new(
+            "legacy",
+            Maybe(Section {
+                title: "legacy",
+                keys: identity_keys,
+            }),
+            |tls: &mut Tls| &mut tls.legacy,
+            "The certificate for clients of old: those of a version before TLS 1.2, and those of 1.2 with nothing but \
+             suites without forward secrecy or authenticated encryption, which are let in by it. One with an RSA key \
+             that goes back to a root of then. It takes the feature legacy-tls.",
+        )
+        .example("{ certificate = \"old.pem\", key = \"old.key\" }"),
         Key::new(
             "client_ca",
             Maybe(Place),
@@ -108,6 +139,32 @@ fn keys() -> Vec<Key<Tls>> {
              a client_ca, and else not asked for.",
         )
         .example("\"required\""),
+    ]
+}
+
+/// A version.
+pub(super) fn version() -> Word<MinVersion> {
+    Word {
+        read: min_version,
+        write: |version| Some(quoted(version.as_str())),
+        schema: || json!({ "enum": ["1.0", "1.1", "1.2", "1.3"] }),
+    }
+}
+
+fn network_keys() -> Vec<Key<Network>> {
+    vec![
+        Key::new(
+            "networks",
+            TrustedList,
+            |network: &mut Network| &mut network.networks,
+            "The networks.",
+        ),
+        Key::new(
+            "min_version",
+            version(),
+            |network| &mut network.min_version,
+            "The oldest version that their clients may speak.",
+        ),
     ]
 }
 

@@ -16,7 +16,8 @@ pub(crate) struct TlsFlags {
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// The oldest version of TLS that is spoken: 1.2 or 1.3
+    /// The oldest version of TLS that is spoken: 1.2 or 1.3; 1.0 or 1.1 for clients of old, where this
+    /// program was built with the feature legacy-tls
     #[arg(long, value_name = "VERSION", default_value = "1.2", value_parser = min_version)]
     pub(crate) tls_min_version: MinVersion,
 
@@ -26,8 +27,12 @@ pub(crate) struct TlsFlags {
 }
 
 /// The oldest version of TLS that is spoken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum MinVersion {
+    #[cfg(feature = "legacy-tls")]
+    Tls10,
+    #[cfg(feature = "legacy-tls")]
+    Tls11,
     #[default]
     Tls12,
     Tls13,
@@ -36,8 +41,27 @@ pub(crate) enum MinVersion {
 impl MinVersion {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls10 => "1.0",
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls11 => "1.1",
             Self::Tls12 => "1.2",
             Self::Tls13 => "1.3",
+        }
+    }
+
+    /// What the library calls it.
+    #[cfg(feature = "tls")]
+    pub(crate) fn version(self) -> polysock::tls::Version {
+        use polysock::tls::Version;
+
+        match self {
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls10 => Version::Tls10,
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls11 => Version::Tls11,
+            Self::Tls12 => Version::Tls12,
+            Self::Tls13 => Version::Tls13,
         }
     }
 }
@@ -47,9 +71,14 @@ pub(crate) fn min_version(text: &str) -> Result<MinVersion, String> {
     match text {
         "1.2" => Ok(MinVersion::Tls12),
         "1.3" => Ok(MinVersion::Tls13),
+        #[cfg(feature = "legacy-tls")]
+        "1.0" => Ok(MinVersion::Tls10),
+        #[cfg(feature = "legacy-tls")]
+        "1.1" => Ok(MinVersion::Tls11),
+        #[cfg(not(feature = "legacy-tls"))]
         "1.0" | "1.1" => Err(format!(
             "write 1.2 or 1.3: TLS {text} needs a build with the feature `legacy-tls`, which this is not"
         )),
-        _ => Err("write 1.2 or 1.3".to_owned()),
+        _ => Err("write 1.2 or 1.3, or with the feature `legacy-tls` 1.0 or 1.1".to_owned()),
     }
 }

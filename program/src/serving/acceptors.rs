@@ -1,16 +1,22 @@
 //! What the listeners of a configuration speak TLS with.
 
 use polysock::PortSettings;
-use polysock::tls::{Acceptor, ClientCertificates, IdentityFiles, ServerSettings, Version};
+use polysock::tls::{
+    Acceptor, ClientCertificates, IdentityFiles, NetworkVersion, ServerSettings, Version,
+};
 
 use crate::config::Config;
 use crate::config::listener::Listener;
-use crate::config::tls::{ClientCertificate, Tls};
+use crate::config::tls::{ClientCertificate, Identity, Tls};
 use crate::flags::tls::MinVersion;
 
 /// What the listeners of a configuration speak TLS with.
 #[derive(Debug, Default)]
-pub(crate) struct Acceptors(Vec<Acceptor>);
+pub(crate) struct Acceptors {
+    acceptors: Vec<Acceptor>,
+    /// The oldest version that a route takes, where one says so.
+    site_version: Option<Version>,
+}
 
 impl Acceptors {
     /// Reads the certificates of a configuration. What was there before for the same files stays, and its
@@ -21,7 +27,14 @@ impl Acceptors {
     /// A certificate or a key cannot be used. Those from before stay as they were then, as far as they have not
     /// been read again.
     pub(crate) fn of(config: &Config, before: &Self) -> Result<Self, String> {
-        let mut acceptors = Self::default();
+        let versions = config
+            .routes
+            .iter()
+            .filter_map(|route| route.tls_min_version);
+        let mut acceptors = Self {
+            acceptors: Vec::new(),
+            site_version: versions.min().map(MinVersion::version),
+        };
         for tls in config
             .listeners
             .iter()
@@ -30,12 +43,13 @@ impl Acceptors {
             if acceptors.find(tls).is_some() {
                 continue;
             }
-            let acceptor = match before.find(tls) {
+            let settings = acceptors.settings(tls);
+            let acceptor = match before.of_settings(&settings) {
                 Some(acceptor) => acceptor.read_again().map(|()| acceptor),
-                None => Acceptor::new(settings(tls)),
+                None => Acceptor::new(settings),
             };
             acceptors
-                .0
+                .acceptors
                 .push(acceptor.map_err(|error| error.to_string())?);
         }
         Ok(acceptors)
@@ -51,36 +65,45 @@ impl Acceptors {
     }
 
     fn find(&self, tls: &Tls) -> Option<Acceptor> {
-        let settings = settings(tls);
-        let mut acceptors = self.0.iter();
+        self.of_settings(&self.settings(tls))
+    }
+
+    fn of_settings(&self, settings: &ServerSettings) -> Option<Acceptor> {
+        let mut acceptors = self.acceptors.iter();
         acceptors
-            .find(|acceptor| *acceptor.settings() == settings)
+            .find(|acceptor| acceptor.settings() == settings)
             .cloned()
+    }
+
+    fn settings(&self, tls: &Tls) -> ServerSettings {
+        let networks = tls.networks.iter().map(|network| NetworkVersion {
+            networks: network.networks.clone(),
+            min_version: network.min_version.version(),
+        });
+        ServerSettings {
+            identities: tls.identities().filter_map(files).collect(),
+            min_version: tls.min_version.version(),
+            networks: networks.collect(),
+            site_version: self.site_version,
+            #[cfg(feature = "legacy-tls")]
+            legacy: tls.legacy.as_ref().and_then(files),
+            clients: match (&tls.client_ca, tls.client_certificate) {
+                (None, _) => ClientCertificates::None,
+                (Some(trusted), Some(ClientCertificate::Optional)) => {
+                    ClientCertificates::Optional(trusted.clone())
+                }
+                (Some(trusted), Some(ClientCertificate::Required) | None) => {
+                    ClientCertificates::Required(trusted.clone())
+                }
+            },
+        }
     }
 }
 
-fn settings(tls: &Tls) -> ServerSettings {
-    let identities = tls.identities().filter_map(|identity| {
-        let certificate = identity.certificate.clone()?;
-        Some(IdentityFiles {
-            key: identity.key.clone().unwrap_or_else(|| certificate.clone()),
-            certificate,
-        })
-    });
-    ServerSettings {
-        identities: identities.collect(),
-        min_version: match tls.min_version {
-            MinVersion::Tls12 => Version::Tls12,
-            MinVersion::Tls13 => Version::Tls13,
-        },
-        clients: match (&tls.client_ca, tls.client_certificate) {
-            (None, _) => ClientCertificates::None,
-            (Some(trusted), Some(ClientCertificate::Optional)) => {
-                ClientCertificates::Optional(trusted.clone())
-            }
-            (Some(trusted), Some(ClientCertificate::Required) | None) => {
-                ClientCertificates::Required(trusted.clone())
-            }
-        },
-    }
+fn files(identity: &Identity) -> Option<IdentityFiles> {
+    let certificate = identity.certificate.clone()?;
+    Some(IdentityFiles {
+        key: identity.key.clone().unwrap_or_else(|| certificate.clone()),
+        certificate,
+    })
 }

@@ -16,6 +16,8 @@ use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
 use super::sites::Made;
+#[cfg(feature = "legacy-tls")]
+use super::warnings::warn_of_old_tls;
 use super::warnings::{warn_of_unmasked, warn_of_what_stays};
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
@@ -104,6 +106,8 @@ impl Server {
             return Err(Unserved::System(problem));
         }
         warn_of_unmasked(&server.config, server.workers.addresses());
+        #[cfg(feature = "legacy-tls")]
+        warn_of_old_tls(&server.config);
         server.warn_of_unverified();
         server.warn_of_unused();
         Ok(server)
@@ -146,6 +150,8 @@ impl Server {
         }
         self.made = made;
         warn_of_unmasked(&self.config, self.workers.addresses());
+        #[cfg(feature = "legacy-tls")]
+        warn_of_old_tls(&self.config);
         self.warn_of_unverified();
         self.warn_of_unused();
         Ok(())

@@ -6,10 +6,14 @@ use polysock::upstream::{ForwardSettings, HeaderPolicy, Rewrite, UpstreamSetting
 use polysock::{Origins, PortSettings, SiteSettings};
 
 use crate::config::headers;
+use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
+#[cfg(feature = "tls")]
+use crate::flags::tls::MinVersion;
 
-/// How a site treats its connections, whose messages may be so large where nothing is said.
-pub(super) fn of_site(settings: &Settings, max_message: u64) -> SiteSettings {
+/// How the site of a route treats its connections, whose messages may be so large where nothing is said.
+pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
+    let settings = &route.settings;
     SiteSettings {
         protocols: Some(settings.protocols.0.clone()),
         handshake_timeout: settings.handshake_timeout,
@@ -25,6 +29,8 @@ pub(super) fn of_site(settings: &Settings, max_message: u64) -> SiteSettings {
         terms: settings.terms,
         limits: settings.limits,
         origins: settings.origins.clone().unwrap_or(Origins::Any),
+        #[cfg(feature = "tls")]
+        tls_min_version: route.tls_min_version.map(MinVersion::version),
         subprotocols: settings.subprotocols.clone(),
         compression: settings.compression.downstream(),
         closable: settings.on_reload == OnReload::Close,

@@ -6,6 +6,8 @@ use tracing::warn;
 
 use crate::config::Config;
 use crate::config::process::Process;
+#[cfg(feature = "legacy-tls")]
+use crate::flags::tls::MinVersion;
 
 /// Tells what of another configuration takes a restart.
 pub(super) fn warn_of_what_stays(ours: &Process, theirs: &Process) {
@@ -34,6 +36,30 @@ pub(super) fn warn_of_what_stays(ours: &Process, theirs: &Process) {
     ] {
         if !is_same {
             warn!("`{key}` has changed, which takes a restart: it stays as it was");
+        }
+    }
+}
+
+/// RFC 8996 in a line for each listener that does not heed it.
+#[cfg(feature = "legacy-tls")]
+pub(super) fn warn_of_old_tls(config: &Config) {
+    let of_routes = config
+        .routes
+        .iter()
+        .filter_map(|route| route.tls_min_version);
+    let of_routes = of_routes.min();
+    for listener in &config.listeners {
+        let Some(tls) = &listener.tls else { continue };
+        let of_networks = tls.networks.iter().map(|network| network.min_version);
+        let oldest = of_networks
+            .chain(of_routes)
+            .fold(tls.min_version, MinVersion::min);
+        if oldest < MinVersion::Tls12 {
+            warn!(
+                "TLS {} is spoken on {}: it protects from nobody who can change what passes",
+                oldest.as_str(),
+                listener.address
+            );
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,9 +10,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use polysock_protocols::WriteBuf;
 use tokio::task::spawn_blocking;
-use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
+use super::choice::{Refusal, Stack, read_hello};
 use super::encryption::Encryption;
 use super::pem::PemError;
 use super::server::Server;
@@ -129,31 +130,43 @@ impl Acceptor {
         &self.shared.settings
     }
 
-    /// Goes through the handshake of a client, of which this much has come. The last that is said to one
-    /// with which it fails is why.
+    /// Goes through the handshake of a client at this address, of which this much has come. The last that is
+    /// said to one with which it fails is why.
     ///
     /// # Errors
     ///
     /// The handshake fails, or the client goes away.
     pub(crate) async fn accept(
         &self,
-        transport: Io,
+        mut transport: Io,
         come: Bytes,
+        client: Option<SocketAddr>,
         http2: bool,
     ) -> io::Result<(Io, Encryption)> {
-        let server = self.server().await;
-        let config = match http2 {
-            true => &server.with_http2,
-            false => &server.without_http2,
-        };
-        let transport = Rewind::of(come, Box::new(transport));
-        let accept = TlsAcceptor::from(Arc::clone(config)).accept(transport);
-        match accept.into_fallible().await {
-            Ok(stream) => {
-                let (_, connection) = stream.get_ref();
-                let encryption = Encryption::of(connection, connection.server_name());
-                Ok((Io::new(stream), encryption))
+        let settings = &self.shared.settings;
+        let (hello, come) = read_hello(&mut transport, come).await?;
+        let stack = hello
+            .map_err(Refusal::from)
+            .and_then(|hello| Stack::choose(settings, &hello, client));
+        let stack = match stack {
+            Ok(stack) => stack,
+            Err(Refusal { reason, alert }) => {
+                let mut last = WriteBuf::new();
+                last.put_slice(&alert);
+                linger(transport, last, CloseOrder::WeFirst);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
             }
+        };
+        let server = self.server().await;
+        let transport = Rewind::of(come, Box::new(transport));
+        let min_version = settings.min_version(client);
+        let accepted = match stack {
+            Stack::Rustls => server.accept(transport, http2).await,
+            #[cfg(feature = "legacy-tls")]
+            Stack::S2n => server.accept_old(transport).await,
+        };
+        match accepted {
+            Ok((stream, agreed)) => Ok((stream, Encryption::new(agreed, min_version))),
             Err((error, transport)) => {
                 // The alert has been written.
                 let transport = *transport.into_inner();
@@ -193,6 +206,7 @@ impl Shared {
             current.failing.is_none()
                 && current.stamps == stamps
                 && stamps.iter().all(Stamp::is_old)
+                && !current.server.is_old()
         };
         if is_same {
             return;

@@ -28,6 +28,9 @@ pub(super) struct Said {
     pub(super) hosts: Vec<String>,
     pub(super) not_before: SystemTime,
     pub(super) not_after: SystemTime,
+    /// The number of what its key is for, as that of RSA.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) key_algorithm: String,
 }
 
 impl Said {
@@ -76,6 +79,12 @@ impl Said {
             hosts,
             not_before: UNIX_EPOCH + validity.not_before.to_unix_duration(),
             not_after: UNIX_EPOCH + validity.not_after.to_unix_duration(),
+            #[cfg(feature = "legacy-tls")]
+            key_algorithm: to_be_signed
+                .subject_public_key_info()
+                .algorithm
+                .oid
+                .to_string(),
         })
     }
 }

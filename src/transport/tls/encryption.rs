@@ -5,26 +5,30 @@ use std::sync::Arc;
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
 use super::certificate::{CertificateSubject, Said};
+use super::version::Version;
 
 /// How the connection of a client is encrypted, and who it has proved to be: in the
 /// [extensions](crate::Peer::extensions) of its peer where TLS ends here. Clones are the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encryption {
     agreed: Arc<Agreed>,
+    /// The least version for this client where its site says nothing else.
+    min_version: Version,
 }
 
+/// What a handshake has agreed on.
 #[derive(Debug, PartialEq, Eq)]
-struct Agreed {
-    version: &'static str,
-    cipher_suite: &'static str,
-    server_name: Option<Box<str>>,
-    alpn: Option<Box<str>>,
-    is_resumed: bool,
-    client: Option<CertificateSubject>,
+pub(super) struct Agreed {
+    pub(super) version: Version,
+    pub(super) cipher_suite: &'static str,
+    pub(super) server_name: Option<Box<str>>,
+    pub(super) alpn: Option<Box<str>>,
+    pub(super) is_resumed: bool,
+    pub(super) client: Option<CertificateSubject>,
 }
 
-impl Encryption {
-    /// What a handshake that is complete has agreed on, for this host.
+impl Agreed {
+    /// By a handshake of rustls that is complete, for this host.
     pub(super) fn of(state: &CommonState, server_name: Option<&str>) -> Self {
         let alpn = state.alpn_protocol();
         let alpn = alpn.map(|name| String::from_utf8_lossy(name).into());
@@ -35,23 +39,36 @@ impl Encryption {
         let client =
             client.map(|said| said.map_or_else(CertificateSubject::default, |said| said.subject));
         Self {
-            agreed: Arc::new(Agreed {
-                version: match state.protocol_version() {
-                    Some(ProtocolVersion::TLSv1_3) => "1.3",
-                    _ => "1.2",
-                },
-                cipher_suite: suite.unwrap_or_default(),
-                server_name: server_name.map(Into::into),
-                alpn,
-                is_resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
-                client,
-            }),
+            version: match state.protocol_version() {
+                Some(ProtocolVersion::TLSv1_3) => Version::Tls13,
+                _ => Version::Tls12,
+            },
+            cipher_suite: suite.unwrap_or_default(),
+            server_name: server_name.map(Into::into),
+            alpn,
+            is_resumed: state.handshake_kind() == Some(HandshakeKind::Resumed),
+            client,
         }
+    }
+}
+
+impl Encryption {
+    /// What was agreed on, where the port wants this version at least.
+    pub(super) fn new(agreed: Agreed, min_version: Version) -> Self {
+        Self {
+            agreed: Arc::new(agreed),
+            min_version,
+        }
+    }
+
+    /// Whether the version is older than it may be for a site that wants this one at least, or none in particular.
+    pub(crate) fn is_too_old(&self, min_version: Option<Version>) -> bool {
+        self.agreed.version < min_version.unwrap_or(self.min_version)
     }
 
     /// The version of TLS, as `1.3`.
     pub fn version(&self) -> &'static str {
-        self.agreed.version
+        self.agreed.version.as_str()
     }
 
     /// The cipher suite, by the name that IANA has registered, as `TLS13_AES_128_GCM_SHA256`.

@@ -1,8 +1,9 @@
-//! TLS 1.2 and 1.3, by rustls.
+//! TLS 1.2 and 1.3, by rustls, and what clients of old speak of it, by s2n-tls.
 
 mod acceptor;
 mod authorities;
 mod certificate;
+mod choice;
 mod client;
 mod client_error;
 mod encryption;
@@ -10,6 +11,8 @@ mod failure;
 mod identities;
 mod identity;
 mod key_pin;
+#[cfg(feature = "legacy-tls")]
+mod legacy;
 mod pem;
 mod server;
 mod server_name;
@@ -32,7 +35,7 @@ pub use self::identity::Identity;
 pub use self::key_pin::{KeyPin, KeyPinError};
 pub use self::pem::PemError;
 pub use self::server_name::{ServerName, ServerNameError};
-pub use self::settings::{ClientCertificates, IdentityFiles, ServerSettings};
+pub use self::settings::{ClientCertificates, IdentityFiles, NetworkVersion, ServerSettings};
 pub use self::version::Version;
 
 /// The cryptography of all of it: the suites and groups that aws-lc-rs has by default, which all

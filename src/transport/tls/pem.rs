@@ -86,6 +86,25 @@ pub enum PemError {
         /// What is wrong.
         reason: String,
     },
+    /// It is of no use to clients of old.
+    #[cfg(feature = "legacy-tls")]
+    #[error(
+        "the certificate in {} is of no use to clients of old ({reason}): give one of RSA or ECDSA",
+        path.display()
+    )]
+    UnusableForLegacy {
+        /// The file.
+        path: PathBuf,
+        /// What s2n-tls says.
+        reason: String,
+    },
+    /// What clients of old speak cannot be set up.
+    #[cfg(feature = "legacy-tls")]
+    #[error("TLS for clients of old cannot be set up: {reason}")]
+    Legacy {
+        /// What s2n-tls says.
+        reason: String,
+    },
     /// The key is that of another certificate.
     #[error(
         "the private key in {} is not that of the first certificate in {}, which is the one of the \

@@ -1,5 +1,6 @@
 //! What rustls needs to know of a port.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,20 +13,32 @@ use rustls::server::{
     WebPkiClientVerifier,
 };
 use rustls::{RootCertStore, ServerConfig};
+use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use super::certificate::Said;
+use super::encryption::Agreed;
 use super::identities::Identities;
 use super::identity::Identity;
+#[cfg(feature = "legacy-tls")]
+use super::legacy::{LegacyServer, TicketKey};
 use super::pem::{PemError, read_certificates};
 use super::provider;
 use super::settings::{ClientCertificates, ServerSettings};
+use crate::transport::io::Io;
+use crate::transport::rewind::Rewind;
+
+/// A transport, and what has come of its client.
+pub(super) type Beginning = Rewind<Box<Io>>;
 
 /// What rustls needs to know of a port, with and without HTTP/2.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) with_http2: Arc<ServerConfig>,
     pub(super) without_http2: Arc<ServerConfig>,
+    /// What clients of old are served with.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) legacy: Option<LegacyServer>,
     sessions: Sessions,
     /// The certificates that were read.
     chains: Vec<Vec<CertificateDer<'static>>>,
@@ -38,6 +51,9 @@ struct Sessions {
     tickets: Option<Arc<dyn ProducesTickets>>,
     /// By their ids, for clients of TLS 1.2 that know no tickets.
     by_id: Arc<dyn StoresServerSessions>,
+    /// What the tickets of clients of old are encrypted with, the newest last.
+    #[cfg(feature = "legacy-tls")]
+    keys: Vec<TicketKey>,
 }
 
 /// How many sessions are kept by their ids: some 100 bytes each.
@@ -53,7 +69,9 @@ impl Server {
         // Whom others have trusted, it does not.
         let same = before.filter(|before| before.trusted == trusted);
         let sessions = same.map_or_else(Sessions::new, |same| same.sessions.clone());
-        let versions = settings.min_version.and_newer();
+        #[cfg(feature = "legacy-tls")]
+        let sessions = sessions.with_fresh_key();
+        let versions = settings.oldest_version().and_newer();
         let builder = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
             .expect("the provider has suites of each version");
@@ -73,15 +91,67 @@ impl Server {
         Ok(Self {
             with_http2: Arc::new(with_http2),
             without_http2: Arc::new(config),
+            #[cfg(feature = "legacy-tls")]
+            legacy: settings
+                .takes_old_of_any()
+                .then(|| LegacyServer::read(settings, &sessions.keys))
+                .transpose()?,
             sessions,
             chains: chains.collect(),
             trusted,
         })
     }
 
+    /// Goes through a handshake. One that fails is told to the client, and leaves the transport.
+    ///
+    /// # Errors
+    ///
+    /// The handshake fails, or the client goes away.
+    pub(super) async fn accept(
+        &self,
+        transport: Beginning,
+        http2: bool,
+    ) -> Result<(Io, Agreed), (io::Error, Beginning)> {
+        let config = match http2 {
+            true => &self.with_http2,
+            false => &self.without_http2,
+        };
+        let accept = TlsAcceptor::from(Arc::clone(config)).accept(transport);
+        let stream = accept.into_fallible().await?;
+        let (_, connection) = stream.get_ref();
+        let agreed = Agreed::of(connection, connection.server_name());
+        Ok((Io::new(stream), agreed))
+    }
+
+    /// The same with a client of old.
+    ///
+    /// # Errors
+    ///
+    /// As of [`accept`](Self::accept).
+    #[cfg(feature = "legacy-tls")]
+    pub(super) async fn accept_old(
+        &self,
+        transport: Beginning,
+    ) -> Result<(Io, Agreed), (io::Error, Beginning)> {
+        match &self.legacy {
+            Some(legacy) => legacy.accept(transport).await,
+            None => self.accept(transport, false).await,
+        }
+    }
+
     /// Whether the certificates are others than those of another.
     pub(super) fn differs(&self, other: &Self) -> bool {
         (&self.chains, &self.trusted) != (&other.chains, &other.trusted)
+    }
+
+    /// Whether it is to be read again although its files are the same.
+    pub(super) fn is_old(&self) -> bool {
+        #[cfg(feature = "legacy-tls")]
+        let is_old =
+            self.legacy.is_some() && self.sessions.keys.last().is_some_and(TicketKey::is_old);
+        #[cfg(not(feature = "legacy-tls"))]
+        let is_old = false;
+        is_old
     }
 
     /// Tells of certificates that are of no use now.
@@ -109,7 +179,21 @@ impl Sessions {
             // Fails where the system has no random bytes; then sessions are not resumed.
             tickets: Ticketer::new().ok(),
             by_id: ServerSessionMemoryCache::new(SESSIONS),
+            #[cfg(feature = "legacy-tls")]
+            keys: Vec::new(),
         }
+    }
+
+    /// The same, with a key for tickets that is young enough, and the one before it, whose tickets are still
+    /// taken.
+    #[cfg(feature = "legacy-tls")]
+    fn with_fresh_key(mut self) -> Self {
+        if self.keys.last().is_none_or(TicketKey::is_old) {
+            self.keys.push(TicketKey::new());
+            let kept = self.keys.len().min(2);
+            self.keys.drain(..self.keys.len() - kept);
+        }
+        self
     }
 }
 

@@ -6,6 +6,12 @@ use rustls::version::{TLS12, TLS13};
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
+    /// TLS 1.0 (RFC 2246), which protects from nobody who can change what passes (RFC 8996).
+    #[cfg(feature = "legacy-tls")]
+    Tls10,
+    /// TLS 1.1 (RFC 4346), which is no better.
+    #[cfg(feature = "legacy-tls")]
+    Tls11,
     /// TLS 1.2 (RFC 5246).
     #[default]
     Tls12,
@@ -14,11 +20,35 @@ pub enum Version {
 }
 
 impl Version {
-    /// This one, and those after it.
+    /// As it is written: `1.2`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls10 => "1.0",
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls11 => "1.1",
+            Self::Tls12 => "1.2",
+            Self::Tls13 => "1.3",
+        }
+    }
+
+    /// This one, and those after it, as far as rustls speaks them.
     pub(super) fn and_newer(self) -> &'static [&'static SupportedProtocolVersion] {
         match self {
-            Self::Tls12 => const { &[&TLS13, &TLS12] },
             Self::Tls13 => const { &[&TLS13] },
+            _ => const { &[&TLS13, &TLS12] },
+        }
+    }
+
+    /// As it stands in TLS.
+    pub(super) fn number(self) -> u16 {
+        match self {
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls10 => 0x0301,
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls11 => 0x0302,
+            Self::Tls12 => 0x0303,
+            Self::Tls13 => 0x0304,
         }
     }
 }

@@ -10,7 +10,7 @@ const { spawn } = require('child_process');
 const FLAGS = [
   '--headless', '--remote-debugging-pipe', '--no-first-run', '--no-default-browser-check', '--disable-gpu', '--disable-dev-shm-usage',
   '--disable-extensions', '--disable-sync', '--disable-background-networking', '--disable-component-update', '--disable-default-apps',
-  '--hide-scrollbars', '--no-proxy-server',
+  '--hide-scrollbars', '--no-proxy-server', '--ignore-certificate-errors',
   // Nothing but this machine can be reached, whatever the browser would like to ask its maker.
   '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost',
   // The sandbox refuses to run as root, and needs what containers forbid; all it would guard against is our own page.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
-    date_time_ymd,
+    PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -82,6 +82,12 @@ impl Authority {
         self.issue_valid(names, Valid::Now)
     }
 
+    /// The same with a key of RSA, as clients of old want it.
+    pub fn issue_rsa(&self, names: &[&str]) -> Identity {
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
+        self.sign_for(&params(names), &key)
+    }
+
     /// The same, in the name of this one of Polysock's.
     pub fn issue_to(&self, name: &str, names: &[&str]) -> Identity {
         let mut params = params(names);
@@ -116,10 +122,13 @@ impl Authority {
     }
 
     fn sign(&self, params: &CertificateParams) -> Identity {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer);
+        self.sign_for(params, &KeyPair::generate().expect("a key"))
+    }
+
+    fn sign_for(&self, params: &CertificateParams, key: &KeyPair) -> Identity {
+        let certificate = params.signed_by(key, &self.issuer);
         let certificate = certificate.expect("a certificate").pem();
-        self.write(&(certificate + &self.issuer.pem()), &key)
+        self.write(&(certificate + &self.issuer.pem()), key)
     }
 
     fn write(&self, certificate: &str, key: &KeyPair) -> Identity {

@@ -37,21 +37,47 @@ impl Peer {
 
     /// As [`Peer::start`], with variables of its own.
     pub fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = run();
-        command
-            .args(arguments)
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null());
+        Self::run(
+            arguments,
+            run().envs(variables.iter().copied()).stdin(Stdio::null()),
+        )
+    }
+
+    /// As [`Peer::start`], for one that goes on until [`Peer::stop`].
+    pub fn start_endless(arguments: &[&str]) -> Self {
+        Self::run(arguments, run().stdin(Stdio::piped()))
+    }
+
+    fn run(arguments: &[&str], command: &mut Command) -> Self {
         Self {
-            process: Process::start(&mut command),
+            process: Process::start(command.args(arguments)),
             name: arguments.join(" "),
         }
+    }
+
+    /// Has it come to its end.
+    pub fn stop(&mut self) {
+        self.process.end_input();
     }
 
     /// Waits until it has printed a line with this beginning; whether it did.
     pub fn waits_for(&mut self, beginning: &str) -> bool {
         let found = |line: &str| line.starts_with(beginning).then_some(());
         self.process.wait_for_line(PEER, found).is_some()
+    }
+
+    /// Waits until it has failed, and returns what it printed; `None` where it is not installed.
+    /// Fails the test where it passed.
+    pub fn fails(mut self) -> Option<String> {
+        let end = self.process.end(PEER);
+        match end.status.and_then(|status| status.code()) {
+            Some(1) => Some(end.output),
+            Some(0) => panic!("{} has not failed:\n{}", self.name, end.output),
+            _ => {
+                skip_or_fail(&end, &self.name);
+                None
+            }
+        }
     }
 
     /// Waits until it has ended, and returns what it printed; `None` where it is not installed.

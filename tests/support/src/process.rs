@@ -54,6 +54,11 @@ impl Process {
         }
     }
 
+    /// Ends what it reads from, where that is a pipe.
+    pub fn end_input(&mut self) {
+        self.child.stdin.take();
+    }
+
     /// Waits for a line that `find` finds something in, behind those that were waited for before.
     pub fn wait_for_line<T>(
         &mut self,

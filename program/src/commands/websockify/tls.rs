@@ -23,7 +23,8 @@ pub(super) struct TlsOptions {
     #[arg(long)]
     ssl_only: bool,
 
-    /// The oldest version of TLS that is spoken: tlsv1_2 or tlsv1_3 [default: tlsv1_2]
+    /// The oldest version of TLS that is spoken: tlsv1_2 or tlsv1_3, or tlsv1 or tlsv1_1 where this program
+    /// was built with the feature legacy-tls [default: tlsv1_2]
     #[arg(long, value_name = "VERSION", default_value = "default", hide_default_value = true, value_parser = version)]
     ssl_version: MinVersion,
 
@@ -80,13 +81,10 @@ impl TlsOptions {
 
     #[cfg(feature = "tls")]
     fn with(&self, certificate: &Path, port: PortSettings) -> Result<PortSettings, String> {
-        use polysock::tls::{Acceptor, ClientCertificates, ServerSettings, Version};
+        use polysock::tls::{Acceptor, ClientCertificates, ServerSettings};
 
         let settings = ServerSettings {
-            min_version: match self.ssl_version {
-                MinVersion::Tls12 => Version::Tls12,
-                MinVersion::Tls13 => Version::Tls13,
-            },
+            min_version: self.ssl_version.version(),
             clients: match &self.cafile {
                 Some(trusted) if self.verify_client => {
                     ClientCertificates::Required(trusted.clone())
@@ -115,9 +113,14 @@ fn version(text: &str) -> Result<MinVersion, String> {
     match text {
         "default" | "tlsv1_2" => Ok(MinVersion::Tls12),
         "tlsv1_3" => Ok(MinVersion::Tls13),
+        #[cfg(feature = "legacy-tls")]
+        "tlsv1" => Ok(MinVersion::Tls10),
+        #[cfg(feature = "legacy-tls")]
+        "tlsv1_1" => Ok(MinVersion::Tls11),
+        #[cfg(not(feature = "legacy-tls"))]
         "tlsv1_1" | "tlsv1" => Err(
-            "write tlsv1_2 or tlsv1_3: older ones are not spoken, which RFC 8996 forbids".into(),
+            "write tlsv1_2 or tlsv1_3: older ones need a build with the feature `legacy-tls`, which this is not".into(),
         ),
-        _ => Err("write tlsv1_2 or tlsv1_3".into()),
+        _ => Err("write tlsv1_2 or tlsv1_3, or with the feature `legacy-tls` tlsv1 or tlsv1_1".into()),
     }
 }

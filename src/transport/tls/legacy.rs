@@ -1,0 +1,300 @@
+//! TLS 1.0 and 1.1, and the suites of clients of old, by s2n-tls.
+
+use std::fmt;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use base64::prelude::*;
+use rustls::pki_types::PrivateKeyDer;
+use s2n_tls::callbacks::VerifyHostNameCallback;
+use s2n_tls::cert_chain::{Builder as ChainBuilder, CertificateChain};
+use s2n_tls::config::{Builder, Config};
+use s2n_tls::connection::Connection;
+use s2n_tls::enums::ClientAuthType;
+use s2n_tls::error::{Error, ErrorType};
+use s2n_tls::security::Policy;
+use s2n_tls_tokio::{TlsAcceptor, TlsStream};
+
+use super::certificate::Said;
+use super::encryption::Agreed;
+use super::pem::{PemError, read_certificates, read_key};
+use super::server::Beginning;
+use super::settings::{ClientCertificates, IdentityFiles, ServerSettings};
+use super::version::Version;
+use crate::random::entropy;
+use crate::transport::io::Io;
+
+/// TLS 1.0 to 1.3 with the suites of 2014: AES and 3DES in CBC mode, key exchange by RSA. It has TLS 1.3 so
+/// that clients that could speak it notice when somebody has them speak less (RFC 8446 §4.1.3).
+const POLICY: &str = "CloudFront-TLS-1-0-2014";
+
+/// How long what has failed is kept at most before the client is told, so that the time says nothing of the
+/// reason.
+const MAX_BLINDING: u32 = 2;
+
+/// How long sessions can be resumed by a ticket, whose key changes as often.
+const TICKETS: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// What s2n-tls needs to know of a port.
+#[derive(Debug)]
+pub(super) struct LegacyServer {
+    config: Config,
+}
+
+/// What tickets are encrypted with.
+#[derive(Clone)]
+pub(super) struct TicketKey {
+    name: [u8; 16],
+    key: [u8; 32],
+    since: SystemTime,
+}
+
+impl LegacyServer {
+    /// Reads the files that these settings name; blocks.
+    pub(super) fn read(settings: &ServerSettings, keys: &[TicketKey]) -> Result<Self, PemError> {
+        let unusable = |error: Error| PemError::Legacy {
+            reason: error.message().to_owned(),
+        };
+        let mut builder = Builder::new();
+        let policy = Policy::from_version(POLICY).map_err(unusable)?;
+        builder.set_security_policy(&policy).map_err(unusable)?;
+        builder
+            .set_max_blinding_delay(MAX_BLINDING)
+            .map_err(unusable)?;
+        builder
+            .set_application_protocol_preference(["http/1.1"])
+            .map_err(unusable)?;
+        let chains = chains(settings)?;
+        // For those who name no host: the one for clients of old, or the first with a key of each kind.
+        let mut defaults: Vec<&Chain> = Vec::new();
+        for chain in &chains {
+            // Of several for one host with keys of one kind, the first counts.
+            builder.load_chain(chain.chain.clone()).map_err(unusable)?;
+            let is_same = |other: &&Chain| other.key_algorithm == chain.key_algorithm;
+            if defaults.is_empty() || settings.legacy.is_none() && !defaults.iter().any(is_same) {
+                defaults.push(chain);
+            }
+        }
+        let defaults = defaults.into_iter().map(|chain| chain.chain.clone());
+        builder.set_default_chains(defaults).map_err(unusable)?;
+        for key in keys {
+            builder
+                .add_session_ticket_key(&key.name, &key.key, key.since)
+                .map_err(unusable)?;
+        }
+        builder
+            .set_ticket_key_encrypt_decrypt_lifetime(TICKETS)
+            .map_err(unusable)?;
+        builder
+            .set_ticket_key_decrypt_lifetime(TICKETS)
+            .map_err(unusable)?;
+        builder.with_system_certs(false).map_err(unusable)?;
+        if let Some(trusted) = settings.clients.trusted() {
+            for certificate in read_certificates(trusted)? {
+                builder
+                    .trust_pem(pem(CERTIFICATE, &certificate).as_bytes())
+                    .map_err(unusable)?;
+            }
+            builder
+                .set_verify_host_callback(AnyName)
+                .map_err(unusable)?;
+            builder
+                .set_client_auth_type(match settings.clients {
+                    ClientCertificates::Required(_) => ClientAuthType::Required,
+                    _ => ClientAuthType::Optional,
+                })
+                .map_err(unusable)?;
+        }
+        Ok(Self {
+            config: builder.build().map_err(unusable)?,
+        })
+    }
+
+    /// Goes through a handshake. One that fails is told to the client, and leaves the transport.
+    ///
+    /// # Errors
+    ///
+    /// The handshake fails, or the client goes away.
+    pub(super) async fn accept(
+        &self,
+        mut transport: Beginning,
+    ) -> Result<(Io, Agreed), (io::Error, Beginning)> {
+        let acceptor = TlsAcceptor::new(self.config.clone());
+        match acceptor.accept(&mut transport).await {
+            Ok(stream) => {
+                let (connection, _) = stream.into_parts();
+                let agreed = agreed(&connection);
+                Ok((
+                    Io::new(TlsStream::from_parts(connection, transport)),
+                    agreed,
+                ))
+            }
+            Err(error) => {
+                let error = match error.kind() {
+                    ErrorType::ConnectionClosed | ErrorType::IOError => error.into(),
+                    _ => io::Error::new(io::ErrorKind::InvalidData, error),
+                };
+                Err((error, transport))
+            }
+        }
+    }
+}
+
+impl TicketKey {
+    pub(super) fn new() -> Self {
+        let (mut name, mut key) = ([0; 16], [0; 32]);
+        entropy(&mut name);
+        entropy(&mut key);
+        Self {
+            name,
+            key,
+            since: SystemTime::now(),
+        }
+    }
+
+    /// Whether new tickets want a newer one.
+    pub(super) fn is_old(&self) -> bool {
+        self.since.elapsed().is_ok_and(|age| age >= TICKETS)
+    }
+}
+
+/// Certificates and their key.
+struct Chain {
+    chain: CertificateChain<'static>,
+    key_algorithm: Option<String>,
+}
+
+/// The certificate for clients of old, and behind it those for all, as far as they are of use.
+fn chains(settings: &ServerSettings) -> Result<Vec<Chain>, PemError> {
+    let mut chains = Vec::new();
+    if let Some(legacy) = &settings.legacy {
+        chains.push(Chain::read(legacy)?);
+    }
+    // Keys of Ed25519 are none of old.
+    let others = settings.identities.iter().map(Chain::read);
+    let (others, errors): (Vec<_>, Vec<_>) = others.partition(Result::is_ok);
+    chains.extend(others.into_iter().flatten());
+    match errors.into_iter().find_map(Result::err) {
+        Some(error) if chains.is_empty() => Err(error),
+        _ => Ok(chains),
+    }
+}
+
+impl Chain {
+    fn read(files: &IdentityFiles) -> Result<Self, PemError> {
+        let certificates = read_certificates(&files.certificate)?;
+        let key = read_key(&files.key)?;
+        let label = match &key {
+            PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
+            PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
+            _ => "PRIVATE KEY",
+        };
+        let key = pem(label, key.secret_der());
+        let said = certificates.first().and_then(|first| Said::by(first));
+        let chain = || {
+            let mut builder = ChainBuilder::new()?;
+            let certificates = certificates.iter().map(|der| pem(CERTIFICATE, der));
+            builder.load_pem(certificates.collect::<String>().as_bytes(), key.as_bytes())?;
+            builder.build()
+        };
+        let chain = chain().map_err(|error: Error| PemError::UnusableForLegacy {
+            path: files.certificate.clone(),
+            reason: error.message().to_owned(),
+        })?;
+        Ok(Self {
+            chain,
+            key_algorithm: said.map(|said| said.key_algorithm),
+        })
+    }
+}
+
+const CERTIFICATE: &str = "CERTIFICATE";
+
+/// What s2n-tls takes (RFC 7468).
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = BASE64_STANDARD.encode(der);
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    for line in text.as_bytes().chunks(64) {
+        pem.push_str(&String::from_utf8_lossy(line));
+        pem.push('\n');
+    }
+    pem.push_str(&format!("-----END {label}-----\n"));
+    pem
+}
+
+/// What a handshake has agreed on.
+fn agreed(connection: &Connection) -> Agreed {
+    let version = match connection.actual_protocol_version() {
+        Ok(s2n_tls::enums::Version::TLS13) => Version::Tls13,
+        Ok(s2n_tls::enums::Version::TLS12) => Version::Tls12,
+        Ok(s2n_tls::enums::Version::TLS11) => Version::Tls11,
+        _ => Version::Tls10,
+    };
+    let alpn = connection.application_protocol();
+    let alpn = alpn.map(|name| String::from_utf8_lossy(name).into());
+    // The first of them, each behind its length in three bytes.
+    let chain = connection.client_cert_chain_bytes().ok().flatten();
+    let client = chain.map(|chain| {
+        let first = chain.split_at_checked(3).and_then(|(len, rest)| {
+            let len = len
+                .iter()
+                .fold(0, |len, byte| len << 8 | usize::from(*byte));
+            rest.get(..len)
+        });
+        let said = first.and_then(Said::by);
+        said.map_or_else(Default::default, |said| said.subject)
+    });
+    Agreed {
+        version,
+        cipher_suite: connection.cipher_suite().map_or("", registered),
+        server_name: connection.server_name().map(Into::into),
+        alpn,
+        is_resumed: connection.resumed(),
+        client,
+    }
+}
+
+/// The name that IANA has registered for a suite of the policy.
+fn registered(name: &str) -> &'static str {
+    match name {
+        "ECDHE-ECDSA-AES128-GCM-SHA256" => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        "ECDHE-ECDSA-AES256-GCM-SHA384" => "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        "ECDHE-ECDSA-CHACHA20-POLY1305" => "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+        "ECDHE-ECDSA-AES128-SHA256" => "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
+        "ECDHE-ECDSA-AES256-SHA384" => "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384",
+        "ECDHE-ECDSA-AES128-SHA" => "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
+        "ECDHE-ECDSA-AES256-SHA" => "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
+        "ECDHE-RSA-AES128-GCM-SHA256" => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        "ECDHE-RSA-AES256-GCM-SHA384" => "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        "ECDHE-RSA-CHACHA20-POLY1305" => "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        "ECDHE-RSA-AES128-SHA256" => "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
+        "ECDHE-RSA-AES256-SHA384" => "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384",
+        "ECDHE-RSA-AES128-SHA" => "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
+        "ECDHE-RSA-AES256-SHA" => "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+        "AES128-GCM-SHA256" => "TLS_RSA_WITH_AES_128_GCM_SHA256",
+        "AES256-GCM-SHA384" => "TLS_RSA_WITH_AES_256_GCM_SHA384",
+        "AES128-SHA256" => "TLS_RSA_WITH_AES_128_CBC_SHA256",
+        "AES128-SHA" => "TLS_RSA_WITH_AES_128_CBC_SHA",
+        "AES256-SHA" => "TLS_RSA_WITH_AES_256_CBC_SHA",
+        "DES-CBC3-SHA" => "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
+        _ => "",
+    }
+}
+
+/// Takes a client's certificate whatever name it has: who has signed it is what counts.
+struct AnyName;
+
+impl VerifyHostNameCallback for AnyName {
+    fn verify_host_name(&self, _: &str) -> bool {
+        true
+    }
+}
+
+/// Keys are secrets.
+impl fmt::Debug for TicketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TicketKey")
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}

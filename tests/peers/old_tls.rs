@@ -1,0 +1,316 @@
+//! Clients of old within TLS of old, and those of today on the same port.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use polysock_test_support::authority::{Authority, Identity};
+use polysock_test_support::frame::{frame, unmasked};
+use polysock_test_support::opening::RFC6455;
+use polysock_test_support::peers::Peer;
+use polysock_test_support::server::Server;
+
+use crate::POLYSOCK;
+
+/// A certificate for today's clients, one for those of old, and who has signed them.
+struct Certificates {
+    authority: Authority,
+    site: Identity,
+    old: Identity,
+}
+
+impl Certificates {
+    fn new() -> Self {
+        let authority = Authority::new();
+        Self {
+            site: authority.issue(&["localhost", "site.test"]),
+            old: authority.issue_rsa(&["old.test"]),
+            authority,
+        }
+    }
+
+    /// An echo with these keys of its listener's TLS beside the certificate.
+    fn serve(&self, tls: &str) -> Server {
+        let file = self.authority.place("polysock.toml");
+        let text = format!(
+            "[[listener]]\naddress = \"127.0.0.1:0\"\nplain = true\n\
+             tls = {{ certificate = {:?}, key = {:?}, {tls} }}\n\
+             [[route]]\ntarget = \"app:echo\"\nprotocols = \"all\"\norigins = \"*\"\n",
+            self.site.certificate, self.site.key
+        );
+        fs::write(&file, text).expect("room for a file");
+        POLYSOCK.serve(&["--config", file.to_str().expect("text")])
+    }
+
+    fn serve_old(&self) -> Server {
+        let Identity { certificate, key } = &self.old;
+        self.serve(&format!(
+            "min_version = \"1.0\", legacy = {{ certificate = {certificate:?}, key = {key:?} }}"
+        ))
+    }
+}
+
+/// How a certificate is told from others.
+fn fingerprint(identity: &Identity) -> String {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]);
+    let output = openssl
+        .arg(&identity.certificate)
+        .output()
+        .expect("openssl");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let (_, digest) = text.trim().split_once('=').expect("a fingerprint");
+    digest.replace(':', "").to_ascii_lowercase()
+}
+
+/// Has `openssl s_client` echo over version 13: what it says where that fails.
+fn s_client(port: u16, arguments: &[&str]) -> Result<(), String> {
+    let mut client = Command::new("timeout")
+        .args(["60", "openssl", "s_client", "-quiet"])
+        .args(["-connect", &format!("127.0.0.1:{port}")])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("openssl");
+    let mut input = client.stdin.take().expect("a pipe");
+    // One that has failed takes none of it.
+    let _ = input.write_all(RFC6455.as_bytes());
+    let _ = input.write_all(&frame(0x81, "hi"));
+    let mut read = Vec::new();
+    let mut output = client.stdout.take().expect("a pipe");
+    let mut part = [0; 4096];
+    while !read.ends_with(&unmasked(0x81, "hi")) {
+        match output.read(&mut part) {
+            Ok(0) | Err(_) => {
+                let mut said = String::new();
+                let mut errors = client.stderr.take().expect("a pipe");
+                let _ = errors.read_to_string(&mut said);
+                let _ = client.wait();
+                return Err(said);
+            }
+            Ok(count) => read.extend_from_slice(&part[..count]),
+        }
+    }
+    drop(input);
+    let _ = client.kill();
+    let _ = client.wait();
+    Ok(())
+}
+
+const ANY: &str = "ALL:@SECLEVEL=0";
+
+/// What `openssl s_client` is told, and the number of the alert where old TLS is not welcome.
+const CLIENTS: [(&[&str], Option<&str>); 6] = [
+    (&["-tls1", "-cipher", ANY], Some("alert number 70")),
+    (&["-tls1_1", "-cipher", ANY], Some("alert number 70")),
+    (&["-tls1_2"], None),
+    (&["-tls1_3"], None),
+    // Without forward secrecy, and without authenticated encryption.
+    (
+        &["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"],
+        Some("alert number 40"),
+    ),
+    (
+        &[
+            "-tls1_2",
+            "-cipher",
+            "ECDHE-RSA-AES256-SHA384:ECDHE-ECDSA-AES256-SHA384:@SECLEVEL=0",
+        ],
+        Some("alert number 40"),
+    ),
+];
+
+#[test]
+fn each_version_reaches_the_echo_where_old_ones_are_welcome() {
+    let certificates = Certificates::new();
+    let server = certificates.serve_old();
+    for (arguments, _) in CLIENTS {
+        assert_eq!(
+            s_client(server.address.port(), arguments),
+            Ok(()),
+            "{arguments:?}"
+        );
+    }
+    let mut plain = server.websocket();
+    plain.send(frame(0x81, "hi"));
+    plain.expect(unmasked(0x81, "hi"));
+    // Who has failed with a newer version is not let in with an older one.
+    for version in ["-tls1", "-tls1_2"] {
+        let error = s_client(
+            server.address.port(),
+            &[version, "-cipher", ANY, "-fallback_scsv"],
+        );
+        let error = error.unwrap_err();
+        assert!(error.contains("alert number 86"), "{version}: {error}");
+    }
+}
+
+#[test]
+fn who_is_too_old_is_told_so_in_its_version() {
+    let certificates = Certificates::new();
+    let server = certificates.serve("min_version = \"1.2\"");
+    for (arguments, alert) in CLIENTS {
+        let result = s_client(server.address.port(), arguments);
+        match (alert, result) {
+            (None, result) => assert_eq!(result, Ok(()), "{arguments:?}"),
+            (Some(alert), Ok(())) => panic!("{arguments:?} got in without {alert}"),
+            (Some(alert), Err(said)) => assert!(said.contains(alert), "{arguments:?}: {said}"),
+        }
+    }
+}
+
+#[test]
+fn old_ones_are_let_in_by_network_and_by_route() {
+    let certificates = Certificates::new();
+    let old = CLIENTS[0].0;
+    for (networks, expected) in [("127.0.0.0/8", true), ("10.0.0.0/8", false)] {
+        let tls = format!("networks = [{{ networks = [{networks:?}], min_version = \"1.0\" }}]");
+        let server = certificates.serve(&tls);
+        assert_eq!(
+            s_client(server.address.port(), old).is_ok(),
+            expected,
+            "{networks}"
+        );
+    }
+    let file = certificates.authority.place("routes.toml");
+    let text = format!(
+        "[[listener]]\naddress = \"127.0.0.1:0\"\ntls = {{ certificate = {:?}, key = {:?} }}\n\
+         [[route]]\npath = \"/chat\"\ntarget = \"app:echo\"\ntls_min_version = \"1.0\"\n\
+         [[route]]\ntarget = \"app:echo\"\n",
+        certificates.site.certificate, certificates.site.key
+    );
+    fs::write(&file, text).expect("room for a file");
+    let server = POLYSOCK.serve(&["--config", file.to_str().expect("text")]);
+    // That is the path of what it asks for.
+    assert_eq!(s_client(server.address.port(), old), Ok(()));
+    let port = server.address.port().to_string();
+    let client = Peer::start(&["--old-tls", "127.0.0.1", &port, "TLSv1", "ALL", "none"]);
+    let said = client.fails();
+    assert!(
+        said.is_none_or(|said| said.contains("HTTP/1.1 403 ")),
+        "another route is as strict as ever"
+    );
+}
+
+#[test]
+fn java_begins_in_the_form_of_sslv2_and_speaks_3des() {
+    let certificates = Certificates::new();
+    let server = certificates.serve_old();
+    let port = server.address.port().to_string();
+    for (protocols, suites, expected) in [
+        ("SSLv2Hello,TLSv1", "default", "PASS TLSv1 "),
+        (
+            "SSLv2Hello,TLSv1,TLSv1.1,TLSv1.2",
+            "default",
+            "PASS TLSv1.2 ",
+        ),
+        (
+            "TLSv1",
+            "SSL_RSA_WITH_3DES_EDE_CBC_SHA",
+            "PASS TLSv1 SSL_RSA_WITH_3DES_EDE_CBC_SHA",
+        ),
+    ] {
+        let client = Peer::start(&["--java-tls", "127.0.0.1", &port, protocols, suites]);
+        if let Some(said) = client.passes() {
+            assert!(said.contains(expected), "{protocols} {suites}: {said}");
+        }
+    }
+    let server = certificates.serve("min_version = \"1.2\"");
+    let port = server.address.port().to_string();
+    let client = Peer::start(&[
+        "--java-tls",
+        "127.0.0.1",
+        &port,
+        "SSLv2Hello,TLSv1",
+        "default",
+    ]);
+    let said = client.fails();
+    assert!(
+        said.is_none_or(|said| said.contains("protocol_version")),
+        "it is told why"
+    );
+}
+
+#[test]
+fn each_client_gets_the_certificate_that_is_for_it() {
+    let certificates = Certificates::new();
+    let server = certificates.serve_old();
+    let port = server.address.port().to_string();
+    let (old, site) = (
+        fingerprint(&certificates.old),
+        fingerprint(&certificates.site),
+    );
+    for (version, name, expected) in [
+        ("TLSv1", "none", &old),
+        ("TLSv1", "old.test", &old),
+        ("TLSv1", "site.test", &site),
+        ("TLSv1_2", "none", &site),
+        ("TLSv1_3", "site.test", &site),
+    ] {
+        let client = Peer::start(&["--old-tls", "127.0.0.1", &port, version, "ALL", name]);
+        let Some(said) = client.passes() else { return };
+        assert!(said.contains(expected.as_str()), "{version} {name}: {said}");
+    }
+}
+
+#[test]
+fn certificates_are_replaced_while_clients_of_old_come() {
+    let certificates = Certificates::new();
+    let next = certificates.authority.issue_rsa(&["old.test"]);
+    let before = fingerprint(&certificates.old);
+    let server = certificates.serve_old();
+    let port = server.address.port().to_string();
+    let arguments = [
+        "--old-tls",
+        "127.0.0.1",
+        &port,
+        "TLSv1",
+        "ALL",
+        "none",
+        "--load",
+    ];
+    let mut client = Peer::start_endless(&arguments);
+    if !client.waits_for(&format!("certificate {before}")) {
+        client.passes();
+        return;
+    }
+    // It is looked at once a second, and files that have just changed are looked at again.
+    certificates.old.replace_by(&next);
+    assert!(
+        client.waits_for(&format!("certificate {}", fingerprint(&next))),
+        "the new one is served"
+    );
+    std::thread::sleep(Duration::from_millis(200));
+    client.stop();
+    // No handshake has failed, and who was there from the beginning still is.
+    client.passes();
+}
+
+#[test]
+fn browsers_of_2011_and_of_today_share_the_port() {
+    let certificates = Certificates::new();
+    let mut server = certificates.serve_old();
+    let port = server.address.port().to_string();
+    let trusted = certificates.authority.place("trusted");
+    fs::create_dir(&trusted).expect("a new directory");
+    fs::copy(certificates.authority.file(), trusted.join("ca.pem")).expect("a file");
+    let trusted = trusted.to_str().expect("text");
+    let within_tls = [("SCHEME", "wss"), ("TRUSTED", trusted)];
+    let peer = |name, version| {
+        let arguments = [name, "localhost", &*port, "/echo", "", version];
+        Peer::start_with(&arguments, &within_tls)
+    };
+    let (old, new) = (peer("phantomjs", "1.9.8"), peer("chromium", "binary"));
+    let (old, new) = (old.passes().is_some(), new.passes().is_some());
+    let log = server.stop();
+    let has = |parts: &str| log.lines().any(|line| line.contains(parts));
+    assert!(
+        !old || has("open protocol=\"hixie-76\" tls=\"1.2\""),
+        "{log}"
+    );
+    let over_http2 = "open protocol=\"rfc6455\" over=\"HTTP/2\" tls=\"1.3\"";
+    assert!(!new || has(over_http2), "{log}");
+}
