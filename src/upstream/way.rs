@@ -70,7 +70,7 @@ impl Way {
             return Ok(Io::new(stream));
         };
         let connected = client.connect(stream, name, *alpn).await;
-        Ok(Io::new(connected.map_err(|error| self.no_tls(error))?))
+        connected.map_err(|error| self.no_tls(error))
     }
 
     /// Which TLS is spoken at present, of those that take each other's place.

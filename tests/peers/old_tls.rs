@@ -5,10 +5,12 @@ use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use polysock_test_support::PATIENCE;
 use polysock_test_support::authority::{Authority, Identity};
 use polysock_test_support::frame::{frame, unmasked};
 use polysock_test_support::opening::RFC6455;
 use polysock_test_support::peers::Peer;
+use polysock_test_support::process::Process;
 use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
@@ -287,6 +289,67 @@ fn certificates_are_replaced_while_clients_of_old_come() {
     client.stop();
     // No handshake has failed, and who was there from the beginning still is.
     client.passes();
+}
+
+#[test]
+fn servers_of_old_are_met_where_that_is_asked_for() {
+    let certificates = Certificates::new();
+    let (authority, old) = (&certificates.authority, &certificates.old);
+    // One for each case: it serves one after the other.
+    let openssl = || {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["s_server", "-accept", "127.0.0.1:0", "-rev"]);
+        openssl.args(["-tls1", "-cipher", ANY]);
+        openssl.arg("-cert").arg(&old.certificate);
+        openssl.arg("-key").arg(&old.key);
+        openssl.arg("-CAfile").arg(authority.file());
+        // It wants a certificate of its clients.
+        openssl.args(["-Verify", "1", "-verify_return_error"]);
+        let mut openssl = Process::start(openssl.stdin(Stdio::piped()));
+        let port = openssl.wait_for_line(PATIENCE, |line| {
+            let (_, port) = line.strip_prefix("ACCEPT ")?.rsplit_once(':')?;
+            port.trim().parse::<u16>().ok()
+        });
+        let port = port.unwrap_or_else(|| panic!("{}", openssl.output()));
+        (openssl, port)
+    };
+    let client = authority.issue(&["client.test"]);
+    let ca = authority.file();
+    let gateway = |port: u16, tls: &str| {
+        let file = authority.place("upstream.toml");
+        let text = format!(
+            "[[route]]\ntarget = \"tls://127.0.0.1:{port}\"\n\
+             upstream_tls = {{ ca = {ca:?}, certificate = {:?}, key = {:?}, {tls} }}\n",
+            client.certificate, client.key
+        );
+        fs::write(&file, text).expect("room for a file");
+        POLYSOCK.serve(&["--config", file.to_str().expect("text")])
+    };
+    let (_openssl, port) = openssl();
+    let server = gateway(port, "min_version = \"1.0\", server_name = \"old.test\"");
+    let mut websocket = server.websocket();
+    websocket.send(frame(0x82, "hello\n"));
+    websocket.expect(unmasked(0x82, "olleh\n"));
+    for (tls, reason) in [
+        (
+            "min_version = \"1.2\", server_name = \"old.test\"",
+            "ProtocolVersion",
+        ),
+        (
+            "min_version = \"1.0\", server_name = \"other.test\"",
+            "cannot be verified",
+        ),
+        (
+            "min_version = \"1.0\", server_name = \"old.test\", pin = \"sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"",
+            "has another key than those that are pinned",
+        ),
+    ] {
+        let (_openssl, port) = openssl();
+        let mut server = gateway(port, tls);
+        server.answers(RFC6455, 502);
+        let log = server.stop();
+        assert!(log.contains(reason), "{tls}: {log}");
+    }
 }
 
 #[test]

@@ -27,7 +27,12 @@ fn says_which_version_it_is_and_what_it_speaks() {
     }
     let run = POLYSOCK.run(&["version", "-v"], Input::NOTHING);
     let tls = match cfg!(feature = "tls") {
-        true => "yes (1.2 and 1.3, by rustls with aws-lc-rs)",
+        true if cfg!(feature = "legacy-tls") => {
+            "yes (1.2 and 1.3, by rustls; 1.0 and 1.1 where asked, by s2n-tls; both with aws-lc)"
+        }
+        true => {
+            "yes (1.2 and 1.3, by rustls with aws-lc; not 1.0 and 1.1: built without the feature `legacy-tls`)"
+        }
         false => "no (built without the feature `tls`)",
     };
     let table = include_str!("protocols.txt").lines().skip(1);

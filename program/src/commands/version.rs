@@ -31,8 +31,10 @@ impl Version {
     }
 }
 
-const TLS: &str = if cfg!(feature = "tls") {
-    "yes (1.2 and 1.3, by rustls with aws-lc-rs)"
+const TLS: &str = if cfg!(feature = "legacy-tls") {
+    "yes (1.2 and 1.3, by rustls; 1.0 and 1.1 where asked, by s2n-tls; both with aws-lc)"
+} else if cfg!(feature = "tls") {
+    "yes (1.2 and 1.3, by rustls with aws-lc; not 1.0 and 1.1: built without the feature `legacy-tls`)"
 } else {
     "no (built without the feature `tls`)"
 };

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
-use polysock::tls::{KeyPin, ServerName, Version};
+use polysock::tls::{KeyPin, ServerName};
 use serde_json::json;
 
-use super::form::{Choice, List, Maybe, Switch, Word, quoted};
+use super::form::{List, Maybe, Switch, Word, quoted};
 use super::key::Key;
+use super::tls;
 use super::words::Place;
+use crate::flags::tls::MinVersion;
 
 /// How servers are met by TLS, where their URLs ask for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub(crate) struct UpstreamTls {
     pub(crate) key: Option<PathBuf>,
     /// The name that servers are asked for; `None` for the hosts of their URLs.
     pub(crate) server_name: Option<ServerName>,
-    pub(crate) min_version: Version,
+    pub(crate) min_version: MinVersion,
     /// Whether certificates are verified.
     pub(crate) verify: bool,
 }
@@ -35,7 +37,7 @@ impl Default for UpstreamTls {
             certificate: None,
             key: None,
             server_name: None,
-            min_version: Version::default(),
+            min_version: MinVersion::default(),
             verify: true,
         }
     }
@@ -84,9 +86,10 @@ pub(super) fn keys() -> Vec<Key<UpstreamTls>> {
         .example("\"app.example\""),
         Key::new(
             "min_version",
-            Choice(&[("1.2", Version::Tls12), ("1.3", Version::Tls13)]),
+            tls::version(),
             |tls: &mut UpstreamTls| &mut tls.min_version,
-            "The least version of TLS: \"1.2\" or \"1.3\".",
+            "The least version of TLS: \"1.2\" or \"1.3\"; \"1.0\" or \"1.1\" for servers of old, where this program was \
+             built with the feature legacy-tls.",
         ),
         Key::new(
             "verify",

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 
 use super::client_error::ClientTlsError;
 use super::pem::read_certificates;
@@ -13,6 +14,9 @@ use super::pem::read_certificates;
 #[derive(Clone)]
 pub struct Authorities {
     pub(super) roots: Arc<RootCertStore>,
+    /// The same, as they were read.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) certificates: Arc<Vec<CertificateDer<'static>>>,
 }
 
 impl Authorities {
@@ -24,16 +28,16 @@ impl Authorities {
     pub fn read(file: impl AsRef<Path>) -> Result<Self, ClientTlsError> {
         let file = file.as_ref();
         let mut roots = RootCertStore::empty();
-        for (number, certificate) in (1..).zip(read_certificates(file)?) {
-            let added = roots.add(certificate);
+        let certificates = read_certificates(file)?;
+        for (number, certificate) in (1..).zip(&certificates) {
+            let added = roots.add(certificate.clone());
             added.map_err(|error| ClientTlsError::Authority {
                 path: file.to_owned(),
                 number,
                 reason: error.to_string(),
             })?;
         }
-        let roots = Arc::new(roots);
-        Ok(Self { roots })
+        Ok(Self::new(roots, certificates))
     }
 
     /// Those that the system trusts. They are read once; that blocks. The environment variables
@@ -43,23 +47,31 @@ impl Authorities {
     ///
     /// There are none.
     pub fn of_system() -> Result<Self, ClientTlsError> {
-        static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();
-        if let Some(roots) = ROOTS.get() {
-            let roots = Arc::clone(roots);
-            return Ok(Self { roots });
+        static SYSTEM: OnceLock<Authorities> = OnceLock::new();
+        if let Some(authorities) = SYSTEM.get() {
+            return Ok(authorities.clone());
         }
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
         // Some systems have a few that are too odd to be read, and the others are as good without them.
-        roots.add_parsable_certificates(found.certs);
+        roots.add_parsable_certificates(found.certs.iter().cloned());
         if roots.is_empty() {
             let error = found.errors.first();
             return Err(ClientTlsError::NoAuthorities {
                 reason: error.map(ToString::to_string),
             });
         }
-        let roots = Arc::clone(ROOTS.get_or_init(|| Arc::new(roots)));
-        Ok(Self { roots })
+        let authorities = SYSTEM.get_or_init(|| Self::new(roots, found.certs));
+        Ok(authorities.clone())
+    }
+
+    #[cfg_attr(not(feature = "legacy-tls"), expect(unused_variables))]
+    fn new(roots: RootCertStore, certificates: Vec<CertificateDer<'static>>) -> Self {
+        Self {
+            roots: Arc::new(roots),
+            #[cfg(feature = "legacy-tls")]
+            certificates: Arc::new(certificates),
+        }
     }
 }
 

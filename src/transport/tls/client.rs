@@ -8,54 +8,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustls::ClientConfig;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 use super::authorities::Authorities;
 use super::client_error::ClientTlsError;
+use super::client_settings::ClientTlsSettings;
 use super::failure::TlsError;
-use super::identity::Identity;
-use super::key_pin::KeyPin;
+#[cfg(feature = "legacy-tls")]
+use super::legacy_client::LegacyClient;
 use super::provider;
 use super::server_name::ServerName;
 use super::verifier::Verifier;
 use super::version::Version;
-use crate::transport::Alpn;
-
-/// How servers are met by TLS.
-#[derive(Clone, Debug)]
-pub struct ClientTlsSettings {
-    /// The authorities of whom one has to have signed the certificate of a server; `None`, the default: those
-    /// of the system.
-    pub authorities: Option<Authorities>,
-    /// The keys of which a server has to have one, beside that; none, the default: any.
-    pub pins: Vec<KeyPin>,
-    /// What is shown to a server that asks for a certificate; `None`, the default: nothing.
-    pub identity: Option<Identity>,
-    /// The name that a server is asked for (SNI, RFC 6066 §3), and that its certificate has to have;
-    /// `None`, the default: the host of its URL. A server is asked for no address.
-    pub server_name: Option<ServerName>,
-    /// The least version.
-    pub min_version: Version,
-    /// Whether it matters who has signed the certificate of a server, for which name, and until when. Where it
-    /// does not, which is unsafe, a server has to have one of the keys that are pinned, if any are.
-    pub verify: bool,
-}
-
-impl Default for ClientTlsSettings {
-    fn default() -> Self {
-        Self {
-            authorities: None,
-            pins: Vec::new(),
-            identity: None,
-            server_name: None,
-            min_version: Version::default(),
-            verify: true,
-        }
-    }
-}
+use crate::transport::io::Io;
+use crate::transport::{Alpn, Transport};
 
 /// TLS as a client speaks it. All connections share it, and resume each other's sessions. Clones are the
 /// same.
@@ -78,6 +45,9 @@ struct Made {
     server_name: Option<ServerName>,
     http: Arc<ClientConfig>,
     raw: Arc<ClientConfig>,
+    /// What is spoken in place of these, where the least version is one of old.
+    #[cfg(feature = "legacy-tls")]
+    legacy: Option<LegacyClient>,
 }
 
 impl ClientTls {
@@ -116,21 +86,25 @@ impl ClientTls {
     /// # Cancel safety
     ///
     /// Not cancel safe: the transport is dropped with the handshake.
-    pub(crate) async fn connect<T: AsyncRead + AsyncWrite + Unpin>(
+    pub(crate) async fn connect(
         &self,
-        transport: T,
+        transport: impl Transport,
         name: &ServerName,
         alpn: Alpn,
-    ) -> Result<TlsStream<T>, TlsError> {
+    ) -> Result<Io, TlsError> {
         let made = self.made().await?;
         let ServerName(name) = made.server_name.as_ref().unwrap_or(name);
+        #[cfg(feature = "legacy-tls")]
+        if let Some(legacy) = &made.legacy {
+            return legacy.connect(transport, &name.to_str(), alpn).await;
+        }
         let config = match alpn {
             Alpn::Http => &made.http,
             Alpn::Unsaid => &made.raw,
         };
         let connector = TlsConnector::from(Arc::clone(config));
         let connected = connector.connect(name.clone(), transport).await;
-        connected.map_err(TlsError::of_handshake)
+        Ok(Io::new(connected.map_err(TlsError::of_handshake)?))
     }
 
     async fn made(&self) -> Result<Arc<Made>, TlsError> {
@@ -177,12 +151,16 @@ impl Made {
             server_name: settings.server_name.clone(),
             http: Arc::new(http),
             raw: Arc::new(raw),
+            #[cfg(feature = "legacy-tls")]
+            legacy: (settings.min_version < Version::Tls12)
+                .then(|| LegacyClient::new(settings))
+                .transpose()?,
         })
     }
 }
 
 fn chain(settings: &ClientTlsSettings) -> Result<Arc<WebPkiServerVerifier>, ClientTlsError> {
-    let Authorities { roots } = match &settings.authorities {
+    let Authorities { roots, .. } = match &settings.authorities {
         Some(authorities) => authorities.clone(),
         None => Authorities::of_system()?,
     };

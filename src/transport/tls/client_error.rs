@@ -33,6 +33,13 @@ pub enum ClientTlsError {
         /// What went wrong while they were read.
         reason: Option<String>,
     },
+    /// Where older versions than TLS 1.2 are spoken, certificates are always verified.
+    #[cfg(feature = "legacy-tls")]
+    #[error(
+        "where a server may speak less than TLS 1.2, its certificate is always verified: name its own, or that of \
+         its authority, as `ca`"
+    )]
+    UnverifiedOld,
     /// What TLS takes is something else.
     #[error("TLS: {0}")]
     Unusable(String),

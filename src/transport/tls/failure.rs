@@ -9,6 +9,7 @@ use rustls::{AlertDescription, CertificateError, Error, OtherError};
 use thiserror::Error;
 
 use super::client_error::ClientTlsError;
+use super::key_pin::KeyPin;
 use super::verifier::Unverified;
 
 /// Why there is no TLS with a server, or none any more.
@@ -60,6 +61,12 @@ impl TlsError {
         }
     }
 
+    /// The key of a server is none of those that are pinned.
+    #[cfg(feature = "legacy-tls")]
+    pub(super) fn other_key(pin: KeyPin) -> Self {
+        Self::Certificate(other_key(pin))
+    }
+
     /// What TLS has to say of an error, where it is one of TLS.
     pub(crate) fn within(error: &io::Error) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<Error>()?;
@@ -71,6 +78,10 @@ impl TlsError {
             other => Self::Protocol(other.to_string()),
         })
     }
+}
+
+fn other_key(pin: KeyPin) -> String {
+    format!("has another key than those that are pinned, with the pin {pin}")
 }
 
 fn of_certificate(error: &CertificateError) -> String {
@@ -96,9 +107,7 @@ fn of_certificate(error: &CertificateError) -> String {
                 .to_owned()
         }
         CertificateError::Other(OtherError(other)) => match other.downcast_ref::<Unverified>() {
-            Some(Unverified::Pin(pin)) => {
-                format!("has another key than those that are pinned, with the pin {pin}")
-            }
+            Some(Unverified::Pin(pin)) => other_key(*pin),
             Some(Unverified::Authority(pin)) => format!(
                 "is that of an authority, which no server has: where it is meant, pin it with \
                  `pin = \"{pin}\"` and `verify = false`"

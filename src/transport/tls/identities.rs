@@ -21,7 +21,7 @@ pub(super) struct Identities {
 impl Identities {
     pub(super) fn new(identities: &[Identity]) -> Self {
         let mut sorted = Self::default();
-        for Identity { certified } in identities {
+        for Identity { certified, .. } in identities {
             let said = certified.cert.first().and_then(|der| Said::by(der));
             let hosts = said.map(|said| said.hosts).unwrap_or_default();
             if sorted.first.is_empty() {

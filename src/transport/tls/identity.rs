@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "legacy-tls")]
+use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::CertifiedKey;
 
 use super::pem::{PemError, read_certificates, read_key};
@@ -12,6 +14,8 @@ use super::provider;
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(super) certified: Arc<CertifiedKey>,
+    #[cfg(feature = "legacy-tls")]
+    pub(super) key: Arc<PrivateKeyDer<'static>>,
 }
 
 impl Identity {
@@ -26,7 +30,7 @@ impl Identity {
         let (certificate, key) = (certificate.as_ref(), key.as_ref());
         let chain = read_certificates(certificate)?;
         let der = read_key(key)?;
-        let signing = provider().key_provider.load_private_key(der);
+        let signing = provider().key_provider.load_private_key(der.clone_key());
         let signing = signing.map_err(|_| PemError::UnusableKey {
             path: key.to_owned(),
         })?;
@@ -34,6 +38,8 @@ impl Identity {
         match certified.keys_match() {
             Ok(()) => Ok(Self {
                 certified: Arc::new(certified),
+                #[cfg(feature = "legacy-tls")]
+                key: Arc::new(der),
             }),
             Err(rustls::Error::InconsistentKeys(_)) => Err(PemError::Mismatch {
                 certificate: certificate.to_owned(),

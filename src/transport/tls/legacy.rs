@@ -4,8 +4,6 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use base64::prelude::*;
-use rustls::pki_types::PrivateKeyDer;
 use s2n_tls::callbacks::VerifyHostNameCallback;
 use s2n_tls::cert_chain::{Builder as ChainBuilder, CertificateChain};
 use s2n_tls::config::{Builder, Config};
@@ -17,7 +15,7 @@ use s2n_tls_tokio::{TlsAcceptor, TlsStream};
 
 use super::certificate::Said;
 use super::encryption::Agreed;
-use super::pem::{PemError, read_certificates, read_key};
+use super::pem::{CERTIFICATE, PemError, key_to_pem, read_certificates, read_key, to_pem};
 use super::server::Beginning;
 use super::settings::{ClientCertificates, IdentityFiles, ServerSettings};
 use super::version::Version;
@@ -26,11 +24,11 @@ use crate::transport::io::Io;
 
 /// TLS 1.0 to 1.3 with the suites of 2014: AES and 3DES in CBC mode, key exchange by RSA. It has TLS 1.3 so
 /// that clients that could speak it notice when somebody has them speak less (RFC 8446 §4.1.3).
-const POLICY: &str = "CloudFront-TLS-1-0-2014";
+pub(super) const POLICY: &str = "CloudFront-TLS-1-0-2014";
 
 /// How long what has failed is kept at most before the client is told, so that the time says nothing of the
 /// reason.
-const MAX_BLINDING: u32 = 2;
+pub(super) const MAX_BLINDING: u32 = 2;
 
 /// How long sessions can be resumed by a ticket, whose key changes as often.
 const TICKETS: Duration = Duration::from_secs(6 * 60 * 60);
@@ -92,7 +90,7 @@ impl LegacyServer {
         if let Some(trusted) = settings.clients.trusted() {
             for certificate in read_certificates(trusted)? {
                 builder
-                    .trust_pem(pem(CERTIFICATE, &certificate).as_bytes())
+                    .trust_pem(to_pem(CERTIFICATE, &certificate).as_bytes())
                     .map_err(unusable)?;
             }
             builder
@@ -184,16 +182,11 @@ impl Chain {
     fn read(files: &IdentityFiles) -> Result<Self, PemError> {
         let certificates = read_certificates(&files.certificate)?;
         let key = read_key(&files.key)?;
-        let label = match &key {
-            PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
-            PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
-            _ => "PRIVATE KEY",
-        };
-        let key = pem(label, key.secret_der());
+        let key = key_to_pem(&key);
         let said = certificates.first().and_then(|first| Said::by(first));
         let chain = || {
             let mut builder = ChainBuilder::new()?;
-            let certificates = certificates.iter().map(|der| pem(CERTIFICATE, der));
+            let certificates = certificates.iter().map(|der| to_pem(CERTIFICATE, der));
             builder.load_pem(certificates.collect::<String>().as_bytes(), key.as_bytes())?;
             builder.build()
         };
@@ -206,20 +199,6 @@ impl Chain {
             key_algorithm: said.map(|said| said.key_algorithm),
         })
     }
-}
-
-const CERTIFICATE: &str = "CERTIFICATE";
-
-/// What s2n-tls takes (RFC 7468).
-fn pem(label: &str, der: &[u8]) -> String {
-    let text = BASE64_STANDARD.encode(der);
-    let mut pem = format!("-----BEGIN {label}-----\n");
-    for line in text.as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem.push_str(&format!("-----END {label}-----\n"));
-    pem
 }
 
 /// What a handshake has agreed on.

@@ -6,6 +6,7 @@ mod certificate;
 mod choice;
 mod client;
 mod client_error;
+mod client_settings;
 mod encryption;
 mod failure;
 mod identities;
@@ -13,6 +14,8 @@ mod identity;
 mod key_pin;
 #[cfg(feature = "legacy-tls")]
 mod legacy;
+#[cfg(feature = "legacy-tls")]
+mod legacy_client;
 mod pem;
 mod server;
 mod server_name;
@@ -27,8 +30,9 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 pub use self::acceptor::Acceptor;
 pub use self::authorities::Authorities;
 pub use self::certificate::CertificateSubject;
-pub use self::client::{ClientTls, ClientTlsSettings};
+pub use self::client::ClientTls;
 pub use self::client_error::ClientTlsError;
+pub use self::client_settings::ClientTlsSettings;
 pub use self::encryption::Encryption;
 pub use self::failure::TlsError;
 pub use self::identity::Identity;

@@ -162,6 +162,35 @@ pub(super) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> 
     }
 }
 
+/// What stands in the lines around a certificate.
+#[cfg(feature = "legacy-tls")]
+pub(super) const CERTIFICATE: &str = "CERTIFICATE";
+
+/// Writes what is in DER.
+#[cfg(feature = "legacy-tls")]
+pub(super) fn to_pem(label: &str, der: &[u8]) -> String {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+    let mut pem = format!("-----BEGIN {label}-----\n");
+    // 64 characters in a line.
+    for line in der.chunks(48) {
+        BASE64_STANDARD.encode_string(line, &mut pem);
+        pem.push('\n');
+    }
+    pem + &format!("-----END {label}-----\n")
+}
+
+/// Writes a key.
+#[cfg(feature = "legacy-tls")]
+pub(super) fn key_to_pem(key: &PrivateKeyDer<'_>) -> String {
+    let label = match key {
+        PrivateKeyDer::Pkcs1(_) => "RSA PRIVATE KEY",
+        PrivateKeyDer::Sec1(_) => "EC PRIVATE KEY",
+        _ => "PRIVATE KEY",
+    };
+    to_pem(label, key.secret_der())
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, PemError> {
     fs::read(path).map_err(|source| PemError::Unreadable {
         path: path.to_owned(),

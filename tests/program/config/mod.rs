@@ -65,6 +65,36 @@ fn the_default_is_a_valid_file_and_the_documentation_has_it() {
     );
 }
 
+/// What is said of TLS for clients of old depends on what the program was built with.
+#[test]
+fn tls_of_old_needs_its_feature() {
+    let directory = POLYSOCK.directory("config-old-tls");
+    let check = |tls: &str| {
+        let text = format!(
+            "[[listener]]\naddress = \":1\"\ntls = {{ certificate = \"a.pem\", {tls} }}\n\
+             [[route]]\ntarget = \"app:chat\"\n"
+        );
+        run_with(&directory, &text, &["check", "--config", "polysock.toml"])
+    };
+    let has_it = cfg!(feature = "legacy-tls");
+    for (tls, error) in [
+        (
+            "min_version = \"1.0\"",
+            "write 1.2 or 1.3: TLS 1.0 needs a build with the feature `legacy-tls`, which this is not",
+        ),
+        (
+            "legacy = { certificate = \"b.pem\" }",
+            "leave `legacy` out, or build it with the feature `legacy-tls`",
+        ),
+    ] {
+        let said = check(tls).stderr;
+        assert_eq!(said.contains(error), !has_it, "{tls}: {said}");
+    }
+    let said = check("legacy = { key = \"b.key\" }").stderr;
+    let error = "error: `legacy` has no certificate";
+    assert_eq!(said.contains(error), has_it, "{said}");
+}
+
 #[test]
 fn what_is_in_force_is_shown_without_secrets() {
     let directory = POLYSOCK.directory("config-show");

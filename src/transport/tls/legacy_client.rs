@@ -1,0 +1,111 @@
+//! TLS of old as a client speaks it, by s2n-tls.
+
+use std::fmt;
+
+use s2n_tls::config::{Builder, Config};
+use s2n_tls::error::{Error, ErrorType};
+use s2n_tls::security::Policy;
+use s2n_tls_tokio::TlsConnector;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::authorities::Authorities;
+use super::client_error::ClientTlsError;
+use super::client_settings::ClientTlsSettings;
+use super::failure::TlsError;
+use super::key_pin::KeyPin;
+use super::legacy::{MAX_BLINDING, POLICY};
+use super::pem::{CERTIFICATE, key_to_pem, to_pem};
+use crate::transport::Alpn;
+use crate::transport::io::Io;
+
+/// TLS 1.0 to 1.3 as a client speaks it.
+#[derive(Debug)]
+pub(super) struct LegacyClient {
+    http: Config,
+    raw: Config,
+    /// The keys that a server may have; none for any.
+    pins: Vec<KeyPin>,
+}
+
+impl LegacyClient {
+    /// As these settings say.
+    pub(super) fn new(settings: &ClientTlsSettings) -> Result<Self, ClientTlsError> {
+        // To have s2n-tls take anybody is unsafe in Rust's sense, too.
+        if !settings.verify {
+            return Err(ClientTlsError::UnverifiedOld);
+        }
+        let authorities = match &settings.authorities {
+            Some(authorities) => authorities.clone(),
+            None => Authorities::of_system()?,
+        };
+        let unusable = |error: Error| ClientTlsError::Unusable(error.message().to_owned());
+        let builder = || {
+            let mut builder = Builder::new();
+            builder.set_security_policy(&Policy::from_version(POLICY)?)?;
+            builder.set_max_blinding_delay(MAX_BLINDING)?;
+            builder.with_system_certs(false)?;
+            for certificate in &*authorities.certificates {
+                // Those that are too odd to be read are no loss: none of them has signed anything of use.
+                let _ = builder.trust_pem(to_pem(CERTIFICATE, certificate).as_bytes());
+            }
+            if let Some(identity) = &settings.identity {
+                let chain = identity.certified.cert.iter();
+                let chain: String = chain.map(|der| to_pem(CERTIFICATE, der)).collect();
+                builder.load_pem(chain.as_bytes(), key_to_pem(&identity.key).as_bytes())?;
+            }
+            Ok(builder)
+        };
+        let raw = builder().and_then(Builder::build).map_err(unusable)?;
+        let mut http = builder().map_err(unusable)?;
+        http.set_application_protocol_preference(["http/1.1"])
+            .map_err(unusable)?;
+        Ok(Self {
+            http: http.build().map_err(unusable)?,
+            raw,
+            pins: settings.pins.clone(),
+        })
+    }
+
+    /// Performs a handshake with a server that has this name.
+    pub(super) async fn connect<T>(
+        &self,
+        transport: T,
+        name: &str,
+        alpn: Alpn,
+    ) -> Result<Io, TlsError>
+    where
+        T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static,
+    {
+        let config = match alpn {
+            Alpn::Http => &self.http,
+            Alpn::Unsaid => &self.raw,
+        };
+        let connector = TlsConnector::new(config.clone());
+        let stream = connector.connect(name, transport).await.map_err(told)?;
+        if !self.pins.is_empty() {
+            let chain = stream.as_ref().peer_cert_chain().map_err(told)?;
+            let first = chain.iter().next().ok_or(TlsError::HungUp)?.map_err(told)?;
+            let pin = KeyPin::of(&first.der().map_err(told)?.into());
+            let pin =
+                pin.map_err(|error| TlsError::Certificate(format!("cannot be read: {error}")))?;
+            if !self.pins.contains(&pin) {
+                return Err(TlsError::other_key(pin));
+            }
+        }
+        Ok(Io::new(stream))
+    }
+}
+
+/// What s2n-tls has to say.
+fn told(error: Error) -> TlsError {
+    let is_of_certificate = error.name().starts_with("S2N_ERR_CERT");
+    match error.kind() {
+        ErrorType::ConnectionClosed => TlsError::HungUp,
+        ErrorType::IOError => TlsError::Io(error.into()),
+        ErrorType::Alert => TlsError::Alert(error.message().to_owned()),
+        _ if is_of_certificate => {
+            TlsError::Certificate(format!("cannot be verified: {}", error.message()))
+        }
+        _ => TlsError::Protocol(error.message().to_owned()),
+    }
+}
