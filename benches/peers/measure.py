@@ -95,6 +95,8 @@ class Server:
 
 def label(case):
     """A case as it is written."""
+    if len(case) == 1:
+        return case[0]
     if len(case) == 2:
         size, connections = case
         return f"{size}@{connections}"
@@ -129,6 +131,20 @@ def ask(loader, core, server, case, flags, seconds):
     command = ["taskset", "-c", str(core), loader, f"127.0.0.1:{server.port}", str(size), str(connections)]
     before = server.cpu()
     run = subprocess.run([*command, str(round(seconds * 1000))], stdout=subprocess.PIPE, timeout=seconds + 60)
+    used = server.cpu() - before
+    if run.returncode != 0:
+        raise SystemExit(f"{server.name}, {label(case)}: no report")
+    return used / int(run.stdout) * 1e6
+
+
+def within_tls(loader, core, server, case, flags, seconds):
+    """The server's CPU microseconds for each message within TLS, or each handshake."""
+    address, milliseconds = f"127.0.0.1:{server.port}", str(round(seconds * 1000))
+    certificate, *kind = flags
+    what = ["handshakes", *case] if len(case) == 1 else [*kind, *map(str, case)]
+    command = ["taskset", "-c", str(core), loader, address, certificate, milliseconds, *what]
+    before = server.cpu()
+    run = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds + 60)
     used = server.cpu() - before
     if run.returncode != 0:
         raise SystemExit(f"{server.name}, {label(case)}: no report")

@@ -18,6 +18,10 @@ use super::provider;
 use super::settings::ServerSettings;
 use super::version::Version;
 use crate::transport::io::Io;
+use crate::transport::rewind::Rewind;
+
+/// A transport, and what has come of its client.
+pub(super) type Beginning = Rewind<Box<Io>>;
 
 /// Who goes through a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,6 +20,7 @@ use super::legacy_client::LegacyClient;
 use super::provider;
 use super::server_name::ServerName;
 use super::verifier::Verifier;
+#[cfg(feature = "legacy-tls")]
 use super::version::Version;
 use crate::transport::io::Io;
 use crate::transport::{Alpn, Transport};

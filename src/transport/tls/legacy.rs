@@ -14,9 +14,9 @@ use s2n_tls::security::Policy;
 use s2n_tls_tokio::{TlsAcceptor, TlsStream};
 
 use super::certificate::Said;
+use super::choice::Beginning;
 use super::encryption::Agreed;
 use super::pem::{CERTIFICATE, PemError, key_to_pem, read_certificates, read_key, to_pem};
-use super::server::Beginning;
 use super::settings::{ClientCertificates, IdentityFiles, ServerSettings};
 use super::version::Version;
 use crate::random::entropy;

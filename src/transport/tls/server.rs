@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
 use super::certificate::Said;
+use super::choice::Beginning;
 use super::encryption::Agreed;
 use super::identities::Identities;
 use super::identity::Identity;
@@ -26,10 +27,6 @@ use super::pem::{PemError, read_certificates};
 use super::provider;
 use super::settings::{ClientCertificates, ServerSettings};
 use crate::transport::io::Io;
-use crate::transport::rewind::Rewind;
-
-/// A transport, and what has come of its client.
-pub(super) type Beginning = Rewind<Box<Io>>;
 
 /// What rustls needs to know of a port, with and without HTTP/2.
 #[derive(Debug)]

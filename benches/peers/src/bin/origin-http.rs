@@ -16,7 +16,9 @@ static BYTES: [u8; 1 << 20] = [b'x'; 1 << 20];
 async fn main() -> io::Result<()> {
     listen(|stream| async move {
         let http = hyper::server::conn::http1::Builder::new();
-        Ok(http.serve_connection(TokioIo::new(stream), service_fn(answer)).await?)
+        Ok(http
+            .serve_connection(TokioIo::new(stream), service_fn(answer))
+            .await?)
     })
     .await
 }
