@@ -26,6 +26,7 @@ mod signals;
 
 use std::env;
 use std::ffi::OsString;
+use std::panic;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         eprintln!("polysock: the thread that logs cannot be started: {error}");
         return Exit::Failed.into();
     }
+    panic::set_hook(Box::new(log::panicked));
     let exit = cli.command.run();
     log::finish();
     exit.into()

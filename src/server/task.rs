@@ -84,11 +84,81 @@ impl Future for Answered {
     }
 }
 
+/// One that panics ends its connection, and no other.
+impl Drop for Answered {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let client = self.answering.client;
+            self.incidents.application_failed(client, &"it panicked");
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::Ready;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber, subscriber};
 
     use super::*;
+
+    /// Counts the events that tell of a panic.
+    #[derive(Clone)]
+    struct Panics(Arc<AtomicUsize>);
+
+    impl Subscriber for Panics {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    impl Visit for Panics {
+        fn record_debug(&mut self, _: &Field, _: &dyn std::fmt::Debug) {}
+
+        fn record_str(&mut self, field: &Field, value: &str) {
+            if (field.name(), value) == ("error", "it panicked") {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_application_that_panics_is_told_of() {
+        let panics = Arc::new(AtomicUsize::new(0));
+        let _guard = subscriber::set_default(Panics(Arc::clone(&panics)));
+        for (work, expected) in [(false, 0), (true, 1)] {
+            let answering = Answering {
+                client: None,
+                work: Box::pin(async move {
+                    assert!(!work, "as it was told to");
+                    Ok(())
+                }),
+            };
+            let answered = Answered::new(answering, Arc::new(Incidents::new()));
+            let task = Task::new(std::future::ready(Some(answered)));
+            assert_eq!(tokio::spawn(task).await.is_err(), work);
+            assert_eq!(panics.load(Ordering::Relaxed), expected);
+        }
+    }
 
     #[test]
     fn the_task_of_an_idle_connection_is_small() {

@@ -10,11 +10,13 @@ mod queue;
 mod visible;
 
 use std::io::{self, IsTerminal};
+use std::panic::PanicHookInfo;
 use std::thread;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use serde_json::json;
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -30,6 +32,9 @@ const PAUSE: Duration = Duration::from_millis(10);
 
 static LOG: Log = Log::new();
 
+/// The thread that writes them.
+const LOGGING: &str = "log";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Text,
@@ -42,7 +47,7 @@ pub(crate) enum Format {
 ///
 /// The thread cannot be started.
 pub(crate) fn start(format: Format, level: &str) -> io::Result<()> {
-    thread::Builder::new().name("log".into()).spawn(move || {
+    thread::Builder::new().name(LOGGING.into()).spawn(move || {
         let mut lines = Vec::new();
         loop {
             LOG.write_next(&mut lines, io::stderr(), |lost| of_lost(lost, format));
@@ -77,6 +82,22 @@ fn of_lost(lost: u64, format: Format) -> String {
         Format::Json => {
             let line = json!({ "timestamp": time, "level": "WARN", "message": message });
             format!("{line}\n")
+        }
+    }
+}
+
+/// Logs a panic, which ends a connection, or with the main thread the program.
+pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
+    let reason = panic.payload_as_str().unwrap_or("no reason given");
+    let place = panic.location().map(tracing::field::display);
+    match thread::current().name() {
+        // Who writes the lines cannot write this one.
+        Some(LOGGING) => eprintln!("polysock: the thread that logs panicked: {reason}"),
+        name => {
+            error!(place, "panicked: {reason}");
+            if name == Some("main") {
+                finish();
+            }
         }
     }
 }

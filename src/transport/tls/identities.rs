@@ -85,9 +85,12 @@ mod tests {
             .self_signed(&key)
             .unwrap();
         let der = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let certified = CertifiedKey::from_der(vec![certificate.der().clone()], der, &provider());
+        let chain = vec![certificate.der().clone()];
+        let certified = CertifiedKey::from_der(chain, der.clone_key(), &provider());
         Identity {
             certified: Arc::new(certified.unwrap()),
+            #[cfg(feature = "legacy-tls")]
+            key: Arc::new(der),
         }
     }
 
