@@ -40,8 +40,6 @@ impl Serving {
         acceptor: &crate::transport::tls::Acceptor,
         deadline: Instant,
     ) -> Result<(), Unopened> {
-        use std::io::ErrorKind;
-
         use tokio::time::timeout_at;
 
         use crate::telemetry::TlsVersion;
@@ -56,12 +54,7 @@ impl Serving {
         let accepting = acceptor.accept(plain, come, peer.address, self.settings.http2);
         let (inside, encryption) = match timeout_at(deadline, accepting).await {
             Ok(Ok(secured)) => secured,
-            Ok(Err(error)) => {
-                return Err(match error.kind() {
-                    ErrorKind::InvalidData => Unopened::Insecure(error),
-                    _ => Unopened::Gone,
-                });
-            }
+            Ok(Err(error)) => return Err(Unopened::Insecure(error)),
             Err(_) => return Err(Unopened::Unclear),
         };
         *transport = inside;

@@ -353,6 +353,19 @@ fn servers_of_old_are_met_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_scanner_finds_nothing_but_the_versions_that_were_asked_for() {
+    let certificates = Certificates::new();
+    let today = certificates.serve("min_version = \"1.2\"");
+    for (server, versions) in [
+        (today, "1.2,1.3"),
+        (certificates.serve_old(), "1.0,1.1,1.2,1.3"),
+    ] {
+        let port = server.address.port().to_string();
+        Peer::start(&["--scan-tls", "127.0.0.1", &port, versions]).passes();
+    }
+}
+
+#[test]
 fn browsers_of_2011_and_of_today_share_the_port() {
     let certificates = Certificates::new();
     let mut server = certificates.serve_old();
