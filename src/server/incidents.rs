@@ -16,6 +16,7 @@ pub(super) struct Incidents {
     application_failures: Throttle<(Option<SocketAddr>, Failures)>,
     unopened: Throttle<Unopened>,
     refused: Throttle<Refused>,
+    floods: Throttle<(Option<SocketAddr>, u64)>,
 }
 
 /// Connections that were never opened, by what they did instead.
@@ -92,6 +93,16 @@ impl Incidents {
                     "no room for connections"
                 );
             }),
+            floods: Throttle::new(|(peer, count): (Option<SocketAddr>, u64)| {
+                let (peer, times) = (
+                    peer.map(Address).map(display),
+                    some(count).filter(|count| *count > 1),
+                );
+                warn!(
+                    peer,
+                    times, "closed for a flood of HTTP/2 frames that do no work"
+                );
+            }),
         }
     }
 
@@ -111,6 +122,14 @@ impl Incidents {
     /// A connection was never opened.
     pub(super) fn not_opened(&self, count: impl FnOnce(&mut Unopened)) {
         self.unopened.note(count);
+    }
+
+    /// This peer was told to calm down (RFC 9113 §10.5).
+    pub(super) fn flooded(&self, peer: Option<SocketAddr>) {
+        self.floods.note(|(last_peer, count)| {
+            *last_peer = peer;
+            *count += 1;
+        });
     }
 
     /// There was no room.

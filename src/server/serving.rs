@@ -289,6 +289,9 @@ impl Serving {
             };
             let is_first = turn.take().is_some();
             let Some(exchange) = next else {
+                if connection.has_flooded() {
+                    self.incidents.flooded(peer.address);
+                }
                 if is_first && shutdown.close_requested().is_none() {
                     self.incidents.not_opened(|count| count.late += 1);
                 }

@@ -74,6 +74,8 @@ pub(crate) struct Connection {
     timer: Pin<Box<Sleep>>,
     /// Whether it was in use since the timer rang.
     was_used: bool,
+    /// Whether it ends for frames that do no work.
+    has_flooded: bool,
 }
 
 impl Connection {
@@ -115,6 +117,7 @@ impl Connection {
             permit: None,
             timer: Box::pin(sleep_until(deadline)),
             was_used: false,
+            has_flooded: false,
         })
     }
 
@@ -126,6 +129,11 @@ impl Connection {
     /// Cancel safe.
     pub(crate) async fn next(&mut self) -> Option<Exchange> {
         poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Whether it was told ENHANCE_YOUR_CALM (RFC 9113 §10.5).
+    pub(crate) fn has_flooded(&self) -> bool {
+        self.has_flooded
     }
 
     /// Ends the connection when its streams have ended (RFC 9113 §6.8); no more are served.
@@ -174,11 +182,13 @@ impl Connection {
             Poll::Ready(end) => {
                 if let Some(Err(error)) = end {
                     debug!(%error, "HTTP/2 connection failed");
+                    let is_ours = error.is_library();
+                    self.has_flooded = is_ours && error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
                 }
                 return Poll::Ready(None);
             }
             Poll::Pending if self.flood.is_seen() => {
-                debug!("flood of HTTP/2 frames that do no work");
+                self.has_flooded = true;
                 self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
                 return Poll::Ready(None);
             }

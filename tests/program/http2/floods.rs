@@ -80,7 +80,7 @@ fn a_head_over_the_limit_is_refused() {
 
 #[test]
 fn frames_that_do_no_work_end_the_connection() {
-    let server = POLYSOCK.serve(&["--app", "echo"]);
+    let mut server = POLYSOCK.serve(&["--app", "echo"]);
     let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());
     for (kind, id, payload) in [
         (PING, 0, &[0; 8][..]),
@@ -98,6 +98,7 @@ fn frames_that_do_no_work_end_the_connection() {
         assert!(hostile.send(&frames(2_000)), "{kind}");
         hostile.is_calmed();
     }
+    server.log_line("closed for a flood of HTTP/2 frames that do no work peer=127.0.0.1:");
 }
 
 #[test]
