@@ -120,8 +120,8 @@ pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
 pub use self::route::{
-    Clients, HostPattern, HostPatternError, Origin, OriginError, Origins, PathPattern,
-    PathPatternError, Policy, Route, Site, SiteConnections, SiteSettings, Sites,
+    Clients, HostPattern, HostPatternError, OriginPattern, OriginPatternError, Origins,
+    PathPattern, PathPatternError, Policy, Route, Site, SiteConnections, SiteSettings, Sites,
 };
 pub use self::server::{
     ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Opened, Opener,

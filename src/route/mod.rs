@@ -1,6 +1,7 @@
 //! Which site a request is for, and who is let in.
 
 mod asked;
+mod flash;
 mod host;
 mod origins;
 mod path;
@@ -18,7 +19,7 @@ mod unanswered;
 
 pub(crate) use self::asked::Asked;
 pub use self::host::{HostPattern, HostPatternError};
-pub use self::origins::{Origin, OriginError, Origins};
+pub use self::origins::{OriginPattern, OriginPatternError, Origins};
 pub use self::path::{PathPattern, PathPatternError};
 pub use self::policy::Policy;
 pub use self::route::{Clients, Route};

@@ -96,7 +96,7 @@ impl SiteSettings {
     ///
     /// Its origin is not listed.
     pub fn admit(&self, request: &mut Request) -> Result<(), Rejection> {
-        self.origins.check(request.origin.as_deref())?;
+        self.origins.check(request)?;
         if !self.subprotocols.is_empty() {
             let offered = &mut request.subprotocols;
             let kept = self.subprotocols.iter();

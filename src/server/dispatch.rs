@@ -40,7 +40,10 @@ impl Service for Dispatch {
         let is_behind_hop = client.is_some();
         let mut peer = client.map_or(peer, Arc::new);
         let host = TrustedHop::host_of(&peer);
-        let found = match self.sites.find(&Asked::request(&request).for_host(host)) {
+        let found = match self
+            .sites
+            .find(&Asked::request(&request, peer.secure).for_host(host))
+        {
             Ok(found) => found,
             Err(error) => {
                 let answer = Box::pin(ready(refusal(&error.rejection())));

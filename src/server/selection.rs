@@ -62,7 +62,7 @@ impl Serving {
         peer: &mut Peer,
     ) -> Result<(Arc<Site>, Opening), Rejection> {
         let recognised = for_host(recognised, TrustedHop::host_of(peer));
-        let found = self.sites.find(&Asked::handshake(&recognised));
+        let found = self.sites.find(&Asked::handshake(&recognised, peer.secure));
         let found = found.map_err(|error| logged(error.rejection(), peer))?;
         found.tell(peer);
         let settings = found.site.settings();

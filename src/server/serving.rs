@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use polysock_protocols::http::Head;
-use polysock_protocols::{CloseCode, Opening, Rejection, WriteBuf};
+use polysock_protocols::{CloseCode, Opening, Rejection, WriteBuf, flash_policy};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
@@ -182,7 +182,8 @@ impl Serving {
                     &rejection_of(&error, &self.settings.protocols, &peer),
                 );
             }
-            Opened::FlashPolicy(policy) => {
+            Opened::FlashPolicy(port) => {
+                let policy = flash_policy(port, self.sites.flash_domains().as_deref());
                 let mut final_bytes = WriteBuf::new();
                 final_bytes.put_slice(policy.as_bytes());
                 linger(transport, final_bytes, CloseOrder::WeFirst);

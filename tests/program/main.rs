@@ -32,6 +32,7 @@ mod limits;
 mod load;
 mod log;
 mod memory;
+mod pages;
 mod passing_on;
 mod proxying;
 mod relay;

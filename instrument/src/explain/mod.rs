@@ -19,7 +19,7 @@ use polysock::{Opened, Opener, PortSettings};
 use polysock_protocols::http::{Head, HeadScanner, empty_lines};
 use polysock_protocols::{
     Accept, FirstBytes, HandshakeError, Match, Opening, PROTOCOLS, Protocol, Recognised, Rejection,
-    SHARED_RULES, Secrets,
+    SHARED_RULES, Secrets, flash_policy,
 };
 
 use crate::head;
@@ -127,9 +127,10 @@ impl Explanation {
                 remedy: Some(Remedy::of(&HandshakeError::Upgrade)),
             },
             Some(Opened::Refused(error)) => refuse(&error, client, settings),
-            Some(Opened::FlashPolicy(policy)) => {
+            Some(Opened::FlashPolicy(port)) => {
+                let domains = settings.site.origins.flash_domains();
                 return Self {
-                    answer: policy.into(),
+                    answer: flash_policy(port, domains.as_deref()).into(),
                     ..Self::bare(FLASH, accepted("flash-policy"))
                 };
             }

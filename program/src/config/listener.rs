@@ -144,7 +144,8 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
             "flash_policy",
             Switch,
             |listener| &mut listener.flash_policy,
-            "Whether Flash's socket policy requests are answered, for this port only.",
+            "Whether Flash's socket policy requests are answered: for this port, and the domains that `origins` of every \
+             route let in.",
         ),
         Key::new(
             "max_head",

@@ -57,6 +57,13 @@ impl Route {
             settings,
         }
     }
+
+    /// What it is called where people are told of it: its name, or its path.
+    pub(crate) fn title(&self) -> String {
+        let path = self.matching.path.as_ref().map(ToString::to_string);
+        let title = self.name.clone().or(path);
+        title.unwrap_or_else(|| "/".to_owned())
+    }
 }
 
 impl Default for Matching {

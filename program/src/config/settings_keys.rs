@@ -42,9 +42,10 @@ fn admission() -> Vec<Key<Settings>> {
             "origins",
             Maybe(OriginList),
             |settings: &mut Settings| &mut settings.origins,
-            "The pages that may connect, as \"https://example.com\"; \"*\" for any, \"null\" for pages without a \
-             name, \"none\" for clients that send none. Others are told 403. Not given: any, with a warning where \
-             clients do not mask.",
+            "The pages that may connect, as \"https://example.com\" or \"https://*.example.com\"; \"same-origin\" for \
+             those of the host that is asked for, \"*\" for any, \"null\" for pages without a name, \"none\" for \
+             clients that send none. Others are told 403. Not given: any, with a warning where others than this \
+             machine may connect.",
         )
         .example("[\"*\"]"),
         Key::new(

@@ -13,9 +13,10 @@ pub(crate) struct AcceptFlags {
     #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
     pub(crate) protocols: values::ProtocolList,
 
-    /// An origin to let in: scheme and host, and the port if it is another, as http://example.com;
-    /// `*` for any, `null` for pages without a name, `none` for clients that send none. Repeatable.
-    /// Without it every origin is let in
+    /// An origin to let in: scheme and host, and the port if it is another, as http://example.com or
+    /// https://*.example.com; `same-origin` for pages of the host that is asked for, `*` for any, `null`
+    /// for pages without a name, `none` for clients that send none. Repeatable. Without it every origin
+    /// is let in
     #[arg(long, value_name = "ORIGIN", value_parser = values::origin)]
     pub(crate) origin: Vec<values::LetIn>,
 }
@@ -28,7 +29,7 @@ pub(crate) struct PortFlags {
     #[arg(long, value_name = "SIZE", value_parser = values::head_size, default_value = "16KiB")]
     pub(crate) max_head: usize,
 
-    /// Answer Flash's socket policy requests, for this port only
+    /// Answer Flash's socket policy requests: for this port, and the domains of --origin
     #[arg(long)]
     pub(crate) flash_policy: bool,
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_protocol};
 use polysock::upstream::{TcpUpstream, UpstreamSettings};
-use polysock::{Origin, OriginError};
+use polysock::{OriginPattern, OriginPatternError};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
@@ -158,7 +158,7 @@ pub(crate) fn protocol_list(text: &str) -> Result<ProtocolList, String> {
 
 /// An origin to let in; `None` is every origin.
 #[derive(Clone, Debug)]
-pub(crate) struct LetIn(pub(crate) Option<Origin>);
+pub(crate) struct LetIn(pub(crate) Option<OriginPattern>);
 
 /// An origin, or `*`.
 pub(crate) fn origin(text: &str) -> Result<LetIn, String> {
@@ -167,7 +167,7 @@ pub(crate) fn origin(text: &str) -> Result<LetIn, String> {
     }
     match text.parse() {
         Ok(origin) => Ok(LetIn(Some(origin))),
-        Err(OriginError::Scheme) if !text.is_empty() => {
+        Err(OriginPatternError::Scheme) if !text.is_empty() => {
             Err(format!("write http://{text} or https://{text}"))
         }
         Err(error) => Err(format!(

@@ -16,7 +16,9 @@ use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
 use super::sites::Made;
-use super::warnings::{warn_of_unmasked, warn_of_what_stays};
+use super::warnings::{
+    warn_of_any_origin, warn_of_unmasked, warn_of_useless_flash_policy, warn_of_what_stays,
+};
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
 use crate::config::target::Target;
@@ -103,9 +105,7 @@ impl Server {
             server.workers.stop();
             return Err(Unserved::System(problem));
         }
-        warn_of_unmasked(&server.config, server.workers.addresses());
-        server.warn_of_unverified();
-        server.warn_of_unused();
+        server.warn();
         Ok(server)
     }
 
@@ -145,9 +145,7 @@ impl Server {
             runtime.spawn(async move { site.close(over).await });
         }
         self.made = made;
-        warn_of_unmasked(&self.config, self.workers.addresses());
-        self.warn_of_unverified();
-        self.warn_of_unused();
+        self.warn();
         Ok(())
     }
 
@@ -328,6 +326,15 @@ impl Server {
             let gateway = gateway.with_settings(settings);
             self.workers.replace(&bound.address, &gateway)
         });
+    }
+
+    /// Tells what its author may not know of a configuration that is in force.
+    fn warn(&self) {
+        warn_of_any_origin(&self.config, self.workers.addresses());
+        warn_of_useless_flash_policy(&self.config, &self.sites);
+        warn_of_unmasked(&self.config, self.workers.addresses());
+        self.warn_of_unverified();
+        self.warn_of_unused();
     }
 
     /// Who comes by a socket that nobody takes waits for ever.

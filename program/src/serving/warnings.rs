@@ -1,11 +1,14 @@
 //! What a server says of its configuration.
 
-use polysock::ListenAddress;
 use polysock::protocols::Masking;
+use polysock::{ListenAddress, Origins, Sites};
 use tracing::warn;
 
 use crate::config::Config;
+use crate::config::client::Client;
 use crate::config::process::Process;
+use crate::config::route::Route;
+use crate::config::target::Target;
 
 /// Tells what of another configuration takes a restart.
 pub(super) fn warn_of_what_stays(ours: &Process, theirs: &Process) {
@@ -38,16 +41,68 @@ pub(super) fn warn_of_what_stays(ours: &Process, theirs: &Process) {
     }
 }
 
+/// RFC 6455 §10.2: a browser sends cookies along, whosever page asks it to connect.
+pub(super) fn warn_of_any_origin<'a>(
+    config: &Config,
+    mut addresses: impl Iterator<Item = &'a ListenAddress>,
+) {
+    let Some(address) = addresses.find(|address| is_open(address)) else {
+        return;
+    };
+    let routes = config.routes.iter().filter(|route| lets_any_page_in(route));
+    let routes: Vec<_> = routes.map(Route::title).collect();
+    if !routes.is_empty() {
+        warn!(
+            ?routes,
+            "pages of any origin may connect on {address}, in the name of whoever has opened them: list those that \
+             may in `origins` (--origin), as \"same-origin\" or \"https://example.com\"; \"*\" is for any"
+        );
+    }
+}
+
+/// A policy of Flash that names nobody is of no use.
+pub(super) fn warn_of_useless_flash_policy(config: &Config, sites: &Sites) {
+    let is_answered = config
+        .listeners
+        .iter()
+        .any(|listener| listener.flash_policy);
+    if is_answered
+        && sites
+            .flash_domains()
+            .is_some_and(|domains| domains.is_empty())
+    {
+        warn!(
+            "the policy of Flash lets nobody in: no domain is in `origins` of every route; list it in each, as \
+             \"http://example.com\""
+        );
+    }
+}
+
+/// Whether a route takes WebSockets whatever page they are from, and nobody has said so.
+fn lets_any_page_in(route: &Route) -> bool {
+    let clients = &route.matching.clients;
+    let is_websocket = |client: &Client| !matches!(client, Client::Http);
+    let takes_websockets = clients.is_empty() || clients.iter().any(is_websocket);
+    takes_websockets
+        && !matches!(route.target, Target::Files(_))
+        && route.settings.origins.is_none()
+        && route.matching.origins == Origins::Any
+}
+
+/// Whether others than this machine may connect.
+fn is_open(address: &ListenAddress) -> bool {
+    match address {
+        ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+        ListenAddress::Unix { .. } => false,
+    }
+}
+
 /// RFC 6455 §10.3 in a line for each protocol that cannot heed it.
 pub(super) fn warn_of_unmasked<'a>(
     config: &Config,
     mut addresses: impl Iterator<Item = &'a ListenAddress>,
 ) {
-    let is_open = |address: &&ListenAddress| match address {
-        ListenAddress::Tcp(address) => !address.ip().is_loopback(),
-        ListenAddress::Unix { .. } => false,
-    };
-    let Some(address) = addresses.find(is_open) else {
+    let Some(address) = addresses.find(|address| is_open(address)) else {
         return;
     };
     let routes = config.routes.iter().map(|route| &route.settings);
