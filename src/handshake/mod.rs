@@ -120,9 +120,10 @@ impl Handshake {
         self.pending.as_mut().expect(UNANSWERED).permit = Some(permit);
     }
 
-    /// The request, for the site that lets the client in.
-    pub(crate) fn request_mut(&mut self) -> &mut Request {
-        &mut self.pending.as_mut().expect(UNANSWERED).request
+    /// The request and who asks, for the site that lets the client in.
+    pub(crate) fn admitted(&mut self) -> (&mut Request, &Peer) {
+        let pending = &mut **self.pending.as_mut().expect(UNANSWERED);
+        (&mut pending.request, &pending.peer)
     }
 
     fn pending(&self) -> &Pending {

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 use polysock_protocols::{
-    Compression, Context, Limits, Protocol, Rejection, Request, SessionConfig,
+    Compression, Context, Limits, Masking, Protocol, Rejection, Request, SessionConfig,
 };
 
 use super::Origins;
 use crate::connection::Terms;
 use crate::handshake::Treatment;
+use crate::transport::{Peer, Trusted};
 
 /// How a site treats its connections: all that can differ from one site of a port to another.
 #[derive(Clone, Debug)]
@@ -30,6 +31,12 @@ pub struct SiteSettings {
     pub limits: Limits,
     /// From which pages connections are accepted.
     pub origins: Origins,
+    /// From where connections are accepted that are neither [secure](Peer::secure) nor masked by their
+    /// clients ([`Masking::None`]: hixie-75 to hybi-03). A page writes what it likes to one, and a proxy on
+    /// the way that knows no WebSocket may take that for requests and keep a wrong answer for everybody
+    /// (RFC 6455 §10.3). By default [private](Trusted::private) networks: there is such a proxy where a way leads
+    /// through the networks of others, and the devices that speak nothing else mostly stand in one's own.
+    pub unmasked_from: Trusted,
     /// The subprotocols that are spoken, in order of preference: of what a client offers, an
     /// application sees these, in this order. It may accept a client that offers none of them, and
     /// then names none (RFC 6455 §4.2.2). Empty, the default: whatever clients offer, in their order.
@@ -80,6 +87,7 @@ impl Default for SiteSettings {
             connections: SiteConnections::default(),
             limits: Limits::default(),
             origins: Origins::Any,
+            unmasked_from: Trusted::private(),
             subprotocols: Vec::new(),
             compression: Some(Compression::default()),
             access_log: true,
@@ -94,9 +102,12 @@ impl SiteSettings {
     ///
     /// # Errors
     ///
-    /// Its origin is not listed.
-    pub fn admit(&self, request: &mut Request) -> Result<(), Rejection> {
+    /// Its origin is not listed, or it does not mask, and comes from elsewhere than it may.
+    pub fn admit(&self, request: &mut Request, peer: &Peer) -> Result<(), Rejection> {
         self.origins.check(request)?;
+        if request.protocol.masking() == Masking::None && !peer.secure {
+            self.admit_unmasked(request, peer)?;
+        }
         if !self.subprotocols.is_empty() {
             let offered = &mut request.subprotocols;
             let kept = self.subprotocols.iter();
@@ -106,6 +117,18 @@ impl SiteSettings {
                 .collect();
         }
         Ok(())
+    }
+
+    /// RFC 6455 §10.3, for clients that cannot heed it.
+    #[cold]
+    fn admit_unmasked(&self, request: &Request, peer: &Peer) -> Result<(), Rejection> {
+        if self.unmasked_from.includes(peer.address) {
+            return Ok(());
+        }
+        let protocol = request.protocol.name();
+        Err(Rejection::new(403, "this client is not served here").because(format_args!(
+            "clients of {protocol} do not mask, and this one is without TLS in a network that is not in `unmasked_from`"
+        )))
     }
 
     /// How its connections are treated.

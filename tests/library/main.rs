@@ -21,4 +21,5 @@ mod terms;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls_upstreams;
+mod unmasked;
 mod upstream;

@@ -7,6 +7,7 @@ pub(crate) mod document;
 mod environment;
 pub(crate) mod exec;
 mod form;
+mod gates;
 pub(crate) mod headers;
 mod health;
 mod key;

@@ -9,7 +9,7 @@ use polysock::protocols::{Limits, ProxyVersion, SessionConfig};
 use polysock::upstream::{
     ForwardSettings, ForwardedStyle, HostSent, PathPrefix, PathTemplate, UpstreamSettings,
 };
-use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Terms};
+use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Terms, Trusted};
 
 use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) protocols: ProtocolList,
     /// The pages that may connect; `None` for any, which nobody has said.
     pub(crate) origins: Option<Origins>,
+    /// From where clients may come without TLS that do not mask.
+    pub(crate) unmasked_from: Trusted,
     /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
     pub(crate) subprotocols: Vec<ByteString>,
     /// How binary messages travel to clients that have none.
@@ -110,12 +112,14 @@ impl Default for Settings {
             access_log,
             connections,
             handshake_timeout,
+            unmasked_from,
             ..
         } = SiteSettings::default();
         let forward = ForwardSettings::default();
         Self {
             protocols: ProtocolList(polysock::protocols::DEFAULT_PROTOCOLS.to_vec()),
             origins: None,
+            unmasked_from,
             subprotocols,
             binary_over_text: BinaryOverText::default(),
             tokens: None,

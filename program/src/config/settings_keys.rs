@@ -13,12 +13,13 @@ use super::words::{
     OriginList, Place, Protocols, count, duration, level, network, number, optional_count,
     optional_duration, rate, size, subprotocol, upstream_host, window_bits,
 };
-use super::{exec, queue};
+use super::{exec, gates, queue};
 
 /// The keys of a route that `[defaults]` has as well.
 pub(super) fn keys() -> Vec<Key<Settings>> {
     let parts = [
         admission(),
+        gates::keys(),
         upstream(),
         upstream_tls(),
         limits(),

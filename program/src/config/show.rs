@@ -114,6 +114,7 @@ mod tests {
         mode = 0o600
         [defaults]
         protocols = ["rfc6455", "hixie-76"]
+        unmasked_from = ["private", "198.51.100.0/24"]
         ping_interval = "none"
         max_messages_per_second = 5
         max_bytes_per_second = "1MiB"
@@ -123,6 +124,7 @@ mod tests {
         host = ["a.example", "*.b.example"]
         path = "/vnc/{token}/"
         client = ["hixie-76", "http", "websocket"]
+        unmasked_from = ["unix", "any", "none"]
         origin = ["http://a.example", "null", "none"]
         subprotocol = "base64"
         target = "ws://{token}:80/a?b=$$c"
@@ -132,10 +134,12 @@ mod tests {
         exec = { env = { "A B" = "c", D = "" }, dir = "/srv" }
         [[route]]
         path = "=/files/"
+        unmasked_from = ["unix", "10.0.0.0/8"]
         target = "file:public"
         strip_prefix = "/files"
         [[route]]
         path = "/run"
+        unmasked_from = []
         target = "exec: ./run --fast "
         [[route]]
         target = "unix:back.sock"

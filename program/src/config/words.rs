@@ -375,7 +375,7 @@ fn duration_text(time: Duration) -> String {
     quoted(&format!("{}{unit}", milliseconds / length))
 }
 
-fn network_text(network: &IpNet) -> String {
+pub(super) fn network_text(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {
         network.addr().to_string()
     } else {

@@ -21,6 +21,16 @@ pub(crate) struct AcceptFlags {
     pub(crate) origin: Vec<values::LetIn>,
 }
 
+/// The ways by which clients may come.
+#[derive(Args, Debug)]
+pub(crate) struct GateFlags {
+    /// The networks from where clients may come without TLS that do not mask what they send (hixie-75 to
+    /// hybi-03): networks or addresses with commas, `private` for this machine and private networks,
+    /// `unix`, `any`, `none`. Others are told 403
+    #[arg(long, value_name = "NETWORKS", value_parser = values::peer_list, default_value = "private")]
+    pub(crate) unmasked_from: Trusted,
+}
+
 /// What a port is told of what is around it.
 #[derive(Args, Debug)]
 pub(crate) struct PortFlags {

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_protocol};
 use polysock::upstream::{TcpUpstream, UpstreamSettings};
-use polysock::{OriginPattern, OriginPatternError};
+use polysock::{OriginPattern, OriginPatternError, Trusted};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
@@ -121,6 +121,44 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
         Ok(network) => Ok(network),
         Err(_) => Err("write an address or a network, as 10.0.0.0/8 or ::1".into()),
     }
+}
+
+/// `any`, `private`, `unix`, `none`, or as [`network`].
+pub(crate) fn peers(text: &str) -> Result<Trusted, String> {
+    Ok(match text {
+        "any" => Trusted::everyone(),
+        "private" => Trusted::private(),
+        "none" => Trusted::default(),
+        "unix" => Trusted {
+            unix: true,
+            ..Trusted::default()
+        },
+        text => {
+            let network = network(text)
+                .map_err(|mend| format!("{mend}; or `private`, `unix`, `any`, `none`"));
+            vec![network?].into()
+        }
+    })
+}
+
+/// As [`peers`], with commas between them.
+pub(crate) fn peer_list(text: &str) -> Result<Trusted, String> {
+    let peers = text.split(',').map(|peer| peers(peer.trim()));
+    Ok(together(peers.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// All of them.
+pub(crate) fn together(peers: Vec<Trusted>) -> Trusted {
+    let mut all = Trusted::default();
+    for peers in peers {
+        all.unix |= peers.unix;
+        for network in peers.networks {
+            if !all.networks.contains(&network) {
+                all.networks.push(network);
+            }
+        }
+    }
+    all
 }
 
 /// `HOST:PORT` of a server, which is looked up when it is connected to.

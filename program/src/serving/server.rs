@@ -332,7 +332,9 @@ impl Server {
     fn warn(&self) {
         warn_of_any_origin(&self.config, self.workers.addresses());
         warn_of_useless_flash_policy(&self.config, &self.sites);
-        warn_of_unmasked(&self.config, self.workers.addresses());
+        let bound = self.listeners.iter();
+        let bound = bound.map(|bound| (&bound.listener, &bound.address));
+        warn_of_unmasked(&self.config, bound);
         self.warn_of_unverified();
         self.warn_of_unused();
     }

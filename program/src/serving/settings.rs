@@ -25,6 +25,7 @@ pub(super) fn of_site(settings: &Settings, max_message: u64) -> SiteSettings {
         terms: settings.terms,
         limits: settings.limits,
         origins: settings.origins.clone().unwrap_or(Origins::Any),
+        unmasked_from: settings.unmasked_from.clone(),
         subprotocols: settings.subprotocols.clone(),
         compression: settings.compression.downstream(),
         closable: settings.on_reload == OnReload::Close,

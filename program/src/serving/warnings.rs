@@ -1,11 +1,12 @@
 //! What a server says of its configuration.
 
-use polysock::protocols::Masking;
-use polysock::{ListenAddress, Origins, Sites};
+use polysock::protocols::{Masking, PROTOCOLS, Protocol};
+use polysock::{ListenAddress, Origins, Sites, Trusted};
 use tracing::warn;
 
 use crate::config::Config;
 use crate::config::client::Client;
+use crate::config::listener::Listener;
 use crate::config::process::Process;
 use crate::config::route::Route;
 use crate::config::target::Target;
@@ -97,26 +98,43 @@ fn is_open(address: &ListenAddress) -> bool {
     }
 }
 
-/// RFC 6455 §10.3 in a line for each protocol that cannot heed it.
+/// RFC 6455 §10.3: who cannot heed it may have to come by TLS, which nobody should find out by chance.
 pub(super) fn warn_of_unmasked<'a>(
     config: &Config,
-    mut addresses: impl Iterator<Item = &'a ListenAddress>,
+    mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
 ) {
-    let Some(address) = addresses.find(|address| is_open(address)) else {
+    let is_plain = |listener: &Listener| {
+        let takes_plain = listener.tls.is_none() || listener.plain;
+        takes_plain && !listener.secure
+    };
+    let Some((_, address)) =
+        bound.find(|(listener, address)| is_plain(listener) && is_open(address))
+    else {
         return;
     };
-    let routes = config.routes.iter().map(|route| &route.settings);
-    let open = routes.filter(|settings| settings.origins.is_none());
-    let mut named = Vec::new();
-    for protocol in open.flat_map(|settings| &settings.protocols.0) {
-        if protocol.masking() != Masking::None || named.contains(&protocol.name()) {
-            continue;
-        }
-        named.push(protocol.name());
+    let everyone = Trusted::everyone();
+    let unmasked = |is_lifted: bool| {
+        let routes = config.routes.iter().map(|route| &route.settings);
+        let routes = routes.filter(|route| (route.unmasked_from == everyone) == is_lifted);
+        let spoken: Vec<_> = routes.flat_map(|route| &route.protocols.0).collect();
+        let unmasked = PROTOCOLS.iter().filter(|protocol| {
+            let is_it = |spoken: &&&dyn Protocol| spoken.name() == protocol.name();
+            protocol.masking() == Masking::None && spoken.iter().any(is_it)
+        });
+        let names: Vec<_> = unmasked.map(|protocol| protocol.name()).collect();
+        Some(names.join(", ")).filter(|names| !names.is_empty())
+    };
+    if let Some(protocols) = unmasked(true) {
         warn!(
-            "{} is served on {address} to pages of any origin, and its clients do not mask: \
-             list the pages with --origin, or leave it out of --protocols",
-            protocol.name()
+            "clients of {protocols} do not mask, and are let in on {address} from everywhere without TLS: a page can \
+             write what it likes by them, and proxies on the way may keep that; list networks in `unmasked_from` \
+             (--unmasked-from)"
+        );
+    }
+    if let Some(protocols) = unmasked(false) {
+        warn!(
+            "clients of {protocols} do not mask, and are let in on {address} with TLS, or from the networks of \
+             `unmasked_from` (--unmasked-from) alone: private ones, unless it says others"
         );
     }
 }

@@ -168,6 +168,11 @@ const FLAGS: &[(&str, Lay)] = &[
             route.origins = said.then(|| origins(&flags.accept.origin));
         });
     }),
+    ("unmasked_from", |flags, config| {
+        settings(config, |route| {
+            route.unmasked_from = flags.gates.unmasked_from.clone();
+        });
+    }),
     ("subprotocol", |flags, config| {
         settings(config, |route| {
             route.subprotocols = flags.subprotocol.clone();
