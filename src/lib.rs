@@ -121,7 +121,8 @@ pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
 pub use self::route::{
     Clients, HostPattern, HostPatternError, OriginPattern, OriginPatternError, Origins,
-    PathPattern, PathPatternError, Policy, Route, Site, SiteConnections, SiteSettings, Sites,
+    PathPattern, PathPatternError, Policy, Route, Rule, Site, SiteConnections, SiteSettings, Sites,
+    UserAgentPattern, Verdict,
 };
 pub use self::server::{
     ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Opened, Opener,

@@ -1,13 +1,15 @@
 //! How a site treats its connections.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytestring::ByteString;
+use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
 use polysock_protocols::{
     Compression, Context, Limits, Masking, Protocol, Rejection, Request, SessionConfig,
 };
 
-use super::Origins;
+use super::rule::Asker;
+use super::{Origins, Rule};
 use crate::connection::Terms;
 use crate::handshake::Treatment;
 use crate::transport::{Peer, Trusted};
@@ -37,6 +39,9 @@ pub struct SiteSettings {
     /// (RFC 6455 §10.3). By default [private](Trusted::private) networks: there is such a proxy where a way leads
     /// through the networks of others, and the devices that speak nothing else mostly stand in one's own.
     pub unmasked_from: Trusted,
+    /// Who is let in by protocol, network and user agent: the first of these that is for a client decides, of
+    /// ordinary requests too. One that none is for is let in.
+    pub rules: Vec<Rule>,
     /// The subprotocols that are spoken, in order of preference: of what a client offers, an
     /// application sees these, in this order. It may accept a client that offers none of them, and
     /// then names none (RFC 6455 §4.2.2). Empty, the default: whatever clients offer, in their order.
@@ -88,6 +93,7 @@ impl Default for SiteSettings {
             limits: Limits::default(),
             origins: Origins::Any,
             unmasked_from: Trusted::private(),
+            rules: Vec::new(),
             subprotocols: Vec::new(),
             compression: Some(Compression::default()),
             access_log: true,
@@ -102,11 +108,19 @@ impl SiteSettings {
     ///
     /// # Errors
     ///
-    /// Its origin is not listed, or it does not mask, and comes from elsewhere than it may.
+    /// Its origin is not listed, it does not mask and comes from elsewhere than it may, or a rule says so.
     pub fn admit(&self, request: &mut Request, peer: &Peer) -> Result<(), Rejection> {
         self.origins.check(request)?;
         if request.protocol.masking() == Masking::None && !peer.secure {
             self.admit_unmasked(request, peer)?;
+        }
+        if !self.rules.is_empty() {
+            let asker = Asker {
+                protocol: Some(request.protocol),
+                address: peer.address,
+                user_agent: request.head.value("user-agent"),
+            };
+            Rule::check(&self.rules, asker, SystemTime::now)?;
         }
         if !self.subprotocols.is_empty() {
             let offered = &mut request.subprotocols;
@@ -117,6 +131,19 @@ impl SiteSettings {
                 .collect();
         }
         Ok(())
+    }
+
+    /// Lets an ordinary request in, by what its fields say, or says what it is answered with.
+    pub(crate) fn admit_request(&self, fields: &HeaderMap, peer: &Peer) -> Result<(), Rejection> {
+        if self.rules.is_empty() {
+            return Ok(());
+        }
+        let asker = Asker {
+            protocol: None,
+            address: peer.address,
+            user_agent: fields.get(USER_AGENT).map(HeaderValue::as_bytes),
+        };
+        Rule::check(&self.rules, asker, SystemTime::now)
     }
 
     /// RFC 6455 §10.3, for clients that cannot heed it.

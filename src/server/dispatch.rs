@@ -9,6 +9,7 @@ use hyper::{Response, StatusCode};
 use polysock_protocols::Rejection;
 
 use super::forwarded;
+use super::refusal::logged;
 use super::request_log::RequestLine;
 use super::serving::Serving;
 use crate::http::{Body, Service};
@@ -53,17 +54,23 @@ impl Service for Dispatch {
                 };
             }
         };
+        let settings = found.site.settings();
+        let admitted = settings.admit_request(request.headers(), &peer);
+        let refused = admitted.err().map(|rejection| logged(rejection, &peer));
         if found.tells() {
             found.tell(Arc::make_mut(&mut peer));
         }
-        let is_logged = found.site.settings().access_log;
-        let line = is_logged
+        let line = settings
+            .access_log
             .then(|| RequestLine::of(&mut request, &peer, found.name.clone()))
             .flatten();
         if found.tells() || is_behind_hop {
             request.extensions_mut().insert(peer);
         }
-        let answer = found.site.http().call(request);
+        let answer = match refused {
+            None => found.site.http().call(request),
+            Some(rejection) => Box::pin(ready(refusal(&rejection))),
+        };
         match line {
             Some(line) => line.follow(answer),
             None => answer,

@@ -72,7 +72,10 @@ fn without_tls_they_come_from_trusted_networks_alone() {
         for (unmasked_from, address, secure, is_let_in) in cases {
             let gateway = gateway(unmasked_from.clone());
             let peer = Peer {
-                address: address.parse::<IpAddr>().ok().map(|address| (address, 1).into()),
+                address: address
+                    .parse::<IpAddr>()
+                    .ok()
+                    .map(|address| (address, 1).into()),
                 secure,
                 ..Peer::default()
             };

@@ -34,6 +34,7 @@ mod log;
 mod memory;
 mod pages;
 mod passing_on;
+mod policy;
 mod proxying;
 mod relay;
 mod reload;

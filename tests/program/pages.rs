@@ -4,9 +4,7 @@ use std::net::SocketAddr;
 
 use polysock_test_support::client::Client;
 use polysock_test_support::http2;
-use polysock_test_support::opening::{
-    HIXIE_75, HIXIE_76, HIXIE_76_BODY, RFC6455, versioned, with,
-};
+use polysock_test_support::opening::{HIXIE_75, HIXIE_76, HIXIE_76_BODY, RFC6455, versioned, with};
 use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::form::{Form, List, Word, quoted};
 use super::key::Key;
 use super::node::Node;
+use super::policy;
 use super::reader::Reader;
 use super::settings::Settings;
 use super::words::network_text;
@@ -14,14 +15,28 @@ use crate::flags::values;
 
 /// Those of a route, which `[defaults]` has as well.
 pub(super) fn keys() -> Vec<Key<Settings>> {
-    vec![Key::new(
-        "unmasked_from",
-        Peers,
-        |settings: &mut Settings| &mut settings.unmasked_from,
-        "The networks from where clients may come without TLS that do not mask what they send (hixie-75 to hybi-03): \
-         \"private\" for this machine and private networks, \"unix\", \"any\", \"none\". Others are told 403, and \
-         the log says why.",
-    )]
+    vec![
+        Key::new(
+            "unmasked_from",
+            Peers,
+            |settings: &mut Settings| &mut settings.unmasked_from,
+            "The networks from where clients may come without TLS that do not mask what they send (hixie-75 to \
+             hybi-03): \"private\" for this machine and private networks, \"unix\", \"any\", \"none\". Others are \
+             told 403, and the log says why.",
+        ),
+        Key::new(
+            "policy",
+            policy::rules(),
+            |settings: &mut Settings| &mut settings.policy,
+            "Rules for who is let in, of which the first that is for a client decides: protocols, networks and \
+             user_agent say whom it is for, action whether they are let in (\"allow\" or \"deny\"), until the last \
+             day on which they are; log_only has the log say whom it would refuse, and name is for the log.",
+        )
+        .example(
+            "[{ protocols = \"legacy\", networks = [\"10.0.0.0/8\"], until = 2099-06-30 }, \
+             { user_agent = \"*PhantomJS*\", action = \"deny\", log_only = true }]",
+        ),
+    ]
 }
 
 /// Networks, and words for some of them.

@@ -14,6 +14,7 @@ mod key;
 pub(crate) mod listener;
 pub(crate) mod load;
 mod node;
+pub(crate) mod policy;
 mod problem;
 pub(crate) mod process;
 mod queue;

@@ -13,6 +13,7 @@ use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Te
 
 use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
+use super::policy::Rule;
 use super::rewrite::Written;
 #[cfg(feature = "tls")]
 use super::upstream_tls::UpstreamTls;
@@ -28,6 +29,8 @@ pub(crate) struct Settings {
     pub(crate) origins: Option<Origins>,
     /// From where clients may come without TLS that do not mask.
     pub(crate) unmasked_from: Trusted,
+    /// Who is let in by protocol, network and user agent.
+    pub(crate) policy: Vec<Rule>,
     /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
     pub(crate) subprotocols: Vec<ByteString>,
     /// How binary messages travel to clients that have none.
@@ -120,6 +123,7 @@ impl Default for Settings {
             protocols: ProtocolList(polysock::protocols::DEFAULT_PROTOCOLS.to_vec()),
             origins: None,
             unmasked_from,
+            policy: Vec::new(),
             subprotocols,
             binary_over_text: BinaryOverText::default(),
             tokens: None,

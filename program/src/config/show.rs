@@ -140,6 +140,11 @@ mod tests {
         [[route]]
         path = "/run"
         unmasked_from = []
+        policy = [
+            { name = "a", protocols = "hixie-76", networks = "10.0.0.0/8", until = 2027-06-30, log_only = true },
+            { user_agent = "", action = "allow" },
+            {},
+        ]
         target = "exec: ./run --fast "
         [[route]]
         target = "unix:back.sock"

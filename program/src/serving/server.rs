@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use polysock::{Gateway, ListenAddress, ListeningSocket, PortSettings, Sites, Workers};
 use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::Acceptors;
@@ -16,6 +17,7 @@ use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
 use super::sites::Made;
+use super::sunsets::Sunsets;
 use super::warnings::{
     warn_of_any_origin, warn_of_unmasked, warn_of_useless_flash_policy, warn_of_what_stays,
 };
@@ -42,6 +44,8 @@ pub(crate) struct Server {
     offer: Option<Offer>,
     /// Whom this one takes over from, until that is told.
     predecessor: Option<Predecessor>,
+    /// Warns of rules that end, for as long as it is held.
+    sunsets: Option<AbortOnDropHandle<()>>,
 }
 
 /// A listener, and where it is: a port of 0 has become another.
@@ -97,6 +101,7 @@ impl Server {
             passed: Passed::take(),
             offer: None,
             predecessor: None,
+            sunsets: None,
             config,
         };
         let listening = server.take_over(runtime);
@@ -105,7 +110,7 @@ impl Server {
             server.workers.stop();
             return Err(Unserved::System(problem));
         }
-        server.warn();
+        server.warn(runtime);
         Ok(server)
     }
 
@@ -145,7 +150,7 @@ impl Server {
             runtime.spawn(async move { site.close(over).await });
         }
         self.made = made;
-        self.warn();
+        self.warn(runtime);
         Ok(())
     }
 
@@ -328,8 +333,9 @@ impl Server {
         });
     }
 
-    /// Tells what its author may not know of a configuration that is in force.
-    fn warn(&self) {
+    /// Tells what its author may not know of a configuration that is in force, and goes on to do so by a
+    /// task of this runtime.
+    fn warn(&mut self, runtime: &Handle) {
         warn_of_any_origin(&self.config, self.workers.addresses());
         warn_of_useless_flash_policy(&self.config, &self.sites);
         let bound = self.listeners.iter();
@@ -337,6 +343,8 @@ impl Server {
         warn_of_unmasked(&self.config, bound);
         self.warn_of_unverified();
         self.warn_of_unused();
+        let sunsets = Sunsets::of(&self.config);
+        self.sunsets = Some(AbortOnDropHandle::new(runtime.spawn(sunsets.warn())));
     }
 
     /// Who comes by a socket that nobody takes waits for ever.

@@ -3,13 +3,16 @@
 use polysock::protocols::SessionConfig;
 use polysock::protocols::http::HeadLimits;
 use polysock::upstream::{ForwardSettings, HeaderPolicy, Rewrite, UpstreamSettings};
-use polysock::{Origins, PortSettings, SiteSettings};
+use polysock::{Origins, PortSettings, Rule, SiteSettings, UserAgentPattern, Verdict};
 
 use crate::config::headers;
+use crate::config::policy::Action;
+use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
 
 /// How a site treats its connections, whose messages may be so large where nothing is said.
-pub(super) fn of_site(settings: &Settings, max_message: u64) -> SiteSettings {
+pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
+    let settings = &route.settings;
     SiteSettings {
         protocols: Some(settings.protocols.0.clone()),
         handshake_timeout: settings.handshake_timeout,
@@ -26,11 +29,37 @@ pub(super) fn of_site(settings: &Settings, max_message: u64) -> SiteSettings {
         limits: settings.limits,
         origins: settings.origins.clone().unwrap_or(Origins::Any),
         unmasked_from: settings.unmasked_from.clone(),
+        rules: rules(route),
         subprotocols: settings.subprotocols.clone(),
         compression: settings.compression.downstream(),
         closable: settings.on_reload == OnReload::Close,
         access_log: settings.access_log,
     }
+}
+
+/// Who is let in.
+fn rules(route: &Route) -> Vec<Rule> {
+    let rules = route.settings.policy.iter().enumerate();
+    let rules = rules.map(|(index, rule)| Rule {
+        name: route.rule_title(index).into(),
+        protocols: match &rule.protocols {
+            Some(protocols) => protocols.0.clone(),
+            None => Vec::new(),
+        },
+        networks: rule.networks.clone(),
+        user_agent: rule.user_agent.as_deref().map(UserAgentPattern::from),
+        verdict: match (rule.action(), rule.until) {
+            (Action::Deny, _) => Verdict::Deny,
+            (Action::Allow, None) => Verdict::Allow,
+            // The day itself is the last.
+            (Action::Allow, Some(day)) => {
+                let end = day.saturating_add(time::Duration::DAY);
+                Verdict::AllowUntil(end.midnight().assume_utc().into())
+            }
+        },
+        log_only: rule.log_only,
+    });
+    rules.collect()
 }
 
 /// How an upstream is treated, the head of whose answers may take so much.

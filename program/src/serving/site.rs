@@ -83,7 +83,7 @@ pub(super) fn site(
             (site, of_application())
         }
     };
-    let site = site.with_settings(of_site(settings, max_message));
+    let site = site.with_settings(of_site(route, max_message));
     Ok((site, group_behind))
 }
 

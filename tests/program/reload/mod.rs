@@ -2,6 +2,7 @@
 
 mod activation;
 mod handover;
+mod sunset;
 mod traffic;
 
 use std::fs;
