@@ -125,8 +125,8 @@ pub use self::route::{
     UserAgentPattern, Verdict,
 };
 pub use self::server::{
-    ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Opened, Opener,
-    PortSettings, StartError, Workers,
+    ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Networks, Opened, Opener,
+    PortSettings, RateLimits, StartError, Workers,
 };
 pub use self::telemetry::{RouteName, Traffic};
 #[cfg(feature = "tls")]

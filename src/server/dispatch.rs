@@ -8,8 +8,9 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use polysock_protocols::Rejection;
 
+use super::Networks;
 use super::forwarded;
-use super::refusal::logged;
+use super::refusal::{denied, logged};
 use super::request_log::RequestLine;
 use super::serving::Serving;
 use crate::http::{Body, Service};
@@ -21,6 +22,7 @@ use crate::transport::{Peer, Trusted, TrustedHop};
 pub(super) struct Dispatch {
     sites: Arc<Sites>,
     forwarded: Trusted,
+    networks: Networks,
 }
 
 impl Serving {
@@ -29,6 +31,7 @@ impl Serving {
         Dispatch {
             sites: Arc::clone(&self.sites),
             forwarded: self.settings.forwarded.clone(),
+            networks: self.settings.networks.clone(),
         }
     }
 }
@@ -40,6 +43,13 @@ impl Service for Dispatch {
         let client = forwarded::client(&peer, &self.forwarded, request.headers());
         let is_behind_hop = client.is_some();
         let mut peer = client.map_or(peer, Arc::new);
+        if is_behind_hop && !self.networks.include(peer.address) {
+            let answer = Box::pin(ready(refusal(&denied(&peer))));
+            return match RequestLine::of(&mut request, &peer, None) {
+                Some(line) => line.follow(answer),
+                None => answer,
+            };
+        }
         let host = TrustedHop::host_of(&peer);
         let found = match self
             .sites

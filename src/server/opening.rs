@@ -151,6 +151,8 @@ pub(super) enum Unopened {
     Late(Rejection),
     /// It does not say for whom it is, as it has to.
     Unproxied(ProxyHeaderError),
+    /// It is for somebody who may not come.
+    Denied,
     /// There is no room for one more of the address that it is from.
     Full(Full),
     /// The handshake of TLS failed, and why.

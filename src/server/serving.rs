@@ -112,6 +112,7 @@ impl Serving {
                     Unopened::Gone => self.incidents.not_opened(|count| count.gone += 1),
                     Unopened::Silent => self.incidents.not_opened(|count| count.silent += 1),
                     Unopened::Unclear => self.incidents.not_opened(|count| count.late += 1),
+                    Unopened::Denied => self.incidents.not_opened(|count| count.denied += 1),
                     Unopened::Unproxied(error) => {
                         debug!(%error, "a trusted proxy does not say for whom it connects");
                         self.incidents.not_opened(|count| count.unproxied += 1);
@@ -153,6 +154,7 @@ impl Serving {
             Opened::WebSocket(recognised) => {
                 match self.admit(recognised, &mut peer, &mut transport) {
                     Ok((site, Opening { request, responder })) => {
+                        let messages = self.admission.messages(peer.address);
                         let reply = Upgrade {
                             transport,
                             incoming,
@@ -168,6 +170,7 @@ impl Serving {
                             deadline,
                             shutdown,
                             permit: None,
+                            messages,
                             served_by: None,
                             is_gone: false,
                         };
@@ -315,12 +318,15 @@ impl Serving {
         connections: &Connections,
     ) -> Option<Unanswered> {
         let mut peer = peer.clone();
-        self.find_client(&mut peer, exchange.fields());
+        if let Err(rejection) = self.find_client(&mut peer, exchange.fields()) {
+            exchange.refuse(&rejection);
+            return None;
+        }
         let client = peer.address;
         let place = match self.admission.admit_stream(client) {
             Ok(place) => place,
             Err(full) => {
-                exchange.refuse(&Rejection::unavailable(full));
+                exchange.refuse(&full.rejection());
                 return None;
             }
         };
@@ -348,6 +354,7 @@ impl Serving {
                     deadline: Instant::now() + self.settings.handshake_timeout,
                     shutdown: connections.register(),
                     permit: None,
+                    messages: self.admission.messages(client),
                     served_by: None,
                     is_gone: false,
                 };

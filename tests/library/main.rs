@@ -12,6 +12,7 @@ mod http2;
 mod keep_alive;
 mod lent_sockets;
 mod proxies;
+mod rates;
 mod serving;
 mod site_limits;
 mod sites;

@@ -103,12 +103,16 @@ mod tests {
         workers = 2
         max_memory = 1000
         max_connections = "none"
+        max_handshakes_per_second = 100
+        max_messages_per_second_per_address = "none"
         log_format = "json"
         pid_file = "run/it.pid"
         [[listener]]
         address = ":8080"
         proxy_protocol = ["10.0.0.0/8", "192.0.2.1", "::1", "unix"]
         keep_alive = "1500ms"
+        allow = ["10.0.0.0/8", "::1"]
+        deny = "10.0.0.7"
         [[listener]]
         address = "unix:run/it.sock"
         mode = 0o600

@@ -1,6 +1,7 @@
 //! Who is let in, and in which protocols.
 
 use clap::Args;
+use ipnet::IpNet;
 use polysock::protocols::http::HeadLimits;
 use polysock::{Origins, PortSettings, SiteSettings, Trusted};
 
@@ -29,6 +30,15 @@ pub(crate) struct GateFlags {
     /// `unix`, `any`, `none`. Others are told 403
     #[arg(long, value_name = "NETWORKS", value_parser = values::peer_list, default_value = "private")]
     pub(crate) unmasked_from: Trusted,
+
+    /// The networks from where anybody may come: networks or addresses with commas. Others are closed
+    /// before a byte of theirs is read [default: any]
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',', value_parser = values::network)]
+    pub(crate) allow: Vec<IpNet>,
+
+    /// The networks from where nobody may come, in spite of --allow
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',', value_parser = values::network)]
+    pub(crate) deny: Vec<IpNet>,
 }
 
 /// What a port is told of what is around it.

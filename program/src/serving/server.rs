@@ -16,6 +16,7 @@ use super::Acceptors;
 use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
+use super::settings::connection_limits;
 use super::sites::Made;
 use super::sunsets::Sunsets;
 use super::warnings::{
@@ -23,8 +24,6 @@ use super::warnings::{
 };
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
-use crate::config::target::Target;
-use crate::flags::connections::{Takes, limits};
 use crate::flags::listen::{cannot_start, listening};
 use crate::flags::memory::budget;
 
@@ -79,12 +78,7 @@ impl Server {
         let sites = Arc::new(Sites::new(made.routes()));
         let process = &config.process;
         let settings = PortSettings {
-            connections: limits(
-                process.max_connections,
-                process.max_connections_per_address,
-                process.max_handshakes,
-                takes(&config),
-            ),
+            connections: connection_limits(&config),
             budget: budget(process.max_memory),
             ..PortSettings::default()
         };
@@ -380,16 +374,4 @@ impl Bound {
 /// What the socket of a listener is called where it is handed over.
 fn name(listener: &Listener) -> String {
     listener.address.to_string()
-}
-
-/// What a connection takes, at most.
-fn takes(config: &Config) -> Takes {
-    let is_upstream = |target: &Target| match target {
-        Target::App(_) | Target::Files(_) => false,
-        Target::Upstream(_) | Target::Servers(_) | Target::Url(_) | Target::Exec(_) => true,
-    };
-    match config.routes.iter().any(|route| is_upstream(&route.target)) {
-        true => Takes::Two,
-        false => Takes::One,
-    }
 }

@@ -3,12 +3,17 @@
 use polysock::protocols::SessionConfig;
 use polysock::protocols::http::HeadLimits;
 use polysock::upstream::{ForwardSettings, HeaderPolicy, Rewrite, UpstreamSettings};
-use polysock::{Origins, PortSettings, Rule, SiteSettings, UserAgentPattern, Verdict};
+use polysock::{
+    ConnectionLimits, Origins, PortSettings, Rule, SiteSettings, UserAgentPattern, Verdict,
+};
 
+use crate::config::Config;
 use crate::config::headers;
 use crate::config::policy::Action;
 use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
+use crate::config::target::Target;
+use crate::flags::connections::{Takes, limits};
 
 /// How a site treats its connections, whose messages may be so large where nothing is said.
 pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
@@ -128,4 +133,31 @@ fn policy(of: &headers::HeaderPolicy) -> Result<HeaderPolicy, String> {
         added.map_err(|error| of_field(name, error))?;
     }
     Ok(policy)
+}
+
+/// How many connections the ports of a configuration may have together, and how fast they may come.
+pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
+    let process = &config.process;
+    let limits = limits(
+        process.max_connections,
+        process.max_connections_per_address,
+        process.max_handshakes,
+        takes(config),
+    );
+    ConnectionLimits {
+        rates: process.rates,
+        ..limits
+    }
+}
+
+/// What a connection takes, at most.
+fn takes(config: &Config) -> Takes {
+    let is_upstream = |target: &Target| match target {
+        Target::App(_) | Target::Files(_) => false,
+        Target::Upstream(_) | Target::Servers(_) | Target::Url(_) | Target::Exec(_) => true,
+    };
+    match config.routes.iter().any(|route| is_upstream(&route.target)) {
+        true => Takes::Two,
+        false => Takes::One,
+    }
 }

@@ -29,6 +29,26 @@ pub(super) fn warn_of_what_stays(ours: &Process, theirs: &Process) {
             ours.max_handshakes == theirs.max_handshakes,
         ),
         (
+            "max_connections_per_second",
+            ours.rates.connections == theirs.rates.connections,
+        ),
+        (
+            "max_connections_per_second_per_address",
+            ours.rates.connections_per_address == theirs.rates.connections_per_address,
+        ),
+        (
+            "max_handshakes_per_second",
+            ours.rates.handshakes == theirs.rates.handshakes,
+        ),
+        (
+            "max_handshakes_per_second_per_address",
+            ours.rates.handshakes_per_address == theirs.rates.handshakes_per_address,
+        ),
+        (
+            "max_messages_per_second_per_address",
+            ours.rates.messages_per_address == theirs.rates.messages_per_address,
+        ),
+        (
             "shutdown_timeout",
             ours.shutdown_timeout == theirs.shutdown_timeout,
         ),

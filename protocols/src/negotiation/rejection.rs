@@ -59,6 +59,13 @@ impl Rejection {
         rejection
     }
 
+    /// The answer to one of too many requests within a second (RFC 6585 §4).
+    pub fn too_many(reason: impl fmt::Display) -> Self {
+        let mut rejection = Self::new(429, reason);
+        rejection.fields.append("Retry-After", "1");
+        rejection
+    }
+
     /// The answer to a request of HTTP/1 that is not complete at its deadline (RFC 9110 §15.5.9).
     pub fn timeout() -> Self {
         Self::new(408, "the request was not complete in time")

@@ -23,7 +23,7 @@ use crate::config::settings::{OnReload, Settings};
 use crate::config::target::{App, Target};
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
-use crate::flags::connections::ConnectionFlags;
+use crate::flags::connections::{ConnectionFlags, RateFlags};
 use crate::flags::exec::ExecFlags;
 use crate::flags::memory::MemoryFlags;
 use crate::flags::site::{AcceptFlags, GateFlags, PortFlags, TrustFlags};
@@ -115,6 +115,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     connections: ConnectionFlags,
+
+    #[command(flatten)]
+    rates: RateFlags,
 
     #[command(flatten)]
     handshake: HandshakeTimeout,
