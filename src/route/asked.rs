@@ -79,13 +79,21 @@ impl<'a> Asked<'a> {
     /// The origin of the page that asks.
     fn origin(&self) -> Option<&'a str> {
         let value = match self.fields {
-            // In Hixie-75 to rfc6455 it has this name, in hybi-04 to hybi-10 the other.
-            Fields::Head(head) => head
-                .value("origin")
-                .or_else(|| head.value("sec-websocket-origin")),
+            Fields::Head(head) => {
+                // It has this name in hybi-04 to hybi-10 alone, and what stands there counts for more.
+                let early = head.value("sec-websocket-origin");
+                let early = early.filter(|_| self.is_early());
+                early.or_else(|| head.value("origin"))
+            }
             Fields::Map(map) => map.get("origin").map(HeaderValue::as_bytes),
         };
         value.and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Whether it is an opening handshake of hybi-04 to hybi-10.
+    fn is_early(&self) -> bool {
+        let version = self.protocol.and_then(Protocol::version);
+        version.is_some_and(|version| (4..=8).contains(&version))
     }
 
     /// Whether this subprotocol is among those that an opening handshake offers.

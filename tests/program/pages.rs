@@ -225,3 +225,28 @@ fn a_server_for_others_than_this_machine_warns_of_routes_that_let_any_page_in() 
         "{log}"
     );
 }
+
+/// The origin that a route is chosen by is the one that clients are let in by.
+#[test]
+fn routes_are_chosen_by_the_origin_of_each_protocol() {
+    let route = "[[route]]\ntarget = \"app:echo\"\n";
+    let routes = format!(
+        "[defaults]\nprotocols = \"all\"\n\
+         {route}origin = [\"http://a.example\", \"same-origin\"]\n{route}client = \"http\"\n"
+    );
+    let server = serve("origin-routes", &routes, &[]);
+    for (origin, status) in [
+        ("http://a.example", 101),
+        ("http://host.example", 101),
+        ("http://b.example", 404),
+        ("null", 404),
+    ] {
+        let handshakes = handshakes("host.example", origin, "");
+        assert_answered(server.address, &handshakes, status);
+    }
+    let other = "Origin: http://b.example\r\nSec-WebSocket-Origin: http://a.example\r\n";
+    let alone = "Sec-WebSocket-Origin: http://a.example\r\n";
+    for (version, fields, status) in [("8", other, 101), ("13", other, 404), ("13", alone, 404)] {
+        server.answers(versioned(version, fields), status);
+    }
+}
