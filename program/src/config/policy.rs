@@ -38,6 +38,11 @@ pub(crate) enum Action {
 }
 
 impl Rule {
+    /// Whether it has no condition.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.protocols.is_none() && self.networks.is_empty() && self.user_agent.is_none()
+    }
+
     /// What becomes of the clients: they are let in where a rule has an end, and refused where it says
     /// nothing.
     pub(crate) fn action(&self) -> Action {

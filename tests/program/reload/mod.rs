@@ -2,6 +2,7 @@
 
 mod activation;
 mod handover;
+mod networks;
 mod sunset;
 mod traffic;
 
