@@ -20,6 +20,16 @@ impl Connection {
         clocks.together = Some(Together { rate, counted: 0 });
     }
 
+    /// Counts those that are not counted yet, of a connection that has ended: its peer may come again.
+    pub(super) fn count_rest(&mut self) {
+        let clocks = self.negotiated.clocks.as_mut();
+        if let Some(together) = clocks.and_then(|clocks| clocks.together.take()) {
+            let (received, _) = self.session.messages();
+            let more = received.saturating_sub(together.counted);
+            together.rate.spend(more, Instant::now());
+        }
+    }
+
     /// Reads no faster than the peer may send. One that has to wait is not taken for silent.
     #[cold]
     pub(super) fn poll_read_paced(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::settings::RateLimits;
@@ -30,9 +30,9 @@ struct Counted {
     previous: HashMap<IpAddr, Buckets>,
     /// When the second began.
     since: u64,
-    /// How fast messages come from addresses that are there.
-    messages: HashMap<IpAddr, Weak<MessageRate>>,
-    /// With how many of them it is looked which are left.
+    /// How fast messages come from the addresses that are there, or have been within the last second.
+    messages: HashMap<IpAddr, Arc<MessageRate>>,
+    /// With how many of them it is looked which those are.
     sweep_at: usize,
 }
 
@@ -107,15 +107,18 @@ impl Rates {
         let limit = self.limits.messages_per_address?;
         let network = network?;
         let mut counted = self.lock();
-        if let Some(rate) = counted.messages.get(&network).and_then(Weak::upgrade) {
-            return Some(rate);
+        if let Some(rate) = counted.messages.get(&network) {
+            return Some(Arc::clone(rate));
         }
         if counted.messages.len() >= counted.sweep_at {
-            counted.messages.retain(|_, rate| rate.strong_count() > 0);
+            let now = Instant::now();
+            let is_needed =
+                |rate: &Arc<MessageRate>| Arc::strong_count(rate) > 1 || !rate.is_full(now);
+            counted.messages.retain(|_, rate| is_needed(rate));
             counted.sweep_at = 64.max(2 * counted.messages.len());
         }
         let rate = Arc::new(MessageRate::new(limit));
-        counted.messages.insert(network, Arc::downgrade(&rate));
+        counted.messages.insert(network, Arc::clone(&rate));
         Some(rate)
     }
 

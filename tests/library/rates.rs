@@ -8,7 +8,7 @@ use polysock::apps::echo;
 use polysock::{ConnectionLimits, Gateway, Networks, PortSettings, RateLimits, Site, Trusted};
 use polysock_test_support::PATIENCE;
 use polysock_test_support::client::Client;
-use polysock_test_support::frame::{frame, unmasked};
+use polysock_test_support::frame::{close, frame, unmasked};
 use polysock_test_support::gateway::serve;
 use polysock_test_support::http2::{self, run};
 use polysock_test_support::opening::{RFC6455, assert_status, field, with};
@@ -299,4 +299,30 @@ fn the_messages_of_an_address_are_counted_over_all_of_its_connections() {
         client.send(frame(0x89, ""));
         client.expect(unmasked(0x8a, ""));
     }
+}
+
+#[test]
+fn messages_count_whose_sender_goes_at_once() {
+    let rates = RateLimits {
+        messages_per_address: limit(2),
+        ..RateLimits::default()
+    };
+    let address = port(true, Networks::default(), rates);
+    let mut number = 0;
+    until(|| {
+        // Each of the trials is of an address that has said nothing yet.
+        number += 1;
+        let source = format!("203.0.113.{number}");
+        let burst = [frame(0x81, "a"), frame(0x81, "b"), close(1000)].concat();
+        let mut client = from(address, &source, RFC6455);
+        assert_status(&client.head(), 101);
+        client.send(burst);
+        client.rest();
+        let mut client = from(address, &source, RFC6455);
+        assert_status(&client.head(), 101);
+        client.send(frame(0x81, "c"));
+        client.expect(unmasked(0x81, "c"));
+        client.send(frame(0x89, ""));
+        (client.take(1) == [0x88]).then_some(())
+    });
 }
