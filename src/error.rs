@@ -31,6 +31,12 @@ pub enum ConnectionError {
     /// The peer took nothing of what was sent to it for as long as it may.
     #[error("took nothing of what was sent to it in time")]
     Stalled,
+    /// More messages came within a second than may from one address, over all of its connections.
+    #[error("more than {limit} messages a second from one address")]
+    TooManyMessages {
+        /// The limit.
+        limit: u32,
+    },
     /// The peer went away without a closing handshake (close code 1006 in RFC 6455 §7.1.5).
     #[error("the peer went away without a closing handshake")]
     Aborted,

@@ -120,12 +120,13 @@ pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
 pub use self::route::{
-    Clients, HostPattern, HostPatternError, Origin, OriginError, Origins, PathPattern,
-    PathPatternError, Policy, Route, Site, SiteConnections, SiteSettings, Sites,
+    Clients, HostPattern, HostPatternError, OriginPattern, OriginPatternError, Origins,
+    PathPattern, PathPatternError, Policy, Route, Rule, Site, SiteConnections, SiteSettings, Sites,
+    UserAgentPattern, Verdict,
 };
 pub use self::server::{
-    ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Opened, Opener,
-    PortSettings, StartError, Workers,
+    ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Networks, Opened, Opener,
+    PortSettings, RateLimits, StartError, Workers,
 };
 pub use self::telemetry::{RouteName, Traffic};
 #[cfg(feature = "tls")]

@@ -1,6 +1,6 @@
 //! A server whose sessions replay.
 
-use polysock::{Application, Gateway, PortSettings, Site, SiteSettings};
+use polysock::{Application, Gateway, PortSettings, Site, SiteSettings, Trusted};
 use polysock_protocols::{Context, PROTOCOLS, SessionConfig};
 
 /// How a server is told to treat its clients.
@@ -29,6 +29,7 @@ impl ServerSettings {
                     ..SessionConfig::default()
                 },
                 compression: None,
+                unmasked_from: Trusted::everyone(),
                 ..SiteSettings::default()
             },
         }

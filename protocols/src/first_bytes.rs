@@ -65,15 +65,6 @@ fn policy_request(bytes: &[u8]) -> FirstBytes {
     }
 }
 
-/// The policy that lets Flash open sockets to the port it asked on, and to no other.
-pub fn flash_policy(port: Option<u16>) -> String {
-    let port = port.map_or_else(|| "*".to_owned(), |port| port.to_string());
-    format!(
-        "<?xml version=\"1.0\"?><cross-domain-policy>\
-         <allow-access-from domain=\"*\" to-ports=\"{port}\"/></cross-domain-policy>\0"
-    )
-}
-
 /// The HTTP/2 connection preface (RFC 9113 §3.4), as far as it differs from any HTTP/1 request.
 const PREFACE: &[u8] = b"PRI * HTTP/2";
 

@@ -10,6 +10,7 @@
 //!   error · write_buf               what goes wrong, what goes out
 //!   client_hello                    what a client of TLS can speak
 //!   first_bytes · fields            what a connection is; what is added to a head
+//!   flash_policy                    whose Flash movies may connect
 //!   proxy_header                    for whom a proxy connects
 //!   secrets                         which fields, parameters and tokens nobody should see
 //!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
@@ -54,6 +55,7 @@ mod error;
 mod extension;
 mod fields;
 mod first_bytes;
+mod flash_policy;
 mod forwarded;
 mod hixie;
 pub mod http;
@@ -75,7 +77,8 @@ pub use self::client_hello::{ClientHello, ClientHelloError};
 pub use self::compression::{Compression, Window};
 pub use self::error::{EncodeError, HandshakeError, HeadError, Malformed, ProtocolError};
 pub use self::fields::Fields;
-pub use self::first_bytes::{FirstBytes, flash_policy};
+pub use self::first_bytes::FirstBytes;
+pub use self::flash_policy::{FlashDomain, flash_policy};
 pub use self::forwarded::{ForwardedElement, Node};
 pub use self::message::{
     Close, CloseCode, Closed, Event, Kind, Message, MessageRef, Piece, PieceRef, Side, WireForm,

@@ -2,12 +2,14 @@
 
 use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::message_rate::MessageRate;
 use super::terms::Terms;
 use crate::random::entropy;
 
@@ -19,6 +21,7 @@ pub(super) struct Clocks {
     /// Rings when the connection is old enough.
     age: Option<Alarm>,
     pub(super) pace: Option<Pace>,
+    pub(super) together: Option<Together>,
     stall: Option<Stall>,
 }
 
@@ -29,6 +32,14 @@ pub(super) enum Due {
     Age,
     /// The peer has taken nothing of what is sent to it for as long as it may.
     Stall,
+}
+
+/// How fast messages may come over several connections together.
+#[derive(Debug)]
+pub(super) struct Together {
+    pub(super) rate: Arc<MessageRate>,
+    /// How many of this one's are counted.
+    pub(super) counted: u64,
 }
 
 /// How fast bytes may come.

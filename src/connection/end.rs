@@ -93,6 +93,7 @@ impl Connection {
             CloseOrder::WeFirst
         };
         self.timer = None;
+        self.count_rest();
         self.count_others();
         self.io.end(std::mem::take(self.session.outgoing()), order);
     }

@@ -25,6 +25,8 @@ mod buffers;
 mod clocks;
 mod end;
 mod forward;
+mod message_rate;
+mod pace;
 mod receive;
 mod send;
 mod shutdown;
@@ -32,9 +34,8 @@ mod terms;
 mod timer;
 mod wait;
 
-use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
@@ -45,6 +46,7 @@ use self::budget::{Account, units};
 use self::buffered_io::BufferedIo;
 use self::clocks::Clocks;
 pub use self::forward::Forwarded;
+pub(crate) use self::message_rate::MessageRate;
 pub use self::receive::Answers;
 pub(crate) use self::shutdown::Shutdown;
 pub use self::shutdown::ShutdownSignal;
@@ -287,6 +289,8 @@ impl Connection {
         }
         let read = if self.negotiated.clocks.is_none() {
             self.io.poll_read(cx)
+        } else if self.is_too_fast_together() {
+            return Poll::Ready(Progress::Again);
         } else {
             self.poll_read_paced(cx)
         };
@@ -297,26 +301,6 @@ impl Connection {
             Poll::Pending => ready!(self.poll_wait(cx)),
         }
         Poll::Ready(Progress::Again)
-    }
-
-    /// Reads no faster than the peer may send. One that has to wait is not taken for silent.
-    #[cold]
-    fn poll_read_paced(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let is_open = self.session.is_open();
-        let clocks = self.negotiated.clocks.as_mut().filter(|_| is_open);
-        let Some(pace) = clocks.and_then(|clocks| clocks.pace.as_mut()) else {
-            return self.io.poll_read(cx);
-        };
-        let Poll::Ready(room) = pace.poll_room(cx) else {
-            self.session.record_progress();
-            self.io.pause();
-            return Poll::Pending;
-        };
-        let read = self.io.poll_read_at_most(room, cx);
-        if let Poll::Ready(Ok(count)) = read {
-            pace.record(count);
-        }
-        read
     }
 
     /// Lets others have their turn.
@@ -349,18 +333,6 @@ impl Connection {
         if let Some(account) = &self.negotiated.account {
             account.change(before, held);
         }
-    }
-
-    #[cold]
-    fn is_too_fast(&mut self) -> bool {
-        let now = Instant::now();
-        let negotiated = &mut *self.negotiated;
-        let opened = negotiated.log.as_ref().map(AccessLog::opened_at);
-        let clocks = negotiated.clocks.get_or_insert_default();
-        let since = clocks.counted_since.replace(now).or(opened);
-        let second_has_passed = since.is_none_or(|since| now - since >= Duration::from_secs(1));
-        let checked = self.session.check_pace(second_has_passed);
-        checked.map_err(|error| self.fail(error)).is_err()
     }
 
     /// Ends our direction where that is the only way to say that we are done.

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::reply::{Reply, Started};
 pub(crate) use self::treatment::Treatment;
-use crate::connection::{Budget, Connection, ConnectionOptions, ShutdownSignal};
+use crate::connection::{Budget, Connection, ConnectionOptions, MessageRate, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, Address, Agreed, Masked, RouteName};
 use crate::transport::{Peer, Permit};
@@ -53,6 +53,8 @@ pub(crate) struct Pending {
     pub(crate) shutdown: ShutdownSignal,
     /// Where its connection is counted too.
     pub(crate) permit: Option<Permit>,
+    /// With what else its messages are counted.
+    pub(crate) messages: Option<Arc<MessageRate>>,
     /// What the client is connected to, for the log.
     pub(crate) served_by: Option<Arc<str>>,
     /// Whether the client was found to have hung up.
@@ -120,9 +122,10 @@ impl Handshake {
         self.pending.as_mut().expect(UNANSWERED).permit = Some(permit);
     }
 
-    /// The request, for the site that lets the client in.
-    pub(crate) fn request_mut(&mut self) -> &mut Request {
-        &mut self.pending.as_mut().expect(UNANSWERED).request
+    /// The request and who asks, for the site that lets the client in.
+    pub(crate) fn admitted(&mut self) -> (&mut Request, &Peer) {
+        let pending = &mut **self.pending.as_mut().expect(UNANSWERED);
+        (&mut pending.request, &pending.peer)
     }
 
     fn pending(&self) -> &Pending {
@@ -155,6 +158,7 @@ impl Handshake {
                 deadline,
                 shutdown,
                 permit,
+                messages,
                 served_by,
                 is_gone: _,
             } = *self.pending.take().expect(UNANSWERED);
@@ -191,6 +195,9 @@ impl Handshake {
             let mut connection = Connection::new(transport, codec, options);
             connection.hold_to(&treatment.terms);
             connection.serve_for(shutdown, &budget, log);
+            if let Some(messages) = messages {
+                connection.count_with(messages);
+            }
             Ok(connection)
         })
     }

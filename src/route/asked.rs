@@ -5,6 +5,9 @@ use hyper::header::{HeaderMap, HeaderValue};
 use polysock_protocols::http::Head;
 use polysock_protocols::{Protocol, Recognised};
 
+use super::Origins;
+use super::origins::Destination;
+
 /// What a route is chosen by, as soon as the head of a request is there.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
@@ -14,6 +17,8 @@ pub(crate) struct Asked<'a> {
     pub(super) path: &'a [u8],
     /// The protocol of an opening handshake; `None` for an ordinary request.
     pub(super) protocol: Option<&'static dyn Protocol>,
+    /// Whether its page sees `https://` or `wss://`.
+    secure: bool,
     fields: Fields<'a>,
 }
 
@@ -25,18 +30,19 @@ enum Fields<'a> {
 
 impl<'a> Asked<'a> {
     /// An opening handshake.
-    pub(crate) fn handshake(recognised: &'a Recognised) -> Self {
+    pub(crate) fn handshake(recognised: &'a Recognised, secure: bool) -> Self {
         let head = &recognised.head;
         Self {
             host: head.value("host"),
             path: head.path(),
             protocol: Some(recognised.protocol),
+            secure,
             fields: Fields::Head(head),
         }
     }
 
     /// An ordinary request.
-    pub(crate) fn request<B>(request: &'a hyper::Request<B>) -> Self {
+    pub(crate) fn request<B>(request: &'a hyper::Request<B>, secure: bool) -> Self {
         let fields = request.headers();
         let authority = request.uri().authority();
         let authority = authority.map(|host| host.as_str().as_bytes());
@@ -46,6 +52,7 @@ impl<'a> Asked<'a> {
             host: authority.or_else(host),
             path: request.uri().path().as_bytes(),
             protocol: None,
+            secure,
             fields: Fields::Map(fields),
         }
     }
@@ -59,16 +66,34 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// Whether the page that asks is one of these.
+    pub(super) fn is_from(&self, origins: &Origins) -> bool {
+        let host = self.host.and_then(|host| std::str::from_utf8(host).ok());
+        let destination = Destination {
+            host: host.unwrap_or_default(),
+            secure: self.secure,
+        };
+        origins.include(self.origin(), destination)
+    }
+
     /// The origin of the page that asks.
-    pub(super) fn origin(&self) -> Option<&'a str> {
+    fn origin(&self) -> Option<&'a str> {
         let value = match self.fields {
-            // In Hixie-75 to rfc6455 it has this name, in hybi-04 to hybi-10 the other.
-            Fields::Head(head) => head
-                .value("origin")
-                .or_else(|| head.value("sec-websocket-origin")),
+            Fields::Head(head) => {
+                // It has this name in hybi-04 to hybi-10 alone, and what stands there counts for more.
+                let early = head.value("sec-websocket-origin");
+                let early = early.filter(|_| self.is_early());
+                early.or_else(|| head.value("origin"))
+            }
             Fields::Map(map) => map.get("origin").map(HeaderValue::as_bytes),
         };
         value.and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Whether it is an opening handshake of hybi-04 to hybi-10.
+    fn is_early(&self) -> bool {
+        let version = self.protocol.and_then(Protocol::version);
+        version.is_some_and(|version| (4..=8).contains(&version))
     }
 
     /// Whether this subprotocol is among those that an opening handshake offers.

@@ -1,6 +1,7 @@
 //! Which site a request is for, and who is let in.
 
 mod asked;
+mod flash;
 mod host;
 mod origins;
 mod path;
@@ -11,18 +12,22 @@ mod policy;
     reason = "a route is what this room is about"
 )]
 mod route;
+mod rule;
 mod settings;
 mod site;
 mod table;
 mod unanswered;
+mod user_agent;
 
 pub(crate) use self::asked::Asked;
 pub use self::host::{HostPattern, HostPatternError};
-pub use self::origins::{Origin, OriginError, Origins};
+pub use self::origins::{OriginPattern, OriginPatternError, Origins};
 pub use self::path::{PathPattern, PathPatternError};
 pub use self::policy::Policy;
 pub use self::route::{Clients, Route};
+pub use self::rule::{Rule, Verdict};
 pub use self::settings::{SiteConnections, SiteSettings};
 pub use self::site::Site;
 pub use self::table::Sites;
 pub(crate) use self::unanswered::{Answering, Unanswered};
+pub use self::user_agent::UserAgentPattern;

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use polysock_protocols::Rejection;
+use polysock_protocols::{FlashDomain, Rejection, Request};
 use thiserror::Error;
-use url::Url;
+use url::{Host, Url};
 
 /// Which origins are let in (RFC 6455 §10.2). A browser always says where its page is from, and
 /// a page cannot lie about it; other clients can say what they like.
@@ -14,33 +14,55 @@ pub enum Origins {
     /// Every origin, and none.
     Any,
     /// These.
-    Listed(Vec<Origin>),
+    Listed(Vec<OriginPattern>),
 }
 
-/// The origin of a page: scheme, host and port (RFC 6454 §4).
+/// Pages that are let in, by their origin: scheme, host and port (RFC 6454 §4).
 ///
-/// It is read from text as `http://example.com`, `https://example.com:8443` or
-/// `chrome-extension://abcdef`, with or without a slash behind it and the port of the scheme;
-/// `null` is what browsers say for pages that they trust with no name, and `none` stands for clients
-/// that say nothing. Two are equal where these three are (RFC 6454 §5).
+/// | text | which pages |
+/// |---|---|
+/// | `http://example.com`, `https://example.com:8443`, `chrome-extension://abcdef` | those of this origin; a slash may stand behind it, and the port of the scheme |
+/// | `https://*.example.com` | those of the hosts with one label before this one, by the same scheme and port |
+/// | `same-origin` | those of the scheme, host and port that the client asks for, as the client sees them: as a proxy says that is [trusted](crate::PortSettings::forwarded), and `https` where the client is [secure](crate::PortSettings::secure) |
+/// | `null` | those that browsers trust with no name: files, sandboxed frames |
+/// | `none` | no page: clients that say nothing |
+///
+/// Nothing but `null` lets those in. Two are equal where scheme, host and port are (RFC 6454 §5).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(Said);
+pub struct OriginPattern(Pattern);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Said {
-    Nothing,
+enum Pattern {
+    /// Clients that say nothing.
+    Silent,
     Null,
-    Page {
-        scheme: String,
-        host: String,
-        port: Option<u16>,
-    },
+    Same,
+    Page(Page),
+    /// Those of the hosts with one label before this one.
+    Below(Page),
 }
 
-/// Why a text is no origin.
+/// An origin that has a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Page {
+    scheme: String,
+    host: String,
+    /// `None` for that of the scheme.
+    port: Option<u16>,
+}
+
+/// What a client asks for, as the client sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Destination<'a> {
+    /// With its port, where that is not the one of the scheme.
+    pub(super) host: &'a str,
+    pub(super) secure: bool,
+}
+
+/// Why a text is no pattern of origins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum OriginError {
+pub enum OriginPatternError {
     /// There is no scheme.
     #[error(
         "the scheme is missing: an origin is http://HOST or https://HOST, with a port if it is another"
@@ -52,8 +74,10 @@ pub enum OriginError {
     /// There is a user.
     #[error("an origin has no user and no password")]
     UserInfo,
-    /// There is a `*` for a part of it.
-    #[error("`*` stands for every origin, and for no part of one: list each")]
+    /// A star stands elsewhere.
+    #[error(
+        "`*` stands for the first label of a host, and for nothing else: https://*.example.com"
+    )]
     Wildcard,
     /// The host is missing, or is none; or the port is.
     #[error("there is no host, or what stands there is no host and port")]
@@ -61,92 +85,170 @@ pub enum OriginError {
 }
 
 impl Origins {
-    /// Lets a client with this origin in, or says what it is answered with.
+    /// Lets a client in by the origin that its request names, or says what it is answered with.
     ///
     /// # Errors
     ///
     /// The origin is not listed.
-    pub fn check(&self, origin: Option<&str>) -> Result<(), Rejection> {
-        let Self::Listed(list) = self else {
-            return Ok(());
+    pub fn check(&self, request: &Request) -> Result<(), Rejection> {
+        let destination = Destination {
+            host: &request.host,
+            secure: request.secure,
         };
-        let said = Origin::of_client(origin);
-        if said.is_some_and(|said| list.contains(&said)) {
-            Ok(())
-        } else {
-            Err(Rejection::new(403, "this origin is not allowed"))
+        match self.include(request.origin.as_deref(), destination) {
+            true => Ok(()),
+            false => Err(Rejection::new(403, "this origin is not allowed")),
         }
+    }
+
+    /// Whether a client that names this origin, or none, is let in to what it asks for.
+    pub(super) fn include(&self, origin: Option<&str>, destination: Destination<'_>) -> bool {
+        let Self::Listed(list) = self else {
+            return true;
+        };
+        let said = OriginPattern::of_client(origin).map(|said| said.0);
+        list.iter()
+            .any(|OriginPattern(listed)| match (listed, &said) {
+                (Pattern::Same, _) => origin.is_some_and(|origin| destination.has(origin)),
+                (Pattern::Below(parent), Some(Pattern::Page(page))) => page.is_below(parent),
+                (listed, said) => said.as_ref() == Some(listed),
+            })
+    }
+
+    /// The domains whose Flash movies may connect; `None` for all. A page without a host has none,
+    /// and the host that a client asks for is nothing that Flash says. What is below a host is taken for
+    /// below it at any depth, as Flash knows no other.
+    pub fn flash_domains(&self) -> Option<Vec<FlashDomain>> {
+        let Self::Listed(list) = self else {
+            return None;
+        };
+        let domains = list
+            .iter()
+            .filter_map(|OriginPattern(listed)| match listed {
+                Pattern::Page(page) => page.flash_domain(""),
+                Pattern::Below(page) => page.flash_domain("*."),
+                Pattern::Silent | Pattern::Null | Pattern::Same => None,
+            });
+        Some(domains.collect())
     }
 }
 
-impl Origin {
+impl OriginPattern {
     /// The origin that a client names; `None` where it is none that could be listed.
     ///
     /// Clients that are no browsers leave out the scheme (websocket-client 0.3): theirs is taken for
     /// `http`.
     pub fn of_client(origin: Option<&str>) -> Option<Self> {
-        match origin {
-            None => Some(Self(Said::Nothing)),
-            Some("null") => Some(Self(Said::Null)),
-            Some(page) if page.contains("://") => Said::page(page).ok().map(Self),
-            Some(host) => Said::page(&format!("http://{host}")).ok().map(Self),
-        }
+        let pattern = match origin {
+            None => Pattern::Silent,
+            Some("null") => Pattern::Null,
+            Some(page) => Pattern::Page(Page::of_client(page, "http").ok()?),
+        };
+        Some(Self(pattern))
     }
 }
 
-impl Said {
-    fn page(text: &str) -> Result<Self, OriginError> {
-        let (scheme, rest) = text.split_once("://").ok_or(OriginError::Scheme)?;
+impl Destination<'_> {
+    /// Whether a page of this origin is its own.
+    fn has(self, origin: &str) -> bool {
+        let scheme = if self.secure { "https" } else { "http" };
+        let own = Page::parse(&format!("{scheme}://{}", self.host));
+        let page = Page::of_client(origin, scheme);
+        // RFC 6454 §4: what has no name is the same as nothing else.
+        origin != "null" && page.is_ok() && page == own
+    }
+}
+
+impl Page {
+    /// What a client names; where it leaves out the scheme, it is this.
+    fn of_client(origin: &str, scheme: &str) -> Result<Self, OriginPatternError> {
+        match origin.contains("://") {
+            true => Self::parse(origin),
+            false => Self::parse(&format!("{scheme}://{origin}")),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, OriginPatternError> {
+        let (scheme, rest) = text.split_once("://").ok_or(OriginPatternError::Scheme)?;
         // SocketRocket sends it, though RFC 6454 §6.2 has none.
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains('*') {
-            return Err(OriginError::Wildcard);
+            return Err(OriginPatternError::Wildcard);
         }
         if authority.contains(['/', '?', '#', '\\']) {
-            return Err(OriginError::Path);
+            return Err(OriginPatternError::Path);
         }
         if authority.contains('@') {
-            return Err(OriginError::UserInfo);
+            return Err(OriginPatternError::UserInfo);
         }
         // The parser of URLs would leave it out.
         if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
-            return Err(OriginError::Host);
+            return Err(OriginPatternError::Host);
         }
         let url = Url::parse(&format!("{scheme}://{authority}"));
-        let url = url.map_err(|_| OriginError::Host)?;
-        Ok(Self::Page {
+        let url = url.map_err(|_| OriginPatternError::Host)?;
+        Ok(Self {
             scheme: url.scheme().to_owned(),
             host: url.host_str().unwrap_or_default().to_ascii_lowercase(),
             port: url.port(),
         })
     }
+
+    /// Whether its host is that of the other with one label before it.
+    fn is_below(&self, parent: &Self) -> bool {
+        let label = self.host.strip_suffix(&*parent.host);
+        let label = label.and_then(|label| label.strip_suffix('.'));
+        label.is_some_and(|label| !label.is_empty() && !label.contains('.'))
+            && (&self.scheme, self.port) == (&parent.scheme, parent.port)
+    }
+
+    fn flash_domain(&self, before: &str) -> Option<FlashDomain> {
+        let secure = match &*self.scheme {
+            "http" => false,
+            "https" => true,
+            _ => return None,
+        };
+        let name = format!("{before}{}", self.host);
+        Some(FlashDomain { name, secure })
+    }
 }
 
-impl FromStr for Origin {
-    type Err = OriginError;
+impl FromStr for OriginPattern {
+    type Err = OriginPatternError;
 
-    fn from_str(text: &str) -> Result<Self, OriginError> {
+    fn from_str(text: &str) -> Result<Self, OriginPatternError> {
         Ok(Self(match text {
-            "none" => Said::Nothing,
-            "null" => Said::Null,
-            page => Said::page(page)?,
+            "none" => Pattern::Silent,
+            "null" => Pattern::Null,
+            "same-origin" => Pattern::Same,
+            text => match text.split_once("://*.") {
+                None => Pattern::Page(Page::parse(text)?),
+                Some((scheme, parent)) => {
+                    let page = Page::parse(&format!("{scheme}://{parent}"))?;
+                    if !matches!(Host::parse(&page.host), Ok(Host::Domain(_))) {
+                        return Err(OriginPatternError::Wildcard);
+                    }
+                    Pattern::Below(page)
+                }
+            },
         }))
     }
 }
 
 /// As it is read; without the port where it is that of the scheme.
-impl fmt::Display for Origin {
+impl fmt::Display for OriginPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Said::Nothing => f.write_str("none"),
-            Said::Null => f.write_str("null"),
-            Said::Page { scheme, host, port } => {
-                write!(f, "{scheme}://{host}")?;
-                match port {
-                    Some(port) => write!(f, ":{port}"),
-                    None => Ok(()),
-                }
-            }
+        let (page, before) = match &self.0 {
+            Pattern::Silent => return f.write_str("none"),
+            Pattern::Null => return f.write_str("null"),
+            Pattern::Same => return f.write_str("same-origin"),
+            Pattern::Page(page) => (page, ""),
+            Pattern::Below(page) => (page, "*."),
+        };
+        write!(f, "{}://{before}{}", page.scheme, page.host)?;
+        match page.port {
+            Some(port) => write!(f, ":{port}"),
+            None => Ok(()),
         }
     }
 }
@@ -157,6 +259,14 @@ mod tests {
 
     fn listed(origin: &str) -> Origins {
         Origins::Listed(vec![origin.parse().unwrap()])
+    }
+
+    fn include(origins: &Origins, origin: Option<&str>) -> bool {
+        let destination = Destination {
+            host: "ws.example",
+            secure: false,
+        };
+        origins.include(origin, destination)
     }
 
     #[test]
@@ -215,44 +325,78 @@ mod tests {
             ),
             ("file://", &["file://", "file:///"], &["null", "http://a"]),
             ("null", &["null"], &["none", "http://null"]),
+            (
+                "https://*.a.example:8443",
+                &["https://b.a.example:8443", "https://B.A.example:8443/"],
+                &[
+                    "https://b.a.example",
+                    "http://b.a.example:8443",
+                    "https://a.example:8443",
+                    "https://c.b.a.example:8443",
+                    "https://.a.example:8443",
+                    "https://ba.example:8443",
+                    "https://evil.example:8443",
+                    "https://*.a.example:8443",
+                    "null",
+                ],
+            ),
+            (
+                "same-origin",
+                &["http://ws.example", "http://WS.example:80", "ws.example"],
+                &[
+                    "https://ws.example",
+                    "http://ws.example:8080",
+                    "http://a.ws.example",
+                    "http://ws.example.evil",
+                    "same-origin",
+                    "null",
+                    "",
+                ],
+            ),
         ] {
             let origins = listed(origin);
             for same in same {
-                assert!(origins.check(Some(same)).is_ok(), "{origin} {same}");
+                assert!(include(&origins, Some(same)), "{origin} {same}");
             }
             for other in others {
-                let rejection = origins.check(Some(other)).unwrap_err();
-                assert_eq!(rejection.status, 403, "{origin} {other}");
+                assert!(!include(&origins, Some(other)), "{origin} {other}");
             }
-            assert!(origins.check(None).is_err());
+            assert!(!include(&origins, None));
         }
-        assert!(listed("none").check(None).is_ok());
-        assert!(listed("none").check(Some("none")).is_err());
-        assert!(Origins::Any.check(None).is_ok());
+        assert!(include(&listed("none"), None));
+        assert!(!include(&listed("none"), Some("none")));
+        assert!(include(&Origins::Any, None));
     }
 
     #[test]
     fn refuses_what_cannot_be_an_origin() {
         for (text, error) in [
-            ("a.example", OriginError::Scheme),
-            ("a.example:80", OriginError::Scheme),
-            ("", OriginError::Scheme),
-            ("http:a.example", OriginError::Scheme),
-            ("http://a.example/chat", OriginError::Path),
-            ("http://a.example//", OriginError::Path),
-            ("http://a.example?b", OriginError::Path),
-            ("http://a.example#b", OriginError::Path),
-            ("http://me@a.example", OriginError::UserInfo),
-            ("http://*.a.example", OriginError::Wildcard),
-            ("http://a.example:*", OriginError::Wildcard),
-            ("http://", OriginError::Host),
-            ("http://:80", OriginError::Host),
-            ("http://a.example:70000", OriginError::Host),
-            ("http://[::1", OriginError::Host),
-            ("http://a b", OriginError::Host),
-            ("h ttp://a", OriginError::Host),
+            ("a.example", OriginPatternError::Scheme),
+            ("a.example:80", OriginPatternError::Scheme),
+            ("", OriginPatternError::Scheme),
+            ("http:a.example", OriginPatternError::Scheme),
+            ("http://a.example/chat", OriginPatternError::Path),
+            ("http://a.example//", OriginPatternError::Path),
+            ("http://a.example?b", OriginPatternError::Path),
+            ("http://a.example#b", OriginPatternError::Path),
+            ("http://me@a.example", OriginPatternError::UserInfo),
+            ("http://a.*.example", OriginPatternError::Wildcard),
+            ("http://*.*.example", OriginPatternError::Wildcard),
+            ("http://*a.example", OriginPatternError::Wildcard),
+            ("http://*", OriginPatternError::Wildcard),
+            ("http://*.127.0.0.1", OriginPatternError::Wildcard),
+            ("http://*.[::1]", OriginPatternError::Wildcard),
+            ("http://a.example:*", OriginPatternError::Wildcard),
+            ("http://*.", OriginPatternError::Host),
+            ("*.a.example", OriginPatternError::Scheme),
+            ("http://", OriginPatternError::Host),
+            ("http://:80", OriginPatternError::Host),
+            ("http://a.example:70000", OriginPatternError::Host),
+            ("http://[::1", OriginPatternError::Host),
+            ("http://a b", OriginPatternError::Host),
+            ("h ttp://a", OriginPatternError::Host),
         ] {
-            assert_eq!(text.parse::<Origin>(), Err(error), "{text}");
+            assert_eq!(text.parse::<OriginPattern>(), Err(error), "{text}");
         }
     }
 
@@ -265,8 +409,67 @@ mod tests {
             ("file:///", "file://"),
             ("null", "null"),
             ("none", "none"),
+            ("same-origin", "same-origin"),
+            ("HTTPS://*.A.example:443/", "https://*.a.example"),
         ] {
-            assert_eq!(text.parse::<Origin>().unwrap().to_string(), written);
+            assert_eq!(text.parse::<OriginPattern>().unwrap().to_string(), written);
+        }
+    }
+
+    #[test]
+    fn a_page_is_of_the_same_origin_by_what_the_client_asks_for() {
+        let same = listed("same-origin");
+        for (host, secure, own, others) in [
+            (
+                "a.example",
+                true,
+                "https://a.example",
+                ["http://a.example", "https://a.example:80"],
+            ),
+            (
+                "a.example:443",
+                true,
+                "https://a.example",
+                ["http://a.example", "https://a"],
+            ),
+            (
+                "a.example:80",
+                false,
+                "http://a.example",
+                ["https://a.example", "http://a"],
+            ),
+            (
+                "a.example:443",
+                false,
+                "http://a.example:443",
+                ["https://a.example", "http://a.example"],
+            ),
+            (
+                "A.example:8080",
+                false,
+                "http://a.example:8080",
+                ["http://a.example", "null"],
+            ),
+            (
+                "[::1]:80",
+                false,
+                "http://[0:0::1]",
+                ["http://[::2]", "http://[::1]:8080"],
+            ),
+            // Clients that are no browsers.
+            ("a.example", true, "a.example", ["a.example:80", ""]),
+            // No browser asks for these, and what has no name is the same as nothing.
+            ("null", false, "http://null", ["null", "none"]),
+            ("", false, "http://a", ["", "http://"]),
+        ] {
+            let destination = Destination { host, secure };
+            let is_own = same.include(Some(own), destination);
+            assert_eq!(is_own, !host.is_empty(), "{own} at {host}");
+            for other in others {
+                let is_let_in = same.include(Some(other), destination);
+                assert!(!is_let_in, "{other} at {host}");
+            }
+            assert!(!same.include(None, destination));
         }
     }
 }

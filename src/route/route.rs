@@ -65,7 +65,7 @@ impl Route {
         if !self.clients.is_empty() && !self.clients.iter().any(is_for) {
             return None;
         }
-        if self.origins != Origins::Any && self.origins.check(asked.origin()).is_err() {
+        if self.origins != Origins::Any && !asked.is_from(&self.origins) {
             return None;
         }
         let mut subprotocols = self.subprotocols.iter();

@@ -1,18 +1,20 @@
 //! How a site treats its connections.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytestring::ByteString;
+use hyper::header::{HeaderMap, HeaderValue, USER_AGENT};
 use polysock_protocols::{
-    Compression, Context, Limits, Protocol, Rejection, Request, SessionConfig,
+    Compression, Context, Limits, Masking, Protocol, Rejection, Request, SessionConfig,
 };
 
-use super::Origins;
+use super::rule::Asker;
+use super::{Origins, Rule};
 use crate::connection::Terms;
 use crate::handshake::Treatment;
-use crate::transport::Peer;
 #[cfg(feature = "tls")]
 use crate::transport::tls;
+use crate::transport::{Peer, Trusted};
 
 /// How a site treats its connections: all that can differ from one site of a port to another.
 #[derive(Clone, Debug)]
@@ -38,6 +40,15 @@ pub struct SiteSettings {
     /// of an older version are told 403. Those without TLS are none of its business.
     #[cfg(feature = "tls")]
     pub tls_min_version: Option<tls::Version>,
+    /// From where connections are accepted that are neither [secure](Peer::secure) nor masked by their
+    /// clients ([`Masking::None`]: hixie-75 to hybi-03). A page writes what it likes to one, and a proxy on
+    /// the way that knows no WebSocket may take that for requests and keep a wrong answer for everybody
+    /// (RFC 6455 §10.3). By default [private](Trusted::private) networks: there is such a proxy where a way leads
+    /// through the networks of others, and the devices that speak nothing else mostly stand in one's own.
+    pub unmasked_from: Trusted,
+    /// Who is let in by protocol, network and user agent: the first of these that is for a client decides, of
+    /// ordinary requests too. One that none is for is let in.
+    pub rules: Vec<Rule>,
     /// The subprotocols that are spoken, in order of preference: of what a client offers, an
     /// application sees these, in this order. It may accept a client that offers none of them, and
     /// then names none (RFC 6455 §4.2.2). Empty, the default: whatever clients offer, in their order.
@@ -90,6 +101,8 @@ impl Default for SiteSettings {
             origins: Origins::Any,
             #[cfg(feature = "tls")]
             tls_min_version: None,
+            unmasked_from: Trusted::private(),
+            rules: Vec::new(),
             subprotocols: Vec::new(),
             compression: Some(Compression::default()),
             access_log: true,
@@ -104,9 +117,21 @@ impl SiteSettings {
     ///
     /// # Errors
     ///
-    /// Its origin is not listed.
-    pub fn admit(&self, request: &mut Request) -> Result<(), Rejection> {
-        self.origins.check(request.origin.as_deref())?;
+    /// Its origin is not listed, its TLS is too old, it does not mask and comes from elsewhere than it may, or a rule says so.
+    pub fn admit(&self, request: &mut Request, peer: &Peer) -> Result<(), Rejection> {
+        self.origins.check(request)?;
+        self.check_tls(peer)?;
+        if request.protocol.masking() == Masking::None && !peer.secure {
+            self.admit_unmasked(request, peer)?;
+        }
+        if !self.rules.is_empty() {
+            let asker = Asker {
+                protocol: Some(request.protocol),
+                address: peer.address,
+                user_agent: request.head.value("user-agent"),
+            };
+            Rule::check(&self.rules, asker, SystemTime::now)?;
+        }
         if !self.subprotocols.is_empty() {
             let offered = &mut request.subprotocols;
             let kept = self.subprotocols.iter();
@@ -118,8 +143,8 @@ impl SiteSettings {
         Ok(())
     }
 
-    /// Whether the version of TLS is one for this site, or what a client is told.
-    pub(crate) fn check_tls(&self, peer: &Peer) -> Result<(), Rejection> {
+    /// Whether the version of TLS is one for this site, where it ends here.
+    fn check_tls(&self, peer: &Peer) -> Result<(), Rejection> {
         #[cfg(feature = "tls")]
         if let Some(encryption) = peer.extensions.get::<tls::Encryption>()
             && encryption.is_too_old(self.tls_min_version)
@@ -130,6 +155,32 @@ impl SiteSettings {
         #[cfg(not(feature = "tls"))]
         let _ = peer;
         Ok(())
+    }
+
+    /// Lets an ordinary request in, by what its fields say, or says what it is answered with.
+    pub(crate) fn admit_request(&self, fields: &HeaderMap, peer: &Peer) -> Result<(), Rejection> {
+        self.check_tls(peer)?;
+        if self.rules.is_empty() {
+            return Ok(());
+        }
+        let asker = Asker {
+            protocol: None,
+            address: peer.address,
+            user_agent: fields.get(USER_AGENT).map(HeaderValue::as_bytes),
+        };
+        Rule::check(&self.rules, asker, SystemTime::now)
+    }
+
+    /// RFC 6455 §10.3, for clients that cannot heed it.
+    #[cold]
+    fn admit_unmasked(&self, request: &Request, peer: &Peer) -> Result<(), Rejection> {
+        if self.unmasked_from.includes(peer.address) {
+            return Ok(());
+        }
+        let protocol = request.protocol.name();
+        Err(Rejection::new(403, "this client is not served here").because(format_args!(
+            "clients of {protocol} do not mask, and this one is without TLS in a network that is not in `unmasked_from`"
+        )))
     }
 
     /// How its connections are treated.

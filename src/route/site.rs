@@ -112,7 +112,8 @@ impl Site {
         self: &Arc<Self>,
         mut handshake: Handshake,
     ) -> BoxFuture<'static, Result<(), BoxError>> {
-        if let Err(rejection) = self.settings.admit(handshake.request_mut()) {
+        let (request, peer) = handshake.admitted();
+        if let Err(rejection) = self.settings.admit(request, peer) {
             handshake.reject(rejection);
             return Box::pin(async { Ok(()) });
         }

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use polysock_protocols::Rejection;
 use polysock_protocols::http::DotSegment;
+use polysock_protocols::{FlashDomain, Rejection};
 
 use super::asked::Asked;
+use super::flash::flash_domains;
 use super::host::name_of;
 use super::{Route, Site};
 use crate::telemetry::{Masked, RouteName};
@@ -64,6 +65,14 @@ impl Sites {
             }
         }
         gone
+    }
+
+    /// The domains whose Flash movies may connect, which every route lets in; `None` for all. See
+    /// [`Origins::flash_domains`](super::Origins::flash_domains).
+    pub fn flash_domains(&self) -> Option<Vec<FlashDomain>> {
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let routes = table.routes.iter();
+        flash_domains(routes.flat_map(|route| [&route.origins, &route.site.settings().origins]))
     }
 
     /// The site for a request.
@@ -237,7 +246,7 @@ mod tests {
         ] {
             let request = Request::builder().uri(path).header("host", host);
             let request = request.body(()).unwrap();
-            let found = table.find(&Asked::request(&request)).ok();
+            let found = table.find(&Asked::request(&request, false)).ok();
             let is_it = |site: &Arc<Site>| {
                 let is_same = |route: &Route| Arc::ptr_eq(&route.site, site);
                 table.routes.iter().position(is_same)

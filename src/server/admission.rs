@@ -14,12 +14,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use polysock_protocols::CloseCode;
+use polysock_protocols::{CloseCode, Rejection};
 use tokio::time::sleep;
 
 use super::incidents::Incidents;
+use super::rates::{Rates, TooFast};
 use super::settings::ConnectionLimits;
-use crate::connection::{Budget, ShutdownSignal};
+use crate::connection::{Budget, MessageRate, ShutdownSignal};
 use crate::transport::network;
 
 /// How many clients at most are being told that there is no room.
@@ -37,6 +38,8 @@ pub(super) struct Admission {
     budget: Budget,
     incidents: Arc<Incidents>,
     present: Mutex<Present>,
+    /// How fast they come, where that is limited.
+    rates: Option<Rates>,
 }
 
 /// Who is there.
@@ -66,6 +69,10 @@ pub(super) enum Full {
     Address,
     /// What another connection would hold.
     Memory,
+    /// Another connection so soon.
+    Pace(TooFast),
+    /// Another opening handshake so soon.
+    Handshakes(TooFast),
 }
 
 /// A place among the connections, until it is dropped.
@@ -101,6 +108,7 @@ impl Admission {
             budget,
             incidents,
             present: Mutex::default(),
+            rates: Rates::new(limits.rates),
         }
     }
 
@@ -119,6 +127,10 @@ impl Admission {
         let full = self.lack(&present, network, LEAVING);
         // With all places taken, one whose turn it still is gives its own away.
         let full = full.or((is_full && present.opening.0.is_empty()).then_some(Full::Connections));
+        let full = full.or_else(|| {
+            let rates = self.rates.as_ref()?;
+            rates.connection(of(address)).err().map(Full::Pace)
+        });
         let displaced = match full {
             None => {
                 let opening = &mut present.opening;
@@ -166,7 +178,7 @@ impl Admission {
         let count = present.by_network.entry(network).or_default();
         if *count >= self.limits.per_address {
             drop(present);
-            self.incidents.refused(|refused| refused.per_address += 1);
+            self.note(Full::Address);
             return Err(Full::Address);
         }
         *count += 1;
@@ -174,6 +186,29 @@ impl Admission {
             admission: Arc::clone(self),
             network,
         }))
+    }
+
+    /// Counts a connection that is there as one that has just come from this address, which is known by now.
+    pub(super) fn pace(&self, address: Option<SocketAddr>) -> Result<(), Full> {
+        let Some(rates) = &self.rates else {
+            return Ok(());
+        };
+        let counted = rates.connection_of(of(address)).map_err(Full::Pace);
+        counted.inspect_err(|full| self.note(*full))
+    }
+
+    /// Counts an opening handshake of this address.
+    pub(super) fn handshake(&self, address: Option<SocketAddr>) -> Result<(), Full> {
+        let Some(rates) = &self.rates else {
+            return Ok(());
+        };
+        let counted = rates.handshake(of(address)).map_err(Full::Handshakes);
+        counted.inspect_err(|full| self.note(*full))
+    }
+
+    /// With what else the messages from this address are counted, where they are.
+    pub(super) fn messages(&self, address: Option<SocketAddr>) -> Option<Arc<MessageRate>> {
+        self.rates.as_ref()?.messages(of(address))
     }
 
     /// Waits until all that are there have said what they want.
@@ -206,11 +241,7 @@ impl Admission {
     ) -> Result<Place, Full> {
         if let Some(full) = full {
             drop(present);
-            self.incidents.refused(|refused| match full {
-                Full::Connections => refused.connections += 1,
-                Full::Address => refused.per_address += 1,
-                Full::Memory => refused.memory += 1,
-            });
+            self.note(full);
             return Err(full);
         }
         present.places += 1;
@@ -223,15 +254,46 @@ impl Admission {
         })
     }
 
+    /// Counts a refusal.
+    fn note(&self, full: Full) {
+        self.incidents.refused(|refused| {
+            let count = match full {
+                Full::Connections => &mut refused.connections,
+                Full::Address => &mut refused.per_address,
+                Full::Memory => &mut refused.memory,
+                Full::Pace(TooFast::All) => &mut refused.fast,
+                Full::Pace(TooFast::Address) => &mut refused.fast_per_address,
+                Full::Handshakes(TooFast::All) => &mut refused.fast_handshakes,
+                Full::Handshakes(TooFast::Address) => &mut refused.fast_handshakes_per_address,
+            };
+            *count += 1;
+        });
+    }
+
     /// What an address is counted as, where that is limited.
     fn network(&self, address: Option<SocketAddr>) -> Option<IpAddr> {
         let is_limited = self.limits.per_address < usize::MAX;
-        network(address?.ip()).filter(|_| is_limited)
+        of(address).filter(|_| is_limited)
     }
 
     fn lock(&self) -> MutexGuard<'_, Present> {
         // Nothing between a lock and its end can panic but the allocator.
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an address is counted as.
+fn of(address: Option<SocketAddr>) -> Option<IpAddr> {
+    network(address?.ip())
+}
+
+impl Full {
+    /// What a request is told.
+    pub(super) fn rejection(self) -> Rejection {
+        match self {
+            Self::Connections | Self::Address | Self::Memory => Rejection::unavailable(self),
+            Self::Pace(_) | Self::Handshakes(_) => Rejection::too_many(self),
+        }
     }
 }
 
@@ -269,6 +331,10 @@ impl fmt::Display for Full {
             Self::Connections => "too many connections",
             Self::Address => "too many connections from one address",
             Self::Memory => "memory is short",
+            Self::Pace(TooFast::All) => "too many connections a second",
+            Self::Pace(TooFast::Address) => "too many connections a second from one address",
+            Self::Handshakes(TooFast::All) => "too many handshakes a second",
+            Self::Handshakes(TooFast::Address) => "too many handshakes a second from one address",
         })
     }
 }

@@ -8,7 +8,9 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use polysock_protocols::Rejection;
 
+use super::Networks;
 use super::forwarded;
+use super::refusal::{denied, logged};
 use super::request_log::RequestLine;
 use super::serving::Serving;
 use crate::http::{Body, Service};
@@ -20,6 +22,7 @@ use crate::transport::{Peer, Trusted, TrustedHop};
 pub(super) struct Dispatch {
     sites: Arc<Sites>,
     forwarded: Trusted,
+    networks: Networks,
 }
 
 impl Serving {
@@ -28,6 +31,7 @@ impl Serving {
         Dispatch {
             sites: Arc::clone(&self.sites),
             forwarded: self.settings.forwarded.clone(),
+            networks: self.settings.networks.clone(),
         }
     }
 }
@@ -39,8 +43,18 @@ impl Service for Dispatch {
         let client = forwarded::client(&peer, &self.forwarded, request.headers());
         let is_behind_hop = client.is_some();
         let mut peer = client.map_or(peer, Arc::new);
+        if is_behind_hop && !self.networks.include(peer.address) {
+            let answer = Box::pin(ready(refusal(&denied(&peer))));
+            return match RequestLine::of(&mut request, &peer, None) {
+                Some(line) => line.follow(answer),
+                None => answer,
+            };
+        }
         let host = TrustedHop::host_of(&peer);
-        let found = match self.sites.find(&Asked::request(&request).for_host(host)) {
+        let found = match self
+            .sites
+            .find(&Asked::request(&request, peer.secure).for_host(host))
+        {
             Ok(found) => found,
             Err(error) => {
                 let answer = Box::pin(ready(refusal(&error.rejection())));
@@ -50,20 +64,22 @@ impl Service for Dispatch {
                 };
             }
         };
+        let settings = found.site.settings();
+        let admitted = settings.admit_request(request.headers(), &peer);
+        let refused = admitted.err().map(|rejection| logged(rejection, &peer));
         if found.tells() {
             found.tell(Arc::make_mut(&mut peer));
         }
-        let is_logged = found.site.settings().access_log;
-        let line = is_logged
+        let line = settings
+            .access_log
             .then(|| RequestLine::of(&mut request, &peer, found.name.clone()))
             .flatten();
-        let taken = found.site.settings().check_tls(&peer);
         if found.tells() || is_behind_hop {
             request.extensions_mut().insert(peer);
         }
-        let answer = match taken {
-            Ok(()) => found.site.http().call(request),
-            Err(rejection) => Box::pin(ready(refusal(&rejection))),
+        let answer = match refused {
+            None => found.site.http().call(request),
+            Some(rejection) => Box::pin(ready(refusal(&rejection))),
         };
         match line {
             Some(line) => line.follow(answer),

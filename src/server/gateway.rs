@@ -117,6 +117,7 @@ impl Gateway {
         let Port { serving, .. } = &*self.port;
         let connections = self.port.connections();
         let arrival = self.port.arrival(Io::new(transport), peer, &connections);
+        let Some(arrival) = arrival else { return };
         let opening = Arc::clone(serving).open(arrival, Arc::clone(&connections));
         if let Some(answered) = opening.await {
             answered.await;

@@ -28,6 +28,8 @@ pub(super) struct Unopened {
     pub(super) late: u64,
     /// They went away in the middle of it.
     pub(super) gone: u64,
+    /// They came from where nobody may.
+    pub(super) denied: u64,
     /// They came from a trusted proxy, and did not say for whom.
     pub(super) unproxied: u64,
     /// Their handshakes of TLS failed.
@@ -51,6 +53,14 @@ pub(super) struct Refused {
     pub(super) memory: u64,
     /// One more of which nobody knows what it is: the oldest gave way to the newest.
     pub(super) handshakes: u64,
+    /// Another so soon.
+    pub(super) fast: u64,
+    /// Another of its address so soon.
+    pub(super) fast_per_address: u64,
+    /// Another opening handshake so soon.
+    pub(super) fast_handshakes: u64,
+    /// Another opening handshake of its address so soon.
+    pub(super) fast_handshakes_per_address: u64,
 }
 
 impl Incidents {
@@ -81,6 +91,7 @@ impl Incidents {
                     insecure = some(unopened.insecure),
                     foreign = some(unopened.foreign),
                     unproxied = some(unopened.unproxied),
+                    denied = some(unopened.denied),
                     "not opened"
                 );
             }),
@@ -90,6 +101,10 @@ impl Incidents {
                     per_address = some(refused.per_address),
                     memory = some(refused.memory),
                     handshakes = some(refused.handshakes),
+                    fast = some(refused.fast),
+                    fast_per_address = some(refused.fast_per_address),
+                    fast_handshakes = some(refused.fast_handshakes),
+                    fast_handshakes_per_address = some(refused.fast_handshakes_per_address),
                     "no room for connections"
                 );
             }),

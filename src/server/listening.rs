@@ -107,7 +107,9 @@ impl Listening {
     fn take(&self, incoming: Incoming, local: Option<SocketAddr>) -> bool {
         let port = self.port();
         let connections = &self.connections;
-        let arrival = port.accepted(incoming, local, connections);
+        let Some(arrival) = port.accepted(incoming, local, connections) else {
+            return false;
+        };
         let has_displaced = arrival.turn.has_displaced;
         let opening = Arc::clone(&port.serving).open(arrival, Arc::clone(connections));
         connections.spawn(Task::new(opening));

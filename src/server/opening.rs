@@ -24,7 +24,7 @@ use bytes::{Buf, BytesMut};
 use polysock_protocols::http::{Head, empty_lines};
 use polysock_protocols::{
     FirstBytes, HandshakeError, Negotiated, Negotiation, ProxyHeader, ProxyHeaderError, Recognised,
-    Rejection, flash_policy,
+    Rejection,
 };
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
@@ -43,8 +43,8 @@ pub enum Opened {
     Http1(Head),
     /// HTTP/2, with its preface still in the buffer.
     Http2,
-    /// A request of Flash's for the socket policy, and the answer.
-    FlashPolicy(String),
+    /// A request of Flash's for the socket policy, and the port that it has come in on.
+    FlashPolicy(Option<u16>),
     /// The beginning of TLS, still in the buffer.
     Tls,
     /// A request in plain text where that is not welcome, and what it is told.
@@ -113,7 +113,7 @@ impl<'a> Opener<'a> {
             FirstBytes::Http2 if settings.http2 && self.takes_plain => Some(Opened::Http2),
             FirstBytes::Tls if self.speaks_tls => Some(Opened::Tls),
             FirstBytes::FlashPolicy if settings.flash_policy => {
-                Some(Opened::FlashPolicy(flash_policy(self.port)))
+                Some(Opened::FlashPolicy(self.port))
             }
             other @ (FirstBytes::FlashPolicy
             | FirstBytes::Tls
@@ -151,6 +151,8 @@ pub(super) enum Unopened {
     Late(Rejection),
     /// It does not say for whom it is, as it has to.
     Unproxied(ProxyHeaderError),
+    /// It is for somebody who may not come.
+    Denied,
     /// There is no room for one more of the address that it is from.
     Full(Full),
     /// The handshake of TLS failed, and why.

@@ -22,13 +22,13 @@ pub(super) struct Port {
 pub(super) type Tap = dyn Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync;
 
 impl Port {
-    /// A connection that was accepted on this address.
+    /// A connection that was accepted on this address, unless it comes from where nobody may.
     pub(super) fn accepted(
         &self,
         incoming: Incoming,
         local: Option<SocketAddr>,
         connections: &Connections,
-    ) -> Arrival {
+    ) -> Option<Arrival> {
         let (transport, address) = match (incoming, &self.tap) {
             (Incoming::Tcp(stream, address), None) => (Io::new(stream), Some(address)),
             (Incoming::Tcp(stream, address), Some(tap)) => {
@@ -44,15 +44,25 @@ impl Port {
         self.arrival(transport, peer, connections)
     }
 
-    /// A connection that has come from this peer, and whether it is let in.
-    pub(super) fn arrival(&self, transport: Io, peer: Peer, connections: &Connections) -> Arrival {
-        let shutdown = connections.register();
+    /// A connection that has come from this peer, and whether it is let in; `None` where it comes from where
+    /// nobody may.
+    pub(super) fn arrival(
+        &self,
+        transport: Io,
+        peer: Peer,
+        connections: &Connections,
+    ) -> Option<Arrival> {
         let settings = &self.serving.settings;
         // Behind a proxy that is trusted is somebody of another address.
         let stands_for_others = [&settings.proxy_protocol, &settings.forwarded]
             .iter()
             .any(|trusted| trusted.includes(peer.address));
+        if !stands_for_others && !settings.networks.include(peer.address) {
+            self.serving.incidents.not_opened(|count| count.denied += 1);
+            return None;
+        }
         let counted = peer.address.filter(|_| !stands_for_others);
+        let shutdown = connections.register();
         let (place, turn) = self.serving.admission.admit(counted, &shutdown);
         let (place, full) = match place {
             Ok(place) => (Some(place), None),
@@ -64,11 +74,11 @@ impl Port {
             peer: Peer { secure, ..peer },
             shutdown,
         };
-        Arrival {
+        Some(Arrival {
             accepted,
             turn,
             full,
-        }
+        })
     }
 
     /// What the connections of one listener are known by.

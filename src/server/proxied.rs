@@ -46,6 +46,10 @@ impl Serving {
         // A proxy is not counted for those that it stands for.
         stands_for_others |= forwarded.includes(peer.address);
         if !stands_for_others {
+            if !self.settings.networks.include(peer.address) {
+                return Err(Unopened::Denied);
+            }
+            self.admission.pace(peer.address).map_err(Unopened::Full)?;
             let counted = self.admission.count(peer.address);
             if let Some(counted) = counted.map_err(Unopened::Full)? {
                 transport.add_permit(Permit::new(counted));

@@ -2,7 +2,7 @@
 //!
 //! | what it begins with | what it is told |
 //! |---|---|
-//! | a request of HTTP/1: a WebSocket of any protocol, or an ordinary one | 503 with `Retry-After`, also in the middle of its head |
+//! | a request of HTTP/1: a WebSocket of any protocol, or an ordinary one | 503, or 429 where it comes too fast, with `Retry-After`, also in the middle of its head |
 //! | HTTP/2 | GOAWAY, ENHANCE_YOUR_CALM |
 //! | TLS | the end of the stream: more would take a handshake, for which there is no room |
 //! | anything else, or nothing | the end of the stream |
@@ -51,7 +51,7 @@ pub(super) async fn turn_away(
             Ok(
                 Opened::WebSocket(_) | Opened::Http1(_) | Opened::Refused(_) | Opened::Insecure(_),
             )
-            | Err(Unopened::Late(_)) => unavailable(full),
+            | Err(Unopened::Late(_)) => written(&full.rejection()),
             Ok(Opened::Http2) => http2::refusal(&full.to_string()),
             Ok(Opened::Tls | Opened::FlashPolicy(_) | Opened::Closed(_)) | Err(_) => return,
         };
@@ -69,16 +69,26 @@ pub(super) async fn turn_away(
 /// that is possible at once.
 pub(super) fn displace(mut transport: Io, incoming: &BytesMut) {
     if FirstBytes::of(incoming) == FirstBytes::Http1 {
-        let answer = unavailable("too many connections wait for the rest of their requests");
+        let reason = "too many connections wait for the rest of their requests";
+        let answer = written(&Rejection::unavailable(reason));
         // Nobody is left to whom an error could be told.
         let _ = transport.write_all(&answer).now_or_never();
     }
 }
 
-fn unavailable(reason: impl fmt::Display) -> Bytes {
+fn written(rejection: &Rejection) -> Bytes {
     let mut answer = BytesMut::new();
-    Rejection::unavailable(reason).write(&mut answer);
+    rejection.write(&mut answer);
     answer.freeze()
+}
+
+/// The answer to a client in a network from which nobody may come, with a line in the log.
+pub(super) fn denied(peer: &Peer) -> Rejection {
+    let rejection = Rejection::new(403, "this client is not served here");
+    logged(
+        rejection.because("nobody may come from its network, by `allow` or `deny` of the listener"),
+        peer,
+    )
 }
 
 /// The answer to what is no valid handshake, with a line in the log.

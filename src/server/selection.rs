@@ -5,8 +5,9 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use polysock_protocols::{Negotiation, Opening, Recognised, Rejection};
 
+use super::admission::Full;
 use super::forwarded::{self, Named};
-use super::refusal::{logged, rejection_of};
+use super::refusal::{denied, logged, rejection_of};
 use super::serving::Serving;
 use crate::http::http2::Exchange;
 use crate::route::{Asked, Site};
@@ -14,12 +15,21 @@ use crate::transport::{Io, Peer, Permit, TrustedHop};
 
 impl Serving {
     /// Makes a peer the client that a request with these fields is from, where it has come through a
-    /// trusted proxy; whether it has.
-    pub(super) fn find_client(&self, peer: &mut Peer, fields: &impl Named) -> bool {
+    /// trusted proxy; whether it has. One that may not come is refused.
+    pub(super) fn find_client(
+        &self,
+        peer: &mut Peer,
+        fields: &impl Named,
+    ) -> Result<bool, Rejection> {
         let client = forwarded::client(peer, &self.settings.forwarded, fields);
-        let Some(client) = client else { return false };
+        let Some(client) = client else {
+            return Ok(false);
+        };
         *peer = client;
-        true
+        match self.settings.networks.include(peer.address) {
+            true => Ok(true),
+            false => Err(denied(peer)),
+        }
     }
 
     /// The site for an extended CONNECT, and its handshake.
@@ -43,11 +53,11 @@ impl Serving {
         peer: &mut Peer,
         transport: &mut Io,
     ) -> Result<(Arc<Site>, Opening), Rejection> {
-        if self.find_client(peer, &recognised.head) {
+        if self.find_client(peer, &recognised.head)? {
             let counted = self
                 .admission
                 .count(peer.address)
-                .map_err(Rejection::unavailable)?;
+                .map_err(Full::rejection)?;
             if let Some(counted) = counted {
                 transport.add_permit(Permit::new(counted));
             }
@@ -61,14 +71,13 @@ impl Serving {
         recognised: Recognised,
         peer: &mut Peer,
     ) -> Result<(Arc<Site>, Opening), Rejection> {
+        let counted = self.admission.handshake(peer.address);
+        counted.map_err(Full::rejection)?;
         let recognised = for_host(recognised, TrustedHop::host_of(peer));
-        let found = self.sites.find(&Asked::handshake(&recognised));
+        let found = self.sites.find(&Asked::handshake(&recognised, peer.secure));
         let found = found.map_err(|error| logged(error.rejection(), peer))?;
         found.tell(peer);
         let settings = found.site.settings();
-        settings
-            .check_tls(peer)
-            .map_err(|rejection| logged(rejection, peer))?;
         let own = settings.protocols.as_ref();
         let recognised = match own {
             Some(own) => recognised.among(own),

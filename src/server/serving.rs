@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use polysock_protocols::http::Head;
-use polysock_protocols::{CloseCode, Opening, Rejection, WriteBuf};
+use polysock_protocols::{CloseCode, Opening, Rejection, WriteBuf, flash_policy};
 use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
@@ -112,6 +112,7 @@ impl Serving {
                     Unopened::Gone => self.incidents.not_opened(|count| count.gone += 1),
                     Unopened::Silent => self.incidents.not_opened(|count| count.silent += 1),
                     Unopened::Unclear => self.incidents.not_opened(|count| count.late += 1),
+                    Unopened::Denied => self.incidents.not_opened(|count| count.denied += 1),
                     Unopened::Unproxied(error) => {
                         debug!(%error, "a trusted proxy does not say for whom it connects");
                         self.incidents.not_opened(|count| count.unproxied += 1);
@@ -153,6 +154,7 @@ impl Serving {
             Opened::WebSocket(recognised) => {
                 match self.admit(recognised, &mut peer, &mut transport) {
                     Ok((site, Opening { request, responder })) => {
+                        let messages = self.admission.messages(peer.address);
                         let reply = Upgrade {
                             transport,
                             incoming,
@@ -168,6 +170,7 @@ impl Serving {
                             deadline,
                             shutdown,
                             permit: None,
+                            messages,
                             served_by: None,
                             is_gone: false,
                         };
@@ -182,7 +185,8 @@ impl Serving {
                     &rejection_of(&error, &self.settings.protocols, &peer),
                 );
             }
-            Opened::FlashPolicy(policy) => {
+            Opened::FlashPolicy(port) => {
+                let policy = flash_policy(port, self.sites.flash_domains().as_deref());
                 let mut final_bytes = WriteBuf::new();
                 final_bytes.put_slice(policy.as_bytes());
                 linger(transport, final_bytes, CloseOrder::WeFirst);
@@ -317,12 +321,15 @@ impl Serving {
         connections: &Connections,
     ) -> Option<Unanswered> {
         let mut peer = peer.clone();
-        self.find_client(&mut peer, exchange.fields());
+        if let Err(rejection) = self.find_client(&mut peer, exchange.fields()) {
+            exchange.refuse(&rejection);
+            return None;
+        }
         let client = peer.address;
         let place = match self.admission.admit_stream(client) {
             Ok(place) => place,
             Err(full) => {
-                exchange.refuse(&Rejection::unavailable(full));
+                exchange.refuse(&full.rejection());
                 return None;
             }
         };
@@ -350,6 +357,7 @@ impl Serving {
                     deadline: Instant::now() + self.settings.handshake_timeout,
                     shutdown: connections.register(),
                     permit: None,
+                    messages: self.admission.messages(client),
                     served_by: None,
                     is_gone: false,
                 };

@@ -1,10 +1,12 @@
 //! What a port can be told, before anybody knows which site a connection is for.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{DEFAULT_PROTOCOLS, Protocol};
 
+use super::Networks;
 use crate::connection::Budget;
 use crate::transport::Trusted;
 #[cfg(feature = "tls")]
@@ -42,6 +44,10 @@ pub struct PortSettings {
     /// trusted proxy says are secure. Flash's socket policy has no other form than plain text.
     #[cfg(feature = "tls")]
     pub plain: bool,
+    /// From where clients may come: whoever may not is closed before a byte of theirs is read. What is
+    /// looked at is the client that a trusted proxy names, as soon as it does, and not the proxy; one
+    /// that is named in a field of its request is told 403.
+    pub networks: Networks,
     /// Whose connections begin with a header of the PROXY protocol, which says for whom they are: each
     /// that does not is closed. From others a header is not looked for, and is no request.
     pub proxy_protocol: Trusted,
@@ -66,6 +72,7 @@ impl Default for PortSettings {
             tls: None,
             #[cfg(feature = "tls")]
             plain: false,
+            networks: Networks::default(),
             proxy_protocol: Trusted::default(),
             forwarded: Trusted::default(),
         }
@@ -105,6 +112,27 @@ pub struct ConnectionLimits {
     /// How many whose first request has not come yet. The oldest gives way to the next, and so it
     /// does where there are as many connections as there may be.
     pub handshakes: usize,
+    /// How fast they may come.
+    pub rates: RateLimits,
+}
+
+/// How many may come within a second, of what is counted over all ports that share it; `None`, the default, for
+/// any number. A second's worth may come at once. An address is counted as for
+/// [`ConnectionLimits::per_address`]: a /64 of IPv6 is one, and this machine is not counted. Up to 32,768 of
+/// them are known that came within a second; those above are counted in all alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateLimits {
+    /// Connections. The next are told 429, or GOAWAY in HTTP/2, as far as they begin with one of them.
+    pub connections: Option<NonZeroU32>,
+    /// Connections from one address: the client's, where a PROXY header says it.
+    pub connections_per_address: Option<NonZeroU32>,
+    /// Opening handshakes, be they on streams of HTTP/2. The next are told 429.
+    pub handshakes: Option<NonZeroU32>,
+    /// Opening handshakes from one address.
+    pub handshakes_per_address: Option<NonZeroU32>,
+    /// Messages from one address, over all of its connections together. The one that is found to be over it is
+    /// closed with 1008.
+    pub messages_per_address: Option<NonZeroU32>,
 }
 
 impl Default for ConnectionLimits {
@@ -113,6 +141,7 @@ impl Default for ConnectionLimits {
             connections: usize::MAX,
             per_address: usize::MAX,
             handshakes: usize::MAX,
+            rates: RateLimits::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Whose word is taken.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -21,6 +21,41 @@ pub struct Trusted {
 pub struct TrustedError(String);
 
 impl Trusted {
+    /// Everybody.
+    pub fn everyone() -> Self {
+        Self {
+            networks: vec![
+                IpNet::new_assert(Ipv4Addr::UNSPECIFIED.into(), 0),
+                IpNet::new_assert(Ipv6Addr::UNSPECIFIED.into(), 0),
+            ],
+            unix: true,
+        }
+    }
+
+    /// Those of this machine, and those in networks that are not part of the Internet: private ones (RFC
+    /// 1918, RFC 4193) and links without a router (RFC 3927, RFC 4291 §2.5.6). What providers share
+    /// between their customers (RFC 6598) is none of them.
+    pub fn private() -> Self {
+        let v4 = [
+            ([127, 0, 0, 0], 8),
+            ([10, 0, 0, 0], 8),
+            ([172, 16, 0, 0], 12),
+            ([192, 168, 0, 0], 16),
+            ([169, 254, 0, 0], 16),
+        ];
+        let v6 = [
+            (Ipv6Addr::LOCALHOST, 128),
+            (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0), 7),
+            (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
+        ];
+        let v4 = v4.map(|(address, len)| IpNet::new_assert(address.into(), len));
+        let v6 = v6.map(|(address, len)| IpNet::new_assert(address.into(), len));
+        Self {
+            networks: v4.into_iter().chain(v6).collect(),
+            unix: true,
+        }
+    }
+
     /// Adds a network, an address, or `unix`.
     ///
     /// # Errors
@@ -103,5 +138,36 @@ mod tests {
         ] {
             assert!(other.parse::<Trusted>().is_err(), "{other}");
         }
+    }
+
+    #[test]
+    fn knows_which_networks_are_no_part_of_the_internet() {
+        for (address, is_private) in [
+            ("127.1.2.3", true),
+            ("10.1.2.3", true),
+            ("172.31.0.1", true),
+            ("172.32.0.1", false),
+            ("192.168.1.1", true),
+            ("192.169.1.1", false),
+            ("169.254.1.1", true),
+            ("100.64.0.1", false),
+            ("203.0.113.7", false),
+            ("::1", true),
+            ("::2", false),
+            ("fd00::1", true),
+            ("fe80::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:203.0.113.7", false),
+            ("2001:db8::1", false),
+        ] {
+            let address = Some(SocketAddr::new(address.parse().unwrap(), 1));
+            assert_eq!(
+                Trusted::private().includes(address),
+                is_private,
+                "{address:?}"
+            );
+            assert!(Trusted::everyone().includes(address));
+        }
+        assert!(Trusted::private().includes(None) && Trusted::everyone().includes(None));
     }
 }

@@ -12,6 +12,7 @@ mod http2;
 mod keep_alive;
 mod lent_sockets;
 mod proxies;
+mod rates;
 mod serving;
 mod site_limits;
 mod sites;
@@ -21,4 +22,5 @@ mod terms;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls_upstreams;
+mod unmasked;
 mod upstream;

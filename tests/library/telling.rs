@@ -143,6 +143,7 @@ async fn answer(handshake: Handshake) -> Result<(), BoxError> {
             status: 401,
             fields,
             body: head.into(),
+            cause: None,
         };
         handshake.reject(rejection);
         return Ok(());

@@ -8,7 +8,7 @@ use polysock_test_support::PATIENCE;
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{close, frame};
 use polysock_test_support::opening::{
-    HIXIE_75, HIXIE_76, HIXIE_76_BODY, RFC6455, assert_status, field, versioned,
+    HIXIE_75, HIXIE_76, HIXIE_76_BODY, RFC6455, assert_status, field, versioned, with,
 };
 use polysock_test_support::server::Server;
 use polysock_test_support::{hostile, http2};
@@ -246,4 +246,60 @@ fn the_limit_of_descriptors_is_raised() {
     let server = POLYSOCK.serve_under(&["--nofile=64:512"], &["--app", "echo"]);
     let open: Vec<_> = (0..300).map(|_| server.websocket()).collect();
     drop(open);
+}
+
+#[test]
+fn who_may_not_come_is_closed_and_counted() {
+    let mut server = POLYSOCK.echo(&["--deny", "127.0.0.2,10.0.0.0/8", "--forwarded", "127.0.0.1"]);
+    drop(server.websocket());
+    connect_from([127, 0, 0, 2], server.address).gone();
+    let line = server.log_line("not opened");
+    assert!(line.contains("denied=1"), "{line}");
+    let request = with(RFC6455, "X-Forwarded-For: 10.1.2.3\r\n");
+    let (mut client, head) = server.answers(request, 403);
+    let said = head + &String::from_utf8_lossy(&client.rest());
+    assert!(
+        said.ends_with("\r\n\r\nthis client is not served here\n"),
+        "{said}"
+    );
+    let line = server.log_line("refuse");
+    assert!(
+        line.contains("peer=10.1.2.3") && line.contains("`deny` of the listener"),
+        "{line}"
+    );
+    let server = POLYSOCK.echo(&["--allow", "127.0.0.2"]);
+    server.connect().gone();
+    let mut client = connect_from([127, 0, 0, 2], server.address);
+    client.send(RFC6455);
+    assert_status(&client.head(), 101);
+}
+
+#[test]
+fn who_comes_too_fast_is_told_and_counted() {
+    for (flag, reason, count) in [
+        (
+            "--max-connections-per-second",
+            "too many connections a second",
+            "fast=",
+        ),
+        (
+            "--max-handshakes-per-second",
+            "too many handshakes a second",
+            "fast_handshakes=",
+        ),
+    ] {
+        let mut server = POLYSOCK.echo(&[flag, "2"]);
+        let until = Instant::now() + PATIENCE;
+        let (mut client, head) = loop {
+            assert!(Instant::now() < until, "nobody is refused");
+            let answer = server.ask(RFC6455);
+            if !answer.1.starts_with("HTTP/1.1 101 ") {
+                break answer;
+            }
+        };
+        assert_status(&head, 429);
+        assert_eq!(client.rest(), format!("{reason}\n").as_bytes());
+        let line = server.log_line("no room for connections");
+        assert!(line.contains(count), "{line}");
+    }
 }

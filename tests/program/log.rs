@@ -10,27 +10,75 @@ use serde_json::Value;
 use crate::POLYSOCK;
 
 #[test]
-fn warns_of_each_unmasked_protocol_on_a_public_address() {
+fn warns_of_protocols_without_masks_where_others_may_connect() {
     let warned = |listen: &str, arguments: &[&str]| -> Vec<String> {
-        let log = POLYSOCK.serve_on(listen, arguments).stop();
+        let arguments = [arguments, &["--origin", "*"]].concat();
+        let log = POLYSOCK.serve_on(listen, &arguments).stop();
         let lines = log.lines().filter_map(|line| line.split_once(" WARN "));
-        let warned = lines.map(|(_, warning)| {
-            let (name, rest) = warning.split_once(" is served on 0.0.0.0:").unwrap();
-            assert!(rest.contains("list the pages with --origin"), "{warning}");
-            name.to_owned()
-        });
-        warned.collect()
+        lines.map(|(_, warning)| warning.to_owned()).collect()
     };
     let all = ["--app", "echo", "--protocols", "all"];
-    let unmasked = ["hixie-75", "hixie-76", "hybi-01", "hybi-02", "hybi-03"];
-    assert_eq!(warned("0.0.0.0:0", &all), unmasked);
-    assert_eq!(warned("0.0.0.0:0", &["--app", "echo"]), ["hixie-76"]);
-    let nobody: [&str; 0] = [];
-    assert_eq!(warned("0.0.0.0:0", &["--protocols", "modern"]), nobody);
-    assert_eq!(warned("127.0.0.1:0", &all), nobody);
-    for origin in ["http://page.example", "*"] {
-        let listed = [&all[..], &["--origin", origin]].concat();
-        assert_eq!(warned("0.0.0.0:0", &listed), nobody);
+    let unmasked = "clients of hixie-75, hixie-76, hybi-01, hybi-02, hybi-03 do not mask";
+    for (listen, arguments, beginning, then) in [
+        (
+            "0.0.0.0:0",
+            &[][..],
+            unmasked,
+            "private ones, unless it says others",
+        ),
+        (
+            "0.0.0.0:0",
+            &["--unmasked-from", "any"],
+            unmasked,
+            "from everywhere without TLS",
+        ),
+        (
+            "0.0.0.0:0",
+            &["--protocols", "default"],
+            "clients of hixie-76 do not mask",
+            "private",
+        ),
+        ("0.0.0.0:0", &["--protocols", "modern"], "", ""),
+        ("0.0.0.0:0", &["--secure"], "", ""),
+        ("127.0.0.1:0", &[], "", ""),
+    ] {
+        let protocols = &all[..if arguments.contains(&"--protocols") {
+            2
+        } else {
+            4
+        }];
+        let warned = warned(listen, &[protocols, arguments].concat());
+        let is_warned = usize::from(!beginning.is_empty());
+        assert_eq!(warned.len(), is_warned, "{arguments:?}: {warned:?}");
+        for warning in warned {
+            assert!(warning.starts_with(beginning), "{warning}");
+            assert!(
+                warning.contains(then) && warning.contains("--unmasked-from"),
+                "{warning}"
+            );
+        }
+    }
+}
+
+#[test]
+fn says_why_a_client_without_masks_is_refused_and_does_not_tell_it() {
+    let mut server = POLYSOCK.echo(&["--proxy-protocol", "127.0.0.1"]);
+    let from = |source: &str| {
+        let header = format!("PROXY TCP4 {source} 192.0.2.1 51234 80\r\n");
+        [header.as_bytes(), HIXIE_76.as_bytes(), HIXIE_76_BODY].concat()
+    };
+    server.answers(from("192.168.1.20"), 101);
+    let (mut client, head) = server.answers(from("203.0.113.7"), 403);
+    let said = head + &String::from_utf8_lossy(&client.rest());
+    assert!(said.ends_with("this client is not served here\n"), "{said}");
+    assert!(!said.contains("unmasked"), "{said}");
+    let line = server.log_line("reject");
+    for part in [
+        "peer=203.0.113.7:51234",
+        "clients of hixie-76 do not mask",
+        "`unmasked_from`",
+    ] {
+        assert!(line.contains(part), "{line}");
     }
 }
 

@@ -222,6 +222,7 @@ async fn repeat(handshake: Handshake) -> Result<(), BoxError> {
         status: 400,
         fields: Fields::from([("Content-Type", "text/plain")]),
         body: head.into(),
+        cause: None,
     };
     handshake.reject(rejection);
     Ok(())

@@ -97,8 +97,8 @@ fn names_the_cause_of_wrong_usage_and_the_mend() {
             &["it has no path, query or fragment; write scheme and host"],
         ),
         (
-            &["explain", "-", "--origin", "http://*.a.example"],
-            &["`*` stands for every origin, and for no part of one"],
+            &["explain", "-", "--origin", "http://a.*.example"],
+            &["`*` stands for the first label of a host, and for nothing else"],
         ),
         (
             &["serve", "--app", "echo", "tcp://127.0.0.1:1"],

@@ -15,11 +15,11 @@ mod remedy;
 mod report;
 
 use bytes::{Bytes, BytesMut};
-use polysock::{Opened, Opener, PortSettings};
+use polysock::{Opened, Opener, Peer, PortSettings};
 use polysock_protocols::http::{Head, HeadScanner, empty_lines};
 use polysock_protocols::{
     Accept, FirstBytes, HandshakeError, Match, Opening, PROTOCOLS, Protocol, Recognised, Rejection,
-    SHARED_RULES, Secrets,
+    SHARED_RULES, Secrets, flash_policy,
 };
 
 use crate::head;
@@ -127,9 +127,10 @@ impl Explanation {
                 remedy: Some(Remedy::of(&HandshakeError::Upgrade)),
             },
             Some(Opened::Refused(error)) => refuse(&error, client, settings),
-            Some(Opened::FlashPolicy(policy)) => {
+            Some(Opened::FlashPolicy(port)) => {
+                let domains = settings.site.origins.flash_domains();
                 return Self {
-                    answer: policy.into(),
+                    answer: flash_policy(port, domains.as_deref()).into(),
                     ..Self::bare(FLASH, accepted("flash-policy"))
                 };
             }
@@ -275,7 +276,8 @@ fn answer(
         Ok(opening) => opening,
         Err(error) => return refuse(&error, client, settings),
     };
-    if let Err(rejection) = settings.site.admit(&mut request) {
+    // Where it is from is not known, and this machine may speak anything.
+    if let Err(rejection) = settings.site.admit(&mut request, &Peer::default()) {
         let origin = request.origin.as_deref();
         return Judged {
             verdict: refused(&rejection, Some("RFC 6455 §10.2")),

@@ -9,6 +9,7 @@ use super::document::Document;
 use super::key::alike;
 use super::listener::{Address, Listener};
 use super::node::Node;
+use super::policy::Rule;
 use super::problem::Problems;
 use super::route::{Matching, Route};
 use super::settings::Settings;
@@ -21,6 +22,7 @@ use super::url::names;
 pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
     listeners(document, problems);
     times(document, problems);
+    policies(document, problems);
     routes(document, problems);
     upstreams(document, problems);
 }
@@ -124,13 +126,18 @@ fn listeners(document: &Document<'_>, problems: &mut Problems) {
     }
 }
 
-/// Where a pong timeout is given that no ping interval has room for.
-fn times(document: &Document<'_>, problems: &mut Problems) {
+/// The settings of `[defaults]` and of each route, and where they stand.
+fn settings<'a>(document: &'a Document<'a>) -> impl Iterator<Item = (Node<'a>, &'a Settings)> {
     let defaults = document.defaults.iter();
     let defaults = defaults.map(|node| (*node, &document.config.defaults));
     let routes = document.routes.iter().zip(&document.config.routes);
     let routes = routes.map(|(node, route)| (*node, &route.settings));
-    for (node, settings) in defaults.chain(routes) {
+    defaults.chain(routes)
+}
+
+/// Where a pong timeout is given that no ping interval has room for.
+fn times(document: &Document<'_>, problems: &mut Problems) {
+    for (node, settings) in settings(document) {
         let Settings {
             ping_interval: Some(interval),
             pong_timeout,
@@ -146,6 +153,23 @@ fn times(document: &Document<'_>, problems: &mut Problems) {
             );
             let mend = "make it shorter, or `ping_interval` longer";
             problems.error(node.at("pong_timeout"), what, mend);
+        }
+    }
+}
+
+/// Rules that stand behind one for everybody.
+fn policies(document: &Document<'_>, problems: &mut Problems) {
+    for (node, settings) in settings(document) {
+        let is_for_all = |rule: &Rule| rule.is_for_all() && !rule.log_only;
+        let last = settings.policy.iter().position(is_for_all);
+        if let Some(last) = last.filter(|last| last + 1 < settings.policy.len())
+            && node.has("policy")
+        {
+            let what = format!(
+                "nothing reaches the rules behind rule {} of `policy`, which is for everybody",
+                last + 1
+            );
+            problems.warn(node.at("policy"), what, "move it to the end");
         }
     }
 }

@@ -4,21 +4,23 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use polysock::{PortSettings, Trusted};
+use polysock::{Networks, PortSettings, Trusted};
 use serde_json::{Value, json};
 
-use super::form::{Form, Switch, Word, quoted};
+use super::form::{Form, List, Switch, Word, quoted};
 use super::key::Key;
 use super::node::Node;
 use super::reader::Reader;
 use super::tls::{self, Tls};
-use super::words::{TrustedList, duration, head_size};
+use super::words::{TrustedList, duration, head_size, network};
 use crate::flags::values;
 
 /// Where clients connect to: a `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
     pub(crate) address: Address,
+    /// From where clients may come.
+    pub(crate) networks: Networks,
     /// Those whose PROXY header is believed.
     pub(crate) proxy_protocol: Trusted,
     /// Those whose `Forwarded` and `X-Forwarded-*` fields are believed.
@@ -75,6 +77,7 @@ impl Default for Listener {
         let port = PortSettings::default();
         Self {
             address: Address::Tcp((Ipv4Addr::LOCALHOST, 8080).into()),
+            networks: port.networks,
             proxy_protocol: port.proxy_protocol,
             forwarded: port.forwarded,
             secure: port.secure,
@@ -99,6 +102,19 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
             |listener: &mut Listener| &mut listener.address,
             "HOST:PORT, :PORT for every address of this machine, unix:PATH, or systemd:NAME for the sockets of that \
              name that systemd passes; systemd: is all of them.",
+        ),
+        Key::new(
+            "allow",
+            List(network()),
+            |listener: &mut Listener| &mut listener.networks.allow,
+            "The networks from where anybody may come; others are closed before a byte of theirs is read. Of a proxy \
+             that is trusted, it is its client who may come or not. Empty: any.",
+        ),
+        Key::new(
+            "deny",
+            List(network()),
+            |listener| &mut listener.networks.deny,
+            "The networks from where nobody may come, in spite of `allow`.",
         ),
         Key::new(
             "proxy_protocol",
@@ -144,7 +160,8 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
             "flash_policy",
             Switch,
             |listener| &mut listener.flash_policy,
-            "Whether Flash's socket policy requests are answered, for this port only.",
+            "Whether Flash's socket policy requests are answered: for this port, and the domains that `origins` of every \
+             route let in.",
         ),
         Key::new(
             "max_head",

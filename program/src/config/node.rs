@@ -59,6 +59,14 @@ impl<'a> Node<'a> {
         None
     }
 
+    /// The text of a day, which may be a string with the environment in it. Notes what is neither.
+    pub(super) fn day(self, problems: &mut Problems) -> Option<String> {
+        match self.value.get_ref() {
+            DeValue::Datetime(day) => Some(day.to_string()),
+            _ => self.word(problems),
+        }
+    }
+
     /// What it is in the file, where it is one word.
     pub(super) fn written(self) -> Option<String> {
         match self.value.get_ref() {

@@ -1,12 +1,16 @@
 //! What holds for the whole process.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::form::{Choice, Maybe};
+use polysock::RateLimits;
+use serde_json::json;
+
+use super::form::{Choice, Maybe, Word, quoted};
 use super::key::Key;
 use super::words::{Place, count, duration, size, threads};
+use crate::flags::values;
 use crate::log::Format;
 
 /// What holds for the whole process.
@@ -22,6 +26,8 @@ pub(crate) struct Process {
     pub(crate) max_connections_per_address: usize,
     /// The most whose first request has not come yet; `None` for half of all.
     pub(crate) max_handshakes: Option<usize>,
+    /// How many of what may come within a second.
+    pub(crate) rates: RateLimits,
     /// How long connections may take to close at the end.
     pub(crate) shutdown_timeout: Duration,
     /// Where the number of the process is written.
@@ -40,6 +46,7 @@ impl Default for Process {
             max_connections: None,
             max_connections_per_address: usize::MAX,
             max_handshakes: None,
+            rates: RateLimits::default(),
             shutdown_timeout: Duration::from_secs(10),
             pid_file: None,
             handover: None,
@@ -87,6 +94,38 @@ pub(super) fn keys() -> Vec<Key<Process>> {
         )
         .example("5000"),
         Key::new(
+            "max_connections_per_second",
+            rate_of(),
+            |process: &mut Process| &mut process.rates.connections,
+            "The most connections within a second, or \"none\". The next are told 429; those that begin with TLS are \
+             closed. A second's worth may come at once.",
+        ),
+        Key::new(
+            "max_connections_per_second_per_address",
+            rate_of(),
+            |process| &mut process.rates.connections_per_address,
+            "The most of them from one address, or one /64 of IPv6. This machine's are not counted.",
+        ),
+        Key::new(
+            "max_handshakes_per_second",
+            rate_of(),
+            |process| &mut process.rates.handshakes,
+            "The most opening handshakes of WebSockets within a second, or \"none\". The next are told 429.",
+        ),
+        Key::new(
+            "max_handshakes_per_second_per_address",
+            rate_of(),
+            |process| &mut process.rates.handshakes_per_address,
+            "The most of them from one address, or one /64 of IPv6. This machine's are not counted.",
+        ),
+        Key::new(
+            "max_messages_per_second_per_address",
+            rate_of(),
+            |process| &mut process.rates.messages_per_address,
+            "The most messages within a second from one address, or one /64 of IPv6, over all of its connections, or \
+             \"none\". The one that goes over it is closed (1008). This machine's are not counted.",
+        ),
+        Key::new(
             "shutdown_timeout",
             duration(),
             |process| &mut process.shutdown_timeout,
@@ -114,4 +153,13 @@ pub(super) fn keys() -> Vec<Key<Process>> {
         )
         .example("\"text\""),
     ]
+}
+
+/// A number from 1 on, or `none`.
+fn rate_of() -> Word<Option<NonZeroU32>> {
+    Word {
+        read: |text| values::optional_count(text).map(NonZeroU32::new),
+        write: |rate| Some(rate.map_or_else(|| quoted("none"), |rate| rate.to_string())),
+        schema: || json!({ "anyOf": [{ "type": "integer", "minimum": 1 }, { "type": "string" }] }),
+    }
 }

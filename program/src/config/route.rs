@@ -63,6 +63,23 @@ impl Route {
             settings,
         }
     }
+
+    /// What the rule of this number in its `policy` is called there.
+    pub(crate) fn rule_title(&self, index: usize) -> String {
+        let name = self.settings.policy.get(index);
+        let rule = match name.and_then(|rule| rule.name.as_ref()) {
+            Some(name) => format!("rule `{name}`"),
+            None => format!("rule {}", index + 1),
+        };
+        format!("{rule} of the policy of {}", self.title())
+    }
+
+    /// What it is called where people are told of it: its name, or its path.
+    pub(crate) fn title(&self) -> String {
+        let path = self.matching.path.as_ref().map(ToString::to_string);
+        let title = self.name.clone().or(path);
+        title.unwrap_or_else(|| "/".to_owned())
+    }
 }
 
 impl Default for Matching {

@@ -9,10 +9,11 @@ use polysock::protocols::{Limits, ProxyVersion, SessionConfig};
 use polysock::upstream::{
     ForwardSettings, ForwardedStyle, HostSent, PathPrefix, PathTemplate, UpstreamSettings,
 };
-use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Terms};
+use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Terms, Trusted};
 
 use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
+use super::policy::Rule;
 use super::rewrite::Written;
 #[cfg(feature = "tls")]
 use super::upstream_tls::UpstreamTls;
@@ -26,6 +27,10 @@ pub(crate) struct Settings {
     pub(crate) protocols: ProtocolList,
     /// The pages that may connect; `None` for any, which nobody has said.
     pub(crate) origins: Option<Origins>,
+    /// From where clients may come without TLS that do not mask.
+    pub(crate) unmasked_from: Trusted,
+    /// Who is let in by protocol, network and user agent.
+    pub(crate) policy: Vec<Rule>,
     /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
     pub(crate) subprotocols: Vec<ByteString>,
     /// How binary messages travel to clients that have none.
@@ -110,12 +115,15 @@ impl Default for Settings {
             access_log,
             connections,
             handshake_timeout,
+            unmasked_from,
             ..
         } = SiteSettings::default();
         let forward = ForwardSettings::default();
         Self {
             protocols: ProtocolList(polysock::protocols::DEFAULT_PROTOCOLS.to_vec()),
             origins: None,
+            unmasked_from,
+            policy: Vec::new(),
             subprotocols,
             binary_over_text: BinaryOverText::default(),
             tokens: None,

@@ -13,12 +13,13 @@ use super::words::{
     OriginList, Place, Protocols, count, duration, level, network, number, optional_count,
     optional_duration, rate, size, subprotocol, upstream_host, window_bits,
 };
-use super::{exec, queue};
+use super::{exec, gates, queue};
 
 /// The keys of a route that `[defaults]` has as well.
 pub(super) fn keys() -> Vec<Key<Settings>> {
     let parts = [
         admission(),
+        gates::keys(),
         upstream(),
         upstream_tls(),
         limits(),
@@ -42,9 +43,10 @@ fn admission() -> Vec<Key<Settings>> {
             "origins",
             Maybe(OriginList),
             |settings: &mut Settings| &mut settings.origins,
-            "The pages that may connect, as \"https://example.com\"; \"*\" for any, \"null\" for pages without a \
-             name, \"none\" for clients that send none. Others are told 403. Not given: any, with a warning where \
-             clients do not mask.",
+            "The pages that may connect, as \"https://example.com\" or \"https://*.example.com\"; \"same-origin\" for \
+             those of the host that is asked for, \"*\" for any, \"null\" for pages without a name, \"none\" for \
+             clients that send none. Others are told 403. Not given: any, with a warning where others than this \
+             machine may connect.",
         )
         .example("[\"*\"]"),
         Key::new(

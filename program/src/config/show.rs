@@ -103,17 +103,22 @@ mod tests {
         workers = 2
         max_memory = 1000
         max_connections = "none"
+        max_handshakes_per_second = 100
+        max_messages_per_second_per_address = "none"
         log_format = "json"
         pid_file = "run/it.pid"
         [[listener]]
         address = ":8080"
         proxy_protocol = ["10.0.0.0/8", "192.0.2.1", "::1", "unix"]
         keep_alive = "1500ms"
+        allow = ["10.0.0.0/8", "::1"]
+        deny = "10.0.0.7"
         [[listener]]
         address = "unix:run/it.sock"
         mode = 0o600
         [defaults]
         protocols = ["rfc6455", "hixie-76"]
+        unmasked_from = ["private", "198.51.100.0/24"]
         ping_interval = "none"
         max_messages_per_second = 5
         max_bytes_per_second = "1MiB"
@@ -123,6 +128,7 @@ mod tests {
         host = ["a.example", "*.b.example"]
         path = "/vnc/{token}/"
         client = ["hixie-76", "http", "websocket"]
+        unmasked_from = ["unix", "any", "none"]
         origin = ["http://a.example", "null", "none"]
         subprotocol = "base64"
         target = "ws://{token}:80/a?b=$$c"
@@ -132,10 +138,17 @@ mod tests {
         exec = { env = { "A B" = "c", D = "" }, dir = "/srv" }
         [[route]]
         path = "=/files/"
+        unmasked_from = ["unix", "10.0.0.0/8"]
         target = "file:public"
         strip_prefix = "/files"
         [[route]]
         path = "/run"
+        unmasked_from = []
+        policy = [
+            { name = "a", protocols = "hixie-76", networks = "10.0.0.0/8", until = 2027-06-30, log_only = true },
+            { user_agent = "", action = "allow" },
+            {},
+        ]
         target = "exec: ./run --fast "
         [[route]]
         target = "unix:back.sock"

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use ipnet::IpNet;
 use polysock::upstream::HostSent;
-use polysock::{Origin, Origins, Trusted};
+use polysock::{OriginPattern, Origins, Trusted};
 use serde_json::{Value, json};
 
 use super::form::{Form, List, Word, quoted};
@@ -199,8 +199,8 @@ pub(super) fn upstream_host() -> Word<HostSent> {
         read: |text| match text {
             "target" => Ok(HostSent::Target),
             "keep" => Ok(HostSent::Client),
-            host => match format!("http://{host}").parse::<Origin>() {
-                Ok(_) if !host.contains('/') => Ok(HostSent::Named(host.into())),
+            host => match format!("http://{host}").parse::<OriginPattern>() {
+                Ok(_) if !host.contains(['/', '*']) => Ok(HostSent::Named(host.into())),
                 _ => Err(
                     "write `target`, `keep`, or a host, as app.example or 10.0.0.7:8080".to_owned(),
                 ),
@@ -336,7 +336,8 @@ impl Form<Origins> for OriginList {
             node.unfit("list one, or write \"*\" for any", &mut reader.problems);
             return None;
         }
-        let origins: Option<Vec<Origin>> = listed.into_iter().map(|listed| listed.0).collect();
+        let origins: Option<Vec<OriginPattern>> =
+            listed.into_iter().map(|listed| listed.0).collect();
         Some(origins.map_or(Origins::Any, Origins::Listed))
     }
 
@@ -374,7 +375,7 @@ fn duration_text(time: Duration) -> String {
     quoted(&format!("{}{unit}", milliseconds / length))
 }
 
-fn network_text(network: &IpNet) -> String {
+pub(super) fn network_text(network: &IpNet) -> String {
     if network.prefix_len() == network.max_prefix_len() {
         network.addr().to_string()
     } else {

@@ -30,6 +30,34 @@ pub(crate) struct ConnectionFlags {
     pub(crate) max_handshakes: Option<usize>,
 }
 
+/// How fast clients may come, and send.
+#[derive(Args, Debug)]
+pub(crate) struct RateFlags {
+    /// The most connections within a second, or `none`; a second's worth may come at once. The next are
+    /// told 429, or closed where they begin with TLS
+    #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
+    pub(crate) max_connections_per_second: u32,
+
+    /// The most connections within a second from one address, or one /64 of IPv6, or `none`. This
+    /// machine's are not counted
+    #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
+    pub(crate) max_connections_per_second_per_address: u32,
+
+    /// The most opening handshakes within a second, those on streams of HTTP/2 included, or `none`. The
+    /// next are told 429
+    #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
+    pub(crate) max_handshakes_per_second: u32,
+
+    /// The most opening handshakes within a second from one address, or `none`
+    #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
+    pub(crate) max_handshakes_per_second_per_address: u32,
+
+    /// The most messages within a second from one address, over all of its connections, or `none`; the
+    /// one that goes over it is closed (1008)
+    #[arg(long, value_name = "COUNT", value_parser = values::optional_count, default_value = "none")]
+    pub(crate) max_messages_per_second_per_address: u32,
+}
+
 /// What a connection takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Takes {
@@ -59,6 +87,7 @@ pub(crate) fn limits(
         connections,
         per_address,
         handshakes: handshakes.unwrap_or(half(connections)),
+        ..ConnectionLimits::default()
     }
 }
 

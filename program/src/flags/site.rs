@@ -1,6 +1,7 @@
 //! Who is let in, and in which protocols.
 
 use clap::Args;
+use ipnet::IpNet;
 use polysock::protocols::http::HeadLimits;
 use polysock::{Origins, PortSettings, SiteSettings, Trusted};
 
@@ -13,11 +14,31 @@ pub(crate) struct AcceptFlags {
     #[arg(long, value_name = "LIST", default_value = "default", value_parser = values::protocol_list)]
     pub(crate) protocols: values::ProtocolList,
 
-    /// An origin to let in: scheme and host, and the port if it is another, as http://example.com;
-    /// `*` for any, `null` for pages without a name, `none` for clients that send none. Repeatable.
-    /// Without it every origin is let in
+    /// An origin to let in: scheme and host, and the port if it is another, as http://example.com or
+    /// https://*.example.com; `same-origin` for pages of the host that is asked for, `*` for any, `null`
+    /// for pages without a name, `none` for clients that send none. Repeatable. Without it every origin
+    /// is let in
     #[arg(long, value_name = "ORIGIN", value_parser = values::origin)]
     pub(crate) origin: Vec<values::LetIn>,
+}
+
+/// The ways by which clients may come.
+#[derive(Args, Debug)]
+pub(crate) struct GateFlags {
+    /// The networks from where clients may come without TLS that do not mask what they send (hixie-75 to
+    /// hybi-03): networks or addresses with commas, `private` for this machine and private networks,
+    /// `unix`, `any`, `none`. Others are told 403
+    #[arg(long, value_name = "NETWORKS", value_parser = values::peer_list, default_value = "private")]
+    pub(crate) unmasked_from: Trusted,
+
+    /// The networks from where anybody may come: networks or addresses with commas. Others are closed
+    /// before a byte of theirs is read [default: any]
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',', value_parser = values::network)]
+    pub(crate) allow: Vec<IpNet>,
+
+    /// The networks from where nobody may come, in spite of --allow
+    #[arg(long, value_name = "NETWORKS", value_delimiter = ',', value_parser = values::network)]
+    pub(crate) deny: Vec<IpNet>,
 }
 
 /// What a port is told of what is around it.
@@ -28,7 +49,7 @@ pub(crate) struct PortFlags {
     #[arg(long, value_name = "SIZE", value_parser = values::head_size, default_value = "16KiB")]
     pub(crate) max_head: usize,
 
-    /// Answer Flash's socket policy requests, for this port only
+    /// Answer Flash's socket policy requests: for this port, and the domains of --origin
     #[arg(long)]
     pub(crate) flash_policy: bool,
 

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use polysock::protocols::http::is_token;
 use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_protocol};
 use polysock::upstream::{TcpUpstream, UpstreamSettings};
-use polysock::{Origin, OriginError};
+use polysock::{OriginPattern, OriginPatternError, Trusted};
 
 /// `64KiB`, `1MiB`, `1000`, `none`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
@@ -123,6 +123,44 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
+/// `any`, `private`, `unix`, `none`, or as [`network`].
+pub(crate) fn peers(text: &str) -> Result<Trusted, String> {
+    Ok(match text {
+        "any" => Trusted::everyone(),
+        "private" => Trusted::private(),
+        "none" => Trusted::default(),
+        "unix" => Trusted {
+            unix: true,
+            ..Trusted::default()
+        },
+        text => {
+            let network = network(text)
+                .map_err(|mend| format!("{mend}; or `private`, `unix`, `any`, `none`"));
+            vec![network?].into()
+        }
+    })
+}
+
+/// As [`peers`], with commas between them.
+pub(crate) fn peer_list(text: &str) -> Result<Trusted, String> {
+    let peers = text.split(',').map(|peer| peers(peer.trim()));
+    Ok(together(peers.collect::<Result<Vec<_>, _>>()?))
+}
+
+/// All of them.
+pub(crate) fn together(peers: Vec<Trusted>) -> Trusted {
+    let mut all = Trusted::default();
+    for peers in peers {
+        all.unix |= peers.unix;
+        for network in peers.networks {
+            if !all.networks.contains(&network) {
+                all.networks.push(network);
+            }
+        }
+    }
+    all
+}
+
 /// `HOST:PORT` of a server, which is looked up when it is connected to.
 pub(crate) fn server(text: &str) -> Result<String, String> {
     let url = format!("tcp://{text}");
@@ -158,7 +196,7 @@ pub(crate) fn protocol_list(text: &str) -> Result<ProtocolList, String> {
 
 /// An origin to let in; `None` is every origin.
 #[derive(Clone, Debug)]
-pub(crate) struct LetIn(pub(crate) Option<Origin>);
+pub(crate) struct LetIn(pub(crate) Option<OriginPattern>);
 
 /// An origin, or `*`.
 pub(crate) fn origin(text: &str) -> Result<LetIn, String> {
@@ -167,7 +205,7 @@ pub(crate) fn origin(text: &str) -> Result<LetIn, String> {
     }
     match text.parse() {
         Ok(origin) => Ok(LetIn(Some(origin))),
-        Err(OriginError::Scheme) if !text.is_empty() => {
+        Err(OriginPatternError::Scheme) if !text.is_empty() => {
             Err(format!("write http://{text} or https://{text}"))
         }
         Err(error) => Err(format!(

@@ -25,6 +25,7 @@ pub(super) fn port_settings(
         http2: listener.http2,
         flash_policy: listener.flash_policy,
         secure: listener.secure,
+        networks: listener.networks.clone(),
         proxy_protocol: listener.proxy_protocol.clone(),
         forwarded: listener.forwarded.clone(),
         ..PortSettings::default()

@@ -9,6 +9,7 @@ mod server;
 mod settings;
 mod site;
 mod sites;
+mod sunsets;
 mod tls;
 mod warnings;
 #[cfg(not(feature = "tls"))]

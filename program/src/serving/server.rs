@@ -9,20 +9,23 @@ use std::time::Duration;
 
 use polysock::{Gateway, ListenAddress, ListeningSocket, PortSettings, Sites, Workers};
 use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::Acceptors;
 use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
+use super::settings::connection_limits;
 use super::sites::Made;
+use super::sunsets::Sunsets;
 #[cfg(feature = "legacy-tls")]
 use super::warnings::warn_of_old_tls;
-use super::warnings::{warn_of_unmasked, warn_of_what_stays};
+use super::warnings::{
+    warn_of_any_origin, warn_of_unmasked, warn_of_useless_flash_policy, warn_of_what_stays,
+};
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
-use crate::config::target::Target;
-use crate::flags::connections::{Takes, limits};
 use crate::flags::listen::{cannot_start, listening};
 use crate::flags::memory::budget;
 
@@ -42,6 +45,8 @@ pub(crate) struct Server {
     offer: Option<Offer>,
     /// Whom this one takes over from, until that is told.
     predecessor: Option<Predecessor>,
+    /// Warns of rules that end, for as long as it is held.
+    sunsets: Option<AbortOnDropHandle<()>>,
 }
 
 /// A listener, and where it is: a port of 0 has become another.
@@ -75,12 +80,7 @@ impl Server {
         let sites = Arc::new(Sites::new(made.routes()));
         let process = &config.process;
         let settings = PortSettings {
-            connections: limits(
-                process.max_connections,
-                process.max_connections_per_address,
-                process.max_handshakes,
-                takes(&config),
-            ),
+            connections: connection_limits(&config),
             budget: budget(process.max_memory),
             ..PortSettings::default()
         };
@@ -97,6 +97,7 @@ impl Server {
             passed: Passed::take(),
             offer: None,
             predecessor: None,
+            sunsets: None,
             config,
         };
         let listening = server.take_over(runtime);
@@ -105,11 +106,7 @@ impl Server {
             server.workers.stop();
             return Err(Unserved::System(problem));
         }
-        warn_of_unmasked(&server.config, server.workers.addresses());
-        #[cfg(feature = "legacy-tls")]
-        warn_of_old_tls(&server.config);
-        server.warn_of_unverified();
-        server.warn_of_unused();
+        server.warn(runtime);
         Ok(server)
     }
 
@@ -149,11 +146,7 @@ impl Server {
             runtime.spawn(async move { site.close(over).await });
         }
         self.made = made;
-        warn_of_unmasked(&self.config, self.workers.addresses());
-        #[cfg(feature = "legacy-tls")]
-        warn_of_old_tls(&self.config);
-        self.warn_of_unverified();
-        self.warn_of_unused();
+        self.warn(runtime);
         Ok(())
     }
 
@@ -336,6 +329,22 @@ impl Server {
         });
     }
 
+    /// Tells what its author may not know of a configuration that is in force, and goes on to do so by a
+    /// task of this runtime.
+    fn warn(&mut self, runtime: &Handle) {
+        warn_of_any_origin(&self.config, self.workers.addresses());
+        warn_of_useless_flash_policy(&self.config, &self.sites);
+        let bound = self.listeners.iter();
+        let bound = bound.map(|bound| (&bound.listener, &bound.address));
+        warn_of_unmasked(&self.config, bound);
+        #[cfg(feature = "legacy-tls")]
+        warn_of_old_tls(&self.config);
+        self.warn_of_unverified();
+        self.warn_of_unused();
+        let sunsets = Sunsets::of(&self.config);
+        self.sunsets = Some(AbortOnDropHandle::new(runtime.spawn(sunsets.warn())));
+    }
+
     /// Who comes by a socket that nobody takes waits for ever.
     fn warn_of_unused(&self) {
         let taken = self.listeners.iter().filter_map(|bound| bound.passed);
@@ -369,16 +378,4 @@ impl Bound {
 /// What the socket of a listener is called where it is handed over.
 fn name(listener: &Listener) -> String {
     listener.address.to_string()
-}
-
-/// What a connection takes, at most.
-fn takes(config: &Config) -> Takes {
-    let is_upstream = |target: &Target| match target {
-        Target::App(_) | Target::Files(_) => false,
-        Target::Upstream(_) | Target::Servers(_) | Target::Url(_) | Target::Exec(_) => true,
-    };
-    match config.routes.iter().any(|route| is_upstream(&route.target)) {
-        true => Takes::Two,
-        false => Takes::One,
-    }
 }

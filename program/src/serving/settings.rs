@@ -3,11 +3,17 @@
 use polysock::protocols::SessionConfig;
 use polysock::protocols::http::HeadLimits;
 use polysock::upstream::{ForwardSettings, HeaderPolicy, Rewrite, UpstreamSettings};
-use polysock::{Origins, PortSettings, SiteSettings};
+use polysock::{
+    ConnectionLimits, Origins, PortSettings, Rule, SiteSettings, UserAgentPattern, Verdict,
+};
 
+use crate::config::Config;
 use crate::config::headers;
+use crate::config::policy::Action;
 use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
+use crate::config::target::Target;
+use crate::flags::connections::{Takes, limits};
 #[cfg(feature = "tls")]
 use crate::flags::tls::MinVersion;
 
@@ -31,11 +37,38 @@ pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
         origins: settings.origins.clone().unwrap_or(Origins::Any),
         #[cfg(feature = "tls")]
         tls_min_version: route.tls_min_version.map(MinVersion::version),
+        unmasked_from: settings.unmasked_from.clone(),
+        rules: rules(route),
         subprotocols: settings.subprotocols.clone(),
         compression: settings.compression.downstream(),
         closable: settings.on_reload == OnReload::Close,
         access_log: settings.access_log,
     }
+}
+
+/// Who is let in.
+fn rules(route: &Route) -> Vec<Rule> {
+    let rules = route.settings.policy.iter().enumerate();
+    let rules = rules.map(|(index, rule)| Rule {
+        name: route.rule_title(index).into(),
+        protocols: match &rule.protocols {
+            Some(protocols) => protocols.0.clone(),
+            None => Vec::new(),
+        },
+        networks: rule.networks.clone(),
+        user_agent: rule.user_agent.as_deref().map(UserAgentPattern::from),
+        verdict: match (rule.action(), rule.until) {
+            (Action::Deny, _) => Verdict::Deny,
+            (Action::Allow, None) => Verdict::Allow,
+            // The day itself is the last.
+            (Action::Allow, Some(day)) => {
+                let end = day.saturating_add(time::Duration::DAY);
+                Verdict::AllowUntil(end.midnight().assume_utc().into())
+            }
+        },
+        log_only: rule.log_only,
+    });
+    rules.collect()
 }
 
 /// How an upstream is treated, the head of whose answers may take so much.
@@ -104,4 +137,31 @@ fn policy(of: &headers::HeaderPolicy) -> Result<HeaderPolicy, String> {
         added.map_err(|error| of_field(name, error))?;
     }
     Ok(policy)
+}
+
+/// How many connections the ports of a configuration may have together, and how fast they may come.
+pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
+    let process = &config.process;
+    let limits = limits(
+        process.max_connections,
+        process.max_connections_per_address,
+        process.max_handshakes,
+        takes(config),
+    );
+    ConnectionLimits {
+        rates: process.rates,
+        ..limits
+    }
+}
+
+/// What a connection takes, at most.
+fn takes(config: &Config) -> Takes {
+    let is_upstream = |target: &Target| match target {
+        Target::App(_) | Target::Files(_) => false,
+        Target::Upstream(_) | Target::Servers(_) | Target::Url(_) | Target::Exec(_) => true,
+    };
+    match config.routes.iter().any(|route| is_upstream(&route.target)) {
+        true => Takes::Two,
+        false => Takes::One,
+    }
 }

@@ -167,7 +167,7 @@ impl Made {
     /// The names of the routes whose servers are not verified, though TLS is spoken.
     pub(super) fn open_names(&self) -> impl Iterator<Item = String> {
         let open = self.sites.iter().filter(|made| made.tls.is_open);
-        open.map(|made| name(&made.of.route).unwrap_or_else(|| "/".to_owned()))
+        open.map(|made| made.of.route.title())
     }
 
     /// The time over which the connections of a site are closed that is gone.

@@ -1,11 +1,15 @@
 //! What a server says of its configuration.
 
-use polysock::ListenAddress;
-use polysock::protocols::Masking;
+use polysock::protocols::{Masking, PROTOCOLS, Protocol};
+use polysock::{ListenAddress, Origins, Sites, Trusted};
 use tracing::warn;
 
 use crate::config::Config;
+use crate::config::client::Client;
+use crate::config::listener::Listener;
 use crate::config::process::Process;
+use crate::config::route::Route;
+use crate::config::target::Target;
 #[cfg(feature = "legacy-tls")]
 use crate::flags::tls::MinVersion;
 
@@ -25,6 +29,26 @@ pub(super) fn warn_of_what_stays(ours: &Process, theirs: &Process) {
         (
             "max_handshakes",
             ours.max_handshakes == theirs.max_handshakes,
+        ),
+        (
+            "max_connections_per_second",
+            ours.rates.connections == theirs.rates.connections,
+        ),
+        (
+            "max_connections_per_second_per_address",
+            ours.rates.connections_per_address == theirs.rates.connections_per_address,
+        ),
+        (
+            "max_handshakes_per_second",
+            ours.rates.handshakes == theirs.rates.handshakes,
+        ),
+        (
+            "max_handshakes_per_second_per_address",
+            ours.rates.handshakes_per_address == theirs.rates.handshakes_per_address,
+        ),
+        (
+            "max_messages_per_second_per_address",
+            ours.rates.messages_per_address == theirs.rates.messages_per_address,
         ),
         (
             "shutdown_timeout",
@@ -64,30 +88,99 @@ pub(super) fn warn_of_old_tls(config: &Config) {
     }
 }
 
-/// RFC 6455 §10.3 in a line for each protocol that cannot heed it.
-pub(super) fn warn_of_unmasked<'a>(
+/// RFC 6455 §10.2: a browser sends cookies along, whosever page asks it to connect.
+pub(super) fn warn_of_any_origin<'a>(
     config: &Config,
     mut addresses: impl Iterator<Item = &'a ListenAddress>,
 ) {
-    let is_open = |address: &&ListenAddress| match address {
-        ListenAddress::Tcp(address) => !address.ip().is_loopback(),
-        ListenAddress::Unix { .. } => false,
-    };
-    let Some(address) = addresses.find(is_open) else {
+    let Some(address) = addresses.find(|address| is_open(address)) else {
         return;
     };
-    let routes = config.routes.iter().map(|route| &route.settings);
-    let open = routes.filter(|settings| settings.origins.is_none());
-    let mut named = Vec::new();
-    for protocol in open.flat_map(|settings| &settings.protocols.0) {
-        if protocol.masking() != Masking::None || named.contains(&protocol.name()) {
-            continue;
-        }
-        named.push(protocol.name());
+    let routes = config.routes.iter().filter(|route| lets_any_page_in(route));
+    let routes: Vec<_> = routes.map(Route::title).collect();
+    if !routes.is_empty() {
         warn!(
-            "{} is served on {address} to pages of any origin, and its clients do not mask: \
-             list the pages with --origin, or leave it out of --protocols",
-            protocol.name()
+            ?routes,
+            "pages of any origin may connect on {address}, in the name of whoever has opened them: list those that \
+             may in `origins` (--origin), as \"same-origin\" or \"https://example.com\"; \"*\" is for any"
+        );
+    }
+}
+
+/// A policy of Flash that names nobody is of no use.
+pub(super) fn warn_of_useless_flash_policy(config: &Config, sites: &Sites) {
+    let is_answered = config
+        .listeners
+        .iter()
+        .any(|listener| listener.flash_policy);
+    if is_answered
+        && sites
+            .flash_domains()
+            .is_some_and(|domains| domains.is_empty())
+    {
+        warn!(
+            "the policy of Flash lets nobody in: no domain is in `origins` of every route; list it in each, as \
+             \"http://example.com\""
+        );
+    }
+}
+
+/// Whether a route takes WebSockets whatever page they are from, and nobody has said so.
+fn lets_any_page_in(route: &Route) -> bool {
+    let clients = &route.matching.clients;
+    let is_websocket = |client: &Client| !matches!(client, Client::Http);
+    let takes_websockets = clients.is_empty() || clients.iter().any(is_websocket);
+    takes_websockets
+        && !matches!(route.target, Target::Files(_))
+        && route.settings.origins.is_none()
+        && route.matching.origins == Origins::Any
+}
+
+/// Whether others than this machine may connect.
+fn is_open(address: &ListenAddress) -> bool {
+    match address {
+        ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+        ListenAddress::Unix { .. } => false,
+    }
+}
+
+/// RFC 6455 §10.3: who cannot heed it may have to come by TLS, which nobody should find out by chance.
+pub(super) fn warn_of_unmasked<'a>(
+    config: &Config,
+    mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
+) {
+    let is_plain = |listener: &Listener| {
+        let takes_plain = listener.tls.is_none() || listener.plain;
+        takes_plain && !listener.secure
+    };
+    let Some((_, address)) =
+        bound.find(|(listener, address)| is_plain(listener) && is_open(address))
+    else {
+        return;
+    };
+    let everyone = Trusted::everyone();
+    let unmasked = |is_lifted: bool| {
+        let routes = config.routes.iter().map(|route| &route.settings);
+        let routes = routes.filter(|route| (route.unmasked_from == everyone) == is_lifted);
+        let spoken: Vec<_> = routes.flat_map(|route| &route.protocols.0).collect();
+        let unmasked = PROTOCOLS.iter().filter(|protocol| {
+            let is_it = |spoken: &&&dyn Protocol| spoken.name() == protocol.name();
+            protocol.masking() == Masking::None && spoken.iter().any(is_it)
+        });
+        let names: Vec<_> = unmasked.map(|protocol| protocol.name()).collect();
+        Some(names.join(", ")).filter(|names| !names.is_empty())
+    };
+    if let Some(protocols) = unmasked(true) {
+        warn!(
+            "clients of {protocols} do not mask, and are let in on {address} from everywhere without TLS: a page can \
+             write what it likes by them, and proxies on the way may keep that; list networks in `unmasked_from` \
+             (--unmasked-from)"
+        );
+    }
+    if let Some(protocols) = unmasked(false) {
+        warn!(
+            "clients of {protocols} do not mask, and are let in on {address} with TLS, or from the networks of \
+             `unmasked_from` (--unmasked-from) alone: private ones, unless it says others"
         );
     }
 }

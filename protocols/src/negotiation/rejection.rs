@@ -18,6 +18,8 @@ pub struct Rejection {
     pub fields: Fields,
     /// The body: a text for people, unless the fields say what else it is.
     pub body: Bytes,
+    /// Why, for logs alone, where that is more than the client is to know. It is not sent.
+    pub cause: Option<String>,
 }
 
 impl Rejection {
@@ -27,11 +29,24 @@ impl Rejection {
             status,
             fields: Fields::new(),
             body: format!("{reason}\n").into(),
+            cause: None,
         }
     }
 
-    /// The text for people, for logs; empty where the body is something else.
+    /// The same, of which logs say this and not what the client is told.
+    #[must_use]
+    pub fn because(self, cause: impl fmt::Display) -> Self {
+        Self {
+            cause: Some(cause.to_string()),
+            ..self
+        }
+    }
+
+    /// The text for logs: why it is so, or what the client is told; empty where the body is something else.
     pub fn reason(&self) -> &str {
+        if let Some(cause) = &self.cause {
+            return cause;
+        }
         let text = std::str::from_utf8(&self.body).unwrap_or_default();
         let is_other = self.fields.has("content-type");
         if is_other { "" } else { text.trim_end() }
@@ -41,6 +56,13 @@ impl Rejection {
     pub fn unavailable(reason: impl fmt::Display) -> Self {
         let mut rejection = Self::new(503, reason);
         rejection.fields.append("Retry-After", RETRY_AFTER);
+        rejection
+    }
+
+    /// The answer to one of too many requests within a second (RFC 6585 §4).
+    pub fn too_many(reason: impl fmt::Display) -> Self {
+        let mut rejection = Self::new(429, reason);
+        rejection.fields.append("Retry-After", "1");
         rejection
     }
 

@@ -2,6 +2,8 @@
 
 mod activation;
 mod handover;
+mod networks;
+mod sunset;
 mod traffic;
 
 use std::fs;

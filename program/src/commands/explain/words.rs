@@ -1,6 +1,6 @@
 //! A remedy in the words of this program: the options of `polysock serve`.
 
-use polysock::Origin;
+use polysock::OriginPattern;
 use polysock::protocols::DEFAULT_PROTOCOLS;
 use polysock_instrument::Remedy;
 
@@ -18,7 +18,7 @@ pub(super) fn flag(remedy: &Remedy) -> Option<String> {
             Some(format!("--protocols {list}{comma}{protocol}"))
         }
         // What is no origin cannot be listed.
-        Remedy::LetOriginIn(origin) => Some(match Origin::of_client(origin.as_deref()) {
+        Remedy::LetOriginIn(origin) => Some(match OriginPattern::of_client(origin.as_deref()) {
             Some(origin) => format!("--origin {origin}"),
             None => "--origin '*'".to_owned(),
         }),

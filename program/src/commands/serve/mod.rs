@@ -23,10 +23,10 @@ use crate::config::settings::{OnReload, Settings};
 use crate::config::target::{App, Target};
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
-use crate::flags::connections::ConnectionFlags;
+use crate::flags::connections::{ConnectionFlags, RateFlags};
 use crate::flags::exec::ExecFlags;
 use crate::flags::memory::MemoryFlags;
-use crate::flags::site::{AcceptFlags, PortFlags, TrustFlags};
+use crate::flags::site::{AcceptFlags, GateFlags, PortFlags, TrustFlags};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::tls::TlsFlags;
 use crate::flags::values;
@@ -64,6 +64,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     accept: AcceptFlags,
+
+    #[command(flatten)]
+    gates: GateFlags,
 
     /// A subprotocol to speak, the preferred first: clients that offer one of them are answered with
     /// it, and a ws:// upstream is offered no other. Repeatable, or names with commas. Without it
@@ -112,6 +115,9 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     connections: ConnectionFlags,
+
+    #[command(flatten)]
+    rates: RateFlags,
 
     #[command(flatten)]
     handshake: HandshakeTimeout,
@@ -170,7 +176,7 @@ const SECURITY: &str = "\
 What an old protocol costs in security:
   hixie-75, hixie-76, hybi-01 to hybi-03   Clients do not mask what they send. On plain TCP a page
       can put chosen bytes on the wire and poison the cache of a transparent proxy (RFC 6455
-      section 10.3). Serve them behind TLS or on networks you trust.
+      section 10.3). Without TLS they are let in from --unmasked-from alone.
   hixie-75   Has no challenge: whatever can make a browser or a server send a few lines can open a
       connection. Give a list of --origin.
   hybi-04 to hybi-10, rfc6455   Are masked.

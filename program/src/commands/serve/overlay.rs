@@ -1,6 +1,7 @@
 //! What flags say above a configuration.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -129,6 +130,16 @@ const FLAGS: &[(&str, Lay)] = &[
         let trusted = flags.trust.proxy_protocol.clone().unwrap_or_default();
         listeners(config, |listener| listener.proxy_protocol = trusted.clone());
     }),
+    ("allow", |flags, config| {
+        listeners(config, |listener| {
+            listener.networks.allow.clone_from(&flags.gates.allow);
+        });
+    }),
+    ("deny", |flags, config| {
+        listeners(config, |listener| {
+            listener.networks.deny.clone_from(&flags.gates.deny);
+        });
+    }),
     ("forwarded", |flags, config| {
         let trusted = flags.trust.forwarded.clone().unwrap_or_default();
         listeners(config, |listener| listener.forwarded = trusted.clone());
@@ -150,6 +161,24 @@ const FLAGS: &[(&str, Lay)] = &[
     ("max_handshakes", |flags, config| {
         config.process.max_handshakes = flags.connections.max_handshakes;
     }),
+    ("max_connections_per_second", |flags, config| {
+        config.process.rates.connections = NonZeroU32::new(flags.rates.max_connections_per_second);
+    }),
+    ("max_connections_per_second_per_address", |flags, config| {
+        let most = flags.rates.max_connections_per_second_per_address;
+        config.process.rates.connections_per_address = NonZeroU32::new(most);
+    }),
+    ("max_handshakes_per_second", |flags, config| {
+        config.process.rates.handshakes = NonZeroU32::new(flags.rates.max_handshakes_per_second);
+    }),
+    ("max_handshakes_per_second_per_address", |flags, config| {
+        let most = flags.rates.max_handshakes_per_second_per_address;
+        config.process.rates.handshakes_per_address = NonZeroU32::new(most);
+    }),
+    ("max_messages_per_second_per_address", |flags, config| {
+        let most = flags.rates.max_messages_per_second_per_address;
+        config.process.rates.messages_per_address = NonZeroU32::new(most);
+    }),
     ("shutdown_timeout", |flags, config| {
         config.process.shutdown_timeout = flags.timeouts.shutdown_timeout;
     }),
@@ -166,6 +195,11 @@ const FLAGS: &[(&str, Lay)] = &[
         settings(config, |route| {
             let said = !flags.accept.origin.is_empty();
             route.origins = said.then(|| origins(&flags.accept.origin));
+        });
+    }),
+    ("unmasked_from", |flags, config| {
+        settings(config, |route| {
+            route.unmasked_from = flags.gates.unmasked_from.clone();
         });
     }),
     ("subprotocol", |flags, config| {

@@ -1,0 +1,172 @@
+//! Who is let in by protocol, network and user agent: the rules of `policy`.
+
+use ipnet::IpNet;
+use serde_json::{Value, json};
+use time::{Date, Month};
+
+use super::form::{Choice, Form, List, Maybe, Switch};
+use super::key::{Key, Section};
+use super::node::Node;
+use super::reader::Reader;
+use super::words::{Protocols, network, text};
+use crate::flags::values::ProtocolList;
+
+/// A rule for the clients that meet all of its conditions; the first that is for a client decides.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Rule {
+    /// What the log calls it.
+    pub(crate) name: Option<String>,
+    /// The protocols; `None` for all, and for ordinary requests.
+    pub(crate) protocols: Option<ProtocolList>,
+    /// The networks; none for any.
+    pub(crate) networks: Vec<IpNet>,
+    /// What stands for the user agents; `None` for any.
+    pub(crate) user_agent: Option<String>,
+    /// What becomes of them; `None` where the end of the rule says it.
+    pub(crate) action: Option<Action>,
+    /// The last day on which they are let in, in UTC.
+    pub(crate) until: Option<Date>,
+    /// Whether it only has the log say whom it would refuse.
+    pub(crate) log_only: bool,
+}
+
+/// What becomes of the clients that a rule is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Allow,
+    Deny,
+}
+
+impl Rule {
+    /// Whether it has no condition.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.protocols.is_none() && self.networks.is_empty() && self.user_agent.is_none()
+    }
+
+    /// What becomes of the clients: they are let in where a rule has an end, and refused where it says
+    /// nothing.
+    pub(crate) fn action(&self) -> Action {
+        match (self.action, self.until) {
+            (Some(action), _) => action,
+            (None, Some(_)) => Action::Allow,
+            (None, None) => Action::Deny,
+        }
+    }
+}
+
+/// The rules of a route.
+pub(super) fn rules() -> List<Rules> {
+    List(Rules)
+}
+
+fn keys() -> Vec<Key<Rule>> {
+    vec![
+        Key::new(
+            "name",
+            Maybe(text()),
+            |rule: &mut Rule| &mut rule.name,
+            "What the log calls it. Not given: its number.",
+        ),
+        Key::new(
+            "protocols",
+            Maybe(Protocols),
+            |rule: &mut Rule| &mut rule.protocols,
+            "The protocols, as those of a route. Not given: all, and ordinary requests.",
+        ),
+        Key::new(
+            "networks",
+            List(network()),
+            |rule| &mut rule.networks,
+            "The networks of the clients. Empty: any.",
+        ),
+        Key::new(
+            "user_agent",
+            Maybe(text()),
+            |rule: &mut Rule| &mut rule.user_agent,
+            "The user agents, where * stands for anything: \"*PhantomJS/1*\". \"\" is for clients that name none. \
+             Not given: any.",
+        ),
+        Key::new(
+            "action",
+            Maybe(Choice(&[("allow", Action::Allow), ("deny", Action::Deny)])),
+            |rule: &mut Rule| &mut rule.action,
+            "What becomes of them: \"allow\" or \"deny\" (403). Not given: \"allow\" where there is `until`, or else \
+             \"deny\".",
+        ),
+        Key::new(
+            "until",
+            Maybe(Day),
+            |rule: &mut Rule| &mut rule.until,
+            "The last day on which they are let in, in UTC. The log warns from 30 days before.",
+        ),
+        Key::new(
+            "log_only",
+            Switch,
+            |rule| &mut rule.log_only,
+            "Whether the log only says whom the rule would refuse, who is left to the next.",
+        ),
+    ]
+}
+
+/// A rule.
+pub(super) struct Rules;
+
+const SECTION: Section<Rule> = Section {
+    title: "a rule of `policy`",
+    keys,
+};
+
+impl Form<Rule> for Rules {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Rule> {
+        let rule = SECTION.parse(node, reader)?;
+        if rule.until.is_some() && rule.action() == Action::Deny {
+            let what = "a rule that denies has no end";
+            let mend = "leave `until` out, or write action = \"allow\": then clients are refused after that day";
+            reader.problems.error(node.at("until"), what, mend);
+        }
+        if rule.log_only && rule.action() == Action::Allow && rule.until.is_none() {
+            let what = "`log_only` has no use: the rule refuses nobody";
+            let mend = "leave it out, or write action = \"deny\"";
+            reader.problems.error(node.at("log_only"), what, mend);
+        }
+        Some(rule)
+    }
+
+    fn write(&self, value: &Rule) -> Option<String> {
+        SECTION.write(value)
+    }
+
+    fn schema(&self) -> Value {
+        SECTION.schema()
+    }
+}
+
+/// A day of the calendar.
+struct Day;
+
+impl Form<Date> for Day {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Date> {
+        let word = node.day(&mut reader.problems)?;
+        let day = day(&word);
+        if day.is_none() {
+            node.unfit("write a day, as 2027-06-30", &mut reader.problems);
+        }
+        day
+    }
+
+    fn write(&self, value: &Date) -> Option<String> {
+        Some(value.to_string())
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+fn day(text: &str) -> Option<Date> {
+    let mut parts = text.splitn(3, '-');
+    let year = parts.next().filter(|year| year.len() == 4)?.parse().ok()?;
+    let month: u8 = parts.next()?.parse().ok()?;
+    let month = Month::try_from(month).ok()?;
+    Date::from_calendar_date(year, month, parts.next()?.parse().ok()?).ok()
+}
