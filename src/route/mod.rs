@@ -1,6 +1,7 @@
 //! Which site a request is for, and who is let in.
 
 mod asked;
+mod entrance;
 mod host;
 mod origins;
 mod path;
@@ -20,7 +21,7 @@ pub(crate) use self::asked::Asked;
 pub use self::host::{HostPattern, HostPatternError};
 pub use self::origins::{Origin, OriginError, Origins};
 pub use self::path::{PathPattern, PathPatternError};
-pub use self::policy::Policy;
+pub use self::policy::{Admitted, Policy, Visitor};
 pub use self::route::{Clients, Route};
 pub use self::settings::{SiteConnections, SiteSettings};
 pub use self::site::Site;

@@ -4,14 +4,12 @@ use std::future::ready;
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
-use polysock_protocols::Rejection;
+use hyper::Response;
 
 use super::forwarded;
 use super::request_log::RequestLine;
 use super::serving::Serving;
-use crate::http::{Body, Service};
+use crate::http::{Body, Service, rejected};
 use crate::route::{Asked, Sites};
 use crate::transport::{Peer, Trusted, TrustedHop};
 
@@ -43,7 +41,7 @@ impl Service for Dispatch {
         let found = match self.sites.find(&Asked::request(&request).for_host(host)) {
             Ok(found) => found,
             Err(error) => {
-                let answer = Box::pin(ready(refusal(&error.rejection())));
+                let answer = Box::pin(ready(rejected(&error.rejection())));
                 return match RequestLine::of(&mut request, &peer, None) {
                     Some(line) => line.follow(answer),
                     None => answer,
@@ -53,27 +51,19 @@ impl Service for Dispatch {
         if found.tells() {
             found.tell(Arc::make_mut(&mut peer));
         }
+        let is_told =
+            found.site.hide_secrets(&request, &mut peer) || found.tells() || is_behind_hop;
         let is_logged = found.site.settings().access_log;
         let line = is_logged
             .then(|| RequestLine::of(&mut request, &peer, found.name.clone()))
             .flatten();
-        if found.tells() || is_behind_hop {
+        if is_told {
             request.extensions_mut().insert(peer);
         }
-        let answer = found.site.http().call(request);
+        let answer = found.site.serve_request(request);
         match line {
             Some(line) => line.follow(answer),
             None => answer,
         }
     }
-}
-
-/// A rejection of a handshake, as the answer to an ordinary request.
-fn refusal(rejection: &Rejection) -> Response<Body> {
-    let mut response = Response::new(Body::from(rejection.body.clone()));
-    let status = StatusCode::from_u16(rejection.status);
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
 }

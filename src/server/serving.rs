@@ -169,6 +169,7 @@ impl Serving {
                             shutdown,
                             permit: None,
                             served_by: None,
+                            agreed_otherwise: None,
                             is_gone: false,
                         };
                         return Some(site.serve(Handshake::new(pending)));
@@ -348,6 +349,7 @@ impl Serving {
                     shutdown: connections.register(),
                     permit: None,
                     served_by: None,
+                    agreed_otherwise: None,
                     is_gone: false,
                 };
                 Some(site.serve(Handshake::new(pending)))
