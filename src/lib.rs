@@ -119,6 +119,8 @@ pub use self::connection::{
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
+#[cfg(feature = "auth")]
+pub use self::route::auth;
 pub use self::route::{
     Admitted, Clients, HostPattern, HostPatternError, Origin, OriginError, Origins, PathPattern,
     PathPatternError, Policy, Route, Site, SiteConnections, SiteSettings, Sites, Visitor,

@@ -21,6 +21,8 @@ pub(crate) use self::asked::Asked;
 pub use self::host::{HostPattern, HostPatternError};
 pub use self::origins::{Origin, OriginError, Origins};
 pub use self::path::{PathPattern, PathPatternError};
+#[cfg(feature = "auth")]
+pub use self::policy::auth;
 pub use self::policy::{Admitted, Policy, Visitor};
 pub use self::route::{Clients, Route};
 pub use self::settings::{SiteConnections, SiteSettings};

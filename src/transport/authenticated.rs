@@ -44,18 +44,20 @@ impl Authenticated {
         claimed.map(|(_, value)| &**value)
     }
 
+    /// The value of a field of whoever was asked, whatever the case of its name.
+    pub fn given(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.iter();
+        let field = fields.find(|(other, _)| other.eq_ignore_ascii_case(name));
+        field.map(|(_, value)| &**value)
+    }
+
     /// What a [variable](Self::is_variable) stands for.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         match name.strip_prefix(PREFIX)? {
             USER => self.user(),
             name => match name.strip_prefix(CLAIM) {
                 Some(name) => self.claimed(name),
-                None => {
-                    let name = name.strip_prefix(FIELD)?;
-                    let mut fields = self.fields.iter();
-                    let field = fields.find(|(other, _)| other.eq_ignore_ascii_case(name));
-                    field.map(|(_, value)| &**value)
-                }
+                None => self.given(name.strip_prefix(FIELD)?),
             },
         }
     }

@@ -5,6 +5,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[cfg(feature = "auth")]
+mod auth;
 mod broadcast;
 mod closing;
 mod groups;

@@ -1,6 +1,8 @@
 //! Who is let in.
 
 mod admitted;
+#[cfg(feature = "auth")]
+pub mod auth;
 #[expect(
     clippy::module_inception,
     reason = "a policy is what this folder is about"
