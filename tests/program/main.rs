@@ -8,6 +8,8 @@
 use polysock_test_support::program::Program;
 
 mod admission;
+#[cfg(feature = "auth")]
+mod auth;
 mod auto;
 mod bench;
 mod capture;

@@ -19,6 +19,8 @@ use super::url::names;
 pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
     listeners(document, problems);
     times(document, problems);
+    #[cfg(feature = "auth")]
+    auth(document, problems);
     routes(document, problems);
     upstreams(document, problems);
 }
@@ -115,6 +117,22 @@ fn times(document: &Document<'_>, problems: &mut Problems) {
             );
             let mend = "make it shorter, or `ping_interval` longer";
             problems.error(node.at("pong_timeout"), what, mend);
+        }
+    }
+}
+
+/// Where `auth` says of nobody, or in two ways, who is let in.
+#[cfg(feature = "auth")]
+fn auth(document: &Document<'_>, problems: &mut Problems) {
+    let defaults = document.defaults.iter();
+    let defaults = defaults.map(|node| (*node, &document.config.defaults));
+    let routes = document.routes.iter().zip(&document.config.routes);
+    let routes = routes.map(|(node, route)| (*node, &route.settings));
+    for (node, settings) in defaults.chain(routes) {
+        if let Some(auth) = settings.auth.as_ref().filter(|_| node.has("auth"))
+            && let Some((what, mend)) = super::auth::problem(auth)
+        {
+            problems.error(node.at("auth"), what, mend);
         }
     }
 }

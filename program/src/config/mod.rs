@@ -1,5 +1,7 @@
 //! The configuration file: what it can say, reading it, and telling what is wrong with it.
 
+#[cfg(feature = "auth")]
+pub(crate) mod auth;
 mod balance;
 mod check;
 pub(crate) mod client;

@@ -11,6 +11,8 @@ use polysock::upstream::{
 };
 use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Terms};
 
+#[cfg(feature = "auth")]
+use super::auth::Auth;
 use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
 use super::rewrite::Written;
@@ -26,6 +28,9 @@ pub(crate) struct Settings {
     pub(crate) protocols: ProtocolList,
     /// The pages that may connect; `None` for any, which nobody has said.
     pub(crate) origins: Option<Origins>,
+    /// Who is let in; `None` for everybody.
+    #[cfg(feature = "auth")]
+    pub(crate) auth: Option<Auth>,
     /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
     pub(crate) subprotocols: Vec<ByteString>,
     /// How binary messages travel to clients that have none.
@@ -116,6 +121,8 @@ impl Default for Settings {
         Self {
             protocols: ProtocolList(polysock::protocols::DEFAULT_PROTOCOLS.to_vec()),
             origins: None,
+            #[cfg(feature = "auth")]
+            auth: None,
             subprotocols,
             binary_over_text: BinaryOverText::default(),
             tokens: None,
