@@ -127,7 +127,7 @@ pub use self::route::{
 };
 pub use self::server::{
     ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Opened, Opener,
-    PortSettings, StartError, Workers,
+    PortSettings, Pulse, StartError, Workers,
 };
 pub use self::telemetry::{RouteName, Traffic};
 #[cfg(feature = "tls")]

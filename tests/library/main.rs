@@ -14,6 +14,7 @@ mod http2;
 mod keep_alive;
 mod lent_sockets;
 mod proxies;
+mod pulse;
 mod serving;
 mod site_limits;
 mod sites;

@@ -101,6 +101,16 @@ fn times(document: &Document<'_>, problems: &mut Problems) {
     let defaults = defaults.map(|node| (*node, &document.config.defaults));
     let routes = document.routes.iter().zip(&document.config.routes);
     let routes = routes.map(|(node, route)| (*node, &route.settings));
+    let process = &document.config.process;
+    let drain = process.shutdown_drain;
+    if !drain.is_zero() && drain >= process.shutdown_timeout {
+        let what = format!(
+            "`shutdown_drain` leaves no time to close: `shutdown_timeout` is {}s",
+            process.shutdown_timeout.as_secs_f32()
+        );
+        let mend = "make it shorter, or `shutdown_timeout` longer";
+        problems.error(document.root.at("shutdown_drain"), what, mend);
+    }
     for (node, settings) in defaults.chain(routes) {
         let Settings {
             ping_interval: Some(interval),

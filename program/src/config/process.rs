@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::form::{Choice, Maybe};
 use super::key::Key;
-use super::words::{Place, count, duration, size, threads};
+use super::words::{Place, count, duration, size, threads, zero_duration};
 use crate::log::Format;
 
 /// What holds for the whole process.
@@ -24,6 +24,8 @@ pub(crate) struct Process {
     pub(crate) max_handshakes: Option<usize>,
     /// How long connections may take to close at the end.
     pub(crate) shutdown_timeout: Duration,
+    /// The time over which they are asked to.
+    pub(crate) shutdown_drain: Duration,
     /// Where the number of the process is written.
     pub(crate) pid_file: Option<PathBuf>,
     /// The Unix socket by which the next server takes over.
@@ -41,6 +43,7 @@ impl Default for Process {
             max_connections_per_address: usize::MAX,
             max_handshakes: None,
             shutdown_timeout: Duration::from_secs(10),
+            shutdown_drain: Duration::ZERO,
             pid_file: None,
             handover: None,
             log_format: None,
@@ -91,6 +94,13 @@ pub(super) fn keys() -> Vec<Key<Process>> {
             duration(),
             |process| &mut process.shutdown_timeout,
             "How long connections may take to close at the end, before they are cut.",
+        ),
+        Key::new(
+            "shutdown_drain",
+            zero_duration(),
+            |process| &mut process.shutdown_drain,
+            "The time over which they are asked to, one after the other, or \"none\" for all at once. Shorter than \
+             shutdown_timeout.",
         ),
         Key::new(
             "pid_file",
