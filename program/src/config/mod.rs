@@ -9,6 +9,9 @@ pub(crate) mod document;
 mod environment;
 pub(crate) mod exec;
 mod form;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
+mod garbage;
 pub(crate) mod headers;
 mod health;
 mod key;
