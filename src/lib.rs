@@ -32,7 +32,7 @@
 //!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
 //!   upstream           what stands behind a gateway: one target, several, or what a client names
 //!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files
-//!   route              which site a request is for, and from which pages
+//!   route              which site a request is for, from which pages, and who is let in
 //!   server             the port: listening, who is let in, what a connection is, how it ends
 //! ```
 //!
@@ -119,19 +119,23 @@ pub use self::connection::{
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
+#[cfg(feature = "auth")]
+pub use self::route::auth;
 pub use self::route::{
-    Clients, HostPattern, HostPatternError, OriginPattern, OriginPatternError, Origins,
+    Admitted, Clients, HostPattern, HostPatternError, OriginPattern, OriginPatternError, Origins,
     PathPattern, PathPatternError, Policy, Route, Rule, Site, SiteConnections, SiteSettings, Sites,
-    UserAgentPattern, Verdict,
+    UserAgentPattern, Verdict, Visitor,
 };
 pub use self::server::{
     ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Networks, Opened, Opener,
-    PortSettings, RateLimits, StartError, Workers,
+    PortSettings, Pulse, RateLimits, StartError, Workers,
 };
 pub use self::telemetry::{RouteName, Traffic};
 #[cfg(feature = "tls")]
 pub use self::transport::tls;
-pub use self::transport::{Extensions, Peer, Transport, Trusted, TrustedError, TrustedHop};
+pub use self::transport::{
+    Authenticated, Extensions, Peer, Transport, Trusted, TrustedError, TrustedHop,
+};
 
 /// The program of the README compiles.
 #[cfg(doctest)]

@@ -6,6 +6,7 @@
 //!   exit             exit codes
 //!   log              lines on standard error, written by a thread of their own
 //!   signals          signals, and how a server ends
+//!   service_manager  what systemd is told
 //!   descriptors      how many the process may have
 //!   flags            what several commands share: values, servers to talk to, compression
 //!   config           the configuration file: what it can say, reading it, what is wrong with it
@@ -21,6 +22,7 @@ mod descriptors;
 mod exit;
 mod flags;
 mod log;
+mod service_manager;
 mod serving;
 mod signals;
 

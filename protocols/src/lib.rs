@@ -8,7 +8,6 @@
 //! ```text
 //!   message                         what is exchanged
 //!   error · write_buf               what goes wrong, what goes out
-//!   client_hello                    what a client of TLS can speak
 //!   first_bytes · fields            what a connection is; what is added to a head
 //!   flash_policy                    whose Flash movies may connect
 //!   proxy_header                    for whom a proxy connects
@@ -49,7 +48,6 @@
 )]
 
 mod base64;
-mod client_hello;
 mod compression;
 mod error;
 mod extension;
@@ -73,11 +71,10 @@ mod session;
 mod utf8;
 mod write_buf;
 
-pub use self::client_hello::{ClientHello, ClientHelloError};
 pub use self::compression::{Compression, Window};
 pub use self::error::{EncodeError, HandshakeError, HeadError, Malformed, ProtocolError};
 pub use self::fields::Fields;
-pub use self::first_bytes::FirstBytes;
+pub use self::first_bytes::{ClientHello, ClientHelloError, FirstBytes};
 pub use self::flash_policy::{FlashDomain, flash_policy};
 pub use self::forwarded::{ForwardedElement, Node};
 pub use self::message::{

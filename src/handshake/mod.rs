@@ -6,7 +6,9 @@ mod treatment;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
+use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, Rejection, Request, Role, hide_secrets};
 use tokio::time::{Instant, timeout_at};
@@ -57,6 +59,8 @@ pub(crate) struct Pending {
     pub(crate) messages: Option<Arc<MessageRate>>,
     /// What the client is connected to, for the log.
     pub(crate) served_by: Option<Arc<str>>,
+    /// The subprotocol that is agreed on where the application names none.
+    pub(crate) agreed_otherwise: Option<ByteString>,
     /// Whether the client was found to have hung up.
     pub(crate) is_gone: bool,
 }
@@ -128,6 +132,28 @@ impl Handshake {
         (&mut pending.request, &pending.peer)
     }
 
+    /// Has the connection be open no longer than this.
+    pub(crate) fn limit_age(&mut self, max_age: Duration) {
+        let terms = &mut self.pending.as_mut().expect(UNANSWERED).treatment.terms;
+        terms.max_age = Some(terms.max_age.map_or(max_age, |age| age.min(max_age)));
+    }
+
+    /// Takes away subprotocols that were offered to say something else. The first of them is agreed on
+    /// where no other is.
+    pub(crate) fn spend_subprotocols(&mut self, spent: Vec<ByteString>) {
+        let pending = self.pending.as_mut().expect(UNANSWERED);
+        let offered = &mut pending.request.subprotocols;
+        offered.retain(|name| !spent.contains(name));
+        if let Some(first) = spent.into_iter().next() {
+            pending.agreed_otherwise = Some(first);
+        }
+    }
+
+    /// Who asks, for the site that finds out more.
+    pub(crate) fn peer_mut(&mut self) -> &mut Peer {
+        &mut self.pending.as_mut().expect(UNANSWERED).peer
+    }
+
     fn pending(&self) -> &Pending {
         self.pending.as_ref().expect(UNANSWERED)
     }
@@ -160,11 +186,13 @@ impl Handshake {
                 permit,
                 messages,
                 served_by,
+                agreed_otherwise,
                 is_gone: _,
             } = *self.pending.take().expect(UNANSWERED);
             shutdown.note_answered();
             let offered = &request.subprotocols;
-            accept.subprotocol = accept.subprotocol.filter(|name| offered.contains(name));
+            let named = accept.subprotocol.filter(|name| offered.contains(name));
+            accept.subprotocol = named.or(agreed_otherwise);
             let subprotocol = accept.subprotocol.clone();
             let Started {
                 transport,

@@ -1,6 +1,7 @@
 //! Which site a request is for, and who is let in.
 
 mod asked;
+mod entrance;
 mod flash;
 mod host;
 mod origins;
@@ -23,7 +24,9 @@ pub(crate) use self::asked::Asked;
 pub use self::host::{HostPattern, HostPatternError};
 pub use self::origins::{OriginPattern, OriginPatternError, Origins};
 pub use self::path::{PathPattern, PathPatternError};
-pub use self::policy::Policy;
+#[cfg(feature = "auth")]
+pub use self::policy::auth;
+pub use self::policy::{Admitted, Policy, Visitor};
 pub use self::route::{Clients, Route};
 pub use self::rule::{Rule, Verdict};
 pub use self::settings::{SiteConnections, SiteSettings};

@@ -5,23 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_core::future::BoxFuture;
+use hyper::{Request, Response};
 use polysock_protocols::{CloseCode, Rejection};
 
+use super::entrance::Entrance;
 use super::places::Places;
 use super::{Answering, Policy, SiteSettings, Unanswered};
 use crate::apps::{Application, Pages};
 use crate::connection::Shutdown;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
-use crate::http::Service;
-use crate::transport::Permit;
+use crate::http::{Body, Service};
+use crate::transport::{Peer, Permit};
 
 /// What one site of a port is.
 pub struct Site {
     settings: SiteSettings,
     application: Box<dyn Application>,
     http: Arc<dyn Service>,
-    policies: Vec<Box<dyn Policy>>,
+    entrance: Arc<Entrance>,
     /// Its connections, where they are to be reached.
     open: Shutdown,
     /// How many they are, where that is limited.
@@ -35,7 +37,7 @@ impl Site {
             settings: SiteSettings::default(),
             application: Box::new(application),
             http: Arc::new(Pages::default()),
-            policies: Vec::new(),
+            entrance: Arc::default(),
             open: Shutdown::default(),
             places: Arc::new(Places::new()),
         }
@@ -69,7 +71,10 @@ impl Site {
     /// The same site, which lets in only those that all these policies let in, asked in this order.
     #[must_use]
     pub fn with_policies(self, policies: Vec<Box<dyn Policy>>) -> Self {
-        Self { policies, ..self }
+        Self {
+            entrance: Arc::new(Entrance::new(policies)),
+            ..self
+        }
     }
 
     /// How it treats its connections.
@@ -93,6 +98,19 @@ impl Site {
     /// Not cancel safe: those that were not asked yet are asked no more.
     pub async fn close(&self, over: Duration) {
         self.open.drain(CloseCode::GOING_AWAY, over).await;
+    }
+
+    /// Has an ordinary request answered, if its client is let in.
+    pub(crate) fn serve_request(
+        &self,
+        request: Request<Body>,
+    ) -> BoxFuture<'static, Response<Body>> {
+        self.entrance.serve(request, &self.http)
+    }
+
+    /// Has the log show no secrets of a request that its policies know of; whether there are any.
+    pub(crate) fn hide_secrets(&self, request: &Request<Body>, peer: &mut Arc<Peer>) -> bool {
+        !self.entrance.is_open() && self.entrance.hide_secrets(request, peer)
     }
 
     /// Has the application answer a handshake, and do whatever it does afterwards, if the client is
@@ -131,19 +149,15 @@ impl Site {
         if self.settings.closable {
             self.open.add(&handshake.shutdown());
         }
-        if self.policies.is_empty() {
+        if self.entrance.is_open() {
             return self.application.serve(handshake);
         }
         let site = Arc::clone(self);
         Box::pin(async move {
-            for policy in &site.policies {
-                let checked = policy.check(handshake.request(), handshake.peer()).await;
-                if let Err(rejection) = checked {
-                    handshake.reject(rejection);
-                    return Ok(());
-                }
+            match site.entrance.let_in(handshake).await {
+                Some(handshake) => site.application.serve(handshake).await,
+                None => Ok(()),
             }
-            site.application.serve(handshake).await
         })
     }
 }
@@ -152,7 +166,7 @@ impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
             .field("settings", &self.settings)
-            .field("policies", &self.policies)
+            .field("entrance", &self.entrance)
             .finish_non_exhaustive()
     }
 }

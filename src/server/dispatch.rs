@@ -4,16 +4,14 @@ use std::future::ready;
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
-use polysock_protocols::Rejection;
+use hyper::Response;
 
 use super::Networks;
 use super::forwarded;
 use super::refusal::{denied, logged};
 use super::request_log::RequestLine;
 use super::serving::Serving;
-use crate::http::{Body, Service};
+use crate::http::{Body, Service, rejected};
 use crate::route::{Asked, Sites};
 use crate::transport::{Peer, Trusted, TrustedHop};
 
@@ -44,7 +42,7 @@ impl Service for Dispatch {
         let is_behind_hop = client.is_some();
         let mut peer = client.map_or(peer, Arc::new);
         if is_behind_hop && !self.networks.include(peer.address) {
-            let answer = Box::pin(ready(refusal(&denied(&peer))));
+            let answer = Box::pin(ready(rejected(&denied(&peer))));
             return match RequestLine::of(&mut request, &peer, None) {
                 Some(line) => line.follow(answer),
                 None => answer,
@@ -57,7 +55,7 @@ impl Service for Dispatch {
         {
             Ok(found) => found,
             Err(error) => {
-                let answer = Box::pin(ready(refusal(&error.rejection())));
+                let answer = Box::pin(ready(rejected(&error.rejection())));
                 return match RequestLine::of(&mut request, &peer, None) {
                     Some(line) => line.follow(answer),
                     None => answer,
@@ -70,30 +68,22 @@ impl Service for Dispatch {
         if found.tells() {
             found.tell(Arc::make_mut(&mut peer));
         }
+        let is_told =
+            found.site.hide_secrets(&request, &mut peer) || found.tells() || is_behind_hop;
         let line = settings
             .access_log
             .then(|| RequestLine::of(&mut request, &peer, found.name.clone()))
             .flatten();
-        if found.tells() || is_behind_hop {
+        if is_told {
             request.extensions_mut().insert(peer);
         }
         let answer = match refused {
-            None => found.site.http().call(request),
-            Some(rejection) => Box::pin(ready(refusal(&rejection))),
+            None => found.site.serve_request(request),
+            Some(rejection) => Box::pin(ready(rejected(&rejection))),
         };
         match line {
             Some(line) => line.follow(answer),
             None => answer,
         }
     }
-}
-
-/// A rejection of a handshake, as the answer to an ordinary request.
-fn refusal(rejection: &Rejection) -> Response<Body> {
-    let mut response = Response::new(Body::from(rejection.body.clone()));
-    let status = StatusCode::from_u16(rejection.status);
-    *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let text = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, text);
-    response
 }

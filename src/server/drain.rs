@@ -61,13 +61,17 @@ impl Connections {
         self.shutdown.trigger(CloseCode::GOING_AWAY);
     }
 
-    /// Closes them and waits until all have ended, but no
-    /// longer than to the deadline.
-    pub(super) async fn drain(&self, deadline: Duration) -> Drained {
+    /// Closes them, one after the other over this time, and waits until all have ended, but no longer than
+    /// to the deadline.
+    pub(super) async fn drain(&self, deadline: Duration, over: Duration) -> Drained {
         let end = Instant::now() + deadline;
-        self.close();
+        let ended = async {
+            let over = over.min(deadline);
+            self.shutdown.drain(CloseCode::GOING_AWAY, over).await;
+            self.ended().await;
+        };
         // What is over time lingers no more.
-        match timeout_at(end, self.ended()).await {
+        match timeout_at(end, ended).await {
             Ok(()) => Drained { cut: 0 },
             Err(_) => Drained {
                 cut: self.tasks.len(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::task::yield_now;
@@ -28,6 +28,8 @@ pub(super) struct Listening {
     removed: CancellationToken,
     /// Whether another process goes on with the socket.
     is_shared: AtomicBool,
+    /// The time over which its connections are asked to close at the end.
+    spread: OnceLock<Duration>,
 }
 
 impl Listening {
@@ -38,6 +40,7 @@ impl Listening {
             port: RwLock::new(port),
             removed: CancellationToken::new(),
             is_shared: AtomicBool::new(false),
+            spread: OnceLock::new(),
         }
     }
 
@@ -54,6 +57,12 @@ impl Listening {
     /// Has it accept no more.
     pub(super) fn remove(&self) {
         self.removed.cancel();
+    }
+
+    /// Has its connections asked to close one after the other over this time, when it is told to stop.
+    pub(super) fn spread(&self, over: Duration) {
+        // Whoever was first has said it.
+        let _ = self.spread.set(over);
     }
 
     /// Asks its connections to close.
@@ -84,7 +93,7 @@ impl Listening {
                         let _ = timeout(SETTLING.min(deadline), settled).await;
                     }
                     let left = end.saturating_duration_since(Instant::now());
-                    return self.connections.drain(left).await;
+                    return self.drain(left).await;
                 }
             };
             if self.take(incoming, local) {
@@ -99,8 +108,13 @@ impl Listening {
         drop(listener);
         tokio::select! {
             () = self.connections.ended() => Drained { cut: 0 },
-            () = shutdown => self.connections.drain(deadline).await,
+            () = shutdown => self.drain(deadline).await,
         }
+    }
+
+    async fn drain(&self, deadline: Duration) -> Drained {
+        let over = self.spread.get().copied().unwrap_or_default();
+        self.connections.drain(deadline, over).await
     }
 
     /// Serves a connection in a task of its own; whether another had to go for it.

@@ -14,6 +14,7 @@ mod networks;
 mod opening;
 mod port;
 mod proxied;
+mod pulse;
 mod rates;
 mod refusal;
 mod request_log;
@@ -30,6 +31,8 @@ pub use self::drain::Drained;
 pub use self::gateway::Gateway;
 pub use self::networks::Networks;
 pub use self::opening::{Opened, Opener};
+pub use self::pulse::Pulse;
 pub use self::settings::{ConnectionLimits, PortSettings, RateLimits};
+
 pub use self::socket::ListeningSocket;
 pub use self::worker::{StartError, Workers};

@@ -172,6 +172,7 @@ impl Serving {
                             permit: None,
                             messages,
                             served_by: None,
+                            agreed_otherwise: None,
                             is_gone: false,
                         };
                         return Some(site.serve(Handshake::new(pending)));
@@ -359,6 +360,7 @@ impl Serving {
                     permit: None,
                     messages: self.admission.messages(client),
                     served_by: None,
+                    agreed_otherwise: None,
                     is_gone: false,
                 };
                 Some(site.serve(Handshake::new(pending)))

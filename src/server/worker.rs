@@ -19,6 +19,7 @@ use super::drain::Drained;
 use super::gateway::Gateway;
 use super::listener::Listener;
 use super::listening::Listening;
+use super::pulse::Pulse;
 use super::socket::ListeningSocket;
 
 /// How many tasks a thread runs before it asks the kernel for more events. Measured with 1,000
@@ -231,6 +232,12 @@ impl Workers {
         });
     }
 
+    /// Tells whether the workers go through their work.
+    pub fn pulse(&self) -> Pulse {
+        let runtimes = self.threads.iter().map(|worker| worker.runtime.clone());
+        Pulse::new(runtimes.collect())
+    }
+
     /// Where the workers listen.
     pub fn addresses(&self) -> impl Iterator<Item = &ListenAddress> {
         self.listeners.iter().map(|served| served.socket.address())
@@ -239,12 +246,21 @@ impl Workers {
     /// Tells the workers to drain and end. From now on nothing listens, but for other processes where they
     /// go on with a socket; who has just come by one of those is answered first.
     pub fn stop(&self) {
+        self.stop_over(Duration::ZERO);
+    }
+
+    /// The same, where connections are asked to close one after the other over this time: those who come
+    /// again at once do not all come together. The deadline for them does not wait for that.
+    pub fn stop_over(&self, over: Duration) {
         for Served { socket, by } in &self.listeners {
+            by.iter().for_each(|listening| listening.spread(over));
             if socket.is_shared() {
                 continue;
             }
             socket.shut();
-            by.iter().for_each(|listening| listening.close());
+            if over.is_zero() {
+                by.iter().for_each(|listening| listening.close());
+            }
         }
         self.stop.cancel();
     }

@@ -1,6 +1,7 @@
 //! What carries the bytes. Nothing here knows frames.
 
 mod alpn;
+mod authenticated;
 mod hop;
 mod io;
 mod keep_alive;
@@ -19,13 +20,14 @@ use std::fmt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::alpn::Alpn;
+pub use self::authenticated::Authenticated;
 pub use self::hop::TrustedHop;
 pub(crate) use self::io::Io;
 pub(crate) use self::keep_alive::watch;
 pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, let_go, linger};
 pub(crate) use self::network::network;
-pub(crate) use self::peer::VARIABLES;
 pub use self::peer::{Extensions, Peer};
+pub(crate) use self::peer::{VARIABLES, is_variable};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::rewind::Rewind;
 pub(crate) use self::shared_writer::{Grant, SharedWriter};

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::Authenticated;
 #[cfg(feature = "tls")]
 use super::tls::Encryption;
 
@@ -24,6 +25,11 @@ pub struct Peer {
 impl Peer {
     /// What one of the [`VARIABLES`] stands for; `None` where it is not known.
     pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        if let Some(authenticated) = self.extensions.get::<Authenticated>()
+            && let Some(value) = authenticated.variable(name)
+        {
+            return Some(value);
+        }
         #[cfg(feature = "tls")]
         if let Some(encryption) = self.extensions.get::<Encryption>() {
             let client = encryption.client();
@@ -48,4 +54,12 @@ pub(crate) const VARIABLES: &[&str] = &[
     "tls.version",
     "tls.cipher_suite",
     "tls.server_name",
+    "auth.user",
+    "auth.claim.NAME",
+    "auth.field.NAME",
 ];
+
+/// Whether this is one of the [`VARIABLES`], with a name of its own for `NAME`.
+pub(crate) fn is_variable(name: &str) -> bool {
+    (name.starts_with("tls.") && VARIABLES.contains(&name)) || Authenticated::is_variable(name)
+}

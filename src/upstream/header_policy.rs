@@ -1,5 +1,7 @@
 //! Fields that are set, added and dropped on their way.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use hyper::HeaderMap;
@@ -8,14 +10,15 @@ use polysock_protocols::Fields;
 use polysock_protocols::http::is_token;
 use thiserror::Error;
 
-use crate::transport::{Peer, VARIABLES};
+use crate::transport::{Peer, VARIABLES, is_variable};
 
 /// What is done to the fields of a request, or of an answer, on their way: some are dropped, then
 /// others are set, whatever they were, and then some are added to what is there.
 ///
 /// In the values for a request, `{tls.client}` stands for the distinguished name in the certificate of the
 /// client, `{tls.client_name}` for its common name, `{tls.version}`, `{tls.cipher_suite}` and `{tls.server_name}`
-/// for what was agreed on with it. A field for which there is none of these is not set, and one of the
+/// for what was agreed on with it; `{auth.user}`, `{auth.claim.NAME}` and `{auth.field.NAME}` for what a
+/// [policy](crate::Policy) has found out of it ([`Authenticated`](crate::Authenticated)). A field for which there is none of these is not set, and one of the
 /// client's is not let through for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderPolicy {
@@ -114,32 +117,44 @@ impl HeaderPolicy {
 /// A value with what its variables stand for; `None` where one stands for nothing.
 fn filled(value: Bytes, peer: Option<&Peer>) -> Option<Bytes> {
     let text = std::str::from_utf8(&value).unwrap_or_default();
-    let Some((mut before, mut rest)) = text.split_once(VARIABLE) else {
+    if variables(text).next().is_none() {
         return Some(value);
-    };
-    let mut filled = String::new();
-    loop {
-        filled.push_str(before);
-        let Some((name, behind)) = rest.split_once('}') else {
-            filled.push_str(VARIABLE);
-            filled.push_str(rest);
-            return Some(filled.into());
-        };
-        let told = peer?.variable(&format!("tls.{name}"))?;
+    }
+    let (mut filled, mut end) = (String::new(), 0);
+    for Variable { at, name } in variables(text) {
+        let told = peer?.variable(name)?;
         if told.contains(char::is_control) {
             return None;
         }
+        filled.push_str(text.get(end..at.start).unwrap_or_default());
         filled.push_str(told);
-        let Some(more) = behind.split_once(VARIABLE) else {
-            filled.push_str(behind);
-            return Some(filled.into());
-        };
-        (before, rest) = more;
+        end = at.end;
     }
+    filled.push_str(text.get(end..).unwrap_or_default());
+    Some(filled.into())
 }
 
-/// How a variable begins. Braces of something else are as they are.
-const VARIABLE: &str = "{tls.";
+/// A variable in a value, and its place there with its braces.
+struct Variable<'a> {
+    at: Range<usize>,
+    name: &'a str,
+}
+
+/// The variables of a value. Braces of something else are as they are.
+fn variables(text: &str) -> impl Iterator<Item = Variable<'_>> {
+    let braces = text.match_indices('{');
+    braces.filter_map(|(start, _)| {
+        let rest = text.get(start + 1..)?;
+        if !["tls.", "auth."].iter().any(|kind| rest.starts_with(kind)) {
+            return None;
+        }
+        let (name, _) = rest.split_once('}')?;
+        Some(Variable {
+            at: start..start + name.len() + 2,
+            name,
+        })
+    })
+}
 
 fn check(name: &str, value: &str) -> Result<(), FieldError> {
     if !is_token(name) {
@@ -158,14 +173,11 @@ fn check(name: &str, value: &str) -> Result<(), FieldError> {
     if value.contains(|c: char| c.is_control() && c != '\t') {
         return Err(FieldError::Value(name.to_owned()));
     }
-    let names = value.split(VARIABLE).skip(1);
-    let names = names.filter_map(|rest| Some(format!("tls.{}", rest.split_once('}')?.0)));
-    for name in names {
-        if !VARIABLES.contains(&&*name) {
-            return Err(FieldError::Variable(name));
-        }
+    let mut names = variables(value).map(|variable| variable.name);
+    match names.find(|name| !is_variable(name)) {
+        Some(name) => Err(FieldError::Variable(name.to_owned())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The variables that there are.
@@ -264,6 +276,7 @@ fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::Authenticated;
 
     fn policy() -> HeaderPolicy {
         let mut policy = HeaderPolicy::default();
@@ -322,6 +335,30 @@ mod tests {
     }
 
     #[test]
+    fn variables_stand_for_what_is_known_and_are_read_once() {
+        let mut authenticated = Authenticated::new(Some("ann {auth.claim.room}".into()));
+        authenticated.claim("room", "7");
+        authenticated.claim("two lines", "a\r\nb");
+        authenticated.field("X-Group", "staff");
+        let mut peer = Peer::default();
+        peer.extensions.insert(authenticated);
+        for (value, expected) in [
+            ("{auth.user}", Some("ann {auth.claim.room}")),
+            ("<{auth.claim.room}{auth.claim.room}>{", Some("<77>{")),
+            ("{{auth.field.x-group}} {x}", Some("{staff} {x}")),
+            ("a {auth.claim.none}", None),
+            ("{auth.claim.two lines}", None),
+            ("{auth.user} {tls.client}", None),
+        ] {
+            let mut policy = HeaderPolicy::default();
+            policy.set("X", value).unwrap();
+            let mut fields: Fields = [("x", "made up")].into_iter().collect();
+            policy.apply(&mut fields, Some(&peer));
+            assert_eq!(fields.joined("x").as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_a_field_is_refused_and_so_is_what_is_of_one_side() {
         for (name, value, expected) in [
             (
@@ -352,7 +389,12 @@ mod tests {
             (
                 "A",
                 "{tls.nobody}",
-                "there is no {tls.nobody}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}",
+                "there is no {tls.nobody}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}",
+            ),
+            (
+                "A",
+                "{auth.claim.}",
+                "there is no {auth.claim.}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}",
             ),
             (
                 "HOST",

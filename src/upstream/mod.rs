@@ -37,6 +37,8 @@ pub use self::captures::Captures;
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
 pub use self::exec::{ExecSettings, ExecUpstream, ExitError, end_processes};
+#[cfg(feature = "auth")]
+pub(crate) use self::forwarding::Asking;
 pub use self::forwarding::{ForwardSettings, ForwardedStyle, HostSent};
 pub use self::group::{
     Balance, Ejection, Group, GroupSettings, HashOf, HealthCheck, Key, Lease, Target,

@@ -5,6 +5,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[cfg(feature = "auth")]
+mod auth;
 mod broadcast;
 mod closing;
 mod groups;
@@ -12,6 +14,7 @@ mod http2;
 mod keep_alive;
 mod lent_sockets;
 mod proxies;
+mod pulse;
 mod rates;
 mod serving;
 mod site_limits;

@@ -7,10 +7,10 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 use hyper::{Request as HttpRequest, Response, StatusCode};
-use polysock::protocols::{Rejection, Request};
+use polysock::protocols::Rejection;
 use polysock::{
-    Accept, Body, BoxError, Gateway, Handshake, Peer, Policy, PortSettings, Route, Service, Site,
-    Sites,
+    Accept, Admitted, Body, BoxError, Gateway, Handshake, Peer, Policy, PortSettings, Route,
+    Service, Site, Sites, Visitor,
 };
 use polysock_test_support::client::Client;
 use polysock_test_support::gateway::serve;
@@ -63,32 +63,44 @@ fn sites_are_replaced_and_open_connections_keep_theirs() {
 struct Chosen;
 
 impl Policy for Chosen {
-    fn check<'a>(
-        &'a self,
-        request: &'a Request,
-        peer: &'a Peer,
-    ) -> BoxFuture<'a, Result<(), Rejection>> {
+    fn check<'a>(&'a self, visitor: Visitor<'a>) -> BoxFuture<'a, Result<Admitted, Rejection>> {
         Box::pin(async move {
+            let peer = visitor.peer();
             assert!(peer.address.unwrap().ip().is_loopback());
-            assert!(peer.local.is_some() && !peer.secure);
-            match request.path() {
-                "/chat" => Ok(()),
-                _ => Err(Rejection::new(402, "not for free")),
+            assert!(peer.local.is_some() && !peer.secure && !visitor.is_secure());
+            match visitor.target() {
+                "/chat" => Ok(Admitted::default()),
+                _ => {
+                    let mut rejection = Rejection::new(402, "not for free");
+                    rejection.fields.append("X-Price", "7");
+                    Err(rejection)
+                }
             }
         })
     }
 }
 
 #[test]
-fn a_policy_is_asked_before_the_application() {
-    let site = Site::new(says("in")).with_policies(vec![Box::new(Chosen), Box::new(Chosen)]);
+fn a_policy_is_asked_before_the_application_and_before_the_pages() {
+    let site = Site::new(says("in"))
+        .with_http(Mirror)
+        .with_policies(vec![Box::new(Chosen), Box::new(Chosen)]);
     let address = serve(Gateway::with_site(site, PortSettings::default()));
-    let mut client = Client::connect(address);
-    client.send(RFC6455);
-    assert_status(&client.head(), 101);
-    let mut client = Client::connect(address);
-    client.send(RFC6455.replace("/chat", "/other"));
-    assert_status(&client.head(), 402);
+    let get = "GET /chat HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (request, status) in [(RFC6455, 101), (get, 202)] {
+        let mut client = Client::connect(address);
+        client.send(request);
+        assert_status(&client.head(), status);
+        let mut client = Client::connect(address);
+        client.send(request.replace("/chat", "/other"));
+        let head = client.head();
+        assert_status(&head, 402);
+        assert!(
+            head.to_ascii_lowercase().contains("\r\nx-price: 7\r\n"),
+            "{head}"
+        );
+        client.expect("not for free\n");
+    }
 }
 
 /// Says back the method, the target and the body of a request, as the body comes.

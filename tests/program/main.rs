@@ -8,6 +8,8 @@
 use polysock_test_support::program::Program;
 
 mod admission;
+#[cfg(feature = "auth")]
+mod auth;
 mod auto;
 mod bench;
 mod capture;
@@ -24,6 +26,8 @@ mod exec;
 mod explain;
 mod files;
 mod giving_up;
+#[cfg(feature = "tls")]
+mod goodbye;
 mod groups;
 mod http;
 mod http2;
@@ -39,6 +43,7 @@ mod proxying;
 mod relay;
 mod reload;
 mod replay;
+mod service_manager;
 mod shutdown;
 mod signals;
 mod silence;

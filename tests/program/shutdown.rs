@@ -42,40 +42,60 @@ impl Visitor {
     }
 }
 
-/// One client in each protocol.
-fn visitors(server: &Server) -> Vec<Visitor> {
-    let mut visitors = Vec::new();
-    let mut add = |protocol, client, farewell, answer| {
-        visitors.push(Visitor {
+/// How a client of a protocol connects, what it is told at the end, and what it answers.
+pub(crate) struct Kind {
+    pub(crate) protocol: &'static str,
+    pub(crate) request: String,
+    /// Whether it has the keys of Hixie-76.
+    pub(crate) is_keyed: bool,
+    pub(crate) farewell: &'static [u8],
+    pub(crate) answer: Option<Vec<u8>>,
+}
+
+/// All kinds of clients.
+pub(crate) fn kinds() -> Vec<Kind> {
+    let mut kinds = Vec::new();
+    let mut add = |protocol, request: String, farewell, answer| {
+        kinds.push(Kind {
             protocol,
-            client,
+            is_keyed: request.contains("Key1"),
+            request,
             farewell,
             answer,
         });
     };
-    add("hixie-75", accepted(server, HIXIE_75), b"", None);
+    add("hixie-75", HIXIE_75.to_owned(), &b""[..], None);
     let bare = Some(b"\xff\0".to_vec());
-    add("hixie-76", keyed(server, HIXIE_76), b"\xff\0", bare);
+    add("hixie-76", HIXIE_76.to_owned(), b"\xff\0", bare);
     for draft in ["1", "3"] {
         let request = with(HIXIE_76, &format!("Sec-WebSocket-Draft: {draft}\r\n"));
-        let bare = Some(b"\x01\0".to_vec());
-        add("hybi-01, 03", keyed(server, &request), b"\x01\0", bare);
+        add("hybi-01, 03", request, b"\x01\0", Some(b"\x01\0".to_vec()));
     }
     // Its masking key is a hash, and it may as well hang up.
-    let client = accepted(server, versioned("4", ""));
-    add("hybi-04", client, b"\x81\0", None);
-    let client = accepted(server, versioned("5", ""));
+    add("hybi-04", versioned("4", ""), b"\x81\0", None);
     let letter = Some(b"\0\0\0\0\x81\x01C".to_vec());
-    add("hybi-05", client, b"\x81\x01S", letter);
-    let client = accepted(server, versioned("6", ""));
+    add("hybi-05", versioned("5", ""), b"\x81\x01S", letter);
     let code = Some(b"\0\0\0\0\x81\x02\x03\xe9".to_vec());
-    add("hybi-06", client, b"\x81\x02\x03\xe9", code);
+    add("hybi-06", versioned("6", ""), b"\x81\x02\x03\xe9", code);
     for version in ["7", "8", "13"] {
-        let client = accepted(server, versioned(version, ""));
         let code = Some(frame(0x88, b"\x03\xe9"));
-        add("hybi-07 to 13", client, GOING_AWAY, code);
+        add("hybi-07 to 13", versioned(version, ""), GOING_AWAY, code);
     }
-    visitors
+    kinds
+}
+
+/// One client in each protocol.
+fn visitors(server: &Server) -> Vec<Visitor> {
+    let visitor = |kind: Kind| Visitor {
+        protocol: kind.protocol,
+        client: match kind.is_keyed {
+            true => keyed(server, &kind.request),
+            false => accepted(server, &kind.request),
+        },
+        farewell: kind.farewell,
+        answer: kind.answer,
+    };
+    kinds().into_iter().map(visitor).collect()
 }
 
 #[track_caller]

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::serving::Acceptors;
+use crate::serving::{Acceptors, check_auth};
 
 /// Say what is wrong with a configuration file
 ///
@@ -27,6 +27,9 @@ impl Check {
                     eprint!("{}", loaded.warnings);
                 }
                 if let Err(problem) = Acceptors::of(&loaded.config, &Acceptors::default()) {
+                    return Exit::Config.with(problem);
+                }
+                if let Err(problem) = check_auth(&loaded.config) {
                     return Exit::Config.with(problem);
                 }
                 Exit::Ok

@@ -23,6 +23,8 @@ pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
     listeners(document, problems);
     times(document, problems);
     policies(document, problems);
+    #[cfg(feature = "auth")]
+    auth(document, problems);
     routes(document, problems);
     upstreams(document, problems);
 }
@@ -137,6 +139,16 @@ fn settings<'a>(document: &'a Document<'a>) -> impl Iterator<Item = (Node<'a>, &
 
 /// Where a pong timeout is given that no ping interval has room for.
 fn times(document: &Document<'_>, problems: &mut Problems) {
+    let process = &document.config.process;
+    let drain = process.shutdown_drain;
+    if !drain.is_zero() && drain >= process.shutdown_timeout {
+        let what = format!(
+            "`shutdown_drain` leaves no time to close: `shutdown_timeout` is {}s",
+            process.shutdown_timeout.as_secs_f32()
+        );
+        let mend = "make it shorter, or `shutdown_timeout` longer";
+        problems.error(document.root.at("shutdown_drain"), what, mend);
+    }
     for (node, settings) in settings(document) {
         let Settings {
             ping_interval: Some(interval),
@@ -170,6 +182,18 @@ fn policies(document: &Document<'_>, problems: &mut Problems) {
                 last + 1
             );
             problems.warn(node.at("policy"), what, "move it to the end");
+        }
+    }
+}
+
+/// Where `auth` says of nobody, or in two ways, who is let in.
+#[cfg(feature = "auth")]
+fn auth(document: &Document<'_>, problems: &mut Problems) {
+    for (node, settings) in settings(document) {
+        if let Some(auth) = settings.auth.as_ref().filter(|_| node.has("auth"))
+            && let Some((what, mend)) = super::auth::problem(auth)
+        {
+            problems.error(node.at("auth"), what, mend);
         }
     }
 }

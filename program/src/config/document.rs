@@ -55,6 +55,8 @@ impl Default for Config {
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     pub(super) config: Config,
+    /// The whole file.
+    pub(super) root: Node<'a>,
     pub(super) listeners: Vec<Node<'a>>,
     pub(super) defaults: Option<Node<'a>>,
     pub(super) routes: Vec<Node<'a>>,
@@ -114,6 +116,7 @@ impl<'a> Document<'a> {
                 routes,
                 upstreams,
             },
+            root,
             listeners: listeners_at,
             defaults: defaults_at,
             routes: routes_at,

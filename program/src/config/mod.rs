@@ -1,5 +1,7 @@
 //! The configuration file: what it can say, reading it, and telling what is wrong with it.
 
+#[cfg(feature = "auth")]
+pub(crate) mod auth;
 mod balance;
 mod check;
 pub(crate) mod client;
@@ -7,6 +9,9 @@ pub(crate) mod document;
 mod environment;
 pub(crate) mod exec;
 mod form;
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
+mod garbage;
 mod gates;
 pub(crate) mod headers;
 mod health;

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::form::{Choice, Maybe, Word, quoted};
 use super::key::Key;
-use super::words::{Place, count, duration, size, threads};
+use super::words::{Place, count, duration, size, threads, zero_duration};
 use crate::flags::values;
 use crate::log::Format;
 
@@ -30,6 +30,8 @@ pub(crate) struct Process {
     pub(crate) rates: RateLimits,
     /// How long connections may take to close at the end.
     pub(crate) shutdown_timeout: Duration,
+    /// The time over which they are asked to.
+    pub(crate) shutdown_drain: Duration,
     /// Where the number of the process is written.
     pub(crate) pid_file: Option<PathBuf>,
     /// The Unix socket by which the next server takes over.
@@ -48,6 +50,7 @@ impl Default for Process {
             max_handshakes: None,
             rates: RateLimits::default(),
             shutdown_timeout: Duration::from_secs(10),
+            shutdown_drain: Duration::ZERO,
             pid_file: None,
             handover: None,
             log_format: None,
@@ -130,6 +133,13 @@ pub(super) fn keys() -> Vec<Key<Process>> {
             duration(),
             |process| &mut process.shutdown_timeout,
             "How long connections may take to close at the end, before they are cut.",
+        ),
+        Key::new(
+            "shutdown_drain",
+            zero_duration(),
+            |process| &mut process.shutdown_drain,
+            "The time over which they are asked to, one after the other, or \"none\" for all at once. Shorter than \
+             shutdown_timeout.",
         ),
         Key::new(
             "pid_file",

@@ -11,6 +11,8 @@ use polysock::upstream::{
 };
 use polysock::{BinaryOverText, Origins, Queue, SiteConnections, SiteSettings, Terms, Trusted};
 
+#[cfg(feature = "auth")]
+use super::auth::Auth;
 use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
 use super::policy::Rule;
@@ -31,6 +33,9 @@ pub(crate) struct Settings {
     pub(crate) unmasked_from: Trusted,
     /// Who is let in by protocol, network and user agent.
     pub(crate) policy: Vec<Rule>,
+    /// Who is let in; `None` for everybody.
+    #[cfg(feature = "auth")]
+    pub(crate) auth: Option<Auth>,
     /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
     pub(crate) subprotocols: Vec<ByteString>,
     /// How binary messages travel to clients that have none.
@@ -124,6 +129,8 @@ impl Default for Settings {
             origins: None,
             unmasked_from,
             policy: Vec::new(),
+            #[cfg(feature = "auth")]
+            auth: None,
             subprotocols,
             binary_over_text: BinaryOverText::default(),
             tokens: None,

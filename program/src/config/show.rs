@@ -77,6 +77,36 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "auth")]
+    #[test]
+    fn who_is_let_in_is_shown_but_for_secrets() {
+        let text = r#"
+            [defaults]
+            auth.basic = { file = "users", realm = "a \"realm\"" }
+            [[route]]
+            path = "/a"
+            target = "ws://a"
+            auth = "none"
+            [[route]]
+            path = "/b"
+            target = "ws://a"
+            auth = { jwt = { jwks = "keys.json", from = ["cookie:a", "query:b"], leeway = "none" }, pass_authorization = false }
+            [[route]]
+            path = "/c"
+            target = "ws://a"
+            auth = { jwt = { jwks = "https://a/keys", audience = "me", end_connections = true }, tls.verify = false }
+            [[route]]
+            target = "ws://a"
+            auth.forward = { url = "http://a/check", send = "X-A", pass = ["X-B", "X-C"], user = "X-B" }
+        "#;
+        let config = read(text);
+        let shown = config.to_string();
+        assert_eq!(read(&shown), config, "{shown}");
+        let secret = text.replace("http://a/check", "http://me:hush@a/check?token=hush");
+        let shown = read(&secret).to_string();
+        assert!(!shown.contains("hush"), "{shown}");
+    }
+
     #[test]
     fn secrets_are_masked() {
         let shown = read(

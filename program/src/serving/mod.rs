@@ -2,6 +2,7 @@
 
 #[cfg(feature = "tls")]
 mod acceptors;
+mod auth;
 mod handover;
 mod listening;
 mod passed;
@@ -17,6 +18,7 @@ mod without_tls;
 
 #[cfg(feature = "tls")]
 pub(crate) use self::acceptors::Acceptors;
+pub(crate) use self::auth::check_auth;
 pub(crate) use self::server::{Server, Unserved};
 #[cfg(not(feature = "tls"))]
 pub(crate) use self::without_tls::Acceptors;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use polysock::{Gateway, ListenAddress, ListeningSocket, PortSettings, Sites, Workers};
+use polysock::{Gateway, ListenAddress, ListeningSocket, PortSettings, Pulse, Sites, Workers};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
@@ -250,8 +250,24 @@ impl Server {
 
     /// Ends: nothing listens any more, and connections are asked to close.
     pub(crate) fn stop(self) -> Workers {
-        self.workers.stop();
+        self.workers.stop_over(self.config.process.shutdown_drain);
         self.workers
+    }
+
+    /// What it serves, and where, in a line.
+    pub(crate) fn status(&self) -> String {
+        let addresses = self.workers.addresses().map(ToString::to_string);
+        let addresses: Vec<_> = addresses.collect();
+        let routes = match self.made.count() {
+            1 => "1 route".to_owned(),
+            count => format!("{count} routes"),
+        };
+        format!("serving {routes} on {}", addresses.join(", "))
+    }
+
+    /// Whether the threads that serve go through their work.
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.workers.pulse()
     }
 
     /// How long connections may take to close then.

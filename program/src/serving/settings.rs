@@ -2,6 +2,8 @@
 
 use polysock::protocols::SessionConfig;
 use polysock::protocols::http::HeadLimits;
+#[cfg(feature = "auth")]
+use polysock::upstream::FieldError;
 use polysock::upstream::{ForwardSettings, HeaderPolicy, Rewrite, UpstreamSettings};
 use polysock::{
     ConnectionLimits, Origins, PortSettings, Rule, SiteSettings, UserAgentPattern, Verdict,
@@ -116,10 +118,39 @@ fn forward(settings: &Settings) -> Result<ForwardSettings, String> {
     Ok(ForwardSettings {
         host: settings.upstream_host.clone(),
         style: settings.forwarded,
-        request: policy(&settings.request_headers)?,
+        request: of_request(settings)?,
         response: policy(&settings.response_headers)?,
         rewrite,
     })
+}
+
+/// What becomes of the fields of a request: what is said of them, and of those that `auth` speaks of
+/// whatever is not said.
+#[cfg(feature = "auth")]
+fn of_request(settings: &Settings) -> Result<HeaderPolicy, String> {
+    let mut policy = policy(&settings.request_headers)?;
+    let Some(auth) = &settings.auth else {
+        return Ok(policy);
+    };
+    let said = &settings.request_headers.set;
+    let is_said = |name: &str| said.keys().any(|other| other.eq_ignore_ascii_case(name));
+    let problem = |error: FieldError| error.to_string();
+    for name in auth.forward.iter().flat_map(|forward| &forward.pass) {
+        if !is_said(name) {
+            let value = format!("{{auth.field.{name}}}");
+            policy.set(name, &value).map_err(problem)?;
+        }
+    }
+    if !auth.pass_authorization {
+        policy.drop("Authorization").map_err(problem)?;
+    }
+    Ok(policy)
+}
+
+/// What becomes of the fields of a request.
+#[cfg(not(feature = "auth"))]
+fn of_request(settings: &Settings) -> Result<HeaderPolicy, String> {
+    policy(&settings.request_headers)
 }
 
 fn policy(of: &headers::HeaderPolicy) -> Result<HeaderPolicy, String> {

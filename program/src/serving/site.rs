@@ -12,6 +12,7 @@ use polysock::upstream::{
 };
 use polysock::{BoxError, Handshake, Pages, Rejection, Site, SiteSettings};
 
+use super::auth::policies;
 use super::settings::{of_site, of_upstream};
 use super::tls::UpstreamsTls;
 use crate::config::exec;
@@ -83,7 +84,9 @@ pub(super) fn site(
             (site, of_application())
         }
     };
-    let site = site.with_settings(of_site(route, max_message));
+    let site = site
+        .with_settings(of_site(route, max_message))
+        .with_policies(policies(settings)?);
     Ok((site, group_behind))
 }
 

@@ -104,7 +104,7 @@ impl UpstreamsTls {
 }
 
 #[cfg(feature = "tls")]
-fn client(tls: &UpstreamTls) -> Result<ClientTls, String> {
+pub(super) fn client(tls: &UpstreamTls) -> Result<ClientTls, String> {
     let authorities = tls.ca.as_ref().map(Authorities::read);
     let identity = tls.certificate.as_ref().map(|certificate| {
         let key = tls.key.as_ref().unwrap_or(certificate);

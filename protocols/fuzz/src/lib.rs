@@ -1,6 +1,8 @@
 //! What the fuzz targets share. `smoke` runs them all; a target takes its input as its first
 //! comment says, so that seeds can be written by hand.
 
+pub mod pair;
+
 use bytes::{Buf, BytesMut};
 use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{

@@ -9,7 +9,7 @@ use polysock_protocols::http::Head;
 
 use super::ExecSettings;
 use crate::random::entropy;
-use crate::transport::TrustedHop;
+use crate::transport::{Authenticated, TrustedHop};
 use crate::upstream::Client;
 use crate::upstream::forwarding::is_of_forwarding;
 
@@ -102,6 +102,10 @@ impl Variables {
             self.set(name, "");
         }
         self.set("UNIQUE_ID", unique());
+        let authenticated = peer.extensions.get::<Authenticated>();
+        if let Some(user) = authenticated.and_then(Authenticated::user) {
+            self.set("REMOTE_USER", user);
+        }
         let is_stranger = peer.extensions.get::<TrustedHop>().is_none();
         self.tell_fields(&request.head, is_stranger);
     }

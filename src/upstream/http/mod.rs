@@ -2,6 +2,7 @@
 
 mod answer;
 mod asker;
+mod not_answered;
 mod pool;
 mod upload;
 
@@ -22,6 +23,7 @@ use polysock_protocols::hide_secrets;
 
 use self::answer::{Answer, Used};
 use self::asker::Asker;
+pub use self::not_answered::NotAnswered;
 use self::pool::{Pool, Pooled};
 use self::upload::{Progress, Upload};
 use super::forwarding::{Asking, HostSent};
@@ -55,18 +57,11 @@ struct Shared {
     target: Option<ByteString>,
     /// The `Authorization` field that the URL makes.
     authorization: Option<HeaderValue>,
+    /// Whether requests are nobody's but our own.
+    is_asked_by_us: bool,
     settings: UpstreamSettings,
     pool: Pool,
     websockets: WebSocketUpstream,
-}
-
-/// A request that could not be passed on.
-#[derive(Debug)]
-pub struct NotAnswered {
-    /// Why.
-    pub error: UpstreamError,
-    /// The request as it came, where nothing was done about it yet: another server may have it.
-    pub request: Option<Box<Request<Body>>>,
 }
 
 impl HttpUpstream {
@@ -79,6 +74,17 @@ impl HttpUpstream {
     /// The scheme is another, the host is missing, or the URL has what it may not have: blanks,
     /// control characters, a fragment.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        Self::read(url, settings, false)
+    }
+
+    /// The same for a server that is asked by nobody but us: it gets the fields that a request has, and
+    /// none that says for whom.
+    #[cfg(feature = "auth")]
+    pub(crate) fn asked_by_us(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+        Self::read(url, settings, true)
+    }
+
+    fn read(url: &str, settings: UpstreamSettings, is_asked_by_us: bool) -> Result<Self, UrlError> {
         let schemes = [("http://", "ws"), ("https://", "wss")];
         let mut schemes = schemes.into_iter();
         let of_websockets = schemes.find_map(|(scheme, other)| Some((other, behind(scheme, url)?)));
@@ -108,6 +114,7 @@ impl HttpUpstream {
                 host,
                 target: location.target(),
                 authorization: authorization.as_deref().map(value).transpose()?,
+                is_asked_by_us,
                 pool: Pool::new(kept, settings.idle_timeout),
                 websockets: WebSocketUpstream::parse(
                     &format!("{scheme}://{rest}"),
@@ -234,7 +241,9 @@ impl Shared {
             secure: peer.secure,
             host,
         };
-        self.settings.forward.tell(&mut head.headers, asking);
+        if !self.is_asked_by_us {
+            self.settings.forward.tell(&mut head.headers, asking);
+        }
         let own = HeaderValue::from_static("");
         let host = self.host.clone().or(asked).unwrap_or(own);
         head.headers.insert(HOST, host);
@@ -359,15 +368,6 @@ fn join_cookies(headers: &mut HeaderMap) {
     let all: Vec<_> = all.map(HeaderValue::as_bytes).collect();
     if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
         headers.insert(COOKIE, joined);
-    }
-}
-
-impl From<UpstreamError> for NotAnswered {
-    fn from(error: UpstreamError) -> Self {
-        Self {
-            error,
-            request: None,
-        }
     }
 }
 

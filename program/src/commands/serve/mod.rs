@@ -31,6 +31,7 @@ use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::tls::TlsFlags;
 use crate::flags::values;
 use crate::log::Format;
+use crate::service_manager::ServiceManager;
 use crate::serving::{Server, Unserved};
 use crate::signals::{Asked, First, Signals};
 
@@ -238,11 +239,20 @@ impl ServeCommand {
             write_pid(file);
         }
         server.relieve();
+        let manager = ServiceManager::find();
+        manager.ready(&server.status());
+        let alive = manager.clone().keep_alive(server.pulse());
+        signals.runtime().spawn(alive);
         loop {
             match signals.next_or(server.successor()) {
-                First::Asked(Asked::End) => break,
+                First::Asked(Asked::End) => {
+                    manager.stopping();
+                    break;
+                }
                 First::Asked(Asked::Reload(signal)) => {
+                    manager.reloading();
                     flags.reload(signal, &mut server, &signals);
+                    manager.ready(&server.status());
                 }
                 First::Other(successor) => {
                     if server.hand_over(successor) {

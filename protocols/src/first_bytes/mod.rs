@@ -1,6 +1,9 @@
 //! What a connection is, by its first bytes.
 
-use crate::client_hello::begins_sslv2;
+mod client_hello;
+
+use self::client_hello::begins_sslv2;
+pub use self::client_hello::{ClientHello, ClientHelloError};
 
 /// What the first bytes of a connection say that it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

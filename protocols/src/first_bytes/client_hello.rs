@@ -185,7 +185,7 @@ impl ClientHelloError {
 }
 
 /// Whether what has come may be a beginning of TLS in the form of SSLv2.
-pub(crate) fn begins_sslv2(src: &[u8]) -> bool {
+pub(super) fn begins_sslv2(src: &[u8]) -> bool {
     let kind = src.get(2..).unwrap_or_default();
     let kind = kind.get(..2).unwrap_or(kind);
     src.first().is_some_and(|byte| byte & 0x80 != 0) && [CLIENT_HELLO, 3].starts_with(kind)

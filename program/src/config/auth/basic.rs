@@ -1,0 +1,30 @@
+//! Who is let in by a password.
+
+use std::path::PathBuf;
+
+use polysock::auth::Realm;
+
+use super::words::{REALM, realm};
+use crate::config::form::Maybe;
+use crate::config::key::Key;
+use crate::config::words::Place;
+
+/// By a password.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Basic {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) realm: Realm,
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<Key<Basic>> {
+    vec![
+        Key::new(
+            "file",
+            Maybe(Place),
+            |basic: &mut Basic| &mut basic.file,
+            "A file as `htpasswd -B` writes it: bcrypt, argon2id or SHA-crypt.",
+        ),
+        Key::new("realm", realm(), |basic| &mut basic.realm, REALM),
+    ]
+}

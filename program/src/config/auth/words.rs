@@ -1,0 +1,35 @@
+//! The words that several ways have.
+
+use polysock::auth::Realm;
+use polysock::protocols::hide_secrets;
+use serde_json::json;
+
+use crate::config::form::{Word, quoted};
+use crate::flags::server::{any_size, web_server};
+
+/// What a realm is.
+pub(super) const REALM: &str = "What is protected, as people see it.";
+
+pub(super) fn realm() -> Word<Realm> {
+    Word {
+        read: |text| {
+            let realm = text.parse();
+            realm.map_err(|error: polysock::auth::RealmError| error.to_string())
+        },
+        write: |realm| Some(quoted(&realm.to_string())),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// The URL of a web server.
+pub(super) fn url() -> Word<String> {
+    Word {
+        read: |text| match web_server(text, any_size()) {
+            Ok(Some(_)) => Ok(text.to_owned()),
+            Ok(None) => Err("write http://HOST:PORT/PATH, or https://…".to_owned()),
+            Err(mend) => Err(mend),
+        },
+        write: |url| Some(quoted(&hide_secrets(url))),
+        schema: || json!({ "type": "string" }),
+    }
+}

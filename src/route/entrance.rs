@@ -1,0 +1,130 @@
+//! How the policies of a site let clients in.
+
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use futures_core::future::BoxFuture;
+use hyper::{Request, Response};
+use polysock_protocols::Rejection;
+use tracing::debug;
+
+use super::{Admitted, Policy, Visitor};
+use crate::handshake::Handshake;
+use crate::http::{Body, Service, rejected};
+use crate::telemetry::Masked;
+use crate::transport::Peer;
+
+/// What a site asks of its clients.
+#[derive(Debug, Default)]
+pub(super) struct Entrance {
+    policies: Vec<Box<dyn Policy>>,
+}
+
+impl Entrance {
+    /// Policies that are asked in this order.
+    pub(super) fn new(policies: Vec<Box<dyn Policy>>) -> Self {
+        Self { policies }
+    }
+
+    /// Whether anybody is let in.
+    pub(super) fn is_open(&self) -> bool {
+        self.policies.is_empty()
+    }
+
+    /// Lets a client in that opens a connection; `None` where it was answered, or has hung up.
+    pub(super) async fn let_in(&self, mut handshake: Handshake) -> Option<Handshake> {
+        for policy in &self.policies {
+            let (request, peer, gone) = handshake.watched();
+            let visitor = Visitor::of_handshake(request, peer);
+            let secrets = policy.secrets(visitor);
+            let checked = tokio::select! {
+                biased;
+                checked = policy.check(visitor) => checked,
+                () = gone => return None,
+            };
+            mask(handshake.peer_mut(), secrets);
+            match checked {
+                Ok(Admitted {
+                    authenticated,
+                    max_age,
+                    spent_subprotocols,
+                }) => {
+                    if let Some(authenticated) = authenticated {
+                        handshake.peer_mut().extensions.insert(authenticated);
+                    }
+                    if let Some(max_age) = max_age {
+                        handshake.limit_age(max_age);
+                    }
+                    handshake.spend_subprotocols(spent_subprotocols);
+                }
+                Err(rejection) => {
+                    handshake.reject(rejection);
+                    return None;
+                }
+            }
+        }
+        Some(handshake)
+    }
+
+    /// Has a service answer a request, if its client is let in.
+    pub(super) fn serve(
+        self: &Arc<Self>,
+        request: Request<Body>,
+        service: &Arc<dyn Service>,
+    ) -> BoxFuture<'static, Response<Body>> {
+        if self.is_open() {
+            return service.call(request);
+        }
+        let (entrance, service) = (Arc::clone(self), Arc::clone(service));
+        Box::pin(async move {
+            let mut request = request;
+            let peer = request.extensions().get::<Arc<Peer>>();
+            let mut peer = peer.map_or_else(Arc::default, Arc::clone);
+            for policy in &entrance.policies {
+                let visitor = Visitor::of_request(&request, &peer);
+                match policy.check(visitor).await {
+                    Ok(Admitted { authenticated, .. }) => {
+                        if let Some(authenticated) = authenticated {
+                            Arc::make_mut(&mut peer).extensions.insert(authenticated);
+                        }
+                    }
+                    Err(rejection) => return refused(&rejection),
+                }
+            }
+            request.extensions_mut().insert(peer);
+            service.call(request).await
+        })
+    }
+
+    /// Has the log show no secrets of a request; whether there are any.
+    pub(super) fn hide_secrets(&self, request: &Request<Body>, peer: &mut Arc<Peer>) -> bool {
+        let visitor = Visitor::of_request(request, peer);
+        let policies = self.policies.iter();
+        let secrets: Vec<_> = policies
+            .flat_map(|policy| policy.secrets(visitor))
+            .collect();
+        let has_some = !secrets.is_empty();
+        if has_some {
+            mask(Arc::make_mut(peer), secrets);
+        }
+        has_some
+    }
+}
+
+/// Tells the log of secrets, beside those that it knows of already.
+fn mask(peer: &mut Peer, secrets: Vec<ByteString>) {
+    if secrets.is_empty() {
+        return;
+    }
+    let known = peer.extensions.get::<Masked>();
+    let known = known.into_iter().flat_map(|Masked(known)| known.clone());
+    let all = known.chain(secrets).collect();
+    peer.extensions.insert(Masked(all));
+}
+
+/// The answer to a client that is not let in.
+fn refused(rejection: &Rejection) -> Response<Body> {
+    let (status, reason) = (rejection.status, rejection.reason());
+    debug!(status, reason, "request refused");
+    rejected(rejection)
+}

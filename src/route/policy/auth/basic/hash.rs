@@ -1,0 +1,170 @@
+//! The hash of a password.
+
+use std::str::FromStr;
+
+use argon2::{Argon2, PasswordHash as ArgonHash, PasswordVerifier};
+use bcrypt::HashParts;
+use sha_crypt::ShaCrypt;
+
+/// The hash of a password, as `htpasswd`, `mkpasswd` and `argon2` write it.
+#[derive(Clone)]
+pub(super) enum PasswordHash {
+    Bcrypt(String),
+    Argon2id(Box<ArgonHash>),
+    ShaCrypt(String),
+}
+
+/// What makes a hash of these kinds anew.
+const MEND: &str = "write it anew with `htpasswd -B`";
+
+impl PasswordHash {
+    /// Reads a hash.
+    ///
+    /// # Errors
+    ///
+    /// It is none, or of a kind that is tried through in no time; the text says how to mend it.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
+        if starts(&["$2y$", "$2b$", "$2a$"]) {
+            return match HashParts::from_str(text) {
+                Ok(_) => Ok(Self::Bcrypt(text.to_owned())),
+                Err(_) => Err(format!("that is no whole bcrypt hash: {MEND}")),
+            };
+        }
+        if starts(&["$argon2id$"]) {
+            let hash = ArgonHash::new(text).ok();
+            let hash = hash.filter(|hash| hash.salt.is_some() && hash.hash.is_some());
+            let hash = hash.filter(|hash| argon2::Params::try_from(hash).is_ok());
+            return hash
+                .map(|hash| Self::Argon2id(Box::new(hash)))
+                .ok_or_else(|| "that is no whole argon2id hash".to_owned());
+        }
+        if starts(&["$argon2"]) {
+            return Err("of the kinds of argon2, write argon2id: `argon2 SALT -id -e`".to_owned());
+        }
+        if starts(&["$5$", "$6$"]) {
+            return match is_sha_crypt(text) {
+                true => Ok(Self::ShaCrypt(text.to_owned())),
+                false => {
+                    Err("that is no whole hash of SHA-crypt: `mkpasswd -m sha-512`".to_owned())
+                }
+            };
+        }
+        let kind = if starts(&["{SHA}", "{SSHA}"]) {
+            "SHA-1 is tried through in no time"
+        } else if starts(&["$apr1$", "$1$"]) {
+            "MD5 is tried through in no time"
+        } else {
+            "the password is plain text, or hashed in a way that is not known here"
+        };
+        Err(format!("{kind}: {MEND}"))
+    }
+
+    /// Whether this is the password; takes its time, and compares in constant time.
+    pub(super) fn verify(&self, password: &[u8]) -> bool {
+        match self {
+            Self::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+            Self::Argon2id(hash) => Argon2::default().verify_password(password, &**hash).is_ok(),
+            Self::ShaCrypt(hash) => ShaCrypt::default()
+                .verify_password(password, &**hash)
+                .is_ok(),
+        }
+    }
+}
+
+/// Whether this is `$5$` or `$6$`, perhaps `rounds=N$`, a salt, `$` and a hash of its length.
+fn is_sha_crypt(text: &str) -> bool {
+    let mut fields = text.split('$').skip(1);
+    let len = match fields.next() {
+        Some("5") => 43,
+        _ => 86,
+    };
+    let mut fields = fields.peekable();
+    if let Some(rounds) = fields
+        .peek()
+        .and_then(|field| field.strip_prefix("rounds="))
+    {
+        let rounds = rounds.parse().ok();
+        if rounds
+            .and_then(|rounds| sha_crypt::Params::new(rounds).ok())
+            .is_none()
+        {
+            return false;
+        }
+        fields.next();
+    }
+    let has_salt = fields.next().is_some_and(|salt| !salt.is_empty());
+    let has_hash = fields.next().is_some_and(|hash| hash.len() == len);
+    has_salt && has_hash && fields.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By crypt(3) of libxcrypt, `openssl passwd -5` and `-6`, and argon2-cffi.
+    const HASHES: &[&str] = &[
+        "$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW",
+        "$5$abcdefgh$FWXdh6oXOJQkX7oAcP02d0Gnxjct6ra8Fwv29U9RIN2",
+        "$6$abcdefgh$CkjGkP7IIgZVUCNlt.Vi53LOYJLXZ5KzdpzEYCj01XGruA1hxZYJqccTU2zz68oJwAGsd1iPty5F7dHIatUTy/",
+        "$6$rounds=1000$saltsalt$/IiX/CoEcxCZ9SksEXnbjfCT1LGvD4z5OpJkaFYl/T37OAwuKZ8I8BixDhruhPLkw6lS7dw/6wQWgQnGo7lLg/",
+        "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$ixpwwKn9ahZABsFdSCp89Bjv1gR+y5qCxswm94TuOzs",
+    ];
+
+    #[test]
+    fn hashes_of_other_programs_are_verified() {
+        for text in HASHES {
+            let hash = PasswordHash::read(text).unwrap();
+            assert!(hash.verify(b"open sesame"), "{text}");
+            for other in ["open sesam", "", "open sesame "] {
+                assert!(!hash.verify(other.as_bytes()), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_hash_or_a_weak_one_is_refused_with_its_mend() {
+        let no_bcrypt = "that is no whole bcrypt hash: write it anew with `htpasswd -B`";
+        let no_crypt = "that is no whole hash of SHA-crypt: `mkpasswd -m sha-512`";
+        for (text, expected) in [
+            (
+                "{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+                "SHA-1 is tried through in no time: write it anew with `htpasswd -B`",
+            ),
+            (
+                "$apr1$x$yyyyyyyyyyyyyyyyyyyyyy",
+                "MD5 is tried through in no time: write it anew with `htpasswd -B`",
+            ),
+            (
+                "secret",
+                "the password is plain text, or hashed in a way that is not known here: write it anew with `htpasswd -B`",
+            ),
+            (
+                "",
+                "the password is plain text, or hashed in a way that is not known here: write it anew with `htpasswd -B`",
+            ),
+            ("$2y$05$short", no_bcrypt),
+            (
+                "$argon2i$v=19$m=16,t=2,p=1$c2FsdHNhbHQ$aGFzaA",
+                "of the kinds of argon2, write argon2id: `argon2 SALT -id -e`",
+            ),
+            (
+                "$argon2id$v=19$m=16,t=2,p=1$c2FsdHNhbHQ",
+                "that is no whole argon2id hash",
+            ),
+            (
+                "$argon2id$v=19$m=16,t=0,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
+                "that is no whole argon2id hash",
+            ),
+            ("$6$salt", no_crypt),
+            ("$6$salt$short", no_crypt),
+            (
+                "$5$rounds=7$salt$4444444444444444444444444444444444444444443",
+                no_crypt,
+            ),
+        ] {
+            let problem = PasswordHash::read(text).err();
+            assert_eq!(problem.as_deref(), Some(expected), "{text}");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Users, and the hashes of their passwords.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+
+use super::hash::PasswordHash;
+use crate::route::policy::auth::FileError;
+use crate::route::policy::auth::watched::Watched;
+
+/// Users and the hashes of their passwords, out of a file as `htpasswd` writes it: lines such as
+/// `ann:$2y$…`, empty lines, and comments that begin with `#`.
+///
+/// The hashes are those of bcrypt (`$2y$`, `htpasswd -B`), argon2id (`$argon2id$`) and SHA-crypt (`$5$`, `$6$`,
+/// `mkpasswd -m sha-512`). The file is read again when it has changed, at most once a second. One that has
+/// a line that is wrong is of no use then, and changes nothing; where there is none any more, there are
+/// no users.
+#[derive(Clone, Debug)]
+pub struct Passwords(Watched<Users>);
+
+/// Who there is.
+#[derive(Default)]
+pub(super) struct Users {
+    hashes: HashMap<ByteString, usize>,
+    /// In the order of the file.
+    all: Vec<PasswordHash>,
+}
+
+impl Passwords {
+    /// Reads the file; blocks.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or has a line that is wrong.
+    pub fn read(path: impl Into<PathBuf>) -> Result<Self, FileError> {
+        Watched::read(path, Users::parse).map(Self)
+    }
+
+    pub(super) async fn get(&self) -> Arc<Users> {
+        self.0.get().await
+    }
+}
+
+impl Users {
+    /// Whether this is the password of this user. Takes its time: for a user that there is not, the time
+    /// of one that there is, and always of the same, so that it cannot be told which there are.
+    /// `pick` is a number for each name that nobody can predict.
+    pub(super) fn verify(&self, user: &str, password: &[u8], pick: u64) -> bool {
+        let known = self.hashes.get(user).copied();
+        let other = pick.checked_rem(self.all.len() as u64).unwrap_or_default();
+        let index = known.unwrap_or(usize::try_from(other).unwrap_or_default());
+        let hash = self.all.get(index);
+        let is_right = hash.is_some_and(|hash| hash.verify(password));
+        is_right && known.is_some()
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8".to_owned())?;
+        let mut users = Self::default();
+        for (number, line) in (1..).zip(text.lines()) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let problem = |problem: &str| format!("line {number}: {problem}");
+            let (user, hash) = line
+                .split_once(':')
+                .ok_or_else(|| problem("write USER:HASH, as `htpasswd -B` does"))?;
+            let hash = PasswordHash::read(hash).map_err(|mend| problem(&mend))?;
+            let known = users.hashes.insert(user.into(), users.all.len());
+            if known.is_some() {
+                return Err(problem("its user is there already: leave one of them out"));
+            }
+            users.all.push(hash);
+        }
+        Ok(users)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANN: &str = "$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW";
+
+    #[test]
+    fn only_a_user_of_the_file_has_a_password() {
+        let users = Users::parse(format!("# staff\n\nann:{ANN}\r\n").as_bytes()).unwrap();
+        for (user, password, expected) in [
+            ("ann", "open sesame", true),
+            ("ann", "other", false),
+            ("bob", "open sesame", false),
+            ("", "open sesame", false),
+            ("ANN", "open sesame", false),
+        ] {
+            for pick in [0, 1, u64::MAX] {
+                let is_right = users.verify(user, password.as_bytes(), pick);
+                assert_eq!(is_right, expected, "{user} {password}");
+            }
+        }
+        assert!(!Users::default().verify("ann", b"", 7));
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_named() {
+        for (text, expected) in [
+            ("ann", "line 1: write USER:HASH, as `htpasswd -B` does"),
+            (
+                &*format!("ann:{ANN}\n#\nann:{ANN}"),
+                "line 3: its user is there already: leave one of them out",
+            ),
+            (
+                "\n\nbob:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=",
+                "line 3: SHA-1 is tried through in no time: write it anew with `htpasswd -B`",
+            ),
+        ] {
+            assert_eq!(
+                Users::parse(text.as_bytes()).err().as_deref(),
+                Some(expected)
+            );
+        }
+        assert!(Users::parse(b"a\xff:x").is_err());
+    }
+}

@@ -1,0 +1,226 @@
+//! A file that is read again when it has changed.
+
+use std::fmt;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use crate::stamp::Stamp;
+
+/// A file that is read again when it has changed: at most once a second, when somebody asks for what is
+/// in it. One that is of no use then changes nothing; where there is none any more, nothing is in it.
+pub(super) struct Watched<T> {
+    shared: Arc<Shared<T>>,
+}
+
+/// Why a file is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{}`: {problem}", path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it, and the mend.
+    pub problem: String,
+}
+
+struct Shared<T> {
+    path: PathBuf,
+    parse: fn(&[u8]) -> Result<T, String>,
+    known: Mutex<Known<T>>,
+}
+
+struct Known<T> {
+    content: Arc<T>,
+    stamp: Option<Stamp>,
+    looked: Instant,
+    /// What was last told of it.
+    problem: Option<String>,
+}
+
+/// How often it is looked whether a file has changed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The most that is read of a file, in bytes.
+const MAX_LEN: u64 = 4 << 20;
+
+impl<T: Default + Send + Sync + 'static> Watched<T> {
+    /// Reads a file; blocks.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or `parse` says what is wrong with it.
+    pub(super) fn read(
+        path: impl Into<PathBuf>,
+        parse: fn(&[u8]) -> Result<T, String>,
+    ) -> Result<Self, FileError> {
+        let path = path.into();
+        let stamp = Stamp::of(path.clone());
+        let read = stamp.and_then(|stamp| Ok((stamp, read(&path)?)));
+        let parsed = match read {
+            Ok((stamp, bytes)) => parse(&bytes).map(|content| (stamp, content)),
+            Err(error) => Err(format!("it cannot be read: {error}")),
+        };
+        match parsed {
+            Ok((stamp, content)) => Ok(Self {
+                shared: Arc::new(Shared {
+                    path,
+                    parse,
+                    known: Mutex::new(Known {
+                        content: Arc::new(content),
+                        stamp: Some(stamp),
+                        looked: Instant::now(),
+                        problem: None,
+                    }),
+                }),
+            }),
+            Err(problem) => Err(FileError { path, problem }),
+        }
+    }
+
+    /// What is in the file.
+    pub(super) async fn get(&self) -> Arc<T> {
+        if self.shared.is_due() {
+            let shared = Arc::clone(&self.shared);
+            // A disk may be slow, and others are served meanwhile.
+            let _ = spawn_blocking(move || shared.look()).await;
+        }
+        Arc::clone(&self.shared.lock().content)
+    }
+}
+
+impl<T: Default> Shared<T> {
+    /// Whether the caller is to look whether the file has changed.
+    fn is_due(&self) -> bool {
+        let looked = &mut self.lock().looked;
+        let is_due = looked.elapsed() >= PAUSE;
+        if is_due {
+            *looked = Instant::now();
+        }
+        is_due
+    }
+
+    /// Reads the file again if it has changed.
+    fn look(&self) {
+        let path = self.path.display();
+        let stamp = match Stamp::of(self.path.clone()) {
+            Ok(stamp) if stamp.is_old() && self.lock().stamp.as_ref() == Some(&stamp) => return,
+            Ok(stamp) => Some(stamp),
+            Err(_) => None,
+        };
+        let read = read(&self.path);
+        let is_gone = matches!(&read, Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let parsed = match read {
+            Ok(bytes) => (self.parse)(&bytes),
+            Err(error) => Err(format!("it cannot be read: {error}")),
+        };
+        let mut known = self.lock();
+        let is_other = known.stamp != stamp;
+        known.stamp = stamp;
+        match parsed {
+            Ok(content) => {
+                known.content = Arc::new(content);
+                if known.problem.take().is_some() || is_other {
+                    info!(%path, "read again");
+                }
+            }
+            Err(problem) => {
+                if is_gone {
+                    known.content = Arc::default();
+                }
+                if known.problem.as_ref() != Some(&problem) {
+                    warn!(%path, problem, "a file is of no use");
+                    known.problem = Some(problem);
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known<T>> {
+        // Each of its parts is replaced as a whole, so a panic cannot break it.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Clone for Watched<T> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+/// Secrets are in such files: only where they are is shown.
+impl<T> fmt::Debug for Watched<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Watched").field(&self.shared.path).finish()
+    }
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let len = fs::File::open(path)?
+        .take(MAX_LEN + 1)
+        .read_to_end(&mut bytes)?;
+    match len as u64 > MAX_LEN {
+        true => Err(io::Error::other(format!(
+            "it has more than {MAX_LEN} bytes"
+        ))),
+        false => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+impl<T> Watched<T> {
+    /// As if a second had passed.
+    pub(super) fn let_time_pass(&self) {
+        let mut known = self.shared.known.lock().unwrap();
+        known.looked = known.looked.checked_sub(PAUSE).unwrap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(bytes: &[u8]) -> Result<Vec<u8>, String> {
+        match bytes {
+            b"bad" => Err("it is bad".to_owned()),
+            bytes => Ok(bytes.to_vec()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_again_unless_it_is_of_no_use() {
+        let path = std::env::temp_dir().join(format!("polysock-watched-{}", std::process::id()));
+        fs::write(&path, "one").unwrap();
+        let watched = Watched::read(&path, parse).unwrap();
+        // Of the same length, within the same tick.
+        fs::write(&path, "two").unwrap();
+        assert_eq!(
+            **watched.get().await,
+            *b"one",
+            "within a second nobody looks"
+        );
+        for (text, expected) in [("two", "two"), ("bad", "two"), ("3", "3")] {
+            fs::write(&path, text).unwrap();
+            watched.let_time_pass();
+            assert_eq!(**watched.get().await, *expected.as_bytes());
+        }
+        fs::remove_file(&path).unwrap();
+        watched.let_time_pass();
+        assert!(watched.get().await.is_empty());
+        let error = Watched::read(&path, parse).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("it cannot be read: No such file"),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! Who asks a site for something, and for what.
+
+use std::borrow::Cow;
+
+use hyper::header::{HOST, HeaderMap, HeaderValue};
+use hyper::{Method, Uri};
+use percent_encoding::percent_decode_str;
+use polysock_protocols::Request;
+
+use crate::transport::Peer;
+
+/// Who asks a site for something, and for what: with an opening handshake of any protocol, or with an
+/// ordinary request.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor<'a> {
+    peer: &'a Peer,
+    asked: Asked<'a>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Asked<'a> {
+    Handshake(&'a Request),
+    Ordinary {
+        method: &'a Method,
+        uri: &'a Uri,
+        headers: &'a HeaderMap,
+    },
+}
+
+impl<'a> Visitor<'a> {
+    /// Who opens a connection.
+    pub fn of_handshake(request: &'a Request, peer: &'a Peer) -> Self {
+        Self {
+            peer,
+            asked: Asked::Handshake(request),
+        }
+    }
+
+    /// Who sends an ordinary request.
+    pub fn of_request<B>(request: &'a hyper::Request<B>, peer: &'a Peer) -> Self {
+        Self {
+            peer,
+            asked: Asked::Ordinary {
+                method: request.method(),
+                uri: request.uri(),
+                headers: request.headers(),
+            },
+        }
+    }
+
+    /// Where the client is, and what else is known of it.
+    pub fn peer(&self) -> &'a Peer {
+        self.peer
+    }
+
+    /// The opening handshake; `None` for an ordinary request.
+    pub fn handshake(&self) -> Option<&'a Request> {
+        match self.asked {
+            Asked::Handshake(request) => Some(request),
+            Asked::Ordinary { .. } => None,
+        }
+    }
+
+    /// The method; of an opening handshake `GET`, also where it is an extended CONNECT.
+    pub fn method(&self) -> &'a str {
+        match self.asked {
+            Asked::Handshake(_) => "GET",
+            Asked::Ordinary { method, .. } => method.as_str(),
+        }
+    }
+
+    /// Whether the page that asks sees `https` or `wss`.
+    pub fn is_secure(&self) -> bool {
+        match self.asked {
+            Asked::Handshake(request) => request.secure,
+            Asked::Ordinary { .. } => self.peer.secure,
+        }
+    }
+
+    /// The host that is asked for, as it came.
+    pub fn host(&self) -> Option<&'a str> {
+        match self.asked {
+            Asked::Handshake(request) => Some(&request.host),
+            // RFC 9112 §3.2.2: the authority of a target counts for more than the field.
+            Asked::Ordinary { uri, headers, .. } => match uri.authority() {
+                Some(authority) => Some(authority.as_str()),
+                None => text(headers.get(HOST).map(HeaderValue::as_bytes)),
+            },
+        }
+    }
+
+    /// Path and query, as they came.
+    pub fn target(&self) -> &'a str {
+        match self.asked {
+            Asked::Handshake(request) => &request.target,
+            Asked::Ordinary { uri, .. } => uri.path_and_query().map_or("/", |path| path.as_str()),
+        }
+    }
+
+    /// The origin of the page that asks, whatever field its protocol has for it.
+    pub fn origin(&self) -> Option<&'a str> {
+        match self.asked {
+            Asked::Handshake(request) => request.origin.as_deref(),
+            Asked::Ordinary { .. } => text(self.values("origin").first().copied()),
+        }
+    }
+
+    /// The values of the fields of this name, whatever its case.
+    pub fn values(&self, name: &str) -> Vec<&'a [u8]> {
+        match self.asked {
+            Asked::Handshake(request) => {
+                let fields = request.head.fields();
+                let name = name.as_bytes();
+                let named = fields.filter(|(other, _)| other.eq_ignore_ascii_case(name));
+                named.map(|(_, value)| value).collect()
+            }
+            Asked::Ordinary { headers, .. } => {
+                let values = headers.get_all(name).iter();
+                values.map(HeaderValue::as_bytes).collect()
+            }
+        }
+    }
+
+    /// The values of the cookies of this name (RFC 6265 §4.2.1), without quotation marks around them.
+    pub fn cookies(&self, name: &str) -> Vec<&'a [u8]> {
+        let lines = self.values("cookie").into_iter();
+        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
+        let named = pairs.filter_map(|pair| {
+            let pair = pair.trim_ascii();
+            let at = pair.iter().position(|byte| *byte == b'=')?;
+            let (other, value) = pair.split_at_checked(at)?;
+            let value = value.get(1..)?;
+            let unquoted = value.strip_prefix(b"\"");
+            let unquoted = unquoted.and_then(|value| value.strip_suffix(b"\""));
+            (other == name.as_bytes()).then(|| unquoted.unwrap_or(value))
+        });
+        named.collect()
+    }
+
+    /// The values of a name in the query, without their escapes; `+` stands for itself.
+    pub fn parameters(&self, name: &str) -> Vec<Cow<'a, [u8]>> {
+        self.raw_parameters(name)
+            .map(|value| percent_decode_str(value).into())
+            .collect()
+    }
+
+    /// The values of a name in the query, as they came.
+    pub(super) fn raw_parameters(&self, name: &str) -> impl Iterator<Item = &'a str> {
+        let query = self.target().split_once('?').map(|(_, query)| query);
+        let pairs = query.into_iter().flat_map(|query| query.split('&'));
+        let pairs = pairs.filter_map(|pair| pair.split_once('='));
+        let named = pairs.filter(|(other, _)| percent_decode_str(other).eq(name.bytes()));
+        named.map(|(_, value)| value)
+    }
+
+    /// The subprotocols that an opening handshake offers, also those that the site does not speak.
+    pub fn offered_subprotocols(&self) -> Vec<&'a str> {
+        let Asked::Handshake(request) = self.asked else {
+            return Vec::new();
+        };
+        let names = ["sec-websocket-protocol", "websocket-protocol"];
+        let offered = names
+            .into_iter()
+            .flat_map(|name| request.head.list(name))
+            .filter_map(|offered| std::str::from_utf8(offered).ok());
+        offered.collect()
+    }
+}
+
+fn text(bytes: Option<&[u8]>) -> Option<&str> {
+    bytes.and_then(|bytes| std::str::from_utf8(bytes).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_repeated_is_found_as_often_as_it_is_there() {
+        let request = hyper::Request::get("/a?t=1&x&t=%32+&T=3&%74=4")
+            .header("cookie", "a=1; b=\"2\"; a=\"3; a")
+            .header("cookie", "a=")
+            .body(())
+            .unwrap();
+        let peer = Peer::default();
+        let visitor = Visitor::of_request(&request, &peer);
+        assert_eq!(visitor.parameters("t"), [&b"1"[..], b"2+", b"4"]);
+        assert_eq!(visitor.cookies("a"), [&b"1"[..], b"\"3", b""]);
+        assert_eq!(visitor.cookies("b"), [b"2"]);
+        assert_eq!(visitor.offered_subprotocols(), [""; 0]);
+    }
+}
