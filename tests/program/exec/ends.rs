@@ -27,7 +27,12 @@ fn a_process_goes_with_its_client_and_takes_its_group_along() {
         let mut server = POLYSOCK.serve(&["--exec-grace", "200ms", "--exec-env", marker, command]);
         let mut client = server.websocket();
         client.expect(unmasked(0x81, "up"));
-        assert!(processes(marker, server.id()).len() >= 2, "{command}");
+        // One that is being started has no environment for a moment.
+        let begun = Instant::now();
+        while processes(marker, server.id()).len() < 2 {
+            assert!(begun.elapsed() < PATIENCE, "{command}");
+            thread::sleep(Duration::from_millis(20));
+        }
         client.send(close(1000));
         wait_for_processes(marker, server.id(), 0);
         server.stop();
