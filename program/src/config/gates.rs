@@ -1,9 +1,11 @@
-//! The keys that say by which ways clients may come.
+//! The keys that say by which ways clients may come, and which.
 
 use ipnet::IpNet;
 use polysock::Trusted;
 use serde_json::{Value, json};
 
+#[cfg(feature = "auth")]
+use super::auth;
 use super::form::{Form, List, Word, quoted};
 use super::key::Key;
 use super::node::Node;
@@ -35,6 +37,17 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
         .example(
             "[{ protocols = \"legacy\", networks = [\"10.0.0.0/8\"], until = 2099-06-30 }, \
              { user_agent = \"*PhantomJS*\", action = \"deny\", log_only = true }]",
+        ),
+        #[cfg(feature = "auth")]
+        Key::new(
+            "auth",
+            auth::AuthTable,
+            |settings: &mut Settings| &mut settings.auth,
+            "Who has to say who it is, and how: by a password { basic = { file = \"users.htpasswd\", realm = \"meters\" } }, by a \
+             token { jwt = { key = \"issuer.pem\", issuer = \"https://id.example\", audience = \"meters\", from = [\"header\", \
+             \"cookie:sid\", \"query:token\", \"subprotocol:bearer\"], end_connections = true } } with a `key`, a `secret` or \
+             a `jwks`, or by asking { forward = { url = \"http://127.0.0.1:9000/check\", pass = \"X-User\" } }; beside it \
+             pass_authorization and tls. Others are told 401. \"none\": nobody has to.",
         ),
     ]
 }

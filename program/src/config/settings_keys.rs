@@ -20,7 +20,6 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
     let parts = [
         admission(),
         gates::keys(),
-        auth(),
         upstream(),
         upstream_tls(),
         limits(),
@@ -67,27 +66,6 @@ fn admission() -> Vec<Key<Settings>> {
              which closes the connection (\"close\").",
         ),
     ]
-}
-
-/// Who has to say who it is.
-#[cfg(feature = "auth")]
-fn auth() -> Vec<Key<Settings>> {
-    let key = Key::new(
-        "auth",
-        super::auth::AuthTable,
-        |settings: &mut Settings| &mut settings.auth,
-        "Who has to say who it is, and how: by a password { basic = { file = \"users.htpasswd\", realm = \"meters\" } }, by a \
-         token { jwt = { key = \"issuer.pem\", issuer = \"https://id.example\", audience = \"meters\", from = [\"header\", \
-         \"cookie:sid\", \"query:token\", \"subprotocol:bearer\"], end_connections = true } } with a `key`, a `secret` or \
-         a `jwks`, or by asking { forward = { url = \"http://127.0.0.1:9000/check\", pass = \"X-User\" } }; beside it \
-         pass_authorization and tls. Others are told 401. \"none\": nobody has to.",
-    );
-    vec![key]
-}
-
-#[cfg(not(feature = "auth"))]
-fn auth() -> Vec<Key<Settings>> {
-    Vec::new()
 }
 
 /// What the upstream is, and is told.
