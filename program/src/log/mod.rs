@@ -88,7 +88,10 @@ fn of_lost(lost: u64, format: Format) -> String {
 
 /// Logs a panic, which ends a connection, or with the main thread the program.
 pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
-    let reason = panic.payload_as_str().unwrap_or("no reason given");
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref().map(String::as_str));
+    let reason = text.unwrap_or("no reason given");
     let place = panic.location().map(tracing::field::display);
     match thread::current().name() {
         // Who writes the lines cannot write this one.

@@ -16,7 +16,7 @@ pub struct Authorities {
     pub(super) roots: Arc<RootCertStore>,
     /// The same, as they were read.
     #[cfg(feature = "legacy-tls")]
-    pub(super) certificates: Arc<Vec<CertificateDer<'static>>>,
+    pub(super) certificates: Arc<[CertificateDer<'static>]>,
 }
 
 impl Authorities {
@@ -37,7 +37,7 @@ impl Authorities {
                 reason: error.to_string(),
             })?;
         }
-        Ok(Self::new(roots, certificates))
+        Ok(Self::new(roots, &certificates))
     }
 
     /// Those that the system trusts. They are read once; that blocks. The environment variables
@@ -61,16 +61,16 @@ impl Authorities {
                 reason: error.map(ToString::to_string),
             });
         }
-        let authorities = SYSTEM.get_or_init(|| Self::new(roots, found.certs));
+        let authorities = SYSTEM.get_or_init(|| Self::new(roots, &found.certs));
         Ok(authorities.clone())
     }
 
     #[cfg_attr(not(feature = "legacy-tls"), expect(unused_variables))]
-    fn new(roots: RootCertStore, certificates: Vec<CertificateDer<'static>>) -> Self {
+    fn new(roots: RootCertStore, certificates: &[CertificateDer<'static>]) -> Self {
         Self {
             roots: Arc::new(roots),
             #[cfg(feature = "legacy-tls")]
-            certificates: Arc::new(certificates),
+            certificates: Arc::from(certificates),
         }
     }
 }

@@ -35,8 +35,10 @@ impl Version {
     /// This one, and those after it, as far as rustls speaks them.
     pub(super) fn and_newer(self) -> &'static [&'static SupportedProtocolVersion] {
         match self {
+            #[cfg(feature = "legacy-tls")]
+            Self::Tls10 | Self::Tls11 => Self::Tls12.and_newer(),
+            Self::Tls12 => const { &[&TLS13, &TLS12] },
             Self::Tls13 => const { &[&TLS13] },
-            _ => const { &[&TLS13, &TLS12] },
         }
     }
 
