@@ -101,8 +101,9 @@ fn a_client_that_never_reads_stops_its_upstream() {
 #[test]
 fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
     // Both sides write all they have before they read: the one direction must not wait for the
-    // other, or nothing moves any more. The socket buffers hold a part of it only.
-    const LEN: usize = 16 * MIB;
+    // other, or nothing moves any more. The socket buffers, which grow to some 20 MiB on the way, hold a
+    // part of it only.
+    const LEN: usize = 64 * MIB;
     let url = tcp_server(|mut stream| {
         let mut reader = stream.try_clone().unwrap();
         let writer = thread::spawn(move || stream.write_all(&vec![1; LEN]).unwrap());

@@ -126,6 +126,7 @@ fn what_is_wrong_with_certificates_is_said_before_anybody_is_served() {
         ),
         (&["--tls-certificate", text(&missing)], 2, &unreadable),
         (&["--tls-key", text(&key)], 2, "--tls-certificate <FILE>"),
+        #[cfg(not(feature = "legacy-tls"))]
         (
             &[
                 "--tls-certificate",
