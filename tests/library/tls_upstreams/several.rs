@@ -41,7 +41,7 @@ fn a_target_whose_certificate_does_not_hold_is_passed_over() {
             assert_status(&client.head(), 101);
         }
         assert_eq!(bad.met(), []);
-        assert_eq!(good.met().len(), 4);
+        assert_eq!(good.meets(4).len(), 4);
     }
     // And of web servers.
     let behind = tells();

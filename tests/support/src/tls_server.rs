@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
@@ -15,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::PATIENCE;
 use crate::authority::{Authority, Identity};
 
 /// How a server of TLS is.
@@ -233,6 +235,18 @@ impl Running {
     /// The clients whose handshakes are over, in their order.
     pub fn met(&self) -> Vec<Met> {
         self.met.lock().expect("nobody has panicked").clone()
+    }
+
+    /// The same, as soon as there are so many: a client is done with its handshake before its server is.
+    pub fn meets(&self, count: usize) -> Vec<Met> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let met = self.met();
+            if met.len() >= count || Instant::now() > deadline {
+                return met;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// How many connections are open.
