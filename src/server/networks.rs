@@ -17,6 +17,7 @@ pub struct Networks {
 
 impl Networks {
     /// Whether a client with this address, or none, may come.
+    #[inline]
     pub fn include(&self, address: Option<SocketAddr>) -> bool {
         if self.allow.is_empty() && self.deny.is_empty() {
             return true;

@@ -74,10 +74,14 @@ impl Trusted {
     }
 
     /// Whether the peer that has this address, or none, is one of them.
+    #[inline]
     pub fn includes(&self, address: Option<SocketAddr>) -> bool {
         let Some(address) = address else {
             return self.unix;
         };
+        if self.networks.is_empty() {
+            return false;
+        }
         let address = address.ip().to_canonical();
         self.networks
             .iter()
