@@ -3,11 +3,12 @@
     old_tls.py HOST PORT VERSION CIPHERS NAME          one, which echoes over version 13
     old_tls.py HOST PORT VERSION CIPHERS NAME --load   one after the other until its input ends
 
-VERSION is as TLSv1_2. NAME is the host that is asked for, or "none". Prints the version and the suite, and the SHA-256
+$CERTIFICATE and $KEY name files of the client's own. VERSION is as TLSv1_2. NAME is the host that is asked for, or "none". Prints the version and the suite, and the SHA-256
 of each certificate when it is seen first.
 """
 
 import hashlib
+import os
 import select
 import socket
 import ssl
@@ -49,6 +50,8 @@ def main(host, port, version, ciphers, name, load):
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
     context.set_ciphers(ciphers + ":@SECLEVEL=0")
+    if "CERTIFICATE" in os.environ:
+        context.load_cert_chain(os.environ["CERTIFICATE"], os.environ["KEY"])
     address, name = (host, int(port)), None if name == "none" else name
     first, seen, count = connect(context, address, name), set(), 0
     print(first.version(), first.cipher()[0], flush=True)

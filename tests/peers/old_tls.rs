@@ -1,8 +1,10 @@
 //! Clients of old within TLS of old, and those of today on the same port.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use polysock_test_support::PATIENCE;
@@ -12,6 +14,7 @@ use polysock_test_support::opening::RFC6455;
 use polysock_test_support::peers::Peer;
 use polysock_test_support::process::Process;
 use polysock_test_support::server::Server;
+use polysock_test_support::tcp::tcp_server;
 
 use crate::POLYSOCK;
 
@@ -260,6 +263,59 @@ fn each_client_gets_the_certificate_that_is_for_it() {
         let Some(said) = client.passes() else { return };
         assert!(said.contains(expected.as_str()), "{version} {name}: {said}");
     }
+}
+
+#[test]
+fn a_client_of_old_proves_who_it_is() {
+    let certificates = Certificates::new();
+    let authority = &certificates.authority;
+    let (sender, heads) = mpsc::channel();
+    let upstream = tcp_server(move |stream| {
+        let lines = BufReader::new(stream).lines();
+        let head: Vec<String> = lines
+            .map_while(Result::ok)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let _ = sender.send(head);
+    });
+    let file = authority.place("clients.toml");
+    let text = format!(
+        "[[listener]]\naddress = \"127.0.0.1:0\"\n\
+         tls = {{ certificate = {:?}, key = {:?}, min_version = \"1.0\", client_ca = {:?} }}\n\
+         [[route]]\ntarget = \"{}\"\n\
+         request_headers.set = {{ X-Client = \"{{tls.client_name}}, {{tls.version}}\" }}\n",
+        certificates.old.certificate,
+        certificates.old.key,
+        authority.file(),
+        upstream.replacen("tcp:", "ws:", 1)
+    );
+    fs::write(&file, text).expect("room for a file");
+    let server = POLYSOCK.serve(&["--config", file.to_str().expect("text")]);
+    let port = server.address.port().to_string();
+    let arguments = ["--old-tls", "127.0.0.1", &port, "TLSv1", "ALL", "none"];
+    let known = authority.issue_to("kiosk 7", &["kiosk.test"]);
+    let stranger = Authority::new().issue(&["kiosk.test"]);
+    for (identity, is_let_in) in [
+        (Some(&known), true),
+        (Some(&stranger), false),
+        (None, false),
+    ] {
+        let text = |path: &Path| path.to_str().expect("text").to_owned();
+        let files = identity.map(|identity| [text(&identity.certificate), text(&identity.key)]);
+        let variables = files.iter().flatten().map(String::as_str);
+        let variables: Vec<_> = ["CERTIFICATE", "KEY"].into_iter().zip(variables).collect();
+        // The upstream says nothing, so all of them fail in the end.
+        let Some(said) = Peer::start_with(&arguments, &variables).fails() else {
+            return;
+        };
+        assert_eq!(said.contains("HTTP/1.1 502 "), is_let_in, "{said}");
+    }
+    let head = heads.recv().expect("one was let in");
+    assert!(
+        head.contains(&"X-Client: kiosk 7, 1.0".to_owned()),
+        "{head:?}"
+    );
+    assert!(heads.try_recv().is_err(), "nobody else was");
 }
 
 #[test]

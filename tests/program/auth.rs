@@ -189,3 +189,38 @@ fn a_file_that_is_of_no_use_is_told_before_anything_is_served() {
         assert!(!run.stderr.contains("secret"), "{}", run.stderr);
     }
 }
+
+#[test]
+fn credentials_in_plain_text_are_warned_of_where_others_may_listen() {
+    let directory = scratch("auth-plain");
+    let _ = fs::create_dir_all(&directory);
+    fs::write(directory.join("users"), ANN).unwrap();
+    let file = directory.join("polysock.toml");
+    for (address, secure, is_warned) in [
+        ("0.0.0.0:0", "", true),
+        ("0.0.0.0:0", "secure = true\n", false),
+        ("127.0.0.1:0", "", false),
+    ] {
+        let text = format!(
+            "[[listener]]\naddress = {address:?}\n{secure}\
+             [[route]]\npath = \"/meters\"\ntarget = \"app:echo\"\nauth.basic.file = \"users\"\n\
+             [[route]]\ntarget = \"app:echo\"\n"
+        );
+        fs::write(&file, text).unwrap();
+        let config = ["--config", file.to_str().unwrap()];
+        let log = POLYSOCK.serve_on(address, &config).stop();
+        let warning = "passwords and tokens cross the network in plain text";
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(warning)).collect();
+        assert_eq!(
+            lines.len(),
+            usize::from(is_warned),
+            "{address} {secure}: {log}"
+        );
+        assert!(
+            lines
+                .iter()
+                .all(|line| line.contains("routes=[\"/meters\"]")),
+            "{log}"
+        );
+    }
+}

@@ -12,25 +12,12 @@ use polysock_test_support::client::Client;
 use polysock_test_support::dial::dial;
 use polysock_test_support::frame::{binary_header, close, frame};
 use polysock_test_support::opening::RFC6455;
+use polysock_test_support::tcp::tcp_server;
 use polysock_test_support::{PATIENCE, gateway};
 
 use crate::POLYSOCK;
 
 const MIB: usize = 1024 * 1024;
-
-/// A TCP server whose every connection goes to `serve`, and its URL.
-fn tcp_server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("tcp://{}", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (stream, serve) = (stream.unwrap(), serve.clone());
-            stream.set_read_timeout(Some(PATIENCE)).unwrap();
-            thread::spawn(move || serve(stream));
-        }
-    });
-    url
-}
 
 #[test]
 fn a_frame_of_one_gib_passes_in_bounded_memory_and_is_not_waited_for() {

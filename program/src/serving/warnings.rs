@@ -144,18 +144,46 @@ fn is_open(address: &ListenAddress) -> bool {
     }
 }
 
+/// RFC 7617 §4, RFC 6750 §5.3: whoever listens on the way has them as well.
+#[cfg(feature = "auth")]
+pub(super) fn warn_of_plain_credentials<'a>(
+    config: &Config,
+    mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
+) {
+    let is_exposed =
+        |(listener, address): &(&Listener, &ListenAddress)| is_plain(listener) && is_open(address);
+    let asks = |route: &&Route| route.settings.auth.is_some();
+    let routes: Vec<_> = config
+        .routes
+        .iter()
+        .filter(asks)
+        .map(Route::title)
+        .collect();
+    if let Some((_, address)) = bound.find(is_exposed)
+        && !routes.is_empty()
+    {
+        warn!(
+            ?routes,
+            "passwords and tokens cross the network in plain text to {address}: speak TLS there (`tls`), or say with \
+             `secure` that a proxy in front does"
+        );
+    }
+}
+
+/// Whether clients may come without TLS, as far as is known here.
+fn is_plain(listener: &Listener) -> bool {
+    let takes_plain = listener.tls.is_none() || listener.plain;
+    takes_plain && !listener.secure
+}
+
 /// RFC 6455 §10.3: who cannot heed it may have to come by TLS, which nobody should find out by chance.
 pub(super) fn warn_of_unmasked<'a>(
     config: &Config,
     mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
 ) {
-    let is_plain = |listener: &Listener| {
-        let takes_plain = listener.tls.is_none() || listener.plain;
-        takes_plain && !listener.secure
-    };
-    let Some((_, address)) =
-        bound.find(|(listener, address)| is_plain(listener) && is_open(address))
-    else {
+    let is_exposed =
+        |(listener, address): &(&Listener, &ListenAddress)| is_plain(listener) && is_open(address);
+    let Some((_, address)) = bound.find(is_exposed) else {
         return;
     };
     let everyone = Trusted::everyone();

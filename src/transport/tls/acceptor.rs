@@ -159,7 +159,7 @@ impl Acceptor {
         };
         let server = self.server().await;
         let transport = Rewind::of(come, Box::new(transport));
-        let min_version = settings.min_version(client);
+        let min_version = settings.min_version_for(client);
         let accepted = match stack {
             Stack::Rustls => server.accept(transport, http2).await,
             #[cfg(feature = "legacy-tls")]

@@ -87,7 +87,7 @@ impl ServerSettings {
     }
 
     /// The least version that a client at this address may speak where its site says nothing else.
-    pub(super) fn min_version(&self, client: Option<SocketAddr>) -> Version {
+    pub(super) fn min_version_for(&self, client: Option<SocketAddr>) -> Version {
         let mut networks = self.networks.iter();
         let own = networks.find(|own| own.networks.includes(client));
         own.map_or(self.min_version, |own| own.min_version)
@@ -95,7 +95,7 @@ impl ServerSettings {
 
     /// The least version with which its handshake succeeds.
     pub(super) fn least_version(&self, client: Option<SocketAddr>) -> Version {
-        let min_version = self.min_version(client);
+        let min_version = self.min_version_for(client);
         self.site_version.unwrap_or(min_version).min(min_version)
     }
 

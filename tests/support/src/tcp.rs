@@ -26,7 +26,22 @@ pub fn raw_echo_server() -> SocketAddr {
     address
 }
 
-/// The same on a Unix socket of this path.
+/// A TCP server whose every connection goes to `serve`, and its URL.
+pub fn tcp_server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
+    let url = format!("tcp://{}", listener.local_addr().expect("it is bound"));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, serve) = (stream.expect("a connection"), serve.clone());
+            let set = stream.set_read_timeout(Some(PATIENCE));
+            set.expect("a timeout");
+            thread::spawn(move || serve(stream));
+        }
+    });
+    url
+}
+
+/// What `raw_echo_server` is, on a Unix socket of this path.
 pub fn unix_echo_server(path: impl AsRef<Path>) {
     let listener = UnixListener::bind(path).expect("a free path");
     let echo = |connection: io::Result<UnixStream>| -> io::Result<()> {
