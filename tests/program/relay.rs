@@ -1,7 +1,7 @@
 //! The relay: size, backpressure, and how ends are carried across.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;

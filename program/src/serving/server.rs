@@ -21,10 +21,8 @@ use super::sites::Made;
 use super::sunsets::Sunsets;
 #[cfg(feature = "legacy-tls")]
 use super::warnings::warn_of_old_tls;
-#[cfg(feature = "auth")]
-use super::warnings::warn_of_plain_credentials;
 use super::warnings::{
-    warn_of_any_origin, warn_of_unmasked, warn_of_useless_flash_policy, warn_of_what_stays,
+    warn_of_any_origin, warn_of_plain_text, warn_of_useless_flash_policy, warn_of_what_stays,
 };
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
@@ -354,9 +352,7 @@ impl Server {
         warn_of_useless_flash_policy(&self.config, &self.sites);
         let bound = self.listeners.iter();
         let bound = bound.map(|bound| (&bound.listener, &bound.address));
-        #[cfg(feature = "auth")]
-        warn_of_plain_credentials(&self.config, bound.clone());
-        warn_of_unmasked(&self.config, bound);
+        warn_of_plain_text(&self.config, bound);
         #[cfg(feature = "legacy-tls")]
         warn_of_old_tls(&self.config);
         self.warn_of_unverified();

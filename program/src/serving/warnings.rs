@@ -144,9 +144,19 @@ fn is_open(address: &ListenAddress) -> bool {
     }
 }
 
+/// What everybody on the way can read, or write.
+pub(super) fn warn_of_plain_text<'a>(
+    config: &Config,
+    bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)> + Clone,
+) {
+    #[cfg(feature = "auth")]
+    warn_of_credentials(config, bound.clone());
+    warn_of_unmasked(config, bound);
+}
+
 /// RFC 7617 §4, RFC 6750 §5.3: whoever listens on the way has them as well.
 #[cfg(feature = "auth")]
-pub(super) fn warn_of_plain_credentials<'a>(
+fn warn_of_credentials<'a>(
     config: &Config,
     mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
 ) {
@@ -177,7 +187,7 @@ fn is_plain(listener: &Listener) -> bool {
 }
 
 /// RFC 6455 §10.3: who cannot heed it may have to come by TLS, which nobody should find out by chance.
-pub(super) fn warn_of_unmasked<'a>(
+fn warn_of_unmasked<'a>(
     config: &Config,
     mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
 ) {
