@@ -55,6 +55,8 @@ const RECORD_HEADER: usize = 5;
 const MAX_RECORD: u16 = 1 << 14;
 /// Stands among the cipher suites (RFC 7507 §2).
 const TLS_FALLBACK_SCSV: u16 = 0x5600;
+/// Length, kind and the upper half of the version, in the form of SSLv2.
+const SSLV2_BEGINNING: usize = 4;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const SUPPORTED_VERSIONS: u16 = 43;
 const SSL3: u16 = 0x0300;
@@ -161,6 +163,10 @@ impl ClientHello {
     fn of_sslv2(src: &[u8]) -> Result<Option<Self>, ClientHelloError> {
         if !begins_sslv2(src) {
             return Err(ClientHelloError::Malformed("no record of a handshake"));
+        }
+        // Up to here it may still be something else.
+        if src.len() < SSLV2_BEGINNING {
+            return Ok(None);
         }
         let header = be_u16::<_, nom::error::Error<_>>(src);
         let Ok((body, len)) = header else {
@@ -385,6 +391,10 @@ mod tests {
             (with(6, 1)[..9].to_vec(), ClientHelloError::TooLong),
             (with(43, 99), field),
             (with(45, 3), field),
+            (
+                b"\x80\0\0\0".to_vec(),
+                ClientHelloError::Malformed("no record of a handshake"),
+            ),
             (
                 b"GET / HTTP/1.1".to_vec(),
                 ClientHelloError::Malformed("no record of a handshake"),
