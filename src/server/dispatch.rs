@@ -41,21 +41,17 @@ impl Service for Dispatch {
         let client = forwarded::client(&peer, &self.forwarded, request.headers());
         let is_behind_hop = client.is_some();
         let mut peer = client.map_or(peer, Arc::new);
-        if is_behind_hop && !self.networks.include(peer.address) {
-            let answer = Box::pin(ready(rejected(&denied(&peer))));
-            return match RequestLine::of(&mut request, &peer, None) {
-                Some(line) => line.follow(answer),
-                None => answer,
-            };
-        }
-        let host = TrustedHop::host_of(&peer);
-        let found = match self
-            .sites
-            .find(&Asked::request(&request, peer.secure).for_host(host))
-        {
+        let found = if is_behind_hop && !self.networks.include(peer.address) {
+            Err(denied(&peer))
+        } else {
+            let host = TrustedHop::host_of(&peer);
+            let asked = Asked::request(&request, peer.secure).for_host(host);
+            self.sites.find(&asked).map_err(|error| error.rejection())
+        };
+        let found = match found {
             Ok(found) => found,
-            Err(error) => {
-                let answer = Box::pin(ready(rejected(&error.rejection())));
+            Err(rejection) => {
+                let answer = Box::pin(ready(rejected(&rejection)));
                 return match RequestLine::of(&mut request, &peer, None) {
                     Some(line) => line.follow(answer),
                     None => answer,

@@ -111,7 +111,7 @@ impl Incidents {
             floods: Throttle::new(|(peer, count): (Option<SocketAddr>, u64)| {
                 let (peer, times) = (
                     peer.map(Address).map(display),
-                    some(count).filter(|count| *count > 1),
+                    Some(count).filter(|count| *count > 1),
                 );
                 warn!(
                     peer,

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+/// The oldest version of TLS that is spoken.
+#[cfg(feature = "tls")]
+pub(crate) use polysock::tls::Version as MinVersion;
 
 /// How TLS is spoken to clients.
 #[derive(Args, Debug)]
@@ -26,42 +29,21 @@ pub(crate) struct TlsFlags {
     pub(crate) plain: bool,
 }
 
-/// The oldest version of TLS that is spoken.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// What stands for the library's in a build without TLS.
+#[cfg(not(feature = "tls"))]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum MinVersion {
-    #[cfg(feature = "legacy-tls")]
-    Tls10,
-    #[cfg(feature = "legacy-tls")]
-    Tls11,
     #[default]
     Tls12,
     Tls13,
 }
 
+#[cfg(not(feature = "tls"))]
 impl MinVersion {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
-            #[cfg(feature = "legacy-tls")]
-            Self::Tls10 => "1.0",
-            #[cfg(feature = "legacy-tls")]
-            Self::Tls11 => "1.1",
             Self::Tls12 => "1.2",
             Self::Tls13 => "1.3",
-        }
-    }
-
-    /// What the library calls it.
-    #[cfg(feature = "tls")]
-    pub(crate) fn version(self) -> polysock::tls::Version {
-        use polysock::tls::Version;
-
-        match self {
-            #[cfg(feature = "legacy-tls")]
-            Self::Tls10 => Version::Tls10,
-            #[cfg(feature = "legacy-tls")]
-            Self::Tls11 => Version::Tls11,
-            Self::Tls12 => Version::Tls12,
-            Self::Tls13 => Version::Tls13,
         }
     }
 }

@@ -8,7 +8,6 @@ use polysock::tls::{
 use crate::config::Config;
 use crate::config::listener::Listener;
 use crate::config::tls::{ClientCertificate, Identity, Tls};
-use crate::flags::tls::MinVersion;
 
 /// What the listeners of a configuration speak TLS with.
 #[derive(Debug, Default)]
@@ -33,7 +32,7 @@ impl Acceptors {
             .filter_map(|route| route.tls_min_version);
         let mut acceptors = Self {
             acceptors: Vec::new(),
-            site_version: versions.min().map(MinVersion::version),
+            site_version: versions.min(),
         };
         for tls in config
             .listeners
@@ -78,11 +77,11 @@ impl Acceptors {
     fn settings(&self, tls: &Tls) -> ServerSettings {
         let networks = tls.networks.iter().map(|network| NetworkVersion {
             networks: network.networks.clone(),
-            min_version: network.min_version.version(),
+            min_version: network.min_version,
         });
         ServerSettings {
             identities: tls.identities().filter_map(files).collect(),
-            min_version: tls.min_version.version(),
+            min_version: tls.min_version,
             networks: networks.collect(),
             site_version: self.site_version,
             #[cfg(feature = "legacy-tls")]

@@ -16,8 +16,6 @@ use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
 use crate::config::target::Target;
 use crate::flags::connections::{Takes, limits};
-#[cfg(feature = "tls")]
-use crate::flags::tls::MinVersion;
 
 /// How the site of a route treats its connections, whose messages may be so large where nothing is said.
 pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
@@ -38,7 +36,7 @@ pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
         limits: settings.limits,
         origins: settings.origins.clone().unwrap_or(Origins::Any),
         #[cfg(feature = "tls")]
-        tls_min_version: route.tls_min_version.map(MinVersion::version),
+        tls_min_version: route.tls_min_version,
         unmasked_from: settings.unmasked_from.clone(),
         rules: rules(route),
         subprotocols: settings.subprotocols.clone(),

@@ -115,7 +115,7 @@ pub(super) fn client(tls: &UpstreamTls) -> Result<ClientTls, String> {
         pins: tls.pins.clone(),
         identity: identity.transpose()?,
         server_name: tls.server_name.clone(),
-        min_version: tls.min_version.version(),
+        min_version: tls.min_version,
         verify: tls.verify,
     };
     ClientTls::new(&settings).map_err(|error| error.to_string())

@@ -147,31 +147,23 @@ fn is_open(address: &ListenAddress) -> bool {
 /// What everybody on the way can read, or write.
 pub(super) fn warn_of_plain_text<'a>(
     config: &Config,
-    bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)> + Clone,
+    mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
 ) {
-    #[cfg(feature = "auth")]
-    warn_of_credentials(config, bound.clone());
-    warn_of_unmasked(config, bound);
+    let exposed = bound.find(|(listener, address)| is_plain(listener) && is_open(address));
+    if let Some((_, address)) = exposed {
+        #[cfg(feature = "auth")]
+        warn_of_credentials(config, address);
+        warn_of_unmasked(config, address);
+    }
 }
 
 /// RFC 7617 §4, RFC 6750 §5.3: whoever listens on the way has them as well.
 #[cfg(feature = "auth")]
-fn warn_of_credentials<'a>(
-    config: &Config,
-    mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
-) {
-    let is_exposed =
-        |(listener, address): &(&Listener, &ListenAddress)| is_plain(listener) && is_open(address);
+fn warn_of_credentials(config: &Config, address: &ListenAddress) {
     let asks = |route: &&Route| route.settings.auth.is_some();
-    let routes: Vec<_> = config
-        .routes
-        .iter()
-        .filter(asks)
-        .map(Route::title)
-        .collect();
-    if let Some((_, address)) = bound.find(is_exposed)
-        && !routes.is_empty()
-    {
+    let routes = config.routes.iter().filter(asks);
+    let routes: Vec<_> = routes.map(Route::title).collect();
+    if !routes.is_empty() {
         warn!(
             ?routes,
             "passwords and tokens cross the network in plain text to {address}: speak TLS there (`tls`), or say with \
@@ -187,15 +179,7 @@ fn is_plain(listener: &Listener) -> bool {
 }
 
 /// RFC 6455 §10.3: who cannot heed it may have to come by TLS, which nobody should find out by chance.
-fn warn_of_unmasked<'a>(
-    config: &Config,
-    mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
-) {
-    let is_exposed =
-        |(listener, address): &(&Listener, &ListenAddress)| is_plain(listener) && is_open(address);
-    let Some((_, address)) = bound.find(is_exposed) else {
-        return;
-    };
+fn warn_of_unmasked(config: &Config, address: &ListenAddress) {
     let everyone = Trusted::everyone();
     let unmasked = |is_lifted: bool| {
         let routes = config.routes.iter().map(|route| &route.settings);

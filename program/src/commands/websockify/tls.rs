@@ -84,7 +84,7 @@ impl TlsOptions {
         use polysock::tls::{Acceptor, ClientCertificates, ServerSettings};
 
         let settings = ServerSettings {
-            min_version: self.ssl_version.version(),
+            min_version: self.ssl_version,
             clients: match &self.cafile {
                 Some(trusted) if self.verify_client => {
                     ClientCertificates::Required(trusted.clone())
