@@ -24,11 +24,11 @@ use crate::transport::io::Io;
 
 /// TLS 1.0 to 1.3 with the suites of 2014: AES and 3DES in CBC mode, key exchange by RSA. It has TLS 1.3 so
 /// that clients that could speak it notice when somebody has them speak less (RFC 8446 §4.1.3).
-pub(super) const POLICY: &str = "CloudFront-TLS-1-0-2014";
+const POLICY: &str = "CloudFront-TLS-1-0-2014";
 
 /// How long what has failed is kept at most before the client is told, so that the time says nothing of the
 /// reason.
-pub(super) const MAX_BLINDING: u32 = 2;
+const MAX_BLINDING: u32 = 2;
 
 /// How long sessions can be resumed by a ticket, whose key changes as often.
 const TICKETS: Duration = Duration::from_secs(6 * 60 * 60);
@@ -50,62 +50,50 @@ pub(super) struct TicketKey {
 impl LegacyServer {
     /// Reads the files that these settings name; blocks.
     pub(super) fn read(settings: &ServerSettings, keys: &[TicketKey]) -> Result<Self, PemError> {
-        let unusable = |error: Error| PemError::Legacy {
-            reason: error.message().to_owned(),
-        };
-        let mut builder = Builder::new();
-        let policy = Policy::from_version(POLICY).map_err(unusable)?;
-        builder.set_security_policy(&policy).map_err(unusable)?;
-        builder
-            .set_max_blinding_delay(MAX_BLINDING)
-            .map_err(unusable)?;
-        builder
-            .set_application_protocol_preference(["http/1.1"])
-            .map_err(unusable)?;
         let chains = chains(settings)?;
-        // For those who name no host: the one for clients of old, or the first with a key of each kind.
-        let mut defaults: Vec<&Chain> = Vec::new();
-        for chain in &chains {
-            // Of several for one host with keys of one kind, the first counts.
-            builder.load_chain(chain.chain.clone()).map_err(unusable)?;
-            let is_same = |other: &&Chain| other.key_algorithm == chain.key_algorithm;
-            if defaults.is_empty() || settings.legacy.is_none() && !defaults.iter().any(is_same) {
-                defaults.push(chain);
+        let trusted = settings
+            .clients
+            .trusted()
+            .map(|path| read_certificates(path));
+        let trusted = trusted.transpose()?;
+        let config = || {
+            let mut builder = builder()?;
+            builder.set_application_protocol_preference(["http/1.1"])?;
+            // For those who name no host: the one for clients of old, or the first with a key of each kind.
+            let mut defaults: Vec<&Chain> = Vec::new();
+            for chain in &chains {
+                // Of several for one host with keys of one kind, the first counts.
+                builder.load_chain(chain.chain.clone())?;
+                let is_same = |other: &&Chain| other.key_algorithm == chain.key_algorithm;
+                if defaults.is_empty() || settings.legacy.is_none() && !defaults.iter().any(is_same)
+                {
+                    defaults.push(chain);
+                }
             }
-        }
-        let defaults = defaults.into_iter().map(|chain| chain.chain.clone());
-        builder.set_default_chains(defaults).map_err(unusable)?;
-        for key in keys {
-            builder
-                .add_session_ticket_key(&key.name, &key.key, key.since)
-                .map_err(unusable)?;
-        }
-        builder
-            .set_ticket_key_encrypt_decrypt_lifetime(TICKETS)
-            .map_err(unusable)?;
-        builder
-            .set_ticket_key_decrypt_lifetime(TICKETS)
-            .map_err(unusable)?;
-        builder.with_system_certs(false).map_err(unusable)?;
-        if let Some(trusted) = settings.clients.trusted() {
-            for certificate in read_certificates(trusted)? {
-                builder
-                    .trust_pem(to_pem(CERTIFICATE, &certificate).as_bytes())
-                    .map_err(unusable)?;
+            builder.set_default_chains(defaults.into_iter().map(|chain| chain.chain.clone()))?;
+            for key in keys {
+                builder.add_session_ticket_key(&key.name, &key.key, key.since)?;
             }
-            builder
-                .set_verify_host_callback(AnyName)
-                .map_err(unusable)?;
-            builder
-                .set_client_auth_type(match settings.clients {
+            builder.set_ticket_key_encrypt_decrypt_lifetime(TICKETS)?;
+            builder.set_ticket_key_decrypt_lifetime(TICKETS)?;
+            if let Some(trusted) = trusted {
+                for certificate in trusted {
+                    builder.trust_pem(to_pem(CERTIFICATE, &certificate).as_bytes())?;
+                }
+                builder.set_verify_host_callback(AnyName)?;
+                builder.set_client_auth_type(match settings.clients {
                     ClientCertificates::Required(_) => ClientAuthType::Required,
                     _ => ClientAuthType::Optional,
-                })
-                .map_err(unusable)?;
+                })?;
+            }
+            builder.build()
+        };
+        match config() {
+            Ok(config) => Ok(Self { config }),
+            Err(error) => Err(PemError::Legacy {
+                reason: error.message().to_owned(),
+            }),
         }
-        Ok(Self {
-            config: builder.build().map_err(unusable)?,
-        })
     }
 
     /// Goes through a handshake. One that fails is told to the client, and leaves the transport.
@@ -154,6 +142,15 @@ impl TicketKey {
     pub(super) fn is_old(&self) -> bool {
         self.since.elapsed().is_ok_and(|age| age >= TICKETS)
     }
+}
+
+/// What both sides begin with.
+pub(super) fn builder() -> Result<Builder, Error> {
+    let mut builder = Builder::new();
+    builder.set_security_policy(&Policy::from_version(POLICY)?)?;
+    builder.set_max_blinding_delay(MAX_BLINDING)?;
+    builder.with_system_certs(false)?;
+    Ok(builder)
 }
 
 /// Certificates and their key.

@@ -1,28 +1,24 @@
 //! TLS of old as a client speaks it, by s2n-tls.
 
-use std::fmt;
-
-use s2n_tls::config::{Builder, Config};
+use s2n_tls::config::Config;
+use s2n_tls::connection::ModifiedBuilder;
 use s2n_tls::error::{Error, ErrorType};
-use s2n_tls::security::Policy;
 use s2n_tls_tokio::TlsConnector;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::authorities::Authorities;
 use super::client_error::ClientTlsError;
 use super::client_settings::ClientTlsSettings;
 use super::failure::TlsError;
 use super::key_pin::KeyPin;
-use super::legacy::{MAX_BLINDING, POLICY};
+use super::legacy::builder;
 use super::pem::{CERTIFICATE, key_to_pem, to_pem};
-use crate::transport::Alpn;
 use crate::transport::io::Io;
+use crate::transport::{Alpn, Transport};
 
 /// TLS 1.0 to 1.3 as a client speaks it.
 #[derive(Debug)]
 pub(super) struct LegacyClient {
-    http: Config,
-    raw: Config,
+    config: Config,
     /// The keys that a server may have; none for any.
     pins: Vec<KeyPin>,
 }
@@ -38,12 +34,8 @@ impl LegacyClient {
             Some(authorities) => authorities.clone(),
             None => Authorities::of_system()?,
         };
-        let unusable = |error: Error| ClientTlsError::Unusable(error.message().to_owned());
-        let builder = || {
-            let mut builder = Builder::new();
-            builder.set_security_policy(&Policy::from_version(POLICY)?)?;
-            builder.set_max_blinding_delay(MAX_BLINDING)?;
-            builder.with_system_certs(false)?;
+        let config = || {
+            let mut builder = builder()?;
             for certificate in &*authorities.certificates {
                 // Those that are too odd to be read are no loss: none of them has signed anything of use.
                 let _ = builder.trust_pem(to_pem(CERTIFICATE, certificate).as_bytes());
@@ -53,34 +45,28 @@ impl LegacyClient {
                 let chain: String = chain.map(|der| to_pem(CERTIFICATE, der)).collect();
                 builder.load_pem(chain.as_bytes(), key_to_pem(&identity.key).as_bytes())?;
             }
-            Ok(builder)
+            builder.build()
         };
-        let raw = builder().and_then(Builder::build).map_err(unusable)?;
-        let mut http = builder().map_err(unusable)?;
-        http.set_application_protocol_preference(["http/1.1"])
-            .map_err(unusable)?;
+        let config =
+            config().map_err(|error: Error| ClientTlsError::Unusable(error.message().to_owned()));
         Ok(Self {
-            http: http.build().map_err(unusable)?,
-            raw,
+            config: config?,
             pins: settings.pins.clone(),
         })
     }
 
     /// Performs a handshake with a server that has this name.
-    pub(super) async fn connect<T>(
+    pub(super) async fn connect(
         &self,
-        transport: T,
+        transport: impl Transport,
         name: &str,
         alpn: Alpn,
-    ) -> Result<Io, TlsError>
-    where
-        T: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static,
-    {
-        let config = match alpn {
-            Alpn::Http => &self.http,
-            Alpn::Unsaid => &self.raw,
-        };
-        let connector = TlsConnector::new(config.clone());
+    ) -> Result<Io, TlsError> {
+        let connector = ModifiedBuilder::new(self.config.clone(), |connection| match alpn {
+            Alpn::Http => connection.set_application_protocol_preference(["http/1.1"]),
+            Alpn::Unsaid => Ok(connection),
+        });
+        let connector = TlsConnector::new(connector);
         let stream = connector.connect(name, transport).await.map_err(told)?;
         if !self.pins.is_empty() {
             let chain = stream.as_ref().peer_cert_chain().map_err(told)?;
