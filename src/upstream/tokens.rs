@@ -6,12 +6,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use crate::stamp::Stamp;
+use crate::stamp::{Looked, Stamp};
 
 /// What stands behind tokens: a file with lines such as `desk-7: 10.0.0.7:5900` or
 /// `desk-8: unix:/run/desk-8.sock`, empty lines, and comments that begin with `#`; or a directory of
@@ -35,7 +34,7 @@ struct Known {
     targets: Arc<HashMap<String, Named>>,
     stamps: Vec<Stamp>,
     /// When it was last looked whether the files have changed; `None` where nobody looks.
-    looked: Option<Instant>,
+    looked: Option<Looked>,
     has_failed: bool,
 }
 
@@ -47,9 +46,6 @@ pub(super) enum Named {
     /// The path of a socket.
     Unix(String),
 }
-
-/// How often it is looked whether the files have changed.
-const PAUSE: Duration = Duration::from_secs(1);
 
 impl Tokens {
     /// Reads the file, or the directory of files; blocks.
@@ -63,7 +59,7 @@ impl Tokens {
         let known = Known {
             targets: Arc::new(targets),
             stamps,
-            looked: Some(Instant::now()),
+            looked: Some(Looked::now()),
             has_failed: false,
         };
         Ok(Self {
@@ -105,13 +101,7 @@ impl Tokens {
 impl Shared {
     /// Whether the caller is to look whether the files have changed.
     fn is_due(&self) -> bool {
-        match &mut self.lock().looked {
-            Some(looked) if looked.elapsed() >= PAUSE => {
-                *looked = Instant::now();
-                true
-            }
-            Some(_) | None => false,
-        }
+        self.lock().looked.as_mut().is_some_and(Looked::is_due)
     }
 
     /// Reads the files again if they have changed.
@@ -237,7 +227,7 @@ fn starts_blank(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::SystemTime;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
@@ -291,7 +281,7 @@ mod tests {
     /// As if a second had passed.
     fn let_time_pass(tokens: &Tokens) {
         let looked = &mut tokens.shared.lock().looked;
-        *looked = looked.map(|looked| looked.checked_sub(PAUSE).unwrap());
+        looked.iter_mut().for_each(Looked::let_time_pass);
     }
 
     fn directory(name: &str) -> PathBuf {

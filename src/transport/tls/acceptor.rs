@@ -17,7 +17,7 @@ use super::encryption::Encryption;
 use super::pem::PemError;
 use super::server::Server;
 use super::settings::ServerSettings;
-use crate::stamp::Stamp;
+use crate::stamp::{Looked, Stamp};
 use crate::transport::io::Io;
 use crate::transport::linger::{CloseOrder, linger};
 use crate::transport::rewind::Rewind;
@@ -61,7 +61,7 @@ struct Current {
     /// What the files were then.
     stamps: Vec<Stamp>,
     /// When it was last looked whether they have changed.
-    looked: Instant,
+    looked: Looked,
     failing: Option<Failing>,
 }
 
@@ -70,9 +70,6 @@ struct Failing {
     since: Instant,
     is_told: bool,
 }
-
-/// How often it is looked whether the files have changed.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// How long files may be of no use before that is told: a certificate and its key are replaced one
 /// after the other.
@@ -91,7 +88,7 @@ impl Acceptor {
         let current = Current {
             server: Arc::new(server),
             stamps,
-            looked: Instant::now(),
+            looked: Looked::now(),
             failing: None,
         };
         Ok(Self {
@@ -190,12 +187,7 @@ impl Acceptor {
 impl Shared {
     /// Whether the caller is to look whether the files have changed.
     fn is_due(&self) -> bool {
-        let looked = &mut self.lock().looked;
-        let is_due = looked.elapsed() >= PAUSE;
-        if is_due {
-            *looked = Instant::now();
-        }
-        is_due
+        self.lock().looked.is_due()
     }
 
     /// Reads the files again if they have changed.

@@ -5,13 +5,12 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
-use crate::stamp::Stamp;
+use crate::stamp::{Looked, Stamp};
 
 /// A file that is read again when it has changed: at most once a second, when somebody asks for what is
 /// in it. One that is of no use then changes nothing; where there is none any more, nothing is in it.
@@ -38,13 +37,10 @@ struct Shared<T> {
 struct Known<T> {
     content: Arc<T>,
     stamp: Option<Stamp>,
-    looked: Instant,
+    looked: Looked,
     /// What was last told of it.
     problem: Option<String>,
 }
-
-/// How often it is looked whether a file has changed.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// The most that is read of a file, in bytes.
 const MAX_LEN: u64 = 4 << 20;
@@ -74,7 +70,7 @@ impl<T: Default + Send + Sync + 'static> Watched<T> {
                     known: Mutex::new(Known {
                         content: Arc::new(content),
                         stamp: Some(stamp),
-                        looked: Instant::now(),
+                        looked: Looked::now(),
                         problem: None,
                     }),
                 }),
@@ -97,12 +93,7 @@ impl<T: Default + Send + Sync + 'static> Watched<T> {
 impl<T: Default> Shared<T> {
     /// Whether the caller is to look whether the file has changed.
     fn is_due(&self) -> bool {
-        let looked = &mut self.lock().looked;
-        let is_due = looked.elapsed() >= PAUSE;
-        if is_due {
-            *looked = Instant::now();
-        }
-        is_due
+        self.lock().looked.is_due()
     }
 
     /// Reads the file again if it has changed.
@@ -179,8 +170,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 impl<T> Watched<T> {
     /// As if a second had passed.
     pub(super) fn let_time_pass(&self) {
-        let mut known = self.shared.known.lock().unwrap();
-        known.looked = known.looked.checked_sub(PAUSE).unwrap();
+        self.shared.known.lock().unwrap().looked.let_time_pass();
     }
 }
 
