@@ -31,6 +31,7 @@ pub use self::route::{Clients, Route};
 pub use self::rule::{Rule, Verdict};
 pub use self::settings::{SiteConnections, SiteSettings};
 pub use self::site::Site;
+pub(crate) use self::table::NotFound;
 pub use self::table::Sites;
 pub(crate) use self::unanswered::{Answering, Unanswered};
 pub use self::user_agent::UserAgentPattern;

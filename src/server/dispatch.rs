@@ -12,7 +12,7 @@ use super::refusal::{denied, logged};
 use super::request_log::RequestLine;
 use super::serving::Serving;
 use crate::http::{Body, Service, rejected};
-use crate::route::{Asked, Sites};
+use crate::route::{Asked, NotFound, Sites};
 use crate::transport::{Peer, Trusted, TrustedHop};
 
 /// Has each ordinary request answered by the site that it is for. The peer of one that came through a
@@ -46,7 +46,7 @@ impl Service for Dispatch {
         } else {
             let host = TrustedHop::host_of(&peer);
             let asked = Asked::request(&request, peer.secure).for_host(host);
-            self.sites.find(&asked).map_err(|error| error.rejection())
+            self.sites.find(&asked).map_err(NotFound::rejection)
         };
         let found = match found {
             Ok(found) => found,
