@@ -50,10 +50,9 @@ impl MessageRate {
     /// latest that this may be.
     fn change(&self, count: u64, now: Instant, change: impl Fn(u64, u64) -> Option<u64>) -> bool {
         let now = self.nanoseconds(now);
-        let needs = count.saturating_mul(SECOND / u64::from(self.limit.get()));
         let counted = |full_at: u64| {
-            let full_at = full_at.max(now).saturating_add(needs);
-            change(full_at, now.saturating_add(SECOND))
+            let (full_at, latest) = spent(full_at, count, self.limit, now);
+            change(full_at, latest)
         };
         let order = Ordering::Relaxed;
         self.full_at.fetch_update(order, order, counted).is_ok()
@@ -66,7 +65,15 @@ impl MessageRate {
 }
 
 /// In nanoseconds.
-const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
+
+/// Takes so many out of what holds a second's worth, of so many a second, and would be full again at `full_at`: when it
+/// is full again then, and the latest that this may be. All in nanoseconds.
+pub(crate) fn spent(full_at: u64, count: u64, limit: NonZeroU32, now: u64) -> (u64, u64) {
+    let needs = count.saturating_mul(SECOND / u64::from(limit.get()));
+    let full_at = full_at.max(now).saturating_add(needs);
+    (full_at, now.saturating_add(SECOND))
+}
 
 #[cfg(test)]
 mod tests {

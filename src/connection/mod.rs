@@ -46,7 +46,7 @@ use self::budget::{Account, units};
 use self::buffered_io::BufferedIo;
 use self::clocks::Clocks;
 pub use self::forward::Forwarded;
-pub(crate) use self::message_rate::MessageRate;
+pub(crate) use self::message_rate::{MessageRate, SECOND, spent};
 pub use self::receive::Answers;
 pub(crate) use self::shutdown::Shutdown;
 pub use self::shutdown::ShutdownSignal;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::settings::RateLimits;
-use crate::connection::MessageRate;
+use crate::connection::{MessageRate, SECOND, spent};
 
 /// How many addresses are known at a time. Those above are not counted one by one, but in all.
 const ADDRESSES: usize = 1 << 15;
@@ -192,17 +192,14 @@ impl Buckets {
 
 impl Bucket {
     fn take(&mut self, limit: NonZeroU32, now: u64) -> bool {
-        let full_at = self.0.max(now) + SECOND / u64::from(limit.get());
-        let is_there = full_at <= now + SECOND;
+        let (full_at, latest) = spent(self.0, 1, limit, now);
+        let is_there = full_at <= latest;
         if is_there {
             self.0 = full_at;
         }
         is_there
     }
 }
-
-/// In nanoseconds.
-const SECOND: u64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
