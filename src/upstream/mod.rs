@@ -48,6 +48,7 @@ pub use self::http::{HttpUpstream, NotAnswered};
 pub use self::refusal::Refusal;
 pub use self::rewrite::{PathPrefix, PathTemplate, Rewrite, RewriteError};
 pub use self::settings::UpstreamSettings;
+pub(crate) use self::target::query_values;
 pub use self::tcp::TcpUpstream;
 pub use self::template::Template;
 pub use self::tokens::Tokens;

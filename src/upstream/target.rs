@@ -38,12 +38,17 @@ pub(super) fn joined(
 
 /// The first value of a name in the query of a target, without its escapes.
 pub(super) fn query(target: &str, name: &str) -> Option<Vec<u8>> {
-    let mut pairs = split(target)
-        .1?
-        .split('&')
-        .filter_map(|pair| pair.split_once('='));
-    let (_, value) = pairs.find(|(other, _)| percent_decode_str(other).eq(name.bytes()))?;
+    let value = query_values(target, name).next()?;
     Some(percent_decode_str(value).collect())
+}
+
+/// The values of a name in the query of a target, as they came.
+pub(crate) fn query_values<'a>(target: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let (_, query) = split(target);
+    let pairs = query.into_iter().flat_map(|query| query.split('&'));
+    let pairs = pairs.filter_map(|pair| pair.split_once('='));
+    let named = pairs.filter(move |(other, _)| percent_decode_str(other).eq(name.bytes()));
+    named.map(|(_, value)| value)
 }
 
 /// A target at its question mark.

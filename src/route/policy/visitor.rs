@@ -7,7 +7,9 @@ use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 use polysock_protocols::Request;
 
+use crate::http::cookies;
 use crate::transport::Peer;
+use crate::upstream::query_values;
 
 /// Who asks a site for something, and for what: with an opening handshake of any protocol, or with an
 /// ordinary request.
@@ -123,34 +125,21 @@ impl<'a> Visitor<'a> {
 
     /// The values of the cookies of this name (RFC 6265 §4.2.1), without quotation marks around them.
     pub fn cookies(&self, name: &str) -> Vec<&'a [u8]> {
-        let lines = self.values("cookie").into_iter();
-        let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';'));
-        let named = pairs.filter_map(|pair| {
-            let pair = pair.trim_ascii();
-            let at = pair.iter().position(|byte| *byte == b'=')?;
-            let (other, value) = pair.split_at_checked(at)?;
-            let value = value.get(1..)?;
+        let values = cookies(self.values("cookie"), name.as_bytes());
+        let unquoted = values.map(|value| {
+            let value = value.trim_ascii_end();
             let unquoted = value.strip_prefix(b"\"");
             let unquoted = unquoted.and_then(|value| value.strip_suffix(b"\""));
-            (other == name.as_bytes()).then(|| unquoted.unwrap_or(value))
+            unquoted.unwrap_or(value)
         });
-        named.collect()
+        unquoted.collect()
     }
 
     /// The values of a name in the query, without their escapes; `+` stands for itself.
     pub fn parameters(&self, name: &str) -> Vec<Cow<'a, [u8]>> {
-        self.raw_parameters(name)
+        query_values(self.target(), name)
             .map(|value| percent_decode_str(value).into())
             .collect()
-    }
-
-    /// The values of a name in the query, as they came.
-    pub(super) fn raw_parameters(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        let query = self.target().split_once('?').map(|(_, query)| query);
-        let pairs = query.into_iter().flat_map(|query| query.split('&'));
-        let pairs = pairs.filter_map(|pair| pair.split_once('='));
-        let named = pairs.filter(|(other, _)| percent_decode_str(other).eq(name.bytes()));
-        named.map(|(_, value)| value)
     }
 
     /// The subprotocols that an opening handshake offers, also those that the site does not speak.

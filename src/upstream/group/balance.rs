@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::http::cookies;
 use crate::upstream::target::query;
 
 /// How clients are spread over targets.
@@ -59,7 +60,7 @@ impl Balance {
         let Self::Hash(of) = self else { return None };
         let hash = match of {
             HashOf::Header(name) => hash(values(name).first()?),
-            HashOf::Cookie(name) => hash(cookie(values("cookie"), name.as_bytes())?),
+            HashOf::Cookie(name) => hash(cookies(values("cookie"), name.as_bytes()).next()?),
             HashOf::Query(name) => hash(&query(target, name)?),
             HashOf::Address => match address?.to_canonical() {
                 IpAddr::V4(address) => hash(&address.octets()),
@@ -105,17 +106,6 @@ fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^ (bits >> 31)
-}
-
-/// The value of a cookie (RFC 6265 §5.4).
-fn cookie<'a>(values: Vec<&'a [u8]>, name: &[u8]) -> Option<&'a [u8]> {
-    let mut pairs = values
-        .into_iter()
-        .flat_map(|value| value.split(|byte| *byte == b';'));
-    pairs.find_map(|pair| {
-        let pair = pair.trim_ascii_start();
-        pair.strip_prefix(name)?.strip_prefix(b"=")
-    })
 }
 
 #[cfg(test)]

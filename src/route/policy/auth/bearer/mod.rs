@@ -22,6 +22,7 @@ pub use self::source::{TokenSource, TokenSourceError};
 use super::Realm;
 use crate::route::policy::{Admitted, Policy, Visitor};
 use crate::transport::Authenticated;
+use crate::upstream::query_values;
 
 /// Lets in those who have a JSON Web Token (RFC 7519) that is signed with one of the keys, is valid now,
 /// and is meant for here. Others are told 401 with `WWW-Authenticate` (RFC 6750 §3), those with more than
@@ -218,7 +219,7 @@ impl Policy for Bearer {
             TokenSource::Query(name) => Some(name),
             _ => None,
         });
-        let values = names.flat_map(|name| visitor.raw_parameters(name).collect::<Vec<_>>());
+        let values = names.flat_map(|name| query_values(visitor.target(), name));
         values
             .filter(|value| !value.is_empty())
             .map(ByteString::from)
