@@ -31,7 +31,7 @@
 //!   broadcast          messages from anywhere to many connections
 //!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
 //!   upstream           what stands behind a gateway: one target, several, or what a client names
-//!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files
+//!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files, components
 //!   route              which site a request is for, from which pages, and who is let in
 //!   server             the port: listening, who is let in, what a connection is, how it ends
 //! ```
@@ -81,6 +81,8 @@
 //! | borrowed message | a short one, handed out where it lies in the buffer that was read |
 //! | transport | a byte stream with two directions |
 //! | shared writer | the write half of a socket, while a broadcast may write to it as well |
+//! | component, client | an application that is told events, and whom it is told of |
+//! | mailbox | the way to one client, in which what is sent to it keeps its order |
 //! | reply | the way for the answer to a handshake: an upgrade, or a stream of HTTP/2 |
 //! | peer | who is at the other end, as far as the layers below have found out |
 //! | site | an application, the pages beside it, and how both treat their clients |

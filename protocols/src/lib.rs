@@ -83,8 +83,8 @@ pub use self::message::{
 pub use self::negotiation::{Negotiated, Negotiation, Recognised, Rejection, Rule, SHARED_RULES};
 pub use self::protocol::{
     Accept, BinaryOverText, Capabilities, Challenge, CloseForm, Codec, Context, Dial, DialError,
-    Dialer, Dialled, Limits, Masking, Match, Opening, Protocol, Request, Responder, Response, Role,
-    ShortFrames, StreamAnswer,
+    Dialer, Dialled, Limits, Masking, Match, Opening, PackedRequest, Protocol, Request, Responder,
+    Response, Role, ShortFrames, StreamAnswer,
 };
 pub use self::proxy_header::{ProxiedEnds, ProxyHeader, ProxyHeaderError, ProxyVersion};
 pub use self::raw::{Framing, RawCodec};

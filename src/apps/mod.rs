@@ -3,8 +3,10 @@
 mod application;
 mod broadcaster;
 mod chat;
+pub mod component;
 mod echo;
 mod files;
+mod layer;
 mod pages;
 mod proxy;
 mod relay;
@@ -14,6 +16,7 @@ pub use self::broadcaster::Broadcaster;
 pub use self::chat::{CHAT_PAGE, Chat};
 pub use self::echo::echo;
 pub use self::files::Files;
+pub use self::layer::{Layer, Layered};
 pub use self::pages::Pages;
 pub use self::proxy::Proxy;
 pub use self::relay::Relay;

@@ -13,6 +13,7 @@
 
 mod flush_queue;
 mod flusher;
+mod mailbox;
 mod queue;
 mod subscriber;
 mod topic;
@@ -29,6 +30,7 @@ use polysock_protocols::{Close, CloseCode, Message, SharedMessage};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::flusher::Flusher;
+pub(crate) use self::mailbox::Mailbox;
 pub use self::queue::{Overflow, Queue};
 use self::subscriber::Ending;
 use self::topic::{Left, ROOM, Topic, lock};
@@ -180,6 +182,31 @@ impl Subscription {
         let topic = lock(&self.topic);
         let subscriber = topic.get(self.key);
         subscriber.map_or(0, |subscriber| subscriber.missed)
+    }
+
+    /// The way to this subscription alone.
+    pub(crate) fn mailbox(&self) -> Mailbox {
+        let address = lock(&self.topic).address(self.key);
+        Mailbox::new(Arc::clone(&self.topic), address)
+    }
+
+    /// Writes what waits to the connection, while its owner waits for something else than the next
+    /// message. Nothing is received meanwhile, and a connection that is asked to close says so.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: all state is in the subscription and the connection.
+    pub(crate) fn poll_send(&mut self, connection: &mut Connection, cx: &mut Context<'_>) {
+        loop {
+            let is_all = self.forward(connection, cx);
+            // Its next receiver is told of an error.
+            let Poll::Ready(Ok(())) = connection.poll_outgoing(cx) else {
+                return;
+            };
+            if is_all || room(connection) == 0 {
+                return;
+            }
+        }
     }
 
     /// Hands the connection what waits, as far as it has room; whether that was all.

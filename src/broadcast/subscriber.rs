@@ -15,11 +15,13 @@ use crate::transport::SharedWriter;
 /// What a topic knows of a subscription.
 pub(super) struct Subscriber {
     pub(super) queue: Queue,
+    /// No other of its topic has this number.
+    pub(super) serial: u64,
     /// How many messages wait for it: those in `held`, and as many at the end of the log.
     pub(super) messages: usize,
     /// Their bytes.
     bytes: usize,
-    /// What was taken out of the log because something newer was missed.
+    /// What was taken out of the log because something newer was missed, or is for it alone.
     held: VecDeque<Arc<SharedMessage>>,
     /// How many messages it has missed.
     pub(super) missed: u64,
@@ -56,9 +58,10 @@ pub(super) struct Entry {
 
 impl Subscriber {
     /// One for whom nothing waits.
-    pub(super) fn new(queue: Queue) -> Self {
+    pub(super) fn new(queue: Queue, serial: u64) -> Self {
         Self {
             queue,
+            serial,
             messages: 0,
             bytes: 0,
             held: VecDeque::new(),
@@ -81,6 +84,23 @@ impl Subscriber {
     ) {
         self.messages += 1;
         self.bytes += len;
+        if self.is_over() {
+            self.overflow(log, losses);
+        }
+    }
+
+    /// Has a message wait for it alone, if there is room.
+    pub(super) fn add_own(
+        &mut self,
+        message: &Arc<SharedMessage>,
+        log: &mut VecDeque<Entry>,
+        losses: &mut Losses,
+    ) {
+        // What waits for it in the log came before.
+        self.hold(log);
+        self.held.push_back(Arc::clone(message));
+        self.messages += 1;
+        self.bytes += message.message().as_bytes().len();
         if self.is_over() {
             self.overflow(log, losses);
         }

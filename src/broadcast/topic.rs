@@ -26,6 +26,8 @@ pub(super) struct Topic {
     flush_queues: Vec<FlushQueue>,
     /// Empty; kept for its allocation.
     pub(super) wakers: Vec<Waker>,
+    /// How many subscribers there have been.
+    subscribed: u64,
     /// How many messages all its subscribers have missed, those that have gone as well.
     missed: u64,
     losses: Throttle<Losses>,
@@ -38,10 +40,18 @@ impl Default for Topic {
             subscribers: Slab::new(),
             flush_queues: Vec::new(),
             wakers: Vec::new(),
+            subscribed: 0,
             missed: 0,
             losses: Losses::throttle(),
         }
     }
+}
+
+/// Where a subscriber stands. Another that comes after it, to the same place, has another one.
+#[derive(Clone, Copy)]
+pub(super) struct Address {
+    key: usize,
+    serial: u64,
 }
 
 /// What is left for a subscription that has taken what there was room for.
@@ -57,7 +67,20 @@ pub(super) enum Left {
 impl Topic {
     /// A subscriber for whom nothing waits.
     pub(super) fn insert(&mut self, queue: Queue) -> usize {
-        self.subscribers.insert(Subscriber::new(queue))
+        self.subscribed += 1;
+        let subscriber = Subscriber::new(queue, self.subscribed);
+        self.subscribers.insert(subscriber)
+    }
+
+    /// Where the subscriber of a key stands.
+    pub(super) fn address(&self, key: usize) -> Address {
+        let serial = self.get(key).map_or(0, |subscriber| subscriber.serial);
+        Address { key, serial }
+    }
+
+    fn at(&mut self, address: Address) -> Option<&mut Subscriber> {
+        let subscriber = self.subscribers.get_mut(address.key)?;
+        (subscriber.serial == address.serial).then_some(subscriber)
     }
 
     /// Forgets a subscriber; also returns whom to wake for it.
@@ -84,6 +107,15 @@ impl Topic {
         let subscriber = self.subscribers.get_mut(key)?;
         subscriber.close(&Arc::new(close), &mut self.flush_queues);
         self.idle_flushers().next()
+    }
+
+    /// As [`close`](Self::close), for somebody who is not the subscription's task: that is woken too.
+    pub(super) fn close_at(&mut self, address: Address, close: Close) -> [Option<Waker>; 2] {
+        let Some(subscriber) = self.at(address) else {
+            return [None, None];
+        };
+        let task = subscriber.waker.take();
+        [task, self.close(address.key, close)]
     }
 
     /// The flushers that wait although no connection is attached to them any more.
@@ -208,6 +240,34 @@ impl Topic {
         if losses.messages > 0 {
             self.add_losses(losses);
         }
+    }
+
+    /// Has a message wait for one subscriber alone; also returns whom to wake for it.
+    pub(super) fn push_to(
+        &mut self,
+        address: Address,
+        message: &Arc<SharedMessage>,
+    ) -> Option<Waker> {
+        let subscriber = self.subscribers.get_mut(address.key)?;
+        if subscriber.serial != address.serial {
+            return None;
+        }
+        let mut losses = Losses::default();
+        subscriber.add_own(message, &mut self.log, &mut losses);
+        let is_open = subscriber.ending.is_none();
+        let queue = subscriber.flush_queue.filter(|_| is_open);
+        let waker = match queue.and_then(|queue| self.flush_queues.get_mut(queue)) {
+            Some(queue) => {
+                subscriber.stand_ready(address.key, queue);
+                queue.waker.take()
+            }
+            None => subscriber.waker.take(),
+        };
+        self.release();
+        if losses.messages > 0 {
+            self.add_losses(losses);
+        }
+        waker
     }
 
     #[cold]

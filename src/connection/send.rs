@@ -59,6 +59,17 @@ impl Connection {
         self.io.reclaim_writer();
     }
 
+    /// Writes out what waits, and begins to close where a shutdown asks for it, while nobody receives.
+    pub(crate) fn poll_outgoing(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), ConnectionError>> {
+        if self.poll_shutdown(cx).is_ready() {
+            self.close_if_requested();
+        }
+        self.poll_drain(cx, 0)
+    }
+
     /// The session, with a buffer to send into.
     pub(super) fn sending(&mut self) -> &mut Session {
         reserve_buffer(&mut self.session);

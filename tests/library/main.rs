@@ -9,6 +9,7 @@
 mod auth;
 mod broadcast;
 mod closing;
+mod components;
 mod groups;
 mod http2;
 mod keep_alive;

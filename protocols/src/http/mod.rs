@@ -17,6 +17,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use memchr::memchr;
 use nom::Offset;
 
 pub(crate) use self::answer::AnswerReader;
@@ -107,6 +108,30 @@ impl Head {
         }
         head.bare_lf |= input == b"\n";
         Ok(head)
+    }
+
+    /// Reads the head of a request once more from its [bytes](Self::as_bytes).
+    pub(crate) fn again(bytes: Bytes) -> Option<Self> {
+        let end = memchr(b'\n', &bytes)?;
+        let line = bytes.get(..end)?.trim_ascii_end();
+        let mut parts = line.splitn(3, |byte| *byte == b' ');
+        let mut part = || Some(Span::of(parts.next()?, &bytes));
+        let start = [part()?, part()?, part()?];
+        let mut fields = Vec::new();
+        let mut input = bytes.get(end.checked_add(1)?..)?;
+        while let Ok((rest, (name, value))) = field(input) {
+            fields.push((Span::of(name, &bytes), Span::of(value, &bytes)));
+            input = rest;
+        }
+        let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+        let bare_lf = lines.any(|line| !line.ends_with(b"\r\n"));
+        Some(Self {
+            start,
+            fields,
+            bare_lf,
+            followed: false,
+            bytes,
+        })
     }
 
     /// The bytes of the head as they came, or as they were put down, with the blank line.

@@ -28,7 +28,7 @@ use crate::write_buf::WriteBuf;
 
 pub use self::accept::{Accept, BinaryOverText};
 pub use self::dial::{Dial, DialError, Dialer, Dialled, Response};
-pub use self::request::Request;
+pub use self::request::{PackedRequest, Request};
 pub use self::short_frames::ShortFrames;
 
 /// A WebSocket protocol: one draft, or the RFC.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::Protocol;
@@ -79,6 +80,16 @@ impl Request {
         }))
     }
 
+    /// The same, put down to be kept.
+    pub fn pack(self) -> PackedRequest {
+        PackedRequest {
+            protocol: self.protocol,
+            secure: self.secure,
+            head: self.head.as_bytes().clone(),
+            subprotocols: self.subprotocols.into(),
+        }
+    }
+
     /// The path: the target up to its query.
     pub fn path(&self) -> &str {
         self.target
@@ -94,6 +105,31 @@ impl Request {
     }
 }
 
+/// A request that is kept as long as its connection: the bytes of its head, and little else.
+#[derive(Clone)]
+pub struct PackedRequest {
+    protocol: &'static dyn Protocol,
+    secure: bool,
+    head: Bytes,
+    subprotocols: Box<[ByteString]>,
+}
+
+impl PackedRequest {
+    /// The request, whose head is read again. `None` for none that could have been packed.
+    pub fn unpack(&self) -> Option<Box<Request>> {
+        let head = Head::again(self.head.clone())?;
+        let mut request = Request::read(self.protocol, head, self.secure).ok()?;
+        request.subprotocols = self.subprotocols.to_vec();
+        Some(request)
+    }
+}
+
+impl fmt::Debug for PackedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.unpack().fmt(f)
+    }
+}
+
 // The name of the protocol says all that is in it. Secrets are not shown.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -106,5 +142,44 @@ impl fmt::Debug for Request {
             .field("subprotocols", &hide_in_subprotocols(&self.subprotocols))
             .field("head", &self.head)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::HeadLimits;
+    use crate::registry::find_protocol;
+
+    #[test]
+    fn a_packed_request_is_the_same() {
+        let limits = HeadLimits::default();
+        let text = b"GET /a?b=c HTTP/1.1\r\nHost: example.com\nOrigin:  http://example.com \r\nCookie: a=1\r\nX:\r\n\r\n";
+        let upgrade = Head::parse(text, text.len(), &limits).unwrap();
+        let fields = [
+            (&b"origin"[..], &b"https://example.com"[..]),
+            (b"cookie", b"a=1"),
+        ];
+        let connect = Head::of_connect(Some(b"example.com"), b"/a", fields, &limits).unwrap();
+        for head in [upgrade, connect] {
+            let protocol = find_protocol("rfc6455").unwrap();
+            let mut request = Request::read(protocol, head, true).unwrap();
+            request.subprotocols = vec!["chat".into()];
+            let unpacked = request.clone().pack().unpack().unwrap();
+            assert_eq!(unpacked.host, request.host);
+            assert_eq!(unpacked.target, request.target);
+            assert_eq!(unpacked.origin, request.origin);
+            assert_eq!(unpacked.secure, request.secure);
+            assert_eq!(unpacked.subprotocols, request.subprotocols);
+            assert_eq!(unpacked.head.is_connect(), request.head.is_connect());
+            assert_eq!(unpacked.head.has_bare_lf(), request.head.has_bare_lf());
+            let fields = |request: &Request| -> Vec<_> {
+                let fields = request.head.fields();
+                fields
+                    .map(|(name, value)| (name.to_vec(), value.to_vec()))
+                    .collect()
+            };
+            assert_eq!(fields(&unpacked), fields(&request));
+        }
     }
 }

@@ -1,0 +1,109 @@
+//! A component over WebSockets.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytestring::ByteString;
+use futures_core::future::BoxFuture;
+use polysock_protocols::{Accept, BinaryOverText, Rejection, Request};
+
+use super::attend::{QUEUE, attend};
+use super::component::Component;
+use crate::apps::Application;
+use crate::broadcast::Queue;
+use crate::error::BoxError;
+use crate::handshake::Handshake;
+
+/// Serves a component over WebSockets of every protocol, and over streams of HTTP/2.
+pub fn ws<C: Component>(component: C) -> Ws<C> {
+    Ws {
+        component: Arc::new(component),
+        queue: QUEUE,
+        binary_over_text: BinaryOverText::default(),
+    }
+}
+
+/// The [`Application`] that serves a component, from [`ws`]. Clones serve the same component.
+pub struct Ws<C> {
+    component: Arc<C>,
+    queue: Queue,
+    binary_over_text: BinaryOverText,
+}
+
+impl<C: Component> Ws<C> {
+    /// How much may wait for a client that reads slowly, and what becomes of it then: by default 16,384
+    /// messages or 4 MiB, and a client for which there is more is closed with 1008.
+    #[must_use]
+    pub fn queue(self, queue: Queue) -> Self {
+        Self { queue, ..self }
+    }
+
+    /// How binary messages go to clients whose protocol has none (hixie). By default such a client is
+    /// closed.
+    #[must_use]
+    pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
+        Self {
+            binary_over_text,
+            ..self
+        }
+    }
+
+    /// The subprotocol that is agreed on.
+    fn subprotocol(&self, request: &Request) -> Result<Option<ByteString>, Rejection> {
+        let spoken = self.component.subprotocols();
+        let offered = &request.subprotocols;
+        let mut agreed = spoken
+            .iter()
+            .filter_map(|name| offered.iter().find(|offered| *offered == name));
+        match agreed.next() {
+            None if self.component.requires_subprotocol() => {
+                let names = spoken.join(", ");
+                let reason =
+                    format_args!("what is spoken here is {names}: offer it as a subprotocol");
+                Err(Rejection::new(400, reason))
+            }
+            agreed => Ok(agreed.cloned()),
+        }
+    }
+}
+
+impl<C: Component> Application for Ws<C> {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let subprotocol = match self.subprotocol(handshake.request()) {
+            Ok(subprotocol) => subprotocol,
+            Err(rejection) => {
+                handshake.reject(rejection);
+                return Box::pin(async { Ok(()) });
+            }
+        };
+        let accept = Accept {
+            subprotocol,
+            binary_over_text: self.binary_over_text,
+            ..Accept::default()
+        };
+        let (component, queue) = (Arc::clone(&self.component), self.queue);
+        Box::pin(async move {
+            let accepted = Box::pin(handshake.accept_and_tell(accept)).await?;
+            let (connection, request, peer) = accepted;
+            attend(&*component, connection, (Some(request.pack()), peer), queue).await
+        })
+    }
+}
+
+impl<C> Clone for Ws<C> {
+    fn clone(&self) -> Self {
+        Self {
+            component: Arc::clone(&self.component),
+            ..*self
+        }
+    }
+}
+
+impl<C> fmt::Debug for Ws<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ws")
+            .field("queue", &self.queue)
+            .field("binary_over_text", &self.binary_over_text)
+            .finish_non_exhaustive()
+    }
+}

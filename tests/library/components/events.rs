@@ -1,0 +1,259 @@
+//! Which events there are, in which order, and what goes out meanwhile.
+
+use std::sync::{Arc, Mutex};
+
+use polysock::apps::component::{Client, Clients, Component, Serial, SerialComponent, ws};
+use polysock::protocols::PROTOCOLS;
+use polysock::upstream::Captures;
+use polysock::{BoxError, Close, CloseCode, Message};
+use polysock_test_support::member::Way;
+use tokio::sync::Notify;
+
+use super::{Chat, connect, gateway, gateway_to, join, until, ways};
+
+#[tokio::test]
+async fn clients_of_every_protocol_talk_to_each_other() {
+    for way in [Way::Memory(1 << 16), Way::Tcp] {
+        let chat = Arc::new(Chat::default());
+        let gateway = gateway_to(&chat);
+        let mut members = Vec::new();
+        for protocol in PROTOCOLS {
+            members.push(join(&gateway, protocol.name(), way).await);
+        }
+        assert_eq!(chat.clients.len(), members.len());
+        for speaker in 0..members.len() {
+            let said = format!("{speaker} speaks");
+            members[speaker].send(said.as_str()).await;
+            for (listener, member) in members.iter_mut().enumerate() {
+                if listener != speaker {
+                    assert_eq!(member.text().await, said, "{listener} {way:?}");
+                }
+            }
+        }
+        drop(members);
+        until(|| chat.clients.is_empty()).await;
+    }
+}
+
+/// Writes down what it is told.
+#[derive(Default)]
+struct Diary {
+    entries: Mutex<Vec<String>>,
+    clients: Clients,
+    /// Lets `on_message` go on for those who said `wait`.
+    go: Notify,
+}
+
+impl Diary {
+    fn write(&self, entry: String) {
+        self.entries.lock().unwrap().push(entry);
+    }
+
+    fn has(&self, entry: &str) -> bool {
+        self.entries().iter().any(|other| other == entry)
+    }
+
+    fn entries(&self) -> Vec<String> {
+        self.entries.lock().unwrap().clone()
+    }
+}
+
+impl Component for Diary {
+    async fn on_open(&self, client: &Client) -> Result<(), BoxError> {
+        self.write(format!("open {}", client.protocol()));
+        // Whoever comes first is told first, however long this takes.
+        tokio::task::yield_now().await;
+        self.clients.attach(client);
+        self.write("opened".to_owned());
+        Ok(())
+    }
+
+    async fn on_message(&self, from: &Client, message: Message) -> Result<(), BoxError> {
+        let text = message.as_text().unwrap_or_default().to_owned();
+        self.write(format!("begin {text}"));
+        match &*text {
+            "wait" => self.go.notified().await,
+            "bye" => {
+                from.send("last");
+                from.close(Close::new(CloseCode::NORMAL, "as you like"));
+                from.send("too late");
+                from.close(CloseCode::GOING_AWAY);
+            }
+            _ => {
+                tokio::task::yield_now().await;
+                from.send(message);
+            }
+        }
+        self.write(format!("end {text}"));
+        Ok(())
+    }
+
+    async fn on_close(&self, client: &Client) {
+        self.clients.detach(client);
+        let closed = client.closed().expect("it has gone");
+        self.write(format!("close {}", closed.clean));
+    }
+}
+
+#[tokio::test]
+async fn events_of_a_client_come_one_after_the_other() {
+    for (name, way) in ways() {
+        let diary = Arc::new(Diary::default());
+        let gateway = gateway_to(&diary);
+        let mut member = connect(&gateway, name, way).await;
+        for text in ["a", "b", "bye", "late"] {
+            member.session.send(text.into()).unwrap();
+        }
+        member.flush().await;
+        for expected in ["a", "b", "last"] {
+            assert_eq!(member.text().await, expected, "{name} {way:?}");
+        }
+        assert_eq!(member.message().await, None, "{name} {way:?}");
+        drop(member);
+        let expected = [
+            &*format!("open {name}"),
+            "opened",
+            "begin a",
+            "end a",
+            "begin b",
+            "end b",
+            "begin bye",
+            "end bye",
+        ];
+        until(|| diary.entries().len() == 9).await;
+        let entries = diary.entries();
+        assert_eq!(entries[..8], expected, "{name} {way:?}");
+        assert!(entries[8].starts_with("close"), "{name} {way:?}");
+        assert!(diary.clients.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn who_opens_and_goes_is_told_of_to_the_end() {
+    for (name, way) in ways() {
+        let diary = Arc::new(Diary::default());
+        let gateway = gateway_to(&diary);
+        drop(connect(&gateway, name, way).await);
+        until(|| diary.entries().len() == 3).await;
+        let entries = diary.entries();
+        assert_eq!(entries[..2], [&*format!("open {name}"), "opened"]);
+        assert!(entries[2].starts_with("close"), "{entries:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_handler_holds_up_nobody_else_and_its_client_is_sent_to_meanwhile() {
+    for (name, way) in ways() {
+        let diary = Arc::new(Diary::default());
+        let gateway = gateway_to(&diary);
+        let mut slow = connect(&gateway, name, way).await;
+        slow.send("wait").await;
+        until(|| diary.has("begin wait")).await;
+        let mut other = connect(&gateway, "rfc6455", way).await;
+        other.send("quick").await;
+        assert_eq!(other.text().await, "quick", "{name} {way:?}");
+        diary.clients.send("to all");
+        assert_eq!(slow.text().await, "to all", "{name} {way:?}");
+        // What it sends waits until its handler is done.
+        slow.send("next").await;
+        diary.clients.send("again");
+        assert_eq!(slow.text().await, "again", "{name} {way:?}");
+        assert!(!diary.has("begin next"));
+        diary.go.notify_one();
+        assert_eq!(slow.text().await, "next", "{name} {way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_close_goes_out_while_a_handler_waits() {
+    for (name, way) in ways() {
+        let diary = Arc::new(Diary::default());
+        let gateway = gateway_to(&diary);
+        let mut slow = connect(&gateway, name, way).await;
+        slow.send("wait").await;
+        until(|| diary.has("begin wait")).await;
+        for client in diary.clients.all() {
+            client.send("before");
+            client.close(CloseCode::NORMAL);
+            client.send("after");
+        }
+        assert_eq!(slow.text().await, "before", "{name} {way:?}");
+        diary.go.notify_one();
+        assert_eq!(slow.message().await, None, "{name} {way:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_known_by_what_it_asked_for() {
+    let known = |client: &Client| -> Option<String> {
+        let request = client.request()?;
+        let cookie = request.head.value("cookie").map(<[u8]>::to_vec);
+        let cookie = String::from_utf8(cookie.unwrap_or_default()).ok()?;
+        Some(format!(
+            "{} {} {} {cookie}",
+            client.protocol(),
+            request.host,
+            request.target
+        ))
+    };
+    struct Knows<F>(F);
+    impl<F: Fn(&Client) -> Option<String> + Send + Sync + 'static> Component for Knows<F> {
+        async fn on_message(&self, from: &Client, _: Message) -> Result<(), BoxError> {
+            // A bag holds a value of each type.
+            assert_eq!(from.get::<u32>(), None);
+            assert_eq!(from.insert(1_u32), None);
+            assert_eq!(from.insert(2_u32), Some(1));
+            assert_eq!(from.get::<u32>(), Some(2));
+            assert_eq!(from.remove::<u32>(), Some(2));
+            assert!(from.get::<Captures>().is_none());
+            from.send((self.0)(from).expect("it asked for something"));
+            Ok(())
+        }
+    }
+    let gateway = gateway(ws(Knows(known)));
+    for (name, way) in ways() {
+        let mut member = connect(&gateway, name, way).await;
+        member.send("who am I?").await;
+        assert_eq!(member.text().await, format!("{name} example.com / "));
+    }
+}
+
+/// Counts, and waits in between.
+#[derive(Default)]
+struct Counter {
+    count: u32,
+}
+
+impl SerialComponent for Counter {
+    async fn on_message(&mut self, from: &Client, _: Message) -> Result<(), BoxError> {
+        let count = self.count;
+        // Somebody else could come in between, if they were told side by side.
+        tokio::task::yield_now().await;
+        self.count = count + 1;
+        from.send(self.count.to_string());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn one_event_at_a_time_where_that_is_asked_for() {
+    let gateway = gateway(ws(Serial::new(Counter::default())));
+    let mut members = Vec::new();
+    for _ in 0..8 {
+        members.push(connect(&gateway, "rfc6455", Way::Tcp).await);
+    }
+    for member in &mut members {
+        for _ in 0..50 {
+            member.session.send("count".into()).unwrap();
+        }
+        member.flush().await;
+    }
+    let mut counts = Vec::new();
+    for member in &mut members {
+        for _ in 0..50 {
+            counts.push(member.text().await.parse::<u32>().unwrap());
+        }
+    }
+    counts.sort_unstable();
+    assert!(counts.into_iter().eq(1..=400));
+}
