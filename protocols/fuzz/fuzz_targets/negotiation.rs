@@ -32,7 +32,7 @@ fn serve<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Option<(Box<dyn Codec>, 
         if opening.is_none() {
             let negotiated = match negotiation.advance(&mut src) {
                 Ok(None) => continue,
-                Ok(Some(Negotiated::Http)) => return None,
+                Ok(Some(Negotiated::Http(_))) => return None,
                 Ok(Some(Negotiated::WebSocket(recognised))) => recognised.open(&context()),
                 Err(error) => Err(error),
             };
