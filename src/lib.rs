@@ -124,9 +124,10 @@ pub use self::http::{Body, Service};
 #[cfg(feature = "auth")]
 pub use self::route::auth;
 pub use self::route::{
-    Admitted, Clients, HostPattern, HostPatternError, OriginPattern, OriginPatternError, Origins,
-    PathPattern, PathPatternError, Policy, Route, Rule, Site, SiteConnections, SiteSettings, Sites,
-    UserAgentPattern, Verdict, Visitor,
+    Admitted, Clients, Guarded, HostPattern, HostPatternError, IpBlackList, OriginCheck,
+    OriginPattern, OriginPatternError, Origins, PathPattern, PathPatternError, Policy, Route,
+    Router, RouterError, Rule, Site, SiteConnections, SiteSettings, Sites, UserAgentPattern,
+    Verdict, Visitor,
 };
 pub use self::server::{
     ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Networks, Opened, Opener,

@@ -13,6 +13,7 @@ mod policy;
     reason = "a route is what this room is about"
 )]
 mod route;
+mod router;
 mod rule;
 mod settings;
 mod site;
@@ -26,8 +27,9 @@ pub use self::origins::{OriginPattern, OriginPatternError, Origins};
 pub use self::path::{PathPattern, PathPatternError};
 #[cfg(feature = "auth")]
 pub use self::policy::auth;
-pub use self::policy::{Admitted, Policy, Visitor};
+pub use self::policy::{Admitted, Guarded, IpBlackList, OriginCheck, Policy, Visitor};
 pub use self::route::{Clients, Route};
+pub use self::router::{Router, RouterError};
 pub use self::rule::{Rule, Verdict};
 pub use self::settings::{SiteConnections, SiteSettings};
 pub use self::site::Site;

@@ -13,6 +13,7 @@ mod components;
 mod groups;
 mod http2;
 mod keep_alive;
+mod layers;
 mod lent_sockets;
 mod proxies;
 mod pulse;

@@ -3,6 +3,9 @@
 mod admitted;
 #[cfg(feature = "auth")]
 pub mod auth;
+mod ip_black_list;
+mod layer;
+mod origin_check;
 #[expect(
     clippy::module_inception,
     reason = "a policy is what this folder is about"
@@ -11,5 +14,8 @@ mod policy;
 mod visitor;
 
 pub use self::admitted::Admitted;
+pub use self::ip_black_list::IpBlackList;
+pub use self::layer::Guarded;
+pub use self::origin_check::OriginCheck;
 pub use self::policy::Policy;
 pub use self::visitor::Visitor;

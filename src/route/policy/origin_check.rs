@@ -1,0 +1,116 @@
+//! From which hosts pages may connect.
+
+use futures_core::future::BoxFuture;
+use polysock_protocols::Rejection;
+
+use super::{Admitted, Policy, Visitor};
+use crate::route::{HostPattern, HostPatternError};
+
+/// Lets pages of some hosts connect, by `http` or `https` and from any port (RFC 6455 §10.2); others are
+/// told 403, and so are clients that name no page. Ordinary requests that name none are let in, as
+/// browsers name it in few of them.
+///
+/// [`SiteSettings::origins`](crate::SiteSettings::origins) tells schemes and ports apart as well.
+///
+/// ```
+/// use polysock::apps::{Layered, echo};
+/// use polysock::{Application, OriginCheck};
+///
+/// fn application() -> Result<impl Application, polysock::HostPatternError> {
+///     Ok(echo.layer(OriginCheck::hosts(["example.com", "*.example.com"])?))
+/// }
+/// # application().unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct OriginCheck {
+    hosts: Vec<HostPattern>,
+    lets_in_silent: bool,
+}
+
+impl OriginCheck {
+    /// Pages of these hosts: `example.com`, or `*.example.com` for one label before it.
+    ///
+    /// # Errors
+    ///
+    /// One of them is no host.
+    pub fn hosts<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Result<Self, HostPatternError> {
+        let hosts = hosts.into_iter().map(str::parse);
+        Ok(Self {
+            hosts: hosts.collect::<Result<_, _>>()?,
+            lets_in_silent: false,
+        })
+    }
+
+    /// Lets clients in that name no page as well: those that are no browsers.
+    #[must_use]
+    pub fn or_none(self) -> Self {
+        Self {
+            lets_in_silent: true,
+            ..self
+        }
+    }
+
+    fn admits(&self, visitor: Visitor<'_>) -> bool {
+        let Some(origin) = visitor.origin() else {
+            return self.lets_in_silent || visitor.handshake().is_none();
+        };
+        let host = match origin.split_once("://") {
+            Some((scheme, host)) => {
+                let is = |name| scheme.eq_ignore_ascii_case(name);
+                Some(host).filter(|_| is("http") || is("https"))
+            }
+            // Clients that are no browsers leave out the scheme (websocket-client 0.3).
+            None => Some(origin),
+        };
+        let host = host.map(|host| host.strip_suffix('/').unwrap_or(host));
+        host.is_some_and(|host| {
+            let mut hosts = self.hosts.iter();
+            hosts.any(|pattern| pattern.matches(host.as_bytes()))
+        })
+    }
+}
+
+impl Policy for OriginCheck {
+    fn check<'a>(&'a self, visitor: Visitor<'a>) -> BoxFuture<'a, Result<Admitted, Rejection>> {
+        let admitted = match self.admits(visitor) {
+            true => Ok(Admitted::default()),
+            false => Err(Rejection::new(403, "this origin is not allowed")),
+        };
+        Box::pin(std::future::ready(admitted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::Peer;
+
+    #[test]
+    fn the_host_of_a_page_decides() {
+        let check = OriginCheck::hosts(["example.com", "*.example.org"]).unwrap();
+        let peer = Peer::default();
+        for (origin, expected) in [
+            ("http://example.com", true),
+            ("https://EXAMPLE.com:8443", true),
+            ("https://example.com/", true),
+            ("example.com", true),
+            ("http://a.example.org", true),
+            ("http://example.org", false),
+            ("http://a.b.example.org", false),
+            ("http://example.com.evil.org", false),
+            ("http://notexample.com", false),
+            ("http://evil.org/example.com", false),
+            ("http://evil.org#example.com", false),
+            ("http://example.com@evil.org", false),
+            ("chrome-extension://example.com", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let request = hyper::Request::get("/").header("origin", origin);
+            let request = request.body(()).unwrap();
+            let visitor = Visitor::of_request(&request, &peer);
+            assert_eq!(check.admits(visitor), expected, "{origin}");
+        }
+        assert!(OriginCheck::hosts(["http://example.com"]).is_err());
+    }
+}

@@ -1,0 +1,233 @@
+//! Layers around applications: who gets to which of them, and who is refused.
+
+use std::net::SocketAddr;
+
+use polysock::apps::component::{Client, Component, ws};
+use polysock::apps::{Chat, Layered};
+use polysock::protocols::PROTOCOLS;
+use polysock::upstream::Captures;
+use polysock::{
+    Application, BoxError, Gateway, IpBlackList, Message, OriginCheck, Peer, PortSettings, Router,
+    Site,
+};
+use polysock_test_support::PATIENCE;
+use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, with};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::time::timeout;
+
+/// Says in which room one is, when one comes in, and what the query says of it.
+struct Rooms;
+
+impl Component for Rooms {
+    async fn on_open(&self, client: &Client) -> Result<(), BoxError> {
+        let captures: Captures = client.get().ok_or("there is a room")?;
+        let request = client.request().ok_or("there is a request")?;
+        let query = request.target.split_once('?').map(|(_, query)| query);
+        client.send(format!("{:?} {query:?}", captures.get("room")));
+        Ok(())
+    }
+
+    async fn on_message(&self, _: &Client, _: Message) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+fn site() -> impl Application {
+    let guarded = ws(Rooms).layer(IpBlackList::new().block("10.0.0.9").unwrap());
+    Router::new()
+        .route("=/chat", Chat::new())
+        .route("/room/{room}", ws(Rooms))
+        .route_of("*.example.com", "/room", guarded)
+        .layer(OriginCheck::hosts(["example.com"]).unwrap())
+        .layer(IpBlackList::new().block("203.0.113.0/24").unwrap())
+}
+
+/// The status of the answer to these bytes, and what comes behind its head up to this text.
+async fn answer(gateway: &Gateway, from: &str, bytes: &[u8], text: &str) -> (u16, String) {
+    let (mut ours, theirs) = duplex(1 << 16);
+    let peer = Peer {
+        address: Some(SocketAddr::new(from.parse().unwrap(), 1234)),
+        ..Peer::default()
+    };
+    let gateway = gateway.clone();
+    tokio::spawn(async move { gateway.serve_connection(theirs, peer).await });
+    ours.write_all(bytes).await.unwrap();
+    let mut came = Vec::new();
+    let read = async {
+        loop {
+            let count = ours.read_buf(&mut came).await.unwrap();
+            let head = came.windows(4).position(|end| end == b"\r\n\r\n");
+            if let Some(end) = head {
+                let behind = String::from_utf8_lossy(&came[end + 4..]);
+                if count == 0 || behind.contains(text) {
+                    break (end, behind.into_owned());
+                }
+            }
+        }
+    };
+    let (end, behind) = timeout(PATIENCE, read).await.expect("an answer");
+    let head = String::from_utf8(came[..end].to_vec()).unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, behind)
+}
+
+#[tokio::test]
+async fn who_is_let_in_gets_what_was_asked_for_and_others_are_told_why_not() {
+    let settings = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        ..PortSettings::default()
+    };
+    let gateway = Gateway::with_site(Site::new(site()), settings);
+    for (from, target, host, origin, status, greeting) in [
+        (
+            "10.0.0.1",
+            "/chat",
+            "x",
+            Some("http://example.com"),
+            101,
+            "welcome",
+        ),
+        (
+            "10.0.0.1",
+            "/chat?a=b",
+            "x",
+            Some("https://example.com:8443"),
+            101,
+            "welcome",
+        ),
+        (
+            "10.0.0.1",
+            "/chat/",
+            "x",
+            Some("http://example.com"),
+            404,
+            "nothing",
+        ),
+        (
+            "10.0.0.1",
+            "/",
+            "x",
+            Some("http://example.com"),
+            404,
+            "nothing",
+        ),
+        (
+            "10.0.0.1",
+            "/room/../chat",
+            "x",
+            Some("http://example.com"),
+            400,
+            "the path",
+        ),
+        // What a path says and what a query says are two things.
+        (
+            "10.0.0.1",
+            "/room/7?room=8",
+            "x",
+            Some("http://example.com"),
+            101,
+            "Some(\"7\") Some(\"room=8\")",
+        ),
+        (
+            "10.0.0.1",
+            "/room/a%20b",
+            "x",
+            Some("http://example.com"),
+            101,
+            "Some(\"a%20b\") None",
+        ),
+        // Of the host's own route; the room is not asked for, so that its component fails.
+        (
+            "10.0.0.1",
+            "/room",
+            "a.example.com:80",
+            Some("http://example.com"),
+            101,
+            "",
+        ),
+        (
+            "10.0.0.1",
+            "/room",
+            "example.com",
+            Some("http://example.com"),
+            404,
+            "nothing",
+        ),
+        (
+            "10.0.0.9",
+            "/room",
+            "a.example.com",
+            Some("http://example.com"),
+            403,
+            "this client",
+        ),
+        (
+            "10.0.0.9",
+            "/room/7",
+            "x",
+            Some("http://example.com"),
+            101,
+            "Some(\"7\") None",
+        ),
+        (
+            "10.0.0.1",
+            "/chat",
+            "x",
+            Some("http://example.org"),
+            403,
+            "this origin",
+        ),
+        ("10.0.0.1", "/chat", "x", Some("null"), 403, "this origin"),
+        ("10.0.0.1", "/chat", "x", None, 403, "this origin"),
+        (
+            "203.0.113.7",
+            "/chat",
+            "x",
+            Some("http://example.com"),
+            403,
+            "this client",
+        ),
+        (
+            "::ffff:203.0.113.7",
+            "/chat",
+            "x",
+            Some("http://example.com"),
+            403,
+            "this client",
+        ),
+    ] {
+        let field = origin.map_or(String::new(), |origin| format!("Origin: {origin}\r\n"));
+        let rfc6455 = with(RFC6455, &field)
+            .replace("/chat ", &format!("{target} "))
+            .replace("server.example.com", host);
+        let hixie = HIXIE_76
+            .replace("/demo ", &format!("{target} "))
+            .replace("Host: example.com", &format!("Host: {host}"))
+            .replace("Origin: http://example.com\r\n", &field);
+        let hixie = [hixie.as_bytes(), HIXIE_76_BODY].concat();
+        for request in [rfc6455.into_bytes(), hixie] {
+            let (answered, greeted) = answer(&gateway, from, &request, greeting).await;
+            assert_eq!(
+                answered, status,
+                "{from} {target} {host} {origin:?}: {greeted}"
+            );
+            assert!(
+                greeted.contains(greeting),
+                "{from} {target} {host}: {greeted}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_route_that_is_none_is_told_of() {
+    let routed = Router::new().try_route(None, "chat", Chat::new());
+    let error = routed.err().expect("no path").to_string();
+    assert!(error.starts_with("a path begins with a slash"), "{error}");
+    let routed = Router::new().try_route(Some("a:80"), "/chat", Chat::new());
+    let error = routed.err().expect("no host").to_string();
+    assert!(
+        error.starts_with("a host is named without its port"),
+        "{error}"
+    );
+}
