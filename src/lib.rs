@@ -33,6 +33,7 @@
 //!   upstream           what stands behind a gateway: one target, several, or what a client names
 //!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files, components
 //!   route              which site a request is for, from which pages, and who is let in
+//!   axum               a site of axum's beside an application, or around it
 //!   server             the port: listening, who is let in, what a connection is, how it ends
 //! ```
 //!
@@ -94,6 +95,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod apps;
+#[cfg(feature = "axum")]
+pub mod axum;
 mod broadcast;
 mod connection;
 mod error;

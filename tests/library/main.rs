@@ -7,6 +7,8 @@
 
 #[cfg(feature = "auth")]
 mod auth;
+#[cfg(feature = "axum")]
+mod axum;
 mod broadcast;
 mod closing;
 mod components;

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 /// The chat of the introductions.
 #[derive(Default)]
-struct Chat {
+pub(super) struct Chat {
     clients: Clients,
 }
 

@@ -1,0 +1,119 @@
+//! An opening handshake whose answer goes out as a response of hyper's, which turns the connection into
+//! the WebSocket's (RFC 6455 §4.2.2, RFC 8441 §5).
+
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use futures_core::future::BoxFuture;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::upgrade::OnUpgrade;
+use hyper::{Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use polysock_protocols::http::{Head, HeadLimits};
+use polysock_protocols::{Accept, Codec, Rejection, Responder};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+
+use crate::error::ConnectionError;
+use crate::handshake::{Reply, Started};
+use crate::http::{Body, rejected};
+use crate::transport::Io;
+
+/// A request of hyper's that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Carrier {
+    pub(super) responder: Box<dyn Responder>,
+    pub(super) answer: oneshot::Sender<Response<Body>>,
+    pub(super) upgrade: OnUpgrade,
+}
+
+/// An answer, and the codec where that is all of the handshake.
+struct Answer {
+    response: Response<Body>,
+    codec: Option<Box<dyn Codec>>,
+}
+
+impl Carrier {
+    /// The answer that accepts, as far as it is a response.
+    fn respond(&mut self, accept: &Accept) -> Result<Answer, ConnectionError> {
+        let mut response = Response::new(Body::from(bytes::Bytes::new()));
+        if let Some(answer) = self.responder.respond_on_stream(accept) {
+            let fields = answer.fields.iter();
+            add(
+                response.headers_mut(),
+                fields.map(|(name, value)| (name.as_bytes(), value)),
+            );
+            let codec = Some(answer.codec);
+            return Ok(Answer { response, codec });
+        }
+        let (mut none, mut text) = (BytesMut::new(), BytesMut::new());
+        let codec = self.responder.respond(accept, &mut none, &mut text)?;
+        // What we have written ourselves is within any limit.
+        let limits = HeadLimits {
+            head: usize::MAX,
+            fields: usize::MAX,
+            ..HeadLimits::default()
+        };
+        let head = Head::parse(&text, text.len(), &limits);
+        let head = head.map_err(|error| ConnectionError::Handshake(error.into()))?;
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        add(response.headers_mut(), head.fields());
+        Ok(Answer { response, codec })
+    }
+}
+
+impl Reply for Carrier {
+    fn accept(
+        mut self: Box<Self>,
+        accept: Accept,
+    ) -> BoxFuture<'static, Result<Started, ConnectionError>> {
+        Box::pin(async move {
+            let Answer { response, codec } = self.respond(&accept)?;
+            let sent = self.answer.send(response);
+            sent.map_err(|_| ConnectionError::Aborted)?;
+            let upgraded = self.upgrade.await.map_err(|_| ConnectionError::Aborted)?;
+            let mut transport = Io::new(TokioIo::new(upgraded));
+            let (mut incoming, mut rest) = (BytesMut::new(), BytesMut::new());
+            let mut codec = codec;
+            // Of Hixie-76, what answers the bytes behind the head.
+            let codec = loop {
+                if let Some(codec) = codec {
+                    break codec;
+                }
+                if transport.read_buf(&mut incoming).await? == 0 {
+                    return Err(ConnectionError::Aborted);
+                }
+                codec = self.responder.respond(&accept, &mut incoming, &mut rest)?;
+                transport.write_all(&rest).await?;
+                rest.clear();
+            };
+            transport.flush().await?;
+            Ok(Started {
+                transport,
+                codec,
+                incoming,
+            })
+        })
+    }
+
+    /// Hyper drops what it waits for.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.answer.poll_closed(cx)
+    }
+
+    fn refuse(self: Box<Self>, rejection: Rejection) {
+        // Whoever is gone is told nothing.
+        let _ = self.answer.send(rejected(&rejection));
+    }
+}
+
+/// Adds fields, but for those that are none.
+fn add<'a>(headers: &mut HeaderMap, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+    for (name, value) in fields {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
+        {
+            headers.append(name, value);
+        }
+    }
+}
