@@ -5,9 +5,11 @@
 use std::future::pending;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
-use polysock::{Accept, Broadcast, Gateway, Handshake, Message, Queue};
+use polysock::apps::component::{Client, Clients, Component, ws};
+use polysock::{Accept, Application, BoxError, Broadcast, Gateway, Handshake, Message, Queue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::yield_now;
@@ -22,9 +24,7 @@ const READY: &str = "ready";
 /// Publishes so many messages, each when the one before has been delivered.
 pub(crate) async fn run(count: usize) {
     let line = Broadcast::new();
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
-    let address = listener.local_addr().expect("an address");
-    let gateway = Gateway::new({
+    let application = {
         let line = line.clone();
         move |handshake: Handshake| {
             let line = line.clone();
@@ -38,7 +38,40 @@ pub(crate) async fn run(count: usize) {
                 Ok(())
             }
         }
-    });
+    };
+    deliver(application, |message| line.publish(message), count).await;
+}
+
+/// The same with the clients of a component.
+pub(crate) async fn run_clients(count: usize) {
+    let room = Arc::new(Room::default());
+    let application = ws(Arc::clone(&room));
+    deliver(application, |message| room.clients.send(message), count).await;
+}
+
+/// A component whose clients listen.
+#[derive(Default)]
+struct Room {
+    clients: Clients,
+}
+
+impl Component for Room {
+    async fn on_open(&self, client: &Client) -> Result<(), BoxError> {
+        self.clients.attach(client);
+        client.send(READY);
+        Ok(())
+    }
+
+    async fn on_message(&self, _: &Client, _: Message) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// Has an application's subscribers be sent so many messages.
+async fn deliver(application: impl Application, publish: impl Fn(Message), count: usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    let gateway = Gateway::new(application);
     tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
     let mut subscribers = Vec::with_capacity(SUBSCRIBERS);
     for _ in 0..SUBSCRIBERS {
@@ -48,7 +81,7 @@ pub(crate) async fn run(count: usize) {
     let mut last = subscribers.last().expect("a subscriber");
     let mut delivered = [0; 256];
     for _ in 0..count {
-        line.publish(Message::binary(vec![b'x'; 64]));
+        publish(Message::binary(vec![b'x'; 64]));
         while last.read(&mut delivered).is_err() {
             yield_now().await;
         }

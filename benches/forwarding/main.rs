@@ -5,6 +5,10 @@
 //! not depend on what is inlined for the relay.
 
 mod broadcast;
+#[path = "../hot_paths/client.rs"]
+#[expect(dead_code, reason = "no client here is slow")]
+mod client;
+mod component;
 mod relay;
 #[path = "../hot_paths/rfc6455.rs"]
 mod rfc6455;
@@ -21,7 +25,10 @@ async fn main() {
         .unwrap_or(100);
     match &*name {
         "relay-64x16" => relay::run(count).await,
+        "component-64x1" => component::run(1, count).await,
+        "component-64x16" => component::run(16, count).await,
         "broadcast-64x1000" => broadcast::run(count).await,
+        "clients-64x1000" => broadcast::run_clients(count).await,
         _ => {
             eprintln!("there is no case `{name}`");
             std::process::exit(2);

@@ -33,7 +33,7 @@ use self::flusher::Flusher;
 pub(crate) use self::mailbox::Mailbox;
 pub use self::queue::{Overflow, Queue};
 use self::subscriber::Ending;
-use self::topic::{Left, ROOM, Topic, lock};
+use self::topic::{Left, ROOM, Seen, Topic, lock};
 use crate::connection::Connection;
 use crate::error::ConnectionError;
 
@@ -198,19 +198,20 @@ impl Subscription {
     /// Cancel safe: all state is in the subscription and the connection.
     pub(crate) fn poll_send(&mut self, connection: &mut Connection, cx: &mut Context<'_>) {
         loop {
-            let is_all = self.forward(connection, cx);
+            let seen = self.forward(connection);
             // Its next receiver is told of an error.
-            let Poll::Ready(Ok(())) = connection.poll_outgoing(cx) else {
-                return;
-            };
-            if is_all || room(connection) == 0 {
+            let is_written = matches!(connection.poll_outgoing(cx), Poll::Ready(Ok(())));
+            if is_written && seen == Seen::Some && room(connection) > 0 {
+                continue;
+            }
+            if lock(&self.topic).wait(self.key, seen, cx.waker()) {
                 return;
             }
         }
     }
 
-    /// Hands the connection what waits, as far as it has room; whether that was all.
-    fn forward(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> bool {
+    /// Hands the connection what waits, as far as it has room.
+    fn forward(&mut self, connection: &mut Connection) -> Seen {
         let mut messages = TAKEN.take();
         let room = room(connection);
         if !self.is_told {
@@ -219,7 +220,7 @@ impl Subscription {
                 lock(&self.topic).tell(self.key, told);
             }
         }
-        let left = lock(&self.topic).take(self.key, room, &mut messages, cx.waker());
+        let left = lock(&self.topic).take(self.key, room, &mut messages);
         for message in messages.drain(..) {
             if let Err(error) = connection.send_shared(&message) {
                 let close = Close::new(CloseCode::UNSUPPORTED_DATA, error.to_string());
@@ -228,8 +229,8 @@ impl Subscription {
         }
         TAKEN.set(messages);
         match left {
-            Left::More => return false,
-            Left::Nothing => {}
+            Left::More => return Seen::Some,
+            Left::Nothing => return Seen::All,
             Left::Ending(Ending::CutOff) => {
                 let close = Close::new(CloseCode::POLICY_VIOLATION, "reads too slowly");
                 connection.start_close(Some(close));
@@ -241,7 +242,7 @@ impl Subscription {
                 }
             }
         }
-        true
+        Seen::End
     }
 }
 
@@ -285,14 +286,21 @@ impl Future for Next<'_> {
         let this = self.get_mut();
         this.reclaim();
         loop {
-            let is_all = this.subscription.forward(this.connection, cx);
+            let seen = this.subscription.forward(this.connection);
             let received = Pin::new(&mut *this.connection).poll_next(cx);
+            if received.is_ready() {
+                return received;
+            }
             // What was written may have made room for more.
-            if received.is_ready() || is_all || room(this.connection) == 0 {
-                if received.is_pending() && is_all {
+            if seen == Seen::Some && room(this.connection) > 0 {
+                continue;
+            }
+            let Subscription { topic, key, .. } = &*this.subscription;
+            if lock(topic).wait(*key, seen, cx.waker()) {
+                if seen != Seen::Some {
                     this.share();
                 }
-                return received;
+                return Poll::Pending;
             }
         }
     }

@@ -64,6 +64,17 @@ pub(super) enum Left {
     Ending(Ending),
 }
 
+/// What the task of a subscription has seen of what waits for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// What there was room for.
+    Some,
+    /// All.
+    All,
+    /// All, and its end.
+    End,
+}
+
 impl Topic {
     /// A subscriber for whom nothing waits.
     pub(super) fn insert(&mut self, queue: Queue) -> usize {
@@ -293,17 +304,18 @@ impl Topic {
         self.missed
     }
 
-    /// Takes what waits for a subscription, up to so many bytes and what goes beyond.
+    /// Takes what waits for a subscription, up to so many bytes and what goes beyond. Its task is not
+    /// woken for what comes, until it [waits](Self::wait).
     pub(super) fn take(
         &mut self,
         key: usize,
         room: usize,
         taken: &mut Vec<Arc<SharedMessage>>,
-        waker: &Waker,
     ) -> Left {
         let Some(subscriber) = self.subscribers.get_mut(key) else {
             return Left::Nothing;
         };
+        subscriber.waker = None;
         let mut bytes = 0;
         while bytes < room
             && let Some(message) = subscriber.take_oldest(&mut self.log)
@@ -317,16 +329,30 @@ impl Topic {
             (0, None) => Left::Nothing,
             (_, _) => Left::More,
         };
-        // One without room is woken by its connection, but for when it is cut off.
-        let may_be_cut_off = subscriber.queue.overflow == Overflow::Disconnect;
-        if subscriber.ending.is_none() && (subscriber.messages == 0 || may_be_cut_off) {
-            let same = |other: &Waker| other.will_wake(waker);
-            if !subscriber.waker.as_ref().is_some_and(same) {
-                subscriber.waker = Some(waker.clone());
-            }
-        }
         self.release();
         left
+    }
+
+    /// Has the task of a subscription be woken for what comes, unless something has come since it has
+    /// looked, and seen this; whether it is to be.
+    pub(super) fn wait(&mut self, key: usize, seen: Seen, waker: &Waker) -> bool {
+        let Some(subscriber) = self.subscribers.get_mut(key) else {
+            return true;
+        };
+        let ends = subscriber.ending.is_some() && seen != Seen::End;
+        let has_more = match seen {
+            Seen::Some => ends && subscriber.messages == 0,
+            Seen::All | Seen::End => ends || subscriber.messages > 0,
+        };
+        if has_more {
+            return false;
+        }
+        // One without room is woken by its connection, but for when it is cut off.
+        let may_be_cut_off = subscriber.queue.overflow == Overflow::Disconnect;
+        if subscriber.ending.is_none() && (seen == Seen::All || may_be_cut_off) {
+            subscriber.waker = Some(waker.clone());
+        }
+        true
     }
 
     pub(super) fn get(&self, key: usize) -> Option<&Subscriber> {

@@ -169,68 +169,65 @@ impl Handshake {
     /// # Cancel safety
     ///
     /// Not cancel safe: a client whose answer is cancelled is cut off.
-    pub fn accept(self, accept: Accept) -> BoxFuture<'static, Result<Connection, ConnectionError>> {
-        // Boxed, so that what only the handshake needs is not part of every connection's task.
-        Box::pin(async move { Ok(self.accept_and_tell(accept).await?.0) })
-    }
-
-    /// Accepts as [`accept`](Self::accept) does, and tells what was asked for and by whom.
-    pub(crate) async fn accept_and_tell(
+    // Boxed, so that what only the handshake needs is not part of every connection's task.
+    pub fn accept(
         mut self,
         mut accept: Accept,
-    ) -> Result<(Connection, Box<Request>, Peer), ConnectionError> {
-        let Pending {
-            request,
-            peer,
-            reply,
-            treatment,
-            budget,
-            deadline,
-            shutdown,
-            permit,
-            messages,
-            served_by,
-            agreed_otherwise,
-            is_gone: _,
-        } = *self.pending.take().expect(UNANSWERED);
-        shutdown.note_answered();
-        let offered = &request.subprotocols;
-        let named = accept.subprotocol.filter(|name| offered.contains(name));
-        accept.subprotocol = named.or(agreed_otherwise);
-        let subprotocol = accept.subprotocol.clone();
-        let Started {
-            transport,
-            codec,
-            incoming,
-        } = timeout_at(deadline, reply.accept(accept))
-            .await
-            .map_err(|_| ConnectionError::HandshakeTimeout)??;
-        let transport = match permit {
-            Some(permit) => transport.with_further_permit(permit),
-            None => transport,
-        };
-        let log = treatment.is_logged.then(|| {
-            let agreed = Agreed {
-                subprotocol: subprotocol.as_deref(),
-                extension: codec.extension(),
-                upstream: served_by.as_deref(),
+    ) -> BoxFuture<'static, Result<Connection, ConnectionError>> {
+        Box::pin(async move {
+            let Pending {
+                request,
+                peer,
+                reply,
+                treatment,
+                budget,
+                deadline,
+                shutdown,
+                permit,
+                messages,
+                served_by,
+                agreed_otherwise,
+                is_gone: _,
+            } = *self.pending.take().expect(UNANSWERED);
+            shutdown.note_answered();
+            let offered = &request.subprotocols;
+            let named = accept.subprotocol.filter(|name| offered.contains(name));
+            accept.subprotocol = named.or(agreed_otherwise);
+            let subprotocol = accept.subprotocol.clone();
+            let Started {
+                transport,
+                codec,
+                incoming,
+            } = timeout_at(deadline, reply.accept(accept))
+                .await
+                .map_err(|_| ConnectionError::HandshakeTimeout)??;
+            let transport = match permit {
+                Some(permit) => transport.with_further_permit(permit),
+                None => transport,
             };
-            AccessLog::opened(&request, (peer.address, &peer.extensions), agreed)
-        });
-        let options = ConnectionOptions {
-            protocol: request.protocol.name(),
-            role: Role::Server,
-            subprotocol,
-            incoming,
-            session: treatment.session,
-        };
-        let mut connection = Connection::new(transport, codec, options);
-        connection.hold_to(&treatment.terms);
-        connection.serve_for(shutdown, &budget, log);
-        if let Some(messages) = messages {
-            connection.count_with(messages);
-        }
-        Ok((connection, request, peer))
+            let log = treatment.is_logged.then(|| {
+                let agreed = Agreed {
+                    subprotocol: subprotocol.as_deref(),
+                    extension: codec.extension(),
+                    upstream: served_by.as_deref(),
+                };
+                AccessLog::opened(&request, (peer.address, &peer.extensions), agreed)
+            });
+            let options = ConnectionOptions {
+                protocol: request.protocol.name(),
+                role: Role::Server,
+                subprotocol,
+                incoming,
+                session: treatment.session,
+            };
+            let mut connection = Connection::new(transport, codec, options);
+            connection.hold_to(&treatment.terms);
+            connection.serve_for(shutdown, &budget, log);
+            if let Some(messages) = messages {
+                connection.count_with(messages);
+            }
+            Ok(connection)
+        })
     }
 
     /// Rejects with an HTTP status, and ends the connection. What cannot be written at once goes

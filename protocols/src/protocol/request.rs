@@ -81,12 +81,12 @@ impl Request {
     }
 
     /// The same, put down to be kept.
-    pub fn pack(self) -> PackedRequest {
+    pub fn pack(&self) -> PackedRequest {
         PackedRequest {
             protocol: self.protocol,
             secure: self.secure,
             head: self.head.as_bytes().clone(),
-            subprotocols: self.subprotocols.into(),
+            subprotocols: self.subprotocols.as_slice().into(),
         }
     }
 
@@ -165,7 +165,7 @@ mod tests {
             let protocol = find_protocol("rfc6455").unwrap();
             let mut request = Request::read(protocol, head, true).unwrap();
             request.subprotocols = vec!["chat".into()];
-            let unpacked = request.clone().pack().unpack().unwrap();
+            let unpacked = request.pack().unpack().unwrap();
             assert_eq!(unpacked.host, request.host);
             assert_eq!(unpacked.target, request.target);
             assert_eq!(unpacked.origin, request.origin);

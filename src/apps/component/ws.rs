@@ -83,9 +83,9 @@ impl<C: Component> Application for Ws<C> {
         };
         let (component, queue) = (Arc::clone(&self.component), self.queue);
         Box::pin(async move {
-            let accepted = Box::pin(handshake.accept_and_tell(accept)).await?;
-            let (connection, request, peer) = accepted;
-            attend(&*component, connection, (Some(request.pack()), peer), queue).await
+            let about = (Some(handshake.request().pack()), handshake.peer().clone());
+            let connection = handshake.accept(accept).await?;
+            attend(&*component, connection, about, queue).await
         })
     }
 }
