@@ -143,7 +143,12 @@ pub use self::transport::{
     Authenticated, Extensions, Peer, Transport, Trusted, TrustedError, TrustedHop,
 };
 
-/// The program of the README compiles.
+/// The programs of the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of the way from Ratchet as well.
+#[cfg(all(doctest, feature = "wamp"))]
+#[doc = include_str!("../docs/ratchet.md")]
+struct Ratchet;

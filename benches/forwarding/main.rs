@@ -6,7 +6,6 @@
 
 mod broadcast;
 #[path = "../hot_paths/client.rs"]
-#[expect(dead_code, reason = "no client here is slow")]
 mod client;
 mod component;
 mod relay;

@@ -53,19 +53,19 @@ where
         Box::pin(async move {
             let request = request.map(axum_core::body::Body::new);
             if let Err(error) = poll_fn(|cx| service.poll_ready(cx)).await {
-                return failed(error.into());
+                return failed(&error.into());
             }
             match service.call(request).await {
                 Ok(response) => response.into_response().map(Body::new),
-                Err(error) => failed(error.into()),
+                Err(error) => failed(&error.into()),
             }
         })
     }
 }
 
 /// The answer of a service that has none.
-fn failed(error: BoxError) -> Response<Body> {
-    warn!(error, "a service has failed");
+fn failed(error: &BoxError) -> Response<Body> {
+    warn!(%error, "a service has failed");
     let mut response = Response::new(Body::from(Bytes::new()));
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response

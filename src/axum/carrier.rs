@@ -52,7 +52,6 @@ impl Carrier {
         let limits = HeadLimits {
             head: usize::MAX,
             fields: usize::MAX,
-            ..HeadLimits::default()
         };
         let head = Head::parse(&text, text.len(), &limits);
         let head = head.map_err(|error| ConnectionError::Handshake(error.into()))?;
