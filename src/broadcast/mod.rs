@@ -73,8 +73,9 @@ pub struct Broadcast {
 pub struct Subscription {
     topic: Arc<Mutex<Topic>>,
     key: usize,
-    /// Whether its connection counts what it misses.
-    is_told: bool,
+    /// Whether anything has come for it yet. Until then its connection counts nothing of what it misses, and
+    /// its socket is not shared: both take memory.
+    has_begun: bool,
 }
 
 impl Broadcast {
@@ -119,7 +120,7 @@ impl Broadcast {
         Subscription {
             topic: Arc::clone(&self.topic),
             key,
-            is_told: false,
+            has_begun: false,
         }
     }
 
@@ -184,6 +185,15 @@ impl Subscription {
         subscriber.map_or(0, |subscriber| subscriber.missed)
     }
 
+    /// Has the connection count what the subscription misses.
+    #[cold]
+    fn begin(&mut self, connection: &mut Connection) {
+        self.has_begun = true;
+        if let Some(told) = connection.missed() {
+            lock(&self.topic).tell(self.key, told);
+        }
+    }
+
     /// The way to this subscription alone.
     pub(crate) fn mailbox(&self) -> Mailbox {
         let address = lock(&self.topic).address(self.key);
@@ -214,13 +224,10 @@ impl Subscription {
     fn forward(&mut self, connection: &mut Connection) -> Seen {
         let mut messages = TAKEN.take();
         let room = room(connection);
-        if !self.is_told {
-            self.is_told = true;
-            if let Some(told) = connection.missed() {
-                lock(&self.topic).tell(self.key, told);
-            }
-        }
         let left = lock(&self.topic).take(self.key, room, &mut messages);
+        if !self.has_begun && (!messages.is_empty() || !matches!(left, Left::Nothing)) {
+            self.begin(connection);
+        }
         for message in messages.drain(..) {
             if let Err(error) = connection.send_shared(&message) {
                 let close = Close::new(CloseCode::UNSUPPORTED_DATA, error.to_string());
@@ -297,7 +304,7 @@ impl Future for Next<'_> {
             }
             let Subscription { topic, key, .. } = &*this.subscription;
             if lock(topic).wait(*key, seen, cx.waker()) {
-                if seen != Seen::Some {
+                if seen != Seen::Some && this.subscription.has_begun {
                     this.share();
                 }
                 return Poll::Pending;

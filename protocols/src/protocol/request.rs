@@ -85,7 +85,7 @@ impl Request {
         PackedRequest {
             protocol: self.protocol,
             secure: self.secure,
-            head: self.head.as_bytes().clone(),
+            head: self.head.as_bytes().as_ref().into(),
             subprotocols: self.subprotocols.as_slice().into(),
         }
     }
@@ -110,14 +110,14 @@ impl Request {
 pub struct PackedRequest {
     protocol: &'static dyn Protocol,
     secure: bool,
-    head: Bytes,
+    head: Box<[u8]>,
     subprotocols: Box<[ByteString]>,
 }
 
 impl PackedRequest {
     /// The request, whose head is read again. `None` for none that could have been packed.
     pub fn unpack(&self) -> Option<Box<Request>> {
-        let head = Head::again(self.head.clone())?;
+        let head = Head::again(Bytes::copy_from_slice(&self.head))?;
         let mut request = Request::read(self.protocol, head, self.secure).ok()?;
         request.subprotocols = self.subprotocols.to_vec();
         Some(request)

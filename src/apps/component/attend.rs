@@ -1,12 +1,14 @@
 //! The events of one client, one after the other.
 
+use std::any::Any;
 use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 
-use bytestring::ByteString;
+use futures_core::future::BoxFuture;
 use polysock_protocols::{CloseCode, PackedRequest};
 use tracing::error;
 
@@ -25,70 +27,111 @@ thread_local! {
 
 /// How much may wait for a client, unless something else is said. Messages that a component sends are
 /// rarely such that some can be missed.
-pub(super) const QUEUE: Queue = Queue {
+const QUEUE: Queue = Queue {
     messages: 16 * 1024,
     bytes: 4 << 20,
     overflow: Overflow::Disconnect,
 };
 
 /// A client that is attended to.
-struct Attended {
+pub(super) struct Attended {
     connection: Connection,
     post: Subscription,
     client: Client,
+    keeps_request: bool,
 }
 
-/// Tells a component of a client, from its open to its close.
-pub(super) async fn attend<C: Component>(
-    component: &C,
-    connection: Connection,
-    (request, peer): (Option<PackedRequest>, Peer),
-    queue: Queue,
-) -> Result<(), BoxError> {
-    let post = POST.with(|post| post.get_or_init(Broadcast::new).subscribe(queue));
-    let about = About {
-        protocol: connection.protocol(),
-        subprotocol: connection
-            .subprotocol()
-            .map(|name: &ByteString| Box::new(name.clone())),
-        request,
-        peer,
-    };
-    let client = Client::new(post.mailbox(), about);
-    let mut attended = Attended {
-        connection,
-        post,
-        client: client.clone(),
-    };
-    let opened = attended.handle(component.on_open(&client)).await;
-    attended.settle(component, opened).await;
-    let ended = loop {
-        match attended.post.next(&mut attended.connection).await {
-            // What comes once we close was sent before that was known.
-            Some(Ok(_)) if client.is_closing() => {}
-            Some(Ok(message)) => {
-                let handled = attended
-                    .handle(component.on_message(&client, message))
-                    .await;
-                attended.settle(component, handled).await;
-            }
-            Some(Err(error)) => break Err(error.into()),
-            None => break Ok(()),
+/// How clients are attended to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms {
+    pub(super) queue: Queue,
+    /// Whether their requests are kept beyond the open.
+    pub(super) keeps_requests: bool,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            queue: QUEUE,
+            keeps_requests: false,
         }
-    };
-    if let Some(closed) = attended.connection.closed() {
-        client.note_closed(closed.clone());
     }
-    attended.handle(component.on_close(&client)).await;
-    ended
+}
+
+/// What is known of a client before it has connected.
+#[derive(Debug, Default)]
+pub(super) struct Before {
+    pub(super) peer: Peer,
+    pub(super) request: Option<Box<PackedRequest>>,
 }
 
 impl Attended {
+    /// A client that has connected.
+    pub(super) fn new(connection: Connection, before: Box<Before>, terms: Terms) -> Self {
+        let post = POST.with(|post| post.get_or_init(Broadcast::new).subscribe(terms.queue));
+        let Before { peer, request } = *before;
+        let about = About {
+            protocol: connection.protocol(),
+            subprotocol: connection.subprotocol().cloned().map(Box::new),
+            peer,
+        };
+        Self {
+            client: Client::new(post.mailbox(), about, request),
+            connection,
+            post,
+            keeps_request: terms.keeps_requests,
+        }
+    }
+
+    /// Tells a component of the client, from its open to its close.
+    // What a connection holds while it is idle is in this future. A block has what it captures once, an `async
+    // fn` would have its arguments twice.
+    pub(super) fn serve<C: Component>(
+        mut self,
+        component: Arc<C>,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send {
+        async move {
+            let this = &mut self;
+            let client = this.client.clone();
+            let opened = this.handle(pin!(component.on_open(&client))).await;
+            if !matches!(opened, Some(Ok(()))) {
+                this.settle(&*component, opened).await;
+            }
+            if !this.keeps_request {
+                client.forget_request();
+            }
+            let ended = loop {
+                let message = match this.post.next(&mut this.connection).await {
+                    Some(Ok(message)) => message,
+                    Some(Err(error)) => break Err(error.into()),
+                    None => break Ok(()),
+                };
+                // What comes once we close was sent before that was known.
+                if client.is_closing() {
+                    continue;
+                }
+                let handled = this
+                    .handle(pin!(component.on_message(&client, message)))
+                    .await;
+                if !matches!(handled, Some(Ok(()))) {
+                    this.settle(&*component, handled).await;
+                }
+            };
+            if let Some(closed) = this.connection.closed() {
+                client.note_closed(closed.clone());
+            }
+            this.handle(pin!(component.on_close(&client))).await;
+            ended
+        }
+    }
+
     /// Has an event handled; what is sent to the client goes out meanwhile. `None` where the handler
     /// panicked.
-    async fn handle<T>(&mut self, handler: impl Future<Output = T>) -> Option<T> {
-        let mut handler = pin!(handler);
-        poll_fn(|cx| {
+    fn handle<T>(
+        &mut self,
+        mut handler: Pin<&mut impl Future<Output = T>>,
+    ) -> impl Future<Output = Option<T>> {
+        poll_fn(move |cx| {
             let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx)));
             match polled {
                 Ok(Poll::Ready(handled)) => Poll::Ready(Some(handled)),
@@ -97,34 +140,42 @@ impl Attended {
                     Poll::Pending
                 }
                 Err(panic) => {
-                    let said = panic.downcast_ref::<&str>().copied();
-                    let said = said.or_else(|| panic.downcast_ref::<String>().map(|said| &**said));
-                    let client = &self.client;
-                    error!(
-                        client = client.id(),
-                        protocol = client.protocol(),
-                        panic = said,
-                        "a component panicked"
-                    );
+                    self.tell_of(&*panic);
                     Poll::Ready(None)
                 }
             }
         })
-        .await
     }
 
-    /// Does what becomes of a client whose event was handled, or was not.
-    async fn settle<C: Component>(&mut self, component: &C, handled: Option<Result<(), BoxError>>) {
-        let settled = match handled {
-            Some(Ok(())) => return,
-            Some(Err(error)) => {
-                let client = self.client.clone();
-                self.handle(component.on_error(&client, error)).await
+    #[cold]
+    fn tell_of(&self, panic: &(dyn Any + Send)) {
+        let said = panic.downcast_ref::<&str>().copied();
+        let said = said.or_else(|| panic.downcast_ref::<String>().map(|said| &**said));
+        let (client, protocol) = (self.client.id(), self.client.protocol());
+        error!(client, protocol, panic = said, "a component panicked");
+    }
+
+    /// Does what becomes of a client whose event was not handled as it should be.
+    // Boxed, as it is rare.
+    #[cold]
+    fn settle<'a, C: Component>(
+        &'a mut self,
+        component: &'a C,
+        handled: Option<Result<(), BoxError>>,
+    ) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let settled = match handled {
+                Some(Ok(())) => return,
+                Some(Err(error)) => {
+                    let client = self.client.clone();
+                    let handler = pin!(component.on_error(&client, error));
+                    self.handle(handler).await
+                }
+                None => None,
+            };
+            if settled.is_none() {
+                self.client.close(CloseCode::INTERNAL_ERROR);
             }
-            None => None,
-        };
-        if settled.is_none() {
-            self.client.close(CloseCode::INTERNAL_ERROR);
-        }
+        })
     }
 }

@@ -23,7 +23,7 @@ struct Inner {
     id: u64,
     mailbox: Mailbox,
     about: About,
-    bag: Mutex<Extensions>,
+    bag: Mutex<Bag>,
     is_closing: AtomicBool,
     closed: OnceLock<Box<Closed>>,
 }
@@ -34,20 +34,29 @@ pub(super) struct About {
     pub(super) protocol: &'static str,
     // Boxed, as few have one.
     pub(super) subprotocol: Option<Box<ByteString>>,
-    pub(super) request: Option<PackedRequest>,
     pub(super) peer: Peer,
+}
+
+/// What a client carries that changes.
+#[derive(Default)]
+struct Bag {
+    values: Extensions,
+    request: Option<Box<PackedRequest>>,
 }
 
 /// The number of the next client of this process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Client {
-    pub(super) fn new(mailbox: Mailbox, about: About) -> Self {
+    pub(super) fn new(mailbox: Mailbox, about: About, request: Option<Box<PackedRequest>>) -> Self {
         Self(Arc::new(Inner {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             mailbox,
             about,
-            bag: Mutex::default(),
+            bag: Mutex::new(Bag {
+                request,
+                ..Bag::default()
+            }),
             is_closing: AtomicBool::new(false),
             closed: OnceLock::new(),
         }))
@@ -55,7 +64,7 @@ impl Client {
 
     /// A client that nobody stands behind, for tests: what it is sent is dropped.
     pub fn unconnected() -> Self {
-        Self::new(Mailbox::nowhere(), About::default())
+        Self::new(Mailbox::nowhere(), About::default(), None)
     }
 
     /// Its number: no other client of this process has it, whichever component that is of. They count up.
@@ -80,29 +89,37 @@ impl Client {
     }
 
     /// What it asked for in its opening handshake: path, query, origin, cookies. `None` where there was
-    /// none, as over a plain byte stream.
+    /// none, as over a plain byte stream, and once [`on_open`](super::Component::on_open) is done, unless
+    /// [`Ws::keep_requests`](super::Ws::keep_requests) says otherwise: few need it then, and it would be a good
+    /// part of what an idle client takes.
     ///
-    /// Only the bytes of the head are kept, which are read again each time.
+    /// Its head is read again each time.
     pub fn request(&self) -> Option<Box<Request>> {
-        self.0.about.request.as_ref()?.unpack()
+        let request = self.bag().request.clone();
+        request?.unpack()
+    }
+
+    /// Keeps what it asked for no longer.
+    pub(super) fn forget_request(&self) {
+        self.bag().request = None;
     }
 
     /// What was [put into](Self::insert) its bag, by type, or into the
     /// [extensions](Peer::extensions) of its peer by a layer below: the
     /// [`Captures`](crate::upstream::Captures) of a route, a session.
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
-        let put = self.bag().get::<T>().cloned();
+        let put = self.bag().values.get::<T>().cloned();
         put.or_else(|| self.peer().extensions.get::<T>().cloned())
     }
 
     /// Puts something into its bag, one value of a type; the one that was there.
     pub fn insert<T: Clone + Send + Sync + 'static>(&self, value: T) -> Option<T> {
-        self.bag().insert(value)
+        self.bag().values.insert(value)
     }
 
     /// Takes something out of its bag.
     pub fn remove<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
-        self.bag().remove::<T>()
+        self.bag().values.remove::<T>()
     }
 
     /// Sends a message. What is sent to one client arrives in the order of the calls; once it closes or
@@ -144,7 +161,7 @@ impl Client {
         &self.0.mailbox
     }
 
-    fn bag(&self) -> MutexGuard<'_, Extensions> {
+    fn bag(&self) -> MutexGuard<'_, Bag> {
         // The bag is whole between any two operations, so a panic cannot break it.
         self.0.bag.lock().unwrap_or_else(PoisonError::into_inner)
     }

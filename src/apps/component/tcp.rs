@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::attend::{QUEUE, attend};
+use super::attend::{self, Attended, Before};
 use super::component::Component;
 use crate::broadcast::Queue;
 use crate::connection::{Budget, Connection, ConnectionOptions, Shutdown, ShutdownSignal, Terms};
@@ -54,7 +54,7 @@ pub fn tcp<C: Component>(component: C) -> Tcp<C> {
             ..SessionConfig::default()
         },
         terms: Terms::default(),
-        queue: QUEUE,
+        queue: attend::Terms::default().queue,
         max_connections: Semaphore::MAX_PERMITS,
     }
 }
@@ -193,7 +193,16 @@ impl<C: Component> Tcp<C> {
         };
         let mut connection = Connection::over(transport, codec, options).held_to(&self.terms);
         connection.serve_for(signal, &Budget::default(), None);
-        let ended = attend(&*self.component, connection, (None, peer), self.queue).await;
+        let before = Box::new(Before {
+            peer,
+            ..Before::default()
+        });
+        let terms = attend::Terms {
+            queue: self.queue,
+            ..attend::Terms::default()
+        };
+        let attended = Attended::new(connection, before, terms);
+        let ended = attended.serve(Arc::clone(&self.component)).await;
         if let Err(error) = ended {
             debug!(error, "a byte stream has failed");
         }

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText, Rejection, Request};
 
-use super::attend::{QUEUE, attend};
+use super::attend::{Attended, Before, Terms};
 use super::component::Component;
 use crate::apps::Application;
 use crate::broadcast::Queue;
@@ -18,7 +18,7 @@ use crate::handshake::Handshake;
 pub fn ws<C: Component>(component: C) -> Ws<C> {
     Ws {
         component: Arc::new(component),
-        queue: QUEUE,
+        terms: Terms::default(),
         binary_over_text: BinaryOverText::default(),
     }
 }
@@ -26,7 +26,7 @@ pub fn ws<C: Component>(component: C) -> Ws<C> {
 /// The [`Application`] that serves a component, from [`ws`]. Clones serve the same component.
 pub struct Ws<C> {
     component: Arc<C>,
-    queue: Queue,
+    terms: Terms,
     binary_over_text: BinaryOverText,
 }
 
@@ -35,7 +35,23 @@ impl<C: Component> Ws<C> {
     /// messages or 4 MiB, and a client for which there is more is closed with 1008.
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
-        Self { queue, ..self }
+        let terms = Terms {
+            queue,
+            ..self.terms
+        };
+        Self { terms, ..self }
+    }
+
+    /// Whether [`Client::request`](super::Client::request) is there as long as the client is; by default
+    /// only until [`on_open`](Component::on_open) is done. What is kept is the head, mostly some 200 to 800
+    /// bytes.
+    #[must_use]
+    pub fn keep_requests(self, keeps_requests: bool) -> Self {
+        let terms = Terms {
+            keeps_requests,
+            ..self.terms
+        };
+        Self { terms, ..self }
     }
 
     /// How binary messages go to clients whose protocol has none (hixie). By default such a client is
@@ -81,11 +97,17 @@ impl<C: Component> Application for Ws<C> {
             binary_over_text: self.binary_over_text,
             ..Accept::default()
         };
-        let (component, queue) = (Arc::clone(&self.component), self.queue);
+        let before = Box::new(Before {
+            peer: handshake.peer().clone(),
+            request: Some(Box::new(handshake.request().pack())),
+        });
+        let (component, terms) = (Arc::clone(&self.component), self.terms);
+        let accepting = handshake.accept(accept);
         Box::pin(async move {
-            let about = (Some(handshake.request().pack()), handshake.peer().clone());
-            let connection = handshake.accept(accept).await?;
-            attend(&*component, connection, about, queue).await
+            let connection = accepting.await?;
+            Attended::new(connection, before, terms)
+                .serve(component)
+                .await
         })
     }
 }
@@ -102,7 +124,7 @@ impl<C> Clone for Ws<C> {
 impl<C> fmt::Debug for Ws<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ws")
-            .field("queue", &self.queue)
+            .field("terms", &self.terms)
             .field("binary_over_text", &self.binary_over_text)
             .finish_non_exhaustive()
     }

@@ -198,6 +198,11 @@ async fn a_client_is_known_by_what_it_asked_for() {
     };
     struct Knows<F>(F);
     impl<F: Fn(&Client) -> Option<String> + Send + Sync + 'static> Component for Knows<F> {
+        async fn on_open(&self, client: &Client) -> Result<(), BoxError> {
+            client.insert((self.0)(client).expect("it asks for something"));
+            Ok(())
+        }
+
         async fn on_message(&self, from: &Client, _: Message) -> Result<(), BoxError> {
             // A bag holds a value of each type.
             assert_eq!(from.get::<u32>(), None);
@@ -206,15 +211,22 @@ async fn a_client_is_known_by_what_it_asked_for() {
             assert_eq!(from.get::<u32>(), Some(2));
             assert_eq!(from.remove::<u32>(), Some(2));
             assert!(from.get::<Captures>().is_none());
-            from.send((self.0)(from).expect("it asked for something"));
+            let kept = from.request().is_some();
+            from.send(format!(
+                "{} {kept}",
+                from.get::<String>().unwrap_or_default()
+            ));
             Ok(())
         }
     }
-    let gateway = gateway(ws(Knows(known)));
-    for (name, way) in ways() {
-        let mut member = connect(&gateway, name, way).await;
-        member.send("who am I?").await;
-        assert_eq!(member.text().await, format!("{name} example.com / "));
+    for keeps in [false, true] {
+        let gateway = gateway(ws(Knows(known)).keep_requests(keeps));
+        for (name, way) in ways() {
+            let mut member = connect(&gateway, name, way).await;
+            member.send("who am I?").await;
+            let expected = format!("{name} example.com /  {keeps}");
+            assert_eq!(member.text().await, expected);
+        }
     }
 }
 
