@@ -1,0 +1,77 @@
+//! What a server says.
+
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+use super::session_id::SessionId;
+use super::wamp_error::WampError;
+
+/// A message of a server, which is text: `message.to_text()`.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum ServerMessage<'a> {
+    /// The first message of all: who the client is, in version 1 of WAMP.
+    Welcome {
+        /// The session of the client.
+        session: SessionId,
+    },
+    /// What a call came to.
+    CallResult {
+        /// The id of the call, as the client wrote it.
+        id: &'a RawValue,
+        /// What it came to.
+        result: &'a RawValue,
+    },
+    /// How a call failed.
+    CallError {
+        /// The id of the call, as the client wrote it.
+        id: &'a RawValue,
+        /// How it failed.
+        error: &'a WampError,
+    },
+    /// What was published.
+    Event {
+        /// The full URI of the topic.
+        topic: &'a str,
+        /// What was published, as it was written.
+        event: &'a RawValue,
+    },
+}
+
+/// Whom clients are told that they are served by.
+const IDENT: &str = concat!("Polysock/", env!("CARGO_PKG_VERSION"));
+
+impl ServerMessage<'_> {
+    /// The message as text.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Welcome { session } => format!("[0,\"{session}\",1,\"{IDENT}\"]"),
+            Self::CallResult { id, result } => ["[3,", id.get(), ",", result.get(), "]"].concat(),
+            Self::CallError { id, error } => {
+                let (uri, description) = (string(&error.uri), string(&error.description));
+                match &error.details {
+                    None => format!("[4,{id},{uri},{description}]"),
+                    Some(details) => format!("[4,{id},{uri},{description},{}]", details.get()),
+                }
+            }
+            Self::Event { topic, event } => ["[8,", &string(topic), ",", event.get(), "]"].concat(),
+        }
+    }
+}
+
+fn string(text: &str) -> String {
+    serde_json::to_string(text).expect("a string has JSON")
+}
+
+// What is said stays out of logs.
+impl fmt::Debug for ServerMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Welcome { .. } => "Welcome",
+            Self::CallResult { .. } => "CallResult",
+            Self::CallError { .. } => "CallError",
+            Self::Event { .. } => "Event",
+        })
+    }
+}
