@@ -289,7 +289,10 @@ impl Future for Next<'_> {
             let received = Pin::new(&mut *this.connection).poll_next(cx);
             // What was written may have made room for more.
             if received.is_ready() || is_all || room(this.connection) == 0 {
-                if received.is_pending() && is_all {
+                if received.is_ready() {
+                    // What its receiver sends to itself is found at the next turn.
+                    lock(&this.subscription.topic).note_awake(this.subscription.key);
+                } else if is_all {
                     this.share();
                 }
                 return received;

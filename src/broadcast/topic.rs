@@ -329,6 +329,14 @@ impl Topic {
         left
     }
 
+    /// Notes that a subscriber's task is awake: whatever comes, nobody is woken before it asks again.
+    pub(super) fn note_awake(&mut self, key: usize) {
+        if let Some(subscriber) = self.subscribers.get_mut(key) {
+            subscriber.detach(&mut self.flush_queues);
+            subscriber.waker = None;
+        }
+    }
+
     pub(super) fn get(&self, key: usize) -> Option<&Subscriber> {
         self.subscribers.get(key)
     }
@@ -407,6 +415,22 @@ mod tests {
         let mut work = || topic.next_work(0, Waker::noop());
         assert!(matches!(work(), Work::Write(ready, _) if ready == key));
         assert!(matches!(work(), Work::Wait));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_woken_for_a_subscriber_whose_task_is_awake() {
+        let (mut topic, key) = attached(Queue::default());
+        let address = topic.address(key);
+        let own = Arc::new(SharedMessage::new(Message::from("own")));
+        let (mut taken, mut wakers) = (Vec::new(), Vec::new());
+        topic.take(key, ROOM, &mut taken, Waker::noop());
+        topic.note_awake(key);
+        topic.push(Arc::clone(&own), &mut wakers);
+        assert!(wakers.is_empty() && topic.push_to(address, &own).is_none());
+        // Once it asks again, it has both, and is woken for the next.
+        topic.take(key, ROOM, &mut taken, Waker::noop());
+        assert_eq!(taken.len(), 2);
+        assert!(topic.push_to(address, &own).is_some());
     }
 
     #[tokio::test]

@@ -47,7 +47,7 @@ impl ServerMessage<'_> {
     pub fn to_text(&self) -> String {
         match self {
             Self::Welcome { session } => format!("[0,\"{session}\",1,\"{IDENT}\"]"),
-            Self::CallResult { id, result } => ["[3,", id.get(), ",", result.get(), "]"].concat(),
+            Self::CallResult { id, result } => list("[3,", id.get(), result.get()),
             Self::CallError { id, error } => {
                 let (uri, description) = (string(&error.uri), string(&error.description));
                 match &error.details {
@@ -55,9 +55,20 @@ impl ServerMessage<'_> {
                     Some(details) => format!("[4,{id},{uri},{description},{}]", details.get()),
                 }
             }
-            Self::Event { topic, event } => ["[8,", &string(topic), ",", event.get(), "]"].concat(),
+            Self::Event { topic, event } => list("[8,", &string(topic), event.get()),
         }
     }
+}
+
+/// A list of three, of which the first is there with what begins a list.
+fn list(first: &str, second: &str, third: &str) -> String {
+    let mut list = String::with_capacity(first.len() + second.len() + third.len() + 2);
+    list.push_str(first);
+    list.push_str(second);
+    list.push(',');
+    list.push_str(third);
+    list.push(']');
+    list
 }
 
 fn string(text: &str) -> String {
