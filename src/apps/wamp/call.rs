@@ -14,6 +14,19 @@ use super::server_message::ServerMessage;
 use super::wamp_error::WampError;
 
 /// The answer to a call: what it came to, or that it is answered [later](CallId::later).
+///
+/// ```
+/// use polysock::apps::wamp::{Answer, Json, WampError};
+///
+/// fn answer(is_known: bool) -> Result<Answer, WampError> {
+///     match is_known {
+///         true => Answer::of(&[1, 2]),
+///         false => Ok(Json::parse("1e400")?.into()),
+///     }
+/// }
+/// # answer(true).unwrap();
+/// # answer(false).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Answer(Given);
 

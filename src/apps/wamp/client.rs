@@ -11,6 +11,20 @@ use super::session_id::SessionId;
 use crate::apps::component::Client;
 
 /// One client of a server of WAMP. Clones are the same client.
+///
+/// ```
+/// use polysock::apps::wamp::{Json, Topic, Wamp, WampClient};
+///
+/// struct News;
+///
+/// impl Wamp for News {
+///     // Whoever is new is told the latest at once.
+///     async fn on_subscribe(&self, client: &WampClient, topic: &Topic) -> bool {
+///         client.event(topic.name(), &Json::from("nothing new"));
+///         true
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct WampClient {
     client: Client,

@@ -3,6 +3,14 @@
 /// How much one client may ask for. One that asks for more is closed with 1008.
 ///
 /// How long a message may be is a setting of the site, or of [`tcp`](crate::apps::component::tcp).
+///
+/// ```
+/// use polysock::apps::wamp::{Broker, Limits, WampServer};
+///
+/// let mut limits = Limits::default();
+/// limits.subscriptions = 16;
+/// let server = WampServer::new(Broker).limits(limits);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

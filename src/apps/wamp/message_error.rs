@@ -4,6 +4,15 @@ use polysock_protocols::{Close, CloseCode};
 use thiserror::Error;
 
 /// What is wrong with the message of a client, which is closed for it.
+///
+/// ```
+/// use polysock::apps::wamp::{ClientMessage, Limits};
+///
+/// let error = ClientMessage::read("[7]", &Limits::default()).unwrap_err();
+/// assert_eq!(error.close_code().get(), 1007);
+/// let reason = "PUBLISH has at least 3 elements, and this one has 1";
+/// assert_eq!(error.close().reason, reason);
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum MessageError {

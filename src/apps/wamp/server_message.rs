@@ -7,7 +7,15 @@ use serde_json::value::RawValue;
 use super::session_id::SessionId;
 use super::wamp_error::WampError;
 
-/// A message of a server, which is text: `message.to_text()`.
+/// A message of a server, which is text.
+///
+/// ```
+/// use polysock::apps::wamp::{RawValue, ServerMessage};
+///
+/// let topic = "http://example.com/t";
+/// let message = ServerMessage::Event { topic, event: RawValue::NULL };
+/// assert_eq!(message.to_text(), r#"[8,"http://example.com/t",null]"#);
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum ServerMessage<'a> {

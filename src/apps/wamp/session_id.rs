@@ -11,6 +11,15 @@ const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 
 /// The name of a session, which its client is told at the beginning, and by which events are kept from it
 /// or meant for it: 16 letters and digits that nobody can predict.
+///
+/// ```
+/// use polysock::apps::wamp::SessionId;
+///
+/// let session: SessionId = "bppjDq3gHNL2tvMK".parse()?;
+/// assert_eq!(session.as_str(), "bppjDq3gHNL2tvMK");
+/// assert!("nobody".parse::<SessionId>().is_err());
+/// # Ok::<(), polysock::apps::wamp::SessionIdError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionId([u8; LEN]);
 

@@ -49,6 +49,18 @@ struct Registry {
 
 /// A topic. Handles with the same name are the same, also where all its subscribers went and others came
 /// meanwhile.
+///
+/// ```
+/// use polysock::apps::wamp::{Json, Receivers, Topics};
+///
+/// let topics = Topics::new();
+/// let news = topics.get("http://example.com/news");
+/// assert_eq!((news.name(), news.len()), ("http://example.com/news", 0));
+/// news.broadcast_to(&Json::from("hello"), &Receivers::all());
+/// assert_eq!(topics.len(), 1);
+/// drop(news);
+/// assert!(topics.is_empty());
+/// ```
 pub struct Topic(Arc<Inner>);
 
 struct Inner {
