@@ -31,7 +31,7 @@
 //!   broadcast          messages from anywhere to many connections
 //!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
 //!   upstream           what stands behind a gateway: one target, several, or what a client names
-//!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files, components
+//!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files, components, WAMP
 //!   route              which site a request is for, from which pages, and who is let in
 //!   axum               a site of axum's beside an application, or around it
 //!   server             the port: listening, who is let in, what a connection is, how it ends

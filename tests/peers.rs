@@ -13,6 +13,7 @@ mod peers {
     mod smuggling;
     #[cfg(feature = "tls")]
     mod tls;
+    mod wamp;
 }
 
 use std::{env, fs};

@@ -10,6 +10,8 @@ mod layer;
 mod pages;
 mod proxy;
 mod relay;
+#[cfg(feature = "wamp")]
+pub mod wamp;
 
 pub use self::application::Application;
 pub use self::broadcaster::Broadcaster;

@@ -304,8 +304,8 @@ impl Topic {
         self.missed
     }
 
-    /// Takes what waits for a subscription, up to so many bytes and what goes beyond. Its task is not
-    /// woken for what comes, until it [waits](Self::wait).
+    /// Takes what waits for a subscription, up to so many bytes and what goes beyond. Nobody is woken for
+    /// what comes, until its task [waits](Self::wait): what that sends to itself it finds at its next turn.
     pub(super) fn take(
         &mut self,
         key: usize,
@@ -315,6 +315,7 @@ impl Topic {
         let Some(subscriber) = self.subscribers.get_mut(key) else {
             return Left::Nothing;
         };
+        subscriber.detach(&mut self.flush_queues);
         subscriber.waker = None;
         let mut bytes = 0;
         while bytes < room
@@ -433,6 +434,23 @@ mod tests {
         let mut work = || topic.next_work(0, Waker::noop());
         assert!(matches!(work(), Work::Write(ready, _) if ready == key));
         assert!(matches!(work(), Work::Wait));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_woken_for_a_subscriber_whose_task_is_awake() {
+        let (mut topic, key) = attached(Queue::default());
+        let address = topic.address(key);
+        let own = Arc::new(SharedMessage::new(Message::from("own")));
+        let (mut taken, mut wakers) = (Vec::new(), Vec::new());
+        topic.take(key, ROOM, &mut taken);
+        topic.push(Arc::clone(&own), &mut wakers);
+        assert!(wakers.is_empty() && topic.push_to(address, &own).is_none());
+        // It is told that there is more, and has both; then it is woken for the next.
+        assert!(!topic.wait(key, Seen::All, Waker::noop()));
+        topic.take(key, ROOM, &mut taken);
+        assert_eq!(taken.len(), 2);
+        assert!(topic.wait(key, Seen::All, Waker::noop()));
+        assert!(topic.push_to(address, &own).is_some());
     }
 
     #[tokio::test]

@@ -31,3 +31,5 @@ mod tls;
 mod tls_upstreams;
 mod unmasked;
 mod upstream;
+#[cfg(feature = "wamp")]
+mod wamp;

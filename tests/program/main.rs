@@ -54,6 +54,7 @@ mod tls;
 mod tls_upstreams;
 mod urls;
 mod usage;
+mod wamp;
 mod websockify;
 
 /// The program, which Cargo has built for these tests.

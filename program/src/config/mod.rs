@@ -38,6 +38,7 @@ pub(crate) mod upstream;
 #[cfg(feature = "tls")]
 pub(crate) mod upstream_tls;
 mod url;
+pub(crate) mod wamp;
 mod words;
 
 pub(crate) use self::document::Config;

@@ -19,6 +19,7 @@ use super::policy::Rule;
 use super::rewrite::Written;
 #[cfg(feature = "tls")]
 use super::upstream_tls::UpstreamTls;
+use super::wamp::WampSettings;
 use crate::flags::compression::Compressing;
 use crate::flags::values::ProtocolList;
 
@@ -101,6 +102,8 @@ pub(crate) struct Settings {
     pub(crate) queue: Queue,
 
     pub(crate) exec: ExecSettings,
+
+    pub(crate) wamp: WampSettings,
 }
 
 /// What becomes of the connections of a route that a reload changes.
@@ -164,6 +167,7 @@ impl Default for Settings {
             access_log,
             queue: Queue::default(),
             exec: ExecSettings::default(),
+            wamp: WampSettings::default(),
         }
     }
 }

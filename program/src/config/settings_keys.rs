@@ -13,7 +13,7 @@ use super::words::{
     OriginList, Place, Protocols, count, duration, level, network, number, optional_count,
     optional_duration, rate, size, subprotocol, upstream_host, window_bits,
 };
-use super::{exec, gates, queue};
+use super::{exec, gates, queue, wamp};
 
 /// The keys of a route that `[defaults]` has as well.
 pub(super) fn keys() -> Vec<Key<Settings>> {
@@ -364,7 +364,7 @@ fn rest() -> Vec<Key<Settings>> {
                 keys: queue::keys,
             },
             |settings| &mut settings.queue,
-            "What waits for clients of app:chat and app:broadcast that are slower than what is said there.",
+            "What waits for clients of app:chat, app:broadcast and app:wamp that are slower than what is said there.",
         ),
         Key::new(
             "exec",
@@ -374,6 +374,15 @@ fn rest() -> Vec<Key<Settings>> {
             },
             |settings| &mut settings.exec,
             "How the process of an exec: target is run.",
+        ),
+        Key::new(
+            "wamp",
+            Section {
+                title: "`wamp`",
+                keys: wamp::keys,
+            },
+            |settings| &mut settings.wamp,
+            "How clients of app:wamp are served.",
         ),
     ]
 }

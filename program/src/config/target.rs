@@ -35,12 +35,14 @@ pub(crate) enum App {
     Echo,
     Chat,
     Broadcast,
+    Wamp,
 }
 
-const APPS: [(&str, App); 3] = [
+const APPS: [(&str, App); 4] = [
     ("chat", App::Chat),
     ("echo", App::Echo),
     ("broadcast", App::Broadcast),
+    ("wamp", App::Wamp),
 ];
 
 impl Target {
@@ -69,7 +71,7 @@ impl Target {
             "exec" => Ok(Self::Exec(rest.trim().to_owned())),
             "app" => {
                 let app = APPS.into_iter().find(|(name, _)| *name == rest);
-                let app = app.ok_or("write app:chat, app:echo or app:broadcast");
+                let app = app.ok_or("write app:chat, app:echo, app:broadcast or app:wamp");
                 Ok(Self::App(app?.1))
             }
             _ => url::read(text, reader).map(Self::Url),

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use polysock::apps::component::ws;
+use polysock::apps::wamp::{Broker, WampServer};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Files, Proxy, Relay, echo};
 use polysock::protocols::Framing;
 use polysock::protocols::http::HeadLimits;
@@ -44,6 +46,16 @@ pub(super) fn site(
             let broadcaster = Broadcaster::new().binary_over_text(binary_over_text);
             let broadcaster = broadcaster.queue(settings.queue);
             (Site::new(broadcaster), of_application())
+        }
+        Target::App(App::Wamp) => {
+            let of = &settings.wamp;
+            let server = WampServer::new(Broker)
+                .dialect(of.dialect)
+                .require_subprotocol(of.require_subprotocol);
+            (
+                Site::new(ws(server).queue(settings.queue)),
+                of_application(),
+            )
         }
         Target::Url(url) if !Template::is_template(url) => {
             let upstream = tls.apply(of_upstream(settings, head)?);

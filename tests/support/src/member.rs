@@ -77,9 +77,19 @@ pub struct Member {
 
 impl Member {
     /// Performs the opening handshake of a protocol.
-    pub async fn open(mut stream: Box<dyn Transport>, protocol: &'static dyn Protocol) -> Self {
+    pub async fn open(stream: Box<dyn Transport>, protocol: &'static dyn Protocol) -> Self {
+        Self::open_offering(stream, protocol, &[]).await
+    }
+
+    /// The same with an offer of subprotocols.
+    pub async fn open_offering(
+        mut stream: Box<dyn Transport>,
+        protocol: &'static dyn Protocol,
+        subprotocols: &[&'static str],
+    ) -> Self {
         let dial = Dial {
             host: "example.com".into(),
+            subprotocols: subprotocols.iter().copied().map(Into::into).collect(),
             ..Dial::default()
         };
         let mut dialer = protocol.dial(&dial, &CONTEXT).expect("a request");

@@ -189,6 +189,7 @@ enum AppName {
     Echo,
     Chat,
     Broadcast,
+    Wamp,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -330,6 +331,7 @@ impl Serve {
             (Some(upstream), _) => Target::of_argument(upstream)?,
             (None, Some(AppName::Echo)) => Target::App(App::Echo),
             (None, Some(AppName::Broadcast)) => Target::App(App::Broadcast),
+            (None, Some(AppName::Wamp)) => Target::App(App::Wamp),
             (None, Some(AppName::Chat) | None) => Target::App(App::Chat),
         };
         let settings = Settings {

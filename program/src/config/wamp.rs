@@ -1,0 +1,46 @@
+//! How clients of app:wamp are served.
+
+use polysock::apps::wamp::Dialect;
+
+use super::form::{Choice, Switch};
+use super::key::Key;
+
+/// How clients of app:wamp are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct WampSettings {
+    /// Whose servers the pages were written for.
+    pub(crate) dialect: Dialect,
+    /// Whether clients have to offer the subprotocol `wamp`.
+    pub(crate) require_subprotocol: bool,
+}
+
+impl Default for WampSettings {
+    fn default() -> Self {
+        Self {
+            dialect: Dialect::default(),
+            require_subprotocol: true,
+        }
+    }
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<Key<WampSettings>> {
+    vec![
+        Key::new(
+            "dialect",
+            Choice(&[
+                ("autobahn", Dialect::Autobahn),
+                ("ratchet", Dialect::Ratchet),
+            ]),
+            |settings: &mut WampSettings| &mut settings.dialect,
+            "Whose servers the pages were written for: \"autobahn\", of which a publisher does not get its own event \
+             unless it asks for that, or \"ratchet\", of which it does.",
+        ),
+        Key::new(
+            "require_subprotocol",
+            Switch,
+            |settings| &mut settings.require_subprotocol,
+            "Whether clients have to offer the subprotocol \"wamp\".",
+        ),
+    ]
+}

@@ -1,0 +1,309 @@
+//! What a client says.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Deserializer;
+use serde::de::{DeserializeSeed, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::args::Args;
+use super::limits::Limits;
+use super::message_error::MessageError;
+use super::session_id::SessionId;
+
+/// A message of a client, read; values are as they were written.
+///
+/// ```
+/// use polysock::apps::wamp::{ClientMessage, Limits};
+///
+/// let text = r#"[7,"http://example.com/prices",{"ACME":1e400}]"#;
+/// match ClientMessage::read(text, &Limits::default()) {
+///     Ok(ClientMessage::Publish { topic, event, .. }) => {
+///         assert_eq!(topic, "http://example.com/prices");
+///         assert_eq!(event.get(), r#"{"ACME":1e400}"#);
+///     }
+///     _ => panic!("it is an event"),
+/// }
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum ClientMessage<'a> {
+    /// A word that stands for the beginning of URIs from now on.
+    Prefix {
+        /// The word.
+        prefix: Cow<'a, str>,
+        /// What it stands for.
+        uri: Cow<'a, str>,
+    },
+    /// A call of a procedure.
+    Call {
+        /// What the answer is to be known by: a string, a number, or one of `true`, `false` and `null`.
+        id: &'a RawValue,
+        /// The procedure, by its URI or shortened with a prefix.
+        procedure: Cow<'a, str>,
+        /// The arguments.
+        args: Args<'a>,
+    },
+    /// A wish to get what is published in a topic.
+    Subscribe {
+        /// The topic, by its URI or shortened with a prefix.
+        topic: Cow<'a, str>,
+    },
+    /// The end of that wish.
+    Unsubscribe {
+        /// The topic, by its URI or shortened with a prefix.
+        topic: Cow<'a, str>,
+    },
+    /// An event for the subscribers of a topic.
+    Publish {
+        /// The topic, by its URI or shortened with a prefix.
+        topic: Cow<'a, str>,
+        /// The event.
+        event: &'a RawValue,
+        /// Whom it is not for.
+        exclude: Exclude,
+        /// Whom it is for, where that is said.
+        eligible: Option<SessionIds>,
+    },
+}
+
+/// Whom an event is not for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exclude {
+    /// Nothing is said, or `null`.
+    Unsaid,
+    /// Its publisher, or not even that one.
+    Publisher(bool),
+    /// These.
+    Sessions(SessionIds),
+}
+
+/// A list of sessions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionIds {
+    /// The elements that may name a session.
+    pub sessions: Vec<SessionId>,
+    /// Whether the list has no elements at all.
+    pub is_empty: bool,
+}
+
+impl<'a> ClientMessage<'a> {
+    /// Reads a message. Elements beyond those that it has are passed over.
+    ///
+    /// # Errors
+    ///
+    /// The text is no message of a client, or is over one of the limits.
+    pub fn read(text: &'a str, limits: &Limits) -> Result<Self, MessageError> {
+        let (elements, count) = elements(text, limits.arguments + 3)?;
+        // One that is shorter has no room for so many.
+        if text.len() > limits.depth && depth(text) > limits.depth {
+            return Err(MessageError::TooMany {
+                what: "lists and objects within each other",
+                max: limits.depth,
+            });
+        }
+        let message = match elements.first().map(|kind| kind.get()) {
+            Some("0") => return Err(MessageError::OfServers("WELCOME")),
+            Some("1") => "PREFIX",
+            Some("2") => "CALL",
+            Some("3") => return Err(MessageError::OfServers("CALLRESULT")),
+            Some("4") => return Err(MessageError::OfServers("CALLERROR")),
+            Some("5") => "SUBSCRIBE",
+            Some("6") => "UNSUBSCRIBE",
+            Some("7") => "PUBLISH",
+            Some("8") => return Err(MessageError::OfServers("EVENT")),
+            _ => return Err(MessageError::Type),
+        };
+        let uri = |element: &'static str, raw: &'a RawValue| {
+            let uri = string(raw).ok_or(MessageError::Element {
+                message,
+                element,
+                wanted: "string",
+            })?;
+            within("URI", uri.len(), limits.uri)?;
+            Ok(uri)
+        };
+        match (message, &elements[..]) {
+            ("PREFIX", [_, prefix, uri_of_prefix, ..]) => {
+                let prefix = string(prefix).ok_or(MessageError::Element {
+                    message,
+                    element: "prefix",
+                    wanted: "string",
+                })?;
+                within("prefix", prefix.len(), limits.prefix_name)?;
+                let uri = uri("URI", uri_of_prefix)?;
+                Ok(Self::Prefix { prefix, uri })
+            }
+            ("CALL", [_, id, procedure, ..]) => {
+                if id.get().starts_with(['[', '{']) {
+                    return Err(MessageError::Element {
+                        message,
+                        element: "id",
+                        wanted: "string or number",
+                    });
+                }
+                within("call's id", id.get().len(), limits.call_id)?;
+                let procedure = uri("procedure", procedure)?;
+                at_most("arguments", count - 3, limits.arguments)?;
+                Ok(Self::Call {
+                    id,
+                    procedure,
+                    args: Args::new(elements, 3),
+                })
+            }
+            ("SUBSCRIBE", [_, topic, ..]) => Ok(Self::Subscribe {
+                topic: uri("topic", topic)?,
+            }),
+            ("UNSUBSCRIBE", [_, topic, ..]) => Ok(Self::Unsubscribe {
+                topic: uri("topic", topic)?,
+            }),
+            ("PUBLISH", [_, topic, event, rest @ ..]) => Ok(Self::Publish {
+                topic: uri("topic", topic)?,
+                event,
+                exclude: match rest.first().map(|raw| (raw, raw.get())) {
+                    Some((_, "true")) => Exclude::Publisher(true),
+                    Some((_, "false")) => Exclude::Publisher(false),
+                    Some((list, text)) if text.starts_with('[') => {
+                        Exclude::Sessions(SessionIds::read(list, limits)?)
+                    }
+                    // Autobahn and Ratchet take what it must not be for nothing.
+                    _ => Exclude::Unsaid,
+                },
+                eligible: match rest.get(1) {
+                    Some(list) if list.get().starts_with('[') => {
+                        Some(SessionIds::read(list, limits)?)
+                    }
+                    _ => None,
+                },
+            }),
+            _ => Err(MessageError::TooShort {
+                message,
+                elements: count,
+                needed: match message {
+                    "SUBSCRIBE" | "UNSUBSCRIBE" => 2,
+                    _ => 3,
+                },
+            }),
+        }
+    }
+}
+
+impl SessionIds {
+    /// Those that a list may name. What is no name of a session is nobody.
+    fn read(list: &RawValue, limits: &Limits) -> Result<Self, MessageError> {
+        let (elements, count) = elements(list.get(), limits.ids)?;
+        at_most("sessions in a list", count, limits.ids)?;
+        let named = elements.iter().filter_map(|element| string(element));
+        Ok(Self {
+            sessions: named.filter_map(|name| name.parse().ok()).collect(),
+            is_empty: count == 0,
+        })
+    }
+}
+
+// What is said stays out of logs.
+impl fmt::Debug for ClientMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Prefix { .. } => "Prefix",
+            Self::Call { .. } => "Call",
+            Self::Subscribe { .. } => "Subscribe",
+            Self::Unsubscribe { .. } => "Unsubscribe",
+            Self::Publish { .. } => "Publish",
+        })
+    }
+}
+
+/// The elements of a list, up to so many, and how many there are.
+pub(super) fn elements(list: &str, max: usize) -> Result<(Vec<&RawValue>, usize), MessageError> {
+    let mut json = serde_json::Deserializer::from_str(list);
+    let read = Elements(max).deserialize(&mut json);
+    let read = read.and_then(|read| json.end().map(|()| read));
+    read.map_err(|error| match error.is_data() {
+        true => MessageError::NotAList,
+        false => MessageError::NotJson(error),
+    })
+}
+
+/// A string, without its escapes. Those that stand for no text are none.
+fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        return serde_json::from_str(raw.get()).ok().map(Cow::Owned);
+    }
+    Some(Cow::Borrowed(inner))
+}
+
+fn within(what: &'static str, len: usize, max: usize) -> Result<(), MessageError> {
+    match len > max {
+        true => Err(MessageError::TooLong { what, len, max }),
+        false => Ok(()),
+    }
+}
+
+fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), MessageError> {
+    match count > max {
+        true => Err(MessageError::TooMany { what, max }),
+        false => Ok(()),
+    }
+}
+
+/// How many lists and objects stand within each other in JSON.
+fn depth(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => {
+                while let Some(byte) = bytes.next()
+                    && byte != b'"'
+                {
+                    if byte == b'\\' {
+                        bytes.next();
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Reads the elements of a list, of which so many are kept.
+struct Elements(usize);
+
+impl<'de> DeserializeSeed<'de> for Elements {
+    type Value = (Vec<&'de RawValue>, usize);
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
+        json.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = (Vec<&'de RawValue>, usize);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::with_capacity(self.0.min(8));
+        while elements.len() < self.0
+            && let Some(element) = list.next_element()?
+        {
+            elements.push(element);
+        }
+        let mut count = elements.len();
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok((elements, count))
+    }
+}

@@ -1,0 +1,132 @@
+//! Words that stand for the beginnings of URIs.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::limits::Limits;
+use super::message_error::MessageError;
+
+/// The words of one client that stand for the beginnings of URIs.
+#[derive(Debug, Default)]
+pub(super) struct Prefixes(HashMap<Box<str>, Box<str>>);
+
+impl Prefixes {
+    /// Defines a word, anew if it is defined.
+    pub(super) fn define(
+        &mut self,
+        prefix: &str,
+        uri: &str,
+        limits: &Limits,
+    ) -> Result<(), MessageError> {
+        if self.0.len() >= limits.prefixes && !self.0.contains_key(prefix) {
+            return Err(MessageError::TooMany {
+                what: "prefixes",
+                max: limits.prefixes,
+            });
+        }
+        self.0.insert(prefix.into(), uri.into());
+        Ok(())
+    }
+
+    /// The URI that is meant: where what stands before the first colon is defined, what it stands for, and
+    /// the rest behind it. In between is what Ratchet has there, if that is asked for.
+    pub(super) fn resolve<'a>(
+        &self,
+        uri: Cow<'a, str>,
+        is_ratchets: bool,
+        limits: &Limits,
+    ) -> Result<Cow<'a, str>, MessageError> {
+        let shortened = uri.split_once(':');
+        let Some((beginning, rest)) =
+            shortened.and_then(|(prefix, rest)| Some((self.0.get(prefix)?, rest)))
+        else {
+            return Ok(uri);
+        };
+        // Ratchet writes the sharp in any case, so that `…calc#` becomes `…calc##add`.
+        let between = match is_ratchets && !beginning.ends_with(['#', '/', ':', '=']) {
+            true => "#",
+            false => "",
+        };
+        let resolved = [beginning, between, rest].concat();
+        match resolved.len() > limits.uri {
+            true => Err(MessageError::TooLong {
+                what: "URI",
+                len: resolved.len(),
+                max: limits.uri,
+            }),
+            false => Ok(Cow::Owned(resolved)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(prefix: &str, uri: &str, shortened: &str, is_ratchets: bool) -> String {
+        let limits = Limits::default();
+        let mut prefixes = Prefixes::default();
+        prefixes.define("other", "http://other/", &limits).unwrap();
+        prefixes.define(prefix, uri, &limits).unwrap();
+        let resolved = prefixes.resolve(shortened.into(), is_ratchets, &limits);
+        resolved.unwrap().into_owned()
+    }
+
+    #[test]
+    fn what_a_prefix_stands_for_is_put_before_the_rest() {
+        const CALC: &str = "http://example.com/calc";
+        for (end, between) in [
+            ("#", ""),
+            ("/", ""),
+            (":", ""),
+            ("=", ""),
+            ("", "#"),
+            ("?", "#"),
+        ] {
+            let uri = format!("{CALC}{end}");
+            let plain = resolve("calc", &uri, "calc:add", false);
+            assert_eq!(plain, format!("{uri}add"));
+            let ratchets = resolve("calc", &uri, "calc:add", true);
+            assert_eq!(ratchets, format!("{uri}{between}add"));
+        }
+        for (prefix, uri, shortened, expected) in [
+            // The rest may have colons and what looks like a URI.
+            ("p", "http://p/", "p:x:y", "http://p/x:y"),
+            ("p", "http://p/", "p:http://q/", "http://p/http://q/"),
+            ("p", "http://p/", "p:", "http://p/"),
+            ("", "http://p/", ":x", "http://p/x"),
+            // Nothing is resolved twice, and nothing that is not defined.
+            ("p", "other:", "p:x", "other:x"),
+            ("p", "http://p/", "q:x", "q:x"),
+            ("p", "http://p/", "p", "p"),
+            ("p", "http://p/", "P:x", "P:x"),
+            ("p", "http://p/", "http://p:x/", "http://p:x/"),
+            ("http", "urn:", "http://p/", "urn://p/"),
+            // What has a colon is never before the first.
+            ("a:b", "http://p/", "a:b:c", "a:b:c"),
+        ] {
+            let resolved = resolve(prefix, uri, shortened, false);
+            assert_eq!(resolved, expected, "{prefix} {shortened}");
+        }
+    }
+
+    #[test]
+    fn there_are_so_many_and_the_last_definition_counts() {
+        let limits = Limits {
+            prefixes: 2,
+            uri: 10,
+            ..Limits::default()
+        };
+        let mut prefixes = Prefixes::default();
+        prefixes.define("a", "urn:1", &limits).unwrap();
+        prefixes.define("b", "urn:2", &limits).unwrap();
+        prefixes.define("a", "urn:3", &limits).unwrap();
+        let error = prefixes.define("c", "urn:4", &limits).unwrap_err();
+        assert_eq!(error.to_string(), "more than 2 prefixes");
+        let resolved = prefixes.resolve("a:12345".into(), false, &limits).unwrap();
+        assert_eq!(resolved, "urn:312345");
+        let error = prefixes.resolve("a:123456".into(), false, &limits);
+        let error = error.unwrap_err().to_string();
+        assert_eq!(error, "a URI of 11 bytes is over the limit of 10");
+    }
+}

@@ -1,0 +1,64 @@
+//! Whom an event is for.
+
+use super::session_id::SessionId;
+
+/// Which of the subscribers of a topic an event is for: those that it is not kept from, and of these the
+/// ones that it is meant for, where it is meant for some.
+///
+/// ```
+/// use polysock::apps::wamp::{Receivers, SessionId};
+///
+/// let (ann, bob): (SessionId, SessionId) = ("AnnAnnAnnAnnAnn1".parse()?, "BobBobBobBobBob1".parse()?);
+/// assert!(Receivers::all().includes(ann));
+/// assert!(!Receivers::all().except([ann]).includes(ann));
+/// assert!(!Receivers::all().only([ann, bob]).except([ann]).includes(ann));
+/// assert!(!Receivers::all().only([]).includes(bob));
+/// # Ok::<(), polysock::apps::wamp::SessionIdError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receivers {
+    /// In their order, as those below.
+    pub(super) excluded: Vec<SessionId>,
+    pub(super) eligible: Option<Vec<SessionId>>,
+}
+
+impl Receivers {
+    /// All subscribers.
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// These receivers without some.
+    #[must_use]
+    pub fn except(mut self, sessions: impl IntoIterator<Item = SessionId>) -> Self {
+        self.excluded.extend(sessions);
+        self.excluded.sort_unstable();
+        self
+    }
+
+    /// Of these receivers, only some.
+    #[must_use]
+    pub fn only(self, sessions: impl IntoIterator<Item = SessionId>) -> Self {
+        let is_eligible = |session: &SessionId| match &self.eligible {
+            Some(eligible) => eligible.binary_search(session).is_ok(),
+            None => true,
+        };
+        let mut eligible: Vec<_> = sessions.into_iter().filter(is_eligible).collect();
+        eligible.sort_unstable();
+        Self {
+            eligible: Some(eligible),
+            ..self
+        }
+    }
+
+    /// Whether these are all subscribers.
+    pub fn is_all(&self) -> bool {
+        self.excluded.is_empty() && self.eligible.is_none()
+    }
+
+    /// Whether a subscriber is among them.
+    pub fn includes(&self, session: SessionId) -> bool {
+        let is_in = |sessions: &[SessionId]| sessions.binary_search(&session).is_ok();
+        !is_in(&self.excluded) && self.eligible.as_deref().is_none_or(is_in)
+    }
+}

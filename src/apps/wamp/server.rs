@@ -1,0 +1,234 @@
+//! A server of WAMP, as a component.
+
+use std::fmt;
+
+use polysock_protocols::Message;
+use tracing::debug;
+
+use super::call::{Asked, CallId};
+use super::client::WampClient;
+use super::client_message::ClientMessage;
+use super::dialect::{Dialect, spread};
+use super::limits::Limits;
+use super::message_error::MessageError;
+use super::server_message::ServerMessage;
+use super::topic::Topics;
+use super::wamp::Wamp;
+use crate::apps::component::{Client, Component};
+use crate::error::BoxError;
+
+/// The [`Component`] that speaks WAMP, version 1, and tells a [`Wamp`] of what is said:
+/// `ws(WampServer::new(application))`.
+///
+/// It speaks the subprotocol `wamp`, and refuses clients that do not offer it (400). A client that says what
+/// makes no sense is closed with 1007 and a reason, one that asks for more than its [`Limits`] with 1008,
+/// one that sends binary messages with 1003; protocols without close codes are closed as they can be.
+///
+/// ```
+/// use polysock::apps::component::ws;
+/// use polysock::apps::wamp::{Broker, Dialect, WampServer};
+/// use polysock::Gateway;
+///
+/// // For pages that were written for Ratchet.
+/// let server = WampServer::new(Broker).dialect(Dialect::Ratchet);
+/// let gateway = Gateway::new(ws(server));
+/// ```
+pub struct WampServer<W> {
+    wamp: W,
+    topics: Topics,
+    dialect: Dialect,
+    is_ported: bool,
+    requires_subprotocol: bool,
+    limits: Limits,
+}
+
+impl<W: Wamp> WampServer<W> {
+    /// Tells this application.
+    pub fn new(wamp: W) -> Self {
+        Self {
+            wamp,
+            topics: Topics::new(),
+            dialect: Dialect::default(),
+            is_ported: false,
+            requires_subprotocol: true,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Has the topics of somebody else, as of another server or of an application that publishes.
+    #[must_use]
+    pub fn with_topics(self, topics: Topics) -> Self {
+        Self { topics, ..self }
+    }
+
+    /// Whose servers its pages were written for: Autobahn's by default.
+    #[must_use]
+    pub fn dialect(self, dialect: Dialect) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// Whether calls come as they do to applications that are moved over from Ratchet: a list that is the
+    /// only argument is the arguments, and `#` stands between what a prefix stands for and the
+    /// rest, unless that ends in `#`, `/`, `:` or `=`. `false` by default.
+    #[must_use]
+    pub fn ported_from_ratchet(self, is_ported: bool) -> Self {
+        Self { is_ported, ..self }
+    }
+
+    /// Whether clients have to offer the subprotocol `wamp`: `true` by default. There are some that do not,
+    /// as those of AutobahnJS with `skipSubprotocolAnnounce`.
+    #[must_use]
+    pub fn require_subprotocol(self, requires_subprotocol: bool) -> Self {
+        Self {
+            requires_subprotocol,
+            ..self
+        }
+    }
+
+    /// How much one client may ask for.
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The topics, for whoever publishes from elsewhere.
+    pub fn topics(&self) -> Topics {
+        self.topics.clone()
+    }
+
+    async fn handle(
+        &self,
+        client: &WampClient,
+        message: ClientMessage<'_>,
+    ) -> Result<(), MessageError> {
+        let session = &client.session;
+        let resolve = |uri| session.resolve(uri, self.is_ported, &self.limits);
+        match message {
+            ClientMessage::Prefix { prefix, uri } => {
+                session.define(&prefix, &uri, &self.limits)?;
+            }
+            ClientMessage::Call {
+                id,
+                procedure,
+                args,
+            } => {
+                let procedure = resolve(procedure)?;
+                let args = match self.is_ported {
+                    true => spread(args, &self.limits)?,
+                    false => args,
+                };
+                if session.waiting() >= self.limits.calls {
+                    return Err(MessageError::TooMany {
+                        what: "calls that wait for their answers",
+                        max: self.limits.calls,
+                    });
+                }
+                let asked = Asked::new(client, id);
+                let call = CallId(&asked);
+                let answer = self.wamp.on_call(client, call, &procedure, args).await;
+                asked.answer(answer);
+            }
+            ClientMessage::Subscribe { topic } => {
+                let topic = resolve(topic)?;
+                if session.is_subscribed(&topic) {
+                    return Ok(());
+                }
+                if session.subscriptions() >= self.limits.subscriptions {
+                    return Err(MessageError::TooMany {
+                        what: "subscriptions",
+                        max: self.limits.subscriptions,
+                    });
+                }
+                let topic = self.topics.get(&topic);
+                if self.wamp.on_subscribe(client, &topic).await {
+                    session.subscribe(topic.name());
+                    topic.attach(client);
+                }
+            }
+            ClientMessage::Unsubscribe { topic } => {
+                let topic = resolve(topic)?;
+                if session.unsubscribe(&topic) {
+                    let topic = self.topics.get(&topic);
+                    topic.detach(client);
+                    self.wamp.on_unsubscribe(client, &topic).await;
+                }
+            }
+            ClientMessage::Publish {
+                topic,
+                event,
+                exclude,
+                eligible,
+            } => {
+                let topic = self.topics.get(&resolve(topic)?);
+                let receivers = self.dialect.receivers(session.id, exclude, eligible);
+                self.wamp
+                    .on_publish(client, &topic, event, &receivers)
+                    .await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<W: Wamp> Component for WampServer<W> {
+    async fn on_open(&self, client: &Client) -> Result<(), BoxError> {
+        let session = self.topics.begin_session(client);
+        let client = WampClient::begin(client, session);
+        client.tell(ServerMessage::Welcome { session });
+        self.wamp.on_open(&client).await
+    }
+
+    async fn on_message(&self, from: &Client, message: Message) -> Result<(), BoxError> {
+        let Some(client) = WampClient::of(from) else {
+            return Ok(());
+        };
+        let handled = match &message {
+            Message::Text(text) => match ClientMessage::read(text, &self.limits) {
+                Ok(message) => self.handle(&client, message).await,
+                Err(error) => Err(error),
+            },
+            Message::Binary(_) => Err(MessageError::Binary),
+        };
+        if let Err(error) = handled {
+            debug!(
+                client = from.id(),
+                protocol = from.protocol(),
+                %error,
+                "a message of WAMP is wrong"
+            );
+            from.close(error.close());
+        }
+        Ok(())
+    }
+
+    async fn on_close(&self, client: &Client) {
+        let Some(client) = WampClient::of(client) else {
+            return;
+        };
+        for topic in client.session.leave() {
+            self.topics.get(&topic).detach(&client);
+        }
+        self.topics.end_session(client.session());
+        self.wamp.on_close(&client).await;
+    }
+
+    fn subprotocols(&self) -> &[&str] {
+        &["wamp"]
+    }
+
+    fn requires_subprotocol(&self) -> bool {
+        self.requires_subprotocol
+    }
+}
+
+impl<W> fmt::Debug for WampServer<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WampServer")
+            .field("topics", &self.topics)
+            .field("dialect", &self.dialect)
+            .field("is_ported", &self.is_ported)
+            .field("requires_subprotocol", &self.requires_subprotocol)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,111 @@
+//! The name of a session.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::random::entropy;
+
+const LEN: usize = 16;
+
+const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+
+/// The name of a session, which its client is told at the beginning, and by which events are kept from it
+/// or meant for it: 16 letters and digits that nobody can predict.
+///
+/// ```
+/// use polysock::apps::wamp::SessionId;
+///
+/// let session: SessionId = "bppjDq3gHNL2tvMK".parse()?;
+/// assert_eq!(session.as_str(), "bppjDq3gHNL2tvMK");
+/// assert!("nobody".parse::<SessionId>().is_err());
+/// # Ok::<(), polysock::apps::wamp::SessionIdError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId([u8; LEN]);
+
+impl SessionId {
+    /// One that no other is likely to be, on any machine: there are 2^95.
+    pub(super) fn random() -> Self {
+        let mut id = [0; LEN];
+        let mut left = id.iter_mut();
+        let mut bytes = [0; 32];
+        loop {
+            entropy(&mut bytes);
+            // What is beyond the letters is drawn again, so that each is as likely as the others.
+            for letter in bytes
+                .iter()
+                .filter_map(|byte| LETTERS.get(usize::from(byte & 63)))
+            {
+                match left.next() {
+                    Some(place) => *place = *letter,
+                    None => return Self(id),
+                }
+            }
+        }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("letters and digits are ASCII")
+    }
+}
+
+/// What is no name of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a session is named by 16 letters and digits")]
+pub struct SessionIdError;
+
+impl FromStr for SessionId {
+    type Err = SessionIdError;
+
+    fn from_str(text: &str) -> Result<Self, SessionIdError> {
+        let id: [u8; LEN] = text.as_bytes().try_into().map_err(|_| SessionIdError)?;
+        match id.iter().all(u8::is_ascii_alphanumeric) {
+            true => Ok(Self(id)),
+            false => Err(SessionIdError),
+        }
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn they_are_sixteen_letters_and_digits_and_differ() {
+        let ids: HashSet<SessionId> = (0..1000).map(|_| SessionId::random()).collect();
+        assert_eq!(ids.len(), 1000);
+        let letters: HashSet<u8> = ids.iter().flat_map(|id| id.0).collect();
+        assert_eq!(letters.len(), LETTERS.len());
+        for id in ids {
+            assert_eq!(id.as_str().parse(), Ok(id));
+        }
+    }
+
+    #[test]
+    fn what_is_no_id_is_none() {
+        for text in [
+            "",
+            "abc",
+            "0123456789abcde-",
+            "0123456789abcdefg",
+            "0123456789abcdé",
+        ] {
+            assert_eq!(text.parse::<SessionId>(), Err(SessionIdError), "{text}");
+        }
+    }
+}

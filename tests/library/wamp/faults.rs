@@ -1,0 +1,83 @@
+//! Faults of the servers of old that this one has not, which have no better place.
+
+use std::sync::Arc;
+
+use polysock::apps::Layered;
+use polysock::apps::component::{RateLimit, ws};
+use polysock::apps::wamp::WampServer;
+use polysock_test_support::client::Client;
+use polysock_test_support::gateway;
+use polysock_test_support::member::Way;
+use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, with};
+
+use super::{Echo, IN_MEMORY, WampMember, gateway_of, gateway_to, until, ways};
+
+/// Reads one message of Hixie.
+fn message(client: &mut Client) -> String {
+    let mut text = Vec::new();
+    assert_eq!(client.take(1), [0]);
+    loop {
+        match client.take(1)[..] {
+            [0xff] => return String::from_utf8(text).unwrap(),
+            ref byte => text.extend(byte),
+        }
+    }
+}
+
+#[test]
+fn two_messages_of_hixie_76_in_one_read_are_two_and_a_close_is_answered() {
+    let address = gateway::serve(gateway_to(WampServer::new(Echo)));
+    for bytewise in [false, true] {
+        let mut client = Client::connect(address);
+        let head = with(HIXIE_76, "Sec-WebSocket-Protocol: wamp\r\n");
+        client.send([head.as_bytes(), HIXIE_76_BODY].concat());
+        client.head();
+        client.take(16);
+        assert!(message(&mut client).starts_with("[0,\""));
+        let two = b"\0[2,1,\"echo\",\"one\"]\xff\0[2,2,\"echo\",\"two\"]\xff\xff\0";
+        match bytewise {
+            true => client.send_bytewise(two),
+            false => client.send(two),
+        }
+        assert_eq!(message(&mut client), "[3,1,\"one\"]");
+        assert_eq!(message(&mut client), "[3,2,\"two\"]");
+        assert_eq!(client.take(2), b"\xff\0");
+    }
+}
+
+#[tokio::test]
+async fn a_procedure_that_panics_ends_one_connection_and_leaves_nothing_behind() {
+    let echo = Arc::new(Echo);
+    let server = WampServer::new(Arc::clone(&echo));
+    let topics = server.topics();
+    let gateway = gateway_to(server);
+    let mut other = WampMember::join(&gateway).await;
+    let in_memory = ways().filter(|(_, way)| matches!(way, Way::Memory(_)));
+    for (protocol, way) in in_memory {
+        let mut member = WampMember::join_in(&gateway, protocol, way).await;
+        member.subscribe("t").await;
+        member.say("[2,1,\"panic\"]").await;
+        assert_eq!(member.member.message().await, None, "{protocol}");
+        until(|| topics.is_empty()).await;
+        other.is_up_to_date().await;
+    }
+    let mut member = WampMember::join(&gateway).await;
+    member.say("[2,1,\"panic\"]").await;
+    member.ends_with(1011, "").await;
+    drop((other, gateway));
+    until(|| Arc::strong_count(&echo) == 1).await;
+}
+
+#[tokio::test]
+async fn what_is_around_a_component_is_around_wamp() {
+    let limit = RateLimit::per_second(5.try_into().unwrap());
+    let gateway = super::gateway(ws(WampServer::new(Echo).layer(limit)));
+    let mut member = WampMember::join_in(&gateway, "rfc6455", IN_MEMORY).await;
+    for _ in 0..50 {
+        member.member.session.send("[6,\"t\"]".into()).unwrap();
+    }
+    member.member.flush().await;
+    member.ends_with(1008, "too many messages").await;
+    let gateway = gateway_of(&Arc::new(Echo));
+    WampMember::join(&gateway).await.is_up_to_date().await;
+}
