@@ -51,6 +51,7 @@ const CRATES: &[(&str, usize)] = &[
     ("protocols/src", 14),
     ("src", 8),
     ("instrument/src", 8),
+    ("web/src", 8),
     ("program/src", 8),
 ];
 

@@ -1,0 +1,37 @@
+//! What web apps keep beside their WebSockets: sessions.
+//!
+//! A client that opens a WebSocket has often logged in to a web app before, and sends its cookie along.
+//! Here is who reads the session behind it: of PHP, Symfony, Express and Django, in files and
+//! databases, or by asking the app. [`SessionProvider`] does so for each client, as a
+//! [`Policy`](polysock::Policy) of a site or around an [`Application`](polysock::Application), which finds a
+//! [`Session`] among the extensions of its peer.
+//!
+//! Sessions are only read: they are not locked, and do not live longer for it.
+//!
+//! # Code map
+//!
+//! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
+//!
+//! ```text
+//!   php            PHP's three serializers
+//!   values         what is in a session, by its path
+//!   cookie         cookies, as those read them who have set them
+//!   session        a session, and the trait Sessions: where they are found
+//!   store          where their bytes are: files
+//!   php_sessions   sessions of PHP and Symfony
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod cookie;
+mod php;
+mod php_sessions;
+mod session;
+mod store;
+mod values;
+
+pub use self::php::{PhpError, Serializer};
+pub use self::php_sessions::PhpSessions;
+pub use self::session::{Session, SessionError, SessionKey, Sessions};
+pub use self::store::{Files, SavePathError, SessionStore};
+pub use self::values::Values;

@@ -1,0 +1,29 @@
+//! Where the bytes of sessions are kept.
+
+mod files;
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_core::future::BoxFuture;
+
+pub use self::files::{Files, SavePathError};
+use crate::session::SessionError;
+
+/// Where the bytes of sessions are kept, by their ids.
+pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
+    /// Where that is, for the log: without secrets.
+    fn place(&self) -> &str;
+
+    /// The data of the session of this id; `None` where there is none, or it is over. The id has only
+    /// characters that ids have: letters, digits, `,`, `-` and `_`.
+    ///
+    /// # Errors
+    ///
+    /// The store does not answer, or the data is longer than 1 MiB.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future is dropped where it takes too long.
+    fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, SessionError>>;
+}
