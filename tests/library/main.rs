@@ -27,3 +27,4 @@ mod tls;
 mod tls_upstreams;
 mod unmasked;
 mod upstream;
+mod watches;

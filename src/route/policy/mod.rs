@@ -3,13 +3,17 @@
 mod admitted;
 #[cfg(feature = "auth")]
 pub mod auth;
+mod endpoint;
 #[expect(
     clippy::module_inception,
     reason = "a policy is what this folder is about"
 )]
 mod policy;
 mod visitor;
+mod watch;
 
 pub use self::admitted::Admitted;
+pub use self::endpoint::{Endpoint, Question};
 pub use self::policy::Policy;
 pub use self::visitor::Visitor;
+pub use self::watch::Watch;
