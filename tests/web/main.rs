@@ -8,6 +8,7 @@
 mod files;
 mod php;
 mod php_properties;
+mod provider;
 
 use hyper::Request;
 use polysock::{Peer, Visitor};

@@ -19,6 +19,7 @@
 //!   session        a session, and the trait Sessions: where they are found
 //!   store          where their bytes are: files
 //!   php_sessions   sessions of PHP and Symfony
+//!   provider       has clients come with their sessions
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -26,12 +27,14 @@
 mod cookie;
 mod php;
 mod php_sessions;
+mod provider;
 mod session;
 mod store;
 mod values;
 
 pub use self::php::{PhpError, Serializer};
 pub use self::php_sessions::PhpSessions;
+pub use self::provider::SessionProvider;
 pub use self::session::{Session, SessionError, SessionKey, Sessions};
 pub use self::store::{Files, SavePathError, SessionStore};
 pub use self::values::Values;

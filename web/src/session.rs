@@ -7,8 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
-use polysock::Visitor;
-use polysock::protocols::Fields;
+use polysock::{Question, Visitor};
 use serde_json::Value as Json;
 use thiserror::Error;
 use tokio::time::timeout;
@@ -47,8 +46,8 @@ pub enum SessionKey {
     Id(ByteString),
     /// The session itself, out of a cookie.
     Cookie(Bytes),
-    /// Fields of the client, with which somebody is asked.
-    Fields(Fields),
+    /// What a web app is asked with.
+    Question(Question),
 }
 
 /// Why a session cannot be read.
@@ -80,7 +79,7 @@ impl SessionKey {
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::Id(id) => Some(id),
-            Self::Cookie(_) | Self::Fields(_) => None,
+            Self::Cookie(_) | Self::Question(_) => None,
         }
     }
 }
