@@ -6,9 +6,11 @@
 )]
 
 mod files;
+mod frameworks;
 mod php;
 mod php_properties;
 mod provider;
+mod stores;
 
 use hyper::Request;
 use polysock::{Peer, Visitor};

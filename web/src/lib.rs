@@ -13,28 +13,34 @@
 //! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
 //!
 //! ```text
-//!   php            PHP's three serializers
-//!   values         what is in a session, by its path
-//!   cookie         cookies, as those read them who have set them
-//!   session        a session, and the trait Sessions: where they are found
-//!   store          where their bytes are: files
-//!   php_sessions   sessions of PHP and Symfony
-//!   provider       has clients come with their sessions
+//!   php          PHP's three serializers
+//!   values       what is in a session, by its path
+//!   cookie       cookies, as those read them who have set them
+//!   signature    who has signed a cookie
+//!   session      a session, and the trait Sessions: where they are found
+//!   store        where their bytes are: files, Redis, memcached
+//!   frameworks   sessions of PHP and Symfony, Express, Django, and those that an app is asked for
+//!   provider     has clients come with their sessions
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cookie;
+mod frameworks;
 mod php;
-mod php_sessions;
 mod provider;
 mod session;
+mod signature;
 mod store;
 mod values;
 
+pub use self::frameworks::{
+    CookieSessions, DjangoSessions, ExpressSessions, HttpSessions, PhpSessions,
+};
 pub use self::php::{PhpError, Serializer};
-pub use self::php_sessions::PhpSessions;
 pub use self::provider::SessionProvider;
 pub use self::session::{Session, SessionError, SessionKey, Sessions};
-pub use self::store::{Files, SavePathError, SessionStore};
+pub use self::store::{Files, Memcached, SavePathError, SessionStore};
+#[cfg(feature = "redis")]
+pub use self::store::{Redis, RedisUrlError};
 pub use self::values::Values;

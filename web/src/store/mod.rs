@@ -1,6 +1,9 @@
 //! Where the bytes of sessions are kept.
 
 mod files;
+mod memcached;
+#[cfg(feature = "redis")]
+mod redis;
 
 use std::fmt;
 
@@ -8,6 +11,9 @@ use bytes::Bytes;
 use futures_core::future::BoxFuture;
 
 pub use self::files::{Files, SavePathError};
+pub use self::memcached::Memcached;
+#[cfg(feature = "redis")]
+pub use self::redis::{Redis, RedisUrlError};
 use crate::session::SessionError;
 
 /// Where the bytes of sessions are kept, by their ids.
