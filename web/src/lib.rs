@@ -18,7 +18,7 @@
 //!   cookie       cookies, as those read them who have set them
 //!   signature    who has signed a cookie
 //!   session      a session, and the trait Sessions: where they are found
-//!   store        where their bytes are: files, Redis, memcached
+//!   store        where their bytes are: files, Redis, memcached, tables of SQLite and PostgreSQL
 //!   frameworks   sessions of PHP and Symfony, Express, Django, and those that an app is asked for
 //!   provider     has clients come with their sessions
 //! ```
@@ -40,7 +40,13 @@ pub use self::frameworks::{
 pub use self::php::{PhpError, Serializer};
 pub use self::provider::SessionProvider;
 pub use self::session::{Session, SessionError, SessionKey, Sessions};
+#[cfg(feature = "sqlite")]
+pub use self::store::Sqlite;
 pub use self::store::{Files, Memcached, SavePathError, SessionStore};
+#[cfg(feature = "postgres")]
+pub use self::store::{Postgres, PostgresUrlError};
 #[cfg(feature = "redis")]
 pub use self::store::{Redis, RedisUrlError};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use self::store::{SessionTable, TableNameError};
 pub use self::values::Values;

@@ -38,6 +38,23 @@ pub trait Sessions: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Option<Values>, SessionError>>;
 }
 
+impl<S: Sessions + ?Sized> Sessions for Box<S> {
+    fn place(&self) -> &str {
+        (**self).place()
+    }
+
+    fn key(&self, visitor: Visitor<'_>) -> Option<SessionKey> {
+        (**self).key(visitor)
+    }
+
+    fn read<'a>(
+        &'a self,
+        key: &'a SessionKey,
+    ) -> BoxFuture<'a, Result<Option<Values>, SessionError>> {
+        (**self).read(key)
+    }
+}
+
 /// What a client has a session by.
 #[derive(Clone)]
 #[non_exhaustive]

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
-pub(crate) use aws_lc_rs::hmac::{HMAC_SHA1_FOR_LEGACY_USE_ONLY as SHA1, HMAC_SHA256 as SHA256};
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+use sha2::Sha256;
 
 /// Base64, with or without padding.
 pub(crate) const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
@@ -19,21 +19,31 @@ pub(crate) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_S
 const CONFIG: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
+/// What a signature is made by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Algorithm {
+    /// HMAC with SHA-1.
+    Sha1,
+    /// HMAC with SHA-256.
+    Sha256,
+}
+
 /// Keys, any of which a signature may be made with: that of today, and those before it.
 #[derive(Clone)]
 pub(crate) struct Keys {
-    keys: Arc<[hmac::Key]>,
+    algorithm: Algorithm,
+    keys: Arc<[Box<[u8]>]>,
 }
 
 impl Keys {
     /// Those of an algorithm, of these bytes.
     pub(crate) fn new(
-        algorithm: hmac::Algorithm,
+        algorithm: Algorithm,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Self {
-        let keys = keys.into_iter();
-        let keys = keys.map(|key| hmac::Key::new(algorithm, key.as_ref()));
+        let keys = keys.into_iter().map(|key| key.as_ref().into());
         Self {
+            algorithm,
             keys: keys.collect(),
         }
     }
@@ -44,8 +54,16 @@ impl Keys {
             return false;
         };
         let mut keys = self.keys.iter();
-        keys.any(|key| hmac::verify(key, text, &signature).is_ok())
+        keys.any(|key| match self.algorithm {
+            Algorithm::Sha1 => has_signed::<Hmac<Sha1>>(key, text, &signature),
+            Algorithm::Sha256 => has_signed::<Hmac<Sha256>>(key, text, &signature),
+        })
     }
+}
+
+/// Whether a key has signed a text, found out in the same time whatever the signature is.
+fn has_signed<M: Mac + KeyInit>(key: &[u8], text: &[u8], signature: &[u8]) -> bool {
+    M::new_from_slice(key).is_ok_and(|mac| mac.chain_update(text).verify_slice(signature).is_ok())
 }
 
 /// Nobody sees a key.

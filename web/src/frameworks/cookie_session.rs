@@ -9,7 +9,7 @@ use polysock::Visitor;
 use super::json;
 use crate::cookie::Reading;
 use crate::session::{SessionError, SessionKey, Sessions};
-use crate::signature::{Keys, SHA1, STANDARD, URL_SAFE};
+use crate::signature::{Algorithm, Keys, STANDARD, URL_SAFE};
 use crate::values::Values;
 
 /// Sessions in cookies, as the package `cookie-session` of Express has them: JSON in base64, and beside it a cookie
@@ -24,7 +24,7 @@ impl CookieSessions {
     /// Those in the cookie `session`, signed with one of these keys, as in `cookieSession({ keys: [ … ] })`.
     pub fn new(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         Self {
-            keys: Keys::new(SHA1, keys),
+            keys: Keys::new(Algorithm::Sha1, keys),
             cookie: "session".into(),
         }
     }

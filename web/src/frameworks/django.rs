@@ -4,18 +4,18 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::digest;
 use base64::Engine;
 use bytes::Bytes;
 use bytestring::ByteString;
 use flate2::read::ZlibDecoder;
 use futures_core::future::BoxFuture;
 use polysock::Visitor;
+use sha2::{Digest, Sha256};
 
 use super::{MAX_JSON, json, split_at_last};
 use crate::cookie::Reading;
 use crate::session::{SessionError, SessionKey, Sessions};
-use crate::signature::{Keys, SHA256, URL_SAFE};
+use crate::signature::{Algorithm, Keys, URL_SAFE};
 use crate::store::SessionStore;
 use crate::values::Values;
 
@@ -187,9 +187,9 @@ impl Signed {
 fn salted(salt: &str, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Keys {
     let keys = keys.into_iter().map(|key| {
         let salted = [salt.as_bytes(), b"signer", key.as_ref()].concat();
-        digest::digest(&digest::SHA256, &salted)
+        Sha256::digest(&salted)
     });
-    Keys::new(SHA256, keys)
+    Keys::new(Algorithm::Sha256, keys)
 }
 
 /// A number in digits, capital and small letters.

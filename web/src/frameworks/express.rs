@@ -10,7 +10,7 @@ use polysock::Visitor;
 use super::{json, split_at_last};
 use crate::cookie::Reading;
 use crate::session::{SessionError, SessionKey, Sessions};
-use crate::signature::{Keys, SHA256, STANDARD};
+use crate::signature::{Algorithm, Keys, STANDARD};
 use crate::store::SessionStore;
 use crate::values::Values;
 
@@ -32,7 +32,7 @@ impl ExpressSessions {
     ) -> Self {
         Self {
             store: Arc::new(store),
-            keys: Keys::new(SHA256, secrets),
+            keys: Keys::new(Algorithm::Sha256, secrets),
             cookie: "connect.sid".into(),
         }
     }
