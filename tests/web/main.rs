@@ -7,6 +7,7 @@
 
 mod files;
 mod frameworks;
+mod peers;
 mod php;
 mod php_properties;
 mod provider;
