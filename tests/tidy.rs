@@ -34,6 +34,7 @@ const OTHER_CODE: &[&str] = &[
     "examples",
     "benches",
     "protocols/benches",
+    "web/benches",
 ];
 
 /// The most lines of a file, without its tests.

@@ -12,6 +12,8 @@ mod php;
 mod php_properties;
 mod provider;
 mod stores;
+#[cfg(feature = "sqlite")]
+mod tables;
 
 use hyper::Request;
 use polysock::{Peer, Visitor};

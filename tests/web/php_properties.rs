@@ -83,6 +83,8 @@ fn any_serializer() -> impl Strategy<Value = Serializer> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn what_is_written_is_read(
         variables in hash_map("[^|]{0,8}", value(), 0..6),

@@ -52,25 +52,31 @@ impl Conversion<'_> {
                 self.above.pop();
                 Json::Array(values)
             }
-            Value::Array(members) => self.members(index, members, Map::new()),
-            Value::Object { class, members } => self.members(index, members, named(class)),
-        }
-    }
-
-    fn members(&mut self, index: usize, members: &[Member], mut into: Map<String, Json>) -> Json {
-        self.above.push(index);
-        for member in members {
-            let (name, is_hidden) = member.key.name();
-            let value = self.value(member.value);
-            // A public member counts for more than one of the same name that is not.
-            if is_hidden {
-                into.entry(name).or_insert(value);
-            } else {
-                into.insert(name, value);
+            Value::Array(members) => {
+                self.above.push(index);
+                let members = members.iter();
+                let members = members.map(|member| (member.key.name(), self.value(member.value)));
+                let members = members.collect();
+                self.above.pop();
+                Json::Object(members)
+            }
+            Value::Object { class, members } => {
+                self.above.push(index);
+                let mut object = named(class);
+                for member in members {
+                    let (name, is_hidden) = member.key.name_of_member();
+                    let value = self.value(member.value);
+                    // A public member counts for more than one of the same name that is not.
+                    if is_hidden {
+                        object.entry(name).or_insert(value);
+                    } else {
+                        object.insert(name, value);
+                    }
+                }
+                self.above.pop();
+                Json::Object(object)
             }
         }
-        self.above.pop();
-        Json::Object(into)
     }
 }
 

@@ -80,7 +80,7 @@ impl Variables {
 
     /// The variable of this name.
     pub(crate) fn variable(&self, name: &str) -> Option<Found<'_>> {
-        let index = member(self.members(), name)?;
+        let index = last(self.members(), |key| key.is(name))?;
         Some(Found { of: self, index })
     }
 
@@ -88,7 +88,7 @@ impl Variables {
     pub(crate) fn json(&self) -> Json {
         let named = self.members().iter().map(|member| {
             let value = self.arena.json(member.value);
-            (member.key.name().0, value)
+            (member.key.name(), value)
         });
         Json::Object(named.collect())
     }
@@ -121,11 +121,15 @@ pub(crate) struct Found<'a> {
 impl Found<'_> {
     /// The element or the member of this name.
     pub(crate) fn member(self, name: &str) -> Option<Self> {
-        let members = match self.of.arena.get(self.index) {
-            Value::Array(members) | Value::Object { members, .. } => members,
+        let index = match self.of.arena.get(self.index) {
+            Value::Array(members) => last(members, |key| key.is(name))?,
+            Value::Object { members, .. } => last(members, |key| key.is(name)).or_else(|| {
+                let mut members = members.iter();
+                let hidden = members.find(|member| member.key.is_of_member(name))?;
+                Some(hidden.value)
+            })?,
             _ => return None,
         };
-        let index = member(members, name)?;
         Some(Self { index, ..self })
     }
 
@@ -200,10 +204,9 @@ fn foreign(bytes: &Bytes) -> Option<PhpError> {
     }
 }
 
-fn member(members: &[Member], name: &str) -> Option<usize> {
-    // Of the same name, the last counts.
+/// The last value under such a key, which is the one that counts.
+fn last(members: &[Member], is_such: impl Fn(&Key) -> bool) -> Option<usize> {
     let mut members = members.iter().rev();
-    members
-        .find(|member| member.key.is(name))
-        .map(|member| member.value)
+    let member = members.find(|member| is_such(&member.key))?;
+    Some(member.value)
 }

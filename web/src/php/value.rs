@@ -55,14 +55,30 @@ impl Key {
     pub(super) fn is(&self, name: &str) -> bool {
         match self {
             Self::Int(number) => name.parse() == Ok(*number) && name == number.to_string(),
+            Self::Bytes(bytes) => bytes == name.as_bytes(),
+        }
+    }
+
+    /// Whether a member of an object is called this in its class.
+    pub(super) fn is_of_member(&self, name: &str) -> bool {
+        match self {
+            Self::Int(_) => self.is(name),
             Self::Bytes(bytes) => plain(bytes) == name.as_bytes(),
         }
     }
 
-    /// Its name as text, and whether it is a member that is not public.
-    pub(super) fn name(&self) -> (String, bool) {
+    /// Its name as text.
+    pub(super) fn name(&self) -> String {
         match self {
-            Self::Int(number) => (number.to_string(), false),
+            Self::Int(number) => number.to_string(),
+            Self::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        }
+    }
+
+    /// The name of a member of an object in its class, and whether it is not public there.
+    pub(super) fn name_of_member(&self) -> (String, bool) {
+        match self {
+            Self::Int(_) => (self.name(), false),
             Self::Bytes(bytes) => {
                 let plain = plain(bytes);
                 let name = String::from_utf8_lossy(plain).into_owned();
