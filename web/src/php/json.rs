@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Number, Value as Json};
 
-use super::value::{Arena, Member, Value};
+use super::value::{Arena, Key, Member, Value};
 use super::{MAX_DEPTH, MAX_VALUES};
 
 /// What PHP itself calls the class of an object whose class it does not know.
@@ -41,12 +41,14 @@ impl Conversion<'_> {
             Value::Bool(is_true) => Json::Bool(*is_true),
             Value::Int(number) => Json::from(*number),
             Value::Float(number) => Number::from_f64(*number).map_or(Json::Null, Json::Number),
-            Value::Bytes(bytes) | Value::Case(bytes) => {
-                Json::String(String::from_utf8_lossy(bytes).into_owned())
+            Value::Bytes(span) | Value::Case(span) => {
+                let text = self.arena.text(*span);
+                Json::String(String::from_utf8_lossy(text).into_owned())
             }
-            Value::Opaque { class } => Json::Object(named(class)),
-            Value::Array(members) if is_list(members) => {
+            Value::Opaque { class } => Json::Object(named(self.arena.text(*class))),
+            Value::Array(members) if is_list(self.arena.members(*members)) => {
                 self.above.push(index);
+                let members = self.arena.members(*members);
                 let values = members.iter().map(|member| self.value(member.value));
                 let values = values.collect();
                 self.above.pop();
@@ -54,17 +56,20 @@ impl Conversion<'_> {
             }
             Value::Array(members) => {
                 self.above.push(index);
-                let members = members.iter();
-                let members = members.map(|member| (member.key.name(), self.value(member.value)));
-                let members = members.collect();
+                let (arena, members) = (self.arena, self.arena.members(*members).iter());
+                let named = members.map(|member| {
+                    let value = self.value(member.value);
+                    (member.key.name(arena), value)
+                });
+                let named = named.collect();
                 self.above.pop();
-                Json::Object(members)
+                Json::Object(named)
             }
             Value::Object { class, members } => {
                 self.above.push(index);
-                let mut object = named(class);
-                for member in members {
-                    let (name, is_hidden) = member.key.name_of_member();
+                let mut object = named(self.arena.text(*class));
+                for member in self.arena.members(*members) {
+                    let (name, is_hidden) = member.key.name_of_member(self.arena);
                     let value = self.value(member.value);
                     // A public member counts for more than one of the same name that is not.
                     if is_hidden {
@@ -90,5 +95,5 @@ fn named(class: &[u8]) -> Map<String, Json> {
 /// Whether the keys are 0, 1, 2 and so on, as `array_is_list` says it.
 fn is_list(members: &[Member]) -> bool {
     let mut keys = (0..).zip(members);
-    keys.all(|(number, member)| matches!(member.key, super::value::Key::Int(key) if key == number))
+    keys.all(|(number, member)| matches!(member.key, Key::Int(key) if key == number))
 }

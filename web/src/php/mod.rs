@@ -15,7 +15,7 @@ use serde_json::Value as Json;
 
 pub use self::error::PhpError;
 use self::parser::Parser;
-use self::value::{Arena, Key, Member, Value};
+use self::value::{Arena, Key, Member, Span, Value};
 
 /// The most bytes of a session.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
@@ -42,7 +42,7 @@ pub enum Serializer {
 /// The variables of a session of PHP.
 pub(crate) struct Variables {
     arena: Arena,
-    top: Top,
+    top: Span,
 }
 
 /// What names the variables.
@@ -69,18 +69,24 @@ impl Variables {
             Serializer::PhpSerialize => one(&mut parser),
         };
         let top = top.map_err(|error| foreign(bytes).unwrap_or(error))?;
-        let arena = parser.finish();
-        if let Top::Array(index) = top
-            && !matches!(arena.get(index), Value::Array(_))
-        {
-            return Err(foreign(bytes).unwrap_or(PhpError::NoArray));
+        match top {
+            Top::Names(variables) => {
+                let (arena, top) = parser.finish(variables);
+                Ok(Self { arena, top })
+            }
+            Top::Array(index) => {
+                let (arena, _) = parser.finish(Vec::new());
+                match *arena.get(index) {
+                    Value::Array(top) => Ok(Self { arena, top }),
+                    _ => Err(foreign(bytes).unwrap_or(PhpError::NoArray)),
+                }
+            }
         }
-        Ok(Self { arena, top })
     }
 
     /// The variable of this name.
     pub(crate) fn variable(&self, name: &str) -> Option<Found<'_>> {
-        let index = last(self.members(), |key| key.is(name))?;
+        let index = last(self.members(), |key| key.is(name, &self.arena))?;
         Some(Found { of: self, index })
     }
 
@@ -88,19 +94,13 @@ impl Variables {
     pub(crate) fn json(&self) -> Json {
         let named = self.members().iter().map(|member| {
             let value = self.arena.json(member.value);
-            (member.key.name(), value)
+            (member.key.name(&self.arena), value)
         });
         Json::Object(named.collect())
     }
 
     fn members(&self) -> &[Member] {
-        match &self.top {
-            Top::Names(members) => members,
-            Top::Array(index) => match self.arena.get(*index) {
-                Value::Array(members) => members,
-                _ => &[],
-            },
-        }
+        self.arena.members(self.top)
     }
 }
 
@@ -121,13 +121,17 @@ pub(crate) struct Found<'a> {
 impl Found<'_> {
     /// The element or the member of this name.
     pub(crate) fn member(self, name: &str) -> Option<Self> {
-        let index = match self.of.arena.get(self.index) {
-            Value::Array(members) => last(members, |key| key.is(name))?,
-            Value::Object { members, .. } => last(members, |key| key.is(name)).or_else(|| {
-                let mut members = members.iter();
-                let hidden = members.find(|member| member.key.is_of_member(name))?;
-                Some(hidden.value)
-            })?,
+        let arena = &self.of.arena;
+        let index = match arena.get(self.index) {
+            Value::Array(members) => last(arena.members(*members), |key| key.is(name, arena))?,
+            Value::Object { members, .. } => {
+                let members = arena.members(*members);
+                last(members, |key| key.is(name, arena)).or_else(|| {
+                    let mut members = members.iter();
+                    let hidden = members.find(|member| member.key.is_of_member(name, arena))?;
+                    Some(hidden.value)
+                })?
+            }
             _ => return None,
         };
         Some(Self { index, ..self })
@@ -136,7 +140,7 @@ impl Found<'_> {
     /// The bytes of a string.
     pub(crate) fn bytes(self) -> Option<Bytes> {
         match self.of.arena.get(self.index) {
-            Value::Bytes(bytes) => Some(bytes.clone()),
+            Value::Bytes(span) => Some(self.of.arena.bytes(*span)),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::value::{Arena, Key, Member, Value};
+use super::value::{Arena, Key, Member, Span, Value};
 use super::{MAX_DEPTH, MAX_VALUES, PhpError};
 
 /// Reads values one after the other. References count over all of them.
@@ -10,6 +10,8 @@ pub(super) struct Parser<'a> {
     bytes: &'a Bytes,
     at: usize,
     arena: Arena,
+    /// The members so far of the arrays and objects that are not read to their end.
+    open: Vec<Member>,
     /// The values that a reference can name, by its number less one.
     slots: Vec<usize>,
     /// How many values were read, references included.
@@ -24,7 +26,8 @@ impl<'a> Parser<'a> {
         Self {
             bytes,
             at: 0,
-            arena: Arena::default(),
+            arena: Arena::new(bytes.clone()),
+            open: Vec::new(),
             slots: Vec::new(),
             count: 0,
             counted: None,
@@ -40,15 +43,17 @@ impl<'a> Parser<'a> {
         self.at
     }
 
-    pub(super) fn finish(self) -> Arena {
-        self.arena
+    /// The values, and where these variables are among their members.
+    pub(super) fn finish(mut self, variables: Vec<Member>) -> (Arena, Span) {
+        let variables = self.arena.add_members(variables.into_iter());
+        (self.arena, variables)
     }
 
     /// The bytes up to this one, which is passed over.
-    pub(super) fn until(&mut self, end: u8) -> Option<Bytes> {
+    pub(super) fn until(&mut self, end: u8) -> Option<Span> {
         let rest = self.rest();
         let length = rest.iter().position(|byte| *byte == end)?;
-        let found = self.bytes.slice(self.at..self.at + length);
+        let found = self.span(length);
         self.at += length + 1;
         Some(found)
     }
@@ -61,11 +66,11 @@ impl<'a> Parser<'a> {
     }
 
     /// The next bytes, as many as this.
-    pub(super) fn take(&mut self, length: usize) -> Result<Bytes, PhpError> {
+    pub(super) fn take(&mut self, length: usize) -> Result<Span, PhpError> {
         if length > self.rest().len() {
             return Err(self.unfit());
         }
-        let taken = self.bytes.slice(self.at..self.at + length);
+        let taken = self.span(length);
         self.at += length;
         Ok(taken)
     }
@@ -139,11 +144,11 @@ impl<'a> Parser<'a> {
     }
 
     /// `N:{` and so many keys and values, and `}`.
-    fn members(&mut self, depth: usize) -> Result<Vec<Member>, PhpError> {
+    fn members(&mut self, depth: usize) -> Result<Span, PhpError> {
         let length = self.length()?;
         self.expect(b":{")?;
+        let begin = self.open.len();
         // Nothing is reserved: the number is only said.
-        let mut members = Vec::new();
         for _ in 0..length {
             let start = self.at;
             let tag = self.byte()?;
@@ -155,14 +160,14 @@ impl<'a> Parser<'a> {
             };
             self.expect(b";")?;
             let value = self.value(depth + 1)?;
-            members.push(Member { key, value });
+            self.open.push(Member { key, value });
         }
         self.expect(b"}")?;
-        Ok(members)
+        Ok(self.arena.add_members(self.open.drain(begin..)))
     }
 
     /// `N:"` and so many bytes, and `"`.
-    fn string(&mut self) -> Result<Bytes, PhpError> {
+    fn string(&mut self) -> Result<Span, PhpError> {
         let length = self.length()?;
         self.expect(b":\"")?;
         let bytes = self.take(length)?;
@@ -216,6 +221,14 @@ impl<'a> Parser<'a> {
         }
         self.at += bytes.len();
         Ok(())
+    }
+
+    /// The next bytes, of which there are as many as this.
+    fn span(&self, length: usize) -> Span {
+        Span {
+            start: self.at,
+            end: self.at + length,
+        }
     }
 
     fn rest(&self) -> &'a [u8] {
