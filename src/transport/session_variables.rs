@@ -15,8 +15,13 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone)]
 pub struct SessionVariables {
-    find: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    find: Arc<dyn Find>,
 }
+
+/// Finds the value at a path.
+trait Find: Fn(&str) -> Option<String> + Send + Sync {}
+
+impl<F: Fn(&str) -> Option<String> + Send + Sync> Find for F {}
 
 const PREFIX: &str = "session.";
 

@@ -18,9 +18,8 @@ pub(crate) enum Reading {
 impl Reading {
     /// The value of the cookie of this name in the `Cookie` fields of a request.
     pub(crate) fn value(self, fields: &[&[u8]], name: &str) -> Option<Vec<u8>> {
-        let mut pairs = fields
-            .iter()
-            .flat_map(|field| field.split(|byte| *byte == b';'));
+        let pairs = fields.iter();
+        let mut pairs = pairs.flat_map(|field| field.split(|byte| *byte == b';'));
         let name = name.as_bytes();
         match self {
             // A variable that is an array is there as well, and is no value.
@@ -34,13 +33,10 @@ impl Reading {
                 let (other, value) = halves(pair.trim_ascii_start())?;
                 (other == name).then(|| unquoted(value).to_vec())
             }),
-            Self::Django => {
-                let named = pairs.filter_map(|pair| {
-                    let (other, value) = halves(pair).unwrap_or((b"", pair));
-                    (other.trim_ascii() == name).then(|| unquoted(value.trim_ascii()).to_vec())
-                });
-                named.last()
-            }
+            Self::Django => pairs.rev().find_map(|pair| {
+                let (other, value) = halves(pair)?;
+                (other.trim_ascii() == name).then(|| unquoted(value.trim_ascii()).to_vec())
+            }),
         }
     }
 }

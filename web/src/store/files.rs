@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
@@ -132,7 +131,7 @@ impl Files {
             })
             .and_then(|()| openat(&folder, &name, inside, Mode::empty()));
         match opened {
-            Ok(file) => Ok(Some(OwnedFd::from(file).into())),
+            Ok(file) => Ok(Some(file.into())),
             // No such file, no folder where one should be, a symbolic link.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(error) => Err(error.into()),
