@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use polysock::upstream::UpstreamSettings;
-use polysock_web::{HttpSessions, Memcached, PhpSessions, SessionError, SessionStore};
+#[cfg(feature = "redis")]
+use polysock_web::SessionStore;
+use polysock_web::{HttpSessions, Memcached, PhpSessions, SessionError};
 use serde_json::json;
 
 use crate::find;
