@@ -34,4 +34,4 @@ compare:
 
 # each fuzz target for a minute
 fuzz:
-    protocols/fuzz/smoke && instrument/fuzz/smoke && tests/fuzz/smoke
+    protocols/fuzz/smoke && instrument/fuzz/smoke && web/fuzz/smoke && tests/fuzz/smoke

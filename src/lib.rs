@@ -38,7 +38,8 @@
 //! ```
 //!
 //! The protocols are in the crate [`polysock_protocols`], whose [`Protocol`](protocols::Protocol) is
-//! the seam. Recorded sessions are in `polysock-instrument`, the program in `polysock-cli`.
+//! the seam. Recorded sessions of WebSockets are in `polysock-instrument`, the sessions of web apps in
+//! `polysock-web`, the program in `polysock-cli`.
 //!
 //! # The way of a connection
 //!
@@ -127,10 +128,10 @@ pub use self::http::{Body, Service};
 #[cfg(feature = "auth")]
 pub use self::route::auth;
 pub use self::route::{
-    Admitted, Clients, Guarded, HostPattern, HostPatternError, IpBlackList, OriginCheck,
-    OriginPattern, OriginPatternError, Origins, PathPattern, PathPatternError, Policy, Route,
-    Router, RouterError, Rule, Site, SiteConnections, SiteSettings, Sites, UserAgentPattern,
-    Verdict, Visitor,
+    Admitted, Clients, Endpoint, Guarded, HostPattern, HostPatternError, IpBlackList, OriginCheck,
+    OriginPattern, OriginPatternError, Origins, PathPattern, PathPatternError, Policy, Question,
+    Route, Router, RouterError, Rule, Site, SiteConnections, SiteSettings, Sites, UserAgentPattern,
+    Verdict, Visitor, Watch,
 };
 pub use self::server::{
     ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Networks, Opened, Opener,
@@ -140,7 +141,7 @@ pub use self::telemetry::{RouteName, Traffic};
 #[cfg(feature = "tls")]
 pub use self::transport::tls;
 pub use self::transport::{
-    Authenticated, Extensions, Peer, Transport, Trusted, TrustedError, TrustedHop,
+    Authenticated, Extensions, Peer, SessionVariables, Transport, Trusted, TrustedError, TrustedHop,
 };
 
 /// The programs of the README compile.

@@ -34,6 +34,7 @@ const OTHER_CODE: &[&str] = &[
     "examples",
     "benches",
     "protocols/benches",
+    "web/benches",
 ];
 
 /// The most lines of a file, without its tests.
@@ -51,6 +52,7 @@ const CRATES: &[(&str, usize)] = &[
     ("protocols/src", 14),
     ("src", 8),
     ("instrument/src", 8),
+    ("web/src", 8),
     ("program/src", 8),
 ];
 

@@ -8,7 +8,9 @@ use hyper::{Request, Response};
 use polysock_protocols::Rejection;
 use tracing::debug;
 
-use super::{Admitted, Policy, Visitor};
+use super::{Admitted, Policy, Visitor, Watch};
+use crate::apps::Application;
+use crate::error::BoxError;
 use crate::handshake::Handshake;
 use crate::http::{Body, Service, rejected};
 use crate::telemetry::Masked;
@@ -31,8 +33,24 @@ impl Entrance {
         self.policies.is_empty()
     }
 
+    /// Has an application serve a client that opens a connection, if it is let in.
+    pub(super) async fn guard(
+        &self,
+        handshake: Handshake,
+        application: &dyn Application,
+    ) -> Result<(), BoxError> {
+        let Some((handshake, watches)) = self.let_in(handshake).await else {
+            return Ok(());
+        };
+        let connection = handshake.shutdown();
+        let watch = |serving, watch: Watch| watch.over(serving, connection.clone());
+        let serving = application.serve(handshake);
+        watches.into_iter().fold(serving, watch).await
+    }
+
     /// Lets a client in that opens a connection; `None` where it was answered, or has hung up.
-    pub(super) async fn let_in(&self, mut handshake: Handshake) -> Option<Handshake> {
+    async fn let_in(&self, mut handshake: Handshake) -> Option<(Handshake, Vec<Watch>)> {
+        let mut watches = Vec::new();
         for policy in &self.policies {
             let (request, peer, gone) = handshake.watched();
             let visitor = Visitor::of_handshake(request, peer);
@@ -46,12 +64,16 @@ impl Entrance {
             match checked {
                 Ok(Admitted {
                     authenticated,
+                    extensions,
                     max_age,
                     spent_subprotocols,
+                    watch,
                 }) => {
                     if let Some(authenticated) = authenticated {
                         handshake.peer_mut().extensions.insert(authenticated);
                     }
+                    handshake.peer_mut().extensions.extend(extensions);
+                    watches.extend(watch);
                     if let Some(max_age) = max_age {
                         handshake.limit_age(max_age);
                     }
@@ -63,7 +85,7 @@ impl Entrance {
                 }
             }
         }
-        Some(handshake)
+        Some((handshake, watches))
     }
 
     /// Has a service answer a request, if its client is let in.
@@ -83,9 +105,16 @@ impl Entrance {
             for policy in &entrance.policies {
                 let visitor = Visitor::of_request(&request, &peer);
                 match policy.check(visitor).await {
-                    Ok(Admitted { authenticated, .. }) => {
+                    Ok(Admitted {
+                        authenticated,
+                        extensions,
+                        ..
+                    }) => {
                         if let Some(authenticated) = authenticated {
                             Arc::make_mut(&mut peer).extensions.insert(authenticated);
+                        }
+                        if !extensions.is_empty() {
+                            Arc::make_mut(&mut peer).extensions.extend(extensions);
                         }
                     }
                     Err(rejection) => return refused(&rejection),

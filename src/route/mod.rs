@@ -3,6 +3,7 @@
 mod asked;
 mod entrance;
 mod flash;
+mod guarded;
 mod host;
 mod origins;
 mod path;
@@ -22,12 +23,15 @@ mod unanswered;
 mod user_agent;
 
 pub(crate) use self::asked::Asked;
+pub use self::guarded::Guarded;
 pub use self::host::{HostPattern, HostPatternError};
 pub use self::origins::{OriginPattern, OriginPatternError, Origins};
 pub use self::path::{PathPattern, PathPatternError};
 #[cfg(feature = "auth")]
 pub use self::policy::auth;
-pub use self::policy::{Admitted, Guarded, IpBlackList, OriginCheck, Policy, Visitor};
+pub use self::policy::{
+    Admitted, Endpoint, IpBlackList, OriginCheck, Policy, Question, Visitor, Watch,
+};
 pub use self::route::{Clients, Route};
 pub use self::router::{Router, RouterError};
 pub use self::rule::{Rule, Verdict};

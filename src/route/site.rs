@@ -153,12 +153,7 @@ impl Site {
             return self.application.serve(handshake);
         }
         let site = Arc::clone(self);
-        Box::pin(async move {
-            match site.entrance.let_in(handshake).await {
-                Some(handshake) => site.application.serve(handshake).await,
-                None => Ok(()),
-            }
-        })
+        Box::pin(async move { site.entrance.guard(handshake, &*site.application).await })
     }
 }
 

@@ -10,6 +10,7 @@ mod network;
 mod peer;
 mod permit;
 mod rewind;
+mod session_variables;
 mod shared_writer;
 #[cfg(feature = "tls")]
 pub mod tls;
@@ -30,6 +31,7 @@ pub use self::peer::{Extensions, Peer};
 pub(crate) use self::peer::{VARIABLES, is_variable};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::rewind::Rewind;
+pub use self::session_variables::SessionVariables;
 pub(crate) use self::shared_writer::{Grant, SharedWriter};
 pub use self::trusted::{Trusted, TrustedError};
 

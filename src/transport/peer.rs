@@ -1,10 +1,11 @@
 //! Who is at the other end.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use super::Authenticated;
 #[cfg(feature = "tls")]
 use super::tls::Encryption;
+use super::{Authenticated, SessionVariables};
 
 pub use hyper::http::Extensions;
 
@@ -24,16 +25,21 @@ pub struct Peer {
 
 impl Peer {
     /// What one of the [`VARIABLES`] stands for; `None` where it is not known.
-    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+    pub(crate) fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
         if let Some(authenticated) = self.extensions.get::<Authenticated>()
             && let Some(value) = authenticated.variable(name)
         {
-            return Some(value);
+            return Some(value.into());
+        }
+        if let Some(session) = self.extensions.get::<SessionVariables>()
+            && let Some(value) = session.variable(name)
+        {
+            return Some(value.into());
         }
         #[cfg(feature = "tls")]
         if let Some(encryption) = self.extensions.get::<Encryption>() {
             let client = encryption.client();
-            return match name {
+            let value = match name {
                 "tls.version" => Some(encryption.version()),
                 "tls.cipher_suite" => Some(encryption.cipher_suite()),
                 "tls.server_name" => encryption.server_name(),
@@ -41,6 +47,7 @@ impl Peer {
                 "tls.client_name" => client.and_then(|client| client.common_name.as_deref()),
                 _ => None,
             };
+            return value.map(Cow::Borrowed);
         }
         let _ = name;
         None
@@ -57,9 +64,12 @@ pub(crate) const VARIABLES: &[&str] = &[
     "auth.user",
     "auth.claim.NAME",
     "auth.field.NAME",
+    "session.PATH",
 ];
 
-/// Whether this is one of the [`VARIABLES`], with a name of its own for `NAME`.
+/// Whether this is one of the [`VARIABLES`], with a name of its own for `NAME` or `PATH`.
 pub(crate) fn is_variable(name: &str) -> bool {
-    (name.starts_with("tls.") && VARIABLES.contains(&name)) || Authenticated::is_variable(name)
+    (name.starts_with("tls.") && VARIABLES.contains(&name))
+        || Authenticated::is_variable(name)
+        || SessionVariables::is_variable(name)
 }

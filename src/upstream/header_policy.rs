@@ -18,7 +18,8 @@ use crate::transport::{Peer, VARIABLES, is_variable};
 /// In the values for a request, `{tls.client}` stands for the distinguished name in the certificate of the
 /// client, `{tls.client_name}` for its common name, `{tls.version}`, `{tls.cipher_suite}` and `{tls.server_name}`
 /// for what was agreed on with it; `{auth.user}`, `{auth.claim.NAME}` and `{auth.field.NAME}` for what a
-/// [policy](crate::Policy) has found out of it ([`Authenticated`](crate::Authenticated)). A field for which there is none of these is not set, and one of the
+/// [policy](crate::Policy) has found out of it ([`Authenticated`](crate::Authenticated)), and `{session.PATH}` for what
+/// the session of a web app says of it ([`SessionVariables`](crate::SessionVariables)). A field for which there is none of these is not set, and one of the
 /// client's is not let through for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderPolicy {
@@ -127,7 +128,7 @@ fn filled(value: Bytes, peer: Option<&Peer>) -> Option<Bytes> {
             return None;
         }
         filled.push_str(text.get(end..at.start).unwrap_or_default());
-        filled.push_str(told);
+        filled.push_str(&told);
         end = at.end;
     }
     filled.push_str(text.get(end..).unwrap_or_default());
@@ -145,7 +146,8 @@ fn variables(text: &str) -> impl Iterator<Item = Variable<'_>> {
     let braces = text.match_indices('{');
     braces.filter_map(|(start, _)| {
         let rest = text.get(start + 1..)?;
-        if !["tls.", "auth."].iter().any(|kind| rest.starts_with(kind)) {
+        let kinds = ["tls.", "auth.", "session."];
+        if !kinds.iter().any(|kind| rest.starts_with(kind)) {
             return None;
         }
         let (name, _) = rest.split_once('}')?;
@@ -276,7 +278,7 @@ fn joined<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::Authenticated;
+    use crate::transport::{Authenticated, SessionVariables};
 
     fn policy() -> HeaderPolicy {
         let mut policy = HeaderPolicy::default();
@@ -342,6 +344,12 @@ mod tests {
         authenticated.field("X-Group", "staff");
         let mut peer = Peer::default();
         peer.extensions.insert(authenticated);
+        let session = |path: &str| match path {
+            "user.id" => Some("42".to_owned()),
+            "lines" => Some("a\r\nX-Admin: 1".to_owned()),
+            _ => None,
+        };
+        peer.extensions.insert(SessionVariables::new(session));
         for (value, expected) in [
             ("{auth.user}", Some("ann {auth.claim.room}")),
             ("<{auth.claim.room}{auth.claim.room}>{", Some("<77>{")),
@@ -349,6 +357,9 @@ mod tests {
             ("a {auth.claim.none}", None),
             ("{auth.claim.two lines}", None),
             ("{auth.user} {tls.client}", None),
+            ("{session.user.id}/{auth.claim.room}", Some("42/7")),
+            ("{session.none}", None),
+            ("{session.lines}", None),
         ] {
             let mut policy = HeaderPolicy::default();
             policy.set("X", value).unwrap();
@@ -389,12 +400,12 @@ mod tests {
             (
                 "A",
                 "{tls.nobody}",
-                "there is no {tls.nobody}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}",
+                "there is no {tls.nobody}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}, {session.PATH}",
             ),
             (
                 "A",
                 "{auth.claim.}",
-                "there is no {auth.claim.}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}",
+                "there is no {auth.claim.}: {tls.client}, {tls.client_name}, {tls.version}, {tls.cipher_suite}, {tls.server_name}, {auth.user}, {auth.claim.NAME}, {auth.field.NAME}, {session.PATH}",
             ),
             (
                 "HOST",

@@ -37,7 +37,6 @@ pub use self::captures::Captures;
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
 pub use self::exec::{ExecSettings, ExecUpstream, ExitError, end_processes};
-#[cfg(feature = "auth")]
 pub(crate) use self::forwarding::Asking;
 pub use self::forwarding::{ForwardSettings, ForwardedStyle, HostSent};
 pub use self::group::{

@@ -33,3 +33,4 @@ mod unmasked;
 mod upstream;
 #[cfg(feature = "wamp")]
 mod wamp;
+mod watches;

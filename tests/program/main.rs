@@ -44,6 +44,7 @@ mod relay;
 mod reload;
 mod replay;
 mod service_manager;
+mod sessions;
 mod shutdown;
 mod signals;
 mod silence;

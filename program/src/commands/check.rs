@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::serving::{Acceptors, check_auth};
+use crate::serving::{Acceptors, check_auth, check_sessions};
 
 /// Say what is wrong with a configuration file
 ///
@@ -30,6 +30,9 @@ impl Check {
                     return Exit::Config.with(problem);
                 }
                 if let Err(problem) = check_auth(&loaded.config) {
+                    return Exit::Config.with(problem);
+                }
+                if let Err(problem) = check_sessions(&loaded.config) {
                     return Exit::Config.with(problem);
                 }
                 Exit::Ok

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use polysock::Trusted;
 
+use super::check_sessions::sessions;
 use super::document::Document;
 use super::key::alike;
 use super::listener::{Address, Listener};
@@ -27,6 +28,7 @@ pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
     auth(document, problems);
     routes(document, problems);
     upstreams(document, problems);
+    sessions(document, settings(document), problems);
 }
 
 /// What a listener says of TLS.

@@ -10,6 +10,7 @@ use super::node::Node;
 use super::process::{self, Process};
 use super::reader::Reader;
 use super::route::{self, Draft, Route};
+use super::session::{self, Session};
 use super::settings::Settings;
 use super::settings_keys;
 use super::target::{App, Target};
@@ -26,6 +27,7 @@ pub(crate) struct Config {
     /// In their order, at least one.
     pub(crate) routes: Vec<Route>,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
+    pub(crate) sessions: BTreeMap<String, Session>,
 }
 
 impl Config {
@@ -37,6 +39,7 @@ impl Config {
             defaults: Settings::default(),
             routes: vec![route],
             upstreams: BTreeMap::new(),
+            sessions: BTreeMap::new(),
         }
     }
 }
@@ -61,6 +64,7 @@ pub(super) struct Document<'a> {
     pub(super) defaults: Option<Node<'a>>,
     pub(super) routes: Vec<Node<'a>>,
     pub(super) upstreams: BTreeMap<&'a str, Node<'a>>,
+    pub(super) sessions: BTreeMap<&'a str, Node<'a>>,
 }
 
 impl<'a> Document<'a> {
@@ -94,7 +98,14 @@ impl<'a> Document<'a> {
             upstreams_at.insert(name, node);
         }
 
-        for table in ["listener", "route", "upstream", "defaults"] {
+        let mut sessions = BTreeMap::new();
+        let mut sessions_at = BTreeMap::new();
+        for (name, node) in named("session", &mut entries, reader) {
+            sessions.insert(name.to_owned(), session(name, node, reader));
+            sessions_at.insert(name, node);
+        }
+
+        for table in ["listener", "route", "upstream", "session", "defaults"] {
             entries.know(table);
         }
         entries.finish(
@@ -115,12 +126,14 @@ impl<'a> Document<'a> {
                 defaults,
                 routes,
                 upstreams,
+                sessions,
             },
             root,
             listeners: listeners_at,
             defaults: defaults_at,
             routes: routes_at,
             upstreams: upstreams_at,
+            sessions: sessions_at,
         }
     }
 }
@@ -200,6 +213,16 @@ fn upstream(name: &str, node: Node<'_>, reader: &mut Reader) -> Upstream {
     let of_route = names(&settings_keys::keys());
     entries.finish(&[("[[route]] and [defaults]", &of_route)], reader);
     upstream
+}
+
+fn session(name: &str, node: Node<'_>, reader: &mut Reader) -> Session {
+    let mut session = Session::default();
+    let title = format!("[session.{name}]");
+    let mut entries = Entries::new(&title, node, reader);
+    entries.read(&session::keys(), &mut session, reader);
+    let of_route = names(&settings_keys::keys());
+    entries.finish(&[("[[route]] and [defaults]", &of_route)], reader);
+    session
 }
 
 /// The tables of an array of them.

@@ -11,6 +11,7 @@ use super::key::Key;
 use super::node::Node;
 use super::policy;
 use super::reader::Reader;
+use super::session;
 use super::settings::Settings;
 use super::words::network_text;
 use crate::flags::values;
@@ -48,6 +49,20 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
              \"cookie:sid\", \"query:token\", \"subprotocol:bearer\"], end_connections = true } } with a `key`, a `secret` or \
              a `jwks`, or by asking { forward = { url = \"http://127.0.0.1:9000/check\", pass = \"X-User\" } }; beside it \
              pass_authorization and tls. Others are told 401. \"none\": nobody has to.",
+        ),
+        Key::new(
+            "session",
+            session::name(),
+            |settings: &mut Settings| &mut settings.session,
+            "The NAME of a [session.NAME]: clients come with their session of a web app, whose values are \
+             {session.NAME} in the values of `request_headers`. \"none\": without.",
+        ),
+        Key::new(
+            "require_session",
+            session::required(),
+            |settings: &mut Settings| &mut settings.require_session,
+            "Whether clients have to have that session, or the value that it has to have, as \"user_id\". Others are \
+             told 403.",
         ),
     ]
 }

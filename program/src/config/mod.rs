@@ -4,6 +4,7 @@
 pub(crate) mod auth;
 mod balance;
 mod check;
+mod check_sessions;
 pub(crate) mod client;
 pub(crate) mod document;
 mod environment;
@@ -29,6 +30,7 @@ pub(crate) mod rewrite;
 pub(crate) mod route;
 mod schema;
 pub(crate) mod server;
+pub(crate) mod session;
 pub(crate) mod settings;
 mod settings_keys;
 mod show;

@@ -7,6 +7,7 @@ use super::key::Key;
 use super::listener::{self, Listener};
 use super::process::{self, Process};
 use super::route::{self, Draft};
+use super::session::{self, Session};
 use super::settings::Settings;
 use super::settings_keys;
 use super::upstream::{self, Upstream};
@@ -60,6 +61,15 @@ pub(crate) fn reference() -> String {
     text.0.push_str("#[upstream.api]\n\n");
     text.keys(&upstream::keys(), &mut Upstream::default(), &[]);
     text.tables("upstream.api", &upstream::keys(), "#");
+
+    text.title("The sessions of a web app, whose NAME is the `session` of routes.");
+    text.0.push_str("#[session.app]\n\n");
+    text.keys(&session::keys(), &mut Session::default(), &["prefix"]);
+    text.tables("session.app", &session::keys(), "#");
+    text.title("Sessions in Redis or memcached.");
+    text.0
+        .push_str("#[session.cache]\n#url = \"memcached://127.0.0.1:11211\"\n\n");
+    text.key(&session::keys(), &mut Session::default(), "prefix");
     let mut text = text.0;
     text.truncate(text.trim_end().len());
     text.push('\n');
@@ -204,6 +214,7 @@ mod tests {
             names(&settings_keys::keys(), parts),
             names(&route::keys(), parts),
             names(&upstream::keys(), parts),
+            names(&session::keys(), parts),
         ];
         for name in names.concat() {
             assert!(is_there(name), "{name}");

@@ -6,6 +6,7 @@ use super::key::properties;
 use super::listener;
 use super::process;
 use super::route;
+use super::session;
 use super::settings_keys;
 use super::upstream;
 
@@ -34,6 +35,13 @@ pub(crate) fn schema() -> Value {
             json!({
                 "type": "object",
                 "additionalProperties": table(&properties(&upstream::keys()), &["targets"]),
+            }),
+        ),
+        (
+            "session".to_owned(),
+            json!({
+                "type": "object",
+                "additionalProperties": table(&properties(&session::keys()), &[]),
             }),
         ),
     ]);

@@ -17,6 +17,7 @@ use super::exec::ExecSettings;
 use super::headers::HeaderPolicy;
 use super::policy::Rule;
 use super::rewrite::Written;
+use super::session::Required;
 #[cfg(feature = "tls")]
 use super::upstream_tls::UpstreamTls;
 use super::wamp::WampSettings;
@@ -37,6 +38,10 @@ pub(crate) struct Settings {
     /// Who is let in; `None` for everybody.
     #[cfg(feature = "auth")]
     pub(crate) auth: Option<Auth>,
+    /// The `[session.NAME]` that clients come with.
+    pub(crate) session: Option<String>,
+    /// What of it they have to have.
+    pub(crate) require_session: Required,
     /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
     pub(crate) subprotocols: Vec<ByteString>,
     /// How binary messages travel to clients that have none.
@@ -134,6 +139,8 @@ impl Default for Settings {
             policy: Vec::new(),
             #[cfg(feature = "auth")]
             auth: None,
+            session: None,
+            require_session: Required::default(),
             subprotocols,
             binary_over_text: BinaryOverText::default(),
             tokens: None,

@@ -8,6 +8,7 @@ use super::key::Key;
 use super::listener;
 use super::process;
 use super::route::{self, Draft};
+use super::session;
 use super::settings_keys;
 use super::upstream;
 
@@ -33,6 +34,11 @@ impl fmt::Display for Config {
             let name = quoted_key(name);
             let lines = lines(&upstream::keys(), upstream.clone(), None);
             write!(f, "\n[upstream.{name}]\n{lines}")?;
+        }
+        for (name, session) in &self.sessions {
+            let name = quoted_key(name);
+            let lines = lines(&session::keys(), session.clone(), None);
+            write!(f, "\n[session.{name}]\n{lines}")?;
         }
         Ok(())
     }
@@ -153,6 +159,8 @@ mod tests {
         max_messages_per_second = 5
         max_bytes_per_second = "1MiB"
         exec.framing = "nul"
+        session = "app"
+        require_session = "user.id"
         [[route]]
         name = "a \"name\" with $${} \t and 'marks'"
         host = ["a.example", "*.b.example"]
@@ -170,6 +178,8 @@ mod tests {
         path = "=/files/"
         unmasked_from = ["unix", "10.0.0.0/8"]
         target = "file:public"
+        session = "b c"
+        require_session = true
         strip_prefix = "/files"
         [[route]]
         path = "/run"
@@ -190,5 +200,12 @@ mod tests {
         balance = { hash = "query:room" }
         health.status = [200, "301-302"]
         slow_start = "1m"
+        [session.app]
+        url = "files:2;sessions"
+        recheck = "1m"
+        [session."b c"]
+        format = "django"
+        key = ["a.key", "b.key"]
+        lifetime = "24h"
     "#;
 }

@@ -7,6 +7,7 @@ mod handover;
 mod listening;
 mod passed;
 mod server;
+mod session;
 mod settings;
 mod site;
 mod sites;
@@ -20,5 +21,6 @@ mod without_tls;
 pub(crate) use self::acceptors::Acceptors;
 pub(crate) use self::auth::check_auth;
 pub(crate) use self::server::{Server, Unserved};
+pub(crate) use self::session::check_sessions;
 #[cfg(not(feature = "tls"))]
 pub(crate) use self::without_tls::Acceptors;

@@ -15,11 +15,13 @@ use polysock::upstream::{
 use polysock::{BoxError, Handshake, Pages, Rejection, Site, SiteSettings};
 
 use super::auth::policies;
+use super::session;
 use super::settings::{of_site, of_upstream};
 use super::tls::UpstreamsTls;
 use crate::config::exec;
 use crate::config::route::Route;
 use crate::config::server::Server;
+use crate::config::session::Session;
 use crate::config::target::{App, Target};
 use crate::config::upstream;
 use crate::flags::server::{bad_url, reach, web_server};
@@ -28,6 +30,7 @@ use crate::flags::server::{bad_url, reach, web_server};
 pub(super) fn site(
     route: &Route,
     group: Option<&upstream::Upstream>,
+    session: Option<&Session>,
     head: HeadLimits,
     tls: &UpstreamsTls,
 ) -> Result<(Site, Option<Group>), String> {
@@ -96,9 +99,13 @@ pub(super) fn site(
             (site, of_application())
         }
     };
+    let mut policies = policies(settings)?;
+    if let Some(session) = session {
+        policies.push(session::policy(session, &settings.require_session)?);
+    }
     let site = site
         .with_settings(of_site(route, max_message))
-        .with_policies(policies(settings)?);
+        .with_policies(policies);
     Ok((site, group_behind))
 }
 

@@ -9,12 +9,14 @@ use polysock::{Clients, Route, Site};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::session::session_of;
 use super::site::{site, targets};
 use super::tls::UpstreamsTls;
 use crate::config::Config;
 use crate::config::client::Client;
 use crate::config::route;
 use crate::config::server::Server;
+use crate::config::session::Session;
 use crate::config::target::Target;
 use crate::config::upstream::Upstream;
 
@@ -41,6 +43,8 @@ struct MadeOf {
     route: route::Route,
     /// What the route names, or lists, without its servers.
     upstream: Option<Upstream>,
+    /// The session that it names.
+    session: Option<Session>,
     head: HeadLimits,
 }
 
@@ -72,6 +76,7 @@ impl Made {
                     targets: Vec::new(),
                     ..upstream
                 }),
+                session: session_of(route, config),
                 head,
             };
             let tls = UpstreamsTls::of(route, upstream.as_ref())?;
@@ -86,7 +91,7 @@ impl Made {
                 }
                 return Ok(made);
             }
-            let (site, group) = site(route, upstream.as_ref(), head, &tls)?;
+            let (site, group) = site(route, upstream.as_ref(), of.session.as_ref(), head, &tls)?;
             let changed = before.sites.iter().find(|made| {
                 let (old, new) = (&made.of.route, route);
                 (&old.name, &old.matching) == (&new.name, &new.matching)

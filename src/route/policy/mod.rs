@@ -3,8 +3,8 @@
 mod admitted;
 #[cfg(feature = "auth")]
 pub mod auth;
+mod endpoint;
 mod ip_black_list;
-mod layer;
 mod origin_check;
 #[expect(
     clippy::module_inception,
@@ -12,10 +12,12 @@ mod origin_check;
 )]
 mod policy;
 mod visitor;
+mod watch;
 
 pub use self::admitted::Admitted;
+pub use self::endpoint::{Endpoint, Question};
 pub use self::ip_black_list::IpBlackList;
-pub use self::layer::Guarded;
 pub use self::origin_check::OriginCheck;
 pub use self::policy::Policy;
 pub use self::visitor::Visitor;
+pub use self::watch::Watch;

@@ -66,6 +66,16 @@ impl Peer {
         self.process.wait_for_line(PEER, found).is_some()
     }
 
+    /// Waits until it has printed a line with this in it: whether it did. Says so where it is not installed.
+    pub fn says(&mut self, part: &str) -> bool {
+        let found = |line: &str| line.contains(part).then_some(());
+        let is_there = self.process.wait_for_line(START, found).is_some();
+        if !is_there {
+            skip_or_fail(&self.process.end(START), &self.name);
+        }
+        is_there
+    }
+
     /// Waits until it has failed, and returns what it printed; `None` where it is not installed.
     /// Fails the test where it passed.
     pub fn fails(mut self) -> Option<String> {

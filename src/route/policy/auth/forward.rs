@@ -2,20 +2,19 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_core::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
-use hyper::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Request, Response};
+use hyper::Response;
+use hyper::header::{CONTENT_LENGTH, HeaderName};
 use polysock_protocols::{Fields, Rejection};
 use tokio::time::timeout;
 use tracing::warn;
 
 use crate::http::Body;
-use crate::route::policy::{Admitted, Policy, Visitor};
+use crate::route::policy::{Admitted, Endpoint, Policy, Question, Visitor};
 use crate::telemetry::{Failures, Throttle};
 use crate::transport::Authenticated;
-use crate::upstream::{Asking, ForwardSettings, HttpUpstream, UpstreamSettings, UrlError};
+use crate::upstream::{UpstreamSettings, UrlError};
 
 /// Asks an HTTP endpoint for each client whether it is let in: 2xx lets it in, and anything else is what
 /// it is answered with, with its fields and its body: a 401 with `WWW-Authenticate`, a 302 with `Location`. A
@@ -27,7 +26,7 @@ use crate::upstream::{Asking, ForwardSettings, HttpUpstream, UpstreamSettings, U
 /// `X-Forwarded-Method` and `X-Forwarded-Uri`, which is the path and the query that the client asks for.
 #[derive(Debug)]
 pub struct ForwardAuth {
-    endpoint: HttpUpstream,
+    endpoint: Endpoint,
     settings: ForwardAuthSettings,
     failures: Throttle<Failures>,
 }
@@ -50,15 +49,6 @@ const MAX_BODY: usize = 64 * 1024;
 
 /// How long a body may take behind its head.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The fields of a client that an endpoint is sent: those that say who it is, and by whom it came.
-const SENT: &[&str] = &[
-    "authorization",
-    "user-agent",
-    "x-forwarded-for",
-    "x-real-ip",
-    "forwarded",
-];
 
 impl Default for ForwardAuthSettings {
     fn default() -> Self {
@@ -83,7 +73,7 @@ impl ForwardAuth {
         upstream: UpstreamSettings,
     ) -> Result<Self, UrlError> {
         Ok(Self {
-            endpoint: HttpUpstream::asked_by_us(url, upstream)?,
+            endpoint: Endpoint::new(url, upstream)?,
             settings,
             failures: Throttle::new(|failures: Failures| {
                 let times = failures.times();
@@ -92,42 +82,9 @@ impl ForwardAuth {
         })
     }
 
-    /// What the endpoint is asked for a client.
-    fn request_for(&self, visitor: Visitor<'_>) -> Request<Body> {
-        let mut fields = HeaderMap::new();
-        let further = self.settings.send.iter().map(HeaderName::as_str);
-        for name in SENT.iter().copied().chain(further) {
-            for value in visitor.values(name) {
-                put(&mut fields, name, value);
-            }
-        }
-        let cookies = visitor.values("cookie");
-        if !cookies.is_empty() {
-            // HTTP/2 may have them in several fields, HTTP/1.1 may not (RFC 9113 §8.2.3).
-            put(&mut fields, "cookie", &cookies.join(&b"; "[..]));
-        }
-        if let Some(origin) = visitor.origin() {
-            put(&mut fields, "origin", origin.as_bytes());
-        }
-        let asking = Asking {
-            peer: visitor.peer(),
-            secure: visitor.is_secure(),
-            host: visitor.host(),
-        };
-        ForwardSettings::default().tell(&mut fields, asking);
-        put(
-            &mut fields,
-            "x-forwarded-method",
-            visitor.method().as_bytes(),
-        );
-        put(&mut fields, "x-forwarded-uri", visitor.target().as_bytes());
-        let mut request = Request::new(Body::from(Bytes::new()));
-        *request.headers_mut() = fields;
-        request
-    }
-
     async fn ask(&self, visitor: Visitor<'_>) -> Result<Admitted, Rejection> {
-        let asked = self.endpoint.send(self.request_for(visitor));
+        let question = Question::about(visitor, &self.settings.send);
+        let asked = self.endpoint.ask(&question);
         let failed = match timeout(self.settings.timeout, asked).await {
             Ok(Ok(answer)) if answer.status().is_success() => return Ok(self.admitted(&answer)),
             Ok(Ok(answer)) if matches!(answer.status().as_u16(), 300..=303 | 305..=599) => {
@@ -166,16 +123,6 @@ impl ForwardAuth {
 impl Policy for ForwardAuth {
     fn check<'a>(&'a self, visitor: Visitor<'a>) -> BoxFuture<'a, Result<Admitted, Rejection>> {
         Box::pin(self.ask(visitor))
-    }
-}
-
-fn put(fields: &mut HeaderMap, name: &str, value: &[u8]) {
-    // What a client has sent came as a field.
-    if let (Ok(name), Ok(value)) = (
-        HeaderName::from_bytes(name.as_bytes()),
-        HeaderValue::from_bytes(value),
-    ) {
-        fields.append(name, value);
     }
 }
 

@@ -129,6 +129,7 @@ impl Bearer {
                 .into_iter()
                 .map(ByteString::from)
                 .collect(),
+            ..Admitted::default()
         })
     }
 

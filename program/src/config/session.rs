@@ -1,0 +1,358 @@
+//! Where the sessions of a web app are: `[session.NAME]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use polysock::protocols::hide_secrets;
+use serde_json::{Value, json};
+
+use super::form::{Choice, Form, List, Maybe, Word, quoted};
+use super::key::Key;
+#[cfg(feature = "tls")]
+use super::key::Section;
+use super::node::Node;
+use super::reader::Reader;
+#[cfg(feature = "tls")]
+use super::upstream_tls::{self, UpstreamTls};
+use super::words::{Place, duration, optional_duration, text};
+use crate::flags::server::{any_size, web_server};
+
+/// Where the sessions of a web app are, and how they are read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Session {
+    /// Where they are; `None` where they are in cookies.
+    pub(crate) url: Option<String>,
+    pub(crate) format: Format,
+    /// The cookie; `None` for that of the format.
+    pub(crate) cookie: Option<String>,
+    /// What stands before an id; `None` for what the format and the store have.
+    pub(crate) prefix: Option<String>,
+    /// The files of the secrets that sign cookies.
+    pub(crate) keys: Vec<PathBuf>,
+    /// How long one lives, where its store does not say it.
+    pub(crate) lifetime: Option<Duration>,
+    /// How long it may take to read one.
+    pub(crate) timeout: Duration,
+    /// How often it is read again.
+    pub(crate) recheck: Option<Duration>,
+    /// How an app is met that is asked.
+    #[cfg(feature = "tls")]
+    pub(crate) tls: UpstreamTls,
+}
+
+/// What has written sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Php,
+    PhpBinary,
+    PhpSerialize,
+    Express,
+    Django,
+    CookieSession,
+}
+
+/// What a client has to have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Required {
+    #[default]
+    Nothing,
+    Session,
+    /// A session with a value at this path.
+    Value(String),
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            url: None,
+            format: Format::Php,
+            cookie: None,
+            prefix: None,
+            keys: Vec::new(),
+            lifetime: None,
+            timeout: Duration::from_secs(2),
+            recheck: None,
+            #[cfg(feature = "tls")]
+            tls: UpstreamTls::default(),
+        }
+    }
+}
+
+impl Session {
+    /// The scheme of its URL.
+    pub(crate) fn scheme(&self) -> Option<&str> {
+        let (scheme, _) = self.url.as_deref()?.split_once(':')?;
+        Some(scheme)
+    }
+
+    /// Whether an app is asked.
+    pub(crate) fn is_asked(&self) -> bool {
+        matches!(self.scheme(), Some("http" | "https"))
+    }
+
+    /// The key that does not fit to the others, what of it does not, and the mend.
+    pub(super) fn problem(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        let is_php = matches!(
+            self.format,
+            Format::Php | Format::PhpBinary | Format::PhpSerialize
+        );
+        let has_keys = !self.keys.is_empty();
+        let scheme = self.scheme();
+        let is_sql = matches!(scheme, Some("sqlite" | "postgres" | "postgresql"));
+        if self.is_asked() {
+            return [
+                (self.cookie.is_some(), "cookie"),
+                (self.prefix.is_some(), "prefix"),
+                (has_keys, "key"),
+                (self.lifetime.is_some(), "lifetime"),
+            ]
+            .into_iter()
+            .find_map(|(is_there, key)| is_there.then_some(key))
+            .map(|key| {
+                let what = "an app that is asked sees the cookies itself, and this has no use";
+                (key, what, "leave it out")
+            });
+        }
+        if scheme.is_none() && (is_php || self.format == Format::Express) {
+            let mend =
+                "add a line as url = \"files:/var/lib/php/sessions\" or \"redis://127.0.0.1:6379\"";
+            return Some(("url", "nothing says where these sessions are kept", mend));
+        }
+        if scheme.is_some() && self.format == Format::CookieSession {
+            let what = "sessions of cookie-session are in their cookies, and in no store";
+            return Some(("url", what, "leave it out"));
+        }
+        if !is_php && !has_keys {
+            let what = "nothing says who has signed the cookies";
+            let mend = "add a line as key = \"/etc/polysock/session.key\", a file with the secret of the app";
+            return Some(("key", what, mend));
+        }
+        if is_php && has_keys {
+            let what = "`key` has no use: PHP does not sign its cookies";
+            return Some(("key", what, "leave it out"));
+        }
+        if self.prefix.is_some() && !matches!(scheme, Some("redis" | "redis+unix" | "memcached")) {
+            let what = "`prefix` has no use: only redis: and memcached: have keys with one";
+            return Some(("prefix", what, "leave it out"));
+        }
+        let has_lifetime = scheme == Some("files") || scheme.is_none();
+        if self.lifetime.is_some() && (!has_lifetime || self.format == Format::CookieSession) {
+            let what = "`lifetime` has no use: what keeps the sessions says when they are over";
+            return Some(("lifetime", what, "leave it out"));
+        }
+        if is_sql && self.format == Format::Express {
+            let what =
+                "the tables of SQLite and PostgreSQL are read as those of Symfony and Django alone";
+            return Some((
+                "url",
+                what,
+                "use redis: or memcached:, or have the app asked by http:",
+            ));
+        }
+        None
+    }
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<Key<Session>> {
+    let mut keys = vec![
+        Key::new(
+            "url",
+            Maybe(StoreUrl),
+            |session: &mut Session| &mut session.url,
+            "Where they are: \"files:DIR\" (as PHP's save_path, also \"files:DEPTH;DIR\"), \"redis://HOST:PORT/DATABASE\", \
+             \"memcached://HOST:PORT\", \"sqlite:FILE\" or \"postgres://HOST/DATABASE\" where this program was built with the \
+             feature of that name (behind # a table), or the URL of an app that is asked, http: or https:. Not given: in \
+             cookies.",
+        )
+        .example("\"files:/var/lib/php/sessions\""),
+        Key::new(
+            "format",
+            Choice(&[
+                ("php", Format::Php),
+                ("php_binary", Format::PhpBinary),
+                ("php_serialize", Format::PhpSerialize),
+                ("express", Format::Express),
+                ("django", Format::Django),
+                ("cookie-session", Format::CookieSession),
+            ]),
+            |session| &mut session.format,
+            "What has written them: PHP, by its session.serialize_handler (\"php\", \"php_binary\" or \"php_serialize\"), \
+             \"express\" (express-session), \"django\" (without url: in signed cookies), \"cookie-session\". An app that is \
+             asked answers with JSON.",
+        ),
+        Key::new(
+            "cookie",
+            Maybe(text()),
+            |session: &mut Session| &mut session.cookie,
+            "The cookie. Not given: PHPSESSID, connect.sid, sessionid or session, as the format has it.",
+        )
+        .example("\"PHPSESSID\""),
+        Key::new(
+            "prefix",
+            Maybe(text()),
+            |session: &mut Session| &mut session.prefix,
+            "What stands before an id in Redis and memcached: \"sf_s\" and \"sf2s\" for Symfony. Not given: what php-redis, \
+             php-memcached and connect-redis have.",
+        )
+        .example("\"PHPREDIS_SESSION:\""),
+        Key::new(
+            "key",
+            List(Place),
+            |session: &mut Session| &mut session.keys,
+            "Files with the secrets of the app that cookies are signed with, that of today first.",
+        ),
+        Key::new(
+            "lifetime",
+            Maybe(duration()),
+            |session: &mut Session| &mut session.lifetime,
+            "How old a file may be (session.gc_maxlifetime), or a signed cookie of Django. Not given: 24m and two \
+             weeks, as these have it.",
+        )
+        .example("\"24m\""),
+        Key::new(
+            "timeout",
+            duration(),
+            |session| &mut session.timeout,
+            "How long it may take to read one.",
+        ),
+        Key::new(
+            "recheck",
+            optional_duration(),
+            |session| &mut session.recheck,
+            "How often the session of an open connection is read again, or \"none\". The connection is closed with 1008 \
+             once the session is over, or the value that `require_session` names is another.",
+        ),
+    ];
+    keys.extend(tls());
+    keys
+}
+
+#[cfg(feature = "tls")]
+fn tls() -> Option<Key<Session>> {
+    Some(Key::new(
+        "tls",
+        Section {
+            title: "`tls`",
+            keys: upstream_tls::keys,
+        },
+        |session: &mut Session| &mut session.tls,
+        "How an https:// of `url` is met.",
+    ))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls() -> Option<Key<Session>> {
+    None
+}
+
+/// The name of a session, or `none`.
+pub(super) fn name() -> Word<Option<String>> {
+    Word {
+        read: |text| Ok((text != "none").then(|| text.to_owned())),
+        write: |name| Some(quoted(name.as_deref().unwrap_or("none"))),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// `true` or `false`, or the path of a value.
+pub(super) fn required() -> Word<Required> {
+    Word {
+        read: |text| match text {
+            "true" | "on" => Ok(Required::Session),
+            "false" | "off" => Ok(Required::Nothing),
+            "" => Err("write true or false, or the name of a value, as \"user_id\"".to_owned()),
+            path => Ok(Required::Value(path.to_owned())),
+        },
+        write: |required| {
+            Some(match required {
+                Required::Nothing => "false".to_owned(),
+                Required::Session => "true".to_owned(),
+                Required::Value(path) => quoted(path),
+            })
+        },
+        schema: || json!({ "anyOf": [{ "type": "boolean" }, { "type": "string" }] }),
+    }
+}
+
+/// Where sessions are.
+struct StoreUrl;
+
+const SCHEMES: &str = "write files:DIR, redis://HOST:PORT, memcached://HOST:PORT, sqlite:FILE, postgres://HOST/DATABASE, \
+     http://HOST/PATH or https://…";
+
+impl Form<String> for StoreUrl {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<String> {
+        let word = node.word(&mut reader.problems)?;
+        match read(&word, reader) {
+            Ok(url) => Some(url),
+            Err(mend) => {
+                node.unfit(mend, &mut reader.problems);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(&hide_secrets(value)))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+fn read(url: &str, reader: &Reader) -> Result<String, String> {
+    let (scheme, rest) = url.split_once(':').ok_or(SCHEMES)?;
+    match scheme {
+        "files" => {
+            let (depth, folder) = match rest.rsplit_once(';') {
+                Some((depth, folder)) => (format!("{depth};"), folder),
+                None => (String::new(), rest),
+            };
+            let folder = reader.resolve(folder);
+            let folder = std::path::absolute(&folder).map_err(|error| error.to_string())?;
+            let save_path = format!("{depth}{}", folder.display());
+            polysock_web::Files::new(&save_path).map_err(|error| error.to_string())?;
+            Ok(format!("files:{save_path}"))
+        }
+        "redis" | "redis+unix" => redis(url).map(|()| url.to_owned()),
+        "memcached" => {
+            let address = rest.strip_prefix("//").unwrap_or_default();
+            let port = address
+                .rsplit_once(':')
+                .map(|(_, port)| port.parse::<u16>());
+            match port {
+                Some(Ok(1..)) => Ok(url.to_owned()),
+                _ => Err("write memcached://HOST:PORT, as memcached://127.0.0.1:11211".to_owned()),
+            }
+        }
+        "sqlite" if cfg!(feature = "sqlite") => {
+            let (file, table) = rest.split_once('#').unwrap_or((rest, ""));
+            let mark = if table.is_empty() { "" } else { "#" };
+            let file = reader.resolve(file);
+            Ok(format!("sqlite:{}{mark}{table}", file.display()))
+        }
+        "postgres" | "postgresql" if cfg!(feature = "postgres") => Ok(url.to_owned()),
+        "sqlite" | "postgres" | "postgresql" => Err(format!(
+            "this program was built without it: build it with the feature `{}`",
+            scheme.trim_end_matches("ql")
+        )),
+        "http" | "https" => match web_server(url, any_size())? {
+            Some(_) => Ok(url.to_owned()),
+            None => Err(SCHEMES.to_owned()),
+        },
+        _ => Err(SCHEMES.to_owned()),
+    }
+}
+
+#[cfg(feature = "redis")]
+fn redis(url: &str) -> Result<(), String> {
+    let redis = polysock_web::Redis::new(url);
+    redis.map(drop).map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(_: &str) -> Result<(), String> {
+    Err("this program was built without it: build it with the feature `redis`".to_owned())
+}

@@ -1,0 +1,47 @@
+//! An application behind a policy.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_core::future::BoxFuture;
+
+use super::Policy;
+use super::entrance::Entrance;
+use crate::apps::{Application, Layer};
+use crate::error::BoxError;
+use crate::handshake::Handshake;
+
+/// An application behind a policy, from [`Layered::layer`](crate::apps::Layered::layer): it gets the clients that the
+/// policy lets in.
+pub struct Guarded<A> {
+    entrance: Arc<Entrance>,
+    application: Arc<A>,
+}
+
+/// A policy goes around one application, where [`Site::with_policies`](crate::Site::with_policies) has it for a whole
+/// site, ordinary requests included.
+impl<A: Application, P: Policy> Layer<A> for P {
+    type Out = Guarded<A>;
+
+    fn layer(self, inner: A) -> Guarded<A> {
+        Guarded {
+            entrance: Arc::new(Entrance::new(vec![Box::new(self)])),
+            application: Arc::new(inner),
+        }
+    }
+}
+
+impl<A: Application> Application for Guarded<A> {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let (entrance, application) = (Arc::clone(&self.entrance), Arc::clone(&self.application));
+        Box::pin(async move { entrance.guard(handshake, &*application).await })
+    }
+}
+
+impl<A> fmt::Debug for Guarded<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded")
+            .field("entrance", &self.entrance)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,206 @@
+//! Sessions of Django.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine;
+use bytes::Bytes;
+use bytestring::ByteString;
+use flate2::read::ZlibDecoder;
+use futures_core::future::BoxFuture;
+use polysock::Visitor;
+use sha2::{Digest, Sha256};
+
+use super::{MAX_JSON, json, split_at_last};
+use crate::cookie::Reading;
+use crate::session::{SessionError, SessionKey, Sessions};
+use crate::signature::{Algorithm, Keys, URL_SAFE};
+use crate::store::SessionStore;
+use crate::values::Values;
+
+/// Sessions of Django, in cookies (`backends.signed_cookies`) or in a database (`backends.db`), as JSON.
+#[derive(Clone, Debug)]
+pub struct DjangoSessions {
+    kept: Kept,
+    keys: Keys,
+    cookie: Arc<str>,
+}
+
+#[derive(Clone, Debug)]
+enum Kept {
+    /// In the cookie, for this long.
+    Cookie(Duration),
+    Store(Arc<dyn SessionStore>),
+}
+
+/// What the signatures of cookies are made for.
+const OF_COOKIES: &str = "django.contrib.sessions.backends.signed_cookies";
+
+/// What those of a database are made for.
+const OF_DATABASES: &str = "django.contrib.sessions.SessionStore";
+
+impl DjangoSessions {
+    /// Those in the cookie `sessionid`, signed with one of these keys: `SECRET_KEY`, and `SECRET_KEY_FALLBACKS`. They are
+    /// over two weeks after they were written.
+    pub fn signed_cookies(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        Self {
+            kept: Kept::Cookie(Duration::from_secs(14 * 24 * 3600)),
+            keys: salted(OF_COOKIES, keys),
+            cookie: "sessionid".into(),
+        }
+    }
+
+    /// Those in this store, by the id in the cookie `sessionid`, signed with one of these keys.
+    pub fn stored(
+        store: impl SessionStore,
+        keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
+    ) -> Self {
+        Self {
+            kept: Kept::Store(Arc::new(store)),
+            keys: salted(OF_DATABASES, keys),
+            cookie: "sessionid".into(),
+        }
+    }
+
+    /// The same with another `SESSION_COOKIE_NAME`.
+    #[must_use]
+    pub fn cookie(self, name: &str) -> Self {
+        Self {
+            cookie: name.into(),
+            ..self
+        }
+    }
+
+    /// The same with another `SESSION_COOKIE_AGE`. A database says itself when a session is over.
+    #[must_use]
+    pub fn lifetime(self, lifetime: Duration) -> Self {
+        Self {
+            kept: match self.kept {
+                Kept::Cookie(_) => Kept::Cookie(lifetime),
+                kept @ Kept::Store(_) => kept,
+            },
+            ..self
+        }
+    }
+
+    /// What is signed with one of the keys: `PAYLOAD:TIME:SIGNATURE`.
+    fn signed(&self, text: &Bytes) -> Option<Signed> {
+        let (signed, signature) = split_at_last(text, b':')?;
+        if !self.keys.have_signed(&signed, &signature, &URL_SAFE) {
+            return None;
+        }
+        let (payload, time) = split_at_last(&signed, b':')?;
+        let time = base62(&time)?;
+        Some(Signed { payload, time })
+    }
+}
+
+impl Sessions for DjangoSessions {
+    fn place(&self) -> &str {
+        match &self.kept {
+            Kept::Cookie(_) => "django",
+            Kept::Store(store) => store.place(),
+        }
+    }
+
+    fn key(&self, visitor: Visitor<'_>) -> Option<SessionKey> {
+        let value = Reading::Django.value(&visitor.values("cookie"), &self.cookie)?;
+        match self.kept {
+            Kept::Cookie(_) => {
+                let value = Bytes::from(value);
+                self.signed(&value).map(|_| SessionKey::Cookie(value))
+            }
+            Kept::Store(_) => {
+                let is_id =
+                    (8..=256).contains(&value.len()) && value.iter().all(u8::is_ascii_alphanumeric);
+                let id = String::from_utf8(value).ok().filter(|_| is_id)?;
+                Some(SessionKey::Id(ByteString::from(id)))
+            }
+        }
+    }
+
+    fn read<'a>(
+        &'a self,
+        key: &'a SessionKey,
+    ) -> BoxFuture<'a, Result<Option<Values>, SessionError>> {
+        Box::pin(async move {
+            match (&self.kept, key) {
+                (Kept::Cookie(lifetime), SessionKey::Cookie(value)) => {
+                    let signed = self.signed(value);
+                    let signed = signed.filter(|signed| signed.age() <= *lifetime);
+                    signed.map(|signed| signed.values()).transpose()
+                }
+                (Kept::Store(store), SessionKey::Id(id)) => {
+                    let Some(data) = store.get(id).await? else {
+                        return Ok(None);
+                    };
+                    let signed = self.signed(&data).ok_or_else(|| {
+                        let text = "none of the keys has signed the data";
+                        SessionError::Broken(text.to_owned())
+                    });
+                    signed?.values().map(Some)
+                }
+                _ => Ok(None),
+            }
+        })
+    }
+}
+
+/// What was signed, and when.
+struct Signed {
+    payload: Bytes,
+    /// In seconds since 1970.
+    time: u64,
+}
+
+impl Signed {
+    fn age(&self) -> Duration {
+        let signed = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.time));
+        // One of the future is new.
+        let age = signed.and_then(|signed| SystemTime::now().duration_since(signed).ok());
+        age.unwrap_or_default()
+    }
+
+    fn values(&self) -> Result<Values, SessionError> {
+        let broken = |text: &str| SessionError::Broken(text.to_owned());
+        let (payload, is_compressed) = match self.payload.strip_prefix(b".") {
+            Some(payload) => (payload, true),
+            None => (&*self.payload, false),
+        };
+        let data = URL_SAFE.decode(payload).map_err(|_| broken("no base64"))?;
+        if !is_compressed {
+            return json(&data);
+        }
+        // One byte more than there may be says that it is too much.
+        let max = u64::try_from(MAX_JSON + 1).unwrap_or(u64::MAX);
+        let mut inflated = Vec::new();
+        let read = ZlibDecoder::new(&*data)
+            .take(max)
+            .read_to_end(&mut inflated);
+        read.map_err(|_| broken("no data of zlib"))?;
+        json(&inflated)
+    }
+}
+
+/// The keys that signatures of a kind are made with: the hashes of what they are for, and of a secret.
+fn salted(salt: &str, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Keys {
+    let keys = keys.into_iter().map(|key| {
+        let salted = [salt.as_bytes(), b"signer", key.as_ref()].concat();
+        Sha256::digest(&salted)
+    });
+    Keys::new(Algorithm::Sha256, keys)
+}
+
+/// A number in digits, capital and small letters.
+fn base62(text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'A'..=b'Z' => byte - b'A' + 10,
+            b'a'..=b'z' => byte - b'a' + 36,
+            _ => return None,
+        };
+        number.checked_mul(62)?.checked_add(digit.into())
+    })
+}

@@ -1,0 +1,46 @@
+//! Sessions as frameworks keep them.
+
+mod asked;
+mod cookie_session;
+mod django;
+mod express;
+mod php;
+
+use bytes::Bytes;
+
+pub use self::asked::HttpSessions;
+pub use self::cookie_session::CookieSessions;
+pub use self::django::DjangoSessions;
+pub use self::express::ExpressSessions;
+pub use self::php::PhpSessions;
+use crate::session::SessionError;
+use crate::values::Values;
+
+/// The most bytes of a session in JSON.
+const MAX_JSON: usize = 1024 * 1024;
+
+/// A session that is a JSON object.
+fn json(data: &[u8]) -> Result<Values, SessionError> {
+    if data.len() > MAX_JSON {
+        let length = data.len();
+        let text = format!("{length} bytes are over the limit of {MAX_JSON}");
+        return Err(SessionError::Broken(text));
+    }
+    let read: Result<serde_json::Value, _> = serde_json::from_slice(data);
+    match read {
+        Ok(values) if values.is_object() => Ok(Values::json(values)),
+        Ok(_) => Err(SessionError::Broken("the JSON is no object".to_owned())),
+        // Where it is broken, and nothing of what is there.
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            let text = format!("the data are no JSON from line {line}, column {column} on");
+            Err(SessionError::Broken(text))
+        }
+    }
+}
+
+/// The parts of a text before and behind the last of this byte.
+fn split_at_last(text: &Bytes, byte: u8) -> Option<(Bytes, Bytes)> {
+    let at = text.iter().rposition(|other| *other == byte)?;
+    Some((text.slice(..at), text.slice(at + 1..)))
+}

@@ -1,0 +1,52 @@
+//! What web apps keep beside their WebSockets: sessions.
+//!
+//! A client that opens a WebSocket has often logged in to a web app before, and sends its cookie along.
+//! Here is who reads the session behind it: of PHP, Symfony, Express and Django, in files and
+//! databases, or by asking the app. [`SessionProvider`] does so for each client, as a
+//! [`Policy`](polysock::Policy) of a site or around an [`Application`](polysock::Application), which finds a
+//! [`Session`] among the extensions of its peer.
+//!
+//! Sessions are only read: they are not locked, and do not live longer for it.
+//!
+//! # Code map
+//!
+//! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
+//!
+//! ```text
+//!   php          PHP's three serializers
+//!   values       what is in a session, by its path
+//!   cookie       cookies, as those read them who have set them
+//!   signature    who has signed a cookie
+//!   session      a session, and the trait Sessions: where they are found
+//!   store        where their bytes are: files, Redis, memcached, tables of SQLite and PostgreSQL
+//!   frameworks   sessions of PHP and Symfony, Express, Django, and those that an app is asked for
+//!   provider     has clients come with their sessions
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod cookie;
+mod frameworks;
+mod php;
+mod provider;
+mod session;
+mod signature;
+mod store;
+mod values;
+
+pub use self::frameworks::{
+    CookieSessions, DjangoSessions, ExpressSessions, HttpSessions, PhpSessions,
+};
+pub use self::php::{PhpError, Serializer};
+pub use self::provider::SessionProvider;
+pub use self::session::{Session, SessionError, SessionKey, Sessions};
+#[cfg(feature = "sqlite")]
+pub use self::store::Sqlite;
+pub use self::store::{Files, Memcached, SavePathError, SessionStore};
+#[cfg(feature = "postgres")]
+pub use self::store::{Postgres, PostgresUrlError};
+#[cfg(feature = "redis")]
+pub use self::store::{Redis, RedisUrlError};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use self::store::{SessionTable, TableNameError};
+pub use self::values::Values;

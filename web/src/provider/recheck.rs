@@ -1,0 +1,62 @@
+//! Reads the session of an open connection again and again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use polysock::CloseCode;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use super::Required;
+use super::warnings::Warnings;
+use crate::session::{Session, SessionError};
+
+/// A session that is read again now and then.
+pub(super) struct Recheck {
+    session: Session,
+    /// What is required, and the value that it had.
+    required: Required,
+    before: Option<Value>,
+    every: Duration,
+}
+
+impl Recheck {
+    pub(super) fn new(session: Session, required: Required, every: Duration) -> Self {
+        Self {
+            before: required.value(&session),
+            session,
+            required,
+            every,
+        }
+    }
+
+    /// Waits until the session is over, or another's: for the code to close with.
+    pub(super) async fn over(self, warnings: Arc<Warnings>) -> CloseCode {
+        loop {
+            sleep(self.every).await;
+            let is_there = match self.session.reload().await {
+                Ok(is_there) => is_there && self.required.value(&self.session) == self.before,
+                Err(error) => {
+                    warnings.note(self.session.id(), &error);
+                    match error {
+                        SessionError::Broken(_) | SessionError::Refused(_) => false,
+                        SessionError::Late(_) | SessionError::Unavailable(_) => true,
+                    }
+                }
+            };
+            if !is_there {
+                return CloseCode::POLICY_VIOLATION;
+            }
+        }
+    }
+}
+
+impl Required {
+    /// The value that is required.
+    fn value(&self, session: &Session) -> Option<Value> {
+        match self {
+            Self::Nothing | Self::Session => None,
+            Self::Value(path) => session.get(path),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Sessions in PostgreSQL.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_core::future::BoxFuture;
+use polysock::protocols::hide_secrets;
+use thiserror::Error;
+use tokio_postgres::{Client, Config, NoTls, Statement};
+
+use super::SessionStore;
+use super::kept::{Kept, Numbered};
+use super::table::{Layout, SessionTable, is_over};
+use crate::session::SessionError;
+
+/// Sessions in a table of PostgreSQL, on a connection that is kept, and opened again when it has failed. It is not within
+/// TLS.
+#[derive(Clone)]
+pub struct Postgres {
+    place: Arc<str>,
+    config: Config,
+    table: SessionTable,
+    kept: Arc<Kept<Arc<Prepared>>>,
+}
+
+/// This is no URL of PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{url}` is no URL of PostgreSQL: write postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE")]
+pub struct PostgresUrlError {
+    url: String,
+}
+
+/// A connection, and what it is asked.
+struct Prepared {
+    client: Client,
+    look_up: Statement,
+}
+
+impl Postgres {
+    /// Those of a table in the database at this URL: `postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE`.
+    ///
+    /// # Errors
+    ///
+    /// It is no such URL.
+    pub fn new(url: &str, table: SessionTable) -> Result<Self, PostgresUrlError> {
+        let shown = hide_secrets(url);
+        let config = url.parse().map_err(|_| PostgresUrlError {
+            url: shown.clone().into_owned(),
+        })?;
+        Ok(Self {
+            place: format!("{shown}#{table}").into(),
+            config,
+            table,
+            kept: Arc::default(),
+        })
+    }
+
+    async fn read(&self, id: &str) -> Result<Option<Bytes>, tokio_postgres::Error> {
+        if let Some(kept) = self.kept.current()
+            && let Ok(answer) = self.ask(kept, id).await
+        {
+            return Ok(answer);
+        }
+        let opened = self.kept.or_open(self.connect()).await?;
+        self.ask(opened, id).await
+    }
+
+    async fn ask(
+        &self,
+        kept: Numbered<Arc<Prepared>>,
+        id: &str,
+    ) -> Result<Option<Bytes>, tokio_postgres::Error> {
+        let doubt = self.kept.doubt(&kept);
+        let Prepared { client, look_up } = &*kept.connection;
+        let row = client.query_opt(look_up, &[&id]).await?;
+        doubt.clear();
+        let Some(row) = row else { return Ok(None) };
+        match self.table.layout {
+            Layout::Symfony => {
+                let (lifetime, time) = (row.try_get(1)?, row.try_get(2)?);
+                let data: Vec<u8> = row.try_get(0)?;
+                Ok((!is_over(lifetime, time)).then(|| data.into()))
+            }
+            Layout::Django => {
+                let data: String = row.try_get(0)?;
+                Ok(Some(data.into()))
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Arc<Prepared>, tokio_postgres::Error> {
+        let (client, connection) = self.config.connect(NoTls).await?;
+        // It ends with its client, and what has failed is told to who asks.
+        tokio::spawn(async move { connection.await.ok() });
+        let name = &self.table.name;
+        let query = match self.table.layout {
+            Layout::Symfony => format!(
+                "SELECT sess_data, sess_lifetime::bigint, sess_time::bigint FROM {name} WHERE sess_id = $1"
+            ),
+            Layout::Django => format!(
+                "SELECT session_data::text FROM {name} WHERE session_key = $1 AND expire_date > now()"
+            ),
+        };
+        let look_up = client.prepare(&query).await?;
+        Ok(Arc::new(Prepared { client, look_up }))
+    }
+}
+
+impl SessionStore for Postgres {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, SessionError>> {
+        Box::pin(async move {
+            let read = self.read(id).await;
+            read.map_err(|error| SessionError::Unavailable(error.to_string()))
+        })
+    }
+}
+
+impl fmt::Debug for Postgres {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Postgres")
+            .field("place", &self.place)
+            .finish_non_exhaustive()
+    }
+}

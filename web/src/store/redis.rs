@@ -1,0 +1,128 @@
+//! Sessions in Redis.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_core::future::BoxFuture;
+use polysock::protocols::hide_secrets;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisError, cmd};
+use thiserror::Error;
+
+use super::SessionStore;
+use super::kept::{Kept, Numbered};
+use crate::session::SessionError;
+
+/// Sessions in Redis: under `PHPREDIS_SESSION:ID` as php-redis keeps them, or with another prefix. A look-up is one
+/// `GET` on a connection that is kept, and opened again when it has failed.
+#[derive(Clone)]
+pub struct Redis {
+    place: Arc<str>,
+    client: Client,
+    prefix: Arc<str>,
+    kept: Arc<Kept<MultiplexedConnection>>,
+}
+
+/// This is no URL of Redis.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("`{url}` is no URL of Redis: write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]")]
+pub struct RedisUrlError {
+    url: String,
+}
+
+impl Redis {
+    /// Those of the server at this URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `redis+unix:///PATH`.
+    ///
+    /// # Errors
+    ///
+    /// It is no such URL.
+    pub fn new(url: &str) -> Result<Self, RedisUrlError> {
+        let client = Client::open(url).map_err(|_| RedisUrlError {
+            url: hide_secrets(url).into_owned(),
+        })?;
+        Ok(Self {
+            place: hide_secrets(url).into(),
+            client,
+            prefix: "PHPREDIS_SESSION:".into(),
+            kept: Arc::default(),
+        })
+    }
+
+    /// The same with another prefix: `sf_s` for Symfony, `sess:` for `connect-redis`.
+    #[must_use]
+    pub fn prefix(self, prefix: &str) -> Self {
+        Self {
+            prefix: prefix.into(),
+            ..self
+        }
+    }
+
+    async fn read(&self, id: &str) -> Result<Option<Bytes>, RedisError> {
+        let key = format!("{}{id}", self.prefix);
+        if let Some(kept) = self.kept.current() {
+            match self.ask(kept, &key).await {
+                Err(error) if is_of_connection(&error) => {}
+                answer => return answer,
+            }
+        }
+        let opened = self.kept.or_open(self.connect()).await?;
+        self.ask(opened, &key).await
+    }
+
+    /// One `GET`.
+    async fn ask(
+        &self,
+        mut kept: Numbered<MultiplexedConnection>,
+        key: &str,
+    ) -> Result<Option<Bytes>, RedisError> {
+        let doubt = self.kept.doubt(&kept);
+        let answer = cmd("GET").arg(key).query_async(&mut kept.connection).await;
+        let data: Option<Vec<u8>> = match answer {
+            Err(error) if is_of_connection(&error) => return Err(error),
+            answer => {
+                doubt.clear();
+                answer?
+            }
+        };
+        Ok(data.map(Bytes::from))
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
+        // Who looks a session up has a deadline.
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_connection_timeout(None);
+        let connecting = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config);
+        connecting.await
+    }
+}
+
+impl SessionStore for Redis {
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, SessionError>> {
+        Box::pin(async move {
+            let read = self.read(id).await;
+            read.map_err(|error| SessionError::Unavailable(error.to_string()))
+        })
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("place", &self.place)
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether it is the connection that has failed.
+fn is_of_connection(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_unrecoverable_error()
+}

@@ -1,0 +1,125 @@
+//! Tables of databases that have sessions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use thiserror::Error;
+
+/// A table that has sessions: that of Symfony's `PdoSessionHandler`, or that of Django's `backends.db`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionTable {
+    pub(super) layout: Layout,
+    /// Quoted.
+    pub(super) name: Arc<str>,
+}
+
+/// What the columns of a table are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `sess_id`, `sess_data`, `sess_lifetime`, `sess_time`.
+    Symfony,
+    /// `session_key`, `session_data`, `expire_date`.
+    Django,
+}
+
+/// This is no name of a table.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "`{0}` is no name of a table: letters, digits and `_`, as `sessions`, or with a schema `app.sessions`"
+)]
+pub struct TableNameError(String);
+
+/// What Symfony takes for a duration and not for a point in time: ten years.
+const LONGEST_LIFETIME: i64 = 315_576_000;
+
+impl SessionTable {
+    /// The table `sessions`, as Symfony's `PdoSessionHandler::createTable` makes it.
+    pub fn symfony() -> Self {
+        Self {
+            layout: Layout::Symfony,
+            name: "\"sessions\"".into(),
+        }
+    }
+
+    /// The table `django_session`.
+    pub fn django() -> Self {
+        Self {
+            layout: Layout::Django,
+            name: "\"django_session\"".into(),
+        }
+    }
+
+    /// The same with another name.
+    ///
+    /// # Errors
+    ///
+    /// It has other characters than letters, digits and `_`, or more than one dot.
+    pub fn named(self, name: &str) -> Result<Self, TableNameError> {
+        let parts: Vec<&str> = name.split('.').collect();
+        let is_part = |part: &&str| {
+            let is_such = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            !part.is_empty() && part.bytes().all(is_such)
+        };
+        if parts.len() > 2 || !parts.iter().all(is_part) {
+            return Err(TableNameError(name.to_owned()));
+        }
+        let quoted: Vec<String> = parts.iter().map(|part| format!("\"{part}\"")).collect();
+        Ok(Self {
+            name: quoted.join(".").into(),
+            ..self
+        })
+    }
+}
+
+impl fmt::Display for SessionTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name.replace('"', ""))
+    }
+}
+
+/// Whether a row of Symfony is over, by its `sess_lifetime` and its `sess_time`.
+pub(super) fn is_over(lifetime: i64, time: i64) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = now.unwrap_or_default().as_secs();
+    is_over_at(i64::try_from(now).unwrap_or(i64::MAX), lifetime, time)
+}
+
+/// The same at this second.
+fn is_over_at(now: i64, lifetime: i64, time: i64) -> bool {
+    // Since 4.4 it is the second at which the session ends.
+    let end = match lifetime > LONGEST_LIFETIME {
+        true => lifetime,
+        false => time.saturating_add(lifetime),
+    };
+    end < now
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_ends_at_a_second_or_after_a_time() {
+        for (lifetime, time, expected) in [
+            (1_700_000_000, 0, false),
+            (1_699_999_999, 1_800_000_000, true),
+            (1440, 1_700_000_000 - 1440, false),
+            (1440, 1_700_000_000 - 1441, true),
+            (i64::MAX, i64::MAX, false),
+            (0, 0, true),
+        ] {
+            let is_over = is_over_at(1_700_000_000, lifetime, time);
+            assert_eq!(is_over, expected, "{lifetime} {time}");
+        }
+    }
+
+    #[test]
+    fn a_table_has_a_plain_name() {
+        let named = |name: &str| SessionTable::symfony().named(name).map(|table| table.name);
+        assert_eq!(named("app.s_1"), Ok("\"app\".\"s_1\"".into()));
+        for name in ["", "a b", "a\"", "a.b.c", ".a", "ä"] {
+            assert!(named(name).is_err(), "{name}");
+        }
+    }
+}
