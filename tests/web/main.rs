@@ -11,6 +11,8 @@ mod peers;
 mod php;
 mod php_properties;
 mod provider;
+#[cfg(feature = "redis")]
+mod site;
 mod stores;
 #[cfg(feature = "sqlite")]
 mod tables;

@@ -36,12 +36,12 @@ fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
 }
 
 /// What a client has asked for, in its order.
-type Asked = Arc<Mutex<Vec<String>>>;
+pub(super) type Asked = Arc<Mutex<Vec<String>>>;
 
 /// Answers `GET` with this: the key, for the bytes of the answer, after which the connection is closed where
 /// nothing is said of it.
 #[cfg(feature = "redis")]
-fn redis(answer: fn(&str) -> Option<&'static str>) -> (SocketAddr, Asked) {
+pub(super) fn redis(answer: fn(&str) -> Option<&'static str>) -> (SocketAddr, Asked) {
     let asked = Asked::default();
     let noted = Arc::clone(&asked);
     let address = server(move |mut stream| {
