@@ -67,9 +67,9 @@ pub(super) struct Before {
 
 impl Attended {
     /// A client that has connected.
-    pub(super) fn new(connection: Connection, before: Box<Before>, terms: Terms) -> Self {
+    pub(super) fn new(connection: Connection, before: Before, terms: Terms) -> Self {
         let post = POST.with(|post| post.get_or_init(Broadcast::new).subscribe(terms.queue));
-        let Before { peer, request } = *before;
+        let Before { peer, request } = before;
         let about = About {
             protocol: connection.protocol(),
             subprotocol: connection.subprotocol().cloned().map(Box::new),
@@ -84,8 +84,10 @@ impl Attended {
     }
 
     /// Tells a component of the client, from its open to its close.
-    // What a connection holds while it is idle is in this future. A block has what it captures once, an `async
-    // fn` would have its arguments twice.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "a block has what it captures once, an `async fn` its arguments twice: what an idle connection holds is here"
+    )]
     pub(super) fn serve<C: Component>(
         mut self,
         component: Arc<C>,

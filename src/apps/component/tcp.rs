@@ -193,10 +193,10 @@ impl<C: Component> Tcp<C> {
         };
         let mut connection = Connection::over(transport, codec, options).held_to(&self.terms);
         connection.serve_for(signal, &Budget::default(), None);
-        let before = Box::new(Before {
+        let before = Before {
             peer,
             ..Before::default()
-        });
+        };
         let terms = attend::Terms {
             queue: self.queue,
             ..attend::Terms::default()

@@ -105,7 +105,7 @@ impl<C: Component> Application for Ws<C> {
         let accepting = handshake.accept(accept);
         Box::pin(async move {
             let connection = accepting.await?;
-            Attended::new(connection, before, terms)
+            Attended::new(connection, *before, terms)
                 .serve(component)
                 .await
         })
