@@ -222,10 +222,10 @@ async fn who_is_let_in_gets_what_was_asked_for_and_others_are_told_why_not() {
 #[test]
 fn a_route_that_is_none_is_told_of() {
     let routed = Router::new().try_route(None, "chat", Chat::new());
-    let error = routed.err().expect("no path").to_string();
+    let error = routed.expect_err("no path").to_string();
     assert!(error.starts_with("a path begins with a slash"), "{error}");
     let routed = Router::new().try_route(Some("a:80"), "/chat", Chat::new());
-    let error = routed.err().expect("no host").to_string();
+    let error = routed.expect_err("no host").to_string();
     assert!(
         error.starts_with("a host is named without its port"),
         "{error}"
