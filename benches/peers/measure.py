@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import select
 import socket
 import statistics
 import subprocess
@@ -151,6 +152,35 @@ def within_tls(loader, core, server, case, flags, seconds):
     return used / int(run.stdout) * 1e6
 
 
+def chat(_loader, core, server, case, hears_itself, seconds):
+    """The server's CPU microseconds for each message that one of its clients is sent: of so many clients each
+    says something, and the next is said once everybody has heard all of it, or one speaks alone."""
+    clients, speakers = case
+    os.sched_setaffinity(0, {core})
+    connections = [upgraded(server) for _ in range(clients)]
+    heard = sum(speakers - (not hears_itself and number < speakers) for number in range(clients))
+    waiting = select.epoll()
+    for connection in connections:
+        waiting.register(connection.fileno(), select.EPOLLIN)
+    by_number = {connection.fileno(): connection for connection in connections}
+    before, delivered = server.cpu(), 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for connection in connections[:speakers]:
+            connection.sendall(b"\x81\xc0" + bytes(4) + b"x" * 64)
+        left = heard * 66
+        while left > 0:
+            ready = waiting.poll(10)
+            if not ready:
+                raise SystemExit(f"{server.name} does not deliver")
+            left -= sum(len(by_number[number].recv(1 << 20)) for number, _ in ready)
+        delivered += heard
+    used = server.cpu() - before
+    for connection in connections:
+        connection.close()
+    return used / delivered * 1e6
+
+
 def measure(loader, core, cases, entries, options, load=load):
     """The median of each case and entry: a name, a server and flags of the loader. Each round goes through
     the entries the other way."""
@@ -167,37 +197,40 @@ def measure(loader, core, cases, entries, options, load=load):
     return medians
 
 
-def idle(server, count):
-    """The resident bytes a connection: after its handshake, and after one message was echoed."""
+def receive(server, connection, complete):
+    answer = b""
+    while not complete(answer):
+        more = connection.recv(4096)
+        if not more:
+            raise SystemExit(f"{server.name} closed an idle connection")
+        answer += more
+    return answer
+
+
+def upgraded(server):
+    """A connection whose opening handshake is complete."""
     request = (
         f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n"
     ).encode()
+    connection = socket.create_connection(("127.0.0.1", server.port), 10)
+    connection.sendall(request)
+    answer = receive(server, connection, lambda answer: b"\r\n\r\n" in answer)
+    assert answer.startswith(b"HTTP/1.1 101"), answer
+    return connection
 
-    def receive(connection, complete):
-        answer = b""
-        while not complete(answer):
-            more = connection.recv(4096)
-            if not more:
-                raise SystemExit(f"{server.name} closed an idle connection")
-            answer += more
-        return answer
 
-    def open_one():
-        connection = socket.create_connection(("127.0.0.1", server.port), 10)
-        connection.sendall(request)
-        answer = receive(connection, lambda answer: b"\r\n\r\n" in answer)
-        assert answer.startswith(b"HTTP/1.1 101"), answer
-        return connection
+def idle(server, count):
+    """The resident bytes a connection: after its handshake, and after one message was echoed."""
 
     def echo_one(connection):
         connection.sendall(b"\x82\xc0" + bytes(4) + bytes(64))
-        receive(connection, lambda answer: len(answer) >= 66)
+        receive(server, connection, lambda answer: len(answer) >= 66)
 
-    connections = [open_one()]
+    connections = [upgraded(server)]
     echo_one(connections[0])
     before = server.resident()
-    connections += [open_one() for _ in range(count)]
+    connections += [upgraded(server) for _ in range(count)]
     time.sleep(0.5)
     opened = server.resident()
     for connection in connections[1:]:
