@@ -75,7 +75,7 @@ mod tests {
             "[[route]]\ntarget = \"app:chat\"",
             EVERYTHING,
             "defaults.ping_interval = \"5s\"\n[[route]]\ntarget = \"ws://a\"\nping_interval = \"2s\"",
-            &super::super::reference::uncommented(),
+            &super::super::reference::taken(),
         ] {
             let config = read(text);
             let shown = config.to_string();
