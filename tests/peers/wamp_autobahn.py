@@ -20,7 +20,8 @@ from twisted.internet import defer, reactor
 DIALECT = messages.VERSION
 IS_RATCHETS = DIALECT == "ratchet"
 CALC = "http://example.com/simple/calc#"
-TOPIC = "http://example.com/simple"
+# Of this client alone, whoever else is served.
+TOPIC = "http://example.com/simple" + messages.PATH
 EVENT = {"list": [1, u"\u2603", None], "text": u"\"gr\u00fc\u00df\"\\"}
 VALUES = [None, True, 0, -1.5, 2 ** 40, u"", u"\u2603\"\\/", {}, {"k": [1, {"l": None}]}]
 

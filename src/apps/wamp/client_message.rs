@@ -103,19 +103,8 @@ impl<'a> ClientMessage<'a> {
                 max: limits.depth,
             });
         }
-        let message = match elements.first().map(|kind| kind.get()) {
-            Some("0") => return Err(MessageError::OfServers("WELCOME")),
-            Some("1") => "PREFIX",
-            Some("2") => "CALL",
-            Some("3") => return Err(MessageError::OfServers("CALLRESULT")),
-            Some("4") => return Err(MessageError::OfServers("CALLERROR")),
-            Some("5") => "SUBSCRIBE",
-            Some("6") => "UNSUBSCRIBE",
-            Some("7") => "PUBLISH",
-            Some("8") => return Err(MessageError::OfServers("EVENT")),
-            _ => return Err(MessageError::Type),
-        };
-        let uri = |element: &'static str, raw: &'a RawValue| {
+        let kind = elements.first().map_or("", |kind| kind.get());
+        let uri = |message: &'static str, element: &'static str, raw: &'a RawValue| {
             let uri = string(raw).ok_or(MessageError::Element {
                 message,
                 element,
@@ -124,27 +113,27 @@ impl<'a> ClientMessage<'a> {
             within("URI", uri.len(), limits.uri)?;
             Ok(uri)
         };
-        match (message, &elements[..]) {
-            ("PREFIX", [_, prefix, uri_of_prefix, ..]) => {
+        match (kind, &elements[..]) {
+            ("1", [_, prefix, uri_of_prefix, ..]) => {
                 let prefix = string(prefix).ok_or(MessageError::Element {
-                    message,
+                    message: "PREFIX",
                     element: "prefix",
                     wanted: "string",
                 })?;
                 within("prefix", prefix.len(), limits.prefix_name)?;
-                let uri = uri("URI", uri_of_prefix)?;
+                let uri = uri("PREFIX", "URI", uri_of_prefix)?;
                 Ok(Self::Prefix { prefix, uri })
             }
-            ("CALL", [_, id, procedure, ..]) => {
+            ("2", [_, id, procedure, ..]) => {
                 if id.get().starts_with(['[', '{']) {
                     return Err(MessageError::Element {
-                        message,
+                        message: "CALL",
                         element: "id",
                         wanted: "string or number",
                     });
                 }
                 within("call's id", id.get().len(), limits.call_id)?;
-                let procedure = uri("procedure", procedure)?;
+                let procedure = uri("CALL", "procedure", procedure)?;
                 at_most("arguments", count - 3, limits.arguments)?;
                 Ok(Self::Call {
                     id,
@@ -152,14 +141,14 @@ impl<'a> ClientMessage<'a> {
                     args: Args::new(elements, 3),
                 })
             }
-            ("SUBSCRIBE", [_, topic, ..]) => Ok(Self::Subscribe {
-                topic: uri("topic", topic)?,
+            ("5", [_, topic, ..]) => Ok(Self::Subscribe {
+                topic: uri("SUBSCRIBE", "topic", topic)?,
             }),
-            ("UNSUBSCRIBE", [_, topic, ..]) => Ok(Self::Unsubscribe {
-                topic: uri("topic", topic)?,
+            ("6", [_, topic, ..]) => Ok(Self::Unsubscribe {
+                topic: uri("UNSUBSCRIBE", "topic", topic)?,
             }),
-            ("PUBLISH", [_, topic, event, rest @ ..]) => Ok(Self::Publish {
-                topic: uri("topic", topic)?,
+            ("7", [_, topic, event, rest @ ..]) => Ok(Self::Publish {
+                topic: uri("PUBLISH", "topic", topic)?,
                 event,
                 exclude: match rest.first().map(|raw| (raw, raw.get())) {
                     Some((_, "true")) => Exclude::Publisher(true),
@@ -177,14 +166,7 @@ impl<'a> ClientMessage<'a> {
                     _ => None,
                 },
             }),
-            _ => Err(MessageError::TooShort {
-                message,
-                elements: count,
-                needed: match message {
-                    "SUBSCRIBE" | "UNSUBSCRIBE" => 2,
-                    _ => 3,
-                },
-            }),
+            _ => Err(misfit(kind, count)),
         }
     }
 }
@@ -212,6 +194,27 @@ impl fmt::Debug for ClientMessage<'_> {
             Self::Unsubscribe { .. } => "Unsubscribe",
             Self::Publish { .. } => "Publish",
         })
+    }
+}
+
+/// What is wrong with a message of which this is the first element, of so many.
+fn misfit(kind: &str, elements: usize) -> MessageError {
+    let (message, needed) = match kind {
+        "0" => return MessageError::OfServers("WELCOME"),
+        "1" => ("PREFIX", 3),
+        "2" => ("CALL", 3),
+        "3" => return MessageError::OfServers("CALLRESULT"),
+        "4" => return MessageError::OfServers("CALLERROR"),
+        "5" => ("SUBSCRIBE", 2),
+        "6" => ("UNSUBSCRIBE", 2),
+        "7" => ("PUBLISH", 3),
+        "8" => return MessageError::OfServers("EVENT"),
+        _ => return MessageError::Type,
+    };
+    MessageError::TooShort {
+        message,
+        elements,
+        needed,
     }
 }
 

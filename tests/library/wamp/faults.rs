@@ -1,10 +1,12 @@
 //! Faults of the servers of old that this one has not, which have no better place.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use polysock::BoxError;
 use polysock::apps::Layered;
 use polysock::apps::component::{RateLimit, ws};
-use polysock::apps::wamp::WampServer;
+use polysock::apps::wamp::{Wamp, WampClient, WampServer};
 use polysock_test_support::client::Client;
 use polysock_test_support::gateway;
 use polysock_test_support::member::Way;
@@ -66,6 +68,29 @@ async fn a_procedure_that_panics_ends_one_connection_and_leaves_nothing_behind()
     member.ends_with(1011, "").await;
     drop((other, gateway));
     until(|| Arc::strong_count(&echo) == 1).await;
+}
+
+/// Fails once it is told of a client.
+#[derive(Default)]
+struct Failing(AtomicUsize);
+
+impl Wamp for Failing {
+    async fn on_open(&self, _: &WampClient) -> Result<(), BoxError> {
+        Err("it fails".into())
+    }
+
+    async fn on_close(&self, _: &WampClient) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_be_let_in_is_closed_and_told_of_once() {
+    let failing = Arc::new(Failing::default());
+    let gateway = gateway_of(&failing);
+    let member = WampMember::join(&gateway).await;
+    member.ends_with(1011, "").await;
+    until(|| failing.0.load(Ordering::Relaxed) == 1).await;
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@
 
 exports.wamp = function (ab, url, dialect, done) {
   var CALC = 'http://example.com/simple/calc#', TOPIC = 'http://example.com/simple';
+  // Of this client alone, whoever else is served.
+  TOPIC += url.replace(/^ws:\/\/[^\/]*/, '');
   var rows = 0, calls = 0, finished = false, isRatchets = dialect === 'ratchet';
   var finish = function (why) {
     if (finished) return;

@@ -54,7 +54,9 @@ impl Way {
                 let address = listener.local_addr().expect("an address");
                 tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
                 let stream = TcpStream::connect(address).await;
-                return Box::new(stream.expect("it listens"));
+                let stream = stream.expect("it listens");
+                stream.set_nodelay(true).expect("no delay");
+                return Box::new(stream);
             }
         };
         let (ours, theirs) = duplex(room);
