@@ -5,6 +5,7 @@ mod deciding;
 mod events;
 mod faults;
 mod lines;
+mod ratchet;
 
 use std::sync::Arc;
 
