@@ -43,13 +43,13 @@ pub(super) struct Attended {
 
 /// How clients are attended to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Terms {
+pub(super) struct ClientTerms {
     pub(super) queue: Queue,
     /// Whether their requests are kept beyond the open.
     pub(super) keeps_requests: bool,
 }
 
-impl Default for Terms {
+impl Default for ClientTerms {
     fn default() -> Self {
         Self {
             queue: QUEUE,
@@ -67,7 +67,7 @@ pub(super) struct Before {
 
 impl Attended {
     /// A client that has connected.
-    pub(super) fn new(connection: Connection, before: Before, terms: Terms) -> Self {
+    pub(super) fn new(connection: Connection, before: Before, terms: ClientTerms) -> Self {
         let post = POST.with(|post| post.get_or_init(Broadcast::new).subscribe(terms.queue));
         let Before { peer, request } = before;
         let about = About {
@@ -94,8 +94,11 @@ impl Attended {
     ) -> impl Future<Output = Result<(), BoxError>> + Send {
         async move {
             let this = &mut self;
+            // A handler is called within a block: it may panic before there is a future of it.
             let client = this.client.clone();
-            let opened = this.handle(pin!(component.on_open(&client))).await;
+            let opened = this
+                .handle(pin!(async { component.on_open(&client).await }))
+                .await;
             if !matches!(opened, Some(Ok(()))) {
                 this.settle(&*component, opened).await;
             }
@@ -113,7 +116,7 @@ impl Attended {
                     continue;
                 }
                 let handled = this
-                    .handle(pin!(component.on_message(&client, message)))
+                    .handle(pin!(async { component.on_message(&client, message).await }))
                     .await;
                 if !matches!(handled, Some(Ok(()))) {
                     this.settle(&*component, handled).await;
@@ -122,7 +125,8 @@ impl Attended {
             if let Some(closed) = this.connection.closed() {
                 client.note_closed(closed.clone());
             }
-            this.handle(pin!(component.on_close(&client))).await;
+            this.handle(pin!(async { component.on_close(&client).await }))
+                .await;
             ended
         }
     }
@@ -170,7 +174,7 @@ impl Attended {
                 Some(Ok(())) => return,
                 Some(Err(error)) => {
                     let client = self.client.clone();
-                    let handler = pin!(component.on_error(&client, error));
+                    let handler = pin!(async { component.on_error(&client, error).await });
                     self.handle(handler).await
                 }
                 None => None,

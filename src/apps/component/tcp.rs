@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::attend::{self, Attended, Before};
+use super::attend::{Attended, Before, ClientTerms};
 use super::component::Component;
 use crate::broadcast::Queue;
 use crate::connection::{Budget, Connection, ConnectionOptions, Shutdown, ShutdownSignal, Terms};
@@ -54,7 +54,7 @@ pub fn tcp<C: Component>(component: C) -> Tcp<C> {
             ..SessionConfig::default()
         },
         terms: Terms::default(),
-        queue: attend::Terms::default().queue,
+        clients: ClientTerms::default(),
         max_connections: Semaphore::MAX_PERMITS,
     }
 }
@@ -66,7 +66,7 @@ pub struct Tcp<C> {
     kind: Kind,
     session: SessionConfig,
     terms: Terms,
-    queue: Queue,
+    clients: ClientTerms,
     max_connections: usize,
 }
 
@@ -99,7 +99,11 @@ impl<C: Component> Tcp<C> {
     /// How much may wait for a client, as [`Ws::queue`](super::Ws::queue).
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
-        Self { queue, ..self }
+        let clients = ClientTerms {
+            queue,
+            ..self.clients
+        };
+        Self { clients, ..self }
     }
 
     /// How many connections there may be; the next wait to be accepted. By default there is no limit.
@@ -197,11 +201,7 @@ impl<C: Component> Tcp<C> {
             peer,
             ..Before::default()
         };
-        let terms = attend::Terms {
-            queue: self.queue,
-            ..attend::Terms::default()
-        };
-        let attended = Attended::new(connection, before, terms);
+        let attended = Attended::new(connection, before, self.clients);
         let ended = attended.serve(Arc::clone(&self.component)).await;
         if let Err(error) = ended {
             debug!(error, "a byte stream has failed");
@@ -214,7 +214,7 @@ impl<C> fmt::Debug for Tcp<C> {
         f.debug_struct("Tcp")
             .field("framing", &self.framing)
             .field("kind", &self.kind)
-            .field("queue", &self.queue)
+            .field("clients", &self.clients)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText, Rejection, Request};
 
-use super::attend::{Attended, Before, Terms};
+use super::attend::{Attended, Before, ClientTerms};
 use super::component::Component;
 use crate::apps::Application;
 use crate::broadcast::Queue;
@@ -18,7 +18,7 @@ use crate::handshake::Handshake;
 pub fn ws<C: Component>(component: C) -> Ws<C> {
     Ws {
         component: Arc::new(component),
-        terms: Terms::default(),
+        terms: ClientTerms::default(),
         binary_over_text: BinaryOverText::default(),
     }
 }
@@ -26,7 +26,7 @@ pub fn ws<C: Component>(component: C) -> Ws<C> {
 /// The [`Application`] that serves a component, from [`ws`]. Clones serve the same component.
 pub struct Ws<C> {
     component: Arc<C>,
-    terms: Terms,
+    terms: ClientTerms,
     binary_over_text: BinaryOverText,
 }
 
@@ -35,7 +35,7 @@ impl<C: Component> Ws<C> {
     /// messages or 4 MiB, and a client for which there is more is closed with 1008.
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
-        let terms = Terms {
+        let terms = ClientTerms {
             queue,
             ..self.terms
         };
@@ -47,7 +47,7 @@ impl<C: Component> Ws<C> {
     /// bytes.
     #[must_use]
     pub fn keep_requests(self, keeps_requests: bool) -> Self {
-        let terms = Terms {
+        let terms = ClientTerms {
             keeps_requests,
             ..self.terms
         };

@@ -167,6 +167,33 @@ async fn ten_thousand_panics_leave_nothing_behind() {
     until(|| Arc::strong_count(&faulty) == 1).await;
 }
 
+/// Panics before there is a future of its handler.
+struct Eager;
+
+impl Component for Eager {
+    fn on_message(
+        &self,
+        _: &Client,
+        _: Message,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send {
+        panic!("it panics at once");
+        #[expect(unreachable_code, reason = "it says what the future would be")]
+        async {
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_handler_that_panics_at_once_ends_its_connection() {
+    let gateway = gateway_to(&Arc::new(Eager));
+    for (name, way) in ways() {
+        let mut member = connect(&gateway, name, way).await;
+        member.send("hello").await;
+        is_told(&mut member, name).await;
+    }
+}
+
 /// Goes on after its errors.
 #[derive(Default)]
 struct Forgiving;
