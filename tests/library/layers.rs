@@ -1,19 +1,14 @@
 //! Layers around applications: who gets to which of them, and who is refused.
 
-use std::net::SocketAddr;
-
 use polysock::apps::component::{Client, Component, ws};
 use polysock::apps::{Chat, Layered};
 use polysock::protocols::PROTOCOLS;
 use polysock::upstream::Captures;
 use polysock::{
-    Application, BoxError, Gateway, IpBlackList, Message, OriginCheck, Peer, PortSettings, Router,
-    Site,
+    Application, BoxError, Gateway, IpBlackList, Message, OriginCheck, PortSettings, Router, Site,
 };
-use polysock_test_support::PATIENCE;
+use polysock_test_support::gateway::answer;
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, with};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-use tokio::time::timeout;
 
 /// Says in which room one is, when one comes in, and what the query says of it.
 struct Rooms;
@@ -40,35 +35,6 @@ fn site() -> impl Application {
         .route_of("*.example.com", "/room", guarded)
         .layer(OriginCheck::hosts(["example.com"]).unwrap())
         .layer(IpBlackList::new().block("203.0.113.0/24").unwrap())
-}
-
-/// The status of the answer to these bytes, and what comes behind its head up to this text.
-async fn answer(gateway: &Gateway, from: &str, bytes: &[u8], text: &str) -> (u16, String) {
-    let (mut ours, theirs) = duplex(1 << 16);
-    let peer = Peer {
-        address: Some(SocketAddr::new(from.parse().unwrap(), 1234)),
-        ..Peer::default()
-    };
-    let gateway = gateway.clone();
-    tokio::spawn(async move { gateway.serve_connection(theirs, peer).await });
-    ours.write_all(bytes).await.unwrap();
-    let mut came = Vec::new();
-    let read = async {
-        loop {
-            let count = ours.read_buf(&mut came).await.unwrap();
-            let head = came.windows(4).position(|end| end == b"\r\n\r\n");
-            if let Some(end) = head {
-                let behind = String::from_utf8_lossy(&came[end + 4..]);
-                if count == 0 || behind.contains(text) {
-                    break (end, behind.into_owned());
-                }
-            }
-        }
-    };
-    let (end, behind) = timeout(PATIENCE, read).await.expect("an answer");
-    let head = String::from_utf8(came[..end].to_vec()).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, behind)
 }
 
 #[tokio::test]

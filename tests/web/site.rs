@@ -8,14 +8,11 @@ use polysock::apps::{Chat, Layered};
 use polysock::protocols::PROTOCOLS;
 use polysock::upstream::Captures;
 use polysock::{
-    Application, BoxError, Gateway, IpBlackList, Message, OriginCheck, Peer, PortSettings, Router,
-    Site,
+    Application, BoxError, Gateway, IpBlackList, Message, OriginCheck, PortSettings, Router, Site,
 };
-use polysock_test_support::PATIENCE;
+use polysock_test_support::gateway::answer;
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, with};
 use polysock_web::{PhpSessions, Redis, Session, SessionProvider};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-use tokio::time::timeout;
 
 use crate::stores::redis;
 
@@ -46,32 +43,6 @@ fn site(redis: SocketAddr) -> Result<impl Application, BoxError> {
         .route("=/live", ws(WampServer::new(Broker)))
         .layer(OriginCheck::hosts(["example.com"])?)
         .layer(IpBlackList::new().block("203.0.113.0/24")?))
-}
-
-/// The status of the answer to these bytes, and what comes behind its head up to this text.
-async fn answer(gateway: &Gateway, from: &str, bytes: &[u8], text: &str) -> (u16, String) {
-    let (mut ours, theirs) = duplex(1 << 16);
-    let peer = Peer {
-        address: Some(SocketAddr::new(from.parse().unwrap(), 1234)),
-        ..Peer::default()
-    };
-    let gateway = gateway.clone();
-    tokio::spawn(async move { gateway.serve_connection(theirs, peer).await });
-    ours.write_all(bytes).await.unwrap();
-    let mut came = Vec::new();
-    let read = async {
-        loop {
-            let count = ours.read_buf(&mut came).await.unwrap();
-            let answer = String::from_utf8_lossy(&came).into_owned();
-            if let Some((head, behind)) = answer.split_once("\r\n\r\n")
-                && (count == 0 || behind.contains(text))
-            {
-                let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-                break (status, behind.to_owned());
-            }
-        }
-    };
-    timeout(PATIENCE, read).await.expect("an answer")
 }
 
 #[tokio::test]

@@ -6,7 +6,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use polysock::Gateway;
+use polysock::{Gateway, Peer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use tokio::time::timeout;
+
+use crate::PATIENCE;
 
 /// Serves a gateway on a free port, in a thread with a runtime of its own that ends with the
 /// process.
@@ -26,4 +30,35 @@ pub fn serve(gateway: Gateway) -> SocketAddr {
         })
     });
     address.recv().expect("it listens")
+}
+
+/// The status of the answer to a client at this address that sends these bytes, and what comes behind the head,
+/// up to this text or the end.
+pub async fn answer(gateway: &Gateway, from: &str, bytes: &[u8], text: &str) -> (u16, String) {
+    let (mut ours, theirs) = duplex(1 << 16);
+    let from = from.parse().expect("an address");
+    let peer = Peer {
+        address: Some(SocketAddr::new(from, 1234)),
+        ..Peer::default()
+    };
+    let gateway = gateway.clone();
+    tokio::spawn(async move { gateway.serve_connection(theirs, peer).await });
+    ours.write_all(bytes).await.expect("room");
+    let mut came = Vec::new();
+    let read = async {
+        loop {
+            let count = ours.read_buf(&mut came).await.expect("no reset");
+            let answer = String::from_utf8_lossy(&came).into_owned();
+            if let Some((head, behind)) = answer.split_once("\r\n\r\n")
+                && (count == 0 || behind.contains(text))
+            {
+                let status = head
+                    .split(' ')
+                    .nth(1)
+                    .and_then(|status| status.parse().ok());
+                break (status.expect("a status"), behind.to_owned());
+            }
+        }
+    };
+    timeout(PATIENCE, read).await.expect("an answer")
 }
