@@ -45,7 +45,7 @@ use crate::transport::Peer;
 ///
 /// It speaks what a connection of hyper's can carry: HyBi drafts and RFC 6455, over HTTP/2 where the server
 /// has extended CONNECT enabled (RFC 8441), and Hixie-76. Clients of Hixie-75 compare the answer's lines to the
-/// byte, which are hyper's there: they are refused (501), as are those of protocols that are not enabled.
+/// byte, which are hyper's there: they are refused (501).
 ///
 /// An opening handshake is read and refused as on a port of ours. What is the port's is axum's there: how many
 /// connections there are, TLS, shutdown. [`Site::close`] closes the connections of a
