@@ -5,7 +5,6 @@ use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use futures_core::future::BoxFuture;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -16,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::error::ConnectionError;
 use crate::handshake::{Reply, Started};
-use crate::http::{Body, rejected};
+use crate::http::{Body, append, rejected};
 use crate::transport::Io;
 
 /// A request of hyper's that waits for its answer.
@@ -38,11 +37,9 @@ impl Carrier {
     fn respond(&mut self, accept: &Accept) -> Result<Answer, ConnectionError> {
         let mut response = Response::new(Body::from(bytes::Bytes::new()));
         if let Some(answer) = self.responder.respond_on_stream(accept) {
-            let fields = answer.fields.iter();
-            add(
-                response.headers_mut(),
-                fields.map(|(name, value)| (name.as_bytes(), value)),
-            );
+            for (name, value) in answer.fields.iter() {
+                append(response.headers_mut(), name.as_bytes(), value);
+            }
             let codec = Some(answer.codec);
             return Ok(Answer { response, codec });
         }
@@ -56,7 +53,9 @@ impl Carrier {
         let head = Head::parse(&text, text.len(), &limits);
         let head = head.map_err(|error| ConnectionError::Handshake(error.into()))?;
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        add(response.headers_mut(), head.fields());
+        for (name, value) in head.fields() {
+            append(response.headers_mut(), name, value);
+        }
         Ok(Answer { response, codec })
     }
 }
@@ -103,16 +102,5 @@ impl Reply for Carrier {
     fn refuse(self: Box<Self>, rejection: Rejection) {
         // Whoever is gone is told nothing.
         let _ = self.answer.send(rejected(&rejection));
-    }
-}
-
-/// Adds fields, but for those that are none.
-fn add<'a>(headers: &mut HeaderMap, fields: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
-    for (name, value) in fields {
-        if let (Ok(name), Ok(value)) =
-            (HeaderName::from_bytes(name), HeaderValue::from_bytes(value))
-        {
-            headers.append(name, value);
-        }
     }
 }

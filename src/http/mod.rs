@@ -1,6 +1,7 @@
 //! Machinery: ordinary requests of HTTP/1 and HTTP/2, and opening handshakes that come with them.
 
 mod alarm;
+mod append;
 mod cookies;
 mod end_to_end;
 mod gate;
@@ -13,6 +14,7 @@ mod shared_gate;
 mod upgrade;
 
 pub(crate) use self::alarm::Alarm;
+pub(crate) use self::append::append;
 pub(crate) use self::cookies::cookies;
 pub(crate) use self::end_to_end::{is_coded_otherwise, keep_end_to_end};
 pub(crate) use self::gate::Look;

@@ -19,14 +19,10 @@ pub(super) fn sessions<'a>(
             problems.error(node.at(key), what, mend);
         }
     }
+    let names = document.config.sessions.keys().map(String::as_str);
+    let names: Vec<&str> = names.collect();
     for (node, settings) in settings {
         let name = settings.session.as_deref();
-        let names: Vec<&str> = document
-            .config
-            .sessions
-            .keys()
-            .map(String::as_str)
-            .collect();
         if let Some(name) = name.filter(|name| !names.contains(name) && node.has("session")) {
             let mend = match alike(name, &names) {
                 Some(alike) => format!("did you mean `{alike}`?"),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use polysock::protocols::hide_secrets;
+use polysock_web::Serializer;
 use serde_json::{Value, json};
 
 use super::form::{Choice, Form, List, Maybe, Word, quoted};
@@ -43,9 +44,7 @@ pub(crate) struct Session {
 /// What has written sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    Php,
-    PhpBinary,
-    PhpSerialize,
+    Php(Serializer),
     Express,
     Django,
     CookieSession,
@@ -65,7 +64,7 @@ impl Default for Session {
     fn default() -> Self {
         Self {
             url: None,
-            format: Format::Php,
+            format: Format::Php(Serializer::Php),
             cookie: None,
             prefix: None,
             keys: Vec::new(),
@@ -92,10 +91,7 @@ impl Session {
 
     /// The key that does not fit to the others, what of it does not, and the mend.
     pub(super) fn problem(&self) -> Option<(&'static str, &'static str, &'static str)> {
-        let is_php = matches!(
-            self.format,
-            Format::Php | Format::PhpBinary | Format::PhpSerialize
-        );
+        let is_php = matches!(self.format, Format::Php(_));
         let has_keys = !self.keys.is_empty();
         let scheme = self.scheme();
         let is_sql = matches!(scheme, Some("sqlite" | "postgres" | "postgresql"));
@@ -169,9 +165,9 @@ pub(super) fn keys() -> Vec<Key<Session>> {
         Key::new(
             "format",
             Choice(&[
-                ("php", Format::Php),
-                ("php_binary", Format::PhpBinary),
-                ("php_serialize", Format::PhpSerialize),
+                ("php", Format::Php(Serializer::Php)),
+                ("php_binary", Format::Php(Serializer::PhpBinary)),
+                ("php_serialize", Format::Php(Serializer::PhpSerialize)),
                 ("express", Format::Express),
                 ("django", Format::Django),
                 ("cookie-session", Format::CookieSession),

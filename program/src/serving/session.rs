@@ -7,7 +7,7 @@ use polysock::Policy;
 use polysock::upstream::UpstreamSettings;
 use polysock_web::{
     CookieSessions, DjangoSessions, ExpressSessions, Files, HttpSessions, Memcached, PhpSessions,
-    Serializer, SessionProvider, SessionStore, Sessions,
+    SessionProvider, SessionStore, Sessions,
 };
 
 use crate::config::Config;
@@ -59,13 +59,8 @@ pub(crate) fn check_sessions(config: &Config) -> Result<(), String> {
 
 /// The sessions that are kept in a store, or in cookies.
 fn kept(session: &Session) -> Result<Box<dyn Sessions>, String> {
-    let serializer = match session.format {
-        Format::PhpBinary => Serializer::PhpBinary,
-        Format::PhpSerialize => Serializer::PhpSerialize,
-        _ => Serializer::Php,
-    };
     Ok(match session.format {
-        Format::Php | Format::PhpBinary | Format::PhpSerialize => {
+        Format::Php(serializer) => {
             let sessions = PhpSessions::new(store(session)?).serializer(serializer);
             Box::new(named(session, sessions, PhpSessions::cookie))
         }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use polysock_protocols::{Message, SharedMessage};
 
 use super::Client;
+use crate::broadcast::Mailbox;
 
 /// Clients that are sent something together, from any thread. A client stands in it once, and stays until
 /// it is detached: that is done in [`on_close`](super::Component::on_close).
@@ -64,7 +65,7 @@ impl Clients {
         let message = Arc::new(SharedMessage::new(message.into()));
         let members = self.lock();
         let receivers = members.values().filter(|client| is_for(client));
-        crate::broadcast::Mailbox::send_to_all(receivers.map(Client::mailbox), &message);
+        Mailbox::send_to_all(receivers.map(Client::mailbox), &message);
     }
 
     /// All but one.

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use bytes::Bytes;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Request, Response};
 
 use super::Visitor;
-use crate::http::Body;
+use crate::http::{Body, append};
 use crate::upstream::{
     Asking, ForwardSettings, HttpUpstream, NotAnswered, UpstreamSettings, UrlError,
 };
@@ -72,16 +72,16 @@ impl Question {
         let further = further.iter().map(HeaderName::as_str);
         for name in SAID.iter().copied().chain(further) {
             for value in visitor.values(name) {
-                put(&mut fields, name, value);
+                append(&mut fields, name.as_bytes(), value);
             }
         }
         let cookies = visitor.values("cookie");
         if !cookies.is_empty() {
             // HTTP/2 may have them in several fields, HTTP/1.1 may not (RFC 9113 §8.2.3).
-            put(&mut fields, "cookie", &cookies.join(&b"; "[..]));
+            append(&mut fields, b"cookie", &cookies.join(&b"; "[..]));
         }
         if let Some(origin) = visitor.origin() {
-            put(&mut fields, "origin", origin.as_bytes());
+            append(&mut fields, b"origin", origin.as_bytes());
         }
         let asking = Asking {
             peer: visitor.peer(),
@@ -89,12 +89,12 @@ impl Question {
             host: visitor.host(),
         };
         ForwardSettings::default().tell(&mut fields, asking);
-        put(
+        append(
             &mut fields,
-            "x-forwarded-method",
+            b"x-forwarded-method",
             visitor.method().as_bytes(),
         );
-        put(&mut fields, "x-forwarded-uri", visitor.target().as_bytes());
+        append(&mut fields, b"x-forwarded-uri", visitor.target().as_bytes());
         Self { fields }
     }
 }
@@ -103,15 +103,5 @@ impl Question {
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Question").finish_non_exhaustive()
-    }
-}
-
-fn put(fields: &mut HeaderMap, name: &str, value: &[u8]) {
-    // What a client has sent came as a field.
-    if let (Ok(name), Ok(value)) = (
-        HeaderName::from_bytes(name.as_bytes()),
-        HeaderValue::from_bytes(value),
-    ) {
-        fields.append(name, value);
     }
 }
