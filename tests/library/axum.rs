@@ -16,7 +16,8 @@ use polysock::apps::Chat;
 use polysock::apps::component::ws;
 use polysock::axum::{Beside, Mounted};
 use polysock::protocols::{PROTOCOLS, find_protocol};
-use polysock::{Gateway, OriginPattern, Origins, PortSettings, Site, SiteSettings};
+use polysock::{OriginPattern, Origins, Site, SiteSettings};
+use polysock_test_support::gateway::in_all_protocols;
 use polysock_test_support::http2::Peer;
 use polysock_test_support::member::Member;
 use polysock_test_support::opening::{RFC6455, with};
@@ -43,13 +44,9 @@ async fn listener() -> (TcpListener, SocketAddr) {
 
 /// Serves a chat beside the pages.
 async fn beside() -> SocketAddr {
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
     let site = Site::new(Chat::new()).with_http(Beside::new(pages()));
     let (listener, address) = listener().await;
-    let gateway = Gateway::with_site(site, settings);
+    let gateway = in_all_protocols(site);
     tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
     address
 }

@@ -2,12 +2,9 @@
 
 use polysock::apps::component::{Client, Component, ws};
 use polysock::apps::{Chat, Layered};
-use polysock::protocols::PROTOCOLS;
 use polysock::upstream::Captures;
-use polysock::{
-    Application, BoxError, Gateway, IpBlackList, Message, OriginCheck, PortSettings, Router, Site,
-};
-use polysock_test_support::gateway::answer;
+use polysock::{Application, BoxError, IpBlackList, Message, OriginCheck, Router, Site};
+use polysock_test_support::gateway::{answer, in_all_protocols};
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, with};
 
 /// Says in which room one is, when one comes in, and what the query says of it.
@@ -39,11 +36,7 @@ fn site() -> impl Application {
 
 #[tokio::test]
 async fn who_is_let_in_gets_what_was_asked_for_and_others_are_told_why_not() {
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
-    let gateway = Gateway::with_site(Site::new(site()), settings);
+    let gateway = in_all_protocols(Site::new(site()));
     for (from, target, host, origin, status, greeting) in [
         (
             "10.0.0.1",

@@ -8,14 +8,14 @@ use futures_util::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use hyper::{Request, Response};
 use polysock::apps::Layered;
-use polysock::protocols::{PROTOCOLS, Rejection};
+use polysock::protocols::Rejection;
 use polysock::{
-    Accept, Admitted, Body, BoxError, CloseCode, Extensions, Gateway, Handshake, Peer, Policy,
-    PortSettings, Service, Side, Site, Visitor, Watch,
+    Accept, Admitted, Body, BoxError, CloseCode, Extensions, Handshake, Peer, Policy, Service,
+    Side, Site, Visitor, Watch,
 };
 use polysock_test_support::client::Client;
 use polysock_test_support::dial::dial;
-use polysock_test_support::gateway::serve;
+use polysock_test_support::gateway::{in_all_protocols, serve};
 use polysock_test_support::opening::{RFC6455, assert_status, with};
 use tokio::sync::watch;
 
@@ -77,11 +77,7 @@ impl Service for SayNumber {
 }
 
 fn serve_site(site: Site) -> SocketAddr {
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
-    serve(Gateway::with_site(site, settings))
+    serve(in_all_protocols(site))
 }
 
 /// The same policy, as one of a site and around an application.

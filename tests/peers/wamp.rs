@@ -1,11 +1,10 @@
 //! Clients of WAMP, version 1, against the server of the library and the broker of the program.
 
+use polysock::Site;
 use polysock::apps::component::ws;
 use polysock::apps::wamp::{
     Answer, Args, CallId, Dialect, Json, Wamp, WampClient, WampError, WampServer,
 };
-use polysock::protocols::PROTOCOLS;
-use polysock::{Gateway, PortSettings, Site};
 use polysock_test_support::gateway;
 use polysock_test_support::peers::Peer;
 
@@ -63,11 +62,7 @@ fn clients_of_wamp_are_served_in_both_dialects() {
     ] {
         let server = WampServer::new(Calculator).dialect(dialect);
         let server = server.ported_from_ratchet(dialect == Dialect::Ratchet);
-        let settings = PortSettings {
-            protocols: PROTOCOLS.to_vec(),
-            ..PortSettings::default()
-        };
-        let gateway = Gateway::with_site(Site::new(ws(server)), settings);
+        let gateway = gateway::in_all_protocols(Site::new(ws(server)));
         talk(gateway::serve(gateway).port(), name);
     }
 }

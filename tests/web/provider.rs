@@ -10,14 +10,14 @@ use futures_util::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use hyper::{Request, Response};
 use polysock::apps::Layered;
-use polysock::protocols::{Dial, PROTOCOLS, find_protocol};
+use polysock::protocols::{Dial, find_protocol};
 use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 use polysock::{
-    Accept, Body, BoxError, CloseCode, Connection, Gateway, Handshake, Peer, Policy, PortSettings,
-    Service, SessionVariables, Site,
+    Accept, Body, BoxError, CloseCode, Connection, Handshake, Peer, Policy, Service,
+    SessionVariables, Site,
 };
 use polysock_test_support::client::Client;
-use polysock_test_support::gateway::serve;
+use polysock_test_support::gateway::{in_all_protocols, serve};
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, assert_status, with};
 use polysock_web::{PhpSessions, Session, SessionError, SessionProvider, SessionStore};
 
@@ -111,11 +111,7 @@ impl Service for SayUser {
 }
 
 fn serve_site(site: Site) -> SocketAddr {
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
-    serve(Gateway::with_site(site, settings))
+    serve(in_all_protocols(site))
 }
 
 /// As a policy of a site, and around an application.

@@ -5,12 +5,9 @@ use std::net::SocketAddr;
 use polysock::apps::component::{Client, Component, ws};
 use polysock::apps::wamp::{Broker, WampServer};
 use polysock::apps::{Chat, Layered};
-use polysock::protocols::PROTOCOLS;
 use polysock::upstream::Captures;
-use polysock::{
-    Application, BoxError, Gateway, IpBlackList, Message, OriginCheck, PortSettings, Router, Site,
-};
-use polysock_test_support::gateway::answer;
+use polysock::{Application, BoxError, IpBlackList, Message, OriginCheck, Router, Site};
+use polysock_test_support::gateway::{answer, in_all_protocols};
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, with};
 use polysock_web::{PhpSessions, Redis, Session, SessionProvider};
 
@@ -52,11 +49,7 @@ async fn each_client_gets_to_where_it_may() {
         "PHPREDIS_SESSION:guest" => Some("$11\r\ncart|a:0:{}\r\n"),
         _ => Some("$-1\r\n"),
     });
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
-    let gateway = Gateway::with_site(Site::new(site(redis).unwrap()), settings);
+    let gateway = in_all_protocols(Site::new(site(redis).unwrap()));
     let (here, away) = ("10.0.0.1", "203.0.113.7");
     let page = "Origin: http://example.com\r\n";
     let wamp = "Sec-WebSocket-Protocol: wamp\r\n";

@@ -99,8 +99,9 @@ impl Attended {
             let opened = this
                 .handle(pin!(async { component.on_open(&client).await }))
                 .await;
-            if !matches!(opened, Some(Ok(()))) {
-                this.settle(&*component, opened).await;
+            match opened {
+                Some(Ok(())) => {}
+                failed => this.settle(&*component, failed.and_then(Result::err)).await,
             }
             if !this.keeps_request {
                 client.forget_request();
@@ -118,8 +119,9 @@ impl Attended {
                 let handled = this
                     .handle(pin!(async { component.on_message(&client, message).await }))
                     .await;
-                if !matches!(handled, Some(Ok(()))) {
-                    this.settle(&*component, handled).await;
+                match handled {
+                    Some(Ok(())) => {}
+                    failed => this.settle(&*component, failed.and_then(Result::err)).await,
                 }
             };
             if let Some(closed) = this.connection.closed() {
@@ -161,18 +163,17 @@ impl Attended {
         error!(client, protocol, panic = said, "a component panicked");
     }
 
-    /// Does what becomes of a client whose event was not handled as it should be.
+    /// Does what becomes of a client whose handler has failed with this error, or panicked.
     // Boxed, as it is rare.
     #[cold]
     fn settle<'a, C: Component>(
         &'a mut self,
         component: &'a C,
-        handled: Option<Result<(), BoxError>>,
+        error: Option<BoxError>,
     ) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let settled = match handled {
-                Some(Ok(())) => return,
-                Some(Err(error)) => {
+            let settled = match error {
+                Some(error) => {
                     let client = self.client.clone();
                     let handler = pin!(async { component.on_error(&client, error).await });
                     self.handle(handler).await

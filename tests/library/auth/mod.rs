@@ -16,13 +16,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt};
 use hyper::{Request, Response};
-use polysock::protocols::PROTOCOLS;
-use polysock::{
-    Accept, Authenticated, Body, BoxError, Gateway, Handshake, Peer, Policy, PortSettings, Service,
-    Site,
-};
+use polysock::{Accept, Authenticated, Body, BoxError, Handshake, Peer, Policy, Service, Site};
 use polysock_test_support::client::Client;
-use polysock_test_support::gateway::serve;
+use polysock_test_support::gateway::{in_all_protocols, serve};
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, with};
 
 /// An ordinary request.
@@ -64,11 +60,7 @@ fn guarded(policy: impl Policy) -> SocketAddr {
     let site = Site::new(say_who)
         .with_http(SayWho)
         .with_policies(vec![Box::new(policy)]);
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
-    serve(Gateway::with_site(site, settings))
+    serve(in_all_protocols(site))
 }
 
 /// The answer to a request with these fields: its head, and the text that comes behind it.

@@ -9,7 +9,8 @@ mod threads;
 
 use futures_util::SinkExt;
 use polysock::protocols::{PROTOCOLS, find_protocol};
-use polysock::{Accept, BinaryOverText, Broadcast, Gateway, Handshake, PortSettings, Queue, Site};
+use polysock::{Accept, BinaryOverText, Broadcast, Gateway, Handshake, Queue, Site};
+use polysock_test_support::gateway::in_all_protocols;
 use polysock_test_support::member::{Member, Way};
 
 /// What a subscriber is greeted with, once it is one.
@@ -56,11 +57,7 @@ fn binary_names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 fn with_all_protocols(application: impl polysock::Application) -> Gateway {
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
-    Gateway::with_site(Site::new(application), settings)
+    in_all_protocols(Site::new(application))
 }
 
 fn names() -> impl Iterator<Item = &'static str> + Clone {

@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use polysock::apps::component::{Client, Clients, Component, ws};
 use polysock::protocols::{PROTOCOLS, find_protocol};
-use polysock::{Application, BoxError, Gateway, Message, PortSettings, Site};
+use polysock::{Application, BoxError, Gateway, Message, Site};
 use polysock_test_support::PATIENCE;
+use polysock_test_support::gateway::in_all_protocols;
 use polysock_test_support::member::{Member, Way};
 use tokio::time::timeout;
 
@@ -41,11 +42,7 @@ impl Component for Chat {
 
 /// A gateway in all protocols.
 fn gateway(application: impl Application) -> Gateway {
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
-    Gateway::with_site(Site::new(application), settings)
+    in_all_protocols(Site::new(application))
 }
 
 /// A gateway to a component that the test looks into.

@@ -13,8 +13,9 @@ use std::sync::Arc;
 use polysock::apps::component::ws;
 use polysock::apps::wamp::{Answer, Args, CallId, Wamp, WampClient, WampError, WampServer};
 use polysock::protocols::{PROTOCOLS, find_protocol};
-use polysock::{Application, Gateway, PortSettings, Site};
+use polysock::{Application, Gateway, Site};
 use polysock_test_support::PATIENCE;
+use polysock_test_support::gateway::in_all_protocols;
 use polysock_test_support::member::{Member, Way};
 use tokio::time::timeout;
 
@@ -52,11 +53,7 @@ impl Wamp for Echo {
 
 /// A gateway in all protocols.
 fn gateway(application: impl Application) -> Gateway {
-    let settings = PortSettings {
-        protocols: PROTOCOLS.to_vec(),
-        ..PortSettings::default()
-    };
-    Gateway::with_site(Site::new(application), settings)
+    in_all_protocols(Site::new(application))
 }
 
 fn gateway_to(server: WampServer<impl Wamp>) -> Gateway {

@@ -6,11 +6,21 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use polysock::{Gateway, Peer};
+use polysock::protocols::PROTOCOLS;
+use polysock::{Gateway, Peer, PortSettings, Site};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::time::timeout;
 
 use crate::PATIENCE;
+
+/// A gateway to a site, in all protocols.
+pub fn in_all_protocols(site: Site) -> Gateway {
+    let settings = PortSettings {
+        protocols: PROTOCOLS.to_vec(),
+        ..PortSettings::default()
+    };
+    Gateway::with_site(site, settings)
+}
 
 /// Serves a gateway on a free port, in a thread with a runtime of its own that ends with the
 /// process.
