@@ -24,9 +24,9 @@
 //! ```text
 //!   error · random     what can fail; bytes that nobody can predict
 //!   stamp              whether a file has changed
-//!   telemetry          what is told of connections: a line at open and close, failures once a second
+//!   telemetry          what is told of connections: a line at open and close, failures once a second, metrics
 //!   transport          byte streams, who is at their other end, and how they are let go
-//!   connection         the one connection type: messages in and out, whole or in pieces; its memory
+//!   connection         the one connection type: messages in and out, whole or in pieces; its memory; which are open
 //!   handshake          an opening handshake that waits for an answer
 //!   broadcast          messages from anywhere to many connections
 //!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
@@ -86,6 +86,7 @@
 //! | component, client | an application that is told events, and whom it is told of |
 //! | mailbox | the way to one client, in which what is sent to it keeps its order |
 //! | reply | the way for the answer to a handshake: an upgrade, or a stream of HTTP/2 |
+//! | row, registry | what others may know of a connection while it is open; all of them, and what is counted for ever |
 //! | peer | who is at the other end, as far as the layers below have found out |
 //! | site | an application, the pages beside it, and how both treat their clients |
 //! | upstream | what stands behind a gateway |
@@ -120,7 +121,8 @@ pub use polysock_protocols::{
 pub use self::apps::{Application, Pages};
 pub use self::broadcast::{Broadcast, Overflow, Queue, Subscription};
 pub use self::connection::{
-    Answers, Budget, Connection, ConnectionOptions, Forwarded, ShutdownSignal, Terms,
+    Answers, Budget, Connection, ConnectionOptions, Forwarded, OpenConnection, Registry,
+    ShutdownSignal, Terms,
 };
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
@@ -137,7 +139,10 @@ pub use self::server::{
     ConnectionLimits, Drained, Gateway, ListenAddress, ListeningSocket, Networks, Opened, Opener,
     PortSettings, Pulse, RateLimits, StartError, Workers,
 };
-pub use self::telemetry::{RouteName, Traffic};
+pub use self::telemetry::{
+    ConnectionId, ConnectionIdError, MetricFamily, MetricKind, Refusal, RouteName, Sample,
+    SampleValue, Traffic,
+};
 #[cfg(feature = "tls")]
 pub use self::transport::tls;
 pub use self::transport::{

@@ -324,6 +324,8 @@ impl CloseCode {
     pub const TOO_BIG: Self = Self(1009);
     /// 1011: an unexpected condition at the server.
     pub const INTERNAL_ERROR: Self = Self(1011);
+    /// 1012: the server restarts (registered at IANA).
+    pub const SERVICE_RESTART: Self = Self(1012);
     /// 1014: the gateway got an invalid response from its upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
     /// 1013: the server is overloaded, and may not be later.

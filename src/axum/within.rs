@@ -22,7 +22,7 @@ use tracing::debug;
 
 use super::carrier::Carrier;
 use crate::apps::Application;
-use crate::connection::{Budget, ShutdownSignal};
+use crate::connection::{Budget, Registry, ShutdownSignal};
 use crate::handshake::{Handshake, Pending};
 use crate::http::{Body, rejected};
 use crate::random::entropy;
@@ -55,6 +55,8 @@ pub struct Mounted {
     site: Arc<Site>,
     protocols: Arc<[&'static dyn Protocol]>,
     peer: Arc<dyn Fn(&Parts) -> Peer + Send + Sync>,
+    /// Where its connections are counted; nobody asks.
+    registry: Registry,
 }
 
 impl Mounted {
@@ -74,6 +76,7 @@ impl Mounted {
             site,
             protocols: DEFAULT_PROTOCOLS.into(),
             peer: Arc::new(peer),
+            registry: Registry::default(),
         }
     }
 
@@ -180,6 +183,8 @@ impl Mounted {
             reply: Box::new(reply),
             treatment: settings.treatment(),
             budget: Budget::default(),
+            registry: self.registry.clone(),
+            began: Instant::now(),
             deadline: Instant::now() + settings.handshake_timeout,
             shutdown: ShutdownSignal::default(),
             permit: None,

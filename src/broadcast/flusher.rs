@@ -64,9 +64,9 @@ impl Flusher {
     /// on. The right to write is had before anything is taken from the topic: so the order is
     /// kept.
     fn flush(&mut self, mut topic: MutexGuard<'_, Topic>, key: usize, grant: Grant<'_>) -> bool {
-        let (messages, is_all) = topic.take_short(key, grant.frames, &mut self.batch);
+        let (published, is_all) = topic.take_short(key, grant.frames, &mut self.batch);
         drop(topic);
-        let is_written = self.batch.is_empty() || grant.write(self.batch.chunk(), messages);
+        let is_written = self.batch.is_empty() || grant.write(self.batch.chunk(), published);
         self.batch.advance(self.batch.len());
         is_all && is_written
     }

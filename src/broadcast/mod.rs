@@ -189,8 +189,10 @@ impl Subscription {
     #[cold]
     fn begin(&mut self, connection: &mut Connection) {
         self.has_begun = true;
-        if let Some(told) = connection.missed() {
-            lock(&self.topic).tell(self.key, told);
+        let mut topic = lock(&self.topic);
+        let overflow = topic.overflow(self.key).map_or("none", Overflow::name);
+        if let Some(told) = connection.missed(overflow) {
+            topic.tell(self.key, told);
         }
     }
 

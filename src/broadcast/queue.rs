@@ -35,3 +35,14 @@ pub enum Overflow {
     /// It misses all that waits, and its connection is closed with code 1008.
     Disconnect,
 }
+
+impl Overflow {
+    /// Its name, for metrics.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::DropOldest => "drop-oldest",
+            Self::DropNewest => "drop-newest",
+            Self::Disconnect => "disconnect",
+        }
+    }
+}

@@ -156,6 +156,11 @@ impl Subscriber {
         }
     }
 
+    /// What becomes of the messages for which it has no room.
+    pub(super) fn overflows(&self) -> Overflow {
+        self.queue.overflow
+    }
+
     /// Has what it misses be counted there too, from the first message on.
     pub(super) fn tell(&mut self, told: Arc<AtomicU64>) {
         told.fetch_add(self.missed, Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use polysock_protocols::{Close, SharedMessage, ShortFrames, WriteBuf};
+use polysock_protocols::{Close, Kind, SharedMessage, ShortFrames, WriteBuf};
 use slab::Slab;
 use tokio::runtime::Id;
 
@@ -13,7 +13,7 @@ use super::flush_queue::{FlushQueue, Work};
 use super::queue::{Overflow, Queue};
 use super::subscriber::{Ending, Entry, Subscriber};
 use crate::telemetry::{Losses, Throttle};
-use crate::transport::SharedWriter;
+use crate::transport::{Published, SharedWriter};
 
 /// With this much waiting to go out of its connection, a subscription takes no more.
 pub(super) const ROOM: usize = 16 * 1024;
@@ -194,25 +194,26 @@ impl Topic {
     }
 
     /// Takes short messages for a subscriber, framed, as far as there is room; the flusher comes
-    /// back for more. How many, and `false` where the next is not short.
+    /// back for more. What they are, and `false` where the next is not short.
     pub(super) fn take_short(
         &mut self,
         key: usize,
         frames: ShortFrames,
         batch: &mut WriteBuf,
-    ) -> (u32, bool) {
+    ) -> (Published, bool) {
+        let mut published = Published::default();
         let Some(subscriber) = self.subscribers.get_mut(key) else {
-            return (0, true);
+            return (published, true);
         };
         let mut is_short = true;
-        let mut count = 0;
         while is_short
             && batch.len() < ROOM
             && let Some(message) = subscriber.oldest(&self.log)
         {
-            is_short = frames.write(message.kind(), message.message().as_bytes(), batch);
+            let (kind, payload) = (message.kind(), message.message().as_bytes());
+            is_short = frames.write(kind, payload, batch);
             if is_short {
-                count += 1;
+                published.add(kind == Kind::Text, payload.len());
                 subscriber.take_oldest(&mut self.log);
             }
         }
@@ -223,7 +224,7 @@ impl Topic {
             }
         }
         self.release();
-        (count, is_short)
+        (published, is_short)
     }
 
     /// Appends a message, and collects the tasks that wait for one.
@@ -290,6 +291,11 @@ impl Topic {
                 untold.messages += losses.messages;
             });
         }
+    }
+
+    /// What becomes of the messages for which a subscriber has no room.
+    pub(super) fn overflow(&self, key: usize) -> Option<Overflow> {
+        self.get(key).map(Subscriber::overflows)
     }
 
     /// Has what a subscriber misses be counted there too.

@@ -68,6 +68,11 @@ impl Budget {
         self.shared.held.load(Ordering::Relaxed) * UNIT
     }
 
+    /// So many units in bytes.
+    pub(super) fn bytes(units: u32) -> u64 {
+        u64::from(units) * UNIT
+    }
+
     /// Whether more than 95 % of it is held.
     pub fn is_full(&self) -> bool {
         self.shared.held.load(Ordering::Relaxed) > full(self.shared.limit)

@@ -12,7 +12,7 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use super::buffers;
 use crate::telemetry::Traffic;
-use crate::transport::{CloseOrder, Io, SharedWriter, linger};
+use crate::transport::{CloseOrder, Io, Permit, SharedWriter, linger};
 
 /// How much a connection reads before the others of its thread have their turn: what one read takes.
 #[expect(clippy::cast_possible_truncation, reason = "half a mebibyte")]
@@ -64,12 +64,25 @@ impl BufferedIo {
     /// Bytes so far, and the messages that others have sent.
     pub(crate) fn traffic(&self) -> Traffic {
         let writer = self.transport.as_ref().and_then(Io::shared_writer);
-        let (bytes, messages) = writer.map_or((0, 0), |writer| writer.sent());
+        let sent = writer.map(|writer| writer.sent()).unwrap_or_default();
         Traffic {
             received: self.received,
-            sent: self.sent + bytes,
+            sent: self.sent + sent.bytes,
             messages_received: 0,
-            messages_sent: messages,
+            messages_sent: sent.messages,
+        }
+    }
+
+    /// The texts and the payload that others have sent since this was called before, where they may.
+    pub(crate) fn take_sums_of_others(&self) -> Option<(u64, u64)> {
+        let writer = self.transport.as_ref()?.shared_writer()?;
+        Some(writer.take_sums())
+    }
+
+    /// Keeps something for as long as there is a transport.
+    pub(crate) fn keep(&mut self, permit: Permit) {
+        if let Some(transport) = &mut self.transport {
+            transport.add_permit(permit);
         }
     }
 

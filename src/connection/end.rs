@@ -41,8 +41,12 @@ impl Connection {
     #[cold]
     pub(super) fn fail(&mut self, error: impl Into<ConnectionError>) {
         let error = error.into();
-        if let Some(log) = &mut self.negotiated.log {
-            log.failed(&error);
+        if let Some(row) = self.row() {
+            if let Some(kind) = kind(&error) {
+                let counters = &row.tally().counters;
+                counters.protocol_error(self.negotiated.protocol, kind);
+            }
+            self.negotiated.log.failed(&error);
         }
         self.failure = Some(Box::new(error));
     }
@@ -80,6 +84,7 @@ impl Connection {
     fn count_others(&mut self) {
         let by_others = self.io.traffic().messages_sent;
         self.session.record_sent(by_others);
+        self.take_sums_of_others();
     }
 
     /// The session has ended: lets the transport go with the final bytes.
@@ -99,6 +104,21 @@ impl Connection {
     }
 }
 
+/// The name, for metrics, of an error that is the peer's fault.
+fn kind(error: &ConnectionError) -> Option<&'static str> {
+    match error {
+        ConnectionError::Protocol(error) => Some(error.kind()),
+        ConnectionError::Stalled => Some("stalled"),
+        ConnectionError::Overload => Some("overload"),
+        ConnectionError::TooManyMessages { .. } => Some("too-many-messages"),
+        ConnectionError::Aborted => Some("aborted"),
+        ConnectionError::Handshake(_)
+        | ConnectionError::HandshakeTimeout
+        | ConnectionError::Encode(_)
+        | ConnectionError::Io(_) => None,
+    }
+}
+
 impl Drop for Connection {
     fn drop(&mut self) {
         if self.io.is_up() {
@@ -115,9 +135,18 @@ impl Drop for Connection {
         if self.is_charged() {
             self.charge(0);
         }
-        let Negotiated { protocol, log, .. } = &*self.negotiated;
-        if let Some(log) = log {
-            log.closed(protocol, self.session.closed(), self.traffic());
+        let sums = self.session.take_sums();
+        let Some(row) = self.row() else { return };
+        let Negotiated { log, is_logged, .. } = &*self.negotiated;
+        let (traffic, closed) = (self.traffic(), self.session.closed());
+        let ending = log.ending(self.negotiated.protocol, closed);
+        if *is_logged {
+            let close = closed.and_then(|closed| closed.close.as_ref());
+            log.closed(row.facts(), &ending, close, traffic);
         }
+        if let Some((overflow, count)) = log.has_missed() {
+            row.tally().counters.missed(overflow, count);
+        }
+        row.end(&ending, traffic, sums.as_ref());
     }
 }

@@ -28,11 +28,14 @@ mod forward;
 mod message_rate;
 mod pace;
 mod receive;
+mod registry;
+mod row;
 mod send;
 mod shutdown;
 mod terms;
 mod timer;
 mod wait;
+mod woken;
 
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -48,13 +51,16 @@ use self::clocks::Clocks;
 pub use self::forward::Forwarded;
 pub(crate) use self::message_rate::{MessageRate, SECOND, spent};
 pub use self::receive::Answers;
+pub use self::registry::{OpenConnection, Registry};
+pub(crate) use self::row::Row;
 pub(crate) use self::shutdown::Shutdown;
 pub use self::shutdown::ShutdownSignal;
 pub use self::terms::Terms;
 use self::timer::ArmedTimer;
+use self::woken::Woken;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, Traffic};
-use crate::transport::{Io, Transport};
+use crate::transport::{Io, Permit, Transport};
 
 /// A connection, whatever protocol it speaks: a stream and a sink of messages.
 ///
@@ -73,6 +79,8 @@ pub struct Connection {
     negotiated: Box<Negotiated>,
     /// Asks it to close, where it is a gateway's.
     shutdown: Option<ShutdownSignal>,
+    /// Who was told last to be woken by that.
+    woken: Woken,
     timer: Option<ArmedTimer>,
     /// How much memory is counted for it, in units of its budget.
     charged: u32,
@@ -116,8 +124,10 @@ struct Negotiated {
     role: Role,
     // Boxed, as few have one.
     subprotocol: Option<Box<ByteString>>,
-    /// Where a gateway accepted it.
-    log: Option<AccessLog>,
+    /// What the log says of its end, beside what is known from its handshake on.
+    log: AccessLog,
+    /// Whether the log says anything of it.
+    is_logged: bool,
     /// Where its memory is counted.
     account: Option<Account>,
     /// How long the peer may take nothing of what is sent, in milliseconds; zero for ever.
@@ -173,7 +183,8 @@ impl Connection {
             protocol: options.protocol,
             role: options.role,
             subprotocol: options.subprotocol.map(Box::new),
-            log: None,
+            log: AccessLog::default(),
+            is_logged: false,
             account: None,
             send_timeout: 0,
             clocks: None,
@@ -183,6 +194,7 @@ impl Connection {
             session: Session::new(codec, options.session),
             negotiated: Box::new(negotiated),
             shutdown: None,
+            woken: Woken::default(),
             timer: None,
             charged: 0,
             failure: None,
@@ -203,16 +215,24 @@ impl Connection {
         self.negotiated.clocks = Clocks::of(terms);
     }
 
-    /// Makes it one of a gateway, whose shutdown closes it and whose log tells its end.
-    pub(crate) fn serve_for(
-        &mut self,
-        shutdown: ShutdownSignal,
-        budget: &Budget,
-        log: Option<AccessLog>,
-    ) {
+    /// Makes it one of a gateway, whose shutdown closes it.
+    pub(crate) fn serve_for(&mut self, shutdown: ShutdownSignal, budget: &Budget) {
         self.negotiated.account = Some(Account::new(budget.clone(), shutdown.clone()));
         self.shutdown = Some(shutdown);
-        self.negotiated.log = log;
+    }
+
+    /// Has others know this of it while it is open, and the log tell its end where it is to.
+    pub(crate) fn describe(&mut self, row: Row, is_logged: bool) {
+        if let Some(signal) = &self.shutdown {
+            signal.describe(row);
+        }
+        self.negotiated.is_logged = is_logged;
+    }
+
+    /// What others may know of it, where it is a gateway's.
+    #[inline]
+    fn row(&self) -> Option<&Row> {
+        self.shutdown.as_ref().and_then(ShutdownSignal::row)
     }
 
     /// Counts the memory of this connection with that of a client, for whom it is there: in the
@@ -228,9 +248,13 @@ impl Connection {
     /// Says in the access log that it is the upstream of this connection that ends it, and what has failed
     /// there, if something has.
     pub fn note_upstream_end(&mut self, error: Option<&ConnectionError>) {
-        if let Some(log) = &mut self.negotiated.log {
-            log.ended_by_upstream(error.map(|error| error as _));
-        }
+        let error = error.map(|error| error as _);
+        self.negotiated.log.ended_by_upstream(error);
+    }
+
+    /// Keeps something up to its last byte.
+    pub(crate) fn keep(&mut self, permit: Permit) {
+        self.io.keep(permit);
     }
 
     /// The name of the protocol it speaks.
@@ -320,7 +344,29 @@ impl Connection {
         if held != self.charged {
             self.charge(held);
         }
+        self.publish();
         self.session.is_fast() && self.is_too_fast()
+    }
+
+    /// Lets others know what has been received and sent.
+    #[inline]
+    fn publish(&mut self) {
+        if self.row().is_none() {
+            return;
+        }
+        self.take_sums_of_others();
+        let sums = self.session.take_sums();
+        if let Some(row) = self.row() {
+            row.publish(self.traffic(), sums.as_ref());
+        }
+    }
+
+    /// Counts what others have sent on its socket with its own.
+    #[inline]
+    fn take_sums_of_others(&mut self) {
+        if let Some((texts, payload)) = self.io.take_sums_of_others() {
+            self.session.record_sums_sent(texts, payload);
+        }
     }
 
     fn is_charged(&self) -> bool {
@@ -367,7 +413,7 @@ mod tests {
     #[test]
     fn an_idle_one_is_small() {
         let sizes = (size_of::<Connection>(), size_of::<Negotiated>());
-        assert!(sizes.0 <= 336 && sizes.1 <= 104, "{sizes:?}");
+        assert!(sizes.0 <= 368 && sizes.1 <= 64, "{sizes:?}");
     }
 
     #[tokio::test]

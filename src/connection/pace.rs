@@ -7,11 +7,10 @@ use std::time::{Duration, Instant};
 
 use polysock_protocols::{Close, CloseCode};
 
-use super::Connection;
 use super::clocks::Together;
 use super::message_rate::MessageRate;
+use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
-use crate::telemetry::AccessLog;
 
 impl Connection {
     /// Counts its messages together with those of other connections.
@@ -55,7 +54,8 @@ impl Connection {
     pub(super) fn is_too_fast(&mut self) -> bool {
         let now = Instant::now();
         let negotiated = &mut *self.negotiated;
-        let opened = negotiated.log.as_ref().map(AccessLog::opened_at);
+        let row = self.shutdown.as_ref().and_then(ShutdownSignal::row);
+        let opened = row.map(|row| row.facts().opened);
         let clocks = negotiated.clocks.get_or_insert_default();
         let since = clocks.counted_since.replace(now).or(opened);
         let second_has_passed = since.is_none_or(|since| now - since >= Duration::from_secs(1));

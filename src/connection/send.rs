@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -40,9 +40,11 @@ impl Connection {
         may_begin.then(|| self.session.waiting())
     }
 
-    /// Where to count the messages that it misses of what it is subscribed to, if somebody is told.
-    pub(crate) fn missed(&mut self) -> Option<Arc<AtomicU64>> {
-        Some(self.negotiated.log.as_mut()?.missed())
+    /// Where to count the messages that it misses of what it is subscribed to, as its queue overflows like
+    /// this, if somebody is told.
+    pub(crate) fn missed(&mut self, overflow: &'static str) -> Option<Arc<AtomicU64>> {
+        self.row()?;
+        Some(self.negotiated.log.missed(overflow))
     }
 
     /// Shares the writing half with those who publish, who write whole messages there from now on.
@@ -106,6 +108,9 @@ impl Connection {
         if self.session.waiting() < before {
             // One that takes a large message slowly may be silent meanwhile.
             self.session.record_progress();
+        }
+        if let Some(row) = self.row() {
+            row.tally().pauses.fetch_add(1, Ordering::Relaxed);
         }
         let negotiated = &mut *self.negotiated;
         if negotiated.send_timeout > 0 {

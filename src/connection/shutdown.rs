@@ -3,13 +3,15 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use polysock_protocols::CloseCode;
 use slab::Slab;
 use tokio::time::{Instant, sleep_until};
+
+use super::row::Row;
 
 /// How far apart in time connections are asked to close, at least.
 const PACE: Duration = Duration::from_millis(20);
@@ -23,7 +25,43 @@ pub(crate) struct Shutdown {
 #[derive(Debug, Default)]
 pub(super) struct Registered {
     pub(super) signals: Vec<Weak<Signal>>,
+    /// How often the dead have been swept out.
+    sweeps: u64,
     triggered: Option<CloseCode>,
+}
+
+impl Registered {
+    fn push(&mut self, signal: Weak<Signal>) {
+        // The dead are swept out whenever the list would have to grow.
+        if self.signals.len() == self.signals.capacity() {
+            self.signals.retain(|signal| signal.strong_count() > 0);
+            self.sweeps += 1;
+        }
+        self.signals.push(signal);
+    }
+}
+
+/// Gathers the connections that are there, of which a lock gives out so many at a time: who opens one
+/// meanwhile does not wait for all.
+pub(super) fn gather(registered: &Mutex<Registered>, slice: usize) -> Vec<Arc<Signal>> {
+    let mut gathered = Vec::new();
+    let (mut next, mut sweeps) = (0, 0);
+    loop {
+        let registered = registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if registered.sweeps != sweeps {
+            // They have moved.
+            sweeps = registered.sweeps;
+            next = 0;
+            gathered.clear();
+        }
+        let left = registered.signals.get(next..).unwrap_or_default();
+        if left.is_empty() {
+            return gathered;
+        }
+        let slice = left.get(..slice).unwrap_or(left);
+        next += slice.len();
+        gathered.extend(slice.iter().filter_map(Weak::upgrade));
+    }
 }
 
 impl Shutdown {
@@ -32,7 +70,7 @@ impl Shutdown {
         let signals = {
             let mut registered = self.lock();
             registered.triggered = Some(code);
-            std::mem::take(&mut registered.signals)
+            registered.signals.clone()
         };
         for signal in signals.iter().filter_map(Weak::upgrade) {
             signal.request(code);
@@ -49,7 +87,7 @@ impl Shutdown {
         let signals = {
             let mut registered = self.lock();
             registered.triggered = Some(code);
-            std::mem::take(&mut registered.signals)
+            registered.signals.clone()
         };
         let began = Instant::now();
         let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
@@ -78,13 +116,7 @@ impl Shutdown {
         match registered.triggered {
             Some(code) => signal.signal.request(code),
             None => {
-                // The dead are swept out whenever the list would have to grow.
-                if registered.signals.len() == registered.signals.capacity() {
-                    registered
-                        .signals
-                        .retain(|signal| signal.strong_count() > 0);
-                }
-                registered.signals.push(Arc::downgrade(&signal.signal));
+                registered.push(Arc::downgrade(&signal.signal));
             }
         }
     }
@@ -117,6 +149,8 @@ pub(super) struct Signal {
     /// How much memory the connection holds, in units of its budget.
     held: AtomicU32,
     waiting: Mutex<Waiting>,
+    /// What others may know of it, once its handshake is accepted.
+    row: OnceLock<Row>,
 }
 
 /// An opening handshake was answered, or begins to be.
@@ -137,6 +171,21 @@ struct Waiting {
 impl Signal {
     pub(super) fn held(&self) -> u32 {
         self.held.load(Ordering::Relaxed)
+    }
+
+    /// What others may know of it, once its handshake is accepted.
+    #[inline]
+    pub(super) fn row(&self) -> Option<&Row> {
+        self.row.get()
+    }
+
+    /// The code that the connection is asked to close with, if it is.
+    #[inline]
+    pub(super) fn close_requested(&self) -> Option<CloseCode> {
+        match self.code.load(Ordering::Acquire) {
+            0 => None,
+            code => CloseCode::new(code),
+        }
     }
 
     /// Whether the connection is to go because memory is short.
@@ -168,10 +217,19 @@ impl ShutdownSignal {
     /// The code that the connection is asked to close with, if it is.
     #[inline]
     pub fn close_requested(&self) -> Option<CloseCode> {
-        match self.signal.code.load(Ordering::Acquire) {
-            0 => None,
-            code => CloseCode::new(code),
-        }
+        self.signal.close_requested()
+    }
+
+    /// Notes what others may know of it.
+    pub(super) fn describe(&self, row: Row) {
+        // A connection has one handshake.
+        let _ = self.signal.row.set(row);
+    }
+
+    /// What others may know of it, once its handshake is accepted.
+    #[inline]
+    pub(super) fn row(&self) -> Option<&Row> {
+        self.signal.row()
     }
 
     /// Notes that its opening handshake is answered.
@@ -278,8 +336,8 @@ mod tests {
 
     #[test]
     fn it_is_small() {
-        // With what an Arc adds, what an allocator has of 64 bytes.
-        assert!(size_of::<Signal>() <= 40);
+        // With what an Arc adds, what an allocator has of 160 bytes.
+        assert!(size_of::<Signal>() <= 144, "{}", size_of::<Signal>());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use polysock_protocols::{Close, CloseCode};
 
 use super::clocks::Due;
 use super::timer::ArmedTimer;
+use super::woken::Woken;
 use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
 
@@ -29,11 +30,18 @@ impl Connection {
     }
 
     /// Waits for a shutdown, as long as there is something to close.
-    pub(super) fn poll_shutdown(&self, cx: &mut Context<'_>) -> Poll<()> {
-        match &self.shutdown {
-            Some(signal) if self.session.is_open() => signal.poll_requested(cx).map(drop),
-            _ => Poll::Pending,
+    pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(signal) = self.shutdown.as_ref().filter(|_| self.session.is_open()) else {
+            return Poll::Pending;
+        };
+        let woken = Woken::of(cx.waker());
+        if self.woken == woken {
+            return signal
+                .close_requested()
+                .map_or(Poll::Pending, |_| Poll::Ready(()));
         }
+        self.woken = woken;
+        signal.poll_requested(cx).map(drop)
     }
 
     /// Waits for what else is measured; ready when something was to be done.

@@ -6,7 +6,7 @@ mod treatment;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
@@ -15,9 +15,11 @@ use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::reply::{Reply, Started};
 pub(crate) use self::treatment::Treatment;
-use crate::connection::{Budget, Connection, ConnectionOptions, MessageRate, ShutdownSignal};
+use crate::connection::{
+    Budget, Connection, ConnectionOptions, MessageRate, Registry, Row, ShutdownSignal,
+};
 use crate::error::ConnectionError;
-use crate::telemetry::{AccessLog, Address, Agreed, Masked, RouteName};
+use crate::telemetry::{Address, Agreed, ConnectionKind, Facts, Masked, Refusal, RouteName};
 use crate::transport::{Peer, Permit};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
@@ -51,6 +53,10 @@ pub(crate) struct Pending {
     pub(crate) treatment: Treatment,
     /// Where the memory of the connection is counted.
     pub(crate) budget: Budget,
+    /// Where the connection is known while it is open.
+    pub(crate) registry: Registry,
+    /// Since when it is waited for.
+    pub(crate) began: Instant,
     pub(crate) deadline: Instant,
     pub(crate) shutdown: ShutdownSignal,
     /// Where its connection is counted too.
@@ -181,6 +187,8 @@ impl Handshake {
                 reply,
                 treatment,
                 budget,
+                registry,
+                began,
                 deadline,
                 shutdown,
                 permit,
@@ -205,14 +213,21 @@ impl Handshake {
                 Some(permit) => transport.with_further_permit(permit),
                 None => transport,
             };
-            let log = treatment.is_logged.then(|| {
-                let agreed = Agreed {
-                    subprotocol: subprotocol.as_deref(),
-                    extension: codec.extension(),
-                    upstream: served_by.as_deref(),
-                };
-                AccessLog::opened(&request, (peer.address, &peer.extensions), agreed)
-            });
+            let agreed = Agreed {
+                subprotocol: subprotocol.as_deref(),
+                extension: codec.extension(),
+                upstream: served_by.as_deref(),
+            };
+            let is_logged = treatment.is_logged;
+            let client = (peer.id, peer.address, &peer.extensions);
+            let facts = Facts::opened(client, &request, agreed, is_logged);
+            let route = peer.extensions.get::<RouteName>();
+            let kind = ConnectionKind {
+                protocol: request.protocol.name(),
+                transport: peer.carrier(request.head.is_connect()),
+                route: route.map(|route| Arc::clone(&route.0)),
+            };
+            let tally = registry.opened(&request, &kind, began.elapsed());
             let options = ConnectionOptions {
                 protocol: request.protocol.name(),
                 role: Role::Server,
@@ -222,7 +237,8 @@ impl Handshake {
             };
             let mut connection = Connection::new(transport, codec, options);
             connection.hold_to(&treatment.terms);
-            connection.serve_for(shutdown, &budget, log);
+            connection.serve_for(shutdown, &budget);
+            connection.describe(Row::new(facts, tally), is_logged);
             if let Some(messages) = messages {
                 connection.count_with(messages);
             }
@@ -245,12 +261,23 @@ impl Handshake {
             peer,
             reply,
             shutdown,
+            registry,
             ..
         } = *pending;
         shutdown.note_answered();
+        registry.metrics().counters().note_refusal(Refusal {
+            at: SystemTime::now(),
+            id: peer.id,
+            peer: peer.address.map(|address| Address(address).to_string()),
+            reason: "application",
+            status: Some(rejection.status),
+            detail: rejection.reason().to_string(),
+            head: Some(request.head.as_bytes().clone()),
+        });
         let route = peer.extensions.get::<RouteName>();
         let masked = peer.extensions.get::<Masked>();
         tracing::info!(
+            id = tracing::field::display(peer.id),
             route = route.map(|route| &*route.0),
             protocol = request.protocol.name(),
             peer = peer.address.map(Address).map(tracing::field::display),

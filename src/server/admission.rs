@@ -19,8 +19,8 @@ use tokio::time::sleep;
 
 use super::incidents::Incidents;
 use super::rates::{Rates, TooFast};
-use super::settings::ConnectionLimits;
-use crate::connection::{Budget, MessageRate, ShutdownSignal};
+use super::settings::{ConnectionLimits, PortSettings};
+use crate::connection::{Budget, MessageRate, Registry, ShutdownSignal};
 use crate::transport::network;
 
 /// How many clients at most are being told that there is no room.
@@ -36,6 +36,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) struct Admission {
     limits: ConnectionLimits,
     budget: Budget,
+    registry: Registry,
     incidents: Arc<Incidents>,
     present: Mutex<Present>,
     /// How fast they come, where that is limited.
@@ -69,6 +70,8 @@ pub(super) enum Full {
     Address,
     /// What another connection would hold.
     Memory,
+    /// Anything: connections are being closed.
+    Draining,
     /// Another connection so soon.
     Pace(TooFast),
     /// Another opening handshake so soon.
@@ -102,10 +105,12 @@ pub(super) struct Turn {
 
 impl Admission {
     /// Nobody is there yet.
-    pub(super) fn new(limits: ConnectionLimits, budget: Budget, incidents: Arc<Incidents>) -> Self {
+    pub(super) fn new(settings: &PortSettings, incidents: Arc<Incidents>) -> Self {
+        let limits = settings.connections;
         Self {
             limits,
-            budget,
+            budget: settings.budget.clone(),
+            registry: settings.registry.clone(),
             incidents,
             present: Mutex::default(),
             rates: Rates::new(limits.rates),
@@ -147,7 +152,8 @@ impl Admission {
         };
         if let Some(displaced) = displaced {
             if place.is_ok() {
-                self.incidents.refused(|refused| refused.handshakes += 1);
+                self.incidents
+                    .refused(503, |refused| refused.handshakes += 1);
             }
             displaced.request(CloseCode::TRY_AGAIN_LATER);
         }
@@ -221,7 +227,9 @@ impl Admission {
     /// What there is no room for, with so many more than the most connections.
     fn lack(&self, present: &Present, network: Option<IpAddr>, more: usize) -> Option<Full> {
         let of_network = network.and_then(|network| present.by_network.get(&network));
-        if self.budget.is_full() {
+        if self.registry.is_draining() {
+            Some(Full::Draining)
+        } else if self.budget.is_full() {
             Some(Full::Memory)
         } else if present.places >= self.limits.connections.saturating_add(more) {
             Some(Full::Connections)
@@ -256,11 +264,15 @@ impl Admission {
 
     /// Counts a refusal.
     fn note(&self, full: Full) {
-        self.incidents.refused(|refused| {
+        if full == Full::Draining {
+            return self.incidents.drained();
+        }
+        let status = full.rejection().status;
+        self.incidents.refused(status, |refused| {
             let count = match full {
                 Full::Connections => &mut refused.connections,
                 Full::Address => &mut refused.per_address,
-                Full::Memory => &mut refused.memory,
+                Full::Memory | Full::Draining => &mut refused.memory,
                 Full::Pace(TooFast::All) => &mut refused.fast,
                 Full::Pace(TooFast::Address) => &mut refused.fast_per_address,
                 Full::Handshakes(TooFast::All) => &mut refused.fast_handshakes,
@@ -291,7 +303,9 @@ impl Full {
     /// What a request is told.
     pub(super) fn rejection(self) -> Rejection {
         match self {
-            Self::Connections | Self::Address | Self::Memory => Rejection::unavailable(self),
+            Self::Connections | Self::Address | Self::Memory | Self::Draining => {
+                Rejection::unavailable(self)
+            }
             Self::Pace(_) | Self::Handshakes(_) => Rejection::too_many(self),
         }
     }
@@ -331,6 +345,7 @@ impl fmt::Display for Full {
             Self::Connections => "too many connections",
             Self::Address => "too many connections from one address",
             Self::Memory => "memory is short",
+            Self::Draining => "the server goes out of service",
             Self::Pace(TooFast::All) => "too many connections a second",
             Self::Pace(TooFast::Address) => "too many connections a second from one address",
             Self::Handshakes(TooFast::All) => "too many handshakes a second",
@@ -376,12 +391,16 @@ impl fmt::Debug for Admission {
 mod tests {
     use super::*;
 
+    fn incidents() -> Arc<Incidents> {
+        Arc::new(Incidents::new(&Registry::default()))
+    }
+
     fn admission(limits: ConnectionLimits) -> Arc<Admission> {
-        Arc::new(Admission::new(
-            limits,
-            Budget::default(),
-            Arc::new(Incidents::new()),
-        ))
+        let settings = PortSettings {
+            connections: limits,
+            ..PortSettings::default()
+        };
+        Arc::new(Admission::new(&settings, incidents()))
     }
 
     fn address(text: &str) -> Option<SocketAddr> {
@@ -453,7 +472,12 @@ mod tests {
     #[test]
     fn with_a_budget_that_is_full_nobody_is_let_in() {
         let limits = ConnectionLimits::default();
-        let admission = Admission::new(limits, Budget::used_up(), Arc::new(Incidents::new()));
+        let settings = PortSettings {
+            connections: limits,
+            budget: Budget::used_up(),
+            ..PortSettings::default()
+        };
+        let admission = Admission::new(&settings, incidents());
         let admission = Arc::new(admission);
         assert_eq!(come(&admission, "10.0.0.1").1.unwrap_err(), Full::Memory);
         assert_eq!(admission.admit_stream(None).unwrap_err(), Full::Memory);

@@ -9,10 +9,11 @@ use hyper::Response;
 use super::Networks;
 use super::forwarded;
 use super::refusal::{denied, logged};
-use super::request_log::RequestLine;
+use super::request_log::{RequestLine, follow};
 use super::serving::Serving;
 use crate::http::{Body, Service, rejected};
 use crate::route::{Asked, NotFound, Sites};
+use crate::telemetry::Counters;
 use crate::transport::{Peer, Trusted, TrustedHop};
 
 /// Has each ordinary request answered by the site that it is for. The peer of one that came through a
@@ -21,6 +22,7 @@ pub(super) struct Dispatch {
     sites: Arc<Sites>,
     forwarded: Trusted,
     networks: Networks,
+    counters: Arc<Counters>,
 }
 
 impl Serving {
@@ -30,6 +32,7 @@ impl Serving {
             sites: Arc::clone(&self.sites),
             forwarded: self.settings.forwarded.clone(),
             networks: self.settings.networks.clone(),
+            counters: Arc::clone(self.settings.registry.metrics().counters()),
         }
     }
 }
@@ -38,11 +41,12 @@ impl Service for Dispatch {
     fn call(&self, mut request: hyper::Request<Body>) -> BoxFuture<'static, Response<Body>> {
         let peer = request.extensions().get::<Arc<Peer>>();
         let peer = peer.map_or_else(Arc::default, Arc::clone);
+        let counted = (Arc::clone(&self.counters), request.method().clone());
         let client = forwarded::client(&peer, &self.forwarded, request.headers());
         let is_behind_hop = client.is_some();
         let mut peer = client.map_or(peer, Arc::new);
         let found = if is_behind_hop && !self.networks.include(peer.address) {
-            Err(denied(&peer))
+            Err(logged(denied(), &peer))
         } else {
             let host = TrustedHop::host_of(&peer);
             let asked = Asked::request(&request, peer.secure).for_host(host);
@@ -52,10 +56,8 @@ impl Service for Dispatch {
             Ok(found) => found,
             Err(rejection) => {
                 let answer = Box::pin(ready(rejected(&rejection)));
-                return match RequestLine::of(&mut request, &peer, None) {
-                    Some(line) => line.follow(answer),
-                    None => answer,
-                };
+                let line = RequestLine::of(&mut request, &peer, None);
+                return follow(line, counted, answer);
             }
         };
         let settings = found.site.settings();
@@ -77,9 +79,6 @@ impl Service for Dispatch {
             None => found.site.serve_request(request),
             Some(rejection) => Box::pin(ready(rejected(&rejection))),
         };
-        match line {
-            Some(line) => line.follow(answer),
-            None => answer,
-        }
+        follow(line, counted, answer)
     }
 }

@@ -6,7 +6,7 @@ use polysock_protocols::CloseCode;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{Budget, Shutdown, ShutdownSignal};
+use crate::connection::{Budget, Registry, Shutdown, ShutdownSignal};
 use crate::transport::Permit;
 
 /// How a gateway ended.
@@ -36,6 +36,11 @@ impl Connections {
     /// Has those close that hold most when a budget is used up.
     pub(super) fn count_in(&self, budget: &Budget) {
         budget.govern(&self.shutdown);
+    }
+
+    /// Has those be known that are open.
+    pub(super) fn watched_by(&self, registry: &Registry) {
+        registry.watch(&self.shutdown);
     }
 
     /// Who tells one more connection to close.

@@ -18,6 +18,7 @@ use super::listening::Listening;
 use super::port::{Port, Tap};
 use super::serving::Serving;
 use crate::apps::Application;
+use crate::connection::Registry;
 use crate::random::entropy;
 use crate::route::{Site, Sites};
 use crate::transport::{Io, Peer, Transport, watch};
@@ -41,9 +42,8 @@ impl Gateway {
 
     /// A gateway to sites that can be replaced while it serves.
     pub fn with_sites(sites: Arc<Sites>, settings: PortSettings) -> Self {
-        let incidents = Arc::new(Incidents::new());
-        let (limits, budget) = (settings.connections, settings.budget.clone());
-        let admission = Admission::new(limits, budget, Arc::clone(&incidents));
+        let incidents = Arc::new(Incidents::new(&settings.registry));
+        let admission = Admission::new(&settings, Arc::clone(&incidents));
         let serving = Serving {
             sites,
             settings,
@@ -62,6 +62,7 @@ impl Gateway {
         let settings = PortSettings {
             connections: serving.settings.connections,
             budget: serving.settings.budget.clone(),
+            registry: serving.settings.registry.clone(),
             ..settings
         };
         let serving = Serving {
@@ -98,6 +99,11 @@ impl Gateway {
         Self {
             port: Arc::new(Port { serving, tap }),
         }
+    }
+
+    /// Where its connections are known while they are open, and what is counted of them.
+    pub fn registry(&self) -> Registry {
+        self.port.serving.settings.registry.clone()
     }
 
     /// Listens on an address, on the current runtime, for ever.

@@ -1,13 +1,18 @@
 //! What goes wrong at a port again and again, and is told once a second.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use polysock_protocols::FirstBytes;
+use rustix::io::Errno;
 use tracing::field::display;
 use tracing::{info, warn};
 
-use crate::telemetry::{Address, Failures, Throttle};
+use super::reason;
+use crate::connection::Registry;
+use crate::telemetry::{Address, Counters, Failures, Throttle};
 
 /// What has gone wrong at a port.
 #[derive(Debug)]
@@ -17,6 +22,7 @@ pub(super) struct Incidents {
     unopened: Throttle<Unopened>,
     refused: Throttle<Refused>,
     floods: Throttle<(Option<SocketAddr>, u64)>,
+    counters: Arc<Counters>,
 }
 
 /// Connections that were never opened, by what they did instead.
@@ -64,9 +70,10 @@ pub(super) struct Refused {
 }
 
 impl Incidents {
-    /// None yet.
-    pub(super) fn new() -> Self {
+    /// None yet; for ever they are counted in this registry.
+    pub(super) fn new(registry: &Registry) -> Self {
         Self {
+            counters: Arc::clone(registry.metrics().counters()),
             accept_failures: Throttle::new(|failures: Failures| {
                 let times = failures.times();
                 warn!(error = failures.last, times, "cannot accept connections");
@@ -122,7 +129,14 @@ impl Incidents {
     }
 
     /// A connection could not be accepted.
-    pub(super) fn accept_failed(&self, error: &dyn fmt::Display) {
+    pub(super) fn accept_failed(&self, error: &io::Error) {
+        self.counters.accept_failed(match error.raw_os_error() {
+            Some(code) if code == Errno::MFILE.raw_os_error() => "EMFILE",
+            Some(code) if code == Errno::NFILE.raw_os_error() => "ENFILE",
+            Some(code) if code == Errno::NOBUFS.raw_os_error() => "ENOBUFS",
+            Some(code) if code == Errno::NOMEM.raw_os_error() => "ENOMEM",
+            _ => "other",
+        });
         self.accept_failures.note(|failures| failures.add(error));
     }
 
@@ -147,8 +161,14 @@ impl Incidents {
         });
     }
 
-    /// There was no room.
-    pub(super) fn refused(&self, count: impl FnOnce(&mut Refused)) {
+    /// One came while connections are being closed.
+    pub(super) fn drained(&self) {
+        self.counters.refused(reason::DRAINING, Some(503));
+    }
+
+    /// There was no room, which is told with this status.
+    pub(super) fn refused(&self, status: u16, count: impl FnOnce(&mut Refused)) {
+        self.counters.refused(reason::LIMIT, Some(status));
         self.refused.note(count);
     }
 }

@@ -16,6 +16,7 @@ mod port;
 mod proxied;
 mod pulse;
 mod rates;
+mod reason;
 mod refusal;
 mod request_log;
 mod secured;

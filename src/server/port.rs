@@ -8,7 +8,9 @@ use tokio::net::TcpStream;
 
 use super::drain::Connections;
 use super::listener::Incoming;
+use super::reason;
 use super::serving::{Accepted, Arrival, Serving};
+use crate::telemetry::{ConnectionId, ConnectionKind};
 use crate::transport::{Io, Peer, Transport};
 
 /// What becomes of the connections of a port.
@@ -58,6 +60,7 @@ impl Port {
             .iter()
             .any(|trusted| trusted.includes(peer.address));
         if !stands_for_others && !settings.networks.include(peer.address) {
+            self.serving.counters().refused(reason::NETWORK, None);
             self.serving.incidents.not_opened(|count| count.denied += 1);
             return None;
         }
@@ -69,9 +72,13 @@ impl Port {
             Err(full) => (None, Some(full)),
         };
         let secure = peer.secure || settings.secure;
+        let id = match peer.id.is_some() {
+            true => peer.id,
+            false => ConnectionId::next(),
+        };
         let accepted = Accepted {
             transport: transport.with_permit(connections.count(place)),
-            peer: Peer { secure, ..peer },
+            peer: Peer { id, secure, ..peer },
             shutdown,
         };
         Some(Arrival {
@@ -85,6 +92,15 @@ impl Port {
     pub(super) fn connections(&self) -> Arc<Connections> {
         let connections = Connections::default();
         connections.count_in(&self.serving.settings.budget);
+        let settings = &self.serving.settings;
+        connections.watched_by(&settings.registry);
+        for protocol in &settings.protocols {
+            settings.registry.metrics().expect(&ConnectionKind {
+                protocol: protocol.name(),
+                transport: if settings.takes_plain() { "tcp" } else { "tls" },
+                route: None,
+            });
+        }
         Arc::new(connections)
     }
 }

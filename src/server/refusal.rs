@@ -8,7 +8,7 @@
 //! | anything else, or nothing | the end of the stream |
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
@@ -20,9 +20,10 @@ use tracing::info;
 use super::PortSettings;
 use super::admission::Full;
 use super::opening::{self, Opened, Opener, Unopened};
+use super::serving::Serving;
 use crate::connection::ShutdownSignal;
 use crate::http::http2;
-use crate::telemetry::Address;
+use crate::telemetry::{Address, Counters, Refusal};
 use crate::transport::{CloseOrder, Io, Peer, let_go};
 
 /// How long one that is not let in has to say what it wants to be told in.
@@ -82,24 +83,64 @@ fn written(rejection: &Rejection) -> Bytes {
     answer.freeze()
 }
 
-/// The answer to a client in a network from which nobody may come, with a line in the log.
-pub(super) fn denied(peer: &Peer) -> Rejection {
-    let rejection = Rejection::new(403, "this client is not served here");
-    logged(
-        rejection.because("nobody may come from its network, by `allow` or `deny` of the listener"),
-        peer,
-    )
+impl Serving {
+    /// Has it be known that a handshake, or a connection, is refused for this reason; the log says it as well.
+    pub(super) fn refused(
+        &self,
+        rejection: Rejection,
+        reason: &'static str,
+        peer: &Peer,
+        head: Option<&Bytes>,
+    ) -> Rejection {
+        let detail = rejection.reason().to_string();
+        self.note_refusal(&rejection, reason, detail, peer, head);
+        rejection
+    }
+
+    /// The same, for what is no valid handshake.
+    pub(super) fn invalid(
+        &self,
+        error: &HandshakeError,
+        protocols: &[&'static dyn Protocol],
+        peer: &Peer,
+        head: Option<&Bytes>,
+    ) -> Rejection {
+        let rejection = Rejection::of(error, protocols);
+        self.note_refusal(&rejection, error.kind(), error.to_string(), peer, head);
+        rejection
+    }
+
+    fn note_refusal(
+        &self,
+        rejection: &Rejection,
+        reason: &'static str,
+        detail: String,
+        peer: &Peer,
+        head: Option<&Bytes>,
+    ) {
+        log_refusal(rejection, &detail, peer);
+        let refusal = Refusal {
+            at: SystemTime::now(),
+            id: peer.id,
+            peer: peer.address.map(|address| Address(address).to_string()),
+            reason,
+            status: Some(rejection.status),
+            detail,
+            head: head.cloned(),
+        };
+        self.counters().note_refusal(refusal);
+    }
+
+    /// What is counted beside what each kind of connections has.
+    pub(super) fn counters(&self) -> &Counters {
+        self.settings.registry.metrics().counters()
+    }
 }
 
-/// The answer to what is no valid handshake, with a line in the log.
-pub(super) fn rejection_of(
-    error: &HandshakeError,
-    protocols: &[&'static dyn Protocol],
-    peer: &Peer,
-) -> Rejection {
-    let rejection = Rejection::of(error, protocols);
-    log_refusal(&rejection, error, peer);
-    rejection
+/// The answer to a client in a network from which nobody may come.
+pub(super) fn denied() -> Rejection {
+    let rejection = Rejection::new(403, "this client is not served here");
+    rejection.because("nobody may come from its network, by `allow` or `deny` of the listener")
 }
 
 /// A rejection, with a line in the log.
@@ -110,6 +151,7 @@ pub(super) fn logged(rejection: Rejection, peer: &Peer) -> Rejection {
 
 fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
     info!(
+        id = tracing::field::display(peer.id),
         peer = peer.address.map(Address).map(tracing::field::display),
         status = rejection.status,
         reason = %reason,

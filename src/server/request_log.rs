@@ -14,7 +14,7 @@ use tracing::{Level, enabled, info};
 
 use crate::error::BoxError;
 use crate::http::Body;
-use crate::telemetry::{AnsweredBy, Masked, TlsVersion};
+use crate::telemetry::{AnsweredBy, Counters, Masked, TlsVersion};
 use crate::transport::Peer;
 
 /// What the line of a request says. It is written when this is dropped: once the answer has gone out, or
@@ -70,21 +70,33 @@ impl RequestLine {
     }
 
     /// Follows the answer up to its end.
-    pub(super) fn follow(
-        mut self,
-        answer: BoxFuture<'static, Response<Body>>,
-    ) -> BoxFuture<'static, Response<Body>> {
-        Box::pin(async move {
-            let response = answer.await;
-            let status = response.status();
-            self.status = Some(status);
-            // Nobody asks for the body of one that has none.
-            self.is_complete = self.method == Method::HEAD
-                || status == StatusCode::NO_CONTENT
-                || status == StatusCode::NOT_MODIFIED;
-            response.map(|body| Body::new(Followed { body, line: self }))
-        })
+    fn follow(mut self, response: Response<Body>) -> Response<Body> {
+        let status = response.status();
+        self.status = Some(status);
+        // Nobody asks for the body of one that has none.
+        self.is_complete = self.method == Method::HEAD
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED;
+        response.map(|body| Body::new(Followed { body, line: self }))
     }
+}
+
+/// Counts a request with this method, and follows its answer up to its end where the log tells it.
+pub(super) fn follow(
+    line: Option<RequestLine>,
+    (counters, method): (Arc<Counters>, Method),
+    answer: BoxFuture<'static, Response<Body>>,
+) -> BoxFuture<'static, Response<Body>> {
+    let began = Instant::now();
+    Box::pin(async move {
+        let response = answer.await;
+        let status = response.status().as_u16();
+        counters.request(method.as_str(), status, began.elapsed());
+        match line {
+            Some(line) => line.follow(response),
+            None => response,
+        }
+    })
 }
 
 impl Drop for RequestLine {
@@ -95,6 +107,7 @@ impl Drop for RequestLine {
         let upstream = self.answered_by.upstream();
         let upstream = upstream.map(|text| Masked::apply(masked, text));
         info!(
+            id = tracing::field::display(self.peer.id),
             route = self.route.as_deref(),
             method = self.method.as_str(),
             over = self.over,

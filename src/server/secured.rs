@@ -54,9 +54,16 @@ impl Serving {
         let accepting = acceptor.accept(plain, come, peer.address, self.settings.http2);
         let (inside, encryption) = match timeout_at(deadline, accepting).await {
             Ok(Ok(secured)) => secured,
-            Ok(Err(error)) => return Err(Unopened::Insecure(error)),
-            Err(_) => return Err(Unopened::Unclear),
+            Ok(Err(error)) => {
+                self.counters().tls("none", "failed");
+                return Err(Unopened::Insecure(error));
+            }
+            Err(_) => {
+                self.counters().tls("none", "timeout");
+                return Err(Unopened::Unclear);
+            }
         };
+        self.counters().tls(encryption.version(), "complete");
         *transport = inside;
         peer.secure = true;
         peer.extensions.insert(TlsVersion(encryption.version()));

@@ -7,7 +7,8 @@ use polysock_protocols::{Negotiation, Opening, Recognised, Rejection};
 
 use super::admission::Full;
 use super::forwarded::{self, Named};
-use super::refusal::{denied, logged, rejection_of};
+use super::reason;
+use super::refusal::denied;
 use super::serving::Serving;
 use crate::http::http2::Exchange;
 use crate::route::{Asked, Site};
@@ -28,7 +29,7 @@ impl Serving {
         *peer = client;
         match self.settings.networks.include(peer.address) {
             true => Ok(true),
-            false => Err(denied(peer)),
+            false => Err(self.refused(denied(), reason::NETWORK, peer, None)),
         }
     }
 
@@ -40,8 +41,10 @@ impl Serving {
     ) -> Result<(Arc<Site>, Opening), Rejection> {
         let protocols = &self.settings.protocols;
         let head = exchange.head(&self.settings.head);
+        let bytes = head.as_ref().ok().map(|head| head.as_bytes().clone());
         let recognised = head.and_then(|head| Negotiation::recognise_stream(protocols, head));
-        let recognised = recognised.map_err(|error| rejection_of(&error, protocols, peer))?;
+        let recognised =
+            recognised.map_err(|error| self.invalid(&error, protocols, peer, bytes.as_ref()))?;
         self.select(recognised, peer)
     }
 
@@ -73,9 +76,12 @@ impl Serving {
     ) -> Result<(Arc<Site>, Opening), Rejection> {
         let counted = self.admission.handshake(peer.address);
         counted.map_err(Full::rejection)?;
+        let head = recognised.head.as_bytes().clone();
         let recognised = for_host(recognised, TrustedHop::host_of(peer));
         let found = self.sites.find(&Asked::handshake(&recognised, peer.secure));
-        let found = found.map_err(|error| logged(error.rejection(), peer))?;
+        let found = found.map_err(|error| {
+            self.refused(error.rejection(), reason::NO_ROUTE, peer, Some(&head))
+        })?;
         found.tell(peer);
         let settings = found.site.settings();
         let own = settings.protocols.as_ref();
@@ -86,7 +92,8 @@ impl Serving {
         let context = settings.context(peer.secure, self.entropy);
         let opening = recognised.and_then(|recognised| recognised.open(&context));
         let protocols = own.unwrap_or(&self.settings.protocols);
-        let opening = opening.map_err(|error| rejection_of(&error, protocols, peer))?;
+        let opening =
+            opening.map_err(|error| self.invalid(&error, protocols, peer, Some(&head)))?;
         Ok((found.site, opening))
     }
 }

@@ -13,13 +13,15 @@ use super::admission::{Admission, Full, Turn};
 use super::drain::Connections;
 use super::incidents::Incidents;
 use super::opening::{Opened, Opener, Unopened};
-use super::refusal::{displace, logged, rejection_of, turn_away};
+use super::reason;
+use super::refusal::{displace, turn_away};
 use super::task::{Answered, Task};
 use crate::connection::ShutdownSignal;
 use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
 use crate::http::{Between, Look, Requests, Service, Upgrade, refuse};
 use crate::route::{Sites, Unanswered};
+use crate::telemetry::ConnectionId;
 use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
 
 /// What the connections of a gateway are served with.
@@ -106,20 +108,32 @@ impl Serving {
             }
             Err(unopened) => {
                 debug!(peer = ?accepted.peer.address, ?unopened, "not opened");
+                let counters = self.counters();
                 match unopened {
                     // Whoever wants to know whether the port is there does no more than this.
                     Unopened::Gone if incoming.is_empty() => {}
                     Unopened::Gone => self.incidents.not_opened(|count| count.gone += 1),
-                    Unopened::Silent => self.incidents.not_opened(|count| count.silent += 1),
-                    Unopened::Unclear => self.incidents.not_opened(|count| count.late += 1),
-                    Unopened::Denied => self.incidents.not_opened(|count| count.denied += 1),
+                    Unopened::Silent => {
+                        counters.refused(reason::TIMEOUT, None);
+                        self.incidents.not_opened(|count| count.silent += 1);
+                    }
+                    Unopened::Unclear => {
+                        counters.refused(reason::TIMEOUT, None);
+                        self.incidents.not_opened(|count| count.late += 1);
+                    }
+                    Unopened::Denied => {
+                        counters.refused(reason::NETWORK, None);
+                        self.incidents.not_opened(|count| count.denied += 1);
+                    }
                     Unopened::Unproxied(error) => {
                         debug!(%error, "a trusted proxy does not say for whom it connects");
+                        counters.refused(reason::PROXY_HEADER, None);
                         self.incidents.not_opened(|count| count.unproxied += 1);
                     }
                     #[cfg(feature = "tls")]
                     Unopened::Insecure(error) => {
                         debug!(%error, "the handshake of TLS failed");
+                        counters.refused(reason::TLS, None);
                         self.incidents.not_opened(|count| count.tls_failed += 1);
                     }
                     Unopened::Full(full) => {
@@ -128,6 +142,7 @@ impl Serving {
                         Box::pin(told).await;
                     }
                     Unopened::Late(rejection) => {
+                        counters.refused(reason::TIMEOUT, Some(rejection.status));
                         self.incidents.not_opened(|count| count.late += 1);
                         refuse(accepted.transport, &rejection);
                     }
@@ -167,6 +182,8 @@ impl Serving {
                             reply: Box::new(reply),
                             treatment: site.settings().treatment(),
                             budget: self.settings.budget.clone(),
+                            registry: self.settings.registry.clone(),
+                            began: deadline - self.settings.handshake_timeout,
                             deadline,
                             shutdown,
                             permit: None,
@@ -181,10 +198,10 @@ impl Serving {
                 }
             }
             Opened::Refused(error) => {
-                refuse(
-                    transport,
-                    &rejection_of(&error, &self.settings.protocols, &peer),
-                );
+                let head = incoming.freeze();
+                let protocols = &self.settings.protocols;
+                let rejection = self.invalid(&error, protocols, &peer, Some(&head));
+                refuse(transport, &rejection);
             }
             Opened::FlashPolicy(port) => {
                 let policy = flash_policy(port, self.sites.flash_domains().as_deref());
@@ -194,10 +211,13 @@ impl Serving {
             }
             Opened::Closed(first) => {
                 debug!(?first, peer = ?peer.address, "not enabled: closed");
+                self.counters().refused(reason::NOT_ENABLED, None);
                 self.incidents.not_opened(|count| count.add(first));
             }
             Opened::Insecure(rejection) => {
                 debug!(peer = ?peer.address, reason = rejection.reason(), "plain text: refused");
+                self.counters()
+                    .refused(reason::PLAIN_TEXT, Some(rejection.status));
                 self.incidents.not_opened(|count| count.insecure += 1);
                 refuse(transport, &rejection);
             }
@@ -321,7 +341,10 @@ impl Serving {
         peer: &Peer,
         connections: &Connections,
     ) -> Option<Unanswered> {
-        let mut peer = peer.clone();
+        let mut peer = Peer {
+            id: ConnectionId::next(),
+            ..peer.clone()
+        };
         if let Err(rejection) = self.find_client(&mut peer, exchange.fields()) {
             exchange.refuse(&rejection);
             return None;
@@ -340,7 +363,7 @@ impl Serving {
         } else {
             // RFC 9220 §3.
             let rejection = Rejection::new(501, "the :protocol here is websocket");
-            Err(logged(rejection, &peer))
+            Err(self.refused(rejection, reason::NOT_ENABLED, &peer, None))
         };
         match opened {
             Ok((site, Opening { request, responder })) => {
@@ -355,6 +378,8 @@ impl Serving {
                     reply: Box::new(reply),
                     treatment: site.settings().treatment(),
                     budget: self.settings.budget.clone(),
+                    registry: self.settings.registry.clone(),
+                    began: Instant::now(),
                     deadline: Instant::now() + self.settings.handshake_timeout,
                     shutdown: connections.register(),
                     permit: None,

@@ -7,7 +7,7 @@ use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{DEFAULT_PROTOCOLS, Protocol};
 
 use super::Networks;
-use crate::connection::Budget;
+use crate::connection::{Budget, Registry};
 use crate::transport::Trusted;
 #[cfg(feature = "tls")]
 use crate::transport::tls;
@@ -29,6 +29,8 @@ pub struct PortSettings {
     /// How much memory its connections may hold, those of other ports with the same budget included.
     /// By default there is no limit.
     pub budget: Budget,
+    /// Where its connections are known while they are open, and what is counted of them.
+    pub registry: Registry,
     /// Whether HTTP/2 is spoken, with WebSockets on its streams (RFC 8441).
     pub http2: bool,
     /// Whether Flash's socket policy requests are answered.
@@ -65,6 +67,7 @@ impl Default for PortSettings {
             keep_alive: Duration::from_secs(25),
             handshake_timeout: Duration::from_secs(10),
             budget: Budget::default(),
+            registry: Registry::default(),
             http2: true,
             flash_policy: false,
             secure: false,

@@ -104,6 +104,7 @@ mod tests {
     use tracing::{Event, Metadata, Subscriber, subscriber};
 
     use super::*;
+    use crate::connection::Registry;
 
     /// Counts the events that tell of a panic.
     #[derive(Clone)]
@@ -153,7 +154,7 @@ mod tests {
                     Ok(())
                 }),
             };
-            let answered = Answered::new(answering, Arc::new(Incidents::new()));
+            let answered = Answered::new(answering, Arc::new(Incidents::new(&Registry::default())));
             let task = Task::new(std::future::ready(Some(answered)));
             assert_eq!(tokio::spawn(task).await.is_err(), work);
             assert_eq!(panics.load(Ordering::Relaxed), expected);

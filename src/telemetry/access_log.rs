@@ -7,29 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use hyper::http::Extensions;
-use polysock_protocols::{Closed, Request, Side, hide_secrets};
+use polysock_protocols::{Close, Closed, Request, Side, hide_secrets};
 use tracing::{Level, enabled, info};
 
-use super::{Address, Masked, RouteName, TlsVersion};
+use super::{Address, ConnectionId, Ending, Masked, RouteName, TlsVersion, Traffic};
 
-/// What has been received and sent, without the opening handshake.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Traffic {
-    /// Bytes received, on the wire.
-    pub received: u64,
-    /// Bytes sent, on the wire.
-    pub sent: u64,
-    /// Messages received, to their ends.
-    pub messages_received: u64,
-    /// Messages sent, to their ends. What was published to a subscription is counted here, too.
-    pub messages_sent: u64,
+/// What is known of a connection from its opening handshake on.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) id: ConnectionId,
+    pub(crate) opened: Instant,
+    texts: Texts,
 }
 
-/// What the line at the close needs of the opening handshake.
-#[derive(Debug)]
+/// What the line at the close says beside that.
+#[derive(Debug, Default)]
 pub(crate) struct AccessLog {
-    texts: Texts,
-    opened: Instant,
     /// What only some lines have.
     more: Option<Box<More>>,
 }
@@ -46,19 +39,28 @@ pub(crate) struct Agreed<'a> {
 #[derive(Debug, Default)]
 struct More {
     /// How many messages it has missed of what it is subscribed to.
-    missed: Option<Arc<AtomicU64>>,
+    missed: Option<Missed>,
     /// Whether it is the upstream that ended it.
     by_upstream: bool,
     /// What failed.
     error: Option<String>,
 }
 
-impl AccessLog {
-    /// Writes the line at the open.
+/// What is missed of what a connection is subscribed to.
+#[derive(Debug)]
+struct Missed {
+    count: Arc<AtomicU64>,
+    /// What becomes of the messages for which there is no room.
+    overflow: &'static str,
+}
+
+impl Facts {
+    /// Notes what is known, and writes the line at the open where there is to be one.
     pub(crate) fn opened(
+        (id, address, extensions): (ConnectionId, Option<SocketAddr>, &Extensions),
         request: &Request,
-        (address, extensions): (Option<SocketAddr>, &Extensions),
         agreed: Agreed<'_>,
+        is_logged: bool,
     ) -> Self {
         let user_agent = request.user_agent();
         let route = extensions.get::<RouteName>();
@@ -69,22 +71,27 @@ impl AccessLog {
         let upstream = agreed.upstream.map(hide_secrets);
         let upstream = upstream.as_deref().map(|text| Masked::apply(masked, text));
         let address = address.map(Address);
-        let tls = extensions.get::<TlsVersion>();
-        info!(
-            route,
-            protocol = request.protocol.name(),
-            over = request.head.is_connect().then_some("HTTP/2"),
-            tls = tls.map(|tls| tls.0),
-            peer = address.map(tracing::field::display),
-            target = &*target,
-            upstream = upstream.as_deref(),
-            origin = request.origin.as_deref().map(hide_secrets).as_deref(),
-            user_agent = user_agent.as_deref(),
-            subprotocol = agreed.subprotocol.map(hide_secrets).as_deref(),
-            extension = agreed.extension,
-            "open"
-        );
+        let origin = request.origin.as_deref().map(hide_secrets);
+        if is_logged {
+            let tls = extensions.get::<TlsVersion>();
+            info!(
+                id = tracing::field::display(id),
+                route,
+                protocol = request.protocol.name(),
+                over = request.head.is_connect().then_some("HTTP/2"),
+                tls = tls.map(|tls| tls.0),
+                peer = address.map(tracing::field::display),
+                target = &*target,
+                upstream = upstream.as_deref(),
+                origin = origin.as_deref(),
+                user_agent = user_agent.as_deref(),
+                subprotocol = agreed.subprotocol.map(hide_secrets).as_deref(),
+                extension = agreed.extension,
+                "open"
+            );
+        }
         Self {
+            id,
             texts: Texts::new(
                 address,
                 [
@@ -92,17 +99,29 @@ impl AccessLog {
                     Some(&target),
                     upstream.as_deref(),
                     user_agent.as_deref(),
+                    origin.as_deref(),
                 ],
             ),
             opened: Instant::now(),
-            more: None,
         }
     }
 
-    /// Where to count the messages that the connection misses of what it is subscribed to.
-    pub(crate) fn missed(&mut self) -> Arc<AtomicU64> {
+    /// The peer, the route, the target, the upstream, the user agent and the origin, each where there is one.
+    pub(crate) fn texts(&self) -> [Option<&str>; 6] {
+        self.texts.all()
+    }
+}
+
+impl AccessLog {
+    /// Where to count the messages that the connection misses of what it is subscribed to, as its queue
+    /// overflows like this.
+    pub(crate) fn missed(&mut self, overflow: &'static str) -> Arc<AtomicU64> {
         let more = self.more.get_or_insert_default();
-        Arc::clone(more.missed.get_or_insert_default())
+        let missed = more.missed.get_or_insert_with(|| Missed {
+            count: Arc::default(),
+            overflow,
+        });
+        Arc::clone(&missed.count)
     }
 
     /// Notes what has failed.
@@ -117,26 +136,53 @@ impl AccessLog {
         more.error = error.map(ToString::to_string);
     }
 
-    /// When it was opened.
-    pub(crate) fn opened_at(&self) -> Instant {
-        self.opened
+    /// How many messages it has missed of what it is subscribed to.
+    pub(crate) fn has_missed(&self) -> Option<(&'static str, u64)> {
+        let missed = self.more.as_ref()?.missed.as_ref()?;
+        let count = missed.count.load(Ordering::Relaxed);
+        (count > 0).then_some((missed.overflow, count))
+    }
+
+    /// How the connection has ended.
+    pub(crate) fn ending(&self, protocol: &'static str, closed: Option<&Closed>) -> Ending {
+        let close = closed.and_then(|closed| closed.close.as_ref());
+        // RFC 6455 §7.1.5: 1005 stands for no code, 1006 for no closing handshake.
+        let code = match (closed, close) {
+            (_, Some(close)) => close.code.get(),
+            (Some(closed), None) if closed.clean => 1005,
+            _ => 1006,
+        };
+        let by = match closed.map(|closed| closed.by) {
+            _ if self.more.as_ref().is_some_and(|more| more.by_upstream) => "upstream",
+            Some(Side::Local) => "server",
+            Some(Side::Peer) | None => "client",
+        };
+        Ending {
+            protocol,
+            by,
+            code,
+            clean: closed.is_some_and(|closed| closed.clean),
+        }
     }
 
     /// Writes the line at the close.
-    pub(crate) fn closed(&self, protocol: &str, closed: Option<&Closed>, traffic: Traffic) {
+    pub(crate) fn closed(
+        &self,
+        facts: &Facts,
+        ending: &Ending,
+        close: Option<&Close>,
+        traffic: Traffic,
+    ) {
         if !enabled!(Level::INFO) {
             return;
         }
-        let more = self.more.as_deref();
-        let missed = more.and_then(|more| more.missed.as_ref());
-        let missed = missed.map(|missed| missed.load(Ordering::Relaxed));
-        let close = closed.and_then(|closed| closed.close.as_ref());
         let reason = close.map_or("", |close| &close.reason);
-        let error = more.and_then(|more| more.error.as_deref());
-        let [peer, route, target, upstream, user_agent] = self.texts.all();
+        let error = self.more.as_ref().and_then(|more| more.error.as_deref());
+        let [peer, route, target, upstream, user_agent, _] = facts.texts();
         info!(
+            id = tracing::field::display(facts.id),
             route,
-            protocol,
+            protocol = ending.protocol,
             peer = peer.map(tracing::field::display),
             target,
             upstream,
@@ -145,22 +191,13 @@ impl AccessLog {
             sent = traffic.sent,
             messages_received = traffic.messages_received,
             messages_sent = traffic.messages_sent,
-            missed = missed.filter(|missed| *missed > 0),
+            missed = self.has_missed().map(|(_, count)| count),
             // To a millisecond, as nginx has it.
-            seconds = (self.opened.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
-            // RFC 6455 §7.1.5: 1005 stands for no code, 1006 for no closing handshake.
-            code = match (closed, close) {
-                (_, Some(close)) => close.code.get(),
-                (Some(closed), None) if closed.clean => 1005,
-                _ => 1006,
-            },
+            seconds = (facts.opened.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+            code = ending.code,
             reason = Some(reason).filter(|reason| !reason.is_empty()),
-            by = match closed.map(|closed| closed.by) {
-                _ if more.is_some_and(|more| more.by_upstream) => "upstream",
-                Some(Side::Local) => "server",
-                Some(Side::Peer) | None => "client",
-            },
-            clean = closed.is_some_and(|closed| closed.clean),
+            by = ending.by,
+            clean = ending.clean,
             error = error.filter(|error| *error != reason),
             "close"
         );
@@ -176,7 +213,7 @@ const ADDRESS: usize = "255.255.255.255:65535".len();
 struct Texts(Box<str>);
 
 impl Texts {
-    fn new(peer: Option<Address>, others: [Option<&str>; 4]) -> Self {
+    fn new(peer: Option<Address>, others: [Option<&str>; 5]) -> Self {
         let lens = others.map(|other| other.map_or(0, str::len) + 1);
         let mut text = String::with_capacity(ADDRESS + lens.iter().sum::<usize>());
         if let Some(peer) = peer {
@@ -191,9 +228,9 @@ impl Texts {
     }
 
     /// The peer and the others, each if it is not empty.
-    fn all(&self) -> [Option<&str>; 5] {
-        let mut texts = self.0.splitn(5, '\0');
-        [(); 5].map(|()| texts.next().filter(|text| !text.is_empty()))
+    fn all(&self) -> [Option<&str>; 6] {
+        let mut texts = self.0.splitn(6, '\0');
+        [(); 6].map(|()| texts.next().filter(|text| !text.is_empty()))
     }
 }
 
@@ -204,9 +241,16 @@ mod tests {
     #[test]
     fn texts_are_kept_in_their_places() {
         let peer = Address(([127, 0, 0, 1], 80).into());
-        let texts = Texts::new(Some(peer), [None, Some("/"), Some(""), Some("agent")]);
-        let expected = [Some("127.0.0.1:80"), None, Some("/"), None, Some("agent")];
+        let texts = Texts::new(Some(peer), [None, Some("/"), Some(""), Some("agent"), None]);
+        let expected = [
+            Some("127.0.0.1:80"),
+            None,
+            Some("/"),
+            None,
+            Some("agent"),
+            None,
+        ];
         assert_eq!(texts.all(), expected);
-        assert_eq!(Texts::new(None, [None; 4]).all(), [None; 5]);
+        assert_eq!(Texts::new(None, [None; 5]).all(), [None; 6]);
     }
 }

@@ -32,7 +32,7 @@ pub(crate) use self::peer::{VARIABLES, is_variable};
 pub(crate) use self::permit::Permit;
 pub(crate) use self::rewind::Rewind;
 pub use self::session_variables::SessionVariables;
-pub(crate) use self::shared_writer::{Grant, SharedWriter};
+pub(crate) use self::shared_writer::{Grant, Published, SharedWriter};
 pub use self::trusted::{Trusted, TrustedError};
 
 /// A byte stream with two directions: TCP, a Unix socket, TLS, or memory in tests.

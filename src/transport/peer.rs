@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 #[cfg(feature = "tls")]
 use super::tls::Encryption;
 use super::{Authenticated, SessionVariables};
+use crate::telemetry::{ConnectionId, TlsVersion};
 
 pub use hyper::http::Extensions;
 
@@ -13,6 +14,8 @@ pub use hyper::http::Extensions;
 /// knows: the listener its address, a proxy's header the address behind it, TLS that it is secure.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
+    /// What its connection is called. A gateway gives it a name where it has none.
+    pub id: ConnectionId,
     /// The address it connects from, where its transport has one.
     pub address: Option<SocketAddr>,
     /// The address that it was accepted on.
@@ -24,6 +27,18 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// What carries a WebSocket of this peer: one on a stream of HTTP/2, or a connection of its own.
+    pub(crate) fn carrier(&self, is_stream: bool) -> &'static str {
+        let is_tls = self.extensions.get::<TlsVersion>().is_some();
+        match (is_stream, is_tls, self.address) {
+            (true, true, _) => "h2",
+            (true, false, _) => "h2c",
+            (false, true, _) => "tls",
+            (false, false, Some(_)) => "tcp",
+            (false, false, None) => "unix",
+        }
+    }
+
     /// What one of the [`VARIABLES`] stands for; `None` where it is not known.
     pub(crate) fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
         if let Some(authenticated) = self.extensions.get::<Authenticated>()

@@ -2,6 +2,7 @@
 //! say.
 
 use std::io::{self, IoSlice};
+use std::mem::take;
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -25,9 +26,31 @@ struct Socket {
     is_shared: bool,
     /// The end of a frame that somebody else began. It goes out before anything else.
     unsent: WriteBuf,
-    /// How many bytes others have sent, and in how many messages.
-    sent: u64,
-    messages: u64,
+    /// What others have sent.
+    sent: Published,
+}
+
+/// What others have sent on a socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Published {
+    /// Bytes on the wire.
+    pub(crate) bytes: u64,
+    /// In so many messages.
+    pub(crate) messages: u64,
+    /// Of which so many were text, since that was asked.
+    pub(crate) texts: u64,
+    /// With so many bytes of payload, since that was asked.
+    pub(crate) payload: u64,
+}
+
+impl Published {
+    /// Counts a message.
+    #[inline]
+    pub(crate) fn add(&mut self, is_text: bool, payload: usize) {
+        self.messages += 1;
+        self.texts += u64::from(is_text);
+        self.payload += payload as u64;
+    }
 }
 
 /// The right of somebody else to write once. The connection waits meanwhile.
@@ -43,8 +66,7 @@ impl SharedWriter {
             half,
             is_shared: false,
             unsent: WriteBuf::new(),
-            sent: 0,
-            messages: 0,
+            sent: Published::default(),
         };
         Self {
             frames,
@@ -74,10 +96,15 @@ impl SharedWriter {
         })
     }
 
-    /// How many bytes others have sent, and in how many messages.
-    pub(crate) fn sent(&self) -> (u64, u64) {
-        let socket = self.lock();
-        (socket.sent, socket.messages)
+    /// What others have sent.
+    pub(crate) fn sent(&self) -> Published {
+        self.lock().sent
+    }
+
+    /// The texts and the payload of what others have sent since this was called before.
+    pub(crate) fn take_sums(&self) -> (u64, u64) {
+        let Published { texts, payload, .. } = &mut self.lock().sent;
+        (take(texts), take(payload))
     }
 
     /// Reclaims the socket and writes what others have left.
@@ -129,9 +156,9 @@ impl Socket {
 }
 
 impl Grant<'_> {
-    /// Writes whole frames, of so many messages. `false` where not all went out: the socket is not shared any more, and
+    /// Writes whole frames, with these messages in them. `false` where not all went out: the socket is not shared any more, and
     /// its connection writes the rest, or finds out what failed.
-    pub(crate) fn write(mut self, frames: &[u8], messages: u32) -> bool {
+    pub(crate) fn write(mut self, frames: &[u8], published: Published) -> bool {
         let socket = &mut *self.socket;
         let written = match socket.half.try_write(frames) {
             Ok(written) => written,
@@ -141,8 +168,11 @@ impl Grant<'_> {
                 return false;
             }
         };
-        socket.sent += frames.len() as u64;
-        socket.messages += u64::from(messages);
+        let sent = &mut socket.sent;
+        sent.bytes += frames.len() as u64;
+        sent.messages += published.messages;
+        sent.texts += published.texts;
+        sent.payload += published.payload;
         let rest = frames.get(written..).unwrap_or_default();
         if !rest.is_empty() {
             socket.unsent.put_slice(rest);

@@ -3,6 +3,7 @@
 mod address;
 mod auto;
 mod captures;
+mod counted;
 mod dial;
 mod error;
 mod exec;
@@ -34,6 +35,7 @@ use polysock_protocols::{Fields, Request};
 
 pub use self::auto::AutoUpstream;
 pub use self::captures::Captures;
+pub use self::counted::Counted;
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
 pub use self::exec::{ExecSettings, ExecUpstream, ExitError, end_processes};

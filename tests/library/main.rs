@@ -20,6 +20,7 @@ mod lent_sockets;
 mod proxies;
 mod pulse;
 mod rates;
+mod registry;
 mod serving;
 mod site_limits;
 mod sites;

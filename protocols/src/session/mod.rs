@@ -16,6 +16,7 @@ mod rate;
 mod receive;
 mod send;
 mod shared;
+mod sums;
 
 use std::time::Duration;
 
@@ -24,6 +25,8 @@ use bytes::Bytes;
 pub use self::config::SessionConfig;
 use self::rate::Rates;
 pub use self::shared::SharedMessage;
+use self::sums::Counted;
+pub use self::sums::{SIZE_BOUNDS, SIZES, Sum, Sums};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, TickAction, millis};
@@ -78,6 +81,7 @@ pub struct Session {
     received: u64,
     /// How many have been sent whole.
     sent: u64,
+    counted: Counted,
     /// Whether the codec ever holds memory.
     codec_holds: bool,
 }
@@ -136,6 +140,7 @@ impl Session {
             rates: Rates::new(config.max_messages_per_second),
             received: 0,
             sent: 0,
+            counted: Counted::default(),
         }
     }
 
@@ -259,6 +264,13 @@ impl Session {
     /// How many messages have come, and how many have been sent: to their ends.
     pub fn messages(&self) -> (u64, u64) {
         (self.received, self.sent)
+    }
+
+    /// What has been received and sent since this was called before; `None` for nothing. Of messages that
+    /// others have sent, what [`record_sums_sent`](Self::record_sums_sent) was told.
+    #[inline]
+    pub fn take_sums(&mut self) -> Option<Sums> {
+        self.counted.is_some().then(|| self.counted.take())
     }
 
     /// The extension that is in use, by its name.

@@ -114,6 +114,7 @@ impl Session {
         let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
         let mut rest = &mut **src;
         let mut count = 0_u32;
+        let (mut texts, mut bytes) = (0_u32, 0_u32);
         let outcome = loop {
             let (kind, payload) = match frames.split(rest, max) {
                 Ok(split) => {
@@ -126,10 +127,14 @@ impl Session {
                 }
             };
             count = count.wrapping_add(1);
+            bytes = bytes.wrapping_add(u32::try_from(payload.len()).unwrap_or(u32::MAX));
             let message = match kind {
                 Kind::Binary => MessageRef::Binary(payload),
                 Kind::Text => match simdutf8::basic::from_utf8(payload) {
-                    Ok(text) => MessageRef::Text(text),
+                    Ok(text) => {
+                        texts = texts.wrapping_add(1);
+                        MessageRef::Text(text)
+                    }
                     Err(_) => break self.fail(ProtocolError::Utf8),
                 },
             };
@@ -139,6 +144,9 @@ impl Session {
         };
         self.keep_alive.record_messages(count);
         self.received = self.received.wrapping_add(count.into());
+        let counted = &mut self.counted.received;
+        counted.texts = counted.texts.wrapping_add(texts);
+        counted.payload = counted.payload.wrapping_add(bytes);
         match rest.len() {
             // So that what is read next begins where this did, which is warm in the cache.
             0 => src.clear(),
@@ -199,6 +207,8 @@ impl Session {
                 _ => self.keep_alive.record_part(piece.payload.len()),
             }
         }
+        self.counted
+            .received(piece.kind, piece.payload.len(), piece.end, len);
         self.incoming.len = if piece.end { 0 } else { len };
         self.incoming.unfinished = !piece.end;
         Ok(())

@@ -29,10 +29,11 @@ impl Session {
         if !matches!(self.state, State::Open) {
             return Err(EncodeError::Closing);
         }
-        let end = piece.end;
+        let (kind, len, end) = (piece.kind, piece.payload.len(), piece.end);
         self.codec.encode(Event::Data(piece), &mut self.outgoing)?;
-        self.sending = !end;
+        let is_first = !std::mem::replace(&mut self.sending, !end);
         self.sent = self.sent.wrapping_add(end.into());
+        self.counted.sent(kind, len, end, is_first);
         Ok(())
     }
 
@@ -66,7 +67,7 @@ impl Session {
             && !self.sending
             && frames.write_masked(kind, payload, self.codec.masking_key(), &mut self.outgoing)
         {
-            self.sent = self.sent.wrapping_add(1);
+            self.count_short(kind, payload);
             return Ok(());
         }
         self.send_piece(Piece {
@@ -93,8 +94,17 @@ impl Session {
     pub(super) fn send_plain(&mut self, kind: Kind, payload: &[u8]) -> bool {
         let frames = self.writes.as_ref().filter(|_| !self.sending);
         let is_sent = frames.is_some_and(|frames| frames.write(kind, payload, &mut self.outgoing));
-        self.sent = self.sent.wrapping_add(is_sent.into());
+        if is_sent {
+            self.count_short(kind, payload);
+        }
         is_sent
+    }
+
+    /// Counts a whole short message.
+    #[inline(always)]
+    fn count_short(&mut self, kind: Kind, payload: &[u8]) {
+        self.sent = self.sent.wrapping_add(1);
+        self.counted.sent.add(kind, payload.len());
     }
 
     /// Sends a message that other sessions send too, in order with its own.
@@ -114,12 +124,21 @@ impl Session {
         }
         message.encode(&mut *self.codec, &mut self.outgoing)?;
         self.sent = self.sent.wrapping_add(1);
+        let len = message.message().as_bytes().len();
+        self.counted.sent(message.kind(), len, true, true);
         Ok(())
     }
 
     /// Counts messages that others have sent between those of this session.
     pub fn record_sent(&mut self, count: u64) {
         self.sent = self.sent.wrapping_add(count);
+    }
+
+    /// Counts the texts and the payload of such messages, for [`take_sums`](Self::take_sums).
+    pub fn record_sums_sent(&mut self, texts: u64, payload: u64) {
+        if texts | payload != 0 {
+            self.counted.sent_by_others(texts, payload);
+        }
     }
 
     /// Whether a message that is sent in pieces has begun and not ended. Another must wait.

@@ -196,7 +196,7 @@ impl<C: Component> Tcp<C> {
             ..ConnectionOptions::new("tcp", Role::Server)
         };
         let mut connection = Connection::over(transport, codec, options).held_to(&self.terms);
-        connection.serve_for(signal, &Budget::default(), None);
+        connection.serve_for(signal, &Budget::default());
         let before = Before {
             peer,
             ..Before::default()

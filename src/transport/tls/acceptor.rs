@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use polysock_protocols::WriteBuf;
@@ -120,6 +120,12 @@ impl Acceptor {
     /// As of [`new`](Self::new). Those from before stay in use then.
     pub fn read_again(&self) -> Result<(), PemError> {
         self.shared.read_again(stamps(&self.shared.settings))
+    }
+
+    /// The files of the certificates in use, and when each ends.
+    pub fn ends(&self) -> Vec<(PathBuf, SystemTime)> {
+        let server = Arc::clone(&self.shared.lock().server);
+        server.ends(&self.shared.settings)
     }
 
     /// What it was made of.

@@ -1,7 +1,7 @@
 //! What rustls needs to know of a port.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -149,6 +149,16 @@ impl Server {
         #[cfg(not(feature = "legacy-tls"))]
         let is_old = false;
         is_old
+    }
+
+    /// The files of its certificates, and when each ends.
+    pub(super) fn ends(&self, settings: &ServerSettings) -> Vec<(PathBuf, SystemTime)> {
+        let certificates = self.chains.iter().zip(&settings.identities);
+        let ends = certificates.filter_map(|(chain, files)| {
+            let said = Said::by(chain.first()?)?;
+            Some((files.certificate.clone(), said.not_after))
+        });
+        ends.collect()
     }
 
     /// Tells of certificates that are of no use now.

@@ -1,0 +1,331 @@
+//! The connections that are open, and what is counted of all of them.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use polysock_protocols::{CloseCode, Request};
+use tokio::time::sleep_until;
+
+use super::budget::Budget;
+use super::row::Row;
+use super::shutdown::{Registered, Shutdown, Signal, gather};
+use crate::telemetry::{
+    ConnectionId, ConnectionKind, MetricFamily, Metrics, Refusal, SampleValue, Tally, Traffic,
+};
+
+/// How many connections are looked at before those who open one get their turn.
+const SLICE: usize = 512;
+
+/// The open connections of gateways, and what is counted of all that there ever were. Clones are the same,
+/// and gateways may share one.
+#[derive(Clone)]
+pub struct Registry {
+    shared: Arc<Shared>,
+}
+
+/// Is told of a handshake that is accepted.
+type OnOpen = dyn Fn(&Request) + Send + Sync;
+
+struct Shared {
+    began: Instant,
+    metrics: Metrics,
+    /// Whether nobody is let in.
+    is_draining: AtomicBool,
+    /// Whose connections there are.
+    gateways: Mutex<Vec<Weak<Mutex<Registered>>>>,
+    /// Who is told of each handshake that is accepted.
+    on_open: OnceLock<Box<OnOpen>>,
+    /// What was told of counts that are put together while they change: none is ever told less.
+    told: Mutex<HashMap<String, u64>>,
+}
+
+/// An open connection, as it was when it came to wait last.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OpenConnection {
+    /// What it is called.
+    pub id: ConnectionId,
+    /// The protocol that it speaks.
+    pub protocol: &'static str,
+    /// What carries it: `tcp`, `unix`, `tls`, or a stream of HTTP/2, `h2` within TLS and `h2c` without.
+    pub transport: &'static str,
+    /// The name of the route that it came by.
+    pub route: Option<Arc<str>>,
+    /// Who is at its other end.
+    pub peer: Option<String>,
+    /// What it has asked for, without secrets.
+    pub target: String,
+    /// What it is connected to, without secrets.
+    pub upstream: Option<String>,
+    /// What its client says that it is.
+    pub user_agent: Option<String>,
+    /// The page that has opened it.
+    pub origin: Option<String>,
+    /// For how long it is open.
+    pub age: Duration,
+    /// For how long nothing has come or gone, to a second where somebody [ticks](Registry::tick).
+    pub idle: Duration,
+    /// What has been received and sent.
+    pub traffic: Traffic,
+    /// How much memory it holds beyond what every connection does, in bytes.
+    pub held: u64,
+    /// The code that it is asked to close with, if it is.
+    pub closing: Option<CloseCode>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        let shared = Shared {
+            began: Instant::now(),
+            metrics: Metrics::new(),
+            is_draining: AtomicBool::new(false),
+            gateways: Mutex::default(),
+            on_open: OnceLock::new(),
+            told: Mutex::default(),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+}
+
+impl Registry {
+    /// Has the connections of a gateway be among these.
+    pub(crate) fn watch(&self, connections: &Shutdown) {
+        let mut gateways = self.gateways();
+        // The dead are swept out whenever the list would have to grow.
+        if gateways.len() == gateways.capacity() {
+            gateways.retain(|gateway| gateway.strong_count() > 0);
+        }
+        gateways.push(connections.downgrade());
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Has the clock go on by which it is told for how long connections are idle: to be called once a
+    /// second by who wants to know.
+    pub fn tick(&self) {
+        let seconds = self.shared.began.elapsed().as_secs();
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX - 1);
+        self.shared.metrics.set_clock(seconds.min(u32::MAX - 1));
+    }
+
+    /// Has this be told of each opening handshake that is accepted, on the thread that accepts it. The first
+    /// who asks for that is.
+    pub fn on_open(&self, told: impl Fn(&Request) + Send + Sync + 'static) {
+        let _ = self.shared.on_open.set(Box::new(told));
+    }
+
+    /// Counts a connection whose handshake was accepted, after this time.
+    pub(crate) fn opened(
+        &self,
+        request: &Request,
+        kind: &ConnectionKind,
+        took: Duration,
+    ) -> Arc<Tally> {
+        if let Some(on_open) = self.shared.on_open.get() {
+            on_open(request);
+        }
+        self.shared.metrics.opened(kind, took)
+    }
+
+    /// All that is counted.
+    ///
+    /// What open connections have received and sent is counted up to when they came to wait.
+    pub fn families(&self) -> Vec<MetricFamily> {
+        // Those that have ended come first: who ends meanwhile is in neither, and none is in both.
+        let metrics = &self.shared.metrics;
+        let ended = metrics.ended();
+        let mut open = HashMap::<*const Tally, Traffic>::new();
+        for signal in self.signals() {
+            if let Some(row) = signal.row().filter(|row| row.waits_since().is_some()) {
+                let traffic = open.entry(Arc::as_ptr(row.tally())).or_default();
+                traffic.add(&row.traffic());
+            }
+        }
+        let mut families = metrics.families(&ended, &open);
+        let told = self.shared.told.lock();
+        let mut told = told.unwrap_or_else(PoisonError::into_inner);
+        for family in &mut families {
+            if !matches!(family.name, "polysock_messages" | "polysock_wire_bytes") {
+                continue;
+            }
+            for sample in &mut family.samples {
+                let SampleValue::Count(count) = &mut sample.value else {
+                    continue;
+                };
+                let mut name = String::from(family.name);
+                for (_, value) in &sample.labels {
+                    name.push(' ');
+                    name.push_str(value);
+                }
+                let most = told.entry(name).or_default();
+                *most = (*most).max(*count);
+                *count = *most;
+            }
+        }
+        families
+    }
+
+    /// The open connections that are chosen, in the order in which they came.
+    pub fn connections(&self, is_chosen: impl Fn(&OpenConnection) -> bool) -> Vec<OpenConnection> {
+        let now = self.shared.began.elapsed().as_secs();
+        let signals = self.signals();
+        let connections = signals
+            .iter()
+            .filter_map(|signal| OpenConnection::of(signal, now));
+        let mut connections: Vec<_> = connections.filter(is_chosen).collect();
+        connections.sort_unstable_by_key(|connection| connection.id);
+        connections
+    }
+
+    /// One open connection.
+    pub fn connection(&self, id: ConnectionId) -> Option<OpenConnection> {
+        let now = self.shared.began.elapsed().as_secs();
+        OpenConnection::of(&*self.find(id)?, now)
+    }
+
+    /// Asks a connection to close with this code, or its like in the protocol that it speaks; whether it
+    /// is there.
+    pub fn close(&self, id: ConnectionId, code: CloseCode) -> bool {
+        let signal = self.find(id);
+        if let Some(signal) = &signal {
+            signal.request(code);
+        }
+        signal.is_some()
+    }
+
+    /// Who was refused last, the newest first: up to a hundred.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.shared.metrics.counters().refusals()
+    }
+
+    /// Lets nobody in any more, or again: who comes is told 503, or GOAWAY in HTTP/2.
+    pub fn set_draining(&self, is_draining: bool) {
+        self.shared
+            .is_draining
+            .store(is_draining, Ordering::Relaxed);
+    }
+
+    /// Whether nobody is let in.
+    pub fn is_draining(&self) -> bool {
+        self.shared.is_draining.load(Ordering::Relaxed)
+    }
+
+    /// How many connections there are, those without a WebSocket included.
+    pub fn count(&self) -> usize {
+        self.signals().len()
+    }
+
+    /// Asks all connections to close with this code, or its like in the protocol that each speaks, so many a
+    /// second: also those without a WebSocket. Returns how many were asked.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: those that were not asked yet stay.
+    pub async fn close_all(&self, code: CloseCode, per_second: NonZeroU32) -> usize {
+        let signals = self.signals();
+        let count = signals.len();
+        paced(signals, per_second, |signal| signal.request(code)).await;
+        count
+    }
+
+    /// Asks these connections to close with this code, or its like in the protocol that each speaks, so many
+    /// a second.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: those that were not asked yet stay.
+    pub async fn close_each(
+        &self,
+        ids: Vec<ConnectionId>,
+        code: CloseCode,
+        per_second: NonZeroU32,
+    ) {
+        let ids: HashSet<_> = ids.into_iter().collect();
+        let is_chosen = |signal: &Arc<Signal>| {
+            let row = signal.row().filter(|row| row.waits_since().is_some());
+            row.is_some_and(|row| ids.contains(&row.facts().id))
+        };
+        let chosen = self.signals().into_iter().filter(is_chosen).collect();
+        paced(chosen, per_second, |signal: Arc<Signal>| {
+            signal.request(code)
+        })
+        .await;
+    }
+
+    fn find(&self, id: ConnectionId) -> Option<Arc<Signal>> {
+        let is_it = |row: &&Row| row.facts().id == id && row.waits_since().is_some();
+        let mut signals = self.signals().into_iter();
+        signals.find(|signal| signal.row().filter(is_it).is_some())
+    }
+
+    /// All connections, those without a WebSocket included.
+    fn signals(&self) -> Vec<Arc<Signal>> {
+        let gateways: Vec<_> = self.gateways().iter().filter_map(Weak::upgrade).collect();
+        let signals = gateways.iter().map(|gateway| gather(gateway, SLICE));
+        signals.flatten().collect()
+    }
+
+    fn gateways(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Registered>>>> {
+        let gateways = self.shared.gateways.lock();
+        gateways.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How far apart in time connections are asked to close, at least: a timer for each would be as much as the
+/// close.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Does something with each, so many a second.
+async fn paced<T>(all: Vec<T>, per_second: NonZeroU32, mut act: impl FnMut(T)) {
+    let began = tokio::time::Instant::now();
+    for (number, each) in (0_u32..).zip(all) {
+        let turn = Duration::from_secs(number.into()) / per_second.get();
+        if turn > began.elapsed() + PACE {
+            sleep_until(began + turn).await;
+        }
+        act(each);
+    }
+}
+
+impl OpenConnection {
+    /// What is known of one that is open, at this second.
+    fn of(signal: &Signal, now: u64) -> Option<Self> {
+        let row = signal.row()?;
+        let waits_since = row.waits_since()?;
+        let facts = row.facts();
+        let kind = &row.tally().kind;
+        let [peer, _, target, upstream, user_agent, origin] = facts.texts();
+        let age = facts.opened.elapsed();
+        let idle = Duration::from_secs(now.saturating_sub(waits_since.into()));
+        Some(Self {
+            id: facts.id,
+            protocol: kind.protocol,
+            transport: kind.transport,
+            route: kind.route.clone(),
+            peer: peer.map(Into::into),
+            target: target.unwrap_or_default().into(),
+            upstream: upstream.map(Into::into),
+            user_agent: user_agent.map(Into::into),
+            origin: origin.map(Into::into),
+            age,
+            idle: idle.min(age),
+            traffic: row.traffic(),
+            held: Budget::bytes(signal.held()),
+            closing: signal.close_requested(),
+        })
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").finish_non_exhaustive()
+    }
+}

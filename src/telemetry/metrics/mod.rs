@@ -1,0 +1,260 @@
+//! What is counted of all connections together.
+//!
+//! Nothing is counted for each message by all threads at one place: a session counts its own, and hands
+//! over the sums whenever its connection comes to wait. Labels are taken from sets that are fixed at the
+//! start, so no peer can add to them; where a set might be large, what is above its limit is `other`.
+
+mod families;
+mod family;
+mod histogram;
+mod metric_family;
+mod tally;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use self::family::Family;
+use self::histogram::{Histogram, MOMENTS};
+pub use self::metric_family::{MetricFamily, MetricKind, Sample, SampleValue};
+pub(crate) use self::tally::Tally;
+use super::{Ending, Refusal, Refusals};
+
+/// What is counted of all connections together. Every count is for ever, and no gauge has one of its own.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    kinds: Family<ConnectionKind, Tally>,
+    counters: Arc<Counters>,
+}
+
+/// What is counted beside what each kind of connections has.
+#[derive(Debug)]
+pub(crate) struct Counters {
+    closed: Family<KindOfEnding, AtomicU64>,
+    refused: Family<(&'static str, u16), AtomicU64>,
+    errors: Family<(&'static str, &'static str), AtomicU64>,
+    requests: Family<(u16, &'static str), AtomicU64>,
+    answers: Family<&'static str, Histogram>,
+    upstreams: Family<Arc<str>, UpstreamTally>,
+    tls: Family<(&'static str, &'static str), AtomicU64>,
+    accept_errors: Family<&'static str, AtomicU64>,
+    missed: Family<&'static str, AtomicU64>,
+    refusals: Refusals,
+}
+
+/// What a connection speaks, what carries it, and the route that it came by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ConnectionKind {
+    pub(crate) protocol: &'static str,
+    pub(crate) transport: &'static str,
+    pub(crate) route: Option<Arc<str>>,
+}
+
+/// An [`Ending`], as far as it is told apart from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct KindOfEnding {
+    protocol: &'static str,
+    by: &'static str,
+    code: KindOfCode,
+    clean: bool,
+}
+
+/// A close code, as far as it is told apart from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum KindOfCode {
+    /// One that RFC 6455 §7.4.1 has, or the registry of its codes.
+    Known(u16),
+    /// One of libraries and frameworks (RFC 6455 §7.4.2).
+    Registered,
+    /// One of applications.
+    Private,
+    Other,
+}
+
+impl From<&Ending> for KindOfEnding {
+    fn from(ending: &Ending) -> Self {
+        let Ending {
+            protocol,
+            by,
+            code,
+            clean,
+        } = *ending;
+        let code = match code {
+            1000..=1015 => KindOfCode::Known(code),
+            3000..=3999 => KindOfCode::Registered,
+            4000..=4999 => KindOfCode::Private,
+            _ => KindOfCode::Other,
+        };
+        Self {
+            protocol,
+            by,
+            code,
+            clean,
+        }
+    }
+}
+
+/// What is counted of the connections to one upstream.
+#[derive(Debug, Default)]
+pub(crate) struct UpstreamTally {
+    connected: AtomicU64,
+    failed: AtomicU64,
+    closed: AtomicU64,
+    took: Histogram,
+}
+
+/// Stands for all routes and upstreams that are too many to be told apart.
+const OTHER: &str = "other";
+
+/// How many kinds of connections are told apart.
+const KINDS: usize = 160;
+
+/// How many endings are told apart.
+const ENDINGS: usize = 250;
+
+/// How many upstreams are told apart.
+const UPSTREAMS: usize = 24;
+
+impl Metrics {
+    /// Nothing has been counted.
+    pub(crate) fn new() -> Self {
+        let counters = Arc::new(Counters::new());
+        let of_tally = Arc::clone(&counters);
+        let kinds = Family::making(
+            KINDS,
+            |kind: &ConnectionKind| ConnectionKind {
+                route: Some(OTHER.into()),
+                ..kind.clone()
+            },
+            move |kind| Tally::new(kind.clone(), Arc::clone(&of_tally)),
+        );
+        Self { kinds, counters }
+    }
+
+    /// What is counted beside what each kind of connections has.
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Has connections of a kind be told of before there are any.
+    pub(crate) fn expect(&self, kind: &ConnectionKind) {
+        self.kinds.of(kind);
+    }
+
+    /// Sets the clock by which it is told since when connections wait.
+    pub(crate) fn set_clock(&self, seconds: u32) {
+        for (_, tally) in self.kinds.all() {
+            tally.set_clock(seconds);
+        }
+    }
+
+    /// Counts a connection whose handshake took this long.
+    pub(crate) fn opened(&self, kind: &ConnectionKind, took: Duration) -> Arc<Tally> {
+        let tally = self.kinds.of(kind);
+        tally.opened.fetch_add(1, Ordering::Relaxed);
+        tally.handshakes.observe(&MOMENTS, took);
+        tally
+    }
+}
+
+impl Counters {
+    fn new() -> Self {
+        Self {
+            closed: Family::new(ENDINGS, |ending| KindOfEnding {
+                code: KindOfCode::Other,
+                ..*ending
+            }),
+            refused: Family::new(100, |_| (OTHER, 0)),
+            errors: Family::new(120, |(protocol, _)| (*protocol, OTHER)),
+            requests: Family::new(150, |(_, method)| (0, *method)),
+            answers: Family::new(16, |_| OTHER),
+            upstreams: Family::new(UPSTREAMS, |_| OTHER.into()),
+            tls: Family::new(32, |_| (OTHER, OTHER)),
+            accept_errors: Family::new(16, |_| OTHER),
+            missed: Family::new(16, |_| OTHER),
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// Counts a connection that has ended.
+    fn closed(&self, ending: &Ending) {
+        add_one(&self.closed.of(&ending.into()));
+    }
+
+    /// Counts a connection that was refused without a word, or a handshake with this status.
+    pub(crate) fn refused(&self, reason: &'static str, status: Option<u16>) {
+        add_one(&self.refused.of(&(reason, status.unwrap_or(0))));
+    }
+
+    /// Notes who was refused.
+    pub(crate) fn note_refusal(&self, refusal: Refusal) {
+        self.refused(refusal.reason, refusal.status);
+        self.refusals.push(refusal);
+    }
+
+    /// Who was refused last, the newest first.
+    pub(crate) fn refusals(&self) -> Vec<Refusal> {
+        self.refusals.last()
+    }
+
+    /// Counts an error of an open connection.
+    pub(crate) fn protocol_error(&self, protocol: &'static str, kind: &'static str) {
+        add_one(&self.errors.of(&(protocol, kind)));
+    }
+
+    /// Counts an ordinary request, whose answer took this long.
+    pub(crate) fn request(&self, method: &str, status: u16, took: Duration) {
+        let method = METHODS.iter().find(|known| **known == method);
+        let method = method.copied().unwrap_or(OTHER);
+        add_one(&self.requests.of(&(status, method)));
+        self.answers.of(&method).observe(&MOMENTS, took);
+    }
+
+    /// Counts a handshake of TLS: with its version, or with how it failed.
+    pub(crate) fn tls(&self, version: &'static str, outcome: &'static str) {
+        add_one(&self.tls.of(&(version, outcome)));
+    }
+
+    /// Counts a connection that could not be accepted.
+    pub(crate) fn accept_failed(&self, kind: &'static str) {
+        add_one(&self.accept_errors.of(&kind));
+    }
+
+    /// Counts messages that were missed by slow readers.
+    pub(crate) fn missed(&self, overflow: &'static str, count: u64) {
+        self.missed
+            .of(&overflow)
+            .fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// What is counted of the connections to one upstream, of this name.
+    pub(crate) fn upstream(&self, name: &Arc<str>) -> Arc<UpstreamTally> {
+        self.upstreams.of(name)
+    }
+}
+
+impl UpstreamTally {
+    /// Counts an attempt to connect that took this long.
+    pub(crate) fn connected(&self, is_connected: bool, took: Duration) {
+        add_one(if is_connected {
+            &self.connected
+        } else {
+            &self.failed
+        });
+        self.took.observe(&MOMENTS, took);
+    }
+
+    /// Counts a connection that has ended.
+    pub(crate) fn closed(&self) {
+        add_one(&self.closed);
+    }
+}
+
+/// The methods that are told apart.
+const METHODS: &[&str] = &[
+    "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE",
+];
+
+fn add_one(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

@@ -1,0 +1,168 @@
+//! What is counted of the connections of one kind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use polysock_protocols::{SIZES, Sum, Sums};
+
+use super::histogram::{AGES, Histogram};
+use super::{ConnectionKind, Counters};
+use crate::telemetry::{Ending, Traffic};
+
+/// How many threads count without being in each other's way.
+const STRIPES: usize = 8;
+
+static THREADS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// Where this thread counts.
+    static STRIPE: usize = usize::try_from(THREADS.fetch_add(1, Ordering::Relaxed)).unwrap_or(0) % STRIPES;
+}
+
+/// What is counted of the connections with one protocol, transport and route. They share it, so what is
+/// often counted has a place for each thread.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    pub(crate) kind: ConnectionKind,
+    /// What else is counted.
+    pub(crate) counters: Arc<Counters>,
+    /// The seconds that it is told by since when connections wait.
+    clock: AtomicU32,
+    pub(crate) opened: AtomicU64,
+    pub(crate) closed: AtomicU64,
+    pub(crate) handshakes: Histogram,
+    pub(crate) ages: Histogram,
+    /// How often what was sent had to wait for a peer.
+    pub(crate) pauses: AtomicU64,
+    /// What those have received and sent that are closed.
+    ended: [AtomicU64; 4],
+    stripes: [Stripe; STRIPES],
+}
+
+/// What one thread counts; two of them share no line of the cache.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Stripe {
+    received: Direction,
+    sent: Direction,
+}
+
+#[derive(Debug, Default)]
+struct Direction {
+    texts: AtomicU64,
+    payload: AtomicU64,
+    sizes: [AtomicU64; SIZES],
+}
+
+impl Tally {
+    /// Nothing has been counted.
+    pub(super) fn new(kind: ConnectionKind, counters: Arc<Counters>) -> Self {
+        Self {
+            kind,
+            counters,
+            clock: AtomicU32::new(0),
+            opened: AtomicU64::new(0),
+            closed: AtomicU64::new(0),
+            handshakes: Histogram::default(),
+            ages: Histogram::default(),
+            pauses: AtomicU64::new(0),
+            ended: <[AtomicU64; 4]>::default(),
+            stripes: <[Stripe; STRIPES]>::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> u32 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_clock(&self, seconds: u32) {
+        self.clock.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Counts what a connection says that it has received and sent.
+    pub(crate) fn add(&self, sums: &Sums) {
+        let stripe = STRIPE.with(|stripe| self.stripes.get(*stripe));
+        if let Some(Stripe { received, sent }) = stripe {
+            received.add(&sums.received);
+            sent.add(&sums.sent);
+        }
+    }
+
+    /// Counts how a connection of this age has ended, and what it has received and sent in all.
+    pub(crate) fn end(&self, ending: &Ending, age: Duration, traffic: &Traffic) {
+        for (total, more) in self.ended.iter().zip(traffic.counts()) {
+            total.fetch_add(more, Ordering::Relaxed);
+        }
+        self.closed.fetch_add(1, Ordering::Relaxed);
+        self.ages.observe(&AGES, age);
+        self.counters.closed(ending);
+    }
+
+    /// What those have received and sent that are closed.
+    pub(crate) fn ended(&self) -> Traffic {
+        Traffic::of(
+            self.ended
+                .each_ref()
+                .map(|total| total.load(Ordering::Relaxed)),
+        )
+    }
+
+    /// Of all connections, those that are open included: payload, texts and sizes.
+    pub(crate) fn sums(&self) -> [Totals; 2] {
+        let mut sums = [Totals::default(); 2];
+        let [received, sent] = &mut sums;
+        for stripe in &self.stripes {
+            stripe.received.add_to(received);
+            stripe.sent.add_to(sent);
+        }
+        sums
+    }
+}
+
+/// Totals of one direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) texts: u64,
+    pub(crate) payload: u64,
+    pub(crate) sizes: [u64; SIZES],
+}
+
+impl Totals {
+    /// Those of another as well.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.texts += other.texts;
+        self.payload += other.payload;
+        for (size, more) in self.sizes.iter_mut().zip(other.sizes) {
+            *size += more;
+        }
+    }
+}
+
+impl Direction {
+    fn add(&self, sum: &Sum) {
+        if sum.payload > 0 {
+            self.payload.fetch_add(sum.payload, Ordering::Relaxed);
+        }
+        if sum.texts > 0 {
+            self.texts.fetch_add(sum.texts, Ordering::Relaxed);
+        }
+        for (size, more) in self.sizes.iter().zip(sum.sizes) {
+            if more > 0 {
+                size.fetch_add(more.into(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn add_to(&self, totals: &mut Totals) {
+        totals.add(&Totals {
+            texts: self.texts.load(Ordering::Relaxed),
+            payload: self.payload.load(Ordering::Relaxed),
+            sizes: self
+                .sizes
+                .each_ref()
+                .map(|size| size.load(Ordering::Relaxed)),
+        });
+    }
+}

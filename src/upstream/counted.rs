@@ -1,0 +1,60 @@
+//! An upstream whose connections are counted.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_core::future::BoxFuture;
+
+use super::{Client, Connected, Upstream, UpstreamError};
+use crate::connection::Registry;
+use crate::telemetry::UpstreamTally;
+use crate::transport::Permit;
+
+/// An upstream whose connections are counted by a [`Registry`], under a name that its configuration has:
+/// nothing of a client's may be in it.
+#[derive(Clone)]
+pub struct Counted {
+    upstream: Arc<dyn Upstream>,
+    tally: Arc<UpstreamTally>,
+}
+
+impl Counted {
+    /// The same upstream, under this name.
+    pub fn new(upstream: Arc<dyn Upstream>, name: &Arc<str>, registry: &Registry) -> Self {
+        let tally = registry.metrics().counters().upstream(name);
+        Self { upstream, tally }
+    }
+}
+
+impl Upstream for Counted {
+    fn connect<'a>(
+        &'a self,
+        client: Client<'a>,
+    ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
+        Box::pin(async move {
+            let began = Instant::now();
+            let mut connected = self.upstream.connect(client).await;
+            self.tally.connected(connected.is_ok(), began.elapsed());
+            if let Ok(Connected { connection, .. }) = &mut connected {
+                connection.keep(Permit::new(Open(Arc::clone(&self.tally))));
+            }
+            connected
+        })
+    }
+}
+
+impl fmt::Debug for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.upstream.fmt(f)
+    }
+}
+
+/// A connection that is open, until this is dropped.
+struct Open(Arc<UpstreamTally>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.closed();
+    }
+}
