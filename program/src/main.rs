@@ -9,6 +9,7 @@
 //!   service_manager  what systemd is told
 //!   descriptors      how many the process may have
 //!   flags            what several commands share: values, servers to talk to, compression
+//!   control          what operators see and do, on a listener of its own
 //!   config           the configuration file: what it can say, reading it, what is wrong with it
 //!   serving          what a configuration becomes: sites, and what listens for their clients
 //!   commands         one file for each command
@@ -18,6 +19,7 @@
 
 mod commands;
 mod config;
+mod control;
 mod descriptors;
 mod exit;
 mod flags;

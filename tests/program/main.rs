@@ -21,6 +21,7 @@ mod compression;
 mod config;
 mod configured;
 mod connect;
+mod control;
 mod deadline;
 mod exec;
 mod explain;

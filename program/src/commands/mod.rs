@@ -7,6 +7,7 @@ mod cert;
 mod check;
 mod config;
 mod connect;
+mod ctl;
 mod explain;
 mod import;
 mod protocols;
@@ -31,12 +32,16 @@ pub(crate) enum Command {
     Check(check::Check),
     Config(config::Config),
     Connect(connect::Connect),
+    Ctl(ctl::Ctl),
     Bench(bench::Bench),
     Explain(explain::Explain),
+    Healthcheck(ctl::Healthcheck),
     Import(import::Import),
     Protocols(protocols::Protocols),
     Reload(reload::Reload),
     Replay(replay::Replay),
+    Status(ctl::Status),
+    Top(ctl::Top),
     Version(version::Version),
     Websockify(Box<websockify::Websockify>),
 }
@@ -70,12 +75,16 @@ impl Command {
             Self::Check(check) => check.run(),
             Self::Config(config) => config.run(),
             Self::Connect(connect) => connect.run(),
+            Self::Ctl(ctl) => ctl.run(),
             Self::Bench(bench) => bench.run(),
             Self::Explain(explain) => explain.run(),
+            Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Import(import) => import.run(),
             Self::Protocols(protocols) => protocols.run(),
             Self::Reload(reload) => reload.run(),
             Self::Replay(replay) => replay.run(),
+            Self::Status(status) => status.run(),
+            Self::Top(top) => top.run(),
             Self::Version(version) => version.run(),
             Self::Websockify(websockify) => websockify.run(),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
+use super::control::{self, ControlSection};
 use super::key::{Entries, Key};
 use super::listener::{self, Listener};
 use super::node::Node;
@@ -20,6 +21,7 @@ use super::upstream::{self, Upstream};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) process: Process,
+    pub(crate) control: ControlSection,
     /// At least one.
     pub(crate) listeners: Vec<Listener>,
     /// What the routes have where they say nothing else.
@@ -35,6 +37,7 @@ impl Config {
     pub(crate) fn of_route(route: Route) -> Self {
         Self {
             process: Process::default(),
+            control: ControlSection::default(),
             listeners: vec![Listener::default()],
             defaults: Settings::default(),
             routes: vec![route],
@@ -74,6 +77,13 @@ impl<'a> Document<'a> {
         let mut process = Process::default();
         entries.read(&process::keys(), &mut process, reader);
 
+        let mut control = ControlSection::default();
+        if let Some(node) = entries.take("control") {
+            let mut entries = Entries::new("[control]", node, reader);
+            entries.read(&control::keys(), &mut control, reader);
+            entries.finish(&[], reader);
+        }
+
         let mut defaults = Settings::default();
         let defaults_at = entries.take("defaults");
         if let Some(node) = defaults_at {
@@ -105,7 +115,9 @@ impl<'a> Document<'a> {
             sessions_at.insert(name, node);
         }
 
-        for table in ["listener", "route", "upstream", "session", "defaults"] {
+        for table in [
+            "listener", "route", "upstream", "session", "defaults", "control",
+        ] {
             entries.know(table);
         }
         entries.finish(
@@ -119,6 +131,7 @@ impl<'a> Document<'a> {
         Self {
             config: Config {
                 process,
+                control,
                 listeners: match listeners.is_empty() {
                     true => vec![Listener::default()],
                     false => listeners,

@@ -192,7 +192,7 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
 }
 
 /// The address of a listener.
-struct Addresses;
+pub(super) struct Addresses;
 
 impl Form<Address> for Addresses {
     fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<Address> {

@@ -6,6 +6,7 @@ mod balance;
 mod check;
 mod check_sessions;
 pub(crate) mod client;
+pub(crate) mod control;
 pub(crate) mod document;
 mod environment;
 pub(crate) mod exec;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::control::{self, ControlSection};
 use super::form::Part;
 use super::key::Key;
 use super::listener::{self, Listener};
@@ -19,6 +20,10 @@ pub(crate) fn reference() -> String {
     text.prose(HEAD);
     text.0.push('\n');
     text.keys(&process::keys(), &mut Process::default(), &[]);
+
+    text.title("How operators see and change what goes on.");
+    text.0.push_str("[control]\n\n");
+    text.keys(&control::keys(), &mut ControlSection::default(), &[]);
 
     text.title("Where clients connect to. There may be several; without any it is 127.0.0.1:8080.");
     text.0
@@ -218,6 +223,7 @@ mod tests {
         };
         let names = [
             names(&process::keys(), parts),
+            names(&control::keys(), parts),
             names(&listener::keys(), parts),
             names(&settings_keys::keys(), parts),
             names(&route::keys(), parts),

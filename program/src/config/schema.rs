@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::control;
 use super::key::properties;
 use super::listener;
 use super::process;
@@ -18,6 +19,10 @@ pub(crate) fn schema() -> Value {
     route.extend(settings.clone());
     let mut root = properties(&process::keys());
     root.extend([
+        (
+            "control".to_owned(),
+            table(&properties(&control::keys()), &[]),
+        ),
         ("defaults".to_owned(), table(&settings, &[])),
         (
             "listener".to_owned(),

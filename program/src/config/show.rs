@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use super::control::{self, ControlSection};
 use super::document::Config;
 use super::form::key as quoted_key;
 use super::key::Key;
@@ -17,6 +18,10 @@ use super::upstream;
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&lines(&process::keys(), self.process.clone(), None))?;
+        if self.control != ControlSection::default() {
+            let lines = lines(&control::keys(), self.control.clone(), None);
+            write!(f, "\n[control]\n{lines}")?;
+        }
         for listener in &self.listeners {
             let lines = lines(&listener::keys(), listener.clone(), None);
             write!(f, "\n[[listener]]\n{lines}")?;

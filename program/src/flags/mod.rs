@@ -6,6 +6,7 @@ pub(crate) mod dial;
 pub(crate) mod exec;
 pub(crate) mod listen;
 pub(crate) mod memory;
+pub(crate) mod remedy;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod timeouts;

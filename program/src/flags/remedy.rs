@@ -5,7 +5,7 @@ use polysock::protocols::DEFAULT_PROTOCOLS;
 use polysock_instrument::Remedy;
 
 /// The options of `polysock serve` with which a client is accepted as it is, where there are such.
-pub(super) fn flag(remedy: &Remedy) -> Option<String> {
+pub(crate) fn flag(remedy: &Remedy) -> Option<String> {
     match remedy {
         Remedy::SpeakProtocol { protocol, spoken } => {
             let default = DEFAULT_PROTOCOLS.iter().map(|protocol| protocol.name());
@@ -29,7 +29,7 @@ pub(super) fn flag(remedy: &Remedy) -> Option<String> {
 }
 
 /// What is to be done where no option helps.
-pub(super) fn advice(remedy: &Remedy) -> String {
+pub(crate) fn advice(remedy: &Remedy) -> String {
     match remedy {
         Remedy::EndTlsInFront => "end TLS at a proxy in front, and say so with --secure".to_owned(),
         Remedy::ShortenHead => {

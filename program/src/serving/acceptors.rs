@@ -1,5 +1,7 @@
 //! What the listeners of a configuration speak TLS with.
 
+use std::sync::Arc;
+
 use polysock::PortSettings;
 use polysock::tls::{
     Acceptor, ClientCertificates, IdentityFiles, NetworkVersion, ServerSettings, Version,
@@ -8,6 +10,7 @@ use polysock::tls::{
 use crate::config::Config;
 use crate::config::listener::Listener;
 use crate::config::tls::{ClientCertificate, Identity, Tls};
+use crate::control::Certificates;
 
 /// What the listeners of a configuration speak TLS with.
 #[derive(Debug, Default)]
@@ -61,6 +64,16 @@ impl Acceptors {
             plain: listener.plain,
             ..settings
         }
+    }
+
+    /// Tells when each certificate ends.
+    pub(super) fn certificates(&self) -> Certificates {
+        let acceptors = self.acceptors.clone();
+        Certificates(Arc::new(move || {
+            let ends = acceptors.iter().flat_map(Acceptor::ends);
+            ends.map(|(file, ends)| (file.display().to_string(), ends))
+                .collect()
+        }))
     }
 
     fn find(&self, tls: &Tls) -> Option<Acceptor> {

@@ -20,6 +20,7 @@ mod without_tls;
 #[cfg(feature = "tls")]
 pub(crate) use self::acceptors::Acceptors;
 pub(crate) use self::auth::check_auth;
+pub(crate) use self::handover::Successor;
 pub(crate) use self::server::{Server, Unserved};
 pub(crate) use self::session::check_sessions;
 #[cfg(not(feature = "tls"))]

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use polysock::{Gateway, ListenAddress, ListeningSocket, PortSettings, Pulse, Sites, Workers};
+use polysock::{
+    Budget, Gateway, ListenAddress, ListeningSocket, PortSettings, Pulse, Registry, Sites, Workers,
+};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
@@ -26,6 +28,7 @@ use super::warnings::{
 };
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
+use crate::control::{Beginning, ControlSettings, Facts};
 use crate::flags::listen::{cannot_start, listening};
 use crate::flags::memory::budget;
 
@@ -37,6 +40,9 @@ pub(crate) struct Server {
     sites: Arc<Sites>,
     /// Whose limits and memory all ports share.
     gateway: Gateway,
+    /// Where all connections are known.
+    registry: Registry,
+    budget: Budget,
     workers: Workers,
     listeners: Vec<Bound>,
     acceptors: Acceptors,
@@ -75,13 +81,17 @@ impl Server {
     /// A target cannot be served, an address not be bound, or a thread not started. Nothing is left
     /// of it then.
     pub(crate) fn start(config: Config, runtime: &Handle) -> Result<Self, Unserved> {
-        let made = Made::of(&config, &Made::default(), runtime).map_err(Unserved::Config)?;
+        let registry = Registry::default();
+        let made = Made::of(&config, &Made::default(), runtime, &registry);
+        let made = made.map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &Acceptors::default()).map_err(Unserved::Config)?;
         let sites = Arc::new(Sites::new(made.routes()));
         let process = &config.process;
+        let budget = budget(process.max_memory);
         let settings = PortSettings {
             connections: connection_limits(&config),
-            budget: budget(process.max_memory),
+            budget: budget.clone(),
+            registry: registry.clone(),
             ..PortSettings::default()
         };
         let threads = process.workers.or(available_parallelism().ok());
@@ -89,6 +99,8 @@ impl Server {
         let workers = Workers::start(threads, process.shutdown_timeout);
         let mut server = Self {
             made,
+            registry,
+            budget,
             gateway: Gateway::with_sites(Arc::clone(&sites), settings),
             sites,
             workers: workers.map_err(|error| Unserved::System(cannot_start(&error)))?,
@@ -118,7 +130,8 @@ impl Server {
     ///
     /// As of [`start`](Self::start). Nothing has changed then.
     pub(crate) fn reload(&mut self, config: Config, runtime: &Handle) -> Result<(), Unserved> {
-        let made = Made::of(&config, &self.made, runtime).map_err(Unserved::Config)?;
+        let made = Made::of(&config, &self.made, runtime, &self.registry);
+        let made = made.map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &self.acceptors).map_err(Unserved::Config)?;
         let before = self.listeners.len();
         let acceptors_before = std::mem::replace(&mut self.acceptors, acceptors);
@@ -129,7 +142,7 @@ impl Server {
             }
             return Err(Unserved::System(problem));
         }
-        warn_of_what_stays(&self.config.process, &config.process);
+        warn_of_what_stays(&self.config, &config);
         self.config = config;
         let gone = self.sites.replace(made.routes());
         self.settle_listeners();
@@ -263,6 +276,53 @@ impl Server {
             count => format!("{count} routes"),
         };
         format!("serving {routes} on {}", addresses.join(", "))
+    }
+
+    /// What the control listener is told, if there is to be one.
+    pub(crate) fn control(&self) -> Result<Option<ControlSettings>, String> {
+        let control = &self.config.control;
+        let address = match &control.listen {
+            None => return Ok(None),
+            Some(Address::Tcp(address)) => ListenAddress::Tcp(*address),
+            Some(Address::Unix(path)) => ListenAddress::Unix {
+                path: path.clone(),
+                mode: Some(0o660),
+            },
+            Some(Address::Systemd(_)) => {
+                return Err("a control listener is at unix:PATH or HOST:PORT".to_owned());
+            }
+        };
+        Ok(Some(ControlSettings {
+            address,
+            token: control.token.clone(),
+            hosts: control.hosts.clone(),
+            census: control.census.clone(),
+        }))
+    }
+
+    /// What a control listener begins with.
+    pub(crate) fn beginning(&self) -> Beginning {
+        let process = &self.config.process;
+        let threads = process.workers.or(available_parallelism().ok());
+        Beginning {
+            registry: self.registry.clone(),
+            budget: self.budget.clone(),
+            pulse: self.pulse(),
+            max_connections: connection_limits(&self.config).connections,
+            workers: threads.map_or(1, NonZeroUsize::get),
+            ready_while_draining: self.config.control.ready_while_draining,
+            facts: self.facts(),
+        }
+    }
+
+    /// What another configuration changes.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            listeners: self.workers.addresses().map(ToString::to_string).collect(),
+            routes: self.made.count(),
+            config: self.config.to_string(),
+            certificates: self.acceptors.certificates(),
+        }
     }
 
     /// Whether the threads that serve go through their work.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use polysock::apps::component::ws;
 use polysock::apps::wamp::{Broker, WampServer};
 use polysock::apps::{Broadcaster, CHAT_PAGE, Chat, Files, Proxy, Relay, echo};
-use polysock::protocols::Framing;
 use polysock::protocols::http::HeadLimits;
+use polysock::protocols::{Framing, hide_secrets};
 use polysock::upstream::{
-    ExecSettings, ExecUpstream, Group, GroupSettings, Template, Tokens, Upstream, UpstreamSettings,
+    Counted, ExecSettings, ExecUpstream, Group, GroupSettings, Template, Tokens, Upstream,
+    UpstreamSettings,
 };
-use polysock::{BoxError, Handshake, Pages, Rejection, Site, SiteSettings};
+use polysock::{BoxError, Handshake, Pages, Registry, Rejection, Site, SiteSettings};
 
 use super::auth::policies;
 use super::session;
@@ -33,11 +34,16 @@ pub(super) fn site(
     session: Option<&Session>,
     head: HeadLimits,
     tls: &UpstreamsTls,
+    registry: &Registry,
 ) -> Result<(Site, Option<Group>), String> {
     let settings = &route.settings;
     let binary_over_text = settings.binary_over_text;
     let mut group_behind = None;
-    let relay = |upstream| Site::new(Relay::new(upstream).binary_over_text(binary_over_text));
+    let name = counted_as(route);
+    let relay = |upstream: Arc<dyn Upstream>| {
+        let upstream = Arc::new(Counted::new(upstream, &name, registry));
+        Site::new(Relay::new(upstream).binary_over_text(binary_over_text))
+    };
     let (site, max_message) = match &route.target {
         Target::App(App::Echo) => (Site::new(echo), of_application()),
         Target::App(App::Chat) => {
@@ -107,6 +113,20 @@ pub(super) fn site(
         .with_settings(of_site(route, max_message))
         .with_policies(policies);
     Ok((site, group_behind))
+}
+
+/// What the upstream of a route is called in metrics: nothing of a client's is in it.
+fn counted_as(route: &Route) -> Arc<str> {
+    match &route.target {
+        Target::Upstream(name) => name.as_str().into(),
+        Target::Url(url) => hide_secrets(url).as_ref().into(),
+        Target::Exec(command) => {
+            let program = command.split_whitespace().next().unwrap_or_default();
+            format!("exec:{program}").into()
+        }
+        Target::Servers(_) => route.name.as_deref().unwrap_or("targets").into(),
+        Target::App(_) | Target::Files(_) => "none".into(),
+    }
 }
 
 /// The files of a folder, without what a prefix in the path of their route says.

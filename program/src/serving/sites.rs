@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use polysock::protocols::http::HeadLimits;
 use polysock::upstream::Group;
-use polysock::{Clients, Route, Site};
+use polysock::{Clients, Registry, Route, Site};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -64,7 +64,12 @@ impl Made {
     /// # Errors
     ///
     /// A route has a target that cannot be served.
-    pub(super) fn of(config: &Config, before: &Self, runtime: &Handle) -> Result<Self, String> {
+    pub(super) fn of(
+        config: &Config,
+        before: &Self,
+        runtime: &Handle,
+        registry: &Registry,
+    ) -> Result<Self, String> {
         let mut left: Vec<&MadeSite> = before.sites.iter().collect();
         let head = head_limits(config);
         let sites = config.routes.iter().map(|route| {
@@ -91,7 +96,14 @@ impl Made {
                 }
                 return Ok(made);
             }
-            let (site, group) = site(route, upstream.as_ref(), of.session.as_ref(), head, &tls)?;
+            let (site, group) = site(
+                route,
+                upstream.as_ref(),
+                of.session.as_ref(),
+                head,
+                &tls,
+                registry,
+            )?;
             let changed = before.sites.iter().find(|made| {
                 let (old, new) = (&made.of.route, route);
                 (&old.name, &old.matching) == (&new.name, &new.matching)

@@ -7,14 +7,15 @@ use tracing::warn;
 use crate::config::Config;
 use crate::config::client::Client;
 use crate::config::listener::Listener;
-use crate::config::process::Process;
 use crate::config::route::Route;
 use crate::config::target::Target;
 #[cfg(feature = "legacy-tls")]
 use crate::flags::tls::MinVersion;
 
 /// Tells what of another configuration takes a restart.
-pub(super) fn warn_of_what_stays(ours: &Process, theirs: &Process) {
+pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
+    let has_control = ("[control]", ours.control == theirs.control);
+    let (ours, theirs) = (&ours.process, &theirs.process);
     for (key, is_same) in [
         ("workers", ours.workers == theirs.workers),
         ("max_memory", ours.max_memory == theirs.max_memory),
@@ -57,6 +58,7 @@ pub(super) fn warn_of_what_stays(ours: &Process, theirs: &Process) {
         ("pid_file", ours.pid_file == theirs.pid_file),
         ("handover", ours.handover == theirs.handover),
         ("log_format", ours.log_format == theirs.log_format),
+        has_control,
     ] {
         if !is_same {
             warn!("`{key}` has changed, which takes a restart: it stays as it was");

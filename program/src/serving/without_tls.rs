@@ -4,6 +4,7 @@ use polysock::PortSettings;
 
 use crate::config::Config;
 use crate::config::listener::Listener;
+use crate::control::Certificates;
 
 /// Nothing: a configuration with TLS is none for this build.
 #[derive(Debug, Default)]
@@ -21,6 +22,11 @@ impl Acceptors {
             None => Ok(Self {}),
             Some(_) => Err("this program was built without TLS, which is its feature `tls`".into()),
         }
+    }
+
+    /// There are no certificates.
+    pub(super) fn certificates(&self) -> Certificates {
+        Certificates::default()
     }
 
     /// The settings of the port of a listener.

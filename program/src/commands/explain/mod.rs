@@ -1,7 +1,5 @@
 //! `polysock explain`.
 
-mod words;
-
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +10,7 @@ use polysock_instrument::{Explanation, Input, Outcome, Remedy, ServerSettings};
 use serde_json::Value;
 
 use crate::exit::Exit;
+use crate::flags::remedy as remedy_words;
 use crate::flags::site::{AcceptFlags, PortFlags, port_settings, site_settings};
 
 /// Say why a client's opening handshake is refused, by which rule, and what would accept it
@@ -143,18 +142,21 @@ impl Explain {
 
 /// The line of a text for a remedy.
 fn line(remedy: &Remedy) -> String {
-    match words::flag(remedy) {
+    match remedy_words::flag(remedy) {
         Some(flag) => format!("accepted with: polysock serve {flag}"),
-        None => format!("to mend it: {}", words::advice(remedy)),
+        None => format!("to mend it: {}", remedy_words::advice(remedy)),
     }
 }
 
 fn json(explanation: &Explanation) -> Value {
     let remedy = explanation.remedy.as_ref();
-    let flag = remedy.and_then(words::flag);
+    let flag = remedy.and_then(remedy_words::flag);
     let without_flag = remedy.filter(|_| flag.is_none());
     let mut json = explanation.to_json();
-    json.insert("advice".to_owned(), without_flag.map(words::advice).into());
+    json.insert(
+        "advice".to_owned(),
+        without_flag.map(remedy_words::advice).into(),
+    );
     json.insert("flag".to_owned(), flag.into());
     json.into()
 }

@@ -3,8 +3,10 @@
 mod overlay;
 
 use std::fs;
+use std::future::pending;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
@@ -21,6 +23,7 @@ use crate::config::load::ConfigError;
 use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
 use crate::config::target::{App, Target};
+use crate::control::{Ask, Control, Token};
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
 use crate::flags::connections::{ConnectionFlags, RateFlags};
@@ -32,7 +35,7 @@ use crate::flags::tls::TlsFlags;
 use crate::flags::values;
 use crate::log::Format;
 use crate::service_manager::ServiceManager;
-use crate::serving::{Server, Unserved};
+use crate::serving::{Server, Successor, Unserved};
 use crate::signals::{Asked, First, Signals};
 
 /// Listen, and serve every client in the protocol it speaks
@@ -161,6 +164,15 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "PATH")]
     handover: Option<PathBuf>,
 
+    /// A control listener, for metrics, health, a status page and `polysock ctl`: unix:PATH, or HOST:PORT.
+    /// On this machine anybody may read it; to change anything by TCP takes the token
+    #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
+    control: Option<Address>,
+
+    /// A file with the token of the control listener: 22 characters or more
+    #[arg(long, value_name = "FILE", value_parser = token_file)]
+    control_token_file: Option<Token>,
+
     #[command(flatten)]
     compression: CompressionFlags,
 
@@ -239,38 +251,93 @@ impl ServeCommand {
         if let Some(file) = &pid_file {
             write_pid(file);
         }
+        let mut control = match control(&server, &signals) {
+            Ok(control) => control,
+            Err(problem) => {
+                server.stop();
+                return Exit::Failed.with(problem);
+            }
+        };
         server.relieve();
         let manager = ServiceManager::find();
         manager.ready(&server.status());
         let alive = manager.clone().keep_alive(server.pulse());
         signals.runtime().spawn(alive);
         loop {
-            match signals.next_or(server.successor()) {
+            let other = async {
+                tokio::select! {
+                    successor = server.successor() => Other::Successor(successor),
+                    ask = asked(&mut control) => Other::Reload(ask),
+                }
+            };
+            let (by, ask) = match signals.next_or(other) {
                 First::Asked(Asked::End) => {
                     manager.stopping();
                     break;
                 }
-                First::Asked(Asked::Reload(signal)) => {
-                    manager.reloading();
-                    flags.reload(signal, &mut server, &signals);
-                    manager.ready(&server.status());
-                }
-                First::Other(successor) => {
+                First::Asked(Asked::Reload(signal)) => (signal, None),
+                First::Other(Other::Reload(ask)) => ("the control listener", Some(ask)),
+                First::Other(Other::Successor(successor)) => {
                     if server.hand_over(successor) {
                         break;
                     }
+                    continue;
                 }
+            };
+            manager.reloading();
+            let reloaded = flags.reload(by, &mut server, &signals);
+            manager.ready(&server.status());
+            if let Some(control) = &control {
+                control.state.reloads().note(reloaded.is_ok());
+                control.state.replace(server.facts());
             }
+            if let Some(ask) = ask {
+                // Who has asked may be gone.
+                let _ = ask.answer.send(reloaded);
+            }
+        }
+        if let Some(control) = &control {
+            control.state.stop();
         }
         let deadline = server.shutdown_timeout();
         let workers = server.stop();
         let end = Instant::now() + deadline;
         let exit = signals.wait_for(deadline, || Ok(workers.join()?.cut));
         end_processes(end.saturating_duration_since(Instant::now()));
+        if let Some(control) = control {
+            control.end();
+        }
         if let Some(file) = &pid_file {
             remove_pid(file);
         }
         exit
+    }
+}
+
+/// What happens beside signals.
+enum Other {
+    /// Another server takes over.
+    Successor(Successor),
+    /// An operator wants the configuration read again.
+    Reload(Ask),
+}
+
+/// The control listener, where there is to be one.
+fn control(server: &Server, signals: &Signals) -> Result<Option<Control>, String> {
+    let Some(settings) = server.control()? else {
+        return Ok(None);
+    };
+    let control = Control::start(settings, server.beginning())?;
+    let running = Control::run(Arc::clone(&control.state), control.census());
+    signals.runtime().spawn(running);
+    Ok(Some(control))
+}
+
+/// Waits for an operator who wants something.
+async fn asked(control: &mut Option<Control>) -> Ask {
+    match control {
+        Some(control) => control.asked().await,
+        None => pending().await,
     }
 }
 
@@ -302,11 +369,16 @@ impl Overlay<Serve> {
         Ok(config)
     }
 
-    /// Reads the file again, and serves what it says, unless it is wrong.
-    fn reload(&self, signal: &str, server: &mut Server, signals: &Signals) {
+    /// Reads the file again, and serves what it says, unless it is wrong; says what has become of it.
+    fn reload(
+        &self,
+        signal: &str,
+        server: &mut Server,
+        signals: &Signals,
+    ) -> Result<String, String> {
         if self.file().is_none() {
             info!("{signal} is ignored: there is no configuration file to read again");
-            return;
+            return Err("there is no configuration file to read again".to_owned());
         }
         info!("reading the configuration again ({signal})");
         let reloaded = match self.config() {
@@ -314,11 +386,15 @@ impl Overlay<Serve> {
             Err(Wrong::Usage(problem)) => Err(Unserved::Config(problem)),
             Err(Wrong::File(error)) => Err(Unserved::Config(error.to_string())),
         };
-        if let Err(Unserved::Config(problem) | Unserved::System(problem)) = reloaded {
-            for line in problem.lines() {
-                error!("{line}");
+        match reloaded {
+            Ok(()) => Ok(server.status()),
+            Err(Unserved::Config(problem) | Unserved::System(problem)) => {
+                for line in problem.lines() {
+                    error!("{line}");
+                }
+                error!("the configuration stays as it was");
+                Err(problem)
             }
-            error!("the configuration stays as it was");
         }
     }
 }
@@ -351,6 +427,12 @@ fn quoted(words: &[String]) -> String {
         _ => format!("'{}'", word.replace('\'', r"'\''")),
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// The token that is all of a file.
+fn token_file(path: &str) -> Result<Token, String> {
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Token::new(text.trim()).map_err(str::to_owned)
 }
 
 /// Notes the number of the process, for who wants to send it a signal.

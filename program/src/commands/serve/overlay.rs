@@ -185,6 +185,12 @@ const FLAGS: &[(&str, Lay)] = &[
     ("handover", |flags, config| {
         config.process.handover.clone_from(&flags.handover);
     }),
+    ("control", |flags, config| {
+        config.control.listen.clone_from(&flags.control);
+    }),
+    ("control_token_file", |flags, config| {
+        config.control.token.clone_from(&flags.control_token_file);
+    }),
     // Of routes.
     ("protocols", |flags, config| {
         settings(config, |route| {

@@ -1,0 +1,241 @@
+//! What operators change: connections are closed, the server is taken out of service and back, the
+//! configuration is read again, the log says more for a while.
+//!
+//! Each is a line of the log with `audit=true`.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::{Response, StatusCode};
+use polysock::{Body, CloseCode, ConnectionId};
+use serde_json::{Map, Value, json};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::answer::{json, problem};
+use super::connections::Filter;
+use super::state::{Closing, State};
+use crate::flags::values;
+use crate::log;
+
+/// How many connections are closed a second where nothing is said.
+const PACE: u32 = 100;
+
+/// What is asked for, as JSON or as a form.
+#[derive(Debug, Default)]
+pub(super) struct Asked(pub(super) Map<String, Value>);
+
+impl Asked {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, String> {
+        let number = match self.0.get(name) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::String(text)) if text.is_empty() => return Ok(None),
+            Some(Value::String(text)) => text.parse().ok(),
+            Some(value) => value.as_u64(),
+        };
+        match number {
+            Some(number) => Ok(Some(number)),
+            None => Err(format!("{name}: write a number")),
+        }
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    fn duration(&self, name: &str) -> Result<Option<Duration>, String> {
+        let text = self.text(name);
+        let read =
+            text.map(|text| values::duration(text).map_err(|error| format!("{name}: {error}")));
+        read.transpose()
+    }
+
+    /// The close code, or this one.
+    fn code(&self, otherwise: CloseCode) -> Result<CloseCode, String> {
+        let Some(code) = self.number("code")? else {
+            return Ok(otherwise);
+        };
+        let code = u16::try_from(code).ok().and_then(CloseCode::new);
+        code.ok_or_else(|| {
+            "code: write a close code that may be sent: 1000 to 1003, 1007 to 1014, or 3000 to 4999"
+                .to_owned()
+        })
+    }
+
+    fn pace(&self) -> Result<NonZeroU32, String> {
+        let pace = self.number("per_second")?.unwrap_or(PACE.into());
+        let pace = u32::try_from(pace).ok().and_then(NonZeroU32::new);
+        pace.ok_or_else(|| "per_second: write a number from 1 on".to_owned())
+    }
+}
+
+/// Closes one connection.
+pub(super) fn close(state: &State, id: ConnectionId, asked: &Asked, who: &str) -> Response<Body> {
+    let code = match asked.code(CloseCode::POLICY_VIOLATION) {
+        Ok(code) => code,
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
+    };
+    if !state.registry.close(id, code) {
+        return problem(StatusCode::NOT_FOUND, "there is no such connection");
+    }
+    info!(audit = true, who, connection = %id, code = code.get(), "close a connection");
+    json(StatusCode::ACCEPTED, &json!({ "closing": 1 }))
+}
+
+/// Closes the connections of a filter.
+pub(super) fn close_chosen(state: &Arc<State>, asked: &Asked, who: &str) -> Response<Body> {
+    let fields = asked.0.get("filter").and_then(Value::as_object);
+    let Some(fields) = fields else {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "filter: write an object that says which, as {\"filter\": {\"protocol\": \"hixie-76\"}}; {} is all",
+        );
+    };
+    let filter = Filter::of(
+        fields
+            .iter()
+            .map(|(name, value)| (&**name, value.as_str().unwrap_or_default())),
+    );
+    let read = filter.and_then(|filter| {
+        Ok((
+            filter,
+            asked.code(CloseCode::SERVICE_RESTART)?,
+            asked.pace()?,
+        ))
+    });
+    let (filter, code, pace) = match read {
+        Ok(read) => read,
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
+    };
+    let chosen = state
+        .registry
+        .connections(|connection| filter.chooses(connection));
+    let ids: Vec<_> = chosen.into_iter().map(|connection| connection.id).collect();
+    let count = ids.len();
+    let answer = json!({ "connections": count, "per_second": pace.get(), "code": code.get() });
+    if asked.is("dry_run") {
+        return json(StatusCode::OK, &answer);
+    }
+    info!(
+        audit = true,
+        who,
+        count,
+        everything = filter.is_everything(),
+        code = code.get(),
+        "close connections"
+    );
+    let registry = state.registry.clone();
+    begin(state, count, async move {
+        registry.close_each(ids, code, pace).await
+    });
+    json(StatusCode::ACCEPTED, &answer)
+}
+
+/// Lets nobody in any more, and closes all connections.
+pub(super) fn drain(state: &Arc<State>, asked: &Asked, who: &str) -> Response<Body> {
+    let read = || -> Result<_, String> {
+        let deadline = asked.duration("deadline")?;
+        Ok((asked.code(CloseCode::GOING_AWAY)?, asked.pace()?, deadline))
+    };
+    let (code, pace, deadline) = match read() {
+        Ok(read) => read,
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
+    };
+    state.registry.set_draining(true);
+    let count = state.registry.count();
+    // Faster, where that many would not be through by then.
+    let pace = deadline.map_or(pace, |deadline| {
+        let seconds = u32::try_from(deadline.as_secs().max(1)).unwrap_or(u32::MAX);
+        let needed = u32::try_from(count).unwrap_or(u32::MAX).div_ceil(seconds);
+        NonZeroU32::new(needed).map_or(pace, |needed| needed.max(pace))
+    });
+    info!(
+        audit = true,
+        who,
+        count,
+        per_second = pace.get(),
+        code = code.get(),
+        "drain"
+    );
+    let registry = state.registry.clone();
+    begin(state, count, async move {
+        registry.close_all(code, pace).await;
+    });
+    let answer = json!({ "connections": count, "per_second": pace.get(), "code": code.get() });
+    json(StatusCode::ACCEPTED, &answer)
+}
+
+/// Lets clients in again; those that were not closed yet stay.
+pub(super) fn undrain(state: &State, who: &str) -> Response<Body> {
+    if let Some(closing) = state.closing().take() {
+        closing.task.abort();
+    }
+    state.registry.set_draining(false);
+    info!(audit = true, who, "undrain");
+    json(StatusCode::OK, &json!({ "draining": false }))
+}
+
+/// Reads the configuration again.
+pub(super) async fn reload(state: &State, who: &str) -> Response<Body> {
+    info!(audit = true, who, "reload");
+    match state.reload().await {
+        Ok(said) => json(StatusCode::OK, &json!({ "reloaded": true, "detail": said })),
+        Err(error) => problem(StatusCode::CONFLICT, &error),
+    }
+}
+
+/// How long the log says more where nothing is said.
+const LOGGING: Duration = Duration::from_secs(600);
+
+/// Has the log say more, or less, for a while.
+pub(super) fn set_log(asked: &Asked, who: &str) -> Response<Body> {
+    let Some(filter) = asked.text("filter") else {
+        return problem(
+            StatusCode::BAD_REQUEST,
+            "filter: write what is to be logged, as {\"filter\": \"polysock=debug\", \"for\": \"10m\"}",
+        );
+    };
+    let time = match asked.duration("for") {
+        Ok(time) => time.unwrap_or(LOGGING),
+        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
+    };
+    match log::set_filter(filter, Some(time)) {
+        Ok(()) => {
+            warn!(
+                audit = true,
+                who,
+                filter,
+                seconds = time.as_secs(),
+                "the log says something else for a while"
+            );
+            json(
+                StatusCode::OK,
+                &json!({ "filter": filter, "seconds": time.as_secs() }),
+            )
+        }
+        Err(error) => problem(StatusCode::BAD_REQUEST, &format!("filter: {error}")),
+    }
+}
+
+/// Begins to close connections, instead of what was begun before.
+fn begin(state: &Arc<State>, count: usize, closing: impl Future<Output = ()> + Send + 'static) {
+    let done = Arc::clone(state);
+    let mut place = state.closing();
+    let task = tokio::spawn(async move {
+        // Nothing takes longer than this: who is asked for a connection a second of a million is mistaken.
+        let _ = timeout(Duration::from_secs(7 * 24 * 60 * 60), closing).await;
+        done.closing().take();
+    });
+    let closing = Closing {
+        task: task.abort_handle(),
+        count,
+    };
+    if let Some(before) = place.replace(closing) {
+        before.task.abort();
+    }
+}

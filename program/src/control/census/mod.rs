@@ -1,0 +1,360 @@
+//! Who has been here: which protocols, spoken by which devices, from which pages, and when last.
+//!
+//! It answers what no log does at a glance: whether a protocol of old can be switched off, and whom that
+//! would lock out.
+
+mod device;
+mod fingerprint;
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use std::{fs, io};
+
+use polysock::protocols::{Request, hide_secrets};
+use polysock::{OpenConnection, Refusal};
+use serde_json::{Map, Value, json};
+
+use self::device::device;
+use self::fingerprint::Fingerprint;
+
+/// How many rows there are at most. The one that was seen longest ago gives way.
+const ROWS: usize = 500;
+
+/// After how long without a client a protocol may be switched off.
+const RETIRED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// Who has been here.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    rows: Mutex<HashMap<Who, Seen>>,
+}
+
+/// Who is told apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Who {
+    pub(super) protocol: String,
+    pub(super) device: String,
+    pub(super) origin: String,
+}
+
+/// What is known of them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Seen {
+    pub(super) total: u64,
+    pub(super) first: SystemTime,
+    pub(super) last: SystemTime,
+    /// What it says that it is, or how its handshake looks.
+    pub(super) last_user_agent: String,
+    pub(super) last_refusal: Option<String>,
+}
+
+/// A row, with what is open now.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) who: Who,
+    pub(super) seen: Seen,
+    pub(super) live: u64,
+}
+
+impl Census {
+    /// Notes an opening handshake that was accepted.
+    pub(crate) fn opened(&self, request: &Request) {
+        let agent = request.user_agent();
+        let (device, shown) = match agent.as_deref() {
+            Some(agent) => (device(agent), cut(agent)),
+            None => {
+                let fingerprint = Fingerprint::of(&request.head);
+                (fingerprint.device(), fingerprint.to_string())
+            }
+        };
+        let who = Who {
+            protocol: request.protocol.name().to_owned(),
+            device,
+            origin: origin(request.origin.as_deref()),
+        };
+        self.note(who, SystemTime::now(), |seen| {
+            seen.total += 1;
+            seen.last_user_agent = shown;
+        });
+    }
+
+    /// Notes who was refused, as far as it is known what they are.
+    pub(super) fn refused<'a>(&self, refusals: impl Iterator<Item = &'a Refusal>) {
+        for refusal in refusals {
+            let head = refusal.head.as_deref().unwrap_or_default();
+            let Some(agent) = field(head, "user-agent") else {
+                continue;
+            };
+            let device = device(&agent);
+            let mut rows = self.lock();
+            let mut known: Vec<_> = rows
+                .iter_mut()
+                .filter(|(who, _)| who.device == device)
+                .collect();
+            known.sort_by_key(|(_, seen)| seen.last);
+            if let Some((_, seen)) = known.pop() {
+                seen.last_refusal = Some(refusal.reason.to_owned());
+            }
+        }
+    }
+
+    /// All rows, with those of the open connections, the newest first.
+    pub(super) fn rows(&self, open: &[OpenConnection]) -> Vec<Row> {
+        let mut live = HashMap::<Who, u64>::new();
+        let mut classes = HashMap::<&str, String>::new();
+        for connection in open {
+            let Some(agent) = connection.user_agent.as_deref() else {
+                continue;
+            };
+            let class = classes.entry(agent).or_insert_with(|| device(agent));
+            let who = Who {
+                protocol: connection.protocol.to_owned(),
+                device: class.clone(),
+                origin: origin(connection.origin.as_deref()),
+            };
+            *live.entry(who).or_default() += 1;
+        }
+        let rows = self.lock();
+        let rows = rows.iter().map(|(who, seen)| Row {
+            live: live.get(who).copied().unwrap_or(0),
+            who: who.clone(),
+            seen: seen.clone(),
+        });
+        let mut rows: Vec<_> = rows.collect();
+        rows.sort_by(|one, other| {
+            let order = (other.live, other.seen.last).cmp(&(one.live, one.seen.last));
+            order.then_with(|| one.who.cmp(&other.who))
+        });
+        rows
+    }
+
+    /// Protocols that are enabled, and that nobody has spoken for ninety days: each with who spoke it last,
+    /// if anybody did.
+    pub(super) fn retired(
+        &self,
+        enabled: &[String],
+        since: SystemTime,
+        now: SystemTime,
+    ) -> Vec<(String, Option<SystemTime>)> {
+        let rows = self.lock();
+        let last = |protocol: &str| {
+            let of_protocol = rows.iter().filter(|(who, _)| who.protocol == protocol);
+            of_protocol.map(|(_, seen)| seen.last).max()
+        };
+        let enabled = enabled.iter().filter_map(|protocol| {
+            let last = last(protocol);
+            let quiet = now.duration_since(last.unwrap_or(since)).ok()?;
+            (quiet >= RETIRED).then(|| (protocol.clone(), last))
+        });
+        enabled.collect()
+    }
+
+    /// Since when it is known who comes: since then, or since somebody came before that.
+    pub(super) fn since(&self, began: SystemTime) -> SystemTime {
+        let rows = self.lock();
+        let first = rows.values().map(|seen| seen.first).min();
+        first.map_or(began, |first| first.min(began))
+    }
+
+    fn note(&self, who: Who, now: SystemTime, change: impl FnOnce(&mut Seen)) {
+        let mut rows = self.lock();
+        if rows.len() >= ROWS && !rows.contains_key(&who) {
+            let oldest = rows.iter().min_by_key(|(_, seen)| seen.last);
+            if let Some(oldest) = oldest.map(|(who, _)| who.clone()) {
+                rows.remove(&oldest);
+            }
+        }
+        let seen = rows.entry(who).or_insert_with(|| Seen {
+            total: 0,
+            first: now,
+            last: now,
+            last_user_agent: String::new(),
+            last_refusal: None,
+        });
+        seen.last = now;
+        change(seen);
+    }
+
+    /// What is known from a file that [`store`](Self::store) has written.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is none of those.
+    pub(crate) fn load(&self, file: &Path) -> io::Result<()> {
+        let value: Value = serde_json::from_slice(&fs::read(file)?)?;
+        let rows = value.get("rows").and_then(Value::as_array);
+        let Some(rows) = rows else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it has no rows"));
+        };
+        let mut known = self.lock();
+        known.extend(rows.iter().take(ROWS).filter_map(from_json));
+        Ok(())
+    }
+
+    /// Writes what is known to a file, which is never there half.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written.
+    pub(crate) fn store(&self, file: &Path) -> io::Result<()> {
+        let rows: Vec<_> = self
+            .lock()
+            .iter()
+            .map(|(who, seen)| to_json(who, seen))
+            .collect();
+        let mut new = file.as_os_str().to_owned();
+        new.push(".new");
+        fs::write(&new, json!({ "version": 1, "rows": rows }).to_string())?;
+        fs::rename(&new, file)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Who, Seen>> {
+        // The rows are whole between any two operations, so a panic cannot break them.
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is shown of what a client says of itself.
+const SHOWN: usize = 200;
+
+fn cut(text: &str) -> String {
+    text.chars().take(SHOWN).collect()
+}
+
+/// An origin, as far as it is told apart: the scheme and the host.
+fn origin(origin: Option<&str>) -> String {
+    origin.map_or_else(String::new, |origin| cut(&hide_secrets(origin)))
+}
+
+/// The value of a field in a head as it came.
+fn field(head: &[u8], name: &str) -> Option<String> {
+    head.split(|byte| *byte == b'\n').skip(1).find_map(|line| {
+        let line = String::from_utf8_lossy(line);
+        let (field, value) = line.split_once(':')?;
+        field
+            .trim()
+            .eq_ignore_ascii_case(name)
+            .then(|| value.trim().to_owned())
+    })
+}
+
+fn to_json(who: &Who, seen: &Seen) -> Value {
+    json!({
+        "protocol": who.protocol,
+        "device": who.device,
+        "origin": who.origin,
+        "total": seen.total,
+        "first_seen": seconds(seen.first),
+        "last_seen": seconds(seen.last),
+        "last_user_agent": seen.last_user_agent,
+        "last_refusal": seen.last_refusal,
+    })
+}
+
+impl Row {
+    pub(super) fn to_json(&self) -> Value {
+        let mut value = to_json(&self.who, &self.seen);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("live".into(), self.live.into());
+        }
+        value
+    }
+}
+
+fn from_json(value: &Value) -> Option<(Who, Seen)> {
+    let row = value.as_object()?;
+    let text = |name: &str| Some(row.get(name)?.as_str()?.to_owned());
+    let time = |row: &Map<String, Value>, name: &str| {
+        let seconds = row.get(name)?.as_u64()?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+    };
+    let who = Who {
+        protocol: text("protocol")?,
+        device: text("device")?,
+        origin: text("origin")?,
+    };
+    let seen = Seen {
+        total: row.get("total")?.as_u64()?,
+        first: time(row, "first_seen")?,
+        last: time(row, "last_seen")?,
+        last_user_agent: text("last_user_agent").unwrap_or_default(),
+        last_refusal: text("last_refusal"),
+    };
+    Some((who, seen))
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(number: usize) -> Who {
+        Who {
+            protocol: "hixie-76".into(),
+            device: format!("device {number}"),
+            origin: String::new(),
+        }
+    }
+
+    #[test]
+    fn the_one_that_was_seen_longest_ago_gives_way() {
+        let census = Census::default();
+        let at = |second| SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+        for number in 0..ROWS + 10 {
+            census.note(who(number), at(number as u64), |seen| seen.total += 1);
+        }
+        let rows = census.rows(&[]);
+        assert_eq!(rows.len(), ROWS);
+        assert_eq!(rows[0].who, who(ROWS + 9));
+        assert_eq!(rows[ROWS - 1].who, who(10));
+    }
+
+    #[test]
+    fn what_is_known_outlives_the_process() {
+        let census = Census::default();
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
+        for number in 0..3 {
+            census.note(who(number), at, |seen| {
+                seen.total += 2;
+                seen.last_user_agent = "<script>\u{202e}".into();
+                seen.last_refusal = Some("key".into());
+            });
+        }
+        let name = format!("polysock-census-{}.json", std::process::id());
+        let file = std::env::temp_dir().join(name);
+        census.store(&file).unwrap();
+        let again = Census::default();
+        again.load(&file).unwrap();
+        assert_eq!(*again.lock(), *census.lock());
+        fs::write(&file, "{}").unwrap();
+        assert!(again.load(&file).is_err());
+        fs::remove_file(&file).unwrap();
+    }
+
+    #[test]
+    fn a_protocol_that_nobody_speaks_may_go() {
+        let census = Census::default();
+        let day = Duration::from_secs(24 * 60 * 60);
+        let now = SystemTime::UNIX_EPOCH + 1000 * day;
+        census.note(who(1), now - 91 * day, |_| {});
+        let mut other = who(2);
+        other.protocol = "hybi-10".into();
+        census.note(other, now - 89 * day, |_| {});
+        let enabled = ["hixie-75", "hixie-76", "hybi-10"].map(str::to_owned);
+        let retired = census.retired(&enabled, now - 100 * day, now);
+        let expected = vec![
+            ("hixie-75".to_owned(), None),
+            ("hixie-76".to_owned(), Some(now - 91 * day)),
+        ];
+        assert_eq!(retired, expected);
+        // Nobody can say that yet of a server that was started today.
+        assert_eq!(census.retired(&enabled[..1], now, now), []);
+    }
+}

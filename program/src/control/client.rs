@@ -1,0 +1,182 @@
+//! The client of a control listener.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::handshake;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use super::token::Token;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where a control listener is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    /// HOST:PORT.
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// Asks a control listener.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    pub(crate) address: Address,
+    pub(crate) token: Option<Token>,
+}
+
+/// Why there is no answer, or not the one that was wanted.
+#[derive(Debug, Error)]
+pub(crate) enum ClientError {
+    #[error("{0}; is there a server, with --control?")]
+    Connect(io::Error),
+    #[error("there was no answer in time")]
+    Timeout,
+    #[error("{0}")]
+    Http(#[from] hyper::Error),
+    #[error("the answer makes no sense: {0}")]
+    Answer(#[from] serde_json::Error),
+    /// The listener says no.
+    #[error("{detail} ({status})")]
+    Refused { status: StatusCode, detail: String },
+}
+
+impl Address {
+    /// Reads one, as `unix:PATH` or `HOST:PORT`.
+    ///
+    /// # Errors
+    ///
+    /// It is none.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+            return Ok(Self::Unix(Path::new(path).into()));
+        }
+        let has_port = text
+            .rsplit_once(':')
+            .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        match has_port {
+            true if text.starts_with(':') => Ok(Self::Tcp(format!("127.0.0.1{text}"))),
+            true => Ok(Self::Tcp(text.to_owned())),
+            false => Err("write unix:PATH or HOST:PORT".to_owned()),
+        }
+    }
+
+    fn host(&self) -> &str {
+        match self {
+            Self::Tcp(address) => address,
+            Self::Unix(_) => "localhost",
+        }
+    }
+}
+
+impl Client {
+    /// Asks, and returns the JSON of the answer.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it says no.
+    pub(crate) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ClientError> {
+        let text = self.text(method, path, body).await?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    /// The same, for an answer that is text.
+    pub(crate) async fn text(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Bytes, ClientError> {
+        let asked = async {
+            match &self.address {
+                Address::Tcp(address) => {
+                    let stream = TcpStream::connect(address).await;
+                    let stream = stream.map_err(ClientError::Connect)?;
+                    self.ask_over(stream, method, path, body).await
+                }
+                Address::Unix(path_of) => {
+                    let stream = UnixStream::connect(path_of).await;
+                    let stream = stream.map_err(ClientError::Connect)?;
+                    self.ask_over(stream, method, path, body).await
+                }
+            }
+        };
+        timeout(PATIENCE, asked)
+            .await
+            .map_err(|_| ClientError::Timeout)?
+    }
+
+    async fn ask_over(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Bytes, ClientError> {
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(HOST, self.address.host())
+            .header(CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, format!("Bearer {}", token.as_str()));
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let request = request.body(Full::new(Bytes::from(body)));
+        let refused = |status, detail: String| ClientError::Refused { status, detail };
+        let request =
+            request.map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = response.into_body().collect().await?.to_bytes();
+        connection.abort();
+        if status.is_success() {
+            return Ok(body);
+        }
+        let problem: Option<Value> = serde_json::from_slice(&body).ok();
+        let detail = problem.as_ref().and_then(|problem| problem.get("detail"));
+        let detail = detail.and_then(Value::as_str).map(str::to_owned);
+        let detail = detail.unwrap_or_else(|| String::from_utf8_lossy(&body).trim().to_owned());
+        Err(refused(status, detail))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_socket_or_a_port() {
+        let unix = Address::Unix("/run/control.sock".into());
+        assert_eq!(Address::parse("unix:/run/control.sock"), Ok(unix));
+        for (text, expected) in [
+            ("127.0.0.1:9000", "127.0.0.1:9000"),
+            (":9000", "127.0.0.1:9000"),
+            ("[::1]:9000", "[::1]:9000"),
+            ("ops.example:9000", "ops.example:9000"),
+        ] {
+            assert_eq!(Address::parse(text), Ok(Address::Tcp(expected.into())));
+        }
+        for wrong in ["", "unix:", "127.0.0.1", "127.0.0.1:x", "9000"] {
+            assert!(Address::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The open connections, and those of them that are chosen.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use polysock::{ConnectionId, OpenConnection, Registry};
+use serde_json::{Value, json};
+
+use crate::flags::values;
+
+/// Which connections are chosen, and how they are listed.
+#[derive(Debug, Default)]
+pub(super) struct Filter {
+    protocol: Option<String>,
+    transport: Option<String>,
+    route: Option<String>,
+    peer: Option<String>,
+    user_agent: Option<String>,
+    older: Option<Duration>,
+    idle: Option<Duration>,
+    pub(super) page: Page,
+}
+
+/// Which of them are listed.
+#[derive(Debug)]
+pub(super) struct Page {
+    sort: Sort,
+    limit: usize,
+    cursor: Option<ConnectionId>,
+}
+
+/// What they are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sort {
+    /// When they came.
+    Id,
+    Age,
+    Idle,
+    Held,
+    Received,
+    Sent,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            sort: Sort::Id,
+            limit: 100,
+            cursor: None,
+        }
+    }
+}
+
+/// The most that are listed at once.
+const MOST: usize = 100_000;
+
+/// The names of what connections are chosen by.
+const NAMES: &str =
+    "protocol, transport, route, peer, user_agent, older, idle, sort, limit, cursor";
+
+impl Filter {
+    /// What a query, or the fields of a JSON object, chooses.
+    ///
+    /// # Errors
+    ///
+    /// A name or a value is none that there is; the text says how to mend it.
+    pub(super) fn of<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
+        let mut filter = Self::default();
+        for (name, value) in fields {
+            let text = || Some(value.to_owned());
+            let duration = || {
+                values::duration(value)
+                    .map(Some)
+                    .map_err(|error| format!("{name}: {error}"))
+            };
+            match name {
+                "protocol" => filter.protocol = text(),
+                "transport" => filter.transport = text(),
+                "route" => filter.route = text(),
+                "peer" => filter.peer = text(),
+                "user_agent" => filter.user_agent = text(),
+                "older" => filter.older = duration()?,
+                "idle" => filter.idle = duration()?,
+                "sort" => {
+                    filter.page.sort = match value.trim_start_matches('-') {
+                        "id" => Sort::Id,
+                        "age" => Sort::Age,
+                        "idle" => Sort::Idle,
+                        "held" | "buffered" => Sort::Held,
+                        "received" => Sort::Received,
+                        "sent" => Sort::Sent,
+                        _ => return Err("sort: write id, age, idle, held, received or sent".into()),
+                    };
+                }
+                "limit" => {
+                    let limit = value
+                        .parse()
+                        .ok()
+                        .filter(|limit| (1..=MOST).contains(limit));
+                    filter.page.limit =
+                        limit.ok_or_else(|| format!("limit: write a number from 1 to {MOST}"))?;
+                }
+                "cursor" => {
+                    let cursor = value.parse().map_err(|error| format!("cursor: {error}"))?;
+                    filter.page.cursor = Some(cursor);
+                }
+                _ => return Err(format!("there is no {name}: there are {NAMES}")),
+            }
+        }
+        Ok(filter)
+    }
+
+    /// Whether every connection is chosen.
+    pub(super) fn is_everything(&self) -> bool {
+        let Self {
+            protocol,
+            transport,
+            route,
+            peer,
+            user_agent,
+            older,
+            idle,
+            page: _,
+        } = self;
+        [protocol, transport, route, peer, user_agent]
+            .iter()
+            .all(|text| text.is_none())
+            && older.is_none()
+            && idle.is_none()
+    }
+
+    /// Whether a connection is chosen.
+    pub(super) fn chooses(&self, connection: &OpenConnection) -> bool {
+        let is = |wanted: &Option<String>, value: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| value == Some(wanted))
+        };
+        let route = connection.route.as_deref().unwrap_or_default();
+        let peer = connection.peer.as_deref();
+        let agent = connection.user_agent.as_deref().unwrap_or_default();
+        is(&self.protocol, Some(connection.protocol))
+            && is(&self.transport, Some(connection.transport))
+            && is(&self.route, Some(route))
+            && self.peer.as_deref().is_none_or(|wanted| {
+                // With its port, or without.
+                peer.is_some_and(|peer| {
+                    peer == wanted
+                        || peer
+                            .rsplit_once(':')
+                            .is_some_and(|(host, _)| host == wanted)
+                })
+            })
+            && self
+                .user_agent
+                .as_deref()
+                .is_none_or(|wanted| agent.contains(wanted))
+            && self.older.is_none_or(|older| connection.age >= older)
+            && self.idle.is_none_or(|idle| connection.idle >= idle)
+    }
+
+    /// The connections that are chosen, as far as they are listed, and how many there are in all; the cursor
+    /// of the next page, if there is one.
+    pub(super) fn list(
+        &self,
+        registry: &Registry,
+    ) -> (Vec<OpenConnection>, usize, Option<ConnectionId>) {
+        let chosen = registry.connections(|connection| self.chooses(connection));
+        let count = chosen.len();
+        let Page {
+            sort,
+            limit,
+            cursor,
+        } = self.page;
+        let mut chosen = self.sorted(chosen);
+        if let (Sort::Id, Some(cursor)) = (sort, cursor) {
+            chosen.retain(|connection| connection.id > cursor);
+        }
+        let has_more = sort == Sort::Id && chosen.len() > limit;
+        chosen.truncate(limit);
+        let next = chosen.last().map(|last| last.id).filter(|_| has_more);
+        (chosen, count, next)
+    }
+
+    /// These connections in the order that is wanted; they come in that of their ids.
+    pub(super) fn sorted(&self, mut chosen: Vec<OpenConnection>) -> Vec<OpenConnection> {
+        match self.page.sort {
+            Sort::Id => {}
+            Sort::Age => chosen.sort_by_key(|connection| Reverse(connection.age)),
+            Sort::Idle => chosen.sort_by_key(|connection| Reverse(connection.idle)),
+            Sort::Held => chosen.sort_by_key(|connection| Reverse(connection.held)),
+            Sort::Received => chosen.sort_by_key(|connection| Reverse(connection.traffic.received)),
+            Sort::Sent => chosen.sort_by_key(|connection| Reverse(connection.traffic.sent)),
+        }
+        chosen
+    }
+}
+
+/// A connection as JSON.
+pub(super) fn to_json(connection: &OpenConnection) -> Value {
+    json!({
+        "id": connection.id.to_string(),
+        "protocol": connection.protocol,
+        "transport": connection.transport,
+        "route": connection.route.as_deref(),
+        "peer": connection.peer,
+        "target": connection.target,
+        "upstream": connection.upstream,
+        "user_agent": connection.user_agent,
+        "origin": connection.origin,
+        "age_seconds": connection.age.as_secs_f64(),
+        "idle_seconds": connection.idle.as_secs(),
+        "received_bytes": connection.traffic.received,
+        "sent_bytes": connection.traffic.sent,
+        "received_messages": connection.traffic.messages_received,
+        "sent_messages": connection.traffic.messages_sent,
+        "held_bytes": connection.held,
+        "closing": connection.closing.map(polysock::CloseCode::get),
+    })
+}

@@ -1,0 +1,186 @@
+//! What is counted, as Prometheus reads it.
+
+mod exposition;
+mod process;
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use polysock::{MetricFamily, MetricKind, SampleValue};
+
+pub(super) use self::exposition::{Text, written};
+use super::state::State;
+use crate::log;
+
+/// All that is counted.
+pub(super) fn families(state: &State) -> Vec<MetricFamily> {
+    let mut families = vec![build_info()];
+    families.extend(state.registry.families());
+    families.extend(server(&of_server(state)));
+    families.extend(process::families());
+    families
+}
+
+fn build_info() -> MetricFamily {
+    let labels = vec![
+        ("version", env!("CARGO_PKG_VERSION").into()),
+        (
+            "revision",
+            option_env!("POLYSOCK_REVISION").unwrap_or("unknown").into(),
+        ),
+        ("rustc", env!("POLYSOCK_RUSTC").into()),
+    ];
+    gauge("polysock_build_info", "Which program this is").with(labels, SampleValue::Count(1))
+}
+
+/// What a server is, beside its connections.
+#[derive(Debug, Default)]
+struct Server {
+    is_draining: bool,
+    is_ready: bool,
+    max_connections: u64,
+    held: u64,
+    lost: u64,
+    reloads: [(&'static str, u64); 2],
+    last_reload: f64,
+    /// When each certificate ends, since 1970.
+    certificates: Vec<(String, f64)>,
+}
+
+fn of_server(state: &State) -> Server {
+    Server {
+        is_draining: state.registry.is_draining(),
+        is_ready: state.is_ready(),
+        max_connections: state.max_connections as u64,
+        held: state.budget.held(),
+        lost: log::lost(),
+        reloads: state.reloads.counts(),
+        last_reload: seconds(state.reloads.last_success()),
+        certificates: (state.facts().certificates.0)()
+            .into_iter()
+            .map(|(name, ends)| (name, seconds(ends)))
+            .collect(),
+    }
+}
+
+fn server(of: &Server) -> Vec<MetricFamily> {
+    let count = |family: MetricFamily, count| family.with(Vec::new(), SampleValue::Count(count));
+    let is = |family: MetricFamily, is| count(family, u64::from(is));
+    let mut reloads = counter(
+        "polysock_config_reloads",
+        "How often the configuration was read again",
+    );
+    for (outcome, times) in of.reloads {
+        reloads = reloads.with(vec![("outcome", outcome.into())], SampleValue::Count(times));
+    }
+    let mut certificates = gauge(
+        "polysock_tls_certificate_not_after_seconds",
+        "When a certificate ends, since 1970",
+    );
+    for (name, ends) in &of.certificates {
+        let labels = vec![("name", Cow::Owned(name.clone()))];
+        certificates = certificates.with(labels, SampleValue::Number(*ends));
+    }
+    vec![
+        certificates,
+        is(
+            gauge(
+                "polysock_draining",
+                "Whether connections are being closed and nobody is let in",
+            ),
+            of.is_draining,
+        ),
+        is(
+            gauge("polysock_ready", "Whether clients may be sent here"),
+            of.is_ready,
+        ),
+        count(
+            gauge(
+                "polysock_limit_connections",
+                "The most connections that there may be",
+            ),
+            of.max_connections,
+        ),
+        count(
+            gauge(
+                "polysock_buffered_bytes",
+                "What connections hold beyond what each of them does",
+            ),
+            of.held,
+        ),
+        count(
+            counter(
+                "polysock_log_lines_lost",
+                "Lines of the log for which there was no room",
+            ),
+            of.lost,
+        ),
+        reloads,
+        gauge(
+            "polysock_config_last_reload_success_timestamp_seconds",
+            "When the configuration was read last without a fault",
+        )
+        .with(Vec::new(), SampleValue::Number(of.last_reload)),
+    ]
+}
+
+fn counter(name: &'static str, help: &'static str) -> MetricFamily {
+    MetricFamily::new(name, MetricKind::Counter, help)
+}
+
+fn gauge(name: &'static str, help: &'static str) -> MetricFamily {
+    MetricFamily::new(name, MetricKind::Gauge, help)
+}
+
+/// Since 1970.
+fn seconds(at: SystemTime) -> f64 {
+    at.duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO)
+        .as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use polysock::Registry;
+
+    use super::*;
+
+    /// What the document has of a metric: its name, its type and what it says.
+    fn documented() -> Vec<(String, String, String)> {
+        let text = include_str!("../../../../docs/metrics.md");
+        let rows = text.lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+            let cell = |number: usize| cells[number].to_owned();
+            (cell(0).replace('`', ""), cell(1), cell(3))
+        })
+        .collect()
+    }
+
+    #[test]
+    fn every_metric_is_documented_and_none_else() {
+        let mut families = Registry::default().families();
+        families.push(build_info());
+        families.extend(process::families());
+        families.extend(server(&Server::default()));
+        let mut families: Vec<_> = families
+            .iter()
+            .map(|family| {
+                let kind = match family.kind {
+                    MetricKind::Counter => "counter",
+                    MetricKind::Gauge => "gauge",
+                    MetricKind::Histogram => "histogram",
+                };
+                (
+                    family.name.to_owned(),
+                    kind.to_owned(),
+                    family.help.to_owned(),
+                )
+            })
+            .collect();
+        let mut documented = documented();
+        families.sort();
+        documented.sort();
+        assert_eq!(documented, families);
+    }
+}

@@ -1,0 +1,453 @@
+//! The state of the server as pages, which need no script.
+//!
+//! What clients say is untrusted: the templates escape it, and what does not show itself is shown as
+//! `\u{202e}`.
+
+mod sparkline;
+
+use std::time::{Duration, SystemTime};
+
+use askama::Template;
+use hyper::{Response, StatusCode};
+use polysock::{Body, MetricFamily, OpenConnection};
+
+use self::sparkline::points;
+use super::answer::{html, problem};
+use super::census;
+use super::connections::Filter;
+use super::guard::Guard;
+use super::metrics::families;
+use super::rates::Rate;
+use super::state::State;
+use super::status::{Refused, find, refused, retire};
+use crate::log::visible;
+
+pub(super) const STYLE: &str = include_str!("style.css");
+pub(super) const SCRIPT: &str = include_str!("script.js");
+
+/// How many connections of each order are shown.
+const SHOWN: usize = 10;
+
+/// How much of what a client says is shown.
+const CUT: usize = 200;
+
+#[derive(Template)]
+#[template(path = "status.html")]
+struct Status<'a> {
+    version: &'static str,
+    uptime: String,
+    ready: bool,
+    draining: bool,
+    closing: Option<usize>,
+    workers: usize,
+    listeners: Vec<String>,
+    routes: usize,
+    open: usize,
+    most: usize,
+    /// How much of what there may be is used, in percent.
+    used: usize,
+    held: String,
+    kinds: Vec<Kind>,
+    rates: Vec<RateRow>,
+    census: Vec<CensusRow>,
+    retire: Vec<String>,
+    refused: Vec<Refused>,
+    ends: Vec<End>,
+    upstreams: Vec<UpstreamRow>,
+    tls: Vec<(String, u64)>,
+    orders: Vec<Order>,
+    form: Form<'a>,
+}
+
+/// Connections of one protocol, transport and route.
+struct Kind {
+    protocol: String,
+    transport: String,
+    route: String,
+    now: u64,
+    total: u64,
+}
+
+/// What there was of one thing.
+struct RateRow {
+    name: &'static str,
+    minute: u64,
+    quarter: u64,
+    day: u64,
+    points: String,
+}
+
+struct CensusRow {
+    protocol: String,
+    device: String,
+    origin: String,
+    live: u64,
+    total: u64,
+    first: String,
+    last: String,
+    user_agent: String,
+    refusal: String,
+}
+
+struct End {
+    protocol: String,
+    by: String,
+    code: String,
+    clean: bool,
+    count: u64,
+}
+
+struct UpstreamRow {
+    name: String,
+    open: u64,
+    connected: u64,
+    failed: u64,
+}
+
+/// Connections in some order.
+struct Order {
+    title: &'static str,
+    connections: Vec<Shown>,
+}
+
+/// A connection.
+struct Shown {
+    id: String,
+    protocol: &'static str,
+    transport: &'static str,
+    route: String,
+    peer: String,
+    target: String,
+    upstream: String,
+    user_agent: String,
+    origin: String,
+    age: String,
+    idle: String,
+    held: String,
+    received: String,
+    sent: String,
+    messages_received: u64,
+    messages_sent: u64,
+    closing: bool,
+}
+
+/// What every form has.
+struct Form<'a> {
+    key: &'a str,
+    /// Whether it asks for the token.
+    needs_token: bool,
+    /// Whether anything can be changed.
+    is_there: bool,
+}
+
+#[derive(Template)]
+#[template(path = "connection.html")]
+struct Connection<'a> {
+    connection: Shown,
+    form: Form<'a>,
+}
+
+/// The page of the server.
+pub(super) fn status(state: &State, guard: &Guard) -> Response<Body> {
+    let facts = state.facts();
+    let metrics = families(state);
+    let open = state.registry.connections(|_| true);
+    state.census.refused(state.registry.refusals().iter());
+    let now = SystemTime::now();
+    let census = state.census.rows(&open).into_iter();
+    let page = Status {
+        version: env!("CARGO_PKG_VERSION"),
+        uptime: time(state.began.elapsed()),
+        ready: state.is_ready(),
+        draining: state.registry.is_draining(),
+        closing: state.closing().as_ref().map(|closing| closing.count),
+        workers: state.workers,
+        listeners: facts.listeners,
+        routes: facts.routes,
+        open: open.len(),
+        most: state.max_connections,
+        used: open.len() * 100 / state.max_connections.max(1),
+        held: bytes(state.budget.held()),
+        kinds: kinds(&metrics),
+        rates: state.rates.rates().into_iter().map(rate_row).collect(),
+        census: census.map(|row| census_row(row, now)).collect(),
+        retire: retire(state),
+        refused: refused(state).into_iter().map(shown_refusal).collect(),
+        ends: ends(&metrics),
+        upstreams: upstreams(&metrics),
+        tls: tls(&metrics),
+        orders: orders(&open),
+        form: form(guard),
+    };
+    rendered(&page)
+}
+
+/// The page of one connection.
+pub(super) fn connection(_: &State, guard: &Guard, connection: &OpenConnection) -> Response<Body> {
+    rendered(&Connection {
+        connection: Shown::of(connection),
+        form: form(guard),
+    })
+}
+
+fn rendered(page: &impl Template) -> Response<Body> {
+    match page.render() {
+        Ok(page) => html(page),
+        Err(error) => problem(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn form(guard: &Guard) -> Form<'_> {
+    Form {
+        key: guard.form_key.as_str(),
+        needs_token: guard.address.is_some(),
+        is_there: guard.address.is_none() || guard.token.is_some(),
+    }
+}
+
+fn orders(open: &[OpenConnection]) -> Vec<Order> {
+    let orders = [
+        ("Slowest readers", "held"),
+        ("Oldest", "age"),
+        ("Busiest", "received"),
+        ("Idle for longest", "idle"),
+    ];
+    let orders = orders.into_iter().map(|(title, sort)| {
+        let fields = [("sort", sort), ("limit", "10")];
+        let sorted = match Filter::of(fields.into_iter()) {
+            Ok(filter) => filter.sorted(open.to_vec()),
+            Err(_) => Vec::new(),
+        };
+        let connections = sorted.iter().take(SHOWN).map(Shown::of).collect();
+        Order { title, connections }
+    });
+    orders.collect()
+}
+
+impl Shown {
+    fn of(connection: &OpenConnection) -> Self {
+        let text = |text: &Option<String>| text.as_deref().map(said).unwrap_or_default();
+        let traffic = connection.traffic;
+        Self {
+            id: connection.id.to_string(),
+            protocol: connection.protocol,
+            transport: connection.transport,
+            route: connection.route.as_deref().map(said).unwrap_or_default(),
+            peer: text(&connection.peer),
+            target: said(&connection.target),
+            upstream: text(&connection.upstream),
+            user_agent: text(&connection.user_agent),
+            origin: text(&connection.origin),
+            age: time(connection.age),
+            idle: time(connection.idle),
+            held: bytes(connection.held),
+            received: bytes(traffic.received),
+            sent: bytes(traffic.sent),
+            messages_received: traffic.messages_received,
+            messages_sent: traffic.messages_sent,
+            closing: connection.closing.is_some(),
+        }
+    }
+}
+
+fn kinds(metrics: &[MetricFamily]) -> Vec<Kind> {
+    let samples = |name| {
+        find(metrics, name)
+            .map(|family| &*family.samples)
+            .unwrap_or_default()
+    };
+    let opened = samples("polysock_connections_opened");
+    let kinds = samples("polysock_connections").iter().map(|sample| {
+        let label = |name: &str| said(sample.label(name).unwrap_or_default());
+        let same = opened.iter().find(|other| other.labels == sample.labels);
+        Kind {
+            protocol: label("protocol"),
+            transport: label("transport"),
+            route: label("route"),
+            now: sample.value.count(),
+            total: same.map_or(0, |sample| sample.value.count()),
+        }
+    });
+    let mut kinds: Vec<_> = kinds.collect();
+    kinds.sort_by(|one, other| {
+        let order = (other.now, other.total).cmp(&(one.now, one.total));
+        order.then_with(|| one.protocol.cmp(&other.protocol))
+    });
+    kinds
+}
+
+fn ends(metrics: &[MetricFamily]) -> Vec<End> {
+    let family = find(metrics, "polysock_connections_closed");
+    let samples = family.map(|family| &*family.samples).unwrap_or_default();
+    let ends = samples.iter().map(|sample| {
+        let label = |name: &str| sample.label(name).unwrap_or_default().to_owned();
+        End {
+            protocol: label("protocol"),
+            by: label("by"),
+            code: label("code"),
+            clean: label("clean") == "true",
+            count: sample.value.count(),
+        }
+    });
+    let mut ends: Vec<_> = ends.collect();
+    ends.sort_by(|one, other| {
+        let order = other.count.cmp(&one.count);
+        order.then_with(|| {
+            (&one.protocol, &one.code, &one.by).cmp(&(&other.protocol, &other.code, &other.by))
+        })
+    });
+    ends
+}
+
+fn upstreams(metrics: &[MetricFamily]) -> Vec<UpstreamRow> {
+    let open = find(metrics, "polysock_upstream_connections");
+    let connects = find(metrics, "polysock_upstream_connects");
+    let samples = open.map(|family| &*family.samples).unwrap_or_default();
+    let upstreams = samples.iter().map(|sample| {
+        let name = sample.label("upstream").unwrap_or_default();
+        let count = |outcome: &str| {
+            connects.map_or(0, |family| {
+                family.total(|sample| {
+                    sample.label("upstream") == Some(name)
+                        && sample.label("outcome") == Some(outcome)
+                })
+            })
+        };
+        UpstreamRow {
+            name: said(name),
+            open: sample.value.count(),
+            connected: count("connected"),
+            failed: count("failed"),
+        }
+    });
+    upstreams.collect()
+}
+
+fn tls(metrics: &[MetricFamily]) -> Vec<(String, u64)> {
+    let family = find(metrics, "polysock_tls_handshakes");
+    let samples = family.map(|family| &*family.samples).unwrap_or_default();
+    let mut tls: Vec<_> = samples
+        .iter()
+        .map(|sample| {
+            let label = |name: &str| sample.label(name).unwrap_or_default();
+            (
+                format!("{}, {}", label("version"), label("outcome")),
+                sample.value.count(),
+            )
+        })
+        .collect();
+    tls.sort();
+    tls
+}
+
+fn rate_row(rate: Rate) -> RateRow {
+    RateRow {
+        name: rate.name,
+        minute: rate.minute,
+        quarter: rate.quarter,
+        day: rate.day,
+        points: points(&rate.seconds),
+    }
+}
+
+fn census_row(row: census::Row, now: SystemTime) -> CensusRow {
+    let ago = |at: SystemTime| {
+        let ago = now.duration_since(at).unwrap_or(Duration::ZERO);
+        format!("{} ago", time(ago))
+    };
+    CensusRow {
+        protocol: row.who.protocol.clone(),
+        device: said(&row.who.device),
+        origin: said(&row.who.origin),
+        live: row.live,
+        total: row.seen.total,
+        first: ago(row.seen.first),
+        last: ago(row.seen.last),
+        user_agent: said(&row.seen.last_user_agent),
+        refusal: row.seen.last_refusal.clone().unwrap_or_default(),
+    }
+}
+
+fn shown_refusal(refused: Refused) -> Refused {
+    let lines = refused.head.lines().map(said);
+    Refused {
+        head: lines.collect::<Vec<_>>().join("\n"),
+        detail: said(&refused.detail),
+        peer: said(&refused.peer),
+        remedy: refused.remedy.as_deref().map(said),
+        ..refused
+    }
+}
+
+/// What a client says, for people.
+fn said(text: &str) -> String {
+    let mut shown = visible(text);
+    if let Some((end, _)) = shown.char_indices().nth(CUT) {
+        shown.truncate(end);
+        shown.push('…');
+    }
+    shown
+}
+
+/// How long something takes, as `3 d 4 h`.
+fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, ..) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}
+
+/// A number of bytes, as `1.5 MiB`.
+fn bytes(count: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut tenths = count.saturating_mul(10);
+    while tenths >= 10_240 && unit + 1 < units.len() {
+        tenths /= 1024;
+        unit += 1;
+    }
+    let name = units.get(unit).copied().unwrap_or_default();
+    match (unit, tenths % 10) {
+        (0, _) | (_, 0) => format!("{} {name}", tenths / 10),
+        (_, tenth) => format!("{}.{tenth} {name}", tenths / 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_client_says_is_harmless() {
+        assert_eq!(said("<script>"), "<script>");
+        assert_eq!(said("a\u{202e}b\u{0}c\nd"), "a\\u{202e}b\\u{0}c\\nd");
+        assert_eq!(said(&"a".repeat(8192)).chars().count(), CUT + 1);
+    }
+
+    #[test]
+    fn times_and_sizes_are_for_people() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3 * 3600 + 120, "3 h 2 min"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(time(Duration::from_secs(seconds)), expected);
+        }
+        for (count, expected) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1 KiB"),
+            (1536, "1.5 KiB"),
+            (5 << 20, "5 MiB"),
+            (u64::MAX, "1638.3 TiB"),
+        ] {
+            assert_eq!(bytes(count), expected, "{count}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! A secret that is compared.
+
+use std::fmt;
+use std::hint::black_box;
+
+/// A secret of 128 bits or more, as text.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Token(String);
+
+/// How many characters 128 bits have at least: in base64.
+const SHORTEST: usize = 22;
+
+impl Token {
+    /// This one, if it is long enough.
+    ///
+    /// # Errors
+    ///
+    /// It is not, or has characters that no header field has.
+    pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
+        let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.len() < SHORTEST || !is_plain {
+            return Err(
+                "a token has 22 characters or more, of ASCII and without blanks: `openssl rand -hex 16` makes one",
+            );
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// One by chance.
+    pub(super) fn random() -> Self {
+        Self(format!("{:032x}", rand::random::<u128>()))
+    }
+
+    /// Whether this is it, in a time that does not tell how much of it is right.
+    pub(super) fn is(&self, given: &str) -> bool {
+        if given.len() != self.0.len() {
+            return false;
+        }
+        let pairs = self.0.bytes().zip(given.bytes());
+        black_box(pairs.fold(0, |differs, (own, given)| differs | (own ^ given))) == 0
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_long_and_is_compared_whole() {
+        let token = Token::new("0123456789abcdef012345").unwrap();
+        assert!(token.is("0123456789abcdef012345"));
+        for wrong in ["", "0", "0123456789abcdef012346", "0123456789abcdef0123455"] {
+            assert!(!token.is(wrong), "{wrong}");
+        }
+        for wrong in [
+            "",
+            "0123456789abcdef01234",
+            "0123456789abcdef 012345",
+            "0123456789abcdef01234\u{e9}",
+        ] {
+            assert!(Token::new(wrong).is_err(), "{wrong}");
+        }
+        assert!(!format!("{token:?}").contains("0123"));
+    }
+}
