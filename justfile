@@ -24,6 +24,10 @@ fixtures:
 conformance:
     tests/conformance
 
+# the book in target/book, and what it says tried with a build that is there
+book:
+    cargo build && POLYSOCK=target/debug/polysock tests/book
+
 # instructions of the hot paths
 instructions:
     benches/instructions

@@ -154,7 +154,12 @@ pub use self::transport::{
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// Those of the way from Ratchet as well.
+/// Those of the quick start in Rust as well.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/start/library.md")]
+struct Start;
+
+/// And those of the way from Ratchet.
 #[cfg(all(doctest, feature = "wamp"))]
 #[doc = include_str!("../docs/ratchet.md")]
 struct Ratchet;
