@@ -45,6 +45,16 @@ fn says_which_version_it_is_and_what_it_speaks() {
 }
 
 #[test]
+fn says_what_a_command_does() {
+    const SERVES: &str = "Listen, and serve every client in the protocol it speaks\n";
+    let all = POLYSOCK.run(&["--help"], Input::NOTHING);
+    assert!(all.text().contains(SERVES), "{}", all.text());
+    let one = POLYSOCK.run(&["serve", "--help"], Input::NOTHING);
+    assert!(one.text().starts_with(SERVES), "{}", one.text());
+    assert!(one.text().contains("With nothing said"), "{}", one.text());
+}
+
+#[test]
 fn names_the_cause_of_wrong_usage_and_the_mend() {
     for (arguments, parts) in [
         (

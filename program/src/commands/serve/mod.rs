@@ -38,9 +38,7 @@ use crate::service_manager::ServiceManager;
 use crate::serving::{Server, Successor, Unserved};
 use crate::signals::{Asked, First, Signals};
 
-/// Listen, and serve every client in the protocol it speaks
-///
-/// With nothing said: a chat on 127.0.0.1:8080, with a page for browsers.
+/// The flags of `polysock serve`.
 #[derive(Args, Debug)]
 #[command(after_long_help = SECURITY)]
 pub(crate) struct Serve {
@@ -210,7 +208,10 @@ enum Binary {
     Close,
 }
 
-/// The flags of `polysock serve`, and which of them were given.
+/// Listen, and serve every client in the protocol it speaks
+///
+/// With nothing said: a chat on 127.0.0.1:8080, with a page for browsers.
+// What flags are given is told apart from what they are by default.
 #[derive(Args, Debug)]
 pub(crate) struct ServeCommand {
     #[command(flatten)]
