@@ -14,7 +14,7 @@ use tracing::{Level, enabled, info};
 
 use crate::error::BoxError;
 use crate::http::Body;
-use crate::telemetry::{AnsweredBy, Counters, Masked, TlsVersion};
+use crate::telemetry::{AnsweredBy, Counters, Masked, TlsVersion, trace_id};
 use crate::transport::Peer;
 
 /// What the line of a request says. It is written when this is dropped: once the answer has gone out, or
@@ -27,6 +27,7 @@ pub(super) struct RequestLine {
     route: Option<Arc<str>>,
     peer: Arc<Peer>,
     user_agent: Option<String>,
+    trace_id: Option<String>,
     over: Option<&'static str>,
     began: Instant,
     status: Option<StatusCode>,
@@ -59,6 +60,7 @@ impl RequestLine {
             route,
             peer: Arc::clone(peer),
             user_agent,
+            trace_id: trace_id(request.headers()).map(str::to_owned),
             over: is_http2.then_some("HTTP/2"),
             began: Instant::now(),
             status: None,
@@ -116,6 +118,7 @@ impl Drop for RequestLine {
             target = self.target,
             upstream = upstream.as_deref(),
             user_agent = self.user_agent,
+            trace_id = self.trace_id,
             status = self.status.map(|status| status.as_u16()),
             sent = self.sent,
             // To a millisecond, as nginx has it.

@@ -12,6 +12,7 @@ mod refusals;
 mod route_name;
 mod throttle;
 mod tls_version;
+mod trace_id;
 mod traffic;
 
 pub(crate) use self::access_log::{AccessLog, Agreed, Facts};
@@ -28,4 +29,5 @@ pub(crate) use self::refusals::Refusals;
 pub use self::route_name::RouteName;
 pub(crate) use self::throttle::{Failures, Throttle};
 pub(crate) use self::tls_version::TlsVersion;
+pub(crate) use self::trace_id::trace_id;
 pub use self::traffic::Traffic;
