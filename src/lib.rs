@@ -141,7 +141,7 @@ pub use self::server::{
 };
 pub use self::telemetry::{
     ConnectionId, ConnectionIdError, MetricFamily, MetricKind, Refusal, RouteName, Sample,
-    SampleValue, Traffic,
+    SampleValue, Traffic, show_queries,
 };
 #[cfg(feature = "tls")]
 pub use self::transport::tls;

@@ -17,7 +17,8 @@ const MIN_REPEATED: usize = 6;
 pub(crate) struct Masked(pub(crate) Vec<ByteString>);
 
 impl Masked {
-    /// A target or a URL for people to see: `***` stands for each secret, where there are some.
+    /// A target or a URL for people to see: `***` stands for each secret, where there are some, and for the
+    /// values of its query unless those are [shown](super::show_queries).
     pub(crate) fn apply<'a>(this: Option<&Self>, url: &'a str) -> Cow<'a, str> {
         let mut shown = Cow::Borrowed(url);
         for value in this.iter().flat_map(|masked| &masked.0) {
@@ -36,7 +37,7 @@ impl Masked {
                 shown = Cow::Owned(parts.collect());
             }
         }
-        shown
+        super::shown::shown(shown)
     }
 }
 
