@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use tracing::error;
+use crate::log;
 
 /// Exit codes, for scripts and service managers; clap itself exits with 2 for usage errors.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub(crate) enum Exit {
 impl Exit {
     /// Logs a problem as an error, and ends with this.
     pub(crate) fn with(self, problem: impl Display) -> Self {
-        error!("{problem}");
+        log::failed(&problem);
         self
     }
 }

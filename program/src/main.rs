@@ -3,8 +3,8 @@
 //! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
 //!
 //! ```text
+//!   log              lines on standard error or in files, written by threads of their own
 //!   exit             exit codes
-//!   log              lines on standard error, written by a thread of their own
 //!   signals          signals, and how a server ends
 //!   service_manager  what systemd is told
 //!   descriptors      how many the process may have
@@ -38,25 +38,29 @@ use clap::Parser;
 
 use self::commands::Command;
 use self::exit::Exit;
+use self::flags::log::LogFlags;
 
 /// One port that speaks every WebSocket protocol ever shipped, and one connection type behind it
 #[derive(Debug, Parser)]
 #[command(name = "polysock", version, max_term_width = 100)]
 struct Cli {
-    /// How log lines are written [default: what a configuration file says, or text]
-    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
-    log_format: Option<log::Format>,
+    #[command(flatten)]
+    log: LogFlags,
     #[command(subcommand)]
     command: Command,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse_from(arguments());
-    let level = cli.command.log_level();
-    let format = cli.log_format.or_else(|| cli.command.log_format());
-    if let Err(error) = log::start(format.unwrap_or(log::Format::Text), level) {
-        eprintln!("polysock: the thread that logs cannot be started: {error}");
-        return Exit::Failed.into();
+    let configured = cli.command.log_settings();
+    let settings = cli.log.over(&configured);
+    if let Err(problem) = log::start(&settings, cli.command.log_level()) {
+        eprintln!("polysock: {problem}");
+        let is_configured = |file: &Path| configured.names(file);
+        return match problem.file() {
+            Some(file) if is_configured(file) => Exit::Config.into(),
+            _ => Exit::Failed.into(),
+        };
     }
     panic::set_hook(Box::new(log::panicked));
     let exit = cli.command.run();

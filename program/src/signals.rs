@@ -21,9 +21,10 @@ const MEANINGS: [(&str, SignalKind, Meaning); 7] = [
     ("SIGTERM", SignalKind::terminate(), Meaning::End),
     ("SIGINT", SignalKind::interrupt(), Meaning::End),
     ("SIGQUIT", SignalKind::quit(), Meaning::End),
-    // Sent by `systemctl reload`, logrotate and terminals that are closed.
+    // Sent by `systemctl reload` and terminals that are closed.
     ("SIGHUP", SignalKind::hangup(), Meaning::Reload),
-    ("SIGUSR1", SignalKind::user_defined1(), Meaning::Nothing),
+    // Sent by logrotate.
+    ("SIGUSR1", SignalKind::user_defined1(), Meaning::Reopen),
     ("SIGUSR2", SignalKind::user_defined2(), Meaning::Nothing),
     ("SIGALRM", SignalKind::alarm(), Meaning::Nothing),
 ];
@@ -39,7 +40,9 @@ enum Meaning {
     End,
     /// To read the configuration again.
     Reload,
-    /// Nothing that there is here, such as to open the log again.
+    /// To open the files of the log again.
+    Reopen,
+    /// Nothing that there is here.
     Nothing,
 }
 
@@ -187,6 +190,8 @@ async fn asked(caught: &mut [Caught]) -> (&'static str, Asked) {
         match meaning {
             Meaning::End => return (name, Asked::End),
             Meaning::Reload => return (name, Asked::Reload(name)),
+            Meaning::Reopen if log::reopen() => info!("log files are opened again ({name})"),
+            Meaning::Reopen => info!("{name} is ignored: there are no log files to open again"),
             Meaning::Nothing => info!("{name} is ignored: it asks for nothing that there is"),
         }
     }

@@ -36,6 +36,8 @@ mod import;
 mod limits;
 mod load;
 mod log;
+mod log_files;
+mod log_formats;
 mod memory;
 mod pages;
 mod passing_on;

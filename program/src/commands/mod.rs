@@ -20,7 +20,7 @@ mod websockify;
 use clap::Subcommand;
 
 use crate::exit::Exit;
-use crate::log::Format;
+use crate::log::{self, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -52,16 +52,16 @@ impl Command {
     pub(crate) fn log_level(&self) -> &'static str {
         match self {
             Self::Websockify(websockify) if websockify.is_verbose() => "debug",
-            Self::Serve(_) | Self::Capture(_) | Self::Websockify(_) => "info",
+            Self::Serve(_) | Self::Capture(_) | Self::Websockify(_) => log::SERVING,
             _ => "warn",
         }
     }
 
-    /// How log lines are written where the command line does not say.
-    pub(crate) fn log_format(&self) -> Option<Format> {
+    /// What is logged, how, and where to, where the command line does not say.
+    pub(crate) fn log_settings(&self) -> Settings {
         match self {
-            Self::Serve(serve) => serve.log_format(),
-            _ => None,
+            Self::Serve(serve) => serve.log_settings(),
+            _ => Settings::default(),
         }
     }
 

@@ -2,20 +2,18 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
-use super::form::{List, Maybe, Switch, Word, quoted};
+use super::form::{List, Maybe, Switch};
 use super::key::Key;
 use super::listener::{Address, Addresses};
 use super::words::{Place, text};
-use crate::control::Token;
 
 /// The control listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ControlSection {
     /// Where it is, if there is one.
     pub(crate) listen: Option<Address>,
-    pub(crate) token: Option<Token>,
+    /// The file of its token.
+    pub(crate) token: Option<PathBuf>,
     pub(crate) hosts: Vec<String>,
     pub(crate) census: Option<PathBuf>,
     pub(crate) ready_while_draining: bool,
@@ -34,12 +32,12 @@ pub(super) fn keys() -> Vec<Key<ControlSection>> {
         .example("\"unix:/run/polysock/control.sock\""),
         Key::new(
             "token",
-            Maybe(token()),
+            Maybe(Place),
             |control: &mut ControlSection| &mut control.token,
-            "What who asks by TCP has to send, as Authorization: Bearer TOKEN: to change anything, and where `listen` is \
-             not on this machine alone to read anything as well. 22 characters or more.",
+            "A file with what who asks by TCP has to send, as Authorization: Bearer TOKEN: to change anything, and where \
+             `listen` is not on this machine alone to read anything as well. 22 characters or more.",
         )
-        .example("\"${POLYSOCK_CONTROL_TOKEN:-0123456789abcdef0123456789abcdef}\""),
+        .example("\"/etc/polysock/control.token\""),
         Key::new(
             "hosts",
             List(text()),
@@ -62,12 +60,4 @@ pub(super) fn keys() -> Vec<Key<ControlSection>> {
             "Whether /readyz says that clients may be sent here while connections are being closed.",
         ),
     ]
-}
-
-fn token() -> Word<Token> {
-    Word {
-        read: |text| Token::new(text).map_err(str::to_owned),
-        write: |_| Some(quoted("***")),
-        schema: || json!({ "type": "string", "minLength": 22 }),
-    }
 }

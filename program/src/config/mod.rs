@@ -20,6 +20,7 @@ mod health;
 mod key;
 pub(crate) mod listener;
 pub(crate) mod load;
+mod log;
 mod node;
 pub(crate) mod policy;
 mod problem;

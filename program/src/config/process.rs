@@ -7,11 +7,12 @@ use std::time::Duration;
 use polysock::RateLimits;
 use serde_json::json;
 
-use super::form::{Choice, Maybe, Word, quoted};
+use super::form::{Maybe, Word, quoted};
 use super::key::Key;
+use super::log::LOG;
 use super::words::{Place, count, duration, size, threads, zero_duration};
 use crate::flags::values;
-use crate::log::Format;
+use crate::log::Settings;
 
 /// What holds for the whole process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub(crate) struct Process {
     pub(crate) pid_file: Option<PathBuf>,
     /// The Unix socket by which the next server takes over.
     pub(crate) handover: Option<PathBuf>,
-    /// How log lines are written; `None` for what the command line says.
-    pub(crate) log_format: Option<Format>,
+    /// What is logged, how, and where to.
+    pub(crate) log: Settings,
 }
 
 impl Default for Process {
@@ -53,7 +54,7 @@ impl Default for Process {
             shutdown_drain: Duration::ZERO,
             pid_file: None,
             handover: None,
-            log_format: None,
+            log: Settings::default(),
         }
     }
 }
@@ -155,13 +156,7 @@ pub(super) fn keys() -> Vec<Key<Process>> {
             "A Unix socket by which the next server takes the listeners over, and this one from the one before.",
         )
         .example("\"/run/polysock/handover\""),
-        Key::new(
-            "log_format",
-            Maybe(Choice(&[("text", Format::Text), ("json", Format::Json)])),
-            |process: &mut Process| &mut process.log_format,
-            "How log lines are written: \"text\" or \"json\". Not given: as --log-format says.",
-        )
-        .example("\"text\""),
+        Key::new("log", LOG, |process| &mut process.log, "The log."),
     ]
 }
 

@@ -6,6 +6,7 @@ use super::control::{self, ControlSection};
 use super::form::Part;
 use super::key::Key;
 use super::listener::{self, Listener};
+use super::log;
 use super::process::{self, Process};
 use super::route::{self, Draft};
 use super::session::{self, Session};
@@ -24,6 +25,10 @@ pub(crate) fn reference() -> String {
     text.title("How operators see and change what goes on.");
     text.0.push_str("[control]\n\n");
     text.keys(&control::keys(), &mut ControlSection::default(), &[]);
+
+    text.title("What is logged, how, and where to.");
+    text.0.push_str("[log]\n\n");
+    text.keys(&log::keys(), &mut Process::default().log, &[]);
 
     text.title("Where clients connect to. There may be several; without any it is 127.0.0.1:8080.");
     text.0

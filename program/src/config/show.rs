@@ -146,7 +146,7 @@ mod tests {
         max_connections = "none"
         max_handshakes_per_second = 100
         max_messages_per_second_per_address = "none"
-        log_format = "json"
+        log = { format = "ecs", level = "warn,polysock=debug", file = "it.log", access = "-", query = true }
         pid_file = "run/it.pid"
         [[listener]]
         address = ":8080"

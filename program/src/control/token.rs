@@ -1,7 +1,9 @@
 //! A secret that is compared.
 
 use std::fmt;
+use std::fs;
 use std::hint::black_box;
+use std::path::Path;
 
 /// A secret of 128 bits or more, as text.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,6 +26,17 @@ impl Token {
             );
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// The one that is all of a file.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or has none that is long enough.
+    pub(crate) fn read(file: &Path) -> Result<Self, String> {
+        let text = fs::read_to_string(file);
+        let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
+        Self::new(text.trim()).map_err(|error| format!("{}: {error}", file.display()))
     }
 
     /// One by chance.

@@ -5,6 +5,7 @@ pub(crate) mod connections;
 pub(crate) mod dial;
 pub(crate) mod exec;
 pub(crate) mod listen;
+pub(crate) mod log;
 pub(crate) mod memory;
 pub(crate) mod remedy;
 pub(crate) mod server;

@@ -1,57 +1,47 @@
-//! Lines of JSON on their way to the log.
+//! Lines of JSON.
 
-use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::fmt::Debug;
 
-use super::visible::{is_plain, is_visible};
+use tracing::Event;
+use tracing::field::{Field, Visit};
 
-/// Writes the lines of JSON that it is given to a log, with escapes for characters that do not show
-/// themselves: whoever reads JSON gets them as they were, and whoever reads the file sees them.
-pub(super) struct Json<W>(pub(super) W);
+use super::clock::push_time;
+use super::object::Object;
 
-impl<W: Write> Write for Json<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if line.iter().all(|byte| is_plain(*byte) || *byte == b'\n') {
-            return self.0.write(line);
-        }
-        let mut shown = String::with_capacity(line.len());
-        for character in String::from_utf8_lossy(line).chars() {
-            if is_visible(character) || character == '\n' {
-                shown.push(character);
-                continue;
-            }
-            // RFC 8259 §7: a character is one escape or a pair of them.
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                let _ = write!(shown, "\\u{unit:04x}");
-            }
-        }
-        self.0.write_all(shown.as_bytes())?;
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
+/// Writes an event as an object of JSON, with its fields by their names.
+pub(super) fn push_json(line: &mut String, event: &Event<'_>) {
+    let mut object = Object::begin(line);
+    object.written(("", "timestamp"), push_time);
+    object.text(("", "level"), event.metadata().level().as_str());
+    let mut fields = Fields(object);
+    event.record(&mut fields);
+    fields.0.end();
 }
 
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
+struct Fields<'a>(Object<'a>);
 
-    use super::*;
+impl Visit for Fields<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.text(("", field.name()), value);
+    }
 
-    #[test]
-    fn escapes_what_does_not_show_itself_and_nothing_else() {
-        let text = "gr\u{fc}\u{df}e \u{202e}\u{2066}\u{200b}\u{feff}\u{7f}\u{9b}\u{2028}\u{e0041} \u{1f600}";
-        let value = json!({ "message": text });
-        let mut line = Vec::new();
-        writeln!(Json(&mut line), "{value}").unwrap();
-        let line = String::from_utf8(line).unwrap();
-        assert_eq!(
-            line,
-            "{\"message\":\"gr\u{fc}\u{df}e \\u202e\\u2066\\u200b\\ufeff\\u007f\\u009b\\u2028\\udb40\\udc41 \
-             \u{1f600}\"}\n"
-        );
-        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.unsigned(("", field.name()), value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.signed(("", field.name()), value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.fraction(("", field.name()), value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.truth(("", field.name()), value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.shown(("", field.name()), value);
     }
 }

@@ -1,88 +1,167 @@
-//! Log lines on their way to standard error.
+//! The log: what is told on standard error, or in files.
 //!
-//! They gather here, and a thread of its own writes them: no connection waits for a slow terminal
-//! or pipe, or pays for a system call with each line.
+//! Lines gather in a queue, and a thread of its own writes them: no connection waits for a slow
+//! terminal, pipe or disk, or pays for a system call with each line. Those about connections and
+//! requests may have a log of their own, the access log.
+//!
+//! ```text
+//!   event ──filter──▶ lines ──format──▶ queue ──thread──▶ output
+//!           level       which log       bounded           standard error, standard output, a file
+//! ```
 
 mod clock;
-mod fields;
+mod common;
+mod ecs;
+mod filter;
+mod format;
+mod journal;
 mod json;
+mod kind;
+mod lines;
+mod object;
+mod output;
 mod queue;
+mod settings;
+mod text;
 mod visible;
+mod writer;
 
-use std::io::{self, IsTerminal};
+use std::fmt::Display;
+use std::io;
 use std::panic::PanicHookInfo;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use clap::ValueEnum;
-use serde_json::json;
-use tracing::error;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime;
+use thiserror::Error;
+use tracing::{error, info};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-use self::clock::Clock;
-use self::fields::Fields;
-use self::json::Json;
-use self::queue::Log;
+pub(crate) use self::filter::{check as check_filter, set_filter};
+pub(crate) use self::format::Format;
+use self::lines::{Lines, Log};
+use self::output::Output;
+use self::queue::Queue;
+pub(crate) use self::settings::{Access, Settings};
 pub(crate) use self::visible::visible;
+use self::writer::{Telling, tell};
 
-/// How long lines gather after some have been written.
-const PAUSE: Duration = Duration::from_millis(10);
+/// What a server logs where nothing else is said.
+pub(crate) const SERVING: &str = "info";
 
-static LOG: Log = Log::new();
+/// The error log, and whatever has no log of its own.
+static MAIN: Queue = Queue::new();
+static ACCESS: Queue = Queue::new();
 
-/// The thread that writes them.
-const LOGGING: &str = "log";
+/// Whether they go to files.
+static IS_MAIN_FILE: AtomicBool = AtomicBool::new(false);
+static IS_ACCESS_FILE: AtomicBool = AtomicBool::new(false);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Json,
+/// The threads that write them.
+const MAIN_THREAD: &str = "log";
+const ACCESS_THREAD: &str = "access log";
+
+/// Why nothing can be logged.
+#[derive(Debug, Error)]
+pub(crate) enum LogError {
+    /// A file cannot be opened.
+    #[error("the log {path} cannot be opened: {error}", path = .0.display(), error = .1)]
+    File(PathBuf, io::Error),
+    /// A thread cannot be started.
+    #[error("the thread that logs cannot be started: {0}")]
+    Thread(io::Error),
 }
 
-/// Starts to log what `RUST_LOG` selects, or else this level.
+impl LogError {
+    /// The file that cannot be opened.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path, _) => Some(path),
+            Self::Thread(_) => None,
+        }
+    }
+}
+
+/// Starts to log what `RUST_LOG` selects, or else the settings, or else this level.
 ///
 /// # Errors
 ///
-/// The thread cannot be started.
-pub(crate) fn start(format: Format, level: &str) -> io::Result<()> {
-    thread::Builder::new().name(LOGGING.into()).spawn(move || {
-        let mut lines = Vec::new();
-        loop {
-            LOG.write_next(&mut lines, io::stderr(), |lost| of_lost(lost, format));
-            thread::sleep(PAUSE);
+/// A file cannot be opened, or a thread not be started.
+pub(crate) fn start(settings: &Settings, level: &str) -> Result<(), LogError> {
+    let file =
+        |path: &PathBuf| Output::file(path).map_err(|error| LogError::File(path.clone(), error));
+    let (output, main) = match &settings.file {
+        Some(path) => (file(path)?, Log::in_file(&MAIN)),
+        None => (Output::stderr(), Log::on(&io::stderr(), &MAIN)),
+    };
+    let (of_access, access) = match &settings.access {
+        None => (None, Some(main)),
+        Some(Access::Off) => (None, None),
+        Some(Access::Stdout) => {
+            let log = Log::on(&io::stdout(), &ACCESS);
+            (Some(Output::stdout()), Some(log))
         }
-    })?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(|| &LOG)
-        .with_target(false)
-        .with_timer(Clock)
-        .with_ansi(io::stderr().is_terminal());
-    match format {
-        Format::Text => builder.fmt_fields(Fields).init(),
-        Format::Json => {
-            let builder = builder.json().flatten_event(true);
-            builder.with_writer(|| Json(&LOG)).init();
-        }
+        Some(Access::File(path)) => (Some(file(path)?), Some(Log::in_file(&ACCESS))),
+    };
+    let has_access_file = matches!(settings.access, Some(Access::File(_)));
+    IS_MAIN_FILE.store(settings.file.is_some(), Ordering::Relaxed);
+    IS_ACCESS_FILE.store(has_access_file, Ordering::Relaxed);
+    writer::start(MAIN_THREAD, &MAIN, output, Telling::OnStderr).map_err(LogError::Thread)?;
+    if let Some(output) = of_access {
+        let started = writer::start(ACCESS_THREAD, &ACCESS, output, Telling::InLog);
+        started.map_err(LogError::Thread)?;
     }
+    polysock::show_queries(settings.query);
+    filter::start(settings.level.as_deref().unwrap_or(level));
+    let format = settings.format.unwrap_or(Format::Text);
+    let lines = Lines {
+        format,
+        is_sorted: settings.access.is_some() || matches!(format, Format::Ecs | Format::Clf),
+        main,
+        access,
+    };
+    let subscriber = tracing_subscriber::registry().with(filter::Filter);
+    subscriber.with(lines).init();
     Ok(())
 }
 
-/// The line that says how many were lost, in the form of the others.
-fn of_lost(lost: u64, format: Format) -> String {
-    let mut time = String::new();
-    // Nothing that a string does fails.
-    let _ = Clock.format_time(&mut Writer::new(&mut time));
-    let message = format!("{lost} log lines are lost: what reads them is too slow");
-    match format {
-        Format::Text => format!("{time}  WARN {message}\n"),
-        Format::Json => {
-            let line = json!({ "timestamp": time, "level": "WARN", "message": message });
-            format!("{line}\n")
-        }
+/// How many lines were lost since the start: what reads them was too slow, or they could not be written.
+pub(crate) fn lost() -> u64 {
+    queue::lost()
+}
+
+/// Has files be opened again, which may have other names by now; whether there are any.
+pub(crate) fn reopen() -> bool {
+    let logs = [(&IS_ACCESS_FILE, &ACCESS), (&IS_MAIN_FILE, &MAIN)];
+    let mut files = logs
+        .iter()
+        .filter(|(is_file, _)| is_file.load(Ordering::Relaxed));
+    files.by_ref().map(|(_, queue)| queue.reopen()).count() > 0
+}
+
+/// Logs why the program ends, where its user sees it as well.
+pub(crate) fn failed(problem: &dyn Display) {
+    error!("{problem}");
+    if IS_MAIN_FILE.load(Ordering::Relaxed) {
+        tell(problem);
+    }
+}
+
+/// Logs at another level where that of a configuration has changed, unless the environment has said what is
+/// logged. All else takes a restart.
+pub(crate) fn apply(old: &Settings, new: &Settings) {
+    if old.level == new.level {
+        return;
+    }
+    if filter::is_of_environment() {
+        info!("the level of the log stays as RUST_LOG says");
+        return;
+    }
+    let level = new.level.as_deref().unwrap_or(SERVING);
+    match set_filter(level, None) {
+        Ok(()) => info!("the level of the log is {level}"),
+        Err(error) => error!("{error}"),
     }
 }
 
@@ -95,7 +174,9 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(tracing::field::display);
     match thread::current().name() {
         // Who writes the lines cannot write this one.
-        Some(LOGGING) => eprintln!("polysock: the thread that logs panicked: {reason}"),
+        Some(MAIN_THREAD | ACCESS_THREAD) => {
+            tell(&format_args!("a thread that logs panicked: {reason}"));
+        }
         name => {
             error!(place, "panicked: {reason}");
             if name == Some("main") {
@@ -107,34 +188,7 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
 
 /// Waits until all is written, before the process ends.
 pub(crate) fn finish() {
-    LOG.finish();
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn says_in_the_form_of_the_log_that_lines_are_lost() {
-        let text = of_lost(7, Format::Text);
-        assert!(text.ends_with("Z  WARN 7 log lines are lost: what reads them is too slow\n"));
-        let line = of_lost(7, Format::Json);
-        let json: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let of = |name: &str| json.get(name).and_then(|value| value.as_str()).unwrap();
-        assert_eq!(of("level"), "WARN");
-        assert_eq!(
-            of("message"),
-            "7 log lines are lost: what reads them is too slow"
-        );
-        assert!(of("timestamp").ends_with('Z'), "{line}");
-    }
-}
-
-/// TEMPORARY
-pub(crate) fn lost() -> u64 {
-    0
-}
-/// TEMPORARY
-pub(crate) fn set_filter(_: &str, _: Option<Duration>) -> Result<(), String> {
-    Ok(())
+    // What goes wrong with the one is told in the other.
+    ACCESS.finish();
+    MAIN.finish();
 }

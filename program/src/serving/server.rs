@@ -28,9 +28,10 @@ use super::warnings::{
 };
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
-use crate::control::{Beginning, ControlSettings, Facts};
+use crate::control::{Beginning, ControlSettings, Facts, Token};
 use crate::flags::listen::{cannot_start, listening};
 use crate::flags::memory::budget;
+use crate::log;
 
 /// A configuration that is served.
 #[derive(Debug)]
@@ -143,6 +144,7 @@ impl Server {
             return Err(Unserved::System(problem));
         }
         warn_of_what_stays(&self.config, &config);
+        log::apply(&self.config.process.log, &config.process.log);
         self.config = config;
         let gone = self.sites.replace(made.routes());
         self.settle_listeners();
@@ -294,7 +296,7 @@ impl Server {
         };
         Ok(Some(ControlSettings {
             address,
-            token: control.token.clone(),
+            token: control.token.as_deref().map(Token::read).transpose()?,
             hosts: control.hosts.clone(),
             census: control.census.clone(),
         }))

@@ -57,8 +57,11 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
         ),
         ("pid_file", ours.pid_file == theirs.pid_file),
         ("handover", ours.handover == theirs.handover),
-        ("log_format", ours.log_format == theirs.log_format),
         has_control,
+        ("log.format", ours.log.format == theirs.log.format),
+        ("log.file", ours.log.file == theirs.log.file),
+        ("log.access", ours.log.access == theirs.log.access),
+        ("log.query", ours.log.query == theirs.log.query),
     ] {
         if !is_same {
             warn!("`{key}` has changed, which takes a restart: it stays as it was");

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct MetricFamily {
     /// Its name, without `_total`: `polysock_messages`.
     pub name: &'static str,
-    /// What it says, in a sentence without its full stop.
+    /// What it says, without a full stop.
     pub help: &'static str,
     /// What its values are.
     pub kind: MetricKind,

@@ -5,7 +5,7 @@ use std::time::Instant;
 use polysock_test_support::frame::close;
 use polysock_test_support::opening::RFC6455;
 
-use super::{TOKEN, on_tcp, on_unix};
+use super::{TOKEN, configured, on_tcp, on_unix};
 use crate::POLYSOCK;
 
 #[test]
@@ -113,15 +113,7 @@ fn the_configuration_is_read_again_and_the_answer_says_what_has_become_of_it() {
         std::fs::write(&file, text).unwrap();
     };
     write("app:echo");
-    let mut command = POLYSOCK.command();
-    command.args(["serve", "--config"]).arg(&file);
-    let server =
-        polysock_test_support::server::Server::start(&mut command, polysock_test_support::PATIENCE);
-    let server = server.unwrap_or_else(|_| panic!("it listens"));
-    let controlled = super::Controlled {
-        server,
-        at: super::At::Unix(socket.clone()),
-    };
+    let controlled = configured(&file, socket.clone());
     write("app:chat");
     let (status, body) = controlled.post("/reload", "{}");
     assert_eq!(status, 200, "{body}");

@@ -33,7 +33,21 @@ fn on_unix(name: &str, arguments: &[&str]) -> Controlled {
     let socket = POLYSOCK.directory(name).join("control.sock");
     let control = format!("unix:{}", socket.display());
     let arguments = [&["--control", &control], arguments].concat();
-    let server = POLYSOCK.serve(&arguments);
+    let mut server = POLYSOCK.serve(&arguments);
+    server.log_line("control listener on ");
+    Controlled {
+        server,
+        at: At::Unix(socket),
+    }
+}
+
+/// One with this configuration, whose control listener is there.
+fn configured(config: &std::path::Path, socket: PathBuf) -> Controlled {
+    let mut command = POLYSOCK.command();
+    command.args(["serve", "--config"]).arg(config);
+    let server = Server::start(&mut command, PATIENCE);
+    let mut server = server.unwrap_or_else(|_| panic!("it listens"));
+    server.log_line("control listener on ");
     Controlled {
         server,
         at: At::Unix(socket),

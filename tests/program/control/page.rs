@@ -16,7 +16,7 @@ fn what_clients_say_is_harmless_on_the_page() {
     ];
     let mut clients = Vec::new();
     for agent in agents {
-        let head = with(RFC6455, "User-Agent: AGENT");
+        let head = with(RFC6455, "User-Agent: AGENT\r\n");
         let (before, after) = head.split_once("AGENT").unwrap();
         let request = [before.as_bytes(), agent, after.as_bytes()].concat();
         clients.push(controlled.server.answers(request, 101));

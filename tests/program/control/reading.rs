@@ -3,7 +3,7 @@
 use polysock_test_support::frame::{close, frame};
 use polysock_test_support::opening::{RFC6455, with};
 
-use super::{on_tcp, on_unix};
+use super::{configured, on_tcp, on_unix};
 
 #[test]
 fn health_metrics_and_connections_are_told() {
@@ -63,10 +63,7 @@ fn health_metrics_and_connections_are_told() {
 fn every_protocol_is_in_the_metrics_from_the_start() {
     let controlled = on_unix("control-series", &["--app", "echo", "--protocols", "all"]);
     let (_, metrics) = controlled.get("/metrics");
-    for protocol in ["hixie-75", "hixie-76", "hybi-00", "hybi-10", "rfc6455"] {
-        if protocol == "hybi-00" {
-            continue;
-        }
+    for protocol in ["hixie-75", "hixie-76", "hybi-10", "rfc6455"] {
         let series = format!(
             "polysock_connections_opened_total{{protocol=\"{protocol}\",transport=\"tcp\",route=\"\"}} 0"
         );
@@ -82,7 +79,7 @@ fn a_refusal_says_why_and_what_would_accept_it() {
     );
     let evil = with(
         RFC6455,
-        "Origin: https://evil.example\r\nCookie: secret=7\r\nUser-Agent: meter-7",
+        "Origin: https://evil.example\r\nCookie: secret=7\r\nUser-Agent: meter-7\r\n",
     );
     controlled.server.answers(&evil, 403);
     let refusals = controlled.json("/refusals");
@@ -126,21 +123,9 @@ fn the_census_tells_devices_apart_and_outlives_the_process() {
         file.display()
     );
     std::fs::write(&config, text).unwrap();
-    let config = config.display().to_string();
     for round in 1..=2 {
-        let server = crate::POLYSOCK.command();
-        let mut command = server;
-        command.args(["serve", "--config", &config]);
-        let server = polysock_test_support::server::Server::start(
-            &mut command,
-            polysock_test_support::PATIENCE,
-        );
-        let server = server.unwrap_or_else(|_| panic!("it listens"));
-        let mut controlled = super::Controlled {
-            server,
-            at: super::At::Unix(socket.clone()),
-        };
-        let agent = "User-Agent: Mozilla/5.0 (iPad; CPU OS 5_1_1 like Mac OS X) Version/5.1 Safari/7534.48.3";
+        let mut controlled = configured(&config, socket.clone());
+        let agent = "User-Agent: Mozilla/5.0 (iPad; CPU OS 5_1_1 like Mac OS X) Version/5.1 Safari/7534.48.3\r\n";
         let ipad = with(RFC6455, agent);
         let (_client, _) = controlled.server.answers(&ipad, 101);
         let (_other, _) = controlled.server.answers(RFC6455, 101);

@@ -35,7 +35,7 @@ impl Server {
     pub fn of(mut process: Process, limit: Duration) -> Result<Self, End> {
         let port = process.wait_for_line(limit, |line| {
             let (_, address) = line.split_once("listening on ")?;
-            let address = address.trim().trim_end_matches(['"', '}']);
+            let address = address.split('"').next()?.trim();
             let address: SocketAddr = address.parse().ok()?;
             Some(address.port())
         });

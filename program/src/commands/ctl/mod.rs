@@ -30,14 +30,9 @@ pub(crate) struct Where {
 
 impl Where {
     fn client(self) -> Result<Client, String> {
-        let token = self.token_file.map(|file| {
-            let text = std::fs::read_to_string(&file);
-            let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
-            Token::new(text.trim()).map_err(|error| format!("{}: {error}", file.display()))
-        });
         Ok(Client {
             address: self.control,
-            token: token.transpose()?,
+            token: self.token_file.as_deref().map(Token::read).transpose()?,
         })
     }
 }

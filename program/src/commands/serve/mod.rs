@@ -23,7 +23,7 @@ use crate::config::load::ConfigError;
 use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
 use crate::config::target::{App, Target};
-use crate::control::{Ask, Control, Token};
+use crate::control::{Ask, Control};
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
 use crate::flags::connections::{ConnectionFlags, RateFlags};
@@ -33,7 +33,7 @@ use crate::flags::site::{AcceptFlags, GateFlags, PortFlags, TrustFlags};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::tls::TlsFlags;
 use crate::flags::values;
-use crate::log::Format;
+use crate::log;
 use crate::service_manager::ServiceManager;
 use crate::serving::{Server, Successor, Unserved};
 use crate::signals::{Asked, First, Signals};
@@ -168,8 +168,8 @@ pub(crate) struct Serve {
     control: Option<Address>,
 
     /// A file with the token of the control listener: 22 characters or more
-    #[arg(long, value_name = "FILE", value_parser = token_file)]
-    control_token_file: Option<Token>,
+    #[arg(long, value_name = "FILE")]
+    control_token_file: Option<PathBuf>,
 
     #[command(flatten)]
     compression: CompressionFlags,
@@ -219,10 +219,11 @@ pub(crate) struct ServeCommand {
 }
 
 impl ServeCommand {
-    /// What the configuration file says of log lines. One that is wrong is told when it is served.
-    pub(crate) fn log_format(&self) -> Option<Format> {
-        let loaded = Config::load(self.flags.file()?).ok()?;
-        loaded.config.process.log_format
+    /// What the configuration file says of the log. One that is wrong is told when it is served.
+    pub(crate) fn log_settings(&self) -> log::Settings {
+        let loaded = self.flags.file().map(Config::load);
+        let loaded = loaded.and_then(Result::ok);
+        loaded.map_or_else(log::Settings::default, |loaded| loaded.config.process.log)
     }
 
     pub(crate) fn run(self) -> Exit {
@@ -428,12 +429,6 @@ fn quoted(words: &[String]) -> String {
         _ => format!("'{}'", word.replace('\'', r"'\''")),
     });
     words.collect::<Vec<_>>().join(" ")
-}
-
-/// The token that is all of a file.
-fn token_file(path: &str) -> Result<Token, String> {
-    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    Token::new(text.trim()).map_err(str::to_owned)
 }
 
 /// Notes the number of the process, for who wants to send it a signal.

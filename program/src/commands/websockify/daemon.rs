@@ -2,10 +2,9 @@
 //! listens.
 
 use std::env;
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::exit::Exit;
@@ -54,21 +53,12 @@ pub(super) fn leave_terminal() -> io::Result<()> {
 
 /// Says that the process in the background listens, and that nobody hears it from here on, but in a
 /// file of its log.
-pub(super) fn ready(has_log_file: bool) -> io::Result<()> {
+pub(super) fn ready() -> io::Result<()> {
     let nothing = OpenOptions::new().write(true).open("/dev/null")?;
-    if !has_log_file {
-        rustix::stdio::dup2_stderr(&nothing)?;
-    }
+    rustix::stdio::dup2_stderr(&nothing)?;
     let mut stdout = io::stdout();
     stdout.write_all(b"ready\n")?;
     stdout.flush()?;
     rustix::stdio::dup2_stdout(&nothing)?;
-    Ok(())
-}
-
-/// Has the log go to the end of a file.
-pub(super) fn log_to(path: &Path) -> io::Result<()> {
-    let file: File = OpenOptions::new().create(true).append(true).open(path)?;
-    rustix::stdio::dup2_stderr(&file)?;
     Ok(())
 }

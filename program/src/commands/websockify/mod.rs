@@ -126,10 +126,6 @@ pub(crate) struct Websockify {
     #[arg(short = 'D', long)]
     daemon: bool,
 
-    /// Write the log to the end of this file
-    #[arg(long, value_name = "FILE")]
-    log_file: Option<PathBuf>,
-
     /// Log more
     #[arg(short, long)]
     verbose: bool,
@@ -175,8 +171,7 @@ impl Websockify {
             true => daemon::leave_terminal(),
             false => Ok(()),
         };
-        let log = self.log_file.as_deref().map_or(Ok(()), daemon::log_to);
-        let mut signals = match left.and(log).and_then(|()| Signals::catch()) {
+        let mut signals = match left.and_then(|()| Signals::catch()) {
             Ok(signals) => signals,
             Err(problem) => return Exit::Failed.with(problem),
         };
@@ -192,7 +187,7 @@ impl Websockify {
         };
         listening(workers.addresses());
         if self.daemon
-            && let Err(problem) = daemon::ready(self.log_file.is_some())
+            && let Err(problem) = daemon::ready()
         {
             return Exit::Failed.with(problem);
         }

@@ -96,12 +96,15 @@ mod tests {
         let mut files: Vec<PathBuf> = Vec::new();
         for folder in fs::read_dir(root).unwrap() {
             let folder = folder.unwrap().path();
-            if folder.is_dir() {
+            if folder.is_dir() && folder.file_name().is_none_or(|name| name != "none") {
                 let inside = fs::read_dir(folder).unwrap();
                 files.extend(inside.map(|file| file.unwrap().path()));
             }
         }
-        files.retain(|file| file.extension().is_some_and(|name| name == "wire"));
+        files.retain(|file| {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            name.ends_with(".wire") && !name.starts_with("bad-")
+        });
         files.sort();
         let mut recorded = Vec::new();
         for file in files {

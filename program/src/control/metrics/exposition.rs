@@ -65,7 +65,6 @@ impl Collector for Families {
                 MetricKind::Gauge => MetricType::Gauge,
                 MetricKind::Histogram => MetricType::Histogram,
             };
-            // The library puts the full stop behind it.
             let mut encoder = encoder.encode_descriptor(family.name, family.help, None, kind)?;
             if let [sample] = &*family.samples
                 && sample.labels.is_empty()
@@ -98,20 +97,8 @@ impl EncodeMetric for Value<'_> {
             }
             (SampleValue::Number(number), _) => encoder.encode_gauge(number),
             (SampleValue::Histogram { sum, buckets }, _) => {
-                let buckets: Vec<_> = buckets
-                    .iter()
-                    .map(|(bound, count)| {
-                        (
-                            if bound.is_infinite() {
-                                f64::MAX
-                            } else {
-                                *bound
-                            },
-                            *count,
-                        )
-                    })
-                    .collect();
-                encoder.encode_histogram::<NoLabelSet>(*sum, self.0.count(), &buckets, None)
+                let count = self.0.count();
+                encoder.encode_histogram::<NoLabelSet>(*sum, count, buckets, None)
             }
         }
     }
@@ -175,13 +162,13 @@ mod tests {
     #[test]
     fn both_texts_say_the_same() {
         let expected = "\
-# HELP polysock_messages Messages.
+# HELP polysock_messages Messages
 # TYPE polysock_messages counter
 polysock_messages_total{kind=\"te\\\"xt\\n\\\\\"} 7
-# HELP polysock_ready Whether it is.
+# HELP polysock_ready Whether it is
 # TYPE polysock_ready gauge
 polysock_ready 1
-# HELP polysock_age_seconds Ages.
+# HELP polysock_age_seconds Ages
 # TYPE polysock_age_seconds histogram
 polysock_age_seconds_sum{protocol=\"hixie-76\"} 1.5
 polysock_age_seconds_count{protocol=\"hixie-76\"} 6

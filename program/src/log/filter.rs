@@ -1,0 +1,242 @@
+//! What is logged, which may change while the program runs.
+
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+use tracing::level_filters::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::{Context, Layer};
+
+/// What is in force, once logging has started.
+static IN_FORCE: RwLock<Option<EnvFilter>> = RwLock::new(None);
+
+/// What is to be in force when.
+static PLAN: Mutex<Plan> = Mutex::new(Plan {
+    lasting: String::new(),
+    until: None,
+    is_awaited: false,
+});
+static REPLANNED: Condvar = Condvar::new();
+
+struct Plan {
+    /// What is in force while nothing else is for a time.
+    lasting: String,
+    /// When the other is over.
+    until: Option<Instant>,
+    /// Whether a thread waits for that.
+    is_awaited: bool,
+}
+
+/// Why another filter is not in force.
+#[derive(Debug, Error)]
+pub(crate) enum FilterError {
+    /// It is none.
+    #[error(
+        "`{0}` is no filter: write off, error, warn, info, debug or trace, or several as info,polysock::upstream=debug"
+    )]
+    Unknown(String),
+    /// The thread that ends it cannot be started.
+    #[error("nothing could end it: {0}")]
+    Endless(io::Error),
+}
+
+/// The first filter, of what `RUST_LOG` says, or else of this one.
+pub(super) fn start(filter: &str) {
+    let of_environment = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let of_environment = of_environment.filter(|filter| EnvFilter::try_new(filter).is_ok());
+    let filter = of_environment.unwrap_or_else(|| filter.to_owned());
+    replace(EnvFilter::new(&filter));
+    plan().lasting = filter;
+}
+
+/// Logs what this filter selects from now on, in the form of `RUST_LOG`. Where a time is given, what
+/// was before comes back at its end; until then, another time begins anew.
+///
+/// # Errors
+///
+/// It is no filter, or nothing could end it.
+pub(crate) fn set_filter(filter: &str, time: Option<Duration>) -> Result<(), FilterError> {
+    let parsed = parse(filter)?;
+    let mut plan = plan();
+    match time {
+        Some(time) => {
+            if !plan.is_awaited {
+                let builder = thread::Builder::new().name("log filter".into());
+                let started = builder.spawn(come_back);
+                started.map_err(FilterError::Endless)?;
+                plan.is_awaited = true;
+            }
+            plan.until = Instant::now().checked_add(time);
+        }
+        None => {
+            filter.clone_into(&mut plan.lasting);
+            plan.until = None;
+        }
+    }
+    replace(parsed);
+    drop(plan);
+    REPLANNED.notify_one();
+    Ok(())
+}
+
+/// Whether a text is a filter.
+///
+/// # Errors
+///
+/// It is none.
+pub(crate) fn check(filter: &str) -> Result<(), FilterError> {
+    parse(filter).map(|_| ())
+}
+
+/// Whether the environment says what is logged.
+pub(super) fn is_of_environment() -> bool {
+    let filter = std::env::var(EnvFilter::DEFAULT_ENV);
+    filter.is_ok_and(|filter| EnvFilter::try_new(filter).is_ok())
+}
+
+/// Waits for the end of what is in force for a time.
+fn come_back() {
+    let mut plan = plan();
+    while let Some(until) = plan.until {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            plan.until = None;
+            replace(EnvFilter::new(&plan.lasting));
+            break;
+        }
+        let woken = REPLANNED.wait_timeout(plan, left);
+        plan = woken.unwrap_or_else(PoisonError::into_inner).0;
+    }
+    plan.is_awaited = false;
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
+    let problem = || FilterError::Unknown(filter.to_owned());
+    // A word alone is taken for a part of the program, of which there is none: so nothing would be logged.
+    let is_known = |word: &str| {
+        let is_level = || !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+        word.contains(['=', '[', ':']) || is_level()
+    };
+    if !filter.split(',').map(str::trim).all(is_known) {
+        return Err(problem());
+    }
+    EnvFilter::try_new(filter).map_err(|_| problem())
+}
+
+fn plan() -> MutexGuard<'static, Plan> {
+    PLAN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn replace(filter: EnvFilter) {
+    let mut in_force = IN_FORCE.write().unwrap_or_else(PoisonError::into_inner);
+    *in_force = Some(filter);
+    // Who asks again, reads it.
+    drop(in_force);
+    tracing::callsite::rebuild_interest_cache();
+}
+
+/// The filter in force, as a layer. It is asked once for each place in the code that logs, and again when
+/// it has changed: no line waits for the lock.
+pub(super) struct Filter;
+
+impl Filter {
+    fn ask<T>(otherwise: T, question: impl FnOnce(&EnvFilter) -> T) -> T {
+        let filter = IN_FORCE.read().unwrap_or_else(PoisonError::into_inner);
+        filter.as_ref().map_or(otherwise, question)
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Filter {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        Self::ask(Interest::never(), |filter| {
+            Layer::<S>::register_callsite(filter, metadata)
+        })
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
+        Self::ask(false, |filter| filter.enabled(metadata, context))
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Self::ask(Some(LevelFilter::OFF), |filter| {
+            Layer::<S>::max_level_hint(filter)
+        })
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        Self::ask((), |filter| filter.on_new_span(attributes, id, context));
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        Self::ask((), |filter| filter.on_record(id, values, context));
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        Self::ask((), |filter| filter.on_enter(id, context));
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        Self::ask((), |filter| filter.on_exit(id, context));
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        Self::ask((), |filter| filter.on_close(id, context));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_is_no_level_is_no_filter() {
+        for (filter, is_one) in [
+            ("info", true),
+            ("OFF", true),
+            ("warn,polysock::upstream=debug", true),
+            ("polysock=trace, error", true),
+            ("polysock::upstream", true),
+            ("inof", false),
+            ("info,", false),
+            ("", false),
+            ("polysock=loud", false),
+            ("info,upstream", false),
+        ] {
+            assert_eq!(check(filter).is_ok(), is_one, "{filter}");
+        }
+    }
+
+    /// All in one: there is one filter for the whole process.
+    #[test]
+    fn a_filter_for_a_time_goes_back_by_itself() {
+        let in_force = || Filter::ask(String::new(), ToString::to_string);
+        let waits_for = |filter: &str| {
+            let end = Instant::now() + Duration::from_secs(20);
+            while in_force() != filter {
+                assert!(Instant::now() < end, "{} is not {filter}", in_force());
+                thread::yield_now();
+            }
+        };
+        start("warn");
+        assert!(set_filter("loud", None).is_err());
+        waits_for("warn");
+        let long = Duration::from_secs(600);
+        set_filter("debug", Some(long)).unwrap();
+        assert_eq!(in_force(), "debug");
+        // Another time begins anew.
+        set_filter("trace", Some(Duration::from_millis(20))).unwrap();
+        waits_for("warn");
+        // What is to last goes back to nothing.
+        set_filter("debug", Some(long)).unwrap();
+        set_filter("error", None).unwrap();
+        assert_eq!(in_force(), "error");
+        set_filter("info", Some(Duration::from_millis(1))).unwrap();
+        waits_for("error");
+    }
+}

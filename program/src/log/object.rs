@@ -1,0 +1,170 @@
+//! An object of JSON that is being written.
+
+use std::fmt::{self, Debug, Write as _};
+
+use super::visible::{is_plain, is_visible};
+
+/// An object of JSON that is being written. A name comes in two parts, of which the first may be empty.
+///
+/// Characters that do not show themselves are escaped: whoever reads JSON gets them as they were, and
+/// whoever reads the file sees them.
+pub(super) struct Object<'a> {
+    text: &'a mut String,
+    is_empty: bool,
+}
+
+impl<'a> Object<'a> {
+    /// Begins one behind what is there.
+    pub(super) fn begin(text: &'a mut String) -> Self {
+        text.push('{');
+        Self {
+            text,
+            is_empty: true,
+        }
+    }
+
+    /// A text.
+    pub(super) fn text(&mut self, name: (&str, &str), value: &str) {
+        self.name(name);
+        self.text.push('"');
+        push_escaped(self.text, value);
+        self.text.push('"');
+    }
+
+    /// A text that this writes.
+    pub(super) fn written(&mut self, name: (&str, &str), write: impl FnOnce(&mut String)) {
+        self.name(name);
+        self.text.push('"');
+        write(self.text);
+        self.text.push('"');
+    }
+
+    /// A value as the text that it is shown as.
+    pub(super) fn shown(&mut self, name: (&str, &str), value: &dyn Debug) {
+        // A value that cannot say what it is leaves an empty text.
+        self.written(name, |text| {
+            let _ = write!(Escaped(text), "{value:?}");
+        });
+    }
+
+    /// A number.
+    pub(super) fn unsigned(&mut self, name: (&str, &str), value: u64) {
+        self.raw(name, itoa::Buffer::new().format(value));
+    }
+
+    /// A number that may be negative.
+    pub(super) fn signed(&mut self, name: (&str, &str), value: i64) {
+        self.raw(name, itoa::Buffer::new().format(value));
+    }
+
+    /// A number with a fraction. RFC 8259 §6 has no place for one that is not finite.
+    pub(super) fn fraction(&mut self, name: (&str, &str), value: f64) {
+        match value.is_finite() {
+            true => self.raw(name, zmij::Buffer::new().format(value)),
+            false => self.raw(name, "null"),
+        }
+    }
+
+    /// A truth value.
+    pub(super) fn truth(&mut self, name: (&str, &str), value: bool) {
+        self.raw(name, if value { "true" } else { "false" });
+    }
+
+    /// A value that is JSON already.
+    pub(super) fn raw(&mut self, name: (&str, &str), value: &str) {
+        self.name(name);
+        self.text.push_str(value);
+    }
+
+    /// Ends it.
+    pub(super) fn end(self) {
+        self.text.push('}');
+    }
+
+    fn name(&mut self, (first, second): (&str, &str)) {
+        if !std::mem::replace(&mut self.is_empty, false) {
+            self.text.push(',');
+        }
+        self.text.push('"');
+        push_escaped(self.text, first);
+        push_escaped(self.text, second);
+        self.text.push_str("\":");
+    }
+}
+
+/// RFC 8259 §7: what a string of JSON has to escape, and what does not show itself.
+fn push_escaped(text: &mut String, value: &str) {
+    let needs_no_escape = |byte: u8| is_plain(byte) && !matches!(byte, b'"' | b'\\');
+    if value.bytes().all(needs_no_escape) {
+        text.push_str(value);
+        return;
+    }
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => text.extend(['\\', character]),
+            '\n' => text.push_str("\\n"),
+            '\r' => text.push_str("\\r"),
+            '\t' => text.push_str("\\t"),
+            character if is_visible(character) => text.push(character),
+            character => {
+                // A character is one escape or a pair of them.
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(text, "\\u{unit:04x}");
+                }
+            }
+        }
+    }
+}
+
+struct Escaped<'a>(&'a mut String);
+
+impl fmt::Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        push_escaped(self.0, text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn escapes_what_does_not_show_itself_and_nothing_else() {
+        for (value, expected) in [
+            ("plain", "plain"),
+            ("gr\u{fc}\u{df}e \u{1f600}", "gr\u{fc}\u{df}e \u{1f600}"),
+            ("a\"b\\c\nd\re\tf", r#"a\"b\\c\nd\re\tf"#),
+            ("\0\u{1b}\u{7f}\u{9b}", r"\u0000\u001b\u007f\u009b"),
+            (
+                "\u{202e}\u{2066}\u{200b}\u{feff}\u{2028}\u{e0041}",
+                r"\u202e\u2066\u200b\ufeff\u2028\udb40\udc41",
+            ),
+        ] {
+            let mut line = String::new();
+            let mut object = Object::begin(&mut line);
+            object.text(("", "a"), value);
+            object.shown(("b.", "c"), &format_args!("{value}"));
+            object.end();
+            assert_eq!(line, format!(r#"{{"a":"{expected}","b.c":"{expected}"}}"#));
+            let read: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(read, json!({ "a": value, "b.c": value }));
+        }
+    }
+
+    #[test]
+    fn numbers_are_json() {
+        let mut line = String::new();
+        let mut object = Object::begin(&mut line);
+        object.unsigned(("", "a"), u64::MAX);
+        object.signed(("", "b"), -1);
+        object.fraction(("", "c"), 0.003);
+        object.fraction(("", "d"), f64::NAN);
+        object.truth(("", "e"), true);
+        object.end();
+        let expected = r#"{"a":18446744073709551615,"b":-1,"c":0.003,"d":null,"e":true}"#;
+        assert_eq!(line, expected);
+    }
+}

@@ -1,0 +1,217 @@
+//! Where lines are written.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::queue::count_lost;
+
+/// Where lines are written.
+#[derive(Debug)]
+pub(super) struct Output {
+    place: Place,
+    /// Lines that could not be written since some could.
+    unwritten: u64,
+    /// Whether what was written last is the beginning of a line.
+    is_mid_line: bool,
+}
+
+#[derive(Debug)]
+enum Place {
+    Stderr,
+    Stdout,
+    File { path: PathBuf, file: File },
+}
+
+/// What is to be told of an attempt to write.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// It went as the one before.
+    AsBefore,
+    /// From now on lines are lost, for this error.
+    Fails(io::Error),
+    /// Lines are written again, and so many were lost.
+    Recovered(u64),
+}
+
+impl Output {
+    pub(super) fn stderr() -> Self {
+        Self::to(Place::Stderr)
+    }
+
+    pub(super) fn stdout() -> Self {
+        Self::to(Place::Stdout)
+    }
+
+    /// The end of a file, which is made where there is none.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened.
+    pub(super) fn file(path: &Path) -> io::Result<Self> {
+        Ok(Self::to(Place::File {
+            path: path.to_owned(),
+            file: open(path)?,
+        }))
+    }
+
+    fn to(place: Place) -> Self {
+        Self {
+            place,
+            unwritten: 0,
+            is_mid_line: false,
+        }
+    }
+
+    /// Opens a file again, which may have another name by now. One that cannot be opened leaves the one
+    /// that there is.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be opened.
+    pub(super) fn reopen(&mut self) -> io::Result<()> {
+        if let Place::File { path, file } = &mut self.place {
+            *file = open(path)?;
+            self.is_mid_line = false;
+        }
+        Ok(())
+    }
+
+    /// Writes whole lines. Those that cannot be written are lost, and counted.
+    pub(super) fn write(&mut self, lines: &[u8]) -> Outcome {
+        if lines.is_empty() {
+            return Outcome::AsBefore;
+        }
+        match &mut self.place {
+            Place::Stderr => {
+                let written = write_all(&mut io::stderr(), lines);
+                self.note(lines, written)
+            }
+            Place::Stdout => {
+                let mut stdout = io::stdout().lock();
+                let written = write_all(&mut stdout, lines);
+                let flushed = stdout.flush();
+                let written = written.and_then(|()| flushed.map_err(|error| (0, error)));
+                self.note(lines, written)
+            }
+            Place::File { file, .. } => {
+                // What begins a line does not stand behind half of another.
+                let ended = match self.is_mid_line {
+                    true => file.write_all(b"\n").map_err(|error| (0, error)),
+                    false => Ok(()),
+                };
+                self.is_mid_line &= ended.is_err();
+                let written = ended.and_then(|()| write_all(file, lines));
+                self.note(lines, written)
+            }
+        }
+    }
+
+    fn note(&mut self, lines: &[u8], written: Result<(), (usize, io::Error)>) -> Outcome {
+        match written {
+            Ok(()) if self.unwritten == 0 => Outcome::AsBefore,
+            Ok(()) => Outcome::Recovered(std::mem::take(&mut self.unwritten)),
+            Err((len, error)) => {
+                let (written, left) = lines.split_at_checked(len).unwrap_or((lines, &[]));
+                if let Some(last) = written.last() {
+                    self.is_mid_line = *last != b'\n';
+                }
+                let lost = left.iter().filter(|byte| **byte == b'\n').count();
+                let lost = u64::try_from(lost).unwrap_or(u64::MAX);
+                count_lost(lost);
+                let is_new = self.unwritten == 0;
+                self.unwritten += lost;
+                match is_new {
+                    true => Outcome::Fails(error),
+                    false => Outcome::AsBefore,
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Stderr => f.write_str("standard error"),
+            Place::Stdout => f.write_str("standard output"),
+            Place::File { path, .. } => write!(f, "the log {}", path.display()),
+        }
+    }
+}
+
+/// Opens the end of a file. Others than the group have no business with who was connected.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true).mode(0o640).open(path)
+}
+
+/// Writes all; where that fails, says how much was written before.
+fn write_all(output: &mut impl Write, lines: &[u8]) -> Result<(), (usize, io::Error)> {
+    let mut left = lines;
+    while !left.is_empty() {
+        match output.write(left) {
+            Ok(0) => return Err((lines.len() - left.len(), io::ErrorKind::WriteZero.into())),
+            Ok(len) => left = left.get(len..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err((lines.len() - left.len(), error)),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_is_counted_and_told_once() {
+        let mut full = Output::file(Path::new("/dev/full")).unwrap();
+        let first = full.write(b"a\nb\n");
+        assert!(matches!(first, Outcome::Fails(_)), "{first:?}");
+        assert!(matches!(full.write(b"c\n"), Outcome::AsBefore));
+        full.place = Place::File {
+            path: "/dev/null".into(),
+            file: open(Path::new("/dev/null")).unwrap(),
+        };
+        let then = full.write(b"d\n");
+        assert!(matches!(then, Outcome::Recovered(3)), "{then:?}");
+        assert!(matches!(full.write(b"e\n"), Outcome::AsBefore));
+    }
+
+    /// Takes some bytes, and then none.
+    struct Room(usize);
+
+    impl Write for Room {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let len = bytes.len().min(self.0);
+            self.0 -= len;
+            match len {
+                0 => Err(io::ErrorKind::StorageFull.into()),
+                len => Ok(len),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn half_a_line_is_known_and_counted() {
+        let lines = b"one\ntwo\nthree\n";
+        for (room, lost, is_mid_line) in [(0, 3, false), (3, 3, true), (4, 2, false), (5, 2, true)]
+        {
+            let mut output = Output::stderr();
+            let written = write_all(&mut Room(room), lines);
+            assert!(matches!(output.note(lines, written), Outcome::Fails(_)));
+            assert_eq!(
+                (output.unwritten, output.is_mid_line),
+                (lost, is_mid_line),
+                "{room}"
+            );
+        }
+    }
+}

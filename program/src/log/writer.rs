@@ -1,0 +1,75 @@
+//! The thread that writes the lines of a log.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::output::{Outcome, Output};
+use super::queue::Queue;
+
+/// How long lines gather after some have been written.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// Where it is told that lines cannot be written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Telling {
+    /// On standard error: it is the error log that cannot be written.
+    OnStderr,
+    /// In the error log.
+    InLog,
+}
+
+/// Starts the thread that writes these lines.
+///
+/// # Errors
+///
+/// It cannot be started.
+pub(super) fn start(
+    name: &str,
+    queue: &'static Queue,
+    mut output: Output,
+    telling: Telling,
+) -> io::Result<()> {
+    let builder = thread::Builder::new().name(name.into());
+    builder.spawn(move || {
+        let mut lines = Vec::new();
+        loop {
+            let taken = queue.take(&mut lines);
+            if taken.reopen
+                && let Err(error) = output.reopen()
+            {
+                error!("{output} cannot be opened again, and stays as it was: {error}");
+            }
+            match output.write(&lines) {
+                Outcome::AsBefore => {}
+                Outcome::Fails(error) => {
+                    let problem =
+                        format!("{output} cannot be written, and its lines are lost: {error}");
+                    match telling {
+                        Telling::OnStderr => tell(&problem),
+                        Telling::InLog => error!("{problem}"),
+                    }
+                }
+                Outcome::Recovered(lost) => {
+                    warn!("{lost} lines of {output} are lost: they could not be written");
+                }
+            }
+            if taken.lost > 0 {
+                let lost = taken.lost;
+                warn!("{lost} log lines are lost: what reads them is too slow");
+            }
+            queue.written();
+            thread::sleep(PAUSE);
+        }
+    })?;
+    Ok(())
+}
+
+/// Tells something on standard error, past the log.
+pub(super) fn tell(what: &dyn Display) {
+    // Nobody is left to whom an error could be told.
+    let _ = writeln!(io::stderr(), "polysock: {what}");
+}
