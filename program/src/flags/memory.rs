@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use polysock::Budget;
+use rustix::system::sysinfo;
 
 use super::values;
 
@@ -20,23 +21,21 @@ pub(crate) struct MemoryFlags {
 
 /// The memory of all connections: so much, or a quarter of what there is.
 pub(crate) fn budget(max_memory: Option<u64>) -> Budget {
-    let quarter = || available().map_or(u64::MAX, |bytes| bytes / 4);
-    Budget::new(max_memory.unwrap_or_else(quarter))
+    Budget::new(max_memory.unwrap_or_else(|| available() / 4))
 }
 
 /// How many bytes of memory there are for this process: the least of what the machine has and of
-/// what its cgroup and its limit of address space allow. `None` where nothing says so.
-fn available() -> Option<u64> {
-    let machine = || {
-        let info = fs::read_to_string("/proc/meminfo").ok()?;
-        Some(field(&info, "MemTotal:")?.saturating_mul(1024))
-    };
+/// what its cgroup and its limit of address space allow.
+fn available() -> u64 {
+    // Not of /proc/meminfo, which a service with `ProcSubset=pid` does not see.
+    let info = sysinfo();
+    let machine = u128::from(info.totalram) * u128::from(info.mem_unit);
     let address_space = || {
         let limits = fs::read_to_string("/proc/self/limits").ok()?;
         field(&limits, "Max address space")
     };
-    let limits = [machine(), address_space(), cgroup()];
-    limits.into_iter().flatten().min()
+    let limits = [u64::try_from(machine).ok(), address_space(), cgroup()];
+    limits.into_iter().flatten().min().unwrap_or(u64::MAX)
 }
 
 /// The number behind the name of a line.
@@ -80,14 +79,13 @@ mod tests {
             Max data size             unlimited            unlimited            bytes\n";
         assert_eq!(field(limits, "Max address space"), Some(734_003_200));
         assert_eq!(field(limits, "Max data size"), None);
-        assert_eq!(
-            field("MemTotal:       24689812 kB\n", "MemTotal:"),
-            Some(24_689_812)
-        );
     }
 
     #[test]
     fn knows_what_this_machine_has() {
-        assert!(available().is_some_and(|bytes| bytes > 1 << 20));
+        let machine = fs::read_to_string("/proc/meminfo").unwrap();
+        let machine = field(&machine, "MemTotal:").unwrap() * 1024;
+        let available = available();
+        assert!(available > 1 << 20 && available <= machine, "{available}");
     }
 }
