@@ -34,7 +34,7 @@ use std::panic;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use self::commands::Command;
 use self::exit::Exit;
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         };
     }
     panic::set_hook(Box::new(log::panicked));
-    let exit = cli.command.run();
+    let exit = cli.command.run(Cli::command);
     log::finish();
     exit.into()
 }

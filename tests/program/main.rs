@@ -38,6 +38,7 @@ mod load;
 mod log;
 mod log_files;
 mod log_formats;
+mod manual;
 mod memory;
 mod pages;
 mod passing_on;

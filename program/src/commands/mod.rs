@@ -5,11 +5,13 @@ mod capture;
 #[cfg(feature = "tls")]
 mod cert;
 mod check;
+mod completions;
 mod config;
 mod connect;
 mod ctl;
 mod explain;
 mod import;
+mod man;
 mod protocols;
 mod reload;
 mod replay;
@@ -30,6 +32,7 @@ pub(crate) enum Command {
     #[cfg(feature = "tls")]
     Cert(cert::Cert),
     Check(check::Check),
+    Completions(completions::Completions),
     Config(config::Config),
     Connect(connect::Connect),
     Ctl(ctl::Ctl),
@@ -37,6 +40,7 @@ pub(crate) enum Command {
     Explain(explain::Explain),
     Healthcheck(ctl::Healthcheck),
     Import(import::Import),
+    Man(man::Man),
     Protocols(protocols::Protocols),
     Reload(reload::Reload),
     Replay(replay::Replay),
@@ -65,14 +69,15 @@ impl Command {
         }
     }
 
-    /// Does what was asked for.
-    pub(crate) fn run(self) -> Exit {
+    /// Does what was asked for; `command_line` is for what is written about it.
+    pub(crate) fn run(self, command_line: fn() -> clap::Command) -> Exit {
         match self {
             Self::Serve(serve) => serve.run(),
             Self::Capture(capture) => capture.run(),
             #[cfg(feature = "tls")]
             Self::Cert(cert) => cert.run(),
             Self::Check(check) => check.run(),
+            Self::Completions(completions) => completions.run(command_line()),
             Self::Config(config) => config.run(),
             Self::Connect(connect) => connect.run(),
             Self::Ctl(ctl) => ctl.run(),
@@ -80,6 +85,7 @@ impl Command {
             Self::Explain(explain) => explain.run(),
             Self::Healthcheck(healthcheck) => healthcheck.run(),
             Self::Import(import) => import.run(),
+            Self::Man(man) => man.run(command_line()),
             Self::Protocols(protocols) => protocols.run(),
             Self::Reload(reload) => reload.run(),
             Self::Replay(replay) => replay.run(),

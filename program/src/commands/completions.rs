@@ -1,0 +1,31 @@
+//! `polysock completions`.
+
+use std::io::Write;
+
+use clap::Args;
+use clap_complete::{Shell, generate};
+
+use crate::exit::Exit;
+
+/// Print what completes the command line of polysock in a shell
+///
+/// For bash: `polysock completions bash > /usr/share/bash-completion/completions/polysock`. Packages
+/// have it already.
+#[derive(Args, Debug)]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: Shell,
+}
+
+impl Completions {
+    pub(crate) fn run(self, mut command_line: clap::Command) -> Exit {
+        // A pipe that is closed makes the crate panic where it writes by itself.
+        let mut script = Vec::new();
+        generate(self.shell, &mut command_line, "polysock", &mut script);
+        match std::io::stdout().write_all(&script) {
+            Ok(()) => Exit::Ok,
+            Err(_) => Exit::Failed,
+        }
+    }
+}
