@@ -32,6 +32,14 @@ book:
 instructions:
     benches/instructions
 
+# one file without libraries, for any Linux of this processor
+static:
+    RUSTFLAGS='-C target-feature=+crt-static' cargo build --release -p polysock-cli --target "$(rustc -vV | sed -n 's/^host: //p')"
+
+# the package for Debian, of a release build
+deb:
+    cargo build --release -p polysock-cli && packaging/deb
+
 # beside other servers
 compare:
     benches/compare
