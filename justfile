@@ -36,6 +36,10 @@ instructions:
 static:
     RUSTFLAGS='-C target-feature=+crt-static' cargo build --release -p polysock-cli --target "$(rustc -vV | sed -n 's/^host: //p')"
 
+# what operators install, checked
+packaging:
+    packaging/check
+
 # the package for Debian, of a release build
 deb:
     cargo build --release -p polysock-cli && packaging/deb
