@@ -44,6 +44,10 @@ packaging:
 deb:
     cargo build --release -p polysock-cli && packaging/deb
 
+# what stands in the way of a release
+release:
+    tests/release
+
 # beside other servers
 compare:
     benches/compare
