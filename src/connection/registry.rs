@@ -255,7 +255,7 @@ impl Registry {
         };
         let chosen = self.signals().into_iter().filter(is_chosen).collect();
         paced(chosen, per_second, |signal: Arc<Signal>| {
-            signal.request(code)
+            signal.request(code);
         })
         .await;
     }

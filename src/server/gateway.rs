@@ -21,6 +21,7 @@ use crate::apps::Application;
 use crate::connection::Registry;
 use crate::random::entropy;
 use crate::route::{Site, Sites};
+use crate::telemetry::ConnectionKind;
 use crate::transport::{Io, Peer, Transport, watch};
 
 /// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
@@ -95,6 +96,14 @@ impl Gateway {
     }
 
     fn of(serving: Serving, tap: Option<Arc<Tap>>) -> Self {
+        let settings = &serving.settings;
+        for protocol in &settings.protocols {
+            settings.registry.metrics().expect(&ConnectionKind {
+                protocol: protocol.name(),
+                transport: if settings.takes_plain() { "tcp" } else { "tls" },
+                route: None,
+            });
+        }
         let serving = Arc::new(serving);
         Self {
             port: Arc::new(Port { serving, tap }),

@@ -10,7 +10,7 @@ use super::drain::Connections;
 use super::listener::Incoming;
 use super::reason;
 use super::serving::{Accepted, Arrival, Serving};
-use crate::telemetry::{ConnectionId, ConnectionKind};
+use crate::telemetry::ConnectionId;
 use crate::transport::{Io, Peer, Transport};
 
 /// What becomes of the connections of a port.
@@ -92,15 +92,7 @@ impl Port {
     pub(super) fn connections(&self) -> Arc<Connections> {
         let connections = Connections::default();
         connections.count_in(&self.serving.settings.budget);
-        let settings = &self.serving.settings;
-        connections.watched_by(&settings.registry);
-        for protocol in &settings.protocols {
-            settings.registry.metrics().expect(&ConnectionKind {
-                protocol: protocol.name(),
-                transport: if settings.takes_plain() { "tcp" } else { "tls" },
-                route: None,
-            });
-        }
+        connections.watched_by(&self.serving.settings.registry);
         Arc::new(connections)
     }
 }

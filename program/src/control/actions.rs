@@ -131,7 +131,7 @@ pub(super) fn close_chosen(state: &Arc<State>, asked: &Asked, who: &str) -> Resp
     );
     let registry = state.registry.clone();
     begin(state, count, async move {
-        registry.close_each(ids, code, pace).await
+        registry.close_each(ids, code, pace).await;
     });
     json(StatusCode::ACCEPTED, &answer)
 }

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
 use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
 use hyper::{Method, StatusCode};
 
 use super::token::Token;
@@ -44,7 +45,7 @@ impl Guard {
     /// [checked](Self::check_form) as well.
     pub(super) fn check(&self, parts: &Parts) -> Result<(), Refused> {
         let host = single(&parts.headers, HOST.as_str());
-        let host = host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
+        let host = host.or_else(|| parts.uri.authority().map(Authority::as_str));
         let Some(host) = host.filter(|host| self.is_own(host)) else {
             return Err(refused(
                 StatusCode::MISDIRECTED_REQUEST,

@@ -113,6 +113,7 @@ fn total(families: &[MetricFamily], names: &[&str]) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use super::*;
 

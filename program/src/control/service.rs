@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::header::ACCEPT;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use polysock::{Body, ConnectionId, Peer, Service};
+use polysock::{Body, ConnectionId, OpenConnection, Peer, Service};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
@@ -118,12 +118,12 @@ async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -
         ["connections"] => connections(state, &query),
         ["connections", id] => match one(state, id) {
             Ok(connection) => json(StatusCode::OK, &to_json(&connection)),
-            Err(response) => response,
+            Err(response) => *response,
         },
         ["status"] => page::status(state, guard),
         ["status", "connections", id] => match one(state, id) {
-            Ok(connection) => page::connection(state, guard, &connection),
-            Err(response) => response,
+            Ok(connection) => page::connection(guard, &connection),
+            Err(response) => *response,
         },
         ["status.css"] => typed(StatusCode::OK, "text/css; charset=utf-8", page::STYLE),
         ["status.js"] => typed(
@@ -215,7 +215,8 @@ fn connections(state: &State, query: &[(String, String)]) -> Response<Body> {
     )
 }
 
-fn one(state: &State, id: &str) -> Result<polysock::OpenConnection, Response<Body>> {
+fn one(state: &State, id: &str) -> Result<OpenConnection, Box<Response<Body>>> {
+    let problem = |status, detail: &str| Box::new(problem(status, detail));
     let id = id.parse::<ConnectionId>();
     let id = id.map_err(|error| problem(StatusCode::BAD_REQUEST, &error.to_string()))?;
     let connection = state.registry.connection(id);

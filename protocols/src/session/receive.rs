@@ -114,7 +114,7 @@ impl Session {
         let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
         let mut rest = &mut **src;
         let mut count = 0_u32;
-        let (mut texts, mut bytes) = (0_u32, 0_u32);
+        let (mut texts, mut bytes) = (0_u32, 0_usize);
         let outcome = loop {
             let (kind, payload) = match frames.split(rest, max) {
                 Ok(split) => {
@@ -127,7 +127,7 @@ impl Session {
                 }
             };
             count = count.wrapping_add(1);
-            bytes = bytes.wrapping_add(u32::try_from(payload.len()).unwrap_or(u32::MAX));
+            bytes = bytes.wrapping_add(payload.len());
             let message = match kind {
                 Kind::Binary => MessageRef::Binary(payload),
                 Kind::Text => match simdutf8::basic::from_utf8(payload) {

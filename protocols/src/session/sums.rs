@@ -55,7 +55,7 @@ pub(super) struct Counted {
 #[derive(Debug, Default)]
 pub(super) struct Short {
     pub(super) texts: u32,
-    pub(super) payload: u32,
+    pub(super) payload: usize,
 }
 
 /// All others.
@@ -88,7 +88,7 @@ impl Counted {
             return self.sent.add(kind, piece);
         }
         let long = self.long.get_or_insert_default();
-        let len = long.sending + piece as u64;
+        let len = long.sending.wrapping_add(piece as u64);
         long.is_changed = true;
         long.sending = if end { 0 } else { len };
         long.sums.sent.add(kind, piece, end, len);
@@ -99,8 +99,9 @@ impl Counted {
     pub(super) fn sent_by_others(&mut self, texts: u64, payload: u64) {
         let long = self.long.get_or_insert_default();
         long.is_changed = true;
-        long.sums.sent.texts += texts;
-        long.sums.sent.payload += payload;
+        let sent = &mut long.sums.sent;
+        sent.texts = sent.texts.wrapping_add(texts);
+        sent.payload = sent.payload.wrapping_add(payload);
     }
 
     /// What there is, and begins again with nothing.
@@ -111,15 +112,16 @@ impl Counted {
             long.is_changed = false;
             take(&mut long.sums)
         });
-        sums.received.add_short(take(&mut self.received));
-        sums.sent.add_short(take(&mut self.sent));
+        sums.received.add_short(&take(&mut self.received));
+        sums.sent.add_short(&take(&mut self.sent));
         sums
     }
 
     /// Whether there is something.
     #[inline]
     pub(super) fn is_some(&self) -> bool {
-        (self.received.payload | self.sent.payload | self.received.texts | self.sent.texts) != 0
+        (self.received.payload | self.sent.payload) != 0
+            || (self.received.texts | self.sent.texts) != 0
             || self.long.as_ref().is_some_and(|long| long.is_changed)
     }
 }
@@ -128,7 +130,6 @@ impl Short {
     /// Counts a whole message, or the end of one.
     #[inline(always)]
     pub(super) fn add(&mut self, kind: Kind, len: usize) {
-        let len = u32::try_from(len).unwrap_or(u32::MAX);
         self.payload = self.payload.wrapping_add(len);
         self.texts = self.texts.wrapping_add(u32::from(kind == Kind::Text));
     }
@@ -136,27 +137,28 @@ impl Short {
 
 impl Sum {
     fn add(&mut self, kind: Kind, piece: usize, end: bool, len: u64) {
-        self.payload += piece as u64;
+        self.payload = self.payload.wrapping_add(piece as u64);
         if end {
-            self.texts += u64::from(kind == Kind::Text);
+            self.texts = self.texts.wrapping_add(u64::from(kind == Kind::Text));
             if let Some(count) = size(len).and_then(|size| self.sizes.get_mut(size)) {
                 *count = count.wrapping_add(1);
             }
         }
     }
 
-    fn add_short(&mut self, short: Short) {
-        self.texts += u64::from(short.texts);
-        self.payload += u64::from(short.payload);
+    fn add_short(&mut self, short: &Short) {
+        self.texts = self.texts.wrapping_add(short.texts.into());
+        self.payload = self.payload.wrapping_add(short.payload as u64);
     }
 }
 
 /// The class of size that a message of this length is of, if any.
 #[inline]
 fn size(len: u64) -> Option<usize> {
-    let bits = u64::BITS - (len.saturating_sub(1)).leading_zeros();
-    let class = (bits.saturating_sub(9) / 2) as usize;
-    (len > SHORT).then_some(class.min(SIZES - 1))
+    let zeros = len.saturating_sub(1).leading_zeros();
+    let bits = u64::BITS.saturating_sub(zeros);
+    let class = usize::try_from(bits.saturating_sub(9) / 2).unwrap_or(SIZES);
+    (len > SHORT).then_some(class.min(SIZE_BOUNDS.len()))
 }
 
 #[cfg(test)]

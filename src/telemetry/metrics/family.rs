@@ -74,6 +74,7 @@ impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Family<K, V> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 

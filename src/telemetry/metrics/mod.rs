@@ -211,6 +211,7 @@ impl Counters {
     }
 
     /// Counts a handshake of TLS: with its version, or with how it failed.
+    #[cfg(feature = "tls")]
     pub(crate) fn tls(&self, version: &'static str, outcome: &'static str) {
         add_one(&self.tls.of(&(version, outcome)));
     }

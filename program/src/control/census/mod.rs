@@ -292,6 +292,7 @@ fn seconds(time: SystemTime) -> u64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -140,6 +140,7 @@ fn seconds(at: SystemTime) -> f64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use polysock::Registry;
 

@@ -100,6 +100,7 @@ fn gauge(name: &'static str, help: &'static str, count: u64) -> MetricFamily {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use super::*;
 

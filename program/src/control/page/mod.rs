@@ -154,7 +154,7 @@ pub(super) fn status(state: &State, guard: &Guard) -> Response<Body> {
     let open = state.registry.connections(|_| true);
     state.census.refused(state.registry.refusals().iter());
     let now = SystemTime::now();
-    let census = state.census.rows(&open).into_iter();
+    let census = state.census.rows(&open);
     let page = Status {
         version: env!("CARGO_PKG_VERSION"),
         uptime: time(state.began.elapsed()),
@@ -169,8 +169,8 @@ pub(super) fn status(state: &State, guard: &Guard) -> Response<Body> {
         used: open.len() * 100 / state.max_connections.max(1),
         held: bytes(state.budget.held()),
         kinds: kinds(&metrics),
-        rates: state.rates.rates().into_iter().map(rate_row).collect(),
-        census: census.map(|row| census_row(row, now)).collect(),
+        rates: state.rates.rates().iter().map(rate_row).collect(),
+        census: census.iter().map(|row| census_row(row, now)).collect(),
         retire: retire(state),
         refused: refused(state).into_iter().map(shown_refusal).collect(),
         ends: ends(&metrics),
@@ -183,7 +183,7 @@ pub(super) fn status(state: &State, guard: &Guard) -> Response<Body> {
 }
 
 /// The page of one connection.
-pub(super) fn connection(_: &State, guard: &Guard, connection: &OpenConnection) -> Response<Body> {
+pub(super) fn connection(guard: &Guard, connection: &OpenConnection) -> Response<Body> {
     rendered(&Connection {
         connection: Shown::of(connection),
         form: form(guard),
@@ -340,7 +340,7 @@ fn tls(metrics: &[MetricFamily]) -> Vec<(String, u64)> {
     tls
 }
 
-fn rate_row(rate: Rate) -> RateRow {
+fn rate_row(rate: &Rate) -> RateRow {
     RateRow {
         name: rate.name,
         minute: rate.minute,
@@ -350,7 +350,7 @@ fn rate_row(rate: Rate) -> RateRow {
     }
 }
 
-fn census_row(row: census::Row, now: SystemTime) -> CensusRow {
+fn census_row(row: &census::Row, now: SystemTime) -> CensusRow {
     let ago = |at: SystemTime| {
         let ago = now.duration_since(at).unwrap_or(Duration::ZERO);
         format!("{} ago", time(ago))
