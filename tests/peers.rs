@@ -53,12 +53,14 @@ fn echoes_with(peer: &str, version: &str, protocol: &str, subprotocol: &str) {
         return;
     }
     let log = server.stop();
-    let of_protocol = format!(" close protocol=\"{protocol}\" ");
+    let of_protocol = format!(" protocol=\"{protocol}\" ");
     // QtWebKit of 2012 just ends the stream, where draft-hixie-76 wants FF 00 before.
     let says_goodbye = (peer, version) != ("phantomjs", "1.9.8");
     let expected = |line: &str| {
         // 1006: there was no closing handshake.
-        line.contains(&of_protocol) && line.contains("code=1006") != says_goodbye
+        line.contains(" close id=")
+            && line.contains(&of_protocol)
+            && line.contains("code=1006") != says_goodbye
     };
     assert!(
         log.lines().any(expected),

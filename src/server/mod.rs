@@ -18,6 +18,7 @@ mod pulse;
 mod rates;
 mod reason;
 mod refusal;
+mod refused;
 mod request_log;
 mod secured;
 mod selection;

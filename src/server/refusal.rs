@@ -8,11 +8,11 @@
 //! | anything else, or nothing | the end of the stream |
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use polysock_protocols::{FirstBytes, HandshakeError, Protocol, Rejection, WriteBuf};
+use polysock_protocols::{FirstBytes, Rejection, WriteBuf};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 use tracing::info;
@@ -20,10 +20,9 @@ use tracing::info;
 use super::PortSettings;
 use super::admission::Full;
 use super::opening::{self, Opened, Opener, Unopened};
-use super::serving::Serving;
 use crate::connection::ShutdownSignal;
 use crate::http::http2;
-use crate::telemetry::{Address, Counters, Refusal};
+use crate::telemetry::Address;
 use crate::transport::{CloseOrder, Io, Peer, let_go};
 
 /// How long one that is not let in has to say what it wants to be told in.
@@ -83,60 +82,6 @@ fn written(rejection: &Rejection) -> Bytes {
     answer.freeze()
 }
 
-impl Serving {
-    /// Has it be known that a handshake, or a connection, is refused for this reason; the log says it as well.
-    pub(super) fn refused(
-        &self,
-        rejection: Rejection,
-        reason: &'static str,
-        peer: &Peer,
-        head: Option<&Bytes>,
-    ) -> Rejection {
-        let detail = rejection.reason().to_string();
-        self.note_refusal(&rejection, reason, detail, peer, head);
-        rejection
-    }
-
-    /// The same, for what is no valid handshake.
-    pub(super) fn invalid(
-        &self,
-        error: &HandshakeError,
-        protocols: &[&'static dyn Protocol],
-        peer: &Peer,
-        head: Option<&Bytes>,
-    ) -> Rejection {
-        let rejection = Rejection::of(error, protocols);
-        self.note_refusal(&rejection, error.kind(), error.to_string(), peer, head);
-        rejection
-    }
-
-    fn note_refusal(
-        &self,
-        rejection: &Rejection,
-        reason: &'static str,
-        detail: String,
-        peer: &Peer,
-        head: Option<&Bytes>,
-    ) {
-        log_refusal(rejection, &detail, peer);
-        let refusal = Refusal {
-            at: SystemTime::now(),
-            id: peer.id,
-            peer: peer.address.map(|address| Address(address).to_string()),
-            reason,
-            status: Some(rejection.status),
-            detail,
-            head: head.cloned(),
-        };
-        self.counters().note_refusal(refusal);
-    }
-
-    /// What is counted beside what each kind of connections has.
-    pub(super) fn counters(&self) -> &Counters {
-        self.settings.registry.metrics().counters()
-    }
-}
-
 /// The answer to a client in a network from which nobody may come.
 pub(super) fn denied() -> Rejection {
     let rejection = Rejection::new(403, "this client is not served here");
@@ -149,7 +94,7 @@ pub(super) fn logged(rejection: Rejection, peer: &Peer) -> Rejection {
     rejection
 }
 
-fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
+pub(super) fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
     info!(
         id = tracing::field::display(peer.id),
         peer = peer.address.map(Address).map(tracing::field::display),

@@ -442,11 +442,11 @@ fn browsers_of_2011_and_of_today_share_the_port() {
     let (old, new) = (peer("phantomjs", "1.9.8"), peer("chromium", "binary"));
     let (old, new) = (old.passes().is_some(), new.passes().is_some());
     let log = server.stop();
-    let has = |parts: &str| log.lines().any(|line| line.contains(parts));
-    assert!(
-        !old || has("open protocol=\"hixie-76\" tls=\"1.2\""),
-        "{log}"
-    );
-    let over_http2 = "open protocol=\"rfc6455\" over=\"HTTP/2\" tls=\"1.3\"";
+    let has = |parts: &str| {
+        let mut lines = log.lines();
+        lines.any(|line| line.contains(" open id=") && line.contains(parts))
+    };
+    assert!(!old || has(" protocol=\"hixie-76\" tls=\"1.2\""), "{log}");
+    let over_http2 = " protocol=\"rfc6455\" over=\"HTTP/2\" tls=\"1.3\"";
     assert!(!new || has(over_http2), "{log}");
 }

@@ -44,7 +44,7 @@ impl Format {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Mutex, PoisonError};
 
     use serde_json::Value;
     use tracing::{Subscriber, info, warn};
@@ -67,8 +67,12 @@ mod tests {
         }
     }
 
+    /// One at a time: which events anybody wants is known for all threads together.
+    static WRITING: Mutex<()> = Mutex::new(());
+
     /// Lines of events, without their times.
     fn written(format: Format, events: fn()) -> Vec<String> {
+        let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = Arc::default();
         let layer = Written {
             format,

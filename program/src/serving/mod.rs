@@ -3,6 +3,7 @@
 #[cfg(feature = "tls")]
 mod acceptors;
 mod auth;
+mod controlled;
 mod handover;
 mod listening;
 mod passed;

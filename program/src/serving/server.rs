@@ -5,10 +5,9 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Duration;
 
 use polysock::{
-    Budget, Gateway, ListenAddress, ListeningSocket, PortSettings, Pulse, Registry, Sites, Workers,
+    Budget, Gateway, ListenAddress, ListeningSocket, PortSettings, Registry, Sites, Workers,
 };
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -28,7 +27,6 @@ use super::warnings::{
 };
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
-use crate::control::{Beginning, ControlSettings, Facts, Token};
 use crate::flags::listen::{cannot_start, listening};
 use crate::flags::memory::budget;
 use crate::log;
@@ -36,17 +34,17 @@ use crate::log;
 /// A configuration that is served.
 #[derive(Debug)]
 pub(crate) struct Server {
-    config: Config,
-    made: Made,
+    pub(super) config: Config,
+    pub(super) made: Made,
     sites: Arc<Sites>,
     /// Whose limits and memory all ports share.
     gateway: Gateway,
     /// Where all connections are known.
-    registry: Registry,
-    budget: Budget,
-    workers: Workers,
+    pub(super) registry: Registry,
+    pub(super) budget: Budget,
+    pub(super) workers: Workers,
     listeners: Vec<Bound>,
-    acceptors: Acceptors,
+    pub(super) acceptors: Acceptors,
     passed: Passed,
     /// How another server may take over.
     offer: Option<Offer>,
@@ -267,74 +265,6 @@ impl Server {
     pub(crate) fn stop(self) -> Workers {
         self.workers.stop_over(self.config.process.shutdown_drain);
         self.workers
-    }
-
-    /// What it serves, and where, in a line.
-    pub(crate) fn status(&self) -> String {
-        let addresses = self.workers.addresses().map(ToString::to_string);
-        let addresses: Vec<_> = addresses.collect();
-        let routes = match self.made.count() {
-            1 => "1 route".to_owned(),
-            count => format!("{count} routes"),
-        };
-        format!("serving {routes} on {}", addresses.join(", "))
-    }
-
-    /// What the control listener is told, if there is to be one.
-    pub(crate) fn control(&self) -> Result<Option<ControlSettings>, String> {
-        let control = &self.config.control;
-        let address = match &control.listen {
-            None => return Ok(None),
-            Some(Address::Tcp(address)) => ListenAddress::Tcp(*address),
-            Some(Address::Unix(path)) => ListenAddress::Unix {
-                path: path.clone(),
-                mode: Some(0o660),
-            },
-            Some(Address::Systemd(_)) => {
-                return Err("a control listener is at unix:PATH or HOST:PORT".to_owned());
-            }
-        };
-        Ok(Some(ControlSettings {
-            address,
-            token: control.token.as_deref().map(Token::read).transpose()?,
-            hosts: control.hosts.clone(),
-            census: control.census.clone(),
-        }))
-    }
-
-    /// What a control listener begins with.
-    pub(crate) fn beginning(&self) -> Beginning {
-        let process = &self.config.process;
-        let threads = process.workers.or(available_parallelism().ok());
-        Beginning {
-            registry: self.registry.clone(),
-            budget: self.budget.clone(),
-            pulse: self.pulse(),
-            max_connections: connection_limits(&self.config).connections,
-            workers: threads.map_or(1, NonZeroUsize::get),
-            ready_while_draining: self.config.control.ready_while_draining,
-            facts: self.facts(),
-        }
-    }
-
-    /// What another configuration changes.
-    pub(crate) fn facts(&self) -> Facts {
-        Facts {
-            listeners: self.workers.addresses().map(ToString::to_string).collect(),
-            routes: self.made.count(),
-            config: self.config.to_string(),
-            certificates: self.acceptors.certificates(),
-        }
-    }
-
-    /// Whether the threads that serve go through their work.
-    pub(crate) fn pulse(&self) -> Pulse {
-        self.workers.pulse()
-    }
-
-    /// How long connections may take to close then.
-    pub(crate) fn shutdown_timeout(&self) -> Duration {
-        self.config.process.shutdown_timeout
     }
 
     /// Listens there as well, where nobody does yet.

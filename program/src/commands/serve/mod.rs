@@ -1,12 +1,12 @@
 //! `polysock serve`.
 
+mod control;
 mod overlay;
+mod pid_file;
+mod quoted;
 
-use std::fs;
-use std::future::pending;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytestring::ByteString;
@@ -16,14 +16,15 @@ use polysock::protocols::Limits;
 use polysock::upstream::end_processes;
 use tracing::{error, info, warn};
 
+use self::control::{Other, asked};
 use self::overlay::Overlay;
+use self::quoted::quoted;
 use crate::config::Config;
 use crate::config::listener::Address;
 use crate::config::load::ConfigError;
 use crate::config::route::Route;
 use crate::config::settings::{OnReload, Settings};
 use crate::config::target::{App, Target};
-use crate::control::{Ask, Control};
 use crate::exit::Exit;
 use crate::flags::compression::CompressionFlags;
 use crate::flags::connections::{ConnectionFlags, RateFlags};
@@ -35,7 +36,7 @@ use crate::flags::tls::TlsFlags;
 use crate::flags::values;
 use crate::log;
 use crate::service_manager::ServiceManager;
-use crate::serving::{Server, Successor, Unserved};
+use crate::serving::{Server, Unserved};
 use crate::signals::{Asked, First, Signals};
 
 /// The flags of `polysock serve`.
@@ -251,9 +252,9 @@ impl ServeCommand {
             Err(Unserved::System(problem)) => return Exit::Failed.with(problem),
         };
         if let Some(file) = &pid_file {
-            write_pid(file);
+            pid_file::write(file);
         }
-        let mut control = match control(&server, &signals) {
+        let mut control = match control::start(&server, &signals) {
             Ok(control) => control,
             Err(problem) => {
                 server.stop();
@@ -310,36 +311,9 @@ impl ServeCommand {
             control.end();
         }
         if let Some(file) = &pid_file {
-            remove_pid(file);
+            pid_file::remove(file);
         }
         exit
-    }
-}
-
-/// What happens beside signals.
-enum Other {
-    /// Another server takes over.
-    Successor(Successor),
-    /// An operator wants the configuration read again.
-    Reload(Ask),
-}
-
-/// The control listener, where there is to be one.
-fn control(server: &Server, signals: &Signals) -> Result<Option<Control>, String> {
-    let Some(settings) = server.control()? else {
-        return Ok(None);
-    };
-    let control = Control::start(settings, server.beginning())?;
-    let running = Control::run(Arc::clone(&control.state), control.census());
-    signals.runtime().spawn(running);
-    Ok(Some(control))
-}
-
-/// Waits for an operator who wants something.
-async fn asked(control: &mut Option<Control>) -> Ask {
-    match control {
-        Some(control) => control.asked().await,
-        None => pending().await,
     }
 }
 
@@ -418,34 +392,5 @@ impl Serve {
             ..Settings::default()
         };
         Ok(Route::everything(target, settings))
-    }
-}
-
-/// Words as one command, in which those with blanks and the like stand in quotes.
-fn quoted(words: &[String]) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
-    let words = words.iter().map(|word| match word.chars().all(is_plain) {
-        true if !word.is_empty() => word.clone(),
-        _ => format!("'{}'", word.replace('\'', r"'\''")),
-    });
-    words.collect::<Vec<_>>().join(" ")
-}
-
-/// Notes the number of the process, for who wants to send it a signal.
-fn write_pid(file: &Path) {
-    if let Err(error) = fs::write(file, format!("{}\n", std::process::id())) {
-        warn!(
-            "{}: the number of the process cannot be written: {error}",
-            file.display()
-        );
-    }
-}
-
-/// Removes that, unless it is another's by now.
-fn remove_pid(file: &Path) {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    if text.trim() == std::process::id().to_string() {
-        // Who has removed it already wanted the same.
-        let _ = fs::remove_file(file);
     }
 }

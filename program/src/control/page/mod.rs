@@ -4,6 +4,7 @@
 //! `\u{202e}`.
 
 mod sparkline;
+mod words;
 
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,7 @@ use hyper::{Response, StatusCode};
 use polysock::{Body, MetricFamily, OpenConnection};
 
 use self::sparkline::points;
+use self::words::{bytes, said, time};
 use super::answer::{html, problem};
 use super::census;
 use super::connections::Filter;
@@ -20,16 +22,12 @@ use super::metrics::families;
 use super::rates::Rate;
 use super::state::State;
 use super::status::{Refused, find, refused, retire};
-use crate::log::visible;
 
 pub(super) const STYLE: &str = include_str!("style.css");
 pub(super) const SCRIPT: &str = include_str!("script.js");
 
 /// How many connections of each order are shown.
 const SHOWN: usize = 10;
-
-/// How much of what a client says is shown.
-const CUT: usize = 200;
 
 #[derive(Template)]
 #[template(path = "status.html")]
@@ -376,78 +374,5 @@ fn shown_refusal(refused: Refused) -> Refused {
         peer: said(&refused.peer),
         remedy: refused.remedy.as_deref().map(said),
         ..refused
-    }
-}
-
-/// What a client says, for people.
-fn said(text: &str) -> String {
-    let mut shown = visible(text);
-    if let Some((end, _)) = shown.char_indices().nth(CUT) {
-        shown.truncate(end);
-        shown.push('…');
-    }
-    shown
-}
-
-/// How long something takes, as `3 d 4 h`.
-fn time(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
-    match (days, hours, minutes) {
-        (0, 0, 0) => format!("{seconds} s"),
-        (0, 0, _) => format!("{minutes} min"),
-        (0, ..) => format!("{hours} h {minutes} min"),
-        _ => format!("{days} d {hours} h"),
-    }
-}
-
-/// A number of bytes, as `1.5 MiB`.
-fn bytes(count: u64) -> String {
-    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut unit = 0;
-    let mut tenths = count.saturating_mul(10);
-    while tenths >= 10_240 && unit + 1 < units.len() {
-        tenths /= 1024;
-        unit += 1;
-    }
-    let name = units.get(unit).copied().unwrap_or_default();
-    match (unit, tenths % 10) {
-        (0, _) | (_, 0) => format!("{} {name}", tenths / 10),
-        (_, tenth) => format!("{}.{tenth} {name}", tenths / 10),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_client_says_is_harmless() {
-        assert_eq!(said("<script>"), "<script>");
-        assert_eq!(said("a\u{202e}b\u{1b}c\nd"), "a\\u{202e}b\\u{1b}c\\nd");
-        assert_eq!(said(&"a".repeat(8192)).chars().count(), CUT + 1);
-    }
-
-    #[test]
-    fn times_and_sizes_are_for_people() {
-        for (seconds, expected) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (3 * 3600 + 120, "3 h 2 min"),
-            (90_000, "1 d 1 h"),
-        ] {
-            assert_eq!(time(Duration::from_secs(seconds)), expected);
-        }
-        for (count, expected) in [
-            (0, "0 B"),
-            (1023, "1023 B"),
-            (1024, "1 KiB"),
-            (1536, "1.5 KiB"),
-            (5 << 20, "5 MiB"),
-            (3 << 40, "3 TiB"),
-        ] {
-            assert_eq!(bytes(count), expected, "{count}");
-        }
     }
 }

@@ -1,0 +1,35 @@
+//! A control listener beside the server.
+
+use std::future::pending;
+use std::sync::Arc;
+
+use crate::control::{Ask, Control};
+use crate::serving::{Server, Successor};
+use crate::signals::Signals;
+
+/// What happens beside signals.
+pub(super) enum Other {
+    /// Another server takes over.
+    Successor(Successor),
+    /// An operator wants the configuration read again.
+    Reload(Ask),
+}
+
+/// The control listener, where there is to be one.
+pub(super) fn start(server: &Server, signals: &Signals) -> Result<Option<Control>, String> {
+    let Some(settings) = server.control()? else {
+        return Ok(None);
+    };
+    let control = Control::start(settings, server.beginning())?;
+    let running = Control::run(Arc::clone(&control.state), control.census());
+    signals.runtime().spawn(running);
+    Ok(Some(control))
+}
+
+/// Waits for an operator who wants something.
+pub(super) async fn asked(control: &mut Option<Control>) -> Ask {
+    match control {
+        Some(control) => control.asked().await,
+        None => pending().await,
+    }
+}

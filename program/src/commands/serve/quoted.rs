@@ -1,0 +1,11 @@
+//! Words of a command line, as one.
+
+/// Words as one command, in which those with blanks and the like stand in quotes.
+pub(super) fn quoted(words: &[String]) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
+    let words = words.iter().map(|word| match word.chars().all(is_plain) {
+        true if !word.is_empty() => word.clone(),
+        _ => format!("'{}'", word.replace('\'', r"'\''")),
+    });
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,82 @@
+//! What others are told of a server: a control listener, a service manager.
+
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use polysock::{ListenAddress, Pulse};
+
+use super::server::Server;
+use super::settings::connection_limits;
+use crate::config::listener::Address;
+use crate::control::{Beginning, ControlSettings, Facts, Token};
+
+impl Server {
+    /// What the control listener is told, if there is to be one.
+    pub(crate) fn control(&self) -> Result<Option<ControlSettings>, String> {
+        let control = &self.config.control;
+        let address = match &control.listen {
+            None => return Ok(None),
+            Some(Address::Tcp(address)) => ListenAddress::Tcp(*address),
+            Some(Address::Unix(path)) => ListenAddress::Unix {
+                path: path.clone(),
+                mode: Some(0o660),
+            },
+            Some(Address::Systemd(_)) => {
+                return Err("a control listener is at unix:PATH or HOST:PORT".to_owned());
+            }
+        };
+        Ok(Some(ControlSettings {
+            address,
+            token: control.token.as_deref().map(Token::read).transpose()?,
+            hosts: control.hosts.clone(),
+            census: control.census.clone(),
+        }))
+    }
+
+    /// What a control listener begins with.
+    pub(crate) fn beginning(&self) -> Beginning {
+        let process = &self.config.process;
+        let threads = process.workers.or(available_parallelism().ok());
+        Beginning {
+            registry: self.registry.clone(),
+            budget: self.budget.clone(),
+            pulse: self.pulse(),
+            max_connections: connection_limits(&self.config).connections,
+            workers: threads.map_or(1, NonZeroUsize::get),
+            ready_while_draining: self.config.control.ready_while_draining,
+            facts: self.facts(),
+        }
+    }
+
+    /// What another configuration changes.
+    pub(crate) fn facts(&self) -> Facts {
+        Facts {
+            listeners: self.workers.addresses().map(ToString::to_string).collect(),
+            routes: self.made.count(),
+            config: self.config.to_string(),
+            certificates: self.acceptors.certificates(),
+        }
+    }
+
+    /// What it serves, and where, in a line.
+    pub(crate) fn status(&self) -> String {
+        let addresses = self.workers.addresses().map(ToString::to_string);
+        let addresses: Vec<_> = addresses.collect();
+        let routes = match self.made.count() {
+            1 => "1 route".to_owned(),
+            count => format!("{count} routes"),
+        };
+        format!("serving {routes} on {}", addresses.join(", "))
+    }
+
+    /// Whether the threads that serve go through their work.
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.workers.pulse()
+    }
+
+    /// How long connections may take to close then.
+    pub(crate) fn shutdown_timeout(&self) -> Duration {
+        self.config.process.shutdown_timeout
+    }
+}

@@ -1,0 +1,65 @@
+//! Who is refused is counted, and known for a while.
+
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use polysock_protocols::{HandshakeError, Protocol, Rejection};
+
+use super::refusal::log_refusal;
+use super::serving::Serving;
+use crate::telemetry::{Address, Counters, Refusal};
+use crate::transport::Peer;
+
+impl Serving {
+    /// Has it be known that a handshake, or a connection, is refused for this reason; the log says it as well.
+    pub(super) fn refused(
+        &self,
+        rejection: Rejection,
+        reason: &'static str,
+        peer: &Peer,
+        head: Option<&Bytes>,
+    ) -> Rejection {
+        let detail = rejection.reason().to_string();
+        self.note_refusal(&rejection, reason, detail, peer, head);
+        rejection
+    }
+
+    /// The same, for what is no valid handshake.
+    pub(super) fn invalid(
+        &self,
+        error: &HandshakeError,
+        protocols: &[&'static dyn Protocol],
+        peer: &Peer,
+        head: Option<&Bytes>,
+    ) -> Rejection {
+        let rejection = Rejection::of(error, protocols);
+        self.note_refusal(&rejection, error.kind(), error.to_string(), peer, head);
+        rejection
+    }
+
+    fn note_refusal(
+        &self,
+        rejection: &Rejection,
+        reason: &'static str,
+        detail: String,
+        peer: &Peer,
+        head: Option<&Bytes>,
+    ) {
+        log_refusal(rejection, &detail, peer);
+        let refusal = Refusal {
+            at: SystemTime::now(),
+            id: peer.id,
+            peer: peer.address.map(|address| Address(address).to_string()),
+            reason,
+            status: Some(rejection.status),
+            detail,
+            head: head.cloned(),
+        };
+        self.counters().note_refusal(refusal);
+    }
+
+    /// What is counted beside what each kind of connections has.
+    pub(super) fn counters(&self) -> &Counters {
+        self.settings.registry.metrics().counters()
+    }
+}
