@@ -1,7 +1,7 @@
 //! What operators change: connections are closed, the server is taken out of service and back, the
 //! configuration is read again, the log says more for a while.
 //!
-//! Each is a line of the log with `audit=true`.
+//! Each is a line of the log with `audit=true`. What is asked for wrongly is an error that says how to mend it.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -75,43 +75,34 @@ impl Asked {
 }
 
 /// Closes one connection.
-pub(super) fn close(state: &State, id: ConnectionId, asked: &Asked, who: &str) -> Response<Body> {
-    let code = match asked.code(CloseCode::POLICY_VIOLATION) {
-        Ok(code) => code,
-        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
-    };
+pub(super) fn close(
+    state: &State,
+    id: ConnectionId,
+    asked: &Asked,
+    who: &str,
+) -> Result<Response<Body>, String> {
+    let code = asked.code(CloseCode::POLICY_VIOLATION)?;
     if !state.registry.close(id, code) {
-        return problem(StatusCode::NOT_FOUND, "there is no such connection");
+        let detail = "there is no such connection";
+        return Ok(problem(StatusCode::NOT_FOUND, detail));
     }
     info!(audit = true, who, connection = %id, code = code.get(), "close a connection");
-    json(StatusCode::ACCEPTED, &json!({ "closing": 1 }))
+    Ok(json(StatusCode::ACCEPTED, &json!({ "closing": 1 })))
 }
 
 /// Closes the connections of a filter.
-pub(super) fn close_chosen(state: &Arc<State>, asked: &Asked, who: &str) -> Response<Body> {
-    let fields = asked.0.get("filter").and_then(Value::as_object);
-    let Some(fields) = fields else {
-        return problem(
-            StatusCode::BAD_REQUEST,
-            "filter: write an object that says which, as {\"filter\": {\"protocol\": \"hixie-76\"}}; {} is all",
-        );
-    };
-    let filter = Filter::of(
-        fields
-            .iter()
-            .map(|(name, value)| (&**name, value.as_str().unwrap_or_default())),
-    );
-    let read = filter.and_then(|filter| {
-        Ok((
-            filter,
-            asked.code(CloseCode::SERVICE_RESTART)?,
-            asked.pace()?,
-        ))
-    });
-    let (filter, code, pace) = match read {
-        Ok(read) => read,
-        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
-    };
+pub(super) fn close_chosen(
+    state: &Arc<State>,
+    asked: &Asked,
+    who: &str,
+) -> Result<Response<Body>, String> {
+    let fields = asked.0.get("filter").and_then(Value::as_object).ok_or(
+        "filter: write an object that says which, as {\"filter\": {\"protocol\": \"hixie-76\"}}; {} is all",
+    )?;
+    let fields = fields.iter();
+    let filter =
+        Filter::of(fields.map(|(name, value)| (&**name, value.as_str().unwrap_or_default())))?;
+    let (code, pace) = (asked.code(CloseCode::SERVICE_RESTART)?, asked.pace()?);
     let chosen = state
         .registry
         .connections(|connection| filter.chooses(connection));
@@ -119,7 +110,7 @@ pub(super) fn close_chosen(state: &Arc<State>, asked: &Asked, who: &str) -> Resp
     let count = ids.len();
     let answer = json!({ "connections": count, "per_second": pace.get(), "code": code.get() });
     if asked.is("dry_run") {
-        return json(StatusCode::OK, &answer);
+        return Ok(json(StatusCode::OK, &answer));
     }
     info!(
         audit = true,
@@ -133,19 +124,17 @@ pub(super) fn close_chosen(state: &Arc<State>, asked: &Asked, who: &str) -> Resp
     begin(state, count, async move {
         registry.close_each(ids, code, pace).await;
     });
-    json(StatusCode::ACCEPTED, &answer)
+    Ok(json(StatusCode::ACCEPTED, &answer))
 }
 
 /// Lets nobody in any more, and closes all connections.
-pub(super) fn drain(state: &Arc<State>, asked: &Asked, who: &str) -> Response<Body> {
-    let read = || -> Result<_, String> {
-        let deadline = asked.duration("deadline")?;
-        Ok((asked.code(CloseCode::GOING_AWAY)?, asked.pace()?, deadline))
-    };
-    let (code, pace, deadline) = match read() {
-        Ok(read) => read,
-        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
-    };
+pub(super) fn drain(
+    state: &Arc<State>,
+    asked: &Asked,
+    who: &str,
+) -> Result<Response<Body>, String> {
+    let (code, pace) = (asked.code(CloseCode::GOING_AWAY)?, asked.pace()?);
+    let deadline = asked.duration("deadline")?;
     state.registry.set_draining(true);
     let count = state.registry.count();
     // Faster, where that many would not be through by then.
@@ -167,7 +156,7 @@ pub(super) fn drain(state: &Arc<State>, asked: &Asked, who: &str) -> Response<Bo
         registry.close_all(code, pace).await;
     });
     let answer = json!({ "connections": count, "per_second": pace.get(), "code": code.get() });
-    json(StatusCode::ACCEPTED, &answer)
+    Ok(json(StatusCode::ACCEPTED, &answer))
 }
 
 /// Lets clients in again; those that were not closed yet stay.
@@ -193,33 +182,19 @@ pub(super) async fn reload(state: &State, who: &str) -> Response<Body> {
 const LOGGING: Duration = Duration::from_secs(600);
 
 /// Has the log say more, or less, for a while.
-pub(super) fn set_log(asked: &Asked, who: &str) -> Response<Body> {
-    let Some(filter) = asked.text("filter") else {
-        return problem(
-            StatusCode::BAD_REQUEST,
-            "filter: write what is to be logged, as {\"filter\": \"polysock=debug\", \"for\": \"10m\"}",
-        );
-    };
-    let time = match asked.duration("for") {
-        Ok(time) => time.unwrap_or(LOGGING),
-        Err(detail) => return problem(StatusCode::BAD_REQUEST, &detail),
-    };
-    match log::set_filter(filter, Some(time)) {
-        Ok(()) => {
-            warn!(
-                audit = true,
-                who,
-                filter,
-                seconds = time.as_secs(),
-                "the log says something else for a while"
-            );
-            json(
-                StatusCode::OK,
-                &json!({ "filter": filter, "seconds": time.as_secs() }),
-            )
-        }
-        Err(error) => problem(StatusCode::BAD_REQUEST, &format!("filter: {error}")),
-    }
+pub(super) fn set_log(asked: &Asked, who: &str) -> Result<Response<Body>, String> {
+    let filter = asked.text("filter").ok_or(
+        "filter: write what is to be logged, as {\"filter\": \"polysock=debug\", \"for\": \"10m\"}",
+    )?;
+    let time = asked.duration("for")?.unwrap_or(LOGGING);
+    log::set_filter(filter, Some(time)).map_err(|error| format!("filter: {error}"))?;
+    let seconds = time.as_secs();
+    warn!(
+        audit = true,
+        who, filter, seconds, "the log says something else for a while"
+    );
+    let answer = json!({ "filter": filter, "seconds": seconds });
+    Ok(json(StatusCode::OK, &answer))
 }
 
 /// Begins to close connections, instead of what was begun before.

@@ -1,5 +1,6 @@
 //! The open connections, and those of them that are chosen.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::time::Duration;
 
@@ -18,12 +19,12 @@ pub(super) struct Filter {
     user_agent: Option<String>,
     older: Option<Duration>,
     idle: Option<Duration>,
-    pub(super) page: Page,
+    page: Page,
 }
 
 /// Which of them are listed.
 #[derive(Debug)]
-pub(super) struct Page {
+struct Page {
     sort: Sort,
     limit: usize,
     cursor: Option<ConnectionId>,
@@ -31,7 +32,7 @@ pub(super) struct Page {
 
 /// What they are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sort {
+pub(super) enum Sort {
     /// When they came.
     Id,
     Age,
@@ -163,14 +164,14 @@ impl Filter {
         &self,
         registry: &Registry,
     ) -> (Vec<OpenConnection>, usize, Option<ConnectionId>) {
-        let chosen = registry.connections(|connection| self.chooses(connection));
+        let mut chosen = registry.connections(|connection| self.chooses(connection));
         let count = chosen.len();
         let Page {
             sort,
             limit,
             cursor,
         } = self.page;
-        let mut chosen = self.sorted(chosen);
+        sort.apply(&mut chosen);
         if let (Sort::Id, Some(cursor)) = (sort, cursor) {
             chosen.retain(|connection| connection.id > cursor);
         }
@@ -179,18 +180,21 @@ impl Filter {
         let next = chosen.last().map(|last| last.id).filter(|_| has_more);
         (chosen, count, next)
     }
+}
 
-    /// These connections in the order that is wanted; they come in that of their ids.
-    pub(super) fn sorted(&self, mut chosen: Vec<OpenConnection>) -> Vec<OpenConnection> {
-        match self.page.sort {
-            Sort::Id => {}
-            Sort::Age => chosen.sort_by_key(|connection| Reverse(connection.age)),
-            Sort::Idle => chosen.sort_by_key(|connection| Reverse(connection.idle)),
-            Sort::Held => chosen.sort_by_key(|connection| Reverse(connection.held)),
-            Sort::Received => chosen.sort_by_key(|connection| Reverse(connection.traffic.received)),
-            Sort::Sent => chosen.sort_by_key(|connection| Reverse(connection.traffic.sent)),
+impl Sort {
+    /// Sorts connections; where it is by their names, they come sorted.
+    pub(super) fn apply<C: Borrow<OpenConnection>>(self, connections: &mut [C]) {
+        match self {
+            Self::Id => {}
+            Self::Age => connections.sort_by_key(|one| Reverse(one.borrow().age)),
+            Self::Idle => connections.sort_by_key(|one| Reverse(one.borrow().idle)),
+            Self::Held => connections.sort_by_key(|one| Reverse(one.borrow().held)),
+            Self::Received => {
+                connections.sort_by_key(|one| Reverse(one.borrow().traffic.received));
+            }
+            Self::Sent => connections.sort_by_key(|one| Reverse(one.borrow().traffic.sent)),
         }
-        chosen
     }
 }
 

@@ -143,23 +143,23 @@ async fn change(
     asked: &Asked,
     who: &str,
 ) -> Response<Body> {
-    match (method.as_str(), path) {
+    let done = match (method.as_str(), path) {
         ("DELETE", ["connections", id]) | ("POST", ["connections", id, "close"]) => {
-            match id.parse::<ConnectionId>() {
-                Ok(id) => actions::close(state, id, asked, who),
-                Err(error) => problem(StatusCode::BAD_REQUEST, &error.to_string()),
-            }
+            let id = id.parse::<ConnectionId>();
+            id.map_err(|error| error.to_string())
+                .and_then(|id| actions::close(state, id, asked, who))
         }
         ("POST", ["connections", "close"]) => actions::close_chosen(state, asked, who),
         ("POST", ["drain"]) => actions::drain(state, asked, who),
-        ("POST", ["undrain"]) => actions::undrain(state, who),
-        ("POST", ["reload"]) => actions::reload(state, who).await,
+        ("POST", ["undrain"]) => Ok(actions::undrain(state, who)),
+        ("POST", ["reload"]) => Ok(actions::reload(state, who).await),
         ("PUT" | "POST", ["log"]) => actions::set_log(asked, who),
-        _ => problem(
+        _ => Ok(problem(
             StatusCode::NOT_FOUND,
             "there is nothing at this path that can be changed like this",
-        ),
-    }
+        )),
+    };
+    done.unwrap_or_else(|detail| problem(StatusCode::BAD_REQUEST, &detail))
 }
 
 /// What is asked for beside the path: as JSON, as a form of ours, or in the query.

@@ -105,21 +105,20 @@ pub(super) fn census_json(state: &State) -> Value {
     let open = state.registry.connections(|_| true);
     let rows = state.census.rows(&open);
     let rows: Vec<_> = rows.iter().map(super::census::Row::to_json).collect();
-    json!({ "rows": rows, "retire": retire(state) })
+    json!({ "rows": rows, "retire": retire(state, &state.registry.families()) })
 }
 
 /// Protocols that might be switched off.
-pub(super) fn retire(state: &State) -> Vec<String> {
+pub(super) fn retire(state: &State, metrics: &[MetricFamily]) -> Vec<String> {
     let now = SystemTime::now();
     let since = state.census.since(now - state.began.elapsed());
-    let retired = state.census.retired(&protocols(state), since, now);
+    let retired = state.census.retired(&protocols(metrics), since, now);
     retired.into_iter().map(|(protocol, _)| protocol).collect()
 }
 
 /// The protocols that are enabled.
-pub(super) fn protocols(state: &State) -> Vec<String> {
-    let families = state.registry.families();
-    let opened = find(&families, "polysock_connections");
+fn protocols(metrics: &[MetricFamily]) -> Vec<String> {
+    let opened = find(metrics, "polysock_connections");
     let labels = opened.iter().flat_map(|family| &family.samples);
     let mut protocols: Vec<_> = labels
         .filter_map(|sample| sample.label("protocol").map(str::to_owned))

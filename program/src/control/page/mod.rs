@@ -16,7 +16,7 @@ use self::sparkline::points;
 use self::words::{bytes, said, time};
 use super::answer::{html, problem};
 use super::census;
-use super::connections::Filter;
+use super::connections::Sort;
 use super::guard::Guard;
 use super::metrics::families;
 use super::rates::Rate;
@@ -169,7 +169,7 @@ pub(super) fn status(state: &State, guard: &Guard) -> Response<Body> {
         kinds: kinds(&metrics),
         rates: state.rates.rates().iter().map(rate_row).collect(),
         census: census.iter().map(|row| census_row(row, now)).collect(),
-        retire: retire(state),
+        retire: retire(state, &metrics),
         refused: refused(state).into_iter().map(shown_refusal).collect(),
         ends: ends(&metrics),
         upstreams: upstreams(&metrics),
@@ -205,19 +205,19 @@ fn form(guard: &Guard) -> Form<'_> {
 
 fn orders(open: &[OpenConnection]) -> Vec<Order> {
     let orders = [
-        ("Slowest readers", "held"),
-        ("Oldest", "age"),
-        ("Busiest", "received"),
-        ("Idle for longest", "idle"),
+        ("Slowest readers", Sort::Held),
+        ("Oldest", Sort::Age),
+        ("Busiest", Sort::Received),
+        ("Idle for longest", Sort::Idle),
     ];
     let orders = orders.into_iter().map(|(title, sort)| {
-        let fields = [("sort", sort), ("limit", "10")];
-        let sorted = match Filter::of(fields.into_iter()) {
-            Ok(filter) => filter.sorted(open.to_vec()),
-            Err(_) => Vec::new(),
-        };
-        let connections = sorted.iter().take(SHOWN).map(Shown::of).collect();
-        Order { title, connections }
+        let mut connections: Vec<_> = open.iter().collect();
+        sort.apply(&mut connections);
+        let first = connections.iter().take(SHOWN);
+        Order {
+            title,
+            connections: first.map(|connection| Shown::of(connection)).collect(),
+        }
     });
     orders.collect()
 }
