@@ -5,13 +5,14 @@
 //! thread is at work on one connection, which may hold one message more than is counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use polysock_protocols::CloseCode;
 use tracing::warn;
 
 use super::ShutdownSignal;
-use super::shutdown::{Registered, Shutdown, Signal};
+use super::gateways::Gateways;
+use super::shutdown::{Shutdown, Signal};
 
 /// What is counted at once, in bytes.
 const UNIT: u64 = 4096;
@@ -34,7 +35,7 @@ struct Shared {
     /// At how many units connections are to be closed next.
     brim: AtomicU64,
     /// Whose connections there are.
-    gateways: Mutex<Vec<Weak<Mutex<Registered>>>>,
+    gateways: Gateways,
 }
 
 impl Default for Budget {
@@ -51,7 +52,7 @@ impl Budget {
             limit,
             held: AtomicU64::new(0),
             brim: AtomicU64::new(full(limit)),
-            gateways: Mutex::default(),
+            gateways: Gateways::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -88,17 +89,7 @@ impl Budget {
 
     /// Has the connections of a gateway closed by it.
     pub(crate) fn govern(&self, connections: &Shutdown) {
-        let mut gateways = self.gateways();
-        // The dead are swept out whenever the list would have to grow.
-        if gateways.len() == gateways.capacity() {
-            gateways.retain(|gateway| gateway.strong_count() > 0);
-        }
-        gateways.push(connections.downgrade());
-    }
-
-    fn gateways(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Registered>>>> {
-        let gateways = self.shared.gateways.lock();
-        gateways.unwrap_or_else(PoisonError::into_inner)
+        self.shared.gateways.add(connections);
     }
 
     fn take(&self, units: u64) {
@@ -119,7 +110,7 @@ impl Budget {
     /// Closes the connections that hold most, until those that stay hold no more than nine tenths.
     #[cold]
     fn relieve(&self) {
-        let gateways = self.gateways();
+        let gateways = self.shared.gateways.lock();
         let held = self.shared.held.load(Ordering::Relaxed);
         let full = full(self.shared.limit);
         if held <= self.shared.brim.load(Ordering::Relaxed) {

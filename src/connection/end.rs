@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use polysock_protocols::{Close, CloseCode, CloseForm, Role};
 
-use super::{Connection, Negotiated};
+use super::{Connection, Negotiated, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::transport::CloseOrder;
 
@@ -135,7 +135,9 @@ impl Drop for Connection {
         if self.is_charged() {
             self.charge(0);
         }
-        let sums = self.session.take_sums();
+        if let Some(row) = self.shutdown.as_ref().and_then(ShutdownSignal::row) {
+            row.count(&mut self.session);
+        }
         let Some(row) = self.row() else { return };
         let Negotiated { log, is_logged, .. } = &*self.negotiated;
         let (traffic, closed) = (self.traffic(), self.session.closed());
@@ -147,6 +149,6 @@ impl Drop for Connection {
         if let Some((overflow, count)) = log.has_missed() {
             row.tally().counters.missed(overflow, count);
         }
-        row.end(&ending, traffic, sums.as_ref());
+        row.end(&ending, traffic);
     }
 }

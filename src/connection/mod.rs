@@ -25,6 +25,7 @@ mod buffers;
 mod clocks;
 mod end;
 mod forward;
+mod gateways;
 mod message_rate;
 mod pace;
 mod receive;
@@ -355,9 +356,10 @@ impl Connection {
             return;
         }
         self.take_sums_of_others();
-        let sums = self.session.take_sums();
-        if let Some(row) = self.row() {
-            row.publish(self.traffic(), sums.as_ref());
+        let traffic = self.traffic();
+        if let Some(row) = self.shutdown.as_ref().and_then(ShutdownSignal::row) {
+            row.publish(traffic);
+            row.count(&mut self.session);
         }
     }
 

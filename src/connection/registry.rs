@@ -4,15 +4,15 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use polysock_protocols::{CloseCode, Request};
-use tokio::time::sleep_until;
 
 use super::budget::Budget;
+use super::gateways::Gateways;
 use super::row::Row;
-use super::shutdown::{Registered, Shutdown, Signal, gather};
+use super::shutdown::{Shutdown, Signal, gather, paced};
 use crate::telemetry::{
     ConnectionId, ConnectionKind, MetricFamily, Metrics, Refusal, SampleValue, Tally, Traffic,
 };
@@ -36,7 +36,7 @@ struct Shared {
     /// Whether nobody is let in.
     is_draining: AtomicBool,
     /// Whose connections there are.
-    gateways: Mutex<Vec<Weak<Mutex<Registered>>>>,
+    gateways: Gateways,
     /// Who is told of each handshake that is accepted.
     on_open: OnceLock<Box<OnOpen>>,
     /// What was told of counts that are put together while they change: none is ever told less.
@@ -83,7 +83,7 @@ impl Default for Registry {
             began: Instant::now(),
             metrics: Metrics::new(),
             is_draining: AtomicBool::new(false),
-            gateways: Mutex::default(),
+            gateways: Gateways::default(),
             on_open: OnceLock::new(),
             told: Mutex::default(),
         };
@@ -96,12 +96,7 @@ impl Default for Registry {
 impl Registry {
     /// Has the connections of a gateway be among these.
     pub(crate) fn watch(&self, connections: &Shutdown) {
-        let mut gateways = self.gateways();
-        // The dead are swept out whenever the list would have to grow.
-        if gateways.len() == gateways.capacity() {
-            gateways.retain(|gateway| gateway.strong_count() > 0);
-        }
-        gateways.push(connections.downgrade());
+        self.shared.gateways.add(connections);
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -144,7 +139,7 @@ impl Registry {
         let ended = metrics.ended();
         let mut open = HashMap::<*const Tally, Traffic>::new();
         for signal in self.signals() {
-            if let Some(row) = signal.row().filter(|row| row.waits_since().is_some()) {
+            if let Some(row) = signal.open_row() {
                 let traffic = open.entry(Arc::as_ptr(row.tally())).or_default();
                 traffic.add(&row.traffic());
             }
@@ -232,7 +227,7 @@ impl Registry {
     pub async fn close_all(&self, code: CloseCode, per_second: NonZeroU32) -> usize {
         let signals = self.signals();
         let count = signals.len();
-        paced(signals, per_second, |signal| signal.request(code)).await;
+        close_paced(signals, code, per_second).await;
         count
     }
 
@@ -250,49 +245,32 @@ impl Registry {
     ) {
         let ids: HashSet<_> = ids.into_iter().collect();
         let is_chosen = |signal: &Arc<Signal>| {
-            let row = signal.row().filter(|row| row.waits_since().is_some());
+            let row = signal.open_row();
             row.is_some_and(|row| ids.contains(&row.facts().id))
         };
         let chosen = self.signals().into_iter().filter(is_chosen).collect();
-        paced(chosen, per_second, |signal: Arc<Signal>| {
-            signal.request(code);
-        })
-        .await;
+        close_paced(chosen, code, per_second).await;
     }
 
     fn find(&self, id: ConnectionId) -> Option<Arc<Signal>> {
-        let is_it = |row: &&Row| row.facts().id == id && row.waits_since().is_some();
+        let is_it = |row: &Row| row.facts().id == id;
         let mut signals = self.signals().into_iter();
-        signals.find(|signal| signal.row().filter(is_it).is_some())
+        signals.find(|signal| signal.open_row().is_some_and(is_it))
     }
 
     /// All connections, those without a WebSocket included.
     fn signals(&self) -> Vec<Arc<Signal>> {
-        let gateways: Vec<_> = self.gateways().iter().filter_map(Weak::upgrade).collect();
+        let gateways = self.shared.gateways.lock();
+        let gateways: Vec<_> = gateways.iter().filter_map(Weak::upgrade).collect();
         let signals = gateways.iter().map(|gateway| gather(gateway, SLICE));
         signals.flatten().collect()
     }
-
-    fn gateways(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Registered>>>> {
-        let gateways = self.shared.gateways.lock();
-        gateways.unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// How far apart in time connections are asked to close, at least: a timer for each would be as much as the
-/// close.
-const PACE: Duration = Duration::from_millis(20);
-
-/// Does something with each, so many a second.
-async fn paced<T>(all: Vec<T>, per_second: NonZeroU32, mut act: impl FnMut(T)) {
-    let began = tokio::time::Instant::now();
-    for (number, each) in (0_u32..).zip(all) {
-        let turn = Duration::from_secs(number.into()) / per_second.get();
-        if turn > began.elapsed() + PACE {
-            sleep_until(began + turn).await;
-        }
-        act(each);
-    }
+/// Asks these connections to close with this code, so many a second.
+async fn close_paced(signals: Vec<Arc<Signal>>, code: CloseCode, per_second: NonZeroU32) {
+    let turn = |number: u32| Duration::from_secs(number.into()) / per_second.get();
+    paced(signals, turn, |signal| signal.request(code)).await;
 }
 
 impl OpenConnection {

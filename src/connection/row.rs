@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use polysock_protocols::Sums;
+use polysock_protocols::Session;
 
 use crate::telemetry::{Ending, Facts, Tally, Traffic};
 
@@ -54,24 +54,29 @@ impl Row {
 
     /// Notes what has been received and sent so far, as the connection comes to wait.
     #[inline]
-    pub(super) fn publish(&self, traffic: Traffic, sums: Option<&Sums>) {
+    pub(super) fn publish(&self, traffic: Traffic) {
         for (place, count) in self.traffic.iter().zip(traffic.counts()) {
             place.store(count, Ordering::Relaxed);
         }
         self.waits_since.store(self.tally.now(), Ordering::Relaxed);
-        if let Some(sums) = sums {
-            self.tally.add(sums);
+    }
+
+    /// Counts what a session has received and sent since it was asked before.
+    #[inline]
+    pub(super) fn count(&self, session: &mut Session) {
+        if let Some(sums) = session.take_sums() {
+            self.tally.add(&sums);
+        }
+        if let Some(sizes) = session.take_sizes() {
+            self.tally.add_sizes(&sizes);
         }
     }
 
     /// Notes that it has ended like this, having received and sent this.
-    pub(super) fn end(&self, ending: &Ending, traffic: Traffic, sums: Option<&Sums>) {
+    pub(super) fn end(&self, ending: &Ending, traffic: Traffic) {
         // From now on it is counted with those that have ended, and not with those that are open.
         self.waits_since.store(ENDED, Ordering::Relaxed);
         self.tally
             .end(ending, self.facts.opened.elapsed(), &traffic);
-        if let Some(sums) = sums {
-            self.tally.add(sums);
-        }
     }
 }

@@ -41,6 +41,23 @@ impl Registered {
     }
 }
 
+/// Does something with each when its turn has come, so long after the beginning.
+///
+/// # Cancel safety
+///
+/// Not cancel safe: with those whose turn has not come, nothing is done any more.
+pub(super) async fn paced<T>(all: Vec<T>, turn: impl Fn(u32) -> Duration, mut act: impl FnMut(T)) {
+    let began = Instant::now();
+    for (number, each) in (0..).zip(all) {
+        let turn = turn(number);
+        // Who comes a moment later goes along: a timer for each would be as much as the close.
+        if turn > began.elapsed() + PACE {
+            sleep_until(began + turn).await;
+        }
+        act(each);
+    }
+}
+
 /// Gathers the connections that are there, of which a lock gives out so many at a time: who opens one
 /// meanwhile does not wait for all.
 pub(super) fn gather(registered: &Mutex<Registered>, slice: usize) -> Vec<Arc<Signal>> {
@@ -89,18 +106,14 @@ impl Shutdown {
             registered.triggered = Some(code);
             registered.signals.clone()
         };
-        let began = Instant::now();
-        let count = u32::try_from(signals.len()).unwrap_or(u32::MAX);
-        for (number, signal) in (0..count).zip(signals) {
-            let turn = over.mul_f64(f64::from(number) / f64::from(count));
-            // Who comes a moment later goes along: a timer for each would be as much as the close.
-            if turn > began.elapsed() + PACE {
-                sleep_until(began + turn).await;
-            }
+        let count = f64::from(u32::try_from(signals.len()).unwrap_or(u32::MAX));
+        let turn = |number| over.mul_f64(f64::from(number) / count);
+        paced(signals, turn, |signal| {
             if let Some(signal) = signal.upgrade() {
                 signal.request(code);
             }
-        }
+        })
+        .await;
     }
 
     /// The signal of a new connection.
@@ -186,6 +199,11 @@ impl Signal {
             0 => None,
             code => CloseCode::new(code),
         }
+    }
+
+    /// What others may know of it, while it is open.
+    pub(super) fn open_row(&self) -> Option<&Row> {
+        self.row().filter(|row| row.waits_since().is_some())
     }
 
     /// Whether the connection is to go because memory is short.

@@ -6,7 +6,7 @@ mod treatment;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, ready};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
@@ -265,15 +265,13 @@ impl Handshake {
             ..
         } = *pending;
         shutdown.note_answered();
-        registry.metrics().counters().note_refusal(Refusal {
-            at: SystemTime::now(),
-            id: peer.id,
-            peer: peer.address.map(|address| Address(address).to_string()),
-            reason: "application",
-            status: Some(rejection.status),
-            detail: rejection.reason().to_string(),
-            head: Some(request.head.as_bytes().clone()),
-        });
+        registry.metrics().counters().note_refusal(Refusal::new(
+            (peer.id, peer.address),
+            "application",
+            rejection.status,
+            rejection.reason().to_string(),
+            Some(request.head.as_bytes().clone()),
+        ));
         let route = peer.extensions.get::<RouteName>();
         let masked = peer.extensions.get::<Masked>();
         tracing::info!(

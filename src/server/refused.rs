@@ -1,13 +1,11 @@
 //! Who is refused is counted, and known for a while.
 
-use std::time::SystemTime;
-
 use bytes::Bytes;
 use polysock_protocols::{HandshakeError, Protocol, Rejection};
 
 use super::refusal::log_refusal;
 use super::serving::Serving;
-use crate::telemetry::{Address, Counters, Refusal};
+use crate::telemetry::{Counters, Refusal};
 use crate::transport::Peer;
 
 impl Serving {
@@ -46,15 +44,8 @@ impl Serving {
         head: Option<&Bytes>,
     ) {
         log_refusal(rejection, &detail, peer);
-        let refusal = Refusal {
-            at: SystemTime::now(),
-            id: peer.id,
-            peer: peer.address.map(|address| Address(address).to_string()),
-            reason,
-            status: Some(rejection.status),
-            detail,
-            head: head.cloned(),
-        };
+        let client = (peer.id, peer.address);
+        let refusal = Refusal::new(client, reason, rejection.status, detail, head.cloned());
         self.counters().note_refusal(refusal);
     }
 

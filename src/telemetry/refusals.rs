@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::ConnectionId;
+use super::{Address, ConnectionId};
 
 /// How many are known.
 const KEPT: usize = 100;
@@ -33,6 +34,27 @@ pub struct Refusal {
     pub detail: String,
     /// The head of its request, or the beginning of that, as it came: with its secrets.
     pub head: Option<Bytes>,
+}
+
+impl Refusal {
+    /// One of now.
+    pub(crate) fn new(
+        (id, address): (ConnectionId, Option<SocketAddr>),
+        reason: &'static str,
+        status: u16,
+        detail: String,
+        head: Option<Bytes>,
+    ) -> Self {
+        Self {
+            at: SystemTime::now(),
+            id,
+            peer: address.map(|address| Address(address).to_string()),
+            reason,
+            status: Some(status),
+            detail,
+            head,
+        }
+    }
 }
 
 /// Those that were refused last.

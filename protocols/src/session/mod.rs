@@ -26,7 +26,7 @@ pub use self::config::SessionConfig;
 use self::rate::Rates;
 pub use self::shared::SharedMessage;
 use self::sums::Counted;
-pub use self::sums::{SIZE_BOUNDS, SIZES, Sum, Sums};
+pub use self::sums::{SIZE_BOUNDS, SIZES, Sizes, Sum, Sums};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, TickAction, millis};
@@ -270,7 +270,14 @@ impl Session {
     /// others have sent, what [`record_sums_sent`](Self::record_sums_sent) was told.
     #[inline]
     pub fn take_sums(&mut self) -> Option<Sums> {
-        self.counted.is_some().then(|| self.counted.take())
+        self.counted.take_sums()
+    }
+
+    /// How many messages of each class of size have been received and sent since this was called before;
+    /// `None` where all were short.
+    #[inline]
+    pub fn take_sizes(&mut self) -> Option<Sizes> {
+        self.counted.take_sizes()
     }
 
     /// The extension that is in use, by its name.

@@ -104,7 +104,7 @@ impl Session {
     #[inline(always)]
     fn count_short(&mut self, kind: Kind, payload: &[u8]) {
         self.sent = self.sent.wrapping_add(1);
-        self.counted.sent.add(kind, payload.len());
+        self.counted.sums.sent.add(kind, payload.len(), true);
     }
 
     /// Sends a message that other sessions send too, in order with its own.
@@ -136,9 +136,7 @@ impl Session {
 
     /// Counts the texts and the payload of such messages, for [`take_sums`](Self::take_sums).
     pub fn record_sums_sent(&mut self, texts: u64, payload: u64) {
-        if texts | payload != 0 {
-            self.counted.sent_by_others(texts, payload);
-        }
+        self.counted.sums.sent.add_all(texts, payload);
     }
 
     /// Whether a message that is sent in pieces has begun and not ended. Another must wait.

@@ -39,30 +39,30 @@ pub struct Sum {
     pub texts: u64,
     /// Bytes of payload, without compression.
     pub payload: u64,
-    /// How many messages there were of each class of size: see [`SIZE_BOUNDS`].
-    pub sizes: [u32; SIZES],
+}
+
+/// How many messages there were of each class of size since
+/// [`Session::take_sizes`](super::Session::take_sizes) was called before: see [`SIZE_BOUNDS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Of those received.
+    pub received: [u32; SIZES],
+    /// Of those sent.
+    pub sent: [u32; SIZES],
 }
 
 /// What is counted. Small: every connection has it, and no more as long as its messages are short.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
-    pub(super) received: Short,
-    pub(super) sent: Short,
+    pub(super) sums: Sums,
     long: Option<Box<Long>>,
 }
 
-/// Messages that are dealt with many at once.
-#[derive(Debug, Default)]
-pub(super) struct Short {
-    pub(super) texts: u32,
-    pub(super) payload: usize,
-}
-
-/// All others.
+/// What is counted of messages that are not short.
 #[derive(Debug, Default)]
 struct Long {
-    sums: Sums,
-    /// Whether any of them is not zero.
+    sizes: Sizes,
+    /// Whether there are any.
     is_changed: bool,
     /// How long the message is that is sent in pieces, so far.
     sending: u64,
@@ -72,84 +72,78 @@ impl Counted {
     /// Counts a piece that was received, of a message of this length so far.
     #[inline]
     pub(super) fn received(&mut self, kind: Kind, piece: usize, end: bool, len: u64) {
-        if end && len <= SHORT {
-            // What came before of so short a message is next to nothing.
-            return self.received.add(kind, piece);
+        self.sums.received.add(kind, piece, end);
+        if end && len > SHORT {
+            self.long().received(len);
         }
-        let long = self.long.get_or_insert_default();
-        long.is_changed = true;
-        long.sums.received.add(kind, piece, end, len);
     }
 
     /// Counts a piece that is sent, behind others of its message or not.
     #[inline]
     pub(super) fn sent(&mut self, kind: Kind, piece: usize, end: bool, is_first: bool) {
-        if end && is_first && piece as u64 <= SHORT {
-            return self.sent.add(kind, piece);
+        self.sums.sent.add(kind, piece, end);
+        if !(end && is_first && piece as u64 <= SHORT) {
+            self.long().sent(piece, end);
         }
-        let long = self.long.get_or_insert_default();
-        let len = long.sending.wrapping_add(piece as u64);
-        long.is_changed = true;
-        long.sending = if end { 0 } else { len };
-        long.sums.sent.add(kind, piece, end, len);
     }
 
-    /// Counts short messages that others have sent.
-    #[cold]
-    pub(super) fn sent_by_others(&mut self, texts: u64, payload: u64) {
-        let long = self.long.get_or_insert_default();
-        long.is_changed = true;
-        let sent = &mut long.sums.sent;
-        sent.texts = sent.texts.wrapping_add(texts);
-        sent.payload = sent.payload.wrapping_add(payload);
-    }
-
-    /// What there is, and begins again with nothing.
+    /// The sums, which begin again; `None` for nothing.
     #[inline]
-    pub(super) fn take(&mut self) -> Sums {
-        let long = self.long.as_mut();
-        let mut sums = long.map_or_else(Sums::default, |long| {
-            long.is_changed = false;
-            take(&mut long.sums)
-        });
-        sums.received.add_short(&take(&mut self.received));
-        sums.sent.add_short(&take(&mut self.sent));
-        sums
+    pub(super) fn take_sums(&mut self) -> Option<Sums> {
+        let Sums { received, sent } = self.sums;
+        let is_some = (received.payload | received.texts | sent.payload | sent.texts) != 0;
+        is_some.then(|| take(&mut self.sums))
     }
 
-    /// Whether there is something.
+    /// The sizes, which begin again; `None` for nothing.
     #[inline]
-    pub(super) fn is_some(&self) -> bool {
-        (self.received.payload | self.sent.payload) != 0
-            || (self.received.texts | self.sent.texts) != 0
-            || self.long.as_ref().is_some_and(|long| long.is_changed)
+    pub(super) fn take_sizes(&mut self) -> Option<Sizes> {
+        let long = self.long.as_mut()?;
+        take(&mut long.is_changed).then(|| take(&mut long.sizes))
     }
-}
 
-impl Short {
-    /// Counts a whole message, or the end of one.
-    #[inline(always)]
-    pub(super) fn add(&mut self, kind: Kind, len: usize) {
-        self.payload = self.payload.wrapping_add(len);
-        self.texts = self.texts.wrapping_add(u32::from(kind == Kind::Text));
+    fn long(&mut self) -> &mut Long {
+        self.long.get_or_insert_default()
     }
 }
 
 impl Sum {
-    fn add(&mut self, kind: Kind, piece: usize, end: bool, len: u64) {
-        self.payload = self.payload.wrapping_add(piece as u64);
-        if end {
-            self.texts = self.texts.wrapping_add(u64::from(kind == Kind::Text));
-            if let Some(count) = size(len).and_then(|size| self.sizes.get_mut(size)) {
-                *count = count.wrapping_add(1);
-            }
-        }
+    /// Counts a piece, with its message where that ends.
+    #[inline(always)]
+    pub(super) fn add(&mut self, kind: Kind, piece: usize, end: bool) {
+        let texts = u64::from(end && kind == Kind::Text);
+        self.add_all(texts, piece as u64);
     }
 
-    fn add_short(&mut self, short: &Short) {
-        self.texts = self.texts.wrapping_add(short.texts.into());
-        self.payload = self.payload.wrapping_add(short.payload as u64);
+    /// Counts so many texts, and bytes of payload.
+    #[inline(always)]
+    pub(super) fn add_all(&mut self, texts: u64, payload: u64) {
+        self.texts = self.texts.wrapping_add(texts);
+        self.payload = self.payload.wrapping_add(payload);
     }
+}
+
+impl Long {
+    fn received(&mut self, len: u64) {
+        self.is_changed |= count(&mut self.sizes.received, len);
+    }
+
+    fn sent(&mut self, piece: usize, end: bool) {
+        let len = self.sending.wrapping_add(piece as u64);
+        self.sending = if end { 0 } else { len };
+        if end {
+            self.is_changed |= count(&mut self.sizes.sent, len);
+        }
+    }
+}
+
+/// Counts a message of this length, where it is of a class.
+fn count(sizes: &mut [u32; SIZES], len: u64) -> bool {
+    let class = size(len).and_then(|class| sizes.get_mut(class));
+    class.is_some_and(|count| {
+        *count = count.wrapping_add(1);
+        true
+    })
 }
 
 /// The class of size that a message of this length is of, if any.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use polysock_protocols::{SIZES, Sum, Sums};
+use polysock_protocols::{SIZES, Sizes, Sum, Sums};
 
 use super::histogram::{AGES, Histogram};
 use super::{ConnectionKind, Counters};
@@ -83,11 +83,23 @@ impl Tally {
 
     /// Counts what a connection says that it has received and sent.
     pub(crate) fn add(&self, sums: &Sums) {
-        let stripe = STRIPE.with(|stripe| self.stripes.get(*stripe));
-        if let Some(Stripe { received, sent }) = stripe {
+        if let Some(Stripe { received, sent }) = self.stripe() {
             received.add(&sums.received);
             sent.add(&sums.sent);
         }
+    }
+
+    /// Counts how long the messages were that it has received and sent.
+    pub(crate) fn add_sizes(&self, sizes: &Sizes) {
+        if let Some(Stripe { received, sent }) = self.stripe() {
+            received.add_sizes(&sizes.received);
+            sent.add_sizes(&sizes.sent);
+        }
+    }
+
+    /// Where this thread counts.
+    fn stripe(&self) -> Option<&Stripe> {
+        STRIPE.with(|stripe| self.stripes.get(*stripe))
     }
 
     /// Counts how a connection of this age has ended, and what it has received and sent in all.
@@ -148,9 +160,12 @@ impl Direction {
         if sum.texts > 0 {
             self.texts.fetch_add(sum.texts, Ordering::Relaxed);
         }
-        for (size, more) in self.sizes.iter().zip(sum.sizes) {
-            if more > 0 {
-                size.fetch_add(more.into(), Ordering::Relaxed);
+    }
+
+    fn add_sizes(&self, sizes: &[u32; SIZES]) {
+        for (size, more) in self.sizes.iter().zip(sizes) {
+            if *more > 0 {
+                size.fetch_add((*more).into(), Ordering::Relaxed);
             }
         }
     }
