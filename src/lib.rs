@@ -122,7 +122,7 @@ pub use self::apps::{Application, Pages};
 pub use self::broadcast::{Broadcast, Overflow, Queue, Subscription};
 pub use self::connection::{
     Answers, Budget, Connection, ConnectionOptions, Forwarded, OpenConnection, Registry,
-    ShutdownSignal, Terms,
+    ShutdownSignal, Tap, TapEnd, TapEvent, TapFrame, TapKind, TapSettings, TapWhat, Terms,
 };
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
@@ -140,8 +140,8 @@ pub use self::server::{
     PortSettings, Pulse, RateLimits, StartError, Workers,
 };
 pub use self::telemetry::{
-    ConnectionId, ConnectionIdError, MetricFamily, MetricKind, Refusal, RouteName, Sample,
-    SampleValue, Traffic, show_queries,
+    ConnectionId, ConnectionIdError, HandshakeBytes, MetricFamily, MetricKind, Refusal, RouteName,
+    Sample, SampleValue, Traffic, show_queries,
 };
 #[cfg(feature = "tls")]
 pub use self::transport::tls;

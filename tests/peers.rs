@@ -11,6 +11,7 @@ mod peers {
     mod proxies;
     mod site;
     mod smuggling;
+    mod tap;
     #[cfg(feature = "tls")]
     mod tls;
     mod wamp;

@@ -91,6 +91,7 @@ pub use self::raw::{Framing, RawCodec};
 pub use self::registry::{DEFAULT_PROTOCOLS, PROTOCOLS, find_protocol};
 pub use self::secrets::{SecretKind, Secrets, hide_secrets, sounds_secret};
 pub use self::session::{
-    SIZE_BOUNDS, SIZES, Session, SessionConfig, SharedMessage, Sizes, Sum, Sums, Timer,
+    SIZE_BOUNDS, SIZES, Session, SessionConfig, SharedMessage, Sizes, Sum, Sums, Timer, Watched,
+    Watcher,
 };
 pub use self::write_buf::WriteBuf;

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use crate::error::ConnectionError;
 use crate::handshake::{Reply, Started};
 use crate::http::{Body, append, rejected};
+use crate::telemetry::HandshakeKeeper;
 use crate::transport::Io;
 
 /// A request of hyper's that waits for its answer.
@@ -64,6 +65,7 @@ impl Reply for Carrier {
     fn accept(
         mut self: Box<Self>,
         accept: Accept,
+        _: HandshakeKeeper,
     ) -> BoxFuture<'static, Result<Started, ConnectionError>> {
         Box::pin(async move {
             let Answer { response, codec } = self.respond(&accept)?;
@@ -90,6 +92,7 @@ impl Reply for Carrier {
                 transport,
                 codec,
                 incoming,
+                handshake: None,
             })
         })
     }

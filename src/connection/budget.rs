@@ -12,7 +12,8 @@ use tracing::warn;
 
 use super::ShutdownSignal;
 use super::gateways::Gateways;
-use super::shutdown::{Shutdown, Signal};
+use super::shutdown::Shutdown;
+use super::signal::Signal;
 
 /// What is counted at once, in bytes.
 const UNIT: u64 = 4096;
@@ -163,6 +164,12 @@ pub(super) struct Account {
 impl Account {
     pub(super) fn new(budget: Budget, owner: ShutdownSignal) -> Self {
         Self { budget, owner }
+    }
+
+    /// Who is told to go if it is the one that holds most.
+    #[inline]
+    pub(super) fn owner(&self) -> &ShutdownSignal {
+        &self.owner
     }
 
     /// One more of the same owner.

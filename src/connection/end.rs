@@ -53,6 +53,9 @@ impl Connection {
 
     pub(super) fn end_of_stream(&mut self) {
         let expected = self.has_sent_close();
+        if self.negotiated.tap_changes > 0 {
+            self.tell_tap_of_end();
+        }
         self.session.receive_eof();
         let unclean = self.session.closed().is_some_and(|closed| !closed.clean);
         if unclean && !expected && self.failure.is_none() {

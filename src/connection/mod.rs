@@ -27,12 +27,17 @@ mod end;
 mod forward;
 mod gateways;
 mod message_rate;
+mod options;
 mod pace;
 mod receive;
 mod registry;
 mod row;
 mod send;
 mod shutdown;
+mod signal;
+mod tap;
+mod tapped;
+mod taps;
 mod terms;
 mod timer;
 mod wait;
@@ -41,9 +46,8 @@ mod woken;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use bytestring::ByteString;
-use polysock_protocols::{Capabilities, CloseForm, Closed, Codec, Role, Session, SessionConfig};
+use polysock_protocols::{Capabilities, CloseForm, Closed, Codec, Role, Session};
 
 pub use self::budget::Budget;
 use self::budget::{Account, units};
@@ -51,11 +55,14 @@ use self::buffered_io::BufferedIo;
 use self::clocks::Clocks;
 pub use self::forward::Forwarded;
 pub(crate) use self::message_rate::{MessageRate, SECOND, spent};
+pub use self::options::ConnectionOptions;
 pub use self::receive::Answers;
 pub use self::registry::{OpenConnection, Registry};
 pub(crate) use self::row::Row;
 pub(crate) use self::shutdown::Shutdown;
 pub use self::shutdown::ShutdownSignal;
+pub use self::tap::{TapEnd, TapEvent, TapFrame, TapKind, TapSettings, TapWhat};
+pub use self::taps::Tap;
 pub use self::terms::Terms;
 use self::timer::ArmedTimer;
 use self::woken::Woken;
@@ -90,34 +97,6 @@ pub struct Connection {
     failure: Option<Box<ConnectionError>>,
 }
 
-/// How a connection begins: what was agreed on before, and what came early.
-#[derive(Clone, Debug)]
-pub struct ConnectionOptions {
-    /// The name of the protocol, for the log.
-    pub protocol: &'static str,
-    /// Which end of it we are.
-    pub role: Role,
-    /// The subprotocol that was agreed on.
-    pub subprotocol: Option<ByteString>,
-    /// What was read behind the opening handshake.
-    pub incoming: BytesMut,
-    /// Limits and times.
-    pub session: SessionConfig,
-}
-
-impl ConnectionOptions {
-    /// No subprotocol, nothing that came early, and the default limits and times.
-    pub fn new(protocol: &'static str, role: Role) -> Self {
-        Self {
-            protocol,
-            role,
-            subprotocol: None,
-            incoming: BytesMut::new(),
-            session: SessionConfig::default(),
-        }
-    }
-}
-
 /// The facts of a connection that its opening handshake settled.
 #[derive(Debug)]
 struct Negotiated {
@@ -129,6 +108,8 @@ struct Negotiated {
     log: AccessLog,
     /// Whether the log says anything of it.
     is_logged: bool,
+    /// How often a tap of it had begun and ended when it was heeded.
+    tap_changes: u8,
     /// Where its memory is counted.
     account: Option<Account>,
     /// How long the peer may take nothing of what is sent, in milliseconds; zero for ever.
@@ -186,6 +167,7 @@ impl Connection {
             subprotocol: options.subprotocol.map(Box::new),
             log: AccessLog::default(),
             is_logged: false,
+            tap_changes: 0,
             account: None,
             send_timeout: 0,
             clocks: None,
@@ -244,6 +226,8 @@ impl Connection {
         }
         let account = client.negotiated.account.as_ref();
         self.negotiated.account = account.map(Account::of_same_owner);
+        self.heed_tap();
+        self.forget_handshake();
     }
 
     /// Says in the access log that it is the upstream of this connection that ends it, and what has failed
@@ -346,6 +330,7 @@ impl Connection {
             self.charge(held);
         }
         self.publish();
+        self.heed_tap();
         self.session.is_fast() && self.is_too_fast()
     }
 

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use polysock_protocols::{CloseCode, Request};
@@ -12,7 +12,9 @@ use polysock_protocols::{CloseCode, Request};
 use super::budget::Budget;
 use super::gateways::Gateways;
 use super::row::Row;
-use super::shutdown::{Shutdown, Signal, gather, paced};
+use super::shutdown::{Shutdown, ShutdownSignal, gather, paced};
+use super::signal::Signal;
+use super::tap::Tapping;
 use crate::telemetry::{
     ConnectionId, ConnectionKind, MetricFamily, Metrics, Refusal, SampleValue, Tally, Traffic,
 };
@@ -27,6 +29,9 @@ pub struct Registry {
     shared: Arc<Shared>,
 }
 
+/// Whether a connection is tapped.
+type IsChosen = dyn Fn(&OpenConnection) -> bool + Send + Sync;
+
 /// Is told of a handshake that is accepted.
 type OnOpen = dyn Fn(&Request) + Send + Sync;
 
@@ -39,6 +44,10 @@ struct Shared {
     gateways: Gateways,
     /// Who is told of each handshake that is accepted.
     on_open: OnceLock<Box<OnOpen>>,
+    /// The taps that there are, and what each of them is of.
+    taps: Mutex<Vec<(Arc<Tapping>, Box<IsChosen>)>>,
+    /// How many there are.
+    tap_count: AtomicUsize,
     /// What was told of counts that are put together while they change: none is ever told less.
     told: Mutex<HashMap<String, u64>>,
 }
@@ -75,6 +84,8 @@ pub struct OpenConnection {
     pub held: u64,
     /// The code that it is asked to close with, if it is.
     pub closing: Option<CloseCode>,
+    /// Whether somebody [taps](Registry::tap) it.
+    pub is_tapped: bool,
 }
 
 impl Default for Registry {
@@ -85,6 +96,8 @@ impl Default for Registry {
             is_draining: AtomicBool::new(false),
             gateways: Gateways::default(),
             on_open: OnceLock::new(),
+            taps: Mutex::default(),
+            tap_count: AtomicUsize::new(0),
             told: Mutex::default(),
         };
         Self {
@@ -170,7 +183,7 @@ impl Registry {
 
     /// The open connections that are chosen, in the order in which they came.
     pub fn connections(&self, is_chosen: impl Fn(&OpenConnection) -> bool) -> Vec<OpenConnection> {
-        let now = self.shared.began.elapsed().as_secs();
+        let now = self.now();
         let signals = self.signals();
         let connections = signals
             .iter()
@@ -182,8 +195,7 @@ impl Registry {
 
     /// One open connection.
     pub fn connection(&self, id: ConnectionId) -> Option<OpenConnection> {
-        let now = self.shared.began.elapsed().as_secs();
-        OpenConnection::of(&*self.find(id)?, now)
+        OpenConnection::of(&*self.find(id)?, self.now())
     }
 
     /// Asks a connection to close with this code, or its like in the protocol that it speaks; whether it
@@ -252,6 +264,63 @@ impl Registry {
         close_paced(chosen, code, per_second).await;
     }
 
+    /// How many taps there are.
+    pub fn taps(&self) -> usize {
+        self.shared.tap_count.load(Ordering::Relaxed)
+    }
+
+    /// Taps the connections that are chosen, from now on.
+    pub(super) fn begin_tap(
+        &self,
+        tapping: &Arc<Tapping>,
+        is_chosen: impl Fn(&OpenConnection) -> bool + Send + Sync + 'static,
+    ) {
+        let mut taps = self.lock_taps();
+        // Who opens one meanwhile waits for this.
+        self.shared.tap_count.fetch_add(1, Ordering::Relaxed);
+        let now = self.now();
+        for signal in self.signals() {
+            if OpenConnection::of(&signal, now).is_some_and(|connection| is_chosen(&connection)) {
+                signal.tap(tapping);
+            }
+        }
+        taps.push((Arc::clone(tapping), Box::new(is_chosen)));
+    }
+
+    /// Lets the connections of a tap go.
+    pub(super) fn end_tap(&self, tapping: &Arc<Tapping>) {
+        let mut taps = self.lock_taps();
+        taps.retain(|(other, _)| !Arc::ptr_eq(other, tapping));
+        self.shared.tap_count.store(taps.len(), Ordering::Relaxed);
+        for signal in self.signals() {
+            signal.untap(tapping);
+        }
+    }
+
+    /// Has a connection that has just opened be tapped, where a tap is for it.
+    pub(crate) fn offer_to_taps(&self, signal: &ShutdownSignal) {
+        let taps = self.lock_taps();
+        let connection = OpenConnection::of(signal.signal(), self.now());
+        let is_for = |connection: &OpenConnection| {
+            let mut taps = taps.iter();
+            taps.find(|(_, is_chosen)| is_chosen(connection))
+        };
+        if let Some((tapping, _)) = connection.as_ref().and_then(is_for) {
+            signal.signal().tap(tapping);
+        }
+    }
+
+    fn lock_taps(&self) -> MutexGuard<'_, Vec<(Arc<Tapping>, Box<IsChosen>)>> {
+        // A filter that panics leaves the list as it was.
+        let taps = self.shared.taps.lock();
+        taps.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The second that it is.
+    fn now(&self) -> u64 {
+        self.shared.began.elapsed().as_secs()
+    }
+
     fn find(&self, id: ConnectionId) -> Option<Arc<Signal>> {
         let is_it = |row: &Row| row.facts().id == id;
         let mut signals = self.signals().into_iter();
@@ -298,6 +367,7 @@ impl OpenConnection {
             traffic: row.traffic(),
             held: Budget::bytes(signal.held()),
             closing: signal.close_requested(),
+            is_tapped: signal.tapping().is_some(),
         })
     }
 }

@@ -2,16 +2,15 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use polysock_protocols::CloseCode;
-use slab::Slab;
 use tokio::time::{Instant, sleep_until};
 
 use super::row::Row;
+use super::signal::Signal;
 
 /// How far apart in time connections are asked to close, at least.
 const PACE: Duration = Duration::from_millis(20);
@@ -153,80 +152,11 @@ pub struct ShutdownSignal {
     signal: Arc<Signal>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Signal {
-    /// The close code, or zero while there is no request.
-    code: AtomicU16,
-    /// What has become of its opening handshake: one of the constants below.
-    handshake: AtomicU8,
-    /// How much memory the connection holds, in units of its budget.
-    held: AtomicU32,
-    waiting: Mutex<Waiting>,
-    /// What others may know of it, once its handshake is accepted.
-    row: OnceLock<Row>,
-}
-
-/// An opening handshake was answered, or begins to be.
-const ANSWERED: u8 = 1;
-
-/// It was not answered in time.
-const LATE: u8 = 2;
-
-/// Who is woken by a request. Every connection has one, so it is small.
-#[derive(Debug, Default)]
-struct Waiting {
-    /// The task that owns the connection.
-    owner: Option<Waker>,
-    /// Everybody else: few connections have any.
-    others: Option<Box<Slab<Waker>>>,
-}
-
-impl Signal {
-    pub(super) fn held(&self) -> u32 {
-        self.held.load(Ordering::Relaxed)
-    }
-
-    /// What others may know of it, once its handshake is accepted.
-    #[inline]
-    pub(super) fn row(&self) -> Option<&Row> {
-        self.row.get()
-    }
-
-    /// The code that the connection is asked to close with, if it is.
-    #[inline]
-    pub(super) fn close_requested(&self) -> Option<CloseCode> {
-        match self.code.load(Ordering::Acquire) {
-            0 => None,
-            code => CloseCode::new(code),
-        }
-    }
-
-    /// What others may know of it, while it is open.
-    pub(super) fn open_row(&self) -> Option<&Row> {
-        self.row().filter(|row| row.waits_since().is_some())
-    }
-
-    /// Whether the connection is to go because memory is short.
-    pub(super) fn is_shed(&self) -> bool {
-        self.code.load(Ordering::Relaxed) == CloseCode::TRY_AGAIN_LATER.get()
-    }
-
-    pub(super) fn request(&self, code: CloseCode) {
-        self.code.store(code.get(), Ordering::Release);
-        let Waiting { owner, others } = std::mem::take(&mut *self.lock());
-        owner.into_iter().for_each(Waker::wake);
-        for (_, waker) in others.map(|others| *others).into_iter().flatten() {
-            waker.wake();
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing between a lock and its end can panic but the allocator.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl ShutdownSignal {
+    pub(super) fn signal(&self) -> &Signal {
+        &self.signal
+    }
+
     /// Asks the connection to close with this code.
     pub(crate) fn request(&self, code: CloseCode) {
         self.signal.request(code);
@@ -240,8 +170,7 @@ impl ShutdownSignal {
 
     /// Notes what others may know of it.
     pub(super) fn describe(&self, row: Row) {
-        // A connection has one handshake.
-        let _ = self.signal.row.set(row);
+        self.signal.describe(row);
     }
 
     /// What others may know of it, once its handshake is accepted.
@@ -252,29 +181,27 @@ impl ShutdownSignal {
 
     /// Notes that its opening handshake is answered.
     pub(crate) fn note_answered(&self) {
-        self.signal.handshake.store(ANSWERED, Ordering::Relaxed);
+        self.signal.note_answered();
     }
 
     /// Notes that its opening handshake was not answered in time.
     pub(crate) fn note_late(&self) {
-        self.signal.handshake.store(LATE, Ordering::Relaxed);
+        self.signal.note_late();
     }
 
     /// Whether its opening handshake is answered.
     pub(crate) fn is_answered(&self) -> bool {
-        self.signal.handshake.load(Ordering::Relaxed) == ANSWERED
+        self.signal.is_answered()
     }
 
     /// Whether it was not answered in time.
     pub(crate) fn is_late(&self) -> bool {
-        self.signal.handshake.load(Ordering::Relaxed) == LATE
+        self.signal.is_late()
     }
 
     /// Notes that a connection of this signal holds more than before, or less.
     pub(super) fn change_held(&self, before: u32, now: u32) {
-        self.signal
-            .held
-            .fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
+        self.signal.change_held(before, now);
     }
 
     /// Waits until the connection is asked to close: with this code.
@@ -297,12 +224,7 @@ impl ShutdownSignal {
 
     /// The same for an owner that polls. Of the tasks that do, the last is woken.
     pub(super) fn poll_requested(&self, cx: &mut Context<'_>) -> Poll<CloseCode> {
-        let same = |other: &Waker| other.will_wake(cx.waker());
-        let mut waiting = self.signal.lock();
-        if !waiting.owner.as_ref().is_some_and(same) {
-            waiting.owner = Some(cx.waker().clone());
-        }
-        drop(waiting);
+        self.signal.register_owner(cx.waker());
         // Only now: a request in between is not missed.
         self.close_requested().map_or(Poll::Pending, Poll::Ready)
     }
@@ -320,13 +242,7 @@ impl Future for Requested {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseCode> {
         let Self { signal, key } = self.get_mut();
-        let mut waiting = signal.signal.lock();
-        let others = waiting.others.get_or_insert_default();
-        match key.and_then(|key| others.get_mut(key)) {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => *key = Some(others.insert(cx.waker().clone())),
-        }
-        drop(waiting);
+        signal.signal.register(key, cx.waker());
         // Only now: a request in between is not missed.
         signal.close_requested().map_or(Poll::Pending, Poll::Ready)
     }
@@ -334,13 +250,8 @@ impl Future for Requested {
 
 impl Drop for Requested {
     fn drop(&mut self) {
-        let Some(key) = self.key else { return };
-        let mut waiting = self.signal.signal.lock();
-        if let Some(others) = &mut waiting.others {
-            others.try_remove(key);
-            if others.is_empty() {
-                waiting.others = None;
-            }
+        if let Some(key) = self.key {
+            self.signal.signal.forget(key);
         }
     }
 }
@@ -351,12 +262,6 @@ mod tests {
     use futures_util::future::join_all;
 
     use super::*;
-
-    #[test]
-    fn it_is_small() {
-        // With what an Arc adds, what an allocator has of 160 bytes.
-        assert!(size_of::<Signal>() <= 144, "{}", size_of::<Signal>());
-    }
 
     #[test]
     fn reaches_those_before_and_those_after() {
@@ -413,8 +318,7 @@ mod tests {
         for _ in 0..10 {
             assert!(signal.requested().now_or_never().is_none());
         }
-        let waiting = signal.signal.lock();
-        assert!(waiting.others.is_none());
+        assert!(signal.signal.has_nothing_rare());
     }
 
     #[test]

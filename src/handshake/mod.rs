@@ -19,7 +19,10 @@ use crate::connection::{
     Budget, Connection, ConnectionOptions, MessageRate, Registry, Row, ShutdownSignal,
 };
 use crate::error::ConnectionError;
-use crate::telemetry::{Address, Agreed, ConnectionKind, Facts, Masked, Refusal, RouteName};
+use crate::telemetry::{
+    Address, Agreed, ConnectionKind, Facts, HandshakeKeeper, KeptHandshake, Masked, Refusal,
+    RouteName,
+};
 use crate::transport::{Peer, Permit};
 
 /// An opening handshake, valid and waiting for an application to accept or reject it.
@@ -75,8 +78,12 @@ const UNANSWERED: &str = "an answer consumes the handshake";
 
 impl Handshake {
     pub(crate) fn new(pending: Pending) -> Self {
+        let mut pending = Box::new(pending);
+        if pending.registry.taps() > 0 {
+            pending.peer.extensions.insert(KeptHandshake);
+        }
         Self {
-            pending: Some(Box::new(pending)),
+            pending: Some(pending),
         }
     }
 
@@ -202,11 +209,15 @@ impl Handshake {
             let named = accept.subprotocol.filter(|name| offered.contains(name));
             accept.subprotocol = named.or(agreed_otherwise);
             let subprotocol = accept.subprotocol.clone();
+            let is_kept = peer.extensions.get::<KeptHandshake>().is_some();
+            let mut kept = HandshakeKeeper::new(is_kept);
+            kept.received(request.head.as_bytes());
             let Started {
                 transport,
                 codec,
                 incoming,
-            } = timeout_at(deadline, reply.accept(accept))
+                handshake,
+            } = timeout_at(deadline, reply.accept(accept, kept))
                 .await
                 .map_err(|_| ConnectionError::HandshakeTimeout)??;
             let transport = match permit {
@@ -237,8 +248,14 @@ impl Handshake {
             };
             let mut connection = Connection::new(transport, codec, options);
             connection.hold_to(&treatment.terms);
-            connection.serve_for(shutdown, &budget);
+            connection.serve_for(shutdown.clone(), &budget);
             connection.describe(Row::new(facts, tally), is_logged);
+            if registry.taps() > 0 {
+                connection.keep_handshake(handshake);
+                registry.offer_to_taps(&shutdown);
+                connection.heed_tap();
+                connection.forget_handshake();
+            }
             if let Some(messages) = messages {
                 connection.count_with(messages);
             }

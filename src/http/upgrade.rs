@@ -13,6 +13,7 @@ use tokio_util::io::poll_read_buf;
 use crate::connection::ShutdownSignal;
 use crate::error::ConnectionError;
 use crate::handshake::{Reply, Started};
+use crate::telemetry::HandshakeKeeper;
 use crate::transport::{CloseOrder, Io, linger};
 
 /// How much of what a client sends before it is answered is read, in bytes; more waits in the kernel.
@@ -32,6 +33,7 @@ impl Reply for Upgrade {
     fn accept(
         self: Box<Self>,
         accept: Accept,
+        mut kept: HandshakeKeeper,
     ) -> BoxFuture<'static, Result<Started, ConnectionError>> {
         Box::pin(async move {
             let Self {
@@ -42,7 +44,10 @@ impl Reply for Upgrade {
             } = *self;
             let mut answer = BytesMut::new();
             loop {
+                kept.received(&incoming);
                 let codec = responder.respond(&accept, &mut incoming, &mut answer)?;
+                kept.leave(incoming.len());
+                kept.sent(&answer);
                 transport.write_all(&answer).await?;
                 answer.clear();
                 if let Some(codec) = codec {
@@ -50,6 +55,7 @@ impl Reply for Upgrade {
                         transport,
                         codec,
                         incoming,
+                        handshake: kept.finish(),
                     });
                 }
                 let count = tokio::select! {

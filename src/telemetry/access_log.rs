@@ -10,7 +10,9 @@ use hyper::http::Extensions;
 use polysock_protocols::{Close, Closed, Request, Side, hide_secrets};
 use tracing::{Level, enabled, info};
 
-use super::{Address, ConnectionId, Ending, Masked, RouteName, TlsVersion, Traffic};
+use super::{
+    Address, ConnectionId, Ending, HandshakeBytes, Masked, RouteName, TlsVersion, Traffic,
+};
 
 /// What is known of a connection from its opening handshake on.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ struct More {
     by_upstream: bool,
     /// What failed.
     error: Option<String>,
+    /// Its opening handshake, until it is known whether somebody taps it.
+    handshake: Option<Box<HandshakeBytes>>,
 }
 
 /// What is missed of what a connection is subscribed to.
@@ -122,6 +126,16 @@ impl AccessLog {
             overflow,
         });
         Arc::clone(&missed.count)
+    }
+
+    /// Keeps the opening handshake for whoever taps the connection.
+    pub(crate) fn keep_handshake(&mut self, handshake: Box<HandshakeBytes>) {
+        self.more.get_or_insert_default().handshake = Some(handshake);
+    }
+
+    /// The opening handshake, if it is kept still.
+    pub(crate) fn take_handshake(&mut self) -> Option<Box<HandshakeBytes>> {
+        self.more.as_mut()?.handshake.take()
     }
 
     /// Notes what has failed.

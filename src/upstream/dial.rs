@@ -10,6 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{HeaderPolicy, Refusal, UpstreamError};
 use crate::connection::{Connection, ConnectionOptions};
+use crate::telemetry::HandshakeKeeper;
 use crate::transport::{Io, Transport};
 
 /// Performs an opening handshake as a client, over a transport that is connected already: a
@@ -31,7 +32,8 @@ pub async fn dial(
     session: SessionConfig,
 ) -> Result<Connection, UpstreamError> {
     let transport = Io::new(transport);
-    match answer(transport, protocol, dial, context, session).await? {
+    let kept = HandshakeKeeper::default();
+    match answer(transport, protocol, dial, context, session, kept).await? {
         Answer::Accepted { connection, .. } => Ok(connection),
         Answer::Refused { response, .. } => {
             let refusal = Refusal {
@@ -58,17 +60,19 @@ pub(super) enum Answer {
     },
 }
 
-/// As [`dial`], up to the head of the answer.
+/// As [`dial`], up to the head of the answer. What comes and goes is kept, where that is wanted.
 pub(super) async fn answer(
     mut transport: Io,
     protocol: &'static dyn Protocol,
     dial: &Dial,
     context: &Context,
     session: SessionConfig,
+    mut kept: HandshakeKeeper,
 ) -> Result<Answer, UpstreamError> {
     let mut dialer = protocol.dial(dial, context)?;
     let (mut incoming, mut outgoing) = (BytesMut::new(), BytesMut::new());
     let Dialled { response, codec } = loop {
+        kept.received(&incoming);
         let dialled = match dialer.advance(&mut incoming, &mut outgoing) {
             Err(DialError::Refused(response)) => {
                 return Ok(Answer::Refused {
@@ -79,6 +83,8 @@ pub(super) async fn answer(
             }
             other => other?,
         };
+        kept.leave(incoming.len());
+        kept.sent(&outgoing);
         transport.write_all_buf(&mut outgoing).await?;
         // TLS and the like may hold something back.
         transport.flush().await?;
@@ -96,8 +102,10 @@ pub(super) async fn answer(
         incoming,
         session,
     };
+    let mut connection = Connection::new(transport, codec, options);
+    connection.keep_handshake(kept.finish());
     Ok(Answer::Accepted {
-        connection: Connection::new(transport, codec, options),
+        connection,
         response: Box::new(response),
     })
 }

@@ -15,6 +15,7 @@ use super::way::Way;
 use super::{Client, Connected, Refusal, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::Connection;
 use crate::random::entropy;
+use crate::telemetry::{HandshakeKeeper, KeptHandshake};
 use crate::transport::{Alpn, Peer};
 
 const AUTHORIZATION: &str = "authorization";
@@ -115,10 +116,12 @@ impl WebSocketUpstream {
             compression: self.settings.compression,
             entropy,
         };
+        let is_kept = peer.is_some_and(|peer| peer.extensions.get::<KeptHandshake>().is_some());
+        let kept = HandshakeKeeper::new(is_kept);
         let connecting = async {
             let transport = self.way.connect(peer).await?;
             let session = self.settings.session;
-            dial::answer(transport, self.protocol, &dial, &context, session).await
+            dial::answer(transport, self.protocol, &dial, &context, session, kept).await
         };
         let answered = self.settings.in_time(connecting).await;
         match answered.map_err(|error| self.way.told(error))? {

@@ -24,6 +24,7 @@ mod registry;
 mod serving;
 mod site_limits;
 mod sites;
+mod tap;
 mod telling;
 mod terms;
 #[cfg(feature = "tls")]

@@ -14,11 +14,11 @@ use polysock_protocols::FirstBytes;
 use tokio::net::TcpStream;
 use tracing::{error, info, warn};
 
-use super::output_dir::OutputDir;
 use super::queue::{Queue, Work};
 use super::recording::Recording;
 use super::tap::Tap;
-use crate::import::{date, transcript};
+use super::transcript_dir::TranscriptDir;
+use crate::import::{Import, date};
 use crate::pcap::{Conversation, Peer};
 use crate::transcript::{Content, Part, Step, Transcript};
 
@@ -98,7 +98,7 @@ impl CaptureWriter {
     ///
     /// The directory cannot be made or read.
     pub fn open(directory: &Path, settings: CaptureSettings) -> io::Result<Self> {
-        let output = OutputDir::open(directory)?;
+        let output = TranscriptDir::open(directory)?;
         let left = settings.max_fixtures.saturating_sub(output.count()?);
         let left = Arc::new(AtomicUsize::new(left));
         let (queue, to_do) = Queue::new();
@@ -161,7 +161,7 @@ impl CaptureWriter {
 /// Writes what is done.
 #[derive(Debug)]
 struct WriterThread {
-    output: OutputDir,
+    output: TranscriptDir,
     settings: CaptureSettings,
     left: Arc<AtomicUsize>,
 }
@@ -190,7 +190,7 @@ impl WriterThread {
         if is_opaque && !keep_secrets {
             (self.settings.on_skip)(peer, Skip::UnmaskableSecrets);
         }
-        let transcript = transcript(conversation, source, *keep_secrets);
+        let transcript = Import::of_conversation(conversation, source, *keep_secrets);
         let Some(mut transcript) = transcript.filter(|_| !is_opaque || *keep_secrets) else {
             self.left.fetch_add(1, Ordering::Relaxed);
             return;

@@ -27,11 +27,11 @@ const PACE: u32 = 100;
 pub(super) struct Asked(pub(super) Map<String, Value>);
 
 impl Asked {
-    fn text(&self, name: &str) -> Option<&str> {
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str().filter(|text| !text.is_empty())
     }
 
-    fn number(&self, name: &str) -> Result<Option<u64>, String> {
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, String> {
         let number = match self.0.get(name) {
             None | Some(Value::Null) => return Ok(None),
             Some(Value::String(text)) if text.is_empty() => return Ok(None),
@@ -44,11 +44,16 @@ impl Asked {
         }
     }
 
-    fn is(&self, name: &str) -> bool {
-        self.0.get(name).and_then(Value::as_bool).unwrap_or(false)
+    /// Whether this is wanted: `true`, or a box of a form that is ticked.
+    pub(super) fn is(&self, name: &str) -> bool {
+        match self.0.get(name) {
+            Some(Value::Bool(is)) => *is,
+            Some(Value::String(text)) => text == "true",
+            _ => false,
+        }
     }
 
-    fn duration(&self, name: &str) -> Result<Option<Duration>, String> {
+    pub(super) fn duration(&self, name: &str) -> Result<Option<Duration>, String> {
         let text = self.text(name);
         let read =
             text.map(|text| values::duration(text).map_err(|error| format!("{name}: {error}")));

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::handshake;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -104,22 +105,45 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<Bytes, ClientError> {
         let asked = async {
-            match &self.address {
-                Address::Tcp(address) => {
-                    let stream = TcpStream::connect(address).await;
-                    let stream = stream.map_err(ClientError::Connect)?;
-                    self.ask_over(stream, method, path, body).await
-                }
-                Address::Unix(path_of) => {
-                    let stream = UnixStream::connect(path_of).await;
-                    let stream = stream.map_err(ClientError::Connect)?;
-                    self.ask_over(stream, method, path, body).await
-                }
-            }
+            let body = self.send(method, path, body).await?;
+            Ok(body.collect().await?.to_bytes())
         };
         timeout(PATIENCE, asked)
             .await
             .map_err(|_| ClientError::Timeout)?
+    }
+
+    /// Asks for something whose answer comes as it happens.
+    ///
+    /// # Errors
+    ///
+    /// There is no answer, or it says no.
+    pub(crate) async fn open(&self, path: &str, body: &Value) -> Result<Incoming, ClientError> {
+        let opened = self.send(Method::POST, path, Some(body));
+        timeout(PATIENCE, opened)
+            .await
+            .map_err(|_| ClientError::Timeout)?
+    }
+
+    /// Asks, and returns the body of the answer if it says yes.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Incoming, ClientError> {
+        match &self.address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect(address).await;
+                let stream = stream.map_err(ClientError::Connect)?;
+                self.ask_over(stream, method, path, body).await
+            }
+            Address::Unix(path_of) => {
+                let stream = UnixStream::connect(path_of).await;
+                let stream = stream.map_err(ClientError::Connect)?;
+                self.ask_over(stream, method, path, body).await
+            }
+        }
     }
 
     async fn ask_over(
@@ -128,13 +152,15 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Bytes, ClientError> {
+    ) -> Result<Incoming, ClientError> {
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-        let connection = tokio::spawn(connection);
+        // It ends with the answer.
+        tokio::spawn(connection);
         let mut request = Request::builder()
             .method(method)
             .uri(path)
             .header(HOST, self.address.host())
+            .header(CONNECTION, "close")
             .header(CONTENT_TYPE, "application/json");
         if let Some(token) = &self.token {
             request = request.header(AUTHORIZATION, format!("Bearer {}", token.as_str()));
@@ -146,11 +172,10 @@ impl Client {
             request.map_err(|error| refused(StatusCode::BAD_REQUEST, error.to_string()))?;
         let response = sender.send_request(request).await?;
         let status = response.status();
-        let body = response.into_body().collect().await?.to_bytes();
-        connection.abort();
         if status.is_success() {
-            return Ok(body);
+            return Ok(response.into_body());
         }
+        let body = response.into_body().collect().await?.to_bytes();
         let problem: Option<Value> = serde_json::from_slice(&body).ok();
         let detail = problem.as_ref().and_then(|problem| problem.get("detail"));
         let detail = detail.and_then(Value::as_str).map(str::to_owned);

@@ -217,6 +217,7 @@ pub(super) fn to_json(connection: &OpenConnection) -> Value {
         "received_messages": connection.traffic.messages_received,
         "sent_messages": connection.traffic.messages_sent,
         "held_bytes": connection.held,
+        "tapped": connection.is_tapped,
         "closing": connection.closing.map(polysock::CloseCode::get),
     })
 }

@@ -13,6 +13,7 @@
 //!   status         the state of the server, and why clients are refused
 //!   page           the same for people
 //!   actions        what is changed
+//!   tap            what comes and goes on connections
 //!   service        which path is for what
 //! ```
 
@@ -28,6 +29,7 @@ mod rates;
 mod service;
 mod state;
 mod status;
+mod tap;
 mod token;
 
 use std::future::pending;
@@ -45,6 +47,7 @@ pub(crate) use self::client::{Address, Client, ClientError};
 use self::guard::Guard;
 use self::service::Answers;
 pub(crate) use self::state::{Ask, Beginning, Certificates, Facts, State};
+pub(crate) use self::tap::text_of as tapped_text;
 pub(crate) use self::token::Token;
 
 /// How long those who ask may take to end when the server does.

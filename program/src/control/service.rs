@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::header::ACCEPT;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use polysock::{Body, ConnectionId, OpenConnection, Peer, Service};
+use polysock::{Body, ConnectionId, ConnectionIdError, OpenConnection, Peer, Service};
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
@@ -22,6 +22,7 @@ use super::metrics::{Text, families, written};
 use super::page;
 use super::state::State;
 use super::status::{census_json, refusals_json, status_json};
+use super::tap;
 
 /// How long every worker may take to do something new, before the server counts as dead.
 const ALIVE: Duration = Duration::from_secs(5);
@@ -67,8 +68,11 @@ async fn answer(state: &Arc<State>, guard: &Guard, request: Request<Body>) -> Re
         Ok(asked) => asked,
         Err(response) => return response,
     };
-    let is_form = content_type(&parts.headers) == Some(FORM) && parts.method == Method::POST;
     let who = who(&parts);
+    if let Some(tapped) = tap(state, &parts.method, &path, &asked, &who) {
+        return tapped;
+    }
+    let is_form = content_type(&parts.headers) == Some(FORM) && parts.method == Method::POST;
     let response = change(state, &parts.method, &path, &asked, &who).await;
     match is_form && response.status().is_success() {
         true => see_other("/status"),
@@ -160,6 +164,24 @@ async fn change(
         )),
     };
     done.unwrap_or_else(|detail| problem(StatusCode::BAD_REQUEST, &detail))
+}
+
+/// What taps connections, if it does.
+fn tap(
+    state: &Arc<State>,
+    method: &Method,
+    path: &[&str],
+    asked: &Asked,
+    who: &str,
+) -> Option<Response<Body>> {
+    let id = match (method.as_str(), path) {
+        ("POST", ["tap"]) => Ok(None),
+        ("POST", ["connections", id, "tap"]) => id.parse().map(Some),
+        _ => return None,
+    };
+    let begun = id.map_err(|error| ConnectionIdError::to_string(&error));
+    let begun = begun.and_then(|id| tap::begin(state, id, asked, who));
+    Some(begun.unwrap_or_else(|detail| problem(StatusCode::BAD_REQUEST, &detail)))
 }
 
 /// What is asked for beside the path: as JSON, as a form of ours, or in the query.

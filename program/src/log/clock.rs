@@ -31,6 +31,16 @@ pub(super) fn push_time(line: &mut String) {
     line.push('Z');
 }
 
+/// A time as RFC 3339 has it, in UTC and to a millisecond.
+pub(crate) fn time_of(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut text = String::new();
+    push_second(&mut text, utc(since.as_secs()));
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{:03}Z", since.subsec_millis());
+    text
+}
+
 /// Writes the time as the common log format has it: `29/Nov/2026:17:23:12 +0000`.
 pub(super) fn push_common_time(line: &mut String) {
     const MONTHS: [&str; 12] = [

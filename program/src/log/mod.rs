@@ -38,6 +38,7 @@ use tracing::{error, info};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub(crate) use self::clock::time_of;
 pub(crate) use self::filter::{check as check_filter, set_filter};
 pub(crate) use self::format::Format;
 use self::lines::{Lines, Log};

@@ -14,6 +14,7 @@ mod dial;
 mod request;
 pub(crate) mod short_frames;
 
+use std::any::Any;
 use std::fmt;
 
 use bytes::BytesMut;
@@ -229,7 +230,7 @@ pub struct StreamAnswer {
 /// is the same in every protocol is the [`Session`](crate::Session)'s.
 ///
 /// A codec must have `decode`, `encode` and `capabilities`; the rest has defaults.
-pub trait Codec: fmt::Debug + Send {
+pub trait Codec: Any + fmt::Debug + Send {
     /// Takes the next event off `src`; `None` where more bytes are needed. Payload is handed
     /// out as it comes, so a frame larger than the buffer arrives in pieces.
     ///

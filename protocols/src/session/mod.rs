@@ -17,6 +17,7 @@ mod receive;
 mod send;
 mod shared;
 mod sums;
+mod watched;
 
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use self::rate::Rates;
 pub use self::shared::SharedMessage;
 use self::sums::Counted;
 pub use self::sums::{SIZE_BOUNDS, SIZES, Sizes, Sum, Sums};
+pub use self::watched::{Watched, Watcher};
 
 use crate::error::{EncodeError, ProtocolError};
 use crate::keep_alive::{KeepAlive, TickAction, millis};

@@ -27,6 +27,7 @@ use crate::error::{BoxError, ConnectionError};
 use crate::handshake::{Reply, Started};
 use crate::http::patience::{PROGRESS, Patience};
 use crate::http::{Body, Service};
+use crate::telemetry::HandshakeKeeper;
 use crate::transport::{Io, Peer, Permit};
 
 /// The fields that belong to connections of HTTP/1.
@@ -348,6 +349,7 @@ impl Reply for StreamReply {
     fn accept(
         self: Box<Self>,
         accept: Accept,
+        _: HandshakeKeeper,
     ) -> BoxFuture<'static, Result<Started, ConnectionError>> {
         let Self {
             exchange,
@@ -361,6 +363,7 @@ impl Reply for StreamReply {
                 transport: Io::new(exchange.accept(&answer.fields)?).with_permit(permit),
                 codec: answer.codec,
                 incoming: BytesMut::new(),
+                handshake: None,
             })
         })
     }

@@ -3,6 +3,7 @@
 mod acting;
 mod page;
 mod reading;
+mod tapping;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

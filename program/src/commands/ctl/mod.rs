@@ -1,7 +1,9 @@
 //! `polysock ctl`, and what asks a control listener beside it.
 
 mod table;
+mod tap;
 mod top;
+mod transcripts;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -86,6 +88,8 @@ enum Request {
         #[arg(long = "for", value_name = "TIME", default_value = "10m")]
         time: String,
     },
+    /// Look at what comes and goes on connections
+    Tap(tap::Tap),
     /// Who comes: protocols, devices, pages
     Census,
     /// Who was refused last, and what would accept them
@@ -119,6 +123,13 @@ struct Chosen {
 }
 
 impl Chosen {
+    /// As JSON.
+    fn filter(&self) -> Value {
+        let fields = self.fields().into_iter();
+        let filter = fields.map(|(name, value)| (name.to_owned(), value.into()));
+        Value::Object(filter.collect::<Map<_, _>>())
+    }
+
     fn fields(&self) -> Vec<(&'static str, &str)> {
         let fields = [
             ("protocol", &self.protocol),
@@ -172,6 +183,10 @@ struct Close {
 impl Ctl {
     pub(crate) fn run(self) -> Exit {
         let Self { at, json, ask } = self;
+        if let Request::Tap(tap) = ask {
+            let tapped = blocking(at, async |client: Client| tap.run(&client, json).await);
+            return tapped.unwrap_or_else(|exit| exit);
+        }
         let asked = blocking(at, async |client: Client| ask.send(&client).await);
         let answer = match asked {
             Ok(answer) => answer,
@@ -210,12 +225,8 @@ impl Request {
                     client.ask(Method::DELETE, &path, None).await
                 }
                 None => {
-                    let fields = close.chosen.fields().into_iter();
-                    let filter: Map<_, _> = fields
-                        .map(|(name, value)| (name.to_owned(), value.into()))
-                        .collect();
                     let body = json!({
-                        "filter": filter,
+                        "filter": close.chosen.filter(),
                         "code": close.code,
                         "per_second": close.per_second,
                         "dry_run": close.dry_run,
@@ -237,6 +248,8 @@ impl Request {
                 let body = json!({ "filter": filter, "for": time });
                 client.ask(Method::PUT, "/log", Some(&body)).await
             }
+            // It has an answer that comes as it happens.
+            Self::Tap(_) => Ok(Value::Null),
             Self::Census => client.ask(Method::GET, "/census", None).await,
             Self::Refusals => client.ask(Method::GET, "/refusals", None).await,
         }

@@ -40,6 +40,7 @@ struct Server {
     is_ready: bool,
     max_connections: u64,
     held: u64,
+    taps: u64,
     lost: u64,
     reloads: [(&'static str, u64); 2],
     last_reload: f64,
@@ -53,6 +54,7 @@ fn of_server(state: &State) -> Server {
         is_ready: state.is_ready(),
         max_connections: state.max_connections as u64,
         held: state.budget.held(),
+        taps: state.registry.taps() as u64,
         lost: log::lost(),
         reloads: state.reloads.counts(),
         last_reload: seconds(state.reloads.last_success()),
@@ -107,6 +109,10 @@ fn server(of: &Server) -> Vec<MetricFamily> {
                 "What connections hold beyond what each of them does",
             ),
             of.held,
+        ),
+        count(
+            gauge("polysock_taps", "How many look at connections now"),
+            of.taps,
         ),
         count(
             counter(

@@ -127,6 +127,7 @@ struct Shown {
     messages_received: u64,
     messages_sent: u64,
     closing: bool,
+    tapped: bool,
 }
 
 /// What every form has.
@@ -244,6 +245,7 @@ impl Shown {
             messages_received: traffic.messages_received,
             messages_sent: traffic.messages_sent,
             closing: connection.closing.is_some(),
+            tapped: connection.is_tapped,
         }
     }
 }
