@@ -349,7 +349,7 @@ impl OpenConnection {
         let waits_since = row.waits_since()?;
         let facts = row.facts();
         let kind = &row.tally().kind;
-        let [peer, _, target, upstream, user_agent, origin] = facts.texts();
+        let [peer, _, target, upstream, user_agent, origin, _] = facts.texts();
         let age = facts.opened.elapsed();
         let idle = Duration::from_secs(now.saturating_sub(waits_since.into()));
         Some(Self {

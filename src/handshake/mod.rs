@@ -21,7 +21,7 @@ use crate::connection::{
 use crate::error::ConnectionError;
 use crate::telemetry::{
     Address, Agreed, ConnectionKind, Facts, HandshakeKeeper, KeptHandshake, Masked, Refusal,
-    RouteName,
+    RouteName, TRACE_PARENT, of_parent,
 };
 use crate::transport::{Peer, Permit};
 
@@ -298,6 +298,7 @@ impl Handshake {
             peer = peer.address.map(Address).map(tracing::field::display),
             target = &*Masked::apply(masked, &hide_secrets(&request.target)),
             user_agent = request.user_agent().as_deref(),
+            trace_id = request.head.value(TRACE_PARENT).and_then(of_parent),
             origin = request.origin.as_deref().map(hide_secrets).as_deref(),
             status = rejection.status,
             reason = rejection.reason(),

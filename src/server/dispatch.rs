@@ -46,7 +46,7 @@ impl Service for Dispatch {
         let is_behind_hop = client.is_some();
         let mut peer = client.map_or(peer, Arc::new);
         let found = if is_behind_hop && !self.networks.include(peer.address) {
-            Err(logged(denied(), &peer))
+            Err(logged(denied(), &peer, request.headers()))
         } else {
             let host = TrustedHop::host_of(&peer);
             let asked = Asked::request(&request, peer.secure).for_host(host);
@@ -62,7 +62,8 @@ impl Service for Dispatch {
         };
         let settings = found.site.settings();
         let admitted = settings.admit_request(request.headers(), &peer);
-        let refused = admitted.err().map(|rejection| logged(rejection, &peer));
+        let refused = admitted.err();
+        let refused = refused.map(|rejection| logged(rejection, &peer, request.headers()));
         if found.tells() {
             found.tell(Arc::make_mut(&mut peer));
         }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
+use hyper::HeaderMap;
 use polysock_protocols::{FirstBytes, Rejection, WriteBuf};
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ use super::admission::Full;
 use super::opening::{self, Opened, Opener, Unopened};
 use crate::connection::ShutdownSignal;
 use crate::http::http2;
-use crate::telemetry::Address;
+use crate::telemetry::{Address, trace_id};
 use crate::transport::{CloseOrder, Io, Peer, let_go};
 
 /// How long one that is not let in has to say what it wants to be told in.
@@ -89,15 +90,21 @@ pub(super) fn denied() -> Rejection {
 }
 
 /// A rejection, with a line in the log.
-pub(super) fn logged(rejection: Rejection, peer: &Peer) -> Rejection {
-    log_refusal(&rejection, &rejection.reason(), peer);
+pub(super) fn logged(rejection: Rejection, peer: &Peer, fields: &HeaderMap) -> Rejection {
+    log_refusal(&rejection, &rejection.reason(), peer, trace_id(fields));
     rejection
 }
 
-pub(super) fn log_refusal(rejection: &Rejection, reason: &dyn fmt::Display, peer: &Peer) {
+pub(super) fn log_refusal(
+    rejection: &Rejection,
+    reason: &dyn fmt::Display,
+    peer: &Peer,
+    trace_id: Option<&str>,
+) {
     info!(
         id = tracing::field::display(peer.id),
         peer = peer.address.map(Address).map(tracing::field::display),
+        trace_id,
         status = rejection.status,
         reason = %reason,
         "refuse"

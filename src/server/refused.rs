@@ -3,10 +3,20 @@
 use bytes::Bytes;
 use polysock_protocols::{HandshakeError, Protocol, Rejection};
 
+use super::forwarded::Named;
 use super::refusal::log_refusal;
 use super::serving::Serving;
-use crate::telemetry::{Counters, Refusal};
+use crate::telemetry::{Counters, Refusal, TRACE_PARENT, of_parent, trace_id_of_head};
 use crate::transport::Peer;
+
+/// What a client has said that is refused.
+#[derive(Clone, Copy)]
+pub(super) enum Said<'a> {
+    /// The head of its request, or what was to be one.
+    Head(&'a Bytes),
+    /// The fields of its request, whose head is not kept.
+    Fields(&'a dyn Named),
+}
 
 impl Serving {
     /// Has it be known that a handshake, or a connection, is refused for this reason; the log says it as well.
@@ -15,10 +25,10 @@ impl Serving {
         rejection: Rejection,
         reason: &'static str,
         peer: &Peer,
-        head: Option<&Bytes>,
+        said: Said<'_>,
     ) -> Rejection {
         let detail = rejection.reason().to_string();
-        self.note_refusal(&rejection, reason, detail, peer, head);
+        self.note_refusal(&rejection, reason, detail, peer, said);
         rejection
     }
 
@@ -28,10 +38,10 @@ impl Serving {
         error: &HandshakeError,
         protocols: &[&'static dyn Protocol],
         peer: &Peer,
-        head: Option<&Bytes>,
+        said: Said<'_>,
     ) -> Rejection {
         let rejection = Rejection::of(error, protocols);
-        self.note_refusal(&rejection, error.kind(), error.to_string(), peer, head);
+        self.note_refusal(&rejection, error.kind(), error.to_string(), peer, said);
         rejection
     }
 
@@ -41,9 +51,22 @@ impl Serving {
         reason: &'static str,
         detail: String,
         peer: &Peer,
-        head: Option<&Bytes>,
+        said: Said<'_>,
     ) {
-        log_refusal(rejection, &detail, peer);
+        let parent;
+        let (head, trace_id) = match said {
+            Said::Head(head) => (Some(head), trace_id_of_head(head)),
+            Said::Fields(fields) => {
+                parent = fields.joined(TRACE_PARENT);
+                (
+                    None,
+                    parent
+                        .as_ref()
+                        .and_then(|parent| of_parent(parent.as_bytes())),
+                )
+            }
+        };
+        log_refusal(rejection, &detail, peer, trace_id);
         let client = (peer.id, peer.address);
         let refusal = Refusal::new(client, reason, rejection.status, detail, head.cloned());
         self.counters().note_refusal(refusal);

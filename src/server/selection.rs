@@ -9,6 +9,7 @@ use super::admission::Full;
 use super::forwarded::{self, Named};
 use super::reason;
 use super::refusal::denied;
+use super::refused::Said;
 use super::serving::Serving;
 use crate::http::http2::Exchange;
 use crate::route::{Asked, Site};
@@ -29,7 +30,7 @@ impl Serving {
         *peer = client;
         match self.settings.networks.include(peer.address) {
             true => Ok(true),
-            false => Err(self.refused(denied(), reason::NETWORK, peer, None)),
+            false => Err(self.refused(denied(), reason::NETWORK, peer, Said::Fields(fields))),
         }
     }
 
@@ -43,8 +44,10 @@ impl Serving {
         let head = exchange.head(&self.settings.head);
         let bytes = head.as_ref().ok().map(|head| head.as_bytes().clone());
         let recognised = head.and_then(|head| Negotiation::recognise_stream(protocols, head));
-        let recognised =
-            recognised.map_err(|error| self.invalid(&error, protocols, peer, bytes.as_ref()))?;
+        let said = bytes
+            .as_ref()
+            .map_or(Said::Fields(exchange.fields()), Said::Head);
+        let recognised = recognised.map_err(|error| self.invalid(&error, protocols, peer, said))?;
         self.select(recognised, peer)
     }
 
@@ -80,7 +83,7 @@ impl Serving {
         let recognised = for_host(recognised, TrustedHop::host_of(peer));
         let found = self.sites.find(&Asked::handshake(&recognised, peer.secure));
         let found = found.map_err(|error| {
-            self.refused(error.rejection(), reason::NO_ROUTE, peer, Some(&head))
+            self.refused(error.rejection(), reason::NO_ROUTE, peer, Said::Head(&head))
         })?;
         found.tell(peer);
         let settings = found.site.settings();
@@ -93,7 +96,7 @@ impl Serving {
         let opening = recognised.and_then(|recognised| recognised.open(&context));
         let protocols = own.unwrap_or(&self.settings.protocols);
         let opening =
-            opening.map_err(|error| self.invalid(&error, protocols, peer, Some(&head)))?;
+            opening.map_err(|error| self.invalid(&error, protocols, peer, Said::Head(&head)))?;
         Ok((found.site, opening))
     }
 }

@@ -15,6 +15,7 @@ use super::incidents::Incidents;
 use super::opening::{Opened, Opener, Unopened};
 use super::reason;
 use super::refusal::{displace, turn_away};
+use super::refused::Said;
 use super::task::{Answered, Task};
 use crate::connection::ShutdownSignal;
 use crate::handshake::{Handshake, Pending};
@@ -200,7 +201,7 @@ impl Serving {
             Opened::Refused(error) => {
                 let head = incoming.freeze();
                 let protocols = &self.settings.protocols;
-                let rejection = self.invalid(&error, protocols, &peer, Some(&head));
+                let rejection = self.invalid(&error, protocols, &peer, Said::Head(&head));
                 refuse(transport, &rejection);
             }
             Opened::FlashPolicy(port) => {
@@ -363,7 +364,12 @@ impl Serving {
         } else {
             // RFC 9220 §3.
             let rejection = Rejection::new(501, "the :protocol here is websocket");
-            Err(self.refused(rejection, reason::NOT_ENABLED, &peer, None))
+            Err(self.refused(
+                rejection,
+                reason::NOT_ENABLED,
+                &peer,
+                Said::Fields(exchange.fields()),
+            ))
         };
         match opened {
             Ok((site, Opening { request, responder })) => {

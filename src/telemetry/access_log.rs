@@ -11,7 +11,8 @@ use polysock_protocols::{Close, Closed, Request, Side, hide_secrets};
 use tracing::{Level, enabled, info};
 
 use super::{
-    Address, ConnectionId, Ending, HandshakeBytes, Masked, RouteName, TlsVersion, Traffic,
+    Address, ConnectionId, Ending, HandshakeBytes, Masked, RouteName, TRACE_PARENT, TlsVersion,
+    Traffic, of_parent,
 };
 
 /// What is known of a connection from its opening handshake on.
@@ -76,6 +77,7 @@ impl Facts {
         let upstream = upstream.as_deref().map(|text| Masked::apply(masked, text));
         let address = address.map(Address);
         let origin = request.origin.as_deref().map(hide_secrets);
+        let trace_id = request.head.value(TRACE_PARENT).and_then(of_parent);
         if is_logged {
             let tls = extensions.get::<TlsVersion>();
             info!(
@@ -89,6 +91,7 @@ impl Facts {
                 upstream = upstream.as_deref(),
                 origin = origin.as_deref(),
                 user_agent = user_agent.as_deref(),
+                trace_id,
                 subprotocol = agreed.subprotocol.map(hide_secrets).as_deref(),
                 extension = agreed.extension,
                 "open"
@@ -104,14 +107,16 @@ impl Facts {
                     upstream.as_deref(),
                     user_agent.as_deref(),
                     origin.as_deref(),
+                    trace_id,
                 ],
             ),
             opened: Instant::now(),
         }
     }
 
-    /// The peer, the route, the target, the upstream, the user agent and the origin, each where there is one.
-    pub(crate) fn texts(&self) -> [Option<&str>; 6] {
+    /// The peer, the route, the target, the upstream, the user agent, the origin and the id of the trace, each
+    /// where there is one.
+    pub(crate) fn texts(&self) -> [Option<&str>; 7] {
         self.texts.all()
     }
 }
@@ -192,7 +197,7 @@ impl AccessLog {
         }
         let reason = close.map_or("", |close| &close.reason);
         let error = self.more.as_ref().and_then(|more| more.error.as_deref());
-        let [peer, route, target, upstream, user_agent, _] = facts.texts();
+        let [peer, route, target, upstream, user_agent, _, trace_id] = facts.texts();
         info!(
             id = tracing::field::display(facts.id),
             route,
@@ -201,6 +206,7 @@ impl AccessLog {
             target,
             upstream,
             user_agent,
+            trace_id,
             received = traffic.received,
             sent = traffic.sent,
             messages_received = traffic.messages_received,
@@ -227,7 +233,7 @@ const ADDRESS: usize = "255.255.255.255:65535".len();
 struct Texts(Box<str>);
 
 impl Texts {
-    fn new(peer: Option<Address>, others: [Option<&str>; 5]) -> Self {
+    fn new(peer: Option<Address>, others: [Option<&str>; 6]) -> Self {
         let lens = others.map(|other| other.map_or(0, str::len) + 1);
         let mut text = String::with_capacity(ADDRESS + lens.iter().sum::<usize>());
         if let Some(peer) = peer {
@@ -242,9 +248,9 @@ impl Texts {
     }
 
     /// The peer and the others, each if it is not empty.
-    fn all(&self) -> [Option<&str>; 6] {
-        let mut texts = self.0.splitn(6, '\0');
-        [(); 6].map(|()| texts.next().filter(|text| !text.is_empty()))
+    fn all(&self) -> [Option<&str>; 7] {
+        let mut texts = self.0.splitn(7, '\0');
+        [(); 7].map(|()| texts.next().filter(|text| !text.is_empty()))
     }
 }
 
@@ -255,7 +261,17 @@ mod tests {
     #[test]
     fn texts_are_kept_in_their_places() {
         let peer = Address(([127, 0, 0, 1], 80).into());
-        let texts = Texts::new(Some(peer), [None, Some("/"), Some(""), Some("agent"), None]);
+        let texts = Texts::new(
+            Some(peer),
+            [
+                None,
+                Some("/"),
+                Some(""),
+                Some("agent"),
+                None,
+                Some("trace"),
+            ],
+        );
         let expected = [
             Some("127.0.0.1:80"),
             None,
@@ -263,8 +279,9 @@ mod tests {
             None,
             Some("agent"),
             None,
+            Some("trace"),
         ];
         assert_eq!(texts.all(), expected);
-        assert_eq!(Texts::new(None, [None; 5]).all(), [None; 6]);
+        assert_eq!(Texts::new(None, [None; 6]).all(), [None; 7]);
     }
 }

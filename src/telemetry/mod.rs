@@ -34,5 +34,5 @@ pub use self::route_name::RouteName;
 pub use self::shown::show_queries;
 pub(crate) use self::throttle::{Failures, Throttle};
 pub(crate) use self::tls_version::TlsVersion;
-pub(crate) use self::trace_id::trace_id;
+pub(crate) use self::trace_id::{TRACE_PARENT, of_parent, trace_id, trace_id_of_head};
 pub use self::traffic::Traffic;

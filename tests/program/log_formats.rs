@@ -172,3 +172,57 @@ fn the_trace_of_a_client_is_passed_on_and_logged() {
     let line = server.log_line("INFO request ");
     assert!(line.contains(&format!("trace_id=\"{TRACE}\"")), "{line}");
 }
+
+#[test]
+fn the_lines_about_a_client_name_its_trace() {
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+    let traced = format!("traceparent: 00-{TRACE}-b7ad6b7169203331-01\r\n");
+    let welcome = format!("{traced}Origin: http://a\r\n");
+    let foreign = format!("{traced}Origin: http://b\r\n");
+    let denied = format!("{traced}X-Forwarded-For: 10.1.2.3\r\n");
+    let get = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    for (format, field) in [
+        ("text", format!(" trace_id=\"{TRACE}\"")),
+        ("json", format!("\"trace_id\":\"{TRACE}\"")),
+        ("ecs", format!("\"trace.id\":\"{TRACE}\"")),
+    ] {
+        let mut server = POLYSOCK.echo(&[
+            "--log-format",
+            format,
+            "--origin",
+            "http://a",
+            "--forwarded",
+            "127.0.0.1",
+            "--deny",
+            "10.0.0.0/8",
+        ]);
+        drop(server.answers(with(RFC6455, &welcome), 101));
+        server.answers(with(RFC6455, &foreign), 403).0.rest();
+        let keyless = RFC6455.replace("Sec-WebSocket-Key", "X-Key");
+        server.answers(with(&keyless, &traced), 400).0.rest();
+        // One that may not come: a handshake, and an ordinary request.
+        server.answers(with(RFC6455, &denied), 403).0.rest();
+        server.answers(with(get, &denied), 403).0.rest();
+        let log = server.stop();
+        for (message, count) in [
+            ("open", 1),
+            ("close", 1),
+            ("reject", 1),
+            ("refuse", 3),
+            ("request", 1),
+        ] {
+            let begins = [
+                format!(" INFO {message} "),
+                format!("\"message\":\"{message}\""),
+            ];
+            let lines = log.lines();
+            let lines: Vec<_> = lines
+                .filter(|line| begins.iter().any(|begin| line.contains(begin)))
+                .collect();
+            assert_eq!(lines.len(), count, "{message} in {log}");
+            for line in lines {
+                assert!(line.contains(&field), "{line}");
+            }
+        }
+    }
+}
