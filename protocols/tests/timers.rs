@@ -218,6 +218,36 @@ fn a_peer_that_only_answers_is_pinged_at_each_interval() {
     assert_eq!(given_up.unwrap().0, seconds(33.0));
 }
 
+#[test]
+fn an_answer_to_a_ping_is_told_once_and_while_it_is_waited_for() {
+    let mut session = session("rfc6455", None, Some(20));
+    // What comes, and whether it is the answer.
+    let mut receive = |session: &mut Session, bytes: &str| {
+        let mut src = BytesMut::from(&hex(bytes)[..]);
+        session.receive(&mut src).unwrap();
+        session.take_pong()
+    };
+    const PONG: &str = "8a80 00000000";
+    assert!(!receive(&mut session, PONG), "there was no ping");
+    let ping = |session: &mut Session| {
+        while drain(session.outgoing()).is_empty() {
+            session.handle_timeout().unwrap();
+        }
+    };
+    ping(&mut session);
+    assert!(!receive(&mut session, "8181 00000000 61"));
+    assert!(
+        !receive(&mut session, "8a81 00000000 61"),
+        "of no ping of ours"
+    );
+    assert!(receive(&mut session, PONG));
+    assert!(!receive(&mut session, PONG));
+    ping(&mut session);
+    assert!(!receive(&mut session, "8181 00000000 61"));
+    session.handle_timeout().unwrap();
+    assert!(!receive(&mut session, PONG), "it is late");
+}
+
 /// One that has said something is given up within a quarter of an interval more, whenever that was.
 #[test]
 fn a_peer_that_falls_silent_is_given_up_in_time() {

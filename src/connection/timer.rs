@@ -3,10 +3,11 @@
 use std::mem::{Discriminant, discriminant};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use polysock_protocols::Timer;
 use tokio::task::unconstrained;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
@@ -32,6 +33,16 @@ impl ArmedTimer {
         };
         // A task whose budget is spent would not be registered, and be passed over above.
         pin!(unconstrained(armed.sleep.as_mut())).poll(cx)
+    }
+
+    /// For how long it runs already, where this is the timer that runs.
+    pub(super) fn elapsed(&self, timer: Timer) -> Duration {
+        let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
+        let left = self
+            .sleep
+            .deadline()
+            .saturating_duration_since(Instant::now());
+        duration.saturating_sub(left)
     }
 
     fn new(timer: Timer, task: Waker) -> Self {

@@ -1,6 +1,7 @@
 //! What a connection waits for beside its peer: a shutdown, and its timer.
 
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use polysock_protocols::{Close, CloseCode};
 
@@ -77,6 +78,18 @@ impl Connection {
             }
         }
         Poll::Pending
+    }
+
+    /// Counts how long the peer took to answer a ping: that went out when the timer was armed that runs.
+    #[cold]
+    pub(super) fn count_pong(&self) {
+        let timer = self.session.timer();
+        if let (Some(row), Some(timer)) = (self.row(), timer) {
+            // One that is not armed yet is answered at once.
+            let armed = self.timer.as_ref();
+            let took = armed.map_or(Duration::ZERO, |armed| armed.elapsed(timer));
+            row.tally().pong(took);
+        }
     }
 
     fn cut_stalled(&mut self) {

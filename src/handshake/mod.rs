@@ -235,6 +235,7 @@ impl Handshake {
             let route = peer.extensions.get::<RouteName>();
             let kind = ConnectionKind {
                 protocol: request.protocol.name(),
+                has_pings: request.protocol.capabilities().ping,
                 transport: peer.carrier(request.head.is_connect()),
                 route: route.map(|route| Arc::clone(&route.0)),
             };

@@ -100,6 +100,7 @@ impl Gateway {
         for protocol in &settings.protocols {
             settings.registry.metrics().expect(&ConnectionKind {
                 protocol: protocol.name(),
+                has_pings: protocol.capabilities().ping,
                 transport: if settings.takes_plain() { "tcp" } else { "tls" },
                 route: None,
             });

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::PROTOCOLS;
 use polysock::{
     Accept, BoxError, Close, CloseCode, Handshake, Message, MetricFamily, OpenConnection, Peer,
-    PortSettings, Registry, RouteName, Site, SiteSettings, Sites,
+    PortSettings, Registry, RouteName, SampleValue, Site, SiteSettings, Sites,
 };
 use polysock_test_support::gateway::in_all_protocols;
 use polysock_test_support::member::{Member, Way};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tokio::io::{AsyncWriteExt, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 /// Sends each message back.
 async fn echo(handshake: Handshake) -> Result<(), BoxError> {
@@ -248,7 +249,7 @@ async fn the_series_are_bounded() {
     let series = families.iter().flat_map(|family| &family.samples);
     let series: usize = series
         .map(|sample| match &sample.value {
-            polysock::SampleValue::Histogram { buckets, .. } => buckets.len() + 2,
+            SampleValue::Histogram { buckets, .. } => buckets.len() + 2,
             _ => 1,
         })
         .sum();
@@ -265,6 +266,58 @@ async fn the_series_are_bounded() {
             assert!(!twice, "{}: {:?}", family.name, sample.labels);
         }
     }
+}
+
+/// What is measured is from our ping to its answer, whatever the peer says beside that.
+#[tokio::test(start_paused = true)]
+async fn the_answers_to_pings_are_timed() {
+    let mut settings = SiteSettings::default();
+    settings.session.ping_interval = Some(Duration::from_secs(20));
+    let gateway = in_all_protocols(Site::new(echo).with_settings(settings));
+    let registry = gateway.registry();
+    let (mut client, theirs) = duplex(1 << 14);
+    let served = tokio::spawn({
+        let gateway = gateway.clone();
+        async move { gateway.serve_connection(theirs, Peer::default()).await }
+    });
+    let handshake = polysock_test_support::opening::RFC6455;
+    client.write_all(handshake.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
+    let text = polysock_test_support::frame::frame(0x81, "a");
+    // An unsolicited pong, a ping that is answered twice, and one that is answered by another message.
+    client.write_all(&PONG).await.unwrap();
+    let mut ping = [0; 2];
+    client.read_exact(&mut ping).await.unwrap();
+    assert_eq!(ping, [0x89, 0]);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    client.write_all(&PONG).await.unwrap();
+    client.write_all(&PONG).await.unwrap();
+    client.read_exact(&mut ping).await.unwrap();
+    client.write_all(&text).await.unwrap();
+    drop(client);
+    served.await.unwrap();
+    let families = registry.families();
+    let name = "polysock_ping_duration_seconds";
+    let family = families.iter().find(|family| family.name == name).unwrap();
+    let protocols: Vec<_> = family
+        .samples
+        .iter()
+        .filter_map(|sample| sample.label("protocol"))
+        .collect();
+    assert_eq!(protocols.len(), PROTOCOLS.len() - 2, "{protocols:?}");
+    let hixie = |name: &&str| name.starts_with("hixie");
+    assert!(!protocols.iter().any(hixie), "{protocols:?}");
+    assert_eq!(total(&families, name, &[]), 1);
+    let mut samples = family.samples.iter();
+    let of_rfc = samples.find(|sample| sample.label("protocol") == Some("rfc6455"));
+    let SampleValue::Histogram { sum, .. } = of_rfc.unwrap().value else {
+        panic!("{family:?}");
+    };
+    assert!((0.05..0.06).contains(&sum), "{sum}");
 }
 
 /// One is found by its name, and closed.

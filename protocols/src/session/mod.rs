@@ -78,6 +78,7 @@ pub struct Session {
     /// How they are found, if that was asked since the codec was last at work.
     reads: Option<ShortFrames>,
     keep_alive: KeepAlive,
+    pong: Pong,
     rates: Rates,
     /// How many messages have come whole.
     received: u64,
@@ -94,6 +95,15 @@ enum State {
     /// We have sent a close and wait for the peer's.
     Closing(Option<Box<Close>>),
     Closed(Box<Closed>),
+}
+
+/// What is known of the answer to our last ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pong {
+    NotAwaited,
+    Awaited,
+    /// It has come, and nobody was told.
+    Come,
 }
 
 impl State {
@@ -139,6 +149,7 @@ impl Session {
             sending: false,
             cut: false,
             keep_alive,
+            pong: Pong::NotAwaited,
             rates: Rates::new(config.max_messages_per_second),
             received: 0,
             sent: 0,
@@ -310,12 +321,28 @@ impl Session {
             self.end(None, false);
             return Ok(());
         }
+        self.pong = Pong::NotAwaited;
         match self.keep_alive.on_tick(self.codec.capabilities().ping) {
             TickAction::None => {}
-            TickAction::Ping => self.send_control(Event::Ping(Bytes::new())),
+            TickAction::Ping => {
+                self.pong = Pong::Awaited;
+                self.send_control(Event::Ping(Bytes::new()));
+            }
             TickAction::TimedOut(error) => return self.fail(error),
         }
         Ok(())
+    }
+
+    /// Whether the peer has answered a ping since this was called before. Each ping has one answer, which
+    /// comes while the [`timer`](Self::timer) runs that was started with the ping: one that is later is told
+    /// of no more.
+    #[inline]
+    pub fn take_pong(&mut self) -> bool {
+        let has_come = self.pong == Pong::Come;
+        if has_come {
+            self.pong = Pong::NotAwaited;
+        }
+        has_come
     }
 
     /// Records that the peer is there although nothing comes from it: it takes what is sent to it,

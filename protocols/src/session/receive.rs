@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::{Session, State};
+use super::{Pong, Session, State};
 use crate::error::ProtocolError;
 use crate::message::{Event, Kind, Message, MessageRef, Piece};
 use crate::protocol::short_frames::MAX_SHORT;
@@ -229,6 +229,10 @@ impl Session {
                 // Only the newest is answered.
                 self.unanswered_ping = None;
                 self.answer_ping(payload);
+            }
+            // RFC 6455 §5.5.3: an answer has the payload of its ping, and ours have none.
+            Event::Pong(payload) if payload.is_empty() && self.pong == Pong::Awaited => {
+                self.pong = Pong::Come;
             }
             // Unsolicited pongs are a keep-alive of IE 10 and .NET.
             Event::Pong(_) | Event::Data(_) => {}

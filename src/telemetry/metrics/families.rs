@@ -21,6 +21,8 @@ struct OfProtocol {
     traffic: Traffic,
     sums: [Totals; 2],
     ages: Durations,
+    /// `None` where the protocol has no pings.
+    pings: Option<Durations>,
     handshakes: Durations,
 }
 
@@ -55,6 +57,10 @@ impl Metrics {
                 sum.add(&more);
             }
             of_protocol.ages.add(&tally.ages.durations());
+            if tally.kind.has_pings {
+                let pings = of_protocol.pings.get_or_insert_default();
+                pings.add(&tally.pings.durations());
+            }
             of_protocol.handshakes.add(&tally.handshakes.durations());
             pauses += load(&tally.pauses);
         }
@@ -224,6 +230,11 @@ fn of_protocols(protocols: &BTreeMap<&'static str, OfProtocol>) -> Vec<MetricFam
         MetricKind::Histogram,
         "How long opening handshakes took, from the connection to the answer",
     );
+    let mut pings = MetricFamily::new(
+        "polysock_ping_duration_seconds",
+        MetricKind::Histogram,
+        "How long it took until a ping was answered",
+    );
     let mut messages = counter("polysock_messages", "Messages");
     let mut payload = counter(
         "polysock_payload_bytes",
@@ -235,6 +246,9 @@ fn of_protocols(protocols: &BTreeMap<&'static str, OfProtocol>) -> Vec<MetricFam
         let labels = || vec![("protocol", Cow::Borrowed(*protocol))];
         ages = ages.with(labels(), durations(&AGES, &of.ages));
         handshakes = handshakes.with(labels(), durations(&MOMENTS, &of.handshakes));
+        if let Some(of_pings) = &of.pings {
+            pings = pings.with(labels(), durations(&MOMENTS, of_pings));
+        }
         let [received, sent, messages_received, messages_sent] = of.traffic.counts();
         let directions = [
             ("in", received, messages_received),
@@ -289,7 +303,15 @@ fn of_protocols(protocols: &BTreeMap<&'static str, OfProtocol>) -> Vec<MetricFam
         };
         message_sizes = message_sizes.with(vec![("direction", direction.into())], value);
     }
-    vec![ages, handshakes, messages, payload, wire, message_sizes]
+    vec![
+        ages,
+        handshakes,
+        pings,
+        messages,
+        payload,
+        wire,
+        message_sizes,
+    ]
 }
 
 fn of_ending(ending: KindOfEnding) -> Labels {

@@ -46,6 +46,8 @@ pub(crate) struct Counters {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionKind {
     pub(crate) protocol: &'static str,
+    /// Whether the protocol has pings.
+    pub(crate) has_pings: bool,
     pub(crate) transport: &'static str,
     pub(crate) route: Option<Arc<str>>,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use polysock_protocols::{SIZES, Sizes, Sum, Sums};
 
-use super::histogram::{AGES, Histogram};
+use super::histogram::{AGES, Histogram, MOMENTS};
 use super::{ConnectionKind, Counters};
 use crate::telemetry::{Ending, Traffic};
 
@@ -33,6 +33,8 @@ pub(crate) struct Tally {
     pub(crate) closed: AtomicU64,
     pub(crate) handshakes: Histogram,
     pub(crate) ages: Histogram,
+    /// How long peers took to answer pings.
+    pub(crate) pings: Histogram,
     /// How often what was sent had to wait for a peer.
     pub(crate) pauses: AtomicU64,
     /// What those have received and sent that are closed.
@@ -66,6 +68,7 @@ impl Tally {
             closed: AtomicU64::new(0),
             handshakes: Histogram::default(),
             ages: Histogram::default(),
+            pings: Histogram::default(),
             pauses: AtomicU64::new(0),
             ended: <[AtomicU64; 4]>::default(),
             stripes: <[Stripe; STRIPES]>::default(),
@@ -100,6 +103,11 @@ impl Tally {
     /// Where this thread counts.
     fn stripe(&self) -> Option<&Stripe> {
         STRIPE.with(|stripe| self.stripes.get(*stripe))
+    }
+
+    /// Counts a pong that came this long after its ping.
+    pub(crate) fn pong(&self, took: Duration) {
+        self.pings.observe(&MOMENTS, took);
     }
 
     /// Counts how a connection of this age has ended, and what it has received and sent in all.
