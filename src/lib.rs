@@ -140,8 +140,8 @@ pub use self::server::{
     PortSettings, Pulse, RateLimits, StartError, Workers,
 };
 pub use self::telemetry::{
-    ConnectionId, ConnectionIdError, HandshakeBytes, MetricFamily, MetricKind, Refusal, RouteName,
-    Sample, SampleValue, Traffic, show_queries,
+    ConnectionId, ConnectionIdError, Described, Ending, HandshakeBytes, MetricFamily, MetricKind,
+    Observer, Refusal, RouteName, Sample, SampleValue, TraceParent, Traffic, show_queries,
 };
 #[cfg(feature = "tls")]
 pub use self::transport::tls;

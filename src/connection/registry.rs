@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use polysock_protocols::{CloseCode, Request};
+use polysock_protocols::CloseCode;
 
 use super::budget::Budget;
 use super::gateways::Gateways;
@@ -16,7 +16,7 @@ use super::shutdown::{Shutdown, ShutdownSignal, gather, paced};
 use super::signal::Signal;
 use super::tap::Tapping;
 use crate::telemetry::{
-    ConnectionId, ConnectionKind, MetricFamily, Metrics, Refusal, SampleValue, Tally, Traffic,
+    ConnectionId, MetricFamily, Metrics, Observer, Refusal, SampleValue, Tally, Traffic,
 };
 
 /// How many connections are looked at before those who open one get their turn.
@@ -32,9 +32,6 @@ pub struct Registry {
 /// Whether a connection is tapped.
 type IsChosen = dyn Fn(&OpenConnection) -> bool + Send + Sync;
 
-/// Is told of a handshake that is accepted.
-type OnOpen = dyn Fn(&Request) + Send + Sync;
-
 struct Shared {
     began: Instant,
     metrics: Metrics,
@@ -42,8 +39,6 @@ struct Shared {
     is_draining: AtomicBool,
     /// Whose connections there are.
     gateways: Gateways,
-    /// Who is told of each handshake that is accepted.
-    on_open: OnceLock<Box<OnOpen>>,
     /// The taps that there are, and what each of them is of.
     taps: Mutex<Vec<(Arc<Tapping>, Box<IsChosen>)>>,
     /// How many there are.
@@ -95,7 +90,6 @@ impl Default for Registry {
             metrics: Metrics::new(),
             is_draining: AtomicBool::new(false),
             gateways: Gateways::default(),
-            on_open: OnceLock::new(),
             taps: Mutex::default(),
             tap_count: AtomicUsize::new(0),
             told: Mutex::default(),
@@ -124,23 +118,9 @@ impl Registry {
         self.shared.metrics.set_clock(seconds.min(u32::MAX - 1));
     }
 
-    /// Has this be told of each opening handshake that is accepted, on the thread that accepts it. The first
-    /// who asks for that is.
-    pub fn on_open(&self, told: impl Fn(&Request) + Send + Sync + 'static) {
-        let _ = self.shared.on_open.set(Box::new(told));
-    }
-
-    /// Counts a connection whose handshake was accepted, after this time.
-    pub(crate) fn opened(
-        &self,
-        request: &Request,
-        kind: &ConnectionKind,
-        took: Duration,
-    ) -> Arc<Tally> {
-        if let Some(on_open) = self.shared.on_open.get() {
-            on_open(request);
-        }
-        self.shared.metrics.opened(kind, took)
+    /// Has this be told, for ever, of connections that come and go, and of those that are refused.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        self.shared.metrics.counters().observers.add(observer);
     }
 
     /// All that is counted.
@@ -347,21 +327,19 @@ impl OpenConnection {
     fn of(signal: &Signal, now: u64) -> Option<Self> {
         let row = signal.row()?;
         let waits_since = row.waits_since()?;
-        let facts = row.facts();
-        let kind = &row.tally().kind;
-        let [peer, _, target, upstream, user_agent, origin, _] = facts.texts();
-        let age = facts.opened.elapsed();
+        let described = row.described();
+        let age = described.age;
         let idle = Duration::from_secs(now.saturating_sub(waits_since.into()));
         Some(Self {
-            id: facts.id,
-            protocol: kind.protocol,
-            transport: kind.transport,
-            route: kind.route.clone(),
-            peer: peer.map(Into::into),
-            target: target.unwrap_or_default().into(),
-            upstream: upstream.map(Into::into),
-            user_agent: user_agent.map(Into::into),
-            origin: origin.map(Into::into),
+            id: described.id,
+            protocol: described.protocol,
+            transport: described.transport,
+            route: row.tally().kind.route.clone(),
+            peer: described.peer.map(Into::into),
+            target: described.target.into(),
+            upstream: described.upstream.map(Into::into),
+            user_agent: described.user_agent.map(Into::into),
+            origin: described.origin.map(Into::into),
             age,
             idle: idle.min(age),
             traffic: row.traffic(),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
-use polysock_protocols::Session;
+use polysock_protocols::{Request, Session};
 
-use crate::telemetry::{Ending, Facts, Tally, Traffic};
+use crate::telemetry::{ConnectionKind, Described, Ending, Facts, Metrics, Tally, Traffic};
 
 /// What others may know of a connection while it is open. Small: every connection has one.
 #[derive(Debug)]
@@ -23,18 +24,48 @@ pub(crate) struct Row {
 const ENDED: u32 = u32::MAX;
 
 impl Row {
-    pub(crate) fn new(facts: Facts, tally: Arc<Tally>) -> Self {
-        Self {
+    /// That of a connection of this kind whose handshake was accepted after this time. It is counted, and
+    /// told of.
+    pub(crate) fn opened(
+        facts: Facts,
+        metrics: &Metrics,
+        kind: &ConnectionKind,
+        (request, took): (&Request, Duration),
+    ) -> Self {
+        let tally = metrics.opened(kind, took);
+        let row = Self {
             facts,
             waits_since: AtomicU32::new(tally.now()),
             tally,
             traffic: [0; 4].map(AtomicU64::new),
-        }
+        };
+        let observers = &row.tally.counters.observers;
+        observers.tell(|observer| observer.opened(&row.described(), request, took));
+        row
     }
 
     /// What is known from its opening handshake on.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// What is known of it.
+    pub(super) fn described(&self) -> Described<'_> {
+        let (facts, kind) = (&self.facts, &self.tally.kind);
+        let [peer, _, target, upstream, user_agent, origin, _] = facts.texts();
+        Described {
+            id: facts.id,
+            protocol: kind.protocol,
+            transport: kind.transport,
+            route: kind.route.as_deref(),
+            peer,
+            target: target.unwrap_or_default(),
+            upstream,
+            user_agent,
+            origin,
+            trace_parent: facts.trace_parent(),
+            age: facts.opened.elapsed(),
+        }
     }
 
     pub(crate) fn tally(&self) -> &Arc<Tally> {
@@ -78,5 +109,7 @@ impl Row {
         self.waits_since.store(ENDED, Ordering::Relaxed);
         self.tally
             .end(ending, self.facts.opened.elapsed(), &traffic);
+        let observers = &self.tally.counters.observers;
+        observers.tell(|observer| observer.closed(&self.described(), ending, &traffic));
     }
 }

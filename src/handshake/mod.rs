@@ -21,7 +21,7 @@ use crate::connection::{
 use crate::error::ConnectionError;
 use crate::telemetry::{
     Address, Agreed, ConnectionKind, Facts, HandshakeKeeper, KeptHandshake, Masked, Refusal,
-    RouteName, TRACE_PARENT, of_parent,
+    RouteName, TRACE_PARENT, TraceParent,
 };
 use crate::transport::{Peer, Permit};
 
@@ -239,7 +239,12 @@ impl Handshake {
                 transport: peer.carrier(request.head.is_connect()),
                 route: route.map(|route| Arc::clone(&route.0)),
             };
-            let tally = registry.opened(&request, &kind, began.elapsed());
+            let row = Row::opened(
+                facts,
+                registry.metrics(),
+                &kind,
+                (&request, began.elapsed()),
+            );
             let options = ConnectionOptions {
                 protocol: request.protocol.name(),
                 role: Role::Server,
@@ -250,7 +255,7 @@ impl Handshake {
             let mut connection = Connection::new(transport, codec, options);
             connection.hold_to(&treatment.terms);
             connection.serve_for(shutdown.clone(), &budget);
-            connection.describe(Row::new(facts, tally), is_logged);
+            connection.describe(row, is_logged);
             if registry.taps() > 0 {
                 connection.keep_handshake(handshake);
                 registry.offer_to_taps(&shutdown);
@@ -280,31 +285,39 @@ impl Handshake {
             reply,
             shutdown,
             registry,
+            began,
             ..
         } = *pending;
         shutdown.note_answered();
-        registry.metrics().counters().note_refusal(Refusal::new(
-            (peer.id, peer.address),
-            "application",
-            rejection.status,
-            rejection.reason().to_string(),
-            Some(request.head.as_bytes().clone()),
-        ));
         let route = peer.extensions.get::<RouteName>();
         let masked = peer.extensions.get::<Masked>();
+        let target = hide_secrets(&request.target);
+        let target = Masked::apply(masked, &target);
+        let parent = request.head.value(TRACE_PARENT);
+        let parent = parent.and_then(TraceParent::read);
         tracing::info!(
             id = tracing::field::display(peer.id),
             route = route.map(|route| &*route.0),
             protocol = request.protocol.name(),
             peer = peer.address.map(Address).map(tracing::field::display),
-            target = &*Masked::apply(masked, &hide_secrets(&request.target)),
+            target = &*target,
             user_agent = request.user_agent().as_deref(),
-            trace_id = request.head.value(TRACE_PARENT).and_then(of_parent),
+            trace_id = parent.map(|parent| parent.trace_id),
             origin = request.origin.as_deref().map(hide_secrets).as_deref(),
             status = rejection.status,
             reason = rejection.reason(),
             "reject"
         );
+        let (client, status) = ((peer.id, peer.address), rejection.status);
+        let detail = rejection.reason().to_string();
+        let refusal = Refusal {
+            head: Some(request.head.as_bytes().clone()),
+            protocol: Some(request.protocol.name()),
+            target: Some(target.into_owned()),
+            took: Some(began.elapsed()),
+            ..Refusal::new(client, "application", status, detail).within(parent)
+        };
+        registry.metrics().counters().note_refusal(refusal);
         reply.refuse(rejection);
     }
 }

@@ -23,7 +23,7 @@ use super::admission::Full;
 use super::opening::{self, Opened, Opener, Unopened};
 use crate::connection::ShutdownSignal;
 use crate::http::http2;
-use crate::telemetry::{Address, trace_id};
+use crate::telemetry::{Address, TraceParent};
 use crate::transport::{CloseOrder, Io, Peer, let_go};
 
 /// How long one that is not let in has to say what it wants to be told in.
@@ -91,7 +91,12 @@ pub(super) fn denied() -> Rejection {
 
 /// A rejection, with a line in the log.
 pub(super) fn logged(rejection: Rejection, peer: &Peer, fields: &HeaderMap) -> Rejection {
-    log_refusal(&rejection, &rejection.reason(), peer, trace_id(fields));
+    log_refusal(
+        &rejection,
+        &rejection.reason(),
+        peer,
+        TraceParent::of_fields(fields),
+    );
     rejection
 }
 
@@ -99,12 +104,12 @@ pub(super) fn log_refusal(
     rejection: &Rejection,
     reason: &dyn fmt::Display,
     peer: &Peer,
-    trace_id: Option<&str>,
+    trace_parent: Option<TraceParent<'_>>,
 ) {
     info!(
         id = tracing::field::display(peer.id),
         peer = peer.address.map(Address).map(tracing::field::display),
-        trace_id,
+        trace_id = trace_parent.map(|parent| parent.trace_id),
         status = rejection.status,
         reason = %reason,
         "refuse"

@@ -6,7 +6,7 @@ use polysock_protocols::{HandshakeError, Protocol, Rejection};
 use super::forwarded::Named;
 use super::refusal::log_refusal;
 use super::serving::Serving;
-use crate::telemetry::{Counters, Refusal, TRACE_PARENT, of_parent, trace_id_of_head};
+use crate::telemetry::{Counters, Refusal, TRACE_PARENT, TraceParent};
 use crate::transport::Peer;
 
 /// What a client has said that is refused.
@@ -53,23 +53,20 @@ impl Serving {
         peer: &Peer,
         said: Said<'_>,
     ) {
-        let parent;
-        let (head, trace_id) = match said {
-            Said::Head(head) => (Some(head), trace_id_of_head(head)),
+        let value;
+        let (head, parent) = match said {
+            Said::Head(head) => (Some(head), TraceParent::of_head(head)),
             Said::Fields(fields) => {
-                parent = fields.joined(TRACE_PARENT);
-                (
-                    None,
-                    parent
-                        .as_ref()
-                        .and_then(|parent| of_parent(parent.as_bytes())),
-                )
+                value = fields.joined(TRACE_PARENT).unwrap_or_default();
+                (None, TraceParent::read(value.as_bytes()))
             }
         };
-        log_refusal(rejection, &detail, peer, trace_id);
+        log_refusal(rejection, &detail, peer, parent);
         let client = (peer.id, peer.address);
-        let refusal = Refusal::new(client, reason, rejection.status, detail, head.cloned());
-        self.counters().note_refusal(refusal);
+        self.counters().note_refusal(Refusal {
+            head: head.cloned(),
+            ..Refusal::new(client, reason, rejection.status, detail).within(parent)
+        });
     }
 
     /// What is counted beside what each kind of connections has.

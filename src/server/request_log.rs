@@ -14,7 +14,7 @@ use tracing::{Level, enabled, info};
 
 use crate::error::BoxError;
 use crate::http::Body;
-use crate::telemetry::{AnsweredBy, Counters, Masked, TlsVersion, trace_id};
+use crate::telemetry::{AnsweredBy, Counters, Masked, TlsVersion, TraceParent};
 use crate::transport::Peer;
 
 /// What the line of a request says. It is written when this is dropped: once the answer has gone out, or
@@ -60,7 +60,8 @@ impl RequestLine {
             route,
             peer: Arc::clone(peer),
             user_agent,
-            trace_id: trace_id(request.headers()).map(str::to_owned),
+            trace_id: TraceParent::of_fields(request.headers())
+                .map(|parent| parent.trace_id.to_owned()),
             over: is_http2.then_some("HTTP/2"),
             began: Instant::now(),
             status: None,

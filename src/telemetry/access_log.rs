@@ -12,7 +12,7 @@ use tracing::{Level, enabled, info};
 
 use super::{
     Address, ConnectionId, Ending, HandshakeBytes, Masked, RouteName, TRACE_PARENT, TlsVersion,
-    Traffic, of_parent,
+    TraceParent, Traffic,
 };
 
 /// What is known of a connection from its opening handshake on.
@@ -77,7 +77,8 @@ impl Facts {
         let upstream = upstream.as_deref().map(|text| Masked::apply(masked, text));
         let address = address.map(Address);
         let origin = request.origin.as_deref().map(hide_secrets);
-        let trace_id = request.head.value(TRACE_PARENT).and_then(of_parent);
+        let parent = request.head.value(TRACE_PARENT);
+        let parent = parent.and_then(TraceParent::read);
         if is_logged {
             let tls = extensions.get::<TlsVersion>();
             info!(
@@ -91,7 +92,7 @@ impl Facts {
                 upstream = upstream.as_deref(),
                 origin = origin.as_deref(),
                 user_agent = user_agent.as_deref(),
-                trace_id,
+                trace_id = parent.map(|parent| parent.trace_id),
                 subprotocol = agreed.subprotocol.map(hide_secrets).as_deref(),
                 extension = agreed.extension,
                 "open"
@@ -107,17 +108,23 @@ impl Facts {
                     upstream.as_deref(),
                     user_agent.as_deref(),
                     origin.as_deref(),
-                    trace_id,
+                    parent.map(|parent| parent.as_str()),
                 ],
             ),
             opened: Instant::now(),
         }
     }
 
-    /// The peer, the route, the target, the upstream, the user agent, the origin and the id of the trace, each
-    /// where there is one.
+    /// The peer, the route, the target, the upstream, the user agent, the origin and the trace, each where
+    /// there is one.
     pub(crate) fn texts(&self) -> [Option<&str>; 7] {
         self.texts.all()
+    }
+
+    /// The trace that the opening handshake is part of.
+    pub(crate) fn trace_parent(&self) -> Option<TraceParent<'_>> {
+        let [.., parent] = self.texts();
+        TraceParent::read(parent?.as_bytes())
     }
 }
 
@@ -197,7 +204,7 @@ impl AccessLog {
         }
         let reason = close.map_or("", |close| &close.reason);
         let error = self.more.as_ref().and_then(|more| more.error.as_deref());
-        let [peer, route, target, upstream, user_agent, _, trace_id] = facts.texts();
+        let [peer, route, target, upstream, user_agent, ..] = facts.texts();
         info!(
             id = tracing::field::display(facts.id),
             route,
@@ -206,7 +213,7 @@ impl AccessLog {
             target,
             upstream,
             user_agent,
-            trace_id,
+            trace_id = facts.trace_parent().map(|parent| parent.trace_id),
             received = traffic.received,
             sent = traffic.sent,
             messages_received = traffic.messages_received,

@@ -2,11 +2,14 @@
 
 /// How a connection has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ending {
-    pub(crate) protocol: &'static str,
+#[non_exhaustive]
+pub struct Ending {
+    /// The protocol that it spoke.
+    pub protocol: &'static str,
     /// Who has ended it: `client`, `server` or `upstream`.
-    pub(crate) by: &'static str,
+    pub by: &'static str,
     /// The close code; 1005 for none, 1006 where there was no closing handshake (RFC 6455 §7.1.5).
-    pub(crate) code: u16,
-    pub(crate) clean: bool,
+    pub code: u16,
+    /// Whether the closing handshake was completed.
+    pub clean: bool,
 }

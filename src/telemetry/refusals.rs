@@ -1,14 +1,15 @@
 //! Who was refused last, and why.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use super::{Address, ConnectionId};
+use super::{Address, ConnectionId, TraceParent, head};
 
 /// How many are known.
 const KEPT: usize = 100;
@@ -32,8 +33,15 @@ pub struct Refusal {
     pub status: Option<u16>,
     /// What the log says.
     pub detail: String,
-    /// The head of its request, or the beginning of that, as it came: with its secrets.
+    /// The head of its request, or the first 8 KiB of that, as it came: with its secrets.
     pub head: Option<Bytes>,
+    /// The protocol of a handshake that is valid.
+    pub protocol: Option<&'static str>,
+    /// What a handshake that is valid has asked for, without secrets.
+    pub target: Option<String>,
+    /// How long its answer took, where that is known.
+    pub took: Option<Duration>,
+    pub(crate) trace_parent: Option<Box<str>>,
 }
 
 impl Refusal {
@@ -43,7 +51,6 @@ impl Refusal {
         reason: &'static str,
         status: u16,
         detail: String,
-        head: Option<Bytes>,
     ) -> Self {
         Self {
             at: SystemTime::now(),
@@ -52,8 +59,42 @@ impl Refusal {
             reason,
             status: Some(status),
             detail,
-            head,
+            head: None,
+            protocol: None,
+            target: None,
+            took: None,
+            trace_parent: None,
         }
+    }
+
+    /// One that is part of this trace, if of any.
+    pub(crate) fn within(mut self, parent: Option<TraceParent<'_>>) -> Self {
+        self.trace_parent = parent.map(|parent| parent.as_str().into());
+        self
+    }
+
+    /// No more of what the client has sent than is kept.
+    pub(crate) fn shortened(mut self) -> Self {
+        self.head = self.head.map(|head| {
+            // What is kept does not hold what came behind it.
+            Bytes::copy_from_slice(head.get(..HEAD).unwrap_or(&head))
+        });
+        let long = |target: &String| target.len() > HEAD;
+        if let Some(target) = self.target.take_if(|target| long(target)) {
+            self.target = Some(target.chars().take(HEAD).collect());
+        }
+        self
+    }
+
+    /// The trace that its request is part of.
+    pub fn trace_parent(&self) -> Option<TraceParent<'_>> {
+        TraceParent::read(self.trace_parent.as_ref()?.as_bytes())
+    }
+
+    /// What the client says that it is.
+    pub fn user_agent(&self) -> Option<Cow<'_, str>> {
+        let value = head::field(self.head.as_ref()?, "user-agent")?;
+        Some(String::from_utf8_lossy(value))
     }
 }
 
@@ -66,16 +107,11 @@ pub(crate) struct Refusals {
 impl Refusals {
     /// One more.
     pub(crate) fn push(&self, refusal: Refusal) {
-        let head = refusal.head.map(|head| match head.get(..HEAD) {
-            // What is kept does not hold what came behind it.
-            Some(begin) => Bytes::copy_from_slice(begin),
-            None => Bytes::copy_from_slice(&head),
-        });
         let mut last = self.lock();
         if last.len() == KEPT {
             last.pop_front();
         }
-        last.push_back(Refusal { head, ..refusal });
+        last.push_back(refusal);
     }
 
     /// Those that are known, the newest first.

@@ -1,14 +1,15 @@
 //! What is known of connections while they are open, and counted for ever.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use polysock::protocols::PROTOCOLS;
 use polysock::{
-    Accept, BoxError, Close, CloseCode, Handshake, Message, MetricFamily, OpenConnection, Peer,
-    PortSettings, Registry, RouteName, SampleValue, Site, SiteSettings, Sites,
+    Accept, BoxError, Close, CloseCode, Described, Ending, Handshake, Message, MetricFamily,
+    Observer, OpenConnection, Peer, PortSettings, Refusal, Registry, Request, RouteName,
+    SampleValue, Site, SiteSettings, Sites, Traffic,
 };
 use polysock_test_support::gateway::in_all_protocols;
 use polysock_test_support::member::{Member, Way};
@@ -318,6 +319,93 @@ async fn the_answers_to_pings_are_timed() {
         panic!("{family:?}");
     };
     assert!((0.05..0.06).contains(&sum), "{sum}");
+}
+
+/// What somebody was told.
+#[derive(Debug, Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Observer for Told {
+    fn opened(&self, connection: &Described<'_>, request: &Request, _: Duration) {
+        let trace = connection.trace_parent.map(|parent| parent.trace_id);
+        let said = format!(
+            "open {} {} {} {trace:?}",
+            connection.target,
+            connection.transport,
+            request.path()
+        );
+        self.0.lock().unwrap().push(said);
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        let trace = refusal.trace_parent().map(|parent| parent.trace_id);
+        let head = refusal.head.as_ref().map(|head| head.len());
+        let target = refusal.target.as_ref().map(String::len);
+        let said = format!(
+            "refused {} {target:?} {head:?} {:?} {trace:?} {}",
+            refusal.reason,
+            refusal.protocol,
+            refusal.took.is_some()
+        );
+        self.0.lock().unwrap().push(said);
+    }
+
+    fn closed(&self, connection: &Described<'_>, ending: &Ending, traffic: &Traffic) {
+        let said = format!(
+            "closed {} {} {} {} {}",
+            connection.target,
+            ending.by,
+            ending.code,
+            traffic.messages_received,
+            traffic.messages_sent
+        );
+        self.0.lock().unwrap().push(said);
+    }
+}
+
+#[tokio::test]
+async fn an_observer_is_told_as_it_happens() {
+    use polysock_test_support::frame::{close, frame};
+    use polysock_test_support::opening::{RFC6455, with};
+    let gateway = in_all_protocols(Site::new(async |handshake: Handshake| {
+        match handshake.request().path() {
+            "/chat" => echo(handshake).await,
+            _ => {
+                handshake.reject(polysock::Rejection::new(403, "no"));
+                Ok(())
+            }
+        }
+    }));
+    let told = Arc::new(Told::default());
+    let registry = gateway.registry();
+    registry.observe(Arc::<Told>::clone(&told));
+    let trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
+    let session = [
+        with(RFC6455, trace).into_bytes(),
+        frame(0x81, "a"),
+        close(1000),
+    ];
+    let long = format!("/{}", "a".repeat(10_000));
+    let elsewhere = with(RFC6455, trace).replace("/chat", &long);
+    let keyless = with(RFC6455, trace).replace("Sec-WebSocket-Key", "X-Key");
+    for bytes in [&session.concat(), elsewhere.as_bytes(), keyless.as_bytes()] {
+        let (mut client, theirs) = duplex(1 << 16);
+        client.write_all(bytes).await.unwrap();
+        client.shutdown().await.unwrap();
+        gateway.serve_connection(theirs, Peer::default()).await;
+    }
+    let told = told.0.lock().unwrap();
+    let trace = r#"Some("0af7651916cd43dd8448eb211c80319c")"#;
+    let expected = [
+        format!("open /chat unix /chat {trace}"),
+        "closed /chat client 1000 1 1".to_owned(),
+        format!(r#"refused application Some(8192) Some(8192) Some("rfc6455") {trace} true"#),
+        format!(
+            "refused key None Some({}) None {trace} false",
+            keyless.len()
+        ),
+    ];
+    assert_eq!(*told, expected);
 }
 
 /// One is found by its name, and closed.

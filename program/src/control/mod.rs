@@ -132,7 +132,7 @@ impl Control {
         let mut workers = Workers::start(1, GOODBYE).map_err(problem)?;
         let address = workers.listen(&address, &gateway).map_err(problem)?;
         info!("control listener on {address}");
-        registry.on_open(move |request| census.opened(request));
+        registry.observe(census);
         Ok(Self {
             state,
             asks,

@@ -101,7 +101,6 @@ pub(super) fn refusals_json(state: &State) -> Value {
 
 /// `/census`.
 pub(super) fn census_json(state: &State) -> Value {
-    state.census.refused(state.registry.refusals().iter());
     let open = state.registry.connections(|_| true);
     let rows = state.census.rows(&open);
     let rows: Vec<_> = rows.iter().map(super::census::Row::to_json).collect();

@@ -18,7 +18,7 @@ use self::family::Family;
 use self::histogram::{Histogram, MOMENTS};
 pub use self::metric_family::{MetricFamily, MetricKind, Sample, SampleValue};
 pub(crate) use self::tally::Tally;
-use super::{Ending, Refusal, Refusals};
+use super::{Ending, Observers, Refusal, Refusals};
 
 /// What is counted of all connections together. Every count is for ever, and no gauge has one of its own.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ pub(crate) struct Counters {
     accept_errors: Family<&'static str, AtomicU64>,
     missed: Family<&'static str, AtomicU64>,
     refusals: Refusals,
+    pub(crate) observers: Observers,
 }
 
 /// What a connection speaks, what carries it, and the route that it came by.
@@ -175,6 +176,7 @@ impl Counters {
             accept_errors: Family::new(16, |_| OTHER),
             missed: Family::new(16, |_| OTHER),
             refusals: Refusals::default(),
+            observers: Observers::default(),
         }
     }
 
@@ -191,6 +193,8 @@ impl Counters {
     /// Notes who was refused.
     pub(crate) fn note_refusal(&self, refusal: Refusal) {
         self.refused(refusal.reason, refusal.status);
+        let refusal = refusal.shortened();
+        self.observers.tell(|observer| observer.refused(&refusal));
         self.refusals.push(refusal);
     }
 

@@ -143,6 +143,32 @@ fn the_census_tells_devices_apart_and_outlives_the_process() {
     }
 }
 
+/// Nobody need have looked meanwhile.
+#[test]
+fn the_census_knows_who_was_refused_however_many_were_refused_since() {
+    let controlled = on_tcp("control-refused", false, &["--app", "echo"]);
+    let agent = "User-Agent: Mozilla/5.0 (iPad; CPU OS 5_1_1 like Mac OS X) Version/5.1 Safari/7534.48.3\r\n";
+    let ipad = with(RFC6455, agent);
+    drop(controlled.server.answers(&ipad, 101));
+    let strange = |request: &str| request.replace("Version: 13", "Version: 99");
+    drop(controlled.server.answers(strange(&ipad), 426));
+    for _ in 0..150 {
+        drop(controlled.server.answers(strange(RFC6455), 426));
+    }
+    let census = controlled.json("/census");
+    let rows = census["rows"].as_array().unwrap();
+    let [row] = &rows[..] else {
+        panic!("{census}");
+    };
+    assert_eq!(row["device"], "iPad, iOS 5");
+    assert_eq!(
+        (&row["total"], &row["last_refusal"]),
+        (&1.into(), &"version".into())
+    );
+    let refusals = controlled.json("/refusals");
+    assert_eq!(refusals["refusals"].as_array().unwrap().len(), 100);
+}
+
 #[test]
 fn what_is_not_there_is_a_problem() {
     let controlled = on_tcp("control-wrong", false, &["--app", "echo"]);

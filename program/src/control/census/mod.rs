@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
 use polysock::protocols::{Request, hide_secrets};
-use polysock::{OpenConnection, Refusal};
+use polysock::{Described, Observer, OpenConnection, Refusal};
 use serde_json::{Map, Value, json};
 
 use self::device::device;
@@ -58,9 +58,8 @@ pub(super) struct Row {
     pub(super) live: u64,
 }
 
-impl Census {
-    /// Notes an opening handshake that was accepted.
-    pub(crate) fn opened(&self, request: &Request) {
+impl Observer for Census {
+    fn opened(&self, _: &Described<'_>, request: &Request, _: Duration) {
         let agent = request.user_agent();
         let (device, shown) = match agent.as_deref() {
             Some(agent) => (device(agent), cut(agent)),
@@ -80,26 +79,21 @@ impl Census {
         });
     }
 
-    /// Notes who was refused, as far as it is known what they are.
-    pub(super) fn refused<'a>(&self, refusals: impl Iterator<Item = &'a Refusal>) {
-        for refusal in refusals {
-            let head = refusal.head.as_deref().unwrap_or_default();
-            let Some(agent) = field(head, "user-agent") else {
-                continue;
-            };
-            let device = device(&agent);
-            let mut rows = self.lock();
-            let mut known: Vec<_> = rows
-                .iter_mut()
-                .filter(|(who, _)| who.device == device)
-                .collect();
-            known.sort_by_key(|(_, seen)| seen.last);
-            if let Some((_, seen)) = known.pop() {
-                seen.last_refusal = Some(refusal.reason.to_owned());
-            }
+    /// One that is refused is known as far as it says what it is, and was here before.
+    fn refused(&self, refusal: &Refusal) {
+        let Some(agent) = refusal.user_agent() else {
+            return;
+        };
+        let device = device(&agent);
+        let mut rows = self.lock();
+        let of_device = rows.iter_mut().filter(|(who, _)| who.device == device);
+        if let Some((_, seen)) = of_device.max_by_key(|(_, seen)| seen.last) {
+            seen.last_refusal = Some(refusal.reason.to_owned());
         }
     }
+}
 
+impl Census {
     /// All rows, with those of the open connections, the newest first.
     pub(super) fn rows(&self, open: &[OpenConnection]) -> Vec<Row> {
         let mut live = HashMap::<Who, u64>::new();
@@ -226,18 +220,6 @@ fn cut(text: &str) -> String {
 /// An origin, as far as it is told apart: the scheme and the host.
 fn origin(origin: Option<&str>) -> String {
     origin.map_or_else(String::new, |origin| cut(&hide_secrets(origin)))
-}
-
-/// The value of a field in a head as it came.
-fn field(head: &[u8], name: &str) -> Option<String> {
-    head.split(|byte| *byte == b'\n').skip(1).find_map(|line| {
-        let line = String::from_utf8_lossy(line);
-        let (field, value) = line.split_once(':')?;
-        field
-            .trim()
-            .eq_ignore_ascii_case(name)
-            .then(|| value.trim().to_owned())
-    })
 }
 
 fn to_json(who: &Who, seen: &Seen) -> Value {

@@ -151,7 +151,6 @@ pub(super) fn status(state: &State, guard: &Guard) -> Response<Body> {
     let facts = state.facts();
     let metrics = families(state);
     let open = state.registry.connections(|_| true);
-    state.census.refused(state.registry.refusals().iter());
     let now = SystemTime::now();
     let census = state.census.rows(&open);
     let page = Status {
