@@ -24,9 +24,10 @@ def queries(node):
                 yield from queries(value)
 
 
-def filled_in(query):
+def filled_in(query, values=()):
+    """A query whose variables have these values, or else one of their kind."""
     query = re.sub(r"\$__(rate_)?interval|\$__range", "5m", query)
-    return re.sub(r"\$\{?(\w+)\}?", "any", query)
+    return re.sub(r"\$\{?(\w+)\}?", lambda found: dict(values).get(found[1], "any"), query)
 
 
 def metrics(text):
