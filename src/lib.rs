@@ -29,6 +29,7 @@
 //!   connection         the one connection type: messages in and out, whole or in pieces; its memory; which are open
 //!   handshake          an opening handshake that waits for an answer
 //!   broadcast          messages from anywhere to many connections
+//!   push               channels, and what is published on them
 //!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
 //!   upstream           what stands behind a gateway: one target, several, or what a client names
 //!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files, components, WAMP
@@ -104,6 +105,7 @@ mod connection;
 mod error;
 mod handshake;
 mod http;
+mod push;
 mod random;
 mod route;
 mod server;
@@ -127,6 +129,9 @@ pub use self::connection::{
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
+pub use self::push::{Channels, Publication, Push, Receiving};
+#[cfg(feature = "grip")]
+pub use self::push::{GripKey, GripKeyError};
 #[cfg(feature = "auth")]
 pub use self::route::auth;
 pub use self::route::{

@@ -1,5 +1,7 @@
 //! Sends every message to everybody.
 
+use std::sync::Arc;
+
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText};
 
@@ -7,6 +9,7 @@ use super::application::Application;
 use crate::broadcast::{Broadcast, Queue};
 use crate::error::BoxError;
 use crate::handshake::Handshake;
+use crate::push::{Channels, Push, Receiving};
 
 /// The application of `polysock serve --app broadcast`: what comes from a client goes to all of
 /// them as it came, to its sender too. One that reads slowly misses the oldest, unless its
@@ -16,6 +19,7 @@ pub struct Broadcaster {
     line: Broadcast,
     binary_over_text: BinaryOverText,
     queue: Queue,
+    channel: Option<Arc<Receiving>>,
 }
 
 impl Broadcaster {
@@ -28,6 +32,21 @@ impl Broadcaster {
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
         Self { queue, ..self }
+    }
+
+    /// Joins it to a channel: what its clients say is published there, and they get what others publish.
+    #[must_use]
+    pub fn on_channel(self, channels: &Channels, name: &str) -> Self {
+        let line = self.line.clone();
+        let channel = channels.receive(Some(name), move |_, publication| match &publication.push {
+            Push::Nothing => {}
+            Push::Message(message) => line.publish(message.clone()),
+            Push::Close(close) => line.close(close.clone()),
+        });
+        Self {
+            channel: Some(Arc::new(channel)),
+            ..self
+        }
     }
 
     /// How binary messages travel to clients whose protocol has none.
@@ -43,6 +62,7 @@ impl Broadcaster {
 impl Application for Broadcaster {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
         let (line, queue) = (self.line.clone(), self.queue);
+        let channel = self.channel.clone();
         let accept = Accept {
             binary_over_text: self.binary_over_text,
             ..Accept::first_offered(handshake.request())
@@ -51,7 +71,10 @@ impl Application for Broadcaster {
             let mut connection = handshake.accept(accept).await?;
             let mut subscription = line.subscribe(queue);
             while let Some(message) = subscription.next(&mut connection).await.transpose()? {
-                line.publish(message);
+                match &channel {
+                    Some(channel) => channel.publish(message),
+                    None => line.publish(message),
+                }
             }
             Ok(())
         })

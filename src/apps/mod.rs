@@ -6,9 +6,13 @@ mod chat;
 pub mod component;
 mod echo;
 mod files;
+#[cfg(feature = "grip")]
+pub mod grip;
 mod layer;
 mod pages;
 mod proxy;
+#[cfg(feature = "grip")]
+mod publisher;
 mod relay;
 #[cfg(feature = "wamp")]
 pub mod wamp;
@@ -21,4 +25,6 @@ pub use self::files::Files;
 pub use self::layer::{Layer, Layered};
 pub use self::pages::Pages;
 pub use self::proxy::Proxy;
+#[cfg(feature = "grip")]
+pub use self::publisher::Publisher;
 pub use self::relay::Relay;

@@ -18,7 +18,7 @@ mod queue;
 mod subscriber;
 mod topic;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -129,6 +129,17 @@ impl Broadcast {
     pub fn missed(&self) -> u64 {
         lock(&self.topic).missed()
     }
+}
+
+thread_local! {
+    /// Where what is sent to the mailboxes of this thread waits for them: one place for all of them, so that a
+    /// message to many takes it once.
+    static POST: OnceCell<Broadcast> = const { OnceCell::new() };
+}
+
+/// A subscription to nothing but what is sent to its [mailbox](Subscription::mailbox).
+pub(crate) fn mailboxes(queue: Queue) -> Subscription {
+    POST.with(|post| post.get_or_init(Broadcast::new).subscribe(queue))
 }
 
 impl fmt::Debug for Broadcast {

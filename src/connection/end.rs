@@ -29,6 +29,13 @@ impl Connection {
         self.session.close(close);
     }
 
+    /// Hangs up without a close: whoever stands behind it has failed.
+    #[cfg(feature = "grip")]
+    pub(crate) fn cut(&mut self) {
+        self.session.abort();
+        self.end();
+    }
+
     /// Drops what still comes until the connection has ended.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         while let Some(piece) = ready!(self.poll_piece(cx)) {

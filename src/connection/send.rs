@@ -33,6 +33,12 @@ impl Connection {
         self.sending().send_shared(message)
     }
 
+    /// Sends a ping of one's own, in protocols that have them.
+    #[cfg(feature = "grip")]
+    pub(crate) fn ping(&mut self, payload: bytes::Bytes) {
+        self.sending().ping(payload);
+    }
+
     /// How many bytes go out before a message that is sent now. `None` where none may be begun: the
     /// connection is closing, or in the middle of a message that is sent in pieces.
     pub(crate) fn backlog(&self) -> Option<usize> {

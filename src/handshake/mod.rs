@@ -134,6 +134,13 @@ impl Handshake {
         self.pending.as_mut().expect(UNANSWERED).served_by = Some(target.into());
     }
 
+    /// Has the answer to a client's close have its reason too.
+    #[cfg(feature = "grip")]
+    pub(crate) fn echo_close_reason(&mut self) {
+        let session = &mut self.pending.as_mut().expect(UNANSWERED).treatment.session;
+        session.echo_reason = true;
+    }
+
     /// Counts the connection elsewhere too, up to its last byte.
     pub(crate) fn keep(&mut self, permit: Permit) {
         self.pending.as_mut().expect(UNANSWERED).permit = Some(permit);

@@ -282,7 +282,11 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
                 problems.error(at.clone(), format!("there is no upstream `{name}`"), mend);
             }
         },
-        Target::Files(_) | Target::Exec(_) | Target::App(_) => {}
+        Target::Grip(_)
+        | Target::Files(_)
+        | Target::Exec(_)
+        | Target::App(_)
+        | Target::Broadcast(_) => {}
     }
     let path = route.matching.path.as_ref();
     let captured: Vec<&str> = path.iter().flat_map(|path| path.names()).collect();

@@ -9,6 +9,7 @@ use super::key::{Entries, Key};
 use super::listener::{self, Listener};
 use super::node::Node;
 use super::process::{self, Process};
+use super::publish::{self, PublishSection};
 use super::reader::Reader;
 use super::route::{self, Draft, Route};
 use super::session::{self, Session};
@@ -22,6 +23,7 @@ use super::upstream::{self, Upstream};
 pub(crate) struct Config {
     pub(crate) process: Process,
     pub(crate) control: ControlSection,
+    pub(crate) publish: PublishSection,
     /// At least one.
     pub(crate) listeners: Vec<Listener>,
     /// What the routes have where they say nothing else.
@@ -38,6 +40,7 @@ impl Config {
         Self {
             process: Process::default(),
             control: ControlSection::default(),
+            publish: PublishSection::default(),
             listeners: vec![Listener::default()],
             defaults: Settings::default(),
             routes: vec![route],
@@ -84,6 +87,13 @@ impl<'a> Document<'a> {
             entries.finish(&[], reader);
         }
 
+        let mut publish = PublishSection::default();
+        if let Some(node) = entries.take("publish") {
+            let mut entries = Entries::new("[publish]", node, reader);
+            entries.read(&publish::keys(), &mut publish, reader);
+            entries.finish(&[], reader);
+        }
+
         let mut defaults = Settings::default();
         let defaults_at = entries.take("defaults");
         if let Some(node) = defaults_at {
@@ -116,7 +126,7 @@ impl<'a> Document<'a> {
         }
 
         for table in [
-            "listener", "route", "upstream", "session", "defaults", "control",
+            "listener", "route", "upstream", "session", "defaults", "control", "publish",
         ] {
             entries.know(table);
         }
@@ -132,6 +142,7 @@ impl<'a> Document<'a> {
             config: Config {
                 process,
                 control,
+                publish,
                 listeners: match listeners.is_empty() {
                     true => vec![Listener::default()],
                     false => listeners,

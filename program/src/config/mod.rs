@@ -25,6 +25,7 @@ mod node;
 pub(crate) mod policy;
 mod problem;
 pub(crate) mod process;
+pub(crate) mod publish;
 mod queue;
 mod reader;
 mod reference;

@@ -8,6 +8,7 @@ use super::key::Key;
 use super::listener::{self, Listener};
 use super::log;
 use super::process::{self, Process};
+use super::publish::{self, PublishSection};
 use super::route::{self, Draft};
 use super::session::{self, Session};
 use super::settings::Settings;
@@ -25,6 +26,10 @@ pub(crate) fn reference() -> String {
     text.title("How operators see and change what goes on.");
     text.0.push_str("[control]\n\n");
     text.keys(&control::keys(), &mut ControlSection::default(), &[]);
+
+    text.title("Where web apps publish, to clients of theirs and of others.");
+    text.0.push_str("[publish]\n\n");
+    text.keys(&publish::keys(), &mut PublishSection::default(), &[]);
 
     text.title("What is logged, how, and where to.");
     text.0.push_str("[log]\n\n");
@@ -229,6 +234,7 @@ mod tests {
         let names = [
             names(&process::keys(), parts),
             names(&control::keys(), parts),
+            names(&publish::keys(), parts),
             names(&listener::keys(), parts),
             names(&settings_keys::keys(), parts),
             names(&route::keys(), parts),

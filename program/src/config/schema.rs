@@ -6,6 +6,7 @@ use super::control;
 use super::key::properties;
 use super::listener;
 use super::process;
+use super::publish;
 use super::route;
 use super::session;
 use super::settings_keys;
@@ -24,6 +25,10 @@ pub(crate) fn schema() -> Value {
             table(&properties(&control::keys()), &[]),
         ),
         ("defaults".to_owned(), table(&settings, &[])),
+        (
+            "publish".to_owned(),
+            table(&properties(&publish::keys()), &[]),
+        ),
         (
             "listener".to_owned(),
             json!({

@@ -8,6 +8,7 @@ use super::form::key as quoted_key;
 use super::key::Key;
 use super::listener;
 use super::process;
+use super::publish::{self, PublishSection};
 use super::route::{self, Draft};
 use super::session;
 use super::settings_keys;
@@ -21,6 +22,10 @@ impl fmt::Display for Config {
         if self.control != ControlSection::default() {
             let lines = lines(&control::keys(), self.control.clone(), None);
             write!(f, "\n[control]\n{lines}")?;
+        }
+        if self.publish != PublishSection::default() {
+            let lines = lines(&publish::keys(), self.publish.clone(), None);
+            write!(f, "\n[publish]\n{lines}")?;
         }
         for listener in &self.listeners {
             let lines = lines(&listener::keys(), listener.clone(), None);

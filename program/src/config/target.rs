@@ -10,6 +10,7 @@ use super::node::Node;
 use super::reader::Reader;
 use super::server::Server;
 use super::url;
+use crate::flags::server::{any_size, web_server};
 
 /// What stands behind a route.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,12 +22,16 @@ pub(crate) enum Target {
     /// The URL of a server, as `ws://HOST`; it may have what the route's path names, as
     /// `tcp://{token}`.
     Url(String),
+    /// A web app that gets WebSockets as requests: `http+grip://HOST`.
+    Grip(String),
     /// The static files of a directory: `file:DIR`.
     Files(PathBuf),
     /// A command: `exec:COMMAND`.
     Exec(String),
     /// An application that comes with the program: `app:NAME`.
     App(App),
+    /// That which sends everything to everybody, on a channel: `app:broadcast/NAME`.
+    Broadcast(String),
 }
 
 /// An application that comes with the program.
@@ -50,7 +55,9 @@ impl Target {
     /// its server is reached.
     pub(crate) fn of_argument(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
-            Some(("file" | "exec" | "app", _)) => Self::read(text, &Reader::new(Path::new(""), "")),
+            Some(("file" | "exec" | "app" | "http+grip" | "https+grip", _)) => {
+                Self::read(text, &Reader::new(Path::new(""), ""))
+            }
             _ => Ok(Self::Url(text.to_owned())),
         }
     }
@@ -69,9 +76,22 @@ impl Target {
                 Err("the command is missing: write exec:COMMAND".to_owned())
             }
             "exec" => Ok(Self::Exec(rest.trim().to_owned())),
+            "http+grip" | "https+grip" => {
+                let url = web_app(text);
+                match web_server(&url, any_size())? {
+                    Some(_) => Ok(Self::Grip(text.to_owned())),
+                    None => Err("write http+grip://HOST:PORT, or https+grip://…".to_owned()),
+                }
+            }
+            "app" if rest.starts_with("broadcast/") => match rest.split_once('/') {
+                Some((_, name)) if !name.is_empty() => Ok(Self::Broadcast(name.to_owned())),
+                _ => Err("the channel is missing: write app:broadcast/NAME".to_owned()),
+            },
             "app" => {
                 let app = APPS.into_iter().find(|(name, _)| *name == rest);
-                let app = app.ok_or("write app:chat, app:echo, app:broadcast or app:wamp");
+                let app = app.ok_or(
+                    "write app:chat, app:echo, app:broadcast, app:broadcast/CHANNEL or app:wamp",
+                );
                 Ok(Self::App(app?.1))
             }
             _ => url::read(text, reader).map(Self::Url),
@@ -83,7 +103,8 @@ impl Target {
         Some(match self {
             Self::Servers(_) => return None,
             Self::Upstream(name) => name.clone(),
-            Self::Url(url) => hide_secrets(url).into_owned(),
+            Self::Url(url) | Self::Grip(url) => hide_secrets(url).into_owned(),
+            Self::Broadcast(channel) => format!("app:broadcast/{channel}"),
             Self::Files(directory) => format!("file:{}", directory.display()),
             Self::Exec(command) => format!("exec:{}", hide_secrets(command)),
             Self::App(app) => {
@@ -92,6 +113,11 @@ impl Target {
             }
         })
     }
+}
+
+/// The URL of a web app, for ordinary requests.
+pub(crate) fn web_app(url: &str) -> String {
+    url.replacen("+grip:", ":", 1)
 }
 
 /// Whether an `[upstream.NAME]` may have this name.

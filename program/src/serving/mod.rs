@@ -7,6 +7,11 @@ mod controlled;
 mod handover;
 mod listening;
 mod passed;
+#[cfg(feature = "grip")]
+mod push;
+#[cfg(not(feature = "grip"))]
+#[path = "without_push.rs"]
+mod push;
 mod server;
 mod session;
 mod settings;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use polysock::{
-    Budget, Gateway, ListenAddress, ListeningSocket, PortSettings, Registry, Sites, Workers,
+    Budget, Channels, Gateway, ListenAddress, ListeningSocket, PortSettings, Registry, Sites,
+    Workers,
 };
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
@@ -17,6 +18,7 @@ use super::Acceptors;
 use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
+use super::push::Publishing;
 use super::settings::connection_limits;
 use super::sites::Made;
 use super::sunsets::Sunsets;
@@ -41,6 +43,9 @@ pub(crate) struct Server {
     gateway: Gateway,
     /// Where all connections are known.
     pub(super) registry: Registry,
+    /// What is pushed to clients, from whichever configuration.
+    channels: Channels,
+    publishing: Option<Publishing>,
     pub(super) budget: Budget,
     pub(super) workers: Workers,
     listeners: Vec<Bound>,
@@ -81,7 +86,8 @@ impl Server {
     /// of it then.
     pub(crate) fn start(config: Config, runtime: &Handle) -> Result<Self, Unserved> {
         let registry = Registry::default();
-        let made = Made::of(&config, &Made::default(), runtime, &registry);
+        let channels = Channels::default();
+        let made = Made::of(&config, &Made::default(), runtime, &registry, &channels);
         let made = made.map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &Acceptors::default()).map_err(Unserved::Config)?;
         let sites = Arc::new(Sites::new(made.routes()));
@@ -99,6 +105,8 @@ impl Server {
         let mut server = Self {
             made,
             registry,
+            channels,
+            publishing: None,
             budget,
             gateway: Gateway::with_sites(Arc::clone(&sites), settings),
             sites,
@@ -112,7 +120,11 @@ impl Server {
             config,
         };
         let listening = server.take_over(runtime);
-        let listening = listening.and_then(|()| server.listen(&server.config.listeners.clone()));
+        let listening = listening.and_then(|()| {
+            server.listen(&server.config.listeners.clone())?;
+            server.publishing = Publishing::start(&server.config.publish, &server.channels)?;
+            Ok(())
+        });
         if let Err(problem) = listening {
             server.workers.stop();
             return Err(Unserved::System(problem));
@@ -129,7 +141,7 @@ impl Server {
     ///
     /// As of [`start`](Self::start). Nothing has changed then.
     pub(crate) fn reload(&mut self, config: Config, runtime: &Handle) -> Result<(), Unserved> {
-        let made = Made::of(&config, &self.made, runtime, &self.registry);
+        let made = Made::of(&config, &self.made, runtime, &self.registry, &self.channels);
         let made = made.map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &self.acceptors).map_err(Unserved::Config)?;
         let before = self.listeners.len();
@@ -263,6 +275,9 @@ impl Server {
 
     /// Ends: nothing listens any more, and connections are asked to close.
     pub(crate) fn stop(self) -> Workers {
+        if let Some(publishing) = self.publishing {
+            publishing.end();
+        }
         self.workers.stop_over(self.config.process.shutdown_drain);
         self.workers
     }

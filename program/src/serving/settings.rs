@@ -31,6 +31,7 @@ pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
             idle_timeout: settings.idle_timeout,
             ping_interval: settings.ping_interval,
             pong_timeout: settings.pong_timeout,
+            ..SessionConfig::default()
         },
         terms: settings.terms,
         limits: settings.limits,
@@ -186,8 +187,13 @@ pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
 /// What a connection takes, at most.
 fn takes(config: &Config) -> Takes {
     let is_upstream = |target: &Target| match target {
-        Target::App(_) | Target::Files(_) => false,
-        Target::Upstream(_) | Target::Servers(_) | Target::Url(_) | Target::Exec(_) => true,
+        Target::App(_) | Target::Broadcast(_) | Target::Files(_) => false,
+        // A web app is asked over connections that are used again, by one client after the other.
+        Target::Upstream(_)
+        | Target::Servers(_)
+        | Target::Url(_)
+        | Target::Grip(_)
+        | Target::Exec(_) => true,
     };
     match config.routes.iter().any(|route| is_upstream(&route.target)) {
         true => Takes::Two,

@@ -13,13 +13,15 @@ use polysock::upstream::{
     Counted, ExecSettings, ExecUpstream, Group, GroupSettings, Template, Tokens, Upstream,
     UpstreamSettings,
 };
-use polysock::{BoxError, Handshake, Pages, Registry, Rejection, Site, SiteSettings};
+use polysock::{BoxError, Channels, Handshake, Pages, Registry, Rejection, Site, SiteSettings};
 
 use super::auth::policies;
+use super::push;
 use super::session;
 use super::settings::{of_site, of_upstream};
 use super::tls::UpstreamsTls;
 use crate::config::exec;
+use crate::config::publish::PublishSection;
 use crate::config::route::Route;
 use crate::config::server::Server;
 use crate::config::session::Session;
@@ -35,7 +37,9 @@ pub(super) fn site(
     head: HeadLimits,
     tls: &UpstreamsTls,
     registry: &Registry,
+    pushed: (&Channels, &PublishSection),
 ) -> Result<(Site, Option<Group>), String> {
+    let (channels, publish) = pushed;
     let settings = &route.settings;
     let binary_over_text = settings.binary_over_text;
     let mut group_behind = None;
@@ -56,13 +60,24 @@ pub(super) fn site(
             let broadcaster = broadcaster.queue(settings.queue);
             (Site::new(broadcaster), of_application())
         }
+        Target::Broadcast(name) => {
+            let broadcaster = Broadcaster::new().binary_over_text(binary_over_text);
+            let broadcaster = broadcaster.queue(settings.queue);
+            let broadcaster = broadcaster.on_channel(channels, name);
+            (Site::new(broadcaster), of_application())
+        }
+        Target::Grip(url) => {
+            let upstream = tls.apply(of_upstream(settings, head)?);
+            let site = push::grip(url, route, upstream, channels, publish)?;
+            (site, of_application())
+        }
         Target::App(App::Wamp) => {
             let of = &settings.wamp;
             let server = WampServer::new(Broker)
                 .dialect(of.dialect)
                 .require_subprotocol(of.require_subprotocol);
             (
-                Site::new(ws(server).queue(settings.queue)),
+                Site::new(ws(server).queue(settings.queue).pushed(channels)),
                 of_application(),
             )
         }
@@ -119,13 +134,13 @@ pub(super) fn site(
 fn counted_as(route: &Route) -> Arc<str> {
     match &route.target {
         Target::Upstream(name) => name.as_str().into(),
-        Target::Url(url) => hide_secrets(url).as_ref().into(),
+        Target::Url(url) | Target::Grip(url) => hide_secrets(url).as_ref().into(),
         Target::Exec(command) => {
             let program = command.split_whitespace().next().unwrap_or_default();
             format!("exec:{program}").into()
         }
         Target::Servers(_) => route.name.as_deref().unwrap_or("targets").into(),
-        Target::App(_) | Target::Files(_) => "none".into(),
+        Target::App(_) | Target::Broadcast(_) | Target::Files(_) => "none".into(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use polysock::protocols::http::HeadLimits;
 use polysock::upstream::Group;
-use polysock::{Clients, Registry, Route, Site};
+use polysock::{Channels, Clients, Registry, Route, Site};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -14,6 +14,7 @@ use super::site::{site, targets};
 use super::tls::UpstreamsTls;
 use crate::config::Config;
 use crate::config::client::Client;
+use crate::config::publish::PublishSection;
 use crate::config::route;
 use crate::config::server::Server;
 use crate::config::session::Session;
@@ -46,6 +47,8 @@ struct MadeOf {
     /// The session that it names.
     session: Option<Session>,
     head: HeadLimits,
+    /// What web apps share with us, where it is one.
+    publish: Option<PublishSection>,
 }
 
 /// A group of servers, which may change while its site stays.
@@ -69,6 +72,7 @@ impl Made {
         before: &Self,
         runtime: &Handle,
         registry: &Registry,
+        channels: &Channels,
     ) -> Result<Self, String> {
         let mut left: Vec<&MadeSite> = before.sites.iter().collect();
         let head = head_limits(config);
@@ -83,6 +87,10 @@ impl Made {
                 }),
                 session: session_of(route, config),
                 head,
+                publish: match &route.target {
+                    Target::Grip(_) => Some(config.publish.clone()),
+                    _ => None,
+                },
             };
             let tls = UpstreamsTls::of(route, upstream.as_ref())?;
             let same = left.iter().position(|made| made.of == of);
@@ -103,6 +111,7 @@ impl Made {
                 head,
                 &tls,
                 registry,
+                (channels, &config.publish),
             )?;
             let changed = before.sites.iter().find(|made| {
                 let (old, new) = (&made.of.route, route);
@@ -223,7 +232,12 @@ fn upstream_of(route: &route::Route, config: &Config) -> Option<Upstream> {
             targets: servers.clone(),
             ..Upstream::default()
         }),
-        Target::Url(_) | Target::Files(_) | Target::Exec(_) | Target::App(_) => None,
+        Target::Url(_)
+        | Target::Grip(_)
+        | Target::Files(_)
+        | Target::Exec(_)
+        | Target::App(_)
+        | Target::Broadcast(_) => None,
     }
 }
 

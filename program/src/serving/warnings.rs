@@ -15,6 +15,10 @@ use crate::flags::tls::MinVersion;
 /// Tells what of another configuration takes a restart.
 pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
     let has_control = ("[control]", ours.control == theirs.control);
+    let has_publish = (
+        "[publish] listen",
+        ours.publish.listen == theirs.publish.listen,
+    );
     let (ours, theirs) = (&ours.process, &theirs.process);
     for (key, is_same) in [
         ("workers", ours.workers == theirs.workers),
@@ -58,6 +62,7 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
         ("pid_file", ours.pid_file == theirs.pid_file),
         ("handover", ours.handover == theirs.handover),
         has_control,
+        has_publish,
         ("log.format", ours.log.format == theirs.log.format),
         ("log.file", ours.log.file == theirs.log.file),
         ("log.access", ours.log.access == theirs.log.access),

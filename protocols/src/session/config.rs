@@ -20,6 +20,8 @@ pub struct SessionConfig {
     /// How long a peer has for an answer to a ping, or any other sign of life, before it is given up; no
     /// longer than the ping interval.
     pub pong_timeout: Duration,
+    /// Whether the answer to a close has its reason, beside its code (RFC 6455 §5.5.1 leaves that open).
+    pub echo_reason: bool,
 }
 
 impl Default for SessionConfig {
@@ -31,6 +33,7 @@ impl Default for SessionConfig {
             idle_timeout: None,
             ping_interval: None,
             pong_timeout: Duration::from_secs(8),
+            echo_reason: false,
         }
     }
 }

@@ -87,6 +87,8 @@ pub struct Session {
     counted: Counted,
     /// Whether the codec ever holds memory.
     codec_holds: bool,
+    /// Whether the answer to a close has its reason.
+    echo_reason: bool,
 }
 
 #[derive(Debug)]
@@ -154,6 +156,7 @@ impl Session {
             received: 0,
             sent: 0,
             counted: Counted::default(),
+            echo_reason: config.echo_reason,
         }
     }
 
@@ -345,6 +348,13 @@ impl Session {
         has_come
     }
 
+    /// Sends a ping of one's own, in protocols that have them; its answer is told nobody.
+    pub fn ping(&mut self, payload: Bytes) {
+        if self.is_open() && self.codec.capabilities().ping {
+            self.send_control(Event::Ping(payload));
+        }
+    }
+
     /// Records that the peer is there although nothing comes from it: it takes what is sent to it,
     /// slower than it is sent.
     pub fn record_progress(&mut self) {
@@ -382,7 +392,11 @@ impl Session {
     fn closed_by_peer(&mut self, close: Option<Close>) {
         if self.is_open() {
             // RFC 6455 §5.5.1: the answer carries the code it answers.
-            self.send_close(close.as_ref().map(|close| close.code.into()));
+            let answer = match self.echo_reason {
+                true => close.clone(),
+                false => close.as_ref().map(|close| close.code.into()),
+            };
+            self.send_close(answer);
         }
         self.end(close, !self.cut);
     }

@@ -1,7 +1,6 @@
 //! The events of one client, one after the other.
 
 use std::any::Any;
-use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
@@ -14,16 +13,10 @@ use tracing::error;
 
 use super::client::{About, Client};
 use super::component::Component;
-use crate::broadcast::{Broadcast, Overflow, Queue, Subscription};
+use crate::broadcast::{Overflow, Queue, Subscription, mailboxes};
 use crate::connection::Connection;
 use crate::error::BoxError;
 use crate::transport::Peer;
-
-thread_local! {
-    /// Where what is sent to the clients of this thread waits for them: one place for all of them, so
-    /// that a message to many takes it once.
-    static POST: OnceCell<Broadcast> = const { OnceCell::new() };
-}
 
 /// How much may wait for a client, unless something else is said. Messages that a component sends are
 /// rarely such that some can be missed.
@@ -68,7 +61,7 @@ pub(super) struct Before {
 impl Attended {
     /// A client that has connected.
     pub(super) fn new(connection: Connection, before: Before, terms: ClientTerms) -> Self {
-        let post = POST.with(|post| post.get_or_init(Broadcast::new).subscribe(terms.queue));
+        let post = mailboxes(terms.queue);
         let Before { peer, request } = before;
         let about = About {
             protocol: connection.protocol(),

@@ -6,6 +6,7 @@ use polysock_protocols::{CloseCode, Message};
 
 use super::Client;
 use crate::error::BoxError;
+use crate::push::Publication;
 
 /// An application as four events, see the [module](super). All but [`on_message`](Self::on_message) do
 /// nothing unless they are written.
@@ -53,6 +54,12 @@ pub trait Component: Send + Sync + 'static {
             );
             client.close(CloseCode::INTERNAL_ERROR);
         }
+    }
+
+    /// Something was published on a channel, where it is [told of them](super::Ws::pushed): on the thread of who
+    /// publishes, which waits for this, so nothing may be waited for here, published or subscribed to.
+    fn on_push(&self, channel: &str, publication: &Publication) {
+        let _ = (channel, publication);
     }
 
     /// The subprotocols that it speaks, in order of preference: the first that a client offers is agreed

@@ -11,6 +11,7 @@ use super::client::Client;
 use super::component::Component;
 use crate::apps::Layer;
 use crate::error::BoxError;
+use crate::push::Publication;
 
 /// How many messages a component takes of one client. One that sends faster is closed with 1008.
 ///
@@ -82,6 +83,10 @@ impl<C: Component> RateLimited<C> {
 }
 
 impl<C: Component> Component for RateLimited<C> {
+    fn on_push(&self, channel: &str, publication: &Publication) {
+        self.inner.on_push(channel, publication);
+    }
+
     fn on_open(&self, client: &Client) -> impl Future<Output = Result<(), BoxError>> + Send {
         self.inner.on_open(client)
     }

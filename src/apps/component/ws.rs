@@ -13,6 +13,7 @@ use crate::apps::Application;
 use crate::broadcast::Queue;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
+use crate::push::{Channels, Receiving};
 
 /// Serves a component over WebSockets of every protocol, and over streams of HTTP/2.
 pub fn ws<C: Component>(component: C) -> Ws<C> {
@@ -20,6 +21,7 @@ pub fn ws<C: Component>(component: C) -> Ws<C> {
         component: Arc::new(component),
         terms: ClientTerms::default(),
         binary_over_text: BinaryOverText::default(),
+        pushed: None,
     }
 }
 
@@ -28,6 +30,7 @@ pub struct Ws<C> {
     component: Arc<C>,
     terms: ClientTerms,
     binary_over_text: BinaryOverText,
+    pushed: Option<Arc<Receiving>>,
 }
 
 impl<C: Component> Ws<C> {
@@ -60,6 +63,20 @@ impl<C: Component> Ws<C> {
     pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
         Self {
             binary_over_text,
+            ..self
+        }
+    }
+
+    /// Tells the component of all that is published on these channels
+    /// ([`on_push`](Component::on_push)).
+    #[must_use]
+    pub fn pushed(self, channels: &Channels) -> Self {
+        let component = Arc::clone(&self.component);
+        let pushed = channels.receive(None, move |channel, publication| {
+            component.on_push(channel, publication);
+        });
+        Self {
+            pushed: Some(Arc::new(pushed)),
             ..self
         }
     }
@@ -116,7 +133,9 @@ impl<C> Clone for Ws<C> {
     fn clone(&self) -> Self {
         Self {
             component: Arc::clone(&self.component),
-            ..*self
+            terms: self.terms,
+            binary_over_text: self.binary_over_text,
+            pushed: self.pushed.clone(),
         }
     }
 }

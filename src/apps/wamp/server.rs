@@ -9,6 +9,7 @@ use super::call::{Asked, CallId};
 use super::client::WampClient;
 use super::client_message::ClientMessage;
 use super::dialect::{Dialect, spread};
+use super::json::Json;
 use super::limits::Limits;
 use super::message_error::MessageError;
 use super::server_message::ServerMessage;
@@ -16,6 +17,7 @@ use super::topic::Topics;
 use super::wamp::Wamp;
 use crate::apps::component::{Client, Component};
 use crate::error::BoxError;
+use crate::push::{Publication, Push};
 
 /// The [`Component`] that speaks WAMP, version 1, and tells a [`Wamp`] of what is said:
 /// `ws(WampServer::new(application))`.
@@ -210,6 +212,17 @@ impl<W: Wamp> Component for WampServer<W> {
         }
         self.topics.end_session(client.session());
         self.wamp.on_close(&client).await;
+    }
+
+    /// The channel is the topic, and a text of JSON the event.
+    fn on_push(&self, channel: &str, publication: &Publication) {
+        let Push::Message(Message::Text(text)) = &publication.push else {
+            return;
+        };
+        match Json::parse(&**text) {
+            Ok(event) => self.topics.get(channel).broadcast(&event),
+            Err(error) => debug!(channel, %error, "what is published is no event: it is no JSON"),
+        }
     }
 
     fn subprotocols(&self) -> &[&str] {

@@ -172,6 +172,20 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     control_token_file: Option<PathBuf>,
 
+    /// A listener where web apps publish: HOST:PORT, or unix:PATH
+    #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
+    publish: Option<Address>,
+
+    /// A key that web apps share: it signs what http+grip: targets are asked, and who publishes. With `base64:`
+    /// before it, one of any bytes
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "POLYSOCK_GRIP_KEY",
+        hide_env_values = true
+    )]
+    grip_key: Option<String>,
+
     #[command(flatten)]
     compression: CompressionFlags,
 

@@ -191,6 +191,12 @@ const FLAGS: &[(&str, Lay)] = &[
     ("control_token_file", |flags, config| {
         config.control.token.clone_from(&flags.control_token_file);
     }),
+    ("publish", |flags, config| {
+        config.publish.listen.clone_from(&flags.publish);
+    }),
+    ("grip_key", |flags, config| {
+        config.publish.key.clone_from(&flags.grip_key);
+    }),
     // Of routes.
     ("protocols", |flags, config| {
         settings(config, |route| {

@@ -1,0 +1,69 @@
+//! Where web apps publish: `[publish]`.
+
+use serde_json::json;
+
+use super::form::{Maybe, Word, quoted};
+use super::key::Key;
+use super::listener::{Address, Addresses};
+use super::words::text;
+
+/// Where web apps publish, and the key that they and we share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PublishSection {
+    /// Where it is, if there is one.
+    pub(crate) listen: Option<Address>,
+    pub(crate) key: Option<String>,
+    /// Who says to web apps that a request is ours.
+    pub(crate) issuer: String,
+}
+
+impl Default for PublishSection {
+    fn default() -> Self {
+        Self {
+            listen: None,
+            key: None,
+            issuer: "polysock".to_owned(),
+        }
+    }
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<Key<PublishSection>> {
+    vec![
+        Key::new(
+            "listen",
+            Maybe(Addresses),
+            |publish: &mut PublishSection| &mut publish.listen,
+            "Where web apps publish, with POST /publish/ and POST /channels/NAME: HOST:PORT, or unix:PATH. Not given: \
+             nowhere.",
+        )
+        .example("\"127.0.0.1:5561\""),
+        Key::new(
+            "key",
+            Maybe(key()),
+            |publish: &mut PublishSection| &mut publish.key,
+            "A key that web apps share: it signs what the targets http+grip: and https+grip: are asked (Grip-Sig), and who \
+             publishes has to send a JWT that is signed with it. `base64:` before it is for one of any bytes. Without \
+             it, `listen` has to be on this machine alone.",
+        )
+        .example("\"32 letters or more, as openssl rand -hex 16 makes\""),
+        Key::new(
+            "issuer",
+            text(),
+            |publish| &mut publish.issuer,
+            "Who says in what is signed that a request is ours (`iss`).",
+        ),
+    ]
+}
+
+/// A secret.
+fn key() -> Word<String> {
+    Word {
+        read: |text| match text.is_empty() {
+            true => Err("write a key".to_owned()),
+            false => Ok(text.to_owned()),
+        },
+        write: |_| Some(quoted("***")),
+        schema: || json!({ "type": "string" }),
+    }
+}

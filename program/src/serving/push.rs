@@ -1,0 +1,110 @@
+//! What web apps push, and where they do.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use polysock::apps::grip::Grip;
+use polysock::apps::{Proxy, Publisher};
+use polysock::upstream::UpstreamSettings;
+use polysock::{
+    Channels, Gateway, GripKey, Handshake, ListenAddress, PortSettings, Rejection, Site, Workers,
+};
+use tracing::info;
+
+use crate::config::listener::Address;
+use crate::config::publish::PublishSection;
+use crate::config::route::Route;
+use crate::config::target::web_app;
+use crate::flags::server::web_server;
+
+/// The longest head of what is published, in bytes.
+const HEAD: usize = 10_000;
+
+/// How long those who publish may take to end when the server does.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// The site of a web app that gets WebSockets as requests, and ordinary requests as they are.
+pub(super) fn grip(
+    url: &str,
+    route: &Route,
+    settings: UpstreamSettings,
+    channels: &Channels,
+    of: &PublishSection,
+) -> Result<Site, String> {
+    let upstream = web_server(&web_app(url), settings)?;
+    let upstream = upstream.ok_or("write http+grip://HOST:PORT, or https+grip://…")?;
+    let grip = Grip::new(upstream.clone(), channels.clone())
+        .queue(route.settings.queue)
+        .binary_over_text(route.settings.binary_over_text);
+    let grip = match key(of)? {
+        Some(key) => grip.signed(key),
+        None => grip,
+    };
+    Ok(Site::new(grip).with_http(Proxy::new(upstream)))
+}
+
+fn key(of: &PublishSection) -> Result<Option<GripKey>, String> {
+    let key = of.key.as_deref();
+    let key = key.map(|key| GripKey::parse(key, &*of.issuer));
+    key.transpose()
+        .map_err(|error| format!("[publish] key, or --grip-key: {error}"))
+}
+
+/// Where web apps publish. Its thread serves nobody else.
+#[derive(Debug)]
+pub(super) struct Publishing(Workers);
+
+impl Publishing {
+    /// Listens, where that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be bound, a thread not be started, or anybody could publish.
+    pub(super) fn start(of: &PublishSection, channels: &Channels) -> Result<Option<Self>, String> {
+        let address = match &of.listen {
+            None => return Ok(None),
+            Some(Address::Tcp(address)) => ListenAddress::Tcp(*address),
+            Some(Address::Unix(path)) => ListenAddress::Unix {
+                path: path.clone(),
+                mode: Some(0o660),
+            },
+            Some(Address::Systemd(_)) => {
+                return Err("a publish listener is at unix:PATH or HOST:PORT".to_owned());
+            }
+        };
+        let key = key(of)?;
+        let is_open = |ip: IpAddr| !ip.is_loopback() && key.is_none();
+        if let ListenAddress::Tcp(tcp) = &address
+            && is_open(tcp.ip())
+        {
+            return Err(format!(
+                "the publish listener on {address} needs a key, as it is not on this machine alone: add [publish] key \
+                 or --grip-key, or listen on unix:PATH or 127.0.0.1"
+            ));
+        }
+        let publisher = Publisher::new(channels.clone());
+        let publisher = match key {
+            Some(key) => publisher.keyed(key),
+            None => publisher,
+        };
+        let site = Site::new(async |handshake: Handshake| {
+            handshake.reject(Rejection::new(404, "there is no WebSocket here"));
+            Ok(())
+        });
+        let mut settings = PortSettings::default();
+        settings.head.head = HEAD;
+        let gateway = Gateway::with_site(site.with_http(publisher), settings);
+        let problem = |error| format!("the publish listener: {error}");
+        let mut workers = Workers::start(1, GOODBYE).map_err(problem)?;
+        let address = workers.listen(&address, &gateway).map_err(problem)?;
+        info!("publish listener on {address}");
+        Ok(Some(Self(workers)))
+    }
+
+    /// Ends.
+    pub(super) fn end(self) {
+        self.0.stop();
+        // A thread that panicked has told so.
+        let _ = self.0.join();
+    }
+}

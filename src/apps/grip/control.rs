@@ -1,0 +1,173 @@
+//! Control messages of GRIP: what a web app asks of us, in texts that begin with `c:`.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use bytestring::ByteString;
+use polysock_protocols::Message;
+use serde_json::{Map, Value};
+
+/// A control message.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Control {
+    /// The client gets what is published on a channel; of its own user's, or not.
+    Subscribe {
+        channel: String,
+        skips_self: bool,
+    },
+    Unsubscribe {
+        channel: String,
+    },
+    /// The web app has done its part, and is told no more.
+    Detach,
+    /// Something that each later request has in a field.
+    SetMeta {
+        name: String,
+        value: String,
+    },
+    /// The client gets this where it has got nothing for some time; `None` ends it.
+    KeepAlive(Option<KeepAlive>),
+}
+
+/// What a client gets where it has got nothing for some time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct KeepAlive {
+    pub(super) message: Message,
+    pub(super) timeout: Duration,
+    /// Whether it comes in any case, as often.
+    pub(super) is_interval: bool,
+}
+
+/// How long a client is idle where nothing is said.
+const IDLE: u64 = 55;
+
+/// Why a control message is not heeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unheeded(pub(super) &'static str);
+
+impl Control {
+    /// Reads what stands behind `c:`.
+    pub(super) fn read(text: &[u8]) -> Result<Self, Unheeded> {
+        let fields: Map<String, Value> =
+            serde_json::from_slice(text).map_err(|_| Unheeded("it is no JSON object"))?;
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        let owned = |name: &str| text(name).map(str::to_owned);
+        let channel = || {
+            let channel = owned("channel").filter(|channel| !channel.is_empty());
+            channel.ok_or(Unheeded("its channel is missing"))
+        };
+        match text("type").unwrap_or_default() {
+            "subscribe" => {
+                let filters = fields.get("filters").and_then(Value::as_array);
+                let filters = filters.into_iter().flatten();
+                let mut filters = filters.filter_map(Value::as_str).peekable();
+                Ok(Self::Subscribe {
+                    channel: channel()?,
+                    skips_self: filters.any(|filter| filter == "skip-self"),
+                })
+            }
+            "unsubscribe" => Ok(Self::Unsubscribe {
+                channel: channel()?,
+            }),
+            "detach" => Ok(Self::Detach),
+            "set-meta" => Ok(Self::SetMeta {
+                name: owned("name").ok_or(Unheeded("its name is missing"))?,
+                value: owned("value").unwrap_or_default(),
+            }),
+            "keep-alive" => Ok(Self::KeepAlive(KeepAlive::of(&fields)?)),
+            _ => Err(Unheeded("its type is unknown")),
+        }
+    }
+}
+
+impl KeepAlive {
+    fn of(fields: &Map<String, Value>) -> Result<Option<Self>, Unheeded> {
+        let text = |name: &str| fields.get(name).and_then(Value::as_str);
+        let bytes = match (text("content"), text("content-bin")) {
+            (Some(content), _) => Bytes::copy_from_slice(content.as_bytes()),
+            (None, Some(content)) => {
+                let decoded = STANDARD.decode(content);
+                decoded
+                    .map_err(|_| Unheeded("its content-bin is no base64"))?
+                    .into()
+            }
+            (None, None) => return Ok(None),
+        };
+        let is_binary = text("message-type") == Some("binary") || text("content").is_none();
+        let message = match ByteString::try_from(bytes.clone()) {
+            Ok(content) if !is_binary => Message::Text(content),
+            _ => Message::Binary(bytes),
+        };
+        let timeout = fields.get("timeout").and_then(Value::as_u64);
+        let timeout = timeout.filter(|timeout| *timeout > 0).unwrap_or(IDLE);
+        Ok(Some(Self {
+            message,
+            timeout: Duration::from_secs(timeout),
+            is_interval: text("mode") == Some("interval"),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_read_and_what_is_not_is_told() {
+        let subscribe = |skips_self| Control::Subscribe {
+            channel: "news".into(),
+            skips_self,
+        };
+        let alive = |message, seconds, is_interval| {
+            Control::KeepAlive(Some(KeepAlive {
+                message,
+                timeout: Duration::from_secs(seconds),
+                is_interval,
+            }))
+        };
+        for (text, read) in [
+            (
+                r#"{"type":"subscribe","channel":"news"}"#,
+                Ok(subscribe(false)),
+            ),
+            (
+                r#"{"type":"subscribe","channel":"news","filters":["skip-self","x"]}"#,
+                Ok(subscribe(true)),
+            ),
+            (
+                r#"{"type":"unsubscribe","channel":"news"}"#,
+                Ok(Control::Unsubscribe {
+                    channel: "news".into(),
+                }),
+            ),
+            (r#"{"type":"detach"}"#, Ok(Control::Detach)),
+            (
+                r#"{"type":"set-meta","name":"a","value":"b"}"#,
+                Ok(Control::SetMeta {
+                    name: "a".into(),
+                    value: "b".into(),
+                }),
+            ),
+            (
+                r#"{"type":"keep-alive","content":"{}","timeout":30}"#,
+                Ok(alive("{}".into(), 30, false)),
+            ),
+            (
+                r#"{"type":"keep-alive","content-bin":"AP8=","mode":"interval"}"#,
+                Ok(alive(Message::binary(&b"\0\xff"[..]), 55, true)),
+            ),
+            (r#"{"type":"keep-alive"}"#, Ok(Control::KeepAlive(None))),
+            (
+                r#"{"type":"subscribe"}"#,
+                Err(Unheeded("its channel is missing")),
+            ),
+            (r#"{"type":"jump"}"#, Err(Unheeded("its type is unknown"))),
+            ("[]", Err(Unheeded("it is no JSON object"))),
+            ("", Err(Unheeded("it is no JSON object"))),
+        ] {
+            assert_eq!(Control::read(text.as_bytes()), read, "{text}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! A web app as the application: each event of a WebSocket is a request to it, and what it answers is done
+//! (WebSocket-over-HTTP, GRIP).
+//!
+//! ```text
+//!   client ◀─ messages ─▶ conversation ──POST: OPEN, TEXT, CLOSE…──▶ web app
+//!                            ▲   │ ◀──── TEXT m:…, c:{"type":"subscribe"…} ───┘
+//!          what is published │   ▼
+//!                           Channels
+//!
+//!   events         what requests and answers have in their bodies
+//!   control        what a web app asks of us
+//!   origin         requests to the web app, and its answers
+//!   turns          what waits for the web app, one request at a time
+//!   conversation   a client and the web app, from the open to the close
+//! ```
+
+mod control;
+mod conversation;
+mod events;
+mod origin;
+mod turns;
+
+use std::time::Duration;
+
+use futures_core::future::BoxFuture;
+use polysock_protocols::{Accept, BinaryOverText, Rejection};
+
+use self::conversation::Conversation;
+use self::origin::{Opened, Origin};
+use super::application::Application;
+use crate::broadcast::{Overflow, Queue};
+use crate::error::{BoxError, ConnectionError};
+use crate::handshake::Handshake;
+use crate::push::{Channels, GripKey};
+use crate::upstream::{HttpUpstream, UpstreamError};
+
+/// How much may wait for a client, unless something else is said.
+const QUEUE: Queue = Queue {
+    messages: 16 * 1024,
+    bytes: 4 << 20,
+    overflow: Overflow::Disconnect,
+};
+
+/// The application of the targets `http+grip://` and `https+grip://`: a web app that gets each event of a WebSocket
+/// as a request, and answers what is to be sent to its client, to which channels it is subscribed, and that it is
+/// closed. Its own requests say to which channels something is published
+/// ([`Publisher`](crate::apps::Publisher)).
+///
+/// One request at a time is under way for a client; what comes meanwhile goes together into the next. Pings are
+/// answered here, and the web app is told nothing of them.
+#[derive(Clone, Debug)]
+pub struct Grip {
+    upstream: HttpUpstream,
+    channels: Channels,
+    key: Option<GripKey>,
+    queue: Queue,
+    binary_over_text: BinaryOverText,
+}
+
+impl Grip {
+    /// A web app, whose clients are subscribed to these channels.
+    pub fn new(upstream: HttpUpstream, channels: Channels) -> Self {
+        Self {
+            upstream,
+            channels,
+            key: None,
+            queue: QUEUE,
+            binary_over_text: BinaryOverText::default(),
+        }
+    }
+
+    /// Signs each request with this key (`Grip-Sig`).
+    #[must_use]
+    pub fn signed(self, key: GripKey) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
+    }
+
+    /// How much may wait for a client that reads slowly, and what becomes of it then: by default 16,384 messages or
+    /// 4 MiB, and a client for which there is more is closed with 1008.
+    #[must_use]
+    pub fn queue(self, queue: Queue) -> Self {
+        Self { queue, ..self }
+    }
+
+    /// How binary messages travel to clients whose protocol has none. By default such a client is closed.
+    #[must_use]
+    pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
+        Self {
+            binary_over_text,
+            ..self
+        }
+    }
+}
+
+impl Application for Grip {
+    fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
+        let grip = self.clone();
+        Box::pin(async move {
+            // Boxed, so that what only the beginning needs is not part of every connection's task.
+            let Some(conversation) = Box::pin(grip.open(handshake)).await? else {
+                return Ok(());
+            };
+            conversation.hold().await
+        })
+    }
+}
+
+impl Grip {
+    /// Asks the web app whether it accepts, and accepts then; `None` where it does not.
+    async fn open(self, mut handshake: Handshake) -> Result<Option<Conversation>, BoxError> {
+        let (request, peer, gone) = handshake.watched();
+        let mut origin = Origin::new(self.upstream, self.key, request, peer);
+        let opened = tokio::select! {
+            opened = origin.open(request) => opened,
+            () = gone => return Err(ConnectionError::Aborted.into()),
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(refused) => {
+                let (rejection, error) = *refused;
+                handshake.reject(rejection);
+                return match error {
+                    Some(error) => Err(error.into()),
+                    None => Ok(None),
+                };
+            }
+        };
+        let Opened {
+            subprotocol,
+            fields,
+            answer,
+        } = opened;
+        let accept = Accept {
+            subprotocol,
+            fields,
+            binary_over_text: self.binary_over_text,
+        };
+        handshake.echo_close_reason();
+        let connection = handshake.accept(accept).await?;
+        let conversation = Conversation::new(connection, origin, self.channels, self.queue);
+        Ok(Some(conversation.begin(answer)))
+    }
+}
+
+/// What a client is told whose web app does not answer.
+fn unanswered(error: &UpstreamError) -> Rejection {
+    match error {
+        UpstreamError::Timeout => Rejection::new(504, "the web app did not answer in time"),
+        UpstreamError::Path => Rejection::new(400, error),
+        _ => Rejection::new(502, "the web app cannot be reached"),
+    }
+}
+
+/// How long a request waits that is sent again, at first.
+const RETRY: Duration = Duration::from_secs(1);

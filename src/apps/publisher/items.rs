@@ -1,0 +1,221 @@
+//! The items that GRIP publishes.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use polysock_protocols::{Close, CloseCode, Message};
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::push::{Publication, Push};
+
+/// What is published on a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Item {
+    pub(super) channel: String,
+    pub(super) publication: Publication,
+}
+
+/// Why nothing of a body is published.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub(super) enum ItemsError {
+    #[error("Body is not valid JSON.")]
+    Json,
+    #[error("Invalid format: {0}")]
+    Format(&'static str),
+}
+
+use ItemsError::Format;
+
+/// The formats that an item may have beside its other members, and not within `formats`.
+const FORMATS: [&str; 3] = ["ws-message", "http-stream", "http-response"];
+
+/// The items of a body: all of them, or what is wrong with one.
+pub(super) fn read(body: &[u8]) -> Result<Vec<Item>, ItemsError> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| ItemsError::Json)?;
+    let items = body.get("items").and_then(Value::as_array);
+    let items = items.ok_or(Format(
+        "the body is no object with items, which are an array",
+    ))?;
+    items.iter().map(item).collect()
+}
+
+fn item(item: &Value) -> Result<Item, ItemsError> {
+    let item = item.as_object().ok_or(Format("an item is no object"))?;
+    let channel = text(item, "channel", Format("channel is no string"))?;
+    let channel = channel.filter(|channel| !channel.is_empty());
+    let formats = match item.get("formats") {
+        Some(formats) => formats.as_object().ok_or(Format("formats is no object"))?,
+        None => item,
+    };
+    let has_formats = match item.contains_key("formats") {
+        true => !formats.is_empty(),
+        false => FORMATS.iter().any(|format| item.contains_key(*format)),
+    };
+    if !has_formats {
+        return Err(Format("an item has no formats"));
+    }
+    let push = match formats.get("ws-message") {
+        Some(format) => {
+            let format = format.as_object();
+            push(format.ok_or(Format("ws-message is no object"))?)?
+        }
+        None => Push::Nothing,
+    };
+    let sender = item.get("meta").and_then(|meta| meta.get("sender"));
+    let sender = sender.and_then(Value::as_str);
+    Ok(Item {
+        channel: channel.ok_or(Format("an item has no channel"))?.to_owned(),
+        publication: Publication {
+            push,
+            id: text(item, "id", Format("id is no string"))?.map(str::to_owned),
+            prev_id: text(item, "prev-id", Format("prev-id is no string"))?.map(str::to_owned),
+            sender: sender.map(str::to_owned),
+        },
+    })
+}
+
+/// What a `ws-message` is.
+fn push(format: &Map<String, Value>) -> Result<Push, ItemsError> {
+    let kind = text(format, "type", Format("type is no string"))?;
+    match text(format, "action", Format("action is no string"))?.unwrap_or("send") {
+        "send" => {}
+        "close" => return close(format),
+        // Clients may look whether they have missed something; WebSockets have no word for that.
+        "hint" => return Ok(Push::Nothing),
+        _ => return Err(Format("action is none of send, close and hint")),
+    }
+    let content = text(format, "content", Format("content is no string"))?;
+    let encoded = text(format, "content-bin", Format("content-bin is no string"))?;
+    let message = match (content, encoded) {
+        (None, None) => return Err(Format("ws-message has neither content nor content-bin")),
+        (_, Some(encoded)) => {
+            let bytes = STANDARD.decode(encoded);
+            Message::binary(bytes.map_err(|_| Format("content-bin is no base64"))?)
+        }
+        (Some(content), None) if kind == Some("binary") => {
+            Message::binary(content.as_bytes().to_vec())
+        }
+        (Some(content), None) => content.into(),
+    };
+    match kind {
+        None | Some("text" | "binary") => Ok(Push::Message(message)),
+        // We send pings by ourselves.
+        Some("ping" | "pong") => Ok(Push::Nothing),
+        Some(_) => Err(Format("type is none of text, binary, ping and pong")),
+    }
+}
+
+fn close(format: &Map<String, Value>) -> Result<Push, ItemsError> {
+    let code = match format.get("code") {
+        None => CloseCode::NORMAL,
+        Some(code) => {
+            let code = code.as_u64().and_then(|code| u16::try_from(code).ok());
+            let code = code.and_then(CloseCode::new);
+            code.ok_or(Format("code is no close code that may be sent"))?
+        }
+    };
+    let reason = text(format, "reason", Format("reason is no string"))?;
+    Ok(Push::Close(Close::new(code, reason.unwrap_or_default())))
+}
+
+/// A member that is a string, where it is there.
+fn text<'a>(
+    of: &'a Map<String, Value>,
+    name: &str,
+    error: ItemsError,
+) -> Result<Option<&'a str>, ItemsError> {
+    match of.get(name) {
+        None => Ok(None),
+        Some(value) => value.as_str().map(Some).ok_or(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn one(item: Value) -> Result<Push, ItemsError> {
+        let body = json!({ "items": [item] }).to_string();
+        let mut items = read(body.as_bytes())?;
+        Ok(items.remove(0).publication.push)
+    }
+
+    #[test]
+    fn what_is_published_is_read() {
+        let with =
+            |format: Value| one(json!({ "channel": "c", "formats": { "ws-message": format } }));
+        let message = |message: Message| Ok(Push::Message(message));
+        assert_eq!(with(json!({ "content": "hé" })), message("hé".into()));
+        assert_eq!(
+            with(json!({ "content-bin": "AP8=" })),
+            message(Message::binary(&b"\0\xff"[..]))
+        );
+        assert_eq!(
+            with(json!({ "content": "a", "type": "binary" })),
+            message(Message::binary(&b"a"[..]))
+        );
+        let close = Close::new(CloseCode::new(4001).unwrap(), "why");
+        assert_eq!(
+            with(json!({ "action": "close", "code": 4001, "reason": "why" })),
+            Ok(Push::Close(close))
+        );
+        let normal = Close::from(CloseCode::NORMAL);
+        assert_eq!(with(json!({ "action": "close" })), Ok(Push::Close(normal)));
+        for nothing in [
+            json!({ "action": "hint" }),
+            json!({ "content": "", "type": "ping" }),
+        ] {
+            assert_eq!(with(nothing), Ok(Push::Nothing));
+        }
+        // pubcontrol leaves `formats` out.
+        let left_out = one(json!({ "channel": "c", "ws-message": { "content": "x" } }));
+        assert_eq!(left_out, message("x".into()));
+        for other in ["http-stream", "http-response", "new"] {
+            let other = one(json!({ "channel": "c", "formats": { other: {} } }));
+            assert_eq!(other, Ok(Push::Nothing));
+        }
+        let all = br#"{"items":[{"channel":"c","id":"2","prev-id":"1","meta":{"sender":"me"},"http-stream":{}}]}"#;
+        let item = read(all).unwrap().remove(0);
+        let Publication {
+            id,
+            prev_id,
+            sender,
+            ..
+        } = item.publication;
+        let texts = [id, prev_id, sender].map(Option::unwrap);
+        assert_eq!(texts, ["2", "1", "me"]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_and_nothing_is_published() {
+        for body in ["nope", "", "{"] {
+            assert_eq!(read(body.as_bytes()), Err(ItemsError::Json), "{body}");
+        }
+        for body in ["{}", "[]", r#"{"items":{}}"#, r#"{"items":[7]}"#] {
+            assert!(matches!(read(body.as_bytes()), Err(Format(_))), "{body}");
+        }
+        assert_eq!(read(br#"{"items":[]}"#), Ok(Vec::new()));
+        for wrong in [
+            json!({ "channel": "c" }),
+            json!({ "formats": { "ws-message": { "content": "x" } } }),
+            json!({ "channel": "", "ws-message": { "content": "x" } }),
+            json!({ "channel": 7, "ws-message": { "content": "x" } }),
+            json!({ "channel": "c", "formats": {} }),
+            json!({ "channel": "c", "formats": [] }),
+            json!({ "channel": "c", "id": 5, "ws-message": { "content": "x" } }),
+            json!({ "channel": "c", "ws-message": "x" }),
+            json!({ "channel": "c", "ws-message": {} }),
+            json!({ "channel": "c", "ws-message": { "content": 7 } }),
+            json!({ "channel": "c", "ws-message": { "content-bin": "%" } }),
+            json!({ "channel": "c", "ws-message": { "content": "x", "type": "x" } }),
+            json!({ "channel": "c", "ws-message": { "content": "x", "action": "x" } }),
+            json!({ "channel": "c", "ws-message": { "action": "close", "code": 1005 } }),
+            json!({ "channel": "c", "ws-message": { "action": "close", "code": "x" } }),
+        ] {
+            let text = wrong.to_string();
+            assert!(matches!(one(wrong), Err(Format(_))), "{text}");
+        }
+    }
+}

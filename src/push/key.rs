@@ -1,0 +1,154 @@
+//! The key that we and web apps share: it signs our requests, and they sign theirs.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jsonwebtoken::crypto::{CryptoProvider, aws_lc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+/// How long what we sign is valid.
+const VALID: Duration = Duration::from_secs(3600);
+
+/// For how long the same signature is used.
+const SIGNED_FOR: Duration = Duration::from_secs(60);
+
+/// A key that we and web apps share (JWT with HS256, RFC 7515). Clones are the same.
+#[derive(Clone)]
+pub struct GripKey {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    issuer: String,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+    /// What was signed last, and when.
+    signed: Mutex<Option<(Instant, Arc<str>)>>,
+}
+
+/// Why a text is no key.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GripKeyError {
+    /// It is empty.
+    #[error("the key is empty")]
+    Empty,
+    /// What stands behind `base64:` is none.
+    #[error("what stands behind base64: is no base64")]
+    Base64,
+}
+
+impl GripKey {
+    /// Reads a key: its text, or `base64:` and its bytes. What we sign is issued by this issuer.
+    ///
+    /// # Errors
+    ///
+    /// It is empty, or its base64 is none.
+    pub fn parse(text: &str, issuer: impl Into<String>) -> Result<Self, GripKeyError> {
+        let decoded;
+        let key = match text.strip_prefix("base64:") {
+            Some(encoded) => {
+                decoded = STANDARD.decode(encoded).map_err(|_| GripKeyError::Base64)?;
+                &decoded
+            }
+            None => text.as_bytes(),
+        };
+        if CryptoProvider::try_get_default().is_none() {
+            // Where another crate has built it in twice, somebody has to choose; whoever was first has.
+            let _ = aws_lc::DEFAULT_PROVIDER.install_default();
+        }
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_required_spec_claims(&["exp"]);
+        validation.validate_aud = false;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                issuer: issuer.into(),
+                encoding: EncodingKey::from_secret(key).map_err(|_| GripKeyError::Empty)?,
+                decoding: DecodingKey::from_secret(key).map_err(|_| GripKeyError::Empty)?,
+                validation,
+                signed: Mutex::new(None),
+            }),
+        })
+    }
+
+    /// What says to a web app that a request is ours: `Grip-Sig`.
+    pub(crate) fn signature(&self) -> Option<Arc<str>> {
+        let now = Instant::now();
+        // It is whole between any two operations, so a panic cannot break it.
+        let signed = self.shared.signed.lock();
+        let mut signed = signed.unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, signature)) = &*signed
+            && now.duration_since(*at) < SIGNED_FOR
+        {
+            return Some(Arc::clone(signature));
+        }
+        let expires = SystemTime::now() + VALID;
+        let expires = expires.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let claims = json!({ "iss": self.shared.issuer, "exp": expires.as_secs() });
+        let signature = encode(&Header::default(), &claims, &self.shared.encoding).ok()?;
+        let signature = Arc::<str>::from(signature);
+        *signed = Some((now, Arc::clone(&signature)));
+        Some(signature)
+    }
+
+    /// Whether a token was made with this key, and has not expired.
+    pub(crate) fn has_signed(&self, token: &str) -> bool {
+        decode::<Value>(token, &self.shared.decoding, &self.shared.validation).is_ok()
+    }
+}
+
+// It is to be shown nowhere.
+impl fmt::Debug for GripKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GripKey").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_it_signs_it_knows_and_nothing_else() {
+        let key = GripKey::parse("changeme", "polysock").unwrap();
+        let signature = key.signature().unwrap();
+        assert!(key.has_signed(&signature));
+        assert_eq!(key.signature(), Some(signature.clone()), "once a minute");
+        let same = GripKey::parse("base64:Y2hhbmdlbWU=", "other").unwrap();
+        assert!(same.has_signed(&signature));
+        assert!(
+            !GripKey::parse("other", "polysock")
+                .unwrap()
+                .has_signed(&signature)
+        );
+        for wrong in ["", "a.b.c", signature.rsplit_once('.').unwrap().0] {
+            assert!(!key.has_signed(wrong), "{wrong}");
+        }
+        let past = encode(
+            &Header::default(),
+            &json!({ "iss": "x", "exp": 1_000_000 }),
+            &key.shared.encoding,
+        );
+        assert!(!key.has_signed(&past.unwrap()));
+        let endless = encode(
+            &Header::default(),
+            &json!({ "iss": "x" }),
+            &key.shared.encoding,
+        );
+        assert!(!key.has_signed(&endless.unwrap()));
+    }
+
+    #[test]
+    fn a_text_that_is_no_key_is_refused() {
+        let error = |text: &str| GripKey::parse(text, "x").unwrap_err();
+        assert_eq!(error(""), GripKeyError::Empty);
+        assert_eq!(error("base64:"), GripKeyError::Empty);
+        assert_eq!(error("base64:%"), GripKeyError::Base64);
+    }
+}

@@ -1,0 +1,20 @@
+//! What is pushed from elsewhere to the clients that are subscribed to a channel.
+//!
+//! ```text
+//!   key           what we and web apps share, to know each other's requests
+//!   publication   what is published on a channel
+//!   order         which publication is delivered when
+//!   channels      who is subscribed to what
+//! ```
+
+mod channels;
+#[cfg(feature = "grip")]
+mod key;
+mod order;
+mod publication;
+
+pub(crate) use self::channels::Subscribed;
+pub use self::channels::{Channels, Receiving};
+#[cfg(feature = "grip")]
+pub use self::key::{GripKey, GripKeyError};
+pub use self::publication::{Publication, Push};

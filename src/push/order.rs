@@ -1,0 +1,164 @@
+//! Which publication of a channel is delivered when: once each, and one that names the one before it after that.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use super::publication::Publication;
+
+/// For how long the name of a publication is remembered.
+const REMEMBERED: Duration = Duration::from_secs(60);
+
+/// How long the one before is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many names are remembered, and how many publications wait.
+const MOST_NAMES: usize = 10_000;
+const MOST_WAITING: usize = 1000;
+
+/// The order of one channel. It reads no clock.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    last: Option<String>,
+    names: HashSet<String>,
+    /// When each of them was published, the oldest first.
+    times: VecDeque<(Instant, String)>,
+    /// Those whose one before has not come, the oldest first.
+    waiting: VecDeque<(Instant, Publication)>,
+}
+
+impl Order {
+    /// Takes a publication in, and returns what is to be delivered with it, in order.
+    pub(super) fn admit(&mut self, publication: Publication, now: Instant) -> Vec<Publication> {
+        self.forget(now);
+        if let Some(id) = &publication.id {
+            if !self.names.insert(id.clone()) {
+                return Vec::new();
+            }
+            self.times.push_back((now, id.clone()));
+        }
+        let waits = match (&publication.prev_id, &self.last) {
+            (Some(prev_id), Some(last)) => prev_id != last,
+            _ => false,
+        };
+        if waits {
+            self.waiting.push_back((now, publication));
+            if self.waiting.len() <= MOST_WAITING {
+                return Vec::new();
+            }
+            return self.give_up_oldest();
+        }
+        self.follow(publication)
+    }
+
+    /// What has waited for as long as it may, and what follows it.
+    pub(super) fn give_up(&mut self, now: Instant) -> Vec<Publication> {
+        let mut delivered = Vec::new();
+        while let Some((since, _)) = self.waiting.front()
+            && now.duration_since(*since) >= PATIENCE
+        {
+            delivered.extend(self.give_up_oldest());
+        }
+        delivered
+    }
+
+    /// Whether one waits for the one before it.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn give_up_oldest(&mut self) -> Vec<Publication> {
+        match self.waiting.pop_front() {
+            Some((_, publication)) => self.follow(publication),
+            None => Vec::new(),
+        }
+    }
+
+    /// This one, and those that have waited for it.
+    fn follow(&mut self, publication: Publication) -> Vec<Publication> {
+        let mut delivered = vec![publication];
+        while let Some(last) = delivered.last() {
+            if last.id.is_none() {
+                break;
+            }
+            self.last.clone_from(&last.id);
+            let is_next = |(_, waiting): &(Instant, Publication)| waiting.prev_id == self.last;
+            let Some(next) = self.waiting.iter().position(is_next) else {
+                break;
+            };
+            delivered.extend(self.waiting.remove(next).map(|(_, next)| next));
+        }
+        delivered
+    }
+
+    fn forget(&mut self, now: Instant) {
+        while let Some((at, id)) = self.times.front()
+            && (now.duration_since(*at) >= REMEMBERED || self.times.len() >= MOST_NAMES)
+        {
+            self.names.remove(id);
+            self.times.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(id: &str, prev_id: Option<&str>) -> Publication {
+        Publication {
+            id: Some(id.to_owned()),
+            prev_id: prev_id.map(str::to_owned),
+            ..Publication::default()
+        }
+    }
+
+    fn ids(delivered: &[Publication]) -> Vec<&str> {
+        delivered
+            .iter()
+            .filter_map(|publication| publication.id.as_deref())
+            .collect()
+    }
+
+    #[test]
+    fn the_same_is_delivered_once_within_a_minute() {
+        let (mut order, now) = (Order::default(), Instant::now());
+        assert_eq!(order.admit(named("1", None), now).len(), 1);
+        assert!(order.admit(named("1", None), now).is_empty());
+        let later = now + REMEMBERED;
+        assert_eq!(order.admit(named("1", None), later).len(), 1);
+        // What has no name may come as often as it likes.
+        for _ in 0..3 {
+            assert_eq!(order.admit(Publication::default(), now).len(), 1);
+        }
+    }
+
+    #[test]
+    fn one_waits_for_the_one_before_it_and_not_for_ever() {
+        let (mut order, now) = (Order::default(), Instant::now());
+        order.admit(named("1", None), now);
+        assert!(order.admit(named("4", Some("3")), now).is_empty());
+        assert!(order.admit(named("3", Some("2")), now).is_empty());
+        assert!(order.has_waiting());
+        let delivered = order.admit(named("2", Some("1")), now);
+        assert_eq!(ids(&delivered), ["2", "3", "4"]);
+        assert!(!order.has_waiting());
+        assert!(order.admit(named("7", Some("6")), now).is_empty());
+        assert!(order.give_up(now).is_empty());
+        assert_eq!(ids(&order.give_up(now + PATIENCE)), ["7"]);
+        // The one that nobody knew before begins.
+        let mut order = Order::default();
+        assert_eq!(ids(&order.admit(named("9", Some("8")), now)), ["9"]);
+    }
+
+    #[test]
+    fn what_waits_and_what_is_remembered_is_bounded() {
+        let (mut order, now) = (Order::default(), Instant::now());
+        order.admit(named("first", None), now);
+        for number in 0..3 * MOST_NAMES {
+            let id = number.to_string();
+            order.admit(named(&id, Some("never")), now);
+        }
+        assert!(order.names.len() <= MOST_NAMES && order.times.len() <= MOST_NAMES);
+        assert_eq!(order.waiting.len(), MOST_WAITING);
+    }
+}
