@@ -232,7 +232,7 @@ def main(program, dashboard):
             for process in reversed(started):
                 process.terminate()
                 process.wait(PATIENCE)
-    return "\n".join(found)
+    return "\n".join(found) or None
 
 
 if __name__ == "__main__":

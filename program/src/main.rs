@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!   log              lines on standard error or in files, written by threads of their own
+//!   spans            spans for a collector of traces, sent by a thread of its own
 //!   exit             exit codes
 //!   signals          signals, and how a server ends
 //!   service_manager  what systemd is told
@@ -27,6 +28,7 @@ mod log;
 mod service_manager;
 mod serving;
 mod signals;
+mod spans;
 
 use std::env;
 use std::ffi::OsString;

@@ -222,7 +222,7 @@ fn a_peer_that_only_answers_is_pinged_at_each_interval() {
 fn an_answer_to_a_ping_is_told_once_and_while_it_is_waited_for() {
     let mut session = session("rfc6455", None, Some(20));
     // What comes, and whether it is the answer.
-    let mut receive = |session: &mut Session, bytes: &str| {
+    let receive = |session: &mut Session, bytes: &str| {
         let mut src = BytesMut::from(&hex(bytes)[..]);
         session.receive(&mut src).unwrap();
         session.take_pong()

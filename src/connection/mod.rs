@@ -340,9 +340,7 @@ impl Connection {
         if self.row().is_none() {
             return;
         }
-        if self.session.take_pong() {
-            self.count_pong();
-        }
+        self.time_pong();
         self.take_sums_of_others();
         let traffic = self.traffic();
         if let Some(row) = self.shutdown.as_ref().and_then(ShutdownSignal::row) {

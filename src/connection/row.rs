@@ -52,12 +52,12 @@ impl Row {
     /// What is known of it.
     pub(super) fn described(&self) -> Described<'_> {
         let (facts, kind) = (&self.facts, &self.tally.kind);
-        let [peer, _, target, upstream, user_agent, origin, _] = facts.texts();
+        let [peer, route, target, upstream, user_agent, origin, _] = facts.texts();
         Described {
             id: facts.id,
             protocol: kind.protocol,
             transport: kind.transport,
-            route: kind.route.as_deref(),
+            route,
             peer,
             target: target.unwrap_or_default(),
             upstream,

@@ -80,9 +80,17 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Counts how long the peer took to answer a ping: that went out when the timer was armed that runs.
+    /// Counts how long the peer took to answer a ping, if it has just done so.
+    #[inline]
+    pub(super) fn time_pong(&mut self) {
+        if self.session.take_pong() {
+            self.count_pong();
+        }
+    }
+
+    /// The ping went out when the timer was armed that runs.
     #[cold]
-    pub(super) fn count_pong(&self) {
+    fn count_pong(&self) {
         let timer = self.session.timer();
         if let (Some(row), Some(timer)) = (self.row(), timer) {
             // One that is not armed yet is answered at once.

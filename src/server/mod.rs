@@ -20,6 +20,7 @@ mod reason;
 mod refusal;
 mod refused;
 mod request_log;
+mod said;
 mod secured;
 mod selection;
 mod serving;

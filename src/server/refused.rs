@@ -1,22 +1,12 @@
 //! Who is refused is counted, and known for a while.
 
-use bytes::Bytes;
 use polysock_protocols::{HandshakeError, Protocol, Rejection};
 
-use super::forwarded::Named;
 use super::refusal::log_refusal;
+use super::said::Said;
 use super::serving::Serving;
-use crate::telemetry::{Counters, Refusal, TRACE_PARENT, TraceParent};
+use crate::telemetry::{Counters, Refusal};
 use crate::transport::Peer;
-
-/// What a client has said that is refused.
-#[derive(Clone, Copy)]
-pub(super) enum Said<'a> {
-    /// The head of its request, or what was to be one.
-    Head(&'a Bytes),
-    /// The fields of its request, whose head is not kept.
-    Fields(&'a dyn Named),
-}
 
 impl Serving {
     /// Has it be known that a handshake, or a connection, is refused for this reason; the log says it as well.
@@ -53,19 +43,14 @@ impl Serving {
         peer: &Peer,
         said: Said<'_>,
     ) {
-        let value;
-        let (head, parent) = match said {
-            Said::Head(head) => (Some(head), TraceParent::of_head(head)),
-            Said::Fields(fields) => {
-                value = fields.joined(TRACE_PARENT).unwrap_or_default();
-                (None, TraceParent::read(value.as_bytes()))
-            }
-        };
-        log_refusal(rejection, &detail, peer, parent);
         let client = (peer.id, peer.address);
+        let refusal = said.within(|parent| {
+            log_refusal(rejection, &detail, peer, parent);
+            Refusal::new(client, reason, rejection.status, detail).within(parent)
+        });
         self.counters().note_refusal(Refusal {
-            head: head.cloned(),
-            ..Refusal::new(client, reason, rejection.status, detail).within(parent)
+            head: said.head(),
+            ..refusal
         });
     }
 

@@ -9,7 +9,7 @@ use super::admission::Full;
 use super::forwarded::{self, Named};
 use super::reason;
 use super::refusal::denied;
-use super::refused::Said;
+use super::said::Said;
 use super::serving::Serving;
 use crate::http::http2::Exchange;
 use crate::route::{Asked, Site};
@@ -40,13 +40,18 @@ impl Serving {
         exchange: &Exchange,
         peer: &mut Peer,
     ) -> Result<(Arc<Site>, Opening), Rejection> {
+        let said = Said::Fields(exchange.fields());
+        let is_websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
+        if !exchange.protocol().is_some_and(is_websocket) {
+            // RFC 9220 §3.
+            let rejection = Rejection::new(501, "the :protocol here is websocket");
+            return Err(self.refused(rejection, reason::NOT_ENABLED, peer, said));
+        }
         let protocols = &self.settings.protocols;
         let head = exchange.head(&self.settings.head);
         let bytes = head.as_ref().ok().map(|head| head.as_bytes().clone());
         let recognised = head.and_then(|head| Negotiation::recognise_stream(protocols, head));
-        let said = bytes
-            .as_ref()
-            .map_or(Said::Fields(exchange.fields()), Said::Head);
+        let said = bytes.as_ref().map_or(said, Said::Head);
         let recognised = recognised.map_err(|error| self.invalid(&error, protocols, peer, said))?;
         self.select(recognised, peer)
     }

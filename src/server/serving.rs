@@ -15,7 +15,7 @@ use super::incidents::Incidents;
 use super::opening::{Opened, Opener, Unopened};
 use super::reason;
 use super::refusal::{displace, turn_away};
-use super::refused::Said;
+use super::said::Said;
 use super::task::{Answered, Task};
 use crate::connection::ShutdownSignal;
 use crate::handshake::{Handshake, Pending};
@@ -358,20 +358,7 @@ impl Serving {
                 return None;
             }
         };
-        let is_websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
-        let opened = if exchange.protocol().is_some_and(is_websocket) {
-            self.select_for_stream(&exchange, &mut peer)
-        } else {
-            // RFC 9220 §3.
-            let rejection = Rejection::new(501, "the :protocol here is websocket");
-            Err(self.refused(
-                rejection,
-                reason::NOT_ENABLED,
-                &peer,
-                Said::Fields(exchange.fields()),
-            ))
-        };
-        match opened {
+        match self.select_for_stream(&exchange, &mut peer) {
             Ok((site, Opening { request, responder })) => {
                 let reply = StreamReply {
                     exchange,

@@ -339,7 +339,7 @@ impl Observer for Told {
 
     fn refused(&self, refusal: &Refusal) {
         let trace = refusal.trace_parent().map(|parent| parent.trace_id);
-        let head = refusal.head.as_ref().map(|head| head.len());
+        let head = refusal.head.as_ref().map(bytes::Bytes::len);
         let target = refusal.target.as_ref().map(String::len);
         let said = format!(
             "refused {} {target:?} {head:?} {:?} {trace:?} {}",

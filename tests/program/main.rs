@@ -40,6 +40,8 @@ mod log_files;
 mod log_formats;
 mod manual;
 mod memory;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod pages;
 mod passing_on;
 mod policy;

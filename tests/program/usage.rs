@@ -249,3 +249,29 @@ fn says_that_a_thread_cannot_be_started() {
     let refused = TcpStream::connect(address).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
 }
+
+#[test]
+fn says_what_is_wrong_with_a_collector_of_traces() {
+    let mend = match cfg!(feature = "otlp") {
+        true => "write http://HOST:4318",
+        false => "it needs a build with the feature `otlp`, which this is not",
+    };
+    let flags = ["serve", "--otlp", "collector:4318"];
+    let run = POLYSOCK.run(&flags, Input::NOTHING);
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains(mend), "{}", run.stderr);
+    let file = POLYSOCK.directory("collector").join("polysock.toml");
+    std::fs::write(
+        &file,
+        "[log]\notlp = \"collector:4318\"\n[[route]]\ntarget = \"app:echo\"\n",
+    )
+    .unwrap();
+    let run = POLYSOCK.run(
+        &["check", "--config", file.to_str().unwrap()],
+        Input::NOTHING,
+    );
+    assert_eq!(run.code, Some(78), "{}", run.stderr);
+    let said = run.text().to_owned() + &run.stderr;
+    assert!(said.contains("`otlp` cannot be `collector:4318`"), "{said}");
+    assert!(said.contains(mend), "{said}");
+}

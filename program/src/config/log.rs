@@ -1,5 +1,6 @@
 //! The log: `[log]`.
 
+use polysock::protocols::hide_secrets;
 use serde_json::{Value, json};
 
 use super::form::{Choice, Form, Maybe, Switch, Word, quoted};
@@ -8,6 +9,7 @@ use super::node::Node;
 use super::reader::Reader;
 use super::words::Place;
 use crate::log::{Access, Format, Settings, check_filter};
+use crate::spans::parse_collector;
 
 /// The table of the log.
 pub(super) const LOG: Section<Settings> = Section {
@@ -62,6 +64,14 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
             "Whether they show the values in the queries of targets, which are *** otherwise. Tokens are *** in any \
              case.",
         ),
+        Key::new(
+            "otlp",
+            Maybe(collector()),
+            |log: &mut Settings| &mut log.otlp,
+            "The collector of traces that is sent spans of handshakes and closes, by OTLP over HTTP. Not given: none. It \
+             takes a program that was built with the feature otlp.",
+        )
+        .example("\"http://127.0.0.1:4318\""),
     ]
 }
 
@@ -75,6 +85,15 @@ fn level() -> Word<String> {
             Ok(text.to_owned())
         },
         write: |level| Some(quoted(level)),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// Where a collector of traces is.
+fn collector() -> Word<String> {
+    Word {
+        read: parse_collector,
+        write: |url| Some(quoted(&hide_secrets(url))),
         schema: || json!({ "type": "string" }),
     }
 }

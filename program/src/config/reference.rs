@@ -177,7 +177,10 @@ where it is not set, and $$ for a dollar.
 /// [`reference`] with all the keys uncommented that this build takes.
 #[cfg(test)]
 pub(super) fn taken() -> String {
-    let is_taken = |line: &&str| cfg!(feature = "legacy-tls") || !line.starts_with("legacy = ");
+    let is_taken = |line: &&str| {
+        let takes = |is_there: bool, key: &str| is_there || !line.starts_with(key);
+        takes(cfg!(feature = "legacy-tls"), "legacy = ") && takes(cfg!(feature = "otlp"), "otlp = ")
+    };
     let text = uncommented();
     text.lines().filter(is_taken).collect::<Vec<_>>().join("\n")
 }

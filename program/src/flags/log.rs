@@ -44,6 +44,7 @@ impl LogFlags {
             access: self.access_log.clone().or(configured.access),
             query: self.log_query || configured.query,
             level: configured.level,
+            otlp: configured.otlp,
         }
     }
 }

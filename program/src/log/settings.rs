@@ -17,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) query: bool,
     /// What is logged; otherwise it depends on the command.
     pub(crate) level: Option<String>,
+    /// The collector of traces that is sent spans, if there is one.
+    pub(crate) otlp: Option<String>,
 }
 
 impl Settings {

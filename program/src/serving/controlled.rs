@@ -10,6 +10,7 @@ use super::server::Server;
 use super::settings::connection_limits;
 use crate::config::listener::Address;
 use crate::control::{Beginning, ControlSettings, Facts, Token};
+use crate::spans::Spans;
 
 impl Server {
     /// What the control listener is told, if there is to be one.
@@ -32,6 +33,11 @@ impl Server {
             hosts: control.hosts.clone(),
             census: control.census.clone(),
         }))
+    }
+
+    /// The spans that a collector of traces is sent, if there is one, to be finished behind the last connection.
+    pub(crate) fn take_spans(&mut self) -> Option<Spans> {
+        self.spans.take()
     }
 
     /// What a control listener begins with.

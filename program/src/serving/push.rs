@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use polysock::apps::grip::Grip;
 use polysock::apps::{Proxy, Publisher};
-use polysock::upstream::UpstreamSettings;
+use polysock::upstream::{HostSent, UpstreamSettings};
 use polysock::{
     Channels, Gateway, GripKey, Handshake, ListenAddress, PortSettings, Rejection, Site, Workers,
 };
@@ -27,10 +27,14 @@ const GOODBYE: Duration = Duration::from_millis(500);
 pub(super) fn grip(
     url: &str,
     route: &Route,
-    settings: UpstreamSettings,
+    mut settings: UpstreamSettings,
     channels: &Channels,
     of: &PublishSection,
 ) -> Result<Site, String> {
+    if settings.forward.host == HostSent::Target {
+        // It serves the client itself, as far as it knows.
+        settings.forward.host = HostSent::Client;
+    }
     let upstream = web_server(&web_app(url), settings)?;
     let upstream = upstream.ok_or("write http+grip://HOST:PORT, or https+grip://…")?;
     let grip = Grip::new(upstream.clone(), channels.clone())

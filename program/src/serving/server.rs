@@ -32,6 +32,7 @@ use crate::config::listener::{Address, Listener};
 use crate::flags::listen::{cannot_start, listening};
 use crate::flags::memory::budget;
 use crate::log;
+use crate::spans::Spans;
 
 /// A configuration that is served.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub(crate) struct Server {
     predecessor: Option<Predecessor>,
     /// Warns of rules that end, for as long as it is held.
     sunsets: Option<AbortOnDropHandle<()>>,
+    /// What a collector of traces is sent.
+    pub(super) spans: Option<Spans>,
 }
 
 /// A listener, and where it is: a port of 0 has become another.
@@ -87,6 +90,10 @@ impl Server {
     pub(crate) fn start(config: Config, runtime: &Handle) -> Result<Self, Unserved> {
         let registry = Registry::default();
         let channels = Channels::default();
+        // Before anybody can come.
+        let collector = config.process.log.otlp.as_deref();
+        let spans = collector.map(|url| Spans::start(url, &registry));
+        let spans = spans.transpose().map_err(Unserved::System)?;
         let made = Made::of(&config, &Made::default(), runtime, &registry, &channels);
         let made = made.map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &Acceptors::default()).map_err(Unserved::Config)?;
@@ -117,6 +124,7 @@ impl Server {
             offer: None,
             predecessor: None,
             sunsets: None,
+            spans,
             config,
         };
         let listening = server.take_over(runtime);

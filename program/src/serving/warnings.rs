@@ -67,6 +67,7 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
         ("log.file", ours.log.file == theirs.log.file),
         ("log.access", ours.log.access == theirs.log.access),
         ("log.query", ours.log.query == theirs.log.query),
+        ("log.otlp", ours.log.otlp == theirs.log.otlp),
     ] {
         if !is_same {
             warn!("`{key}` has changed, which takes a restart: it stays as it was");

@@ -12,6 +12,7 @@
 //! owns the session waits, and calls [`Session::handle_timeout`].
 
 mod config;
+mod pong;
 mod rate;
 mod receive;
 mod send;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::config::SessionConfig;
+use self::pong::Pong;
 use self::rate::Rates;
 pub use self::shared::SharedMessage;
 use self::sums::Counted;
@@ -97,15 +99,6 @@ enum State {
     /// We have sent a close and wait for the peer's.
     Closing(Option<Box<Close>>),
     Closed(Box<Closed>),
-}
-
-/// What is known of the answer to our last ping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Pong {
-    NotAwaited,
-    Awaited,
-    /// It has come, and nobody was told.
-    Come,
 }
 
 impl State {
@@ -334,18 +327,6 @@ impl Session {
             TickAction::TimedOut(error) => return self.fail(error),
         }
         Ok(())
-    }
-
-    /// Whether the peer has answered a ping since this was called before. Each ping has one answer, which
-    /// comes while the [`timer`](Self::timer) runs that was started with the ping: one that is later is told
-    /// of no more.
-    #[inline]
-    pub fn take_pong(&mut self) -> bool {
-        let has_come = self.pong == Pong::Come;
-        if has_come {
-            self.pong = Pong::NotAwaited;
-        }
-        has_come
     }
 
     /// Sends a ping of one's own, in protocols that have them; its answer is told nobody.

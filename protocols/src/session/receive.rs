@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
 
-use super::{Pong, Session, State};
+use super::{Session, State};
 use crate::error::ProtocolError;
 use crate::message::{Event, Kind, Message, MessageRef, Piece};
 use crate::protocol::short_frames::MAX_SHORT;
@@ -230,12 +230,8 @@ impl Session {
                 self.unanswered_ping = None;
                 self.answer_ping(payload);
             }
-            // RFC 6455 §5.5.3: an answer has the payload of its ping, and ours have none.
-            Event::Pong(payload) if payload.is_empty() && self.pong == Pong::Awaited => {
-                self.pong = Pong::Come;
-            }
-            // Unsolicited pongs are a keep-alive of IE 10 and .NET.
-            Event::Pong(_) | Event::Data(_) => {}
+            Event::Pong(payload) => self.pong.receive(&payload),
+            Event::Data(_) => {}
             Event::Close(close) => self.closed_by_peer(close),
         }
     }

@@ -79,7 +79,11 @@ impl HttpUpstream {
 
     /// The same for a server that is asked by nobody but us: it gets the fields that a request has, and
     /// none that says for whom.
-    pub(crate) fn asked_by_us(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
+    ///
+    /// # Errors
+    ///
+    /// As of [`parse`](Self::parse).
+    pub fn asked_by_us(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         Self::read(url, settings, true)
     }
 

@@ -149,7 +149,8 @@ fn the_census_knows_who_was_refused_however_many_were_refused_since() {
     let controlled = on_tcp("control-refused", false, &["--app", "echo"]);
     let agent = "User-Agent: Mozilla/5.0 (iPad; CPU OS 5_1_1 like Mac OS X) Version/5.1 Safari/7534.48.3\r\n";
     let ipad = with(RFC6455, agent);
-    drop(controlled.server.answers(&ipad, 101));
+    let (_client, _) = controlled.server.answers(&ipad, 101);
+    controlled.has(1);
     let strange = |request: &str| request.replace("Version: 13", "Version: 99");
     drop(controlled.server.answers(strange(&ipad), 426));
     for _ in 0..150 {

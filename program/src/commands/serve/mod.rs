@@ -1,6 +1,7 @@
 //! `polysock serve`.
 
 mod control;
+mod operators;
 mod overlay;
 mod pid_file;
 mod quoted;
@@ -17,6 +18,7 @@ use polysock::upstream::end_processes;
 use tracing::{error, info, warn};
 
 use self::control::{Other, asked};
+use self::operators::OperatorFlags;
 use self::overlay::Overlay;
 use self::quoted::quoted;
 use crate::config::Config;
@@ -163,14 +165,8 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "PATH")]
     handover: Option<PathBuf>,
 
-    /// A control listener, for metrics, health, a status page and `polysock ctl`: unix:PATH, or HOST:PORT.
-    /// On this machine anybody may read it; to change anything by TCP takes the token
-    #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
-    control: Option<Address>,
-
-    /// A file with the token of the control listener: 22 characters or more
-    #[arg(long, value_name = "FILE")]
-    control_token_file: Option<PathBuf>,
+    #[command(flatten)]
+    operators: OperatorFlags,
 
     /// A listener where web apps publish: HOST:PORT, or unix:PATH
     #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
@@ -317,12 +313,16 @@ impl ServeCommand {
             control.state.stop();
         }
         let deadline = server.shutdown_timeout();
+        let spans = server.take_spans();
         let workers = server.stop();
         let end = Instant::now() + deadline;
         let exit = signals.wait_for(deadline, || Ok(workers.join()?.cut));
         end_processes(end.saturating_duration_since(Instant::now()));
         if let Some(control) = control {
             control.end();
+        }
+        if let Some(spans) = spans {
+            spans.finish();
         }
         if let Some(file) = &pid_file {
             pid_file::remove(file);

@@ -186,10 +186,14 @@ const FLAGS: &[(&str, Lay)] = &[
         config.process.handover.clone_from(&flags.handover);
     }),
     ("control", |flags, config| {
-        config.control.listen.clone_from(&flags.control);
+        config.control.listen.clone_from(&flags.operators.control);
+    }),
+    ("otlp", |flags, config| {
+        config.process.log.otlp.clone_from(&flags.operators.otlp);
     }),
     ("control_token_file", |flags, config| {
-        config.control.token.clone_from(&flags.control_token_file);
+        let token = &flags.operators.control_token_file;
+        config.control.token.clone_from(token);
     }),
     ("publish", |flags, config| {
         config.publish.listen.clone_from(&flags.publish);

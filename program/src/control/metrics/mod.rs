@@ -10,7 +10,7 @@ use polysock::{MetricFamily, MetricKind, SampleValue};
 
 pub(super) use self::exposition::{Text, written};
 use super::state::State;
-use crate::log;
+use crate::{log, spans};
 
 /// All that is counted.
 pub(super) fn families(state: &State) -> Vec<MetricFamily> {
@@ -42,6 +42,7 @@ struct Server {
     held: u64,
     taps: u64,
     lost: u64,
+    lost_spans: u64,
     reloads: [(&'static str, u64); 2],
     last_reload: f64,
     /// When each certificate ends, since 1970.
@@ -56,6 +57,7 @@ fn of_server(state: &State) -> Server {
         held: state.budget.held(),
         taps: state.registry.taps() as u64,
         lost: log::lost(),
+        lost_spans: spans::lost(),
         reloads: state.reloads.counts(),
         last_reload: seconds(state.reloads.last_success()),
         certificates: (state.facts().certificates.0)()
@@ -120,6 +122,13 @@ fn server(of: &Server) -> Vec<MetricFamily> {
                 "Lines of the log for which there was no room",
             ),
             of.lost,
+        ),
+        count(
+            counter(
+                "polysock_spans_lost",
+                "Spans for which there was no room, or which the collector did not take",
+            ),
+            of.lost_spans,
         ),
         reloads,
         gauge(

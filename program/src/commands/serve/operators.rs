@@ -1,0 +1,26 @@
+//! The flags for those who operate a server.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::listener::Address;
+use crate::spans::parse_collector;
+
+/// Where operators ask a server how it goes, and where it tells them by itself.
+#[derive(Args, Debug)]
+pub(super) struct OperatorFlags {
+    /// A control listener, for metrics, health, a status page and `polysock ctl`: unix:PATH, or HOST:PORT.
+    /// On this machine anybody may read it; to change anything by TCP takes the token
+    #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
+    pub(super) control: Option<Address>,
+
+    /// A file with the token of the control listener: 22 characters or more
+    #[arg(long, value_name = "FILE")]
+    pub(super) control_token_file: Option<PathBuf>,
+
+    /// The collector of traces to send spans of handshakes and closes to, by OTLP over HTTP, as
+    /// http://127.0.0.1:4318; for a program that was built with the feature otlp
+    #[arg(long, value_name = "URL", value_parser = parse_collector)]
+    pub(super) otlp: Option<String>,
+}

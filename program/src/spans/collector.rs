@@ -1,0 +1,72 @@
+//! The way to a collector.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http_body_util::{BodyExt, Limited};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
+use polysock::upstream::{HttpUpstream, UpstreamSettings, UrlError};
+use polysock::{Body, BoxError};
+use tokio::time::timeout;
+
+/// How long a request may take in all.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The most that is read of an answer, in bytes: it says how many spans were not wanted.
+const MAX_ANSWER: usize = 64 << 10;
+
+/// Reads where a collector is.
+///
+/// # Errors
+///
+/// It is no URL of a web server.
+pub(crate) fn parse_collector(url: &str) -> Result<String, String> {
+    match Collector::new(url) {
+        Ok(_) if !url.contains('?') => Ok(url.to_owned()),
+        _ => Err("write http://HOST:4318, or https://HOST[:PORT][/PATH]".to_owned()),
+    }
+}
+
+/// A collector. Clones are the same.
+#[derive(Clone, Debug)]
+pub(super) struct Collector {
+    server: HttpUpstream,
+    /// Why it had no answer last, which the exporter does not say.
+    problem: Arc<Mutex<Option<String>>>,
+}
+
+impl Collector {
+    /// One that takes spans at this URL.
+    pub(super) fn new(url: &str) -> Result<Self, UrlError> {
+        Ok(Self {
+            server: HttpUpstream::asked_by_us(url, UpstreamSettings::default())?,
+            problem: Arc::default(),
+        })
+    }
+
+    /// Why it had no answer, once.
+    pub(super) fn take_problem(&self) -> Option<String> {
+        let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        problem.take()
+    }
+
+    async fn ask(&self, request: Request<Bytes>) -> Result<Response<Bytes>, BoxError> {
+        let answer = self.server.send(request.map(Body::from)).await;
+        let (head, body) = answer.map_err(|failed| failed.error)?.into_parts();
+        let body = Limited::new(body, MAX_ANSWER).collect().await?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
+
+#[async_trait]
+impl HttpClient for Collector {
+    async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let answer = timeout(PATIENCE, self.ask(request)).await;
+        let answer = answer.unwrap_or_else(|_| Err("it takes too long".into()));
+        answer.inspect_err(|error| {
+            let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+            *problem = Some(error.to_string());
+        })
+    }
+}

@@ -1,0 +1,206 @@
+//! The thread that sends spans.
+
+use std::mem::{replace, take};
+use std::pin::pin;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use polysock::Registry;
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout_at};
+use tracing::{info, warn};
+
+use super::collector::{Collector, PATIENCE};
+use super::observer::Spanning;
+use super::{count_lost, lost};
+
+/// How many spans may wait; those beyond are lost.
+const ROOM: usize = 4096;
+
+/// How many go in one request.
+const BATCH: usize = 512;
+
+/// For how long they gather.
+const GATHERING: Duration = Duration::from_secs(1);
+
+/// How long the end of the process waits for the last.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How often it is told at most that the collector is too slow.
+const TELLING: Duration = Duration::from_secs(10);
+
+/// The spans of a server, on their way to a collector.
+#[derive(Debug)]
+pub(crate) struct Spans {
+    finish: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Spans {
+    /// Has a collector told of these connections from now on.
+    ///
+    /// # Errors
+    ///
+    /// The URL is none, or there is no thread for it.
+    pub(crate) fn start(url: &str, registry: &Registry) -> Result<Self, String> {
+        let told = |error: &dyn std::fmt::Display| format!("spans cannot be sent: {error}");
+        // What the specification of OTLP puts behind a URL that is for all signals.
+        let url = format!("{}/v1/traces", url.trim_end_matches('/'));
+        let collector = Collector::new(&url).map_err(|error| told(&error))?;
+        let exporter = SpanExporter::builder()
+            .with_http()
+            .with_http_client(collector.clone())
+            .with_endpoint(url)
+            .with_timeout(PATIENCE)
+            .build();
+        let mut exporter = exporter.map_err(|error| told(&error))?;
+        exporter.set_resource(&resource());
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| told(&error))?;
+        let (queue, waiting) = mpsc::channel(ROOM);
+        let (finish, finished) = oneshot::channel();
+        let sending = Sending {
+            exporter,
+            collector,
+            told: lost(),
+            last_told: None,
+            is_failing: false,
+        };
+        let thread = thread::Builder::new().name("spans".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(sending.run(waiting, finished)));
+        let thread = thread.map_err(|error| told(&error))?;
+        registry.observe(Arc::new(Spanning::new(queue)));
+        Ok(Self { finish, thread })
+    }
+
+    /// Sends what waits, as far as the collector takes it in time.
+    pub(crate) fn finish(self) {
+        let _ = self.finish.send(());
+        // A thread that panicked has told so.
+        let _ = self.thread.join();
+    }
+}
+
+/// Who says this: the environment may say otherwise.
+fn resource() -> Resource {
+    let mut resource = Resource::builder();
+    if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
+        resource = resource.with_service_name("polysock");
+    }
+    let version = opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    resource.with_attribute(version).build()
+}
+
+/// What sends spans, and what was told of those that are lost.
+struct Sending {
+    exporter: SpanExporter,
+    collector: Collector,
+    /// How many were lost when that was told last.
+    told: u64,
+    last_told: Option<Instant>,
+    /// Whether the collector took none last.
+    is_failing: bool,
+}
+
+impl Sending {
+    /// Sends spans as they come, until it is to finish.
+    async fn run(
+        mut self,
+        mut waiting: mpsc::Receiver<SpanData>,
+        mut finished: oneshot::Receiver<()>,
+    ) {
+        let mut batch = Vec::new();
+        let end = loop {
+            tokio::select! {
+                () = gather(&mut waiting, &mut batch) => {}
+                _ = &mut finished => break Instant::now() + GOODBYE,
+            }
+            let count = batch.len();
+            let mut sending = pin!(self.send(take(&mut batch)));
+            tokio::select! {
+                () = &mut sending => {}
+                _ = &mut finished => {
+                    let end = Instant::now() + GOODBYE;
+                    if timeout_at(end.into(), sending).await.is_err() {
+                        count_lost(count);
+                    }
+                    break end;
+                }
+            }
+        };
+        while Instant::now() < end {
+            while batch.len() < BATCH
+                && let Ok(span) = waiting.try_recv()
+            {
+                batch.push(span);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            let count = batch.len();
+            let sending = self.send(take(&mut batch));
+            if timeout_at(end.into(), sending).await.is_err() {
+                count_lost(count);
+            }
+        }
+        count_lost(batch.len() + waiting.len());
+        self.tell_losses();
+    }
+
+    async fn send(&mut self, batch: Vec<SpanData>) {
+        let count = batch.len();
+        match self.exporter.export(batch).await {
+            Ok(()) => {
+                if take(&mut self.is_failing) {
+                    info!("spans are sent again");
+                    self.tell_losses();
+                }
+                let is_recent = |told: Instant| told.elapsed() < TELLING;
+                if !self.last_told.is_some_and(is_recent) {
+                    self.tell_losses();
+                }
+            }
+            Err(error) => {
+                count_lost(count);
+                if !replace(&mut self.is_failing, true) {
+                    let problem = self.collector.take_problem();
+                    let problem = problem.unwrap_or_else(|| error.to_string());
+                    warn!("spans cannot be sent, and are lost: {problem}");
+                }
+            }
+        }
+    }
+
+    /// Tells how many were lost since that was told before.
+    fn tell_losses(&mut self) {
+        let lost = lost();
+        let count = lost - replace(&mut self.told, lost);
+        if count > 0 {
+            self.last_told = Some(Instant::now());
+            warn!(count, "spans were lost");
+        }
+    }
+}
+
+/// Waits for spans, and for those that come soon after.
+///
+/// Cancel safe: what has come is in the batch.
+async fn gather(waiting: &mut mpsc::Receiver<SpanData>, batch: &mut Vec<SpanData>) {
+    if batch.is_empty() && waiting.recv_many(batch, BATCH).await == 0 {
+        // Nobody is left who could send one.
+        return std::future::pending().await;
+    }
+    let mut late = pin!(sleep(GATHERING));
+    while batch.len() < BATCH {
+        let room = BATCH - batch.len();
+        tokio::select! {
+            count = waiting.recv_many(batch, room) => if count == 0 { return },
+            () = &mut late => return,
+        }
+    }
+}
