@@ -182,17 +182,17 @@ impl Conversation {
         for event in events {
             match event {
                 Event::Text(content) => match self.origin.said(&content) {
-                    Said::ToClient(text) => match ByteString::try_from(text) {
+                    Said::Client(text) => match ByteString::try_from(text) {
                         Ok(text) => self.send(Message::Text(text)),
                         Err(_) => return wrong("a text of it is not UTF-8"),
                     },
-                    Said::ToUs(control) => self.control(&control),
-                    Said::ToNobody => {}
+                    Said::Gateway(control) => self.control(&control),
+                    Said::Nobody => {}
                 },
                 Event::Binary(content) => match self.origin.said(&content) {
-                    Said::ToClient(bytes) => self.send(Message::Binary(bytes)),
-                    Said::ToUs(control) => self.control(&control),
-                    Said::ToNobody => {}
+                    Said::Client(bytes) => self.send(Message::Binary(bytes)),
+                    Said::Gateway(control) => self.control(&control),
+                    Said::Nobody => {}
                 },
                 Event::Ping(payload) => self.connection.ping(payload),
                 // We send pings ourselves, and see to their answers.

@@ -75,27 +75,24 @@ pub(super) fn read(mut body: Bytes) -> Result<Vec<Event>, EventsError> {
 }
 
 fn event(kind: &[u8], content: Option<Bytes>) -> Result<Event, EventsError> {
-    let is_close = kind.eq_ignore_ascii_case(b"CLOSE");
-    if is_close {
-        let content = content.filter(|content| !content.is_empty());
-        return Ok(Event::Close(content.map(close).transpose()?));
-    }
-    let has = content.unwrap_or_default();
-    let kinds: [(&[u8], fn(Bytes) -> Event); 6] = [
-        (b"OPEN", |_| Event::Open),
-        (b"TEXT", Event::Text),
-        (b"BINARY", Event::Binary),
-        (b"PING", Event::Ping),
-        (b"PONG", Event::Pong),
-        (b"DISCONNECT", |_| Event::Disconnect),
-    ];
-    let kind = kinds
-        .iter()
-        .find(|(name, _)| kind.eq_ignore_ascii_case(name));
-    kind.map(|(_, make)| make(has)).ok_or(EventsError::Type)
+    let content = content.unwrap_or_default();
+    let is = |name: &str| kind.eq_ignore_ascii_case(name.as_bytes());
+    Ok(match () {
+        () if is("OPEN") => Event::Open,
+        () if is("TEXT") => Event::Text(content),
+        () if is("BINARY") => Event::Binary(content),
+        () if is("PING") => Event::Ping(content),
+        () if is("PONG") => Event::Pong(content),
+        () if is("CLOSE") => match content.as_ref() {
+            [] => Event::Close(None),
+            content => Event::Close(Some(close(content)?)),
+        },
+        () if is("DISCONNECT") => Event::Disconnect,
+        () => return Err(EventsError::Type),
+    })
 }
 
-fn close(content: Bytes) -> Result<Close, EventsError> {
+fn close(content: &[u8]) -> Result<Close, EventsError> {
     let (code, reason) = content.split_first_chunk().ok_or(EventsError::Close)?;
     let code = CloseCode::new(u16::from_be_bytes(*code)).ok_or(EventsError::Close)?;
     let reason = std::str::from_utf8(reason).map_err(|_| EventsError::Close)?;

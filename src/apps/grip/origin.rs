@@ -69,10 +69,10 @@ pub(super) type Answer = Result<Response<Bytes>, UpstreamError>;
 /// What a text or a binary message of a web app is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
-    ToClient(Bytes),
-    ToUs(Bytes),
+    Client(Bytes),
+    Gateway(Bytes),
     /// Nobody is meant.
-    ToNobody,
+    Nobody,
 }
 
 impl Origin {
@@ -249,14 +249,14 @@ impl Origin {
     /// Whom something is for that the web app says.
     pub(super) fn said(&self, content: &Bytes) -> Said {
         let Some(prefix) = &self.prefix else {
-            return Said::ToClient(content.clone());
+            return Said::Client(content.clone());
         };
         if content.starts_with(b"c:") {
-            return Said::ToUs(content.slice(2..));
+            return Said::Gateway(content.slice(2..));
         }
         match content.starts_with(prefix) {
-            true => Said::ToClient(content.slice(prefix.len()..)),
-            false => Said::ToNobody,
+            true => Said::Client(content.slice(prefix.len()..)),
+            false => Said::Nobody,
         }
     }
 }

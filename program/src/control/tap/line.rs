@@ -187,10 +187,8 @@ pub(crate) fn text_of(line: &Value) -> String {
         "failed" => {
             let _ = write!(text, ": {}", visible(of("error")));
         }
-        "close" => {
-            if line.get("code").is_some() {
-                let _ = write!(text, " {} {}", number("code"), visible(of("reason")));
-            }
+        "close" if line.get("code").is_some() => {
+            let _ = write!(text, " {} {}", number("code"), visible(of("reason")));
         }
         "text" | "binary" | "ping" | "pong" => {
             let _ = write!(text, " {} B", number("bytes"));
