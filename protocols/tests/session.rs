@@ -365,3 +365,22 @@ fn a_ping_that_cannot_be_answered_in_its_framing_is_left_unanswered() {
     assert_eq!(drain(session.outgoing()), b"");
     assert!(session.is_open());
 }
+
+#[test]
+fn the_answer_to_a_close_has_its_reason_where_that_is_wanted() {
+    for (echo_reason, answer) in [
+        (false, &b"\x88\x02\x03\xe8"[..]),
+        (true, b"\x88\x05\x03\xe8fin"),
+    ] {
+        let (codec, mut peer) = Joined::new("rfc6455").ends(Role::Server);
+        let config = SessionConfig {
+            echo_reason,
+            ..SessionConfig::default()
+        };
+        let mut session = Session::new(codec, config);
+        let close = Close::new(CloseCode::NORMAL, "fin");
+        let bytes = encode(&mut *peer, &[Event::Close(Some(close))]);
+        assert_eq!(session.receive(&mut BytesMut::from(&bytes[..])), Ok(None));
+        assert_eq!(drain(session.outgoing()), answer);
+    }
+}

@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    fn one(item: Value) -> Result<Push, ItemsError> {
+    fn one(item: &Value) -> Result<Push, ItemsError> {
         let body = json!({ "items": [item] }).to_string();
         let mut items = read(body.as_bytes())?;
         Ok(items.remove(0).publication.push)
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_is_published_is_read() {
         let with =
-            |format: Value| one(json!({ "channel": "c", "formats": { "ws-message": format } }));
+            |format: Value| one(&json!({ "channel": "c", "formats": { "ws-message": format } }));
         let message = |message: Message| Ok(Push::Message(message));
         assert_eq!(with(json!({ "content": "hé" })), message("hé".into()));
         assert_eq!(
@@ -170,10 +170,10 @@ mod tests {
             assert_eq!(with(nothing), Ok(Push::Nothing));
         }
         // pubcontrol leaves `formats` out.
-        let left_out = one(json!({ "channel": "c", "ws-message": { "content": "x" } }));
+        let left_out = one(&json!({ "channel": "c", "ws-message": { "content": "x" } }));
         assert_eq!(left_out, message("x".into()));
         for other in ["http-stream", "http-response", "new"] {
-            let other = one(json!({ "channel": "c", "formats": { other: {} } }));
+            let other = one(&json!({ "channel": "c", "formats": { other: {} } }));
             assert_eq!(other, Ok(Push::Nothing));
         }
         let all = br#"{"items":[{"channel":"c","id":"2","prev-id":"1","meta":{"sender":"me"},"http-stream":{}}]}"#;
@@ -215,7 +215,7 @@ mod tests {
             json!({ "channel": "c", "ws-message": { "action": "close", "code": "x" } }),
         ] {
             let text = wrong.to_string();
-            assert!(matches!(one(wrong), Err(Format(_))), "{text}");
+            assert!(matches!(one(&wrong), Err(Format(_))), "{text}");
         }
     }
 }
