@@ -179,8 +179,9 @@ pub(super) fn keys() -> Vec<Key<Draft>> {
             Maybe(Targets),
             |draft: &mut Draft| &mut draft.target,
             "What stands behind: a URL (tcp:, unix:, ws:, ws+PROTOCOL:, ws+auto:, http:; within TLS tls:, wss:, \
-             wss+PROTOCOL:, wss+auto:, https:), file:DIR, exec:COMMAND, app:chat, app:echo, app:broadcast, app:wamp, or the \
-             NAME of an [upstream.NAME].",
+             wss+PROTOCOL:, wss+auto:, https:), a web app that gets WebSockets as requests (http+grip:, https+grip:), file:DIR, \
+             exec:COMMAND, app:chat, app:echo, app:broadcast, app:broadcast/CHANNEL, app:wamp, or the NAME of an \
+             [upstream.NAME].",
         )
         .example("\"tcp://{token}\""),
         Key::new(

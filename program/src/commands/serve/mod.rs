@@ -56,7 +56,8 @@ pub(crate) struct Serve {
     listen: Vec<Address>,
 
     /// What to put behind the port: tcp://HOST:PORT, unix:PATH, exec:COMMAND for a process for each
-    /// client, http://HOST:PORT[/PATH], which gets ordinary requests as well, file:DIR, ws://HOST:PORT[/PATH], or ws+PROTOCOL://… for a server that speaks only an old protocol,
+    /// client, http://HOST:PORT[/PATH], which gets ordinary requests as well, http+grip://HOST:PORT for a web
+    /// app that gets WebSockets as requests, file:DIR, app:broadcast/CHANNEL, ws://HOST:PORT[/PATH], or ws+PROTOCOL://… for a server that speaks only an old protocol,
     /// as ws+hixie76://, or ws+auto:// to find out which; within TLS tls://, https://, wss://,
     /// wss+PROTOCOL:// and wss+auto://. A PATH that ends in / has the client's path
     /// put behind it, any other stands for it; the client's query always goes along
