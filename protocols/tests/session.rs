@@ -372,7 +372,7 @@ fn the_answer_to_a_close_has_its_reason_where_that_is_wanted() {
         (false, &b"\x88\x02\x03\xe8"[..]),
         (true, b"\x88\x05\x03\xe8fin"),
     ] {
-        let (codec, mut peer) = Joined::new("rfc6455").ends(Role::Server);
+        let (codec, mut peer) = Joined::new("rfc6455").ends(Server);
         let config = SessionConfig {
             echo_reason,
             ..SessionConfig::default()
