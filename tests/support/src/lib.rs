@@ -17,6 +17,7 @@
 //! member         the same by the message, over any transport
 //! dial           a client of the library
 //! gateway        a server of the library
+//! grip           a web application behind WebSocket-over-HTTP
 //! http2          a client of HTTP/2
 //! hostile        the same by the frame, which sends what it likes
 //! tcp            servers of plain TCP
@@ -45,6 +46,7 @@ pub mod corpus;
 pub mod dial;
 pub mod frame;
 pub mod gateway;
+pub mod grip;
 pub mod hostile;
 pub mod http2;
 pub mod member;
