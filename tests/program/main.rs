@@ -46,6 +46,7 @@ mod pages;
 mod passing_on;
 mod policy;
 mod proxying;
+mod publishing;
 mod relay;
 mod reload;
 mod replay;

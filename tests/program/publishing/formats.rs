@@ -1,0 +1,268 @@
+//! What may be published, and what is told of anything else.
+
+use polysock_test_support::client::Client;
+use polysock_test_support::frame::{frame, unmasked};
+use polysock_test_support::opening::field;
+use polysock_test_support::server::Server;
+use serde_json::{Value, json};
+
+use super::{Publisher, message, text};
+use crate::POLYSOCK;
+
+/// A broadcast on the channel `t`, somebody who listens, and somebody who publishes.
+fn listener() -> (Server, Client, Publisher) {
+    let mut server = POLYSOCK.serve(&["app:broadcast/t", "--publish", "127.0.0.1:0"]);
+    let publisher = Publisher::of(&mut server);
+    let mut client = server.websocket();
+    // Who has heard itself is there.
+    client.send(frame(0x81, "here"));
+    client.expect(unmasked(0x81, "here"));
+    (server, client, publisher)
+}
+
+#[test]
+fn an_item_is_heard_as_it_says() {
+    let (_server, mut client, publisher) = listener();
+    for (what, item, heard) in [
+        (
+            "a text",
+            text("t", "h\u{e9} \u{2603}"),
+            unmasked(0x81, "h\u{e9} \u{2603}"),
+        ),
+        ("an empty text", text("t", ""), unmasked(0x81, "")),
+        (
+            "bytes",
+            message("t", &json!({"content-bin": "AP8="})),
+            unmasked(0x82, b"\0\xff"),
+        ),
+        (
+            "no bytes",
+            message("t", &json!({"content-bin": ""})),
+            unmasked(0x82, ""),
+        ),
+        (
+            "a text by bytes",
+            message("t", &json!({"content-bin": "aGk=", "type": "text"})),
+            unmasked(0x81, "hi"),
+        ),
+        (
+            "bytes by a text",
+            message("t", &json!({"content": "hi", "type": "binary"})),
+            unmasked(0x82, "hi"),
+        ),
+        (
+            "all that may be said beside",
+            json!({
+                "channel": "t", "id": "all-1", "meta": {"any": "thing"},
+                "formats": {
+                    "ws-message": {"content": "beside", "action": "send"},
+                    "http-stream": {"content": "x\n"},
+                    "http-response": {"code": 200, "headers": {"A": "b"}, "body": "x"},
+                    "of-tomorrow": 7,
+                },
+            }),
+            unmasked(0x81, "beside"),
+        ),
+        (
+            "no formats around it",
+            json!({"channel": "t", "ws-message": {"content": "flat"}}),
+            unmasked(0x81, "flat"),
+        ),
+        (
+            "a ping",
+            message("t", &json!({"content": "p", "type": "ping"})),
+            unmasked(0x89, "p"),
+        ),
+        (
+            "a pong",
+            message("t", &json!({"content": "p", "type": "pong"})),
+            unmasked(0x8a, "p"),
+        ),
+    ] {
+        for path in ["/publish/", "/publish"] {
+            let mut item = item.clone();
+            if let Some(id) = item.get_mut("id") {
+                *id = json!(format!("{what} {path}"));
+            }
+            let told = publisher.post(path, json!({"items": [item]}).to_string());
+            assert_eq!(
+                (told.status, &*told.body),
+                (200, "Published\n"),
+                "{what}: {told:?}"
+            );
+            assert_eq!(
+                field(&told.head, "Content-Type").map(|kind| &kind[..10]),
+                Some("text/plain")
+            );
+            client.expect(&heard);
+        }
+    }
+}
+
+#[test]
+fn an_item_that_is_not_for_websockets_is_heard_by_nobody_and_is_no_error() {
+    let (_server, mut client, publisher) = listener();
+    for items in [
+        json!([]),
+        json!([{"channel": "t", "formats": {"http-stream": {"content": "x"}}}]),
+        json!([{"channel": "t", "formats": {"http-response": {"body": "x"}}}]),
+        json!([message("t", &json!({"action": "hint"}))]),
+        json!([text("elsewhere", "x")]),
+    ] {
+        let told = publisher.post("/publish/", json!({ "items": items }).to_string());
+        assert_eq!(told.status, 200, "{items}: {told:?}");
+    }
+    publisher.publish(&[text("t", "next")]);
+    client.expect(unmasked(0x81, "next"));
+}
+
+#[test]
+fn of_a_request_with_a_fault_nothing_is_sent() {
+    let (_server, mut client, publisher) = listener();
+    let good = text("t", "half");
+    let faults = [
+        json!({"channel": "t"}),
+        json!({"channel": "t", "formats": {}}),
+        json!({"channel": "t", "formats": {"of-tomorrow": {"content": "x"}}}),
+        json!({"formats": {"ws-message": {"content": "x"}}}),
+        json!({"channel": 7, "formats": {"ws-message": {"content": "x"}}}),
+        message("t", &json!({})),
+        message("t", &json!("x")),
+        message("t", &json!({"content": 7})),
+        message("t", &json!({"content-bin": "%"})),
+        message("t", &json!({"content-bin": 7})),
+        message("t", &json!({"content": "x", "type": "smell"})),
+        message("t", &json!({"content": "x", "action": "dance"})),
+        message("t", &json!({"action": "close", "code": "soon"})),
+        message("t", &json!({"action": "close", "code": 1005})),
+        message("t", &json!({"action": "close", "code": 70_000})),
+        json!("x"),
+    ];
+    for fault in faults {
+        for items in [json!([good, fault]), json!([fault, good])] {
+            let told = publisher.post("/publish/", json!({ "items": items }).to_string());
+            assert_eq!(told.status, 400, "{items}: {told:?}");
+            assert!(
+                told.body.starts_with("Invalid format: "),
+                "{items}: {told:?}"
+            );
+            assert!(told.body.ends_with('\n'), "{items}: {told:?}");
+        }
+    }
+    for body in ["{}", r#"{"items":{}}"#, r#"{"items":7}"#, "[]", "7"] {
+        let told = publisher.post("/publish/", body);
+        assert_eq!(told.status, 400, "{body}: {told:?}");
+        assert!(
+            told.body.starts_with("Invalid format: "),
+            "{body}: {told:?}"
+        );
+    }
+    for body in ["", "nope", "{", r#"{"items":[]} x"#, "\"\u{0}\""] {
+        let told = publisher.post("/publish/", body);
+        let expected = (400, "Body is not valid JSON.\n");
+        assert_eq!((told.status, &*told.body), expected, "{body}");
+    }
+    let told = publisher.post("/publish/", b"\"\xff\"");
+    assert_eq!(told.status, 400, "{told:?}");
+    publisher.publish(&[text("t", "next")]);
+    client.expect(unmasked(0x81, "next"));
+}
+
+#[test]
+fn items_are_heard_in_their_order() {
+    let (_server, mut client, publisher) = listener();
+    let numbers: Vec<_> = (0..200).map(|number| number.to_string()).collect();
+    for batch in numbers.chunks(50) {
+        let items: Vec<_> = batch.iter().map(|number| text("t", number)).collect();
+        publisher.publish(&items);
+    }
+    for number in &numbers {
+        client.expect(unmasked(0x81, number));
+    }
+}
+
+#[test]
+fn an_item_is_heard_once() {
+    let (_server, mut client, publisher) = listener();
+    let item = |id: &str, channel: &str, said: &str| {
+        let mut item = text(channel, said);
+        item["id"] = json!(id);
+        item
+    };
+    publisher.publish(&[item("1", "t", "first")]);
+    publisher.publish(&[item("1", "t", "again"), item("2", "t", "second")]);
+    // An id is one of a channel.
+    publisher.publish(&[item("3", "u", "elsewhere"), item("3", "t", "third")]);
+    publisher.publish(&[text("t", "without"), text("t", "without")]);
+    for said in ["first", "second", "third", "without", "without"] {
+        client.expect(unmasked(0x81, said));
+    }
+}
+
+#[test]
+fn an_item_waits_for_the_one_before_it() {
+    let (_server, mut client, publisher) = listener();
+    let item = |id: &str, previous: &str| -> Value {
+        let mut item = text("t", id);
+        item["id"] = json!(id);
+        item["prev-id"] = json!(previous);
+        item
+    };
+    let mut first = text("t", "1");
+    first["id"] = json!("1");
+    publisher.publish(&[first]);
+    client.expect(unmasked(0x81, "1"));
+    publisher.publish(&[item("3", "2")]);
+    publisher.publish(&[item("2", "1")]);
+    client.expect(unmasked(0x81, "2"));
+    client.expect(unmasked(0x81, "3"));
+    // One that does not come is waited for a while.
+    publisher.publish(&[item("6", "5")]);
+    client.expect(unmasked(0x81, "6"));
+}
+
+#[test]
+fn clients_are_closed_with_what_is_said() {
+    for (close, heard) in [
+        (
+            json!({"action": "close", "code": 4001, "reason": "why"}),
+            &b"\x0f\xa1why"[..],
+        ),
+        (json!({"action": "close", "code": 1001}), b"\x03\xe9"),
+        (json!({"action": "close"}), b"\x03\xe8"),
+    ] {
+        let (_server, mut client, publisher) = listener();
+        publisher.publish(&[text("t", "last"), message("t", &close)]);
+        client.expect(unmasked(0x81, "last"));
+        client.expect(unmasked(0x88, heard));
+    }
+}
+
+#[test]
+fn a_channel_is_published_to_without_json() {
+    let (_server, mut client, publisher) = listener();
+    let octets = "Content-Type: application/octet-stream\r\n";
+    let form = "Content-Type: application/x-www-form-urlencoded\r\n";
+    for (fields, body, heard) in [
+        ("", "h\u{e9}".as_bytes(), unmasked(0x81, "h\u{e9}")),
+        (form, b"as curl has it", unmasked(0x81, "as curl has it")),
+        ("", b"", unmasked(0x81, "")),
+        ("", b"\0\xff", unmasked(0x82, b"\0\xff")),
+        (octets, b"text", unmasked(0x82, "text")),
+        (octets, b"", unmasked(0x82, "")),
+    ] {
+        let told = publisher.ask("POST", "/channels/t", fields, body);
+        assert_eq!((told.status, &*told.body), (200, "Published\n"), "{told:?}");
+        client.expect(heard);
+    }
+    for path in ["/channels/u", "/channels/T"] {
+        assert_eq!(publisher.post(path, "elsewhere").status, 200);
+    }
+    for path in ["/channels/", "/channels", "/channel/t", "/elsewhere"] {
+        let status = publisher.post(path, "x").status;
+        assert!(matches!(status, 400 | 404), "{path}: {status}");
+    }
+    // As it is in a path.
+    publisher.post("/channels/%74", "next");
+    client.expect(unmasked(0x81, "next"));
+}

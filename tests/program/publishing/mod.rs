@@ -1,0 +1,73 @@
+//! What others publish by HTTP, as clients hear it.
+
+mod access;
+mod broadcast;
+mod formats;
+mod wamp;
+
+use std::net::SocketAddr;
+
+use polysock_test_support::client::Client;
+use polysock_test_support::server::Server;
+use serde_json::{Value, json};
+
+/// Somebody who publishes.
+pub(crate) struct Publisher(SocketAddr);
+
+/// What a publisher is told.
+#[derive(Debug)]
+struct Told {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Publisher {
+    /// One who publishes to a server that has a listener for it.
+    #[track_caller]
+    pub(crate) fn of(server: &mut Server) -> Self {
+        let line = server.log_line("publish listener on ");
+        let (_, address) = line.split_once("publish listener on ").unwrap();
+        Self(address.trim().parse().unwrap())
+    }
+
+    /// Publishes these items together.
+    #[track_caller]
+    pub(crate) fn publish(&self, items: &[Value]) {
+        let items = json!({ "items": items }).to_string();
+        let told = self.post("/publish/", &items);
+        assert_eq!((told.status, &*told.body), (200, "Published\n"), "{told:?}");
+    }
+
+    #[track_caller]
+    fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Told {
+        self.ask("POST", path, "", body)
+    }
+
+    /// What is told to a request with these fields, each of which ends with CRLF.
+    #[track_caller]
+    fn ask(&self, method: &str, path: &str, fields: &str, body: impl AsRef<[u8]>) -> Told {
+        let body = body.as_ref();
+        let mut client = Client::connect(self.0);
+        client.send(format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{fields}Content-Length: {}\r\n\r\n",
+            self.0,
+            body.len()
+        ));
+        client.send(body);
+        let head = client.head();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let body = String::from_utf8(client.rest()).unwrap();
+        Told { status, head, body }
+    }
+}
+
+/// An item that says a text to a channel.
+pub(crate) fn text(channel: &str, text: &str) -> Value {
+    message(channel, &json!({ "content": text }))
+}
+
+/// An item with this `ws-message`.
+fn message(channel: &str, message: &Value) -> Value {
+    json!({ "channel": channel, "formats": { "ws-message": message } })
+}
