@@ -29,6 +29,8 @@ mod files;
 mod giving_up;
 #[cfg(feature = "tls")]
 mod goodbye;
+#[cfg(feature = "grip")]
+mod grip;
 mod groups;
 mod http;
 mod http2;
@@ -46,6 +48,7 @@ mod pages;
 mod passing_on;
 mod policy;
 mod proxying;
+#[cfg(feature = "grip")]
 mod publishing;
 mod relay;
 mod reload;

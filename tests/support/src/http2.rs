@@ -165,14 +165,8 @@ impl Peer {
         let version = ("sec-websocket-version", "13");
         let fields = [&[version], fields].concat();
         let (response, sender) = self.open("websocket", &fields).await;
-        assert_eq!(response.status(), 200, "{response:?}");
-        let (head, body) = response.into_parts();
-        let socket = Socket {
-            sender,
-            body,
-            incoming: BytesMut::new(),
-        };
-        (socket, head.headers)
+        let fields = response.headers().clone();
+        (Socket::of(response, sender), fields)
     }
 
     async fn ready(&mut self) {
@@ -221,6 +215,16 @@ pub struct Socket {
 }
 
 impl Socket {
+    /// What an extended CONNECT has opened, of which the answer is this.
+    pub fn of(response: Response<RecvStream>, sender: SendStream<Bytes>) -> Self {
+        assert_eq!(response.status(), 200, "{response:?}");
+        Self {
+            sender,
+            body: response.into_body(),
+            incoming: BytesMut::new(),
+        }
+    }
+
     /// Sends all of it, as the server opens its window.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let mut bytes = Bytes::copy_from_slice(bytes.as_ref());

@@ -1,0 +1,239 @@
+//! What goes to the origin and comes from it, once a client is let in.
+
+use std::time::{Duration, Instant};
+
+use polysock_test_support::frame::{frame, unmasked};
+use polysock_test_support::grip::{Answer, EVENTS, Event};
+use polysock_test_support::opening::RFC6455;
+
+use super::{Gateway, SILENCE};
+
+#[test]
+fn each_message_is_an_event_and_each_event_a_message() {
+    let gateway = Gateway::new(&[]);
+    let mut client = gateway.opens(&[]);
+    for (opcode, kind, content) in [
+        (0x81, "TEXT", &b"hello"[..]),
+        (0x81, "TEXT", "h\u{e9} \u{2603}".as_bytes()),
+        (0x81, "TEXT", b""),
+        (0x81, "TEXT", b"a\r\nTEXT 1\r\nb\r\n"),
+        (0x81, "TEXT", &[b'x'; 300]),
+        (0x82, "BINARY", b"\0\xff"),
+        (0x82, "BINARY", b""),
+        (0x82, "BINARY", &[0xaa; 70_000]),
+    ] {
+        client.send(frame(opcode, content));
+        let post = gateway.origin.post();
+        let head = format!("{kind} {:x}\r\n", content.len());
+        assert!(
+            post.body == [head.as_bytes(), content, b"\r\n"].concat(),
+            "{}",
+            post.body.escape_ascii()
+        );
+        assert_eq!(post.field("Content-Type"), Some(EVENTS));
+        assert_eq!(post.field("Accept"), Some(EVENTS));
+        assert_eq!(post.field("Transfer-Encoding"), None);
+        assert_eq!(post.field("Host"), Some("server.example.com"));
+        assert_eq!(post.line, "POST /chat HTTP/1.1");
+        let echo = Event::of(kind, [b"m:", content].concat());
+        post.answer(Answer::events(&[echo]));
+        client.expect(unmasked(opcode, content));
+    }
+}
+
+#[test]
+fn a_message_in_fragments_is_one_event() {
+    let gateway = Gateway::new(&[]);
+    let mut client = gateway.opens(&[]);
+    for (first, part) in [(0x01, "one "), (0x00, "two "), (0x80, "three")] {
+        client.send(frame(first, part));
+    }
+    let whole = [Event::text("one two three")];
+    gateway.origin.answers(&whole, &[]);
+}
+
+#[test]
+fn there_is_one_request_at_a_time_and_what_comes_meanwhile_goes_together() {
+    let gateway = Gateway::new(&[]);
+    let mut client = gateway.opens(&[]);
+    client.send(frame(0x81, "first"));
+    let first = gateway.origin.post();
+    assert_eq!(first.body, b"TEXT 5\r\nfirst\r\n");
+    for number in 0..20 {
+        client.send(frame(0x81, format!("{number}")));
+    }
+    client.send(frame(0x82, b"\xff"));
+    gateway.origin.is_left_alone(SILENCE);
+    first.answer(Answer::events(&[]));
+    let mut expected: Vec<_> = (0..20)
+        .map(|number| Event::text(&number.to_string()))
+        .collect();
+    expected.push(Event::of("BINARY", b"\xff"));
+    gateway.origin.answers(&expected, &[Event::text("m:done")]);
+    client.expect(unmasked(0x81, "done"));
+    // Another client waits for nobody.
+    client.send(frame(0x81, "held"));
+    let held = gateway.origin.post();
+    let mut other = gateway.opens(&[]);
+    other.send(frame(0x81, "free"));
+    gateway.origin.answers(&[Event::text("free")], &[]);
+    held.answer(Answer::events(&[]));
+}
+
+#[test]
+fn with_grip_only_what_is_marked_goes_out() {
+    let gateway = Gateway::new(&[]);
+    let mut client = gateway.opens(&[]);
+    client.send(frame(0x81, "x"));
+    let events = [
+        Event::text("raw"),
+        Event::of("BINARY", b"raw"),
+        Event::text("M:raw"),
+        Event::text(""),
+        Event::text("m:"),
+        Event::of("BINARY", b"m:m:\xff"),
+    ];
+    gateway.origin.answers(&[Event::text("x")], &events);
+    client.expect(unmasked(0x81, ""));
+    client.expect(unmasked(0x82, b"m:\xff"));
+}
+
+#[test]
+fn with_an_empty_prefix_all_goes_out_but_what_is_control() {
+    let gateway = Gateway::new(&[]);
+    let open = [
+        Event::bare("OPEN"),
+        Event::text("raw"),
+        Event::subscribe("t"),
+    ];
+    let open = [&open[..], &[Event::text("m:raw")]].concat();
+    for extension in ["grip; message-prefix=\"\"", "grip;message-prefix=\"\""] {
+        let answer = Answer::events(&open).with("Sec-WebSocket-Extensions", extension);
+        let (mut client, _) = gateway.tells(RFC6455, answer, 101);
+        client.expect(unmasked(0x81, "raw"));
+        client.expect(unmasked(0x81, "m:raw"));
+        drop(client);
+        gateway.origin.answers(&[Event::bare("DISCONNECT")], &[]);
+    }
+    let answer =
+        Answer::events(&open).with("Sec-WebSocket-Extensions", "grip; message-prefix=\"m:r\"");
+    let (mut client, _) = gateway.tells(RFC6455, answer, 101);
+    client.expect(unmasked(0x81, "aw"));
+}
+
+#[test]
+fn without_grip_all_goes_out_as_it_is() {
+    let gateway = Gateway::new(&[]);
+    let said = [
+        Event::text("m:marked"),
+        Event::subscribe("test"),
+        Event::text(""),
+    ];
+    let open = [&[Event::bare("OPEN")], &said[..]].concat();
+    let (mut client, _) = gateway.tells(RFC6455, Answer::events(&open), 101);
+    for event in &said {
+        client.expect(unmasked(0x81, event.content.as_ref().unwrap()));
+    }
+}
+
+#[test]
+fn an_event_without_a_size_is_an_empty_message() {
+    let gateway = Gateway::new(&[]);
+    let open = [
+        Event::bare("OPEN"),
+        Event::bare("TEXT"),
+        Event::bare("BINARY"),
+    ];
+    let (mut client, _) = gateway.tells(RFC6455, Answer::events(&open), 101);
+    client.expect(unmasked(0x81, ""));
+    client.expect(unmasked(0x82, ""));
+}
+
+#[test]
+fn pings_are_answered_here_and_those_of_the_origin_go_out() {
+    let gateway = Gateway::new(&[]);
+    let mut client = gateway.opens(&[]);
+    client.send(frame(0x89, "mine"));
+    client.expect(unmasked(0x8a, "mine"));
+    client.send(frame(0x8a, "unasked"));
+    client.send(frame(0x81, "x"));
+    let events = [
+        Event::of("PING", "yours"),
+        Event::of("PONG", "late"),
+        Event::text("m:y"),
+    ];
+    gateway.origin.answers(&[Event::text("x")], &events);
+    client.expect(unmasked(0x89, "yours"));
+    // What a client has asked nothing for it does not get.
+    client.send(frame(0x8a, "yours"));
+    client.expect(unmasked(0x81, "y"));
+    gateway.origin.is_left_alone(SILENCE);
+}
+
+#[test]
+fn what_the_origin_wants_to_know_again_it_is_told_with_each_request() {
+    let gateway = Gateway::new(&[]);
+    let open = Answer::accept(&[])
+        .with("Set-Meta-User", "alice")
+        .with("set-meta-room", "7");
+    let (mut client, _) = gateway.tells(RFC6455, open, 101);
+    // What it says in each answer, and what it is told behind that.
+    for (set, told) in [
+        (&[][..], [Some("alice"), Some("7")]),
+        (&[("Set-Meta-User", "bob")], [Some("alice"), Some("7")]),
+        (&[("Set-Meta-Room", "")], [Some("bob"), Some("7")]),
+        (&[], [Some("bob"), None]),
+    ] {
+        client.send(frame(0x81, "x"));
+        let post = gateway.origin.post();
+        assert_eq!([post.field("Meta-User"), post.field("Meta-Room")], told);
+        let answer = Answer::events(&[Event::text("m:x")]);
+        let answer = set
+            .iter()
+            .fold(answer, |answer, (name, value)| answer.with(name, value));
+        post.answer(answer);
+        client.expect(unmasked(0x81, "x"));
+    }
+}
+
+#[test]
+fn a_connection_that_the_origin_has_let_go_of_loses_no_message() {
+    let gateway = Gateway::new(&[]);
+    let mut client = gateway.opens(&[]);
+    for (is_announced, text) in [
+        (true, "one"),
+        (false, "two"),
+        (true, "three"),
+        (false, "four"),
+    ] {
+        client.send(frame(0x81, text));
+        let post = gateway.origin.post();
+        assert_eq!(post.events(), [Event::text(text)]);
+        let answer = Answer::events(&[Event::text("m:x")]).hanging_up();
+        post.answer(match is_announced {
+            true => answer.with("Connection", "close"),
+            false => answer,
+        });
+        client.expect(unmasked(0x81, "x"));
+        if !is_announced {
+            // The end of the connection comes behind the answer.
+            gateway.origin.is_left_alone(SILENCE);
+        }
+    }
+}
+
+#[test]
+fn an_origin_is_asked_again_when_nothing_has_happened_for_as_long_as_it_says() {
+    let gateway = Gateway::new(&[]);
+    // Less than twenty seconds are not to be had.
+    let open = Answer::accept(&[]).with("Keep-Alive-Interval", "1");
+    let (mut client, _) = gateway.tells(RFC6455, open, 101);
+    let begun = Instant::now();
+    let post = gateway.origin.post_within(Duration::from_secs(40));
+    let took = begun.elapsed();
+    assert!(took > Duration::from_secs(19), "{took:?}");
+    assert_eq!(post.body, b"");
+    assert_eq!(post.field("Content-Length"), Some("0"));
+    post.answer(Answer::events(&[Event::text("m:still here")]));
+    client.expect(unmasked(0x81, "still here"));
+}
