@@ -9,6 +9,8 @@ mod peers {
     #[cfg(feature = "legacy-tls")]
     mod old_tls;
     mod proxies;
+    #[cfg(feature = "grip")]
+    mod push;
     mod site;
     mod smuggling;
     mod tap;

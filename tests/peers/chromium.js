@@ -4,6 +4,7 @@
 //   echo HOST PORT PATH SUBPROTOCOL VERSION    VERSION: binary, or text where the server has no binary messages
 //   chat HOST PORT PATH TEXT COUNT             the page of the chat itself, used as a person would: says TEXT once COUNT
 //                                              are there, draws $SCREENSHOT once COUNT have spoken, and then says "bye"
+//   listen HOST PORT PATH TEXT
 //
 // $SCHEME may be wss; whoever has signed the certificate.
 
@@ -15,13 +16,18 @@ const { launch } = require('./lib/devtools.js');
 const scheme = process.env.SCHEME || 'ws';
 const [mode, host, port, path, ...rest] = process.argv.slice(2);
 
-async function echo(browser, [subprotocol, version]) {
-  // A page with an origin to send, and nothing in it.
+// A page with an origin to send, and nothing in it.
+async function blank() {
   const server = http.createServer((request, response) => {
     response.setHeader('Content-Type', 'text/html');
     response.end('<!DOCTYPE html><title>peer</title>');
   });
   await new Promise((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  return server;
+}
+
+async function echo(browser, [subprotocol, version]) {
+  const server = await blank();
   const page = await browser.page();
   // The server's own page, within TLS: a connection of HTTP/2 that is there takes WebSockets as well.
   await page.open(scheme === 'wss' ? `https://${host}:${port}/` : `http://127.0.0.1:${server.address().port}/`);
@@ -31,6 +37,24 @@ async function echo(browser, [subprotocol, version]) {
   const { why, summary } = await page.evaluate(`new Promise((resolve) => {
     const connect = (${checks.browser})(WebSocket, ${url}, ${offered}, ${version === 'binary'});
     (${checks.echo})(connect, ${offered}, (why, summary) => resolve({ why, summary }));
+  })`);
+  server.close();
+  if (why) throw new Error(why);
+  return summary;
+}
+
+async function listen(browser, [text]) {
+  const server = await blank();
+  const page = await browser.page((method, params) => {
+    if (method === 'Runtime.consoleAPICalled') console.log(params.args[0].value);
+  });
+  await page.send('Runtime.enable');
+  await page.open(`http://127.0.0.1:${server.address().port}/`);
+  const url = JSON.stringify(`${scheme}://${host}:${port}${path}`);
+  const { why, summary } = await page.evaluate(`new Promise((resolve) => {
+    const connect = (${checks.browser})(WebSocket, ${url}, '', false);
+    const done = (why, summary) => resolve({ why, summary });
+    (${checks.listen})(connect, ${JSON.stringify(text)}, (line) => console.log(line), done);
   })`);
   server.close();
   if (why) throw new Error(why);
@@ -102,6 +126,6 @@ const report = async (line, code) => {
   process.exit(code);
 };
 setTimeout(() => report('FAIL Chromium: no end within the deadline', 1), 110000);
-(mode === 'chat' ? chat : echo)(browser, rest)
+({ chat, echo, listen })[mode](browser, rest)
   .then((summary) => report(`PASS Chromium: ${summary}`, 0))
   .catch((error) => report(`FAIL Chromium: ${error.message}`, 1));

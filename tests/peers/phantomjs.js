@@ -2,6 +2,7 @@
 //
 //   echo HOST PORT PATH SUBPROTOCOL VERSION
 //   chat HOST PORT PATH TEXT COUNT
+//   listen HOST PORT PATH TEXT
 //
 // $SCHEME may be wss; those are trusted that are in the folder $TRUSTED.
 
@@ -24,16 +25,18 @@ setTimeout(function () { done('the page said nothing within the deadline'); }, 1
 // A page with an origin to send, and nothing in it.
 page.setContent('<!DOCTYPE html><title>peer</title>', 'http://' + host + ':' + port + '/peer.html');
 page.evaluate(
-  function (echo, chat, browser, mode, url, subprotocol, binary, text, count) {
+  function (echo, chat, listen, browser, mode, url, subprotocol, binary, text, count) {
     var from = function (source) { return new Function('return ' + source)(); };
     var done = function (why, summary) { window.callPhantom({ why: why, summary: summary }); };
     var connect = from(browser)(WebSocket, url, subprotocol, binary);
-    if (mode === 'chat') from(chat)(connect, text, count, function (line) { window.callPhantom({ log: line }); }, done);
+    var log = function (line) { window.callPhantom({ log: line }); };
+    if (mode === 'chat') from(chat)(connect, text, count, log, done);
+    else if (mode === 'listen') from(listen)(connect, text, log, done);
     else from(echo)(connect, subprotocol, done);
   },
-  checks.echo.toString(), checks.chat.toString(), checks.browser.toString(), mode,
+  checks.echo.toString(), checks.chat.toString(), checks.listen.toString(), checks.browser.toString(), mode,
   (system.env.SCHEME || 'ws') + '://' + host + ':' + port + path,
-  mode === 'chat' ? '' : system.args[5],
+  mode === 'echo' ? system.args[5] : '',
   phantom.version.major > 1, // Hixie-76 has no binary messages
   system.args[5], Number(system.args[6])
 );

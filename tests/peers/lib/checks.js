@@ -104,6 +104,32 @@ exports.chat = function (connect, text, count, log, done) {
   });
 };
 
+// Logs every message, and leaves when it has heard this text.
+exports.listen = function (connect, text, log, done) {
+  var heard = 0, leaving = false, finished = false, peer;
+  var finish = function (why) {
+    if (finished) return;
+    finished = true;
+    clearTimeout(deadline);
+    done(why, heard + ' messages');
+  };
+  var deadline = setTimeout(function () { finish('not heard within the deadline'); }, 90000);
+  peer = connect({
+    open: function () {},
+    text: function (line) {
+      heard++;
+      log('heard\t' + line);
+      if (line !== text) return;
+      leaving = true;
+      peer.close();
+    },
+    binary: function () { finish('a binary message'); },
+    pong: function () {},
+    close: function (code) { finish(leaving ? '' : 'closed early, code ' + code); },
+    error: function (what) { finish('error ' + what); }
+  });
+};
+
 // The API of browsers; undici has it too.
 exports.browser = function (WebSocket, url, subprotocol, binary) {
   return function (on) {

@@ -3,6 +3,7 @@
 //
 //   echo HOST PORT PATH SUBPROTOCOL VERSION
 //   chat HOST PORT PATH TEXT COUNT VERSION
+//   listen HOST PORT PATH TEXT VERSION
 
 const checks = require('./checks.js');
 
@@ -11,7 +12,7 @@ const chat = mode === 'chat';
 
 exports.url = `ws://${host}:${port}${path}`;
 exports.origin = `http://${host}:${port}`;
-exports.subprotocol = chat ? '' : process.argv[6];
+exports.subprotocol = mode === 'echo' ? process.argv[6] : '';
 exports.version = process.argv[chat ? 8 : 7];
 
 exports.run = (name, connect) => {
@@ -21,5 +22,6 @@ exports.run = (name, connect) => {
   };
   process.on('uncaughtException', (error) => done(`uncaught ${error.stack}`));
   if (chat) checks.chat(connect, process.argv[6], Number(process.argv[7]), console.log, done);
+  else if (mode === 'listen') checks.listen(connect, process.argv[6], console.log, done);
   else checks.echo(connect, exports.subprotocol, done);
 };

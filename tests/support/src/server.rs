@@ -34,8 +34,10 @@ impl Server {
     /// As of [`start`](Self::start).
     pub fn of(mut process: Process, limit: Duration) -> Result<Self, End> {
         let port = process.wait_for_line(limit, |line| {
-            let (_, address) = line.split_once("listening on ")?;
-            let address = address.split('"').next()?.trim();
+            // PHP has words of its own.
+            let beginnings = ["listening on ", "Development Server (http://"];
+            let (_, address) = beginnings.iter().find_map(|words| line.split_once(words))?;
+            let address = address.split(['"', ')']).next()?.trim();
             let address: SocketAddr = address.parse().ok()?;
             Some(address.port())
         });
