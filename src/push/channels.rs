@@ -64,6 +64,7 @@ pub struct Receiving {
 }
 
 /// A mailbox that is subscribed to a channel as long as this is kept.
+#[cfg(feature = "grip")]
 pub(crate) struct Subscribed {
     channels: Channels,
     name: Arc<str>,
@@ -147,6 +148,7 @@ impl Channels {
         }
     }
 
+    #[cfg(feature = "grip")]
     /// Subscribes a mailbox to a channel; what this sender publishes is not for it.
     pub(crate) fn subscribe(
         &self,
@@ -252,6 +254,7 @@ impl Receiving {
     }
 }
 
+#[cfg(feature = "grip")]
 impl Subscribed {
     /// The name of the channel.
     pub(crate) fn name(&self) -> &str {
@@ -259,6 +262,7 @@ impl Subscribed {
     }
 }
 
+#[cfg(feature = "grip")]
 impl Drop for Subscribed {
     fn drop(&mut self) {
         self.channels.leave(&self.name, |channel| {
@@ -292,6 +296,7 @@ impl fmt::Debug for Receiving {
     }
 }
 
+#[cfg(feature = "grip")]
 impl fmt::Debug for Subscribed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Subscribed")

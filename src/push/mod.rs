@@ -13,6 +13,7 @@ mod key;
 mod order;
 mod publication;
 
+#[cfg(feature = "grip")]
 pub(crate) use self::channels::Subscribed;
 pub use self::channels::{Channels, Receiving};
 #[cfg(feature = "grip")]

@@ -275,20 +275,6 @@ impl Session {
         (self.received, self.sent)
     }
 
-    /// What has been received and sent since this was called before; `None` for nothing. Of messages that
-    /// others have sent, what [`record_sums_sent`](Self::record_sums_sent) was told.
-    #[inline]
-    pub fn take_sums(&mut self) -> Option<Sums> {
-        self.counted.take_sums()
-    }
-
-    /// How many messages of each class of size have been received and sent since this was called before;
-    /// `None` where all were short.
-    #[inline]
-    pub fn take_sizes(&mut self) -> Option<Sizes> {
-        self.counted.take_sizes()
-    }
-
     /// The extension that is in use, by its name.
     pub fn extension(&self) -> Option<&'static str> {
         self.codec.extension()
@@ -327,13 +313,6 @@ impl Session {
             TickAction::TimedOut(error) => return self.fail(error),
         }
         Ok(())
-    }
-
-    /// Sends a ping of one's own, in protocols that have them; its answer is told nobody.
-    pub fn ping(&mut self, payload: Bytes) {
-        if self.is_open() && self.codec.capabilities().ping {
-            self.send_control(Event::Ping(payload));
-        }
     }
 
     /// Records that the peer is there although nothing comes from it: it takes what is sent to it,

@@ -139,6 +139,13 @@ impl Session {
         self.counted.sums.sent.add_all(texts, payload);
     }
 
+    /// Sends a ping of one's own, in protocols that have them; its answer is told nobody.
+    pub fn ping(&mut self, payload: Bytes) {
+        if self.is_open() && self.codec.capabilities().ping {
+            self.send_control(Event::Ping(payload));
+        }
+    }
+
     /// Whether a message that is sent in pieces has begun and not ended. Another must wait.
     pub fn is_sending(&self) -> bool {
         self.sending

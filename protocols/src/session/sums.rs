@@ -2,6 +2,7 @@
 
 use std::mem::take;
 
+use super::Session;
 use crate::message::Kind;
 
 /// How many classes of size there are for messages that are not short.
@@ -23,7 +24,7 @@ pub const SIZE_BOUNDS: [u64; SIZES - 1] = [
 /// The longest message that is short.
 pub(super) const SHORT: u64 = 125;
 
-/// What has been received and sent since [`Session::take_sums`](super::Session::take_sums) was called before.
+/// What has been received and sent since [`Session::take_sums`] was called before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// What has been received.
@@ -42,7 +43,7 @@ pub struct Sum {
 }
 
 /// How many messages there were of each class of size since
-/// [`Session::take_sizes`](super::Session::take_sizes) was called before: see [`SIZE_BOUNDS`].
+/// [`Session::take_sizes`] was called before: see [`SIZE_BOUNDS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Of those received.
@@ -66,6 +67,22 @@ struct Long {
     is_changed: bool,
     /// How long the message is that is sent in pieces, so far.
     sending: u64,
+}
+
+impl Session {
+    /// What has been received and sent since this was called before; `None` for nothing. Of messages that
+    /// others have sent, what [`record_sums_sent`](Self::record_sums_sent) was told.
+    #[inline]
+    pub fn take_sums(&mut self) -> Option<Sums> {
+        self.counted.take_sums()
+    }
+
+    /// How many messages of each class of size have been received and sent since this was called before;
+    /// `None` where all were short.
+    #[inline]
+    pub fn take_sizes(&mut self) -> Option<Sizes> {
+        self.counted.take_sizes()
+    }
 }
 
 impl Counted {

@@ -76,6 +76,10 @@ pub trait Component: Send + Sync + 'static {
 
 /// One component in several places: the same chat by [`ws`](super::ws) and by [`tcp`](super::tcp).
 impl<C: Component> Component for Arc<C> {
+    fn on_push(&self, channel: &str, publication: &Publication) {
+        (**self).on_push(channel, publication);
+    }
+
     fn on_open(&self, client: &Client) -> impl Future<Output = Result<(), BoxError>> + Send {
         (**self).on_open(client)
     }

@@ -11,11 +11,13 @@
 //!   control        what a web app asks of us
 //!   origin         requests to the web app, and its answers
 //!   turns          what waits for the web app, one request at a time
+//!   deeds          what is done for a client as the web app says
 //!   conversation   a client and the web app, from the open to the close
 //! ```
 
 mod control;
 mod conversation;
+mod deeds;
 mod events;
 mod origin;
 mod turns;
@@ -26,9 +28,10 @@ use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText, Rejection};
 
 use self::conversation::Conversation;
+use self::deeds::{Cut, Deeds};
 use self::origin::{Opened, Origin};
 use super::application::Application;
-use crate::broadcast::{Overflow, Queue};
+use crate::broadcast::{Overflow, Queue, mailboxes};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
 use crate::push::{Channels, GripKey};
@@ -133,6 +136,13 @@ impl Grip {
             fields,
             answer,
         } = opened;
+        // Before it is let in: what is published once it knows that it is, is for it.
+        let post = mailboxes(self.queue);
+        let mut deeds = Deeds::new(post.mailbox(), origin, self.channels);
+        if let Err(Cut(error)) = deeds.act(answer) {
+            handshake.reject(Rejection::new(502, "the web app lets nobody in"));
+            return error.map_or(Ok(None), |error| Err(error.into()));
+        }
         let accept = Accept {
             subprotocol,
             fields,
@@ -140,8 +150,7 @@ impl Grip {
         };
         handshake.echo_close_reason();
         let connection = handshake.accept(accept).await?;
-        let conversation = Conversation::new(connection, origin, self.channels, self.queue);
-        Ok(Some(conversation.begin(answer)))
+        Ok(Some(Conversation::new(connection, post, deeds)))
     }
 }
 

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{
+    CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+};
 use hyper::http::response::Parts;
 use hyper::http::uri::PathAndQuery;
 use hyper::{Method, Request, Response, StatusCode};
@@ -164,7 +166,9 @@ impl Origin {
 
     fn request_of(&self, events: &[Event]) -> Option<Request<Body>> {
         let asked = self.request.unpack()?;
-        let mut request = Request::new(Body::from(events::written(events)));
+        let body = events::written(events);
+        let len = HeaderValue::from(body.len());
+        let mut request = Request::new(Body::from(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = PathAndQuery::try_from(&*asked.target).ok()?.into();
         let headers = request.headers_mut();
@@ -194,6 +198,8 @@ impl Origin {
         }
         put(HeaderName::from_static("sec-websocket-extensions"), b"grip");
         put(CONTENT_TYPE, MEDIA_TYPE.as_bytes());
+        // Also where there is nothing: many apps read no other bodies.
+        put(CONTENT_LENGTH, len.as_bytes());
         put(hyper::header::ACCEPT, MEDIA_TYPE.as_bytes());
         let id = self.connection().to_string();
         put(HeaderName::from_static("connection-id"), id.as_bytes());

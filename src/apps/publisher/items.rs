@@ -2,6 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use bytestring::ByteString;
 use polysock_protocols::{Close, CloseCode, Message};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -86,23 +88,32 @@ fn push(format: &Map<String, Value>) -> Result<Push, ItemsError> {
     }
     let content = text(format, "content", Format("content is no string"))?;
     let encoded = text(format, "content-bin", Format("content-bin is no string"))?;
-    let message = match (content, encoded) {
+    let bytes = match (content, encoded) {
+        _ if matches!(kind, Some("ping" | "pong")) => {
+            // We send pings by ourselves.
+            return Ok(Push::Nothing);
+        }
         (None, None) => return Err(Format("ws-message has neither content nor content-bin")),
         (_, Some(encoded)) => {
             let bytes = STANDARD.decode(encoded);
-            Message::binary(bytes.map_err(|_| Format("content-bin is no base64"))?)
+            Bytes::from(bytes.map_err(|_| Format("content-bin is no base64"))?)
         }
-        (Some(content), None) if kind == Some("binary") => {
-            Message::binary(content.as_bytes().to_vec())
-        }
-        (Some(content), None) => content.into(),
+        (Some(content), None) => Bytes::copy_from_slice(content.as_bytes()),
     };
-    match kind {
-        None | Some("text" | "binary") => Ok(Push::Message(message)),
-        // We send pings by ourselves.
-        Some("ping" | "pong") => Ok(Push::Nothing),
-        Some(_) => Err(Format("type is none of text, binary, ping and pong")),
-    }
+    // The type says what it is; without one, its content does.
+    let is_binary = match kind {
+        None => encoded.is_some(),
+        Some("text") => false,
+        Some("binary") => true,
+        Some(_) => return Err(Format("type is none of text, binary, ping and pong")),
+    };
+    Ok(Push::Message(match is_binary {
+        true => Message::Binary(bytes),
+        false => {
+            let text = ByteString::try_from(bytes);
+            Message::Text(text.map_err(|_| Format("the content of a text is not UTF-8"))?)
+        }
+    }))
 }
 
 fn close(format: &Map<String, Value>) -> Result<Push, ItemsError> {
@@ -156,6 +167,10 @@ mod tests {
             with(json!({ "content": "a", "type": "binary" })),
             message(Message::binary(&b"a"[..]))
         );
+        assert_eq!(
+            with(json!({ "content-bin": "aGk=", "type": "text" })),
+            message("hi".into())
+        );
         let close = Close::new(CloseCode::new(4001).unwrap(), "why");
         assert_eq!(
             with(json!({ "action": "close", "code": 4001, "reason": "why" })),
@@ -165,7 +180,8 @@ mod tests {
         assert_eq!(with(json!({ "action": "close" })), Ok(Push::Close(normal)));
         for nothing in [
             json!({ "action": "hint" }),
-            json!({ "content": "", "type": "ping" }),
+            json!({ "type": "ping" }),
+            json!({ "content": "", "type": "pong" }),
         ] {
             assert_eq!(with(nothing), Ok(Push::Nothing));
         }
@@ -209,6 +225,7 @@ mod tests {
             json!({ "channel": "c", "ws-message": {} }),
             json!({ "channel": "c", "ws-message": { "content": 7 } }),
             json!({ "channel": "c", "ws-message": { "content-bin": "%" } }),
+            json!({ "channel": "c", "ws-message": { "content-bin": "AP8=", "type": "text" } }),
             json!({ "channel": "c", "ws-message": { "content": "x", "type": "x" } }),
             json!({ "channel": "c", "ws-message": { "content": "x", "action": "x" } }),
             json!({ "channel": "c", "ws-message": { "action": "close", "code": 1005 } }),

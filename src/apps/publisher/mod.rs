@@ -8,7 +8,9 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use http_body_util::{BodyExt, Limited};
-use hyper::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, HeaderValue, ORIGIN, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, ORIGIN, WWW_AUTHENTICATE,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -67,13 +69,7 @@ impl Publisher {
         let (head, body) = request.into_parts();
         self.check(&head)?;
         let body = Limited::new(body, MOST).collect().await;
-        let body = body.map_err(|_| {
-            told(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is longer than 1,000,000 bytes",
-            )
-        })?;
-        let body = body.to_bytes();
+        let body = body.map_err(|_| too_long())?.to_bytes();
         match channel(head.uri.path())? {
             None => {
                 let items = items::read(&body);
@@ -112,6 +108,11 @@ impl Publisher {
                 "this is asked for with POST",
             ));
         }
+        let len = head.headers.get(CONTENT_LENGTH);
+        let len = len.and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
+        if len.is_some_and(|len| len > MOST as u64) {
+            return Err(too_long());
+        }
         if let Some(key) = &self.key {
             let sent = head.headers.get(AUTHORIZATION);
             let sent = sent.and_then(|sent| sent.to_str().ok());
@@ -126,6 +127,11 @@ impl Publisher {
         }
         Ok(())
     }
+}
+
+fn too_long() -> Told {
+    let text = "the body is longer than 1,000,000 bytes";
+    told(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
 
 /// The channel that a path names; `None` where the body does.

@@ -32,6 +32,7 @@ use crate::flags::compression::CompressionFlags;
 use crate::flags::connections::{ConnectionFlags, RateFlags};
 use crate::flags::exec::ExecFlags;
 use crate::flags::memory::MemoryFlags;
+use crate::flags::push::PushFlags;
 use crate::flags::site::{AcceptFlags, GateFlags, PortFlags, TrustFlags};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::tls::TlsFlags;
@@ -169,19 +170,8 @@ pub(crate) struct Serve {
     #[command(flatten)]
     operators: OperatorFlags,
 
-    /// A listener where web apps publish: HOST:PORT, or unix:PATH
-    #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
-    publish: Option<Address>,
-
-    /// A key that web apps share: it signs what http+grip: targets are asked, and who publishes. With `base64:`
-    /// before it, one of any bytes
-    #[arg(
-        long,
-        value_name = "KEY",
-        env = "POLYSOCK_GRIP_KEY",
-        hide_env_values = true
-    )]
-    grip_key: Option<String>,
+    #[command(flatten)]
+    push: PushFlags,
 
     #[command(flatten)]
     compression: CompressionFlags,
