@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use polysock::{ListenAddress, Pulse};
+use polysock::Pulse;
 
+use super::listening::inner_address;
 use super::server::Server;
 use super::settings::connection_limits;
-use crate::config::listener::Address;
 use crate::control::{Beginning, ControlSettings, Facts, Token};
 use crate::spans::Spans;
 
@@ -16,17 +16,10 @@ impl Server {
     /// What the control listener is told, if there is to be one.
     pub(crate) fn control(&self) -> Result<Option<ControlSettings>, String> {
         let control = &self.config.control;
-        let address = match &control.listen {
-            None => return Ok(None),
-            Some(Address::Tcp(address)) => ListenAddress::Tcp(*address),
-            Some(Address::Unix(path)) => ListenAddress::Unix {
-                path: path.clone(),
-                mode: Some(0o660),
-            },
-            Some(Address::Systemd(_)) => {
-                return Err("a control listener is at unix:PATH or HOST:PORT".to_owned());
-            }
+        let Some(address) = &control.listen else {
+            return Ok(None);
         };
+        let address = inner_address(address, "control")?;
         Ok(Some(ControlSettings {
             address,
             token: control.token.as_deref().map(Token::read).transpose()?,

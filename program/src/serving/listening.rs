@@ -45,6 +45,18 @@ pub(super) fn address(listener: &Listener) -> Option<ListenAddress> {
     }
 }
 
+/// Where a listener is that is not for clients, whose socket is for those who may open it (0660).
+pub(super) fn inner_address(address: &Address, what: &str) -> Result<ListenAddress, String> {
+    match address {
+        Address::Tcp(address) => Ok(ListenAddress::Tcp(*address)),
+        Address::Unix(path) => Ok(ListenAddress::Unix {
+            path: path.clone(),
+            mode: Some(0o660),
+        }),
+        Address::Systemd(_) => Err(format!("a {what} listener is at unix:PATH or HOST:PORT")),
+    }
+}
+
 /// The protocols that some route speaks.
 fn protocols(config: &Config) -> Vec<&'static dyn Protocol> {
     let is_spoken = |protocol: &&&dyn Protocol| {

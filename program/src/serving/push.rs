@@ -11,7 +11,7 @@ use polysock::{
 };
 use tracing::info;
 
-use crate::config::listener::Address;
+use super::listening::inner_address;
 use crate::config::publish::PublishSection;
 use crate::config::route::Route;
 use crate::config::target::web_app;
@@ -65,17 +65,10 @@ impl Publishing {
     ///
     /// The address cannot be bound, a thread not be started, or anybody could publish.
     pub(super) fn start(of: &PublishSection, channels: &Channels) -> Result<Option<Self>, String> {
-        let address = match &of.listen {
-            None => return Ok(None),
-            Some(Address::Tcp(address)) => ListenAddress::Tcp(*address),
-            Some(Address::Unix(path)) => ListenAddress::Unix {
-                path: path.clone(),
-                mode: Some(0o660),
-            },
-            Some(Address::Systemd(_)) => {
-                return Err("a publish listener is at unix:PATH or HOST:PORT".to_owned());
-            }
+        let Some(address) = &of.listen else {
+            return Ok(None);
         };
+        let address = inner_address(address, "publish")?;
         let key = key(of)?;
         let is_open = |ip: IpAddr| !ip.is_loopback() && key.is_none();
         if let ListenAddress::Tcp(tcp) = &address
