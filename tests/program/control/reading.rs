@@ -138,7 +138,11 @@ fn the_census_tells_devices_apart_and_outlives_the_process() {
         let unnamed = rows
             .iter()
             .find(|row| row["device"].as_str().unwrap().starts_with("unnamed "));
-        assert_eq!(unnamed.unwrap()["total"], round);
+        let unnamed = unnamed.unwrap();
+        assert_eq!(
+            (&unnamed["total"], &unnamed["live"]),
+            (&round.into(), &1.into())
+        );
         controlled.server.stop();
     }
 }

@@ -6,14 +6,14 @@
 mod device;
 mod fingerprint;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use std::{fs, io};
 
 use polysock::protocols::{Request, hide_secrets};
-use polysock::{Described, Observer, OpenConnection, Refusal};
+use polysock::{ConnectionId, Described, Ending, Observer, OpenConnection, Refusal, Traffic};
 use serde_json::{Map, Value, json};
 
 use self::device::device;
@@ -29,6 +29,32 @@ const RETIRED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     rows: Mutex<HashMap<Who, Seen>>,
+    /// The open connections whose clients do not say what they are.
+    unnamed: Mutex<Unnamed>,
+}
+
+/// Which devices these are: what their handshakes looked like is not kept.
+#[derive(Debug, Default)]
+struct Unnamed {
+    devices: HashMap<ConnectionId, Arc<str>>,
+    /// Each of them once.
+    names: HashSet<Arc<str>>,
+}
+
+impl Unnamed {
+    fn opened(&mut self, id: ConnectionId, device: &str) {
+        let name = match self.names.get(device) {
+            Some(name) => Arc::clone(name),
+            None => {
+                // Those of nobody who is here.
+                self.names.retain(|name| Arc::strong_count(name) > 1);
+                let name = Arc::from(device);
+                self.names.insert(Arc::clone(&name));
+                name
+            }
+        };
+        self.devices.insert(id, name);
+    }
 }
 
 /// Who is told apart.
@@ -59,13 +85,15 @@ pub(super) struct Row {
 }
 
 impl Observer for Census {
-    fn opened(&self, _: &Described<'_>, request: &Request, _: Duration) {
+    fn opened(&self, connection: &Described<'_>, request: &Request, _: Duration) {
         let agent = request.user_agent();
         let (device, shown) = match agent.as_deref() {
             Some(agent) => (device(agent), cut(agent)),
             None => {
                 let fingerprint = Fingerprint::of(&request.head);
-                (fingerprint.device(), fingerprint.to_string())
+                let device = fingerprint.device();
+                self.unnamed().opened(connection.id, &device);
+                (device, fingerprint.to_string())
             }
         };
         let who = Who {
@@ -91,6 +119,12 @@ impl Observer for Census {
             seen.last_refusal = Some(refusal.reason.to_owned());
         }
     }
+
+    fn closed(&self, connection: &Described<'_>, _: &Ending, _: &Traffic) {
+        if connection.user_agent.is_none() {
+            self.unnamed().devices.remove(&connection.id);
+        }
+    }
 }
 
 impl Census {
@@ -98,18 +132,23 @@ impl Census {
     pub(super) fn rows(&self, open: &[OpenConnection]) -> Vec<Row> {
         let mut live = HashMap::<Who, u64>::new();
         let mut classes = HashMap::<&str, String>::new();
+        let unnamed = self.unnamed();
         for connection in open {
-            let Some(agent) = connection.user_agent.as_deref() else {
-                continue;
+            let class = match connection.user_agent.as_deref() {
+                Some(agent) => &**classes.entry(agent).or_insert_with(|| device(agent)),
+                None => match unnamed.devices.get(&connection.id) {
+                    Some(device) => device,
+                    None => continue,
+                },
             };
-            let class = classes.entry(agent).or_insert_with(|| device(agent));
             let who = Who {
                 protocol: connection.protocol.to_owned(),
-                device: class.clone(),
+                device: class.to_owned(),
                 origin: origin(connection.origin.as_deref()),
             };
             *live.entry(who).or_default() += 1;
         }
+        drop(unnamed);
         let rows = self.lock();
         let rows = rows.iter().map(|(who, seen)| Row {
             live: live.get(who).copied().unwrap_or(0),
@@ -202,6 +241,11 @@ impl Census {
         new.push(".new");
         fs::write(&new, json!({ "version": 1, "rows": rows }).to_string())?;
         fs::rename(&new, file)
+    }
+
+    fn unnamed(&self) -> MutexGuard<'_, Unnamed> {
+        // As of the rows.
+        self.unnamed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Who, Seen>> {
