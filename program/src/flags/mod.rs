@@ -7,7 +7,6 @@ pub(crate) mod exec;
 pub(crate) mod listen;
 pub(crate) mod log;
 pub(crate) mod memory;
-pub(crate) mod push;
 pub(crate) mod remedy;
 pub(crate) mod server;
 pub(crate) mod site;

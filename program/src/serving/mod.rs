@@ -3,6 +3,7 @@
 #[cfg(feature = "tls")]
 mod acceptors;
 mod auth;
+mod bound;
 mod controlled;
 mod handover;
 mod listening;

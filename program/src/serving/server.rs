@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::Acceptors;
+use super::bound::{Bound, name};
 use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
@@ -60,15 +61,6 @@ pub(crate) struct Server {
     sunsets: Option<AbortOnDropHandle<()>>,
     /// What a collector of traces is sent.
     pub(super) spans: Option<Spans>,
-}
-
-/// A listener, and where it is: a port of 0 has become another.
-#[derive(Debug)]
-struct Bound {
-    listener: Listener,
-    address: ListenAddress,
-    /// The number of its socket among those that systemd has passed.
-    passed: Option<usize>,
 }
 
 /// Why a configuration is not served.
@@ -393,20 +385,4 @@ impl Server {
             warn!(route, "the certificates of upstreams are not verified");
         }
     }
-}
-
-impl Bound {
-    /// Whether a listener of a configuration is this one, whatever else it says.
-    fn is(&self, listener: &Listener, passed: &Passed) -> bool {
-        match (&listener.address, self.passed) {
-            (Address::Systemd(name), Some(number)) => passed.is_named(number, name.as_deref()),
-            (_, None) => address(&self.listener) == address(listener),
-            (_, Some(_)) => false,
-        }
-    }
-}
-
-/// What the socket of a listener is called where it is handed over.
-fn name(listener: &Listener) -> String {
-    listener.address.to_string()
 }

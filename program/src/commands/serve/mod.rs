@@ -32,7 +32,6 @@ use crate::flags::compression::CompressionFlags;
 use crate::flags::connections::{ConnectionFlags, RateFlags};
 use crate::flags::exec::ExecFlags;
 use crate::flags::memory::MemoryFlags;
-use crate::flags::push::PushFlags;
 use crate::flags::site::{AcceptFlags, GateFlags, PortFlags, TrustFlags};
 use crate::flags::timeouts::{HandshakeTimeout, ServingTimeouts};
 use crate::flags::tls::TlsFlags;
@@ -169,9 +168,6 @@ pub(crate) struct Serve {
 
     #[command(flatten)]
     operators: OperatorFlags,
-
-    #[command(flatten)]
-    push: PushFlags,
 
     #[command(flatten)]
     compression: CompressionFlags,

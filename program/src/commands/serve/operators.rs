@@ -7,7 +7,7 @@ use clap::Args;
 use crate::config::listener::Address;
 use crate::spans::parse_collector;
 
-/// Where operators ask a server how it goes, and where it tells them by itself.
+/// Where operators ask a server how it goes, where it tells them by itself, and where their web apps publish.
 #[derive(Args, Debug)]
 pub(super) struct OperatorFlags {
     /// A control listener, for metrics, health, a status page and `polysock ctl`: unix:PATH, or HOST:PORT.
@@ -23,4 +23,18 @@ pub(super) struct OperatorFlags {
     /// http://127.0.0.1:4318; for a program that was built with the feature otlp
     #[arg(long, value_name = "URL", value_parser = parse_collector)]
     pub(super) otlp: Option<String>,
+
+    /// A listener where web apps publish: HOST:PORT, or unix:PATH
+    #[arg(long, value_name = "ADDR", value_parser = Address::parse)]
+    pub(super) publish: Option<Address>,
+
+    /// A key that web apps share: it signs what http+grip: targets are asked, and who publishes. With `base64:`
+    /// before it, one of any bytes
+    #[arg(
+        long,
+        value_name = "KEY",
+        env = "POLYSOCK_GRIP_KEY",
+        hide_env_values = true
+    )]
+    pub(super) grip_key: Option<String>,
 }

@@ -196,10 +196,10 @@ const FLAGS: &[(&str, Lay)] = &[
         config.control.token.clone_from(token);
     }),
     ("publish", |flags, config| {
-        config.publish.listen.clone_from(&flags.push.publish);
+        config.publish.listen.clone_from(&flags.operators.publish);
     }),
     ("grip_key", |flags, config| {
-        config.publish.key.clone_from(&flags.push.grip_key);
+        config.publish.key.clone_from(&flags.operators.grip_key);
     }),
     // Of routes.
     ("protocols", |flags, config| {
