@@ -21,7 +21,7 @@ import urllib.request
 from dashboard_expressions import filled_in, metrics, queries
 
 # What the dashboard shows once it is there: each leaves this list when it is counted.
-NOT_COUNTED = {"polysock_capture_files_total", "polysock_session_upgrades_total", "polysock_sessions", "polysock_taps"}
+NOT_COUNTED = {"polysock_capture_files_total", "polysock_session_upgrades_total", "polysock_sessions"}
 # What is not seen in a server that has room and whose readers are fast.
 RARE = {"polysock_accept_errors_total", "polysock_broadcast_missed_total"}
 PATIENCE = 60
