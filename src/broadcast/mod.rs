@@ -137,6 +137,14 @@ thread_local! {
     static POST: OnceCell<Broadcast> = const { OnceCell::new() };
 }
 
+/// How much may wait in a mailbox, unless something else is said. What is sent to one client is rarely such that
+/// some can be missed.
+pub(crate) const MAILBOX: Queue = Queue {
+    messages: 16 * 1024,
+    bytes: 4 << 20,
+    overflow: Overflow::Disconnect,
+};
+
 /// A subscription to nothing but what is sent to its [mailbox](Subscription::mailbox).
 pub(crate) fn mailboxes(queue: Queue) -> Subscription {
     POST.with(|post| post.get_or_init(Broadcast::new).subscribe(queue))

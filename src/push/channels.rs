@@ -148,8 +148,8 @@ impl Channels {
         }
     }
 
-    #[cfg(feature = "grip")]
     /// Subscribes a mailbox to a channel; what this sender publishes is not for it.
+    #[cfg(feature = "grip")]
     pub(crate) fn subscribe(
         &self,
         name: &str,

@@ -94,7 +94,6 @@ impl Codec for WatchedCodec {
         // What has come since is behind what waited.
         let new = src.get(self.waits..).unwrap_or_default();
         self.came.extend_from_slice(new);
-        self.waits = src.len();
         let decoded = self.codec.decode(src);
         match &decoded {
             Ok(Some(event)) => {

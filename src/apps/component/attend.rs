@@ -13,18 +13,10 @@ use tracing::error;
 
 use super::client::{About, Client};
 use super::component::Component;
-use crate::broadcast::{Overflow, Queue, Subscription, mailboxes};
+use crate::broadcast::{MAILBOX, Queue, Subscription, mailboxes};
 use crate::connection::Connection;
 use crate::error::BoxError;
 use crate::transport::Peer;
-
-/// How much may wait for a client, unless something else is said. Messages that a component sends are
-/// rarely such that some can be missed.
-const QUEUE: Queue = Queue {
-    messages: 16 * 1024,
-    bytes: 4 << 20,
-    overflow: Overflow::Disconnect,
-};
 
 /// A client that is attended to.
 pub(super) struct Attended {
@@ -45,7 +37,7 @@ pub(super) struct ClientTerms {
 impl Default for ClientTerms {
     fn default() -> Self {
         Self {
-            queue: QUEUE,
+            queue: MAILBOX,
             keeps_requests: false,
         }
     }

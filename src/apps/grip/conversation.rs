@@ -6,7 +6,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use hyper::StatusCode;
-use polysock_protocols::{Close, Message, Side};
+use polysock_protocols::Message;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::control::KeepAlive;
@@ -175,14 +175,12 @@ impl Conversation {
     /// The client is gone: the web app is told how, and what came before.
     async fn end(mut self, ended: Result<(), ConnectionError>) -> Result<(), BoxError> {
         self.deeds.subscribed.clear();
-        let closed = self.connection.closed();
-        let by_peer = closed.filter(|closed| closed.by == Side::Peer);
         if !self.deeds.is_detached && !self.deeds.is_closing {
-            match (by_peer, &ended) {
-                (Some(closed), Ok(())) => self.deeds.turns.push(Event::Close(closed.close.clone())),
-                (None, Ok(())) => self.deeds.turns.push(Event::Close(self.ours())),
-                (_, Err(_)) => self.deeds.turns.push(Event::Disconnect),
-            }
+            let closed = self.connection.closed();
+            self.deeds.turns.push(match ended {
+                Ok(()) => Event::Close(closed.and_then(|closed| closed.close.clone())),
+                Err(_) => Event::Disconnect,
+            });
         }
         let Self {
             deeds,
@@ -205,11 +203,6 @@ impl Conversation {
             }
         }
         Ok(ended?)
-    }
-
-    /// The close that we have sent by ourselves: what was published, a shutdown.
-    fn ours(&self) -> Option<Close> {
-        self.connection.closed()?.close.clone()
     }
 }
 

@@ -58,7 +58,7 @@ impl Event {
 pub(super) fn read(mut body: Bytes) -> Result<Vec<Event>, EventsError> {
     let mut events = Vec::new();
     while !body.is_empty() {
-        let end = memchr_crlf(&body).ok_or(EventsError::Line)?;
+        let end = line_end(&body).ok_or(EventsError::Line)?;
         let line = body.split_to(end);
         skip_line_end(&mut body);
         let (kind, size) = match line.iter().position(|byte| *byte == b' ') {
@@ -115,7 +115,7 @@ fn content(body: &mut Bytes, size: &[u8]) -> Result<Bytes, EventsError> {
     Ok(content)
 }
 
-fn memchr_crlf(bytes: &[u8]) -> Option<usize> {
+fn line_end(bytes: &[u8]) -> Option<usize> {
     bytes.windows(2).position(|two| two == b"\r\n")
 }
 

@@ -22,8 +22,6 @@ mod events;
 mod origin;
 mod turns;
 
-use std::time::Duration;
-
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText, Rejection};
 
@@ -31,18 +29,11 @@ use self::conversation::Conversation;
 use self::deeds::{Cut, Deeds};
 use self::origin::{Opened, Origin};
 use super::application::Application;
-use crate::broadcast::{Overflow, Queue, mailboxes};
+use crate::broadcast::{MAILBOX, Queue, mailboxes};
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
 use crate::push::{Channels, GripKey};
 use crate::upstream::{HttpUpstream, UpstreamError};
-
-/// How much may wait for a client, unless something else is said.
-const QUEUE: Queue = Queue {
-    messages: 16 * 1024,
-    bytes: 4 << 20,
-    overflow: Overflow::Disconnect,
-};
 
 /// The application of the targets `http+grip://` and `https+grip://`: a web app that gets each event of a WebSocket
 /// as a request, and answers what is to be sent to its client, to which channels it is subscribed, and that it is
@@ -67,7 +58,7 @@ impl Grip {
             upstream,
             channels,
             key: None,
-            queue: QUEUE,
+            queue: MAILBOX,
             binary_over_text: BinaryOverText::default(),
         }
     }
@@ -162,6 +153,3 @@ fn unanswered(error: &UpstreamError) -> Rejection {
         _ => Rejection::new(502, "the web app cannot be reached"),
     }
 }
-
-/// How long a request waits that is sent again, at first.
-const RETRY: Duration = Duration::from_secs(1);

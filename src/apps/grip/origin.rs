@@ -18,7 +18,7 @@ use rand::Rng;
 use tokio::time::sleep;
 
 use super::events::{self, Event, MEDIA_TYPE};
-use super::{RETRY, unanswered};
+use super::unanswered;
 use crate::error::BoxError;
 use crate::http::{Body, append};
 use crate::push::GripKey;
@@ -31,6 +31,9 @@ const MOST: usize = 1_000_000;
 
 /// How often a request is sent again that the web app has not seen.
 const RETRIES: u32 = 5;
+
+/// How long a request waits that is sent again, at first.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The shortest time between empty requests that a web app may ask for.
 const SHORTEST_INTERVAL: u64 = 20;
