@@ -129,7 +129,7 @@ pub use self::connection::{
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
-pub use self::push::{Channels, Publication, Push, Receiving};
+pub use self::push::{Channels, Publication, Push, Receiving, bus};
 #[cfg(feature = "grip")]
 pub use self::push::{GripKey, GripKeyError};
 #[cfg(feature = "auth")]

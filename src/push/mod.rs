@@ -5,8 +5,10 @@
 //!   publication   what is published on a channel
 //!   order         which publication is delivered when
 //!   channels      who is subscribed to what
+//!   bus           what a broker between nodes does
 //! ```
 
+pub mod bus;
 mod channels;
 #[cfg(feature = "grip")]
 mod key;
