@@ -129,7 +129,9 @@ pub use self::connection::{
 pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
-pub use self::push::{Channels, Publication, Push, Receiving, bus};
+pub use self::push::{
+    Channels, HeldAnswer, HeldPush, Publication, Push, Receiving, ResponsePush, StreamPush, bus,
+};
 #[cfg(feature = "grip")]
 pub use self::push::{GripKey, GripKeyError};
 #[cfg(feature = "auth")]

@@ -20,4 +20,4 @@ pub(crate) use self::channels::Subscribed;
 pub use self::channels::{Channels, Receiving};
 #[cfg(feature = "grip")]
 pub use self::key::{GripKey, GripKeyError};
-pub use self::publication::{Publication, Push};
+pub use self::publication::{HeldAnswer, HeldPush, Publication, Push, ResponsePush, StreamPush};

@@ -1,5 +1,6 @@
 //! What is published on a channel.
 
+use bytes::Bytes;
 use polysock_protocols::{Close, Message};
 
 /// What is published on a channel.
@@ -7,6 +8,8 @@ use polysock_protocols::{Close, Message};
 pub struct Publication {
     /// What its subscribers get.
     pub push: Push,
+    /// What ordinary requests get that are held for it (`Grip-Hold`).
+    pub held: HeldPush,
     /// What it is called: the same one is published once within a minute.
     pub id: Option<String>,
     /// What the one before it is called: it is waited for, some seconds.
@@ -18,13 +21,63 @@ pub struct Publication {
 /// What subscribers get.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Push {
-    /// Nothing: what was published is not for WebSockets.
+    /// Nothing: the publication is not for WebSockets.
     #[default]
     Nothing,
     /// A message.
     Message(Message),
     /// Their connections are closed.
     Close(Close),
+}
+
+/// What ordinary requests get that are held for a publication.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HeldPush {
+    /// The message that WebSockets get: an event of `text/event-stream`, a line of any other stream, the body of an
+    /// answer. A close ends streams.
+    #[default]
+    Same,
+    /// The formats that are made for them, where there are any.
+    Formats {
+        /// For requests that are held as streams (`http-stream`).
+        stream: Option<StreamPush>,
+        /// For requests that wait for their answer (`http-response`).
+        response: Option<ResponsePush>,
+    },
+}
+
+/// What a request gets that is held as a stream (`http-stream`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamPush {
+    /// These bytes, behind those that it had before.
+    Content(Bytes),
+    /// There is something new, which its web app knows.
+    Hint,
+    /// The end of its body.
+    Close,
+}
+
+/// What a request gets that waits for its answer (`http-response`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResponsePush {
+    /// This answer.
+    Answer(HeldAnswer),
+    /// There is something new, which its web app knows: it is asked again.
+    Hint,
+}
+
+/// The answer to a request that waits for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldAnswer {
+    /// The status: 200 to 999.
+    pub status: u16,
+    /// The reason phrase, where it is not the status's own. HTTP/2 has none.
+    pub reason: Option<String>,
+    /// Fields by name and value. They replace those of the web app's first answer that have the same name; the others
+    /// of that stay.
+    pub fields: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
 }
 
 impl From<Push> for Publication {

@@ -1,14 +1,14 @@
 //! The items that GRIP publishes.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use bytestring::ByteString;
 use polysock_protocols::{Close, CloseCode, Message};
 use serde_json::{Map, Value};
-use thiserror::Error;
 
-use crate::push::{Publication, Push};
+use super::held;
+use super::members::ItemsError::{self, Format};
+use super::members::{Action, bytes, text};
+use crate::push::{HeldPush, Publication, Push};
 
 /// What is published on a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,17 +16,6 @@ pub(super) struct Item {
     pub(super) channel: String,
     pub(super) publication: Publication,
 }
-
-/// Why nothing of a body is published.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub(super) enum ItemsError {
-    #[error("Body is not valid JSON.")]
-    Json,
-    #[error("Invalid format: {0}")]
-    Format(&'static str),
-}
-
-use ItemsError::Format;
 
 /// The formats that an item may have beside its other members, and not within `formats`.
 const FORMATS: [&str; 3] = ["ws-message", "http-stream", "http-response"];
@@ -56,19 +45,24 @@ fn item(item: &Value) -> Result<Item, ItemsError> {
     if !has_formats {
         return Err(Format("an item has no formats"));
     }
-    let push = match formats.get("ws-message") {
-        Some(format) => {
-            let format = format.as_object();
-            push(format.ok_or(Format("ws-message is no object"))?)?
-        }
-        None => Push::Nothing,
+    let format = |name: &str, error| match formats.get(name) {
+        Some(format) => format.as_object().map(Some).ok_or(error),
+        None => Ok(None),
     };
+    let push = format("ws-message", Format("ws-message is no object"))?.map(push);
+    let stream = format("http-stream", Format("http-stream is no object"))?.map(held::stream);
+    let response = format("http-response", Format("http-response is no object"))?;
+    let response = response.map(held::response);
     let sender = item.get("meta").and_then(|meta| meta.get("sender"));
     let sender = sender.and_then(Value::as_str);
     Ok(Item {
         channel: channel.ok_or(Format("an item has no channel"))?.to_owned(),
         publication: Publication {
-            push,
+            push: push.transpose()?.unwrap_or_default(),
+            held: HeldPush::Formats {
+                stream: stream.transpose()?,
+                response: response.transpose()?.flatten(),
+            },
             id: text(item, "id", Format("id is no string"))?.map(str::to_owned),
             prev_id: text(item, "prev-id", Format("prev-id is no string"))?.map(str::to_owned),
             sender: sender.map(str::to_owned),
@@ -79,25 +73,21 @@ fn item(item: &Value) -> Result<Item, ItemsError> {
 /// What a `ws-message` is.
 fn push(format: &Map<String, Value>) -> Result<Push, ItemsError> {
     let kind = text(format, "type", Format("type is no string"))?;
-    match text(format, "action", Format("action is no string"))?.unwrap_or("send") {
-        "send" => {}
-        "close" => return close(format),
+    match Action::of(format)? {
+        Action::Send => {}
+        Action::Close => return close(format),
         // Clients may look whether they have missed something; WebSockets have no word for that.
-        "hint" => return Ok(Push::Nothing),
-        _ => return Err(Format("action is none of send, close and hint")),
+        Action::Hint => return Ok(Push::Nothing),
     }
     let content = text(format, "content", Format("content is no string"))?;
     let encoded = text(format, "content-bin", Format("content-bin is no string"))?;
-    let bytes = match (content, encoded) {
+    let content = match (content, encoded) {
         _ if matches!(kind, Some("ping" | "pong")) => {
             // We send pings by ourselves.
             return Ok(Push::Nothing);
         }
         (None, None) => return Err(Format("ws-message has neither content nor content-bin")),
-        (_, Some(encoded)) => {
-            let bytes = STANDARD.decode(encoded);
-            Bytes::from(bytes.map_err(|_| Format("content-bin is no base64"))?)
-        }
+        (_, Some(encoded)) => bytes(encoded, Format("content-bin is no base64"))?,
         (Some(content), None) => Bytes::copy_from_slice(content.as_bytes()),
     };
     // The type says what it is; without one, its content does.
@@ -108,9 +98,9 @@ fn push(format: &Map<String, Value>) -> Result<Push, ItemsError> {
         Some(_) => return Err(Format("type is none of text, binary, ping and pong")),
     };
     Ok(Push::Message(match is_binary {
-        true => Message::Binary(bytes),
+        true => Message::Binary(content),
         false => {
-            let text = ByteString::try_from(bytes);
+            let text = ByteString::try_from(content);
             Message::Text(text.map_err(|_| Format("the content of a text is not UTF-8"))?)
         }
     }))
@@ -129,23 +119,12 @@ fn close(format: &Map<String, Value>) -> Result<Push, ItemsError> {
     Ok(Push::Close(Close::new(code, reason.unwrap_or_default())))
 }
 
-/// A member that is a string, where it is there.
-fn text<'a>(
-    of: &'a Map<String, Value>,
-    name: &str,
-    error: ItemsError,
-) -> Result<Option<&'a str>, ItemsError> {
-    match of.get(name) {
-        None => Ok(None),
-        Some(value) => value.as_str().map(Some).ok_or(error),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::push::{ResponsePush, StreamPush};
 
     fn one(item: &Value) -> Result<Push, ItemsError> {
         let body = json!({ "items": [item] }).to_string();
@@ -188,11 +167,9 @@ mod tests {
         // pubcontrol leaves `formats` out.
         let left_out = one(&json!({ "channel": "c", "ws-message": { "content": "x" } }));
         assert_eq!(left_out, message("x".into()));
-        for other in ["http-stream", "http-response", "new"] {
-            let other = one(&json!({ "channel": "c", "formats": { other: {} } }));
-            assert_eq!(other, Ok(Push::Nothing));
-        }
-        let all = br#"{"items":[{"channel":"c","id":"2","prev-id":"1","meta":{"sender":"me"},"http-stream":{}}]}"#;
+        let other = one(&json!({ "channel": "c", "formats": { "new": {} } }));
+        assert_eq!(other, Ok(Push::Nothing));
+        let all = br#"{"items":[{"channel":"c","id":"2","prev-id":"1","meta":{"sender":"me"},"http-stream":{"content":"x"}}]}"#;
         let item = read(all).unwrap().remove(0);
         let Publication {
             id,
@@ -202,6 +179,29 @@ mod tests {
         } = item.publication;
         let texts = [id, prev_id, sender].map(Option::unwrap);
         assert_eq!(texts, ["2", "1", "me"]);
+    }
+
+    #[test]
+    fn held_requests_get_the_formats_that_are_theirs() {
+        let held = |formats: Value| {
+            let body = json!({ "items": [{ "channel": "c", "formats": formats }] }).to_string();
+            read(body.as_bytes()).unwrap().remove(0).publication.held
+        };
+        let both = held(json!({
+            "ws-message": { "content": "x" },
+            "http-stream": { "content": "y" },
+            "http-response": { "action": "hint" },
+        }));
+        let expected = HeldPush::Formats {
+            stream: Some(StreamPush::Content("y".into())),
+            response: Some(ResponsePush::Hint),
+        };
+        assert_eq!(both, expected);
+        let none = HeldPush::Formats {
+            stream: None,
+            response: None,
+        };
+        assert_eq!(held(json!({ "ws-message": { "content": "x" } })), none);
     }
 
     #[test]
@@ -222,6 +222,10 @@ mod tests {
             json!({ "channel": "c", "formats": [] }),
             json!({ "channel": "c", "id": 5, "ws-message": { "content": "x" } }),
             json!({ "channel": "c", "ws-message": "x" }),
+            json!({ "channel": "c", "http-stream": "x" }),
+            json!({ "channel": "c", "http-response": "x" }),
+            json!({ "channel": "c", "ws-message": { "content": "x" }, "http-stream": {} }),
+            json!({ "channel": "c", "ws-message": { "content": "x" }, "http-response": {} }),
             json!({ "channel": "c", "ws-message": {} }),
             json!({ "channel": "c", "ws-message": { "content": 7 } }),
             json!({ "channel": "c", "ws-message": { "content-bin": "%" } }),

@@ -1,6 +1,8 @@
 //! Publishing by HTTP, for web apps.
 
+mod held;
 mod items;
+mod members;
 
 use std::fmt;
 

@@ -129,6 +129,11 @@ fn of_a_request_with_a_fault_nothing_is_sent() {
         message("t", &json!({"action": "close", "code": "soon"})),
         message("t", &json!({"action": "close", "code": 1005})),
         message("t", &json!({"action": "close", "code": 70_000})),
+        json!({"channel": "t", "formats": {"ws-message": {"content": "x"}, "http-stream": {}}}),
+        json!({"channel": "t", "formats": {"http-stream": {"content-bin": "%"}}}),
+        json!({"channel": "t", "formats": {"http-response": {"code": 200}}}),
+        json!({"channel": "t", "formats": {"http-response": {"body": "x", "code": 101}}}),
+        json!({"channel": "t", "formats": {"http-response": {"body": "x", "headers": {"A": "b\r\nC: d"}}}}),
         json!("x"),
     ];
     for fault in faults {
