@@ -29,7 +29,7 @@
 //!   connection         the one connection type: messages in and out, whole or in pieces; its memory; which are open
 //!   handshake          an opening handshake that waits for an answer
 //!   broadcast          messages from anywhere to many connections
-//!   push               channels, and what is published on them
+//!   push               channels, and what is published on them, here and on other nodes
 //!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
 //!   upstream           what stands behind a gateway: one target, several, or what a client names
 //!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files, components, WAMP
@@ -130,7 +130,8 @@ pub use self::error::{BoxError, ConnectionError};
 pub use self::handshake::Handshake;
 pub use self::http::{Body, Service};
 pub use self::push::{
-    Channels, HeldAnswer, HeldPush, Publication, Push, Receiving, ResponsePush, StreamPush, bus,
+    Attendee, Audience, Channels, HeldAnswer, HeldPush, Node, NodeError, NodeState, NodeWatch,
+    Present, Publication, Push, Receiving, ResponsePush, StreamPush, Tally, bus,
 };
 #[cfg(feature = "grip")]
 pub use self::push::{GripKey, GripKeyError};

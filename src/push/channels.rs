@@ -1,23 +1,30 @@
 //! Who is subscribed to which channel.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
-use polysock_protocols::SharedMessage;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
-use super::order::{Order, PATIENCE};
-use super::publication::{Publication, Push};
+#[cfg(feature = "grip")]
+use super::channel::Member;
+use super::channel::{Channel, Receiver, Receivers, Told};
+use super::delivery::Delivery;
+use super::order::PATIENCE;
+use super::outlet::{Input, Outlet};
+use super::presence::Attendee;
+use super::publication::Publication;
+#[cfg(feature = "grip")]
 use crate::broadcast::Mailbox;
 
 /// Channels, by their names: what is published on one reaches all who are subscribed to it, in the same order.
 /// Clones are the same, and whatever shares them is joined: clients of a web app
 /// ([`Grip`](crate::apps::grip::Grip)), [components](crate::apps::component::Ws::pushed),
-/// [broadcasters](crate::apps::Broadcaster::on_channel).
+/// [broadcasters](crate::apps::Broadcaster::on_channel). A [`Node`](super::Node) joins them to those of other
+/// processes.
 ///
 /// A channel is there while somebody is subscribed to it.
 #[derive(Clone, Default)]
@@ -32,30 +39,12 @@ struct Shared {
     receivers: Mutex<Receivers>,
     /// The number of the next who is told.
     next: AtomicU64,
-}
-
-type Receivers = BTreeMap<u64, Arc<Receiver>>;
-
-/// Is told of what is published, on the thread of who publishes.
-type Receiver = dyn Fn(&str, &Publication) + Send + Sync;
-
-#[derive(Default)]
-struct Channel {
-    /// Those whose messages wait in one place stand side by side.
-    members: BTreeMap<(usize, u64), Member>,
-    receivers: Receivers,
-    order: Order,
-    /// Whether a task sees to those that wait.
-    is_watched: bool,
-}
-
-struct Member {
-    mailbox: Mailbox,
-    /// Whose own publications it does not get.
-    is_not: Option<String>,
+    /// Whence other processes are reached, if they are.
+    outlet: OnceLock<Outlet>,
 }
 
 /// Is told of what is published as long as this is kept; from [`Channels::receive`].
+#[derive(Debug)]
 #[must_use = "nothing is told any more once it is dropped"]
 pub struct Receiving {
     channels: Channels,
@@ -63,8 +52,17 @@ pub struct Receiving {
     number: u64,
 }
 
+/// Somebody is on a channel as long as this is kept.
+#[derive(Debug)]
+pub(crate) struct Attending {
+    channels: Channels,
+    name: Arc<str>,
+    number: u64,
+}
+
 /// A mailbox that is subscribed to a channel as long as this is kept.
 #[cfg(feature = "grip")]
+#[derive(Debug)]
 pub(crate) struct Subscribed {
     channels: Channels,
     name: Arc<str>,
@@ -80,24 +78,52 @@ impl Channels {
     /// Publishes on a channel. Returns at once, from any thread; it is encoded once for all whose connections write
     /// the same.
     pub fn publish(&self, name: &str, publication: impl Into<Publication>) {
-        let publication = publication.into();
+        let mut delivery = Delivery::from(publication.into());
+        if let Some(outlet) = self.outlet() {
+            delivery.origin = Some(outlet.publish(name, &delivery.publication));
+        }
+        self.deliver(name, delivery);
+    }
+
+    /// Delivers what is published, here or elsewhere, to those who are here.
+    pub(super) fn deliver(&self, name: &str, delivery: Delivery) {
         let receivers = lock(&self.shared.receivers).clone();
-        let channel = lock(&self.shared.channels).get_key_value(name).map(clones);
-        let Some((name, channel)) = channel else {
+        let Some((name, channel)) = self.find(name) else {
             // Nobody is there for whom it would have an order.
             for receiver in receivers.values() {
-                receiver(name, &publication);
+                receiver(name, Told::Delivered(&delivery, None));
             }
             return;
         };
         let mut locked = lock(&channel);
-        let due = locked.order.admit(publication, Instant::now());
+        let due = locked.order.admit(delivery, Instant::now());
         locked.deliver(&name, &due, &receivers);
         if locked.order.has_waiting() && !locked.is_watched {
             locked.is_watched = true;
             drop(locked);
             self.watch(name, channel);
         }
+    }
+
+    /// Tells that something is missing.
+    pub(super) fn gap(&self, name: &str, lost: Option<u64>) {
+        let receivers = lock(&self.shared.receivers).clone();
+        match self.find(name) {
+            Some((name, channel)) => lock(&channel).gap(&name, lost, &receivers),
+            None => receivers
+                .values()
+                .for_each(|receiver| receiver(name, Told::Gap(lost))),
+        }
+    }
+
+    /// Does something with a channel, if it is there.
+    pub(super) fn look<T>(&self, name: &str, look: impl FnOnce(&mut Channel) -> T) -> Option<T> {
+        let (_, channel) = self.find(name)?;
+        Some(look(&mut lock(&channel)))
+    }
+
+    fn find(&self, name: &str) -> Option<(Arc<str>, Arc<Mutex<Channel>>)> {
+        lock(&self.shared.channels).get_key_value(name).map(clones)
     }
 
     /// Sees to it that none waits for ever.
@@ -130,11 +156,25 @@ impl Channels {
         name: Option<&str>,
         told: impl Fn(&str, &Publication) + Send + Sync + 'static,
     ) -> Receiving {
-        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        self.tell(name, move |name, what| {
+            if let Told::Delivered(delivery, _) = what {
+                told(name, &delivery.publication);
+            }
+        })
+    }
+
+    /// As [`receive`](Self::receive), with all there is to tell.
+    pub(crate) fn tell(
+        &self,
+        name: Option<&str>,
+        told: impl Fn(&str, Told<'_>) + Send + Sync + 'static,
+    ) -> Receiving {
+        let number = self.number();
         let receiver: Arc<Receiver> = Arc::new(told);
         let name = match name {
             None => {
                 lock(&self.shared.receivers).insert(number, receiver);
+                self.to_node(|| Input::WantAll { is_wanted: true });
                 None
             }
             Some(name) => Some(self.with(name, |channel| {
@@ -148,23 +188,80 @@ impl Channels {
         }
     }
 
+    /// Has somebody be on a channel.
+    pub(crate) fn attend(&self, name: &str, attendee: Attendee) -> Attending {
+        let number = self.number();
+        let name = self.with(name, |channel| {
+            channel.attendees.insert(number, attendee);
+        });
+        Attending {
+            channels: self.clone(),
+            name,
+            number,
+        }
+    }
+
     /// Subscribes a mailbox to a channel; what this sender publishes is not for it.
     #[cfg(feature = "grip")]
     pub(crate) fn subscribe(
         &self,
         name: &str,
         mailbox: Mailbox,
+        attendee: Attendee,
         is_not: Option<String>,
     ) -> Subscribed {
-        let number = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        let place = (mailbox.group(), number);
+        let member = Member {
+            mailbox,
+            attendee,
+            is_not,
+            is_told_positions: false,
+        };
+        self.join(name, member, || {})
+    }
+
+    /// Has a member be on a channel, once this has been done while nothing is delivered.
+    #[cfg(feature = "grip")]
+    pub(super) fn join(&self, name: &str, member: Member, before: impl FnOnce()) -> Subscribed {
+        let place = (member.mailbox.group(), self.number());
         let name = self.with(name, |channel| {
-            channel.members.insert(place, Member { mailbox, is_not });
+            before();
+            channel.members.insert(place, member);
         });
         Subscribed {
             channels: self.clone(),
             name,
             place,
+        }
+    }
+
+    /// Has what is published here go through this outlet as well. Returns whether there was none before.
+    pub(super) fn attach(&self, outlet: Outlet) -> bool {
+        let channels = lock(&self.shared.channels);
+        let receivers = lock(&self.shared.receivers);
+        if self.shared.outlet.set(outlet).is_err() {
+            return false;
+        }
+        for channel in channels.keys() {
+            let channel = Arc::clone(channel);
+            self.to_node(|| Input::Want {
+                channel,
+                is_wanted: true,
+            });
+        }
+        for _ in receivers.keys() {
+            self.to_node(|| Input::WantAll { is_wanted: true });
+        }
+        true
+    }
+
+    /// Whence other processes are reached, if they are.
+    pub(super) fn outlet(&self) -> Option<&Outlet> {
+        self.shared.outlet.get()
+    }
+
+    fn to_node(&self, input: impl FnOnce() -> Input) {
+        if let Some(outlet) = self.outlet() {
+            outlet.tell(input());
         }
     }
 
@@ -178,6 +275,10 @@ impl Channels {
         self.len() == 0
     }
 
+    fn number(&self) -> u64 {
+        self.shared.next.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Changes a channel, which is made where it is not there.
     fn with(&self, name: &str, change: impl FnOnce(&mut Channel)) -> Arc<str> {
         let mut channels = lock(&self.shared.channels);
@@ -186,6 +287,11 @@ impl Channels {
             None => {
                 let (name, channel) = (Arc::<str>::from(name), Arc::default());
                 channels.insert(Arc::clone(&name), Arc::clone(&channel));
+                let channel_name = Arc::clone(&name);
+                self.to_node(|| Input::Want {
+                    channel: channel_name,
+                    is_wanted: true,
+                });
                 (name, channel)
             }
         };
@@ -197,37 +303,17 @@ impl Channels {
     /// Changes a channel that is left, and forgets it where it was the last who did.
     fn leave(&self, name: &str, change: impl FnOnce(&mut Channel)) {
         let mut channels = lock(&self.shared.channels);
-        let Some(channel) = channels.get(name) else {
+        let Some((name, channel)) = channels.get_key_value(name).map(clones) else {
             return;
         };
-        let mut locked = lock(channel);
+        let mut locked = lock(&channel);
         change(&mut locked);
-        let is_left = locked.members.is_empty() && locked.receivers.is_empty();
-        drop(locked);
-        if is_left {
-            channels.remove(name);
-        }
-    }
-}
-
-impl Channel {
-    fn deliver(&mut self, name: &str, due: &[Publication], receivers: &Receivers) {
-        for publication in due {
-            let sender = publication.sender.as_deref();
-            let is_for = |member: &&Member| sender.is_none() || member.is_not.as_deref() != sender;
-            let mailboxes = self.members.values().filter(is_for);
-            let mailboxes = mailboxes.map(|member| &member.mailbox);
-            match &publication.push {
-                Push::Nothing => {}
-                Push::Message(message) => {
-                    let message = Arc::new(SharedMessage::new(message.clone()));
-                    Mailbox::send_to_all(mailboxes, &message);
-                }
-                Push::Close(close) => mailboxes.for_each(|mailbox| mailbox.close(close.clone())),
-            }
-            for receiver in self.receivers.values().chain(receivers.values()) {
-                receiver(name, publication);
-            }
+        if locked.is_left() {
+            channels.remove(&name);
+            self.to_node(|| Input::Want {
+                channel: name,
+                is_wanted: false,
+            });
         }
     }
 }
@@ -237,6 +323,8 @@ impl Drop for Receiving {
         match &self.name {
             None => {
                 lock(&self.channels.shared.receivers).remove(&self.number);
+                self.channels
+                    .to_node(|| Input::WantAll { is_wanted: false });
             }
             Some(name) => self.channels.leave(name, |channel| {
                 channel.receivers.remove(&self.number);
@@ -251,6 +339,26 @@ impl Receiving {
         if let Some(name) = &self.name {
             self.channels.publish(name, publication);
         }
+    }
+
+    /// Has somebody be on the channel that this is told of.
+    pub(crate) fn attend(&self, attendee: Attendee) -> Option<Attending> {
+        let name = self.name.as_deref()?;
+        Some(self.channels.attend(name, attendee))
+    }
+
+    /// The channels, and the name of the one that this is told of.
+    #[cfg(feature = "grip")]
+    pub(crate) fn channel(&self) -> Option<(&Channels, &str)> {
+        Some((&self.channels, self.name.as_deref()?))
+    }
+}
+
+impl Drop for Attending {
+    fn drop(&mut self) {
+        self.channels.leave(&self.name, |channel| {
+            channel.attendees.remove(&self.number);
+        });
     }
 }
 
@@ -285,22 +393,5 @@ impl fmt::Debug for Channels {
         f.debug_struct("Channels")
             .field("len", &self.len())
             .finish()
-    }
-}
-
-impl fmt::Debug for Receiving {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Receiving")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
-}
-
-#[cfg(feature = "grip")]
-impl fmt::Debug for Subscribed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Subscribed")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use super::publication::Publication;
+use super::delivery::Delivery;
 
 /// For how long the name of a publication is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -23,13 +23,14 @@ pub(super) struct Order {
     /// When each of them was published, the oldest first.
     times: VecDeque<(Instant, String)>,
     /// Those whose one before has not come, the oldest first.
-    waiting: VecDeque<(Instant, Publication)>,
+    waiting: VecDeque<(Instant, Delivery)>,
 }
 
 impl Order {
     /// Takes a publication in, and returns what is to be delivered with it, in order.
-    pub(super) fn admit(&mut self, publication: Publication, now: Instant) -> Vec<Publication> {
+    pub(super) fn admit(&mut self, delivery: Delivery, now: Instant) -> Vec<Delivery> {
         self.forget(now);
+        let publication = &delivery.publication;
         if let Some(id) = &publication.id {
             if !self.names.insert(id.clone()) {
                 return Vec::new();
@@ -41,17 +42,17 @@ impl Order {
             _ => false,
         };
         if waits {
-            self.waiting.push_back((now, publication));
+            self.waiting.push_back((now, delivery));
             if self.waiting.len() <= MOST_WAITING {
                 return Vec::new();
             }
             return self.give_up_oldest();
         }
-        self.follow(publication)
+        self.follow(delivery)
     }
 
     /// What has waited for as long as it may, and what follows it.
-    pub(super) fn give_up(&mut self, now: Instant) -> Vec<Publication> {
+    pub(super) fn give_up(&mut self, now: Instant) -> Vec<Delivery> {
         let mut delivered = Vec::new();
         while let Some((since, _)) = self.waiting.front()
             && now.duration_since(*since) >= PATIENCE
@@ -66,22 +67,23 @@ impl Order {
         !self.waiting.is_empty()
     }
 
-    fn give_up_oldest(&mut self) -> Vec<Publication> {
+    fn give_up_oldest(&mut self) -> Vec<Delivery> {
         match self.waiting.pop_front() {
-            Some((_, publication)) => self.follow(publication),
+            Some((_, delivery)) => self.follow(delivery),
             None => Vec::new(),
         }
     }
 
     /// This one, and those that have waited for it.
-    fn follow(&mut self, publication: Publication) -> Vec<Publication> {
-        let mut delivered = vec![publication];
+    fn follow(&mut self, delivery: Delivery) -> Vec<Delivery> {
+        let mut delivered = vec![delivery];
         while let Some(last) = delivered.last() {
-            if last.id.is_none() {
+            let id = &last.publication.id;
+            if id.is_none() {
                 break;
             }
-            self.last.clone_from(&last.id);
-            let is_next = |(_, waiting): &(Instant, Publication)| waiting.prev_id == self.last;
+            self.last.clone_from(id);
+            let is_next = |(_, next): &(Instant, Delivery)| next.publication.prev_id == self.last;
             let Some(next) = self.waiting.iter().position(is_next) else {
                 break;
             };
@@ -103,19 +105,21 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::push::publication::Publication;
 
-    fn named(id: &str, prev_id: Option<&str>) -> Publication {
-        Publication {
+    fn named(id: &str, prev_id: Option<&str>) -> Delivery {
+        let publication = Publication {
             id: Some(id.to_owned()),
             prev_id: prev_id.map(str::to_owned),
             ..Publication::default()
-        }
+        };
+        publication.into()
     }
 
-    fn ids(delivered: &[Publication]) -> Vec<&str> {
+    fn ids(delivered: &[Delivery]) -> Vec<&str> {
         delivered
             .iter()
-            .filter_map(|publication| publication.id.as_deref())
+            .filter_map(|delivery| delivery.publication.id.as_deref())
             .collect()
     }
 
@@ -128,7 +132,7 @@ mod tests {
         assert_eq!(order.admit(named("1", None), later).len(), 1);
         // What has no name may come as often as it likes.
         for _ in 0..3 {
-            assert_eq!(order.admit(Publication::default(), now).len(), 1);
+            assert_eq!(order.admit(Publication::default().into(), now).len(), 1);
         }
     }
 

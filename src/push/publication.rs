@@ -16,6 +16,26 @@ pub struct Publication {
     pub prev_id: Option<String>,
     /// Who has sent it, for subscribers that do not get what is their own.
     pub sender: Option<String>,
+    /// Which of the subscribers it is for.
+    pub audience: Audience,
+}
+
+/// Which of the subscribers of a channel something is for, by their ids: the session of a client of WAMP, the
+/// `Connection-Id` of a web app's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Audience {
+    /// Not these.
+    pub except: Vec<String>,
+    /// Where it is for some: these alone.
+    pub only: Option<Vec<String>>,
+}
+
+impl Audience {
+    /// Whether a subscriber is among them, by its id if it has one.
+    pub(crate) fn includes(&self, id: Option<&str>) -> bool {
+        let is_in = |ids: &[String]| ids.iter().any(|one| Some(&**one) == id);
+        !is_in(&self.except) && self.only.as_deref().is_none_or(is_in)
+    }
 }
 
 /// What subscribers get.

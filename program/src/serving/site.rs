@@ -75,9 +75,10 @@ pub(super) fn site(
             let of = &settings.wamp;
             let server = WampServer::new(Broker)
                 .dialect(of.dialect)
-                .require_subprotocol(of.require_subprotocol);
+                .require_subprotocol(of.require_subprotocol)
+                .on_channels(channels, &format!("wamp {}", route.title()));
             (
-                Site::new(ws(server).queue(settings.queue).pushed(channels)),
+                Site::new(ws(server).queue(settings.queue)),
                 of_application(),
             )
         }

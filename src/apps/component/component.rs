@@ -62,6 +62,12 @@ pub trait Component: Send + Sync + 'static {
         let _ = (channel, publication);
     }
 
+    /// Something that other nodes have published on a channel is missing, and nobody will get it: so many, where that is
+    /// known. Told in its place among the [pushes](Self::on_push), with the same limits.
+    fn on_gap(&self, channel: &str, lost: Option<u64>) {
+        let _ = (channel, lost);
+    }
+
     /// The subprotocols that it speaks, in order of preference: the first that a client offers is agreed
     /// on (RFC 6455 §4.2.2). None, unless this is written.
     fn subprotocols(&self) -> &[&str] {
@@ -78,6 +84,10 @@ pub trait Component: Send + Sync + 'static {
 impl<C: Component> Component for Arc<C> {
     fn on_push(&self, channel: &str, publication: &Publication) {
         (**self).on_push(channel, publication);
+    }
+
+    fn on_gap(&self, channel: &str, lost: Option<u64>) {
+        (**self).on_gap(channel, lost);
     }
 
     fn on_open(&self, client: &Client) -> impl Future<Output = Result<(), BoxError>> + Send {

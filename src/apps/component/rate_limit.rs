@@ -87,6 +87,10 @@ impl<C: Component> Component for RateLimited<C> {
         self.inner.on_push(channel, publication);
     }
 
+    fn on_gap(&self, channel: &str, lost: Option<u64>) {
+        self.inner.on_gap(channel, lost);
+    }
+
     fn on_open(&self, client: &Client) -> impl Future<Output = Result<(), BoxError>> + Send {
         self.inner.on_open(client)
     }

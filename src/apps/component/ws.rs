@@ -13,7 +13,7 @@ use crate::apps::Application;
 use crate::broadcast::Queue;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
-use crate::push::{Channels, Receiving};
+use crate::push::{Channels, Receiving, Told};
 
 /// Serves a component over WebSockets of every protocol, and over streams of HTTP/2.
 pub fn ws<C: Component>(component: C) -> Ws<C> {
@@ -68,12 +68,13 @@ impl<C: Component> Ws<C> {
     }
 
     /// Tells the component of all that is published on these channels
-    /// ([`on_push`](Component::on_push)).
+    /// ([`on_push`](Component::on_push)), and of what is missing ([`on_gap`](Component::on_gap)).
     #[must_use]
     pub fn pushed(self, channels: &Channels) -> Self {
         let component = Arc::clone(&self.component);
-        let pushed = channels.receive(None, move |channel, publication| {
-            component.on_push(channel, publication);
+        let pushed = channels.tell(None, move |channel, told| match told {
+            Told::Delivered(delivery, _) => component.on_push(channel, &delivery.publication),
+            Told::Gap(lost) => component.on_gap(channel, lost),
         });
         Self {
             pushed: Some(Arc::new(pushed)),

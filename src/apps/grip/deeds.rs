@@ -14,7 +14,7 @@ use super::events::{self, Event};
 use super::origin::{Origin, Said};
 use super::turns::Turns;
 use crate::broadcast::Mailbox;
-use crate::push::{Channels, Subscribed};
+use crate::push::{Attendee, Channels, Subscribed};
 use crate::upstream::UpstreamError;
 
 /// How many channels a client may be subscribed to.
@@ -126,11 +126,13 @@ impl Deeds {
             } => {
                 let is_there = self.subscribed.iter().any(|one| one.name() == channel);
                 if !is_there && self.subscribed.len() < MOST_CHANNELS {
-                    let user = self.origin.meta("user").filter(|_| skips_self);
-                    let user = user.map(str::to_owned);
+                    let user = self.origin.meta("user").map(str::to_owned);
+                    let is_not = user.clone().filter(|_| skips_self);
+                    let id = self.origin.connection().to_string();
+                    let attendee = Attendee { id, user };
                     let mailbox = self.mailbox.clone();
-                    self.subscribed
-                        .push(self.channels.subscribe(&channel, mailbox, user));
+                    let subscribed = self.channels.subscribe(&channel, mailbox, attendee, is_not);
+                    self.subscribed.push(subscribed);
                 }
             }
             Control::Unsubscribe { channel } => {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::held;
 use super::members::ItemsError::{self, Format};
 use super::members::{Action, bytes, text};
-use crate::push::{HeldPush, Publication, Push};
+use crate::push::{Audience, HeldPush, Publication, Push};
 
 /// What is published on a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,7 @@ fn item(item: &Value) -> Result<Item, ItemsError> {
             id: text(item, "id", Format("id is no string"))?.map(str::to_owned),
             prev_id: text(item, "prev-id", Format("prev-id is no string"))?.map(str::to_owned),
             sender: sender.map(str::to_owned),
+            audience: Audience::default(),
         },
     })
 }

@@ -3,6 +3,8 @@
 mod held;
 mod items;
 mod members;
+mod place;
+mod shown;
 
 use std::fmt;
 
@@ -15,15 +17,19 @@ use hyper::header::{
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
-use percent_encoding::percent_decode_str;
 use polysock_protocols::Message;
+use serde_json::Value;
 
 use self::items::Item;
+use self::place::{Place, Told, told};
 use crate::http::{Body, Service};
 use crate::push::{Channels, GripKey};
 
 /// The longest body, in bytes.
 const MOST: usize = 1_000_000;
+
+const TEXT: &str = "text/plain";
+const JSON: &str = "application/json";
 
 /// Publishes what web apps send by HTTP, for a listener of its own:
 ///
@@ -32,20 +38,15 @@ const MOST: usize = 1_000_000;
 /// | `POST /publish/` | items of GRIP, as `{"items": [{"channel": "news", "formats": {"ws-message": {"content": "hello"}}}]}`; one that is wrong, and none is sent |
 /// | `POST /channels/NAME` | the body is the message: a text, or binary where it is none or its type is `application/octet-stream` |
 ///
-/// Both answer 200 and `Published`. Requests of pages (`Origin`) are refused; where there is a key, those without a
+/// | `GET /history/NAME?after=AT` | what was published there behind this position, where a [node](crate::Node) keeps it |
+/// | `GET /presence/NAME` | who is on the channel, on all nodes |
+///
+/// The first two answer 200 and `Published`, the others JSON. Requests of pages (`Origin`) are refused; where there is a key, those without a
 /// token that was made with it are.
 #[derive(Clone)]
 pub struct Publisher {
     channels: Channels,
     key: Option<GripKey>,
-}
-
-/// What is answered.
-#[derive(Debug, PartialEq, Eq)]
-struct Told(StatusCode, String);
-
-fn told(status: StatusCode, text: impl fmt::Display) -> Told {
-    Told(status, format!("{text}\n"))
 }
 
 impl Publisher {
@@ -67,13 +68,14 @@ impl Publisher {
         }
     }
 
-    async fn answer(self, request: Request<Body>) -> Result<(), Told> {
+    async fn answer(self, request: Request<Body>) -> Result<Answer, Told> {
         let (head, body) = request.into_parts();
-        self.check(&head)?;
+        let place = self.check(&head)?;
         let body = Limited::new(body, MOST).collect().await;
         let body = body.map_err(|_| too_long())?.to_bytes();
-        match channel(head.uri.path())? {
-            None => {
+        match place {
+            Place::Root => return Ok(Answer::Places),
+            Place::Items => {
                 let items = items::read(&body);
                 let items = items.map_err(|error| told(StatusCode::BAD_REQUEST, error))?;
                 for Item {
@@ -84,31 +86,37 @@ impl Publisher {
                     self.channels.publish(&channel, publication);
                 }
             }
-            Some(channel) => self.channels.publish(&channel, message(&head, body)),
+            Place::Channel(channel) => self.channels.publish(&channel, message(&head, body)),
+            Place::Presence(channel) => {
+                let shown = shown::presence(&self.channels, &channel).await;
+                return Ok(Answer::Shown(shown));
+            }
+            Place::History(channel) => {
+                let shown = shown::history(&self.channels, &channel, head.uri.query()).await?;
+                return Ok(Answer::Shown(shown));
+            }
         }
-        Ok(())
+        Ok(Answer::Published)
     }
 
-    /// Whether a request may be answered, as far as its head says it.
-    fn check(&self, head: &Parts) -> Result<(), Told> {
+    /// What a request is for, where it may be answered as far as its head says it.
+    fn check(&self, head: &Parts) -> Result<Place, Told> {
         if head.headers.contains_key(ORIGIN) {
             return Err(told(
                 StatusCode::FORBIDDEN,
                 "a page sends this, and pages may not publish here: it has an Origin",
             ));
         }
-        if head.uri.path() == "/" && head.method == Method::GET {
-            return Err(told(
-                StatusCode::OK,
-                "publish with POST /publish/ or /channels/NAME",
-            ));
-        }
-        channel(head.uri.path())?;
-        if head.method != Method::POST {
+        let place = Place::of(head.uri.path())?;
+        let method = place.method();
+        if head.method != method {
             return Err(told(
                 StatusCode::METHOD_NOT_ALLOWED,
-                "this is asked for with POST",
+                format_args!("this is asked for with {method}"),
             ));
+        }
+        if place == Place::Root {
+            return Ok(place);
         }
         let len = head.headers.get(CONTENT_LENGTH);
         let len = len.and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
@@ -127,35 +135,22 @@ impl Publisher {
                 ));
             }
         }
-        Ok(())
+        Ok(place)
     }
+}
+
+/// What is done.
+#[derive(Debug)]
+enum Answer {
+    Published,
+    /// What there is to be asked for.
+    Places,
+    Shown(Value),
 }
 
 fn too_long() -> Told {
     let text = "the body is longer than 1,000,000 bytes";
     told(StatusCode::PAYLOAD_TOO_LARGE, text)
-}
-
-/// The channel that a path names; `None` where the body does.
-fn channel(path: &str) -> Result<Option<String>, Told> {
-    if matches!(path, "/publish" | "/publish/") {
-        return Ok(None);
-    }
-    let name = path
-        .strip_prefix("/channels/")
-        .filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| {
-        let mend = "there is nothing at this path: there are /publish/ and /channels/NAME";
-        told(StatusCode::NOT_FOUND, mend)
-    })?;
-    let name = percent_decode_str(name).decode_utf8();
-    match name {
-        Ok(name) => Ok(Some(name.into_owned())),
-        Err(_) => Err(told(
-            StatusCode::BAD_REQUEST,
-            "the name of the channel is not UTF-8",
-        )),
-    }
 }
 
 /// The message that a body is.
@@ -172,19 +167,28 @@ impl Service for Publisher {
     fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
         let publisher = self.clone();
         Box::pin(async move {
-            let Told(status, text) = match publisher.answer(request).await {
-                Ok(()) => told(StatusCode::OK, "Published"),
-                Err(told) => told,
+            let allowed = Place::of(request.uri().path()).map(|place| place.method());
+            let (status, kind, text) = match publisher.answer(request).await {
+                Ok(Answer::Published) => (StatusCode::OK, TEXT, "Published\n".to_owned()),
+                Ok(Answer::Places) => {
+                    let text = "publish with POST /publish/ or /channels/NAME\n";
+                    (StatusCode::OK, TEXT, text.to_owned())
+                }
+                Ok(Answer::Shown(shown)) => (StatusCode::OK, JSON, format!("{shown}\n")),
+                Err(Told(status, text)) => (status, TEXT, text),
             };
             let mut response = Response::new(Body::from(Bytes::from(text)));
             *response.status_mut() = status;
             let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-            match status {
-                StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            match (status, allowed) {
+                (StatusCode::METHOD_NOT_ALLOWED, Ok(Method::GET)) => {
+                    headers.insert(ALLOW, HeaderValue::from_static("GET"));
+                }
+                (StatusCode::METHOD_NOT_ALLOWED, _) => {
                     headers.insert(ALLOW, HeaderValue::from_static("POST"));
                 }
-                StatusCode::UNAUTHORIZED => {
+                (StatusCode::UNAUTHORIZED, _) => {
                     headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
                 }
                 _ => {}

@@ -1,6 +1,7 @@
 //! Whom an event is for.
 
 use super::session_id::SessionId;
+use crate::push::Audience;
 
 /// Which of the subscribers of a topic an event is for: those that it is not kept from, and of these the
 /// ones that it is meant for, where it is meant for some.
@@ -54,6 +55,27 @@ impl Receivers {
     /// Whether these are all subscribers.
     pub fn is_all(&self) -> bool {
         self.excluded.is_empty() && self.eligible.is_none()
+    }
+
+    /// The same, for channels.
+    pub(super) fn audience(&self) -> Audience {
+        let ids = |sessions: &Vec<SessionId>| sessions.iter().map(ToString::to_string).collect();
+        Audience {
+            except: ids(&self.excluded),
+            only: self.eligible.as_ref().map(ids),
+        }
+    }
+
+    /// Those of an audience that can be sessions.
+    pub(super) fn of(audience: &Audience) -> Self {
+        let sessions = |ids: &Vec<String>| -> Vec<SessionId> {
+            ids.iter().filter_map(|id| id.parse().ok()).collect()
+        };
+        let all = Self::all().except(sessions(&audience.except));
+        match &audience.only {
+            Some(only) => all.only(sessions(only)),
+            None => all,
+        }
     }
 
     /// Whether a subscriber is among them.

@@ -9,7 +9,6 @@ use super::call::{Asked, CallId};
 use super::client::WampClient;
 use super::client_message::ClientMessage;
 use super::dialect::{Dialect, spread};
-use super::json::Json;
 use super::limits::Limits;
 use super::message_error::MessageError;
 use super::server_message::ServerMessage;
@@ -17,7 +16,7 @@ use super::topic::Topics;
 use super::wamp::Wamp;
 use crate::apps::component::{Client, Component};
 use crate::error::BoxError;
-use crate::push::{Publication, Push};
+use crate::push::Channels;
 
 /// The [`Component`] that speaks WAMP, version 1, and tells a [`Wamp`] of what is said:
 /// `ws(WampServer::new(application))`.
@@ -61,6 +60,13 @@ impl<W: Wamp> WampServer<W> {
     #[must_use]
     pub fn with_topics(self, topics: Topics) -> Self {
         Self { topics, ..self }
+    }
+
+    /// Joins its topics to channels, see [`Topics::join`].
+    #[must_use]
+    pub fn on_channels(self, channels: &Channels, scope: &str) -> Self {
+        self.topics.join(channels, scope);
+        self
     }
 
     /// Whose servers its pages were written for: Autobahn's by default.
@@ -212,17 +218,6 @@ impl<W: Wamp> Component for WampServer<W> {
         }
         self.topics.end_session(client.session());
         self.wamp.on_close(&client).await;
-    }
-
-    /// The channel is the topic, and a text of JSON the event.
-    fn on_push(&self, channel: &str, publication: &Publication) {
-        let Push::Message(Message::Text(text)) = &publication.push else {
-            return;
-        };
-        match Json::parse(&**text) {
-            Ok(event) => self.topics.get(channel).broadcast(&event),
-            Err(error) => debug!(channel, %error, "what is published is no event: it is no JSON"),
-        }
     }
 
     fn subprotocols(&self) -> &[&str] {

@@ -1,5 +1,8 @@
 //! Sends every message to everybody.
 
+#[cfg(feature = "grip")]
+mod recovering;
+
 use std::sync::Arc;
 
 use futures_core::future::BoxFuture;
@@ -9,7 +12,8 @@ use super::application::Application;
 use crate::broadcast::{Broadcast, Queue};
 use crate::error::BoxError;
 use crate::handshake::Handshake;
-use crate::push::{Channels, Push, Receiving};
+use crate::push::{Attendee, Channels, Push, Receiving};
+use crate::transport::Authenticated;
 
 /// The application of `polysock serve --app broadcast`: what comes from a client goes to all of
 /// them as it came, to its sender too. One that reads slowly misses the oldest, unless its
@@ -35,6 +39,11 @@ impl Broadcaster {
     }
 
     /// Joins it to a channel: what its clients say is published there, and they get what others publish.
+    ///
+    /// With the feature `grip`, a client whose address has `?at=` gets each message as JSON, `{"at": "62c1", "text":
+    /// "hello"}` (or `base64`), and `{"at": …, "recovered": true}` first. One that comes back with the last `at` it had
+    /// gets what it has missed, where the [node](crate::Node) has a history; `recovered` is `false` where
+    /// some of it is gone.
     #[must_use]
     pub fn on_channel(self, channels: &Channels, name: &str) -> Self {
         let line = self.line.clone();
@@ -67,8 +76,29 @@ impl Application for Broadcaster {
             binary_over_text: self.binary_over_text,
             ..Accept::first_offered(handshake.request())
         };
+        let attendee = channel.is_some().then(|| attendee(&handshake));
+        #[cfg(feature = "grip")]
+        if let (Some(channel), Some(attendee)) = (&channel, &attendee)
+            && let Some(since) = recovering::wanted(handshake.request())
+        {
+            let since = match since {
+                Ok(since) => since,
+                Err(rejection) => {
+                    handshake.reject(rejection);
+                    return Box::pin(async { Ok(()) });
+                }
+            };
+            let (channel, attendee) = (Arc::clone(channel), attendee.clone());
+            return Box::pin(recovering::serve(
+                handshake, accept, channel, since, attendee, queue,
+            ));
+        }
         Box::pin(async move {
             let mut connection = handshake.accept(accept).await?;
+            let _attending = match (&channel, attendee) {
+                (Some(channel), Some(attendee)) => channel.attend(attendee),
+                _ => None,
+            };
             let mut subscription = line.subscribe(queue);
             while let Some(message) = subscription.next(&mut connection).await.transpose()? {
                 match &channel {
@@ -78,5 +108,15 @@ impl Application for Broadcaster {
             }
             Ok(())
         })
+    }
+}
+
+/// Who a client is.
+fn attendee(handshake: &Handshake) -> Attendee {
+    let extensions = &handshake.peer().extensions;
+    let user = extensions.get::<Authenticated>();
+    Attendee {
+        id: handshake.peer().id.to_string(),
+        user: user.and_then(|user| user.user().map(str::to_owned)),
     }
 }

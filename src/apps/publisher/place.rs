@@ -1,0 +1,70 @@
+//! What a request is for, as its path says.
+
+use std::fmt;
+
+use hyper::{Method, StatusCode};
+use percent_encoding::percent_decode_str;
+
+/// What a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// What there is.
+    Root,
+    /// Items of GRIP are published.
+    Items,
+    /// The body is published on this channel.
+    Channel(String),
+    /// What was published on this channel.
+    History(String),
+    /// Who is on this channel.
+    Presence(String),
+}
+
+/// What is answered instead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Told(pub(super) StatusCode, pub(super) String);
+
+pub(super) fn told(status: StatusCode, text: impl fmt::Display) -> Told {
+    Told(status, format!("{text}\n"))
+}
+
+impl Place {
+    pub(super) fn of(path: &str) -> Result<Self, Told> {
+        match path {
+            "/" => return Ok(Self::Root),
+            "/publish" | "/publish/" => return Ok(Self::Items),
+            _ => {}
+        }
+        let named = |place| {
+            path.strip_prefix(place)
+                .filter(|name: &&str| !name.is_empty())
+        };
+        let (name, of): (_, fn(String) -> Self) = if let Some(name) = named("/channels/") {
+            (name, Self::Channel)
+        } else if let Some(name) = named("/history/") {
+            (name, Self::History)
+        } else if let Some(name) = named("/presence/") {
+            (name, Self::Presence)
+        } else {
+            return Err(told(
+                StatusCode::NOT_FOUND,
+                "there is nothing at this path: there are /publish/, /channels/NAME, /history/NAME and /presence/NAME",
+            ));
+        };
+        match percent_decode_str(name).decode_utf8() {
+            Ok(name) => Ok(of(name.into_owned())),
+            Err(_) => Err(told(
+                StatusCode::BAD_REQUEST,
+                "the name of the channel is not UTF-8",
+            )),
+        }
+    }
+
+    /// How it is asked for.
+    pub(super) fn method(&self) -> Method {
+        match self {
+            Self::Items | Self::Channel(_) => Method::POST,
+            Self::Root | Self::History(_) | Self::Presence(_) => Method::GET,
+        }
+    }
+}

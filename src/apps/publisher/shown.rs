@@ -1,0 +1,86 @@
+//! What is said of a channel: who is on it, and what was published there.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::StatusCode;
+use polysock_protocols::Message;
+use serde_json::{Value, json};
+
+use super::place::{Told, told};
+use crate::push::{Channels, Position, Push};
+
+/// Who is on a channel.
+pub(super) async fn presence(channels: &Channels, name: &str) -> Value {
+    let present = channels.who(name).await;
+    let clients = present.attendees.iter();
+    let clients = clients.map(|client| json!({ "id": client.id, "user": client.user }));
+    json!({
+        "channel": name,
+        "count": present.count,
+        "clients": clients.collect::<Vec<_>>(),
+        "nodes": present.nodes,
+        "whole": present.is_whole,
+    })
+}
+
+/// What was published on a channel behind a position, or all that is known: at most a thousand.
+pub(super) async fn history(
+    channels: &Channels,
+    name: &str,
+    query: Option<&str>,
+) -> Result<Value, Told> {
+    if !channels.has_history() {
+        return Err(told(
+            StatusCode::NOT_FOUND,
+            "nothing is kept: a bus does that, with `history` in [bus]",
+        ));
+    }
+    let parameters = query.unwrap_or_default().split('&');
+    let mut parameters = parameters.filter_map(|one| one.split_once('='));
+    let after = parameters.find(|(name, _)| *name == "after");
+    let after = after
+        .map(|(_, after)| after.parse::<Position>())
+        .transpose();
+    let after = after.map_err(|error| told(StatusCode::BAD_REQUEST, error))?;
+    let offset = after.map_or(0, |after| after.offset);
+    let past = channels.past(name, offset).await.ok_or_else(|| {
+        told(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the bus cannot be reached: ask again later",
+        )
+    })?;
+    let is_new = |origin| !after.is_some_and(|after| after.has(origin));
+    let last = past.entries.last().map_or(offset, |(offset, _, _)| *offset);
+    let items = past.entries.into_iter();
+    let items = items
+        .filter(|(_, origin, publication)| is_new(*origin) && publication.audience.only.is_none());
+    let items = items.filter_map(|(offset, _, publication)| {
+        let at = at(offset);
+        let mut item = match publication.push {
+            Push::Message(Message::Text(text)) => json!({ "at": at, "text": &*text }),
+            Push::Message(Message::Binary(bytes)) => {
+                json!({ "at": at, "base64": STANDARD.encode(bytes) })
+            }
+            Push::Nothing | Push::Close(_) => return None,
+        };
+        if let (Some(item), Some(id)) = (item.as_object_mut(), publication.id) {
+            item.insert("id".to_owned(), id.into());
+        }
+        Some(item)
+    });
+    Ok(json!({
+        "channel": name,
+        "at": at(last),
+        "items": items.collect::<Vec<_>>(),
+        "more": past.has_more,
+        "whole": past.is_whole,
+    }))
+}
+
+fn at(offset: u64) -> String {
+    let position = Position {
+        offset,
+        beyond: None,
+    };
+    position.to_string()
+}

@@ -1,0 +1,153 @@
+//! One channel: who is on it, and what each of them gets.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use polysock_protocols::SharedMessage;
+
+use super::delivery::{Delivery, Position};
+use super::order::Order;
+use super::presence::{Attendee, MOST_NAMED, Present};
+use super::publication::Push;
+use crate::broadcast::Mailbox;
+
+/// Is told of what happens on a channel, while the channel is locked: on the thread of who publishes, or of the node.
+pub(super) type Receiver = dyn Fn(&str, Told<'_>) + Send + Sync;
+
+pub(super) type Receivers = BTreeMap<u64, Arc<Receiver>>;
+
+/// What a receiver is told.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told<'a> {
+    /// Something is published, and this much of the channel has been delivered with it, where that can be said.
+    Delivered(&'a Delivery, Option<Position>),
+    /// Something is missing that nobody will get: so many, where that is known.
+    Gap(Option<u64>),
+}
+
+#[derive(Default)]
+pub(super) struct Channel {
+    /// Those whose messages wait in one place stand side by side.
+    pub(super) members: BTreeMap<(usize, u64), Member>,
+    pub(super) receivers: Receivers,
+    /// Those who are there in another way than as members.
+    pub(super) attendees: BTreeMap<u64, Attendee>,
+    pub(super) order: Order,
+    /// Whether a task sees to those that wait.
+    pub(super) is_watched: bool,
+    /// How much of it has been delivered, where there is a history.
+    position: Option<Position>,
+}
+
+pub(super) struct Member {
+    pub(super) mailbox: Mailbox,
+    pub(super) attendee: Attendee,
+    /// Whose own publications it does not get.
+    pub(super) is_not: Option<String>,
+    /// Whether it is told with each message how much it has got.
+    pub(super) is_told_positions: bool,
+}
+
+impl Channel {
+    /// Whether nobody is on it.
+    pub(super) fn is_left(&self) -> bool {
+        self.members.is_empty() && self.receivers.is_empty() && self.attendees.is_empty()
+    }
+
+    pub(super) fn deliver(&mut self, name: &str, due: &[Delivery], everywhere: &Receivers) {
+        for delivery in due {
+            let position = self.advance(delivery);
+            let publication = &delivery.publication;
+            let sender = publication.sender.as_deref();
+            let is_for = |member: &&Member| {
+                (sender.is_none() || member.is_not.as_deref() != sender)
+                    && publication.audience.includes(Some(&member.attendee.id))
+            };
+            let members = || self.members.values().filter(is_for);
+            match &publication.push {
+                Push::Nothing => {}
+                Push::Message(message) => {
+                    let plain = members().filter(|member| !member.is_told_positions);
+                    let plain = plain.map(|member| &member.mailbox);
+                    let shared = Arc::new(SharedMessage::new(message.clone()));
+                    Mailbox::send_to_all(plain, &shared);
+                    #[cfg(feature = "grip")]
+                    {
+                        let told = members().filter(|member| member.is_told_positions);
+                        let mut told = told.map(|member| &member.mailbox).peekable();
+                        if told.peek().is_some() {
+                            let text = super::positioned::message(position, message);
+                            let shared = Arc::new(SharedMessage::new(text));
+                            Mailbox::send_to_all(told, &shared);
+                        }
+                    }
+                }
+                Push::Close(close) => {
+                    members().for_each(|member| member.mailbox.close(close.clone()));
+                }
+            }
+            for receiver in self.receivers.values().chain(everywhere.values()) {
+                receiver(name, Told::Delivered(delivery, position));
+            }
+        }
+    }
+
+    /// Something is missing that nobody will get.
+    pub(super) fn gap(&mut self, name: &str, lost: Option<u64>, everywhere: &Receivers) {
+        #[cfg(feature = "grip")]
+        {
+            let told = self.members.values();
+            let told = told.filter(|member| member.is_told_positions);
+            let shared = Arc::new(SharedMessage::new(super::positioned::gap(lost)));
+            Mailbox::send_to_all(told.map(|member| &member.mailbox), &shared);
+        }
+        for receiver in self.receivers.values().chain(everywhere.values()) {
+            receiver(name, Told::Gap(lost));
+        }
+    }
+
+    /// How much has been delivered with this one.
+    fn advance(&mut self, delivery: &Delivery) -> Option<Position> {
+        let position = self.position.as_mut()?;
+        match (delivery.offset, delivery.origin) {
+            (Some(offset), _) => position.offset = offset.max(position.offset),
+            (None, Some(origin)) => position.beyond = Some((origin.node, origin.number)),
+            (None, None) => {}
+        }
+        Some(*position)
+    }
+
+    /// Its history ends here, of which nothing was delivered.
+    pub(super) fn begin(&mut self, offset: u64) {
+        let position = self.position.get_or_insert(Position {
+            offset,
+            beyond: None,
+        });
+        position.offset = position.offset.max(offset);
+    }
+
+    /// One that was published here has its place in the history.
+    pub(super) fn place(&mut self, number: u64, offset: u64) {
+        self.begin(offset);
+        if let Some(position) = &mut self.position
+            && position.beyond.is_some_and(|(_, last)| last <= number)
+        {
+            position.beyond = None;
+        }
+    }
+
+    pub(super) fn position(&self) -> Option<Position> {
+        self.position
+    }
+
+    /// Who is on it here.
+    pub(super) fn present(&self) -> Present {
+        let members = self.members.values().map(|member| &member.attendee);
+        let all = members.chain(self.attendees.values());
+        Present {
+            count: (self.members.len() + self.attendees.len()) as u64,
+            attendees: all.take(MOST_NAMED).cloned().collect(),
+            ..Present::default()
+        }
+    }
+}

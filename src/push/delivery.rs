@@ -1,0 +1,117 @@
+//! A publication on its way to those who are here.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::envelope::{NodeId, Origin};
+use super::publication::Publication;
+
+/// A publication on its way to those who are here.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Delivery {
+    pub(crate) publication: Publication,
+    /// Who published it, where there are nodes.
+    pub(crate) origin: Option<Origin>,
+    /// Its offset in the history of the channel, where another node published it and there is one.
+    pub(crate) offset: Option<u64>,
+}
+
+impl From<Publication> for Delivery {
+    fn from(publication: Publication) -> Self {
+        Self {
+            publication,
+            origin: None,
+            offset: None,
+        }
+    }
+}
+
+/// How much of a channel somebody has got: what it has missed since can be asked for.
+///
+/// A node delivers what is published on it before the broker has it. So it is the offset up to which somebody has
+/// all, and of what comes behind it what one node had published up to a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) offset: u64,
+    /// The node, and the number of its last.
+    pub(crate) beyond: Option<(NodeId, u64)>,
+}
+
+impl Position {
+    /// Whether something that comes behind the offset was got as well.
+    pub(crate) fn has(&self, origin: Origin) -> bool {
+        self.beyond
+            .is_some_and(|(node, number)| node == origin.node && origin.number <= number)
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}", self.offset)?;
+        match self.beyond {
+            None => Ok(()),
+            Some((node, number)) => write!(f, "-{:x}-{number:x}", node.0),
+        }
+    }
+}
+
+/// What is no position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a position is what a message came with, as `62c1f3b5a0d12` or `62c1f3b5a0d12-9f3c-2`")]
+pub(crate) struct PositionError;
+
+impl FromStr for Position {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = |digits: &str| u64::from_str_radix(digits, 16).map_err(|_| PositionError);
+        let mut parts = text.split('-');
+        let mut next = || parts.next().map(number).transpose();
+        let offset = next()?.ok_or(PositionError)?;
+        let beyond = match (next()?, next()?) {
+            (None, None) => None,
+            (Some(node), Some(last)) => Some((NodeId(node), last)),
+            _ => return Err(PositionError),
+        };
+        match parts.next() {
+            None => Ok(Self { offset, beyond }),
+            Some(_) => Err(PositionError),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_written_and_read() {
+        let plain = Position {
+            offset: 0xfe,
+            beyond: None,
+        };
+        let beyond = Position {
+            beyond: Some((NodeId(10), 17)),
+            ..plain
+        };
+        for (position, text) in [(plain, "fe"), (beyond, "fe-a-11")] {
+            assert_eq!(position.to_string(), text);
+            assert_eq!(text.parse(), Ok(position));
+        }
+        for text in ["", "x", "1-2", "1-2-3-4", "1--2", "11111111111111111"] {
+            assert_eq!(text.parse::<Position>(), Err(PositionError), "{text}");
+        }
+    }
+
+    #[test]
+    fn it_has_what_its_node_had_published() {
+        let position: Position = "5-a-3".parse().unwrap();
+        let origin = |node, number| Origin {
+            node: NodeId(node),
+            number,
+            is_first: false,
+        };
+        assert!(position.has(origin(10, 3)) && !position.has(origin(10, 4)));
+        assert!(!position.has(origin(11, 1)));
+    }
+}

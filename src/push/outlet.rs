@@ -1,0 +1,138 @@
+//! What happens on the channels of this process that its node has to know.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::envelope::{self, NodeId, Origin};
+use super::presence::Present;
+use super::publication::Publication;
+
+/// Of how many channels it is remembered what was published last.
+const MOST_CHANNELS: usize = 100_000;
+
+/// What the node is told, or asked.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// Something is published here.
+    Publish { channel: Arc<str>, envelope: Bytes },
+    /// Somebody is on a channel on which nobody was, or nobody is any more.
+    Want { channel: Arc<str>, is_wanted: bool },
+    /// One more, or one less, is to be told of every channel.
+    WantAll { is_wanted: bool },
+    /// Who is on a channel, beside those who are here?
+    Who {
+        channel: Arc<str>,
+        here: Present,
+        answer: oneshot::Sender<Present>,
+    },
+    /// What was published on a channel behind this offset?
+    Past {
+        channel: Arc<str>,
+        after: u64,
+        answer: oneshot::Sender<Past>,
+    },
+}
+
+/// What was published on a channel before.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Past {
+    /// With their offsets, the oldest first.
+    pub(crate) entries: Vec<(u64, Origin, Publication)>,
+    /// Whether nothing is missing before the first.
+    pub(crate) is_whole: bool,
+    /// Whether there may be more behind the last.
+    pub(crate) has_more: bool,
+}
+
+/// The way to the node.
+#[derive(Debug)]
+pub(super) struct Outlet {
+    me: NodeId,
+    pub(super) has_history: bool,
+    numbers: Mutex<Numbers>,
+    inputs: mpsc::UnboundedSender<Input>,
+}
+
+/// The number of the last that was published here, by channel.
+#[derive(Debug, Default)]
+struct Numbers {
+    last: HashMap<Arc<str>, u64>,
+    /// The highest of those that are forgotten.
+    floor: u64,
+}
+
+impl Outlet {
+    pub(super) fn new(me: NodeId, has_history: bool, inputs: mpsc::UnboundedSender<Input>) -> Self {
+        Self {
+            me,
+            has_history,
+            numbers: Mutex::default(),
+            inputs,
+        }
+    }
+
+    /// Publishes on the other nodes. What is published at the same time has the same order there as its numbers.
+    pub(super) fn publish(&self, channel: &str, publication: &Publication) -> Origin {
+        let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (channel, number, is_first) = numbers.next(channel);
+        let origin = Origin {
+            node: self.me,
+            number,
+            is_first,
+        };
+        let envelope = envelope::write(origin, publication);
+        self.tell(Input::Publish { channel, envelope });
+        origin
+    }
+
+    /// Tells the node. Once that has ended, nobody.
+    pub(super) fn tell(&self, input: Input) {
+        let _ = self.inputs.send(input);
+    }
+}
+
+impl Numbers {
+    fn next(&mut self, channel: &str) -> (Arc<str>, u64, bool) {
+        if let Some((name, _)) = self.last.get_key_value(channel) {
+            let name = Arc::clone(name);
+            let number = self.last.get_mut(channel).map_or(1, |last| {
+                *last += 1;
+                *last
+            });
+            return (name, number, false);
+        }
+        if self.last.len() >= MOST_CHANNELS {
+            let highest = self.last.drain().map(|(_, last)| last).max();
+            self.floor = highest.unwrap_or(0).max(self.floor);
+        }
+        let (name, number) = (Arc::<str>::from(channel), self.floor + 1);
+        self.last.insert(Arc::clone(&name), number);
+        (name, number, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_grow_also_where_they_were_forgotten() {
+        let mut numbers = Numbers::default();
+        let mut next = |channel: &str| {
+            let (_, number, is_first) = numbers.next(channel);
+            (number, is_first)
+        };
+        assert_eq!(next("a"), (1, true));
+        assert_eq!(next("a"), (2, false));
+        assert_eq!(next("b"), (1, true));
+        for number in 0..MOST_CHANNELS {
+            next(&number.to_string());
+        }
+        assert_eq!(next("a"), (3, true));
+        assert_eq!(next("a"), (4, false));
+        assert!(numbers.last.len() <= MOST_CHANNELS);
+    }
+}

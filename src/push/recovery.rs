@@ -1,0 +1,157 @@
+//! What somebody has missed of a channel, and then what comes.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use polysock_protocols::{Message, SharedMessage};
+
+use super::channel::{Member, Told};
+use super::channels::{Channels, Receiving, Subscribed};
+use super::delivery::{Delivery, Position};
+use super::envelope::NodeId;
+use super::positioned;
+use super::presence::Attendee;
+use super::publication::Push;
+use crate::broadcast::Mailbox;
+
+/// How much of what comes meanwhile is kept.
+const MOST: usize = 10_000;
+
+/// Gives somebody what it has missed of a channel, and subscribes it then: each message once, and with the position
+/// that it has with it.
+pub(crate) struct Recovery {
+    channels: Channels,
+    name: Arc<str>,
+    /// What has been delivered since this began, for later.
+    kept: Arc<Mutex<Kept>>,
+    receiving: Receiving,
+    since: Option<Position>,
+    /// The last of each node that it has got.
+    had: BTreeMap<NodeId, u64>,
+    /// Behind which offset it goes on, if there may be more.
+    more: Option<u64>,
+}
+
+#[derive(Default)]
+struct Kept {
+    deliveries: VecDeque<(Delivery, Option<Position>)>,
+    /// How many there was no room for.
+    lost: u64,
+}
+
+impl Recovery {
+    /// One who has got this much of a channel, or wants what comes from now on.
+    pub(crate) fn new(channels: &Channels, name: &str, since: Option<Position>) -> Self {
+        let kept = Arc::<Mutex<Kept>>::default();
+        let keeping = Arc::clone(&kept);
+        let receiving = channels.tell(Some(name), move |_, told| {
+            let Told::Delivered(delivery, position) = told else {
+                return;
+            };
+            let mut kept = keeping.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.deliveries.push_back((delivery.clone(), position));
+            if kept.deliveries.len() > MOST {
+                kept.deliveries.pop_front();
+                kept.lost += 1;
+            }
+        });
+        Self {
+            channels: channels.clone(),
+            name: name.into(),
+            kept,
+            receiving,
+            since,
+            had: BTreeMap::new(),
+            more: since.map(|since| since.offset),
+        }
+    }
+
+    /// What it is told first: how much it has, and whether it will have all; and the first of what it has missed.
+    pub(crate) async fn begin(&mut self) -> Vec<Message> {
+        let Some(since) = self.since else {
+            let position = self.channels.look(&self.name, |channel| channel.position());
+            return vec![positioned::beginning(position.flatten(), true)];
+        };
+        match self.page(since).await {
+            Some((mut messages, is_whole)) => {
+                messages.insert(0, positioned::beginning(Some(since), is_whole));
+                messages
+            }
+            None => vec![positioned::beginning(Some(since), false)],
+        }
+    }
+
+    /// More of what it has missed, if there is more.
+    pub(crate) async fn next(&mut self) -> Option<Vec<Message>> {
+        let since = self.since?;
+        let (messages, _) = self.page(since).await?;
+        Some(messages)
+    }
+
+    async fn page(&mut self, since: Position) -> Option<(Vec<Message>, bool)> {
+        let after = self.more.take()?;
+        let past = self.channels.past(&self.name, after).await?;
+        let mut messages = Vec::new();
+        for (offset, origin, publication) in past.entries {
+            self.more = Some(offset).filter(|_| past.has_more);
+            let last = self.had.entry(origin.node).or_default();
+            if since.has(origin) || origin.number <= *last {
+                continue;
+            }
+            *last = origin.number;
+            if let Push::Message(message) = &publication.push
+                && publication.audience.only.is_none()
+            {
+                let position = Position { offset, ..since };
+                messages.push(positioned::message(Some(position), message));
+            }
+        }
+        Some((messages, past.is_whole))
+    }
+
+    /// Subscribes it: its mailbox gets what has come meanwhile, and what comes from now on.
+    pub(crate) fn join(self, mailbox: &Mailbox, attendee: Attendee) -> Subscribed {
+        let Self {
+            channels,
+            name,
+            kept,
+            receiving,
+            since,
+            had,
+            ..
+        } = self;
+        let is_had = |delivery: &Delivery| {
+            delivery.origin.is_some_and(|origin| {
+                let last = had.get(&origin.node).copied().unwrap_or(0);
+                origin.number <= last || since.is_some_and(|since| since.has(origin))
+            })
+        };
+        let send = |message| mailbox.send(&Arc::new(SharedMessage::new(message)));
+        let id = attendee.id.clone();
+        let member = Member {
+            mailbox: mailbox.clone(),
+            attendee,
+            is_not: None,
+            is_told_positions: true,
+        };
+        let subscribed = channels.join(&name, member, || {
+            let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if kept.lost > 0 {
+                send(positioned::gap(Some(kept.lost)));
+            }
+            for (delivery, position) in kept.deliveries.drain(..) {
+                let publication = &delivery.publication;
+                if is_had(&delivery) || !publication.audience.includes(Some(&id)) {
+                    continue;
+                }
+                match &publication.push {
+                    Push::Nothing => {}
+                    Push::Message(message) => send(positioned::message(position, message)),
+                    Push::Close(close) => mailbox.close(close.clone()),
+                }
+            }
+        });
+        drop(receiving);
+        subscribed
+    }
+}
