@@ -217,6 +217,10 @@ fn hides_the_secrets_of_urls_and_targets() {
         ("ws://host", "ws://host"),
         ("ws://host?token=a&sid=b", "ws://host?token=***&sid=***"),
         ("ws://u:p@h/?auth=https://u:p@h/", "ws://***@h/?auth=***"),
+        (
+            "redis+unix:///a?db=1&pass=b",
+            "redis+unix:///a?db=1&pass=***",
+        ),
     ] {
         assert_eq!(hide_secrets(url), shown);
     }

@@ -32,7 +32,7 @@ const NAMES: &[&str] = &[
 ];
 
 /// The same, but too short to be meant in the midst of a word of a subprotocol.
-const SHORT_NAMES: &[&str] = &["key", "sid", "sig", "pwd", "code"];
+const SHORT_NAMES: &[&str] = &["key", "sid", "sig", "pass", "pwd", "code"];
 
 /// Fields of random bytes, which may look like anything.
 const RANDOM: &[&str] = &[
