@@ -1,10 +1,16 @@
-//! Sessions of web apps.
+//! Sessions of web apps, and brokers between nodes.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
 
+#[cfg(all(feature = "nats", feature = "redis"))]
+mod brokers;
+#[cfg(all(feature = "nats", feature = "redis"))]
+mod bus;
+#[cfg(all(feature = "nats", feature = "redis"))]
+mod bus_ends;
 mod files;
 mod frameworks;
 mod peers;

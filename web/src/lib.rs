@@ -1,4 +1,4 @@
-//! What web apps keep beside their WebSockets: sessions.
+//! What web apps keep beside their WebSockets: sessions, and brokers between several nodes.
 //!
 //! A client that opens a WebSocket has often logged in to a web app before, and sends its cookie along.
 //! Here is who reads the session behind it: of PHP, Symfony, Express and Django, in files and
@@ -7,6 +7,8 @@
 //! [`Session`] among the extensions of its peer.
 //!
 //! Sessions are only read: they are not locked, and do not live longer for it.
+//!
+//! `bus` connects nodes to the Redis or NATS through which what is published on one reaches the others.
 //!
 //! # Code map
 //!
@@ -21,10 +23,13 @@
 //!   store        where their bytes are: files, Redis, memcached, tables of SQLite and PostgreSQL
 //!   frameworks   sessions of PHP and Symfony, Express, Django, and those that an app is asked for
 //!   provider     has clients come with their sessions
+//!   bus          brokers between nodes: Redis and NATS
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(any(feature = "nats", feature = "redis"))]
+pub mod bus;
 mod cookie;
 mod frameworks;
 mod php;

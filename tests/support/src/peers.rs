@@ -60,6 +60,11 @@ impl Peer {
         self.process.end_input();
     }
 
+    /// Sends it a signal: `KILL`, `STOP`.
+    pub fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
     /// Waits until it has printed a line with this beginning; whether it did.
     pub fn waits_for(&mut self, beginning: &str) -> bool {
         let found = |line: &str| line.starts_with(beginning).then_some(());

@@ -1,0 +1,25 @@
+//! How long things may be for NATS.
+
+/// The longest subject that is sent, in bytes: `max_control_line` is 4096 where nobody has set it, and there is more on a
+/// line.
+const MOST_SUBJECT: usize = 3_584;
+
+/// Whether NATS takes a subject. It closes the connection of who sends a longer one, or a message that is too long.
+pub(super) fn fits(subject: &str) -> bool {
+    subject.len() <= MOST_SUBJECT
+}
+
+/// Why a message is not taken, of so many bytes where `most` are taken.
+pub(super) fn refuses(most: usize, subject: &str, len: usize) -> Option<String> {
+    if len > most {
+        return Some(format!(
+            "a message of {len} bytes is longer than the {most} that NATS takes, its `max_payload`"
+        ));
+    }
+    (!fits(subject)).then(|| {
+        format!(
+            "the name of the channel takes {} bytes, and NATS has room for {MOST_SUBJECT} in its `max_control_line`",
+            subject.len()
+        )
+    })
+}

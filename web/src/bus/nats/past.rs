@@ -1,0 +1,271 @@
+//! What was published before: read by a consumer of JetStream that is there for it alone.
+
+use std::collections::HashMap;
+use std::mem;
+
+use async_nats::Message;
+use bytes::Bytes;
+use polysock::bus::Event;
+use serde_json::{Value, json};
+
+use super::api::{answer, number, text};
+use super::stream::Kept;
+use super::work::{About, Work};
+
+/// For how long JetStream keeps a consumer that nobody asks, in nanoseconds.
+const READER_AGE: u64 = 10_000_000_000;
+
+/// For how long JetStream may wait for messages, in nanoseconds: some may have been removed since they were counted,
+/// which it takes for some that are still to come.
+const READ: u64 = 1_000_000_000;
+
+/// Those that are being read.
+#[derive(Debug, Default)]
+pub(super) struct Pasts {
+    /// By their tickets.
+    open: HashMap<u64, Past>,
+    /// The ticket of what a consumer reads, by its name.
+    readers: HashMap<String, u64>,
+}
+
+/// A past that is being read: a consumer is made, gives its messages, and is removed; after that it is seen whether they
+/// are all. In this order, as the oldest is removed first: what is there at the end was there before.
+#[derive(Debug)]
+struct Past {
+    ticket: u64,
+    /// Where its messages were sent.
+    subject: String,
+    /// The number of the message it begins after. `None` if that was in another stream.
+    after: Option<u64>,
+    most: usize,
+    reader: Option<String>,
+    wanted: usize,
+    entries: Vec<(u64, Bytes)>,
+}
+
+impl Pasts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Begins to read what is behind a place: not more than `most`.
+    pub(super) fn begin(
+        &mut self,
+        kept: &Kept,
+        work: &mut Work,
+        channel: &str,
+        (after, most, ticket): (u64, usize, u64),
+    ) {
+        let past = Past::begin(kept, work, channel, (after, most, ticket));
+        self.open.insert(ticket, past);
+    }
+
+    /// What a message is about that a consumer gives. It comes to the inbox, but with the subject that it had.
+    pub(super) fn about(&self, message: &Message) -> Option<About> {
+        let (consumer, _) = delivered(message.reply.as_deref()?)?;
+        let ticket = self.readers.get(consumer)?;
+        Some(About::Message(*ticket))
+    }
+
+    /// What has come of what was asked about one; the past, once it is there.
+    pub(super) fn answered(
+        &mut self,
+        kept: &Kept,
+        work: &mut Work,
+        (about, ticket): (About, u64),
+        message: Message,
+    ) -> Option<Event> {
+        let past = self.open.get_mut(&ticket)?;
+        let was_read_by = past.reader.clone();
+        let event = past.answered(kept, work, about, message);
+        match (was_read_by, &past.reader) {
+            (None, Some(reader)) => {
+                self.readers.insert(reader.clone(), ticket);
+            }
+            (Some(reader), None) => {
+                self.readers.remove(&reader);
+            }
+            _ => {}
+        }
+        if event.is_some() {
+            self.open.remove(&ticket);
+        }
+        event
+    }
+}
+
+impl Past {
+    fn begin(
+        kept: &Kept,
+        work: &mut Work,
+        channel: &str,
+        (after, most, ticket): (u64, usize, u64),
+    ) -> Self {
+        let past = Self {
+            ticket,
+            subject: kept.subject(channel),
+            after: kept.number(after),
+            most: most.max(1),
+            reader: None,
+            wanted: 0,
+            entries: Vec::new(),
+        };
+        let question = json!({
+            "stream_name": kept.name(),
+            "config": {
+                "deliver_policy": "by_start_sequence",
+                "opt_start_seq": past.after.unwrap_or(0) + 1,
+                "filter_subject": past.subject,
+                "ack_policy": "none",
+                "replay_policy": "instant",
+                "inactive_threshold": READER_AGE,
+                "mem_storage": true,
+            },
+        });
+        work.ask_json(
+            kept.api("CONSUMER.CREATE"),
+            &question,
+            About::Reader(ticket),
+        );
+        past
+    }
+
+    fn answered(
+        &mut self,
+        kept: &Kept,
+        work: &mut Work,
+        about: About,
+        message: Message,
+    ) -> Option<Event> {
+        match about {
+            About::Reader(_) => self.has_reader(kept, work, &message.payload),
+            About::Message(_) => self.has_message(kept, work, message),
+            About::After(_) => {
+                let answer = answer(&message.payload).unwrap_or_default();
+                if text(&answer, "/message/subject") == self.subject {
+                    return Some(self.end(true));
+                }
+                let about = About::Stream(self.ticket);
+                work.ask(kept.api("STREAM.INFO"), Bytes::new(), about);
+                None
+            }
+            About::Stream(_) => {
+                let is_whole = answer(&message.payload).is_ok_and(|info| self.is_whole(&info));
+                Some(self.end(is_whole))
+            }
+            About::Echo | About::Published(_) | About::Last(_) => None,
+        }
+    }
+
+    fn has_reader(&mut self, kept: &Kept, work: &mut Work, payload: &[u8]) -> Option<Event> {
+        let Ok(reader) = answer(payload) else {
+            return Some(self.end(false));
+        };
+        let name = text(&reader, "/name");
+        self.reader = Some(name.to_owned());
+        let pending = usize::try_from(number(&reader, "/num_pending")).unwrap_or(usize::MAX);
+        self.wanted = self.most.min(pending);
+        if self.wanted == 0 {
+            return self.see_whether_it_is_whole(kept, work);
+        }
+        let subject = format!("{}.{name}", kept.api("CONSUMER.MSG.NEXT"));
+        let question = json!({ "batch": self.wanted, "no_wait": true, "expires": READ });
+        work.ask_json(subject, &question, About::Message(self.ticket));
+        None
+    }
+
+    fn has_message(&mut self, kept: &Kept, work: &mut Work, message: Message) -> Option<Event> {
+        // A status stands in for messages that are not there any more.
+        let number = match message.status {
+            Some(_) => None,
+            None => message.reply.as_deref().and_then(delivered),
+        };
+        let number = number.map(|(_, number)| number);
+        if let Some(number) = number {
+            let offset = kept.offset(number);
+            self.entries.push((offset, message.payload));
+            if self.entries.len() < self.wanted {
+                return None;
+            }
+        }
+        self.see_whether_it_is_whole(kept, work)
+    }
+
+    fn see_whether_it_is_whole(&mut self, kept: &Kept, work: &mut Work) -> Option<Event> {
+        if let Some(reader) = self.reader.take() {
+            let subject = format!("{}.{reader}", kept.api("CONSUMER.DELETE"));
+            work.tell(subject, Bytes::new());
+        }
+        let Some(after) = self.after else {
+            return Some(self.end(false));
+        };
+        match after {
+            0 => work.ask(
+                kept.api("STREAM.INFO"),
+                Bytes::new(),
+                About::Stream(self.ticket),
+            ),
+            after => work.ask_json(
+                kept.api("STREAM.MSG.GET"),
+                &json!({ "seq": after }),
+                About::After(self.ticket),
+            ),
+        }
+        None
+    }
+
+    /// Whether nothing can be missing, with no trace of the message it begins after.
+    fn is_whole(&self, stream: &Value) -> bool {
+        let Some(after) = self.after else {
+            return false;
+        };
+        let is_nothing_newer = after >= number(stream, "/state/last_seq");
+        let is_nothing_removed = number(stream, "/state/first_seq") <= after + 1
+            && number(stream, "/state/num_deleted") == 0;
+        is_nothing_newer || is_nothing_removed
+    }
+
+    fn end(&mut self, is_whole: bool) -> Event {
+        Event::Past {
+            ticket: self.ticket,
+            entries: mem::take(&mut self.entries),
+            is_whole,
+        }
+    }
+}
+
+/// Which consumer a message is of, and the number that it has in its stream, by where it wants to be acknowledged:
+/// `$JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERED.NUMBER.…`.
+fn delivered(reply: &str) -> Option<(&str, u64)> {
+    let tokens: Vec<&str> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();
+    let index = if tokens.len() == 7 { 1 } else { 3 };
+    let number = tokens.get(index + 2)?.parse().ok()?;
+    Some((tokens.get(index)?, number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delivered_message_has_its_number() {
+        for (reply, expected) in [
+            (
+                "$JS.ACK.polysock.abc.1.42.1.1795883968000000000.0",
+                Some(("abc", 42)),
+            ),
+            (
+                "$JS.ACK._.hash.polysock.abc.1.42.1.1795883968000000000.0",
+                Some(("abc", 42)),
+            ),
+            (
+                "$JS.ACK._.hash.polysock.abc.1.42.1.1795883968000000000.0.rnd",
+                Some(("abc", 42)),
+            ),
+            ("$JS.ACK.polysock", None),
+            ("_INBOX.x.m1", None),
+        ] {
+            assert_eq!(delivered(reply), expected, "{reply}");
+        }
+    }
+}

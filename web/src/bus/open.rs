@@ -1,0 +1,32 @@
+//! A broker by its URL.
+
+use polysock::bus::Bus;
+
+#[cfg(feature = "nats")]
+use super::nats::NatsBus;
+#[cfg(feature = "redis")]
+use super::redis::RedisBus;
+use super::settings::{BusSettings, BusUrlError};
+
+/// The broker at this URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://` for TLS,
+/// `redis+unix:///PATH`, `nats://[USER:PASSWORD@]HOST[:PORT]`, or `tls://` for NATS by TLS. Nothing is connected yet.
+///
+/// # Errors
+///
+/// It is no such URL, or this was built without what it takes.
+pub fn open(url: &str, settings: &BusSettings) -> Result<Box<dyn Bus>, BusUrlError> {
+    let scheme = url.split_once(':').map(|(scheme, _)| scheme);
+    match scheme {
+        #[cfg(feature = "redis")]
+        Some("redis" | "rediss" | "redis+unix") => {
+            Ok(Box::new(RedisBus::new(url, settings.clone())?))
+        }
+        #[cfg(not(feature = "redis"))]
+        Some("redis" | "rediss" | "redis+unix") => Err(BusUrlError::not_built(url, "redis")),
+        #[cfg(feature = "nats")]
+        Some("nats" | "tls") => Ok(Box::new(NatsBus::new(url, settings.clone())?)),
+        #[cfg(not(feature = "nats"))]
+        Some("nats" | "tls") => Err(BusUrlError::not_built(url, "nats")),
+        _ => Err(BusUrlError::no_broker(url)),
+    }
+}

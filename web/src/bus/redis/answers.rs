@@ -1,0 +1,244 @@
+//! What Redis answers.
+
+use bytes::Bytes;
+use polysock::bus::{Event, Place, Topic};
+use redis::{ServerError, Value};
+use thiserror::Error;
+
+/// What an answer belongs to.
+#[derive(Debug)]
+pub(super) enum Question {
+    /// A sign of life.
+    IsThere,
+    /// There is a second answer if it `has_last`: the place of what was published last.
+    Subscribed {
+        topic: Topic,
+        has_last: bool,
+    },
+    Unsubscribed,
+    Published {
+        ticket: u64,
+    },
+    /// The first answer is the place of what was published last, the second what was published.
+    Past {
+        ticket: u64,
+        after: u64,
+    },
+}
+
+/// The connection is of no more use.
+#[derive(Debug, Error)]
+pub(super) enum AnswerError {
+    /// Redis does not do what it was asked.
+    #[error("Redis: {0}")]
+    Refused(ServerError),
+    /// These are answers to something else.
+    #[error("Redis answers what it was not asked")]
+    Unknown,
+}
+
+/// What Redis is for a while: a replica, or not ready. Another connection, a little later, may find it otherwise.
+const FOR_A_WHILE: &[&str] = &[
+    "BUSY",
+    "CLUSTERDOWN",
+    "LOADING",
+    "MASTERDOWN",
+    "NOREPLICAS",
+    // Somebody has had the scripts forgotten in the middle of a batch.
+    "NOSCRIPT",
+    "READONLY",
+    "TRYAGAIN",
+    "UNBLOCKED",
+];
+
+/// What comes of the answers to these questions.
+pub(super) fn events(
+    questions: Vec<Question>,
+    answers: Vec<Value>,
+) -> Result<Vec<Event>, AnswerError> {
+    let mut answers = answers.into_iter();
+    let mut next = || answers.next().ok_or(AnswerError::Unknown);
+    let mut events = Vec::with_capacity(questions.len());
+    for question in questions {
+        let answer = next()?;
+        let event = match question {
+            Question::IsThere | Question::Unsubscribed => {
+                taken(answer)?;
+                continue;
+            }
+            Question::Published { ticket } => match answer {
+                Value::ServerError(error) => refused(ticket, error)?,
+                _ => Event::Published { ticket },
+            },
+            Question::Subscribed { topic, has_last } => {
+                taken(answer)?;
+                let last = if has_last { number(next()?)? } else { None };
+                Event::Subscribed { topic, last }
+            }
+            Question::Past { ticket, after } => past(ticket, after, answer, next()?)?,
+        };
+        events.push(event);
+    }
+    Ok(events)
+}
+
+/// Where a message is in the history of its channel, and where in it that is over: `OFFSET PREVIOUS:` or `:`.
+pub(super) fn place(message: &[u8]) -> Option<(Option<Place>, usize)> {
+    let end = message.iter().take(64).position(|byte| *byte == b':')?;
+    let head = str::from_utf8(message.get(..end)?).ok()?;
+    let place = match head.split_once(' ') {
+        Some((offset, previous)) => Some(Place {
+            offset: offset.parse().ok()?,
+            previous: previous.parse().ok()?,
+        }),
+        None => None,
+    };
+    Some((place, end + 1))
+}
+
+/// What comes of a message that Redis does not take. An error is what may pass.
+fn refused(ticket: u64, error: ServerError) -> Result<Event, AnswerError> {
+    let code = error.code();
+    if FOR_A_WHILE.contains(&code) {
+        return Err(AnswerError::Refused(error));
+    }
+    let reason = if matches!(code, "MOVED" | "ASK" | "CROSSSLOT") {
+        format!("this Redis is part of a cluster, in which there can be no history ({error})")
+    } else {
+        format!("Redis: {error}")
+    };
+    Ok(Event::Refused { ticket, reason })
+}
+
+fn past(ticket: u64, after: u64, last: Value, entries: Value) -> Result<Event, AnswerError> {
+    let last = number(last)?;
+    let Value::Array(entries) = taken(entries)? else {
+        return Err(AnswerError::Unknown);
+    };
+    let entries = entries.into_iter().map(entry);
+    let entries: Option<Vec<(Place, Bytes)>> = entries.collect();
+    let entries = entries.ok_or(AnswerError::Unknown)?;
+    let is_whole = match (entries.first(), last) {
+        (Some((first, _)), _) => first.previous == after,
+        // They were kept, and are not any more.
+        (None, Some(last)) => last <= after,
+        (None, None) => after == 0,
+    };
+    Ok(Event::Past {
+        ticket,
+        entries: entries
+            .into_iter()
+            .map(|(place, envelope)| (place.offset, envelope))
+            .collect(),
+        is_whole,
+    })
+}
+
+/// An entry of a stream: its id, `OFFSET-0`, and `p`, the offset before it, `e`, the message.
+fn entry(entry: Value) -> Option<(Place, Bytes)> {
+    let Value::Array(parts) = entry else {
+        return None;
+    };
+    let [Value::BulkString(id), Value::Array(fields)] = <[Value; 2]>::try_from(parts).ok()? else {
+        return None;
+    };
+    let [
+        _,
+        Value::BulkString(previous),
+        _,
+        Value::BulkString(envelope),
+    ] = <[Value; 4]>::try_from(fields).ok()?
+    else {
+        return None;
+    };
+    let (offset, _) = str::from_utf8(&id).ok()?.split_once('-')?;
+    let place = Place {
+        offset: offset.parse().ok()?,
+        previous: str::from_utf8(&previous).ok()?.parse().ok()?,
+    };
+    Some((place, envelope.into()))
+}
+
+fn number(answer: Value) -> Result<Option<u64>, AnswerError> {
+    match taken(answer)? {
+        Value::Nil => Ok(None),
+        Value::BulkString(text) => {
+            let number = str::from_utf8(&text)
+                .ok()
+                .and_then(|text| text.parse().ok());
+            number.map(Some).ok_or(AnswerError::Unknown)
+        }
+        _ => Err(AnswerError::Unknown),
+    }
+}
+
+fn taken(answer: Value) -> Result<Value, AnswerError> {
+    match answer {
+        Value::ServerError(error) => Err(AnswerError::Refused(error)),
+        answer => Ok(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    fn kept(offset: u64, previous: u64) -> Value {
+        let fields = ["p", &previous.to_string(), "e", "hello"].map(bulk);
+        let id = bulk(&format!("{offset}-0"));
+        Value::Array(vec![id, Value::Array(fields.to_vec())])
+    }
+
+    #[test]
+    fn a_message_says_its_place() {
+        let at = |offset, previous| Some(Place { offset, previous });
+        for (message, expected) in [
+            (":hello", Some((None, 1))),
+            (":", Some((None, 1))),
+            (
+                "1795883968000000 17:a:b",
+                Some((at(1_795_883_968_000_000, 17), 20)),
+            ),
+            ("hello", None),
+            ("a b:c", None),
+            ("1 :c", None),
+            ("", None),
+        ] {
+            assert_eq!(place(message.as_bytes()), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_past_is_whole_if_its_first_comes_after_the_last_that_is_known() {
+        for (after, last, entries, whole) in [
+            (5, Some(9), vec![kept(8, 5), kept(9, 8)], true),
+            (4, Some(9), vec![kept(8, 5)], false),
+            (0, Some(8), vec![kept(8, 0)], true),
+            (0, Some(8), vec![kept(8, 5)], false),
+            (9, Some(9), vec![], true),
+            (5, Some(9), vec![], false),
+            (0, None, vec![], true),
+            (5, None, vec![], false),
+        ] {
+            let told = format!("{after} {last:?} {entries:?}");
+            let questions = vec![Question::Past { ticket: 3, after }];
+            let last = last.map_or(Value::Nil, |last: u64| bulk(&last.to_string()));
+            let events = events(questions, vec![last, Value::Array(entries)]).unwrap();
+            let [
+                Event::Past {
+                    ticket: 3,
+                    is_whole,
+                    ..
+                },
+            ] = &events[..]
+            else {
+                panic!("{events:?}");
+            };
+            assert_eq!(*is_whole, whole, "{told}");
+        }
+    }
+}

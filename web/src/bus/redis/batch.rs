@@ -1,0 +1,212 @@
+//! What Redis is asked in one go.
+
+use bytes::Bytes;
+use polysock::bus::{Command, Event, Topic};
+use redis::{Cmd, Pipeline, cmd};
+use sha1::{Digest, Sha1};
+
+use super::answers::{Question, place};
+use crate::bus::settings::{History, Prefix};
+use crate::bus::subjects::{Subjects, token};
+
+/// What publishes with a history.
+const SCRIPT: &str = include_str!("publish.lua");
+
+/// For how much longer than its messages the last place of a channel is known, in milliseconds: so long it is seen that
+/// messages were missed which are not there any more.
+const PLACES_LONGER: u128 = 24 * 60 * 60 * 1000;
+
+/// The most commands in a batch.
+const MOST_COMMANDS: usize = 512;
+
+/// The bytes of messages over which a batch gets no more.
+const MOST_BYTES: usize = 256 * 1024;
+
+/// What things are called in Redis, and what is kept there.
+#[derive(Debug)]
+pub(super) struct Names {
+    subjects: Subjects,
+    kept: Option<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    prefix: Prefix,
+    len: usize,
+    /// In milliseconds, as is the next.
+    age: u128,
+    places_age: u128,
+    /// What Redis knows the script by.
+    digest: String,
+}
+
+/// What is sent in one go.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) commands: Pipeline,
+    pub(super) questions: Vec<Question>,
+    bytes: usize,
+    has_script: bool,
+}
+
+impl Names {
+    pub(super) fn new(prefix: &Prefix, history: Option<History>) -> Self {
+        let kept = history.map(|History { len, age }| Kept {
+            prefix: prefix.clone(),
+            len,
+            age: age.as_millis().max(1),
+            places_age: age.as_millis() + PLACES_LONGER,
+            digest: Sha1::digest(SCRIPT)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        });
+        Self {
+            subjects: Subjects::new(prefix),
+            kept,
+        }
+    }
+
+    /// Whether there is a past to ask for.
+    pub(super) fn has_history(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// What the topic is subscribed to by.
+    pub(super) fn subject(&self, topic: &Topic) -> String {
+        self.subjects.subject(topic)
+    }
+
+    /// What was published, as it comes.
+    pub(super) fn came(&self, subject: &[u8], message: Vec<u8>) -> Option<Event> {
+        let topic = self.subjects.topic(str::from_utf8(subject).ok()?)?;
+        let (place, start) = place(&message)?;
+        Some(Event::Came {
+            topic,
+            envelope: Bytes::from(message).slice(start..),
+            place: place.filter(|_| self.kept.is_some()),
+        })
+    }
+}
+
+impl Batch {
+    /// Whether it should be sent before there is more.
+    pub(super) fn is_full(&self) -> bool {
+        self.questions.len() >= MOST_COMMANDS || self.bytes >= MOST_BYTES
+    }
+
+    /// Asks for a sign of life.
+    pub(super) fn ask_whether_it_is_there(&mut self) {
+        self.commands.cmd("PING");
+        self.questions.push(Question::IsThere);
+    }
+
+    pub(super) fn add(&mut self, names: &Names, command: Command) {
+        match command {
+            Command::Subscribe(topic) => self.subscribe(names, topic),
+            Command::Unsubscribe(topic) => {
+                let verb = match topic {
+                    Topic::Channels => "PUNSUBSCRIBE",
+                    Topic::Channel(_) | Topic::Nodes => "UNSUBSCRIBE",
+                };
+                let subject = names.subjects.subject(&topic);
+                self.commands.cmd(verb).arg(subject);
+                self.questions.push(Question::Unsubscribed);
+            }
+            Command::Publish {
+                topic,
+                envelope,
+                ticket,
+            } => {
+                self.bytes += envelope.len();
+                let command = self.publish(names, &topic, &envelope);
+                self.commands.add_command(command);
+                self.questions.push(Question::Published { ticket });
+            }
+            Command::Past {
+                channel,
+                after,
+                most,
+                ticket,
+            } => {
+                let Some(kept) = &names.kept else {
+                    return;
+                };
+                let [stream, last] = kept.keys(&channel);
+                // In this order: what comes in between is then at most too much.
+                self.commands.cmd("GET").arg(last);
+                self.commands
+                    .cmd("XRANGE")
+                    .arg(stream)
+                    .arg(format!("{}-0", after + 1))
+                    .arg("+")
+                    .arg("COUNT")
+                    .arg(most.max(1));
+                self.questions.push(Question::Past { ticket, after });
+            }
+        }
+    }
+
+    fn subscribe(&mut self, names: &Names, topic: Topic) {
+        let verb = match topic {
+            // Nothing in a subject has a meaning in patterns but the asterisk that is meant so.
+            Topic::Channels => "PSUBSCRIBE",
+            Topic::Channel(_) | Topic::Nodes => "SUBSCRIBE",
+        };
+        let subject = names.subjects.subject(&topic);
+        self.commands.cmd(verb).arg(subject);
+        let has_last = match (&topic, &names.kept) {
+            (Topic::Channel(name), Some(kept)) => {
+                let [_, last] = kept.keys(name);
+                self.commands.cmd("GET").arg(last);
+                true
+            }
+            _ => false,
+        };
+        let question = Question::Subscribed { topic, has_last };
+        self.questions.push(question);
+    }
+
+    fn publish(&mut self, names: &Names, topic: &Topic, envelope: &Bytes) -> Cmd {
+        let subject = names.subjects.subject(topic);
+        let (Some(kept), Topic::Channel(name)) = (&names.kept, topic) else {
+            let mut message = Vec::with_capacity(envelope.len() + 1);
+            message.push(b':');
+            message.extend_from_slice(envelope);
+            let mut publish = cmd("PUBLISH");
+            publish.arg(subject).arg(message);
+            return publish;
+        };
+        // Redis may have forgotten the script at any time, so each batch brings it once. What follows in the batch is
+        // then not overtaken by anything that would have to be sent again.
+        let mut publish = if self.has_script {
+            let mut publish = cmd("EVALSHA");
+            publish.arg(&kept.digest);
+            publish
+        } else {
+            let mut publish = cmd("EVAL");
+            publish.arg(SCRIPT);
+            publish
+        };
+        self.has_script = true;
+        let keys = kept.keys(name);
+        publish.arg(keys.len()).arg(&keys);
+        publish.arg(&envelope[..]).arg(subject).arg(kept.len);
+        publish
+            .arg(kept.age.to_string())
+            .arg(kept.places_age.to_string());
+        publish
+    }
+}
+
+impl Kept {
+    /// The stream of a channel, and the key with its last place. In a cluster they are at one node.
+    fn keys(&self, channel: &str) -> [String; 2] {
+        let Self { prefix, .. } = self;
+        let token = token(channel);
+        [
+            format!("{prefix}.h.{{{token}}}"),
+            format!("{prefix}.l.{{{token}}}"),
+        ]
+    }
+}
