@@ -4,6 +4,8 @@
 
 mod peers {
     mod auto;
+    #[cfg(all(feature = "grip", feature = "nats", feature = "redis"))]
+    mod cluster;
     mod differences;
     mod novnc;
     #[cfg(feature = "legacy-tls")]

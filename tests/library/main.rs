@@ -17,6 +17,7 @@ mod http2;
 mod keep_alive;
 mod layers;
 mod lent_sockets;
+mod nodes;
 mod proxies;
 mod pulse;
 mod rates;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::DeTable;
 
+use super::bus::{self, BusSection};
 use super::control::{self, ControlSection};
 use super::key::{Entries, Key};
 use super::listener::{self, Listener};
@@ -24,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) process: Process,
     pub(crate) control: ControlSection,
     pub(crate) publish: PublishSection,
+    pub(crate) bus: BusSection,
     /// At least one.
     pub(crate) listeners: Vec<Listener>,
     /// What the routes have where they say nothing else.
@@ -41,6 +43,7 @@ impl Config {
             process: Process::default(),
             control: ControlSection::default(),
             publish: PublishSection::default(),
+            bus: BusSection::default(),
             listeners: vec![Listener::default()],
             defaults: Settings::default(),
             routes: vec![route],
@@ -94,6 +97,13 @@ impl<'a> Document<'a> {
             entries.finish(&[], reader);
         }
 
+        let mut bus = BusSection::default();
+        if let Some(node) = entries.take("bus") {
+            let mut entries = Entries::new("[bus]", node, reader);
+            entries.read(&bus::keys(), &mut bus, reader);
+            entries.finish(&[], reader);
+        }
+
         let mut defaults = Settings::default();
         let defaults_at = entries.take("defaults");
         if let Some(node) = defaults_at {
@@ -126,7 +136,7 @@ impl<'a> Document<'a> {
         }
 
         for table in [
-            "listener", "route", "upstream", "session", "defaults", "control", "publish",
+            "listener", "route", "upstream", "session", "defaults", "control", "publish", "bus",
         ] {
             entries.know(table);
         }
@@ -143,6 +153,7 @@ impl<'a> Document<'a> {
                 process,
                 control,
                 publish,
+                bus,
                 listeners: match listeners.is_empty() {
                     true => vec![Listener::default()],
                     false => listeners,

@@ -3,6 +3,7 @@
 #[cfg(feature = "auth")]
 pub(crate) mod auth;
 mod balance;
+pub(crate) mod bus;
 mod check;
 mod check_sessions;
 pub(crate) mod client;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::bus::{self, BusSection};
 use super::control::{self, ControlSection};
 use super::form::Part;
 use super::key::Key;
@@ -30,6 +31,10 @@ pub(crate) fn reference() -> String {
     text.title("Where web apps publish, to clients of theirs and of others.");
     text.0.push_str("[publish]\n\n");
     text.keys(&publish::keys(), &mut PublishSection::default(), &[]);
+
+    text.title("What joins this server to others: what is published on one of them reaches the clients of all.");
+    text.0.push_str("[bus]\n\n");
+    text.keys(&bus::keys(), &mut BusSection::default(), &[]);
 
     text.title("What is logged, how, and where to.");
     text.0.push_str("[log]\n\n");
@@ -238,6 +243,7 @@ mod tests {
             names(&process::keys(), parts),
             names(&control::keys(), parts),
             names(&publish::keys(), parts),
+            names(&bus::keys(), parts),
             names(&listener::keys(), parts),
             names(&settings_keys::keys(), parts),
             names(&route::keys(), parts),

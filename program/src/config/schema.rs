@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::bus;
 use super::control;
 use super::key::properties;
 use super::listener;
@@ -29,6 +30,7 @@ pub(crate) fn schema() -> Value {
             "publish".to_owned(),
             table(&properties(&publish::keys()), &[]),
         ),
+        ("bus".to_owned(), table(&properties(&bus::keys()), &[])),
         (
             "listener".to_owned(),
             json!({

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use super::bus::{self, BusSection};
 use super::control::{self, ControlSection};
 use super::document::Config;
 use super::form::key as quoted_key;
@@ -26,6 +27,10 @@ impl fmt::Display for Config {
         if self.publish != PublishSection::default() {
             let lines = lines(&publish::keys(), self.publish.clone(), None);
             write!(f, "\n[publish]\n{lines}")?;
+        }
+        if self.bus != BusSection::default() {
+            let lines = lines(&bus::keys(), self.bus.clone(), None);
+            write!(f, "\n[bus]\n{lines}")?;
         }
         for listener in &self.listeners {
             let lines = lines(&listener::keys(), listener.clone(), None);

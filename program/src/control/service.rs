@@ -96,7 +96,11 @@ async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -
             ),
         },
         ["readyz"] => match state.is_ready() {
-            true => text(StatusCode::OK, "ok\n"),
+            // Its own clients are served all the same, and every other server may have lost the bus as well.
+            true => match state.node().filter(|node| !node.is_connected) {
+                Some(_) => text(StatusCode::OK, "degraded: the bus is not connected\n"),
+                None => text(StatusCode::OK, "ok\n"),
+            },
             false => text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         },
         ["version"] => json(

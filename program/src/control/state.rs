@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
-use polysock::{Budget, Pulse, Registry};
+use polysock::{Budget, NodeState, NodeWatch, Pulse, Registry};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -27,6 +27,7 @@ pub(crate) struct State {
     pub(super) reloads: Reloads,
     /// Whether clients may be sent here while connections are being closed.
     pub(super) ready_while_draining: bool,
+    node: Option<NodeWatch>,
     is_stopping: AtomicBool,
     facts: Mutex<Facts>,
     /// What closes connections, until it has done so.
@@ -135,6 +136,8 @@ pub(crate) struct Beginning {
     pub(crate) max_connections: usize,
     pub(crate) workers: usize,
     pub(crate) ready_while_draining: bool,
+    /// This server among others, if there are any.
+    pub(crate) node: Option<NodeWatch>,
     pub(crate) facts: Facts,
 }
 
@@ -155,6 +158,7 @@ impl State {
             rates: Rates::default(),
             reloads: Reloads::default(),
             ready_while_draining: beginning.ready_while_draining,
+            node: beginning.node,
             is_stopping: AtomicBool::new(false),
             facts: Mutex::new(beginning.facts),
             closing: Mutex::default(),
@@ -166,6 +170,11 @@ impl State {
     pub(super) fn is_ready(&self) -> bool {
         let is_draining = self.registry.is_draining() && !self.ready_while_draining;
         !is_draining && !self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    /// How this server is among others, if there are any.
+    pub(super) fn node(&self) -> Option<NodeState> {
+        self.node.as_ref().map(NodeWatch::state)
     }
 
     /// Notes that the server ends.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use polysock::Pulse;
 
+use super::bus::Joined;
 use super::listening::inner_address;
 use super::server::Server;
 use super::settings::connection_limits;
@@ -33,6 +34,11 @@ impl Server {
         self.spans.take()
     }
 
+    /// What joins it to other servers, which is left when the connections have ended.
+    pub(crate) fn take_joined(&mut self) -> Option<Joined> {
+        self.joined.take()
+    }
+
     /// What a control listener begins with.
     pub(crate) fn beginning(&self) -> Beginning {
         let process = &self.config.process;
@@ -44,6 +50,7 @@ impl Server {
             max_connections: connection_limits(&self.config).connections,
             workers: threads.map_or(1, NonZeroUsize::get),
             ready_while_draining: self.config.control.ready_while_draining,
+            node: self.joined.as_ref().map(Joined::watch),
             facts: self.facts(),
         }
     }

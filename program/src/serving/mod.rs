@@ -4,6 +4,7 @@
 mod acceptors;
 mod auth;
 mod bound;
+mod bus;
 mod controlled;
 mod handover;
 mod listening;

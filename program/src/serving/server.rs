@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use super::Acceptors;
 use super::bound::{Bound, name};
+use super::bus::Joined;
 use super::handover::{Offer, Predecessor, Successor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
@@ -48,6 +49,8 @@ pub(crate) struct Server {
     /// What is pushed to clients, from whichever configuration.
     channels: Channels,
     publishing: Option<Publishing>,
+    /// What joins the channels to those of other servers.
+    pub(super) joined: Option<Joined>,
     pub(super) budget: Budget,
     pub(super) workers: Workers,
     listeners: Vec<Bound>,
@@ -86,6 +89,7 @@ impl Server {
         let collector = config.process.log.otlp.as_deref();
         let spans = collector.map(|url| Spans::start(url, &registry));
         let spans = spans.transpose().map_err(Unserved::System)?;
+        let joined = Joined::start(&config.bus, &channels).map_err(Unserved::Config)?;
         let made = Made::of(&config, &Made::default(), runtime, &registry, &channels);
         let made = made.map_err(Unserved::Config)?;
         let acceptors = Acceptors::of(&config, &Acceptors::default()).map_err(Unserved::Config)?;
@@ -106,6 +110,7 @@ impl Server {
             registry,
             channels,
             publishing: None,
+            joined,
             budget,
             gateway: Gateway::with_sites(Arc::clone(&sites), settings),
             sites,

@@ -19,6 +19,7 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
         "[publish] listen",
         ours.publish.listen == theirs.publish.listen,
     );
+    let has_bus = ("[bus]", ours.bus == theirs.bus);
     let (ours, theirs) = (&ours.process, &theirs.process);
     for (key, is_same) in [
         ("workers", ours.workers == theirs.workers),
@@ -63,6 +64,7 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
         ("handover", ours.handover == theirs.handover),
         has_control,
         has_publish,
+        has_bus,
         ("log.format", ours.log.format == theirs.log.format),
         ("log.file", ours.log.file == theirs.log.file),
         ("log.access", ours.log.access == theirs.log.access),

@@ -5,6 +5,7 @@ mod dialects;
 mod faults;
 mod fidelity;
 mod messages;
+mod nodes;
 mod subprotocol;
 mod topics;
 

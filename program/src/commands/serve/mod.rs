@@ -300,13 +300,16 @@ impl ServeCommand {
             control.state.stop();
         }
         let deadline = server.shutdown_timeout();
-        let spans = server.take_spans();
+        let (spans, joined) = (server.take_spans(), server.take_joined());
         let workers = server.stop();
         let end = Instant::now() + deadline;
         let exit = signals.wait_for(deadline, || Ok(workers.join()?.cut));
         end_processes(end.saturating_duration_since(Instant::now()));
         if let Some(control) = control {
             control.end();
+        }
+        if let Some(joined) = joined {
+            joined.leave();
         }
         if let Some(spans) = spans {
             spans.finish();

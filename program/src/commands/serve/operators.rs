@@ -7,7 +7,8 @@ use clap::Args;
 use crate::config::listener::Address;
 use crate::spans::parse_collector;
 
-/// Where operators ask a server how it goes, where it tells them by itself, and where their web apps publish.
+/// Where operators ask a server how it goes, where it tells them by itself, and where their web apps publish, and what
+/// joins it to other servers.
 #[derive(Args, Debug)]
 pub(super) struct OperatorFlags {
     /// A control listener, for metrics, health, a status page and `polysock ctl`: unix:PATH, or HOST:PORT.
@@ -37,4 +38,8 @@ pub(super) struct OperatorFlags {
         hide_env_values = true
     )]
     pub(super) grip_key: Option<String>,
+
+    /// A broker that joins the channels of several servers: nats://HOST:PORT or redis://HOST:PORT
+    #[arg(long, value_name = "URL", env = "POLYSOCK_BUS", hide_env_values = true)]
+    pub(super) bus: Option<String>,
 }

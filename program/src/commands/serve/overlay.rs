@@ -201,6 +201,9 @@ const FLAGS: &[(&str, Lay)] = &[
     ("grip_key", |flags, config| {
         config.publish.key.clone_from(&flags.operators.grip_key);
     }),
+    ("bus", |flags, config| {
+        config.bus.url.clone_from(&flags.operators.bus);
+    }),
     // Of routes.
     ("protocols", |flags, config| {
         settings(config, |route| {

@@ -1,6 +1,7 @@
 //! What is counted, as Prometheus reads it.
 
 mod exposition;
+mod node;
 mod process;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ pub(super) fn families(state: &State) -> Vec<MetricFamily> {
     let mut families = vec![build_info()];
     families.extend(state.registry.families());
     families.extend(server(&of_server(state)));
+    families.extend(state.node().iter().flat_map(node::families));
     families.extend(process::families());
     families
 }
@@ -180,6 +182,7 @@ mod tests {
         families.push(build_info());
         families.extend(process::families());
         families.extend(server(&Server::default()));
+        families.extend(node::families(&polysock::NodeState::default()));
         let mut families: Vec<_> = families
             .iter()
             .map(|family| {

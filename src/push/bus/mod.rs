@@ -1,4 +1,10 @@
 //! What a broker between nodes does for them: the seam for NATS, Redis and others.
+//!
+//! ```text
+//!   local   a broker within a process
+//! ```
+
+mod local;
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,10 +12,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
 
+pub use self::local::Local;
 use crate::error::BoxError;
 
 /// A broker that several nodes share, through which what is published on one of them reaches the others. Who
-/// connects, and again where a connection has broken, is the node.
+/// connects, and again where a connection has broken, is the [`Node`](crate::Node).
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Connects. Dropping the future gives up.
     fn connect(&self) -> BoxFuture<'static, Result<Box<dyn Link>, BoxError>>;

@@ -1,0 +1,184 @@
+//! Processes whose channels are joined by a broker: what becomes of what is published while it is gone.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use polysock::apps::component::{Client, Component, ws};
+use polysock::bus::Local;
+use polysock::{BoxError, Channels, Message, Node, Publication, Push, Receiving};
+use polysock_test_support::PATIENCE;
+use tokio::time::{sleep, timeout};
+
+/// What is heard on one channel.
+struct Heard {
+    texts: Arc<Mutex<Vec<String>>>,
+    _receiving: Receiving,
+}
+
+impl Heard {
+    fn on(channels: &Channels, name: &str) -> Self {
+        let texts = Arc::<Mutex<Vec<String>>>::default();
+        let hears = Arc::clone(&texts);
+        let receiving = channels.receive(Some(name), move |_, publication| {
+            if let Push::Message(message) = &publication.push {
+                let text = message.as_text().unwrap_or("binary").to_owned();
+                hears.lock().unwrap().push(text);
+            }
+        });
+        Self {
+            texts,
+            _receiving: receiving,
+        }
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.texts.lock().unwrap().clone()
+    }
+
+    async fn hears(&self, expected: &[&str]) {
+        until(|| self.texts().len() >= expected.len()).await;
+        assert_eq!(self.texts(), expected);
+    }
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("it is so in time");
+}
+
+/// Two of them, connected, and who hears a channel there.
+async fn two(broker: &Local) -> [(Channels, Node, Heard); 2] {
+    let start = || {
+        let channels = Channels::new();
+        let node = Node::start(&channels, Arc::new(broker.clone())).unwrap();
+        let heard = Heard::on(&channels, "news");
+        (channels, node, heard)
+    };
+    let both = [start(), start()];
+    for (_, node, _) in &both {
+        until(|| node.state().is_connected).await;
+    }
+    sleep(Duration::from_millis(50)).await;
+    both
+}
+
+fn say(channels: &Channels, text: &str) {
+    channels.publish("news", Message::text(text));
+}
+
+#[tokio::test]
+async fn who_is_here_hears_it_at_once_and_who_is_there_once() {
+    let [(here, _a, hears), (there, _b, other)] = two(&Local::new()).await;
+    say(&here, "one");
+    hears.hears(&["one"]).await;
+    other.hears(&["one"]).await;
+    say(&there, "two");
+    hears.hears(&["one", "two"]).await;
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(other.texts(), ["one", "two"]);
+    assert!(Node::start(&here, Arc::new(Local::new())).is_err());
+}
+
+#[tokio::test]
+async fn what_is_said_without_a_broker_follows_and_a_gap_is_told() {
+    for (broker, gaps) in [(Local::new(), 1), (Local::with_history(10), 0)] {
+        let [(here, node, hears), (_there, other_node, other)] = two(&broker).await;
+        say(&here, "before");
+        other.hears(&["before"]).await;
+        broker.stop();
+        until(|| !node.state().is_connected && !other_node.state().is_connected).await;
+        say(&here, "meanwhile");
+        hears.hears(&["before", "meanwhile"]).await;
+        assert_eq!(
+            node.state().problem.as_deref(),
+            Some("the broker is stopped")
+        );
+        broker.start();
+        other.hears(&["before", "meanwhile"]).await;
+        until(|| other_node.state().tally.gaps == gaps).await;
+        let tally = other_node.state().tally;
+        assert_eq!((tally.lost, tally.again, tally.connected), (0, 0, 2));
+    }
+}
+
+#[tokio::test]
+async fn what_was_missed_is_had_from_the_history_in_its_place() {
+    let broker = Local::with_history(10);
+    let [(here, _a, _), (_there, node, other)] = two(&broker).await;
+    say(&here, "one");
+    other.hears(&["one"]).await;
+    // One of them is cut off; the other goes on.
+    broker.stop();
+    broker.start();
+    for number in 0..5 {
+        say(&here, &number.to_string());
+    }
+    other.hears(&["one", "0", "1", "2", "3", "4"]).await;
+    assert_eq!(node.state().tally.gaps, 0);
+}
+
+/// A component that is told what it misses.
+#[derive(Default)]
+struct Gaps(Mutex<Vec<String>>);
+
+impl Component for Gaps {
+    async fn on_message(&self, _: &Client, _: Message) -> Result<(), BoxError> {
+        Ok(())
+    }
+
+    fn on_push(&self, channel: &str, publication: &Publication) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("{channel} {:?}", publication.push));
+    }
+
+    fn on_gap(&self, channel: &str, lost: Option<u64>) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(format!("{channel} misses {lost:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_component_is_told_of_every_channel_and_of_gaps() {
+    let broker = Local::new();
+    let [(here, node, _), _other] = two(&broker).await;
+    let channels = Channels::new();
+    let gaps = Arc::new(Gaps::default());
+    let _application = ws(Arc::clone(&gaps)).pushed(&channels);
+    let joined = Node::start(&channels, Arc::new(broker.clone())).unwrap();
+    until(|| joined.state().is_connected).await;
+    sleep(Duration::from_millis(50)).await;
+    here.publish("a channel", Message::text("x"));
+    until(|| gaps.0.lock().unwrap().len() == 1).await;
+    broker.stop();
+    until(|| !joined.state().is_connected && !node.state().is_connected).await;
+    broker.start();
+    until(|| gaps.0.lock().unwrap().len() == 2).await;
+    let told = gaps.0.lock().unwrap().clone();
+    assert_eq!(
+        told,
+        ["a channel Message(Text(\"x\"))", "a channel misses None"]
+    );
+}
+
+#[tokio::test]
+async fn a_node_that_leaves_has_sent_what_was_said() {
+    let broker = Local::new();
+    let [(here, node, _hears), (_there, other_node, other)] = two(&broker).await;
+    until(|| other_node.state().others == 1).await;
+    (0..100).for_each(|number| say(&here, &number.to_string()));
+    node.leave().await;
+    until(|| other.texts().len() == 100).await;
+    until(|| other_node.state().others == 0).await;
+    // It is as any channels are without one.
+    say(&here, "alone");
+    sleep(Duration::from_millis(50)).await;
+    assert_eq!(other.texts().len(), 100);
+}
