@@ -1,4 +1,4 @@
-//! What web apps keep beside their WebSockets: sessions, and brokers between several nodes.
+//! What web apps have beside their WebSockets: sessions, messages by ZeroMQ, and brokers between several nodes.
 //!
 //! A client that opens a WebSocket has often logged in to a web app before, and sends its cookie along.
 //! Here is who reads the session behind it: of PHP, Symfony, Express and Django, in files and
@@ -10,11 +10,15 @@
 //!
 //! `bus` connects nodes to the Redis or NATS through which what is published on one reaches the others.
 //!
+//! A web app that speaks ZeroMQ publishes by it on [`Channels`](polysock::Channels): see `ZmqSocket`, with the feature
+//! `zmq`.
+//!
 //! # Code map
 //!
 //! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
 //!
 //! ```text
+//!   throttle     how often the log is told of what comes in crowds
 //!   php          PHP's three serializers
 //!   values       what is in a session, by its path
 //!   cookie       cookies, as those read them who have set them
@@ -24,6 +28,7 @@
 //!   frameworks   sessions of PHP and Symfony, Express, Django, and those that an app is asked for
 //!   provider     has clients come with their sessions
 //!   bus          brokers between nodes: Redis and NATS
+//!   zmq          sockets of ZeroMQ, by which web apps publish
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -37,7 +42,10 @@ mod provider;
 mod session;
 mod signature;
 mod store;
+mod throttle;
 mod values;
+#[cfg(feature = "zmq")]
+mod zmq;
 
 pub use self::frameworks::{
     CookieSessions, DjangoSessions, ExpressSessions, HttpSessions, PhpSessions,
@@ -55,3 +63,5 @@ pub use self::store::{Redis, RedisUrlError};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use self::store::{SessionTable, TableNameError};
 pub use self::values::Values;
+#[cfg(feature = "zmq")]
+pub use self::zmq::{BoundZmqSocket, ZmqSocket};
