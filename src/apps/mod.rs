@@ -26,5 +26,5 @@ pub use self::layer::{Layer, Layered};
 pub use self::pages::Pages;
 pub use self::proxy::Proxy;
 #[cfg(feature = "grip")]
-pub use self::publisher::Publisher;
+pub use self::publisher::{ItemError, Publisher};
 pub use self::relay::Relay;

@@ -30,7 +30,8 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Item>, ItemsError> {
     items.iter().map(item).collect()
 }
 
-fn item(item: &Value) -> Result<Item, ItemsError> {
+/// One of them.
+pub(super) fn item(item: &Value) -> Result<Item, ItemsError> {
     let item = item.as_object().ok_or(Format("an item is no object"))?;
     let channel = text(item, "channel", Format("channel is no string"))?;
     let channel = channel.filter(|channel| !channel.is_empty());

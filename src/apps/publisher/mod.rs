@@ -19,6 +19,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use polysock_protocols::Message;
 use serde_json::Value;
+use thiserror::Error;
 
 use self::items::Item;
 use self::place::{Place, Told, told};
@@ -49,6 +50,11 @@ pub struct Publisher {
     key: Option<GripKey>,
 }
 
+/// Why an item is not published: what is wrong with it, as `Invalid format: an item has no channel`.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{0}")]
+pub struct ItemError(String);
+
 impl Publisher {
     /// One that publishes on these channels, for anybody.
     pub fn new(channels: Channels) -> Self {
@@ -66,6 +72,18 @@ impl Publisher {
             key: Some(key),
             ..self
         }
+    }
+
+    /// Publishes one item of GRIP that has come in another way, as `{"channel": "news", "formats": {"ws-message":
+    /// {"content": "hello"}}}`. Returns at once, from any thread; no key is asked for.
+    ///
+    /// # Errors
+    ///
+    /// It has no channel or no formats, or one of those is wrong. Nothing is published then.
+    pub fn publish(&self, item: &Value) -> Result<(), ItemError> {
+        let item = items::item(item).map_err(|error| ItemError(error.to_string()))?;
+        self.channels.publish(&item.channel, item.publication);
+        Ok(())
     }
 
     async fn answer(self, request: Request<Body>) -> Result<Answer, Told> {
@@ -204,5 +222,34 @@ impl fmt::Debug for Publisher {
             .field("channels", &self.channels)
             .field("is_keyed", &self.key.is_some())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::push::{Publication, Push};
+
+    #[test]
+    fn an_item_that_comes_in_another_way_is_published_or_it_is_told_why_not() {
+        let channels = Channels::new();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let telling = Arc::clone(&told);
+        let _receiving = channels.receive(Some("news"), move |_, publication: &Publication| {
+            telling.lock().unwrap().push(publication.push.clone());
+        });
+        let publisher = Publisher::new(channels);
+        let item =
+            json!({ "channel": "news", "formats": { "ws-message": { "content": "hello" } } });
+        assert_eq!(publisher.publish(&item), Ok(()));
+        let wrong = json!({ "formats": { "ws-message": { "content": "lost" } } });
+        let error = publisher.publish(&wrong).unwrap_err();
+        assert_eq!(error.to_string(), "Invalid format: an item has no channel");
+        let hello = Push::Message(Message::text("hello"));
+        assert_eq!(*told.lock().unwrap(), [hello]);
     }
 }
