@@ -18,6 +18,7 @@ use super::settings::Settings;
 use super::settings_keys;
 use super::target::{App, Target};
 use super::upstream::{self, Upstream};
+use super::zmq::{self, ZmqSection};
 
 /// The whole of a configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) control: ControlSection,
     pub(crate) publish: PublishSection,
     pub(crate) bus: BusSection,
+    pub(crate) zmq: ZmqSection,
     /// At least one.
     pub(crate) listeners: Vec<Listener>,
     /// What the routes have where they say nothing else.
@@ -44,6 +46,7 @@ impl Config {
             control: ControlSection::default(),
             publish: PublishSection::default(),
             bus: BusSection::default(),
+            zmq: ZmqSection::default(),
             listeners: vec![Listener::default()],
             defaults: Settings::default(),
             routes: vec![route],
@@ -104,6 +107,13 @@ impl<'a> Document<'a> {
             entries.finish(&[], reader);
         }
 
+        let mut zmq = ZmqSection::default();
+        if let Some(node) = entries.take("zmq") {
+            let mut entries = Entries::new("[zmq]", node, reader);
+            entries.read(&zmq::keys(), &mut zmq, reader);
+            entries.finish(&[], reader);
+        }
+
         let mut defaults = Settings::default();
         let defaults_at = entries.take("defaults");
         if let Some(node) = defaults_at {
@@ -137,6 +147,7 @@ impl<'a> Document<'a> {
 
         for table in [
             "listener", "route", "upstream", "session", "defaults", "control", "publish", "bus",
+            "zmq",
         ] {
             entries.know(table);
         }
@@ -154,6 +165,7 @@ impl<'a> Document<'a> {
                 control,
                 publish,
                 bus,
+                zmq,
                 listeners: match listeners.is_empty() {
                     true => vec![Listener::default()],
                     false => listeners,

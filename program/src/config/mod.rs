@@ -46,6 +46,7 @@ pub(crate) mod upstream_tls;
 mod url;
 pub(crate) mod wamp;
 mod words;
+pub(crate) mod zmq;
 
 pub(crate) use self::document::Config;
 pub(crate) use self::reference::reference;

@@ -15,6 +15,7 @@ use super::session::{self, Session};
 use super::settings::Settings;
 use super::settings_keys;
 use super::upstream::{self, Upstream};
+use super::zmq::{self, ZmqSection};
 
 /// The file that has every key and its default: it is valid as it is, and where all keys are
 /// uncommented.
@@ -35,6 +36,9 @@ pub(crate) fn reference() -> String {
     text.title("What joins this server to others: what is published on one of them reaches the clients of all.");
     text.0.push_str("[bus]\n\n");
     text.keys(&bus::keys(), &mut BusSection::default(), &[]);
+    text.title("Where web apps publish by ZeroMQ.");
+    text.0.push_str("[zmq]\n\n");
+    text.keys(&zmq::keys(), &mut ZmqSection::default(), &[]);
 
     text.title("What is logged, how, and where to.");
     text.0.push_str("[log]\n\n");
@@ -244,6 +248,7 @@ mod tests {
             names(&control::keys(), parts),
             names(&publish::keys(), parts),
             names(&bus::keys(), parts),
+            names(&zmq::keys(), parts),
             names(&listener::keys(), parts),
             names(&settings_keys::keys(), parts),
             names(&route::keys(), parts),

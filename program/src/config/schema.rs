@@ -12,6 +12,7 @@ use super::route;
 use super::session;
 use super::settings_keys;
 use super::upstream;
+use super::zmq;
 
 /// The JSON schema of the file: its keys, what they mean, and which values they may have as far as a
 /// schema can say it.
@@ -31,6 +32,7 @@ pub(crate) fn schema() -> Value {
             table(&properties(&publish::keys()), &[]),
         ),
         ("bus".to_owned(), table(&properties(&bus::keys()), &[])),
+        ("zmq".to_owned(), table(&properties(&zmq::keys()), &[])),
         (
             "listener".to_owned(),
             json!({

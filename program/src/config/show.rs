@@ -14,6 +14,7 @@ use super::route::{self, Draft};
 use super::session;
 use super::settings_keys;
 use super::upstream;
+use super::zmq::{self, ZmqSection};
 
 /// As a file that says the same, but for secrets, which are masked. A route has what differs from
 /// `[defaults]`.
@@ -31,6 +32,10 @@ impl fmt::Display for Config {
         if self.bus != BusSection::default() {
             let lines = lines(&bus::keys(), self.bus.clone(), None);
             write!(f, "\n[bus]\n{lines}")?;
+        }
+        if self.zmq != ZmqSection::default() {
+            let lines = lines(&zmq::keys(), self.zmq.clone(), None);
+            write!(f, "\n[zmq]\n{lines}")?;
         }
         for listener in &self.listeners {
             let lines = lines(&listener::keys(), listener.clone(), None);

@@ -24,6 +24,11 @@ mod tls;
 mod warnings;
 #[cfg(not(feature = "tls"))]
 mod without_tls;
+#[cfg(feature = "zmq")]
+mod zmq;
+#[cfg(not(feature = "zmq"))]
+#[path = "without_zmq.rs"]
+mod zmq;
 
 #[cfg(feature = "tls")]
 pub(crate) use self::acceptors::Acceptors;

@@ -29,6 +29,7 @@ use super::warnings::warn_of_old_tls;
 use super::warnings::{
     warn_of_any_origin, warn_of_plain_text, warn_of_useless_flash_policy, warn_of_what_stays,
 };
+use super::zmq::ZmqSockets;
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
 use crate::flags::listen::{cannot_start, listening};
@@ -51,6 +52,7 @@ pub(crate) struct Server {
     publishing: Option<Publishing>,
     /// What joins the channels to those of other servers.
     pub(super) joined: Option<Joined>,
+    zmq: Option<ZmqSockets>,
     pub(super) budget: Budget,
     pub(super) workers: Workers,
     listeners: Vec<Bound>,
@@ -111,6 +113,7 @@ impl Server {
             channels,
             publishing: None,
             joined,
+            zmq: None,
             budget,
             gateway: Gateway::with_sites(Arc::clone(&sites), settings),
             sites,
@@ -128,6 +131,7 @@ impl Server {
         let listening = listening.and_then(|()| {
             server.listen(&server.config.listeners.clone())?;
             server.publishing = Publishing::start(&server.config.publish, &server.channels)?;
+            server.zmq = ZmqSockets::start(&server.config.zmq, &server.channels)?;
             Ok(())
         });
         if let Err(problem) = listening {
@@ -282,6 +286,9 @@ impl Server {
     pub(crate) fn stop(self) -> Workers {
         if let Some(publishing) = self.publishing {
             publishing.end();
+        }
+        if let Some(zmq) = self.zmq {
+            zmq.end();
         }
         self.workers.stop_over(self.config.process.shutdown_drain);
         self.workers

@@ -20,6 +20,7 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
         ours.publish.listen == theirs.publish.listen,
     );
     let has_bus = ("[bus]", ours.bus == theirs.bus);
+    let has_zmq = ("[zmq]", ours.zmq == theirs.zmq);
     let (ours, theirs) = (&ours.process, &theirs.process);
     for (key, is_same) in [
         ("workers", ours.workers == theirs.workers),
@@ -65,6 +66,7 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
         has_control,
         has_publish,
         has_bus,
+        has_zmq,
         ("log.format", ours.log.format == theirs.log.format),
         ("log.file", ours.log.file == theirs.log.file),
         ("log.access", ours.log.access == theirs.log.access),

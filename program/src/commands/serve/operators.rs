@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::listener::Address;
+use crate::config::zmq::ZmqAddress;
 use crate::spans::parse_collector;
 
 /// Where operators ask a server how it goes, where it tells them by itself, and where their web apps publish, and what
@@ -42,4 +43,18 @@ pub(super) struct OperatorFlags {
     /// A broker that joins the channels of several servers: nats://HOST:PORT or redis://HOST:PORT
     #[arg(long, value_name = "URL", env = "POLYSOCK_BUS", hide_env_values = true)]
     pub(super) bus: Option<String>,
+
+    /// A PULL socket of ZeroMQ by which web apps on this machine publish: tcp://127.0.0.1:PORT or ipc://PATH.
+    /// Repeatable
+    #[arg(long, value_name = "URL", value_parser = ZmqAddress::parse)]
+    pub(super) zmq_pull: Vec<ZmqAddress>,
+
+    /// A SUB socket for the same, whose messages have the channel before the item. Repeatable
+    #[arg(long, value_name = "URL", value_parser = ZmqAddress::parse)]
+    pub(super) zmq_sub: Vec<ZmqAddress>,
+
+    /// The field that names the channel in JSON that is the message itself, for --zmq-pull: `category` for the
+    /// push tutorial of Ratchet
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(super) topic_field: Option<String>,
 }

@@ -204,6 +204,16 @@ const FLAGS: &[(&str, Lay)] = &[
     ("bus", |flags, config| {
         config.bus.url.clone_from(&flags.operators.bus);
     }),
+    ("zmq_pull", |flags, config| {
+        config.zmq.pull.clone_from(&flags.operators.zmq_pull);
+    }),
+    ("zmq_sub", |flags, config| {
+        config.zmq.sub.clone_from(&flags.operators.zmq_sub);
+    }),
+    ("topic_field", |flags, config| {
+        let name = &flags.operators.topic_field;
+        config.zmq.topic_field.clone_from(name);
+    }),
     // Of routes.
     ("protocols", |flags, config| {
         settings(config, |route| {

@@ -1,0 +1,170 @@
+//! Where web apps publish by ZeroMQ: `[zmq]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use super::form::{Form, List, Maybe, Word, quoted};
+use super::key::Key;
+use super::node::Node;
+use super::reader::Reader;
+
+/// Where web apps publish by ZeroMQ.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ZmqSection {
+    pub(crate) pull: Vec<ZmqAddress>,
+    pub(crate) sub: Vec<ZmqAddress>,
+    /// The field of JSON that names the channel.
+    pub(crate) topic_field: Option<String>,
+}
+
+/// Where a socket is bound: on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ZmqAddress {
+    Tcp(SocketAddr),
+    Ipc(PathBuf),
+}
+
+impl ZmqAddress {
+    /// `tcp://127.0.0.1:PORT`, `tcp://[::1]:PORT` or `ipc://PATH`.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("ipc://") {
+            None | Some("") => {}
+            // libzmq calls these names of no file, and others see them without any right.
+            Some(name) if name.starts_with('@') => {}
+            Some(path) => return Ok(Self::Ipc(path.into())),
+        }
+        let Some(address) = text.strip_prefix("tcp://") else {
+            return Err("write tcp://127.0.0.1:PORT or ipc://PATH".to_owned());
+        };
+        let local: Option<SocketAddr> = match address.strip_prefix("localhost:") {
+            Some(port) => port
+                .parse()
+                .ok()
+                .map(|port| (Ipv4Addr::LOCALHOST, port).into()),
+            None => address.parse().ok(),
+        };
+        match local {
+            Some(address) if address.ip().is_loopback() => Ok(Self::Tcp(address)),
+            _ => Err(
+                "write tcp://127.0.0.1:PORT or ipc://PATH: by ZeroMQ anybody publishes who reaches it, so it has to be \
+                 on this machine alone; others send to POST /publish/, which takes a key"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+impl std::fmt::Display for ZmqAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Ipc(path) => write!(f, "ipc://{}", path.display()),
+        }
+    }
+}
+
+/// Its keys.
+pub(super) fn keys() -> Vec<Key<ZmqSection>> {
+    vec![
+        Key::new(
+            "pull",
+            List(Addresses),
+            |zmq: &mut ZmqSection| &mut zmq.pull,
+            "Where PULL sockets of ZeroMQ are bound, each message of which is an item of GRIP: tcp://127.0.0.1:PORT, or \
+             ipc://PATH, whose file says who may (0660).",
+        )
+        .example("[\"tcp://127.0.0.1:5560\"]"),
+        Key::new(
+            "sub",
+            List(Addresses),
+            |zmq: &mut ZmqSection| &mut zmq.sub,
+            "Where SUB sockets are, each message of which is a channel and an item.",
+        )
+        .example("[\"tcp://127.0.0.1:5562\"]"),
+        Key::new(
+            "topic_field",
+            Maybe(topic_field()),
+            |zmq: &mut ZmqSection| &mut zmq.topic_field,
+            "A field that names the channel in JSON that is the message itself, as Ratchet's push tutorial sends it to \
+             a PULL socket. Not given: such JSON is not taken.",
+        )
+        .example("\"category\""),
+    ]
+}
+
+/// The name of a field.
+fn topic_field() -> Word<String> {
+    Word {
+        read: |text| match text.is_empty() {
+            true => Err("write the name of a field".to_owned()),
+            false => Ok(text.to_owned()),
+        },
+        write: |text| Some(quoted(text)),
+        schema: || json!({ "type": "string" }),
+    }
+}
+
+/// The address of a socket.
+struct Addresses;
+
+impl Form<ZmqAddress> for Addresses {
+    fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<ZmqAddress> {
+        let word = node.word(&mut reader.problems)?;
+        match ZmqAddress::parse(&word) {
+            Ok(ZmqAddress::Ipc(path)) => {
+                Some(ZmqAddress::Ipc(reader.resolve(&path.to_string_lossy())))
+            }
+            Ok(address) => Some(address),
+            Err(mend) => {
+                node.unfit(mend, &mut reader.problems);
+                None
+            }
+        }
+    }
+
+    fn write(&self, value: &ZmqAddress) -> Option<String> {
+        Some(quoted(&value.to_string()))
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "string" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_this_machine_are_taken() {
+        for (text, shown) in [
+            ("tcp://127.0.0.1:5560", "tcp://127.0.0.1:5560"),
+            ("tcp://127.9.9.9:1", "tcp://127.9.9.9:1"),
+            ("tcp://[::1]:0", "tcp://[::1]:0"),
+            ("tcp://localhost:5560", "tcp://127.0.0.1:5560"),
+            ("ipc:///run/app/push.sock", "ipc:///run/app/push.sock"),
+        ] {
+            let address = ZmqAddress::parse(text).unwrap();
+            assert_eq!(address.to_string(), shown);
+        }
+        for (text, mend) in [
+            ("tcp://0.0.0.0:5560", "on this machine alone"),
+            ("tcp://[::]:5560", "on this machine alone"),
+            ("tcp://*:5560", "on this machine alone"),
+            ("tcp://10.0.0.1:5560", "on this machine alone"),
+            ("tcp://app.example:5560", "on this machine alone"),
+            ("tcp://127.0.0.1", "tcp://127.0.0.1:PORT"),
+            ("tcp://localhost:x", "tcp://127.0.0.1:PORT"),
+            ("ipc://", "ipc://PATH"),
+            ("ipc://@name", "ipc://PATH"),
+            ("127.0.0.1:5560", "tcp://127.0.0.1:PORT"),
+            ("inproc://app", "ipc://PATH"),
+            ("", "ipc://PATH"),
+        ] {
+            let error = ZmqAddress::parse(text).unwrap_err();
+            assert!(error.contains(mend), "{text}: {error}");
+        }
+    }
+}
