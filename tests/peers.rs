@@ -19,6 +19,8 @@ mod peers {
     #[cfg(feature = "tls")]
     mod tls;
     mod wamp;
+    #[cfg(feature = "zmq")]
+    mod zmq;
 }
 
 use std::{env, fs};

@@ -67,6 +67,8 @@ mod urls;
 mod usage;
 mod wamp;
 mod websockify;
+#[cfg(feature = "zmq")]
+mod zmq;
 
 /// The program, which Cargo has built for these tests.
 const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));

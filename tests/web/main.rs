@@ -22,6 +22,8 @@ mod site;
 mod stores;
 #[cfg(feature = "sqlite")]
 mod tables;
+#[cfg(feature = "zmq")]
+mod zmq;
 
 use hyper::Request;
 use polysock::{Peer, Visitor};

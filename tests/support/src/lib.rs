@@ -18,6 +18,7 @@
 //! dial           a client of the library
 //! gateway        a server of the library
 //! grip           a web application behind WebSocket-over-HTTP
+//! zmq            a peer of ZeroMQ that publishes
 //! http2          a client of HTTP/2
 //! hostile        the same by the frame, which sends what it likes
 //! tcp            servers of plain TCP
@@ -63,6 +64,7 @@ pub mod tls;
 #[cfg(feature = "tls")]
 pub mod tls_server;
 pub mod wire_peer;
+pub mod zmq;
 
 /// The bound of any single wait.
 pub const PATIENCE: Duration = Duration::from_secs(20);
