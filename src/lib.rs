@@ -23,6 +23,7 @@
 //!
 //! ```text
 //!   error · random     what can fail; bytes that nobody can predict
+//!   jwt                the cryptography of tokens
 //!   stamp              whether a file has changed
 //!   telemetry          what is told of connections: a line at open and close, failures once a second, metrics
 //!   transport          byte streams, who is at their other end, and how they are let go
@@ -105,6 +106,8 @@ mod connection;
 mod error;
 mod handshake;
 mod http;
+#[cfg(any(feature = "auth", feature = "grip"))]
+mod jwt;
 mod push;
 mod random;
 mod route;

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jsonwebtoken::crypto::{CryptoProvider, aws_lc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde_json::{Value, json};
 use thiserror::Error;
+
+use crate::jwt::provide;
 
 /// How long what we sign is valid.
 const VALID: Duration = Duration::from_secs(3600);
@@ -59,10 +60,7 @@ impl GripKey {
             }
             None => text.as_bytes(),
         };
-        if CryptoProvider::try_get_default().is_none() {
-            // Where another crate has built it in twice, somebody has to choose; whoever was first has.
-            let _ = aws_lc::DEFAULT_PROVIDER.install_default();
-        }
+        provide();
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp"]);
         validation.validate_aud = false;

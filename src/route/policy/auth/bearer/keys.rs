@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::crypto::{CryptoProvider, aws_lc};
 use thiserror::Error;
 
 use super::fetched::Fetched;
 use super::key::Key;
+use crate::jwt::provide;
 use crate::route::policy::auth::FileError;
 use crate::route::policy::auth::watched::Watched;
 use crate::upstream::{UpstreamSettings, UrlError};
@@ -104,13 +104,5 @@ impl TokenKeys {
             Source::File(_) => None,
             Source::Url(url) => url.newer().await,
         }
-    }
-}
-
-/// Where another crate has the cryptography of `jsonwebtoken` built in twice, somebody has to choose.
-fn provide() {
-    if CryptoProvider::try_get_default().is_none() {
-        // Whoever was first has chosen.
-        let _ = aws_lc::DEFAULT_PROVIDER.install_default();
     }
 }
