@@ -68,15 +68,19 @@ impl Requests {
     {
         let peer = self.peer;
         let left = Cell::new(MAX_REQUESTS);
+        let told = shutdown.clone();
         let answer = service_fn(move |request: hyper::Request<Incoming>| {
             left.set(left.get().saturating_sub(1));
             let is_last = left.get() == 0;
             let mut request = request.map(Body::incoming);
             request.extensions_mut().insert(Arc::clone(&peer));
+            request.extensions_mut().insert(told.clone());
             let answer = service.call(request);
             // Boxed already, and so at home in a connection that is moved.
+            let shutdown = told.clone();
             answer.map(move |mut answer| {
-                if is_last {
+                // hyper would only know of it behind an answer that waited for this.
+                if is_last || shutdown.close_requested().is_some() {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(CONNECTION, close);
                 }

@@ -13,7 +13,8 @@ use hyper::http::{Request, Response};
 use crate::error::BoxError;
 
 /// Answers ordinary requests. The [`Peer`](crate::Peer) that asks is in the extensions of the
-/// request, as an `Arc`.
+/// request, as an `Arc`, and so is the [`ShutdownSignal`](crate::ShutdownSignal) of its connection, for an answer that
+/// has no end of its own.
 pub trait Service: Send + Sync + 'static {
     /// Answers one request. What the answer's body needs comes as the client takes it.
     ///

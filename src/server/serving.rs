@@ -324,7 +324,8 @@ impl Serving {
                 return connection.end().await;
             };
             if exchange.protocol().is_none() {
-                connections.spawn(exchange.serve(self.dispatch(), Arc::clone(&shared_peer)));
+                let (peer, shutdown) = (Arc::clone(&shared_peer), shutdown.clone());
+                connections.spawn(exchange.serve(self.dispatch(), peer, shutdown));
             } else if let Some(unanswered) = self.open_stream(exchange, &peer, connections) {
                 let incidents = Arc::clone(&self.incidents);
                 connections.spawn(Task::new(async move {

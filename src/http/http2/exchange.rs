@@ -23,6 +23,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::{debug, warn};
 
 use super::stream::{Stream, io_error};
+use crate::connection::ShutdownSignal;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::{Reply, Started};
 use crate::http::patience::{PROGRESS, Patience};
@@ -136,8 +137,13 @@ impl Exchange {
     }
 
     /// Has a service answer an ordinary request. The answer goes out as the peer opens its window;
-    /// a peer that resets the stream ends it.
-    pub(crate) async fn serve(self, service: impl Service, peer: Arc<Peer>) {
+    /// a peer that resets the stream ends it. The signal is that of the connection.
+    pub(crate) async fn serve(
+        self,
+        service: impl Service,
+        peer: Arc<Peer>,
+        shutdown: ShutdownSignal,
+    ) {
         let Self {
             request,
             mut respond,
@@ -150,6 +156,7 @@ impl Exchange {
             Body::new(Incoming { body, patience })
         });
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(shutdown);
         let call = service.call(request);
         let answered = async {
             let response = tokio::select! {
