@@ -88,13 +88,16 @@ impl Channels {
     /// Delivers what is published, here or elsewhere, to those who are here.
     pub(super) fn deliver(&self, name: &str, delivery: Delivery) {
         let receivers = lock(&self.shared.receivers).clone();
-        let Some((name, channel)) = self.find(name) else {
-            // Nobody is there for whom it would have an order.
+        let channels = lock(&self.shared.channels);
+        let Some((name, channel)) = channels.get_key_value(name).map(clones) else {
+            // Nobody is there for whom it would have an order. Whoever comes now finds that it was told: the lock is
+            // held so long.
             for receiver in receivers.values() {
                 receiver(name, Told::Delivered(&delivery, None));
             }
             return;
         };
+        drop(channels);
         let mut locked = lock(&channel);
         let due = locked.order.admit(delivery, Instant::now());
         locked.deliver(&name, &due, &receivers);
@@ -393,5 +396,42 @@ impl fmt::Debug for Channels {
         f.debug_struct("Channels")
             .field("len", &self.len())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Else it would get neither the publication nor the word that there was one.
+    #[test]
+    fn who_comes_while_something_is_told_waits_until_it_was() {
+        let channels = Channels::new();
+        let (come, coming) = mpsc::channel();
+        let (came, has_come) = mpsc::channel();
+        let joining = channels.clone();
+        let joined = thread::spawn(move || {
+            coming.recv().unwrap();
+            let receiving = joining.receive(Some("a"), |_, _| {});
+            came.send(()).unwrap();
+            receiving
+        });
+        let has_come = Mutex::new(has_come);
+        let all = channels.receive(None, move |_, _| {
+            come.send(()).unwrap();
+            let too_soon = lock(&has_come).recv_timeout(Duration::from_millis(200));
+            assert!(too_soon.is_err(), "it came before all were told");
+        });
+        channels.publish("a", Publication::default());
+        drop(all);
+        assert!(
+            joined
+                .join()
+                .is_ok_and(|receiving| receiving.name.is_some())
+        );
     }
 }
