@@ -90,6 +90,7 @@
 //! | reply | the way for the answer to a handshake: an upgrade, or a stream of HTTP/2 |
 //! | row, registry | what others may know of a connection while it is open; all of them, and what is counted for ever |
 //! | peer | who is at the other end, as far as the layers below have found out |
+//! | held request | an ordinary request that stays open for what is published on its channels |
 //! | site | an application, the pages beside it, and how both treat their clients |
 //! | upstream | what stands behind a gateway |
 //! | target | one of several upstreams, of which each client gets one |

@@ -47,6 +47,19 @@ impl Proxy {
         }
     }
 
+    /// What a client is told whose web server has answered what makes no sense.
+    #[cfg(feature = "grip")]
+    pub(super) fn misread(&self, problem: &'static str) -> Response<Body> {
+        self.note(&UpstreamError::BadAnswer(problem));
+        let text = "the upstream's answer makes no sense\n";
+        plain(StatusCode::BAD_GATEWAY, text)
+    }
+
+    /// Has the log tell of a failure.
+    pub(super) fn note(&self, error: &UpstreamError) {
+        self.failures.note(|failures| failures.add(error));
+    }
+
     /// The answer for the client, whatever has become of its request.
     fn told(&self, answered: Result<Response<Body>, NotAnswered>) -> Response<Body> {
         answered.unwrap_or_else(|failed| self.answer_for(&failed.error))
@@ -68,7 +81,7 @@ impl Proxy {
             }
             _ => (StatusCode::BAD_GATEWAY, "the upstream cannot be reached\n"),
         };
-        self.failures.note(|failures| failures.add(error));
+        self.note(error);
         let mut response = plain(status, text);
         if let UpstreamError::NoTarget { retry_after } = error {
             // Whole seconds, and never too soon.

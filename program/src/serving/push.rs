@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use polysock::apps::grip::Grip;
-use polysock::apps::{Proxy, Publisher};
+use polysock::apps::Publisher;
+use polysock::apps::grip::{Grip, GripProxy};
 use polysock::upstream::{HostSent, UpstreamSettings};
 use polysock::{
     Channels, Gateway, GripKey, Handshake, ListenAddress, PortSettings, Rejection, Site, Workers,
@@ -23,7 +23,7 @@ const HEAD: usize = 10_000;
 /// How long those who publish may take to end when the server does.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// The site of a web app that gets WebSockets as requests, and ordinary requests as they are.
+/// The site of a web app that gets WebSockets as requests, and ordinary requests as they are, which it may have held.
 pub(super) fn grip(
     url: &str,
     route: &Route,
@@ -40,11 +40,12 @@ pub(super) fn grip(
     let grip = Grip::new(upstream.clone(), channels.clone())
         .queue(route.settings.queue)
         .binary_over_text(route.settings.binary_over_text);
-    let grip = match key(of)? {
-        Some(key) => grip.signed(key),
-        None => grip,
+    let proxy = GripProxy::new(upstream, channels.clone()).queue(route.settings.queue);
+    let (grip, proxy) = match key(of)? {
+        Some(key) => (grip.signed(key.clone()), proxy.signed(key)),
+        None => (grip, proxy),
     };
-    Ok(Site::new(grip).with_http(Proxy::new(upstream)))
+    Ok(Site::new(grip).with_http(proxy))
 }
 
 fn key(of: &PublishSection) -> Result<Option<GripKey>, String> {

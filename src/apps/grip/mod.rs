@@ -13,12 +13,14 @@
 //!   turns          what waits for the web app, one request at a time
 //!   deeds          what is done for a client as the web app says
 //!   conversation   a client and the web app, from the open to the close
+//!   hold           ordinary requests, which the web app may have held
 //! ```
 
 mod control;
 mod conversation;
 mod deeds;
 mod events;
+mod hold;
 mod origin;
 mod turns;
 
@@ -27,6 +29,7 @@ use polysock_protocols::{Accept, BinaryOverText, Rejection};
 
 use self::conversation::Conversation;
 use self::deeds::{Cut, Deeds};
+pub use self::hold::GripProxy;
 use self::origin::{Opened, Origin};
 use super::application::Application;
 use crate::broadcast::{MAILBOX, Queue, mailboxes};

@@ -29,6 +29,11 @@ pub(super) fn response(format: &Map<String, Value>) -> Result<Option<ResponsePus
         Action::Close => return Ok(None),
         Action::Hint => return Ok(Some(ResponsePush::Hint)),
     }
+    answer(format).map(ResponsePush::Answer).map(Some)
+}
+
+/// The answer that a format says.
+pub(in crate::apps) fn answer(format: &Map<String, Value>) -> Result<HeldAnswer, ItemsError> {
     let status = match format.get("code") {
         None => StatusCode::OK,
         Some(code) => {
@@ -47,12 +52,12 @@ pub(super) fn response(format: &Map<String, Value>) -> Result<Option<ResponsePus
         return Err(Format("body-patch is not spoken here"));
     }
     let body = content(format, "body", "body-bin")?;
-    Ok(Some(ResponsePush::Answer(HeldAnswer {
+    Ok(HeldAnswer {
         status: status.as_u16(),
         reason: reason.map(str::to_owned),
         fields: fields(format)?,
         body: body.ok_or(Format("http-response has neither body nor body-bin"))?,
-    })))
+    })
 }
 
 /// The fields in `headers`: an object, or a list of pairs, in which a name may be twice.

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// Why nothing of a body is published.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub(super) enum ItemsError {
+pub(in crate::apps) enum ItemsError {
     #[error("Body is not valid JSON.")]
     Json,
     #[error("Invalid format: {0}")]

@@ -21,6 +21,7 @@ use polysock_protocols::Message;
 use serde_json::Value;
 use thiserror::Error;
 
+pub(in crate::apps) use self::held::answer;
 use self::items::Item;
 use self::place::{Place, Told, told};
 use crate::http::{Body, Service};

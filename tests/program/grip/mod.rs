@@ -2,6 +2,7 @@
 
 mod control;
 mod ends;
+mod holds;
 mod messages;
 mod old;
 mod opening;

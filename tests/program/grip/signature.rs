@@ -15,11 +15,11 @@ use super::Gateway;
 use crate::POLYSOCK;
 use crate::configured::serve;
 
-const KEY: &str = "0123456789abcdef0123456789abcdef";
+pub(super) const KEY: &str = "0123456789abcdef0123456789abcdef";
 
 /// The claims of a signature by a key.
 #[track_caller]
-fn claims(signature: &str, key: &[u8]) -> Value {
+pub(super) fn claims(signature: &str, key: &[u8]) -> Value {
     let header = decode_header(signature).unwrap();
     assert_eq!(header.alg, Algorithm::HS256);
     let key = DecodingKey::from_secret(key).unwrap();

@@ -39,6 +39,13 @@ impl Publisher {
         assert_eq!((told.status, &*told.body), (200, "Published\n"), "{told:?}");
     }
 
+    /// Says a text to a channel, without JSON.
+    #[track_caller]
+    pub(crate) fn say(&self, channel: &str, text: &str) {
+        let told = self.post(&format!("/channels/{channel}"), text);
+        assert_eq!((told.status, &*told.body), (200, "Published\n"), "{told:?}");
+    }
+
     #[track_caller]
     fn post(&self, path: &str, body: impl AsRef<[u8]>) -> Told {
         self.ask("POST", path, "", body)

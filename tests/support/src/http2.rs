@@ -90,6 +90,11 @@ impl Peer {
 
     /// An ordinary request, and the answer, of whose body nothing is taken.
     pub async fn asked(&mut self, method: &str, target: &str) -> Response<RecvStream> {
+        self.asks(method, target).await.await.expect("an answer")
+    }
+
+    /// An ordinary request that waits for its answer.
+    pub async fn asks(&mut self, method: &str, target: &str) -> ResponseFuture {
         let uri = match method {
             "CONNECT" => target.to_owned(),
             _ => format!("http://localhost{target}"),
@@ -99,7 +104,7 @@ impl Peer {
         self.ready().await;
         let sent = self.requests.send_request(request, method != "CONNECT");
         let (response, _sender) = sent.expect("a stream");
-        response.await.expect("an answer")
+        response
     }
 
     /// The answer to an extended CONNECT, and the stream.
@@ -196,7 +201,8 @@ async fn exchange_prefaces<T: AsyncRead + AsyncWrite + Unpin>(
     (requests, connection)
 }
 
-async fn whole(response: Response<RecvStream>) -> (Response<()>, Vec<u8>) {
+/// An answer, and its whole body.
+pub async fn whole(response: Response<RecvStream>) -> (Response<()>, Vec<u8>) {
     let (head, mut body) = response.into_parts();
     let mut bytes = Vec::new();
     while let Some(data) = body.data().await {

@@ -1,0 +1,327 @@
+//! A request that is held as a stream: the answer of its web app, and what is published behind it.
+
+use std::fmt;
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::future::BoxFuture;
+use futures_util::stream::unfold;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
+use rand::Rng;
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::fields::{Instruct, Mode};
+use super::inbox::{Came, Inbox, Slow, What};
+use super::web_app::{Asked, NotFollowed, WebApp};
+use crate::connection::ShutdownSignal;
+use crate::error::BoxError;
+use crate::http::Body;
+use crate::upstream::UpstreamError;
+
+/// How often a web app is asked again that does not say where a stream goes on.
+const RETRIES: u32 = 5;
+
+/// How long it is left alone before that, at first.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Over what time those ask that have all missed the same.
+const SPREAD: Duration = Duration::from_secs(1);
+
+/// A request that is held as a stream.
+pub(super) struct Streaming {
+    app: Arc<WebApp>,
+    asked: Asked,
+    inbox: Inbox,
+    instruct: Instruct,
+    /// What is still to come of the web app's answer.
+    content: Option<Body>,
+    /// Whether the web app was not asked again yet.
+    is_first: bool,
+    /// Whether the web app is to be asked where it goes on, and after how long.
+    due: Option<Duration>,
+    /// Rings where it has got nothing for some time.
+    quiet: Option<Pin<Box<Sleep>>>,
+    /// Rings when the web app is to be asked where it goes on.
+    look: Option<Pin<Box<Sleep>>>,
+    /// The channels that something has come on since.
+    active: Vec<Arc<str>>,
+    closing: BoxFuture<'static, ()>,
+}
+
+/// What has happened.
+enum Happened {
+    Came(Result<Came, Slow>),
+    Quiet,
+    Look,
+    Closing,
+}
+
+/// What becomes of a stream with a publication.
+enum Step {
+    Send(Bytes),
+    Stay,
+    End,
+}
+
+impl Streaming {
+    /// Begins with the rest of an answer.
+    pub(super) fn new(
+        app: Arc<WebApp>,
+        asked: Asked,
+        (instruct, content): (Instruct, Body),
+        inbox: Inbox,
+        shutdown: &ShutdownSignal,
+    ) -> Self {
+        let shutdown = shutdown.clone();
+        Self {
+            app,
+            asked,
+            inbox,
+            instruct,
+            content: Some(content),
+            is_first: true,
+            due: None,
+            quiet: None,
+            look: None,
+            active: Vec::new(),
+            closing: Box::pin(async move {
+                shutdown.requested().await;
+            }),
+        }
+    }
+
+    /// The body of its answer. To drop it ends it.
+    pub(super) fn into_body(self) -> Body {
+        let pieces = unfold(self, |mut streaming| async move {
+            let piece = streaming.next().await?;
+            Some((piece.map(Frame::data), streaming))
+        });
+        Body::new(StreamBody::new(pieces))
+    }
+
+    async fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
+        loop {
+            if let Some(content) = &mut self.content {
+                match content.frame().await {
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(data) if !data.is_empty() => return Some(Ok(data)),
+                        // What stands behind the body of an answer is not behind this one's.
+                        Ok(_) | Err(_) => continue,
+                    },
+                    Some(Err(error)) => return Some(Err(error)),
+                    None => {
+                        self.content = None;
+                        self.settle()?;
+                    }
+                }
+            }
+            if let Some(after) = self.due.take() {
+                self.go_on(after).await?;
+                continue;
+            }
+            match self.happened().await {
+                Happened::Came(Ok(came)) => match self.came(came) {
+                    Step::Send(content) => return Some(Ok(content)),
+                    Step::Stay => {}
+                    Step::End => return None,
+                },
+                Happened::Came(Err(slow)) => return Some(Err(slow.into())),
+                Happened::Quiet => {
+                    self.listen_for_silence();
+                    if let Some(keep_alive) = &self.instruct.keep_alive {
+                        return Some(Ok(keep_alive.content.clone()));
+                    }
+                }
+                Happened::Look => {
+                    self.look = None;
+                    self.due = Some(Duration::ZERO);
+                }
+                Happened::Closing => return None,
+            }
+        }
+    }
+
+    async fn happened(&mut self) -> Happened {
+        tokio::select! {
+            biased;
+            () = &mut self.closing => Happened::Closing,
+            came = self.inbox.next() => Happened::Came(came),
+            () = rings(self.quiet.as_mut()) => Happened::Quiet,
+            () = rings(self.look.as_mut()) => Happened::Look,
+        }
+    }
+
+    /// The answer of the web app has gone out; `None` where that was all.
+    fn settle(&mut self) -> Option<()> {
+        if self.instruct.mode.is_none() {
+            self.instruct.next.as_ref()?;
+            self.due = Some(Duration::ZERO);
+            return Some(());
+        }
+        let channels = &self.instruct.channels;
+        if self.is_first && self.app.last_ids.contradict(channels) {
+            self.due = Some(spread());
+            return Some(());
+        }
+        if !self.is_first {
+            self.inbox.skip_to(|came| {
+                let mut channels = channels.iter();
+                let channel = channels.find(|channel| *channel.name == *came.channel);
+                let prev_id = channel.map(|channel| &channel.prev_id);
+                prev_id.is_some_and(|prev_id| prev_id.is_none() || *prev_id == came.prev_id)
+            });
+        }
+        self.is_first = false;
+        self.listen_for_silence();
+        self.look_later();
+        Some(())
+    }
+
+    /// Does with a publication what it says.
+    fn came(&mut self, came: Came) -> Step {
+        let mut channels = self.instruct.channels.iter_mut();
+        let Some(channel) = channels.find(|channel| *channel.name == *came.channel) else {
+            return Step::Stay;
+        };
+        if channel.prev_id.is_some() {
+            if channel.prev_id != came.prev_id {
+                self.app.last_ids.forget(&came.channel);
+                self.inbox.clear();
+                self.due = Some(spread());
+                return Step::Stay;
+            }
+            channel.prev_id = came.id;
+        }
+        match came.what {
+            What::Content(content) => {
+                self.was_sent(came.channel);
+                match content.is_empty() {
+                    true => Step::Stay,
+                    false => Step::Send(content),
+                }
+            }
+            What::Hint if self.instruct.next.is_some() => {
+                // It is in what the web app says then.
+                self.inbox.clear();
+                self.due = Some(Duration::ZERO);
+                Step::Stay
+            }
+            What::Close => Step::End,
+            What::Nothing | What::Hint | What::Answer(_) => Step::Stay,
+        }
+    }
+
+    /// Notes that something has come on a channel.
+    fn was_sent(&mut self, channel: Arc<str>) {
+        let keep_alive = self.instruct.keep_alive.as_ref();
+        if keep_alive.is_some_and(|keep_alive| !keep_alive.is_interval) {
+            self.listen_for_silence();
+        }
+        if !self.active.contains(&channel) {
+            self.active.push(channel);
+        }
+        if self.active.len() >= self.instruct.channels.len() {
+            self.look_later();
+        }
+    }
+
+    fn listen_for_silence(&mut self) {
+        let keep_alive = self.instruct.keep_alive.as_ref();
+        arm(
+            &mut self.quiet,
+            keep_alive.map(|keep_alive| keep_alive.timeout),
+        );
+    }
+
+    fn look_later(&mut self) {
+        self.active.clear();
+        let next = self.instruct.next.as_ref();
+        arm(&mut self.look, next.map(|next| next.timeout));
+    }
+
+    /// Asks the web app where it goes on; `None` where it does not, which is told, or where it is to end.
+    async fn go_on(&mut self, after: Duration) -> Option<()> {
+        let Some(next) = &self.instruct.next else {
+            return Some(());
+        };
+        let (app, channels) = (&self.app, &self.instruct.channels);
+        let asking = async {
+            sleep(after).await;
+            let mut retry = 0;
+            loop {
+                let error = match app.follow(&next.link, &self.asked, channels).await {
+                    Ok(answer) => return Ok(answer),
+                    Err(NotFollowed::Never(error)) => return Err(error),
+                    Err(NotFollowed::Now(error)) => error,
+                };
+                if retry == RETRIES {
+                    return Err(error);
+                }
+                let pause = RETRY * 2_u32.saturating_pow(retry);
+                let jitter = rand::rng().random_range(1.0..1.5);
+                sleep(pause.mul_f64(jitter)).await;
+                retry += 1;
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            () = &mut self.closing => return None,
+            answer = asking => answer,
+        };
+        let answer = answer.and_then(|answer| match answer.1.mode {
+            Some(Mode::Response) => Err(UpstreamError::BadAnswer(
+                "its answer for a Grip-Link has a Grip-Hold that is no `stream`",
+            )),
+            Some(Mode::Stream) | None => Ok(answer),
+        });
+        match answer {
+            Ok((asked, instruct, content)) => {
+                self.inbox.follow(&self.app.channels, &instruct.channels);
+                self.asked = asked;
+                self.instruct = instruct;
+                self.content = Some(content);
+                self.is_first = false;
+                Some(())
+            }
+            Err(error) => {
+                self.app.proxy.note(&error);
+                None
+            }
+        }
+    }
+}
+
+/// A moment that is not the same for all.
+pub(super) fn spread() -> Duration {
+    SPREAD.mul_f64(rand::rng().random_range(0.0..1.0))
+}
+
+/// Has a timer ring after this time; none where there is no time.
+fn arm(timer: &mut Option<Pin<Box<Sleep>>>, after: Option<Duration>) {
+    match (timer.as_mut(), after) {
+        (Some(timer), Some(after)) => timer.as_mut().reset(Instant::now() + after),
+        (None, Some(after)) => *timer = Some(Box::pin(sleep(after))),
+        (_, None) => *timer = None,
+    }
+}
+
+/// Waits for a timer, for ever where there is none.
+async fn rings(sleep: Option<&mut Pin<Box<Sleep>>>) {
+    match sleep {
+        Some(sleep) => sleep.as_mut().await,
+        None => pending().await,
+    }
+}
+
+impl fmt::Debug for Streaming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Streaming")
+            .field("asked", &self.asked)
+            .field("instruct", &self.instruct)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,220 @@
+//! The web app whose requests are held, and how it is asked.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Request, Response};
+use url::{Position, Url};
+
+use super::fields::{Instruct, Subscribe};
+use super::last_ids::LastIds;
+use crate::apps::Proxy;
+use crate::apps::grip::events::MEDIA_TYPE;
+use crate::broadcast::Queue;
+use crate::http::{Body, append};
+use crate::push::{Channels, GripKey};
+use crate::transport::Peer;
+use crate::upstream::{HttpUpstream, UpstreamError};
+
+/// What of GRIP there is here, as web apps are told.
+const FEATURES: HeaderValue = HeaderValue::from_static("status, link:next, filter:skip-self");
+
+/// What the last that a client has had of a channel is called, as web apps are told.
+const LAST: HeaderName = HeaderName::from_static("grip-last");
+
+/// A web app, and what its requests are held with. Clones share what is known of the channels.
+#[derive(Clone, Debug)]
+pub(super) struct WebApp {
+    pub(super) upstream: HttpUpstream,
+    pub(super) proxy: Proxy,
+    pub(super) key: Option<GripKey>,
+    pub(super) channels: Channels,
+    pub(super) queue: Queue,
+    pub(super) last_ids: Arc<LastIds>,
+}
+
+/// What a request was sent to, and whose it is.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    target: PathAndQuery,
+    host: Option<HeaderValue>,
+    peer: Arc<Peer>,
+}
+
+/// Why a stream does not go on.
+#[derive(Debug)]
+pub(super) enum NotFollowed {
+    /// The web app may know better when it is asked again.
+    Now(UpstreamError),
+    /// It makes no sense.
+    Never(UpstreamError),
+}
+
+impl Asked {
+    pub(super) fn of(request: &Request<Body>) -> Self {
+        let target = request.uri().path_and_query().cloned();
+        let authority = request.uri().authority();
+        let authority = authority.and_then(|host| HeaderValue::try_from(host.as_str()).ok());
+        let peer = request.extensions().get::<Arc<Peer>>();
+        Self {
+            target: target.unwrap_or_else(|| PathAndQuery::from_static("/")),
+            host: authority.or_else(|| request.headers().get(HOST).cloned()),
+            peer: peer.map_or_else(Arc::default, Arc::clone),
+        }
+    }
+
+    /// What a link of an answer to it leads to.
+    fn linked(&self, link: &str) -> Result<PathAndQuery, UpstreamError> {
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+        let base = Url::parse(&format!("http://{}", host.unwrap_or("localhost")));
+        let base = base.and_then(|base| base.join(self.target.as_str()));
+        let linked = base.as_ref().ok().and_then(|base| base.join(link).ok());
+        let (Ok(base), Some(linked)) = (base, linked) else {
+            return Err(UpstreamError::BadAnswer("its Grip-Link has no link"));
+        };
+        if (linked.host(), linked.port()) != (base.host(), base.port()) {
+            let elsewhere = "its Grip-Link leads to another host";
+            return Err(UpstreamError::BadAnswer(elsewhere));
+        }
+        let target = &linked[Position::BeforePath..Position::AfterQuery];
+        PathAndQuery::try_from(target).map_err(|_| UpstreamError::Path)
+    }
+}
+
+impl WebApp {
+    /// Makes the fields of a request those that the web app gets: what is said in GRIP, we say.
+    pub(super) fn sign(&self, headers: &mut HeaderMap) {
+        let is_ours = |name: &HeaderName| name.as_str().starts_with("grip-");
+        while let Some(name) = headers.keys().find(|name| is_ours(name)).cloned() {
+            headers.remove(name);
+        }
+        headers.insert(HeaderName::from_static("grip-feature"), FEATURES);
+        let signature = self.key.as_ref().and_then(GripKey::signature);
+        let signature = signature.and_then(|signature| HeaderValue::try_from(&*signature).ok());
+        if let Some(signature) = signature {
+            headers.insert(HeaderName::from_static("grip-sig"), signature);
+        }
+    }
+
+    /// Asks where a stream goes on.
+    pub(super) async fn follow(
+        &self,
+        link: &str,
+        from: &Asked,
+        channels: &[Subscribe],
+    ) -> Result<(Asked, Instruct, Body), NotFollowed> {
+        let target = from.linked(link).map_err(NotFollowed::Never)?;
+        let mut request = Request::new(Body::from(Bytes::new()));
+        *request.uri_mut() = target.clone().into();
+        let headers = request.headers_mut();
+        headers.extend(from.host.clone().map(|host| (HOST, host)));
+        self.sign(headers);
+        tell_last(headers, channels);
+        request.extensions_mut().insert(Arc::clone(&from.peer));
+        let answer = self.upstream.send(request).await;
+        let answer = answer.map_err(|failed| NotFollowed::Now(failed.error))?;
+        let (mut head, body) = answer.into_parts();
+        if !head.status.is_success() {
+            let problem = "its answer for a Grip-Link has another status than 2xx";
+            return Err(NotFollowed::Now(UpstreamError::BadAnswer(problem)));
+        }
+        let never = |problem| NotFollowed::Never(UpstreamError::BadAnswer(problem));
+        let instruct = Instruct::take(&mut head.headers).map_err(never)?;
+        is_plain(&head.headers).map_err(never)?;
+        let asked = Asked {
+            target,
+            ..from.clone()
+        };
+        Ok((asked, instruct.unwrap_or_default(), body))
+    }
+
+    /// What a client is told whose web app has answered what makes no sense.
+    pub(super) fn misread(&self, problem: &'static str) -> Response<Body> {
+        self.proxy.misread(problem)
+    }
+}
+
+/// Says what the client has had last of each channel, as far as it is known.
+pub(super) fn tell_last(headers: &mut HeaderMap, channels: &[Subscribe]) {
+    headers.remove(LAST);
+    for Subscribe { name, prev_id, .. } in channels {
+        if let Some(prev_id) = prev_id {
+            let last = format!("{name}; last-id={prev_id}");
+            append(headers, LAST.as_str().as_bytes(), last.as_bytes());
+        }
+    }
+}
+
+/// Whether a body is as it is, so that more may be put behind it.
+pub(super) fn is_plain(headers: &HeaderMap) -> Result<(), &'static str> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if coding != "identity" => Err("a stream that is held has a Content-Encoding"),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a client pretends to be a gateway: only we send events.
+pub(super) fn is_pretender(headers: &HeaderMap) -> bool {
+    let media_types = [CONTENT_TYPE, ACCEPT].map(|name| headers.get_all(name));
+    let mut values = media_types.iter().flatten();
+    values.any(|value| {
+        let value = value.as_bytes().to_ascii_lowercase();
+        let len = MEDIA_TYPE.len();
+        value.windows(len).any(|part| part == MEDIA_TYPE.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_leads_to_the_same_web_app() {
+        let mut request = Request::new(Body::from(Bytes::new()));
+        *request.uri_mut() = "/a/b?c=d".parse().unwrap();
+        let host = HeaderValue::from_static("example.com:8080");
+        request.headers_mut().insert(HOST, host);
+        let asked = Asked::of(&request);
+        for (link, target) in [
+            ("/x?y=z", "/x?y=z"),
+            ("e", "/a/e"),
+            ("?after=5", "/a/b?after=5"),
+            ("http://example.com:8080/x", "/x"),
+            ("//EXAMPLE.com:8080/x#y", "/x"),
+        ] {
+            assert_eq!(asked.linked(link).unwrap(), target, "{link}");
+        }
+        for elsewhere in [
+            "http://example.com/x",
+            "http://other.com:8080/",
+            "mailto:x",
+            "http://[",
+        ] {
+            let error = asked.linked(elsewhere).unwrap_err().to_string();
+            assert!(error.contains("Grip-Link"), "{elsewhere}: {error}");
+        }
+    }
+
+    #[test]
+    fn who_sends_events_pretends_to_be_a_gateway() {
+        for (name, value, pretends) in [
+            (CONTENT_TYPE, "application/websocket-events", true),
+            (
+                CONTENT_TYPE,
+                "text/plain, Application/WebSocket-Events; a=b",
+                true,
+            ),
+            (ACCEPT, "*/*, application/websocket-events", true),
+            (CONTENT_TYPE, "application/json", false),
+            (ACCEPT, "text/event-stream", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(value));
+            assert_eq!(is_pretender(&headers), pretends, "{value}");
+        }
+    }
+}
