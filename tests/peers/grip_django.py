@@ -1,4 +1,5 @@
-"""A Django site with django-grip: a room of WebSockets, and a form that says something to all in it.
+"""A Django site with django-grip: a room of WebSockets, a stream and a poll beside it, and a form that says something
+to all of them.
 
 It says where it listens. $PUBLISH_AT is a file with its GRIP_URL, which is there before the first request is.
 """
@@ -35,13 +36,41 @@ def room(request):
     return HttpResponse()
 
 
+def feed(request):
+    """The room as a stream."""
+    from django.http import HttpResponse, HttpResponseForbidden
+    from django_grip import set_hold_stream
+
+    if not request.grip.signed:
+        return HttpResponseForbidden("this is for our gateway")
+    set_hold_stream(request, "room", keep_alive_data=":\n\n", keep_alive_timeout=20)
+    return HttpResponse("data: welcome\n\n", content_type="text/event-stream")
+
+
+def poll(request):
+    """What is said next in the room."""
+    from django.http import HttpResponse, HttpResponseForbidden
+    from django_grip import set_hold_longpoll
+
+    if not request.grip.signed:
+        return HttpResponseForbidden("this is for our gateway")
+    set_hold_longpoll(request, "room", timeout=20)
+    return HttpResponse("nothing", content_type="text/plain")
+
+
 def say(request):
     """What the form is sent to."""
     from django.http import HttpResponse
     from django_grip import publish
-    from gripcontrol import WebSocketMessageFormat
+    from gripcontrol import HttpResponseFormat, HttpStreamFormat, WebSocketMessageFormat
 
-    publish("room", WebSocketMessageFormat(request.POST["text"]), blocking=True)
+    text = request.POST["text"]
+    formats = [
+        WebSocketMessageFormat(text),
+        HttpStreamFormat("data: %s\n\n" % text),
+        HttpResponseFormat(code=201, headers={"X-Room": "room"}, body=text),
+    ]
+    publish("room", formats, blocking=True)
     return HttpResponse("said\n")
 
 
@@ -74,7 +103,7 @@ def urls():
     from django.urls import path
 
     module = types.ModuleType("urls")
-    module.urlpatterns = [path("room", room), path("say", say)]
+    module.urlpatterns = [path("room", room), path("feed", feed), path("poll", poll), path("say", say)]
     return module
 
 

@@ -1,11 +1,13 @@
 //! Sites in Django and in PHP, whose visitors are a browser of 2010's protocol, a client of version 8 and a
-//! browser of today: a form that is sent to the site reaches all three.
+//! browser of today: a form that is sent to the site reaches all three, and requests that it holds.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
 
 use polysock_test_support::client::Client;
-use polysock_test_support::opening::assert_status;
+use polysock_test_support::opening::{assert_status, field};
 use polysock_test_support::peers::{Peer, serve_with};
 use polysock_test_support::server::Server;
 
@@ -36,15 +38,7 @@ fn a_form_reaches_every_visitor(site: &str) {
     let Some(site) = serve_with(site, &variables as &[(&str, &OsStr)]) else {
         return;
     };
-    let upstream = format!("http+grip://{}", site.address);
-    let arguments = [&*upstream, "--publish", "127.0.0.1:0", "--grip-key", KEY];
-    let more = ["--protocols", "all", "--origin", "*"];
-    let mut server = POLYSOCK.serve(&[&arguments[..], &more].concat());
-    let line = server.log_line("publish listener on ");
-    let (_, publish) = line.split_once("publish listener on ").unwrap();
-    let url = format!("http://{}?iss=site&key={KEY}\n", publish.trim());
-    std::fs::write(&publish_at, url).unwrap();
-
+    let mut server = gateway(&site, &publish_at);
     let port = server.address.port().to_string();
     let mut visitors = Vec::new();
     for (peer, version, _) in VISITORS {
@@ -67,6 +61,46 @@ fn a_form_reaches_every_visitor(site: &str) {
         let is_told = |line: &str| line.contains(" close ") && line.contains(&of_protocol);
         assert!(log.lines().any(is_told), "{protocol}:\n{log}");
     }
+}
+
+/// As Django's middleware writes the fields by which a request is held.
+#[test]
+fn a_form_that_is_sent_to_a_site_of_django_reaches_requests_that_it_holds() {
+    let publish_at = POLYSOCK.directory("push-held").join("url");
+    let variables = [("PUBLISH_AT", publish_at.as_os_str())];
+    let Some(site) = serve_with("django", &variables as &[(&str, &OsStr)]) else {
+        return;
+    };
+    let server = gateway(&site, &publish_at);
+    let get = |path: &str| format!("GET /{path} HTTP/1.1\r\nHost: {}\r\n\r\n", site.address);
+    let (mut feed, head) = server.ask(get("feed"));
+    assert_status(&head, 200);
+    assert_eq!(field(&head, "Content-Type"), Some("text/event-stream"));
+    feed.expect("F\r\ndata: welcome\n\n\r\n");
+    let mut poll = server.connect();
+    poll.send(get("poll"));
+    // How long it takes until it is held nobody sees.
+    std::thread::sleep(Duration::from_secs(1));
+    send_form(&site, "text=hello");
+    feed.expect("D\r\ndata: hello\n\n\r\n");
+    let head = poll.head();
+    assert_status(&head, 201);
+    assert_eq!(field(&head, "X-Room"), Some("room"), "{head}");
+    assert_eq!(field(&head, "Content-Type"), Some("text/plain"), "{head}");
+    poll.expect("hello");
+}
+
+/// A gateway before a site, which is told where it publishes.
+fn gateway(site: &Server, publish_at: &Path) -> Server {
+    let upstream = format!("http+grip://{}", site.address);
+    let arguments = [&*upstream, "--publish", "127.0.0.1:0", "--grip-key", KEY];
+    let more = ["--protocols", "all", "--origin", "*"];
+    let mut server = POLYSOCK.serve(&[&arguments[..], &more].concat());
+    let line = server.log_line("publish listener on ");
+    let (_, publish) = line.split_once("publish listener on ").unwrap();
+    let url = format!("http://{}?iss=site&key={KEY}\n", publish.trim());
+    std::fs::write(publish_at, url).unwrap();
+    server
 }
 
 /// Sends a form to the site, as a browser does.
