@@ -100,6 +100,13 @@ pub enum Event {
         /// Where it is in the history of its channel, if there is one.
         place: Option<Place>,
     },
+    /// Somebody who is no node has published on the bare name of a channel that is subscribed to. All nodes get it.
+    CameBare {
+        /// The channel.
+        channel: Arc<str>,
+        /// What: a text, or binary where it is none.
+        payload: Bytes,
+    },
     /// The broker has what was published.
     Published {
         /// That of the command.

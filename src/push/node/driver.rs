@@ -200,7 +200,6 @@ impl Driver {
                     publication,
                     offset,
                 } => {
-                    let origin = Some(origin);
                     let delivery = Delivery {
                         publication: *publication,
                         origin,

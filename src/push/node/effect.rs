@@ -16,7 +16,8 @@ pub(super) enum Effect {
     /// Those who are here get it.
     Deliver {
         channel: Arc<str>,
-        origin: Origin,
+        /// The node that has published it, if one has.
+        origin: Option<Origin>,
         publication: Box<Publication>,
         /// Its offset in the history of the channel.
         offset: Option<u64>,

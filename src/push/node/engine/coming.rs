@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use bytestring::ByteString;
+use polysock_protocols::Message;
 
 use super::{Engine, PAGE, Wanted};
 use crate::push::bus::{Command, Event, Place, Topic};
@@ -22,6 +24,7 @@ impl Engine {
                 envelope,
                 place,
             } => self.came(topic, envelope, place, now),
+            Event::CameBare { channel, payload } => self.came_bare(channel, payload),
             Event::Published { ticket } => self.settled(ticket),
             Event::Refused { ticket, reason } => {
                 self.tally.refused += 1;
@@ -152,6 +155,24 @@ impl Engine {
         }
     }
 
+    /// What no node has published has no number: it is delivered as it comes.
+    fn came_bare(&mut self, channel: Arc<str>, payload: Bytes) {
+        if !self.inbound.contains_key(&channel) {
+            return;
+        }
+        let message = match ByteString::try_from(payload.clone()) {
+            Ok(text) => Message::Text(text),
+            Err(_) => Message::Binary(payload),
+        };
+        self.tally.received += 1;
+        self.effects.push_back(Effect::Deliver {
+            channel,
+            origin: None,
+            publication: Box::new(message.into()),
+            offset: None,
+        });
+    }
+
     fn taken(&mut self, channel: &Arc<str>, taken: Taken) {
         match taken {
             Taken::New { entry, lost } => {
@@ -161,7 +182,7 @@ impl Engine {
                 self.tally.received += 1;
                 self.effects.push_back(Effect::Deliver {
                     channel: Arc::clone(channel),
-                    origin: entry.origin,
+                    origin: Some(entry.origin),
                     publication: entry.publication,
                     offset: entry.place.map(|place| place.offset),
                 });

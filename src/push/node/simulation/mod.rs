@@ -273,7 +273,9 @@ impl World {
                     }
                 }
                 Effect::Deliver {
-                    channel, origin, ..
+                    channel,
+                    origin: Some(origin),
+                    ..
                 } => {
                     assert_ne!(origin.node, member.id, "its own");
                     let given = member.given.entry((channel, origin.node)).or_default();
@@ -289,7 +291,10 @@ impl World {
                 }
                 Effect::Present { present, .. } => member.present = Some(present),
                 Effect::Trouble { problem, .. } => panic!("{problem}"),
-                Effect::Begun { .. } | Effect::Placed { .. } | Effect::Past { .. } => {}
+                Effect::Deliver { origin: None, .. }
+                | Effect::Begun { .. }
+                | Effect::Placed { .. }
+                | Effect::Past { .. } => {}
             }
         }
     }
