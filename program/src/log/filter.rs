@@ -9,7 +9,7 @@ use thiserror::Error;
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
-use tracing::{Metadata, Subscriber};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Context, Layer};
 
@@ -129,6 +129,12 @@ fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
     EnvFilter::try_new(filter).map_err(|_| problem())
 }
 
+/// Whether a line is of no use to anybody: the client of NATS logs the end of each connection as several errors, of which
+/// its link tells anyway. With `async_nats=debug` there is the rest.
+fn is_noise(target: &str, level: &Level) -> bool {
+    target.starts_with("async_nats") && *level <= Level::INFO
+}
+
 fn plan() -> MutexGuard<'static, Plan> {
     PLAN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -154,13 +160,17 @@ impl Filter {
 
 impl<S: Subscriber> Layer<S> for Filter {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if is_noise(metadata.target(), metadata.level()) {
+            return Interest::never();
+        }
         Self::ask(Interest::never(), |filter| {
             Layer::<S>::register_callsite(filter, metadata)
         })
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
-        Self::ask(false, |filter| filter.enabled(metadata, context))
+        !is_noise(metadata.target(), metadata.level())
+            && Self::ask(false, |filter| filter.enabled(metadata, context))
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
@@ -209,6 +219,18 @@ mod tests {
             ("info,upstream", false),
         ] {
             assert_eq!(check(filter).is_ok(), is_one, "{filter}");
+        }
+    }
+
+    #[test]
+    fn the_client_of_nats_is_silent_unless_it_is_debugged() {
+        for (target, level, expected) in [
+            ("async_nats", Level::INFO, true),
+            ("async_nats::connector", Level::ERROR, true),
+            ("async_nats::connector", Level::DEBUG, false),
+            ("polysock_web::bus", Level::ERROR, false),
+        ] {
+            assert_eq!(is_noise(target, &level), expected, "{target} {level}");
         }
     }
 

@@ -37,9 +37,10 @@ pub(super) struct NatsLink {
     work: Work,
     /// All that comes: what is subscribed to, and what is answered.
     came: SelectAll<TakeUntil<Subscriber, oneshot::Receiver<()>>>,
-    subscriptions: HashMap<Topic, Subscription>,
+    /// Nothing is answered any more when this is dropped.
     _inbox: oneshot::Sender<()>,
-    /// How many there ever were.
+    subscriptions: HashMap<Topic, Subscription>,
+    /// How many subscriptions there ever were.
     subscribed: u64,
     /// What counts as done when an echo comes back, in the order of sending.
     to_confirm: VecDeque<Done>,
@@ -56,7 +57,9 @@ pub(super) struct NatsLink {
     newest: u64,
     events: VecDeque<Event>,
     server: Pulse,
+    /// That of JetStream, which may be gone while the server is there.
     stream: Pulse,
+    /// What subscribers need when they are dropped.
     handle: Handle,
 }
 
