@@ -129,7 +129,7 @@ impl Link for LocalLink {
             Command::Subscribe(topic) => {
                 let last = match &topic {
                     Topic::Channel(channel) => shared.last.get(channel).copied(),
-                    Topic::Channels | Topic::Nodes => None,
+                    Topic::Channels | Topic::Nodes | Topic::Bare(_) => None,
                 };
                 if let Some(subscriber) = shared.links.get_mut(&self.number) {
                     subscriber.topics.insert(topic.clone());

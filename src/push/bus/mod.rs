@@ -48,6 +48,9 @@ pub enum Topic {
     Channel(Arc<str>),
     /// All channels. Nothing is published on it.
     Channels,
+    /// What others than nodes publish at the broker, by its own means, on the name of a channel as it is: no envelopes,
+    /// but texts and bytes. Where it has no such name, or does not allow it, nothing comes.
+    Bare(Arc<str>),
     /// What nodes tell one another. Nothing of it is kept.
     Nodes,
 }
@@ -99,13 +102,6 @@ pub enum Event {
         envelope: Bytes,
         /// Where it is in the history of its channel, if there is one.
         place: Option<Place>,
-    },
-    /// Somebody who is no node has published on the bare name of a channel that is subscribed to. All nodes get it.
-    CameBare {
-        /// The channel.
-        channel: Arc<str>,
-        /// What: a text, or binary where it is none.
-        payload: Bytes,
     },
     /// The broker has what was published.
     Published {

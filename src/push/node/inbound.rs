@@ -52,6 +52,8 @@ pub(super) struct Inbound {
     pub(super) offset: Option<u64>,
     /// Whether it has been live since it is wanted.
     pub(super) was_live: bool,
+    /// Whether what others than nodes publish on its name is wanted as well.
+    pub(super) has_bare: bool,
     /// The last of each node.
     seen: BTreeMap<NodeId, u64>,
     /// What has come before it was live, in its order.
@@ -68,6 +70,7 @@ impl Inbound {
             left: None,
             offset: None,
             was_live: false,
+            has_bare: false,
             seen: BTreeMap::new(),
             waiting: VecDeque::new(),
             #[cfg(test)]

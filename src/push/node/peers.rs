@@ -35,6 +35,8 @@ pub(super) struct Peers {
     heard: BTreeMap<NodeId, Duration>,
     asks: BTreeMap<u64, Ask>,
     next_beat: Duration,
+    /// Whether one was heard that was not there before, and does not know of this one.
+    is_met: bool,
 }
 
 /// What nodes tell one another, by its first byte behind the version.
@@ -52,6 +54,7 @@ impl Peers {
             heard: BTreeMap::new(),
             asks: BTreeMap::new(),
             next_beat: Duration::ZERO,
+            is_met: false,
         }
     }
 
@@ -63,12 +66,13 @@ impl Peers {
     /// What the others are told when there is a connection.
     pub(super) fn begin(&mut self, now: Duration) -> Bytes {
         self.next_beat = now + BEAT;
+        self.is_met = false;
         self.letter(kind::HERE_I_AM).freeze()
     }
 
-    /// What the others are told now and then.
+    /// What the others are told now and then, and at once where there is one who is new.
     pub(super) fn beat(&mut self, now: Duration) -> Option<Bytes> {
-        (now >= self.next_beat).then(|| self.begin(now))
+        (self.is_met || now >= self.next_beat).then(|| self.begin(now))
     }
 
     /// What they are told at the end.
@@ -139,10 +143,11 @@ impl Peers {
         if node == self.me {
             return Ok(None);
         }
-        self.heard.insert(node, now);
+        self.is_met |= self.heard.insert(node, now).is_none();
         match kind {
             kind::HERE_I_AM => Ok(None),
             kind::GOODBYE => {
+                self.is_met = false;
                 self.lose(node);
                 Ok(None)
             }

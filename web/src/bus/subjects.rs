@@ -12,6 +12,8 @@ use super::settings::Prefix;
 /// any text, so they are in base64, which means nothing to any broker.
 #[derive(Clone, Debug)]
 pub(super) struct Subjects {
+    /// What all of them begin with.
+    ours: String,
     nodes: String,
     channels: String,
 }
@@ -22,6 +24,7 @@ const EMPTY: &str = "=";
 impl Subjects {
     pub(super) fn new(prefix: &Prefix) -> Self {
         Self {
+            ours: format!("{prefix}."),
             nodes: format!("{prefix}.nodes"),
             channels: format!("{prefix}.c."),
         }
@@ -34,13 +37,25 @@ impl Subjects {
             Topic::Channel(name) => format!("{}{}", self.channels, token(name)),
             Topic::Channels => format!("{}*", self.channels),
             Topic::Nodes => self.nodes.clone(),
+            Topic::Bare(name) => name.to_string(),
         }
     }
 
-    /// Where something was published. `None` if it was by somebody who has other names.
+    /// Whether a topic can be subscribed to: a channel may have a name as it is that is ours, or none.
+    pub(super) fn has(&self, topic: &Topic) -> bool {
+        match topic {
+            Topic::Bare(name) => !name.is_empty() && !name.starts_with(&self.ours),
+            Topic::Channel(_) | Topic::Channels | Topic::Nodes => true,
+        }
+    }
+
+    /// Where something was published. `None` if it was below our prefix, by somebody who has other names.
     pub(super) fn topic(&self, subject: &str) -> Option<Topic> {
         if subject == self.nodes {
             return Some(Topic::Nodes);
+        }
+        if !subject.starts_with(&self.ours) {
+            return Some(Topic::Bare(subject.into()));
         }
         let name = match subject.strip_prefix(&self.channels)? {
             EMPTY => String::new(),
@@ -86,13 +101,31 @@ mod tests {
     fn names_of_others_are_none() {
         let subjects = Subjects::new(&Prefix::default());
         for other in [
-            "polysock",
             "polysock.c.",
             "polysock.c.a b",
             "polysock.c._w",
-            "x.c.YQ",
+            "polysock.x",
         ] {
             assert_eq!(subjects.topic(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn bare_names_are_those_of_nobody() {
+        let subjects = Subjects::new(&Prefix::default());
+        for (name, is_there) in [
+            ("news", true),
+            ("polysock", true),
+            ("x.c.YQ", true),
+            ("polysock.nodes", false),
+            ("", false),
+        ] {
+            let bare = Topic::Bare(name.into());
+            assert_eq!(subjects.has(&bare), is_there, "{name}");
+            if is_there {
+                assert_eq!(subjects.subject(&bare), name);
+                assert_eq!(subjects.topic(name), Some(bare));
+            }
         }
     }
 }

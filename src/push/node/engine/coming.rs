@@ -24,7 +24,6 @@ impl Engine {
                 envelope,
                 place,
             } => self.came(topic, envelope, place, now),
-            Event::CameBare { channel, payload } => self.came_bare(channel, payload),
             Event::Published { ticket } => self.settled(ticket),
             Event::Refused { ticket, reason } => {
                 self.tally.refused += 1;
@@ -60,7 +59,7 @@ impl Engine {
 
     fn subscribed(&mut self, topic: Topic, last: Option<u64>) {
         let channels = match topic {
-            Topic::Nodes => return,
+            Topic::Nodes | Topic::Bare(_) => return,
             Topic::Channel(channel) => vec![channel],
             // With a history each is subscribed to by itself as well, and begins with that.
             Topic::Channels if self.has_history => return,
@@ -105,14 +104,20 @@ impl Engine {
     }
 
     fn came(&mut self, topic: Topic, envelope: Bytes, place: Option<Place>, now: Duration) {
-        let Topic::Channel(channel) = topic else {
-            match self.peers.came(envelope, now) {
-                Ok(Some((ask, channel))) => self.effects.push_back(Effect::Who { ask, channel }),
-                Ok(None) => {}
-                Err(error) => self.trouble("", &error),
+        let channel = match topic {
+            Topic::Channel(channel) => channel,
+            Topic::Bare(channel) => return self.came_bare(channel, envelope),
+            Topic::Nodes | Topic::Channels => {
+                match self.peers.came(envelope, now) {
+                    Ok(Some((ask, channel))) => {
+                        self.effects.push_back(Effect::Who { ask, channel });
+                    }
+                    Ok(None) => {}
+                    Err(error) => self.trouble("", &error),
+                }
+                self.beat(now);
+                return self.gather(now);
             }
-            self.gather(now);
-            return;
         };
         let (origin, publication) = match envelope::read(envelope) {
             Ok(read) => read,

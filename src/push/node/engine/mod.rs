@@ -107,8 +107,15 @@ impl Engine {
         }
         if let Some(inbound) = self.inbound.get_mut(&channel) {
             inbound.left = None;
+            let has_bare = std::mem::replace(&mut inbound.has_bare, true);
             if let (State::Live, Some(offset)) = (inbound.state, inbound.offset) {
-                self.effects.push_back(Effect::Begun { channel, offset });
+                self.effects.push_back(Effect::Begun {
+                    channel: Arc::clone(&channel),
+                    offset,
+                });
+            }
+            if !has_bare {
+                self.subscribe(Topic::Bare(channel));
             }
             return;
         }
@@ -120,7 +127,9 @@ impl Engine {
         if is_subscribed {
             self.subscribe(Topic::Channel(Arc::clone(&channel)));
         }
-        self.inbound.insert(channel, Inbound::new(state));
+        self.subscribe(Topic::Bare(Arc::clone(&channel)));
+        let inbound = self.inbound.entry(channel);
+        inbound.or_insert(Inbound::new(state)).has_bare = true;
     }
 
     /// One more, or one less, wants to be told of every channel.
@@ -183,17 +192,27 @@ impl Engine {
         let over: Vec<_> = self.inbound.iter().filter(|one| is_over(one.1)).collect();
         let over: Vec<Arc<str>> = over.into_iter().map(|(name, _)| Arc::clone(name)).collect();
         for channel in over {
-            self.inbound.remove(&channel);
-            if self.is_up && self.subscribes_each() {
+            let inbound = self.inbound.remove(&channel);
+            if !self.is_up {
+                continue;
+            }
+            if inbound.is_some_and(|inbound| inbound.has_bare) {
+                self.command(Command::Unsubscribe(Topic::Bare(Arc::clone(&channel))));
+            }
+            if self.subscribes_each() {
                 self.command(Command::Unsubscribe(Topic::Channel(channel)));
             }
         }
+        self.beat(now);
+        self.gather(now);
+    }
+
+    fn beat(&mut self, now: Duration) {
         if self.is_up
             && let Some(beat) = self.peers.beat(now)
         {
             self.tell_nodes(beat);
         }
-        self.gather(now);
     }
 
     /// Whether something is on its way to the broker.
@@ -217,6 +236,11 @@ impl Engine {
         }
         if self.subscribes_each() {
             self.subscribe_each();
+        }
+        let bare = self.inbound.iter().filter(|one| one.1.has_bare);
+        let bare: Vec<_> = bare.map(|(name, _)| Arc::clone(name)).collect();
+        for channel in bare {
+            self.command(Command::Subscribe(Topic::Bare(channel)));
         }
         let beat = self.peers.begin(now);
         self.tell_nodes(beat);

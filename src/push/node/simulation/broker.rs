@@ -36,6 +36,7 @@ fn name(topic: &Topic) -> String {
         Topic::Channel(channel) => format!("c {channel}"),
         Topic::Channels => "all".to_owned(),
         Topic::Nodes => "nodes".to_owned(),
+        Topic::Bare(channel) => format!("bare {channel}"),
     }
 }
 

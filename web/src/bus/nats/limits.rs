@@ -9,6 +9,13 @@ pub(super) fn fits(subject: &str) -> bool {
     subject.len() <= MOST_SUBJECT
 }
 
+/// Whether the name of a channel is a subject as it is, and none of the server's own.
+pub(super) fn is_subject(name: &str) -> bool {
+    let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
+    let is_token = |token: &str| !matches!(token, "" | "*" | ">");
+    !name.starts_with(['$', '_']) && name.chars().all(is_plain) && name.split('.').all(is_token)
+}
+
 /// Why a message is not taken, of so many bytes where `most` are taken.
 pub(super) fn refuses(most: usize, subject: &str, len: usize) -> Option<String> {
     if len > most {
@@ -22,4 +29,21 @@ pub(super) fn refuses(most: usize, subject: &str, len: usize) -> Option<String> 
             subject.len()
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_names_are_subjects() {
+        for name in ["news", "a.b", "Zoë", "a*b", "http://example.com/news"] {
+            assert!(is_subject(name), "{name}");
+        }
+        for name in [
+            "", "a b", "a..b", ".a", "a.*", ">", "$SYS.a", "_INBOX.a", "a\n",
+        ] {
+            assert!(!is_subject(name), "{name}");
+        }
+    }
 }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::api::{acknowledgement, answer, number};
 use super::error::LinkError;
-use super::limits::{fits, refuses};
+use super::limits::{fits, is_subject, refuses};
 use super::past::Pasts;
 use super::stream::Kept;
 use super::subscriptions::{State, Subscription, send};
@@ -177,6 +177,8 @@ impl NatsLink {
         match happened {
             None | Some(Happened::Disconnected | Happened::Closed) => Err(LinkError::Closed),
             Some(Happened::SlowConsumer(_)) => Err(LinkError::Late),
+            // Who may not hear what others publish hears what nodes do.
+            Some(Happened::ServerError(error)) if self.forbids_bare(&error.to_string()) => Ok(()),
             Some(Happened::ServerError(error)) => Err(LinkError::Server(error)),
             Some(
                 Happened::Connected
@@ -185,6 +187,15 @@ impl NatsLink {
                 | Happened::ClientError(_),
             ) => Ok(()),
         }
+    }
+
+    /// Whether NATS does not permit a subscription to a name as it is.
+    fn forbids_bare(&self, error: &str) -> bool {
+        let subject = error.to_ascii_lowercase();
+        let subject = subject
+            .split_once("permissions violation for subscription to ")
+            .map(|(_, subject)| subject.trim_matches('"').to_owned());
+        subject.is_some_and(|subject| self.subjects.has(&Topic::Bare(subject.into())))
     }
 
     fn answered(&mut self, about: About, message: Message) -> Result<(), LinkError> {
@@ -280,7 +291,11 @@ impl NatsLink {
 
     fn subscribe(&mut self, topic: Topic) {
         let subject = self.subjects.subject(&topic);
-        if !fits(&subject) {
+        let is_there = match &topic {
+            Topic::Bare(name) => is_subject(name) && self.subjects.has(&topic),
+            Topic::Channel(_) | Topic::Channels | Topic::Nodes => true,
+        };
+        if !is_there || !fits(&subject) {
             // Nobody can publish there, so nothing will come.
             self.events
                 .push_back(Event::Subscribed { topic, last: None });

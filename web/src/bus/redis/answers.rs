@@ -70,6 +70,11 @@ pub(super) fn events(
                 Value::ServerError(error) => refused(ticket, error)?,
                 _ => Event::Published { ticket },
             },
+            // Who may not hear what others publish hears what nodes do.
+            Question::Subscribed {
+                topic: topic @ Topic::Bare(_),
+                ..
+            } => Event::Subscribed { topic, last: None },
             Question::Subscribed { topic, has_last } => {
                 taken(answer)?;
                 let last = if has_last { number(next()?)? } else { None };

@@ -77,9 +77,21 @@ impl Names {
         self.subjects.subject(topic)
     }
 
+    /// Whether a topic can be subscribed to.
+    pub(super) fn has(&self, topic: &Topic) -> bool {
+        self.subjects.has(topic)
+    }
+
     /// What was published, as it comes.
     pub(super) fn came(&self, subject: &[u8], message: Vec<u8>) -> Option<Event> {
         let topic = self.subjects.topic(str::from_utf8(subject).ok()?)?;
+        if matches!(topic, Topic::Bare(_)) {
+            return Some(Event::Came {
+                topic,
+                envelope: message.into(),
+                place: None,
+            });
+        }
         let (place, start) = place(&message)?;
         Some(Event::Came {
             topic,
@@ -107,7 +119,7 @@ impl Batch {
             Command::Unsubscribe(topic) => {
                 let verb = match topic {
                     Topic::Channels => "PUNSUBSCRIBE",
-                    Topic::Channel(_) | Topic::Nodes => "UNSUBSCRIBE",
+                    Topic::Channel(_) | Topic::Nodes | Topic::Bare(_) => "UNSUBSCRIBE",
                 };
                 let subject = names.subjects.subject(&topic);
                 self.commands.cmd(verb).arg(subject);
@@ -151,7 +163,7 @@ impl Batch {
         let verb = match topic {
             // Nothing in a subject has a meaning in patterns but the asterisk that is meant so.
             Topic::Channels => "PSUBSCRIBE",
-            Topic::Channel(_) | Topic::Nodes => "SUBSCRIBE",
+            Topic::Channel(_) | Topic::Nodes | Topic::Bare(_) => "SUBSCRIBE",
         };
         let subject = names.subjects.subject(&topic);
         self.commands.cmd(verb).arg(subject);

@@ -218,6 +218,13 @@ impl Link for RedisLink {
                 });
                 return;
             }
+            Command::Subscribe(topic) if !self.names.has(topic) => {
+                let topic = topic.clone();
+                self.events
+                    .push_back(Event::Subscribed { topic, last: None });
+                return;
+            }
+            Command::Unsubscribe(topic) if !self.names.has(topic) => return,
             Command::Subscribe(topic) => {
                 self.early.entry(self.names.subject(topic)).or_default();
             }
