@@ -455,6 +455,9 @@ fn the_clients_of_a_server_that_is_killed_have_all_elsewhere(kind: Kind) {
         assert_eq!(listener.next_at("recovered").0, true, "{at}");
         assert_eq!(listener.next_at("text").0, "third", "{at}");
         assert_eq!(listener.next_at("text").0, "fourth", "{at}");
+        for before in 0..number {
+            assert_eq!(listener.next_at("text").0, format!("{before} is back"));
+        }
         // What it says is heard once, by itself as by others.
         let text = format!("{number} is back");
         listener.client.send(frame(0x81, &text));

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName};
 
+use super::parameters::{parameter, split, unescaped, unquoted};
+
 /// How many channels a request may be held on.
 const MOST_CHANNELS: usize = 20;
 
@@ -291,80 +293,7 @@ fn all<'a>(headers: &'a HeaderMap, name: &str) -> Result<Vec<&'a str>, &'static 
     texts.map_err(|_| "a Grip- field of its is not UTF-8")
 }
 
-/// The parts of a value between separators, but not those that are within quotes or brackets which `quotes` begins.
-fn split<'a>(value: &'a str, separator: char, quotes: &[char]) -> Vec<&'a str> {
-    let mut parts = Vec::new();
-    let (mut begin, mut until, mut is_escaped) = (0, None, false);
-    for (at, letter) in value.char_indices() {
-        match until {
-            Some(_) if is_escaped => is_escaped = false,
-            Some('"') if letter == '\\' => is_escaped = true,
-            Some(end) if letter == end => until = None,
-            Some(_) => {}
-            None if letter == separator => {
-                parts.extend(value.get(begin..at));
-                begin = at + letter.len_utf8();
-            }
-            None if quotes.contains(&letter) => {
-                until = Some(if letter == '<' { '>' } else { letter });
-            }
-            None => {}
-        }
-    }
-    parts.extend(value.get(begin..));
-    parts.into_iter().map(str::trim).collect()
-}
-
-/// The name and the value of a parameter.
-fn parameter(text: &str) -> (&str, String) {
-    let (name, value) = text.split_once('=').unwrap_or((text, ""));
-    (name.trim(), unquoted(value.trim()))
-}
-
-fn unquoted(text: &str) -> String {
-    let quoted = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
-    let Some(quoted) = quoted else {
-        return text.to_owned();
-    };
-    let mut letters = quoted.chars();
-    let mut unquoted = String::new();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => unquoted.extend(letters.next()),
-            letter => unquoted.push(letter),
-        }
-    }
-    unquoted
-}
-
-/// The bytes that a text with escapes means: `\\`, `\r`, `\n` and `\xHH`; `None` where it has others.
-fn unescaped(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut rest = text;
-    while let Some((before, escape)) = rest.split_once('\\') {
-        bytes.extend_from_slice(before.as_bytes());
-        let mut letters = escape.chars();
-        match letters.next()? {
-            '\\' => bytes.push(b'\\'),
-            'r' => bytes.push(b'\r'),
-            'n' => bytes.push(b'\n'),
-            'x' => {
-                let digits = letters.as_str().get(..2)?;
-                bytes.push(u8::from_str_radix(digits, 16).ok()?);
-                letters = letters.as_str().get(2..)?.chars();
-            }
-            _ => return None,
-        }
-        rest = letters.as_str();
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    Some(bytes)
-}
-
 #[cfg(test)]
-#[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 mod tests {
     use hyper::header::HeaderValue;
 
@@ -419,9 +348,12 @@ mod tests {
             ("grip-status", "201 Made"),
         ]);
         let mut expected = plain(Mode::Response, &["a", "b,\"c", "d"]);
-        expected.channels[0].prev_id = Some("1".to_owned());
-        expected.channels[1].prev_id = Some("2;".to_owned());
-        expected.channels[1].is_not = Some("me, \"myself\"".to_owned());
+        let [first, second, _] = expected.channels.as_mut_slice() else {
+            panic!("{expected:?}");
+        };
+        first.prev_id = Some("1".to_owned());
+        second.prev_id = Some("2;".to_owned());
+        second.is_not = Some("me, \"myself\"".to_owned());
         expected.timeout = Duration::from_secs(7);
         expected.status = Some(StatusCode::CREATED);
         assert_eq!(response, Ok(Some(expected)));
