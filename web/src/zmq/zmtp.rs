@@ -343,8 +343,8 @@ fn shown(word: &[u8]) -> String {
     word.escape_ascii().to_string()
 }
 
-#[cfg(test)]
 #[allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
