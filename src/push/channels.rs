@@ -23,8 +23,7 @@ use crate::broadcast::Mailbox;
 /// Channels, by their names: what is published on one reaches all who are subscribed to it, in the same order.
 /// Clones are the same, and whatever shares them is joined: clients of a web app
 /// ([`Grip`](crate::apps::grip::Grip)), [components](crate::apps::component::Ws::pushed),
-/// [broadcasters](crate::apps::Broadcaster::on_channel). A [`Node`](super::Node) joins them to those of other
-/// processes.
+/// [broadcasters](crate::apps::Broadcaster::on_channel). A [`Node`](super::Node) joins other processes.
 ///
 /// A channel is there while somebody is subscribed to it.
 #[derive(Clone, Default)]

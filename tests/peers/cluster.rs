@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ impl Broker {
         })
     }
 
-    fn run(kind: Kind, folder: &PathBuf, port: &str) -> (Peer, bool) {
+    fn run(kind: Kind, folder: &Path, port: &str) -> (Peer, bool) {
         let place = folder.to_str().unwrap();
         let socket = folder.join("socket");
         let (arguments, sign) = match kind {

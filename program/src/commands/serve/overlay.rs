@@ -211,8 +211,7 @@ const FLAGS: &[(&str, Lay)] = &[
         config.zmq.sub.clone_from(&flags.operators.zmq_sub);
     }),
     ("topic_field", |flags, config| {
-        let name = &flags.operators.topic_field;
-        config.zmq.topic_field.clone_from(name);
+        config.zmq.topic_field = flags.operators.topic_field.clone();
     }),
     // Of routes.
     ("protocols", |flags, config| {

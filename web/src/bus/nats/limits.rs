@@ -16,6 +16,13 @@ pub(super) fn is_subject(name: &str) -> bool {
     !name.starts_with(['$', '_']) && name.chars().all(is_plain) && name.split('.').all(is_token)
 }
 
+/// What may not be subscribed to, if that is what an error says.
+pub(super) fn forbidden_subject(error: &str) -> Option<String> {
+    let error = error.to_ascii_lowercase();
+    let (_, subject) = error.split_once("permissions violation for subscription to ")?;
+    Some(subject.trim_matches(['"', '\'']).to_owned())
+}
+
 /// Why a message is not taken, of so many bytes where `most` are taken.
 pub(super) fn refuses(most: usize, subject: &str, len: usize) -> Option<String> {
     if len > most {

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::api::{acknowledgement, answer, number};
 use super::error::LinkError;
-use super::limits::{fits, is_subject, refuses};
+use super::limits::{fits, forbidden_subject, is_subject, refuses};
 use super::past::Pasts;
 use super::stream::Kept;
 use super::subscriptions::{State, Subscription, send};
@@ -191,10 +191,7 @@ impl NatsLink {
 
     /// Whether NATS does not permit a subscription to a name as it is.
     fn forbids_bare(&self, error: &str) -> bool {
-        let subject = error.to_ascii_lowercase();
-        let subject = subject
-            .split_once("permissions violation for subscription to ")
-            .map(|(_, subject)| subject.trim_matches('"').to_owned());
+        let subject = forbidden_subject(error);
         subject.is_some_and(|subject| self.subjects.has(&Topic::Bare(subject.into())))
     }
 
@@ -291,11 +288,8 @@ impl NatsLink {
 
     fn subscribe(&mut self, topic: Topic) {
         let subject = self.subjects.subject(&topic);
-        let is_there = match &topic {
-            Topic::Bare(name) => is_subject(name) && self.subjects.has(&topic),
-            Topic::Channel(_) | Topic::Channels | Topic::Nodes => true,
-        };
-        if !is_there || !fits(&subject) {
+        let is_odd = matches!(&topic, Topic::Bare(name) if !is_subject(name));
+        if is_odd || !self.subjects.has(&topic) || !fits(&subject) {
             // Nobody can publish there, so nothing will come.
             self.events
                 .push_back(Event::Subscribed { topic, last: None });
