@@ -33,7 +33,6 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-#[cfg(any(feature = "nats", feature = "redis"))]
 pub mod bus;
 mod cookie;
 mod frameworks;

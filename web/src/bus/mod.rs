@@ -9,10 +9,12 @@
 #[cfg(feature = "nats")]
 mod nats;
 mod open;
+#[cfg(any(feature = "nats", feature = "redis"))]
 mod pulse;
 #[cfg(feature = "redis")]
 mod redis;
 mod settings;
+#[cfg(any(feature = "nats", feature = "redis"))]
 mod subjects;
 
 #[cfg(feature = "nats")]

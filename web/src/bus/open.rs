@@ -17,16 +17,28 @@ use super::settings::{BusSettings, BusUrlError};
 pub fn open(url: &str, settings: &BusSettings) -> Result<Box<dyn Bus>, BusUrlError> {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme);
     match scheme {
-        #[cfg(feature = "redis")]
-        Some("redis" | "rediss" | "redis+unix") => {
-            Ok(Box::new(RedisBus::new(url, settings.clone())?))
-        }
-        #[cfg(not(feature = "redis"))]
-        Some("redis" | "rediss" | "redis+unix") => Err(BusUrlError::not_built(url, "redis")),
-        #[cfg(feature = "nats")]
-        Some("nats" | "tls") => Ok(Box::new(NatsBus::new(url, settings.clone())?)),
-        #[cfg(not(feature = "nats"))]
-        Some("nats" | "tls") => Err(BusUrlError::not_built(url, "nats")),
+        Some("redis" | "rediss" | "redis+unix") => redis(url, settings),
+        Some("nats" | "tls") => nats(url, settings),
         _ => Err(BusUrlError::no_broker(url)),
     }
+}
+
+#[cfg(feature = "redis")]
+fn redis(url: &str, settings: &BusSettings) -> Result<Box<dyn Bus>, BusUrlError> {
+    Ok(Box::new(RedisBus::new(url, settings.clone())?))
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(url: &str, _: &BusSettings) -> Result<Box<dyn Bus>, BusUrlError> {
+    Err(BusUrlError::not_built(url, "redis"))
+}
+
+#[cfg(feature = "nats")]
+fn nats(url: &str, settings: &BusSettings) -> Result<Box<dyn Bus>, BusUrlError> {
+    Ok(Box::new(NatsBus::new(url, settings.clone())?))
+}
+
+#[cfg(not(feature = "nats"))]
+fn nats(url: &str, _: &BusSettings) -> Result<Box<dyn Bus>, BusUrlError> {
+    Err(BusUrlError::not_built(url, "nats"))
 }
