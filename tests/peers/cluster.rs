@@ -75,6 +75,9 @@ impl Broker {
                     place,
                     "--appendonly",
                     "yes",
+                    // Else what it has published last may be gone when it is killed.
+                    "--appendfsync",
+                    "always",
                 ],
                 "ready to accept connections",
             ),
