@@ -6,6 +6,7 @@ use std::sync::Arc;
 use polysock_protocols::SharedMessage;
 
 use super::delivery::{Delivery, Position};
+use super::envelope::NodeId;
 use super::order::Order;
 use super::presence::{Attendee, MOST_NAMED, Present};
 use super::publication::Push;
@@ -44,8 +45,24 @@ pub(super) struct Member {
     pub(super) attendee: Attendee,
     /// Whose own publications it does not get.
     pub(super) is_not: Option<String>,
-    /// Whether it is told with each message how much it has got.
-    pub(super) is_told_positions: bool,
+    /// Where it is told with each message how much it has got: what it had before it was on the channel.
+    pub(super) had: Option<Had>,
+}
+
+/// What somebody has got otherwise, and may come once more: of each node up to this number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Had {
+    pub(super) since: Option<Position>,
+    pub(super) last: BTreeMap<NodeId, u64>,
+}
+
+impl Had {
+    pub(super) fn has(&self, delivery: &Delivery) -> bool {
+        delivery.origin.is_some_and(|origin| {
+            let last = self.last.get(&origin.node).copied().unwrap_or(0);
+            origin.number <= last || self.since.is_some_and(|since| since.has(origin))
+        })
+    }
 }
 
 impl Channel {
@@ -67,13 +84,15 @@ impl Channel {
             match &publication.push {
                 Push::Nothing => {}
                 Push::Message(message) => {
-                    let plain = members().filter(|member| !member.is_told_positions);
+                    let plain = members().filter(|member| member.had.is_none());
                     let plain = plain.map(|member| &member.mailbox);
                     let shared = Arc::new(SharedMessage::new(message.clone()));
                     Mailbox::send_to_all(plain, &shared);
                     #[cfg(feature = "grip")]
                     {
-                        let told = members().filter(|member| member.is_told_positions);
+                        let is_new = |had: &Had| !had.has(delivery);
+                        let told =
+                            members().filter(|member| member.had.as_ref().is_some_and(is_new));
                         let mut told = told.map(|member| &member.mailbox).peekable();
                         if told.peek().is_some() {
                             let text = super::positioned::message(position, message);
@@ -97,7 +116,7 @@ impl Channel {
         #[cfg(feature = "grip")]
         {
             let told = self.members.values();
-            let told = told.filter(|member| member.is_told_positions);
+            let told = told.filter(|member| member.had.is_some());
             let shared = Arc::new(SharedMessage::new(super::positioned::gap(lost)));
             Mailbox::send_to_all(told.map(|member| &member.mailbox), &shared);
         }

@@ -216,7 +216,7 @@ impl Channels {
             mailbox,
             attendee,
             is_not,
-            is_told_positions: false,
+            had: None,
         };
         self.join(name, member, || {})
     }

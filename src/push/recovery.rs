@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polysock_protocols::{Message, SharedMessage};
 
-use super::channel::{Member, Told};
+use super::channel::{Had, Member, Told};
 use super::channels::{Channels, Receiving, Subscribed};
 use super::delivery::{Delivery, Position};
 use super::envelope::NodeId;
@@ -120,19 +120,15 @@ impl Recovery {
             had,
             ..
         } = self;
-        let is_had = |delivery: &Delivery| {
-            delivery.origin.is_some_and(|origin| {
-                let last = had.get(&origin.node).copied().unwrap_or(0);
-                origin.number <= last || since.is_some_and(|since| since.has(origin))
-            })
-        };
+        let had = Had { since, last: had };
         let send = |message| mailbox.send(&Arc::new(SharedMessage::new(message)));
         let id = attendee.id.clone();
         let member = Member {
             mailbox: mailbox.clone(),
             attendee,
             is_not: None,
-            is_told_positions: true,
+            // What the history had already may only be on its way here.
+            had: Some(had.clone()),
         };
         let subscribed = channels.join(&name, member, || {
             let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -141,7 +137,7 @@ impl Recovery {
             }
             for (delivery, position) in kept.deliveries.drain(..) {
                 let publication = &delivery.publication;
-                if is_had(&delivery) || !publication.audience.includes(Some(&id)) {
+                if had.has(&delivery) || !publication.audience.includes(Some(&id)) {
                     continue;
                 }
                 match &publication.push {
