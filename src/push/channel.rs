@@ -6,7 +6,7 @@ use std::sync::Arc;
 use polysock_protocols::SharedMessage;
 
 use super::delivery::{Delivery, Position};
-use super::envelope::NodeId;
+use super::envelope::{NodeId, Origin};
 use super::order::Order;
 use super::presence::{Attendee, MOST_NAMED, Present};
 use super::publication::Push;
@@ -57,11 +57,13 @@ pub(super) struct Had {
 }
 
 impl Had {
-    pub(super) fn has(&self, delivery: &Delivery) -> bool {
-        delivery.origin.is_some_and(|origin| {
-            let last = self.last.get(&origin.node).copied().unwrap_or(0);
-            origin.number <= last || self.since.is_some_and(|since| since.has(origin))
-        })
+    pub(super) fn has(&self, origin: Origin) -> bool {
+        let last = self.last.get(&origin.node).copied().unwrap_or(0);
+        origin.number <= last || self.since.is_some_and(|since| since.has(origin))
+    }
+
+    pub(super) fn has_delivery(&self, delivery: &Delivery) -> bool {
+        delivery.origin.is_some_and(|origin| self.has(origin))
     }
 }
 
@@ -90,7 +92,7 @@ impl Channel {
                     Mailbox::send_to_all(plain, &shared);
                     #[cfg(feature = "grip")]
                     {
-                        let is_new = |had: &Had| !had.has(delivery);
+                        let is_new = |had: &Had| !had.has_delivery(delivery);
                         let told =
                             members().filter(|member| member.had.as_ref().is_some_and(is_new));
                         let mut told = told.map(|member| &member.mailbox).peekable();

@@ -36,7 +36,7 @@ mod node;
 mod order;
 mod outlet;
 #[cfg(feature = "grip")]
-mod positioned;
+pub(crate) mod positioned;
 mod presence;
 mod publication;
 #[cfg(feature = "grip")]

@@ -9,11 +9,16 @@ use super::delivery::Position;
 
 /// A message of a channel, and how much of the channel its receiver has got with it.
 pub(super) fn message(position: Option<Position>, message: &Message) -> Message {
+    text(&value(position, message))
+}
+
+/// The same, as a value.
+pub(crate) fn value(position: Option<Position>, message: &Message) -> Value {
     let at = at(position);
-    text(&match message {
+    match message {
         Message::Text(text) => json!({ "at": at, "text": &**text }),
         Message::Binary(bytes) => json!({ "at": at, "base64": BASE64_STANDARD.encode(bytes) }),
-    })
+    }
 }
 
 /// What comes first: how much it has, and whether it gets all that it has missed.

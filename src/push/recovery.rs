@@ -8,7 +8,6 @@ use polysock_protocols::{Message, SharedMessage};
 use super::channel::{Had, Member, Told};
 use super::channels::{Channels, Receiving, Subscribed};
 use super::delivery::{Delivery, Position};
-use super::envelope::NodeId;
 use super::positioned;
 use super::presence::Attendee;
 use super::publication::Push;
@@ -25,9 +24,7 @@ pub(crate) struct Recovery {
     /// What has been delivered since this began, for later.
     kept: Arc<Mutex<Kept>>,
     receiving: Receiving,
-    since: Option<Position>,
-    /// The last of each node that it has got.
-    had: BTreeMap<NodeId, u64>,
+    had: Had,
     /// Behind which offset it goes on, if there may be more.
     more: Option<u64>,
 }
@@ -60,15 +57,17 @@ impl Recovery {
             name: name.into(),
             kept,
             receiving,
-            since,
-            had: BTreeMap::new(),
+            had: Had {
+                since,
+                last: BTreeMap::new(),
+            },
             more: since.map(|since| since.offset),
         }
     }
 
     /// What it is told first: how much it has, and whether it will have all; and the first of what it has missed.
     pub(crate) async fn begin(&mut self) -> Vec<Message> {
-        let Some(since) = self.since else {
+        let Some(since) = self.had.since else {
             let position = self.channels.look(&self.name, |channel| channel.position());
             return vec![positioned::beginning(position.flatten(), true)];
         };
@@ -83,7 +82,7 @@ impl Recovery {
 
     /// More of what it has missed, if there is more.
     pub(crate) async fn next(&mut self) -> Option<Vec<Message>> {
-        let since = self.since?;
+        let since = self.had.since?;
         let (messages, _) = self.page(since).await?;
         Some(messages)
     }
@@ -94,11 +93,10 @@ impl Recovery {
         let mut messages = Vec::new();
         for (offset, origin, publication) in past.entries {
             self.more = Some(offset).filter(|_| past.has_more);
-            let last = self.had.entry(origin.node).or_default();
-            if since.has(origin) || origin.number <= *last {
+            if self.had.has(origin) {
                 continue;
             }
-            *last = origin.number;
+            self.had.last.insert(origin.node, origin.number);
             if let Push::Message(message) = &publication.push
                 && publication.audience.only.is_none()
             {
@@ -116,11 +114,9 @@ impl Recovery {
             name,
             kept,
             receiving,
-            since,
             had,
             ..
         } = self;
-        let had = Had { since, last: had };
         let send = |message| mailbox.send(&Arc::new(SharedMessage::new(message)));
         let id = attendee.id.clone();
         let member = Member {
@@ -137,7 +133,7 @@ impl Recovery {
             }
             for (delivery, position) in kept.deliveries.drain(..) {
                 let publication = &delivery.publication;
-                if had.has(&delivery) || !publication.audience.includes(Some(&id)) {
+                if had.has_delivery(&delivery) || !publication.audience.includes(Some(&id)) {
                     continue;
                 }
                 match &publication.push {

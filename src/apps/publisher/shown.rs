@@ -1,13 +1,10 @@
 //! What is said of a channel: who is on it, and what was published there.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
-use polysock_protocols::Message;
 use serde_json::{Value, json};
 
 use super::place::{Told, told};
-use crate::push::{Channels, Position, Push};
+use crate::push::{Channels, Position, Push, positioned};
 
 /// Who is on a channel.
 pub(super) async fn presence(channels: &Channels, name: &str) -> Value {
@@ -55,14 +52,10 @@ pub(super) async fn history(
     let items = items
         .filter(|(_, origin, publication)| is_new(*origin) && publication.audience.only.is_none());
     let items = items.filter_map(|(offset, _, publication)| {
-        let at = at(offset);
-        let mut item = match publication.push {
-            Push::Message(Message::Text(text)) => json!({ "at": at, "text": &*text }),
-            Push::Message(Message::Binary(bytes)) => {
-                json!({ "at": at, "base64": STANDARD.encode(bytes) })
-            }
-            Push::Nothing | Push::Close(_) => return None,
+        let Push::Message(message) = publication.push else {
+            return None;
         };
+        let mut item = positioned::value(Some(at(offset)), &message);
         if let (Some(item), Some(id)) = (item.as_object_mut(), publication.id) {
             item.insert("id".to_owned(), id.into());
         }
@@ -70,17 +63,16 @@ pub(super) async fn history(
     });
     Ok(json!({
         "channel": name,
-        "at": at(last),
+        "at": at(last).to_string(),
         "items": items.collect::<Vec<_>>(),
         "more": past.has_more,
         "whole": past.is_whole,
     }))
 }
 
-fn at(offset: u64) -> String {
-    let position = Position {
+fn at(offset: u64) -> Position {
+    Position {
         offset,
         beyond: None,
-    };
-    position.to_string()
+    }
 }

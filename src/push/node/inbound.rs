@@ -37,8 +37,8 @@ pub(super) enum Taken {
 pub(super) enum State {
     /// The broker has not confirmed that it gives what comes, or there is none.
     Asked,
-    /// What was missed is asked for, with this ticket.
-    Filling(u64),
+    /// What was missed is asked for.
+    Filling,
     Live,
 }
 

@@ -152,7 +152,7 @@ impl Engine {
                 let taken = inbound.take(entry, self.me);
                 self.taken(&channel, taken);
             }
-            State::Asked | State::Filling(_) => {
+            State::Asked | State::Filling => {
                 if inbound.wait(entry) {
                     self.gap(&channel, Some(1));
                 }
@@ -211,7 +211,7 @@ impl Engine {
     fn fill(&mut self, channel: &Arc<str>, after: u64) {
         let ticket = self.next_ticket();
         if let Some(inbound) = self.inbound.get_mut(channel) {
-            inbound.state = State::Filling(ticket);
+            inbound.state = State::Filling;
         }
         let channel = Arc::clone(channel);
         self.wanted
@@ -277,7 +277,7 @@ impl Engine {
 
     pub(super) fn drain(&mut self, channel: &Arc<str>) {
         while let Some(inbound) = self.inbound.get_mut(channel)
-            && !matches!(inbound.state, State::Filling(_))
+            && inbound.state != State::Filling
             && let Some(entry) = inbound.next_waiting()
         {
             let taken = inbound.take(entry, self.me);

@@ -169,8 +169,7 @@ impl Engine {
 
     /// Somebody wants to know who is on a channel.
     pub(super) fn who(&mut self, ask: u64, channel: &str, here: Present, now: Duration) {
-        let question = self.peers.who(ask, channel, here, self.is_up, now);
-        if let Some(question) = question.filter(|_| self.is_up) {
+        if let Some(question) = self.peers.who(ask, channel, here, self.is_up, now) {
             self.tell_nodes(question);
         }
         self.gather(now);
