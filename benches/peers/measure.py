@@ -1,6 +1,7 @@
 """Servers on a core of their own, and what they use: for benches/compare."""
 
 import base64
+import http.client
 import json
 import os
 import re
@@ -179,6 +180,46 @@ def chat(_loader, core, server, case, hears_itself, seconds):
     for connection in connections:
         connection.close()
     return used / delivered * 1e6
+
+
+def pushed(_loader, core, server, case, publishing, seconds):
+    """The server's CPU microseconds for each message of 64 bytes that one of its clients is sent, or for each that is
+    published, where there is nobody: what is next goes out once everybody has the last. It is published by HTTP on
+    this port, or said by a client that hears itself where there is none."""
+    clients = int(case[0])
+    os.sched_setaffinity(0, {core})
+    connections = [upgraded(server) for _ in range(clients)]
+    waiting = select.epoll()
+    for connection in connections:
+        waiting.register(connection.fileno(), select.EPOLLIN)
+    by_number = {connection.fileno(): connection for connection in connections}
+    publisher = publishing and http.client.HTTPConnection("127.0.0.1", publishing)
+    formats = {"ws-message": {"content": "x" * 64}}
+    body = json.dumps({"items": [{"channel": "room" if clients else "nobody", "formats": formats}]})
+    # Time for what a web app subscribes its clients to.
+    time.sleep(0.5)
+    before, count = server.cpu(), 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if publisher:
+            publisher.request("POST", "/publish/", body, {"Content-Type": "application/json"})
+            answer = publisher.getresponse()
+            if answer.status != 200:
+                raise SystemExit(f"{server.name} does not publish: {answer.read()}")
+            answer.read()
+        else:
+            connections[0].sendall(b"\x81\xc0" + bytes(4) + b"x" * 64)
+        left = 66 * clients
+        while left > 0:
+            ready = waiting.poll(10)
+            if not ready:
+                raise SystemExit(f"{server.name} does not deliver")
+            left -= sum(len(by_number[number].recv(1 << 20)) for number, _ in ready)
+        count += clients or 1
+    used = server.cpu() - before
+    for connection in connections:
+        connection.close()
+    return used / count * 1e6
 
 
 def measure(loader, core, cases, entries, options, load=load):

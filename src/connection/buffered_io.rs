@@ -74,7 +74,7 @@ impl BufferedIo {
     }
 
     /// The texts and the payload that others have sent since this was called before, where they may.
-    pub(crate) fn take_sums_of_others(&self) -> Option<(u64, u64)> {
+    pub(crate) fn take_sums_of_others(&self) -> Option<(u32, u64)> {
         let writer = self.transport.as_ref()?.shared_writer()?;
         Some(writer.take_sums())
     }

@@ -8,6 +8,7 @@ use polysock_protocols::{Close, CloseCode, CloseForm, Role};
 
 use super::{Connection, Negotiated, ShutdownSignal};
 use crate::error::ConnectionError;
+use crate::telemetry::AccessLog;
 use crate::transport::CloseOrder;
 
 impl Connection {
@@ -53,9 +54,9 @@ impl Connection {
                 let counters = &row.tally().counters;
                 counters.protocol_error(self.negotiated.protocol, kind);
             }
-            self.negotiated.log.failed(&error);
+            self.negotiated.rare.get_mut().log.failed(&error);
         }
-        self.failure = Some(Box::new(error));
+        self.negotiated.rare.fail(error);
     }
 
     pub(super) fn end_of_stream(&mut self) {
@@ -65,7 +66,7 @@ impl Connection {
         }
         self.session.receive_eof();
         let unclean = self.session.closed().is_some_and(|closed| !closed.clean);
-        if unclean && !expected && self.failure.is_none() {
+        if unclean && !expected && !self.negotiated.rare.has_failed() {
             self.fail(ConnectionError::Aborted);
         }
     }
@@ -76,7 +77,7 @@ impl Connection {
         self.session.abort();
         self.count_others();
         self.io.abort();
-        if !expected && self.failure.is_none() {
+        if !expected && !self.negotiated.rare.has_failed() {
             self.fail(match error.kind() {
                 // TLS whose end was cut off.
                 io::ErrorKind::UnexpectedEof => ConnectionError::Aborted,
@@ -149,7 +150,11 @@ impl Drop for Connection {
             row.count(&mut self.session);
         }
         let Some(row) = self.row() else { return };
-        let Negotiated { log, is_logged, .. } = &*self.negotiated;
+        let Negotiated {
+            rare, is_logged, ..
+        } = &*self.negotiated;
+        let nothing = AccessLog::default();
+        let log = rare.get().map_or(&nothing, |had| &had.log);
         let (traffic, closed) = (self.traffic(), self.session.closed());
         let ending = log.ending(self.negotiated.protocol, closed);
         if *is_logged {

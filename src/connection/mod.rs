@@ -29,6 +29,7 @@ mod gateways;
 mod message_rate;
 mod options;
 mod pace;
+mod rare;
 mod receive;
 mod registry;
 mod row;
@@ -56,6 +57,7 @@ use self::clocks::Clocks;
 pub use self::forward::Forwarded;
 pub(crate) use self::message_rate::{MessageRate, SECOND, spent};
 pub use self::options::ConnectionOptions;
+use self::rare::Rare;
 pub use self::receive::Answers;
 pub use self::registry::{OpenConnection, Registry};
 pub(crate) use self::row::Row;
@@ -67,7 +69,7 @@ pub use self::terms::Terms;
 use self::timer::ArmedTimer;
 use self::woken::Woken;
 use crate::error::ConnectionError;
-use crate::telemetry::{AccessLog, Traffic};
+use crate::telemetry::Traffic;
 use crate::transport::{Io, Permit, Transport};
 
 /// A connection, whatever protocol it speaks: a stream and a sink of messages.
@@ -90,32 +92,24 @@ pub struct Connection {
     /// Who was told last to be woken by that.
     woken: Woken,
     timer: Option<ArmedTimer>,
-    /// How much memory is counted for it, in units of its budget.
-    charged: u32,
-    /// The error that ends the connection. It is told last, when the close frame that names it is
-    /// written.
-    failure: Option<Box<ConnectionError>>,
 }
 
-/// The facts of a connection that its opening handshake settled.
+/// The facts of a connection that its opening handshake settled, and what it rarely looks at.
 #[derive(Debug)]
 struct Negotiated {
     protocol: &'static str,
     role: Role,
-    // Boxed, as few have one.
-    subprotocol: Option<Box<ByteString>>,
-    /// What the log says of its end, beside what is known from its handshake on.
-    log: AccessLog,
     /// Whether the log says anything of it.
     is_logged: bool,
     /// How often a tap of it had begun and ended when it was heeded.
     tap_changes: u8,
     /// Where its memory is counted.
     account: Option<Account>,
+    /// How much is counted there, in units of its budget.
+    charged: u32,
     /// How long the peer may take nothing of what is sent, in milliseconds; zero for ever.
     send_timeout: u32,
-    /// What is measured, where something is.
-    clocks: Option<Box<Clocks>>,
+    rare: Rare,
 }
 
 /// What a turn of the state machine has come to.
@@ -164,13 +158,12 @@ impl Connection {
         let negotiated = Negotiated {
             protocol: options.protocol,
             role: options.role,
-            subprotocol: options.subprotocol.map(Box::new),
-            log: AccessLog::default(),
             is_logged: false,
             tap_changes: 0,
             account: None,
+            charged: 0,
             send_timeout: 0,
-            clocks: None,
+            rare: Rare::of(options.subprotocol),
         };
         Self {
             io: BufferedIo::new(transport, options.incoming),
@@ -179,8 +172,6 @@ impl Connection {
             shutdown: None,
             woken: Woken::default(),
             timer: None,
-            charged: 0,
-            failure: None,
         }
     }
 
@@ -195,7 +186,7 @@ impl Connection {
     /// As [`held_to`](Self::held_to), in place.
     pub(crate) fn hold_to(&mut self, terms: &Terms) {
         self.negotiated.send_timeout = terms.send_timeout.map_or(0, millis);
-        self.negotiated.clocks = Clocks::of(terms);
+        self.negotiated.rare.set_clocks(Clocks::of(terms));
     }
 
     /// Makes it one of a gateway, whose shutdown closes it.
@@ -234,7 +225,7 @@ impl Connection {
     /// there, if something has.
     pub fn note_upstream_end(&mut self, error: Option<&ConnectionError>) {
         let error = error.map(|error| error as _);
-        self.negotiated.log.ended_by_upstream(error);
+        self.negotiated.rare.get_mut().log.ended_by_upstream(error);
     }
 
     /// Keeps something up to its last byte.
@@ -249,7 +240,7 @@ impl Connection {
 
     /// The subprotocol that was agreed on.
     pub fn subprotocol(&self) -> Option<&ByteString> {
-        self.negotiated.subprotocol.as_deref()
+        self.negotiated.rare.get()?.subprotocol.as_ref()
     }
 
     /// What can be sent.
@@ -279,7 +270,7 @@ impl Connection {
         self.close_if_requested();
         if self.session.closed().is_some() {
             self.end();
-            let result = self.failure.take().map_or(Ok(()), |error| Err(*error));
+            let result = self.negotiated.rare.take_failure().map_or(Ok(()), Err);
             return Poll::Ready(Progress::Ended(result));
         }
         match self.poll_write(cx) {
@@ -296,7 +287,7 @@ impl Connection {
         if self.io.poll_yield(cx).is_pending() {
             return self.pause();
         }
-        let read = if self.negotiated.clocks.is_none() {
+        let read = if self.negotiated.rare.clocks().is_none() {
             self.io.poll_read(cx)
         } else if self.is_too_fast_together() {
             return Poll::Ready(Progress::Again);
@@ -326,7 +317,7 @@ impl Connection {
     #[inline]
     fn take_stock(&mut self) -> bool {
         let held = units(self.session.held());
-        if held != self.charged {
+        if held != self.negotiated.charged {
             self.charge(held);
         }
         self.publish();
@@ -358,12 +349,12 @@ impl Connection {
     }
 
     fn is_charged(&self) -> bool {
-        self.charged > 0
+        self.negotiated.charged > 0
     }
 
     #[cold]
     fn charge(&mut self, held: u32) {
-        let before = std::mem::replace(&mut self.charged, held);
+        let before = std::mem::replace(&mut self.negotiated.charged, held);
         if let Some(account) = &self.negotiated.account {
             account.change(before, held);
         }
@@ -401,7 +392,7 @@ mod tests {
     #[test]
     fn an_idle_one_is_small() {
         let sizes = (size_of::<Connection>(), size_of::<Negotiated>());
-        assert!(sizes.0 <= 384 && sizes.1 <= 64, "{sizes:?}");
+        assert!(sizes.0 <= 352 && sizes.1 <= 56, "{sizes:?}");
     }
 
     #[tokio::test]

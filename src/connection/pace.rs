@@ -15,13 +15,13 @@ use crate::error::ConnectionError;
 impl Connection {
     /// Counts its messages together with those of other connections.
     pub(crate) fn count_with(&mut self, rate: Arc<MessageRate>) {
-        let clocks = self.negotiated.clocks.get_or_insert_default();
+        let clocks = self.negotiated.rare.clocks_or_new();
         clocks.together = Some(Together { rate, counted: 0 });
     }
 
     /// Counts those that are not counted yet, of a connection that has ended: its peer may come again.
     pub(super) fn count_rest(&mut self) {
-        let clocks = self.negotiated.clocks.as_mut();
+        let clocks = self.negotiated.rare.clocks_mut();
         if let Some(together) = clocks.and_then(|clocks| clocks.together.take()) {
             let (received, _) = self.session.messages();
             let more = received.saturating_sub(together.counted);
@@ -33,7 +33,7 @@ impl Connection {
     #[cold]
     pub(super) fn poll_read_paced(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let is_open = self.session.is_open();
-        let clocks = self.negotiated.clocks.as_mut().filter(|_| is_open);
+        let clocks = self.negotiated.rare.clocks_mut().filter(|_| is_open);
         let Some(pace) = clocks.and_then(|clocks| clocks.pace.as_mut()) else {
             return self.io.poll_read(cx);
         };
@@ -56,7 +56,7 @@ impl Connection {
         let negotiated = &mut *self.negotiated;
         let row = self.shutdown.as_ref().and_then(ShutdownSignal::row);
         let opened = row.map(|row| row.facts().opened);
-        let clocks = negotiated.clocks.get_or_insert_default();
+        let clocks = negotiated.rare.clocks_or_new();
         let since = clocks.counted_since.replace(now).or(opened);
         let second_has_passed = since.is_none_or(|since| now - since >= Duration::from_secs(1));
         let checked = self.session.check_pace(second_has_passed);
@@ -68,7 +68,7 @@ impl Connection {
     #[cold]
     pub(super) fn is_too_fast_together(&mut self) -> bool {
         let (received, _) = self.session.messages();
-        let clocks = self.negotiated.clocks.as_mut();
+        let clocks = self.negotiated.rare.clocks_mut();
         let together = clocks.and_then(|clocks| clocks.together.as_mut());
         let Some(together) = together.filter(|together| received > together.counted) else {
             return false;

@@ -50,7 +50,7 @@ impl Connection {
     /// this, if somebody is told.
     pub(crate) fn missed(&mut self, overflow: &'static str) -> Option<Arc<AtomicU64>> {
         self.row()?;
-        Some(self.negotiated.log.missed(overflow))
+        Some(self.negotiated.rare.get_mut().log.missed(overflow))
     }
 
     /// Shares the writing half with those who publish, who write whole messages there from now on.
@@ -121,7 +121,7 @@ impl Connection {
         let negotiated = &mut *self.negotiated;
         if negotiated.send_timeout > 0 {
             let timeout = Duration::from_millis(negotiated.send_timeout.into());
-            let clocks = negotiated.clocks.get_or_insert_default();
+            let clocks = negotiated.rare.clocks_or_new();
             clocks.note_wait(self.io.traffic().sent, timeout);
         }
     }

@@ -11,13 +11,13 @@ impl Connection {
     /// Keeps its opening handshake for whoever taps it.
     pub(crate) fn keep_handshake(&mut self, handshake: Option<Box<HandshakeBytes>>) {
         if let Some(handshake) = handshake {
-            self.negotiated.log.keep_handshake(handshake);
+            self.negotiated.rare.get_mut().log.keep_handshake(handshake);
         }
     }
 
     /// Gives up its opening handshake: nobody else asks for it.
     pub(crate) fn forget_handshake(&mut self) {
-        self.negotiated.log.take_handshake();
+        self.negotiated.rare.take_handshake();
     }
 
     /// Begins to be looked at, or to be so no more, where that was asked for since it was heeded before.
@@ -40,7 +40,7 @@ impl Connection {
         };
         let connection = row.facts().id;
         let end = self.end_of_tap();
-        let handshake = self.negotiated.log.take_handshake();
+        let handshake = self.negotiated.rare.take_handshake();
         let begun = TapWhat::Begun {
             protocol: self.negotiated.protocol,
             handshake: handshake.map(Into::into),

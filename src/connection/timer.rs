@@ -2,34 +2,36 @@
 
 use std::mem::{Discriminant, discriminant};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use polysock_protocols::Timer;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::woken::Woken;
+
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
     /// Which timer: how long one takes does not change before it has run down.
     kind: Discriminant<Timer>,
     sleep: Pin<Box<Sleep>>,
-    /// The task that it wakes.
-    task: Waker,
+    /// The task that it wakes, whose waker it keeps until it has run down.
+    task: Woken,
 }
 
 impl ArmedTimer {
     /// Waits for a timer, which is armed where it is not the one that runs.
     pub(super) fn poll(this: &mut Option<Self>, timer: Timer, cx: &mut Context<'_>) -> Poll<()> {
-        let (kind, task) = (discriminant(&timer), cx.waker());
+        let (kind, task) = (discriminant(&timer), Woken::of(cx.waker()));
         let armed = match this {
             // Nearly always: it was something else that woke the task.
             Some(armed) if armed.is_set(kind, task) => return Poll::Pending,
             Some(armed) if armed.kind == kind => {
-                armed.task.clone_from(task);
+                armed.task = task;
                 armed
             }
-            other => other.insert(Self::new(timer, task.clone())),
+            other => other.insert(Self::new(timer, task)),
         };
         // A task whose budget is spent would not be registered, and be passed over above.
         pin!(unconstrained(armed.sleep.as_mut())).poll(cx)
@@ -45,7 +47,7 @@ impl ArmedTimer {
         duration.saturating_sub(left)
     }
 
-    fn new(timer: Timer, task: Waker) -> Self {
+    fn new(timer: Timer, task: Woken) -> Self {
         let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
         Self {
             kind: discriminant(&timer),
@@ -55,7 +57,7 @@ impl ArmedTimer {
     }
 
     /// Whether it is of this kind, has not run down, and wakes this task when it does.
-    fn is_set(&self, kind: Discriminant<Timer>, task: &Waker) -> bool {
-        self.kind == kind && self.task.will_wake(task) && !self.sleep.is_elapsed()
+    fn is_set(&self, kind: Discriminant<Timer>, task: Woken) -> bool {
+        self.kind == kind && self.task == task && !self.sleep.is_elapsed()
     }
 }

@@ -48,7 +48,7 @@ impl Connection {
     /// Waits for what else is measured; ready when something was to be done.
     #[inline]
     pub(super) fn poll_clocks(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.negotiated.clocks.is_none() {
+        if self.negotiated.rare.clocks().is_none() {
             return Poll::Pending;
         }
         self.poll_due(cx)
@@ -59,7 +59,7 @@ impl Connection {
         if self.session.closed().is_some() {
             return Poll::Pending;
         }
-        while let Some(clocks) = &mut self.negotiated.clocks {
+        while let Some(clocks) = self.negotiated.rare.clocks_mut() {
             match ready!(clocks.poll_due(cx)) {
                 Due::Age => {
                     let close = Close::new(CloseCode::GOING_AWAY, "open for as long as it may be");

@@ -2,8 +2,8 @@
 
 use std::task::Waker;
 
-/// Which task was registered last with a signal that keeps its waker: while it does, no other task has the
-/// same address. So it is seen without a lock that nothing is to be done.
+/// Which task was registered last with a signal or a timer that keeps its waker: while it does, no other
+/// task has the same address. So it is seen without a lock that nothing is to be done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Woken(usize);
 

@@ -1,7 +1,9 @@
 //! One line for each connection at its open, and one at its close.
 
-use std::fmt::{self, Write};
+use std::fmt;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::str::from_utf8;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -26,8 +28,14 @@ pub(crate) struct Facts {
 /// What the line at the close says beside that.
 #[derive(Debug, Default)]
 pub(crate) struct AccessLog {
-    /// What only some lines have.
-    more: Option<Box<More>>,
+    /// How many messages it has missed of what it is subscribed to.
+    missed: Option<Missed>,
+    /// Whether it is the upstream that ended it.
+    by_upstream: bool,
+    /// What failed.
+    error: Option<String>,
+    /// Its opening handshake, until it is known whether somebody taps it.
+    handshake: Option<Box<HandshakeBytes>>,
 }
 
 /// What was agreed on, for the line at the open.
@@ -37,18 +45,6 @@ pub(crate) struct Agreed<'a> {
     pub(crate) extension: Option<&'static str>,
     /// What the client is connected to.
     pub(crate) upstream: Option<&'a str>,
-}
-
-#[derive(Debug, Default)]
-struct More {
-    /// How many messages it has missed of what it is subscribed to.
-    missed: Option<Missed>,
-    /// Whether it is the upstream that ended it.
-    by_upstream: bool,
-    /// What failed.
-    error: Option<String>,
-    /// Its opening handshake, until it is known whether somebody taps it.
-    handshake: Option<Box<HandshakeBytes>>,
 }
 
 /// What is missed of what a connection is subscribed to.
@@ -132,8 +128,7 @@ impl AccessLog {
     /// Where to count the messages that the connection misses of what it is subscribed to, as its queue
     /// overflows like this.
     pub(crate) fn missed(&mut self, overflow: &'static str) -> Arc<AtomicU64> {
-        let more = self.more.get_or_insert_default();
-        let missed = more.missed.get_or_insert_with(|| Missed {
+        let missed = self.missed.get_or_insert_with(|| Missed {
             count: Arc::default(),
             overflow,
         });
@@ -142,29 +137,28 @@ impl AccessLog {
 
     /// Keeps the opening handshake for whoever taps the connection.
     pub(crate) fn keep_handshake(&mut self, handshake: Box<HandshakeBytes>) {
-        self.more.get_or_insert_default().handshake = Some(handshake);
+        self.handshake = Some(handshake);
     }
 
     /// The opening handshake, if it is kept still.
     pub(crate) fn take_handshake(&mut self) -> Option<Box<HandshakeBytes>> {
-        self.more.as_mut()?.handshake.take()
+        self.handshake.take()
     }
 
     /// Notes what has failed.
     pub(crate) fn failed(&mut self, error: &dyn fmt::Display) {
-        self.more.get_or_insert_default().error = Some(error.to_string());
+        self.error = Some(error.to_string());
     }
 
     /// Notes that it is the upstream that ends it, for this error if any.
     pub(crate) fn ended_by_upstream(&mut self, error: Option<&dyn fmt::Display>) {
-        let more = self.more.get_or_insert_default();
-        more.by_upstream = true;
-        more.error = error.map(ToString::to_string);
+        self.by_upstream = true;
+        self.error = error.map(ToString::to_string);
     }
 
     /// How many messages it has missed of what it is subscribed to.
     pub(crate) fn has_missed(&self) -> Option<(&'static str, u64)> {
-        let missed = self.more.as_ref()?.missed.as_ref()?;
+        let missed = self.missed.as_ref()?;
         let count = missed.count.load(Ordering::Relaxed);
         (count > 0).then_some((missed.overflow, count))
     }
@@ -179,7 +173,7 @@ impl AccessLog {
             _ => 1006,
         };
         let by = match closed.map(|closed| closed.by) {
-            _ if self.more.as_ref().is_some_and(|more| more.by_upstream) => "upstream",
+            _ if self.by_upstream => "upstream",
             Some(Side::Local) => "server",
             Some(Side::Peer) | None => "client",
         };
@@ -203,7 +197,7 @@ impl AccessLog {
             return;
         }
         let reason = close.map_or("", |close| &close.reason);
-        let error = self.more.as_ref().and_then(|more| more.error.as_deref());
+        let error = self.error.as_deref();
         let [peer, route, target, upstream, user_agent, ..] = facts.texts();
         info!(
             id = tracing::field::display(facts.id),
@@ -231,8 +225,8 @@ impl AccessLog {
     }
 }
 
-/// How long an address is, mostly.
-const ADDRESS: usize = "255.255.255.255:65535".len();
+/// How long an address is at most.
+const ADDRESS: usize = "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%4294967295]:65535".len();
 
 /// Texts in one allocation, as every connection has them. A NUL stands between each and the next: fields
 /// of a request have none (RFC 9110 §5.5).
@@ -241,12 +235,19 @@ struct Texts(Box<str>);
 
 impl Texts {
     fn new(peer: Option<Address>, others: [Option<&str>; 6]) -> Self {
-        let lens = others.map(|other| other.map_or(0, str::len) + 1);
-        let mut text = String::with_capacity(ADDRESS + lens.iter().sum::<usize>());
+        let mut address = [0; ADDRESS];
+        let mut left = &mut address[..];
         if let Some(peer) = peer {
-            // Nothing fails that writes to memory.
-            let _ = write!(text, "{peer}");
+            // There is room for all of it.
+            let _ = write!(left, "{peer}");
         }
+        let len = ADDRESS - left.len();
+        let address = address.get(..len).and_then(|text| from_utf8(text).ok());
+        let address = address.unwrap_or_default();
+        let lens = others.map(|other| other.map_or(0, str::len) + 1);
+        // No more than it takes, so that nothing is moved.
+        let mut text = String::with_capacity(len + lens.iter().sum::<usize>());
+        text.push_str(address);
         for other in others {
             text.push('\0');
             text.push_str(other.unwrap_or_default());

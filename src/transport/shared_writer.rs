@@ -38,7 +38,7 @@ pub(crate) struct Published {
     /// In so many messages.
     pub(crate) messages: u64,
     /// Of which so many were text, since that was asked.
-    pub(crate) texts: u64,
+    pub(crate) texts: u32,
     /// With so many bytes of payload, since that was asked.
     pub(crate) payload: u64,
 }
@@ -48,7 +48,7 @@ impl Published {
     #[inline]
     pub(crate) fn add(&mut self, is_text: bool, payload: usize) {
         self.messages += 1;
-        self.texts += u64::from(is_text);
+        self.texts = self.texts.wrapping_add(is_text.into());
         self.payload += payload as u64;
     }
 }
@@ -102,7 +102,7 @@ impl SharedWriter {
     }
 
     /// The texts and the payload of what others have sent since this was called before.
-    pub(crate) fn take_sums(&self) -> (u64, u64) {
+    pub(crate) fn take_sums(&self) -> (u32, u64) {
         let Published { texts, payload, .. } = &mut self.lock().sent;
         (take(texts), take(payload))
     }
@@ -171,7 +171,7 @@ impl Grant<'_> {
         let sent = &mut socket.sent;
         sent.bytes += frames.len() as u64;
         sent.messages += published.messages;
-        sent.texts += published.texts;
+        sent.texts = sent.texts.wrapping_add(published.texts);
         sent.payload += published.payload;
         let rest = frames.get(written..).unwrap_or_default();
         if !rest.is_empty() {

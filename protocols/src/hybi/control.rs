@@ -46,7 +46,7 @@ impl HybiCodec {
         }
         let CloseBody::Code { strict } = self.dialect.close else {
             if self.dialect.close == CloseBody::Free {
-                self.echo = Box::from(&*payload);
+                self.keep_echo(&payload);
             }
             return Ok(Event::Close(None));
         };
@@ -68,7 +68,7 @@ impl HybiCodec {
             Err(_) if strict => return Err(ProtocolError::Utf8),
             Err(_) => ByteString::new(),
         };
-        self.echo = Box::new(*bytes);
+        self.keep_echo(bytes);
         Ok(Event::Close(Some(Close { code, reason })))
     }
 }

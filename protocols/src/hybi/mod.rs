@@ -11,6 +11,8 @@ mod mask;
 mod short;
 mod write;
 
+use std::mem::take;
+
 use bytes::{Buf, BytesMut};
 
 pub(crate) use self::dialect::{
@@ -44,18 +46,24 @@ pub(crate) struct HybiCodec {
     max_frame: u64,
     max_fragments: u32,
     entropy: fn(&mut [u8]),
-    /// The connection's masking key in draft 04.
-    masking_key: Option<Box<[u8; 20]>>,
     /// The frame whose payload is being read.
     frame: Option<Frame>,
     /// The message that is being read.
     receiving: Option<Receiving>,
     /// Whether a message is being written: its next piece is a continuation.
     sending: bool,
-    /// What of the body of the peer's close frame is to be echoed.
-    echo: Box<[u8]>,
     /// Compression, where it was agreed on.
     deflate: Option<Box<Deflate>>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What few connections have, or only as they close.
+#[derive(Debug, Default)]
+struct Rare {
+    /// The connection's masking key in draft 04.
+    masking_key: Option<[u8; 20]>,
+    /// What of the body of the peer's close frame is to be echoed.
+    echo: Box<[u8]>,
 }
 
 /// A message of which frames have been read.
@@ -101,12 +109,11 @@ impl HybiCodec {
             max_frame: context.limits.frame,
             max_fragments: context.limits.fragments,
             entropy: context.entropy,
-            masking_key: None,
             frame: None,
             receiving: None,
             sending: false,
-            echo: Box::default(),
             deflate: None,
+            rare: None,
         }
     }
 
@@ -117,15 +124,27 @@ impl HybiCodec {
         }
     }
 
-    pub(crate) fn with_masking_key(self, masking_key: [u8; 20]) -> Self {
-        Self {
-            masking_key: Some(Box::new(masking_key)),
-            ..self
+    pub(crate) fn with_masking_key(mut self, masking_key: [u8; 20]) -> Self {
+        self.rare.get_or_insert_default().masking_key = Some(masking_key);
+        self
+    }
+
+    /// Keeps what of the body of the peer's close frame is to be echoed.
+    fn keep_echo(&mut self, body: &[u8]) {
+        if !body.is_empty() {
+            self.rare.get_or_insert_default().echo = Box::from(body);
         }
     }
 
+    /// What is to be echoed of the body of the peer's close frame, once.
+    fn take_echo(&mut self) -> Box<[u8]> {
+        let rare = self.rare.as_mut();
+        rare.map(|rare| take(&mut rare.echo)).unwrap_or_default()
+    }
+
     fn frame_mask(&self, key: [u8; 4]) -> Mask {
-        match &self.masking_key {
+        let rare = self.rare.as_ref();
+        match rare.and_then(|rare| rare.masking_key.as_ref()) {
             Some(masking_key) => Mask::of_frame(key, masking_key),
             None => Mask::Four(key),
         }

@@ -76,14 +76,14 @@ impl HybiCodec {
     }
 
     fn close_body(&mut self, close: Option<Close>) -> Bytes {
+        let echo = self.take_echo();
         match (self.dialect.close, close) {
-            (CloseBody::Free, _) => std::mem::take(&mut self.echo).into(),
+            (CloseBody::Free, _) => echo.into(),
             (CloseBody::Letter, _) if self.role == Role::Server => Bytes::from_static(b"S"),
             (CloseBody::Letter, _) => Bytes::from_static(b"C"),
             // RFC 6455 §5.5.1: the answer has the code it answers, whatever that is in this version.
-            (CloseBody::Code { .. }, Some(close)) if !self.echo.is_empty() => {
-                let code = std::mem::take(&mut self.echo);
-                [&*code, close.reason.as_bytes()].concat().into()
+            (CloseBody::Code { .. }, Some(close)) if !echo.is_empty() => {
+                [&*echo, close.reason.as_bytes()].concat().into()
             }
             (CloseBody::Code { .. }, None) => Bytes::new(),
             (CloseBody::Code { .. }, Some(close)) => {

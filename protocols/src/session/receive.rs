@@ -114,7 +114,7 @@ impl Session {
         let max = usize::try_from(self.max_message).map_or(MAX_SHORT, |max| max.min(MAX_SHORT));
         let mut rest = &mut **src;
         let mut count = 0_u32;
-        let (mut texts, mut bytes) = (0_u64, 0_usize);
+        let (mut texts, mut bytes) = (0_u32, 0_usize);
         let outcome = loop {
             let (kind, payload) = match frames.split(rest, max) {
                 Ok(split) => {
@@ -144,7 +144,7 @@ impl Session {
         };
         self.keep_alive.record_messages(count);
         self.received = self.received.wrapping_add(count.into());
-        self.counted.sums.received.add_all(texts, bytes as u64);
+        self.counted.add_received(texts, bytes as u64);
         match rest.len() {
             // So that what is read next begins where this did, which is warm in the cache.
             0 => src.clear(),

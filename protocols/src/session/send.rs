@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::sums::is_text;
 use super::{Session, SharedMessage, State};
 use crate::error::EncodeError;
 use crate::message::{Event, Kind, Message, MessageRef, Piece};
@@ -104,7 +105,8 @@ impl Session {
     #[inline(always)]
     fn count_short(&mut self, kind: Kind, payload: &[u8]) {
         self.sent = self.sent.wrapping_add(1);
-        self.counted.sums.sent.add(kind, payload.len(), true);
+        self.counted
+            .add_sent(is_text(kind, true), payload.len() as u64);
     }
 
     /// Sends a message that other sessions send too, in order with its own.
@@ -135,8 +137,8 @@ impl Session {
     }
 
     /// Counts the texts and the payload of such messages, for [`take_sums`](Self::take_sums).
-    pub fn record_sums_sent(&mut self, texts: u64, payload: u64) {
-        self.counted.sums.sent.add_all(texts, payload);
+    pub fn record_sums_sent(&mut self, texts: u32, payload: u64) {
+        self.counted.add_sent(texts, payload);
     }
 
     /// Sends a ping of one's own, in protocols that have them; its answer is told nobody.

@@ -55,7 +55,10 @@ pub struct Sizes {
 /// What is counted. Small: every connection has it, and no more as long as its messages are short.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
-    pub(super) sums: Sums,
+    payload_received: u64,
+    payload_sent: u64,
+    texts_received: u32,
+    texts_sent: u32,
     long: Option<Box<Long>>,
 }
 
@@ -89,7 +92,7 @@ impl Counted {
     /// Counts a piece that was received, of a message of this length so far.
     #[inline]
     pub(super) fn received(&mut self, kind: Kind, piece: usize, end: bool, len: u64) {
-        self.sums.received.add(kind, piece, end);
+        self.add_received(is_text(kind, end), piece as u64);
         if end && len > SHORT {
             self.long().received(len);
         }
@@ -98,18 +101,41 @@ impl Counted {
     /// Counts a piece that is sent, behind others of its message or not.
     #[inline]
     pub(super) fn sent(&mut self, kind: Kind, piece: usize, end: bool, is_first: bool) {
-        self.sums.sent.add(kind, piece, end);
+        self.add_sent(is_text(kind, end), piece as u64);
         if !(end && is_first && piece as u64 <= SHORT) {
             self.long().sent(piece, end);
         }
     }
 
+    /// Counts so many texts, and bytes of payload, that were received.
+    #[inline(always)]
+    pub(super) fn add_received(&mut self, texts: u32, payload: u64) {
+        self.texts_received = self.texts_received.wrapping_add(texts);
+        self.payload_received = self.payload_received.wrapping_add(payload);
+    }
+
+    /// Counts so many that are sent.
+    #[inline(always)]
+    pub(super) fn add_sent(&mut self, texts: u32, payload: u64) {
+        self.texts_sent = self.texts_sent.wrapping_add(texts);
+        self.payload_sent = self.payload_sent.wrapping_add(payload);
+    }
+
     /// The sums, which begin again; `None` for nothing.
     #[inline]
     pub(super) fn take_sums(&mut self) -> Option<Sums> {
-        let Sums { received, sent } = self.sums;
-        let is_some = (received.payload | received.texts | sent.payload | sent.texts) != 0;
-        is_some.then(|| take(&mut self.sums))
+        let payload = self.payload_received | self.payload_sent;
+        let texts = self.texts_received | self.texts_sent;
+        (payload | u64::from(texts) != 0).then(|| Sums {
+            received: Sum {
+                texts: take(&mut self.texts_received).into(),
+                payload: take(&mut self.payload_received),
+            },
+            sent: Sum {
+                texts: take(&mut self.texts_sent).into(),
+                payload: take(&mut self.payload_sent),
+            },
+        })
     }
 
     /// The sizes, which begin again; `None` for nothing.
@@ -124,20 +150,10 @@ impl Counted {
     }
 }
 
-impl Sum {
-    /// Counts a piece, with its message where that ends.
-    #[inline(always)]
-    pub(super) fn add(&mut self, kind: Kind, piece: usize, end: bool) {
-        let texts = u64::from(end && kind == Kind::Text);
-        self.add_all(texts, piece as u64);
-    }
-
-    /// Counts so many texts, and bytes of payload.
-    #[inline(always)]
-    pub(super) fn add_all(&mut self, texts: u64, payload: u64) {
-        self.texts = self.texts.wrapping_add(texts);
-        self.payload = self.payload.wrapping_add(payload);
-    }
+/// How many texts a piece ends.
+#[inline(always)]
+pub(super) fn is_text(kind: Kind, end: bool) -> u32 {
+    u32::from(end && kind == Kind::Text)
 }
 
 impl Long {

@@ -1,14 +1,16 @@
 //! Counters that differ in their labels.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use fnv::FnvHashMap;
+
 /// Counters by their labels, no more than so many: what comes above that is counted with the labels that
 /// stand for all others.
 pub(crate) struct Family<K, V> {
-    counters: RwLock<HashMap<K, Arc<V>>>,
+    /// Its hash need not stand an attack: there are few.
+    counters: RwLock<FnvHashMap<K, Arc<V>>>,
     limit: usize,
     other: fn(&K) -> K,
     make: Box<dyn Fn(&K) -> V + Send + Sync>,

@@ -1,0 +1,80 @@
+//! What few connections have.
+
+use bytestring::ByteString;
+
+use super::clocks::Clocks;
+use crate::error::ConnectionError;
+use crate::telemetry::{AccessLog, HandshakeBytes};
+
+/// What few connections have, for which others take no memory.
+#[derive(Debug, Default)]
+pub(super) struct Rare(Option<Box<Had>>);
+
+/// What a connection has that has something of it.
+#[derive(Debug, Default)]
+pub(super) struct Had {
+    /// The subprotocol that was agreed on.
+    pub(super) subprotocol: Option<ByteString>,
+    /// What the log says of its end, beside what is known from its handshake on.
+    pub(super) log: AccessLog,
+    /// The error that ends it. It is told last, when the close frame that names it is written.
+    failure: Option<ConnectionError>,
+    /// What is measured.
+    clocks: Option<Box<Clocks>>,
+}
+
+impl Rare {
+    pub(super) fn of(subprotocol: Option<ByteString>) -> Self {
+        let had = subprotocol.map(|name| Had {
+            subprotocol: Some(name),
+            ..Had::default()
+        });
+        Self(had.map(Box::new))
+    }
+
+    pub(super) fn get(&self) -> Option<&Had> {
+        self.0.as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self) -> &mut Had {
+        self.0.get_or_insert_default()
+    }
+
+    /// The opening handshake, if it is kept still.
+    pub(super) fn take_handshake(&mut self) -> Option<Box<HandshakeBytes>> {
+        self.0.as_mut()?.log.take_handshake()
+    }
+
+    /// Notes the error that ends the connection.
+    pub(super) fn fail(&mut self, error: ConnectionError) {
+        self.get_mut().failure = Some(error);
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.get().is_some_and(|had| had.failure.is_some())
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<ConnectionError> {
+        self.0.as_mut()?.failure.take()
+    }
+
+    #[inline]
+    pub(super) fn clocks(&self) -> Option<&Clocks> {
+        self.get()?.clocks.as_deref()
+    }
+
+    pub(super) fn clocks_mut(&mut self) -> Option<&mut Clocks> {
+        self.0.as_mut()?.clocks.as_deref_mut()
+    }
+
+    /// Those that it has, or that begin to run with this.
+    pub(super) fn clocks_or_new(&mut self) -> &mut Clocks {
+        self.get_mut().clocks.get_or_insert_default()
+    }
+
+    pub(super) fn set_clocks(&mut self, clocks: Option<Box<Clocks>>) {
+        if clocks.is_some() || self.clocks().is_some() {
+            self.get_mut().clocks = clocks;
+        }
+    }
+}
