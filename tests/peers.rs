@@ -10,6 +10,7 @@ mod peers {
     mod novnc;
     #[cfg(feature = "legacy-tls")]
     mod old_tls;
+    mod page;
     mod proxies;
     #[cfg(feature = "grip")]
     mod push;

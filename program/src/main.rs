@@ -10,6 +10,7 @@
 //!   service_manager  what systemd is told
 //!   descriptors      how many the process may have
 //!   flags            what several commands share: values, servers to talk to, compression
+//!   beside           sockets beside those of clients, which another server takes over as well
 //!   control          what operators see and do, on a listener of its own
 //!   config           the configuration file: what it can say, reading it, what is wrong with it
 //!   serving          what a configuration becomes: sites, and what listens for their clients
@@ -18,6 +19,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod beside;
 mod commands;
 mod config;
 mod control;

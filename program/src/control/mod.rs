@@ -33,14 +33,15 @@ mod tap;
 mod token;
 
 use std::future::pending;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use polysock::protocols::Rejection;
-use polysock::{Gateway, Handshake, ListenAddress, PortSettings, Site, Workers};
+use polysock::{Gateway, Handshake, ListenAddress, PortSettings, Site};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tracing::{info, warn};
+use tracing::warn;
 
 use self::census::Census;
 pub(crate) use self::client::{Address, Client, ClientError};
@@ -49,9 +50,7 @@ use self::service::Answers;
 pub(crate) use self::state::{Ask, Beginning, Certificates, Facts, State};
 pub(crate) use self::tap::text_of as tapped_text;
 pub(crate) use self::token::Token;
-
-/// How long those who ask may take to end when the server does.
-const GOODBYE: Duration = Duration::from_millis(500);
+use crate::beside::{BesideListener, CONTROL};
 
 /// How often what is known of devices is written down.
 const STORING: Duration = Duration::from_secs(60);
@@ -72,18 +71,21 @@ pub(crate) struct ControlSettings {
 pub(crate) struct Control {
     pub(crate) state: Arc<State>,
     asks: UnboundedReceiver<Ask>,
-    /// A thread of its own: whoever is served waits for nobody who looks on.
-    workers: Workers,
+    pub(crate) listener: BesideListener,
     census: Option<PathBuf>,
 }
 
 impl Control {
-    /// Listens.
+    /// Listens, or goes on with what the server before has passed on.
     ///
     /// # Errors
     ///
     /// The address cannot be bound, a thread not be started, or anybody could do anything there.
-    pub(crate) fn start(settings: ControlSettings, beginning: Beginning) -> Result<Self, String> {
+    pub(crate) fn start(
+        settings: ControlSettings,
+        beginning: Beginning,
+        passed: Option<Vec<OwnedFd>>,
+    ) -> Result<Self, String> {
         let ControlSettings {
             address,
             token,
@@ -128,15 +130,12 @@ impl Control {
             Ok(())
         });
         let gateway = Gateway::with_site(site.with_http(answers), PortSettings::default());
-        let problem = |error| format!("the control listener: {error}");
-        let mut workers = Workers::start(1, GOODBYE).map_err(problem)?;
-        let address = workers.listen(&address, &gateway).map_err(problem)?;
-        info!("control listener on {address}");
+        let listener = BesideListener::start(CONTROL, &address, passed, &gateway)?;
         registry.observe(census);
         Ok(Self {
             state,
             asks,
-            workers,
+            listener,
             census: file,
         })
     }
@@ -177,9 +176,7 @@ impl Control {
     /// Ends.
     pub(crate) fn end(self) {
         store(&self.state, self.census.as_deref());
-        self.workers.stop();
-        // A thread that panicked has told so.
-        let _ = self.workers.join();
+        self.listener.end();
     }
 }
 

@@ -128,7 +128,11 @@ async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -
             Ok(connection) => json(StatusCode::OK, &to_json(&connection)),
             Err(response) => *response,
         },
-        ["status"] => page::status(state, guard),
+        // WCAG 2.2.1: a page does not change before somebody has asked for that.
+        ["status"] => {
+            let reloads = query.iter().any(|(name, _)| name == "reload");
+            page::status(state, guard, reloads)
+        }
         ["status", "connections", id] => match one(state, id) {
             Ok(connection) => page::connection(guard, &connection),
             Err(response) => *response,

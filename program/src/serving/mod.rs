@@ -20,6 +20,7 @@ mod settings;
 mod site;
 mod sites;
 mod sunsets;
+mod taking_over;
 mod tls;
 mod warnings;
 #[cfg(not(feature = "tls"))]

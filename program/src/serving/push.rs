@@ -1,17 +1,17 @@
 //! What web apps push, and where they do.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::os::fd::OwnedFd;
 
 use polysock::apps::Publisher;
 use polysock::apps::grip::{Grip, GripProxy};
 use polysock::upstream::{HostSent, UpstreamSettings};
 use polysock::{
-    Channels, Gateway, GripKey, Handshake, ListenAddress, PortSettings, Rejection, Site, Workers,
+    Channels, Gateway, GripKey, Handshake, ListenAddress, PortSettings, Rejection, Site,
 };
-use tracing::info;
 
 use super::listening::inner_address;
+use crate::beside::{BesideListener, PUBLISH};
 use crate::config::publish::PublishSection;
 use crate::config::route::Route;
 use crate::config::target::web_app;
@@ -19,9 +19,6 @@ use crate::flags::server::web_server;
 
 /// The longest head of what is published, in bytes.
 const HEAD: usize = 10_000;
-
-/// How long those who publish may take to end when the server does.
-const GOODBYE: Duration = Duration::from_millis(500);
 
 /// The site of a web app that gets WebSockets as requests, and ordinary requests as they are, which it may have held.
 pub(super) fn grip(
@@ -55,54 +52,41 @@ fn key(of: &PublishSection) -> Result<Option<GripKey>, String> {
         .map_err(|error| format!("[publish] key, or --grip-key: {error}"))
 }
 
-/// Where web apps publish. Its thread serves nobody else.
-#[derive(Debug)]
-pub(super) struct Publishing(Workers);
-
-impl Publishing {
-    /// Listens, where that is wanted.
-    ///
-    /// # Errors
-    ///
-    /// The address cannot be bound, a thread not be started, or anybody could publish.
-    pub(super) fn start(of: &PublishSection, channels: &Channels) -> Result<Option<Self>, String> {
-        let Some(address) = &of.listen else {
-            return Ok(None);
-        };
-        let address = inner_address(address, "publish")?;
-        let key = key(of)?;
-        let is_open = |ip: IpAddr| !ip.is_loopback() && key.is_none();
-        if let ListenAddress::Tcp(tcp) = &address
-            && is_open(tcp.ip())
-        {
-            return Err(format!(
-                "the publish listener on {address} needs a key, as it is not on this machine alone: add [publish] key \
-                 or --grip-key, or listen on unix:PATH or 127.0.0.1"
-            ));
-        }
-        let publisher = Publisher::new(channels.clone());
-        let publisher = match key {
-            Some(key) => publisher.keyed(key),
-            None => publisher,
-        };
-        let site = Site::new(async |handshake: Handshake| {
-            handshake.reject(Rejection::new(404, "there is no WebSocket here"));
-            Ok(())
-        });
-        let mut settings = PortSettings::default();
-        settings.head.head = HEAD;
-        let gateway = Gateway::with_site(site.with_http(publisher), settings);
-        let problem = |error| format!("the publish listener: {error}");
-        let mut workers = Workers::start(1, GOODBYE).map_err(problem)?;
-        let address = workers.listen(&address, &gateway).map_err(problem)?;
-        info!("publish listener on {address}");
-        Ok(Some(Self(workers)))
+/// Listens where web apps publish, if they do, or goes on with what the server before has passed on.
+///
+/// # Errors
+///
+/// The address cannot be bound, a thread not be started, or anybody could publish.
+pub(super) fn publishing(
+    of: &PublishSection,
+    channels: &Channels,
+    passed: Option<Vec<OwnedFd>>,
+) -> Result<Option<BesideListener>, String> {
+    let Some(address) = &of.listen else {
+        return Ok(None);
+    };
+    let address = inner_address(address, PUBLISH)?;
+    let key = key(of)?;
+    let is_open = |ip: IpAddr| !ip.is_loopback() && key.is_none();
+    if let ListenAddress::Tcp(tcp) = &address
+        && is_open(tcp.ip())
+    {
+        return Err(format!(
+            "the publish listener on {address} needs a key, as it is not on this machine alone: add [publish] key \
+             or --grip-key, or listen on unix:PATH or 127.0.0.1"
+        ));
     }
-
-    /// Ends.
-    pub(super) fn end(self) {
-        self.0.stop();
-        // A thread that panicked has told so.
-        let _ = self.0.join();
-    }
+    let publisher = Publisher::new(channels.clone());
+    let publisher = match key {
+        Some(key) => publisher.keyed(key),
+        None => publisher,
+    };
+    let site = Site::new(async |handshake: Handshake| {
+        handshake.reject(Rejection::new(404, "there is no WebSocket here"));
+        Ok(())
+    });
+    let mut settings = PortSettings::default();
+    settings.head.head = HEAD;
+    let gateway = Gateway::with_site(site.with_http(publisher), settings);
+    BesideListener::start(PUBLISH, &address, passed, &gateway).map(Some)
 }

@@ -1,26 +1,20 @@
 //! A configuration that is served, until another takes its place.
 
-use std::future::pending;
-use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use polysock::{
-    Budget, Channels, Gateway, ListenAddress, ListeningSocket, PortSettings, Registry, Sites,
-    Workers,
-};
+use polysock::{Budget, Channels, Gateway, ListenAddress, PortSettings, Registry, Sites, Workers};
 use tokio::runtime::Handle;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use super::Acceptors;
-use super::bound::{Bound, name};
+use super::bound::Bound;
 use super::bus::Joined;
-use super::handover::{Offer, Predecessor, Successor};
+use super::handover::{Offer, Predecessor};
 use super::listening::{address, port_settings};
 use super::passed::Passed;
-use super::push::Publishing;
 use super::settings::connection_limits;
 use super::sites::Made;
 use super::sunsets::Sunsets;
@@ -30,6 +24,7 @@ use super::warnings::{
     warn_of_any_origin, warn_of_plain_text, warn_of_useless_flash_policy, warn_of_what_stays,
 };
 use super::zmq::ZmqSockets;
+use crate::beside::BesideListener;
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
 use crate::flags::listen::{cannot_start, listening};
@@ -48,20 +43,21 @@ pub(crate) struct Server {
     /// Where all connections are known.
     pub(super) registry: Registry,
     /// What is pushed to clients, from whichever configuration.
-    channels: Channels,
-    publishing: Option<Publishing>,
+    pub(super) channels: Channels,
+    /// Where web apps publish.
+    pub(super) publishing: Option<BesideListener>,
     /// What joins the channels to those of other servers.
     pub(super) joined: Option<Joined>,
-    zmq: Option<ZmqSockets>,
+    pub(super) zmq: Option<ZmqSockets>,
     pub(super) budget: Budget,
     pub(super) workers: Workers,
-    listeners: Vec<Bound>,
+    pub(super) listeners: Vec<Bound>,
     pub(super) acceptors: Acceptors,
     passed: Passed,
     /// How another server may take over.
-    offer: Option<Offer>,
+    pub(super) offer: Option<Offer>,
     /// Whom this one takes over from, until that is told.
-    predecessor: Option<Predecessor>,
+    pub(super) predecessor: Option<Predecessor>,
     /// Warns of rules that end, for as long as it is held.
     sunsets: Option<AbortOnDropHandle<()>>,
     /// What a collector of traces is sent.
@@ -130,9 +126,8 @@ impl Server {
         let listening = server.take_over(runtime);
         let listening = listening.and_then(|()| {
             server.listen(&server.config.listeners.clone())?;
-            server.publishing = Publishing::start(&server.config.publish, &server.channels)?;
-            server.zmq = ZmqSockets::start(&server.config.zmq, &server.channels)?;
-            Ok(())
+            server.start_publishing()?;
+            server.start_zmq()
         });
         if let Err(problem) = listening {
             server.workers.stop();
@@ -182,104 +177,6 @@ impl Server {
         self.made = made;
         self.warn(runtime);
         Ok(())
-    }
-
-    /// Asks the server that is there for its sockets, if there is one, and offers those of this one.
-    fn take_over(&mut self, runtime: &Handle) -> Result<(), String> {
-        let Some(path) = &self.config.process.handover else {
-            return Ok(());
-        };
-        let names = self.config.listeners.iter().map(name);
-        let names: Vec<_> = names.collect();
-        self.predecessor = Predecessor::find(path, &names).map_err(|error| {
-            format!(
-                "the server at {} cannot be taken over from: {error}; end it before this one is started",
-                path.display()
-            )
-        })?;
-        let _context = runtime.enter();
-        let offer = match self.predecessor.as_mut().and_then(Predecessor::offer) {
-            Some(sockets) => Offer::inherited(sockets),
-            None => Offer::bind(path),
-        };
-        let problem = |error| format!("cannot listen on {}: {error}", path.display());
-        self.offer = Some(offer.map_err(problem)?);
-        Ok(())
-    }
-
-    /// The socket of a listener that the server before has passed on.
-    fn handed_over(&mut self, listener: &Listener) -> Result<Option<ListeningSocket>, String> {
-        let predecessor = self.predecessor.as_mut();
-        let name = name(listener);
-        let Some(sockets) = predecessor.and_then(|server| server.sockets(&name)) else {
-            return Ok(None);
-        };
-        let socket = ListeningSocket::inherited(sockets);
-        let problem = |error| format!("what the server before has passed on as {name}: {error}");
-        socket.map(Some).map_err(problem)
-    }
-
-    /// Tells the server before, if there is one, that it may end.
-    pub(crate) fn relieve(&mut self) {
-        let Some(predecessor) = self.predecessor.take() else {
-            return;
-        };
-        let process = predecessor.process();
-        if let Err(error) = predecessor.relieve() {
-            warn!("process {process}, which was there before, does not say that it ends: {error}");
-            return;
-        }
-        for bound in &self.listeners {
-            if bound.passed.is_none() {
-                self.workers.adopt(&bound.address);
-            }
-        }
-        if let Some(offer) = &mut self.offer {
-            offer.socket().adopt();
-        }
-        info!("process {process}, which was there before, has handed over to this one");
-    }
-
-    /// Waits for a server that wants to take over.
-    ///
-    /// # Cancel safety
-    ///
-    /// Cancel safe.
-    pub(crate) async fn successor(&self) -> Successor {
-        match &self.offer {
-            Some(offer) => offer.successor().await,
-            None => pending().await,
-        }
-    }
-
-    /// Hands over to it; whether that has it all. Where it does not, nothing has changed.
-    pub(crate) fn hand_over(&mut self, mut successor: Successor) -> bool {
-        let process = successor.process();
-        let Some(offer) = &mut self.offer else {
-            return false;
-        };
-        let own = self.listeners.iter().filter(|bound| bound.passed.is_none());
-        let sockets = own.map(|bound| {
-            let sockets = self.workers.descriptors(&bound.address)?;
-            Ok((name(&bound.listener), sockets))
-        });
-        let sockets = sockets.collect::<io::Result<Vec<_>>>();
-        let wanted = match sockets.and_then(|sockets| successor.give(offer, &sockets)) {
-            Ok(wanted) => wanted,
-            Err(error) => {
-                warn!("process {process} has not taken over: {error}");
-                return false;
-            }
-        };
-        for bound in &self.listeners {
-            if wanted.contains(&name(&bound.listener)) {
-                self.workers.hand_over(&bound.address);
-            }
-        }
-        offer.socket().hand_over();
-        successor.leave();
-        info!("closing connections (process {process} has taken over)");
-        true
     }
 
     /// Ends: nothing listens any more, and connections are asked to close.

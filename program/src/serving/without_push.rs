@@ -1,8 +1,11 @@
 //! What stands for web apps that push in a build that has none.
 
+use std::os::fd::OwnedFd;
+
 use polysock::upstream::UpstreamSettings;
 use polysock::{Channels, Site};
 
+use crate::beside::BesideListener;
 use crate::config::publish::PublishSection;
 use crate::config::route::Route;
 
@@ -24,23 +27,18 @@ pub(super) fn grip(
     Err(ABSENT.to_owned())
 }
 
-/// Nothing: nobody publishes.
-#[derive(Debug)]
-pub(super) struct Publishing(());
-
-impl Publishing {
-    /// There is none.
-    ///
-    /// # Errors
-    ///
-    /// There is to be one.
-    pub(super) fn start(of: &PublishSection, _channels: &Channels) -> Result<Option<Self>, String> {
-        match of.listen {
-            None => Ok(None),
-            Some(_) => Err(ABSENT.to_owned()),
-        }
+/// Nobody publishes.
+///
+/// # Errors
+///
+/// Somebody is to.
+pub(super) fn publishing(
+    of: &PublishSection,
+    _channels: &Channels,
+    _passed: Option<Vec<OwnedFd>>,
+) -> Result<Option<BesideListener>, String> {
+    match of.listen {
+        None => Ok(None),
+        Some(_) => Err(ABSENT.to_owned()),
     }
-
-    /// Ends.
-    pub(super) fn end(self) {}
 }

@@ -1,7 +1,10 @@
 //! What stands for sockets of ZeroMQ in a build that has none.
 
+use std::os::fd::OwnedFd;
+
 use polysock::Channels;
 
+use crate::beside::Beside;
 use crate::config::zmq::ZmqSection;
 
 /// None.
@@ -14,7 +17,11 @@ impl ZmqSockets {
     /// # Errors
     ///
     /// There are to be some.
-    pub(super) fn start(of: &ZmqSection, _channels: &Channels) -> Result<Option<Self>, String> {
+    pub(super) fn start(
+        of: &ZmqSection,
+        _channels: &Channels,
+        _passed: impl FnMut(&str) -> Option<Vec<OwnedFd>>,
+    ) -> Result<Option<Self>, String> {
         match of.pull.is_empty() && of.sub.is_empty() {
             true => Ok(None),
             false => Err(
@@ -23,6 +30,14 @@ impl ZmqSockets {
             ),
         }
     }
+
+    /// There are none.
+    pub(super) fn beside(&mut self) -> impl Iterator<Item = &mut Beside> {
+        std::iter::empty()
+    }
+
+    /// There are none.
+    pub(super) fn hand_over(&mut self, _wanted: &[String]) {}
 
     /// Ends.
     pub(super) fn end(self) {}

@@ -1,6 +1,7 @@
 //! The sockets of ZeroMQ by which web apps publish.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::thread::JoinHandle;
 
 use polysock::{Channels, ListenAddress};
@@ -10,22 +11,28 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::beside::{Beside, ZMQ};
 use crate::config::zmq::{ZmqAddress, ZmqSection};
 
 /// The sockets, while they are bound. Their thread serves nobody else.
 #[derive(Debug)]
 pub(super) struct ZmqSockets {
+    beside: Vec<Beside>,
     ended: CancellationToken,
     thread: JoinHandle<()>,
 }
 
 impl ZmqSockets {
-    /// Binds them, where there are to be some.
+    /// Binds them, where there are to be some; or goes on with what the server before has passed on by their names.
     ///
     /// # Errors
     ///
     /// An address cannot be bound, or the thread not be started.
-    pub(super) fn start(of: &ZmqSection, channels: &Channels) -> Result<Option<Self>, String> {
+    pub(super) fn start(
+        of: &ZmqSection,
+        channels: &Channels,
+        mut passed: impl FnMut(&str) -> Option<Vec<OwnedFd>>,
+    ) -> Result<Option<Self>, String> {
         if of.pull.is_empty() && of.sub.is_empty() {
             return Ok(None);
         }
@@ -33,17 +40,32 @@ impl ZmqSockets {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(problem)?;
         let context = runtime.enter();
-        let mut sockets = Vec::new();
+        let (mut sockets, mut beside) = (Vec::new(), Vec::new());
+        let mut bind = |socket: ZmqSocket, address: &ZmqAddress, kind| {
+            let name = Beside::name(ZMQ, address);
+            let passed = passed(&name);
+            let opened = Beside::open(name, &place(address), passed);
+            let bound = opened.and_then(|opened| {
+                let bound = socket.on(opened.to_serve()?)?;
+                beside.push(opened);
+                Ok(bound)
+            });
+            let bound =
+                bound.map_err(|error| format!("cannot bind {address} for ZeroMQ: {error}"))?;
+            info!("{kind} socket of ZeroMQ on {}", bound.endpoint());
+            sockets.push(bound);
+            Ok::<_, String>(())
+        };
         for address in &of.pull {
             let mut socket = ZmqSocket::pull(channels.clone());
             if let Some(name) = &of.topic_field {
                 socket = socket.topic_field(name);
             }
-            sockets.push(bind(socket, address, "PULL")?);
+            bind(socket, address, "PULL")?;
         }
         for address in &of.sub {
             let socket = ZmqSocket::sub(channels.clone());
-            sockets.push(bind(socket, address, "SUB")?);
+            bind(socket, address, "SUB")?;
         }
         drop(context);
         let ended = CancellationToken::new();
@@ -51,9 +73,23 @@ impl ZmqSockets {
         let thread = std::thread::Builder::new().name("zmq".to_owned());
         let thread = thread.spawn(move || serve(&runtime, sockets, until));
         Ok(Some(Self {
+            beside,
             ended,
             thread: thread.map_err(problem)?,
         }))
+    }
+
+    /// The sockets, for a server that takes over.
+    pub(super) fn beside(&mut self) -> impl Iterator<Item = &mut Beside> {
+        self.beside.iter_mut()
+    }
+
+    /// Lets their peers go: another server has taken these of them, and is connected to from now on.
+    pub(super) fn hand_over(&mut self, wanted: &[String]) {
+        for beside in &mut self.beside {
+            beside.hand_over(wanted);
+        }
+        self.ended.cancel();
     }
 
     /// Ends: their peers are let go.
@@ -64,18 +100,14 @@ impl ZmqSockets {
     }
 }
 
-fn bind(socket: ZmqSocket, address: &ZmqAddress, kind: &str) -> Result<BoundZmqSocket, String> {
-    let place = match address {
+fn place(address: &ZmqAddress) -> ListenAddress {
+    match address {
         ZmqAddress::Tcp(address) => ListenAddress::Tcp(*address),
         ZmqAddress::Ipc(path) => ListenAddress::Unix {
             path: path.clone(),
             mode: Some(0o660),
         },
-    };
-    let socket = socket.bind(&place);
-    let socket = socket.map_err(|error| format!("cannot bind {address} for ZeroMQ: {error}"))?;
-    info!("{kind} socket of ZeroMQ on {}", socket.endpoint());
-    Ok(socket)
+    }
 }
 
 fn serve(runtime: &Runtime, sockets: Vec<BoundZmqSocket>, until: CancellationToken) {

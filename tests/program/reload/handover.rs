@@ -1,6 +1,8 @@
 //! A server that takes over from another: nobody is refused, and nobody cut before an answer.
 
 use std::fs;
+#[cfg(all(feature = "grip", feature = "zmq"))]
+use std::io::Read;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -16,6 +18,8 @@ use polysock_test_support::alone::alone;
 use polysock_test_support::dial::dial;
 use polysock_test_support::opening::RFC6455;
 use polysock_test_support::program::Input;
+#[cfg(all(feature = "grip", feature = "zmq"))]
+use polysock_test_support::zmq::{frame, greeting, ready};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::runtime::Builder;
@@ -201,4 +205,69 @@ fn a_server_of_another_kind_is_not_taken_over_from() {
     );
     assert!(run.stderr.contains(&says), "{}", run.stderr);
     let _ = stranger.join();
+}
+
+/// While the server before still waits for a client of its own, all that is asked and published beside comes to the
+/// next one.
+#[cfg(all(feature = "grip", feature = "zmq"))]
+#[test]
+fn what_is_beside_the_clients_is_taken_over_as_well() {
+    let directory = POLYSOCK.directory("successors-beside");
+    let [control, publish, zmq] = ["control", "publish", "zmq"].map(|name| directory.join(name));
+    let text = format!(
+        "{}[control]\nlisten = \"unix:{}\"\n[publish]\nlisten = \"unix:{}\"\n[zmq]\npull = [\"ipc://{}\"]\n\
+         {LISTENER}[[route]]\ntarget = \"app:broadcast/news\"\n",
+        process(&directory),
+        control.display(),
+        publish.display(),
+        zmq.display(),
+    );
+    let mut server = Configured::start("successors-beside-file", &text);
+    for _ in 0..2 {
+        // It does not answer the close.
+        let _silent = server.open("/");
+        let mut next = Configured::start_of(server.file.clone());
+        next.server.log_line(HAS_LEFT);
+        let mut client = next.open("/");
+        for _ in 0..20 {
+            let ready = request(&control, "GET /readyz", "");
+            assert!(ready.ends_with("\r\n\r\nok\n"), "{ready}");
+            let published = request(&publish, "POST /channels/news", "hello");
+            assert!(published.starts_with("HTTP/1.1 200 "), "{published}");
+            client.expect(b"\x81\x05hello");
+        }
+        let mut site = std::os::unix::net::UnixStream::connect(&zmq).unwrap();
+        let item = r#"J{"channel":"news","formats":{"ws-message":{"content":"hello"}}}"#;
+        let sent = [
+            greeting("NULL"),
+            ready("PUSH"),
+            frame(false, item.as_bytes()),
+        ];
+        site.write_all(&sent.concat()).unwrap();
+        client.expect(b"\x81\x05hello");
+        let (code, log) = server.server.ends_within(PATIENCE);
+        assert_eq!(code, Some(0), "{log}");
+        server = next;
+    }
+    server.server.stop();
+    for gone in [control, publish, zmq] {
+        assert!(!gone.exists(), "{} is left", gone.display());
+    }
+}
+
+/// What is answered on a Unix socket.
+#[cfg(all(feature = "grip", feature = "zmq"))]
+fn request(path: &Path, line: &str, body: &str) -> String {
+    let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let len = body.len();
+    let head = format!(
+        "{line} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len}\r\nConnection: close\r\n\r\n"
+    );
+    stream
+        .write_all(format!("{head}{body}").as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }

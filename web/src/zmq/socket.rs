@@ -119,17 +119,21 @@ impl ZmqSocket {
     /// The address is in use, or not permitted; or it is not of this machine alone ([`io::ErrorKind::InvalidInput`]): by
     /// the mechanism NULL, anybody who reaches it may publish.
     pub fn bind(self, address: &ListenAddress) -> io::Result<BoundZmqSocket> {
-        if let ListenAddress::Tcp(tcp) = address
-            && !tcp.ip().is_loopback()
-        {
-            let problem = "whoever reaches it may publish, so it has to be on this machine alone";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
-        }
-        let socket = ListeningSocket::bind(address, 1)?;
+        local(address)?;
+        self.on(ListeningSocket::bind(address, 1)?)
+    }
+
+    /// Has it be one that listens already, within a runtime of Tokio.
+    ///
+    /// # Errors
+    ///
+    /// It is not of this machine alone, as of [`bind`](Self::bind), or there are no descriptors left.
+    pub fn on(self, socket: ListeningSocket) -> io::Result<BoundZmqSocket> {
+        local(socket.address())?;
         let descriptor = socket.descriptors()?.pop();
         let descriptor = descriptor.ok_or(io::ErrorKind::NotFound)?;
         Ok(BoundZmqSocket {
-            listener: Listener::of(address, descriptor)?,
+            listener: Listener::of(socket.address(), descriptor)?,
             shared: Arc::new(Shared {
                 address: endpoint(socket.address()),
                 kind: self.kind,
@@ -227,6 +231,17 @@ impl Listener {
             Self::Tcp(listener) => Box::new(listener.accept().await?.0),
             Self::Unix(listener) => Box::new(listener.accept().await?.0),
         })
+    }
+}
+
+/// Refuses an address that others than this machine reach.
+fn local(address: &ListenAddress) -> io::Result<()> {
+    match address {
+        ListenAddress::Tcp(tcp) if !tcp.ip().is_loopback() => {
+            let problem = "whoever reaches it may publish, so it has to be on this machine alone";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, problem))
+        }
+        _ => Ok(()),
     }
 }
 

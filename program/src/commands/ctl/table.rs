@@ -115,7 +115,11 @@ pub(super) fn status(answer: &Value) -> String {
         }
         row
     };
-    let rows: Vec<_> = metric("polysock_connections").iter().map(flat).collect();
+    let rows = metric("polysock_connections");
+    let rows = rows.iter().map(flat);
+    // Of what nobody speaks there is a row as well.
+    let open = rows.filter(|row| row.get("value").map(shown).as_deref() != Some("0"));
+    let rows: Vec<_> = open.collect();
     let columns = [
         ("protocol", "PROTOCOL"),
         ("transport", "OVER"),

@@ -1,10 +1,11 @@
 //! `polysock top`.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Write, stdout};
 use std::time::Duration;
 
 use clap::Args;
 use hyper::Method;
+use rustix::termios::tcgetwinsize;
 
 use super::table::{connections, status};
 use super::{Where, blocking};
@@ -31,8 +32,12 @@ pub(crate) struct Top {
     sort: String,
 }
 
-/// Moves to the beginning, and erases what is below.
-const HOME: &str = "\x1b[H\x1b[J";
+/// Moves to the beginning of the screen.
+const HOME: &str = "\x1b[H";
+
+/// Erases what was there behind a line, and below all of them.
+const REST_OF_LINE: &str = "\x1b[K";
+const REST_OF_SCREEN: &str = "\x1b[J";
 
 impl Top {
     pub(crate) fn run(self) -> Exit {
@@ -49,10 +54,18 @@ impl Top {
                 left -= 1;
                 let state = client.ask(Method::GET, "/status.json", None).await?;
                 let list = client.ask(Method::GET, &path, None).await?;
-                let mut out = std::io::stdout();
-                let home = if out.is_terminal() { HOME } else { "" };
-                let text = format!("{home}{}\n{}", status(&state), connections(&list));
-                if out.write_all(text.as_bytes()).is_err() {
+                let text = format!("{}\n{}", status(&state), connections(&list));
+                let mut out = stdout();
+                let text = if out.is_terminal() {
+                    screen(&text)
+                } else {
+                    text
+                };
+                if out
+                    .write_all(text.as_bytes())
+                    .and_then(|()| out.flush())
+                    .is_err()
+                {
                     break;
                 }
                 if left > 0 {
@@ -65,5 +78,42 @@ impl Top {
             Ok(()) => Exit::Ok,
             Err(exit) => exit,
         }
+    }
+}
+
+/// As much of a text as the terminal has room for, from its upper left corner on: nothing scrolls.
+fn screen(text: &str) -> String {
+    let size = tcgetwinsize(stdout()).ok();
+    let size = size.map(|size| (usize::from(size.ws_row), usize::from(size.ws_col)));
+    // One that does not say how large it is has room for everything.
+    let size = size.filter(|(rows, columns)| *rows > 0 && *columns > 0);
+    let (rows, columns) = size.unwrap_or((usize::MAX, usize::MAX));
+    fitted(text, rows, columns)
+}
+
+fn fitted(text: &str, rows: usize, columns: usize) -> String {
+    // The last row is the cursor's.
+    let lines = text.lines().take(rows.saturating_sub(1));
+    let mut screen = HOME.to_owned();
+    for line in lines {
+        screen.extend(line.chars().take(columns));
+        screen += REST_OF_LINE;
+        screen.push('\n');
+    }
+    screen + REST_OF_SCREEN
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_for_the_terminal_is_cut() {
+        let expected = "\x1b[Habc\x1b[K\nf\x1b[K\n\x1b[J";
+        assert_eq!(fitted("abcde\nf\ng\n", 3, 3), expected);
+        assert_eq!(
+            fitted("a\n", usize::MAX, usize::MAX),
+            "\x1b[Ha\x1b[K\n\x1b[J"
+        );
     }
 }

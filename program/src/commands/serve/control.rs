@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use crate::beside::{Beside, BesideListener, CONTROL};
 use crate::control::{Ask, Control};
 use crate::serving::{Server, Successor};
 use crate::signals::Signals;
@@ -16,14 +17,20 @@ pub(super) enum Other {
 }
 
 /// The control listener, where there is to be one.
-pub(super) fn start(server: &Server, signals: &Signals) -> Result<Option<Control>, String> {
+pub(super) fn start(server: &mut Server, signals: &Signals) -> Result<Option<Control>, String> {
     let Some(settings) = server.control()? else {
         return Ok(None);
     };
-    let control = Control::start(settings, server.beginning())?;
+    let passed = server.passed_on(&Beside::name(CONTROL, &settings.address));
+    let control = Control::start(settings, server.beginning(), passed)?;
     let running = Control::run(Arc::clone(&control.state), control.census());
     signals.runtime().spawn(running);
     Ok(Some(control))
+}
+
+/// Its listener, for a server that takes over.
+pub(super) fn listener(control: &mut Option<Control>) -> Option<&mut BesideListener> {
+    control.as_mut().map(|control| &mut control.listener)
 }
 
 /// Waits for an operator who wants something.

@@ -251,14 +251,14 @@ impl ServeCommand {
         if let Some(file) = &pid_file {
             pid_file::write(file);
         }
-        let mut control = match control::start(&server, &signals) {
+        let mut control = match control::start(&mut server, &signals) {
             Ok(control) => control,
             Err(problem) => {
                 server.stop();
                 return Exit::Failed.with(problem);
             }
         };
-        server.relieve();
+        server.relieve(control::listener(&mut control));
         let manager = ServiceManager::find();
         manager.ready(&server.status());
         let alive = manager.clone().keep_alive(server.pulse());
@@ -278,7 +278,7 @@ impl ServeCommand {
                 First::Asked(Asked::Reload(signal)) => (signal, None),
                 First::Other(Other::Reload(ask)) => ("the control listener", Some(ask)),
                 First::Other(Other::Successor(successor)) => {
-                    if server.hand_over(successor) {
+                    if server.hand_over(successor, control::listener(&mut control)) {
                         break;
                     }
                     continue;

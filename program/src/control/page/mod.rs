@@ -32,6 +32,8 @@ const SHOWN: usize = 10;
 #[derive(Template)]
 #[template(path = "status.html")]
 struct Status<'a> {
+    /// Whether it loads itself again where its script does not run.
+    reloads: bool,
     version: &'static str,
     uptime: String,
     ready: bool,
@@ -147,13 +149,14 @@ struct Connection<'a> {
 }
 
 /// The page of the server.
-pub(super) fn status(state: &State, guard: &Guard) -> Response<Body> {
+pub(super) fn status(state: &State, guard: &Guard, reloads: bool) -> Response<Body> {
     let facts = state.facts();
     let metrics = families(state);
     let open = state.registry.connections(|_| true);
     let now = SystemTime::now();
     let census = state.census.rows(&open);
     let page = Status {
+        reloads,
         version: env!("CARGO_PKG_VERSION"),
         uptime: time(state.began.elapsed()),
         ready: state.is_ready(),
