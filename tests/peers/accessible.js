@@ -3,7 +3,7 @@
 // and in dark, wide and 320 px narrow, with and without the scripts of the page.
 
 const fs = require('fs');
-const { launch } = require('./lib/devtools.js');
+const { run } = require('./lib/devtools.js');
 
 const [host, port, ...paths] = process.argv.slice(2);
 const AXE = fs.readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
@@ -53,13 +53,4 @@ async function all(browser) {
   return `${paths.length} pages are accessible`;
 }
 
-const browser = launch();
-const report = async (line, code) => {
-  console.log(line);
-  await browser.close();
-  process.exit(code);
-};
-setTimeout(() => report('FAIL Chromium: no end within the deadline', 1), 110000);
-all(browser)
-  .then((summary) => report(`PASS Chromium: ${summary}`, 0))
-  .catch((error) => report(`FAIL Chromium: ${error.message}`, 1));
+run('Chromium', 110000, all);

@@ -11,7 +11,7 @@
 const fs = require('fs');
 const http = require('http');
 const checks = require('./lib/checks.js');
-const { launch } = require('./lib/devtools.js');
+const { run } = require('./lib/devtools.js');
 
 const scheme = process.env.SCHEME || 'ws';
 const [mode, host, port, path, ...rest] = process.argv.slice(2);
@@ -119,13 +119,4 @@ function until(page, condition) {
   })`);
 }
 
-const browser = launch();
-const report = async (line, code) => {
-  console.log(line);
-  await browser.close();
-  process.exit(code);
-};
-setTimeout(() => report('FAIL Chromium: no end within the deadline', 1), 110000);
-({ chat, echo, listen })[mode](browser, rest)
-  .then((summary) => report(`PASS Chromium: ${summary}`, 0))
-  .catch((error) => report(`FAIL Chromium: ${error.message}`, 1));
+run('Chromium', 110000, (browser) => ({ chat, echo, listen })[mode](browser, rest));

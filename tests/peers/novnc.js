@@ -4,7 +4,7 @@
 
 const { execFile } = require('child_process');
 const { promisify } = require('util');
-const { launch } = require('./lib/devtools.js');
+const devtools = require('./lib/devtools.js');
 
 const [host, port, path, display] = process.argv.slice(2);
 const run = promisify(execFile);
@@ -37,19 +37,10 @@ async function shows(page, colour) {
   }
 }
 
-const browser = launch();
-const report = async (line, code) => {
-  console.log(line);
-  await browser.close();
-  process.exit(code);
-};
-setTimeout(() => report('FAIL noVNC: no end within the deadline', 1), 170000);
-(async () => {
+devtools.run('noVNC', 170000, async (browser) => {
   const page = await browser.page();
   await page.open(`http://${host}:${port}${path}`);
   // Exact in every encoding that is without loss, and of one colour in those that are not.
   for (const colour of ['#1a6bd2', '#d2691e', '#00aa55']) await shows(page, colour);
   return `a desktop of ${SIZE} in three colours`;
-})()
-  .then((summary) => report(`PASS noVNC: ${summary}`, 0))
-  .catch((error) => report(`FAIL noVNC: ${error.message}`, 1));
+});

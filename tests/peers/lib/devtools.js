@@ -17,7 +17,7 @@ const FLAGS = [
   '--no-sandbox',
 ];
 
-exports.launch = () => {
+const launch = () => {
   const home = fs.mkdtempSync(path.join(os.tmpdir(), 'polysock-chromium-'));
   const environment = { ...process.env, HOME: home, XDG_CONFIG_HOME: home, XDG_CACHE_HOME: home };
   const browser = spawn(process.env.CHROMIUM, [...FLAGS, `--user-data-dir=${home}/profile`, 'about:blank'], {
@@ -97,4 +97,19 @@ exports.launch = () => {
       return Promise.race([ended, new Promise((resolve) => { setTimeout(resolve, 5000); })]);
     },
   };
+};
+
+// Does something with a browser, and ends with PASS and what it has come to, or FAIL and why, before so many
+// milliseconds have passed.
+exports.run = (name, deadline, use) => {
+  const browser = launch();
+  const report = async (line, code) => {
+    console.log(line);
+    await browser.close();
+    process.exit(code);
+  };
+  setTimeout(() => report(`FAIL ${name}: no end within the deadline`, 1), deadline);
+  use(browser)
+    .then((summary) => report(`PASS ${name}: ${summary}`, 0))
+    .catch((error) => report(`FAIL ${name}: ${error.message}`, 1));
 };
