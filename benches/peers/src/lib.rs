@@ -4,6 +4,12 @@ use std::env;
 use std::future::Future;
 use std::io;
 
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
 /// Whatever ends a connection; it is not looked at.
@@ -26,4 +32,23 @@ where
         stream.set_nodelay(true)?;
         tokio::spawn(serve(stream));
     }
+}
+
+/// Listens likewise, and answers each request of HTTP/1.1.
+///
+/// # Errors
+///
+/// As [`listen`].
+pub async fn serve_http<F, T, E>(answer: F) -> io::Result<()>
+where
+    F: Fn(Request<Incoming>) -> T + Copy + Send + 'static,
+    T: Future<Output = Result<Response<Full<Bytes>>, E>> + Send + 'static,
+    E: Into<BoxError> + 'static,
+{
+    listen(move |stream| async move {
+        let connection = TokioIo::new(stream);
+        let served = http1::Builder::new().serve_connection(connection, service_fn(answer));
+        Ok(served.await?)
+    })
+    .await
 }

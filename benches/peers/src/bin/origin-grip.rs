@@ -6,23 +6,15 @@ use std::io;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, SEC_WEBSOCKET_EXTENSIONS};
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use polysock_bench_peers::listen;
+use polysock_bench_peers::serve_http;
 
 const OPEN: &[u8] = b"OPEN\r\n";
 const SUBSCRIBE: &[u8] = b"TEXT 27\r\nc:{\"type\":\"subscribe\",\"channel\":\"room\"}\r\n";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    listen(|stream| async move {
-        let http = hyper::server::conn::http1::Builder::new();
-        Ok(http
-            .serve_connection(TokioIo::new(stream), service_fn(answer))
-            .await?)
-    })
-    .await
+    serve_http(answer).await
 }
 
 async fn answer(request: Request<Incoming>) -> hyper::Result<Response<Full<Bytes>>> {

@@ -5,22 +5,14 @@ use std::io;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use polysock_bench_peers::listen;
+use polysock_bench_peers::serve_http;
 
 static BYTES: [u8; 1 << 20] = [b'x'; 1 << 20];
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
-    listen(|stream| async move {
-        let http = hyper::server::conn::http1::Builder::new();
-        Ok(http
-            .serve_connection(TokioIo::new(stream), service_fn(answer))
-            .await?)
-    })
-    .await
+    serve_http(answer).await
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
