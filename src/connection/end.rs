@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use polysock_protocols::{Close, CloseCode, CloseForm, Role};
 
+use super::halves::Half;
 use super::{Connection, Negotiated, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::telemetry::AccessLog;
@@ -20,7 +21,7 @@ impl Connection {
     /// The connection failed before our close was out.
     pub async fn close(mut self, close: Option<Close>) -> Result<(), ConnectionError> {
         self.start_close(close);
-        poll_fn(|cx| self.poll_ended(cx)).await
+        poll_fn(|cx| self.poll_as(Half::Sending, cx, Self::poll_ended)).await
     }
 
     /// Begins to close the connection. Messages may still come until the stream ends. What was
@@ -39,7 +40,9 @@ impl Connection {
 
     /// Drops what still comes until the connection has ended.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        while let Some(piece) = ready!(self.poll_piece(cx)) {
+        while let Some(piece) =
+            ready!(self.poll_receive(cx, |session, src| session.receive_piece(src, 0)))
+        {
             piece?;
         }
         Poll::Ready(Ok(()))

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use futures_sink::Sink;
 use polysock_protocols::{EncodeError, MessageRef};
 
+use super::halves::Half;
 use super::send::is_congested;
 use super::{Connection, Progress};
 use crate::error::ConnectionError;
@@ -51,6 +52,12 @@ impl Connection {
     ///
     /// Cancel safe: all state is in the two connections.
     pub fn poll_forward(&mut self, target: &mut Self, cx: &mut Context<'_>) -> Poll<Forwarded> {
+        self.poll_as(Half::Receiving, cx, |this, cx| {
+            this.poll_pass_on(target, cx)
+        })
+    }
+
+    fn poll_pass_on(&mut self, target: &mut Self, cx: &mut Context<'_>) -> Poll<Forwarded> {
         loop {
             match Pin::new(&mut *target).poll_ready(cx) {
                 Poll::Ready(Ok(())) => {}

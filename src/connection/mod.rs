@@ -26,6 +26,7 @@ mod clocks;
 mod end;
 mod forward;
 mod gateways;
+mod halves;
 mod message_rate;
 mod options;
 mod pace;
@@ -42,9 +43,8 @@ mod taps;
 mod terms;
 mod timer;
 mod wait;
-mod woken;
 
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -67,7 +67,6 @@ pub use self::tap::{TapEnd, TapEvent, TapFrame, TapKind, TapSettings, TapWhat};
 pub use self::taps::Tap;
 pub use self::terms::Terms;
 use self::timer::ArmedTimer;
-use self::woken::Woken;
 use crate::error::ConnectionError;
 use crate::telemetry::Traffic;
 use crate::transport::{Io, Permit, Transport};
@@ -80,7 +79,8 @@ use crate::transport::{Io, Permit, Transport};
 /// application that answers with [`feed`](futures_util::SinkExt::feed) sends all its answers to
 /// one read in one write.
 ///
-/// Both halves are cancel safe: all state is in the connection. A connection that is dropped
+/// Both halves are cancel safe: all state is in the connection. Where it is
+/// [split](futures_util::StreamExt::split), a task for each half may wait at the same time. A connection that is dropped
 /// while it is open is closed with code 1000, in the background, where a runtime is there for it.
 #[derive(Debug)]
 pub struct Connection {
@@ -89,9 +89,9 @@ pub struct Connection {
     negotiated: Box<Negotiated>,
     /// Asks it to close, where it is a gateway's.
     shutdown: Option<ShutdownSignal>,
-    /// Who was told last to be woken by that.
-    woken: Woken,
     timer: Option<ArmedTimer>,
+    /// Who waits for it, if somebody has.
+    task: Option<Waker>,
 }
 
 /// The facts of a connection that its opening handshake settled, and what it rarely looks at.
@@ -101,6 +101,8 @@ struct Negotiated {
     role: Role,
     /// Whether the log says anything of it.
     is_logged: bool,
+    /// Whether a shutdown wakes who waits for it.
+    is_signalled: bool,
     /// How often a tap of it had begun and ended when it was heeded.
     tap_changes: u8,
     /// Where its memory is counted.
@@ -159,6 +161,7 @@ impl Connection {
             protocol: options.protocol,
             role: options.role,
             is_logged: false,
+            is_signalled: false,
             tap_changes: 0,
             account: None,
             charged: 0,
@@ -170,8 +173,8 @@ impl Connection {
             session: Session::new(codec, options.session),
             negotiated: Box::new(negotiated),
             shutdown: None,
-            woken: Woken::default(),
             timer: None,
+            task: None,
         }
     }
 

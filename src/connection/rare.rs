@@ -1,8 +1,11 @@
 //! What few connections have.
 
+use std::sync::Arc;
+
 use bytestring::ByteString;
 
 use super::clocks::Clocks;
+use super::halves::Halves;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, HandshakeBytes};
 
@@ -21,6 +24,8 @@ pub(super) struct Had {
     failure: Option<ConnectionError>,
     /// What is measured.
     clocks: Option<Box<Clocks>>,
+    /// The tasks that wait for it, where there are two.
+    pub(super) halves: Option<Arc<Halves>>,
 }
 
 impl Rare {
@@ -56,6 +61,10 @@ impl Rare {
 
     pub(super) fn take_failure(&mut self) -> Option<ConnectionError> {
         self.0.as_mut()?.failure.take()
+    }
+
+    pub(super) fn halves(&self) -> Option<&Halves> {
+        self.get()?.halves.as_deref()
     }
 
     #[inline]

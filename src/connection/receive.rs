@@ -11,6 +11,7 @@ use polysock_protocols::{
     Close, EncodeError, Message, MessageRef, Piece, PieceRef, ProtocolError, Session,
 };
 
+use super::halves::Half;
 use super::send::{HIGH_WATER, is_congested, reserve_buffer};
 use super::{Connection, Progress};
 use crate::error::ConnectionError;
@@ -134,10 +135,12 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Piece, ConnectionError>>> {
-        self.poll_receive(cx, |session, src| session.receive_piece(src, 0))
+        self.poll_as(Half::Receiving, cx, |this, cx| {
+            this.poll_receive(cx, |session, src| session.receive_piece(src, 0))
+        })
     }
 
-    fn poll_receive<T>(
+    pub(super) fn poll_receive<T>(
         &mut self,
         cx: &mut Context<'_>,
         receive: Receive<T>,
@@ -159,26 +162,28 @@ impl Connection {
         receive: Receive<T>,
         mut answer: impl FnMut(Received<'_, T>, &mut Answers<'_>) -> Result<(), E>,
     ) -> Poll<Result<(), E>> {
-        loop {
-            if self.is_congested() && !self.session.is_receiving() {
-                // The receiver is told below of an error.
-                let _ = ready!(self.poll_drain(cx, HIGH_WATER - 1));
-            }
-            let stopped = self.take_each(receive, |received, answers| {
-                let answered = answer(received, answers);
-                if answered.is_err() || is_congested(answers.session) {
-                    return ControlFlow::Break(answered);
+        self.poll_as(Half::Receiving, cx, |this, cx| {
+            loop {
+                if this.is_congested() && !this.session.is_receiving() {
+                    // The receiver is told below of an error.
+                    let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
                 }
-                ControlFlow::Continue(())
-            });
-            if let Some(answered) = stopped {
-                answered?;
-                continue;
+                let stopped = this.take_each(receive, |received, answers| {
+                    let answered = answer(received, answers);
+                    if answered.is_err() || is_congested(answers.session) {
+                        return ControlFlow::Break(answered);
+                    }
+                    ControlFlow::Continue(())
+                });
+                if let Some(answered) = stopped {
+                    answered?;
+                    continue;
+                }
+                if let Progress::Ended(result) = ready!(this.poll_progress(cx)) {
+                    return Poll::Ready(result.map_err(E::from));
+                }
             }
-            if let Progress::Ended(result) = ready!(self.poll_progress(cx)) {
-                return Poll::Ready(result.map_err(E::from));
-            }
-        }
+        })
     }
 
     /// Hands on what has been read already until `take` breaks, and returns what it breaks with;
@@ -252,13 +257,14 @@ impl Stream for Connection {
     type Item = Result<Message, ConnectionError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        // Backpressure: answers must be on their way before more questions are looked at. (Not so
-        // for pieces, whose answers come from elsewhere: whoever moves them on waits for room there.)
-        if this.is_congested() {
-            // The receiver is told below of an error.
-            let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
-        }
-        this.poll_receive(cx, Session::receive_in_turns)
+        self.get_mut().poll_as(Half::Receiving, cx, |this, cx| {
+            // Backpressure: answers must be on their way before more questions are looked at. (Not so
+            // for pieces, whose answers come from elsewhere: whoever moves them on waits for room there.)
+            if this.is_congested() {
+                // The receiver is told below of an error.
+                let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
+            }
+            this.poll_receive(cx, Session::receive_in_turns)
+        })
     }
 }

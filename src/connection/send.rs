@@ -10,6 +10,7 @@ use std::time::Duration;
 use futures_sink::Sink;
 use polysock_protocols::{CloseCode, EncodeError, Message, Piece, Session, SharedMessage};
 
+use super::halves::Half;
 use super::{Connection, buffers};
 use crate::error::ConnectionError;
 use crate::transport::SharedWriter;
@@ -72,10 +73,12 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ConnectionError>> {
-        if self.poll_shutdown(cx).is_ready() {
-            self.close_if_requested();
-        }
-        self.poll_drain(cx, 0)
+        self.poll_as(Half::Sending, cx, |this, cx| {
+            if this.poll_shutdown(cx).is_ready() {
+                this.close_if_requested();
+            }
+            this.poll_drain(cx, 0)
+        })
     }
 
     /// The session, with a buffer to send into.
@@ -126,14 +129,18 @@ impl Connection {
         }
     }
 
+    /// Whether more than `mark` bytes wait, or, where that is none, something is not flushed.
+    fn waits_to_write(&mut self, mark: usize) -> bool {
+        self.session.waiting() > mark || (mark == 0 && self.session.outgoing().is_allocated())
+    }
+
     /// Writes until no more than `mark` bytes wait; where that is none, until all is flushed.
     pub(super) fn poll_drain(
         &mut self,
         cx: &mut Context<'_>,
         mark: usize,
     ) -> Poll<Result<(), ConnectionError>> {
-        while self.session.waiting() > mark || (mark == 0 && self.session.outgoing().is_allocated())
-        {
+        while self.waits_to_write(mark) {
             self.close_if_requested();
             if self.session.closed().is_some() {
                 return Poll::Ready(Err(EncodeError::Closing.into()));
@@ -164,7 +171,9 @@ impl Sink<Message> for Connection {
         if !this.is_congested() {
             return Poll::Ready(Ok(()));
         }
-        this.poll_drain(cx, HIGH_WATER / 2)
+        this.poll_as(Half::Sending, cx, |this, cx| {
+            this.poll_drain(cx, HIGH_WATER / 2)
+        })
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), ConnectionError> {
@@ -172,14 +181,18 @@ impl Sink<Message> for Connection {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        self.get_mut().poll_drain(cx, 0)
+        let this = self.get_mut();
+        if !this.waits_to_write(0) {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_as(Half::Sending, cx, |this, cx| this.poll_drain(cx, 0))
     }
 
     /// Closes with code 1000 and waits for the peer, as [`Connection::close`] does.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let this = self.get_mut();
         this.start_close(Some(CloseCode::NORMAL.into()));
-        this.poll_ended(cx)
+        this.poll_as(Half::Sending, cx, Self::poll_ended)
     }
 }
 

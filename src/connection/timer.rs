@@ -1,6 +1,5 @@
 //! A timer of a session that runs.
 
-use std::mem::{Discriminant, discriminant};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,30 +8,28 @@ use polysock_protocols::Timer;
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::woken::Woken;
-
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
-    /// Which timer: how long one takes does not change before it has run down.
-    kind: Discriminant<Timer>,
     sleep: Pin<Box<Sleep>>,
-    /// The task that it wakes, whose waker it keeps until it has run down.
-    task: Woken,
+    /// Which timer: how long one takes does not change before it has run down.
+    is_of_close: bool,
+    /// Whether it wakes who waits for the connection, until it has run down.
+    is_set: bool,
 }
 
 impl ArmedTimer {
     /// Waits for a timer, which is armed where it is not the one that runs.
     pub(super) fn poll(this: &mut Option<Self>, timer: Timer, cx: &mut Context<'_>) -> Poll<()> {
-        let (kind, task) = (discriminant(&timer), Woken::of(cx.waker()));
+        let is_of_close = matches!(timer, Timer::Close(_));
         let armed = match this {
-            // Nearly always: it was something else that woke the task.
-            Some(armed) if armed.is_set(kind, task) => return Poll::Pending,
-            Some(armed) if armed.kind == kind => {
-                armed.task = task;
-                armed
-            }
-            other => other.insert(Self::new(timer, task)),
+            Some(armed) if armed.is_of_close == is_of_close => armed,
+            other => other.insert(Self::new(timer)),
         };
+        // Nearly always: it was something else that woke the task.
+        if armed.is_set && !armed.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        armed.is_set = true;
         // A task whose budget is spent would not be registered, and be passed over above.
         pin!(unconstrained(armed.sleep.as_mut())).poll(cx)
     }
@@ -47,17 +44,17 @@ impl ArmedTimer {
         duration.saturating_sub(left)
     }
 
-    fn new(timer: Timer, task: Woken) -> Self {
-        let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
-        Self {
-            kind: discriminant(&timer),
-            sleep: Box::pin(sleep(duration)),
-            task,
-        }
+    /// Has it wake another task, which polls it next.
+    pub(super) fn reset(&mut self) {
+        self.is_set = false;
     }
 
-    /// Whether it is of this kind, has not run down, and wakes this task when it does.
-    fn is_set(&self, kind: Discriminant<Timer>, task: Woken) -> bool {
-        self.kind == kind && self.task == task && !self.sleep.is_elapsed()
+    fn new(timer: Timer) -> Self {
+        let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
+        Self {
+            sleep: Box::pin(sleep(duration)),
+            is_of_close: matches!(timer, Timer::Close(_)),
+            is_set: false,
+        }
     }
 }

@@ -7,7 +7,6 @@ use polysock_protocols::{Close, CloseCode};
 
 use super::clocks::Due;
 use super::timer::ArmedTimer;
-use super::woken::Woken;
 use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
 
@@ -35,13 +34,12 @@ impl Connection {
         let Some(signal) = self.shutdown.as_ref().filter(|_| self.session.is_open()) else {
             return Poll::Pending;
         };
-        let woken = Woken::of(cx.waker());
-        if self.woken == woken {
+        if self.negotiated.is_signalled {
             return signal
                 .close_requested()
                 .map_or(Poll::Pending, |_| Poll::Ready(()));
         }
-        self.woken = woken;
+        self.negotiated.is_signalled = true;
         signal.poll_requested(cx).map(drop)
     }
 

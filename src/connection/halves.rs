@@ -1,0 +1,296 @@
+//! Which tasks wait for a connection: as a rule one, or, where it is split, one that receives and another
+//! that sends. Sockets, timers and signals each wake only the task that asked last, so two of them
+//! ask as one.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+
+use super::Connection;
+
+/// What a task waits for a connection for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Half {
+    Receiving,
+    Sending,
+}
+
+/// The tasks of a connection that is split. What wakes it wakes both, as far as they wait.
+#[derive(Debug, Default)]
+pub(super) struct Halves {
+    receiving: AtomicWaker,
+    sending: AtomicWaker,
+}
+
+impl Halves {
+    fn of(&self, half: Half) -> &AtomicWaker {
+        match half {
+            Half::Receiving => &self.receiving,
+            Half::Sending => &self.sending,
+        }
+    }
+}
+
+impl Wake for Halves {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.receiving.wake();
+        self.sending.wake();
+    }
+}
+
+impl Half {
+    fn other(self) -> Self {
+        match self {
+            Self::Receiving => Self::Sending,
+            Self::Sending => Self::Receiving,
+        }
+    }
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stage {
+    is_open: bool,
+    is_closed: bool,
+}
+
+impl Connection {
+    /// Polls for one half, so that another task that waits for the other half goes on being woken.
+    #[inline]
+    pub(super) fn poll_as<T>(
+        &mut self,
+        half: Half,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let task = cx.waker();
+        let is_known = self.task.as_ref().is_some_and(|last| last.will_wake(task));
+        let both = if is_known {
+            None
+        } else {
+            self.join(half, task)
+        };
+        let before = both.as_ref().map(|_| self.stage());
+        let waker = both.as_ref().unwrap_or(task);
+        let polled = poll(self, &mut Context::from_waker(waker));
+        if let Some(before) = before {
+            self.part(half, polled.is_ready(), before);
+        }
+        polled
+    }
+
+    /// Who is to be woken where this is not the task that polled last: both, if there is another.
+    #[cold]
+    fn join(&mut self, half: Half, task: &Waker) -> Option<Waker> {
+        if let Some(halves) = self.negotiated.rare.halves() {
+            halves.of(half).register(task);
+            return self.task.clone();
+        }
+        let last = self.task.replace(task.clone())?;
+        let halves = Halves::default();
+        halves.of(half.other()).register(&last);
+        halves.of(half).register(task);
+        let halves = Arc::new(halves);
+        self.negotiated.is_signalled = false;
+        if let Some(timer) = &mut self.timer {
+            timer.reset();
+        }
+        self.task = Some(Waker::from(Arc::clone(&halves)));
+        self.negotiated.rare.get_mut().halves = Some(halves);
+        self.task.clone()
+    }
+
+    /// Has a half that waits no more not be woken, and the other look at what this one has found: that the
+    /// connection closes, or has ended.
+    #[cold]
+    fn part(&mut self, half: Half, is_ready: bool, before: Stage) {
+        if let Some(halves) = self.negotiated.rare.halves() {
+            if is_ready {
+                halves.of(half).take();
+            }
+            if self.stage() != before {
+                halves.of(half.other()).wake();
+            }
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        Stage {
+            is_open: self.session.is_open(),
+            is_closed: self.session.closed().is_some(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
+    use futures_core::Stream;
+    use futures_sink::Sink;
+    use polysock_protocols::{CloseCode, Message, RawCodec, Role};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::advance;
+
+    use super::super::{Budget, ConnectionOptions, Shutdown};
+    use super::*;
+
+    /// A task that does nothing but note that it is woken.
+    #[derive(Default)]
+    struct Task(AtomicBool);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// A connection whose halves are polled by two tasks.
+    struct Split {
+        connection: Connection,
+        receiver: Arc<Task>,
+        sender: Arc<Task>,
+    }
+
+    impl Split {
+        /// One over so little room, and its peer.
+        fn new(room: usize) -> (Self, DuplexStream) {
+            let (ours, peer) = duplex(room);
+            let mut options = ConnectionOptions::new("raw", Role::Client);
+            options.session.idle_timeout = Some(Duration::from_secs(60));
+            let split = Self {
+                connection: Connection::over(ours, RawCodec::boxed(), options),
+                receiver: Arc::default(),
+                sender: Arc::default(),
+            };
+            (split, peer)
+        }
+
+        fn receive(&mut self) -> Poll<Option<Message>> {
+            let waker = Waker::from(Arc::clone(&self.receiver));
+            let next = Pin::new(&mut self.connection).poll_next(&mut Context::from_waker(&waker));
+            next.map(|next| next.transpose().unwrap_or_default())
+        }
+
+        fn send(&mut self, message: &'static str) {
+            Pin::new(&mut self.connection)
+                .start_send(Message::text(message))
+                .unwrap();
+        }
+
+        fn flush(&mut self) -> Poll<()> {
+            let waker = Waker::from(Arc::clone(&self.sender));
+            let flushed =
+                Pin::new(&mut self.connection).poll_flush(&mut Context::from_waker(&waker));
+            flushed.map(Result::unwrap)
+        }
+
+        fn close(&mut self) -> Poll<()> {
+            let waker = Waker::from(Arc::clone(&self.sender));
+            let closed =
+                Pin::new(&mut self.connection).poll_close(&mut Context::from_waker(&waker));
+            closed.map(Result::unwrap)
+        }
+
+        /// Has those go on that have been woken: there is room for the sender, and nothing to receive.
+        fn take_turns(&mut self) {
+            let (receiver, sender) = self.woken();
+            assert!(sender && self.flush().is_ready());
+            assert!(!receiver || self.receive().is_pending());
+        }
+
+        /// Whether the receiver and the sender have been woken since this was asked last.
+        fn woken(&self) -> (bool, bool) {
+            let was_woken = |task: &Task| task.0.swap(false, Ordering::Relaxed);
+            (was_woken(&self.receiver), was_woken(&self.sender))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sender_is_woken_that_a_receiver_has_waited_after() {
+        let (mut split, mut peer) = Split::new(4);
+        split.send("hello");
+        assert!(split.flush().is_pending());
+        assert!(split.receive().is_pending());
+        split.woken();
+        peer.read_exact(&mut [0; 4]).await.unwrap();
+        assert!(split.woken().1);
+        // What it waits for may be done by the other.
+        assert!(split.receive().is_pending());
+        assert_eq!(split.flush(), Poll::Ready(()));
+        peer.read_exact(&mut [0; 1]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_receiver_is_woken_that_a_sender_has_waited_after() {
+        let (mut split, mut peer) = Split::new(4);
+        let shutdown = Shutdown::default();
+        let budget = Budget::default();
+        split.connection.serve_for(shutdown.register(), &budget);
+        assert!(split.receive().is_pending());
+        split.send("hello");
+        assert!(split.flush().is_pending());
+        peer.read_exact(&mut [0; 4]).await.unwrap();
+        split.take_turns();
+        shutdown.trigger(CloseCode::GOING_AWAY);
+        assert_eq!(split.woken(), (true, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timer_wakes_the_receiver_although_a_sender_has_waited_for_it() {
+        let (mut split, mut peer) = Split::new(4);
+        assert!(split.receive().is_pending());
+        split.send("hello");
+        assert!(split.flush().is_pending());
+        peer.read_exact(&mut [0; 4]).await.unwrap();
+        split.take_turns();
+        advance(Duration::from_secs(61)).await;
+        assert_eq!(split.woken(), (true, false));
+    }
+
+    #[tokio::test]
+    async fn each_half_is_told_of_the_end_that_the_other_finds() {
+        let (mut split, mut peer) = Split::new(4);
+        assert!(split.receive().is_pending());
+        split.send("hello");
+        assert!(split.flush().is_pending());
+        peer.shutdown().await.unwrap();
+        // The sender looks first, and sees nothing.
+        assert!(split.flush().is_pending());
+        split.woken();
+        assert_eq!(split.receive(), Poll::Ready(None));
+        assert_eq!(split.woken(), (false, true));
+        assert!(split.flush().is_ready());
+    }
+
+    #[tokio::test]
+    async fn neither_half_keeps_the_other_busy_while_it_closes() {
+        let (mut split, _peer) = Split::new(64);
+        assert!(split.receive().is_pending());
+        assert!(split.close().is_pending());
+        split.woken();
+        assert!(split.receive().is_pending() && split.close().is_pending());
+        assert_eq!(split.woken(), (false, false));
+    }
+
+    #[tokio::test]
+    async fn one_that_goes_on_in_another_task_is_woken_there() {
+        let (mut split, mut peer) = Split::new(4);
+        assert!(split.receive().is_pending());
+        std::mem::swap(&mut split.receiver, &mut split.sender);
+        for _ in 0..2 {
+            assert!(split.receive().is_pending());
+            split.woken();
+            peer.write_all(b"abcd").await.unwrap();
+            assert!(split.woken().0);
+            assert!(split.receive().is_ready());
+        }
+    }
+}
