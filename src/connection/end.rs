@@ -21,7 +21,7 @@ impl Connection {
     /// The connection failed before our close was out.
     pub async fn close(mut self, close: Option<Close>) -> Result<(), ConnectionError> {
         self.start_close(close);
-        poll_fn(|cx| self.poll_as(Half::Sending, cx, Self::poll_ended)).await
+        poll_fn(|cx| self.poll_ended(cx)).await
     }
 
     /// Begins to close the connection. Messages may still come until the stream ends. What was
@@ -40,9 +40,9 @@ impl Connection {
 
     /// Drops what still comes until the connection has ended.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        while let Some(piece) =
-            ready!(self.poll_receive(cx, |session, src| session.receive_piece(src, 0)))
-        {
+        while let Some(piece) = ready!(self.poll_receive(Half::Sending, cx, |session, src| {
+            session.receive_piece(src, 0)
+        })) {
             piece?;
         }
         Poll::Ready(Ok(()))
@@ -80,6 +80,7 @@ impl Connection {
         self.session.abort();
         self.count_others();
         self.io.abort();
+        self.wake_halves();
         if !expected && !self.negotiated.rare.has_failed() {
             self.fail(match error.kind() {
                 // TLS whose end was cut off.
@@ -115,6 +116,7 @@ impl Connection {
         self.count_rest();
         self.count_others();
         self.io.end(std::mem::take(self.session.outgoing()), order);
+        self.wake_halves();
     }
 }
 

@@ -52,12 +52,6 @@ impl Connection {
     ///
     /// Cancel safe: all state is in the two connections.
     pub fn poll_forward(&mut self, target: &mut Self, cx: &mut Context<'_>) -> Poll<Forwarded> {
-        self.poll_as(Half::Receiving, cx, |this, cx| {
-            this.poll_pass_on(target, cx)
-        })
-    }
-
-    fn poll_pass_on(&mut self, target: &mut Self, cx: &mut Context<'_>) -> Poll<Forwarded> {
         loop {
             match Pin::new(&mut *target).poll_ready(cx) {
                 Poll::Ready(Ok(())) => {}
@@ -75,7 +69,7 @@ impl Connection {
                 }
                 continue;
             }
-            match self.poll_progress(cx) {
+            match self.poll_progress(Half::Receiving, cx) {
                 Poll::Ready(Progress::Again) => {}
                 Poll::Ready(Progress::Ended(result)) => {
                     return Poll::Ready(Forwarded::SourceEnded(result));
@@ -94,6 +88,9 @@ impl Connection {
     /// well be silent; but a shutdown closes it, or its age.
     #[cold]
     fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<Forwarded> {
+        if !self.is_task(cx) {
+            return self.poll_as(Half::Receiving, cx, Self::poll_unread);
+        }
         if self.poll_shutdown(cx).is_pending() && self.poll_clocks(cx).is_pending() {
             return Poll::Pending;
         }

@@ -52,40 +52,30 @@ impl Half {
     }
 }
 
-/// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stage {
-    is_open: bool,
-    is_closed: bool,
-}
-
 impl Connection {
-    /// Polls for one half, so that another task that waits for the other half goes on being woken.
+    /// Whether it is this task that waited last: nearly always it is the only one.
     #[inline]
+    pub(super) fn is_task(&self, cx: &Context<'_>) -> bool {
+        let last = self.task.as_ref();
+        last.is_some_and(|last| last.will_wake(cx.waker()))
+    }
+
+    /// Has a task that has not waited last ask again for what it waits for, so that another that waits for
+    /// the other half goes on being woken.
+    #[cold]
     pub(super) fn poll_as<T>(
         &mut self,
         half: Half,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        let task = cx.waker();
-        let is_known = self.task.as_ref().is_some_and(|last| last.will_wake(task));
-        let both = if is_known {
-            None
-        } else {
-            self.join(half, task)
-        };
-        let before = both.as_ref().map(|_| self.stage());
-        let waker = both.as_ref().unwrap_or(task);
-        let polled = poll(self, &mut Context::from_waker(waker));
-        if let Some(before) = before {
-            self.part(half, polled.is_ready(), before);
+        match self.join(half, cx.waker()) {
+            Some(both) => poll(self, &mut Context::from_waker(&both)),
+            None => poll(self, cx),
         }
-        polled
     }
 
-    /// Who is to be woken where this is not the task that polled last: both, if there is another.
-    #[cold]
+    /// Whom to wake for this task: both, where there is another.
     fn join(&mut self, half: Half, task: &Waker) -> Option<Waker> {
         if let Some(halves) = self.negotiated.rare.halves() {
             halves.of(half).register(task);
@@ -105,24 +95,10 @@ impl Connection {
         self.task.clone()
     }
 
-    /// Has a half that waits no more not be woken, and the other look at what this one has found: that the
-    /// connection closes, or has ended.
-    #[cold]
-    fn part(&mut self, half: Half, is_ready: bool, before: Stage) {
+    /// Has each half look at the end that one has found.
+    pub(super) fn wake_halves(&self) {
         if let Some(halves) = self.negotiated.rare.halves() {
-            if is_ready {
-                halves.of(half).take();
-            }
-            if self.stage() != before {
-                halves.of(half.other()).wake();
-            }
-        }
-    }
-
-    fn stage(&self) -> Stage {
-        Stage {
-            is_open: self.session.is_open(),
-            is_closed: self.session.closed().is_some(),
+            halves.wake_by_ref();
         }
     }
 }
@@ -229,6 +205,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_sender_is_woken_although_a_receiver_has_something_else_to_do() {
+        let (mut split, mut peer) = Split::new(4);
+        split.send("hello");
+        assert!(split.flush().is_pending());
+        peer.write_all(b"abcd").await.unwrap();
+        assert!(split.receive().is_ready());
+        split.woken();
+        peer.read_exact(&mut [0; 4]).await.unwrap();
+        assert!(split.woken().1);
+    }
+
+    #[tokio::test]
     async fn a_receiver_is_woken_that_a_sender_has_waited_after() {
         let (mut split, mut peer) = Split::new(4);
         let shutdown = Shutdown::default();
@@ -266,7 +254,7 @@ mod tests {
         assert!(split.flush().is_pending());
         split.woken();
         assert_eq!(split.receive(), Poll::Ready(None));
-        assert_eq!(split.woken(), (false, true));
+        assert!(split.woken().1);
         assert!(split.flush().is_ready());
     }
 

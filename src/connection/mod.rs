@@ -55,6 +55,7 @@ use self::budget::{Account, units};
 use self::buffered_io::BufferedIo;
 use self::clocks::Clocks;
 pub use self::forward::Forwarded;
+use self::halves::Half;
 pub(crate) use self::message_rate::{MessageRate, SECOND, spent};
 pub use self::options::ConnectionOptions;
 use self::rare::Rare;
@@ -269,14 +270,14 @@ impl Connection {
 
     /// Writes out what waits, reads more, and waits while there is nothing; ready when the caller
     /// is to look at what was read.
-    fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
+    fn poll_progress(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<Progress> {
         self.close_if_requested();
         if self.session.closed().is_some() {
             self.end();
             let result = self.negotiated.rare.take_failure().map_or(Ok(()), Err);
             return Poll::Ready(Progress::Ended(result));
         }
-        match self.poll_write(cx) {
+        match self.poll_write(half, cx) {
             Poll::Ready(Ok(())) => self.shut_if_closing(cx),
             // What the peer sent before it went away is still there, maybe its close.
             Poll::Ready(Err(error)) => {
@@ -290,20 +291,40 @@ impl Connection {
         if self.io.poll_yield(cx).is_pending() {
             return self.pause();
         }
+        if self.poll_read(cx).is_pending() {
+            ready!(if self.is_task(cx) {
+                self.poll_wait(cx)
+            } else {
+                self.poll_as(half, cx, Self::poll_again)
+            });
+        }
+        Poll::Ready(Progress::Again)
+    }
+
+    /// Reads more; ready when there is something to look at.
+    #[inline(always)]
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let read = if self.negotiated.rare.clocks().is_none() {
             self.io.poll_read(cx)
         } else if self.is_too_fast_together() {
-            return Poll::Ready(Progress::Again);
+            return Poll::Ready(());
         } else {
             self.poll_read_paced(cx)
         };
-        match read {
-            Poll::Ready(Ok(0)) => self.end_of_stream(),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => self.abort(error),
-            Poll::Pending => ready!(self.poll_wait(cx)),
+        match ready!(read) {
+            Ok(0) => self.end_of_stream(),
+            Ok(_) => {}
+            Err(error) => self.abort(error),
         }
-        Poll::Ready(Progress::Again)
+        Poll::Ready(())
+    }
+
+    /// Waits where nothing was read, which is asked for again.
+    fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_read(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_wait(cx)
     }
 
     /// Lets others have their turn.

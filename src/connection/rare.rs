@@ -63,8 +63,8 @@ impl Rare {
         self.0.as_mut()?.failure.take()
     }
 
-    pub(super) fn halves(&self) -> Option<&Halves> {
-        self.get()?.halves.as_deref()
+    pub(super) fn halves(&self) -> Option<&Arc<Halves>> {
+        self.get()?.halves.as_ref()
     }
 
     #[inline]

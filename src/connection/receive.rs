@@ -135,13 +135,14 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Piece, ConnectionError>>> {
-        self.poll_as(Half::Receiving, cx, |this, cx| {
-            this.poll_receive(cx, |session, src| session.receive_piece(src, 0))
+        self.poll_receive(Half::Receiving, cx, |session, src| {
+            session.receive_piece(src, 0)
         })
     }
 
     pub(super) fn poll_receive<T>(
         &mut self,
+        half: Half,
         cx: &mut Context<'_>,
         receive: Receive<T>,
     ) -> Poll<Option<Result<T, ConnectionError>>> {
@@ -149,7 +150,7 @@ impl Connection {
             if let Some(received) = self.take(receive) {
                 return Poll::Ready(Some(Ok(received)));
             }
-            if let Progress::Ended(result) = ready!(self.poll_progress(cx)) {
+            if let Progress::Ended(result) = ready!(self.poll_progress(half, cx)) {
                 return Poll::Ready(result.err().map(Err));
             }
         }
@@ -162,28 +163,26 @@ impl Connection {
         receive: Receive<T>,
         mut answer: impl FnMut(Received<'_, T>, &mut Answers<'_>) -> Result<(), E>,
     ) -> Poll<Result<(), E>> {
-        self.poll_as(Half::Receiving, cx, |this, cx| {
-            loop {
-                if this.is_congested() && !this.session.is_receiving() {
-                    // The receiver is told below of an error.
-                    let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
-                }
-                let stopped = this.take_each(receive, |received, answers| {
-                    let answered = answer(received, answers);
-                    if answered.is_err() || is_congested(answers.session) {
-                        return ControlFlow::Break(answered);
-                    }
-                    ControlFlow::Continue(())
-                });
-                if let Some(answered) = stopped {
-                    answered?;
-                    continue;
-                }
-                if let Progress::Ended(result) = ready!(this.poll_progress(cx)) {
-                    return Poll::Ready(result.map_err(E::from));
-                }
+        loop {
+            if self.is_congested() && !self.session.is_receiving() {
+                // The receiver is told below of an error.
+                let _ = ready!(self.poll_drain(Half::Receiving, cx, HIGH_WATER - 1));
             }
-        })
+            let stopped = self.take_each(receive, |received, answers| {
+                let answered = answer(received, answers);
+                if answered.is_err() || is_congested(answers.session) {
+                    return ControlFlow::Break(answered);
+                }
+                ControlFlow::Continue(())
+            });
+            if let Some(answered) = stopped {
+                answered?;
+                continue;
+            }
+            if let Progress::Ended(result) = ready!(self.poll_progress(Half::Receiving, cx)) {
+                return Poll::Ready(result.map_err(E::from));
+            }
+        }
     }
 
     /// Hands on what has been read already until `take` breaks, and returns what it breaks with;
@@ -257,14 +256,13 @@ impl Stream for Connection {
     type Item = Result<Message, ConnectionError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_as(Half::Receiving, cx, |this, cx| {
-            // Backpressure: answers must be on their way before more questions are looked at. (Not so
-            // for pieces, whose answers come from elsewhere: whoever moves them on waits for room there.)
-            if this.is_congested() {
-                // The receiver is told below of an error.
-                let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
-            }
-            this.poll_receive(cx, Session::receive_in_turns)
-        })
+        let this = self.get_mut();
+        // Backpressure: answers must be on their way before more questions are looked at. (Not so
+        // for pieces, whose answers come from elsewhere: whoever moves them on waits for room there.)
+        if this.is_congested() {
+            // The receiver is told below of an error.
+            let _ = ready!(this.poll_drain(Half::Receiving, cx, HIGH_WATER - 1));
+        }
+        this.poll_receive(Half::Receiving, cx, Session::receive_in_turns)
     }
 }

@@ -73,12 +73,13 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ConnectionError>> {
-        self.poll_as(Half::Sending, cx, |this, cx| {
-            if this.poll_shutdown(cx).is_ready() {
-                this.close_if_requested();
-            }
-            this.poll_drain(cx, 0)
-        })
+        if !self.is_task(cx) {
+            return self.poll_as(Half::Sending, cx, Self::poll_outgoing);
+        }
+        if self.poll_shutdown(cx).is_ready() {
+            self.close_if_requested();
+        }
+        self.poll_drain(Half::Sending, cx, 0)
     }
 
     /// The session, with a buffer to send into.
@@ -102,17 +103,33 @@ impl Connection {
 
     /// Writes out what waits, as far as there is room on the way.
     #[inline]
-    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_write(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.session.waiting();
         let written = self.io.poll_write(cx, self.session.outgoing());
         if written.is_pending() {
-            self.note_wait(before);
+            return self.wait_to_write(half, cx, before);
         }
         written
     }
 
-    /// Notes that the peer does not take all that is sent to it; so much waited before.
+    /// Waits until the peer takes more of what is sent to it; so much waited before.
     #[cold]
+    fn wait_to_write(
+        &mut self,
+        half: Half,
+        cx: &mut Context<'_>,
+        before: usize,
+    ) -> Poll<io::Result<()>> {
+        self.note_wait(before);
+        if self.is_task(cx) {
+            return Poll::Pending;
+        }
+        self.poll_as(half, cx, |this, cx| {
+            this.io.poll_write(cx, this.session.outgoing())
+        })
+    }
+
+    /// Notes that the peer does not take all that is sent to it; so much waited before.
     fn note_wait(&mut self, before: usize) {
         if self.session.waiting() < before {
             // One that takes a large message slowly may be silent meanwhile.
@@ -129,23 +146,20 @@ impl Connection {
         }
     }
 
-    /// Whether more than `mark` bytes wait, or, where that is none, something is not flushed.
-    fn waits_to_write(&mut self, mark: usize) -> bool {
-        self.session.waiting() > mark || (mark == 0 && self.session.outgoing().is_allocated())
-    }
-
     /// Writes until no more than `mark` bytes wait; where that is none, until all is flushed.
     pub(super) fn poll_drain(
         &mut self,
+        half: Half,
         cx: &mut Context<'_>,
         mark: usize,
     ) -> Poll<Result<(), ConnectionError>> {
-        while self.waits_to_write(mark) {
+        while self.session.waiting() > mark || (mark == 0 && self.session.outgoing().is_allocated())
+        {
             self.close_if_requested();
             if self.session.closed().is_some() {
                 return Poll::Ready(Err(EncodeError::Closing.into()));
             }
-            match self.poll_write(cx) {
+            match self.poll_write(half, cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     let kind = error.kind();
@@ -154,7 +168,8 @@ impl Connection {
                 }
                 Poll::Pending if mark > 0 && self.session.waiting() <= mark => {}
                 // A peer that neither reads nor answers pings is given up here as well.
-                Poll::Pending => ready!(self.poll_wait(cx)),
+                Poll::Pending if self.is_task(cx) => ready!(self.poll_wait(cx)),
+                Poll::Pending => ready!(self.poll_as(half, cx, Self::poll_wait)),
             }
         }
         Poll::Ready(Ok(()))
@@ -171,9 +186,7 @@ impl Sink<Message> for Connection {
         if !this.is_congested() {
             return Poll::Ready(Ok(()));
         }
-        this.poll_as(Half::Sending, cx, |this, cx| {
-            this.poll_drain(cx, HIGH_WATER / 2)
-        })
+        this.poll_drain(Half::Sending, cx, HIGH_WATER / 2)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), ConnectionError> {
@@ -181,18 +194,14 @@ impl Sink<Message> for Connection {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        let this = self.get_mut();
-        if !this.waits_to_write(0) {
-            return Poll::Ready(Ok(()));
-        }
-        this.poll_as(Half::Sending, cx, |this, cx| this.poll_drain(cx, 0))
+        self.get_mut().poll_drain(Half::Sending, cx, 0)
     }
 
     /// Closes with code 1000 and waits for the peer, as [`Connection::close`] does.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let this = self.get_mut();
         this.start_close(Some(CloseCode::NORMAL.into()));
-        this.poll_as(Half::Sending, cx, Self::poll_ended)
+        this.poll_ended(cx)
     }
 }
 
