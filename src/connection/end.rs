@@ -6,7 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use polysock_protocols::{Close, CloseCode, CloseForm, Role};
 
-use super::halves::Half;
 use super::{Connection, Negotiated, ShutdownSignal};
 use crate::error::ConnectionError;
 use crate::telemetry::AccessLog;
@@ -40,9 +39,7 @@ impl Connection {
 
     /// Drops what still comes until the connection has ended.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        while let Some(piece) = ready!(self.poll_receive(Half::Sending, cx, |session, src| {
-            session.receive_piece(src, 0)
-        })) {
+        while let Some(piece) = ready!(self.poll_piece(cx)) {
             piece?;
         }
         Poll::Ready(Ok(()))
@@ -80,7 +77,7 @@ impl Connection {
         self.session.abort();
         self.count_others();
         self.io.abort();
-        self.wake_halves();
+        self.wake_tasks();
         if !expected && !self.negotiated.rare.has_failed() {
             self.fail(match error.kind() {
                 // TLS whose end was cut off.
@@ -116,7 +113,7 @@ impl Connection {
         self.count_rest();
         self.count_others();
         self.io.end(std::mem::take(self.session.outgoing()), order);
-        self.wake_halves();
+        self.wake_tasks();
     }
 }
 

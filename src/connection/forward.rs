@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use futures_sink::Sink;
 use polysock_protocols::{EncodeError, MessageRef};
 
-use super::halves::Half;
 use super::send::is_congested;
 use super::{Connection, Progress};
 use crate::error::ConnectionError;
@@ -69,7 +68,7 @@ impl Connection {
                 }
                 continue;
             }
-            match self.poll_progress(Half::Receiving, cx) {
+            match self.poll_progress(cx) {
                 Poll::Ready(Progress::Again) => {}
                 Poll::Ready(Progress::Ended(result)) => {
                     return Poll::Ready(Forwarded::SourceEnded(result));
@@ -89,7 +88,7 @@ impl Connection {
     #[cold]
     fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<Forwarded> {
         if !self.is_task(cx) {
-            return self.poll_as(Half::Receiving, cx, Self::poll_unread);
+            return self.poll_as(cx, Self::poll_unread);
         }
         if self.poll_shutdown(cx).is_pending() && self.poll_clocks(cx).is_pending() {
             return Poll::Pending;

@@ -26,7 +26,6 @@ mod clocks;
 mod end;
 mod forward;
 mod gateways;
-mod halves;
 mod message_rate;
 mod options;
 mod pace;
@@ -40,6 +39,7 @@ mod signal;
 mod tap;
 mod tapped;
 mod taps;
+mod tasks;
 mod terms;
 mod timer;
 mod wait;
@@ -55,7 +55,6 @@ use self::budget::{Account, units};
 use self::buffered_io::BufferedIo;
 use self::clocks::Clocks;
 pub use self::forward::Forwarded;
-use self::halves::Half;
 pub(crate) use self::message_rate::{MessageRate, SECOND, spent};
 pub use self::options::ConnectionOptions;
 use self::rare::Rare;
@@ -81,8 +80,10 @@ use crate::transport::{Io, Permit, Transport};
 /// one read in one write.
 ///
 /// Both halves are cancel safe: all state is in the connection. Where it is
-/// [split](futures_util::StreamExt::split), a task for each half may wait at the same time. A connection that is dropped
-/// while it is open is closed with code 1000, in the background, where a runtime is there for it.
+/// [split](futures_util::StreamExt::split), a task for each half may wait at the same time.
+///
+/// A connection that is dropped while it is open is closed with code 1000, in the background, where a runtime
+/// is there for it.
 #[derive(Debug)]
 pub struct Connection {
     io: BufferedIo,
@@ -270,14 +271,14 @@ impl Connection {
 
     /// Writes out what waits, reads more, and waits while there is nothing; ready when the caller
     /// is to look at what was read.
-    fn poll_progress(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<Progress> {
+    fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
         self.close_if_requested();
         if self.session.closed().is_some() {
             self.end();
             let result = self.negotiated.rare.take_failure().map_or(Ok(()), Err);
             return Poll::Ready(Progress::Ended(result));
         }
-        match self.poll_write(half, cx) {
+        match self.poll_write(cx) {
             Poll::Ready(Ok(())) => self.shut_if_closing(cx),
             // What the peer sent before it went away is still there, maybe its close.
             Poll::Ready(Err(error)) => {
@@ -295,7 +296,7 @@ impl Connection {
             ready!(if self.is_task(cx) {
                 self.poll_wait(cx)
             } else {
-                self.poll_as(half, cx, Self::poll_again)
+                self.poll_as(cx, Self::poll_again)
             });
         }
         Poll::Ready(Progress::Again)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytestring::ByteString;
 
 use super::clocks::Clocks;
-use super::halves::Halves;
+use super::tasks::Tasks;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, HandshakeBytes};
 
@@ -25,7 +25,7 @@ pub(super) struct Had {
     /// What is measured.
     clocks: Option<Box<Clocks>>,
     /// The tasks that wait for it, where there are two.
-    pub(super) halves: Option<Arc<Halves>>,
+    pub(super) tasks: Option<Arc<Tasks>>,
 }
 
 impl Rare {
@@ -63,8 +63,8 @@ impl Rare {
         self.0.as_mut()?.failure.take()
     }
 
-    pub(super) fn halves(&self) -> Option<&Arc<Halves>> {
-        self.get()?.halves.as_ref()
+    pub(super) fn tasks(&self) -> Option<&Arc<Tasks>> {
+        self.get()?.tasks.as_ref()
     }
 
     #[inline]

@@ -11,7 +11,6 @@ use polysock_protocols::{
     Close, EncodeError, Message, MessageRef, Piece, PieceRef, ProtocolError, Session,
 };
 
-use super::halves::Half;
 use super::send::{HIGH_WATER, is_congested, reserve_buffer};
 use super::{Connection, Progress};
 use crate::error::ConnectionError;
@@ -135,14 +134,11 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Piece, ConnectionError>>> {
-        self.poll_receive(Half::Receiving, cx, |session, src| {
-            session.receive_piece(src, 0)
-        })
+        self.poll_receive(cx, |session, src| session.receive_piece(src, 0))
     }
 
-    pub(super) fn poll_receive<T>(
+    fn poll_receive<T>(
         &mut self,
-        half: Half,
         cx: &mut Context<'_>,
         receive: Receive<T>,
     ) -> Poll<Option<Result<T, ConnectionError>>> {
@@ -150,7 +146,7 @@ impl Connection {
             if let Some(received) = self.take(receive) {
                 return Poll::Ready(Some(Ok(received)));
             }
-            if let Progress::Ended(result) = ready!(self.poll_progress(half, cx)) {
+            if let Progress::Ended(result) = ready!(self.poll_progress(cx)) {
                 return Poll::Ready(result.err().map(Err));
             }
         }
@@ -166,7 +162,7 @@ impl Connection {
         loop {
             if self.is_congested() && !self.session.is_receiving() {
                 // The receiver is told below of an error.
-                let _ = ready!(self.poll_drain(Half::Receiving, cx, HIGH_WATER - 1));
+                let _ = ready!(self.poll_drain(cx, HIGH_WATER - 1));
             }
             let stopped = self.take_each(receive, |received, answers| {
                 let answered = answer(received, answers);
@@ -179,7 +175,7 @@ impl Connection {
                 answered?;
                 continue;
             }
-            if let Progress::Ended(result) = ready!(self.poll_progress(Half::Receiving, cx)) {
+            if let Progress::Ended(result) = ready!(self.poll_progress(cx)) {
                 return Poll::Ready(result.map_err(E::from));
             }
         }
@@ -261,8 +257,8 @@ impl Stream for Connection {
         // for pieces, whose answers come from elsewhere: whoever moves them on waits for room there.)
         if this.is_congested() {
             // The receiver is told below of an error.
-            let _ = ready!(this.poll_drain(Half::Receiving, cx, HIGH_WATER - 1));
+            let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
         }
-        this.poll_receive(Half::Receiving, cx, Session::receive_in_turns)
+        this.poll_receive(cx, Session::receive_in_turns)
     }
 }

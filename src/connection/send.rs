@@ -10,7 +10,6 @@ use std::time::Duration;
 use futures_sink::Sink;
 use polysock_protocols::{CloseCode, EncodeError, Message, Piece, Session, SharedMessage};
 
-use super::halves::Half;
 use super::{Connection, buffers};
 use crate::error::ConnectionError;
 use crate::transport::SharedWriter;
@@ -74,12 +73,12 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), ConnectionError>> {
         if !self.is_task(cx) {
-            return self.poll_as(Half::Sending, cx, Self::poll_outgoing);
+            return self.poll_as(cx, Self::poll_outgoing);
         }
         if self.poll_shutdown(cx).is_ready() {
             self.close_if_requested();
         }
-        self.poll_drain(Half::Sending, cx, 0)
+        self.poll_drain(cx, 0)
     }
 
     /// The session, with a buffer to send into.
@@ -103,38 +102,34 @@ impl Connection {
 
     /// Writes out what waits, as far as there is room on the way.
     #[inline]
-    pub(super) fn poll_write(&mut self, half: Half, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.session.waiting();
         let written = self.io.poll_write(cx, self.session.outgoing());
         if written.is_pending() {
-            return self.wait_to_write(half, cx, before);
+            self.wait_for_room(cx, before);
         }
         written
     }
 
     /// Waits until the peer takes more of what is sent to it; so much waited before.
     #[cold]
-    fn wait_to_write(
-        &mut self,
-        half: Half,
-        cx: &mut Context<'_>,
-        before: usize,
-    ) -> Poll<io::Result<()>> {
-        self.note_wait(before);
-        if self.is_task(cx) {
-            return Poll::Pending;
-        }
-        self.poll_as(half, cx, |this, cx| {
-            this.io.poll_write(cx, this.session.outgoing())
-        })
-    }
-
-    /// Notes that the peer does not take all that is sent to it; so much waited before.
-    fn note_wait(&mut self, before: usize) {
+    fn wait_for_room(&mut self, cx: &mut Context<'_>, before: usize) {
         if self.session.waiting() < before {
             // One that takes a large message slowly may be silent meanwhile.
             self.session.record_progress();
         }
+        if self.is_task(cx) {
+            return self.note_wait();
+        }
+        let again = self.poll_as(cx, Self::poll_write);
+        if again.is_ready() {
+            // What it comes to is seen the next time.
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    /// Notes that the peer does not take all that is sent to it.
+    fn note_wait(&mut self) {
         if let Some(row) = self.row() {
             row.tally().pauses.fetch_add(1, Ordering::Relaxed);
         }
@@ -149,7 +144,6 @@ impl Connection {
     /// Writes until no more than `mark` bytes wait; where that is none, until all is flushed.
     pub(super) fn poll_drain(
         &mut self,
-        half: Half,
         cx: &mut Context<'_>,
         mark: usize,
     ) -> Poll<Result<(), ConnectionError>> {
@@ -159,7 +153,7 @@ impl Connection {
             if self.session.closed().is_some() {
                 return Poll::Ready(Err(EncodeError::Closing.into()));
             }
-            match self.poll_write(half, cx) {
+            match self.poll_write(cx) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => {
                     let kind = error.kind();
@@ -169,7 +163,7 @@ impl Connection {
                 Poll::Pending if mark > 0 && self.session.waiting() <= mark => {}
                 // A peer that neither reads nor answers pings is given up here as well.
                 Poll::Pending if self.is_task(cx) => ready!(self.poll_wait(cx)),
-                Poll::Pending => ready!(self.poll_as(half, cx, Self::poll_wait)),
+                Poll::Pending => ready!(self.poll_as(cx, Self::poll_wait)),
             }
         }
         Poll::Ready(Ok(()))
@@ -186,7 +180,7 @@ impl Sink<Message> for Connection {
         if !this.is_congested() {
             return Poll::Ready(Ok(()));
         }
-        this.poll_drain(Half::Sending, cx, HIGH_WATER / 2)
+        this.poll_drain(cx, HIGH_WATER / 2)
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), ConnectionError> {
@@ -194,7 +188,7 @@ impl Sink<Message> for Connection {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
-        self.get_mut().poll_drain(Half::Sending, cx, 0)
+        self.get_mut().poll_drain(cx, 0)
     }
 
     /// Closes with code 1000 and waits for the peer, as [`Connection::close`] does.

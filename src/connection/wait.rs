@@ -6,7 +6,6 @@ use std::time::Duration;
 use polysock_protocols::{Close, CloseCode};
 
 use super::clocks::Due;
-use super::halves::Half;
 use super::timer::ArmedTimer;
 use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
@@ -68,7 +67,7 @@ impl Connection {
                 Due::Stall => {
                     let before = self.io.traffic().sent;
                     // It may have taken something meanwhile.
-                    let written = self.poll_write(Half::Sending, cx);
+                    let written = self.poll_write(cx);
                     if written.is_pending() && self.io.traffic().sent == before {
                         self.cut_stalled();
                         return Poll::Ready(());

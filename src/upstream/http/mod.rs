@@ -299,7 +299,7 @@ impl Shared {
     fn finished(
         &self,
         answer: Response<hyper::body::Incoming>,
-        connection: Pooled,
+        mut connection: Pooled,
         request: Progress,
         asker: &Asker,
     ) -> Result<Response<Body>, UpstreamError> {
@@ -320,6 +320,7 @@ impl Shared {
             // RFC 9112 §6.3: the coding overrides it.
             head.headers.remove(CONTENT_LENGTH);
         }
+        connection.note_kept(&head.headers);
         keep_end_to_end(&mut head.headers);
         self.settings
             .forward

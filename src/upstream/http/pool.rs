@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper::header::{CONNECTION, HeaderMap};
 use hyper_util::rt::TokioIo;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
@@ -41,6 +42,8 @@ pub(super) struct Pooled {
     tls: u64,
     /// Rings when its server takes too long.
     pub(super) alarm: Alarm,
+    /// How long its server keeps it, if it says so.
+    kept_for: Option<Duration>,
     /// Since when it is idle, if it has answered before.
     since: Option<Instant>,
 }
@@ -74,13 +77,14 @@ impl Pool {
             let idle = pools.get_mut(&self.id)?;
             // One that is not ready is closed, or its server sends what nobody asked for.
             let mut kept = std::iter::from_fn(|| idle.connections.pop());
-            kept.find(|kept| kept.tls == tls && kept.sender.is_ready())
+            kept.find(|kept| kept.tls == tls && kept.sender.is_ready() && !kept.is_due())
         })
     }
 
     /// Keeps a connection whose last answer is over.
     pub(super) fn put(&self, mut connection: Pooled) {
-        if self.max == 0 || connection.sender.is_closed() {
+        let is_over = connection.kept_for == Some(Duration::ZERO);
+        if self.max == 0 || is_over || connection.sender.is_closed() {
             return;
         }
         let now = Instant::now();
@@ -162,7 +166,37 @@ impl Pooled {
             sender,
             tls,
             alarm: Alarm::default(),
+            kept_for: None,
             since: None,
         })
+    }
+
+    /// Notes how long its server keeps it, by the fields of an answer: a request that comes when that is
+    /// over may be lost, so the last second of it is not used.
+    pub(super) fn note_kept(&mut self, answer: &HeaderMap) {
+        // Most say nothing of it.
+        if !answer.contains_key(CONNECTION) {
+            return;
+        }
+        let Some(parameters) = answer
+            .get("keep-alive")
+            .and_then(|field| field.to_str().ok())
+        else {
+            return;
+        };
+        let mut parameters = parameters.split(',');
+        let timeout = parameters.find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            let seconds = value.trim().parse().ok()?;
+            let is_timeout = name.trim().eq_ignore_ascii_case("timeout");
+            is_timeout.then(|| Duration::from_secs(seconds))
+        });
+        self.kept_for = timeout.map(|timeout| timeout.saturating_sub(Duration::from_secs(1)));
+    }
+
+    /// Whether its server is about to close it.
+    fn is_due(&self) -> bool {
+        let until = self.kept_for.zip(self.since);
+        until.is_some_and(|(kept_for, since)| since.elapsed() >= kept_for)
     }
 }

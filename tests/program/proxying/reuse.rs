@@ -63,6 +63,28 @@ fn a_connection_that_the_server_closes_is_not_used_again() {
 }
 
 #[test]
+fn a_connection_is_kept_no_longer_than_its_server_says() {
+    let (server, gateway) = WebServer::behind(&["--workers", "1"]);
+    let mut client = gateway.connect();
+    client.send(GET);
+    let (mut connection, _) = server.asked();
+    for (keep_alive, is_kept) in [("timeout=60, max=9", true), ("max=9, Timeout=1", false)] {
+        let fields = format!("Connection: keep-alive\r\nKeep-Alive: {keep_alive}\r\n\r\n");
+        connection.send(ok("page").replacen("\r\n\r\n", &format!("\r\n{fields}"), 1));
+        page(&mut client);
+        client.send(GET);
+        if is_kept {
+            connection.head();
+        } else {
+            connection.gone();
+            let (mut other, _) = server.asked();
+            other.send(ok("page"));
+            page(&mut client);
+        }
+    }
+}
+
+#[test]
 fn a_request_that_meets_a_closing_connection_is_sent_again_where_it_may_be() {
     for (request, is_repeated) in [
         (GET.to_owned(), true),

@@ -2,53 +2,44 @@
 //! that sends. Sockets, timers and signals each wake only the task that asked last, so two of them
 //! ask as one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-
-use futures_util::task::AtomicWaker;
 
 use super::Connection;
 
-/// What a task waits for a connection for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Half {
-    Receiving,
-    Sending,
-}
-
-/// The tasks of a connection that is split. What wakes it wakes both, as far as they wait.
+/// The tasks that wait for a connection, the last one last. What wakes it wakes both.
 #[derive(Debug, Default)]
-pub(super) struct Halves {
-    receiving: AtomicWaker,
-    sending: AtomicWaker,
-}
+pub(super) struct Tasks(Mutex<[Option<Waker>; 2]>);
 
-impl Halves {
-    fn of(&self, half: Half) -> &AtomicWaker {
-        match half {
-            Half::Receiving => &self.receiving,
-            Half::Sending => &self.sending,
+impl Tasks {
+    /// Has a task be woken next time. If it is a third, the first is woken now: it asks again if it
+    /// waits still.
+    fn add(&self, task: &Waker) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let [first, last] = &mut *waiting;
+        if [&*first, &*last]
+            .into_iter()
+            .flatten()
+            .any(|waiting| waiting.will_wake(task))
+        {
+            return;
+        }
+        let first = std::mem::replace(first, last.replace(task.clone()));
+        drop(waiting);
+        if let Some(first) = first {
+            first.wake();
         }
     }
 }
 
-impl Wake for Halves {
+impl Wake for Tasks {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.receiving.wake();
-        self.sending.wake();
-    }
-}
-
-impl Half {
-    fn other(self) -> Self {
-        match self {
-            Self::Receiving => Self::Sending,
-            Self::Sending => Self::Receiving,
-        }
+        let waiting = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        waiting.into_iter().flatten().for_each(Waker::wake);
     }
 }
 
@@ -60,45 +51,41 @@ impl Connection {
         last.is_some_and(|last| last.will_wake(cx.waker()))
     }
 
-    /// Has a task that has not waited last ask again for what it waits for, so that another that waits for
-    /// the other half goes on being woken.
+    /// Has a task that has not waited last ask for what it waits for, so that another that waits already goes
+    /// on being woken.
     #[cold]
     pub(super) fn poll_as<T>(
         &mut self,
-        half: Half,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Self, &mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
-        match self.join(half, cx.waker()) {
+        match self.join(cx.waker()) {
             Some(both) => poll(self, &mut Context::from_waker(&both)),
             None => poll(self, cx),
         }
     }
 
     /// Whom to wake for this task: both, where there is another.
-    fn join(&mut self, half: Half, task: &Waker) -> Option<Waker> {
-        if let Some(halves) = self.negotiated.rare.halves() {
-            halves.of(half).register(task);
+    fn join(&mut self, task: &Waker) -> Option<Waker> {
+        if let Some(tasks) = self.negotiated.rare.tasks() {
+            tasks.add(task);
             return self.task.clone();
         }
         let last = self.task.replace(task.clone())?;
-        let halves = Halves::default();
-        halves.of(half.other()).register(&last);
-        halves.of(half).register(task);
-        let halves = Arc::new(halves);
+        let tasks = Arc::new(Tasks(Mutex::new([Some(last), Some(task.clone())])));
+        self.task = Some(Waker::from(Arc::clone(&tasks)));
+        self.negotiated.rare.get_mut().tasks = Some(tasks);
         self.negotiated.is_signalled = false;
         if let Some(timer) = &mut self.timer {
             timer.reset();
         }
-        self.task = Some(Waker::from(Arc::clone(&halves)));
-        self.negotiated.rare.get_mut().halves = Some(halves);
         self.task.clone()
     }
 
-    /// Has each half look at the end that one has found.
-    pub(super) fn wake_halves(&self) {
-        if let Some(halves) = self.negotiated.rare.halves() {
-            halves.wake_by_ref();
+    /// Has each task look at the end that one has found.
+    pub(super) fn wake_tasks(&self) {
+        if let Some(tasks) = self.negotiated.rare.tasks() {
+            tasks.wake_by_ref();
         }
     }
 }
