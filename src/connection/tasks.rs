@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use super::Connection;
 
 /// The tasks that wait for a connection, the last one last. What wakes it wakes both.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tasks(Mutex<[Option<Waker>; 2]>);
 
 impl Tasks {

@@ -229,6 +229,9 @@ fn what_is_beside_the_clients_is_taken_over_as_well() {
         let mut next = Configured::start_of(server.file.clone());
         next.server.log_line(HAS_LEFT);
         let mut client = next.open("/");
+        // Who has heard itself is there.
+        client.send(polysock_test_support::frame::frame(0x81, "here"));
+        client.expect(b"\x81\x04here");
         for _ in 0..20 {
             let ready = request(&control, "GET /readyz", "");
             assert!(ready.ends_with("\r\n\r\nok\n"), "{ready}");
