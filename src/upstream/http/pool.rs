@@ -83,12 +83,11 @@ impl Pool {
 
     /// Keeps a connection whose last answer is over.
     pub(super) fn put(&self, mut connection: Pooled) {
-        let is_over = connection.kept_for == Some(Duration::ZERO);
-        if self.max == 0 || is_over || connection.sender.is_closed() {
-            return;
-        }
         let now = Instant::now();
         connection.since = Some(now);
+        if self.max == 0 || connection.is_due() || connection.sender.is_closed() {
+            return;
+        }
         IDLE.with_borrow_mut(|pools| {
             let idle = pools.entry(self.id).or_default();
             if idle.connections.len() >= self.max {

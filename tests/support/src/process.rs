@@ -1,10 +1,13 @@
 //! A process, and all that it prints.
 
+use std::fs::{self, DirEntry};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::PATIENCE;
 
 /// A process, whose lines are read by threads so that it never blocks on them.
 ///
@@ -134,12 +137,35 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal, which the standard library cannot.
+/// Sends a signal, which the standard library cannot. A process that is sent `STOP` has stopped then.
 pub fn signal(child: &Child, name: &str) {
     let kill = Command::new("kill")
         .args(["-s", name, &child.id().to_string()])
         .status();
     assert!(kill.expect("there is a kill").success());
+    if name == "STOP" {
+        wait_until_stopped(child.id());
+    }
+}
+
+/// Waits until no thread of a process runs any more, which is not at once; where there is no `/proc`, for
+/// nothing.
+fn wait_until_stopped(process: u32) {
+    let threads = format!("/proc/{process}/task");
+    let is_stopped = |thread: DirEntry| {
+        let stat = fs::read_to_string(thread.path().join("stat"));
+        let stat = stat.unwrap_or_default();
+        stat.rsplit_once(") ")
+            .is_some_and(|(_, state)| state.starts_with('T'))
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while let Ok(threads) = fs::read_dir(&threads) {
+        if threads.flatten().all(is_stopped) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{process} does not stop");
+        thread::sleep(Duration::from_millis(1));
+    }
 }
 
 /// Waits for the end and for all that is piped and has not been taken. A process that does not end
