@@ -1,5 +1,5 @@
-//! An axum site and a chat on one port: axum answers ordinary requests, and browsers of every age are in the
-//! chat.
+//! An axum site and a chat on one port: axum answers ordinary requests, and browsers of every age
+//! can use the chat.
 //!
 //! `cargo run --features axum --example axum -- 127.0.0.1:8080`, then open `http://127.0.0.1:8080/`.
 

@@ -1,5 +1,4 @@
-//! Goes through the cases of an Autobahn fuzzing server as a client that echoes; `tests/conformance`
-//! runs it.
+//! An echo client that runs the cases of an Autobahn fuzzing server; used by `tests/conformance`.
 //!
 //! `cargo run --example conformance_client -- 127.0.0.1:9001`
 
@@ -26,7 +25,7 @@ async fn main() -> Result<(), BoxError> {
         let echoed = connection
             .answer(|message, answers| Ok::<_, BoxError>(answers.send(message)?))
             .await;
-        // Many cases break the protocol: that they are told so is what the server looks at.
+        // Many cases break the protocol, and the server checks that the client rejects them.
         if let Err(error) = echoed {
             eprintln!("case {case}: {error}");
         }

@@ -1,10 +1,11 @@
-//! What a third party can add from outside: a protocol, an upstream and an application.
+//! A protocol, an upstream and an application that are added to Polysock from outside.
 //!
-//! The protocol, `lines-1`, is announced by `Sec-WebSocket-Version: 99` and has a text message a
-//! line. The upstream is a clock in this process. The application sends each client a greeting
+//! The protocol `lines-1` is announced by `Sec-WebSocket-Version: 99` and encodes each text message
+//! as a line. The upstream is a clock in this process. The application sends each client a greeting
 //! and then the upstream's first message.
 //!
-//! `cargo run --example custom_protocol` serves a client, is the client too, and prints what came.
+//! `cargo run --example custom_protocol` runs the server and a client, and prints the lines that
+//! the client receives.
 
 use std::sync::Arc;
 
@@ -24,7 +25,7 @@ use polysock::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A protocol of our own.
+/// A custom protocol.
 #[derive(Debug)]
 struct Lines;
 
@@ -134,8 +135,7 @@ impl Codec for LinesCodec {
     }
 }
 
-/// An upstream of our own: a clock in this process, at the other end of a pipe that has our
-/// protocol on it.
+/// A custom upstream: a clock in this process, at the other end of a pipe with our protocol.
 #[derive(Debug)]
 struct Clock;
 
@@ -155,7 +155,7 @@ impl Upstream for Clock {
     }
 }
 
-/// An application of our own.
+/// A custom application.
 struct Greeter {
     upstream: Arc<dyn Upstream>,
 }

@@ -1,4 +1,4 @@
-//! The shortest application: every message goes back to where it came from.
+//! The shortest application: it returns every message to its sender.
 //!
 //! `cargo run --example echo`, then connect any WebSocket client to `ws://127.0.0.1:8080/`.
 

@@ -1,5 +1,6 @@
-//! The chat that Ratchet begins with: every client hears what the others say. Browsers of every age reach
-//! it on one port, and a terminal (`nc 127.0.0.1 9000`) on another; they all talk to each other.
+//! The introductory chat of Ratchet: every client receives the messages of the others. Browsers of
+//! every age connect to one port, and a terminal (`nc 127.0.0.1 9000`) to another; all share one
+//! chat.
 //!
 //! `cargo run --example ratchet_chat -- 127.0.0.1:8080 127.0.0.1:9000`
 

@@ -1,5 +1,5 @@
-//! A server of WAMP, version 1, for clients of it to be tried: a calculator, and topics for everybody under
-//! `http://example.com/`. It speaks every protocol.
+//! A WAMP 1 server for testing clients: a calculator, and topics under `http://example.com/` that
+//! are open to all. The server supports every protocol.
 //!
 //! | procedure | |
 //! |---|---|
@@ -8,8 +8,8 @@
 //! | `…#args` | all arguments in a list |
 //! | `…#fail` | fails on purpose |
 //!
-//! `cargo run --example wamp_contract --features wamp -- 127.0.0.1:9000`, and `ratchet` behind it to have it
-//! as pages expect it that were written for Ratchet.
+//! `cargo run --example wamp_contract --features wamp -- 127.0.0.1:9000`. Append `ratchet` for the
+//! behaviour that pages written for Ratchet expect.
 
 use polysock::apps::component::ws;
 use polysock::apps::wamp::{
@@ -38,7 +38,7 @@ impl Wamp for Calculator {
             }
             Some("echo") => match args.as_slice() {
                 [argument] => Ok((*argument).into()),
-                // Ratchet's list that is the only argument.
+                // In the Ratchet dialect a list as the only argument arrives as several arguments.
                 several => Answer::of(several),
             },
             Some("args") => Answer::of(args.as_slice()),

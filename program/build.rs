@@ -1,4 +1,4 @@
-//! Notes what the program is built from, for `polysock_build_info`.
+//! Records the build environment for `polysock_build_info`.
 
 use std::env;
 use std::process::Command;
@@ -15,7 +15,7 @@ fn main() {
     );
 }
 
-/// What a command says in its first line.
+/// The first line of a command's output; `None` if the command fails.
 fn said(command: &mut Command) -> Option<String> {
     let output = command
         .output()

@@ -1,4 +1,4 @@
-//! What a connection can fail of.
+//! The errors of connections.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +9,7 @@ use thiserror::Error;
 /// Any error of an application or an upstream.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Why a connection failed.
+/// The reason why a connection failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
@@ -22,22 +22,23 @@ pub enum ConnectionError {
     /// The peer broke the protocol.
     #[error(transparent)]
     Protocol(#[from] ProtocolError),
-    /// What was to be sent cannot be.
+    /// The message cannot be sent.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The memory of all connections together was used up, and this one held most.
+    /// All connections together used up their memory budget, and this one held most.
     #[error("closed because memory is short, and this connection held most of it")]
     Overload,
-    /// The peer took nothing of what was sent to it for as long as it may.
+    /// The peer accepted no sent bytes for the send timeout.
     #[error("took nothing of what was sent to it in time")]
     Stalled,
-    /// More messages came within a second than may from one address, over all of its connections.
+    /// The connections of one address received more messages within a second than the limit
+    /// permits.
     #[error("more than {limit} messages a second from one address")]
     TooManyMessages {
         /// The limit.
         limit: u32,
     },
-    /// The peer went away without a closing handshake (close code 1006 in RFC 6455 §7.1.5).
+    /// The peer disconnected without a closing handshake (close code 1006 in RFC 6455 §7.1.5).
     #[error("the peer went away without a closing handshake")]
     Aborted,
     /// The transport failed.

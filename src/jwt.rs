@@ -2,8 +2,8 @@
 
 use jsonwebtoken::crypto::{CryptoProvider, aws_lc};
 
-/// Chooses it, before the first key is read: where another crate has it built into `jsonwebtoken` twice, somebody has
-/// to. Whoever was first has chosen.
+/// Installs the cryptography before the first key is read, unless a provider is installed already.
+/// `jsonwebtoken` cannot choose by itself if another crate enables a second provider.
 pub(crate) fn provide() {
     if CryptoProvider::try_get_default().is_none() {
         let _ = aws_lc::DEFAULT_PROVIDER.install_default();

@@ -11,39 +11,40 @@
 //!  └────────────── crate polysock-protocols: no I/O, no clock ─────────┘└──────────── crate polysock ────────────┘
 //! ```
 //!
-//! Three ideas carry it. *A protocol is a value in a list*: it recognises an opening handshake,
-//! answers it, can also dial it, and yields a codec; nothing else knows its name. *What is the
-//! same in every protocol is written once*, above the codecs, in the session. *There is one
-//! connection type*: a browser on Hixie-76 and a plain TCP upstream are both a [`Connection`], and
-//! a relay is two of them, joined.
+//! The design rests on three ideas. *A protocol is a value in a list*: the protocol recognises,
+//! answers and dials opening handshakes and creates a codec, and no other code knows its name.
+//! *Common behaviour is written once*, above the codecs, in the session. *There is one connection
+//! type*: a browser on Hixie-76 and a plain TCP upstream are both a [`Connection`], and a relay joins
+//! two of them.
 //!
 //! # Code map
 //!
 //! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
 //!
 //! ```text
-//!   error · random     what can fail; bytes that nobody can predict
+//!   error · random     errors; unpredictable bytes
 //!   jwt                the cryptography of tokens
-//!   stamp              whether a file has changed
-//!   telemetry          what is told of connections: a line at open and close, failures once a second, metrics
-//!   transport          byte streams, who is at their other end, and how they are let go
-//!   connection         the one connection type: messages in and out, whole or in pieces; its memory; which are open
-//!   handshake          an opening handshake that waits for an answer
-//!   broadcast          messages from anywhere to many connections
-//!   push               channels, and what is published on them, here and on other nodes
-//!   http               machinery: ordinary requests and upgrades of HTTP/1, streams of HTTP/2
-//!   upstream           what stands behind a gateway: one target, several, or what a client names
-//!   apps               what answers: the trait Application, echo, chat, broadcaster, relay, pages, proxy, files, components, WAMP
-//!   route              which site a request is for, from which pages, and who is let in
-//!   axum               a site of axum's beside an application, or around it
-//!   server             the port: listening, who is let in, what a connection is, how it ends
+//!   stamp              detects changes of a file
+//!   telemetry          access log, throttled warnings, metrics
+//!   transport          byte streams, their peers, and how they are closed
+//!   connection         the connection type: messages in and out, whole or in pieces; budget; registry
+//!   handshake          an opening handshake that waits for its answer
+//!   broadcast          messages from any task to many connections
+//!   push               channels, and the publications on them, on this node and on others
+//!   http               ordinary requests and upgrades of HTTP/1, streams of HTTP/2
+//!   upstream           the servers behind a gateway: one target, several, or one that the client names
+//!   apps               the trait Application; echo, chat, broadcaster, relay, pages, proxy, files, components, WAMP
+//!   route              selects the site of a request by host, path, page and client; access policies
+//!   axum               an axum router next to an application, or around it
+//!   server             the port: listeners, admission, first bytes, opening, shutdown
 //! ```
 //!
-//! The protocols are in the crate [`polysock_protocols`], whose [`Protocol`](protocols::Protocol) is
-//! the seam. Recorded sessions of WebSockets are in `polysock-instrument`, the sessions of web apps in
-//! `polysock-web`, the program in `polysock-cli`.
+//! The protocols are in the crate [`polysock_protocols`], behind the trait
+//! [`Protocol`](protocols::Protocol). `polysock-instrument` captures, replays and explains
+//! connections, `polysock-web` reads the sessions of web apps and connects to message buses, and
+//! `polysock-cli` is the program.
 //!
-//! # The way of a connection
+//! # The life of a connection
 //!
 //! ```text
 //!   listener ──▶ opening ──▶ sites ──▶ open ──▶ Handshake ──▶ Application ──accept──▶ Connection
@@ -51,52 +52,53 @@
 //!                head                                        that knows the carrier
 //! ```
 //!
-//! Where the first bytes are TLS, opening begins again inside of it.
+//! A worker accepts the socket and spawns one task, which owns the connection from then on. If the
+//! first bytes are TLS, opening starts again on the decrypted stream. Opening reads into one buffer
+//! until the head is complete, and decides what the connection is; `server/serving.rs` handles each
+//! outcome.
 //!
-//! A worker accepts it and spawns one task, its only owner from then on. Opening reads into one
-//! buffer until the head is complete, and returns what the connection is; the gateway finishes
-//! that, in one place. For a WebSocket, one of the enabled protocols recognises the head, the head
-//! selects a site, and the protocol validates the head by what that site allows. The [`Application`] gets a
-//! [`Handshake`]: to accept is to write the answer and to have a [`Connection`], over the same buffer
-//! with whatever came early. Ordinary requests go to the site's [`Service`], one head at a time, so
-//! that a WebSocket may follow them. Each stream of an HTTP/2 connection is a transport like any
-//! other, with a task of its own, and its WebSockets are accepted the same way.
+//! For a WebSocket, one of the enabled protocols recognises the head, the head selects a site, and
+//! the protocol validates the head against the settings of the site. The [`Application`] receives a
+//! [`Handshake`]. Accepting it writes the answer and creates a [`Connection`] over the same buffer,
+//! so no early byte is lost. Ordinary requests go to the [`Service`] of the site, one head at a
+//! time, because a WebSocket may follow them. Each stream of an HTTP/2 connection is a transport
+//! with its own task, and its WebSockets are accepted in the same way.
 //!
 //! # Invariants
 //!
-//! - Nothing a peer sends makes us panic, and nothing it only announces is reserved.
-//! - All state of a connection is in the `Connection`: a future that is dropped loses nothing.
-//! - An idle connection holds no buffer, and all of them together no more than their budget.
-//! - While 64 KiB wait to go out, an application gets no more messages (one that it gets in pieces
-//!   goes on), and a relay takes none for that side.
-//! - Every wait on a peer has a deadline, but for messages of an open connection.
-//! - The relay and the instrument use nothing but the public API.
+//! - No input causes a panic, and no memory is reserved for data that was only announced.
+//! - All state of a connection is in the `Connection`: dropping a future loses nothing.
+//! - An idle connection holds no buffer, and all connections together stay within their budget.
+//! - While 64 KiB of output wait to be sent, an application receives no new message, and a relay
+//!   reads none for that side. A message that is already arriving in pieces continues.
+//! - Every wait for a peer has a deadline, except the wait for messages of an open connection.
+//! - The relay and the instrument use only the public API.
 //!
 //! # Lexicon
 //!
-//! | word | what it means here |
+//! | word | meaning |
 //! |---|---|
 //! | frame, fragment, close code, subprotocol | as in RFC 6455 |
-//! | opening | finding out what a connection is, up to the head of its handshake |
-//! | codec | what turns the bytes of one protocol into events and back |
-//! | session | what is the same in all protocols, above the codec: pongs, closing, limits, timers |
-//! | budget | the memory that all connections together may hold |
-//! | piece | a run of bytes out of a message, cut anywhere |
-//! | borrowed message | a short one, handed out where it lies in the buffer that was read |
-//! | transport | a byte stream with two directions |
-//! | shared writer | the write half of a socket, while a broadcast may write to it as well |
-//! | component, client | an application that is told events, and whom it is told of |
-//! | mailbox | the way to one client, in which what is sent to it keeps its order |
-//! | reply | the way for the answer to a handshake: an upgrade, or a stream of HTTP/2 |
-//! | row, registry | what others may know of a connection while it is open; all of them, and what is counted for ever |
-//! | peer | who is at the other end, as far as the layers below have found out |
-//! | held request | an ordinary request that stays open for what is published on its channels |
-//! | site | an application, the pages beside it, and how both treat their clients |
-//! | upstream | what stands behind a gateway |
-//! | target | one of several upstreams, of which each client gets one |
+//! | opening | the phase of a connection up to the head of its handshake |
+//! | codec | turns the bytes of one protocol into events, and back |
+//! | session | the behaviour that all protocols share, above the codec: pongs, closing, limits, timers |
+//! | budget | the memory limit of all connections together |
+//! | piece | a run of bytes out of a message, cut at any place |
+//! | borrowed message | a short message, returned as a slice of the read buffer |
+//! | transport | a byte stream in both directions |
+//! | shared writer | the write half of a socket, shared between a connection and a broadcast |
+//! | component, client | an application in the shape of Ratchet's, which receives events; a client of it |
+//! | mailbox | the ordered queue of messages to one client |
+//! | reply | the carrier of the answer to a handshake: an upgrade, or a stream of HTTP/2 |
+//! | row, registry | the public state of one open connection; all rows, and the totals since the start |
+//! | peer | the other end of a connection, with everything that the lower layers know of it |
+//! | held request | an ordinary request that stays open for publications on its channels |
+//! | site | an application, its pages, and the settings for the clients of both |
+//! | upstream | a server behind a gateway |
+//! | target | one of several upstreams; each client is connected to one |
 //! | relay | the application that joins a client to an upstream |
-//! | linger | to wait, after the last byte, until the peer has hung up |
-//! | rewind | to read again what was read before |
+//! | linger | to wait after the last byte until the peer has closed |
+//! | rewind | to replay bytes that were already read |
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod apps;

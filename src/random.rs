@@ -1,6 +1,6 @@
-//! Bytes that nobody can predict.
+//! Unpredictable bytes.
 
-/// Fills a buffer with them, for masking keys and nonces (RFC 6455 §10.3).
+/// Fills a buffer with unpredictable bytes, for masking keys and nonces (RFC 6455 §10.3).
 pub(crate) fn entropy(bytes: &mut [u8]) {
     rand::Rng::fill(&mut rand::rng(), bytes);
 }

@@ -1,4 +1,4 @@
-//! What a file was when it was read, and when it is looked at again.
+//! Detection of changed files.
 
 use std::fs;
 use std::io;
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What a file was when it was read: where it is another, it has changed.
+/// The state of a file when it was read. A different stamp means that the file has changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
     path: PathBuf,
@@ -15,18 +15,19 @@ pub(crate) struct Stamp {
     inode: u64,
 }
 
-/// When it was last looked whether files have changed.
+/// The time of the last check for changed files.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Looked(Instant);
 
-/// How often that is looked.
+/// The interval between two checks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A file that was changed just before it was read may have changed again without another time.
+/// The age from which a modification time is reliable. A file modified just before it was read may
+/// be modified again without a new time.
 const TICK: Duration = Duration::from_secs(2);
 
 impl Stamp {
-    /// Looks at a file; blocks.
+    /// Reads the state of a file; blocks.
     pub(crate) fn of(path: PathBuf) -> io::Result<Self> {
         let metadata = fs::metadata(&path)?;
         Ok(Self {
@@ -37,12 +38,12 @@ impl Stamp {
         })
     }
 
-    /// The file.
+    /// Returns the path of the file.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether another stamp would tell that it has changed since.
+    /// True if every later change of the file would produce a different stamp.
     pub(crate) fn is_old(&self) -> bool {
         let age = self.modified.and_then(|modified| modified.elapsed().ok());
         age.is_some_and(|age| age > TICK)
@@ -50,12 +51,12 @@ impl Stamp {
 }
 
 impl Looked {
-    /// Just now.
+    /// Records a check now.
     pub(crate) fn now() -> Self {
         Self(Instant::now())
     }
 
-    /// Whether the caller is to look again: others need not for as long.
+    /// True if the caller must check now. Other callers need not for the length of an interval.
     pub(crate) fn is_due(&mut self) -> bool {
         let is_due = self.0.elapsed() >= PAUSE;
         if is_due {
@@ -64,7 +65,7 @@ impl Looked {
         is_due
     }
 
-    /// As if a second had passed.
+    /// Moves the last check back by one interval.
     #[cfg(test)]
     pub(crate) fn let_time_pass(&mut self) {
         self.0 = self.0.checked_sub(PAUSE).unwrap();

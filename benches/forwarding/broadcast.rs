@@ -1,6 +1,7 @@
-//! A thousand subscribers over TCP, as their sockets are what a broadcast is written to.
+//! A broadcast to a thousand subscribers over TCP, which includes the writes to their sockets.
 //!
-//! They read nothing while it is counted: what is written stays in their sockets, which have room.
+//! The subscribers read nothing meanwhile: the written bytes stay in their sockets, which have
+//! room.
 
 use std::future::pending;
 use std::io::Read;
@@ -18,10 +19,10 @@ use crate::rfc6455::RFC6455;
 
 const SUBSCRIBERS: usize = 1000;
 
-/// What a subscriber is greeted with, once it is one.
+/// The greeting of a new subscriber.
 const READY: &str = "ready";
 
-/// Publishes so many messages, each when the one before has been delivered.
+/// Publishes `count` messages, each when the previous one has been delivered.
 pub(crate) async fn run(count: usize) {
     let line = Broadcast::new();
     let application = {
@@ -42,7 +43,7 @@ pub(crate) async fn run(count: usize) {
     deliver(application, |message| line.publish(message), count).await;
 }
 
-/// The same with the clients of a component.
+/// Sends `count` messages to the clients of a component in the same way.
 pub(crate) async fn run_clients(count: usize) {
     let room = Arc::new(Room::default());
     let application = ws(Arc::clone(&room));
@@ -67,7 +68,7 @@ impl Component for Room {
     }
 }
 
-/// Has an application's subscribers be sent so many messages.
+/// Sends `count` messages to the subscribers of an application.
 async fn deliver(application: impl Application, publish: impl Fn(Message), count: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let address = listener.local_addr().expect("an address");
@@ -77,7 +78,7 @@ async fn deliver(application: impl Application, publish: impl Fn(Message), count
     for _ in 0..SUBSCRIBERS {
         subscribers.push(subscribe(address).await.expect("a subscriber"));
     }
-    // Messages reach the subscribers in their order.
+    // The subscribers are served in order, so the last has its message after all others.
     let mut last = subscribers.last().expect("a subscriber");
     let mut delivered = [0; 256];
     for _ in 0..count {
@@ -88,8 +89,8 @@ async fn deliver(application: impl Application, publish: impl Fn(Message), count
     }
 }
 
-/// A client that has been greeted. Its socket leaves the runtime, which is not to be told of all that
-/// comes to it.
+/// Connects a client and waits for its greeting. The socket is taken out of the runtime, so that
+/// received messages do not wake it.
 async fn subscribe(address: SocketAddr) -> std::io::Result<TcpStream> {
     let mut stream = tokio::net::TcpStream::connect(address).await?;
     stream.write_all(RFC6455.as_bytes()).await?;

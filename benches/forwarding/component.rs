@@ -1,4 +1,4 @@
-//! The echo as a component.
+//! An echo as a component.
 
 use polysock::apps::component::{Client, Component, ws};
 use polysock::{BoxError, Gateway, Message, Peer};
@@ -15,7 +15,7 @@ impl Component for Echo {
     }
 }
 
-/// Answers so many bursts of messages.
+/// Echoes `count` bursts of messages.
 pub(crate) async fn run(messages: usize, count: usize) {
     let client = InMemory {
         handshake: RFC6455.as_bytes().to_vec(),

@@ -1,8 +1,7 @@
-//! Messages that go on to others, as often as it is told:
-//! `cargo bench --bench forwarding -- CASE COUNT`.
+//! Cases that forward messages to others, repeated COUNT times:
 //!
-//! No time is measured here, see `hot_paths`. It is a program of its own, so that the counts there do
-//! not depend on what is inlined for the relay.
+//! No time is measured here, see `hot_paths`. This is a separate program, so that the counts there
+//! do not depend on what is inlined for the relay.
 
 mod broadcast;
 #[path = "../hot_paths/client.rs"]

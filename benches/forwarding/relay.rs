@@ -1,8 +1,8 @@
 //! A client in memory, relayed to a WebSocket server on the loopback.
 //!
-//! The client sends a burst when it has the answers to the one before, and the server answers with
-//! frames that it has ready: so the order of events is the same in each run, and next to nothing is
-//! counted but the relay.
+//! The client sends a burst when it has the answers to the previous one, and the server answers
+//! with prepared frames. So the order of events is the same in each run, and almost only the relay
+//! is counted.
 
 use std::io;
 
@@ -17,10 +17,10 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::rfc6455::{RFC6455, masked_frame};
 
-/// Messages in a burst.
+/// The number of messages in a burst.
 const BURST: usize = 16;
 
-/// Relays so many bursts, there and back.
+/// Relays `count` bursts to the server and back.
 pub(crate) async fn run(count: usize) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let address = listener.local_addr().expect("an address");
@@ -42,7 +42,7 @@ pub(crate) async fn run(count: usize) {
     relay.await.expect("no panic");
 }
 
-/// Sends so many bursts, each when the one before has been answered.
+/// Sends `count` bursts, each when the previous one has been answered.
 async fn ask(mut stream: DuplexStream, count: usize) -> io::Result<()> {
     stream.write_all(RFC6455.as_bytes()).await?;
     let mut head = Vec::new();
@@ -58,7 +58,7 @@ async fn ask(mut stream: DuplexStream, count: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers so many bursts, and waits for the close.
+/// Answers `count` bursts, and waits for the close.
 async fn answer(mut stream: TcpStream, count: usize) -> io::Result<()> {
     stream.set_nodelay(true)?;
     shake_hands(&mut stream).await?;
@@ -96,7 +96,7 @@ async fn shake_hands(stream: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-/// A burst from a server: its frames are not masked.
+/// Returns a burst of a server, whose frames are not masked.
 fn answers() -> Vec<u8> {
     [&[0x82, 64][..], &[b'x'; 64]].concat().repeat(BURST)
 }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// A client in memory: its opening handshake, then the same burst of frames again and again.
+/// A client in memory: sends its opening handshake, then the same burst of frames `left` times.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub(crate) handshake: Vec<u8>,
@@ -60,8 +60,7 @@ impl AsyncWrite for Client {
     }
 }
 
-/// The same, but every second time it is asked for something it has nothing yet, and has whoever
-/// asks woken.
+/// The same client, but every second read is pending and wakes the reader.
 #[derive(Debug)]
 pub(crate) struct Slow {
     pub(crate) client: Client,

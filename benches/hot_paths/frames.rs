@@ -1,4 +1,4 @@
-//! What other clients send.
+//! The requests and frames of other clients than those in `rfc6455`.
 
 use flate2::{Compress, Compression, FlushCompress};
 
@@ -20,7 +20,7 @@ pub(crate) const GET: &str = "GET / HTTP/1.1\r\nHost: localhost\r\n\
 /// A close of RFC 6455, with code 1000.
 pub(crate) const CLOSE: &[u8] = b"\x88\x82\0\0\0\0\x03\xe8";
 
-/// A masked frame with a text of `len` bytes, compressed by itself.
+/// Returns a masked frame with a text of `len` bytes, compressed separately.
 pub(crate) fn deflated_frame(len: usize) -> Vec<u8> {
     let entry =
         |number: usize| format!("{{\"id\":{number},\"price\":{}.99}},", number * number % 97);
@@ -31,12 +31,12 @@ pub(crate) fn deflated_frame(len: usize) -> Vec<u8> {
     let flush = FlushCompress::Sync;
     let written = stream.compress_vec(text, &mut deflated, flush);
     written.expect("deflate takes any input");
-    // The end of a flush is left out.
+    // RFC 7692 §7.2.1: the four bytes at the end of a flush are removed.
     deflated.truncate(deflated.len() - 4);
     masked(0xc1, &deflated)
 }
 
-/// `00 … FF`.
+/// Returns a frame `00 … FF` with `len` bytes.
 pub(crate) fn hixie_frame(len: usize) -> Vec<u8> {
     [&[0][..], &vec![b'x'; len], &[0xff]].concat()
 }

@@ -1,7 +1,7 @@
-//! The hot paths, each run as often as it is told: `cargo bench --bench hot_paths -- CASE COUNT`.
+//! The hot paths, each repeated COUNT times: `cargo bench --bench hot_paths -- CASE COUNT`.
 //!
-//! No time is measured here. `benches/instructions` runs each case under callgrind, which counts
-//! the same instructions on any day.
+//! No time is measured here. `benches/instructions` runs each case under callgrind, whose
+//! instruction counts are reproducible.
 
 mod client;
 mod frames;
@@ -17,15 +17,15 @@ use self::client::{Client, Slow};
 use self::frames::{CLOSE, GET, HIXIE76, RFC6455_DEFLATE, deflated_frame, hixie_frame};
 use self::rfc6455::{RFC6455, masked_frame};
 
-/// What a client does.
+/// The behaviour of a client.
 struct Case {
     handshake: &'static str,
     burst: Vec<u8>,
-    /// Whether it is to be waited for.
+    /// Whether the client's reads are sometimes pending.
     is_slow: bool,
-    /// Whether each burst has a connection of its own.
+    /// Whether each burst has its own connection.
     is_connection: bool,
-    /// How many routes there are, of which the last is for the client; none for a single site.
+    /// The number of routes, of which the last is for the client; 0 for a single site.
     routes: usize,
 }
 
@@ -38,13 +38,13 @@ fn case(name: &str) -> Option<Case> {
         "echo-16384x3" => (RFC6455, masked_frame(2, 16384).repeat(3)),
         "echo-deflate-1024x16" => (RFC6455_DEFLATE, deflated_frame(1024).repeat(16)),
         "hixie-64x16" => (HIXIE76, hixie_frame(64).repeat(16)),
-        // An opening handshake and a close: one connection a round. It is idle before the close
-        // where the client is slow.
+        // An opening handshake and a close: one connection for each round. The connection of a slow
+        // client is idle before the close.
         "handshake" | "open-close-idle" => (RFC6455, CLOSE.to_vec()),
         "handshake-hixie-76" => (HIXIE76, b"\xff\0".to_vec()),
-        // The same by the only route, or the last of a hundred.
+        // The same on the only route, or the last of a hundred.
         "handshake-route-1" | "handshake-route-100" => (RFC6455, CLOSE.to_vec()),
-        // A request on a connection that is kept alive.
+        // A request on a persistent connection.
         "http-get" => (GET, GET.as_bytes().to_vec()),
         _ => return None,
     };
@@ -98,7 +98,8 @@ async fn main() {
     }
 }
 
-/// A site behind the last of so many routes: for what none of the others, each with a path of its own, is for.
+/// Returns `count` routes: each has a path of its own, except the last, which serves all other
+/// paths.
 fn routes(site: Site, count: usize) -> Sites {
     let site = Arc::new(site);
     let route = |number: usize| {
@@ -114,7 +115,7 @@ fn routes(site: Site, count: usize) -> Sites {
     Sites::new((1..=count).map(route).collect())
 }
 
-/// Serves a client that is to be waited for: in a task of its own, as it is tasks that are woken.
+/// Serves a slow client in a task of its own, since the wake of a task is measured.
 async fn serve_slow(gateway: Gateway, client: Client) {
     let client = Slow {
         client,

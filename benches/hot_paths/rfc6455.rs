@@ -1,15 +1,15 @@
-//! What a client of RFC 6455 sends.
+//! The request and the frames of an rfc6455 client.
 
 pub(crate) const RFC6455: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// A masked frame of RFC 6455 with a payload of `len` bytes.
+/// Returns a masked frame of rfc6455 with a payload of `len` bytes.
 pub(crate) fn masked_frame(opcode: u8, len: usize) -> Vec<u8> {
     masked(0x80 | opcode, &vec![b'x'; len])
 }
 
-/// A masked frame with this first byte.
+/// Returns a masked frame with this first byte.
 pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match u16::try_from(payload.len()) {

@@ -1,8 +1,9 @@
-//! What WAMP costs beside the same bytes without it: `cargo bench --features wamp --bench wamp`.
+//! The cost of WAMP compared with the same bytes without it:
+//! `cargo bench --features wamp --bench wamp`.
 //!
-//! The processor time of the server's thread for each message, from /proc, with and without WAMP in
-//! turns, so that what else the machine does is the same for both. The clients are on other threads, over
-//! TCP on the loopback. Linux only.
+//! Measures the processor time of the server's thread for each message, from /proc. Runs with and
+//! without WAMP alternate, so that other load on the machine affects both equally. The clients are
+//! on other threads, over TCP on the loopback. Linux only.
 
 #![allow(clippy::print_stdout, reason = "it prints what it has measured")]
 
@@ -33,7 +34,7 @@ const TOPIC: &str = "http://example.com/prices";
 
 const SUBSCRIBERS: usize = 1000;
 
-/// How often with and without WAMP take turns; the middle of each counts.
+/// The number of runs with and without WAMP; the median of each is used.
 const TURNS: usize = 7;
 
 fn main() {
@@ -44,7 +45,7 @@ fn main() {
             "[2,\"0.8r3kq1\",\"http://example.com/calc#echo\",\"{}\"]",
             "x".repeat(64)
         );
-        // The same text comes back, or what WAMP makes of it.
+        // The echo returns the same text, the WAMP server a call result.
         let answer = format!("[3,\"0.8r3kq1\",\"{}\"]", "x".repeat(64));
         let mut plain = Caller::connect(plain, &call, &call, in_flight, "");
         let mut wamp = Caller::connect(
@@ -68,7 +69,7 @@ fn main() {
     );
 }
 
-/// Prints what both cost, in nanoseconds, and how much of it is left with WAMP.
+/// Prints both costs, in nanoseconds, and the throughput with WAMP relative to that without.
 fn compare(what: &str, mut plain: impl FnMut() -> f64, mut wamp: impl FnMut() -> f64) {
     let (mut without, mut with) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
@@ -101,15 +102,15 @@ impl Wamp for Echo {
     }
 }
 
-/// A server on a thread of its own.
+/// A server on its own thread.
 struct Server {
     address: SocketAddr,
-    /// The file that tells what its thread has used.
+    /// The path of the file with the processor time of its thread.
     schedstat: String,
 }
 
 impl Server {
-    /// The nanoseconds that its thread has used.
+    /// Returns the processor time of its thread, in nanoseconds.
     fn used(&self) -> f64 {
         let stat = fs::read_to_string(&self.schedstat).expect("Linux");
         let used = stat.split(' ').next().and_then(|used| used.parse().ok());
@@ -117,7 +118,7 @@ impl Server {
     }
 }
 
-/// Serves a gateway, beside something else.
+/// Serves a gateway on a new thread, together with another task.
 fn serving(gateway: Gateway, beside: impl Future<Output = ()> + Send + 'static) -> Server {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
@@ -143,7 +144,7 @@ fn echoing(gateway: Gateway) -> Server {
     serving(gateway, async {})
 }
 
-/// A client that asks, and waits for the answers.
+/// A client that sends calls and waits for the answers.
 struct Caller {
     server: Server,
     stream: TcpStream,
@@ -172,7 +173,7 @@ impl Caller {
         }
     }
 
-    /// What each of so many messages costs the server.
+    /// Sends `messages` messages, and returns the server's cost of each.
     fn cost(&mut self, messages: usize) -> f64 {
         let before = self.server.used();
         let mut got = vec![0; self.answers.len()];
@@ -185,14 +186,14 @@ impl Caller {
     }
 }
 
-/// Subscribers that read nothing but the last of them: what is written stays in their sockets.
+/// Subscribers that read nothing during a run: the written bytes stay in their sockets.
 struct Listeners {
     server: Server,
     publish: tokio::sync::mpsc::Sender<(usize, mpsc::Sender<()>)>,
     streams: Vec<TcpStream>,
 }
 
-/// What is published, as JSON.
+/// Returns the published event, as JSON.
 fn event() -> String {
     format!("\"{}\"", "x".repeat(64))
 }
@@ -245,7 +246,7 @@ impl Listeners {
             while let Some((count, done)) = told.recv().await {
                 for _ in 0..count {
                     publish();
-                    // All of them are written to before the next is published.
+                    // All subscribers are written to before the next event is published.
                     for _ in 0..40 {
                         yield_now().await;
                     }
@@ -266,7 +267,7 @@ impl Listeners {
         }
     }
 
-    /// What each delivery of so many events costs the server.
+    /// Publishes `events` events, and returns the server's cost of each delivery.
     fn cost(&self, events: usize) -> f64 {
         let before = self.server.used();
         let (sender, done) = mpsc::channel();
@@ -275,7 +276,7 @@ impl Listeners {
             .expect("it serves");
         done.recv().expect("it is done");
         let used = self.server.used() - before;
-        // Each has got all, and has room again.
+        // Reading all events makes room in the sockets for the next run.
         let len = format!("[8,\"{TOPIC}\",{}]", event()).len() + 2;
         for mut stream in &self.streams {
             stream
@@ -301,7 +302,7 @@ fn connect(address: SocketAddr, field: &str) -> TcpStream {
     stream
 }
 
-/// The next message, which is short.
+/// Reads a message, which must be short.
 fn read_message(stream: &mut TcpStream) -> Vec<u8> {
     let mut header = [0; 2];
     stream.read_exact(&mut header).expect("a message");

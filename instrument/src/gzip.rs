@@ -1,18 +1,18 @@
-//! Files that may be compressed with gzip, as captures often are.
+//! Reading of files that may be compressed with gzip.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-/// Enough to tell a file by; a pipe may hand out less at once.
+/// The number of bytes that suffices to recognise a file. A pipe may return fewer in one read.
 const START: u64 = 8;
 
-/// Reads what is in a file: what was compressed with gzip, if it is that, or else the file itself. At
-/// least its first eight bytes, where it has so many, are there at once.
+/// Returns a reader of the file's content, decompressed if it is gzip. Its first eight bytes, if
+/// there are as many, are available without a further read.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or is broken gzip.
+/// The file cannot be read, or is invalid gzip.
 pub fn gunzip<'a>(file: impl BufRead + Send + 'a) -> io::Result<Box<dyn BufRead + Send + 'a>> {
     let file = started(file)?;
     let is_gzip = file.get_ref().0.get_ref().starts_with(b"\x1f\x8b");
@@ -24,7 +24,7 @@ pub fn gunzip<'a>(file: impl BufRead + Send + 'a) -> io::Result<Box<dyn BufRead 
     }
 }
 
-/// Reads the first bytes, and puts them in front again.
+/// Reads the first bytes, and puts them in front of the rest again.
 fn started<R: BufRead>(mut file: R) -> io::Result<io::Chain<Cursor<Vec<u8>>, R>> {
     let mut start = Vec::new();
     file.by_ref().take(START).read_to_end(&mut start)?;
@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
 
-    /// Hands out a byte at a time.
+    /// A reader that returns one byte at a time.
     struct Slow<'a>(&'a [u8]);
 
     impl Read for Slow<'_> {

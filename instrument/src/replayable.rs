@@ -1,20 +1,21 @@
-//! A server whose sessions replay.
+//! A server whose sessions can be replayed.
 
 use polysock::{Application, Gateway, PortSettings, Site, SiteSettings, Trusted};
 use polysock_protocols::{Context, PROTOCOLS, SessionConfig};
 
-/// How a server is told to treat its clients.
+/// The settings of a server for its clients.
 #[derive(Clone, Debug, Default)]
 pub struct ServerSettings {
-    /// Before it is known which site they are for.
+    /// The settings that apply before the site is known.
     pub port: PortSettings,
-    /// As the one site that there is.
+    /// The settings of the only site.
     pub site: SiteSettings,
 }
 
 impl ServerSettings {
-    /// The settings of a server whose sessions replay: it speaks everything, to everybody, sends no
-    /// pings, and does not compress. `secure` is whether TLS ends at a proxy in front.
+    /// Creates settings with which sessions can be replayed: all protocols and all origins are
+    /// accepted, no pings are sent, and nothing is compressed. `secure` is whether TLS ends at a
+    /// proxy in front.
     pub fn replayable(secure: bool) -> Self {
         Self {
             port: PortSettings {
@@ -35,23 +36,23 @@ impl ServerSettings {
         }
     }
 
-    /// A gateway whose sessions replay, as its nonces are known too.
+    /// Creates a gateway whose sessions can be replayed: its nonces are fixed.
     ///
-    /// Masks of hybi-04 to hybi-06 are made of such a nonce, so a page can choose what bytes its
-    /// frames are on the wire: this is no server for daily use.
+    /// Masks of hybi-04 to hybi-06 are derived from such a nonce, so a web page could choose the
+    /// bytes of its frames on the wire: do not use this server in production.
     pub fn gateway(self, application: impl Application) -> Gateway {
         let site = Site::new(application).with_settings(self.site);
         Gateway::with_site(site, self.port).with_predictable_nonces(entropy)
     }
 
-    /// What its opening handshakes are told, with nonces that are known.
+    /// Returns the context for opening handshakes, with fixed nonces.
     pub(crate) fn context(&self) -> Context {
         self.site.context(self.port.secure, entropy)
     }
 }
 
-/// What keys and nonces are made of in a replay, so that every byte is known: the masking key of
-/// the examples in RFC 6455 §5.7, over and over.
+/// The source of keys and nonces in a replay, so that every byte is known: it repeats the masking
+/// key of the examples in RFC 6455 §5.7.
 pub(crate) fn entropy(bytes: &mut [u8]) {
     let key = [0x37, 0xfa, 0x21, 0x3d];
     for (byte, key) in bytes.iter_mut().zip(key.into_iter().cycle()) {

@@ -1,5 +1,5 @@
-//! Sockets beside those of clients: for operators, and for who publishes. Another server that takes over gets
-//! them as well.
+//! Sockets that are not for clients: for operators and for publishers. A server that takes over
+//! receives them as well.
 
 use std::fmt::Display;
 use std::io;
@@ -9,15 +9,15 @@ use std::time::Duration;
 use polysock::{Gateway, ListenAddress, ListeningSocket, Workers};
 use tracing::info;
 
-/// What sockets are for.
+/// The purposes of sockets, as they appear in names and in the log.
 pub(crate) const CONTROL: &str = "control";
 pub(crate) const PUBLISH: &str = "publish";
 pub(crate) const ZMQ: &str = "zmq";
 
-/// How long those who ask a [`BesideListener`] may take to end when the server does.
+/// The time that clients of a [`BesideListener`] have to finish at shutdown.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// A socket that listens beside those of clients. The file of a Unix socket goes with it.
+/// A listening socket that is not for clients. It owns the file of a Unix socket.
 #[derive(Debug)]
 pub(crate) struct Beside {
     name: String,
@@ -25,16 +25,16 @@ pub(crate) struct Beside {
 }
 
 impl Beside {
-    /// What one is called where it is handed over: what it is for, and its address as it was configured.
+    /// The name of a socket in a handover: its purpose and its configured address.
     pub(crate) fn name(what: &str, address: impl Display) -> String {
         format!("{what} {address}")
     }
 
-    /// Binds it, or takes what the server before has passed on.
+    /// Binds the socket, or takes over the one that the predecessor has passed on.
     ///
     /// # Errors
     ///
-    /// It cannot be bound, or listens not.
+    /// The address cannot be bound, or the passed socket does not listen.
     pub(crate) fn open(
         name: String,
         address: &ListenAddress,
@@ -47,7 +47,7 @@ impl Beside {
         Ok(Self { name, socket })
     }
 
-    /// The same for who serves it.
+    /// Returns a duplicate of the socket, to be served.
     ///
     /// # Errors
     ///
@@ -56,7 +56,7 @@ impl Beside {
         ListeningSocket::inherited(self.socket.descriptors()?)
     }
 
-    /// What it is called, and its sockets, for another server.
+    /// Returns the name and duplicates of the descriptors, for another server.
     ///
     /// # Errors
     ///
@@ -65,12 +65,12 @@ impl Beside {
         Ok((self.name.clone(), self.socket.descriptors()?))
     }
 
-    /// Has it end with this process: the server before has gone.
+    /// Takes ownership of the socket after the predecessor has ended: it ends with this process.
     pub(crate) fn adopt(&mut self) {
         self.socket.adopt();
     }
 
-    /// Has the server go on with it that has taken over, if it is among these.
+    /// Gives up the socket if its name is among those that the successor has taken.
     pub(crate) fn hand_over(&mut self, wanted: &[String]) {
         if wanted.contains(&self.name) {
             self.socket.hand_over();
@@ -78,22 +78,22 @@ impl Beside {
     }
 }
 
-/// Such a socket, and the thread of its own that answers requests there: whoever is served waits for nobody who
-/// looks on.
+/// A listener that is not for clients, with a thread of its own. Its requests thus never delay
+/// clients.
 #[derive(Debug)]
 pub(crate) struct BesideListener {
     pub(crate) beside: Beside,
-    /// Where the workers serve.
+    /// The address that the workers serve.
     served: ListenAddress,
     workers: Workers,
 }
 
 impl BesideListener {
-    /// Listens at this address for what this is for, which the log is told.
+    /// Opens a listener at this address. `what` is its purpose, for names and the log.
     ///
     /// # Errors
     ///
-    /// The address cannot be bound, or the thread not be started.
+    /// The address cannot be bound, or the thread cannot be started.
     pub(crate) fn start(
         what: &str,
         address: &ListenAddress,
@@ -119,16 +119,16 @@ impl BesideListener {
         })
     }
 
-    /// Lets nobody else in: another server does, from now on. Who has asked is answered.
+    /// Stops accepting: the successor accepts from now on. Pending requests are answered.
     pub(crate) fn hand_over(&mut self, wanted: &[String]) {
         self.beside.hand_over(wanted);
         self.workers.remove(&self.served);
     }
 
-    /// Ends.
+    /// Closes the listener and waits for its thread to end.
     pub(crate) fn end(self) {
         self.workers.stop();
-        // A thread that panicked has told so.
+        // A panic of the thread has been logged already.
         let _ = self.workers.join();
     }
 }

@@ -1,9 +1,9 @@
-//! How many descriptors the process may have.
+//! The limit of file descriptors of the process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the limit as far as the system lets us: many start programs with 1,024 and let them have
-/// more. Returns it; the largest number stands for none.
+/// Raises the soft limit to the hard limit: many systems start programs with 1,024 and allow more.
+/// Returns the limit, or `usize::MAX` if there is none.
 pub(crate) fn raise() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -9,10 +9,10 @@ use crate::log;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Exit {
     Ok,
-    /// Something failed at run time, nothing could be measured (`bench`) or imported
-    /// (`import`), a client would be refused (`explain`), or something differs (`replay`).
+    /// A failure at run time, nothing to measure (`bench`) or to import (`import`), a client that
+    /// would be refused (`explain`), or a difference (`replay`).
     Failed,
-    /// Wrong usage that clap did not find, or bytes that say nothing (`explain`).
+    /// Wrong usage that clap did not find, or bytes that mean nothing (`explain`).
     Usage,
     /// The connection, or its opening handshake, was refused (`connect`, `bench`).
     Refused,
@@ -25,7 +25,7 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// Logs a problem as an error, and ends with this.
+    /// Logs a problem as an error and returns this exit code.
     pub(crate) fn with(self, problem: impl Display) -> Self {
         log::failed(&problem);
         self

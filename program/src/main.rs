@@ -72,7 +72,7 @@ fn main() -> ExitCode {
     exit.into()
 }
 
-/// The command line; called as `websockify`, that is the command.
+/// The command line. `websockify` as the program's name selects the command of that name.
 fn arguments() -> Vec<OsString> {
     const NAME: &str = "websockify";
     let mut arguments: Vec<_> = env::args_os().collect();

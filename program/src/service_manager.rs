@@ -1,4 +1,5 @@
-//! What the service manager that has started the program is told: systemd's `Type=notify`, sd_notify(3).
+//! Notifications to the service manager that has started the program: systemd's `Type=notify`,
+//! sd_notify(3).
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,14 +15,14 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
-/// The service manager, where there is one that wants to be told.
+/// The service manager, or nothing if none has asked for notifications.
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceManager {
     socket: Option<Arc<UnixDatagram>>,
 }
 
 impl ServiceManager {
-    /// The one that the environment names. One that cannot be reached is told of in the log.
+    /// Finds the service manager in the environment. A manager that cannot be reached is logged.
     pub(crate) fn find() -> Self {
         let named = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
         let socket = named.and_then(|name| match connect(&name) {
@@ -35,12 +36,13 @@ impl ServiceManager {
         Self { socket }
     }
 
-    /// All listeners are open, with what is in force.
+    /// Reports that all listeners are open and the configuration is in force.
     pub(crate) fn ready(&self, status: &str) {
         self.tell(&format!("READY=1\nSTATUS={status}\n"));
     }
 
-    /// What is in force is being replaced, until it is [`ready`](Self::ready) again.
+    /// Reports that the configuration is being reloaded, until [`ready`](Self::ready) is called
+    /// again.
     pub(crate) fn reloading(&self) {
         let now = clock_gettime(ClockId::Monotonic);
         let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
@@ -51,13 +53,13 @@ impl ServiceManager {
         ));
     }
 
-    /// Connections are being closed, and the process ends.
+    /// Reports that connections are being closed and the process will end.
     pub(crate) fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=closing connections\n");
     }
 
-    /// Tells it that the process lives, twice in each time that it gives for that, for as long as every
-    /// thread that serves goes through its work. Never ends where it does not ask for that.
+    /// Sends keep-alives at half the watchdog interval, as long as every worker thread makes
+    /// progress. Never returns if no watchdog is configured.
     pub(crate) async fn keep_alive(self, pulse: Pulse) {
         let given = |name| env::var(name).ok();
         let time = watchdog(
@@ -92,12 +94,13 @@ fn connect(name: &OsStr) -> io::Result<UnixDatagram> {
     };
     let socket = UnixDatagram::unbound()?;
     socket.connect_addr(&address)?;
-    // Nobody waits for a manager that reads nothing.
+    // A manager that reads nothing must not block the server.
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-/// How often this process has to say that it lives, if it is the one that is meant.
+/// The watchdog interval; `None` if it is unset, meant for another process, or under two
+/// microseconds.
 fn watchdog(time: Option<&str>, process: Option<&str>) -> Option<Duration> {
     let is_meant = process.is_none_or(|process| process.parse() == Ok(std::process::id()));
     let time = Duration::from_micros(time?.parse().ok()?);

@@ -1,4 +1,4 @@
-//! Signals, and how a server ends.
+//! Signals and the shutdown of a server.
 
 use std::convert::Infallible;
 use std::future::{pending, poll_fn};
@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use crate::exit::Exit;
 use crate::log;
 
-/// What a server does about signals that would kill it. SIGPIPE is none of them: Rust's runtime
+/// The reactions to signals that would kill the process. SIGPIPE is not among them: Rust's runtime
 /// ignores it.
 const MEANINGS: [(&str, SignalKind, Meaning); 7] = [
     ("SIGTERM", SignalKind::terminate(), Meaning::End),
@@ -29,32 +29,32 @@ const MEANINGS: [(&str, SignalKind, Meaning); 7] = [
     ("SIGALRM", SignalKind::alarm(), Meaning::Nothing),
 ];
 
-/// How much longer than their deadline the workers may take: they have it too, and tell what they
-/// had to cut.
+/// The extra time beyond the workers' deadline. The workers have the same deadline and report the
+/// connections that they had to cut.
 const GRACE: Duration = Duration::from_millis(300);
 
-/// What a signal asks for.
+/// The action that a signal requests.
 #[derive(Clone, Copy)]
 enum Meaning {
-    /// To close all connections and end.
+    /// Closes all connections and ends.
     End,
-    /// To read the configuration again.
+    /// Reads the configuration again.
     Reload,
-    /// To open the files of the log again.
+    /// Opens the log files again.
     Reopen,
-    /// Nothing that there is here.
+    /// Does nothing in this program.
     Nothing,
 }
 
-/// What was asked for by a signal of this name.
+/// A request by a signal, with the signal's name where needed.
 pub(crate) enum Asked {
-    /// To close all connections and end.
+    /// Closes all connections and ends.
     End,
-    /// To read the configuration again.
+    /// Reads the configuration again.
     Reload(&'static str),
 }
 
-/// What happened first.
+/// The event that happened first.
 pub(crate) enum First<T> {
     Asked(Asked),
     Other(T),
@@ -66,7 +66,7 @@ pub(crate) struct Signals {
     caught: Vec<Caught>,
 }
 
-/// One of them.
+/// One caught signal.
 struct Caught {
     name: &'static str,
     meaning: Meaning,
@@ -74,7 +74,7 @@ struct Caught {
 }
 
 impl Signals {
-    /// From now on none of them kills the process.
+    /// Starts to catch the signals: none kills the process from now on.
     pub(crate) fn catch() -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let context = runtime.enter();
@@ -90,7 +90,7 @@ impl Signals {
         Ok(Self { runtime, caught })
     }
 
-    /// Waits for one that asks for something, or for something else.
+    /// Waits for a signal that requests something, or for another event.
     pub(crate) fn next_or<T>(&mut self, other: impl Future<Output = T>) -> First<T> {
         let caught = &mut self.caught;
         self.runtime.block_on(async {
@@ -106,19 +106,20 @@ impl Signals {
         })
     }
 
-    /// Waits for one that asks to end, where there is no configuration.
+    /// Waits for a signal that requests the end, for servers without a configuration file.
     pub(crate) fn wait(&mut self) {
         while let First::Asked(Asked::Reload(name)) = self.next_or(pending::<Infallible>()) {
             info!("{name} is ignored: there is no configuration file to read again");
         }
     }
 
-    /// Where tasks run while signals are waited for.
+    /// The runtime whose tasks run while signals are waited for.
     pub(crate) fn runtime(&self) -> &Handle {
         self.runtime.handle()
     }
 
-    /// Waits for one that asks to end, or for something else that does, and says why.
+    /// Waits for a signal that requests the end, or for another event that ends the server. Logs
+    /// the reason.
     pub(crate) fn wait_or(&mut self, other: impl Future<Output = &'static str>) {
         let caught = &mut self.caught;
         let ending = async {
@@ -138,8 +139,9 @@ impl Signals {
         info!("closing connections ({why})");
     }
 
-    /// Waits for the connections to close, as `join` does, which tells how many had to be cut at
-    /// the deadline, but hardly longer than that. A second signal ends the process at once.
+    /// Waits for the connections to close, up to the deadline and a short grace. `join` waits for
+    /// the workers and returns the number of connections cut at the deadline. A second signal ends
+    /// the process immediately.
     pub(crate) fn wait_for(
         mut self,
         deadline: Duration,
@@ -158,7 +160,7 @@ impl Signals {
                 () = sleep(deadline.saturating_add(GRACE)) => Ok(None),
             }
         });
-        // Threads that are not done end with the process.
+        // Threads that are still running end with the process.
         self.runtime.shutdown_background();
         match cut {
             Ok(Some(0)) => Exit::Ok,
@@ -175,7 +177,7 @@ impl Signals {
     }
 }
 
-/// Waits for a signal that asks for something; returns its name, too.
+/// Waits for a signal that requests something. Returns its name as well.
 async fn asked(caught: &mut [Caught]) -> (&'static str, Asked) {
     loop {
         let (name, meaning) = poll_fn(|cx| {
@@ -197,7 +199,7 @@ async fn asked(caught: &mut [Caught]) -> (&'static str, Asked) {
     }
 }
 
-/// Waits for a signal that asks to end.
+/// Waits for a signal that requests the end.
 async fn asked_to_end(caught: &mut [Caught]) {
     while let (name, Asked::Reload(_)) = asked(caught).await {
         info!("{name} is ignored: connections are being closed");

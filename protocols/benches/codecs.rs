@@ -1,7 +1,7 @@
-//! What a message and a handshake cost in each protocol: `cargo bench -p polysock-protocols`.
+//! The cost of a message and of a handshake in each protocol: `cargo bench -p polysock-protocols`.
 //!
-//! Times are for comparing two builds on one machine on one day; what must not grow is counted
-//! in instructions, by `benches/instructions`.
+//! Times are for comparing two builds on one machine on one day. `benches/instructions` counts
+//! instructions, to detect regressions.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 
 #[path = "../tests/support/mod.rs"]
@@ -18,7 +18,7 @@ use polysock_protocols::{
 };
 use support::{Joined, context, open};
 
-/// How many messages lie behind each other in a buffer.
+/// The number of consecutive messages in a buffer.
 const BURST: usize = 16;
 
 const SIZES: &[usize] = &[16, 64, 1024, 16 * 1024];
@@ -31,7 +31,7 @@ fn names() -> impl Iterator<Item = &'static str> {
     PROTOCOLS.iter().map(|protocol| protocol.name())
 }
 
-/// What a burst of texts is on the wire, and the codec that reads it.
+/// Returns the bytes of a burst of texts, and the codec that reads them.
 fn burst(name: &str, from: Role, size: usize) -> (BytesMut, Box<dyn Codec>) {
     let (mut from, to) = Joined::new(name).settled().ends(from);
     let mut dst = WriteBuf::new();
@@ -43,7 +43,7 @@ fn burst(name: &str, from: Role, size: usize) -> (BytesMut, Box<dyn Codec>) {
     (BytesMut::from(&wire[..]), to)
 }
 
-/// A server takes a burst from its client; masks are part of it.
+/// Measures a server that receives a burst from its client, including unmasking.
 #[divan::bench(args = names(), consts = SIZES)]
 fn receive<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
     take(bencher, name, SIZE, |session, src| {
@@ -53,7 +53,7 @@ fn receive<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-/// The same, with the short messages borrowed.
+/// The same, with short messages borrowed.
 #[divan::bench(args = names(), consts = SIZES)]
 fn borrow<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
     take(bencher, name, SIZE, |session, src| {
@@ -94,19 +94,19 @@ fn send(bencher: Bencher<'_, '_>, name: &str, from: Role, size: usize) {
         });
 }
 
-/// A server sends a burst.
+/// Measures a server that sends a burst.
 #[divan::bench(args = names(), consts = SIZES)]
 fn server_sends<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
     send(bencher, name, Role::Server, SIZE);
 }
 
-/// A client does: it masks.
+/// Measures a client that sends a burst, including masking.
 #[divan::bench(args = names(), consts = SIZES)]
 fn client_sends<const SIZE: usize>(bencher: Bencher<'_, '_>, name: &str) {
     send(bencher, name, Role::Client, SIZE);
 }
 
-/// A head is recognised among all protocols and validated.
+/// Measures the recognition of a head among all protocols, and its validation.
 #[divan::bench(args = names())]
 fn negotiate(bencher: Bencher<'_, '_>, name: &str) {
     let request = Joined::new(name).request_bytes;

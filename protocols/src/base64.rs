@@ -1,7 +1,7 @@
-//! Binary over text: messages as base64, for protocols and clients without binary.
+//! Binary messages as base64 text, for protocols and clients without binary messages.
 //!
 //! The convention of websockify and noVNC: a client offers the subprotocol `base64`, and every
-//! message both ways is the standard base64, with padding, of its bytes.
+//! message in either direction is its bytes in standard base64 with padding.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,23 +15,23 @@ use crate::write_buf::WriteBuf;
 /// The name of the subprotocol.
 const SUBPROTOCOL: &str = "base64";
 
-/// Wraps a codec so that binary travels as base64 text. Works on pieces: what does not fill a
-/// group of four characters, or of three bytes, waits for the next piece.
+/// A codec that carries binary messages as base64 text of another. Pieces are encoded singly: the
+/// remainder of a group (four characters or three bytes) is kept until the next piece.
 #[derive(Debug)]
 pub(crate) struct Base64<C> {
     inner: C,
-    /// Whether text that comes in is decoded.
+    /// True if received text is decoded.
     decodes: bool,
-    /// Up to three characters that wait for their group.
+    /// Up to three characters of an incomplete group.
     incoming: BytesMut,
-    /// Whether the message had its padding, after which nothing may follow.
+    /// True if the message had its padding, after which nothing may follow.
     padded: bool,
-    /// Up to two bytes that wait for their group.
+    /// Up to two bytes of an incomplete group.
     outgoing: BytesMut,
 }
 
-/// The codec as it was accepted: wrapped where the subprotocol, or the policy for a protocol
-/// without binary, asks for base64.
+/// Returns the codec for an accepted connection: wrapped if the subprotocol, or the policy for a
+/// protocol without binary messages, requires base64.
 pub(crate) fn accepted<C: Codec + 'static>(codec: C, accept: &Accept) -> Box<dyn Codec> {
     let negotiated = is_subprotocol(accept.subprotocol.as_deref());
     let policy = accept.binary_over_text == BinaryOverText::Base64;
@@ -42,7 +42,7 @@ pub(crate) fn accepted<C: Codec + 'static>(codec: C, accept: &Accept) -> Box<dyn
     }
 }
 
-/// The codec as it was dialled.
+/// Returns the codec for a dialled connection.
 pub(crate) fn dialled<C: Codec + 'static>(codec: C, subprotocol: Option<&str>) -> Box<dyn Codec> {
     if is_subprotocol(subprotocol) {
         Base64::wrap(codec, true)
@@ -114,7 +114,7 @@ impl<C: Codec> Codec for Base64<C> {
 
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
         match event {
-            // Where base64 was negotiated, text is no exception: the peer decodes everything.
+            // If base64 was negotiated, text is encoded too: the peer decodes every message.
             Event::Data(piece) if self.decodes || piece.kind == Kind::Binary => {
                 let piece = self.encode_piece(&piece);
                 self.inner.encode(Event::Data(piece), dst)

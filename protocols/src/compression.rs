@@ -1,44 +1,44 @@
-//! How messages are compressed, where the peer agrees to it.
+//! The settings of compression.
 
-/// How messages are compressed with DEFLATE: `permessage-deflate` (RFC 7692), and `deflate-frame`
-/// (also `x-webkit-deflate-frame`), which WebKit had before it.
+/// The settings of DEFLATE compression, if the peer agrees to it: `permessage-deflate` (RFC 7692),
+/// and the older `deflate-frame` of WebKit (also `x-webkit-deflate-frame`).
 ///
 /// # Memory
 ///
-/// Nothing is allocated before the first message that is compressed. A compressor takes 380 KiB
-/// with a window of 15 bits and 250 KiB with one of 9, a decompressor 47 KiB. The connection has
-/// them for one message from its thread, which keeps up to four of each kind; only a compressor
-/// whose context is taken over is the connection's own. Of a peer that takes its context over, the
-/// connection keeps the last bytes that it has sent, up to its window: 32 KiB at most, and a client
-/// that has sent 1 KiB costs 1 KiB.
+/// Nothing is allocated before the first compressed message. A compressor takes 380 KiB with a
+/// window of 15 bits and 250 KiB with one of 9, a decompressor 47 KiB. A connection borrows them
+/// from its thread for one message; the thread keeps up to four of each kind. Only with context
+/// takeover does the connection own its compressor. If the peer uses context takeover, the
+/// connection keeps the last bytes that the peer has sent, up to the size of the window: 32 KiB at
+/// most, and 1 KiB for a client that has sent 1 KiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compression {
-    /// How much work goes into a message: 1 (the fastest) to 9 (the smallest result). What is
-    /// beyond is taken as the nearer of them.
+    /// The compression level: 1 (fastest) to 9 (smallest result). Other values are clamped.
     pub level: u8,
-    /// Messages of fewer bytes go out as they are, unless they are sent in pieces.
+    /// The size in bytes from which messages are compressed. With `permessage-deflate`, messages
+    /// sent in pieces always are; with `deflate-frame`, it applies to each piece.
     pub threshold: usize,
-    /// What we compress with.
+    /// The window that we compress with.
     pub outgoing: Window,
-    /// What the peer is asked to compress with. Some keep their context although they are told not
-    /// to (Tornado, Mojolicious), so by default nobody is told.
+    /// The window that the peer is asked to compress with. The default asks for no limit: some
+    /// peers keep their context even if told not to (Tornado, Mojolicious).
     pub incoming: Window,
 }
 
-/// How far back compressed data may refer.
+/// The window of compressed data: how far back it may refer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The base-2 logarithm of its size in bytes, 9 to 15; what is beyond is taken as the nearer
-    /// of them. A peer that asks for less gets less.
+    /// The base-2 logarithm of the size in bytes, 9 to 15; other values are clamped. The peer may
+    /// reduce it.
     pub max_bits: u8,
-    /// Whether a message may refer to those before it (RFC 7692 §7.1.1), where the peer allows it
-    /// too. Small messages that are alike become much smaller, and memory is taken for as long as
-    /// the connection lasts: [`Compression`] says how much.
+    /// Whether a message may refer to the messages before it (RFC 7692 §7.1.1), if the peer allows
+    /// it too. Small messages that resemble each other become much smaller, but memory is held for
+    /// the whole connection: see [`Compression`].
     pub context_takeover: bool,
 }
 
 impl Default for Compression {
-    /// The fastest level from 128 bytes on, and no compressor between messages.
+    /// The fastest level from 128 bytes on, without context takeover of our own.
     fn default() -> Self {
         Self {
             level: 1,
@@ -62,14 +62,14 @@ impl Default for Window {
 }
 
 impl Compression {
-    /// The level, where zlib has it.
+    /// Returns the level, clamped to the range of zlib.
     pub(crate) fn level(&self) -> u32 {
         self.level.clamp(1, 9).into()
     }
 }
 
 impl Window {
-    /// The bits, where zlib has them.
+    /// Returns the window bits, clamped to the range of zlib.
     pub(crate) fn bits(&self) -> u8 {
         self.max_bits.clamp(9, 15)
     }

@@ -1,4 +1,4 @@
-//! Header fields that somebody adds to a head.
+//! Header fields that are added to a head.
 
 use std::fmt;
 
@@ -10,29 +10,29 @@ use bytestring::ByteString;
 pub struct Fields(Vec<(ByteString, Bytes)>);
 
 impl Fields {
-    /// No fields.
+    /// Creates an empty list.
     pub const fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// Adds a field behind the others, also where there is one of this name.
+    /// Appends a field, even if there is one with this name.
     pub fn append(&mut self, name: impl Into<ByteString>, value: impl Into<Bytes>) {
         self.0.push((name.into(), value.into()));
     }
 
-    /// Every field: name and value.
+    /// Returns the name and value of every field.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The value of the first field of this name, whatever its case.
+    /// Returns the value of the first field with this name, ignoring case; `None` if there is none.
     pub fn value(&self, name: &str) -> Option<&[u8]> {
         self.iter()
             .find(|(other, _)| other.eq_ignore_ascii_case(name))
             .map(|(_, value)| value)
     }
 
-    /// Whether there is a field of this name, whatever its case.
+    /// True if there is a field with this name, ignoring case.
     pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
@@ -47,7 +47,7 @@ impl IntoIterator for Fields {
     }
 }
 
-// Values may be secrets (cookies, tokens): only the names are shown.
+// Only the names are shown: values may be secrets (cookies, tokens).
 impl fmt::Debug for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list()

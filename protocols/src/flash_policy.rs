@@ -1,18 +1,18 @@
-//! The socket policy of Flash: whose movies may open connections.
+//! The socket policy of Flash, which lists the domains whose movies may open connections.
 
 use std::fmt::Write;
 
 /// A domain whose movies may open connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlashDomain {
-    /// Its name, or `*.` and a name for all that are below that.
+    /// The name, or `*.` and a name for all its subdomains.
     pub name: String,
-    /// Whether the page has to have come by `https://`.
+    /// Whether the movie's page must have been loaded by `https://`.
     pub secure: bool,
 }
 
 impl FlashDomain {
-    /// Whether this one has all that another has, however their pages have come.
+    /// True if this entry matches all names that another matches, ignoring `secure`.
     pub fn covers(&self, other: &Self) -> bool {
         let (name, other) = (&*self.name, &*other.name);
         name == other
@@ -23,11 +23,11 @@ impl FlashDomain {
     }
 }
 
-/// The policy that lets movies of these domains, or of all where it is `None`, open connections to the port
-/// that Flash asked on, and to no other. Where the port is not known, it is any.
+/// Returns the policy that allows movies of these domains to open connections to this port; `None`
+/// means all domains, or any port. Pass the port on which Flash sent its request.
 ///
-/// A movie writes what it likes to such a connection, the origin of its page included: the policy is the
-/// only place where that is asked.
+/// A movie controls all bytes of such a connection, including the origin of its page: the policy is
+/// the only check.
 pub fn flash_policy(port: Option<u16>, domains: Option<&[FlashDomain]>) -> String {
     let port = port.map_or_else(|| "*".to_owned(), |port| port.to_string());
     let mut policy = String::from("<?xml version=\"1.0\"?><cross-domain-policy>");
@@ -35,7 +35,7 @@ pub fn flash_policy(port: Option<u16>, domains: Option<&[FlashDomain]>) -> Strin
         let all = format!("<allow-access-from domain=\"*\" to-ports=\"{port}\"/>");
         return policy + &all + END;
     };
-    // What would have to be escaped is no name of a host.
+    // A name with other characters would need escaping, and is not a host name: it is left out.
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._*:[]".contains(c);
     for FlashDomain { name, secure } in domains {
         if name.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! What proxies say of those for whom they ask: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//! Fields in which proxies name their clients: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,30 +13,31 @@ use nom::{IResult, Parser};
 
 use crate::http::is_token_byte;
 
-/// One step of a request on its way: what a proxy says of who asked it.
+/// An element of `Forwarded`: a proxy's description of the request that it received.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ForwardedElement {
-    /// Who asked.
+    /// The client of the proxy.
     pub node: Node,
-    /// The host that was asked for.
+    /// The requested host; `None` if not given.
     pub host: Option<String>,
-    /// The scheme that was spoken, in lower case.
+    /// The scheme of the request, in lower case; `None` if not given.
     pub proto: Option<String>,
 }
 
-/// Who asked a proxy.
+/// The client of a proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Node {
-    /// The proxy does not know, or does not tell (RFC 7239 §6.2 and §6.3).
+    /// The proxy does not know or does not disclose it (RFC 7239 §6.2 and §6.3).
     #[default]
     Unknown,
-    /// An address, and its port where that is told.
+    /// An address, and its port if that is given.
     Address(IpAddr, Option<u16>),
 }
 
 impl ForwardedElement {
-    /// Reads the value of `Forwarded` fields, with a comma between those of several lines: the client
-    /// first, and each proxy behind the one before it. `None` where it breaks the grammar of RFC 7239 §4.
+    /// Parses the value of `Forwarded` fields, several of them joined by commas. The elements are
+    /// in the order of the proxies, with the client's first. `None` if the value breaks the grammar
+    /// of RFC 7239 §4.
     pub fn list(value: &str) -> Option<Vec<Self>> {
         let comma = delimited(space, char(','), space);
         let elements = separated_list1(comma, element);
@@ -47,8 +48,8 @@ impl ForwardedElement {
 }
 
 impl Node {
-    /// Reads an element of `X-Forwarded-For`, or the `for` of a `Forwarded`: an address, with a port or
-    /// without, in brackets where it is of IPv6 and has one. Anything else is nobody.
+    /// Parses an element of `X-Forwarded-For`, or the `for` of a `Forwarded`: an address with or
+    /// without a port. An IPv6 address with a port is in brackets. Anything else is `Unknown`.
     pub fn read(text: &str) -> Self {
         let text = text.trim();
         if let Ok(address) = text.parse::<SocketAddr>() {
@@ -66,15 +67,15 @@ impl Node {
         })
     }
 
-    /// The elements of `X-Forwarded-For`, with a comma between those of several lines: the client first,
-    /// and each proxy behind the one before it.
+    /// Parses the value of `X-Forwarded-For` fields, several of them joined by commas. The elements
+    /// are in the order of the proxies, with the client first.
     pub fn list(value: &str) -> Vec<Self> {
         let elements = value.split(',').map(str::trim);
         let elements = elements.filter(|element| !element.is_empty());
         elements.map(Self::read).collect()
     }
 
-    /// The node as `Forwarded` has it (RFC 7239 §6): quoted where it is no token.
+    /// Returns the node as written in `Forwarded` (RFC 7239 §6): quoted if it is not a token.
     pub fn quoted(self) -> String {
         match self {
             Self::Address(IpAddr::V6(address), None) => format!("\"[{address}]\""),
@@ -84,7 +85,7 @@ impl Node {
     }
 }
 
-/// As `X-Forwarded-For` has it.
+/// Writes the node as in `X-Forwarded-For`.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
@@ -95,14 +96,14 @@ impl fmt::Display for Node {
     }
 }
 
-/// Without a port.
+/// Converts an address without a port.
 impl From<IpAddr> for Node {
     fn from(address: IpAddr) -> Self {
         Self::Address(address.to_canonical(), None)
     }
 }
 
-/// Pairs with semicolons between them, any of which may be missing.
+/// Parses an element: pairs separated by semicolons, any of which may be missing.
 fn element(input: &str) -> IResult<&str, ForwardedElement> {
     let semicolon = delimited(space, char(';'), space);
     let (input, pairs) = separated_list1(semicolon, opt(pair)).parse(input)?;
@@ -126,15 +127,14 @@ fn token(input: &str) -> IResult<&str, &str> {
     take_while1(|c: char| u8::try_from(c).is_ok_and(is_token_byte)).parse(input)
 }
 
-/// A token; and, as proxies write it in spite of the grammar, an address or a host that should be
-/// quoted.
+/// Parses a token, or an address or host that proxies write unquoted in spite of the grammar.
 fn unquoted(input: &str) -> IResult<&str, String> {
     let is_written = |c: char| u8::try_from(c).is_ok_and(is_token_byte) || ":[]".contains(c);
     let (input, value) = take_while1(is_written).parse(input)?;
     Ok((input, value.to_owned()))
 }
 
-/// RFC 9110 §5.6.4.
+/// Parses a quoted string (RFC 9110 §5.6.4).
 fn quoted(input: &str) -> IResult<&str, String> {
     let plain = take_while1(|c: char| c != '"' && c != '\\' && (c == '\t' || !c.is_control()));
     let inside = escaped(

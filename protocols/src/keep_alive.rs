@@ -1,56 +1,56 @@
-//! Whether a silent peer is still there, counted in ticks so that no message costs a look at the
+//! Detection of peers that are no longer alive, in ticks, so that no message needs to read the
 //! clock.
 
 use std::time::Duration;
 
 use crate::error::ProtocolError;
 
-/// A tick behind a sign of life takes this part of a ping interval, and any tick no more than this part
-/// of the idle timeout: both are exact to a quarter.
+/// A tick after a sign of life lasts a ping interval divided by this, and no tick is longer than
+/// the idle timeout divided by this: both times are exact to a quarter.
 const PARTS: u32 = 4;
 
-/// This much of an unfinished frame is a sign of life: less may be a peer that means to hold what it
-/// has begun, a byte now and then.
+/// The bytes of an unfinished frame that count as a sign of life. Fewer could come from a peer that
+/// keeps a frame open by sending a byte now and then.
 const LIVELY: usize = 1024;
 
-/// What is known of a peer's being there. Small: every connection has one. Times are in milliseconds,
-/// and zero stands for never.
+/// The liveness of a peer. Small, as every connection has one. Times are in milliseconds, and zero
+/// means never.
 #[derive(Debug)]
 pub(crate) struct KeepAlive {
-    /// After how much silence the peer is idle.
+    /// The silence after which the peer is given up as idle.
     idle: u32,
-    /// After how much silence it is pinged.
+    /// The silence after which the peer is pinged.
     ping: u32,
-    /// How long it has to answer.
+    /// The time that the peer has to answer a ping.
     pong: u32,
-    /// How long the tick is that runs.
+    /// The length of the current tick.
     tick: u32,
-    /// For how long it has been silent at least.
+    /// The shortest time for which the peer can have been silent.
     silent: u32,
-    /// For how long it has been neither heard, as far as is known, nor pinged.
+    /// The time since the peer was last pinged or, as far as is known, heard.
     unasked: u32,
-    /// Whether the tick that runs is for its answer.
+    /// True if the current tick is the time for the answer to a ping.
     is_pinged: bool,
-    /// Whether anything has come since the last tick.
+    /// True if there was a sign of life in the current tick.
     is_active: bool,
-    /// How much has come of an unfinished frame since the last sign of life.
+    /// The bytes of an unfinished frame since the last sign of life.
     trickled: u16,
 }
 
-/// What to do after a tick.
+/// The action to take after a tick.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TickAction {
-    /// Nothing.
+    /// No action.
     None,
-    /// Ask the peer for a sign of life.
+    /// Send a ping.
     Ping,
-    /// Give it up.
+    /// Give the peer up.
     TimedOut(ProtocolError),
 }
 
 impl KeepAlive {
-    /// A peer whose silence begins now. It does not get longer for an answer than from one ping to
-    /// the next.
+    /// Creates the state for a peer whose silence begins now. The time for an answer is limited to
+    /// the ping interval.
     pub(crate) fn new(
         idle_timeout: Option<Duration>,
         ping_interval: Option<Duration>,
@@ -72,19 +72,19 @@ impl KeepAlive {
         keep_alive
     }
 
-    /// Notes that the peer gives a sign of life.
+    /// Records a sign of life.
     #[inline]
     pub(crate) fn record_activity(&mut self) {
         self.is_active = true;
     }
 
-    /// Notes that so many messages have come: none may be.
+    /// Records received messages; `count` may be 0.
     #[inline]
     pub(crate) fn record_messages(&mut self, count: u32) {
         self.is_active |= count > 0;
     }
 
-    /// Notes that so many bytes have come of a frame that has not ended.
+    /// Records received bytes of a frame that has not ended.
     pub(crate) fn record_part(&mut self, len: usize) {
         let trickled = len.saturating_add(self.trickled.into());
         let is_lively = trickled >= LIVELY;
@@ -96,14 +96,16 @@ impl KeepAlive {
         };
     }
 
-    /// Says what to do after a [`tick`](Self::tick). A peer that turned out to know no pings
-    /// (hybi-01 to -03, whose framing its first byte tells) `can_ping` not.
+    /// Ends a [`tick`](Self::tick) and returns the action to take. `can_ping` is false for a peer
+    /// that turned out to know no pings: the first byte from a hybi-01 to -03 client decides the
+    /// framing.
     pub(crate) fn on_tick(&mut self, can_ping: bool) -> TickAction {
         let was_pinged = std::mem::take(&mut self.is_pinged);
         if std::mem::take(&mut self.is_active) {
             self.silent = 0;
-            // What came since a ping is taken for its answer, which came at once: so one that says
-            // nothing else is pinged at each interval, as routers on the way need it.
+            // Data after a ping counts as an immediate answer to it: so a peer that sends nothing
+            // but pongs is pinged at each interval, which routers in between need to keep the
+            // connection.
             self.unasked = if was_pinged { self.tick } else { 0 };
         } else {
             self.silent = self.silent.saturating_add(self.tick);
@@ -128,8 +130,8 @@ impl KeepAlive {
         }
     }
 
-    /// How long the tick that runs is; `None` for ever. It changes with [`on_tick`](Self::on_tick)
-    /// alone.
+    /// Returns the length of the current tick; `None` if it never ends. Only
+    /// [`on_tick`](Self::on_tick) changes it.
     #[inline]
     pub(crate) fn tick(&self) -> Option<Duration> {
         (self.tick > 0).then(|| Duration::from_millis(self.tick.into()))
@@ -150,7 +152,7 @@ impl KeepAlive {
     }
 }
 
-/// Whole milliseconds, one at least.
+/// Returns a time in whole milliseconds, at least one.
 pub(crate) fn millis(time: Duration) -> u32 {
     let millis = time.as_nanos().div_ceil(1_000_000).max(1);
     u32::try_from(millis).unwrap_or(u32::MAX)

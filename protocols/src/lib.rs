@@ -1,9 +1,9 @@
-//! Every WebSocket protocol that was ever shipped, as pure state machines.
+//! Every WebSocket protocol that was ever shipped, as state machines without I/O.
 //!
-//! Nothing here does I/O, reads a clock or asks for random numbers: bytes, time and entropy are
-//! passed in. The crate `polysock` adds sockets.
+//! This crate does no I/O, reads no clock and draws no random numbers: the caller passes in bytes,
+//! time and entropy. The crate `polysock` adds sockets.
 //!
-//! # The way up
+//! # Module order
 //!
 //! ```text
 //!   message                         what is exchanged
@@ -28,14 +28,14 @@
 //!
 //! # Where to start
 //!
-//! `protocol/mod.rs` is the seam, `hixie/hixie75.rs` the shortest complete protocol.
-//! [`Negotiation`] recognises a head, [`Recognised::open`] makes an [`Opening`] of it, whose
-//! [`Responder`] answers and ends in a [`Codec`]; [`Session`] turns the codec's events into
-//! messages.
+//! `protocol/mod.rs` defines the traits of a protocol, `hixie/hixie75.rs` is the shortest complete
+//! implementation. [`Negotiation`] recognises a head, and [`Recognised::open`] makes an [`Opening`]
+//! of it. The [`Responder`] in it writes the answer and returns a [`Codec`]. [`Session`] turns the
+//! codec's events into messages.
 //!
 //! # Invariants
 //!
-//! Nothing a peer sends makes this crate panic, and no length a peer announces is reserved.
+//! No input makes this crate panic, and no memory is reserved for data that was only announced.
 #![forbid(clippy::disallowed_methods, clippy::disallowed_types)]
 #![warn(clippy::arithmetic_side_effects)]
 #![cfg_attr(

@@ -1,13 +1,13 @@
-//! What goes through a connection: messages for applications, events for codecs.
+//! The data of a connection: messages for applications, events for codecs.
 
 use std::fmt;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-/// A whole message, as an application sends and receives it.
+/// A whole message that an application sends or receives.
 ///
-/// There is no ping, pong or close here: the [`Session`](crate::Session) answers those.
+/// Pings, pongs and closes are not messages: the [`Session`](crate::Session) answers them.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Message {
     /// UTF-8 text.
@@ -17,17 +17,17 @@ pub enum Message {
 }
 
 impl Message {
-    /// A text message.
+    /// Creates a text message.
     pub fn text(text: impl Into<ByteString>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A binary message.
+    /// Creates a binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
 
-    /// The payload, whichever kind it is of.
+    /// Returns the payload of either kind.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -35,7 +35,7 @@ impl Message {
         }
     }
 
-    /// The text, if this is a text message.
+    /// Returns the text; `None` if the message is binary.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -44,7 +44,7 @@ impl Message {
     }
 }
 
-// Payloads stay out of logs: only the kind and the length are shown.
+// Only the kind and the length are shown: payloads must not appear in logs.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {
@@ -55,20 +55,20 @@ impl fmt::Debug for Message {
     }
 }
 
-/// A message that may be borrowed: a short one lies where it was read, and taking it costs neither
-/// a copy nor an allocation.
+/// A message that may be borrowed. A short message is borrowed from the read buffer, without a copy
+/// or an allocation.
 #[derive(Clone)]
 pub enum MessageRef<'a> {
     /// UTF-8 text, borrowed.
     Text(&'a str),
     /// Any bytes, borrowed.
     Binary(&'a [u8]),
-    /// A message that is long, or came in pieces.
+    /// A message that is long or arrived in pieces.
     Owned(Message),
 }
 
 impl MessageRef<'_> {
-    /// The payload, whichever kind it is of.
+    /// Returns the payload of either kind.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -78,7 +78,7 @@ impl MessageRef<'_> {
         }
     }
 
-    /// The text, if this is a text message.
+    /// Returns the text; `None` if the message is binary.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -87,7 +87,7 @@ impl MessageRef<'_> {
         }
     }
 
-    /// The message, copied if it was borrowed.
+    /// Returns the message, copied if it was borrowed.
     pub fn into_owned(self) -> Message {
         match self {
             Self::Text(text) => Message::text(text),
@@ -158,15 +158,15 @@ pub enum Kind {
 
 /// A message, or a run of bytes out of one.
 ///
-/// The pieces of a message follow each other without others between them; the last has `end`
-/// set. A cut may fall anywhere, also inside a character of a text.
+/// The pieces of a message are consecutive; the last has `end` set. A cut may fall anywhere, even
+/// inside a character of a text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Piece {
     /// The kind of the message, the same in each of its pieces.
     pub kind: Kind,
     /// The bytes; may be empty.
     pub payload: Bytes,
-    /// Whether the message ends here.
+    /// Whether this is the last piece of the message.
     pub end: bool,
 }
 
@@ -177,16 +177,16 @@ impl fmt::Debug for Piece {
     }
 }
 
-/// A message or a piece of one that may be borrowed: a short message comes whole.
+/// A message or a piece of one that may be borrowed. A short message is never split.
 #[derive(Clone, Debug)]
 pub enum PieceRef<'a> {
     /// A whole message.
     Message(MessageRef<'a>),
-    /// A message that is long or came in pieces, or a piece of one.
+    /// A piece of a message, or a whole message that is long or arrived in pieces.
     Piece(Piece),
 }
 
-/// What a codec makes of bytes, and of which it makes bytes.
+/// An event that a codec decodes from bytes or encodes into bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A message or a piece of one.
@@ -195,22 +195,22 @@ pub enum Event {
     Ping(Bytes),
     /// A pong with its payload.
     Pong(Bytes),
-    /// The start of the closing handshake, or its answer; `None` where no status came along.
+    /// The start of the closing handshake, or its answer; `None` if it has no status.
     Close(Option<Close>),
 }
 
-/// A way to write messages: codecs with the same form write the same bytes for the same message,
-/// so that what is sent to many is encoded once for all of them.
+/// A form in which messages are written. Codecs with the same form write the same bytes for the
+/// same message, so that a message sent to many peers is encoded once for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireForm {
     framing: &'static str,
     base64: bool,
-    /// Level, window bits and threshold, where messages are compressed each by itself.
+    /// Level, window bits and threshold if each message is compressed independently, else `None`.
     deflate: Option<(u32, u8, usize)>,
 }
 
 impl WireForm {
-    /// The form of a framing, by the name of the first protocol that had it.
+    /// Creates the form of a framing, named after the first protocol that had it.
     pub const fn new(framing: &'static str) -> Self {
         Self {
             framing,
@@ -219,7 +219,7 @@ impl WireForm {
         }
     }
 
-    /// The form of what is base64 within this one.
+    /// Returns this form with messages in base64.
     #[must_use]
     pub const fn in_base64(self) -> Self {
         Self {
@@ -228,7 +228,7 @@ impl WireForm {
         }
     }
 
-    /// The form of what is compressed within this one, each message by itself.
+    /// Returns this form with each message compressed independently.
     pub(crate) const fn deflated(self, level: u32, max_bits: u8, threshold: usize) -> Self {
         Self {
             deflate: Some((level, max_bits, threshold)),
@@ -237,7 +237,7 @@ impl WireForm {
     }
 }
 
-/// Why a connection is closed (RFC 6455 §5.5.1).
+/// The reason for closing a connection (RFC 6455 §5.5.1).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Close {
     /// The status code.
@@ -247,15 +247,15 @@ pub struct Close {
 }
 
 impl Close {
-    /// The longest reason in bytes: a control frame's 125 less the code's two.
+    /// The longest reason, in bytes: the 125 of a control frame minus two for the code.
     pub const MAX_REASON: usize = 123;
 
-    /// A close with a reason; a reason over [`Close::MAX_REASON`] bytes is cut before the
-    /// character that does not fit.
+    /// Creates a close; a reason over [`Close::MAX_REASON`] bytes is cut before the character that
+    /// does not fit.
     pub fn new(code: CloseCode, reason: impl Into<ByteString>) -> Self {
         let reason = reason.into();
         let fits = reason.len().min(Self::MAX_REASON);
-        // A character boundary is never more than three bytes away.
+        // A character boundary is at most three bytes away.
         let cut = (0..=fits)
             .rev()
             .find_map(|end| reason.get(..end))
@@ -282,41 +282,40 @@ impl fmt::Debug for Close {
     }
 }
 
-/// Who began the end.
+/// A side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// We did.
+    /// Our side.
     Local,
-    /// The peer did.
+    /// The peer.
     Peer,
 }
 
-/// How a connection ended.
+/// The outcome of a connection that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Closed {
-    /// Who began it.
+    /// The side that began the close.
     pub by: Side,
-    /// The code and reason that its beginner gave; `None` where the protocol or the peer gave
-    /// none.
+    /// The code and reason from that side; `None` if it gave none or the protocol has none.
     pub close: Option<Close>,
-    /// Whether the closing handshake was completed, as far as the protocol has one.
+    /// Whether the closing handshake was completed, if the protocol has one.
     pub clean: bool,
 }
 
-/// A status code that may stand on the wire (RFC 6455 §7.4 and the registry it set up).
+/// A status code that may appear on the wire (RFC 6455 §7.4 and the registry that it created).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CloseCode(u16);
 
 impl CloseCode {
     /// 1000: the purpose has been fulfilled.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: a server goes down, or a browser leaves the page.
+    /// 1001: the server shuts down, or a browser leaves the page.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: a breach of the protocol.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data that cannot be accepted.
+    /// 1003: data of a kind that cannot be accepted.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1007: data that is not of its kind, such as text that is not UTF-8.
+    /// 1007: data that does not match its kind, such as text that is not UTF-8.
     pub const INVALID_DATA: Self = Self(1007);
     /// 1008: a breach of policy.
     pub const POLICY_VIOLATION: Self = Self(1008);
@@ -328,10 +327,10 @@ impl CloseCode {
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1014: the gateway got an invalid response from its upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
-    /// 1013: the server is overloaded, and may not be later.
+    /// 1013: the server is temporarily overloaded.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
 
-    /// The code, or `None` where RFC 6455 §7.4 keeps it off the wire: below 1000, the reserved
+    /// Returns the code; `None` if RFC 6455 §7.4 forbids it on the wire: below 1000, the reserved
     /// 1004, 1005, 1006 and 1015, the unassigned up to 2999, and 5000 and above.
     pub const fn new(code: u16) -> Option<Self> {
         match code {
@@ -340,7 +339,7 @@ impl CloseCode {
         }
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> u16 {
         self.0
     }

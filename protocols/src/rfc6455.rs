@@ -1,8 +1,8 @@
-//! RFC 6455: version 13, what every browser has spoken since 2012.
+//! RFC 6455: version 13, which all browsers have used since 2012.
 
 use crate::hybi::{Announced, CloseBody, Dialect, ORIGIN, SINCE_07};
 
-/// The dialect of the RFC, and of the drafts 13 to 17 before it.
+/// The dialect of the RFC, and of its drafts 13 to 17.
 pub(crate) static RFC6455: Dialect = Dialect {
     name: "rfc6455",
     announced: Announced::Version(13),

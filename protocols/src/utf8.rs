@@ -1,11 +1,11 @@
-//! UTF-8 that comes in pieces.
+//! UTF-8 validation of text that arrives in pieces.
 
 use simdutf8::compat::from_utf8;
 
-/// Checks text piece by piece and finds the first byte that is wrong as soon as it has come.
+/// A validator that reports the first invalid byte as soon as it is received.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Utf8Validator {
-    /// The beginning of a character whose rest is in the next piece.
+    /// The beginning of a character that continues in the next piece.
     partial: [u8; 4],
     len: u8,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Utf8Validator {
 pub(crate) struct InvalidUtf8;
 
 impl Utf8Validator {
-    /// Takes the next piece; `end` says that the text ends with it.
+    /// Checks the next piece; `end` is true if the text ends with it.
     pub(crate) fn advance(&mut self, mut piece: &[u8], end: bool) -> Result<(), InvalidUtf8> {
         while self.len > 0 {
             let Some((byte, rest)) = piece.split_first() else {

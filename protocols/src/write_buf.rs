@@ -1,23 +1,24 @@
-//! Bytes on the way out.
+//! The output buffer of a connection.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-/// Payloads of this many bytes and more are chained instead of copied: below, a copy costs less
-/// than one more slice in a vectored write (measured with 1 KiB: a fifth of the whole echo).
+/// The length from which payloads are chained instead of copied, in bytes. A copy of a shorter
+/// payload costs less than another slice in a vectored write (measured with 1 KiB: a fifth of the
+/// whole echo).
 pub(crate) const CHAIN: usize = 4096;
 
-/// Once this many bytes have been written and are half of what was copied, they are dropped: a
-/// buffer that is never quite empty must not keep all that went through it.
+/// The number of written bytes from which they are dropped, if they are half of the copied bytes.
+/// Otherwise a buffer that is never quite empty would grow without end.
 const COMPACT: usize = 4096;
 
-/// Bytes that wait to be written: small ones copied together, large payloads chained by
-/// reference, all of them offered to one vectored write through [`Buf`].
+/// Bytes to be written: small ones are copied together, large payloads are chained by reference.
+/// [`Buf`] offers all of them to one vectored write.
 ///
-/// It is a pointer to what has been allocated for it, and keeps that when it is drained: give an
-/// empty one to another connection.
+/// A buffer is a pointer to its allocation, which it keeps when drained: an empty one can be given
+/// to another connection.
 #[derive(Debug, Default)]
 pub struct WriteBuf {
     waiting: Option<Box<Waiting>>,
@@ -25,30 +26,30 @@ pub struct WriteBuf {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Everything that was copied, in order.
+    /// All copied bytes, in order.
     copied: Vec<u8>,
-    /// How much of `copied` has been written.
+    /// The number of bytes of `copied` that have been written.
     written: usize,
-    /// Large payloads, each with the position in `copied` before which it is due.
+    /// Large payloads, each with the position in `copied` at which it is inserted.
     chained: VecDeque<(usize, Bytes)>,
-    /// Their bytes.
+    /// The total length of the chained payloads, in bytes.
     chained_len: usize,
 }
 
 impl WriteBuf {
-    /// An empty buffer; allocates nothing.
+    /// Creates an empty buffer, without allocating.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many bytes its allocation for copies holds, whether they wait or are yet to come.
+    /// Returns the size of the allocation for copied bytes, used or not.
     #[inline]
     pub fn capacity(&self) -> usize {
         let waiting = self.waiting.as_ref();
         waiting.map_or(0, |waiting| waiting.copied.capacity())
     }
 
-    /// Whether it has an allocation of its own.
+    /// True if the buffer has an allocation.
     #[inline]
     pub fn is_allocated(&self) -> bool {
         self.waiting.is_some()
@@ -79,7 +80,7 @@ impl WriteBuf {
         self.waiting().copied.push(byte);
     }
 
-    /// Appends a payload: a copy where it is small, a reference where it is large.
+    /// Appends a payload: a small one is copied, a large one is referenced.
     #[inline]
     pub fn put(&mut self, payload: Bytes) {
         let waiting = self.waiting();
@@ -92,7 +93,8 @@ impl WriteBuf {
         }
     }
 
-    /// As [`put`](Self::put), for a payload that others hold too: none is taken where it is copied.
+    /// The same as [`put`](Self::put), for a payload that has other owners: no reference is taken
+    /// if it is copied.
     #[inline]
     pub fn put_shared(&mut self, payload: &Bytes) {
         if payload.len() < CHAIN {
@@ -102,7 +104,7 @@ impl WriteBuf {
         }
     }
 
-    /// Appends a copy and returns it, to be changed in place.
+    /// Appends a copy and returns it for changes in place.
     pub fn put_mut(&mut self, bytes: &[u8]) -> &mut [u8] {
         let copied = &mut self.waiting().copied;
         let start = copied.len();
@@ -110,13 +112,13 @@ impl WriteBuf {
         copied.get_mut(start..).unwrap_or_default()
     }
 
-    /// How many bytes wait.
+    /// Returns the number of bytes to be written.
     #[inline]
     pub fn len(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.len())
     }
 
-    /// Whether nothing waits.
+    /// True if there is nothing to write.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -130,7 +132,7 @@ impl Waiting {
         copied.wrapping_add(self.chained_len)
     }
 
-    /// Drops what has been written.
+    /// Drops the written bytes.
     fn compact(&mut self) {
         self.copied.drain(..self.written);
         for (at, _) in &mut self.chained {
@@ -139,7 +141,7 @@ impl Waiting {
         self.written = 0;
     }
 
-    /// The copied bytes that are due before the first chained payload.
+    /// Returns the copied bytes before the first chained payload.
     fn due(&self) -> &[u8] {
         let end = self
             .chained
@@ -175,7 +177,7 @@ impl Waiting {
             .count()
     }
 
-    // Out of line: nearly always, all that waits has been written.
+    // Not inlined: nearly always, all bytes have been written and the caller's fast path applies.
     #[inline(never)]
     fn advance(&mut self, mut count: usize) {
         while count > 0 {
@@ -219,7 +221,7 @@ impl Buf for WriteBuf {
 
     /// # Panics
     ///
-    /// Where `count` is more than waits, as [`Buf`] has it.
+    /// Panics if `count` exceeds the buffered bytes, as [`Buf`] requires.
     #[inline]
     fn advance(&mut self, count: usize) {
         let len = self.len();

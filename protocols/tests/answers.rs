@@ -1,4 +1,4 @@
-//! What a client demands of a server's answer.
+//! The client's checks of a server's answer.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -12,7 +12,7 @@ use bytes::BytesMut;
 use polysock_protocols::{Dial, DialError, PROTOCOLS};
 use support::{Joined, Setup, context, protocol, sample_client};
 
-/// What a client makes of a server's answer, whole and byte by byte.
+/// Returns the result of a client that reads a server's answer, whole and byte by byte.
 fn dialled(name: &str, dial: &Dial, answer: &[u8]) -> Result<(), DialError> {
     let mut context = context();
     context.entropy = sample_client;
@@ -171,7 +171,7 @@ fn what_a_server_refuses_with_is_kept() {
     }
 }
 
-/// The scheme that was dialled is the one that the server must have seen.
+/// The scheme in the server's location must be the dialled one.
 #[test]
 fn a_hixie_client_checks_the_scheme_it_dialled() {
     let answer = "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\n\
@@ -188,8 +188,8 @@ fn a_hixie_client_checks_the_scheme_it_dialled() {
     assert_eq!(dialled("hixie-75", &dial, answer.as_bytes()), refused);
 }
 
-/// What comes before the final answer is skipped, and a line may be folded (RFC 9110 §15.2, RFC 9112
-/// §5.2).
+/// Interim answers before the final one are skipped, and a line may be folded (RFC 9110 §15.2, RFC
+/// 9112 §5.2).
 #[test]
 fn a_client_of_any_protocol_skips_interim_answers() {
     for behind in PROTOCOLS {

@@ -1,4 +1,4 @@
-//! Binary over text: the subprotocol `base64`, and the policy for clients without binary.
+//! Binary over text: the subprotocol `base64`, and the policy for clients without binary messages.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -14,14 +14,14 @@ use polysock_protocols::{
 };
 use support::{Joined, Setup, assert_decodes, binary, cut, decode, encode, piece, text};
 
-/// One end of a connection with the subprotocol `base64`, and the other.
+/// Returns the two ends of a connection with the subprotocol `base64`.
 fn ends(name: &str, sender: Role) -> (Box<dyn Codec>, Box<dyn Codec>) {
     let mut setup = Setup::default();
     setup.dial.subprotocols = vec!["base64".into()];
     Joined::with(name, &setup).settled().ends(sender)
 }
 
-/// A text message in the framing of Hixie-76.
+/// Returns a text message in the framing of hixie-76.
 fn framed(text: &str) -> Vec<u8> {
     [b"\x00", text.as_bytes(), b"\xff"].concat()
 }
@@ -50,7 +50,7 @@ fn bytes_travel_as_standard_base64() {
     }
 }
 
-/// Where it was negotiated the peer decodes everything.
+/// If base64 was negotiated, the peer decodes every message.
 #[test]
 fn text_is_no_exception() {
     for protocol in PROTOCOLS {
@@ -118,7 +118,7 @@ fn amid_a_message_there_is_no_close_that_would_end_it() {
     }
 }
 
-/// What the client sends stays text.
+/// Messages from the client stay text.
 #[test]
 fn the_policy_for_clients_without_binary_only_encodes() {
     use polysock_protocols::BinaryOverText;

@@ -1,4 +1,4 @@
-//! Short messages that are borrowed keep to the same rules as those that are received.
+//! Borrowed short messages follow the same rules as received ones.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ use polysock_protocols::{Limits, Message, ProtocolError, RawCodec, Session, Sess
 use support::sessions::{limited, session};
 use support::{Joined, Setup, hex};
 
-/// Everything a session makes of some bytes: what is borrowed of it, and what it does not.
+/// Takes all messages of some bytes, those that can be borrowed and the others.
 fn take(session: &mut Session, src: &mut BytesMut) -> Result<Taken, ProtocolError> {
     let mut taken = Taken::default();
     loop {
@@ -95,7 +95,7 @@ fn payload_is_not_taken_for_frames() {
         let (mut session, _) = session(name, end);
         let mut src = BytesMut::from(&hex(frame)[..]);
         assert_eq!(take(&mut session, &mut src).unwrap().borrowed.len(), 1);
-        // The header alone, and then a payload in which everything looks like a frame.
+        // First the header alone, then a payload that consists of bytes like those of frames.
         src.extend_from_slice(&hex(header));
         assert_eq!(take(&mut session, &mut src), Ok(Taken::default()), "{name}");
         let payload: Vec<u8> = hex(frame).into_iter().cycle().take(0x1800).collect();

@@ -1,4 +1,4 @@
-//! What each codec refuses, with which error, and what becomes of close codes.
+//! The errors for invalid frames in each codec, and the handling of close codes.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -22,7 +22,7 @@ const H06: &[&str] = &["hybi-06"];
 const FINAL: &[&str] = &["hybi-07", "hybi-10", "rfc6455"];
 const RFC: &[&str] = &["rfc6455"];
 
-/// Protocols, who sends, the bytes, the events before the breach, and the breach.
+/// Protocols, the sender, the bytes, the events before the error, and the error.
 type Row<'a> = (&'a [&'a str], Role, &'a str, Vec<Event>, ProtocolError);
 
 fn assert_refused(limits: Limits, rows: Vec<Row<'_>>) {
@@ -86,7 +86,7 @@ fn refuses_frames_that_break_a_rule() {
         ),
         (MORE, Server, "44 00", nothing(), ReservedBit),
         (MORE, Client, "04 80", nothing(), ReservedBit),
-        // From a server of hybi-02, this may be the framing of hixie.
+        // From a server of hybi-02, these bytes may be the framing of hixie.
         (
             &["hybi-01", "hybi-03"],
             Server,
@@ -108,7 +108,7 @@ fn refuses_frames_that_break_a_rule() {
         (OLD, Server, "85 7f 8000000000000000", nothing(), Length),
         (EARLY, Server, "82 7e 0401", nothing(), ControlTooLong(1025)),
         (H06, Server, "82 7e 007e", nothing(), ControlTooLong(126)),
-        // Opcode 0 whatever the content: a client of version 6 that does not mask.
+        // Opcode 0 without a message, from a version 6 client with a mask of zeros.
         (H06, Client, "00000000 80 01 61", nothing(), Continuation),
     ];
     let frames: Vec<String> = (0x83..=0x87)
@@ -133,7 +133,7 @@ fn refuses_what_is_over_a_limit_before_its_payload_has_come() {
     let fragments = ProtocolError::TooManyFragments { limit: 3 };
     let nothing = Vec::new;
     let long_sentinel = format!("01 {}", "78".repeat(501));
-    // What says nothing costs its header.
+    // The headers of empty frames count.
     let empty_sentinels = "01 ff".repeat(251);
     let empty_frames = "80 00".repeat(251);
     let two_frames = format!("80 8248 {} fe 822d", "78".repeat(328));
@@ -141,7 +141,7 @@ fn refuses_what_is_over_a_limit_before_its_payload_has_come() {
         limits,
         vec![
             (HIXIE, Client, "80 8769", nothing(), frame(1001)),
-            // 2^31 and 2^32, refused at the second byte, and an absurd length.
+            // 2^31 and 2^32 are refused at the second byte, as is an absurd length.
             (HIXIE, Client, "80 88 80 80 80 00", nothing(), frame(8 << 7)),
             (
                 HIXIE,
@@ -213,7 +213,7 @@ fn takes_what_is_just_at_a_limit() {
     assert_eq!((decoded.events, decoded.error), (vec![text("i")], None));
 }
 
-/// The codes that a peer may send, and what each means: `None` is a breach.
+/// The codes that a peer may send, and their meanings; `None` is an error.
 #[test]
 fn reads_the_close_codes_of_each_version() {
     let plain: Vec<u16> = (1000..=1003)
@@ -293,7 +293,7 @@ fn cuts_a_close_reason_that_does_not_fit() {
     }
 }
 
-/// What is wrong with a close frame of a draft is forgiven, but for half a code in version 8.
+/// Invalid close frames of the drafts are accepted, except half a code in version 8.
 #[test]
 fn reads_broken_close_frames_as_each_version_does() {
     let ignored = || Decoded {
@@ -326,7 +326,7 @@ fn reads_broken_close_frames_as_each_version_does() {
     }
 }
 
-/// A control frame may be as long as its length byte says it can; ours never are longer.
+/// A received control frame may be as long as its length byte allows; sent ones are never longer.
 #[test]
 fn refuses_to_write_what_the_protocol_cannot_say() {
     use polysock_protocols::{EncodeError, WriteBuf};

@@ -1,4 +1,4 @@
-//! The same frames through `tungstenite`.
+//! Comparison of the frame codec with `tungstenite`.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -32,7 +32,7 @@ fn config() -> ProptestConfig {
     }
 }
 
-/// A stream that has what came in chunks, and takes what is written.
+/// A stream that yields received chunks and records written bytes.
 #[derive(Default)]
 struct Pipe {
     chunks: Vec<Vec<u8>>,
@@ -65,7 +65,7 @@ impl Write for Pipe {
     }
 }
 
-/// Their end of a connection, which reads these bytes.
+/// Returns tungstenite's end of a connection, which reads these bytes.
 fn theirs(role: Role, bytes: &[u8], sizes: &[usize]) -> WebSocket<Pipe> {
     let role = match role {
         Role::Server => TheirRole::Server,
@@ -87,7 +87,7 @@ fn other(role: Role) -> Role {
     }
 }
 
-/// Events as messages that are whole, each where it ends.
+/// Joins the pieces of each message; a message takes the position of its last piece.
 fn whole(events: Vec<Event>) -> Vec<Event> {
     let (mut messages, mut begun) = (Vec::new(), Vec::new());
     for event in events {
@@ -110,7 +110,7 @@ fn close_of(frame: &CloseFrame) -> Close {
     Close::new(code, frame.reason.as_str())
 }
 
-/// Everything that they read, and the error that ended it.
+/// Returns everything that tungstenite reads, and the error that ended it.
 fn read_by_them(socket: &mut WebSocket<Pipe>) -> (Vec<Event>, Option<Error>) {
     let mut events = Vec::new();
     loop {
@@ -144,7 +144,7 @@ proptest! {
         let rfc6455 = protocol("rfc6455");
         let (mut ours, _) = Joined::new("rfc6455").ends(sender);
         let mut sent = events(rfc6455, &sends);
-        // tungstenite does not know 1014, which came later.
+        // tungstenite does not know 1014, which was registered later.
         let end = end.map(|(code, reason)| (if code == 1014 { 1013 } else { code }, reason));
         sent.push(ending(rfc6455, end.as_ref()).0);
         let bytes = encode(&mut *ours, &sent);
@@ -192,8 +192,8 @@ proptest! {
         prop_assert_eq!(decoded.events, merge(sent));
     }
 
-    /// What one refuses the other refuses too, and the messages before it are the same. These
-    /// differ, and are meant to:
+    /// Both refuse the same input, after the same messages. They differ in these cases, as
+    /// intended:
     ///
     /// - We refuse a frame by its header and text at its first wrong byte; tungstenite waits for
     ///   the end of the frame.

@@ -1,4 +1,4 @@
-//! The same heads through `httparse`.
+//! Comparison of the head parser with `httparse`.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -24,10 +24,10 @@ fn config() -> ProptestConfig {
     }
 }
 
-/// First line, fields: the parts of a head that both parsers must agree on.
+/// The first line and the fields: the parts of a head on which both parsers must agree.
 type Parts = ([Vec<u8>; 3], Vec<(Vec<u8>, Vec<u8>)>);
 
-/// What we make of a head; `None` where it is incomplete.
+/// Returns the result of our parser; `None` if the head is incomplete.
 fn ours(bytes: &[u8]) -> Option<Result<(usize, Parts), HandshakeError>> {
     let limits = HeadLimits::default();
     let len = HeadScanner::default().advance(bytes, &limits).unwrap()?;
@@ -35,7 +35,7 @@ fn ours(bytes: &[u8]) -> Option<Result<(usize, Parts), HandshakeError>> {
         let head = Head::parse(bytes, len, &limits)?;
         let start = if head.method().starts_with(b"HTTP/") {
             let status = head.status().unwrap_or_default().to_string().into_bytes();
-            // httparse hands out no reason phrase beyond ASCII.
+            // httparse returns no reason phrase that is not ASCII.
             let reason = head.reason().is_ascii().then(|| head.reason().to_vec());
             [head.method().to_vec(), status, reason.unwrap_or_default()]
         } else {
@@ -50,7 +50,7 @@ fn ours(bytes: &[u8]) -> Option<Result<(usize, Parts), HandshakeError>> {
     Some(parse())
 }
 
-/// What httparse makes of it; `None` where it is incomplete.
+/// Returns the result of httparse; `None` if the head is incomplete.
 fn theirs(bytes: &[u8], is_response: bool) -> Option<Result<(usize, Parts), httparse::Error>> {
     let mut fields = [httparse::EMPTY_HEADER; 100];
     let collect = |fields: &[httparse::Header<'_>]| {
@@ -113,7 +113,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// Where we are meant to differ: we take a head that httparse refuses.
+/// True if we accept a head that httparse refuses, as intended:
 ///
 /// - Any version 1.x, as RFC 9112 §2.3 has it; a handshake then needs 1.1.
 /// - A target that is not UTF-8, which is refused when the request is opened.
@@ -126,7 +126,7 @@ fn is_taken_by_us_alone(start: &[u8], (first, _): &Parts) -> bool {
     !matches!(version, Some('0' | '1')) || std::str::from_utf8(&first[1]).is_err()
 }
 
-/// Where httparse takes a head that we refuse: empty lines before the first line.
+/// True if httparse accepts a head that we refuse: empty lines before the first line.
 fn is_taken_by_them_alone(bytes: &[u8]) -> bool {
     matches!(bytes, [b'\r' | b'\n', ..])
 }
@@ -134,7 +134,7 @@ fn is_taken_by_them_alone(bytes: &[u8]) -> bool {
 proptest! {
     #![proptest_config(config())]
 
-    /// Both take bare LF for a line end.
+    /// Both accept a bare LF as a line end.
     #[test]
     fn heads_are_taken_as_httparse_takes_them(
         head in request(),
@@ -148,7 +148,7 @@ proptest! {
         match (ours, theirs) {
             (Some(Ok(ours)), Some(Ok(theirs))) => prop_assert_eq!(ours, theirs, "{:?}", shown),
             (Some(Err(_)), Some(Err(_))) => {}
-            // A head that is wrong is refused once it is complete.
+            // We refuse an invalid head only once it is complete.
             (None, None | Some(Err(_))) => {}
             (Some(Ok((_, parts))), Some(Err(_))) if is_taken_by_us_alone(&bytes, &parts) => {}
             (_, None | Some(Ok(_))) if is_taken_by_them_alone(&bytes) => {}

@@ -1,5 +1,4 @@
-//! Whatever a peer sends, nothing panics, nothing depends on how it is cut, and nothing grows
-//! without bound.
+//! No input of a peer causes a panic or unbounded memory, and no result depends on how it is cut.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -24,8 +23,8 @@ use support::{
     Joined, Setup, context, cut, decode, drain, encode, open, sample_client, sample_server,
 };
 
-/// The most that waits to go out where nobody reads: pongs while there is room, the longest that
-/// may be one over it, and a close.
+/// The most output if nobody reads, in bytes: pongs up to the limit, one longest pong more, and a
+/// close.
 const MAX_OUTGOING: usize = 4096 + 1024 + 14 + 125 + 14;
 
 fn config() -> ProptestConfig {
@@ -35,7 +34,7 @@ fn config() -> ProptestConfig {
     }
 }
 
-/// A connection with small limits and its masks known, so that mutations hit what they mean.
+/// Returns a setup with small limits and known masks, so that mutations hit their targets.
 fn small(protocol: &dyn Protocol, base64: bool) -> Setup {
     let mut setup = Setup::default();
     let limits = Limits {
@@ -48,7 +47,8 @@ fn small(protocol: &dyn Protocol, base64: bool) -> Setup {
         setup.dial.subprotocols = vec!["base64".into()];
         setup.binary_over_text = BinaryOverText::Base64;
     }
-    // Draft 04 mixes the nonces of both sides into its masks; the others may do without any.
+    // Draft 04 derives its masks from the nonces of both sides; the others work with masks of
+    // zeros.
     if protocol.name() == "hybi-04" {
         (setup.server.entropy, setup.client.entropy) = (sample_server, sample_client);
     } else {
@@ -61,7 +61,7 @@ fn has_pings((protocol, _): &(&'static dyn Protocol, Role)) -> bool {
     protocol.capabilities().ping
 }
 
-/// Bytes that a peer might send: valid ones with changes, or none that make sense.
+/// Returns bytes that a peer might send: mutated valid ones, or noise.
 fn garbage(valid: &[u8], noise: &[u8], changes: &[strategies::Mutation]) -> Vec<u8> {
     mutate([valid, noise].concat(), changes)
 }
@@ -224,7 +224,7 @@ proptest! {
     }
 }
 
-/// The mutations above start from bytes that are right: an unchanged answer is taken.
+/// The mutations above start from valid bytes: an unchanged handshake is accepted.
 #[test]
 fn an_unchanged_handshake_is_taken() {
     for protocol in PROTOCOLS {

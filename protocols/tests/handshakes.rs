@@ -1,4 +1,4 @@
-//! Opening handshakes as servers answer them, byte for byte.
+//! Opening handshakes of servers, byte for byte.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -13,7 +13,7 @@ use polysock_protocols::http::HeadLimits;
 use polysock_protocols::{Accept, Context, Fields, HandshakeError, Negotiation, PROTOCOLS};
 use support::{context, hex, open, sample_server};
 
-/// Key 1, key 2, the eight bytes, the digest.
+/// Key 1, key 2, the eight bytes, and the digest.
 const DIGESTS: &[(&str, &str, &str, &str)] = &[
     (
         "4 @1  46546xW%0l 1 5",
@@ -77,7 +77,7 @@ const DIGESTS: &[(&str, &str, &str, &str)] = &[
     ),
 ];
 
-/// The value of `Sec-WebSocket-Key` and of `Sec-WebSocket-Accept`.
+/// The values of `Sec-WebSocket-Key` and `Sec-WebSocket-Accept`.
 const ACCEPTS: &[(&str, &str)] = &[
     ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
     ("x3JJHMbDL1EzLkh9GBhXDw==", "HSmrc0sMlYUkAGmm5OPpG2HaGWk="),
@@ -92,7 +92,7 @@ const ACCEPTS: &[(&str, &str)] = &[
     ("7+C600xYybOv2zmJ69RQsw==", "fYoqiH14DgI+5ylEMwM2sOLzOi0="),
 ];
 
-/// A request with this first field and more, and with what follows its blank line.
+/// Returns a request with these fields, and with a body after its blank line.
 fn request(fields: &str, body: &[u8]) -> Vec<u8> {
     let head = format!("GET /chat HTTP/1.1\r\n{fields}\r\n\r\n");
     [head.as_bytes(), body].concat()
@@ -112,8 +112,8 @@ fn with_version(version: u8, key: &str) -> String {
     )
 }
 
-/// Serves a request that comes in these chunks: the protocol's name, all that was written, and
-/// how much of it after each chunk.
+/// Serves a request that arrives in these chunks. Returns the protocol's name, all output, and the
+/// length of the output after each chunk.
 fn serve<'a>(
     chunks: impl IntoIterator<Item = &'a [u8]>,
     accept: &Accept,
@@ -156,10 +156,10 @@ fn answers_the_published_keys_of_hixie_76() {
 
         let bytewise = serve(whole.chunks(1), &accept, &context()).unwrap();
         assert_eq!(bytewise.1, answer);
-        // The head goes out without waiting for the eight bytes.
+        // The head is sent without waiting for the eight bytes.
         let (_, again, written) = serve([&head[..], &body], &accept, &context()).unwrap();
         assert_eq!((again, written[0]), (answer.clone(), answer.len() - 16));
-        // What follows the eight bytes belongs to the frames.
+        // Bytes after the eight belong to the frames.
         let early = [&whole[..], &hex("00 69 ff")].concat();
         assert_eq!(serve([&early[..]], &accept, &context()).unwrap().1, answer);
     }
@@ -323,7 +323,7 @@ fn answers_byte_for_byte() {
     }
 }
 
-/// Browsers compare it with the address as they canonicalised it.
+/// Browsers compare the location with the URL as they canonicalised it.
 #[test]
 fn the_location_is_what_the_page_typed() {
     for (secure, host, target, location) in [
@@ -389,7 +389,7 @@ fn the_location_is_what_the_page_typed() {
     }
 }
 
-/// The origin is opaque, and is echoed as it came.
+/// The origin is opaque, and is echoed unchanged.
 #[test]
 fn the_origin_is_echoed_byte_for_byte() {
     for origin in [

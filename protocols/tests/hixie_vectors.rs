@@ -1,4 +1,4 @@
-//! Frames of the hixie protocols, in both directions and however they are cut.
+//! Frames of the hixie protocols, in both directions, cut in any way.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -27,7 +27,7 @@ fn hixie_frames() {
     ]);
 }
 
-/// The end of the stream is the only close there is.
+/// The end of the stream is the only form of close.
 #[test]
 fn hixie_75_closes_without_a_frame() {
     for sender in BOTH {
@@ -68,7 +68,7 @@ fn hixie_frames_of_unknown_type_are_discarded() {
     ]);
 }
 
-/// A server that Kaazing's client asks for binary sends and reads it in `80` frames.
+/// A server sends and reads binary messages in `80` frames if Kaazing's client requests it.
 #[test]
 fn a_kaazing_client_gets_binary_in_length_frames() {
     let serve = || -> Box<dyn Codec> {

@@ -1,5 +1,5 @@
-//! Two sessions in memory, whatever happens between them: what one sends the other gets, whole and in
-//! order, unless it has no use for it any more. The steps are those of the fuzz target `pair`.
+//! Two sessions in memory. Each receives the other's messages complete and in order, unless it has
+//! closed. The steps are those of the fuzz target `pair`.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -39,7 +39,7 @@ fn run(number: usize, compression: Option<Compression>, steps: &[u8]) {
     Pair::new(Session::new(server, config), Session::new(client, config)).run(steps);
 }
 
-/// A step that sends, one that carries, and now and then another.
+/// Generates a step that sends, one that carries, or sometimes another.
 fn step() -> impl Strategy<Value = Vec<u8>> {
     let what = prop_oneof![
         4 => 0_u8..4,

@@ -1,4 +1,4 @@
-//! What holds for every protocol, in both roles, however its bytes are cut.
+//! Properties of every protocol, in both roles, however its bytes are cut.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,7 +23,7 @@ use proptest::sample::{select, subsequence};
 use strategies::{as_base64, chunks, connection, ending, events, sends};
 use support::{Joined, Setup, borrowed, cut, decode, drain, encode, merge};
 
-/// Fields that say what a request is, with values that are told apart.
+/// Fields that determine the protocol of a request, with significant values.
 const FIELDS: &[&str] = &[
     "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Version: 8",
@@ -49,15 +49,15 @@ const FIELDS: &[&str] = &[
     "Origin: http://a",
 ];
 
-/// The protocols whose requests end with eight bytes, which may be held back.
+/// The protocols whose requests end with eight bytes that may be held back.
 const WITH_BODY: &[&str] = &["hixie-76", "hybi-01", "hybi-02", "hybi-03"];
 
-/// What a piece can be sent as, if it is the last of its message.
+/// Returns a piece as a message if it is the last of its message.
 fn message(piece: &Piece) -> Option<Message> {
     let payload = piece.payload.clone();
     match piece.kind {
         _ if !piece.end => None,
-        // Pieces may be cut inside a character.
+        // A piece may be cut inside a character.
         Kind::Text => payload.try_into().ok().map(Message::Text),
         Kind::Binary => Some(Message::Binary(payload)),
     }
@@ -204,7 +204,7 @@ proptest! {
         let says_yes = |protocol: &&&dyn Protocol| protocol.recognise(&head) == Match::Yes;
         let said: Vec<_> = PROTOCOLS.iter().filter(says_yes).collect();
         prop_assert!(said.len() <= 1, "{:?} all say yes", said);
-        // A protocol opens what it recognises as its own, or refuses it; never as another's.
+        // A protocol opens the requests that it recognises, or refuses them; never as another's.
         for protocol in said {
             if let Ok(opening) = protocol.open(head.clone(), &support::context()) {
                 prop_assert_eq!(opening.request.protocol.name(), protocol.name());

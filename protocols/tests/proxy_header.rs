@@ -1,4 +1,4 @@
-//! The headers of the PROXY protocol: what is read, what is refused, and that what is written is read.
+//! Headers of the PROXY protocol: accepted ones, refused ones, and reading back of written ones.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// What comes behind a header.
+/// The bytes after a header.
 const BEHIND: &[u8] = b"GET / HTTP/1.1\r\n";
 
 fn tcp(source: &str, destination: &str) -> ProxyHeader {
@@ -28,7 +28,7 @@ fn tcp(source: &str, destination: &str) -> ProxyHeader {
     }
 }
 
-/// A header of version 2.
+/// Returns a header of version 2.
 fn binary(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
     let len = u16::try_from(block.len()).unwrap().to_be_bytes();
     [SIGNATURE, &[command, family], &len, block].concat()
@@ -41,7 +41,8 @@ fn ends_of_tcp4() -> ProxyHeader {
     tcp("203.0.113.7:51234", "192.0.2.1:443")
 }
 
-/// Reads what comes in pieces of this many bytes, and fails where more is needed than there is.
+/// Reads a header in pieces of this many bytes, and checks that no more bytes are requested than
+/// needed.
 fn read(bytes: &[u8], piece: usize) -> Result<Option<(ProxyHeader, Bytes)>, ProxyHeaderError> {
     let mut src = BytesMut::new();
     for piece in bytes.chunks(piece) {
@@ -114,7 +115,7 @@ fn reads_what_a_proxy_says_and_leaves_what_is_behind() {
             },
         ),
         (binary(0x20, 0x00, b""), ProxyHeader::default()),
-        // What stands behind LOCAL means nothing.
+        // The bytes after LOCAL have no meaning.
         (binary(0x20, 0xff, b"\x01"), ProxyHeader::default()),
         (binary(0x21, 0x00, b"abc"), ProxyHeader::default()),
     ] {
@@ -242,7 +243,7 @@ fn what_a_version_cannot_express_is_unknown() {
     }
 }
 
-/// Headers that both versions can express as they are, but for TLS.
+/// Generates headers that both versions can express, except for TLS.
 fn headers() -> impl Strategy<Value = ProxyHeader> {
     let address = |is_v4: bool| {
         (any::<u32>(), any::<u128>(), any::<u16>()).prop_map(move |(v4, v6, port)| {

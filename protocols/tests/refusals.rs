@@ -1,4 +1,4 @@
-//! Which opening handshakes are taken and which are refused.
+//! Accepted and refused opening handshakes.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -24,7 +24,7 @@ const HIXIE_76: &str = "GET /chat HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: 
     Host: example.com\r\nOrigin: http://example.com\r\nSec-WebSocket-Key1: 4 @1  46546xW%0l 1 5\r\n\
     Sec-WebSocket-Key2: 12998 5 Y3 1  .P00\r\n\r\n^n:ds[4U";
 
-/// What becomes of a request, whole and byte by byte: a protocol's name or a status.
+/// Returns the outcome of a request, whole and byte by byte: a protocol's name or a status.
 fn outcome(request: &str, protocols: &[&'static dyn Protocol]) -> Result<&'static str, u16> {
     let advance = |chunks: Vec<&[u8]>| {
         let mut negotiation = Negotiation::new(protocols, HeadLimits::default());
@@ -54,7 +54,7 @@ fn outcome(request: &str, protocols: &[&'static dyn Protocol]) -> Result<&'stati
     whole
 }
 
-/// Checks what becomes of a request in which one text is replaced by another.
+/// Checks the outcomes of a request in which one text is replaced by another.
 fn assert_outcomes(base: &str, rows: &[(&str, &str, Result<&'static str, u16>)]) {
     for (from, to, expected) in rows {
         assert!(base.contains(from), "{from:?} does not occur");
@@ -138,7 +138,7 @@ fn what_all_protocols_demand_of_a_request() {
     assert_outcomes(
         HIXIE_75,
         &[
-            // Only this says that a WebSocket is asked for.
+            // Only this field marks the request as a WebSocket one.
             ("Upgrade: ", "X-Upgrade: ", Ok("http")),
             ("Upgrade: WebSocket", "Upgrade: web-socket/13", Err(400)),
             ("Upgrade: WebSocket", "Upgrade: WEB SOCKETS", Err(400)),
@@ -376,7 +376,7 @@ fn refuses_what_is_not_enabled() {
     assert_eq!(outcome(&version, enabled), Err(426));
     assert_eq!(outcome(&draft, enabled), Err(400));
     assert_eq!(outcome(HIXIE_76, &[protocol("rfc6455")]), Err(400));
-    // Draft 2 is often Hixie-76 under another name.
+    // Draft 2 is often hixie-76 by another name.
     let draft = HIXIE_76.replace("Host:", "Sec-WebSocket-Draft: 2\r\nHost:");
     assert_eq!(outcome(&draft, enabled), Ok("hixie-76"));
 }

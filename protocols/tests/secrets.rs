@@ -1,4 +1,4 @@
-//! Secrets are found wherever people put them, and what is none stays.
+//! Secrets are found in all usual places, and other text is left unchanged.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use bytestring::ByteString;
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 /// A JSON Web Token.
 const JWT: &str = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtZSJ9.c2lnbmF0dXJl-_Q";
 
-/// Both heads of a session with stand-ins, and what was replaced.
+/// Returns both heads of a session with replacements, and the kinds of secrets found.
 fn masked(request: &str, answer: &str) -> (String, String, Vec<String>) {
     let mut secrets = Secrets::default();
     secrets.collect(request.as_bytes());
@@ -23,7 +23,7 @@ fn masked(request: &str, answer: &str) -> (String, String, Vec<String>) {
     (mask(request), mask(answer), kinds)
 }
 
-/// `{secret}` in a text, and the text with stand-ins.
+/// Returns a text without its `{…}` marks, and the same with the marked parts replaced.
 fn marked(text: &str) -> (String, String) {
     let mut expected = String::new();
     for (index, part) in text.split(['{', '}']).enumerate() {
@@ -143,7 +143,7 @@ fn masks_fields_whose_names_sound_secret() {
             "GET / HTTP/1.1\r\n{name}:Bearer  {{s3 cr3t}} \r\n\r\n"
         ));
     }
-    // By the shape of the value.
+    // Recognised by the shape of the value.
     assert_masked(&format!("GET / HTTP/1.1\r\nDPoP: {{{JWT}}}\r\n\r\n"));
 }
 

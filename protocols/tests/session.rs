@@ -1,4 +1,4 @@
-//! What a session does above every codec: pongs and the closing handshake.
+//! The behaviour of a session above every codec: pongs and the closing handshake.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -17,7 +17,7 @@ use polysock_protocols::{
 use support::sessions::{limited, receive, session};
 use support::{Joined, drain, encode, hex, text};
 
-/// What a session is closed with.
+/// Returns a close.
 fn close(code: u16, reason: &str) -> Option<Close> {
     Some(Close::new(CloseCode::new(code).unwrap(), reason))
 }
@@ -72,7 +72,7 @@ fn a_pong_that_nobody_asked_for_says_nothing() {
     assert!(session.outgoing().is_empty() && session.is_open());
 }
 
-/// A buffer from which some is always left does not keep what has been written.
+/// A buffer that is never quite empty does not keep the written bytes.
 #[test]
 fn a_slow_reader_costs_no_more_than_what_waits() {
     let (mut session, mut peer) = session("rfc6455", Server);
@@ -159,7 +159,7 @@ fn the_answer_to_a_close_carries_its_code_alone() {
         assert_eq!(receive(&mut session, &hex(received)), Ok(vec![]), "{name}");
         assert_eq!(drain(session.outgoing()), hex(answer), "{name} {received}");
         assert!(session.closed().unwrap().clean);
-        // What comes after a close frame is not looked at.
+        // Data after a close frame is ignored.
         assert_eq!(receive(&mut session, b"\x81\x01"), Ok(vec![]));
     }
 }
@@ -237,7 +237,7 @@ fn pieces_are_handed_on_as_they_come() {
     assert_eq!(session.receive_piece(&mut src, 0), Ok(None));
 }
 
-/// The sessions that send `00 … FF`, in a role in which they do.
+/// The sessions that send `00 … FF`, with their roles.
 const DELIMITED: [(&str, Role); 6] = [
     ("hixie-75", Server),
     ("hixie-75", Client),
@@ -247,7 +247,7 @@ const DELIMITED: [(&str, Role); 6] = [
     ("hybi-03", Server),
 ];
 
-/// A session whose peer has yet to show its framing.
+/// Returns a session whose peer has not yet shown its framing.
 fn unsettled(name: &str, role: Role) -> Session {
     let (codec, _) = Joined::new(name).ends(role);
     Session::new(codec, SessionConfig::default())
@@ -290,7 +290,7 @@ fn amid_a_text_that_a_close_would_end_there_is_none() {
                 continue;
             }
             let mut session = unsettled(name, role);
-            // So that each knows its framing.
+            // Each session then knows its framing.
             assert_eq!(
                 receive(&mut session, b"\x00\xff"),
                 Ok(vec!["".into()]),
@@ -340,7 +340,7 @@ fn between_two_texts_there_is_a_close() {
 
 #[test]
 fn a_close_is_answered_with_the_code_as_it_came() {
-    // Also where we would say it with another: 1004 and 1008 have no place of their own in both.
+    // Even a code that we would send as another: 1004 and 1008 differ between the versions.
     for (name, code) in [("hybi-10", 1004), ("hybi-10", 1008), ("hybi-07", 1011)] {
         let (mut session, _) = session(name, Server);
         let [high, low] = u16::to_be_bytes(code);
@@ -356,7 +356,7 @@ fn a_close_is_answered_with_the_code_as_it_came() {
 
 #[test]
 fn a_ping_that_cannot_be_answered_in_its_framing_is_left_unanswered() {
-    // A server of hybi-02 that speaks first uses `00 … FF`; its client may still send frames.
+    // A hybi-02 server that sends first uses `00 … FF`; its client may still send frames.
     let codec = Joined::new("hybi-02").server;
     let mut session = Session::new(codec, SessionConfig::default());
     session.send("first".into()).unwrap();

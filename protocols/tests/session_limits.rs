@@ -1,4 +1,4 @@
-//! What a session refuses, and how it says so: breaches, text that is not UTF-8, limits.
+//! Errors of a session and their close frames: breaches, text that is not UTF-8, limits.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -37,7 +37,7 @@ fn a_breach_is_answered_with_the_close_code_that_names_it() {
         };
         assert_eq!(sent.reason, error.to_string());
         assert_eq!(sent.code.get(), code, "{name}");
-        // Nothing is read any more.
+        // The session reads nothing more.
         assert_eq!(receive(&mut session, &hex("8101 61")), Ok(vec![]), "{name}");
     }
     let (mut session, _) = session("hixie-76", Server);
@@ -60,7 +60,7 @@ fn text_fails_at_its_first_wrong_byte() {
         ("0101 f4 0001 90", wrong),
         ("0101 c0", wrong),
         ("8102 e282", wrong),
-        // These frames have not ended yet.
+        // These frames are incomplete.
         ("8105 e282ac ff", wrong),
         ("8103 e2 ff", wrong),
     ] {
@@ -157,7 +157,7 @@ fn a_limit_of_the_codec_closes_with_its_code() {
     }
 }
 
-/// A header of a message that is too long is enough; nobody need send the rest.
+/// A message that is too long is refused at its header, without waiting for the rest.
 #[test]
 fn a_length_over_the_limit_is_refused_at_the_header() {
     let config = SessionConfig {
@@ -172,7 +172,7 @@ fn a_length_over_the_limit_is_refused_at_the_header() {
         ("82fe 03e9 00000000", refused()),
         ("82fe 03e8 00000000", Ok(vec![])),
         ("82fe 03e8 00000000 61", Ok(vec![])),
-        // A fragment of one byte, and 999 more or 1000.
+        // A fragment of one byte, followed by 999 bytes or 1000.
         ("0281 00000000 61 80fe 03e7 00000000", Ok(vec![])),
         ("0281 00000000 61 80fe 03e8 00000000", refused()),
     ] {
@@ -207,7 +207,7 @@ fn messages_and_control_frames_have_a_pace() {
         assert!(!session.is_fast(), "one that keeps to it");
         receive(&mut session, 1);
         assert!(session.is_fast());
-        // It was in more than a second, and so was the next.
+        // The messages came in more than a second, and so did the next.
         for _ in 0..2 {
             assert_eq!(session.check_pace(true), Ok(()));
             receive(&mut session, most);

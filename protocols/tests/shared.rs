@@ -1,5 +1,5 @@
-//! A message that many sessions send, or that is borrowed, goes out as each of them would have written
-//! it alone; and the first is encoded once for all that write it alike.
+//! A shared or borrowed message is written as each session would have written it alone, and a
+//! shared one is encoded once per form.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ use polysock_protocols::{
 
 use support::{Joined, Setup, borrowed, drain, encode};
 
-/// Every length that has a header of its own, and one that is sent by reference.
+/// Every length with a header of its own, and one that is sent by reference.
 const LENGTHS: [usize; 8] = [0, 1, 125, 126, 5000, 65535, 65536, 1 << 20];
 
 fn messages() -> Vec<Message> {
@@ -32,8 +32,8 @@ fn messages() -> Vec<Message> {
         .collect()
 }
 
-/// Every way for two ends to come together: protocol, subprotocol, policy for binary messages,
-/// and whether the client has spoken.
+/// Returns all combinations of protocol, subprotocol, policy for binary messages, and whether the
+/// client has sent first.
 fn ways() -> Vec<(&'static str, Setup, bool)> {
     let mut ways = Vec::new();
     for protocol in PROTOCOLS {
@@ -45,7 +45,7 @@ fn ways() -> Vec<(&'static str, Setup, bool)> {
                         ..Setup::default()
                     };
                     setup.dial.subprotocols = subprotocol.into_iter().map(Into::into).collect();
-                    // The same nonces and masks each time, so that bytes can be compared.
+                    // The nonces and masks are constant, so that bytes can be compared.
                     setup.client.entropy = |bytes| bytes.fill(0x5a);
                     setup.server.entropy = |bytes| bytes.fill(0xa5);
                     ways.push((protocol.name(), setup, settled));
@@ -98,7 +98,8 @@ fn is_encoded_once_for_all_that_write_it_alike() {
         Message::binary(vec![1; 5000]),
     ] {
         let shared = SharedMessage::new(message.clone());
-        // Where the encoding lies, by what it is: kept, so that no place is used twice.
+        // The address of each encoding, by its bytes. The sessions are kept, so that no address is
+        // reused.
         let mut places: BTreeMap<Vec<u8>, *const u8> = BTreeMap::new();
         let mut sessions = Vec::new();
         for (name, setup, _) in ways() {
@@ -112,7 +113,7 @@ fn is_encoded_once_for_all_that_write_it_alike() {
             }
         }
         let framings = match message {
-            // 01, 02 and 03; 04, 05 and 06; 07 and after; hixie; and each of them in base64.
+            // 01, 02 and 03; 04, 05 and 06; 07 and later; hixie; and each of them in base64.
             Message::Text(_) => 8,
             Message::Binary(_) => 7,
         };

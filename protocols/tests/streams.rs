@@ -57,7 +57,7 @@ fn is_opened_without_keys_and_answered_without_text() {
     let chosen = ("sec-websocket-protocol", "b");
     assert_eq!(fields, Fields::from([chosen, cookie]));
 
-    // The frames are those of RFC 6455, masked from the client's side alone.
+    // The frames are those of RFC 6455, masked only from the client.
     let mut src = BytesMut::from(&b"\x81\x82\0\0\0\0hi"[..]);
     let event = codec.decode(&mut src).unwrap().unwrap();
     let text = Piece {

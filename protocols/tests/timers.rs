@@ -1,4 +1,4 @@
-//! The timers of a session: idle peers, pings, and closing handshakes that nobody answers.
+//! The timers of a session: idle peers, pings, and unanswered closing handshakes.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -20,7 +20,7 @@ fn seconds(seconds: f32) -> Duration {
     Duration::from_secs_f32(seconds)
 }
 
-/// A server's session with an idle timeout and a ping interval, both in seconds.
+/// Returns a server's session with an idle timeout and a ping interval, both in seconds.
 fn session(name: &str, idle: Option<u64>, ping: Option<u64>) -> Session {
     let config = SessionConfig {
         idle_timeout: idle.map(Duration::from_secs),
@@ -30,7 +30,7 @@ fn session(name: &str, idle: Option<u64>, ping: Option<u64>) -> Session {
     Session::new(Joined::new(name).server, config)
 }
 
-/// When a session sends a ping and when it gives up, as simulated time passes in silence.
+/// Returns when a session sends a ping and when it gives up, in simulated time without input.
 fn silence(session: &mut Session) -> (Option<Duration>, Option<(Duration, ProtocolError)>) {
     let (mut now, mut pinged) = (Duration::ZERO, None);
     while let Some(Timer::KeepAlive(tick)) = session.timer() {
@@ -132,7 +132,7 @@ fn a_silent_peer_is_pinged_and_given_up() {
     }
 }
 
-/// Only the first byte of such a client tells that it knows no pings.
+/// Only the first byte from such a client shows that it knows no pings.
 #[test]
 fn a_client_of_drafts_01_to_03_in_hixie_framing_is_not_pinged() {
     for name in ["hybi-01", "hybi-02", "hybi-03"] {
@@ -154,7 +154,7 @@ fn a_peer_that_says_anything_is_there() {
         let mut session = session("rfc6455", Some(60), Some(20));
         for round in 0..100 {
             let mut src = BytesMut::new();
-            // Every other message of a fragment is a continuation.
+            // After the first fragment of a message, the others are continuations.
             let frame = match (heard, round) {
                 ("0181 00000000 61", 1..) => "0081 00000000 61",
                 _ => heard,
@@ -181,7 +181,7 @@ fn a_close_that_is_not_answered_ends_without_an_error() {
     assert_eq!(session.timer(), None);
 }
 
-/// Where there is no closing handshake, the end of the stream is awaited in its stead.
+/// Without a closing handshake, the session waits for the end of the stream instead.
 #[test]
 fn hixie_75_waits_for_the_end_of_the_stream() {
     let mut session = session("hixie-75", None, None);
@@ -194,8 +194,8 @@ fn hixie_75_waits_for_the_end_of_the_stream() {
     assert_eq!(session.timer(), None);
 }
 
-/// A peer that answers and says nothing else is pinged at each interval, so that no router on the way
-/// forgets it; and one that is gone is given up a pong timeout after the next.
+/// A peer that sends only pongs is pinged at each interval, so that no router in between drops the
+/// connection. A peer that has disconnected is given up a pong timeout after the next ping.
 #[test]
 fn a_peer_that_only_answers_is_pinged_at_each_interval() {
     let mut session = session("rfc6455", None, Some(25));
@@ -221,7 +221,7 @@ fn a_peer_that_only_answers_is_pinged_at_each_interval() {
 #[test]
 fn an_answer_to_a_ping_is_told_once_and_while_it_is_waited_for() {
     let mut session = session("rfc6455", None, Some(20));
-    // What comes, and whether it is the answer.
+    // Receives bytes and returns whether they contain the awaited pong.
     let receive = |session: &mut Session, bytes: &str| {
         let mut src = BytesMut::from(&hex(bytes)[..]);
         session.receive(&mut src).unwrap();
@@ -248,7 +248,7 @@ fn an_answer_to_a_ping_is_told_once_and_while_it_is_waited_for() {
     assert!(!receive(&mut session, PONG), "it is late");
 }
 
-/// One that has said something is given up within a quarter of an interval more, whenever that was.
+/// A peer that has sent something is given up at most a quarter of an interval later.
 #[test]
 fn a_peer_that_falls_silent_is_given_up_in_time() {
     let mut session = session("rfc6455", None, Some(20));
@@ -259,8 +259,8 @@ fn a_peer_that_falls_silent_is_given_up_in_time() {
     assert_eq!(given_up.unwrap().0, seconds(33.0));
 }
 
-/// A byte now and then of a frame that has not ended is no sign of life; a frame is, and so is what a
-/// slow line brings.
+/// A few bytes of an unfinished frame now and then are no sign of life; a complete frame is, and so
+/// are the bytes of a slow line.
 #[test]
 fn a_frame_that_drips_is_no_sign_of_life() {
     let fragment = hex("0081 00000000 61");

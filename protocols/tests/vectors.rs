@@ -1,5 +1,5 @@
-//! Frames of the HyBi drafts and RFC 6455 that were published or captured, in both directions
-//! and however they are cut.
+//! Published or captured frames of the HyBi drafts and RFC 6455, in both directions, cut in any
+//! way.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -49,8 +49,7 @@ fn frames_of_drafts_01_to_03() {
     assert_both_ways(&from_server);
 }
 
-/// `Sec-WebSocket-Draft` is not to be trusted: the clients that are known to send 2 go on with
-/// `00 … FF`.
+/// `Sec-WebSocket-Draft` is unreliable: the clients known to send 2 go on with `00 … FF`.
 #[test]
 fn servers_of_drafts_01_to_03_also_speak_hixie_framing() {
     assert_read(&[
@@ -79,7 +78,7 @@ fn servers_of_drafts_01_to_03_also_speak_hixie_framing() {
             "{name}"
         );
     }
-    // Where both speak first, each reads what the other wrote.
+    // If both send first, each reads what the other wrote.
     let mut both = Joined::new("hybi-02");
     let greeting = encode(&mut *both.server, &[text("welcome")]);
     let hello = encode(&mut *both.client, &[text("hello")]);
@@ -180,7 +179,7 @@ fn frames_of_drafts_04_to_06() {
     ]);
 }
 
-/// Draft 04 masks with a key of twenty bytes that both nonces of the handshake make.
+/// Draft 04 masks with a key of twenty bytes that is derived from both nonces of the handshake.
 #[test]
 fn a_client_of_draft_04_writes_the_published_frames() {
     fn entropy(bytes: &mut [u8]) {
@@ -203,7 +202,7 @@ fn a_client_of_draft_04_writes_the_published_frames() {
     }
 }
 
-/// The body of a close frame is echoed where it says nothing.
+/// The arbitrary body of a close frame is echoed.
 #[test]
 fn echoes_a_free_close_body() {
     for name in MORE {
@@ -321,7 +320,7 @@ fn frames_of_versions_7_8_and_13() {
             vec![text("Hello")],
         ),
         row(FINAL, &[Server], "0100 8000", vec![text("")]),
-        // Two frames of Ratchet's.
+        // Two frames of Ratchet.
         row(
             FINAL,
             &[Client],

@@ -1,4 +1,4 @@
-//! Who looks on at a session sees all that goes through it, as it came, and changes nothing.
+//! A watcher sees all events of a session with their bytes, and changes nothing.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -17,7 +17,7 @@ use polysock_protocols::{
 use support::sessions::session;
 use support::{drain, encode};
 
-/// What was told: a sign, what it is, and its bytes.
+/// The reported events: a sign, a description, and the bytes.
 type Log = Arc<Mutex<Vec<(char, String, Bytes)>>>;
 
 #[derive(Debug)]
@@ -40,14 +40,14 @@ fn watch(session: &mut Session) -> Log {
     log
 }
 
-/// The bytes that were told with this sign.
+/// Returns the bytes of the events with this sign.
 fn wire(log: &Log, sign: char) -> Vec<u8> {
     let log = log.lock().unwrap();
     let told = log.iter().filter(|(other, ..)| *other == sign);
     told.flat_map(|(_, _, wire)| wire.to_vec()).collect()
 }
 
-/// Has a session receive these bytes in segments of so many, and send back what comes.
+/// Has a session receive these bytes in segments of this size, and send the messages back.
 fn echo(session: &mut Session, bytes: &[u8], cut: usize) -> (Vec<Message>, Vec<u8>) {
     let (mut src, mut received, mut sent) = (BytesMut::new(), Vec::new(), Vec::new());
     for segment in bytes.chunks(cut) {
@@ -92,7 +92,7 @@ fn all_that_comes_and_goes_is_told_as_it_is_on_the_wire() {
                 assert_eq!(wire(&log, '>'), bytes, "{name} {role:?} {cut}");
                 assert_eq!(wire(&log, '<'), sent, "{name} {role:?} {cut}");
                 if let Role::Server = role {
-                    // Nothing that it writes is masked at random.
+                    // The output of a server is not masked with random keys.
                     assert_eq!(sent, expected.1, "{name} {cut}");
                 }
             }

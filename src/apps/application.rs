@@ -1,4 +1,4 @@
-//! What serves connections.
+//! The trait of applications, which serve connections.
 
 use std::future::Future;
 
@@ -7,7 +7,7 @@ use futures_core::future::BoxFuture;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
 
-/// What is done with a connection. Asynchronous closures and functions over a [`Handshake`] are
+/// A handler of connections. Asynchronous closures and functions over a [`Handshake`] are
 /// applications:
 ///
 /// ```
@@ -27,10 +27,10 @@ use crate::handshake::Handshake;
 /// # is_application(shout);
 /// ```
 pub trait Application: Send + Sync + 'static {
-    /// Serves one connection, from its opening handshake to its end. It may await anything
-    /// before it answers the handshake, up to the handshake timeout.
+    /// Serves one connection, from its opening handshake to its end. The application may await
+    /// anything before it answers the handshake, up to the handshake timeout.
     ///
-    /// An error is logged; the peer sees what was done with the connection.
+    /// An error is logged. The peer sees only what was done with the connection.
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>>;
 }
 

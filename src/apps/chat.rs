@@ -1,6 +1,6 @@
-//! A room in which every protocol talks to every other.
+//! A chat room for the clients of all protocols.
 //!
-//! What the room sends are texts of fields with tabs between them:
+//! The room sends lines of fields separated by tabs:
 //!
 //! ```text
 //!   welcome NAME PROTOCOL        to the one who joins
@@ -10,7 +10,7 @@
 //!   say     NAME PROTOCOL TEXT   to everybody
 //! ```
 //!
-//! Any text that comes in is said. `?name=ann` in the URL chooses a name.
+//! Each text message from a client is sent as `say`. `?name=ann` in the URL chooses a name.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,23 +46,23 @@ struct Room {
 
 #[derive(Debug, Default)]
 struct Members {
-    /// The members' names and protocols, by the order in which they came.
+    /// The members' names and protocols, in the order in which they joined.
     present: BTreeMap<u64, (String, &'static str)>,
     joined: u64,
 }
 
 impl Chat {
-    /// As long as anybody writes to a chat, in bytes: a bound for
+    /// The limit of a chat message, in bytes: a value for
     /// [`SessionConfig::max_message`](polysock_protocols::SessionConfig::max_message).
     pub const MAX_MESSAGE: u64 = 16 << 10;
 
-    /// An empty room.
+    /// Creates an empty room.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How much may wait for a member who reads slowly, and what becomes of the rest: by default, he
-    /// misses the oldest.
+    /// Sets the limit of queued messages for a member that reads slowly, and the action when the
+    /// limit is exceeded. By default the member loses the oldest messages.
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
         Self { queue, ..self }
@@ -86,7 +86,7 @@ impl Application for Chat {
     }
 }
 
-/// One who is in the room; leaves it when dropped.
+/// A member of the room. Dropping it leaves the room.
 struct Member {
     room: Arc<Room>,
     id: u64,
@@ -95,7 +95,7 @@ struct Member {
 }
 
 impl Member {
-    /// Enters the room: the member, what it is greeted with, and what is said from now on.
+    /// Enters the room. Returns the member, its greeting, and a subscription to all later lines.
     fn join(
         room: Arc<Room>,
         name: Option<String>,
@@ -114,8 +114,8 @@ impl Member {
         greeting.extend(present.map(|(name, protocol)| format!("here\t{name}\t{protocol}")));
         room.say(&members, format!("join\t{name}\t{protocol}"));
         members.present.insert(id, (name.clone(), protocol));
-        // Under the lock, so that nobody is missed or met twice, and nothing is said in between.
-        // One who reads slowly holds nobody up.
+        // Under the lock, so that the member list and the subscription agree: no member is missing
+        // or announced twice, and no line is sent in between. A slow reader blocks nobody.
         let said = room.said.subscribe(queue);
         drop(members);
         let member = Self {
@@ -127,7 +127,7 @@ impl Member {
         (member, greeting, said)
     }
 
-    /// Says what comes from the connection, and sends it what is said.
+    /// Publishes the texts from the connection, and sends it the lines of the room.
     async fn talk(
         self,
         mut connection: Connection,
@@ -164,19 +164,19 @@ impl Drop for Member {
 }
 
 impl Room {
-    /// Says a line, while nobody comes or goes: one who has been announced hears the answers to
-    /// that.
+    /// Publishes a line while the member list is locked: members that were announced earlier
+    /// receive all lines that follow.
     fn say(&self, _: &MutexGuard<'_, Members>, line: String) {
         self.said.publish(line.into());
     }
 
     fn lock(&self) -> MutexGuard<'_, Members> {
-        // The members are whole between any two operations, so a panic cannot break them.
+        // Each operation leaves the member list consistent, so a panic cannot break it.
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The name in the query, as far as it can be shown.
+/// Returns the name from the query, without control characters and at most [`MAX_NAME`] long.
 fn asked_name(request: &Request) -> Option<String> {
     let (_, query) = request.target.split_once('?')?;
     let value = query
@@ -190,7 +190,7 @@ fn asked_name(request: &Request) -> Option<String> {
     Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-/// `%41+b` as `A b`; what is not valid stays as it is.
+/// Decodes `%41+b` to `A b`. Invalid escapes are left unchanged.
 fn percent_decoded(value: &str) -> String {
     let mut rest = value.as_bytes();
     let mut decoded = Vec::new();

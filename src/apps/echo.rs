@@ -1,13 +1,15 @@
-//! Sends every message back, a long one while it comes.
+//! The echo application: sends every message back, a long one in pieces as they arrive.
 
 use polysock_protocols::Accept;
 
 use crate::error::BoxError;
 use crate::handshake::Handshake;
 
-/// The application of `polysock serve --app echo`. Its answers need not wait for anything, so
-/// [`Connection::answer_pieces`](crate::Connection::answer_pieces) is the fastest way; the simplest
-/// is the loop in the documentation of [`Application`](crate::Application).
+/// The application of `polysock serve --app echo`.
+///
+/// An echo never waits for anything but its client, so
+/// [`Connection::answer_pieces`](crate::Connection::answer_pieces) is the fastest way to write it.
+/// The simplest way is the loop in the documentation of [`Application`](crate::Application).
 ///
 /// # Errors
 ///

@@ -1,19 +1,19 @@
-//! What is put around something of its own kind.
+//! Layers: wrappers of applications and components.
 
-/// What is put around an [`Application`](super::Application) or a
-/// [`Component`](super::component::Component), and is one itself.
+/// A wrapper of an [`Application`](super::Application) or a
+/// [`Component`](super::component::Component) that is itself one.
 pub trait Layer<A> {
-    /// What comes of it.
+    /// The wrapped type.
     type Out;
 
-    /// Puts itself around.
+    /// Wraps `inner`.
     fn layer(self, inner: A) -> Self::Out;
 }
 
-/// Puts layers around applications and components: `ws(chat).layer(first).layer(second)` asks the second
-/// before the first.
+/// Wraps applications and components in layers: in `ws(chat).layer(first).layer(second)`, the
+/// second layer is called before the first.
 pub trait Layered: Sized {
-    /// The same with this around.
+    /// Wraps this in a layer.
     fn layer<L: Layer<Self>>(self, layer: L) -> L::Out {
         layer.layer(self)
     }

@@ -1,4 +1,4 @@
-//! Applications that come with Polysock.
+//! Applications that are included in Polysock.
 
 mod application;
 mod broadcaster;

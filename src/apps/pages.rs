@@ -1,4 +1,4 @@
-//! A page for people, or the advice to upgrade.
+//! Responses to ordinary requests: an HTML page, or the advice to upgrade.
 
 use std::future::ready;
 
@@ -9,16 +9,16 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 
 use crate::http::{Body, Service};
 
-/// What ordinary requests are answered with.
+/// A service that answers ordinary requests with a page, or with the advice to upgrade.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     index: Option<Bytes>,
-    /// Where the page is, without a slash at its end.
+    /// The path of the page, without a slash at its end.
     at: String,
 }
 
 impl Pages {
-    /// An HTML page at `/`.
+    /// Serves an HTML page at `/`.
     pub fn with_index(html: impl Into<Bytes>) -> Self {
         Self {
             index: Some(html.into()),
@@ -26,7 +26,7 @@ impl Pages {
         }
     }
 
-    /// The same page at another path, as `/chat`, with a slash behind it or without.
+    /// Serves the page at another path, such as `/chat`, with or without a slash at its end.
     #[must_use]
     pub fn at(self, path: &str) -> Self {
         Self {
@@ -49,7 +49,7 @@ impl Pages {
                 StatusCode::NOT_FOUND,
                 "there is one page here, and not at this path\n",
             ),
-            // HTTP/2 has no upgrade, so there is none to require (RFC 8441 §1).
+            // HTTP/2 has no upgrade, so 426 would make no sense (RFC 8441 §1).
             (None, _) if request.version() == Version::HTTP_2 => {
                 text(StatusCode::NOT_FOUND, "this port speaks WebSocket\n")
             }

@@ -1,4 +1,4 @@
-//! Ordinary requests, passed on to a web server.
+//! A reverse proxy for ordinary requests.
 
 use bytes::Bytes;
 use futures_core::future::BoxFuture;
@@ -11,9 +11,9 @@ use crate::http::{Body, Service, is_coded_otherwise};
 use crate::telemetry::{Failures, Throttle};
 use crate::upstream::{Group, HttpUpstream, NotAnswered, UpstreamError};
 
-/// Passes ordinary requests on to a web server, or one of several, and its answers back, both as they
-/// come. A server that is not there is answered for with 502, one that does not answer in time with 504;
-/// where none of several is there, clients are told with 503 when to come again.
+/// Proxies ordinary requests to a web server, or to one of several. Bodies are streamed in both
+/// directions. The client gets 502 if the server is unreachable and 504 if it does not answer in
+/// time. If none of several servers is available, the client gets 503 with `Retry-After`.
 #[derive(Clone, Debug)]
 pub struct Proxy {
     to: To,
@@ -27,12 +27,12 @@ enum To {
 }
 
 impl Proxy {
-    /// A proxy to this server.
+    /// Creates a proxy to this server.
     pub fn new(upstream: HttpUpstream) -> Self {
         Self::to(To::One(upstream))
     }
 
-    /// A proxy to the web servers (`http://`) among these targets.
+    /// Creates a proxy to the web servers (`http://`) among these targets.
     pub fn balanced(group: Group) -> Self {
         Self::to(To::Several(group))
     }
@@ -47,7 +47,7 @@ impl Proxy {
         }
     }
 
-    /// What a client is told whose web server has answered what makes no sense.
+    /// Returns the response for a client whose web server has sent an invalid response.
     #[cfg(feature = "grip")]
     pub(super) fn misread(&self, problem: &'static str) -> Response<Body> {
         self.note(&UpstreamError::BadAnswer(problem));
@@ -55,17 +55,17 @@ impl Proxy {
         plain(StatusCode::BAD_GATEWAY, text)
     }
 
-    /// Has the log tell of a failure.
+    /// Logs a failure.
     pub(super) fn note(&self, error: &UpstreamError) {
         self.failures.note(|failures| failures.add(error));
     }
 
-    /// The answer for the client, whatever has become of its request.
+    /// Turns the outcome of a request into the response for the client.
     fn told(&self, answered: Result<Response<Body>, NotAnswered>) -> Response<Body> {
         answered.unwrap_or_else(|failed| self.answer_for(&failed.error))
     }
 
-    /// What a client is told whose request was not answered.
+    /// Returns the response for a client whose request was not answered.
     fn answer_for(&self, error: &UpstreamError) -> Response<Body> {
         let (status, text) = match error {
             UpstreamError::Path => {
@@ -84,7 +84,7 @@ impl Proxy {
         self.note(error);
         let mut response = plain(status, text);
         if let UpstreamError::NoTarget { retry_after } = error {
-            // Whole seconds, and never too soon.
+            // Whole seconds, rounded up so that no client comes too soon.
             let seconds = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, seconds.into());
         }
@@ -99,7 +99,8 @@ impl Service for Proxy {
         }
         let proxy = self.clone();
         match &self.to {
-            // A large future costs more than all else that is done here: it is not held a second time.
+            // The future is large, and copying it costs more than the rest, so no `async` block
+            // wraps it.
             To::One(upstream) => {
                 let answered = upstream.send(request);
                 Box::pin(answered.map(move |answered| proxy.told(answered)))
@@ -112,11 +113,11 @@ impl Service for Proxy {
     }
 }
 
-/// The answer to what no web server gets to see.
+/// Returns the response to a request that is not proxied, or `None` if it is.
 fn refusal(request: &Request<Body>) -> Option<Response<Body>> {
     if [Method::CONNECT, Method::TRACE].contains(request.method()) {
-        // A tunnel would end what is known of the connection, and an echo shows what a proxy in front has
-        // added (RFC 9110 §9.3.6, §9.3.8).
+        // A tunnel would hide the rest of the connection from us, and TRACE would reveal fields
+        // that a proxy in front has added (RFC 9110 §9.3.6, §9.3.8).
         let refused = "neither CONNECT nor TRACE is passed on\n";
         return Some(plain(StatusCode::NOT_IMPLEMENTED, refused));
     }

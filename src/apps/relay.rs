@@ -1,4 +1,4 @@
-//! Joins a client to an upstream, piece by piece.
+//! An application that joins a client to an upstream, piece by piece.
 
 use std::future::poll_fn;
 use std::io;
@@ -21,18 +21,17 @@ use crate::error::{BoxError, ConnectionError};
 use crate::handshake::Handshake;
 use crate::upstream::{Client, Connected, ExitError, Lease, Upstream, UpstreamError};
 
-/// How long a side whose other has ended may take to read what waits for it.
+/// The time that a side gets to read its queued bytes after the other side has ended.
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// How long it may take once the gateway shuts down.
+/// The same time after the gateway has begun to shut down.
 const HURRIED_DRAIN: Duration = Duration::from_secs(1);
 
-/// After how many seconds a client may come again for whom there was no room.
+/// The `Retry-After` of a client that was refused because the upstream is full, in seconds.
 const RETRY_AFTER: &str = "5";
 
-/// The application of `polysock serve UPSTREAM`: what comes from one side goes to the other, in
-/// bounded memory whatever its size, and so do closes. A side that does not read stops the
-/// other's being read.
+/// The application of `polysock serve UPSTREAM`: forwards messages and closes in both directions,
+/// in bounded memory whatever their size. If one side does not read, the other is not read either.
 #[derive(Clone, Debug)]
 pub struct Relay {
     upstream: Arc<dyn Upstream>,
@@ -40,7 +39,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay to an upstream.
+    /// Creates a relay to an upstream.
     pub fn new(upstream: Arc<dyn Upstream>) -> Self {
         Self {
             upstream,
@@ -48,7 +47,7 @@ impl Relay {
         }
     }
 
-    /// How binary messages travel to clients whose protocol has none.
+    /// Sets the encoding of binary messages for clients whose protocol has none.
     #[must_use]
     pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
         Self {
@@ -62,7 +61,7 @@ impl Application for Relay {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
         let relay = self.clone();
         Box::pin(async move {
-            // Boxed, so that what only the beginning and the end need is not part of every
+            // Boxed, so that the state of the beginning and the end is not part of every
             // connection's task.
             let Some(mut joined) = Box::pin(relay.join(handshake)).await? else {
                 return Ok(());
@@ -74,8 +73,8 @@ impl Application for Relay {
 }
 
 impl Relay {
-    /// Connects to the upstream, and accepts the client; `None` where it was refused as the upstream
-    /// refused us.
+    /// Connects to the upstream, and accepts the client; `None` if the client was refused because
+    /// the upstream refused us.
     async fn join(self, mut handshake: Handshake) -> Result<Option<Joined>, BoxError> {
         let (request, peer, gone) = handshake.watched();
         let connected = tokio::select! {
@@ -93,7 +92,7 @@ impl Relay {
             Err(error) => {
                 let (rejection, is_failure) = rejection(&error);
                 handshake.reject(rejection);
-                // What else there is to say is said where the rejection is told.
+                // Other refusals are logged together with the rejection.
                 return if is_failure {
                     Err(error.into())
                 } else {
@@ -124,7 +123,8 @@ impl Relay {
     }
 }
 
-/// What a client is told whose upstream cannot be reached, and whether something has failed.
+/// Returns the rejection for a client whose upstream cannot be reached, and whether that is a
+/// failure.
 fn rejection(error: &UpstreamError) -> (Rejection, bool) {
     let passed_on = match error {
         UpstreamError::Refused(refusal) => refusal.rejection(),
@@ -154,21 +154,21 @@ fn rejection(error: &UpstreamError) -> (Rejection, bool) {
     }
 }
 
-/// One of the two connections.
+/// The client's or the upstream's connection.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Client,
     Upstream,
 }
 
-/// Which of the two connections has ended, and how.
+/// The connection that has ended, and the result.
 struct Ended {
     end: End,
     result: Result<(), ConnectionError>,
 }
 
 impl Ended {
-    /// The end of what was forwarded from this side.
+    /// Determines which connection has ended, after forwarding from `from` has stopped.
     fn of(from: End, forwarded: Forwarded) -> Self {
         let to = match from {
             End::Client => End::Upstream,
@@ -187,9 +187,9 @@ impl Ended {
 struct Joined {
     client: Connection,
     upstream: Connection,
-    /// The client's.
+    /// The shutdown signal of the client.
     shutdown: ShutdownSignal,
-    /// The upstream's place among several.
+    /// The lease of the target, if the upstream is a group.
     lease: Option<Lease>,
 }
 
@@ -209,7 +209,7 @@ impl Joined {
         .await
     }
 
-    /// Ends the other side likewise.
+    /// Ends the other side in the same way.
     async fn end(self, Ended { end, result }: Ended) -> Result<(), BoxError> {
         let Self {
             client,
@@ -233,12 +233,13 @@ impl Joined {
             EncodeError::Unsupported { .. } | EncodeError::TooLong { .. },
         )) = result
         {
-            // What one side sent is more than the other can be told: both are closed for it.
+            // The ended side sent a message that the other cannot carry: both are closed with the
+            // reason.
             let (_, closed) = tokio::join!(ended.close(close.clone()), other.close(close));
             return Ok(result.and(closed)?);
         }
         drop(ended);
-        // What has been taken from the one side is still the other's.
+        // Pieces that were read from the ended side are still delivered to the other.
         let flush = timeout(DRAIN, poll_fn(|cx| Pin::new(&mut other).poll_flush(cx)));
         let hurry = async {
             shutdown.requested().await;
@@ -250,14 +251,14 @@ impl Joined {
         };
         let closed = other.close(close).await;
         match (end, result) {
-            // That an upstream fails is not the everyday business that it is with a client.
+            // A lost upstream is reported as a failure, unlike a lost client, which is normal.
             (End::Upstream, Err(error)) => Err(UpstreamError::Lost(error).into()),
             (_, result) => Ok(result.and(flushed).and(closed)?),
         }
     }
 }
 
-/// The close that tells the other side of a regular end.
+/// Returns the close for the other side after a regular end.
 fn carried(ended: &Connection) -> Option<Close> {
     match ended.capabilities().close {
         CloseForm::Eof => Some(CloseCode::NORMAL.into()),
@@ -265,12 +266,12 @@ fn carried(ended: &Connection) -> Option<Close> {
     }
 }
 
-/// Whether a process has failed, and not what it was reached through.
+/// Whether a process has failed, as opposed to its transport.
 fn is_exit(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(error) if error.is::<ExitError>())
 }
 
-/// The code that tells the other side of a failure.
+/// Returns the close code for the other side after a failure.
 fn code(error: &ConnectionError, end: End) -> CloseCode {
     match (error, end) {
         (ConnectionError::Encode(EncodeError::Unsupported { .. }), _) => {

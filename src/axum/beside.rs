@@ -1,4 +1,4 @@
-//! An axum site beside an application.
+//! An axum site next to an application on one port.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::error::BoxError;
 use crate::http::{Body, Service};
 
-/// Has a router of axum answer the ordinary requests of a site, while opening handshakes go to its
+/// An axum router that answers the ordinary requests of a site, while opening handshakes go to its
 /// application:
 ///
 /// ```
@@ -27,14 +27,15 @@ use crate::http::{Body, Service};
 /// # let _ = site;
 /// ```
 ///
-/// The [`Peer`](crate::Peer) that asks is in the extensions of each request, as an `Arc`.
+/// The extensions of each request contain the client's [`Peer`](crate::Peer), as an `Arc`.
 #[derive(Clone)]
 pub struct Beside<S> {
     service: S,
 }
 
 impl<S> Beside<S> {
-    /// Has this service answer: a `Router`, or one with layers around it. It is cloned for each request.
+    /// Answers with this service: a `Router`, or one with layers around it. The service is cloned
+    /// for each request.
     pub fn new(service: S) -> Self {
         Self { service }
     }
@@ -63,7 +64,7 @@ where
     }
 }
 
-/// The answer of a service that has none.
+/// Returns the response for a request whose service has failed.
 fn failed(error: &BoxError) -> Response<Body> {
     warn!(%error, "a service has failed");
     let mut response = Response::new(Body::from(Bytes::new()));

@@ -1,5 +1,5 @@
-//! An opening handshake whose answer goes out as a response of hyper's, which turns the connection into
-//! the WebSocket's (RFC 6455 §4.2.2, RFC 8441 §5).
+//! An opening handshake whose answer is sent as a response of hyper, which turns the connection
+//! into a WebSocket (RFC 6455 §4.2.2, RFC 8441 §5).
 
 use std::task::{Context, Poll};
 
@@ -19,7 +19,7 @@ use crate::http::{Body, append, rejected};
 use crate::telemetry::HandshakeKeeper;
 use crate::transport::Io;
 
-/// A request of hyper's that waits for its answer.
+/// An unanswered request of hyper.
 #[derive(Debug)]
 pub(super) struct Carrier {
     pub(super) responder: Box<dyn Responder>,
@@ -27,14 +27,14 @@ pub(super) struct Carrier {
     pub(super) upgrade: OnUpgrade,
 }
 
-/// An answer, and the codec where that is all of the handshake.
+/// An answer, and the codec. The codec is `None` if the handshake needs more bytes.
 struct Answer {
     response: Response<Body>,
     codec: Option<Box<dyn Codec>>,
 }
 
 impl Carrier {
-    /// The answer that accepts, as far as it is a response.
+    /// Returns the head of the accepting answer, as a response.
     fn respond(&mut self, accept: &Accept) -> Result<Answer, ConnectionError> {
         let mut response = Response::new(Body::from(bytes::Bytes::new()));
         if let Some(answer) = self.responder.respond_on_stream(accept) {
@@ -46,7 +46,7 @@ impl Carrier {
         }
         let (mut none, mut text) = (BytesMut::new(), BytesMut::new());
         let codec = self.responder.respond(accept, &mut none, &mut text)?;
-        // What we have written ourselves is within any limit.
+        // No limit applies to a head that we have written ourselves.
         let limits = HeadLimits {
             head: usize::MAX,
             fields: usize::MAX,
@@ -75,7 +75,8 @@ impl Reply for Carrier {
             let mut transport = Io::new(TokioIo::new(upgraded));
             let (mut incoming, mut rest) = (BytesMut::new(), BytesMut::new());
             let mut codec = codec;
-            // Of Hixie-76, what answers the bytes behind the head.
+            // In hixie-76 the answer continues once the eight bytes after the client's head are
+            // read.
             let codec = loop {
                 if let Some(codec) = codec {
                     break codec;
@@ -97,13 +98,13 @@ impl Reply for Carrier {
         })
     }
 
-    /// Hyper drops what it waits for.
+    /// Ready once hyper has dropped the receiver of the answer.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.answer.poll_closed(cx)
     }
 
     fn refuse(self: Box<Self>, rejection: Rejection) {
-        // Whoever is gone is told nothing.
+        // A disconnected client receives no answer.
         let _ = self.answer.send(rejected(&rejection));
     }
 }

@@ -1,4 +1,4 @@
-//! An axum site beside an application on one port, and an application within an axum site.
+//! An axum site next to an application on one port, and an application inside an axum site.
 //!
 //! ```text
 //!   our port ─┬─ opening handshakes ──▶ Application          beside: every protocol, every limit of the port
@@ -7,7 +7,7 @@
 //!   axum's port ──▶ axum::Router ──▶ Mounted ──▶ Application  within: what HTTP/1 and HTTP/2 of hyper can carry
 //! ```
 //!
-//! Anything that is a tower service over axum's bodies will do where a router is spoken of here.
+//! Any tower service over axum's bodies can take the place of a router.
 
 mod beside;
 mod carrier;

@@ -1,4 +1,4 @@
-//! An application within an axum site.
+//! An application inside an axum site.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -29,7 +29,7 @@ use crate::random::entropy;
 use crate::route::Site;
 use crate::transport::Peer;
 
-/// An application within an axum site, as a service that a router mounts:
+/// An application inside an axum site, as a service that a router mounts:
 ///
 /// ```
 /// use axum::Router;
@@ -43,30 +43,32 @@ use crate::transport::Peer;
 /// # let _ = router;
 /// ```
 ///
-/// It speaks what a connection of hyper's can carry: HyBi drafts and RFC 6455, over HTTP/2 where the server
-/// has extended CONNECT enabled (RFC 8441), and Hixie-76. Clients of Hixie-75 compare the answer's lines to the
-/// byte, which are hyper's there: they are refused (501).
+/// The protocols are those that a connection of hyper can carry: the HyBi drafts, RFC 6455 (also
+/// over HTTP/2 if the server has extended CONNECT enabled, RFC 8441), and hixie-76. Clients of
+/// hixie-75 compare the lines of the answer byte by byte, and hyper writes those lines here: such
+/// clients are refused (501).
 ///
-/// An opening handshake is read and refused as on a port of ours. What is the port's is axum's there: how many
-/// connections there are, TLS, shutdown. [`Site::close`] closes the connections of a
+/// An opening handshake is read and refused as on a Polysock port. The tasks of a port are axum's:
+/// the limit on connections, TLS, shutdown. [`Site::close`] closes the connections of a
 /// [closable](crate::SiteSettings::closable) site.
 #[derive(Clone)]
 pub struct Mounted {
     site: Arc<Site>,
     protocols: Arc<[&'static dyn Protocol]>,
     peer: Arc<dyn Fn(&Parts) -> Peer + Send + Sync>,
-    /// Where its connections are counted; nobody asks.
+    /// The registry of its connections, which is not exposed.
     registry: Registry,
 }
 
 impl Mounted {
-    /// An application with the default settings of a site.
+    /// Mounts an application with the default settings of a site.
     pub fn new(application: impl Application) -> Self {
         Self::of(Arc::new(Site::new(application)))
     }
 
-    /// A site: its settings and its policies count for opening handshakes. An ordinary request is told to
-    /// upgrade, unless the site has a [service](Site::with_http) for it.
+    /// Mounts a site, whose settings and policies apply to opening handshakes. An ordinary request
+    /// is answered with 426 (404 over HTTP/2), unless the site has a [service](Site::with_http) for
+    /// it.
     pub fn of(site: Arc<Site>) -> Self {
         let peer = |parts: &Parts| {
             let peer = parts.extensions.get::<Arc<Peer>>();
@@ -80,7 +82,7 @@ impl Mounted {
         }
     }
 
-    /// Speaks these protocols; by default [`DEFAULT_PROTOCOLS`].
+    /// Sets the supported protocols. The default is [`DEFAULT_PROTOCOLS`].
     #[must_use]
     pub fn protocols(self, protocols: &[&'static dyn Protocol]) -> Self {
         Self {
@@ -89,8 +91,8 @@ impl Mounted {
         }
     }
 
-    /// Who asks, by what axum knows of it: `ConnectInfo`, say, where the service is made with that. Unless this
-    /// is said, nothing is known of a client on a port of axum's.
+    /// Sets how the client is determined from the request: by `ConnectInfo`, for example, if the
+    /// service is made with it. By default nothing is known of a client on an axum port.
     #[must_use]
     pub fn peer(self, peer: impl Fn(&Parts) -> Peer + Send + Sync + 'static) -> Self {
         Self {
@@ -99,7 +101,7 @@ impl Mounted {
         }
     }
 
-    /// The opening handshake that a request is; `None` where it is none.
+    /// Reads the opening handshake from a request. `None` if it is an ordinary request.
     fn recognise(&self, parts: &Parts) -> Result<Option<Recognised>, Rejection> {
         let of = |error| Rejection::of(&error, &self.protocols);
         let limits = HeadLimits::default();
@@ -127,7 +129,7 @@ impl Mounted {
         }
     }
 
-    /// Opens a handshake by what the site says.
+    /// Validates a handshake against the settings of the site.
     fn open(&self, recognised: Recognised, peer: &Peer) -> Result<Opening, Rejection> {
         let of = |error| Rejection::of(&error, &self.protocols);
         let settings = self.site.settings();
@@ -146,7 +148,7 @@ impl Mounted {
         recognised.open(&context).map_err(of)
     }
 
-    /// Has the application answer a handshake, in a task of its own.
+    /// Answers a request. The application answers a handshake, in a task of its own.
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
         let (parts, body) = request.into_parts();
         let peer = (self.peer)(&parts);

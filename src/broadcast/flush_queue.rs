@@ -1,4 +1,4 @@
-//! For whom the task of a runtime is to write.
+//! The subscribers to which the flusher of one runtime writes.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use tokio::runtime::Id;
 
 use crate::transport::SharedWriter;
 
-/// The connections to which the task of one runtime writes.
+/// The connections to which the flusher task of one runtime writes.
 pub(super) struct FlushQueue {
     pub(super) runtime: Id,
     /// Whether the task has been spawned and has not ended.
     pub(super) is_running: bool,
-    /// How many connections share their writers with it.
+    /// The number of connections that share their writers with the task.
     pub(super) writers: usize,
-    /// The subscribers for whom something has come.
+    /// The keys of the subscribers that have new messages.
     pub(super) ready: VecDeque<usize>,
-    /// The task, while no subscriber is ready.
+    /// The waker of the task. `None` unless the task waits for a ready subscriber.
     pub(super) waker: Option<Waker>,
 }
 
-/// What the task of a flush queue is to do.
+/// The next step of the task of a flush queue.
 pub(super) enum Work {
-    /// To write to this subscriber, if its connection is still there.
+    /// Write to this subscriber, if its connection still exists.
     Write(usize, Option<Arc<SharedWriter>>),
-    /// To wait until a subscriber is ready.
+    /// Wait until a subscriber is ready.
     Wait,
-    /// To end: no connection is attached any more.
+    /// End, as no connection is attached any more.
     End,
 }
 
 impl FlushQueue {
-    /// One without a task.
+    /// Creates a queue without a task.
     pub(super) fn new(runtime: Id) -> Self {
         Self {
             runtime,

@@ -1,7 +1,7 @@
-//! Short messages on their way to connections that have nothing else to do.
+//! A task that writes short messages to idle connections.
 //!
-//! To wake a thousand tasks, that each of them may write a few bytes, is a seventh of what a broadcast
-//! costs. So the connections of a thread share their sockets while they wait, and one task
+//! Waking a thousand tasks so that each may write a few bytes is a seventh of the cost of a
+//! broadcast. So the connections of a thread share their sockets while they wait, and one task
 //! writes to all of them.
 
 use std::pin::pin;
@@ -16,20 +16,20 @@ use super::flush_queue::Work;
 use super::topic::{Topic, lock};
 use crate::transport::{Grant, SharedWriter};
 
-/// To how many connections it writes before the other tasks of the thread have their turn.
+/// The number of connections written to before the task yields to the other tasks of the thread.
 const SHARE: usize = 64;
 
-/// The task of one runtime that writes what is published in a topic.
+/// The task that writes the messages of a topic to the connections of one runtime.
 pub(super) struct Flusher {
     topic: Weak<Mutex<Topic>>,
-    /// The number of its queue in the topic.
+    /// The index of the flush queue in the topic.
     queue: usize,
-    /// Empty between two connections.
+    /// The frames for one connection. Empty between two connections.
     batch: WriteBuf,
 }
 
 impl Flusher {
-    /// The task of a queue that has none.
+    /// Creates the task of a queue that has none.
     pub(super) fn new(topic: Weak<Mutex<Topic>>, queue: usize) -> Self {
         Self {
             topic,
@@ -38,7 +38,7 @@ impl Flusher {
         }
     }
 
-    /// Writes to the connections of its queue; ready once no connection is attached to that.
+    /// Writes to the connections of the queue. Ready once no connection is attached to the queue.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(topic) = self.topic.upgrade() else {
             return Poll::Ready(());
@@ -60,9 +60,9 @@ impl Flusher {
         pin!(yield_now()).poll(cx)
     }
 
-    /// Writes the short messages that wait for a subscriber. `false` where its own task must go
-    /// on. The right to write is had before anything is taken from the topic: so the order is
-    /// kept.
+    /// Writes the short messages queued for a subscriber. Returns `false` if the task of the
+    /// connection must continue. The caller obtains the grant before any message is taken from the
+    /// topic, which keeps the order.
     fn flush(&mut self, mut topic: MutexGuard<'_, Topic>, key: usize, grant: Grant<'_>) -> bool {
         let (published, is_all) = topic.take_short(key, grant.frames, &mut self.batch);
         drop(topic);

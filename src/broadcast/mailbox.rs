@@ -1,4 +1,4 @@
-//! Messages to one subscriber of a topic, or to some.
+//! Messages to single subscribers of a topic.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -8,8 +8,9 @@ use polysock_protocols::{Close, SharedMessage};
 
 use super::topic::{Address, Topic, lock};
 
-/// The way to one subscription, from any thread. What is sent on it keeps its order, beside what is
-/// published to all. Once the subscription has ended, it leads nowhere. Clones lead to the same.
+/// A handle that sends messages to one subscription from any thread. Messages arrive in the order
+/// in which they were sent, also relative to those published to all. Once the subscription has
+/// ended, messages are discarded. Clones send to the same subscription.
 #[derive(Clone)]
 pub(crate) struct Mailbox {
     topic: Arc<Mutex<Topic>>,
@@ -21,7 +22,7 @@ impl Mailbox {
         Self { topic, address }
     }
 
-    /// One that leads nowhere.
+    /// Returns a mailbox that discards all messages.
     pub(crate) fn nowhere() -> Self {
         let mut topic = Topic::default();
         let key = topic.insert(super::Queue::default());
@@ -30,13 +31,14 @@ impl Mailbox {
         Self::new(Arc::new(Mutex::new(topic)), address)
     }
 
-    /// Sends a message. Returns at once: what cannot be taken yet waits in the queue.
+    /// Sends a message. Never blocks: a message that cannot be taken yet waits in the queue.
     pub(crate) fn send(&self, message: &Arc<SharedMessage>) {
         let waker = lock(&self.topic).push_to(self.address, message);
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// Sends a message to each of these, which take least where those of one topic stand together.
+    /// Sends a message to each mailbox. Cheapest if the mailboxes of one topic are adjacent: the
+    /// topic is then locked once for all of them.
     pub(crate) fn send_to_all<'a>(
         mailboxes: impl IntoIterator<Item = &'a Self>,
         message: &Arc<SharedMessage>,
@@ -53,13 +55,13 @@ impl Mailbox {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Closes the connection behind what was sent before. What is sent later does not reach it.
+    /// Closes the connection after the messages sent before. Later messages do not reach it.
     pub(crate) fn close(&self, close: Close) {
         let wakers = lock(&self.topic).close_at(self.address, close);
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 
-    /// The same number for all of one topic.
+    /// Returns a number that is the same for all mailboxes of one topic.
     pub(crate) fn group(&self) -> usize {
         Arc::as_ptr(&self.topic).addr()
     }

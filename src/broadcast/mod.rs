@@ -1,4 +1,4 @@
-//! Messages from anywhere to many connections.
+//! Publication of messages from any thread to many connections.
 //!
 //! ```text
 //!                          ┌─ log ────────────────┐ ◀── Subscription ──▶ Connection
@@ -6,10 +6,10 @@
 //!                          └──────────────────────┘ ◀── Subscription ──▶ Connection
 //! ```
 //!
-//! A message stands in the log once, until the last subscription has taken it. To publish is to
-//! append it and to wake the subscribers that sleep; each of them then takes all that waits for it
-//! and writes it at once. A connection over TCP that only waits shares its socket meanwhile: short
-//! messages are written to it by one task for all the connections of its thread.
+//! A message is stored in the log once, until the last subscription has taken it. Publishing
+//! appends the message and wakes the sleeping subscribers. Each subscriber then takes all messages
+//! queued for it and writes them together. A TCP connection that only waits shares its socket
+//! meanwhile: one task writes short messages to all such connections of its thread.
 
 mod flush_queue;
 mod flusher;
@@ -38,12 +38,12 @@ use crate::connection::Connection;
 use crate::error::ConnectionError;
 
 thread_local! {
-    /// Where a subscription puts what it takes; empty between two turns.
+    /// The buffer for the messages that a subscription takes; empty between two polls.
     static TAKEN: Cell<Vec<Arc<SharedMessage>>> = const { Cell::new(Vec::new()) };
 }
 
-/// Publishes messages to its subscriptions, on whatever thread they are, in one order for all of
-/// them. Clones are the same.
+/// A publisher of messages to subscriptions on any thread, in one order for all of them. Clones
+/// share the subscriptions.
 ///
 /// ```
 /// use polysock::{Accept, Application, BoxError, Broadcast, Handshake, Queue};
@@ -69,40 +69,41 @@ pub struct Broadcast {
     topic: Arc<Mutex<Topic>>,
 }
 
-/// What one connection is sent of what is published. Ends when dropped.
+/// The subscription of one connection to a [`Broadcast`]. Ends when dropped.
 pub struct Subscription {
     topic: Arc<Mutex<Topic>>,
     key: usize,
-    /// Whether anything has come for it yet. Until then its connection counts nothing of what it misses, and
-    /// its socket is not shared: both take memory.
+    /// Whether anything has arrived for the subscription. Until then its connection does not count
+    /// missed messages, and its socket is not shared: both take memory.
     has_begun: bool,
 }
 
 impl Broadcast {
-    /// One without subscriptions.
+    /// Creates a broadcast without subscriptions.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sends a message to every subscription there is, from any thread. Returns at once: what a
-    /// subscriber cannot take yet waits in its [`Queue`].
+    /// Sends a message to every current subscription, from any thread. Never blocks: a message that
+    /// a subscriber cannot take yet waits in its [`Queue`].
     pub fn publish(&self, message: Message) {
         let message = Arc::new(SharedMessage::new(message));
         self.wake(|topic, wakers| topic.push(message, wakers));
     }
 
-    /// Closes the connection of every subscription there is, behind what was published before:
-    /// each is sent what waits in its [`Queue`], and then this. Returns at once, from any thread.
+    /// Closes the connection of every current subscription, after the messages published before:
+    /// each connection is sent the content of its [`Queue`] and then the close. Never blocks;
+    /// callable from any thread.
     ///
-    /// Nothing that is published later reaches those subscriptions, however full their queues, so
-    /// that the close is never missed; one that was cut off before for [`Overflow::Disconnect`] is
-    /// closed for that. Subscriptions that come later are not closed. A peer that reads nothing
-    /// stays until its timeouts, as ever.
+    /// Messages published later do not reach those subscriptions, however full their queues are, so
+    /// the close is never lost. A subscription that was already cut off by [`Overflow::Disconnect`]
+    /// keeps that close. Later subscriptions are not closed. A peer that reads nothing stays
+    /// connected until its timeouts expire.
     pub fn close(&self, close: Close) {
         self.wake(|topic, wakers| topic.close_all(close, wakers));
     }
 
-    /// Does something to the topic, and then wakes the tasks that this concerns.
+    /// Applies `act` to the topic, then wakes the tasks that `act` has collected.
     fn wake(&self, act: impl FnOnce(&mut Topic, &mut Vec<Waker>)) {
         let mut topic = lock(&self.topic);
         let mut wakers = std::mem::take(&mut topic.wakers);
@@ -114,7 +115,7 @@ impl Broadcast {
         }
     }
 
-    /// A subscription to what is published from now on.
+    /// Subscribes to the messages published from now on.
     pub fn subscribe(&self, queue: Queue) -> Subscription {
         let key = lock(&self.topic).insert(queue);
         Subscription {
@@ -124,28 +125,30 @@ impl Broadcast {
         }
     }
 
-    /// How many messages its subscriptions have missed because their queues were full, each by one
-    /// subscription; those that have ended count too.
+    /// Returns how many messages the subscriptions have missed because their queues were full. A
+    /// message missed by several subscriptions counts once for each; ended subscriptions are
+    /// included.
     pub fn missed(&self) -> u64 {
         lock(&self.topic).missed()
     }
 }
 
 thread_local! {
-    /// Where what is sent to the mailboxes of this thread waits for them: one place for all of them, so that a
-    /// message to many takes it once.
+    /// The broadcast behind the mailboxes created on this thread. All share one topic, so that a
+    /// message to many mailboxes locks it once.
     static POST: OnceCell<Broadcast> = const { OnceCell::new() };
 }
 
-/// How much may wait in a mailbox, unless something else is said. What is sent to one client is rarely such that
-/// some can be missed.
+/// The default queue of a mailbox. An overflow disconnects the client, which can rarely miss a
+/// message sent to it alone.
 pub(crate) const MAILBOX: Queue = Queue {
     messages: 16 * 1024,
     bytes: 4 << 20,
     overflow: Overflow::Disconnect,
 };
 
-/// A subscription to nothing but what is sent to its [mailbox](Subscription::mailbox).
+/// Creates a subscription that receives only the messages sent to its
+/// [mailbox](Subscription::mailbox).
 pub(crate) fn mailboxes(queue: Queue) -> Subscription {
     POST.with(|post| post.get_or_init(Broadcast::new).subscribe(queue))
 }
@@ -161,14 +164,13 @@ impl fmt::Debug for Broadcast {
 }
 
 impl Subscription {
-    /// Receives the next message from the connection, as its stream does; what is published
-    /// meanwhile goes out to it, all that waits in one write. Ends once the connection is closed,
-    /// be it by [`Broadcast::close`].
+    /// Receives the next message from the connection, as its stream does. Meanwhile sends the
+    /// published messages, all queued ones in one write. Returns `None` once the connection is
+    /// closed, also by [`Broadcast::close`].
     ///
     /// A message that the connection's protocol cannot carry closes it with code 1003
-    /// ([`BinaryOverText`](crate::BinaryOverText) says when binary messages can be carried).
-    /// While the connection is in the middle of a message that is sent in pieces, what is
-    /// published waits.
+    /// ([`BinaryOverText`](crate::BinaryOverText) documents when binary messages can be carried).
+    /// While the connection is sending a message in pieces, published messages wait.
     ///
     /// # Errors
     ///
@@ -188,23 +190,24 @@ impl Subscription {
         }
     }
 
-    /// Closes its connection behind what was published before, which
-    /// [`Connection::start_close`] would overtake: [`next`](Self::next) sends what waits, and then
-    /// this. Messages may still come until `next` ends.
+    /// Closes the connection after the messages published before, which [`Connection::start_close`]
+    /// would overtake: [`next`](Self::next) sends the queued messages, then the close. Messages may
+    /// still be received until `next` ends.
     pub fn close(&mut self, close: Close) {
         let waker = lock(&self.topic).close(self.key, close);
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// How many messages it has missed because its queue was full. The log of a gateway says it when the
-    /// connection ends, and warns when some begin to miss messages.
+    /// Returns how many messages the subscription has missed because its queue was full. A gateway
+    /// logs this number when the connection ends, and warns when subscriptions begin to miss
+    /// messages.
     pub fn missed(&self) -> u64 {
         let topic = lock(&self.topic);
         let subscriber = topic.get(self.key);
         subscriber.map_or(0, |subscriber| subscriber.missed)
     }
 
-    /// Has the connection count what the subscription misses.
+    /// Connects the subscription's count of missed messages to the connection's.
     #[cold]
     fn begin(&mut self, connection: &mut Connection) {
         self.has_begun = true;
@@ -215,14 +218,15 @@ impl Subscription {
         }
     }
 
-    /// The way to this subscription alone.
+    /// Returns the mailbox of this subscription.
     pub(crate) fn mailbox(&self) -> Mailbox {
         let address = lock(&self.topic).address(self.key);
         Mailbox::new(Arc::clone(&self.topic), address)
     }
 
-    /// Writes what waits to the connection, while its owner waits for something else than the next
-    /// message. Nothing is received meanwhile, and a connection that is asked to close says so.
+    /// Writes the queued messages to the connection while its owner waits for something other than
+    /// the next message. Receives nothing. Starts the close of the connection if a shutdown asks
+    /// for it.
     ///
     /// # Cancel safety
     ///
@@ -230,7 +234,7 @@ impl Subscription {
     pub(crate) fn poll_send(&mut self, connection: &mut Connection, cx: &mut Context<'_>) {
         loop {
             let seen = self.forward(connection);
-            // Its next receiver is told of an error.
+            // The next receive returns an error.
             let is_written = matches!(connection.poll_outgoing(cx), Poll::Ready(Ok(())));
             if is_written && seen == Seen::Some && room(connection) > 0 {
                 continue;
@@ -241,7 +245,7 @@ impl Subscription {
         }
     }
 
-    /// Hands the connection what waits, as far as it has room.
+    /// Passes queued messages to the connection, as far as it has room.
     fn forward(&mut self, connection: &mut Connection) -> Seen {
         let mut messages = TAKEN.take();
         let room = room(connection);
@@ -263,7 +267,7 @@ impl Subscription {
                 let close = Close::new(CloseCode::POLICY_VIOLATION, "reads too slowly");
                 connection.start_close(Some(close));
             }
-            // A message that is sent in pieces ends first.
+            // A message that is being sent in pieces is completed first.
             Left::Ending(Ending::Farewell(close)) => {
                 if connection.backlog().is_some() {
                     connection.start_close(Some(Close::clone(&close)));
@@ -274,8 +278,9 @@ impl Subscription {
     }
 }
 
-/// What [`Subscription::next`] returns. While it waits, the connection's socket is shared; nobody
-/// else can use the connection meanwhile, and the socket is reclaimed before anybody can.
+/// The future of [`Subscription::next`]. The connection's socket is shared while the future waits.
+/// The future borrows the connection, and reclaims the socket before the connection can be used
+/// again.
 struct Next<'a> {
     subscription: &'a mut Subscription,
     connection: &'a mut Connection,
@@ -283,8 +288,8 @@ struct Next<'a> {
 }
 
 impl Next<'_> {
-    /// Has short messages written without the connection's task, until that wakes. Where threads
-    /// share a runtime, their tasks write side by side instead.
+    /// Lets the flusher write short messages until the connection's task wakes. Does nothing on a
+    /// multi-threaded runtime, whose tasks write in parallel instead.
     fn share(&mut self) {
         let is_one_thread =
             |runtime: &Handle| runtime.runtime_flavor() == RuntimeFlavor::CurrentThread;
@@ -319,7 +324,7 @@ impl Future for Next<'_> {
             if received.is_ready() {
                 return received;
             }
-            // What was written may have made room for more.
+            // The write may have made room for more.
             if seen == Seen::Some && room(this.connection) > 0 {
                 continue;
             }
@@ -358,7 +363,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// How many bytes a connection may be handed now.
+/// Returns how many bytes may be passed to a connection now.
 fn room(connection: &Connection) -> usize {
     let backlog = connection.backlog();
     backlog.map_or(0, |backlog| ROOM.saturating_sub(backlog))

@@ -1,17 +1,17 @@
-//! How much may wait for a subscription.
+//! The limits of the messages queued for a subscription.
 
-/// How much may wait for one subscription, and what becomes of the rest. One message may always
-/// wait, whatever its size.
+/// The limits of one subscription's queue, and the handling of further messages. One message may
+/// always wait, whatever its size.
 ///
-/// What waits is shared by all the subscriptions it waits for. Up to 16 KiB, and the message that
-/// went beyond, are in the connection already and do not count.
+/// A queued message is shared by all the subscriptions that it waits for. Up to 16 KiB, plus the
+/// message that exceeded this size, are already in the connection and do not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Queue {
-    /// Messages.
+    /// The maximum number of messages.
     pub messages: usize,
-    /// Bytes of payload.
+    /// The maximum number of payload bytes.
     pub bytes: usize,
-    /// What happens when there is more.
+    /// The handling of messages beyond these limits.
     pub overflow: Overflow,
 }
 
@@ -25,19 +25,19 @@ impl Default for Queue {
     }
 }
 
-/// What happens when a queue is full.
+/// The handling of messages when a queue is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// The subscriber misses the oldest of what waits for it.
+    /// The subscriber misses its oldest queued messages.
     DropOldest,
-    /// It misses the new message.
+    /// The subscriber misses the new message.
     DropNewest,
-    /// It misses all that waits, and its connection is closed with code 1008.
+    /// The subscriber misses all queued messages, and its connection is closed with code 1008.
     Disconnect,
 }
 
 impl Overflow {
-    /// Its name, for metrics.
+    /// Returns the name in metrics.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::DropOldest => "drop-oldest",

@@ -1,4 +1,4 @@
-//! What waits for one subscription, and how that ends.
+//! The messages queued for one subscription, and its end.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,52 +12,54 @@ use super::queue::{Overflow, Queue};
 use crate::telemetry::Losses;
 use crate::transport::SharedWriter;
 
-/// What a topic knows of a subscription.
+/// A topic's record of a subscription.
 pub(super) struct Subscriber {
     pub(super) queue: Queue,
-    /// No other of its topic has this number.
+    /// A number that is unique in the topic.
     pub(super) serial: u64,
-    /// How many messages wait for it: those in `held`, and as many at the end of the log.
+    /// The number of queued messages: those in `held`, and the rest at the end of the log.
     pub(super) messages: usize,
-    /// Their bytes.
+    /// The payload bytes of the queued messages.
     bytes: usize,
-    /// What was taken out of the log because something newer was missed, or is for it alone.
+    /// Messages taken out of the log because a newer one was missed, or because a message is for
+    /// this subscriber alone.
     held: VecDeque<Arc<SharedMessage>>,
-    /// How many messages it has missed.
+    /// The number of missed messages.
     pub(super) missed: u64,
-    /// Where its connection counts that too.
+    /// The connection's counter of missed messages. `None` if the connection does not count them.
     told: Option<Arc<AtomicU64>>,
-    /// Where nothing that is published from now on is for it.
+    /// The end of the subscription, after which no published message is queued. `None` while it is
+    /// open.
     pub(super) ending: Option<Ending>,
-    /// Its task, while it wants to know of the next message.
+    /// The waker of its task. `None` unless the task waits for the next message.
     pub(super) waker: Option<Waker>,
-    /// Where a flusher may write what is short, while the task has nothing else to do.
+    /// The writer that a flusher may use for short messages while the task is idle.
     pub(super) writer: Weak<SharedWriter>,
-    /// The queue of that flusher.
+    /// The index of that flusher's queue. `None` while no flusher is attached.
     pub(super) flush_queue: Option<usize>,
-    /// Whether it stands among those that are ready there. It may stand there also where this is
-    /// `false`, and is passed over then.
+    /// Whether the subscriber is ready in that queue. The queue may still contain its key when this
+    /// is `false`; the key is then skipped.
     pub(super) is_ready: bool,
 }
 
-/// How a subscription ends before it is dropped.
+/// The reason why a subscription ends before it is dropped.
 #[derive(Clone)]
 pub(super) enum Ending {
-    /// Its queue was full, with [`Overflow::Disconnect`].
+    /// The queue was full, with [`Overflow::Disconnect`].
     CutOff,
-    /// It is closed behind what waits for it.
+    /// The subscription is closed after its queued messages.
     Farewell(Arc<Close>),
 }
 
-/// A message of the log of a topic.
+/// A message in the log of a topic.
 pub(super) struct Entry {
     pub(super) message: Arc<SharedMessage>,
-    /// How many subscribers have yet to take it.
+    /// The number of subscribers that have not taken the message yet.
     pub(super) awaited: usize,
 }
 
 impl Subscriber {
-    /// One for whom nothing waits.
+    /// Creates a subscriber with an empty queue.
     pub(super) fn new(queue: Queue, serial: u64) -> Self {
         Self {
             queue,
@@ -75,7 +77,7 @@ impl Subscriber {
         }
     }
 
-    /// Has the newest message of the log, of so many bytes, wait for it too, if there is room.
+    /// Queues the newest message of the log, of `len` bytes, if there is room.
     pub(super) fn add_newest(
         &mut self,
         len: usize,
@@ -89,14 +91,14 @@ impl Subscriber {
         }
     }
 
-    /// Has a message wait for it alone, if there is room.
+    /// Queues a message for this subscriber alone, if there is room.
     pub(super) fn add_own(
         &mut self,
         message: &Arc<SharedMessage>,
         log: &mut VecDeque<Entry>,
         losses: &mut Losses,
     ) {
-        // What waits for it in the log came before.
+        // The messages queued in the log are older than this one.
         self.hold(log);
         self.held.push_back(Arc::clone(message));
         self.messages += 1;
@@ -106,7 +108,7 @@ impl Subscriber {
         }
     }
 
-    /// Puts it among those for whom a flusher is to write.
+    /// Marks the subscriber as ready in a flusher's queue.
     pub(super) fn stand_ready(&mut self, key: usize, queue: &mut FlushQueue) {
         if !self.is_ready {
             self.is_ready = true;
@@ -119,7 +121,7 @@ impl Subscriber {
         (full && self.messages > 1) || self.ending.is_some()
     }
 
-    /// Makes room in the queue, whose newest message has just come.
+    /// Handles an overflow caused by the newest message.
     #[cold]
     fn overflow(&mut self, log: &mut VecDeque<Entry>, losses: &mut Losses) {
         match (&self.ending, self.queue.overflow) {
@@ -143,7 +145,7 @@ impl Subscriber {
         }
     }
 
-    /// Notes that it misses so many messages.
+    /// Counts missed messages.
     fn miss(&mut self, count: u64, losses: &mut Losses) {
         if count == 0 {
             return;
@@ -156,18 +158,18 @@ impl Subscriber {
         }
     }
 
-    /// What becomes of the messages for which it has no room.
+    /// Returns the handling of messages for which there is no room.
     pub(super) fn overflows(&self) -> Overflow {
         self.queue.overflow
     }
 
-    /// Has what it misses be counted there too, from the first message on.
+    /// Counts missed messages in `told` as well, including those missed before.
     pub(super) fn tell(&mut self, told: Arc<AtomicU64>) {
         told.fetch_add(self.missed, Ordering::Relaxed);
         self.told = Some(told);
     }
 
-    /// Forgets the message that has just come.
+    /// Discards the newest message.
     fn drop_newest(&mut self, log: &mut VecDeque<Entry>) {
         self.hold(log);
         if let Some(newest) = self.held.pop_back() {
@@ -175,8 +177,8 @@ impl Subscriber {
         }
     }
 
-    /// Ends it behind what waits for it, unless it ends already. Its connection's task has to do
-    /// that: no flusher closes.
+    /// Ends the subscription after its queued messages, unless it is ending already. The
+    /// connection's own task must do so, as a flusher never closes.
     pub(super) fn close(&mut self, close: &Arc<Close>, queues: &mut [FlushQueue]) {
         if self.ending.is_none() {
             self.ending = Some(Ending::Farewell(Arc::clone(close)));
@@ -184,7 +186,7 @@ impl Subscriber {
         }
     }
 
-    /// Leaves its connection to the connection's own task.
+    /// Detaches the flusher: from now on only the connection's own task writes.
     pub(super) fn detach(&mut self, queues: &mut [FlushQueue]) {
         if let Some(queue) = self
             .flush_queue
@@ -216,13 +218,13 @@ impl Subscriber {
         Some(message)
     }
 
-    /// Takes everything out of the log.
+    /// Moves the messages queued in the log to `held`.
     fn hold(&mut self, log: &mut VecDeque<Entry>) {
         let logged = self.logged(log).map(Entry::take);
         self.held.extend(logged);
     }
 
-    /// Waits for nothing any more.
+    /// Discards all queued messages.
     pub(super) fn leave(&mut self, log: &mut VecDeque<Entry>) {
         self.hold(log);
         self.held = VecDeque::new();
@@ -234,7 +236,7 @@ impl Subscriber {
         self.bytes -= message.message().as_bytes().len();
     }
 
-    /// What waits for it in the log.
+    /// Returns the log entries that are queued for this subscriber.
     fn logged<'a>(
         &self,
         log: &'a mut VecDeque<Entry>,

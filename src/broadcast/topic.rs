@@ -1,4 +1,4 @@
-//! What was published and is still awaited, and by whom.
+//! The published messages that are still queued, and their subscribers.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
@@ -15,20 +15,20 @@ use super::subscriber::{Ending, Entry, Subscriber};
 use crate::telemetry::{Losses, Throttle};
 use crate::transport::{Published, SharedWriter};
 
-/// With this much waiting to go out of its connection, a subscription takes no more.
+/// The number of unsent bytes in a connection above which its subscription takes no more messages.
 pub(super) const ROOM: usize = 16 * 1024;
 
-/// A log and the subscribers for whom it is kept.
+/// A log of messages, and its subscribers.
 pub(super) struct Topic {
-    /// What somebody has yet to take, oldest first.
+    /// The messages that some subscriber has not taken yet, oldest first.
     log: VecDeque<Entry>,
     subscribers: Slab<Subscriber>,
     flush_queues: Vec<FlushQueue>,
-    /// Empty; kept for its allocation.
+    /// An empty buffer, kept for its allocation.
     pub(super) wakers: Vec<Waker>,
-    /// How many subscribers there have been.
+    /// The number of subscribers ever inserted.
     subscribed: u64,
-    /// How many messages all its subscribers have missed, those that have gone as well.
+    /// The number of messages missed by all subscribers, including removed ones.
     missed: u64,
     losses: Throttle<Losses>,
 }
@@ -47,43 +47,43 @@ impl Default for Topic {
     }
 }
 
-/// Where a subscriber stands. Another that comes after it, to the same place, has another one.
+/// The address of a subscriber. A later subscriber with the same key has a different address.
 #[derive(Clone, Copy)]
 pub(super) struct Address {
     key: usize,
     serial: u64,
 }
 
-/// What is left for a subscription that has taken what there was room for.
+/// The rest for a subscription that has taken as many messages as it had room for.
 pub(super) enum Left {
     /// More messages.
     More,
-    /// Nothing; the task is woken when something comes.
+    /// Nothing yet.
     Nothing,
-    /// Only its end.
+    /// Only the end of the subscription.
     Ending(Ending),
 }
 
-/// What the task of a subscription has seen of what waits for it.
+/// The part of its queue that the task of a subscription has seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
-    /// What there was room for.
+    /// The messages for which there was room.
     Some,
-    /// All.
+    /// All messages.
     All,
-    /// All, and its end.
+    /// All messages, and the end of the subscription.
     End,
 }
 
 impl Topic {
-    /// A subscriber for whom nothing waits.
+    /// Adds a subscriber with an empty queue, and returns its key.
     pub(super) fn insert(&mut self, queue: Queue) -> usize {
         self.subscribed += 1;
         let subscriber = Subscriber::new(queue, self.subscribed);
         self.subscribers.insert(subscriber)
     }
 
-    /// Where the subscriber of a key stands.
+    /// Returns the address of the subscriber with a key.
     pub(super) fn address(&self, key: usize) -> Address {
         let serial = self.get(key).map_or(0, |subscriber| subscriber.serial);
         Address { key, serial }
@@ -94,7 +94,7 @@ impl Topic {
         (subscriber.serial == address.serial).then_some(subscriber)
     }
 
-    /// Forgets a subscriber; also returns whom to wake for it.
+    /// Removes a subscriber. Returns a waker for the caller to wake, if any.
     pub(super) fn remove(&mut self, key: usize) -> Option<Waker> {
         let mut subscriber = self.subscribers.try_remove(key)?;
         subscriber.detach(&mut self.flush_queues);
@@ -103,7 +103,7 @@ impl Topic {
         self.idle_flushers().next()
     }
 
-    /// Ends every subscription, each behind what waits for it; collects the tasks that wait.
+    /// Ends every subscription after its queued messages, and collects the waiting tasks.
     pub(super) fn close_all(&mut self, close: Close, wakers: &mut Vec<Waker>) {
         let close = Arc::new(close);
         for (_, subscriber) in &mut self.subscribers {
@@ -113,14 +113,16 @@ impl Topic {
         wakers.extend(self.idle_flushers());
     }
 
-    /// Ends one subscription behind what waits for it; also returns whom to wake for it.
+    /// Ends one subscription after its queued messages. Returns a waker for the caller to wake, if
+    /// any.
     pub(super) fn close(&mut self, key: usize, close: Close) -> Option<Waker> {
         let subscriber = self.subscribers.get_mut(key)?;
         subscriber.close(&Arc::new(close), &mut self.flush_queues);
         self.idle_flushers().next()
     }
 
-    /// As [`close`](Self::close), for somebody who is not the subscription's task: that is woken too.
+    /// The same as [`close`](Self::close), but callable outside the subscription's task, which is
+    /// then woken too.
     pub(super) fn close_at(&mut self, address: Address, close: Close) -> [Option<Waker>; 2] {
         let Some(subscriber) = self.at(address) else {
             return [None, None];
@@ -129,15 +131,15 @@ impl Topic {
         [task, self.close(address.key, close)]
     }
 
-    /// The flushers that wait although no connection is attached to them any more.
+    /// Takes the wakers of the flushers that wait without an attached connection.
     fn idle_flushers(&mut self) -> impl Iterator<Item = Waker> {
         let queues = self.flush_queues.iter_mut();
         let idle = queues.filter(|queue| queue.writers == 0);
         idle.filter_map(|queue| queue.waker.take())
     }
 
-    /// Has the flusher of this runtime write what is short to a subscriber; its queue, where that
-    /// has no flusher yet.
+    /// Attaches a subscriber to the flusher of a runtime, which then writes its short messages.
+    /// Returns the index of the flusher's queue if the caller must spawn the flusher.
     pub(super) fn attach(
         &mut self,
         key: usize,
@@ -158,21 +160,22 @@ impl Topic {
         queue.writers += 1;
         subscriber.writer = writer;
         subscriber.flush_queue = Some(at);
-        // What came since its task has looked has woken the flusher already, and nobody else.
+        // A message since the last look of the subscriber's task has woken only the flusher.
         if subscriber.messages > 0 {
             subscriber.stand_ready(key, queue);
         }
         (!std::mem::replace(&mut queue.is_running, true)).then_some(at)
     }
 
-    /// Leaves a subscriber to its task again; whom to wake, should it sleep.
+    /// Detaches a subscriber from its flusher. Returns the waker of the subscriber's task, if that
+    /// sleeps.
     pub(super) fn detach(&mut self, key: usize) -> Option<Waker> {
         let subscriber = self.subscribers.get_mut(key)?;
         subscriber.detach(&mut self.flush_queues);
         subscriber.waker.take()
     }
 
-    /// What the task of a flush queue is to do next.
+    /// Returns the next step of the task of a flush queue.
     pub(super) fn next_work(&mut self, queue: usize, waker: &Waker) -> Work {
         let Some(queue) = self.flush_queues.get_mut(queue) else {
             return Work::End;
@@ -193,8 +196,8 @@ impl Topic {
         Work::Wait
     }
 
-    /// Takes short messages for a subscriber, framed, as far as there is room; the flusher comes
-    /// back for more. What they are, and `false` where the next is not short.
+    /// Takes short messages for a subscriber and frames them, as far as there is room; the flusher
+    /// comes back for more. Returns their counts, and `false` if the next message is not short.
     pub(super) fn take_short(
         &mut self,
         key: usize,
@@ -227,7 +230,7 @@ impl Topic {
         (published, is_short)
     }
 
-    /// Appends a message, and collects the tasks that wait for one.
+    /// Appends a message to the log, and collects the tasks that wait for a message.
     pub(super) fn push(&mut self, message: Arc<SharedMessage>, wakers: &mut Vec<Waker>) {
         if self.subscribers.is_empty() {
             return;
@@ -254,7 +257,7 @@ impl Topic {
         }
     }
 
-    /// Has a message wait for one subscriber alone; also returns whom to wake for it.
+    /// Queues a message for one subscriber alone. Returns a waker for the caller to wake, if any.
     pub(super) fn push_to(
         &mut self,
         address: Address,
@@ -293,25 +296,26 @@ impl Topic {
         }
     }
 
-    /// What becomes of the messages for which a subscriber has no room.
+    /// Returns the handling of messages for which a subscriber has no room.
     pub(super) fn overflow(&self, key: usize) -> Option<Overflow> {
         self.get(key).map(Subscriber::overflows)
     }
 
-    /// Has what a subscriber misses be counted there too.
+    /// Counts the messages missed by a subscriber in `told` as well.
     pub(super) fn tell(&mut self, key: usize, told: Arc<AtomicU64>) {
         if let Some(subscriber) = self.subscribers.get_mut(key) {
             subscriber.tell(told);
         }
     }
 
-    /// How many messages all its subscribers have missed.
+    /// Returns the number of messages missed by all subscribers.
     pub(super) fn missed(&self) -> u64 {
         self.missed
     }
 
-    /// Takes what waits for a subscription, up to so many bytes and what goes beyond. Nobody is woken for
-    /// what comes, until its task [waits](Self::wait): what that sends to itself it finds at its next turn.
+    /// Takes the messages queued for a subscription, up to the first that reaches `room` bytes. New
+    /// messages do not wake its task until the task [waits](Self::wait): a message that the task
+    /// sends to itself is found at its next poll.
     pub(super) fn take(
         &mut self,
         key: usize,
@@ -327,7 +331,7 @@ impl Topic {
         while bytes < room
             && let Some(message) = subscriber.take_oldest(&mut self.log)
         {
-            // No protocol frames a message in less.
+            // Every protocol has at least two bytes of framing for a message.
             bytes += message.message().as_bytes().len() + 2;
             taken.push(message);
         }
@@ -340,8 +344,8 @@ impl Topic {
         left
     }
 
-    /// Has the task of a subscription be woken for what comes, unless something has come since it has
-    /// looked, and seen this; whether it is to be.
+    /// Registers the task of a subscription to be woken for new messages. Returns `false`, without
+    /// registering it, if something has arrived since the task has `seen` its queue.
     pub(super) fn wait(&mut self, key: usize, seen: Seen, waker: &Waker) -> bool {
         let Some(subscriber) = self.subscribers.get_mut(key) else {
             return true;
@@ -354,7 +358,7 @@ impl Topic {
         if has_more {
             return false;
         }
-        // One without room is woken by its connection, but for when it is cut off.
+        // A task without room is woken by its connection; only a cut-off needs a wake from here.
         let may_be_cut_off = subscriber.queue.overflow == Overflow::Disconnect;
         if subscriber.ending.is_none() && (seen == Seen::All || may_be_cut_off) {
             subscriber.waker = Some(waker.clone());
@@ -366,17 +370,17 @@ impl Topic {
         self.subscribers.get(key)
     }
 
-    /// How many subscribers there are.
+    /// Returns the number of subscribers.
     pub(super) fn len(&self) -> usize {
         self.subscribers.len()
     }
 
-    /// How many messages are kept.
+    /// Returns the number of messages in the log.
     pub(super) fn kept(&self) -> usize {
         self.log.len()
     }
 
-    /// Forgets what everybody has taken.
+    /// Removes the messages that all subscribers have taken.
     fn release(&mut self) {
         while self.log.front().is_some_and(|entry| entry.awaited == 0) {
             self.log.pop_front();
@@ -385,7 +389,7 @@ impl Topic {
 }
 
 pub(super) fn lock(topic: &Mutex<Topic>) -> MutexGuard<'_, Topic> {
-    // A topic is whole between any two operations, so a panic cannot break it.
+    // A topic is consistent between any two operations, so a panic cannot break it.
     topic.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -396,7 +400,7 @@ mod tests {
 
     use super::*;
 
-    /// A topic with one subscriber, which is attached.
+    /// Creates a topic with one subscriber, which is attached.
     fn attached(queue: Queue) -> (Topic, usize) {
         let mut topic = Topic::default();
         let key = topic.insert(queue);
@@ -434,7 +438,7 @@ mod tests {
     #[tokio::test]
     async fn what_comes_before_a_subscriber_is_attached_anew_is_written() {
         let (mut topic, key) = attached(Queue::default());
-        // Its task has found nothing, and is about to wait.
+        // The subscriber's task has found no message and is about to wait.
         publish(&mut topic);
         attach(&mut topic, key);
         let mut work = || topic.next_work(0, Waker::noop());
@@ -451,7 +455,7 @@ mod tests {
         topic.take(key, ROOM, &mut taken);
         topic.push(Arc::clone(&own), &mut wakers);
         assert!(wakers.is_empty() && topic.push_to(address, &own).is_none());
-        // It is told that there is more, and has both; then it is woken for the next.
+        // `wait` reports the new messages, the task takes both, and is then woken for the next.
         assert!(!topic.wait(key, Seen::All, Waker::noop()));
         topic.take(key, ROOM, &mut taken);
         assert_eq!(taken.len(), 2);

@@ -1,8 +1,10 @@
-//! How much memory connections may take together, and which of them goes when it is too much.
+//! The memory budget that connections share, and the choice of the connections to close when it is
+//! exceeded.
 //!
-//! What a connection holds beyond what every one takes is counted whenever it comes to wait: what has
-//! come of an unfinished message, what waits to go out, what compression needs. Between two waits a
-//! thread is at work on one connection, which may hold one message more than is counted.
+//! A connection's memory is counted each time it begins to wait: the received part of an unfinished
+//! message, the bytes that wait to be sent, and the state of compression. The fixed size of a
+//! connection is not counted. Between two waits a connection may hold one message more than is
+//! counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
@@ -15,14 +17,14 @@ use super::gateways::Gateways;
 use super::shutdown::Shutdown;
 use super::signal::Signal;
 
-/// What is counted at once, in bytes.
+/// The unit in which memory is counted, in bytes.
 const UNIT: u64 = 4096;
 
-/// A budget for the memory that connections hold, in bytes. Clones are the same, and gateways may
-/// share one.
+/// A memory budget for connections, in bytes. Clones share it, and so may gateways.
 ///
-/// Above 95 % of it no connection is let in, and those that hold most are closed: with 1013, or cut
-/// where much waits to go out, as a close cannot overtake that.
+/// Above 95 % of the budget new connections are refused, and the connections that hold most are
+/// closed with 1013. A connection with much unsent output is cut instead, as the close cannot
+/// overtake it.
 #[derive(Clone, Debug)]
 pub struct Budget {
     shared: Arc<Shared>,
@@ -31,23 +33,23 @@ pub struct Budget {
 #[derive(Debug)]
 struct Shared {
     limit: u64,
-    /// In units.
+    /// The memory that connections hold, in units.
     held: AtomicU64,
-    /// At how many units connections are to be closed next.
+    /// The level at which connections are closed next, in units.
     brim: AtomicU64,
-    /// Whose connections there are.
+    /// The gateways whose connections the budget governs.
     gateways: Gateways,
 }
 
 impl Default for Budget {
-    /// One without a limit.
+    /// A budget without a limit.
     fn default() -> Self {
         Self::new(u64::MAX)
     }
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// Creates a budget of `limit` bytes.
     pub fn new(limit: u64) -> Self {
         let shared = Shared {
             limit,
@@ -60,27 +62,27 @@ impl Budget {
         }
     }
 
-    /// How many bytes it allows.
+    /// Returns the limit, in bytes.
     pub fn limit(&self) -> u64 {
         self.shared.limit
     }
 
-    /// How many bytes connections hold.
+    /// Returns the memory that connections hold, in bytes.
     pub fn held(&self) -> u64 {
         self.shared.held.load(Ordering::Relaxed) * UNIT
     }
 
-    /// So many units in bytes.
+    /// Converts units to bytes.
     pub(super) fn bytes(units: u32) -> u64 {
         u64::from(units) * UNIT
     }
 
-    /// Whether more than 95 % of it is held.
+    /// True if more than 95 % of the budget is held.
     pub fn is_full(&self) -> bool {
         self.shared.held.load(Ordering::Relaxed) > full(self.shared.limit)
     }
 
-    /// One that is held to the last byte.
+    /// Returns a budget that is exhausted.
     #[cfg(test)]
     pub(crate) fn used_up() -> Self {
         let budget = Self::new(0);
@@ -88,7 +90,7 @@ impl Budget {
         budget
     }
 
-    /// Has the connections of a gateway closed by it.
+    /// Lets the budget close connections of a gateway.
     pub(crate) fn govern(&self, connections: &Shutdown) {
         self.shared.gateways.add(connections);
     }
@@ -108,14 +110,15 @@ impl Budget {
         }
     }
 
-    /// Closes the connections that hold most, until those that stay hold no more than nine tenths.
+    /// Closes the connections that hold most, until the rest hold no more than nine tenths of the
+    /// limit.
     #[cold]
     fn relieve(&self) {
         let gateways = self.shared.gateways.lock();
         let held = self.shared.held.load(Ordering::Relaxed);
         let full = full(self.shared.limit);
         if held <= self.shared.brim.load(Ordering::Relaxed) {
-            // Somebody else has just done it.
+            // Another thread has just done this.
             return;
         }
         let mut staying: Vec<(u32, Arc<Signal>)> = Vec::new();
@@ -135,7 +138,8 @@ impl Budget {
             closed += 1;
             signal.request(CloseCode::TRY_AGAIN_LATER);
         }
-        // What they hold is there for a moment still: nobody else need go for that.
+        // The closed connections still hold their memory for a moment: no others need to be closed
+        // for it.
         self.shared.brim.store(held + full / 100, Ordering::Relaxed);
         if closed > 0 {
             warn!(
@@ -148,16 +152,17 @@ impl Budget {
     }
 }
 
-/// How many units are 95 % of a limit in bytes.
+/// Returns 95 % of a limit, converted from bytes to units.
 fn full(limit: u64) -> u64 {
     (limit / 100).saturating_mul(95) / UNIT
 }
 
-/// What one connection takes of a budget; the connection knows how much that is.
+/// A connection's share in a budget. The connection itself keeps the amount.
 #[derive(Debug)]
 pub(super) struct Account {
     budget: Budget,
-    /// Who is told to go if it is the one that holds most. Two connections may have the same.
+    /// The signal that closes the client if it holds most. A client's and an upstream's connection
+    /// may share one.
     owner: ShutdownSignal,
 }
 
@@ -166,18 +171,18 @@ impl Account {
         Self { budget, owner }
     }
 
-    /// Who is told to go if it is the one that holds most.
+    /// Returns the signal that closes the client if it holds most.
     #[inline]
     pub(super) fn owner(&self) -> &ShutdownSignal {
         &self.owner
     }
 
-    /// One more of the same owner.
+    /// Creates a second account with the same owner.
     pub(super) fn of_same_owner(&self) -> Self {
         Self::new(self.budget.clone(), self.owner.clone())
     }
 
-    /// Counts that the connection holds more than before, or less, in [units](units).
+    /// Records a change of the memory that the connection holds, in [units].
     #[cold]
     pub(super) fn change(&self, before: u32, now: u32) {
         self.owner.change_held(before, now);
@@ -188,7 +193,7 @@ impl Account {
     }
 }
 
-/// How so many bytes are counted.
+/// Converts bytes to units, rounded down.
 #[inline]
 pub(super) fn units(bytes: usize) -> u32 {
     u32::try_from(bytes as u64 / UNIT).unwrap_or(u32::MAX)
@@ -244,8 +249,8 @@ mod tests {
         for account in &accounts {
             account.change(0, MIB);
         }
-        // A little more each time, up to one in a hundred, while the one that was closed holds what it
-        // held.
+        // Each step adds a little, up to 1 % in total, while the closed connection keeps its
+        // memory.
         for more in 1..=20 {
             accounts[9].change(MIB + more - 1, MIB + more);
         }

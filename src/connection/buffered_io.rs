@@ -14,35 +14,36 @@ use super::buffers;
 use crate::telemetry::Traffic;
 use crate::transport::{CloseOrder, Io, Permit, SharedWriter, linger};
 
-/// How much a connection reads before the others of its thread have their turn: what one read takes.
+/// The number of bytes that a connection reads before it yields to the others of its thread: the
+/// size of one read.
 #[expect(clippy::cast_possible_truncation, reason = "half a mebibyte")]
 const SHARE: u32 = buffers::READ as u32;
 
-/// The bytes of a connection.
+/// The byte stream of a connection: its transport and its buffers.
 #[derive(Debug)]
 pub(crate) struct BufferedIo {
     /// `None` once the connection has ended.
     transport: Option<Io>,
-    /// What was read and not yet decoded.
+    /// Bytes read but not yet decoded.
     pub(crate) incoming: BytesMut,
-    /// Whether something may be left to take of it, beside the beginning of a frame.
+    /// True if `incoming` may contain more than the beginning of a frame.
     pub(crate) has_unread: bool,
-    /// Whether `incoming` is a buffer of the thread's; an idle connection holds none.
+    /// True if `incoming` is a buffer of the thread's pool. An idle connection holds none.
     buffer_is_pooled: bool,
-    /// Whether our direction of the transport has been ended.
+    /// True if our direction of the transport has been shut down.
     is_shut: bool,
-    /// Whether the peer's has been read to its end.
+    /// True if the peer's direction has been read to its end.
     is_read: bool,
-    /// Bytes read without a pause.
+    /// Bytes read since the last yield.
     read_since_yield: u32,
     /// Bytes received.
     received: u64,
-    /// Bytes sent, but for those of others.
+    /// Bytes sent, without those that publishers wrote directly.
     sent: u64,
 }
 
 impl BufferedIo {
-    /// One of which `incoming` has been read already.
+    /// Creates the stream of a connection. `incoming` has been read from it already.
     pub(crate) fn new(transport: Io, incoming: BytesMut) -> Self {
         Self {
             transport: Some(transport),
@@ -61,7 +62,7 @@ impl BufferedIo {
         self.transport.is_some()
     }
 
-    /// Bytes so far, and the messages that others have sent.
+    /// Returns the bytes so far, and the number of messages that publishers wrote directly.
     pub(crate) fn traffic(&self) -> Traffic {
         let writer = self.transport.as_ref().and_then(Io::shared_writer);
         let sent = writer.map(|writer| writer.sent()).unwrap_or_default();
@@ -73,36 +74,38 @@ impl BufferedIo {
         }
     }
 
-    /// The texts and the payload that others have sent since this was called before, where they may.
+    /// Returns the number of texts and the payload bytes that publishers have sent since the last
+    /// call; `None` if there is no shared writing half.
     pub(crate) fn take_sums_of_others(&self) -> Option<(u32, u64)> {
         let writer = self.transport.as_ref()?.shared_writer()?;
         Some(writer.take_sums())
     }
 
-    /// Keeps something for as long as there is a transport.
+    /// Keeps a permit for as long as the transport exists.
     pub(crate) fn keep(&mut self, permit: Permit) {
         if let Some(transport) = &mut self.transport {
             transport.add_permit(permit);
         }
     }
 
-    /// Shares the writing half, where this is TCP, with whoever writes whole frames of this form.
-    /// `None` where it is no TCP, or is shared already.
+    /// Shares the writing half of a TCP transport with publishers, who write whole frames of this
+    /// form. `None` if the transport is not TCP, is already shared, or has bytes of publishers left
+    /// to write.
     pub(crate) fn share_writer(&mut self, frames: ShortFrames) -> Option<Weak<SharedWriter>> {
         let transport = self.transport.take()?.into_shared(frames);
         let writer = self.transport.insert(transport).shared_writer()?;
         writer.share().then(|| Arc::downgrade(writer))
     }
 
-    /// Lets nobody else write from now on.
+    /// Stops publishers from writing.
     pub(crate) fn reclaim_writer(&self) {
         if let Some(writer) = self.transport.as_ref().and_then(Io::shared_writer) {
             writer.reclaim();
         }
     }
 
-    /// Ready while this connection may go on reading. Once it has read its share without a pause,
-    /// the other connections of the thread have their turn.
+    /// Ready while this connection may go on reading. After a share read without a pause, it yields
+    /// to the other connections of the thread.
     pub(crate) fn poll_yield(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.read_since_yield < SHARE {
             return Poll::Ready(());
@@ -111,19 +114,19 @@ impl BufferedIo {
         pin!(tokio::task::yield_now()).poll(cx)
     }
 
-    /// Ends the share of this connection, although there is more to take of what was read.
+    /// Ends the share of this connection, although received bytes are left to decode.
     #[cold]
     pub(crate) fn end_share(&mut self) {
         self.has_unread = true;
         self.read_since_yield = SHARE;
     }
 
-    /// Reads once; 0 is the end. While there is nothing to read, no buffer is held.
+    /// Reads once; 0 is the end of the stream. No buffer is held while there is nothing to read.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         self.read_by(|transport, incoming| poll_read_buf(transport, cx, incoming))
     }
 
-    /// The same, but no more than so many bytes.
+    /// The same as [`poll_read`](Self::poll_read), but reads at most `most` bytes.
     #[cold]
     pub(crate) fn poll_read_at_most(
         &mut self,
@@ -166,13 +169,13 @@ impl BufferedIo {
         read
     }
 
-    /// Gives the buffer back until there is something to read again.
+    /// Returns the buffer to the pool until there is something to read again.
     pub(crate) fn pause(&mut self) {
         self.read_since_yield = 0;
         if self.buffer_is_pooled {
             let rest = match &self.incoming[..] {
                 [] => BytesMut::new(),
-                // Mostly the beginning of a header: it gets a buffer of its own.
+                // Usually the beginning of a header, which gets a buffer of its own.
                 rest => BytesMut::from(rest),
             };
             let mut buffer = std::mem::replace(&mut self.incoming, rest);
@@ -182,7 +185,7 @@ impl BufferedIo {
         }
     }
 
-    /// Writes out everything that waits, and flushes.
+    /// Writes all of `outgoing`, and flushes.
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -221,8 +224,8 @@ impl BufferedIo {
             }
             self.sent += written as u64;
         }
-        // TLS and the like may hold something back. Until it is out, the buffer is kept: so it is
-        // seen that there is something to do.
+        // A transport such as TLS may hold bytes back. The buffer stays allocated until they are
+        // flushed: this marks that there is work left.
         ready!(Pin::new(&mut *transport).poll_flush(cx))?;
         if outgoing.is_allocated() {
             buffers::give_write(std::mem::take(outgoing));
@@ -230,7 +233,7 @@ impl BufferedIo {
         Poll::Ready(Ok(()))
     }
 
-    /// Ends our direction.
+    /// Shuts down our direction.
     pub(crate) fn shut(&mut self, cx: &mut Context<'_>) {
         if let (false, Some(transport)) = (self.is_shut, &mut self.transport) {
             // An error shows when the peer's direction is read.
@@ -238,13 +241,12 @@ impl BufferedIo {
         }
     }
 
-    /// Lets the transport go with the final bytes.
+    /// Writes the final bytes and releases the transport, in the background if need be.
     pub(crate) fn end(&mut self, final_bytes: WriteBuf, order: CloseOrder) {
         self.sent = self.traffic().sent;
         if let Some(transport) = self.transport.take() {
             self.sent += final_bytes.len() as u64;
-            // A socket that has nothing left to read, and nothing to write, is closed without more
-            // ado.
+            // A socket with nothing left to read or to write is closed immediately.
             if !(transport.is_tcp() && self.is_read && final_bytes.is_empty()) {
                 linger(transport, final_bytes, order);
             }
@@ -258,7 +260,8 @@ impl BufferedIo {
     }
 }
 
-/// Makes room for a read: from the beginning of the buffer, as soon as no message is left in it.
+/// Makes room for a read. The space at the front of the buffer is reused if no message refers to
+/// it.
 #[inline(never)]
 fn make_room(incoming: &mut BytesMut) {
     let reclaimed = incoming.try_reclaim(buffers::READ.saturating_sub(incoming.len()));
@@ -267,7 +270,7 @@ fn make_room(incoming: &mut BytesMut) {
     }
 }
 
-/// Writes once, from as many slices as there are. Out of line: they take a kilobyte of stack.
+/// Writes once, from as many slices as possible. Out of line: the slices take a kilobyte of stack.
 #[inline(never)]
 fn poll_write_slices(
     transport: &mut Io,

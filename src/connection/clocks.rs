@@ -1,4 +1,4 @@
-//! What a clock says of a connection, beside the timer of its session.
+//! The clocks of a connection, in addition to the timer of its session.
 
 use std::num::NonZeroU32;
 use std::pin::{Pin, pin};
@@ -16,50 +16,50 @@ use crate::random::entropy;
 /// The clocks of a connection. Most connections have none.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
-    /// Since when the messages of the peer are counted, if that was looked at.
+    /// The time since which the peer's messages are counted; `None` before the first check.
     pub(super) counted_since: Option<std::time::Instant>,
-    /// Rings when the connection is old enough.
+    /// Expires when the connection reaches its maximum age.
     age: Option<Alarm>,
     pub(super) pace: Option<Pace>,
     pub(super) together: Option<Together>,
     stall: Option<Stall>,
 }
 
-/// What a clock has to say.
+/// An event that a clock reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// The connection is as old as it may be.
+    /// The connection has reached its maximum age.
     Age,
-    /// The peer has taken nothing of what is sent to it for as long as it may.
+    /// The peer has accepted no sent bytes for the send timeout.
     Stall,
 }
 
-/// How fast messages may come over several connections together.
+/// A limit on the rate of messages over several connections together.
 #[derive(Debug)]
 pub(super) struct Together {
     pub(super) rate: Arc<MessageRate>,
-    /// How many of this one's are counted.
+    /// The number of this connection's messages that are counted already.
     pub(super) counted: u64,
 }
 
-/// How fast bytes may come.
+/// A limit on the rate at which bytes are read.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: NonZeroU32,
-    /// Until when they have come already.
+    /// The time at which the bytes read so far would have arrived at the permitted rate.
     ahead: Instant,
     alarm: Option<Alarm>,
 }
 
-/// Since when the peer takes nothing.
+/// The state of a peer that accepts no more bytes.
 #[derive(Debug)]
 struct Stall {
-    /// How much it has taken until then.
+    /// The number of bytes that had been sent when the stall began.
     sent: u64,
     alarm: Alarm,
 }
 
-/// A point in time. The timer is armed once somebody waits.
+/// A point in time. The timer is armed at the first poll.
 #[derive(Debug)]
 struct Alarm {
     at: Instant,
@@ -67,7 +67,7 @@ struct Alarm {
 }
 
 impl Clocks {
-    /// Those that run from now on, if any.
+    /// Creates and starts the clocks that the terms require; `None` if there are none.
     pub(super) fn of(terms: &Terms) -> Option<Box<Self>> {
         let Terms {
             max_age,
@@ -85,7 +85,7 @@ impl Clocks {
         })
     }
 
-    /// Notes that what is sent waits for the peer, which has taken so much by now.
+    /// Records that output waits for the peer, which has accepted `sent` bytes so far.
     pub(super) fn note_wait(&mut self, sent: u64, timeout: Duration) {
         if self.stall.as_ref().is_none_or(|stall| stall.sent != sent) {
             let alarm = Alarm::after(timeout);
@@ -93,7 +93,7 @@ impl Clocks {
         }
     }
 
-    /// Ready when one of them has something to say, which it does once.
+    /// Ready when a clock has expired. Each expiry is reported once.
     pub(super) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
         if let Some(age) = &mut self.age
             && age.poll(cx).is_ready()
@@ -120,7 +120,7 @@ impl Pace {
         }
     }
 
-    /// Ready when more may be read: with how much.
+    /// Ready when more may be read. Yields the maximum size of the read, in bytes.
     pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<usize> {
         if let Some(alarm) = &mut self.alarm {
             ready!(alarm.poll(cx));
@@ -129,10 +129,10 @@ impl Pace {
         Poll::Ready(usize::try_from(self.rate.get()).unwrap_or(usize::MAX))
     }
 
-    /// Notes that so many bytes have been read.
+    /// Records that `count` bytes have been read.
     pub(super) fn record(&mut self, count: usize) {
         let now = Instant::now();
-        // What was not used up of the last second may come later.
+        // An unused allowance is carried over for up to one second.
         let begin = now.checked_sub(Duration::from_secs(1)).unwrap_or(now);
         let seconds = count as f64 / f64::from(self.rate.get());
         self.ahead = self.ahead.max(begin) + Duration::from_secs_f64(seconds);
@@ -143,7 +143,7 @@ impl Pace {
 impl Alarm {
     fn after(time: Duration) -> Self {
         let now = Instant::now();
-        // Nobody lives to see one that is too far off to be expressed.
+        // A time too far off to be expressed is treated as `FAR`.
         Self::at(now.checked_add(time).unwrap_or(now + FAR))
     }
 
@@ -154,12 +154,12 @@ impl Alarm {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let at = self.at;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        // A task whose budget is spent must be woken as well.
+        // Without `unconstrained`, a task whose tokio budget is exhausted would not be registered.
         pin!(unconstrained(sleep.as_mut())).poll(cx)
     }
 }
 
-/// Up to a tenth of a time.
+/// Returns a random time of up to a tenth of `time`.
 fn jitter(time: Duration) -> Duration {
     let mut bytes = [0; 2];
     entropy(&mut bytes);
@@ -167,7 +167,7 @@ fn jitter(time: Duration) -> Duration {
     (time / 10).mul_f64(part)
 }
 
-/// Thirty years.
+/// The time after which no alarm matters: 30 years.
 const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 #[cfg(test)]
@@ -182,7 +182,7 @@ mod tests {
     async fn bytes_come_as_fast_as_they_may_and_a_second_of_them_at_once() {
         let began = Instant::now();
         let mut pace = Pace::new(NonZeroU32::new(1000).unwrap());
-        // A little at a time, or as much as there is room for.
+        // Small reads, and reads as large as is permitted.
         for count in [10, 1000] {
             for _ in 0..10_000 / count {
                 assert_eq!(poll_fn(|cx| pace.poll_room(cx)).await, 1000);

@@ -1,4 +1,4 @@
-//! How a connection ends.
+//! The end of a connection.
 
 use std::future::poll_fn;
 use std::io;
@@ -12,32 +12,32 @@ use crate::telemetry::AccessLog;
 use crate::transport::CloseOrder;
 
 impl Connection {
-    /// Closes the connection and waits until the peer has answered or gone, or the close timeout is
-    /// over. Messages that still come are dropped.
+    /// Closes the connection. Waits until the peer has answered or disconnected, or the close
+    /// timeout has expired. Messages that still arrive are dropped.
     ///
     /// # Errors
     ///
-    /// The connection failed before our close was out.
+    /// The connection failed before our close was sent.
     pub async fn close(mut self, close: Option<Close>) -> Result<(), ConnectionError> {
         self.start_close(close);
         poll_fn(|cx| self.poll_ended(cx)).await
     }
 
-    /// Begins to close the connection. Messages may still come until the stream ends. What was
-    /// published to a [`Subscription`](crate::Subscription) and waits there is overtaken:
-    /// [`Subscription::close`](crate::Subscription::close) is behind it.
+    /// Begins to close the connection. Messages may still arrive until the stream ends. The close
+    /// overtakes messages that were published to a [`Subscription`](crate::Subscription) and still
+    /// wait there; [`Subscription::close`](crate::Subscription::close) sends them first.
     pub fn start_close(&mut self, close: Option<Close>) {
         self.session.close(close);
     }
 
-    /// Hangs up without a close: whoever stands behind it has failed.
+    /// Disconnects without a close, because the backend has failed.
     #[cfg(feature = "grip")]
     pub(crate) fn cut(&mut self) {
         self.session.abort();
         self.end();
     }
 
-    /// Drops what still comes until the connection has ended.
+    /// Drops received messages until the connection has ended.
     pub(super) fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         while let Some(piece) = ready!(self.poll_piece(cx)) {
             piece?;
@@ -45,7 +45,7 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
-    /// Keeps what went wrong until it can be told.
+    /// Records and counts an error; it is reported when the connection has ended.
     #[cold]
     pub(super) fn fail(&mut self, error: impl Into<ConnectionError>) {
         let error = error.into();
@@ -71,7 +71,7 @@ impl Connection {
         }
     }
 
-    /// The transport has failed: there is nobody to say anything to.
+    /// Ends the session after a failure of the transport, over which no close can be sent.
     pub(super) fn abort(&mut self, error: io::Error) {
         let expected = self.has_sent_close();
         self.session.abort();
@@ -80,26 +80,27 @@ impl Connection {
         self.wake_tasks();
         if !expected && !self.negotiated.rare.has_failed() {
             self.fail(match error.kind() {
-                // TLS whose end was cut off.
+                // TLS that ended without a close_notify.
                 io::ErrorKind::UnexpectedEof => ConnectionError::Aborted,
                 _ => error.into(),
             });
         }
     }
 
-    /// Whether our close is out with all before it: a peer that has had it may go as it likes.
+    /// True if our close and all bytes before it have been written. The peer may then disconnect in
+    /// any way.
     fn has_sent_close(&self) -> bool {
         !self.session.is_open() && self.session.waiting() == 0
     }
 
-    /// Counts what others have sent on its socket, before that is let go.
+    /// Counts the messages that publishers wrote directly, before the socket is released.
     fn count_others(&mut self) {
         let by_others = self.io.traffic().messages_sent;
         self.session.record_sent(by_others);
         self.take_sums_of_others();
     }
 
-    /// The session has ended: lets the transport go with the final bytes.
+    /// Releases the transport with the final bytes, after the session has ended.
     pub(super) fn end(&mut self) {
         let waits = self.negotiated.role == Role::Client
             && self.session.capabilities().close != CloseForm::Eof
@@ -117,7 +118,7 @@ impl Connection {
     }
 }
 
-/// The name, for metrics, of an error that is the peer's fault.
+/// Returns the name, for metrics, of an error that is the peer's fault; `None` for other errors.
 fn kind(error: &ConnectionError) -> Option<&'static str> {
     match error {
         ConnectionError::Protocol(error) => Some(error.kind()),
@@ -141,7 +142,7 @@ impl Drop for Connection {
                 CloseCode::NORMAL
             };
             self.session.close(Some(code.into()));
-            // The answer is not waited for: what the log says is that we ended it.
+            // The peer's answer is not awaited: the log records that we ended the connection.
             self.session.receive_eof();
             self.end();
         }

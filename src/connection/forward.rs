@@ -1,4 +1,4 @@
-//! Messages on their way from one connection to another.
+//! Forwarding of messages from one connection to another.
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -11,21 +11,21 @@ use super::send::is_congested;
 use super::{Connection, Progress};
 use crate::error::ConnectionError;
 
-/// How [`Connection::poll_forward`] ended.
+/// The result of [`Connection::poll_forward`].
 #[derive(Debug)]
 pub enum Forwarded {
     /// The connection that was received from has ended: properly, or with an error.
     SourceEnded(Result<(), ConnectionError>),
-    /// The connection that was sent to takes nothing more: it is closing, or has failed.
+    /// The connection that was sent to accepts no more messages: it is closing, or has failed.
     TargetEnded(ConnectionError),
-    /// The source has sent what the target cannot carry. Both connections are still there.
+    /// The source has sent a message that the target cannot carry. Both connections are still open.
     Undeliverable(EncodeError),
 }
 
 impl Connection {
-    /// Moves the messages of this connection on to another, whole or in pieces as they come, until
-    /// one of the two has ended. A target that does not read stops this connection's being read,
-    /// so a message of any size passes through bounded memory.
+    /// Forwards the messages of this connection to another until one of the two has ended. Messages
+    /// are forwarded whole, or in pieces as they arrive. While the target does not read, this
+    /// connection is not read, so a message of any size passes through bounded memory.
     ///
     /// A relay polls both directions from one task:
     ///
@@ -84,7 +84,7 @@ impl Connection {
     }
 
     /// Waits while the target has no room. This connection is not read meanwhile, so its peer may
-    /// well be silent; but a shutdown closes it, or its age.
+    /// be silent. A shutdown or the maximum age still closes it.
     #[cold]
     fn poll_unread(&mut self, cx: &mut Context<'_>) -> Poll<Forwarded> {
         if !self.is_task(cx) {
@@ -97,7 +97,7 @@ impl Connection {
         Poll::Ready(Forwarded::SourceEnded(Err(EncodeError::Closing.into())))
     }
 
-    /// Sends what another connection has received; breaks when no more is to be taken there.
+    /// Sends a message that another connection has received; breaks if no more may be taken there.
     fn pass_on(&mut self, message: MessageRef<'_>) -> ControlFlow<Result<(), EncodeError>> {
         let session = self.sending();
         let sent = session.send_ref(message);

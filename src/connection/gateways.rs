@@ -1,29 +1,29 @@
-//! The gateways whose connections somebody looks after.
+//! The gateways that a budget or a registry covers.
 
 use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 
 use super::shutdown::{Registered, Shutdown};
 
-/// The gateways whose connections somebody looks after.
+/// The gateways that a budget or a registry covers.
 #[derive(Debug, Default)]
 pub(super) struct Gateways {
     list: Mutex<Vec<Weak<Mutex<Registered>>>>,
 }
 
 impl Gateways {
-    /// One more.
+    /// Adds a gateway.
     pub(super) fn add(&self, connections: &Shutdown) {
         let mut list = self.lock();
-        // The dead are swept out whenever the list would have to grow.
+        // Dropped gateways are removed whenever the list would have to grow.
         if list.len() == list.capacity() {
             list.retain(|gateway| gateway.strong_count() > 0);
         }
         list.push(connections.downgrade());
     }
 
-    /// All of them; no other is added meanwhile.
+    /// Locks the list. No gateway is added meanwhile.
     pub(super) fn lock(&self) -> MutexGuard<'_, Vec<Weak<Mutex<Registered>>>> {
-        // The list is whole between any two of its operations, so a panic cannot break it.
+        // No operation leaves the list incomplete, so a panic cannot corrupt it.
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

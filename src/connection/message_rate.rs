@@ -1,21 +1,21 @@
-//! How fast messages come over several connections together.
+//! A limit on the rate of messages over several connections together.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// How fast messages may come over several connections together: a second's worth at once, and then as they
-/// are allowed.
+/// A token bucket for the messages of several connections: it holds one second's worth of messages,
+/// and refills at the permitted rate.
 #[derive(Debug)]
 pub(crate) struct MessageRate {
     limit: NonZeroU32,
     began: Instant,
-    /// When a second's worth may come at once again, in nanoseconds from the beginning.
+    /// The time at which the bucket is full again, in nanoseconds since `began`.
     full_at: AtomicU64,
 }
 
 impl MessageRate {
-    /// So many a second. Nothing has come yet.
+    /// Creates a full bucket of `limit` messages a second.
     pub(crate) fn new(limit: NonZeroU32) -> Self {
         Self {
             limit,
@@ -24,30 +24,31 @@ impl MessageRate {
         }
     }
 
-    /// Whether a second's worth may come at once at this time, so that nothing need be known of it.
+    /// True if the bucket is full at this time, so that its state need not be kept.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.full_at.load(Ordering::Relaxed) <= self.nanoseconds(now)
     }
 
-    /// How many may come in a second.
+    /// Returns the permitted number of messages a second.
     pub(super) fn limit(&self) -> NonZeroU32 {
         self.limit
     }
 
-    /// Counts so many more at this time, if they may come; whether they may.
+    /// Takes `count` messages at this time if the limit permits them all. Returns whether it does.
     pub(super) fn take(&self, count: u64, now: Instant) -> bool {
         self.change(count, now, |full_at, latest| {
             (full_at <= latest).then_some(full_at)
         })
     }
 
-    /// Counts so many that have come by this time, whether they may or not.
+    /// Takes `count` messages at this time, regardless of the limit.
     pub(super) fn spend(&self, count: u64, now: Instant) {
         self.change(count, now, |full_at, latest| Some(full_at.min(latest)));
     }
 
-    /// Counts so many as `change` says, which is told when a second's worth could come again then, and the
-    /// latest that this may be.
+    /// Takes `count` messages. `change` receives the time at which the bucket would be full again,
+    /// and the latest such time that the limit permits. It returns the time to store, or `None` for
+    /// no change.
     fn change(&self, count: u64, now: Instant, change: impl Fn(u64, u64) -> Option<u64>) -> bool {
         let now = self.nanoseconds(now);
         let counted = |full_at: u64| {
@@ -64,11 +65,12 @@ impl MessageRate {
     }
 }
 
-/// In nanoseconds.
+/// One second, in nanoseconds.
 pub(crate) const SECOND: u64 = 1_000_000_000;
 
-/// Takes so many out of what holds a second's worth, of so many a second, and would be full again at `full_at`: when it
-/// is full again then, and the latest that this may be. All in nanoseconds.
+/// Takes `count` messages out of a bucket that is full at `full_at` and refills at `limit` a
+/// second. Returns the time at which it is full again, and the latest such time that the limit
+/// permits. All times are in nanoseconds.
 pub(crate) fn spent(full_at: u64, count: u64, limit: NonZeroU32, now: u64) -> (u64, u64) {
     let needs = count.saturating_mul(SECOND / u64::from(limit.get()));
     let full_at = full_at.max(now).saturating_add(needs);
@@ -100,7 +102,7 @@ mod tests {
             let taken = rate.take(count, at(millis));
             assert_eq!(taken, may_come, "{count} at {millis}");
         }
-        // What has come counts, but for a second and no longer.
+        // Spent messages count, but for no more than a second.
         rate.spend(100, at(20_000));
         for (millis, may_come) in [(20_000, false), (20_099, false), (20_100, true)] {
             assert_eq!(rate.take(1, at(millis)), may_come, "at {millis}");

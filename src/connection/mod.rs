@@ -1,4 +1,4 @@
-//! The one connection type: a transport and a session.
+//! The connection type for every protocol: a transport and a session.
 //!
 //! ```text
 //!          ┌──────────────────── Progress::Again ───────────────────┐
@@ -16,8 +16,8 @@
 //!   Ended: the transport goes with the final bytes ──▶ Progress::Ended, told once
 //! ```
 //!
-//! Which of the three it is in, the session knows. Whoever receives goes round in `receive`, whoever
-//! only sends waits in `send`, and the steps themselves are `Connection::poll_progress`.
+//! The session knows which of the three states it is in. Tasks that receive loop in `receive`,
+//! tasks that only send wait in `send`. `Connection::poll_progress` performs the steps themselves.
 
 mod budget;
 mod buffered_io;
@@ -71,61 +71,60 @@ use crate::error::ConnectionError;
 use crate::telemetry::Traffic;
 use crate::transport::{Io, Permit, Transport};
 
-/// A connection, whatever protocol it speaks: a stream and a sink of messages.
+/// A connection of any protocol: a stream and a sink of messages.
 ///
-/// The stream ends (`None`) when the connection was closed properly, from either side; pings are
-/// answered and the closing handshake is performed while the stream is polled. Polling the stream
-/// also writes out what was fed to the sink, once no complete message is left in the buffer: an
-/// application that answers with [`feed`](futures_util::SinkExt::feed) sends all its answers to
-/// one read in one write.
+/// The stream ends (`None`) when either side closed the connection properly. Polling the stream
+/// also answers pings, performs the closing handshake, and writes what was fed to the sink, once no
+/// complete message is left in the buffer. An application that answers with
+/// [`feed`](futures_util::SinkExt::feed) therefore sends all its answers to one read in one write.
 ///
-/// Both halves are cancel safe: all state is in the connection. Where it is
+/// Both halves are cancel safe: all state is in the connection. If the connection is
 /// [split](futures_util::StreamExt::split), a task for each half may wait at the same time.
 ///
-/// A connection that is dropped while it is open is closed with code 1000, in the background, where a runtime
-/// is there for it.
+/// A connection that is dropped while it is open is closed with code 1000. The close is sent in the
+/// background if there is a tokio runtime.
 #[derive(Debug)]
 pub struct Connection {
     io: BufferedIo,
     session: Session,
     negotiated: Box<Negotiated>,
-    /// Asks it to close, where it is a gateway's.
+    /// The signal that asks the connection to close; `None` if it is not a gateway's.
     shutdown: Option<ShutdownSignal>,
     timer: Option<ArmedTimer>,
-    /// Who waits for it, if somebody has.
+    /// The task that waited last; `None` before the first wait.
     task: Option<Waker>,
 }
 
-/// The facts of a connection that its opening handshake settled, and what it rarely looks at.
+/// The facts that the opening handshake settled, and state that is rarely used.
 #[derive(Debug)]
 struct Negotiated {
     protocol: &'static str,
     role: Role,
-    /// Whether the log says anything of it.
+    /// True if the end of the connection is logged.
     is_logged: bool,
-    /// Whether a shutdown wakes who waits for it.
+    /// True if the task that waits is registered with the shutdown signal.
     is_signalled: bool,
-    /// How often a tap of it had begun and ended when it was heeded.
+    /// The signal's counter of tap changes when the connection last checked it.
     tap_changes: u8,
-    /// Where its memory is counted.
+    /// The account to which memory is charged; `None` if there is no budget.
     account: Option<Account>,
-    /// How much is counted there, in units of its budget.
+    /// The memory charged to the account, in units of the budget.
     charged: u32,
-    /// How long the peer may take nothing of what is sent, in milliseconds; zero for ever.
+    /// The time for which the peer may accept no sent bytes, in milliseconds; zero for no limit.
     send_timeout: u32,
     rare: Rare,
 }
 
-/// What a turn of the state machine has come to.
+/// The result of a turn of the state machine.
 enum Progress {
-    /// There may be something to take.
+    /// Received bytes may be ready to decode.
     Again,
-    /// The connection has ended. This is told once.
+    /// The connection has ended. This is reported once.
     Ended(Result<(), ConnectionError>),
 }
 
 impl Connection {
-    /// A connection over any transport, whose opening handshake is complete, or which has none:
+    /// Creates a connection over a transport whose opening handshake is complete, or that has none:
     ///
     /// ```
     /// use futures_util::{SinkExt, StreamExt};
@@ -180,27 +179,27 @@ impl Connection {
         }
     }
 
-    /// The same connection, held to this from now on. One of a gateway, or to an upstream, is held to
-    /// what its settings say; any other to nothing.
+    /// Applies these terms to the connection from now on. Gateways and upstreams apply the terms of
+    /// their settings. Any other connection has none until this is called.
     #[must_use]
     pub fn held_to(mut self, terms: &Terms) -> Self {
         self.hold_to(terms);
         self
     }
 
-    /// As [`held_to`](Self::held_to), in place.
+    /// The same as [`held_to`](Self::held_to), in place.
     pub(crate) fn hold_to(&mut self, terms: &Terms) {
         self.negotiated.send_timeout = terms.send_timeout.map_or(0, millis);
         self.negotiated.rare.set_clocks(Clocks::of(terms));
     }
 
-    /// Makes it one of a gateway, whose shutdown closes it.
+    /// Attaches the connection to the shutdown signal and the memory budget of a gateway.
     pub(crate) fn serve_for(&mut self, shutdown: ShutdownSignal, budget: &Budget) {
         self.negotiated.account = Some(Account::new(budget.clone(), shutdown.clone()));
         self.shutdown = Some(shutdown);
     }
 
-    /// Has others know this of it while it is open, and the log tell its end where it is to.
+    /// Publishes the row while the connection is open. `is_logged` says whether its end is logged.
     pub(crate) fn describe(&mut self, row: Row, is_logged: bool) {
         if let Some(signal) = &self.shutdown {
             signal.describe(row);
@@ -208,14 +207,14 @@ impl Connection {
         self.negotiated.is_logged = is_logged;
     }
 
-    /// What others may know of it, where it is a gateway's.
+    /// Returns the published row; `None` if the connection is not a gateway's.
     #[inline]
     fn row(&self) -> Option<&Row> {
         self.shutdown.as_ref().and_then(ShutdownSignal::row)
     }
 
-    /// Counts the memory of this connection with that of a client, for whom it is there: in the
-    /// [`Budget`] of the gateway that accepted the client, who is closed if both together hold most.
+    /// Charges the memory of this connection to a client that it serves, in the [`Budget`] of the
+    /// gateway that accepted the client. The client is closed if the two together hold most.
     pub fn charge_to(&mut self, client: &Self) {
         if self.is_charged() {
             self.charge(0);
@@ -226,39 +225,39 @@ impl Connection {
         self.forget_handshake();
     }
 
-    /// Says in the access log that it is the upstream of this connection that ends it, and what has failed
-    /// there, if something has.
+    /// Records for the access log that the upstream ended this connection, and the upstream's
+    /// error, if there is one.
     pub fn note_upstream_end(&mut self, error: Option<&ConnectionError>) {
         let error = error.map(|error| error as _);
         self.negotiated.rare.get_mut().log.ended_by_upstream(error);
     }
 
-    /// Keeps something up to its last byte.
+    /// Keeps a permit until the last byte is written.
     pub(crate) fn keep(&mut self, permit: Permit) {
         self.io.keep(permit);
     }
 
-    /// The name of the protocol it speaks.
+    /// Returns the name of the protocol.
     pub fn protocol(&self) -> &'static str {
         self.negotiated.protocol
     }
 
-    /// The subprotocol that was agreed on.
+    /// Returns the agreed subprotocol.
     pub fn subprotocol(&self) -> Option<&ByteString> {
         self.negotiated.rare.get()?.subprotocol.as_ref()
     }
 
-    /// What can be sent.
+    /// Returns the kinds of messages that can be sent.
     pub fn capabilities(&self) -> Capabilities {
         self.session.capabilities()
     }
 
-    /// How the connection ended, once it has.
+    /// Returns the outcome of the connection; `None` while it has not ended.
     pub fn closed(&self) -> Option<&Closed> {
         self.session.closed()
     }
 
-    /// What has been received and sent so far.
+    /// Returns the counts of bytes and messages received and sent so far.
     pub fn traffic(&self) -> Traffic {
         let (received, sent) = self.session.messages();
         let traffic = self.io.traffic();
@@ -269,8 +268,8 @@ impl Connection {
         }
     }
 
-    /// Writes out what waits, reads more, and waits while there is nothing; ready when the caller
-    /// is to look at what was read.
+    /// Writes buffered output, then reads. Waits while there is nothing to read. Ready when the
+    /// caller must look at what was read, or the connection has ended.
     fn poll_progress(&mut self, cx: &mut Context<'_>) -> Poll<Progress> {
         self.close_if_requested();
         if self.session.closed().is_some() {
@@ -280,7 +279,7 @@ impl Connection {
         }
         match self.poll_write(cx) {
             Poll::Ready(Ok(())) => self.shut_if_closing(cx),
-            // What the peer sent before it went away is still there, maybe its close.
+            // The peer's last bytes, perhaps its close, can still be read after a failed write.
             Poll::Ready(Err(error)) => {
                 if !matches!(self.io.poll_read(cx), Poll::Ready(Ok(1..))) {
                     self.abort(error);
@@ -302,7 +301,7 @@ impl Connection {
         Poll::Ready(Progress::Again)
     }
 
-    /// Reads more; ready when there is something to look at.
+    /// Reads once; ready when there is something to look at.
     #[inline(always)]
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let read = if self.negotiated.rare.clocks().is_none() {
@@ -320,7 +319,7 @@ impl Connection {
         Poll::Ready(())
     }
 
-    /// Waits where nothing was read, which is asked for again.
+    /// Reads again, which registers all tasks that wait, and waits if there is still nothing.
     fn poll_again(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_read(cx).is_ready() {
             return Poll::Ready(());
@@ -328,7 +327,7 @@ impl Connection {
         self.poll_wait(cx)
     }
 
-    /// Lets others have their turn.
+    /// Yields to the other connections of the thread.
     #[cold]
     fn pause(&mut self) -> Poll<Progress> {
         if self.take_stock() {
@@ -337,8 +336,8 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Counts what the connection holds and how fast its peer sends, before others have their turn;
-    /// whether the connection fails of it.
+    /// Charges the held memory, publishes the traffic, and checks the peer's rate, before the
+    /// connection waits. Returns true if the connection fails because the rate is too high.
     #[inline]
     fn take_stock(&mut self) -> bool {
         let held = units(self.session.held());
@@ -350,7 +349,7 @@ impl Connection {
         self.session.is_fast() && self.is_too_fast()
     }
 
-    /// Lets others know what has been received and sent.
+    /// Publishes the counts of bytes and messages received and sent.
     #[inline]
     fn publish(&mut self) {
         if self.row().is_none() {
@@ -365,7 +364,7 @@ impl Connection {
         }
     }
 
-    /// Counts what others have sent on its socket with its own.
+    /// Adds the texts and payload that publishers wrote directly to the session's counts.
     #[inline]
     fn take_sums_of_others(&mut self) {
         if let Some((texts, payload)) = self.io.take_sums_of_others() {
@@ -385,7 +384,7 @@ impl Connection {
         }
     }
 
-    /// Ends our direction where that is the only way to say that we are done.
+    /// Shuts down our direction if that is the protocol's only form of a close.
     fn shut_if_closing(&mut self, cx: &mut Context<'_>) {
         if !self.session.is_open() && self.session.capabilities().close == CloseForm::Eof {
             self.io.shut(cx);
@@ -393,7 +392,7 @@ impl Connection {
     }
 }
 
-/// Whole milliseconds, one at least.
+/// Converts to whole milliseconds, at least one.
 fn millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis().max(1)).unwrap_or(u32::MAX)
 }
@@ -422,7 +421,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_transport_holds_back_is_flushed() {
-        // Less room than there is to flush, which is more than one write takes.
+        // The room is less than the flush needs, which takes more than one write.
         for room in [1, 64] {
             let (ours, mut theirs) = duplex(room);
             let mut connection = raw(BufStream::new(ours));

@@ -1,26 +1,26 @@
-//! How a connection begins.
+//! The initial state of a connection.
 
 use bytes::BytesMut;
 use bytestring::ByteString;
 use polysock_protocols::{Role, SessionConfig};
 
-/// How a connection begins: what was agreed on before, and what came early.
+/// The initial state of a connection: what the handshake agreed on, and bytes read early.
 #[derive(Clone, Debug)]
 pub struct ConnectionOptions {
     /// The name of the protocol, for the log.
     pub protocol: &'static str,
-    /// Which end of it we are.
+    /// Our role.
     pub role: Role,
-    /// The subprotocol that was agreed on.
+    /// The agreed subprotocol; `None` if there is none.
     pub subprotocol: Option<ByteString>,
-    /// What was read behind the opening handshake.
+    /// Bytes read after the opening handshake.
     pub incoming: BytesMut,
-    /// Limits and times.
+    /// The limits and timeouts.
     pub session: SessionConfig,
 }
 
 impl ConnectionOptions {
-    /// No subprotocol, nothing that came early, and the default limits and times.
+    /// Creates options with no subprotocol, no early bytes, and default limits and timeouts.
     pub fn new(protocol: &'static str, role: Role) -> Self {
         Self {
             protocol,

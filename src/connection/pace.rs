@@ -1,4 +1,4 @@
-//! How fast a peer sends, and what becomes of a connection where that is too fast.
+//! Limits on the rate at which a peer sends, and their enforcement.
 
 use std::io;
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
 
 impl Connection {
-    /// Counts its messages together with those of other connections.
+    /// Counts the messages of this connection together with those of others.
     pub(crate) fn count_with(&mut self, rate: Arc<MessageRate>) {
         let clocks = self.negotiated.rare.clocks_or_new();
         clocks.together = Some(Together { rate, counted: 0 });
     }
 
-    /// Counts those that are not counted yet, of a connection that has ended: its peer may come again.
+    /// Counts the messages not yet counted when the connection ends, as its peer may reconnect.
     pub(super) fn count_rest(&mut self) {
         let clocks = self.negotiated.rare.clocks_mut();
         if let Some(together) = clocks.and_then(|clocks| clocks.together.take()) {
@@ -29,7 +29,7 @@ impl Connection {
         }
     }
 
-    /// Reads no faster than the peer may send. One that has to wait is not taken for silent.
+    /// Reads no faster than the terms permit. A peer that is held up is not treated as silent.
     #[cold]
     pub(super) fn poll_read_paced(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let is_open = self.session.is_open();
@@ -49,7 +49,7 @@ impl Connection {
         read
     }
 
-    /// Whether its own messages or control frames come too fast: then it fails of that.
+    /// True if the peer sends messages or control frames too fast. The connection then fails.
     #[cold]
     pub(super) fn is_too_fast(&mut self) -> bool {
         let now = Instant::now();
@@ -63,8 +63,8 @@ impl Connection {
         checked.map_err(|error| self.fail(error)).is_err()
     }
 
-    /// Whether more messages have come over several connections together than may: then this one fails of
-    /// it.
+    /// True if the connections that are counted together have received too many messages. This
+    /// connection then fails.
     #[cold]
     pub(super) fn is_too_fast_together(&mut self) -> bool {
         let (received, _) = self.session.messages();

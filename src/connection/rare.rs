@@ -1,4 +1,4 @@
-//! What few connections have.
+//! State that few connections have.
 
 use std::sync::Arc;
 
@@ -9,22 +9,23 @@ use super::tasks::Tasks;
 use crate::error::ConnectionError;
 use crate::telemetry::{AccessLog, HandshakeBytes};
 
-/// What few connections have, for which others take no memory.
+/// State that few connections have. A connection without any allocates nothing for it.
 #[derive(Debug, Default)]
 pub(super) struct Rare(Option<Box<Had>>);
 
-/// What a connection has that has something of it.
+/// The rare state of a connection that has some.
 #[derive(Debug, Default)]
 pub(super) struct Had {
-    /// The subprotocol that was agreed on.
+    /// The agreed subprotocol.
     pub(super) subprotocol: Option<ByteString>,
-    /// What the log says of its end, beside what is known from its handshake on.
+    /// What the log needs at the connection's end, in addition to the facts of the handshake.
     pub(super) log: AccessLog,
-    /// The error that ends it. It is told last, when the close frame that names it is written.
+    /// The error that ends the connection. It is reported last, once the close frame that names it
+    /// is written.
     failure: Option<ConnectionError>,
-    /// What is measured.
+    /// The clocks of the connection, if any run.
     clocks: Option<Box<Clocks>>,
-    /// The tasks that wait for it, where there are two.
+    /// The tasks that wait for the connection, once there have been two.
     pub(super) tasks: Option<Arc<Tasks>>,
 }
 
@@ -45,12 +46,12 @@ impl Rare {
         self.0.get_or_insert_default()
     }
 
-    /// The opening handshake, if it is kept still.
+    /// Takes the opening handshake, if it is still kept.
     pub(super) fn take_handshake(&mut self) -> Option<Box<HandshakeBytes>> {
         self.0.as_mut()?.log.take_handshake()
     }
 
-    /// Notes the error that ends the connection.
+    /// Records the error that ends the connection.
     pub(super) fn fail(&mut self, error: ConnectionError) {
         self.get_mut().failure = Some(error);
     }
@@ -76,7 +77,7 @@ impl Rare {
         self.0.as_mut()?.clocks.as_deref_mut()
     }
 
-    /// Those that it has, or that begin to run with this.
+    /// Returns the clocks, which are created if there are none.
     pub(super) fn clocks_or_new(&mut self) -> &mut Clocks {
         self.get_mut().clocks.get_or_insert_default()
     }

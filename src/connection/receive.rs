@@ -1,4 +1,4 @@
-//! Messages on their way in: as a stream, borrowed where they were read, or in pieces.
+//! Receiving of messages: as a stream, borrowed from the read buffer, or in pieces.
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;
@@ -15,33 +15,33 @@ use super::send::{HIGH_WATER, is_congested, reserve_buffer};
 use super::{Connection, Progress};
 use crate::error::ConnectionError;
 
-/// A message of this many bytes is answered in pieces. So large that what is answered to most
-/// messages does not depend on how they were cut on their way.
+/// The size from which a message is answered in pieces, in bytes. Large enough that the answers to
+/// most messages do not depend on how the network split them.
 const LONG: usize = 256 * 1024;
 
-/// Where the answers to a message go, for [`Connection::answer`].
+/// The sink for the answers to a message, for [`Connection::answer`].
 #[derive(Debug)]
 pub struct Answers<'a> {
     session: &'a mut Session,
 }
 
 impl Answers<'_> {
-    /// Sends a message; it leaves together with the other answers to what one read has brought.
+    /// Sends a message. It is written together with the other answers to the same read.
     ///
     /// # Errors
     ///
-    /// The protocol cannot carry it, or the connection is closing.
+    /// The protocol cannot carry the message, or the connection is closing.
     #[inline]
     pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), EncodeError> {
         reserve_buffer(self.session);
         self.session.send_ref(message.into())
     }
 
-    /// Sends a piece of a message; the next must be of the same message until its end.
+    /// Sends a piece of a message. The next piece must be of the same message until its end.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// The same as for [`send`](Self::send).
     #[inline]
     pub fn send_piece(&mut self, piece: PieceRef<'_>) -> Result<(), EncodeError> {
         reserve_buffer(self.session);
@@ -51,37 +51,37 @@ impl Answers<'_> {
         }
     }
 
-    /// Out of line, so that what is done for each short message is short.
+    /// Out of line, to keep the code path of short messages short.
     #[inline(never)]
     fn send_owned_piece(&mut self, piece: Piece) -> Result<(), EncodeError> {
         self.session.send_piece(piece)
     }
 
-    /// Begins to close the connection. Messages may still come until it has ended.
+    /// Begins to close the connection. Messages may still arrive until it has ended.
     pub fn start_close(&mut self, close: Option<Close>) {
         self.session.close(close);
     }
 }
 
-/// The next of what a connection has read.
+/// The next message or piece that a connection has read.
 enum Received<'a, T> {
-    /// A whole short message, where it was read.
+    /// A whole short message, borrowed from the read buffer.
     Borrowed(MessageRef<'a>),
-    /// Anything else.
+    /// Any other message or piece.
     Owned(T),
 }
 
-/// How a session takes something off what was read.
+/// A function of a session that takes a message or piece out of the read buffer.
 type Receive<T> = fn(&mut Session, &mut BytesMut) -> Result<Option<T>, ProtocolError>;
 
 impl Connection {
-    /// Hands each message to `answer` until the connection has ended: the fastest way to serve
-    /// one whose answers need not wait for anything. A short message is borrowed from where it was
-    /// read; the stream would share it.
+    /// Passes each message to `answer` until the connection has ended. This is the fastest way to
+    /// serve a connection whose answers need not wait for anything. A short message is borrowed
+    /// from the read buffer; the stream would share it.
     ///
-    /// While 64 KiB wait to go out, no further message is begun. One that has begun goes on, or a
-    /// peer that reads only when it has sent a whole message would wait for us, as we for it.
-    /// Cancel safe.
+    /// While 64 KiB wait to be sent, no further message is begun. A message that has begun is
+    /// continued: otherwise a peer that reads only after it has sent a whole message would deadlock
+    /// with us. Cancel safe.
     ///
     /// # Errors
     ///
@@ -102,15 +102,16 @@ impl Connection {
         })
     }
 
-    /// Like [`answer`](Self::answer), with messages of 256 KiB and more in pieces that are no
-    /// shorter, but for the last, as they come. Do not mix it with the stream within a message.
+    /// The same as [`answer`](Self::answer), but messages of 256 KiB and more are passed on in
+    /// pieces as they arrive. Each piece but the last has at least 256 KiB. Do not mix it with the
+    /// stream within a message.
     ///
-    /// The answers to the pieces of a message may wait here until the peer reads;
+    /// The answers to the pieces of a message may be buffered until the peer reads;
     /// [`SessionConfig::max_message`](polysock_protocols::SessionConfig::max_message) bounds them.
     ///
     /// # Errors
     ///
-    /// As [`answer`](Self::answer).
+    /// The same as for [`answer`](Self::answer).
     pub fn answer_pieces<E: From<ConnectionError>>(
         &mut self,
         mut answer: impl FnMut(PieceRef<'_>, &mut Answers<'_>) -> Result<(), E>,
@@ -127,8 +128,8 @@ impl Connection {
         })
     }
 
-    /// Receives the next piece of a message: nothing is assembled, so a message of any size passes
-    /// through bounded memory. Otherwise like polling the stream; do not mix the two within a
+    /// Receives the next piece of a message. Nothing is assembled, so a message of any size passes
+    /// through bounded memory. Otherwise it is like polling the stream; do not mix the two within a
     /// message.
     pub fn poll_piece(
         &mut self,
@@ -161,7 +162,7 @@ impl Connection {
     ) -> Poll<Result<(), E>> {
         loop {
             if self.is_congested() && !self.session.is_receiving() {
-                // The receiver is told below of an error.
+                // An error is reported by `poll_progress` below.
                 let _ = ready!(self.poll_drain(cx, HIGH_WATER - 1));
             }
             let stopped = self.take_each(receive, |received, answers| {
@@ -181,8 +182,8 @@ impl Connection {
         }
     }
 
-    /// Hands on what has been read already until `take` breaks, and returns what it breaks with;
-    /// `None` once nothing is left.
+    /// Passes the messages that have already been read to `take` until it breaks. Returns the value
+    /// that `take` breaks with; `None` if nothing is left.
     #[inline]
     fn take_each<T, B>(
         &mut self,
@@ -205,9 +206,9 @@ impl Connection {
         }
     }
 
-    /// Hands on the short messages that have been read already until `take` breaks, and returns
-    /// what it breaks with. `None` where something else comes next, or the peer broke the
-    /// protocol: [`take`](Self::take) or the next poll says which.
+    /// Passes the short messages that have already been read to `take` until it breaks. Returns the
+    /// value that `take` breaks with. `None` if something else comes next, or the peer broke the
+    /// protocol: [`take`](Self::take) or the next poll distinguishes the two.
     #[inline]
     pub(super) fn borrow_short<B>(
         &mut self,
@@ -230,7 +231,7 @@ impl Connection {
         stopped
     }
 
-    /// Takes the next of what has been read already.
+    /// Takes the next message or piece that has already been read.
     #[inline]
     pub(super) fn take<T>(&mut self, receive: Receive<T>) -> Option<T> {
         if !self.io.has_unread {
@@ -253,10 +254,11 @@ impl Stream for Connection {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
-        // Backpressure: answers must be on their way before more questions are looked at. (Not so
-        // for pieces, whose answers come from elsewhere: whoever moves them on waits for room there.)
+        // Backpressure: answers must be written before more messages are decoded. (Pieces need no
+        // such check: their answers come from elsewhere, and the code that forwards them waits for
+        // room there.)
         if this.is_congested() {
-            // The receiver is told below of an error.
+            // An error is reported by `poll_receive` below.
             let _ = ready!(this.poll_drain(cx, HIGH_WATER - 1));
         }
         this.poll_receive(cx, Session::receive_in_turns)

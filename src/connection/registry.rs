@@ -1,4 +1,4 @@
-//! The connections that are open, and what is counted of all of them.
+//! The registry of open connections, and the metrics of all connections.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -19,67 +19,71 @@ use crate::telemetry::{
     ConnectionId, MetricFamily, Metrics, Observer, Refusal, SampleValue, Tally, Traffic,
 };
 
-/// How many connections are looked at before those who open one get their turn.
+/// The number of connections that are collected under one lock, so that new ones can be registered
+/// in between.
 const SLICE: usize = 512;
 
-/// The open connections of gateways, and what is counted of all that there ever were. Clones are the same,
-/// and gateways may share one.
+/// The open connections of gateways, and the metrics of all that there have been. Clones share
+/// them, and so may gateways.
 #[derive(Clone)]
 pub struct Registry {
     shared: Arc<Shared>,
 }
 
-/// Whether a connection is tapped.
+/// A filter that selects the connections to tap.
 type IsChosen = dyn Fn(&OpenConnection) -> bool + Send + Sync;
 
 struct Shared {
     began: Instant,
     metrics: Metrics,
-    /// Whether nobody is let in.
+    /// True while new clients are refused.
     is_draining: AtomicBool,
-    /// Whose connections there are.
+    /// The gateways whose connections are registered.
     gateways: Gateways,
-    /// The taps that there are, and what each of them is of.
+    /// The active taps, each with the filter that selects its connections.
     taps: Mutex<Vec<(Arc<Tapping>, Box<IsChosen>)>>,
-    /// How many there are.
+    /// The number of taps.
     tap_count: AtomicUsize,
-    /// What was told of counts that are put together while they change: none is ever told less.
+    /// The highest reported value of each counter that is summed up while it changes. Reported
+    /// values never decrease.
     told: Mutex<HashMap<String, u64>>,
 }
 
-/// An open connection, as it was when it came to wait last.
+/// An open connection, as of the last time that it began to wait.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct OpenConnection {
-    /// What it is called.
+    /// The identifier of the connection.
     pub id: ConnectionId,
-    /// The protocol that it speaks.
+    /// The protocol of the connection.
     pub protocol: &'static str,
-    /// What carries it: `tcp`, `unix`, `tls`, or a stream of HTTP/2, `h2` within TLS and `h2c` without.
+    /// The transport: `tcp`, `unix`, `tls`, or a stream of HTTP/2, which is `h2` over TLS and `h2c`
+    /// without.
     pub transport: &'static str,
-    /// The name of the route that it came by.
+    /// The name of the matched route; `None` if it has none.
     pub route: Option<Arc<str>>,
-    /// Who is at its other end.
+    /// The address of the client; `None` if its transport has none.
     pub peer: Option<String>,
-    /// What it has asked for, without secrets.
+    /// The target of the request, without secrets.
     pub target: String,
-    /// What it is connected to, without secrets.
+    /// The upstream of the connection, without secrets; `None` if there is none.
     pub upstream: Option<String>,
-    /// What its client says that it is.
+    /// The `User-Agent` that the client sent; `None` if it sent none.
     pub user_agent: Option<String>,
-    /// The page that has opened it.
+    /// The `Origin` of the page that opened the connection; `None` if it was not sent.
     pub origin: Option<String>,
-    /// For how long it is open.
+    /// The time since the connection opened.
     pub age: Duration,
-    /// For how long nothing has come or gone, to a second where somebody [ticks](Registry::tick).
+    /// The time since the last traffic, to the second, provided that [`tick`](Registry::tick) is
+    /// called.
     pub idle: Duration,
-    /// What has been received and sent.
+    /// The traffic received and sent.
     pub traffic: Traffic,
-    /// How much memory it holds beyond what every connection does, in bytes.
+    /// The memory that the connection holds beyond its fixed size, in bytes.
     pub held: u64,
-    /// The code that it is asked to close with, if it is.
+    /// The code of a requested close; `None` if no close was requested.
     pub closing: Option<CloseCode>,
-    /// Whether somebody [taps](Registry::tap) it.
+    /// True if the connection is [tapped](Registry::tap).
     pub is_tapped: bool,
 }
 
@@ -101,7 +105,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// Has the connections of a gateway be among these.
+    /// Registers the connections of a gateway.
     pub(crate) fn watch(&self, connections: &Shutdown) {
         self.shared.gateways.add(connections);
     }
@@ -110,24 +114,25 @@ impl Registry {
         &self.shared.metrics
     }
 
-    /// Has the clock go on by which it is told for how long connections are idle: to be called once a
-    /// second by who wants to know.
+    /// Advances the clock by which idle times are measured. Call it once a second if idle times are
+    /// needed.
     pub fn tick(&self) {
         let seconds = self.shared.began.elapsed().as_secs();
         let seconds = u32::try_from(seconds).unwrap_or(u32::MAX - 1);
         self.shared.metrics.set_clock(seconds.min(u32::MAX - 1));
     }
 
-    /// Has this be told, for ever, of connections that come and go, and of those that are refused.
+    /// Registers an observer, permanently, of opened, closed and refused connections.
     pub fn observe(&self, observer: Arc<dyn Observer>) {
         self.shared.metrics.counters().observers.add(observer);
     }
 
-    /// All that is counted.
+    /// Returns all metrics.
     ///
-    /// What open connections have received and sent is counted up to when they came to wait.
+    /// The traffic of an open connection is counted up to the last time that it began to wait.
     pub fn families(&self) -> Vec<MetricFamily> {
-        // Those that have ended come first: who ends meanwhile is in neither, and none is in both.
+        // Ended connections are read first: a connection that ends meanwhile is in neither sum, and
+        // none is in both.
         let metrics = &self.shared.metrics;
         let ended = metrics.ended();
         let mut open = HashMap::<*const Tally, Traffic>::new();
@@ -161,7 +166,7 @@ impl Registry {
         families
     }
 
-    /// The open connections that are chosen, in the order in which they came.
+    /// Returns the open connections that the filter selects, in the order in which they opened.
     pub fn connections(&self, is_chosen: impl Fn(&OpenConnection) -> bool) -> Vec<OpenConnection> {
         let now = self.now();
         let signals = self.signals();
@@ -173,13 +178,13 @@ impl Registry {
         connections
     }
 
-    /// One open connection.
+    /// Returns one open connection.
     pub fn connection(&self, id: ConnectionId) -> Option<OpenConnection> {
         OpenConnection::of(&*self.find(id)?, self.now())
     }
 
-    /// Asks a connection to close with this code, or its like in the protocol that it speaks; whether it
-    /// is there.
+    /// Asks a connection to close with this code, or its equivalent in the connection's protocol.
+    /// Returns true if the connection exists.
     pub fn close(&self, id: ConnectionId, code: CloseCode) -> bool {
         let signal = self.find(id);
         if let Some(signal) = &signal {
@@ -188,34 +193,36 @@ impl Registry {
         signal.is_some()
     }
 
-    /// Who was refused last, the newest first: up to a hundred.
+    /// Returns the latest refusals, newest first: up to a hundred.
     pub fn refusals(&self) -> Vec<Refusal> {
         self.shared.metrics.counters().refusals()
     }
 
-    /// Lets nobody in any more, or again: who comes is told 503, or GOAWAY in HTTP/2.
+    /// Starts or stops draining. While it lasts, new clients are refused with 503, or GOAWAY in
+    /// HTTP/2.
     pub fn set_draining(&self, is_draining: bool) {
         self.shared
             .is_draining
             .store(is_draining, Ordering::Relaxed);
     }
 
-    /// Whether nobody is let in.
+    /// True while new clients are refused.
     pub fn is_draining(&self) -> bool {
         self.shared.is_draining.load(Ordering::Relaxed)
     }
 
-    /// How many connections there are, those without a WebSocket included.
+    /// Returns the number of connections, including those without a WebSocket.
     pub fn count(&self) -> usize {
         self.signals().len()
     }
 
-    /// Asks all connections to close with this code, or its like in the protocol that each speaks, so many a
-    /// second: also those without a WebSocket. Returns how many were asked.
+    /// Asks all connections to close with this code, or its equivalent in each protocol,
+    /// `per_second` of them a second. Connections without a WebSocket are included. Returns the
+    /// number of connections asked.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: those that were not asked yet stay.
+    /// Cancel safe: connections that were not asked yet stay open.
     pub async fn close_all(&self, code: CloseCode, per_second: NonZeroU32) -> usize {
         let signals = self.signals();
         let count = signals.len();
@@ -223,12 +230,12 @@ impl Registry {
         count
     }
 
-    /// Asks these connections to close with this code, or its like in the protocol that each speaks, so many
-    /// a second.
+    /// Asks these connections to close with this code, or its equivalent in each protocol,
+    /// `per_second` of them a second.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: those that were not asked yet stay.
+    /// Cancel safe: connections that were not asked yet stay open.
     pub async fn close_each(
         &self,
         ids: Vec<ConnectionId>,
@@ -244,19 +251,19 @@ impl Registry {
         close_paced(chosen, code, per_second).await;
     }
 
-    /// How many taps there are.
+    /// Returns the number of taps.
     pub fn taps(&self) -> usize {
         self.shared.tap_count.load(Ordering::Relaxed)
     }
 
-    /// Taps the connections that are chosen, from now on.
+    /// Taps the connections that the filter selects, from now on.
     pub(super) fn begin_tap(
         &self,
         tapping: &Arc<Tapping>,
         is_chosen: impl Fn(&OpenConnection) -> bool + Send + Sync + 'static,
     ) {
         let mut taps = self.lock_taps();
-        // Who opens one meanwhile waits for this.
+        // A connection that opens meanwhile waits for the lock.
         self.shared.tap_count.fetch_add(1, Ordering::Relaxed);
         let now = self.now();
         for signal in self.signals() {
@@ -267,7 +274,7 @@ impl Registry {
         taps.push((Arc::clone(tapping), Box::new(is_chosen)));
     }
 
-    /// Lets the connections of a tap go.
+    /// Ends a tap, and releases its connections.
     pub(super) fn end_tap(&self, tapping: &Arc<Tapping>) {
         let mut taps = self.lock_taps();
         taps.retain(|(other, _)| !Arc::ptr_eq(other, tapping));
@@ -277,7 +284,7 @@ impl Registry {
         }
     }
 
-    /// Has a connection that has just opened be tapped, where a tap is for it.
+    /// Taps a connection that has just opened, if the filter of a tap selects it.
     pub(crate) fn offer_to_taps(&self, signal: &ShutdownSignal) {
         let taps = self.lock_taps();
         let connection = OpenConnection::of(signal.signal(), self.now());
@@ -291,12 +298,12 @@ impl Registry {
     }
 
     fn lock_taps(&self) -> MutexGuard<'_, Vec<(Arc<Tapping>, Box<IsChosen>)>> {
-        // A filter that panics leaves the list as it was.
+        // A filter that panics leaves the list unchanged.
         let taps = self.shared.taps.lock();
         taps.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The second that it is.
+    /// Returns the current second, counted from the creation of the registry.
     fn now(&self) -> u64 {
         self.shared.began.elapsed().as_secs()
     }
@@ -307,7 +314,7 @@ impl Registry {
         signals.find(|signal| signal.open_row().is_some_and(is_it))
     }
 
-    /// All connections, those without a WebSocket included.
+    /// Returns all connections, including those without a WebSocket.
     fn signals(&self) -> Vec<Arc<Signal>> {
         let gateways = self.shared.gateways.lock();
         let gateways: Vec<_> = gateways.iter().filter_map(Weak::upgrade).collect();
@@ -316,14 +323,14 @@ impl Registry {
     }
 }
 
-/// Asks these connections to close with this code, so many a second.
+/// Asks these connections to close with this code, `per_second` of them a second.
 async fn close_paced(signals: Vec<Arc<Signal>>, code: CloseCode, per_second: NonZeroU32) {
     let turn = |number: u32| Duration::from_secs(number.into()) / per_second.get();
     paced(signals, turn, |signal| signal.request(code)).await;
 }
 
 impl OpenConnection {
-    /// What is known of one that is open, at this second.
+    /// Returns the public facts of a connection at this second; `None` if it is not open.
     fn of(signal: &Signal, now: u64) -> Option<Self> {
         let row = signal.row()?;
         let waits_since = row.waits_since()?;

@@ -1,4 +1,4 @@
-//! What others may know of a connection while it is open.
+//! The published state of an open connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -8,24 +8,25 @@ use polysock_protocols::{Request, Session};
 
 use crate::telemetry::{ConnectionKind, Described, Ending, Facts, Metrics, Tally, Traffic};
 
-/// What others may know of a connection while it is open. Small: every connection has one.
+/// The published state of an open connection. Small, as every connection has one.
 #[derive(Debug)]
 pub(crate) struct Row {
     facts: Facts,
-    /// Where it is counted, with all others of its kind.
+    /// The counters for all connections of the same kind.
     tally: Arc<Tally>,
-    /// What had been received and sent when the connection came to wait.
+    /// The traffic, as of the last time that the connection began to wait.
     traffic: [AtomicU64; 4],
-    /// When that was, by the clock of the tally; [`ENDED`] once it has ended.
+    /// The time at which the connection last began to wait, by the clock of the tally. [`ENDED`]
+    /// once the connection has ended.
     waits_since: AtomicU32,
 }
 
-/// Stands for the time since when a connection waits that has ended.
+/// The value of `waits_since` of a connection that has ended.
 const ENDED: u32 = u32::MAX;
 
 impl Row {
-    /// That of a connection of this kind whose handshake was accepted after this time. It is counted, and
-    /// told of.
+    /// Creates the row of a connection whose handshake was accepted. `took` is the duration of the
+    /// handshake. The connection is counted, and observers are notified.
     pub(crate) fn opened(
         facts: Facts,
         metrics: &Metrics,
@@ -44,12 +45,12 @@ impl Row {
         row
     }
 
-    /// What is known from its opening handshake on.
+    /// Returns the facts known since the opening handshake.
     pub(crate) fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// What is known of it.
+    /// Returns the description for observers and the registry.
     pub(super) fn described(&self) -> Described<'_> {
         let (facts, kind) = (&self.facts, &self.tally.kind);
         let [peer, route, target, upstream, user_agent, origin, _] = facts.texts();
@@ -72,18 +73,19 @@ impl Row {
         &self.tally
     }
 
-    /// What had been received and sent when it came to wait.
+    /// Returns the traffic, as of the last time that the connection began to wait.
     pub(super) fn traffic(&self) -> Traffic {
         let counts = self.traffic.each_ref();
         Traffic::of(counts.map(|count| count.load(Ordering::Relaxed)))
     }
 
-    /// Since when it waits, by the clock of the tally; `None` once it has ended.
+    /// Returns the time since which the connection waits, by the clock of the tally. `None` once it
+    /// has ended.
     pub(super) fn waits_since(&self) -> Option<u32> {
         Some(self.waits_since.load(Ordering::Relaxed)).filter(|since| *since != ENDED)
     }
 
-    /// Notes what has been received and sent so far, as the connection comes to wait.
+    /// Publishes the traffic so far, as the connection begins to wait.
     #[inline]
     pub(super) fn publish(&self, traffic: Traffic) {
         for (place, count) in self.traffic.iter().zip(traffic.counts()) {
@@ -92,7 +94,7 @@ impl Row {
         self.waits_since.store(self.tally.now(), Ordering::Relaxed);
     }
 
-    /// Counts what a session has received and sent since it was asked before.
+    /// Counts the messages that a session has received and sent since the last call.
     #[inline]
     pub(super) fn count(&self, session: &mut Session) {
         if let Some(sums) = session.take_sums() {
@@ -103,9 +105,9 @@ impl Row {
         }
     }
 
-    /// Notes that it has ended like this, having received and sent this.
+    /// Records the end of the connection, and its total traffic.
     pub(super) fn end(&self, ending: &Ending, traffic: Traffic) {
-        // From now on it is counted with those that have ended, and not with those that are open.
+        // From now on the connection is counted as ended, and no longer as open.
         self.waits_since.store(ENDED, Ordering::Relaxed);
         self.tally
             .end(ending, self.facts.opened.elapsed(), &traffic);

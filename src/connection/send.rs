@@ -1,4 +1,4 @@
-//! Messages on their way out.
+//! Sending of messages.
 
 use std::io;
 use std::pin::Pin;
@@ -14,60 +14,61 @@ use super::{Connection, buffers};
 use crate::error::ConnectionError;
 use crate::transport::SharedWriter;
 
-/// With this much waiting to go out, no message is taken in or on: a peer that sends and never
-/// reads costs no more than this and one read.
+/// The number of bytes waiting to be sent from which no message is accepted or forwarded. A peer
+/// that sends and never reads costs no more than this and one read.
 pub(super) const HIGH_WATER: usize = 64 * 1024;
 
 impl Connection {
-    /// Like [`Sink::start_send`], for a piece of a message.
+    /// Sends a piece of a message, like [`Sink::start_send`].
     ///
     /// # Errors
     ///
-    /// The protocol cannot carry it, or the connection is closing.
+    /// The protocol cannot carry the message, or the connection is closing.
     pub fn start_send_piece(&mut self, piece: Piece) -> Result<(), ConnectionError> {
         Ok(self.sending().send_piece(piece)?)
     }
 
-    /// Sends a message that other connections send too.
+    /// Sends a message that is shared with other connections.
     pub(crate) fn send_shared(&mut self, message: &SharedMessage) -> Result<(), EncodeError> {
         self.sending().send_shared(message)
     }
 
-    /// Sends a ping of one's own, in protocols that have them.
+    /// Sends a ping of the application, in protocols that have pings.
     #[cfg(feature = "grip")]
     pub(crate) fn ping(&mut self, payload: bytes::Bytes) {
         self.sending().ping(payload);
     }
 
-    /// How many bytes go out before a message that is sent now. `None` where none may be begun: the
-    /// connection is closing, or in the middle of a message that is sent in pieces.
+    /// Returns the number of bytes that are sent before a message that is queued now. `None` if no
+    /// message may begin: the connection is closing, or is in the middle of a message sent in
+    /// pieces.
     pub(crate) fn backlog(&self) -> Option<usize> {
         let may_begin = self.session.is_open() && !self.session.is_sending();
         may_begin.then(|| self.session.waiting())
     }
 
-    /// Where to count the messages that it misses of what it is subscribed to, as its queue overflows like
-    /// this, if somebody is told.
+    /// Returns the counter of the messages that a subscription of this connection misses when its
+    /// queue overflows in this way; `None` if the connection has no row.
     pub(crate) fn missed(&mut self, overflow: &'static str) -> Option<Arc<AtomicU64>> {
         self.row()?;
         Some(self.negotiated.rare.get_mut().log.missed(overflow))
     }
 
-    /// Shares the writing half with those who publish, who write whole messages there from now on.
-    /// `None` where there is none to share, or the connection has something to write itself. Its
-    /// user [reclaims](Self::reclaim_writer) it before anything else is done with the connection.
+    /// Shares the writing half with publishers, who write whole messages to it from now on. `None`
+    /// if it cannot be shared, or the connection has output of its own. The caller
+    /// [reclaims](Self::reclaim_writer) it before it uses the connection in any other way.
     pub(crate) fn share_writer(&mut self) -> Option<Weak<SharedWriter>> {
         let has_nothing = self.backlog() == Some(0);
         let frames = self.session.writes().filter(|_| has_nothing)?;
         self.io.share_writer(frames)
     }
 
-    /// Lets nobody else write from now on.
+    /// Stops publishers from writing.
     pub(crate) fn reclaim_writer(&self) {
         self.io.reclaim_writer();
     }
 
-    /// Writes out what waits, and begins to close where a shutdown asks for it, while nobody receives.
+    /// Writes buffered output, and begins to close on a shutdown request, while no task receives.
     pub(crate) fn poll_outgoing(
         &mut self,
         cx: &mut Context<'_>,
@@ -81,7 +82,7 @@ impl Connection {
         self.poll_drain(cx, 0)
     }
 
-    /// The session, with a buffer to send into.
+    /// Returns the session, with a buffer to send into.
     pub(super) fn sending(&mut self) -> &mut Session {
         reserve_buffer(&mut self.session);
         &mut self.session
@@ -91,7 +92,7 @@ impl Connection {
         is_congested(&self.session)
     }
 
-    /// Whether something can be sent, or why not.
+    /// Returns an error if nothing can be sent.
     fn check_open(&self) -> Result<(), ConnectionError> {
         if self.io.is_up() && self.session.is_open() {
             Ok(())
@@ -100,7 +101,7 @@ impl Connection {
         }
     }
 
-    /// Writes out what waits, as far as there is room on the way.
+    /// Writes buffered output until the transport accepts no more.
     #[inline]
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let before = self.session.waiting();
@@ -111,11 +112,12 @@ impl Connection {
         written
     }
 
-    /// Waits until the peer takes more of what is sent to it; so much waited before.
+    /// Waits until the peer accepts more bytes. `before` is the number that waited before the
+    /// write.
     #[cold]
     fn wait_for_room(&mut self, cx: &mut Context<'_>, before: usize) {
         if self.session.waiting() < before {
-            // One that takes a large message slowly may be silent meanwhile.
+            // A peer that takes a large message slowly may be silent meanwhile.
             self.session.record_progress();
         }
         if self.is_task(cx) {
@@ -123,12 +125,12 @@ impl Connection {
         }
         let again = self.poll_as(cx, Self::poll_write);
         if again.is_ready() {
-            // What it comes to is seen the next time.
+            // The next poll sees the result.
             cx.waker().wake_by_ref();
         }
     }
 
-    /// Notes that the peer does not take all that is sent to it.
+    /// Records that the peer does not accept all output.
     fn note_wait(&mut self) {
         if let Some(row) = self.row() {
             row.tally().pauses.fetch_add(1, Ordering::Relaxed);
@@ -141,7 +143,7 @@ impl Connection {
         }
     }
 
-    /// Writes until no more than `mark` bytes wait; where that is none, until all is flushed.
+    /// Writes until at most `mark` bytes wait. With a `mark` of zero, everything is flushed.
     pub(super) fn poll_drain(
         &mut self,
         cx: &mut Context<'_>,
@@ -161,7 +163,7 @@ impl Connection {
                     return Poll::Ready(Err(io::Error::from(kind).into()));
                 }
                 Poll::Pending if mark > 0 && self.session.waiting() <= mark => {}
-                // A peer that neither reads nor answers pings is given up here as well.
+                // A peer that neither reads nor answers pings times out here as well.
                 Poll::Pending if self.is_task(cx) => ready!(self.poll_wait(cx)),
                 Poll::Pending => ready!(self.poll_as(cx, Self::poll_wait)),
             }
@@ -173,7 +175,7 @@ impl Connection {
 impl Sink<Message> for Connection {
     type Error = ConnectionError;
 
-    /// Ready while less than 64 KiB wait to be written.
+    /// Ready while less than 64 KiB wait to be sent.
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let this = self.get_mut();
         this.check_open()?;
@@ -191,7 +193,7 @@ impl Sink<Message> for Connection {
         self.get_mut().poll_drain(cx, 0)
     }
 
-    /// Closes with code 1000 and waits for the peer, as [`Connection::close`] does.
+    /// Closes with code 1000 and waits for the peer, like [`Connection::close`].
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {
         let this = self.get_mut();
         this.start_close(Some(CloseCode::NORMAL.into()));
@@ -199,12 +201,12 @@ impl Sink<Message> for Connection {
     }
 }
 
-/// Whether so much waits to go out that nothing more is taken in, nor on from elsewhere.
+/// True if so much output waits that no more messages are accepted or forwarded.
 pub(super) fn is_congested(session: &Session) -> bool {
     session.waiting() >= HIGH_WATER
 }
 
-/// Sees to it that what is sent has a buffer to be copied into.
+/// Ensures that the session has a buffer to copy messages into.
 #[inline]
 pub(super) fn reserve_buffer(session: &mut Session) {
     session.reserve_buffer(buffers::take_write);

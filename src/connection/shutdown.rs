@@ -1,4 +1,4 @@
-//! How the connections of a gateway are told to go.
+//! Close requests for the connections of a gateway.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep_until};
 use super::row::Row;
 use super::signal::Signal;
 
-/// How far apart in time connections are asked to close, at least.
+/// The window in which connections are asked to close together, without a timer in between.
 const PACE: Duration = Duration::from_millis(20);
 
-/// Tells the connections that were registered with it to close. Clones are the same.
+/// The registered connections of a gateway, which can be asked to close. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shutdown {
     shared: Arc<Mutex<Registered>>,
@@ -24,14 +24,14 @@ pub(crate) struct Shutdown {
 #[derive(Debug, Default)]
 pub(super) struct Registered {
     pub(super) signals: Vec<Weak<Signal>>,
-    /// How often the dead have been swept out.
+    /// The number of times that dropped connections were removed.
     sweeps: u64,
     triggered: Option<CloseCode>,
 }
 
 impl Registered {
     fn push(&mut self, signal: Weak<Signal>) {
-        // The dead are swept out whenever the list would have to grow.
+        // Dropped connections are removed whenever the list would have to grow.
         if self.signals.len() == self.signals.capacity() {
             self.signals.retain(|signal| signal.strong_count() > 0);
             self.sweeps += 1;
@@ -40,16 +40,17 @@ impl Registered {
     }
 }
 
-/// Does something with each when its turn has come, so long after the beginning.
+/// Calls `act` for each element when its turn has come. `turn` returns the delay since the start.
 ///
 /// # Cancel safety
 ///
-/// Not cancel safe: with those whose turn has not come, nothing is done any more.
+/// Not cancel safe: the remaining elements are dropped without a call.
 pub(super) async fn paced<T>(all: Vec<T>, turn: impl Fn(u32) -> Duration, mut act: impl FnMut(T)) {
     let began = Instant::now();
     for (number, each) in (0..).zip(all) {
         let turn = turn(number);
-        // Who comes a moment later goes along: a timer for each would be as much as the close.
+        // An element due within the window is handled now: a timer each would cost as much as the
+        // close.
         if turn > began.elapsed() + PACE {
             sleep_until(began + turn).await;
         }
@@ -57,15 +58,15 @@ pub(super) async fn paced<T>(all: Vec<T>, turn: impl Fn(u32) -> Duration, mut ac
     }
 }
 
-/// Gathers the connections that are there, of which a lock gives out so many at a time: who opens one
-/// meanwhile does not wait for all.
+/// Collects the registered connections, `slice` at a time under the lock. A new connection need not
+/// wait until all are collected.
 pub(super) fn gather(registered: &Mutex<Registered>, slice: usize) -> Vec<Arc<Signal>> {
     let mut gathered = Vec::new();
     let (mut next, mut sweeps) = (0, 0);
     loop {
         let registered = registered.lock().unwrap_or_else(PoisonError::into_inner);
         if registered.sweeps != sweeps {
-            // They have moved.
+            // The elements have moved.
             sweeps = registered.sweeps;
             next = 0;
             gathered.clear();
@@ -81,7 +82,7 @@ pub(super) fn gather(registered: &Mutex<Registered>, slice: usize) -> Vec<Arc<Si
 }
 
 impl Shutdown {
-    /// Asks every connection, those to come included, to close with this code.
+    /// Asks every connection, present or future, to close with this code.
     pub(crate) fn trigger(&self, code: CloseCode) {
         let signals = {
             let mut registered = self.lock();
@@ -93,12 +94,12 @@ impl Shutdown {
         }
     }
 
-    /// Asks every connection to close with this code: those that are there one after the other, spread
-    /// over this time, and those to come at once.
+    /// Asks every connection to close with this code. Present connections are asked one after the
+    /// other, spread over the time `over`, and future ones immediately.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: those that were not asked yet are asked no more.
+    /// Not cancel safe: connections that were not asked yet will not be.
     pub(crate) async fn drain(&self, code: CloseCode, over: Duration) {
         let signals = {
             let mut registered = self.lock();
@@ -115,14 +116,14 @@ impl Shutdown {
         .await;
     }
 
-    /// The signal of a new connection.
+    /// Registers a new connection, and returns its signal.
     pub(crate) fn register(&self) -> ShutdownSignal {
         let signal = ShutdownSignal::default();
         self.add(&signal);
         signal
     }
 
-    /// Has a connection that is registered elsewhere close with these as well.
+    /// Registers a connection of another list here as well.
     pub(crate) fn add(&self, signal: &ShutdownSignal) {
         let mut registered = self.lock();
         match registered.triggered {
@@ -133,20 +134,20 @@ impl Shutdown {
         }
     }
 
-    /// Those that are registered, for who closes some of them.
+    /// Returns a weak reference to the registered connections, for a budget or a registry.
     pub(super) fn downgrade(&self) -> Weak<Mutex<Registered>> {
         Arc::downgrade(&self.shared)
     }
 
     fn lock(&self) -> MutexGuard<'_, Registered> {
-        // The list is whole between any two of its operations, so a panic cannot break it.
+        // No operation leaves the list incomplete, so a panic cannot corrupt it.
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Says that one connection is to close, because its gateway shuts down. The connection closes by
-/// itself; an application awaits this that does something else beside, or must hurry then.
-/// Clones are the same.
+/// The signal that asks one connection to close, usually because its gateway shuts down. The
+/// connection closes by itself. An application awaits the signal if it does other work as well, or
+/// must then hurry. Clones share the signal.
 #[derive(Clone, Debug, Default)]
 pub struct ShutdownSignal {
     signal: Arc<Signal>,
@@ -162,49 +163,49 @@ impl ShutdownSignal {
         self.signal.request(code);
     }
 
-    /// The code that the connection is asked to close with, if it is.
+    /// Returns the requested close code; `None` while no close is requested.
     #[inline]
     pub fn close_requested(&self) -> Option<CloseCode> {
         self.signal.close_requested()
     }
 
-    /// Notes what others may know of it.
+    /// Publishes the row of the connection.
     pub(super) fn describe(&self, row: Row) {
         self.signal.describe(row);
     }
 
-    /// What others may know of it, once its handshake is accepted.
+    /// Returns the row of the connection; `None` until its handshake is accepted.
     #[inline]
     pub(super) fn row(&self) -> Option<&Row> {
         self.signal.row()
     }
 
-    /// Notes that its opening handshake is answered.
+    /// Records that the opening handshake is answered.
     pub(crate) fn note_answered(&self) {
         self.signal.note_answered();
     }
 
-    /// Notes that its opening handshake was not answered in time.
+    /// Records that the opening handshake was not answered in time.
     pub(crate) fn note_late(&self) {
         self.signal.note_late();
     }
 
-    /// Whether its opening handshake is answered.
+    /// True if the opening handshake is answered.
     pub(crate) fn is_answered(&self) -> bool {
         self.signal.is_answered()
     }
 
-    /// Whether it was not answered in time.
+    /// True if the opening handshake was not answered in time.
     pub(crate) fn is_late(&self) -> bool {
         self.signal.is_late()
     }
 
-    /// Notes that a connection of this signal holds more than before, or less.
+    /// Records a change of the memory that a connection of this signal holds.
     pub(super) fn change_held(&self, before: u32, now: u32) {
         self.signal.change_held(before, now);
     }
 
-    /// Waits until the connection is asked to close: with this code.
+    /// Waits until the connection is asked to close, and returns the code.
     ///
     /// # Cancel safety
     ///
@@ -216,24 +217,24 @@ impl ShutdownSignal {
         }
     }
 
-    /// As [`requested`](Self::requested), for the task that owns the connection, or what will be
-    /// one: it takes no memory.
+    /// The same as [`requested`](Self::requested), for the task that owns the connection or its
+    /// handshake. It allocates nothing.
     pub(crate) fn requested_of_owner(&self) -> impl Future<Output = CloseCode> {
         poll_fn(|cx| self.poll_requested(cx))
     }
 
-    /// The same for an owner that polls. Of the tasks that do, the last is woken.
+    /// The same for an owner that polls. Only the last task that polled is woken.
     pub(super) fn poll_requested(&self, cx: &mut Context<'_>) -> Poll<CloseCode> {
         self.signal.register_owner(cx.waker());
-        // Only now: a request in between is not missed.
+        // Checked after the registration, so that no request is missed in between.
         self.close_requested().map_or(Poll::Pending, Poll::Ready)
     }
 }
 
-/// What [`ShutdownSignal::requested`] returns.
+/// The future of [`ShutdownSignal::requested`].
 struct Requested {
     signal: ShutdownSignal,
-    /// Where its task stands among those that wait.
+    /// The key of the task in the list of those that wait; `None` before the first poll.
     key: Option<usize>,
 }
 
@@ -243,7 +244,7 @@ impl Future for Requested {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseCode> {
         let Self { signal, key } = self.get_mut();
         signal.signal.register(key, cx.waker());
-        // Only now: a request in between is not missed.
+        // Checked after the registration, so that no request is missed in between.
         signal.close_requested().map_or(Poll::Pending, Poll::Ready)
     }
 }

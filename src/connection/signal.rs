@@ -1,4 +1,4 @@
-//! What is asked of one connection, and what is known of it.
+//! The requests to one connection, and its published state.
 
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,43 +10,43 @@ use slab::Slab;
 use super::row::Row;
 use super::tap::Tapping;
 
-/// An opening handshake was answered, or begins to be.
+/// The opening handshake was answered, or is being answered.
 const ANSWERED: u8 = 1;
 
-/// It was not answered in time.
+/// The opening handshake was not answered in time.
 const LATE: u8 = 2;
 
-/// What is asked of one connection, and what is known of it.
+/// The requests to one connection, and its published state.
 #[derive(Debug, Default)]
 pub(super) struct Signal {
     /// The close code, or zero while there is no request.
     code: AtomicU16,
-    /// What has become of its opening handshake: one of the constants above.
+    /// The state of the opening handshake: zero, or one of the constants above.
     handshake: AtomicU8,
-    /// How often a tap of it has begun and ended.
+    /// The number of times that a tap of the connection has begun or ended, modulo 256.
     tap_changes: AtomicU8,
-    /// How much memory the connection holds, in units of its budget.
+    /// The memory that the connection holds, in units of its budget.
     held: AtomicU32,
     waiting: Mutex<Waiting>,
-    /// What others may know of it, once its handshake is accepted.
+    /// The row of the connection; empty until its handshake is accepted.
     row: OnceLock<Row>,
 }
 
-/// Who is woken by a request. Every connection has one, so it is small.
+/// The tasks that a request wakes. Small, as every connection has one.
 #[derive(Debug, Default)]
 struct Waiting {
     /// The task that owns the connection.
     owner: Option<Waker>,
-    /// What few connections have.
+    /// State that few connections have.
     rare: Option<Box<Rare>>,
 }
 
-/// What few connections have.
+/// State that few connections have.
 #[derive(Debug, Default)]
 struct Rare {
-    /// Who else is woken by a request.
+    /// The other tasks that a request wakes.
     others: Slab<Waker>,
-    /// Who taps it.
+    /// The tap of the connection.
     tapping: Option<Arc<Tapping>>,
 }
 
@@ -55,13 +55,13 @@ impl Signal {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// What others may know of it, once its handshake is accepted.
+    /// Returns the row of the connection; `None` until its handshake is accepted.
     #[inline]
     pub(super) fn row(&self) -> Option<&Row> {
         self.row.get()
     }
 
-    /// The code that the connection is asked to close with, if it is.
+    /// Returns the requested close code; `None` while no close is requested.
     #[inline]
     pub(super) fn close_requested(&self) -> Option<CloseCode> {
         match self.code.load(Ordering::Acquire) {
@@ -70,12 +70,12 @@ impl Signal {
         }
     }
 
-    /// What others may know of it, while it is open.
+    /// Returns the row of the connection while it is open.
     pub(super) fn open_row(&self) -> Option<&Row> {
         self.row().filter(|row| row.waits_since().is_some())
     }
 
-    /// Whether the connection is to go because memory is short.
+    /// True if the connection is asked to close because memory is short.
     pub(super) fn is_shed(&self) -> bool {
         self.code.load(Ordering::Relaxed) == CloseCode::TRY_AGAIN_LATER.get()
     }
@@ -93,7 +93,7 @@ impl Signal {
         }
     }
 
-    /// Registers the task that owns the connection, instead of the one before.
+    /// Registers the task that owns the connection, in place of the previous one.
     pub(super) fn register_owner(&self, waker: &Waker) {
         let mut waiting = self.lock();
         let same = |other: &Waker| other.will_wake(waker);
@@ -102,7 +102,7 @@ impl Signal {
         }
     }
 
-    /// Registers somebody else, whose place is kept in `key`.
+    /// Registers another task, whose key is kept in `key`.
     pub(super) fn register(&self, key: &mut Option<usize>, waker: &Waker) {
         let mut waiting = self.lock();
         let others = &mut waiting.rare.get_or_insert_default().others;
@@ -112,7 +112,7 @@ impl Signal {
         }
     }
 
-    /// Forgets who is registered at this place.
+    /// Removes the task registered under this key.
     pub(super) fn forget(&self, key: usize) {
         let mut waiting = self.lock();
         if let Some(rare) = &mut waiting.rare {
@@ -121,39 +121,39 @@ impl Signal {
         }
     }
 
-    /// Notes that its opening handshake is answered.
+    /// Records that the opening handshake is answered.
     pub(super) fn note_answered(&self) {
         self.handshake.store(ANSWERED, Ordering::Relaxed);
     }
 
-    /// Notes that its opening handshake was not answered in time.
+    /// Records that the opening handshake was not answered in time.
     pub(super) fn note_late(&self) {
         self.handshake.store(LATE, Ordering::Relaxed);
     }
 
-    /// Whether its opening handshake is answered.
+    /// True if the opening handshake is answered.
     pub(super) fn is_answered(&self) -> bool {
         self.handshake.load(Ordering::Relaxed) == ANSWERED
     }
 
-    /// Whether it was not answered in time.
+    /// True if the opening handshake was not answered in time.
     pub(super) fn is_late(&self) -> bool {
         self.handshake.load(Ordering::Relaxed) == LATE
     }
 
-    /// Notes that the connection holds more than before, or less.
+    /// Records a change of the memory that the connection holds.
     pub(super) fn change_held(&self, before: u32, now: u32) {
         self.held
             .fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
     }
 
-    /// Notes what others may know of it.
+    /// Publishes the row of the connection.
     pub(super) fn describe(&self, row: Row) {
         // A connection has one handshake.
         let _ = self.row.set(row);
     }
 
-    /// Has somebody tap it, unless somebody does.
+    /// Begins a tap of the connection, unless it has one.
     pub(super) fn tap(&self, tapping: &Arc<Tapping>) {
         let mut waiting = self.lock();
         let place = &mut waiting.rare.get_or_insert_default().tapping;
@@ -163,7 +163,7 @@ impl Signal {
         }
     }
 
-    /// Has it be tapped no more, where this is who does.
+    /// Ends this tap of the connection; any other tap stays.
     pub(super) fn untap(&self, tapping: &Arc<Tapping>) {
         let mut waiting = self.lock();
         let Some(rare) = &mut waiting.rare else {
@@ -180,7 +180,7 @@ impl Signal {
         }
     }
 
-    /// Has the connection look what has changed. It stays registered with those who wait.
+    /// Wakes the connection to check for a change of its tap. Its task stays registered.
     fn change_tap(&self, waiting: MutexGuard<'_, Waiting>) {
         self.tap_changes.fetch_add(1, Ordering::Release);
         let owner = waiting.owner.clone();
@@ -188,25 +188,25 @@ impl Signal {
         owner.into_iter().for_each(Waker::wake);
     }
 
-    /// How often a tap of it has begun and ended, from zero again after 255.
+    /// Returns the number of times that a tap has begun or ended, modulo 256.
     #[inline]
     pub(super) fn tap_changes(&self) -> u8 {
         self.tap_changes.load(Ordering::Acquire)
     }
 
-    /// Who taps it.
+    /// Returns the tap of the connection.
     pub(super) fn tapping(&self) -> Option<Arc<Tapping>> {
         self.lock().rare.as_ref()?.tapping.clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing between a lock and its end can panic but the allocator.
+        // Nothing can panic while the lock is held, except the allocator.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiting {
-    /// Gives back what is needed no more.
+    /// Frees the rare state if it is empty.
     fn tidy(&mut self) {
         let is_empty = |rare: &mut Box<Rare>| rare.others.is_empty() && rare.tapping.is_none();
         self.rare.take_if(is_empty);
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn it_is_small() {
-        // With what an Arc adds, what an allocator has of 160 bytes.
+        // With the counters of an `Arc`, this fits an allocation of 160 bytes.
         assert!(size_of::<Signal>() <= 144, "{}", size_of::<Signal>());
     }
 }

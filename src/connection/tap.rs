@@ -1,4 +1,4 @@
-//! What is looked at of connections that somebody taps.
+//! The events of connections that are tapped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -10,107 +10,108 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::telemetry::{ConnectionId, HandshakeBytes};
 
-/// How many events wait for whoever taps. What does not fit is missed: no connection waits for it.
+/// The number of events that may wait for the reader of a tap. Further events are dropped: no
+/// connection waits for the reader.
 const WAITING: usize = 1024;
 
-/// How many bytes of payload and of the wire wait together.
+/// The number of payload and wire bytes that may wait in total.
 const HELD: usize = 16 << 20;
 
-/// What is kept of each frame.
+/// The parts of each frame that a tap keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TapSettings {
-    /// How many bytes of its payload.
+    /// The number of payload bytes to keep.
     pub payload: usize,
-    /// How many bytes of what it is on the wire, masked and compressed as it goes there.
+    /// The number of wire bytes to keep, as they are sent: masked and compressed.
     pub wire: usize,
 }
 
-/// Something that has happened on a connection that is tapped.
+/// An event on a connection that is tapped.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TapEvent {
-    /// Which connection it is; an upstream's is that of its client.
+    /// The connection. The connection to an upstream has the identifier of its client's.
     pub connection: ConnectionId,
-    /// When.
+    /// The time of the event.
     pub at: SystemTime,
-    /// At which end.
+    /// The end on which the event happened.
     pub end: TapEnd,
-    /// What.
+    /// The event itself.
     pub what: TapWhat,
 }
 
-/// An end of what a gateway joins.
+/// An end of a relayed connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TapEnd {
     /// The connection of a client.
     Client,
-    /// That to its upstream, where that is a [`Connection`](crate::Connection).
+    /// The connection to the upstream, if that is a [`Connection`](crate::Connection).
     Upstream,
 }
 
-/// What has happened.
+/// The kind of an event, and its data.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum TapWhat {
-    /// It is looked at from now on.
+    /// The tap of the connection has begun.
     Begun {
-        /// The protocol that is spoken.
+        /// The protocol of the connection.
         protocol: &'static str,
-        /// The opening handshake, where the connection was not there yet when the tap began, and the handshake
-        /// is one of HTTP/1.
+        /// The opening handshake; `None` if the connection was open before the tap began, or the
+        /// handshake did not use HTTP/1.
         handshake: Option<Arc<HandshakeBytes>>,
     },
-    /// A frame, or a piece of one, has come.
+    /// A frame, or a piece of one, was received.
     Received(TapFrame),
-    /// One goes out.
+    /// A frame, or a piece of one, is sent.
     Sent(TapFrame),
     /// The peer has broken the protocol.
     Failed {
-        /// How.
+        /// The error.
         error: String,
-        /// With which bytes.
+        /// The beginning of the bytes that caused the error.
         wire: Bytes,
     },
-    /// The peer has ended its direction.
+    /// The peer has half-closed the connection.
     HungUp,
-    /// It is gone, or the tap is.
+    /// The connection or the tap has ended.
     Ended,
 }
 
 /// A frame, or a piece of one.
 #[derive(Clone, Debug)]
 pub struct TapFrame {
-    /// What it is.
+    /// The kind of the frame.
     pub kind: TapKind,
-    /// How long its payload is.
+    /// The length of its payload, in bytes.
     pub len: usize,
-    /// How long it is on the wire.
+    /// Its length on the wire, in bytes.
     pub wire_len: usize,
-    /// Whether the message ends here.
+    /// True if the message ends here.
     pub is_end: bool,
     /// The beginning of its payload.
     pub payload: Bytes,
-    /// The beginning of what it is on the wire.
+    /// The beginning of its bytes on the wire.
     pub wire: Bytes,
 }
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TapKind {
-    /// Of a text.
+    /// A frame of a text message.
     Text,
-    /// Of a binary message.
+    /// A frame of a binary message.
     Binary,
     /// A ping.
     Ping,
     /// A pong.
     Pong,
-    /// A close, with its code and reason if there is one.
+    /// A close, with its code and reason if it has them.
     Close(Option<Close>),
 }
 
 impl TapEvent {
-    /// How much memory it holds beside itself.
+    /// Returns the number of payload and wire bytes that the event holds.
     fn held(&self) -> usize {
         match &self.what {
             TapWhat::Received(frame) | TapWhat::Sent(frame) => {
@@ -122,18 +123,18 @@ impl TapEvent {
     }
 }
 
-/// What connections tell whoever taps them.
+/// The link from tapped connections to the reader of a tap.
 #[derive(Debug)]
 pub(crate) struct Tapping {
     settings: TapSettings,
     events: Sender<TapEvent>,
     missed: AtomicU64,
-    /// How many bytes wait.
+    /// The number of bytes that wait.
     held: AtomicUsize,
 }
 
 impl Tapping {
-    /// With what is told.
+    /// Creates the link, and the receiver of its events.
     pub(super) fn new(settings: TapSettings) -> (Arc<Self>, Receiver<TapEvent>) {
         let (sender, events) = channel(WAITING);
         let tapping = Self {
@@ -145,17 +146,17 @@ impl Tapping {
         (Arc::new(tapping), events)
     }
 
-    /// How many events there was no room for.
+    /// Returns the number of events that were dropped because there was no room.
     pub(super) fn missed(&self) -> u64 {
         self.missed.load(Ordering::Relaxed)
     }
 
-    /// Notes that an event was taken.
+    /// Records that the reader has taken an event.
     pub(super) fn taken(&self, event: &TapEvent) {
         self.held.fetch_sub(event.held(), Ordering::Relaxed);
     }
 
-    /// Tells of something, where there is room.
+    /// Queues an event, or counts it as missed if there is no room.
     pub(super) fn tell(&self, connection: ConnectionId, end: TapEnd, what: TapWhat) {
         let event = TapEvent {
             connection,
@@ -172,7 +173,7 @@ impl Tapping {
     }
 }
 
-/// Looks on at one end of a connection.
+/// The watcher of one end of a tapped connection.
 #[derive(Debug)]
 pub(super) struct Look {
     pub(super) tapping: Arc<Tapping>,
@@ -229,7 +230,7 @@ impl Drop for Look {
     }
 }
 
-/// A copy of the first bytes, so that it holds no more than that.
+/// Returns the first `most` bytes. Longer input is copied, so that the rest is not kept in memory.
 fn first(bytes: &Bytes, most: usize) -> Bytes {
     match bytes.get(..most) {
         Some(first) => Bytes::copy_from_slice(first),

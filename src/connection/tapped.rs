@@ -1,4 +1,4 @@
-//! A connection that somebody taps.
+//! Tapping, from the side of the connection.
 
 use polysock_protocols::Closed;
 
@@ -8,19 +8,20 @@ use super::tap::{Look, TapEnd, TapWhat};
 use crate::telemetry::HandshakeBytes;
 
 impl Connection {
-    /// Keeps its opening handshake for whoever taps it.
+    /// Keeps the opening handshake for a tap.
     pub(crate) fn keep_handshake(&mut self, handshake: Option<Box<HandshakeBytes>>) {
         if let Some(handshake) = handshake {
             self.negotiated.rare.get_mut().log.keep_handshake(handshake);
         }
     }
 
-    /// Gives up its opening handshake: nobody else asks for it.
+    /// Frees the opening handshake. Only a tap uses it.
     pub(crate) fn forget_handshake(&mut self) {
         self.negotiated.rare.take_handshake();
     }
 
-    /// Begins to be looked at, or to be so no more, where that was asked for since it was heeded before.
+    /// Starts or stops watching for a tap, if the tap of this connection changed since the last
+    /// call.
     #[inline]
     pub(crate) fn heed_tap(&mut self) {
         let account = self.negotiated.account.as_ref();
@@ -53,7 +54,7 @@ impl Connection {
         }));
     }
 
-    /// Which end it is of those that a gateway joins.
+    /// Returns the end of the relay that this connection is.
     fn end_of_tap(&self) -> TapEnd {
         match self.shutdown {
             Some(_) => TapEnd::Client,
@@ -61,7 +62,7 @@ impl Connection {
         }
     }
 
-    /// Tells whoever taps it that its peer has ended its direction.
+    /// Notifies the tap that the peer has half-closed the connection.
     #[cold]
     pub(super) fn tell_tap_of_end(&self) {
         let owner = self.negotiated.account.as_ref().map(Account::owner);

@@ -1,4 +1,4 @@
-//! Tapping connections: who looks on at what goes through them.
+//! Taps, which show the frames of connections.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +8,10 @@ use tokio::sync::mpsc::Receiver;
 use super::registry::{OpenConnection, Registry};
 use super::tap::{TapEvent, TapSettings, Tapping};
 
-/// A tap of connections: what comes and goes on them, frame by frame. It ends when it is dropped.
+/// A tap of connections, which yields their traffic frame by frame. Dropping it ends the tap.
 ///
-/// Nothing waits for it: where 1,024 events or 16 MiB of them wait, further ones are [missed](Self::missed).
+/// No connection waits for a tap: while 1,024 events or 16 MiB of them wait, further ones are
+/// [missed](Self::missed).
 pub struct Tap {
     tapping: Arc<Tapping>,
     events: Receiver<TapEvent>,
@@ -18,9 +19,9 @@ pub struct Tap {
 }
 
 impl Registry {
-    /// Taps the connections that are chosen: those that are open, each when it comes to wait next, and those that
-    /// open while the tap lasts, from their opening handshake on. A connection has one tap at a time: who has one
-    /// already keeps that.
+    /// Taps the connections that the filter selects. Open connections are tapped when they next
+    /// begin to wait. Connections that open while the tap lasts are tapped from their opening
+    /// handshake on. A connection has one tap at a time: an existing tap stays.
     pub fn tap(
         &self,
         settings: TapSettings,
@@ -37,7 +38,7 @@ impl Registry {
 }
 
 impl Tap {
-    /// The next event; it is waited for.
+    /// Waits for the next event, and returns it.
     ///
     /// # Cancel safety
     ///
@@ -48,12 +49,12 @@ impl Tap {
                 self.tapping.taken(&event);
                 event
             }
-            // What it is told by is part of it.
+            // Unreachable: the tap itself holds a sender.
             None => std::future::pending().await,
         }
     }
 
-    /// How many events have been missed, as there was no room for them.
+    /// Returns the number of events that were missed because there was no room for them.
     pub fn missed(&self) -> u64 {
         self.tapping.missed()
     }

@@ -1,19 +1,19 @@
-//! Which tasks wait for a connection: as a rule one, or, where it is split, one that receives and another
-//! that sends. Sockets, timers and signals each wake only the task that asked last, so two of them
-//! ask as one.
+//! The tasks that wait for a connection: usually one, but two if it is split into a half that
+//! receives and a half that sends. Sockets, timers and signals wake only the task that polled last,
+//! so two tasks share one waker.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::Connection;
 
-/// The tasks that wait for a connection, the last one last. What wakes it wakes both.
+/// The tasks that wait for a connection, the latest last. Waking it wakes both.
 #[derive(Debug)]
 pub(super) struct Tasks(Mutex<[Option<Waker>; 2]>);
 
 impl Tasks {
-    /// Has a task be woken next time. If it is a third, the first is woken now: it asks again if it
-    /// waits still.
+    /// Adds a task to wake. A third task displaces the first, which is woken now and polls again if
+    /// it still waits.
     fn add(&self, task: &Waker) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let [first, last] = &mut *waiting;
@@ -44,15 +44,15 @@ impl Wake for Tasks {
 }
 
 impl Connection {
-    /// Whether it is this task that waited last: nearly always it is the only one.
+    /// True if this task waited last. It is nearly always the only one.
     #[inline]
     pub(super) fn is_task(&self, cx: &Context<'_>) -> bool {
         let last = self.task.as_ref();
         last.is_some_and(|last| last.will_wake(cx.waker()))
     }
 
-    /// Has a task that has not waited last ask for what it waits for, so that another that waits already goes
-    /// on being woken.
+    /// Polls for a task that did not wait last, with a waker that also wakes the task that waits
+    /// already.
     #[cold]
     pub(super) fn poll_as<T>(
         &mut self,
@@ -65,7 +65,8 @@ impl Connection {
         }
     }
 
-    /// Whom to wake for this task: both, where there is another.
+    /// Returns the waker to register for this task. It wakes both tasks if there is another; `None`
+    /// if there is not.
     fn join(&mut self, task: &Waker) -> Option<Waker> {
         if let Some(tasks) = self.negotiated.rare.tasks() {
             tasks.add(task);
@@ -82,7 +83,7 @@ impl Connection {
         self.task.clone()
     }
 
-    /// Has each task look at the end that one has found.
+    /// Wakes each task, so that both see the end that one has found.
     pub(super) fn wake_tasks(&self) {
         if let Some(tasks) = self.negotiated.rare.tasks() {
             tasks.wake_by_ref();
@@ -105,7 +106,7 @@ mod tests {
     use super::super::{Budget, ConnectionOptions, Shutdown};
     use super::*;
 
-    /// A task that does nothing but note that it is woken.
+    /// A task that only records that it was woken.
     #[derive(Default)]
     struct Task(AtomicBool);
 
@@ -123,7 +124,8 @@ mod tests {
     }
 
     impl Split {
-        /// One over so little room, and its peer.
+        /// Creates a connection whose transport has `room` bytes of buffer, and returns its peer as
+        /// well.
         fn new(room: usize) -> (Self, DuplexStream) {
             let (ours, peer) = duplex(room);
             let mut options = ConnectionOptions::new("raw", Role::Client);
@@ -162,14 +164,14 @@ mod tests {
             closed.map(Result::unwrap)
         }
 
-        /// Has those go on that have been woken: there is room for the sender, and nothing to receive.
+        /// Polls the halves that were woken. The sender has room, and the receiver finds nothing.
         fn take_turns(&mut self) {
             let (receiver, sender) = self.woken();
             assert!(sender && self.flush().is_ready());
             assert!(!receiver || self.receive().is_pending());
         }
 
-        /// Whether the receiver and the sender have been woken since this was asked last.
+        /// Returns whether the receiver and the sender were woken since the last call.
         fn woken(&self) -> (bool, bool) {
             let was_woken = |task: &Task| task.0.swap(false, Ordering::Relaxed);
             (was_woken(&self.receiver), was_woken(&self.sender))
@@ -185,7 +187,7 @@ mod tests {
         split.woken();
         peer.read_exact(&mut [0; 4]).await.unwrap();
         assert!(split.woken().1);
-        // What it waits for may be done by the other.
+        // The other half may do what this half waits for.
         assert!(split.receive().is_pending());
         assert_eq!(split.flush(), Poll::Ready(()));
         peer.read_exact(&mut [0; 1]).await.unwrap();
@@ -237,7 +239,7 @@ mod tests {
         split.send("hello");
         assert!(split.flush().is_pending());
         peer.shutdown().await.unwrap();
-        // The sender looks first, and sees nothing.
+        // The sender polls first, and finds nothing.
         assert!(split.flush().is_pending());
         split.woken();
         assert_eq!(split.receive(), Poll::Ready(None));

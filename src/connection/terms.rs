@@ -1,22 +1,23 @@
-//! What a connection is held to beside its session.
+//! The limits of a connection that are not its session's.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-/// What a connection is held to beside its [session](polysock_protocols::SessionConfig), which has no
-/// clock.
+/// The limits of a connection that its [session](polysock_protocols::SessionConfig) cannot enforce,
+/// as it has no clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// How long it may be open; then it is closed with 1001. Each connection gets up to a tenth less, so
-    /// that those which came together do not go together. `None`, the default, for ever.
+    /// The maximum age of a connection, after which it is closed with 1001. Each connection's
+    /// maximum is randomly up to a tenth shorter, so that connections that opened together do not
+    /// close together. `None`, the default, is no limit.
     pub max_age: Option<Duration>,
-    /// How many bytes its peer may send within a second, on the wire and without the opening handshake;
-    /// `None`, the default, for any number. Nobody is closed for more: it is read no faster, which holds
-    /// up the peer as soon as the buffers on the way are full. What came within a second is read at
-    /// once.
+    /// The maximum number of bytes that the peer may send a second, on the wire and without the
+    /// opening handshake. `None`, the default, is no limit. No connection is closed for exceeding
+    /// it. Instead it is read no faster, which holds the peer up as soon as the buffers in between
+    /// are full. The bytes of one second may be read together.
     pub max_bytes_per_second: Option<NonZeroU32>,
-    /// How long its peer may take nothing of what is sent to it, although its kernel answers, before it is
-    /// cut with 1008; `None` for ever. 60 seconds by default.
+    /// The time for which the peer may accept no sent bytes, although its kernel answers, before it
+    /// is disconnected with 1008. `None` is no limit. 60 seconds by default.
     pub send_timeout: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! A timer of a session that runs.
+//! A running timer of a session.
 
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -11,30 +11,31 @@ use tokio::time::{Instant, Sleep, sleep};
 #[derive(Debug)]
 pub(super) struct ArmedTimer {
     sleep: Pin<Box<Sleep>>,
-    /// Which timer: how long one takes does not change before it has run down.
+    /// True for the close timer. The duration of a timer of one kind does not change while it runs.
     is_of_close: bool,
-    /// Whether it wakes who waits for the connection, until it has run down.
+    /// True if the task that waits for the connection is registered with `sleep`.
     is_set: bool,
 }
 
 impl ArmedTimer {
-    /// Waits for a timer, which is armed where it is not the one that runs.
+    /// Polls a timer. If a timer of the other kind runs, or none, this one is armed first.
     pub(super) fn poll(this: &mut Option<Self>, timer: Timer, cx: &mut Context<'_>) -> Poll<()> {
         let is_of_close = matches!(timer, Timer::Close(_));
         let armed = match this {
             Some(armed) if armed.is_of_close == is_of_close => armed,
             other => other.insert(Self::new(timer)),
         };
-        // Nearly always: it was something else that woke the task.
+        // The usual case: something else woke the task.
         if armed.is_set && !armed.sleep.is_elapsed() {
             return Poll::Pending;
         }
         armed.is_set = true;
-        // A task whose budget is spent would not be registered, and be passed over above.
+        // Without `unconstrained`, a task whose tokio budget is exhausted would not be registered,
+        // and the check above would then skip it.
         pin!(unconstrained(armed.sleep.as_mut())).poll(cx)
     }
 
-    /// For how long it runs already, where this is the timer that runs.
+    /// Returns how long the running timer has run.
     pub(super) fn elapsed(&self, timer: Timer) -> Duration {
         let (Timer::KeepAlive(duration) | Timer::Close(duration)) = timer;
         let left = self
@@ -44,7 +45,7 @@ impl ArmedTimer {
         duration.saturating_sub(left)
     }
 
-    /// Has it wake another task, which polls it next.
+    /// Registers another task, which polls the timer next.
     pub(super) fn reset(&mut self) {
         self.is_set = false;
     }

@@ -1,4 +1,4 @@
-//! What a connection waits for beside its peer: a shutdown, and its timer.
+//! The waiting of a connection for a shutdown, its timer and its clocks.
 
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
 
 impl Connection {
-    /// Begins to close the connection, if a shutdown asks for it.
+    /// Begins to close the connection if a shutdown requests it.
     pub(super) fn close_if_requested(&mut self) {
         let signal = self.shutdown.as_ref();
         if let Some(code) = signal.and_then(ShutdownSignal::close_requested) {
@@ -29,7 +29,7 @@ impl Connection {
         }
     }
 
-    /// Waits for a shutdown, as long as there is something to close.
+    /// Waits for a shutdown request, while the connection is open.
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(signal) = self.shutdown.as_ref().filter(|_| self.session.is_open()) else {
             return Poll::Pending;
@@ -43,7 +43,7 @@ impl Connection {
         signal.poll_requested(cx).map(drop)
     }
 
-    /// Waits for what else is measured; ready when something was to be done.
+    /// Waits for the clocks; ready when one of them required an action.
     #[inline]
     pub(super) fn poll_clocks(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.negotiated.rare.clocks().is_none() {
@@ -66,7 +66,7 @@ impl Connection {
                 }
                 Due::Stall => {
                     let before = self.io.traffic().sent;
-                    // It may have taken something meanwhile.
+                    // The peer may have accepted bytes meanwhile.
                     let written = self.poll_write(cx);
                     if written.is_pending() && self.io.traffic().sent == before {
                         self.cut_stalled();
@@ -78,7 +78,7 @@ impl Connection {
         Poll::Pending
     }
 
-    /// Counts how long the peer took to answer a ping, if it has just done so.
+    /// Counts the time that the peer took to answer a ping, if it has just answered.
     #[inline]
     pub(super) fn time_pong(&mut self) {
         if self.session.take_pong() {
@@ -86,12 +86,12 @@ impl Connection {
         }
     }
 
-    /// The ping went out when the timer was armed that runs.
+    /// Counts the time since the running timer was armed, which is when the ping was sent.
     #[cold]
     fn count_pong(&self) {
         let timer = self.session.timer();
         if let (Some(row), Some(timer)) = (self.row(), timer) {
-            // One that is not armed yet is answered at once.
+            // A timer that is not armed yet means an immediate answer.
             let armed = self.timer.as_ref();
             let took = armed.map_or(Duration::ZERO, |armed| armed.elapsed(timer));
             row.tally().pong(took);
@@ -105,7 +105,7 @@ impl Connection {
         self.fail(error);
     }
 
-    /// Waits for the timer and a shutdown; ready when one of them had something to say.
+    /// Waits for the timer, the clocks and a shutdown; ready when one of them required an action.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.take_stock() || self.poll_shutdown(cx).is_ready() || self.poll_clocks(cx).is_ready()
         {

@@ -1,4 +1,4 @@
-//! An opening handshake that waits for an answer.
+//! Opening handshakes that wait for an answer.
 
 mod reply;
 mod treatment;
@@ -25,7 +25,7 @@ use crate::telemetry::{
 };
 use crate::transport::{Peer, Permit};
 
-/// An opening handshake, valid and waiting for an application to accept or reject it.
+/// A valid opening handshake that waits for an application to accept or reject it.
 ///
 /// It can be answered once:
 ///
@@ -37,40 +37,41 @@ use crate::transport::{Peer, Permit};
 /// # }
 /// ```
 ///
-/// One that is dropped is rejected with status 500, or 504 where it was dropped because it was not
-/// answered in time, unless the client has [hung up](Self::watched).
+/// A handshake that is dropped is rejected with status 500, or with 504 if the time to answer it
+/// had expired. No answer is sent if [`watched`](Self::watched) has found that the client
+/// disconnected.
 #[must_use = "a client waits for the answer"]
 #[derive(Debug)]
 pub struct Handshake {
-    /// `None` once it has been answered. All of it is behind one pointer, so that it is next to
-    /// nothing in the task of a connection.
+    /// `None` once the handshake has been answered. Boxed, to take little room in the task of a
+    /// connection.
     pending: Option<Box<Pending>>,
 }
 
-/// What is known of a handshake, and what its answer needs.
+/// The request of a handshake, and the state that its answer needs.
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) request: Box<Request>,
     pub(crate) peer: Peer,
     pub(crate) reply: Box<dyn Reply>,
     pub(crate) treatment: Treatment,
-    /// Where the memory of the connection is counted.
+    /// The budget that the memory of the connection is charged to.
     pub(crate) budget: Budget,
-    /// Where the connection is known while it is open.
+    /// The registry that lists the connection while it is open.
     pub(crate) registry: Registry,
-    /// Since when it is waited for.
+    /// The time at which the handshake began.
     pub(crate) began: Instant,
     pub(crate) deadline: Instant,
     pub(crate) shutdown: ShutdownSignal,
-    /// Where its connection is counted too.
+    /// A further permit, which the connection keeps.
     pub(crate) permit: Option<Permit>,
-    /// With what else its messages are counted.
+    /// The rate limit that the connection shares with others; `None` without a limit.
     pub(crate) messages: Option<Arc<MessageRate>>,
-    /// What the client is connected to, for the log.
+    /// The upstream of the client, for the log.
     pub(crate) served_by: Option<Arc<str>>,
-    /// The subprotocol that is agreed on where the application names none.
+    /// The subprotocol that is agreed on if the application names none.
     pub(crate) agreed_otherwise: Option<ByteString>,
-    /// Whether the client was found to have hung up.
+    /// True if the client was found to have disconnected.
     pub(crate) is_gone: bool,
 }
 
@@ -87,25 +88,25 @@ impl Handshake {
         }
     }
 
-    /// What the client asks for.
+    /// Returns the request of the client.
     pub fn request(&self) -> &Request {
         &self.pending().request
     }
 
-    /// Who asks.
+    /// Returns the facts known about the client.
     pub fn peer(&self) -> &Peer {
         &self.pending().peer
     }
 
-    /// What the client asks for, who it is, and a future that is ready once it has hung up: nobody
-    /// waits then for what is done before the answer.
+    /// Returns the request, the client, and a future that is ready once the client has
+    /// disconnected, so that work done before the answer can be abandoned.
     ///
-    /// A client that sends more than 4 KiB before it is answered (on a stream of HTTP/2: anything, and
-    /// then the end of its direction) may have hung up unnoticed.
+    /// The disconnect may go unnoticed if the client sends more than 4 KiB before it is answered.
+    /// On a stream of HTTP/2, the same applies if it sends any bytes and then ends its direction.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what the client sends meanwhile is kept for the connection.
+    /// Cancel safe: bytes that the client sends meanwhile are kept for the connection.
     pub fn watched(&mut self) -> (&Request, &Peer, impl Future<Output = ()> + Send) {
         let Pending {
             request,
@@ -122,44 +123,44 @@ impl Handshake {
         (request, peer, gone)
     }
 
-    /// Says when the connection is asked to close, because the gateway shuts down. The connection
-    /// heeds it by itself; this is for what an application does beside it.
+    /// Returns the signal that asks the connection to close, because the gateway shuts down. The
+    /// connection closes by itself. The signal is for the application's other work.
     pub fn shutdown(&self) -> ShutdownSignal {
         self.pending().shutdown.clone()
     }
 
-    /// Says in the access log what the client is connected to: `tcp://127.0.0.1:5900`. Its secrets are
-    /// hidden there.
+    /// Sets the upstream that the access log reports for the client: `tcp://127.0.0.1:5900`.
+    /// Secrets in it are hidden there.
     pub fn served_by(&mut self, target: impl Into<Arc<str>>) {
         self.pending.as_mut().expect(UNANSWERED).served_by = Some(target.into());
     }
 
-    /// Has the answer to a client's close have its reason too.
+    /// Includes the reason of the client's close in the answer to it.
     #[cfg(feature = "grip")]
     pub(crate) fn echo_close_reason(&mut self) {
         let session = &mut self.pending.as_mut().expect(UNANSWERED).treatment.session;
         session.echo_reason = true;
     }
 
-    /// Counts the connection elsewhere too, up to its last byte.
+    /// Keeps a further permit until the connection's last byte is written.
     pub(crate) fn keep(&mut self, permit: Permit) {
         self.pending.as_mut().expect(UNANSWERED).permit = Some(permit);
     }
 
-    /// The request and who asks, for the site that lets the client in.
+    /// Returns the request and the client, for the site that admits the client.
     pub(crate) fn admitted(&mut self) -> (&mut Request, &Peer) {
         let pending = &mut **self.pending.as_mut().expect(UNANSWERED);
         (&mut pending.request, &pending.peer)
     }
 
-    /// Has the connection be open no longer than this.
+    /// Limits the age of the connection.
     pub(crate) fn limit_age(&mut self, max_age: Duration) {
         let terms = &mut self.pending.as_mut().expect(UNANSWERED).treatment.terms;
         terms.max_age = Some(terms.max_age.map_or(max_age, |age| age.min(max_age)));
     }
 
-    /// Takes away subprotocols that were offered to say something else. The first of them is agreed on
-    /// where no other is.
+    /// Removes offered subprotocols that carried other data. The first of them is agreed on if no
+    /// other is.
     pub(crate) fn spend_subprotocols(&mut self, spent: Vec<ByteString>) {
         let pending = self.pending.as_mut().expect(UNANSWERED);
         let offered = &mut pending.request.subprotocols;
@@ -169,7 +170,7 @@ impl Handshake {
         }
     }
 
-    /// Who asks, for the site that finds out more.
+    /// Returns the facts known about the client, for a site that adds to them.
     pub(crate) fn peer_mut(&mut self) -> &mut Peer {
         &mut self.pending.as_mut().expect(UNANSWERED).peer
     }
@@ -179,17 +180,17 @@ impl Handshake {
     }
 
     /// Accepts, and completes the handshake. A subprotocol that was not offered is left out of the
-    /// answer (RFC 6455 §4.2.2): [`Connection::subprotocol`] says what is agreed on.
+    /// answer (RFC 6455 §4.2.2); [`Connection::subprotocol`] returns the agreed one.
     ///
     /// # Errors
     ///
-    /// The client went away, or what belongs to its handshake (Hixie-76: eight bytes) was not
-    /// there by the deadline.
+    /// The client disconnected, or the rest of its handshake (`hixie-76`: eight bytes) did not
+    /// arrive by the deadline.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: a client whose answer is cancelled is cut off.
-    // Boxed, so that what only the handshake needs is not part of every connection's task.
+    /// Not cancel safe: cancellation disconnects the client.
+    // Boxed, to keep the state of the handshake out of every connection's task.
     pub fn accept(
         mut self,
         mut accept: Accept,
@@ -276,8 +277,8 @@ impl Handshake {
         })
     }
 
-    /// Rejects with an HTTP status, and ends the connection. What cannot be written at once goes
-    /// out in the background.
+    /// Rejects with an HTTP status, and ends the connection. Bytes that cannot be written
+    /// immediately are sent in the background.
     pub fn reject(mut self, rejection: Rejection) {
         self.answer(rejection);
     }

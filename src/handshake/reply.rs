@@ -1,4 +1,4 @@
-//! How the answer to an opening handshake goes out.
+//! The transport-specific answer to an opening handshake.
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -11,35 +11,36 @@ use crate::error::ConnectionError;
 use crate::telemetry::{HandshakeBytes, HandshakeKeeper};
 use crate::transport::Io;
 
-/// A way for an answer, of a handshake that has come in by an upgrade of HTTP/1, on a stream of
-/// HTTP/2, or however else. Handshakes know none of them.
+/// The transport-specific answer to an opening handshake: by an upgrade of HTTP/1, a stream of
+/// HTTP/2, or another transport. The handshake itself does not depend on it.
 pub(crate) trait Reply: fmt::Debug + Send {
-    /// Accepts, and completes the handshake. What of it comes and goes as text is kept, where that is wanted.
+    /// Accepts, and completes the handshake. The text of the handshake is added to `kept`, if that
+    /// is wanted.
     ///
     /// # Errors
     ///
-    /// The client is gone, or what it sends of its handshake is wrong.
+    /// The client has disconnected, or the rest of its handshake is invalid.
     fn accept(
         self: Box<Self>,
         accept: Accept,
         kept: HandshakeKeeper,
     ) -> BoxFuture<'static, Result<Started, ConnectionError>>;
 
-    /// Ready once the client has hung up, before it is answered. What it sends meanwhile is kept, as
-    /// far as there is room; behind that, nobody can know.
+    /// Ready once the client has disconnected, before it is answered. Bytes that the client sends
+    /// meanwhile are kept, as far as there is room. With more, a disconnect cannot be detected.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
-    /// Refuses, so that the client gets to read why.
+    /// Refuses, and ensures that the client can read the reason.
     fn refuse(self: Box<Self>, rejection: Rejection);
 }
 
-/// What a connection starts with.
+/// The initial state of a connection.
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) transport: Io,
     pub(crate) codec: Box<dyn Codec>,
-    /// What has come behind the handshake.
+    /// Bytes received after the handshake.
     pub(crate) incoming: BytesMut,
-    /// The handshake, where it was to be kept and could be.
+    /// The handshake; `None` if it was not to be kept, or could not be.
     pub(crate) handshake: Option<Box<HandshakeBytes>>,
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer that is set for one deadline after the other. Nearly all of them are put off before they are
-/// over: it is set anew only when it rings, or for one that is sooner.
+/// A timer for one deadline after another. Most deadlines are put off before they expire, so the
+/// timer is reset only when it fires, or for an earlier deadline.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {
-    /// Ready so long after that time, if ever. Rings of other deadlines may wake the task before.
+    /// Ready once `limit` has passed since `since`; pending for ever if that time cannot be
+    /// represented. The timer may wake the task earlier, for another deadline.
     pub(crate) fn poll(
         &mut self,
         since: Instant,
@@ -46,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    /// How long a deadline is waited for, in seconds.
+    /// Waits for a deadline and returns the seconds that it took.
     async fn rings_after(alarm: &mut Alarm, seconds: u64) -> u64 {
         let since = Instant::now();
         poll_fn(|cx| alarm.poll(since, Duration::from_secs(seconds), cx)).await;
@@ -59,7 +60,7 @@ mod tests {
         for seconds in [10, 60, 5, 5, 60] {
             assert_eq!(rings_after(&mut alarm, seconds).await, seconds);
         }
-        // One that was put off before it was over.
+        // A deadline that is replaced before it expires.
         let since = Instant::now();
         let minute = Duration::from_secs(60);
         assert!(futures_util::poll!(poll_fn(|cx| alarm.poll(since, minute, cx))).is_pending());

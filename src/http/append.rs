@@ -1,8 +1,8 @@
-//! Fields that are added as they came.
+//! Fields that are added unchanged.
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// Adds a field beside those of its name, unless it is none.
+/// Adds a field next to others of its name. An invalid name or value is ignored.
 pub(crate) fn append(fields: &mut HeaderMap, name: &[u8], value: &[u8]) {
     if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_bytes(value)) {
         fields.append(name, value);

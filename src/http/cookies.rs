@@ -1,6 +1,7 @@
 //! Cookies of a request.
 
-/// The values of the cookies of this name in the fields of a request, as they came (RFC 6265 §5.4).
+/// Returns the undecoded values of the cookies with this name in the fields of a request
+/// (RFC 6265 §5.4).
 pub(crate) fn cookies<'a>(
     fields: impl IntoIterator<Item = &'a [u8]>,
     name: &[u8],

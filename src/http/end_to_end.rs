@@ -1,19 +1,19 @@
-//! What of the fields of an ordinary request or answer a proxy passes on (RFC 9110 §7.6.1).
+//! The fields of an ordinary request or answer that a proxy forwards (RFC 9110 §7.6.1).
 
 use hyper::header::{CONNECTION, HeaderMap, HeaderName, HeaderValue, TE, TRANSFER_ENCODING};
 
-/// Leaves what is end-to-end. Whoever takes trailers is still told so, by `TE: trailers` (RFC 9110
-/// §10.1.4), which goes with a `Connection` that lists it.
+/// Removes hop-by-hop fields. `TE: trailers` is kept, as it tells the recipient that trailers are
+/// accepted (RFC 9110 §10.1.4), together with the `Connection` field that has to list it.
 pub(crate) fn keep_end_to_end(headers: &mut HeaderMap) {
-    // Most messages have none of them.
+    // Most messages have no such field.
     if !headers.keys().any(is_of_one_side) {
         return;
     }
     let takes_trailers = lists(headers, &TE, "trailers");
     if headers.contains_key(CONNECTION) {
         for listed in listed(headers) {
-            // A field that frames the message, or that it cannot be without, belongs to no connection
-            // whatever is listed.
+            // Fields that frame the message, or that it requires, are end-to-end even if they are
+            // listed.
             if !["host", "content-length"].contains(&listed.as_str()) {
                 headers.remove(listed);
             }
@@ -28,7 +28,7 @@ pub(crate) fn keep_end_to_end(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a field is of one connection, beside those that `Connection` lists.
+/// True if a field is hop-by-hop without being listed in `Connection`.
 fn is_of_one_side(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
@@ -39,13 +39,14 @@ fn is_of_one_side(name: &HeaderName) -> bool {
             | "transfer-encoding"
             | "upgrade"
             | "http2-settings"
-            // RFC 9110 §11.7: they are between a client and the next proxy.
+            // RFC 9110 §11.7: these apply to a client and the next proxy only.
             | "proxy-authenticate"
             | "proxy-authorization"
     )
 }
 
-/// Whether a body has a coding that is not undone here: all but `chunked` (RFC 9112 §6.1).
+/// True if a body has a transfer coding that is not decoded here: any but `chunked`
+/// (RFC 9112 §6.1).
 pub(crate) fn is_coded_otherwise(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
@@ -55,7 +56,7 @@ pub(crate) fn is_coded_otherwise(headers: &HeaderMap) -> bool {
     }
 }
 
-/// The names in `Connection`.
+/// Returns the names that `Connection` lists.
 fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
     let lines = headers.get_all(CONNECTION).iter();
     let names = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
@@ -64,7 +65,7 @@ fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
         .collect()
 }
 
-/// Whether a list has this token, which may have parameters.
+/// True if a list contains this token, with or without parameters.
 fn lists(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let lines = headers.get_all(name).iter();
     let mut elements = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
@@ -87,7 +88,7 @@ mod tests {
         keep_end_to_end(&mut headers);
         let fields = headers.iter();
         let fields = fields.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
-        // In which order fields of different names stand says nothing (RFC 9110 §5.3).
+        // The order of fields with different names has no meaning (RFC 9110 §5.3).
         let mut fields: Vec<String> = fields.collect();
         fields.sort();
         fields

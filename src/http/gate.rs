@@ -1,5 +1,5 @@
-//! What hyper gets to read: ordinary requests, one behind the other, and no byte of anything else. It
-//! waits for no client that moves nothing.
+//! A filter in front of hyper: passes on ordinary requests one at a time, stops before anything
+//! else, and times out clients that make no progress.
 
 use std::io;
 use std::pin::Pin;
@@ -16,52 +16,54 @@ use super::patience::{PROGRESS, Patience};
 use crate::connection::ShutdownSignal;
 use crate::transport::{Io, LINGER, Lingering};
 
-/// How long a connection is kept open between requests.
+/// The time for which a connection is kept open between requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
-/// How much is read at once.
+/// The size of one read, in bytes.
 const READ: usize = 4096;
 
-/// How long a client that has ended its direction gets nothing of its answer before it is taken for gone:
-/// whoever only half-closes is served as long as there is something to serve it with.
+/// The time without output after which a client that has half-closed is considered disconnected. A
+/// client that merely half-closes is served as long as bytes of its answer are sent to it.
 const GONE: Duration = Duration::from_secs(1);
 
-/// What a request turned out to be.
+/// The kind of a request.
 #[derive(Debug)]
 pub(crate) enum Look<T> {
-    /// An ordinary request, whose head is at the beginning of the buffer.
+    /// An ordinary request. The head has been parsed and is still at the beginning of the buffer.
     Ordinary(Head),
-    /// Something else.
+    /// Any other request.
     Other(T),
 }
 
-/// A transport that hands on ordinary requests alone. One that is dropped lingers.
+/// A transport that passes on ordinary requests only. Dropping it lingers.
 #[derive(Debug)]
 pub(crate) struct Gate<F, T> {
     transport: Lingering,
-    /// What has been read and not been handed on.
+    /// Bytes read from the client but not yet passed to hyper.
     incoming: BytesMut,
     state: State<T>,
     look: F,
-    /// How long a head may take from its first byte on, and what is found where it takes longer.
+    /// The time that a head may take from its first byte, and the result if it takes longer.
     head_timeout: Duration,
     late: Option<T>,
     reading: Patience,
     writing: Patience,
-    /// Whether it was read from since [`watch`](Self::watch): there is no answer to be waited for.
+    /// True if hyper has read since [`watch`](Self::watch). Then hyper is not waiting for an
+    /// answer.
     was_read: bool,
-    /// Rings when a client that has ended its direction is gone.
+    /// Expires when a client that has half-closed is considered disconnected; `None` if the client
+    /// has not half-closed.
     ended: Option<Pin<Box<Sleep>>>,
     shutdown: ShutdownSignal,
 }
 
 #[derive(Debug)]
 enum State<T> {
-    /// A request is to come.
+    /// The next request has not begun, or its head is incomplete.
     Between,
-    /// So many bytes of a head are to be handed on, and then a body.
+    /// The next `head` bytes of the buffer are a head to pass on; the body follows.
     Request { head: usize, body: BodyScanner },
-    /// Something else has come; hyper sees the end of the stream.
+    /// The next request is not ordinary; hyper sees the end of the stream.
     Found(T),
 }
 
@@ -75,9 +77,9 @@ impl<T> State<T> {
 }
 
 impl<F, T> Gate<F, T> {
-    /// A gate that has read an ordinary request already, with this head, and asks `look` about
-    /// each behind it, until it knows. A head that takes longer than `head_timeout` is found to be
-    /// `late`.
+    /// Creates a gate whose first request has been read and is ordinary, with the head `first`. The
+    /// gate calls `look` with each later request until `look` has decided. A head that takes longer
+    /// than `head_timeout` yields `late`.
     pub(crate) fn new(
         (transport, incoming): (Io, BytesMut),
         first: &Head,
@@ -100,13 +102,13 @@ impl<F, T> Gate<F, T> {
         }
     }
 
-    /// Begins to tell whether an answer is waited for.
+    /// Resets the flag that records whether hyper has read since.
     pub(crate) fn watch(&mut self) {
         self.was_read = false;
     }
 
-    /// Ready when the client has gone that an answer is waited for: nobody reads what it sends, so it
-    /// would not be noticed. A little of what comes is kept for later.
+    /// Ready when the client disconnects while hyper prepares an answer. hyper does not read
+    /// meanwhile, so it would not notice. About 4 KiB of the next request may be read and kept.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.was_read || self.writing.is_begun() || !matches!(self.state, State::Between) {
             return Poll::Pending;
@@ -129,7 +131,8 @@ impl<F, T> Gate<F, T> {
         }
     }
 
-    /// What has been found that is no ordinary request, the transport, and what has been read.
+    /// Returns the request that is not ordinary, the transport, and the bytes already read; `None`
+    /// if there was no such request.
     pub(crate) fn into_found(self) -> Option<(T, Io, BytesMut)> {
         match self.state {
             State::Found(found) => Some((found, self.transport.into_inner(), self.incoming)),
@@ -142,7 +145,8 @@ impl<F, T> Gate<F, T>
 where
     F: FnMut(&mut BytesMut) -> Option<Look<T>>,
 {
-    /// Hands on what has been read and may be; whether that says anything.
+    /// Passes buffered bytes to hyper as far as allowed. Returns true if the read is complete:
+    /// bytes were passed on, or hyper is to see the end of the stream.
     fn hand_on(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         if let State::Between = self.state {
             if self.incoming.is_empty() {
@@ -175,8 +179,8 @@ where
         count > 0
     }
 
-    /// Ready when the client has been waited for long enough: what it began to say is late, or the
-    /// error ends the connection.
+    /// Ready when the client has exceeded its time: an idle connection ends, an incomplete head
+    /// yields `late`, and a stalled body fails with `TimedOut`.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let is_between = matches!(self.state, State::Between);
         let limit = match (is_between, self.incoming.is_empty()) {
@@ -229,8 +233,8 @@ where
 }
 
 impl<F, T> Gate<F, T> {
-    /// What came of a write. A client that takes nothing of its answers is not waited for; when the
-    /// port shuts down, hardly at all.
+    /// Accounts for the result of a write. A client that reads none of its answer for [`PROGRESS`],
+    /// or for [`LINGER`] once the port shuts down, fails with `TimedOut`.
     fn poll_taken(
         &mut self,
         written: Poll<io::Result<usize>>,

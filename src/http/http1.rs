@@ -1,4 +1,4 @@
-//! Ordinary HTTP/1 on one connection.
+//! Ordinary requests over one HTTP/1 connection.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -24,39 +24,40 @@ use super::{Body, Service};
 use crate::connection::ShutdownSignal;
 use crate::transport::{Io, Peer};
 
-/// How many requests a connection may have, as nginx has it: the last is answered with
+/// The number of requests that a connection may have, as in nginx. The last answer has
 /// `Connection: close`.
 const MAX_REQUESTS: u32 = 1000;
 
-/// A connection of HTTP/1 whose requests are ordinary, as far as they have come.
+/// An HTTP/1 connection whose first request is ordinary.
 #[derive(Debug)]
 pub(crate) struct Requests {
     pub(crate) transport: Io,
-    /// What has been read: the first request begins with it, and this is its head.
+    /// The bytes already read, which begin with the first request. Its head is `first`.
     pub(crate) incoming: BytesMut,
     pub(crate) first: Head,
     pub(crate) peer: Arc<Peer>,
 }
 
-/// What becomes of the requests behind the first.
+/// The handling of the requests after the first.
 #[derive(Debug)]
 pub(crate) struct Between<F, T> {
-    /// Looks at what has come of one.
+    /// Decides about a request from the bytes received so far; `None` if it needs more.
     pub(crate) look: F,
-    /// How long the head of one may take from its first byte on.
+    /// The time that a head may take from its first byte.
     pub(crate) head_timeout: Duration,
-    /// What one is that takes longer.
+    /// The result for a request whose head takes longer.
     pub(crate) late: T,
 }
 
 impl Requests {
-    /// Has a service answer them, until the connection ends, is asked to close, or has a request
-    /// that is not ordinary: `look` is asked about each behind the first, with all that has come of
-    /// it, and hyper reads no byte of one that is not. Then what `look` has found is returned, with
-    /// the transport and what is left in the buffer; the answers to the requests before it are out.
+    /// Passes the requests to a service until the connection ends, is asked to close, or receives a
+    /// request that is not ordinary. `look` decides about each request after the first from the
+    /// bytes received so far; hyper reads no byte of a request that is not ordinary. Returns the
+    /// result of `look` for that request, the transport and the rest of the buffer, after the
+    /// earlier answers have been sent; `None` if the connection has ended.
     ///
-    /// A client that takes nothing of its answers, or sends nothing of a request that has begun, is
-    /// not waited for.
+    /// A client that stops reading its answer, or stops sending a request that has begun, is
+    /// disconnected.
     pub(crate) async fn serve<T>(
         self,
         service: Arc<dyn Service>,
@@ -76,10 +77,11 @@ impl Requests {
             request.extensions_mut().insert(Arc::clone(&peer));
             request.extensions_mut().insert(told.clone());
             let answer = service.call(request);
-            // Boxed already, and so at home in a connection that is moved.
+            // `poll_without_shutdown` requires a future that is `Unpin`; this one is already boxed.
             let shutdown = told.clone();
             answer.map(move |mut answer| {
-                // hyper would only know of it behind an answer that waited for this.
+                // An answer that waits for the shutdown is ready before hyper learns of the
+                // shutdown.
                 if is_last || shutdown.close_requested().is_some() {
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(CONNECTION, close);
@@ -101,9 +103,10 @@ impl Requests {
         );
         let gate = SharedGate::new(gate);
         let mut connection = http1::Builder::new()
-            // The gate waits for heads.
+            // The gate applies the timeout for heads.
             .header_read_timeout(None)
-            // The gate says that nothing comes any more, where something else does.
+            // The gate reports the end of the stream when a request is not ordinary; the earlier
+            // answers must still be sent.
             .half_close(true)
             .title_case_headers(true)
             .serve_connection(TokioIo::new(gate.clone()), answer);
@@ -111,7 +114,8 @@ impl Requests {
         let ended = poll_fn(|cx| {
             gate.lock().watch();
             let mut polled = connection.poll_without_shutdown(cx);
-            // Only now: hyper closes a connection that it has read nothing of, and the first head is there.
+            // Not earlier: hyper closes a connection from which it has read nothing, and the first
+            // head is already buffered.
             if polled.is_pending() && !stopped && stopping.as_mut().poll(cx).is_ready() {
                 stopped = true;
                 Pin::new(&mut connection).graceful_shutdown();
@@ -157,7 +161,7 @@ mod tests {
 
     const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-    /// Answers everything with a page of 2,000 bytes.
+    /// A service that answers everything with a page of 2,000 bytes.
     struct Page;
 
     impl Service for Page {
@@ -167,10 +171,11 @@ mod tests {
         }
     }
 
-    /// What has been found, which is told from the time the first request is there.
+    /// The result of `look`, and the time since the first request was received.
     type Served = JoinHandle<(Option<&'static str>, Duration)>;
 
-    /// A client whose first request is there; so much of what is said to it fits on the way.
+    /// Returns a client whose first request has been received. `room` is the number of bytes of
+    /// output that the transport buffers.
     fn client(room: usize, shutdown: &ShutdownSignal) -> (DuplexStream, Served) {
         let (client, server) = duplex(room);
         let look = |incoming: &mut BytesMut| {
@@ -201,14 +206,14 @@ mod tests {
         (client, served)
     }
 
-    /// How long it was served, and what was found.
+    /// Returns the result of `look` and the seconds for which the client was served.
     async fn end(served: Served) -> (Option<&'static str>, u64) {
         let served = timeout(Duration::from_secs(3600), served).await;
         let (found, time) = served.expect("it is held for ever").unwrap();
         (found, time.as_secs())
     }
 
-    /// Reads a whole answer.
+    /// Reads a complete answer and returns its head.
     async fn answer(client: &mut DuplexStream) -> String {
         let mut answer = Vec::new();
         while !answer.ends_with(b"\r\n\r\n") {
@@ -222,7 +227,7 @@ mod tests {
     async fn a_client_that_takes_no_answer_is_not_waited_for() {
         let (_client, served) = client(64, &ShutdownSignal::default());
         assert_eq!(end(served).await, (None, 30));
-        // Nor one that takes a byte now and then.
+        // The same holds for a client that reads a byte now and then.
         let (mut client, served) = client(64, &ShutdownSignal::default());
         let taking = tokio::spawn(async move {
             while client.read_u8().await.is_ok() {

@@ -1,4 +1,4 @@
-//! Machinery: ordinary requests of HTTP/1 and HTTP/2, and opening handshakes that come with them.
+//! Machinery: ordinary requests over HTTP/1 and HTTP/2, and the opening handshakes among them.
 
 mod alarm;
 mod append;

@@ -1,4 +1,4 @@
-//! How long a peer may keep us waiting that asks for something.
+//! The time limit for a peer that makes no progress with its request or its answer.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -7,35 +7,36 @@ use tokio::time::Instant;
 
 use super::alarm::Alarm;
 
-/// How long a peer may take for the next [`LEAST`] bytes of a request, or of the answer that it is to
-/// take.
+/// The time that a peer may take to send the next [`LEAST`] bytes of a request, or to read those of
+/// its answer.
 pub(super) const PROGRESS: Duration = Duration::from_secs(30);
 
-/// What counts as progress: with less, a peer that moves a byte now and then would be waited for as
-/// long as it likes.
+/// The number of bytes that count as progress. Without a minimum, a peer that moves a byte now and
+/// then could keep its connection for ever.
 const LEAST: usize = 1024;
 
-/// Measures the waiting for one direction of one peer.
+/// A measure of the time spent waiting for one direction of one peer.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
-    /// Since when it is waited.
+    /// The start of the current wait; `None` if nothing is awaited.
     since: Option<Instant>,
-    /// How long it was waited before that, without progress.
+    /// The time of earlier waits since the last progress.
     waited: Duration,
-    /// What has moved meanwhile.
+    /// The number of bytes moved since the last progress.
     moved: usize,
     alarm: Alarm,
 }
 
 impl Patience {
-    /// Ready once the waiting has taken so long. Asked whenever there is nothing to do but wait.
+    /// Ready once the waits without progress have reached the limit. To be polled whenever nothing
+    /// else can be done.
     pub(super) fn poll_over(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let since = *self.since.get_or_insert_with(Instant::now);
         let left = limit.saturating_sub(self.waited);
         self.alarm.poll(since, left, cx)
     }
 
-    /// So many bytes have moved.
+    /// Records that `count` bytes have moved.
     pub(super) fn record(&mut self, count: usize) {
         if let Some(since) = self.since.take() {
             self.waited += since.elapsed();
@@ -46,12 +47,12 @@ impl Patience {
         }
     }
 
-    /// Whether something is waited for.
+    /// True if a wait is under way.
     pub(super) fn is_begun(&self) -> bool {
         self.since.is_some()
     }
 
-    /// What was waited for is there.
+    /// Resets the measure: the awaited bytes have moved.
     pub(super) fn end(&mut self) {
         self.since = None;
         self.waited = Duration::ZERO;

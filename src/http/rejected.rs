@@ -1,4 +1,4 @@
-//! A rejection, as the answer to an ordinary request.
+//! A rejection as the answer to an ordinary request.
 
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
@@ -7,7 +7,7 @@ use polysock_protocols::Rejection;
 use super::append::append;
 use super::service::Body;
 
-/// A rejection of a handshake, as the answer to an ordinary request.
+/// Turns the rejection of a handshake into the answer to an ordinary request.
 pub(crate) fn rejected(rejection: &Rejection) -> Response<Body> {
     let mut response = Response::new(Body::from(rejection.body.clone()));
     let status = StatusCode::from_u16(rejection.status);

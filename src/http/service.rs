@@ -1,4 +1,4 @@
-//! What answers ordinary requests, of HTTP/1 and HTTP/2 alike.
+//! A handler of ordinary requests, the same for HTTP/1 and HTTP/2.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,21 +12,21 @@ use hyper::http::{Request, Response};
 
 use crate::error::BoxError;
 
-/// Answers ordinary requests. The [`Peer`](crate::Peer) that asks is in the extensions of the
-/// request, as an `Arc`, and so is the [`ShutdownSignal`](crate::ShutdownSignal) of its connection, for an answer that
-/// has no end of its own.
+/// A handler of ordinary requests. The extensions of a request contain the [`Peer`](crate::Peer)
+/// that sent it, as an `Arc`, and the [`ShutdownSignal`](crate::ShutdownSignal) of its connection,
+/// for an answer that would not end by itself.
 pub trait Service: Send + Sync + 'static {
-    /// Answers one request. What the answer's body needs comes as the client takes it.
+    /// Answers one request. The body of the answer is polled only as the client reads it.
     ///
-    /// A client that goes away ends what is done for it: the future, or the body, is dropped.
+    /// A disconnect of the client cancels the request: the future, or the body, is dropped.
     fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>>;
 }
 
-/// A body that comes in pieces: of a request, or of an answer.
+/// The body of a request or of an answer, which is read in pieces.
 #[derive(Debug)]
 pub struct Body(Source);
 
-/// Where a body comes from. Those of nearly all requests and answers are not behind a pointer.
+/// The source of a body. Most requests and answers need no boxed source.
 #[derive(Debug)]
 enum Source {
     Connection(Incoming),
@@ -35,7 +35,7 @@ enum Source {
 }
 
 impl Body {
-    /// A body that comes from elsewhere.
+    /// Wraps a body of any type.
     pub fn new<B>(body: B) -> Self
     where
         B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -43,7 +43,7 @@ impl Body {
         Self(Source::Elsewhere(body.map_err(Into::into).boxed_unsync()))
     }
 
-    /// The body that comes in on a connection of HTTP/1.
+    /// Wraps a body received over HTTP/1.
     pub(crate) fn incoming(body: Incoming) -> Self {
         Self(Source::Connection(body))
     }

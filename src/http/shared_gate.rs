@@ -1,4 +1,4 @@
-//! A gate that hyper has, while the connection's own task watches it.
+//! A gate that hyper owns while the task of the connection watches it.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::gate::{Gate, Look};
 
-/// A gate that is watched while hyper has it.
+/// A gate that can be watched while hyper uses it.
 #[derive(Debug)]
 pub(crate) struct SharedGate<F, T>(Arc<Mutex<Gate<F, T>>>);
 
@@ -19,12 +19,12 @@ impl<F, T> SharedGate<F, T> {
         Self(Arc::new(Mutex::new(gate)))
     }
 
-    /// The gate, which nobody else uses at the time: all who have it are in one task.
+    /// Locks the gate. Never blocks: all users of the gate are in one task.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Gate<F, T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The gate, if nobody else has it any more.
+    /// Returns the gate, or `None` if it has another user.
     pub(crate) fn into_inner(self) -> Option<Gate<F, T>> {
         let gate = Arc::into_inner(self.0)?;
         Some(gate.into_inner().unwrap_or_else(PoisonError::into_inner))

@@ -1,5 +1,5 @@
-//! An opening handshake of HTTP/1, whose answer is text and turns the transport into the
-//! WebSocket's (RFC 6455 §4.2.2).
+//! An opening handshake over HTTP/1. Its answer is text, after which the transport carries
+//! WebSocket frames (RFC 6455 §4.2.2).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,14 +16,15 @@ use crate::handshake::{Reply, Started};
 use crate::telemetry::HandshakeKeeper;
 use crate::transport::{CloseOrder, Io, linger};
 
-/// How much of what a client sends before it is answered is read, in bytes; more waits in the kernel.
+/// The number of bytes that are read from a client before it is answered; further bytes wait in the
+/// kernel.
 const EARLY: usize = 4096;
 
-/// An upgrade that waits for its answer.
+/// An upgrade that awaits its answer.
 #[derive(Debug)]
 pub(crate) struct Upgrade {
     pub(crate) transport: Io,
-    /// What has come behind the head.
+    /// The bytes received after the head.
     pub(crate) incoming: BytesMut,
     pub(crate) responder: Box<dyn Responder>,
     pub(crate) shutdown: ShutdownSignal,
@@ -60,7 +61,7 @@ impl Reply for Upgrade {
                 }
                 let count = tokio::select! {
                     read = transport.read_buf(&mut incoming) => read?,
-                    // With the head out, there is nothing to say but goodbye.
+                    // The answer has begun, so the client can no longer be refused.
                     _ = shutdown.requested_of_owner() => 0,
                 };
                 if count == 0 {
@@ -88,7 +89,7 @@ impl Reply for Upgrade {
     }
 }
 
-/// Writes a rejection and ends the connection, so that the client gets to read it.
+/// Writes a rejection and closes the connection in such a way that the client can read it.
 pub(crate) fn refuse(transport: Io, rejection: &Rejection) {
     let mut answer = BytesMut::new();
     rejection.write(&mut answer);

@@ -1,4 +1,4 @@
-//! One channel: who is on it, and what each of them gets.
+//! A channel: its members and receivers, and the delivery of publications to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,44 +12,48 @@ use super::presence::{Attendee, MOST_NAMED, Present};
 use super::publication::Push;
 use crate::broadcast::Mailbox;
 
-/// Is told of what happens on a channel, while the channel is locked: on the thread of who publishes, or of the node.
+/// A callback for the events of a channel, called while the channel is locked, on the thread of the
+/// publisher or of the node.
 pub(super) type Receiver = dyn Fn(&str, Told<'_>) + Send + Sync;
 
 pub(super) type Receivers = BTreeMap<u64, Arc<Receiver>>;
 
-/// What a receiver is told.
+/// An event of a channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Told<'a> {
-    /// Something is published, and this much of the channel has been delivered with it, where that can be said.
+    /// A publication, and the position of the channel after it. `None` if the position is unknown.
     Delivered(&'a Delivery, Option<Position>),
-    /// Something is missing that nobody will get: so many, where that is known.
+    /// Publications are irrecoverably lost: this many, or `None` if their number is unknown.
     Gap(Option<u64>),
 }
 
 #[derive(Default)]
 pub(super) struct Channel {
-    /// Those whose messages wait in one place stand side by side.
+    /// The members, by the group of their mailbox, so that mailboxes of one topic are adjacent, and
+    /// a number.
     pub(super) members: BTreeMap<(usize, u64), Member>,
     pub(super) receivers: Receivers,
-    /// Those who are there in another way than as members.
+    /// The attendees that are not members.
     pub(super) attendees: BTreeMap<u64, Attendee>,
     pub(super) order: Order,
-    /// Whether a task sees to those that wait.
+    /// Whether a task delivers the waiting publications when their time is up.
     pub(super) is_watched: bool,
-    /// How much of it has been delivered, where there is a history.
+    /// The position up to which publications were delivered. `None` without a history.
     position: Option<Position>,
 }
 
 pub(super) struct Member {
     pub(super) mailbox: Mailbox,
     pub(super) attendee: Attendee,
-    /// Whose own publications it does not get.
+    /// The sender whose publications the member does not receive. `None` if it receives all.
     pub(super) is_not: Option<String>,
-    /// Where it is told with each message how much it has got: what it had before it was on the channel.
+    /// The publications that the member had received before it joined. `None` for a member that
+    /// does not receive its position with each message.
     pub(super) had: Option<Had>,
 }
 
-/// What somebody has got otherwise, and may come once more: of each node up to this number.
+/// The publications that a member received by recovery and that may arrive again: those up to a
+/// position, and those of each node up to a number.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Had {
     pub(super) since: Option<Position>,
@@ -68,7 +72,7 @@ impl Had {
 }
 
 impl Channel {
-    /// Whether nobody is on it.
+    /// Returns true if the channel has no members, receivers and attendees.
     pub(super) fn is_left(&self) -> bool {
         self.members.is_empty() && self.receivers.is_empty() && self.attendees.is_empty()
     }
@@ -113,7 +117,7 @@ impl Channel {
         }
     }
 
-    /// Something is missing that nobody will get.
+    /// Reports to members with positions and to receivers that publications are irrecoverably lost.
     pub(super) fn gap(&mut self, name: &str, lost: Option<u64>, everywhere: &Receivers) {
         #[cfg(feature = "grip")]
         {
@@ -127,7 +131,7 @@ impl Channel {
         }
     }
 
-    /// How much has been delivered with this one.
+    /// Advances the position by a delivery, and returns the new position.
     fn advance(&mut self, delivery: &Delivery) -> Option<Position> {
         let position = self.position.as_mut()?;
         match (delivery.offset, delivery.origin) {
@@ -138,7 +142,7 @@ impl Channel {
         Some(*position)
     }
 
-    /// Its history ends here, of which nothing was delivered.
+    /// Moves the position to `offset`, the end of the history, unless the position is beyond it.
     pub(super) fn begin(&mut self, offset: u64) {
         let position = self.position.get_or_insert(Position {
             offset,
@@ -147,7 +151,7 @@ impl Channel {
         position.offset = position.offset.max(offset);
     }
 
-    /// One that was published here has its place in the history.
+    /// Records the offset in the history of a publication of this node.
     pub(super) fn place(&mut self, number: u64, offset: u64) {
         self.begin(offset);
         if let Some(position) = &mut self.position
@@ -161,7 +165,7 @@ impl Channel {
         self.position
     }
 
-    /// Who is on it here.
+    /// Returns who is on the channel in this process.
     pub(super) fn present(&self) -> Present {
         let members = self.members.values().map(|member| &member.attendee);
         let all = members.chain(self.attendees.values());

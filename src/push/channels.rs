@@ -1,4 +1,4 @@
-//! Who is subscribed to which channel.
+//! The channels of a process, by name.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -20,12 +20,13 @@ use super::publication::Publication;
 #[cfg(feature = "grip")]
 use crate::broadcast::Mailbox;
 
-/// Channels, by their names: what is published on one reaches all who are subscribed to it, in the same order.
-/// Clones are the same, and whatever shares them is joined: clients of a web app
-/// ([`Grip`](crate::apps::grip::Grip)), [components](crate::apps::component::Ws::pushed),
-/// [broadcasters](crate::apps::Broadcaster::on_channel). A [`Node`](super::Node) joins other processes.
+/// Named channels: a publication reaches all subscribers of its channel, in the same order for
+/// each. Clones share the channels, and so do clients of a web app
+/// ([`Grip`](crate::apps::grip::Grip)), [components](crate::apps::component::Ws::pushed) and
+/// [broadcasters](crate::apps::Broadcaster::on_channel) that use them. A [`Node`](super::Node)
+/// joins other processes.
 ///
-/// A channel is there while somebody is subscribed to it.
+/// A channel exists while it has a subscriber.
 #[derive(Clone, Default)]
 pub struct Channels {
     shared: Arc<Shared>,
@@ -34,15 +35,15 @@ pub struct Channels {
 #[derive(Default)]
 struct Shared {
     channels: Mutex<HashMap<Arc<str>, Arc<Mutex<Channel>>>>,
-    /// Those who are told of every channel.
+    /// The receivers of the events of every channel.
     receivers: Mutex<Receivers>,
-    /// The number of the next who is told.
+    /// The number of the next receiver, attendee or member.
     next: AtomicU64,
-    /// Whence other processes are reached, if they are.
+    /// The connection to the node, which reaches other processes. Empty without a node.
     outlet: OnceLock<Outlet>,
 }
 
-/// Is told of what is published as long as this is kept; from [`Channels::receive`].
+/// A registration to receive publications, from [`Channels::receive`]. Ends when dropped.
 #[derive(Debug)]
 #[must_use = "nothing is told any more once it is dropped"]
 pub struct Receiving {
@@ -51,7 +52,7 @@ pub struct Receiving {
     number: u64,
 }
 
-/// Somebody is on a channel as long as this is kept.
+/// The presence of an attendee on a channel. Ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Attending {
     channels: Channels,
@@ -59,7 +60,7 @@ pub(crate) struct Attending {
     number: u64,
 }
 
-/// A mailbox that is subscribed to a channel as long as this is kept.
+/// The subscription of a mailbox to a channel. Ends when dropped.
 #[cfg(feature = "grip")]
 #[derive(Debug)]
 pub(crate) struct Subscribed {
@@ -69,13 +70,12 @@ pub(crate) struct Subscribed {
 }
 
 impl Channels {
-    /// None.
+    /// Creates an empty set of channels.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Publishes on a channel. Returns at once, from any thread; it is encoded once for all whose connections write
-    /// the same.
+    /// Publishes on a channel, from any thread. Never blocks. Equal encodings are made only once.
     pub fn publish(&self, name: &str, publication: impl Into<Publication>) {
         let mut delivery = Delivery::from(publication.into());
         if let Some(outlet) = self.outlet() {
@@ -84,13 +84,13 @@ impl Channels {
         self.deliver(name, delivery);
     }
 
-    /// Delivers what is published, here or elsewhere, to those who are here.
+    /// Delivers a publication of any process to the subscribers in this process.
     pub(super) fn deliver(&self, name: &str, delivery: Delivery) {
         let receivers = lock(&self.shared.receivers).clone();
         let channels = lock(&self.shared.channels);
         let Some((name, channel)) = channels.get_key_value(name).map(clones) else {
-            // Nobody is there for whom it would have an order. Whoever comes now finds that it was told: the lock is
-            // held so long.
+            // Without subscribers there is no order to keep. New ones wait until the calls are
+            // done.
             for receiver in receivers.values() {
                 receiver(name, Told::Delivered(&delivery, None));
             }
@@ -107,7 +107,7 @@ impl Channels {
         }
     }
 
-    /// Tells that something is missing.
+    /// Reports lost publications to a channel.
     pub(super) fn gap(&self, name: &str, lost: Option<u64>) {
         let receivers = lock(&self.shared.receivers).clone();
         match self.find(name) {
@@ -118,7 +118,7 @@ impl Channels {
         }
     }
 
-    /// Does something with a channel, if it is there.
+    /// Applies `look` to a channel. `None` if the channel does not exist.
     pub(super) fn look<T>(&self, name: &str, look: impl FnOnce(&mut Channel) -> T) -> Option<T> {
         let (_, channel) = self.find(name)?;
         Some(look(&mut lock(&channel)))
@@ -128,10 +128,10 @@ impl Channels {
         lock(&self.shared.channels).get_key_value(name).map(clones)
     }
 
-    /// Sees to it that none waits for ever.
+    /// Spawns a task that delivers publications whose predecessor is overdue.
     fn watch(&self, name: Arc<str>, channel: Arc<Mutex<Channel>>) {
         let Ok(runtime) = Handle::try_current() else {
-            // It waits for the next that is published.
+            // Without a runtime, waiting publications wait for the next one.
             lock(&channel).is_watched = false;
             return;
         };
@@ -151,8 +151,9 @@ impl Channels {
         });
     }
 
-    /// Tells of what is published on a channel, or on every one, while what this returns is kept. It is called on
-    /// the thread of who publishes, and must neither wait nor publish or subscribe here.
+    /// Calls `told` for each publication on a channel, or on all (`None`), until the result is
+    /// dropped. The publisher's or the node's thread makes the call, which must not block, publish
+    /// or subscribe.
     pub fn receive(
         &self,
         name: Option<&str>,
@@ -165,7 +166,7 @@ impl Channels {
         })
     }
 
-    /// As [`receive`](Self::receive), with all there is to tell.
+    /// The same as [`receive`](Self::receive), with all events of a channel.
     pub(crate) fn tell(
         &self,
         name: Option<&str>,
@@ -190,7 +191,7 @@ impl Channels {
         }
     }
 
-    /// Has somebody be on a channel.
+    /// Adds an attendee to a channel.
     pub(crate) fn attend(&self, name: &str, attendee: Attendee) -> Attending {
         let number = self.number();
         let name = self.with(name, |channel| {
@@ -203,7 +204,7 @@ impl Channels {
         }
     }
 
-    /// Subscribes a mailbox to a channel; what this sender publishes is not for it.
+    /// Subscribes a mailbox to a channel, without the publications of the sender `is_not`.
     #[cfg(feature = "grip")]
     pub(crate) fn subscribe(
         &self,
@@ -221,7 +222,7 @@ impl Channels {
         self.join(name, member, || {})
     }
 
-    /// Has a member be on a channel, once this has been done while nothing is delivered.
+    /// Adds a member to a channel, after calling `before` while nothing is delivered.
     #[cfg(feature = "grip")]
     pub(super) fn join(&self, name: &str, member: Member, before: impl FnOnce()) -> Subscribed {
         let place = (member.mailbox.group(), self.number());
@@ -236,7 +237,7 @@ impl Channels {
         }
     }
 
-    /// Has what is published here go through this outlet as well. Returns whether there was none before.
+    /// Sends local publications to `outlet` as well. Returns false if an outlet was already set.
     pub(super) fn attach(&self, outlet: Outlet) -> bool {
         let channels = lock(&self.shared.channels);
         let receivers = lock(&self.shared.receivers);
@@ -256,7 +257,7 @@ impl Channels {
         true
     }
 
-    /// Whence other processes are reached, if they are.
+    /// Returns the connection to the node. `None` without a node.
     pub(super) fn outlet(&self) -> Option<&Outlet> {
         self.shared.outlet.get()
     }
@@ -267,12 +268,12 @@ impl Channels {
         }
     }
 
-    /// How many channels there are.
+    /// Returns the number of channels.
     pub fn len(&self) -> usize {
         lock(&self.shared.channels).len()
     }
 
-    /// Whether there is none.
+    /// Returns true if no channel exists.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -281,7 +282,7 @@ impl Channels {
         self.shared.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Changes a channel, which is made where it is not there.
+    /// Applies `change` to a channel, which is created if it does not exist.
     fn with(&self, name: &str, change: impl FnOnce(&mut Channel)) -> Arc<str> {
         let mut channels = lock(&self.shared.channels);
         let (name, channel) = match channels.get_key_value(name) {
@@ -297,12 +298,12 @@ impl Channels {
                 (name, channel)
             }
         };
-        // While all are locked, nobody takes it for one without subscribers.
+        // The lock on the map keeps `leave` from removing the channel.
         change(&mut lock(&channel));
         name
     }
 
-    /// Changes a channel that is left, and forgets it where it was the last who did.
+    /// Applies `change` to a channel, and removes the channel if it is then empty.
     fn leave(&self, name: &str, change: impl FnOnce(&mut Channel)) {
         let mut channels = lock(&self.shared.channels);
         let Some((name, channel)) = channels.get_key_value(name).map(clones) else {
@@ -336,20 +337,20 @@ impl Drop for Receiving {
 }
 
 impl Receiving {
-    /// Publishes on the channel that this is told of; nowhere where that is every one.
+    /// Publishes on the channel of this registration. Does nothing if it is for all channels.
     pub(crate) fn publish(&self, publication: impl Into<Publication>) {
         if let Some(name) = &self.name {
             self.channels.publish(name, publication);
         }
     }
 
-    /// Has somebody be on the channel that this is told of.
+    /// Adds an attendee to the channel of this registration. `None` if it is for all channels.
     pub(crate) fn attend(&self, attendee: Attendee) -> Option<Attending> {
         let name = self.name.as_deref()?;
         Some(self.channels.attend(name, attendee))
     }
 
-    /// The channels, and the name of the one that this is told of.
+    /// Returns the channels and the channel's name. `None` for a registration to all channels.
     #[cfg(feature = "grip")]
     pub(crate) fn channel(&self) -> Option<(&Channels, &str)> {
         Some((&self.channels, self.name.as_deref()?))
@@ -366,7 +367,6 @@ impl Drop for Attending {
 
 #[cfg(feature = "grip")]
 impl Subscribed {
-    /// The name of the channel.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -386,7 +386,7 @@ fn clones<K: Clone, V: Clone>((key, value): (&K, &V)) -> (K, V) {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is locked is whole between any two operations, so a panic cannot break it.
+    // The data are consistent between any two operations, so a panic cannot break them.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -406,7 +406,7 @@ mod tests {
 
     use super::*;
 
-    /// Else it would get neither the publication nor the word that there was one.
+    /// Otherwise the new subscriber would miss the publication unnoticed.
     #[test]
     fn who_comes_while_something_is_told_waits_until_it_was() {
         let channels = Channels::new();

@@ -1,4 +1,4 @@
-//! A publication on its way to those who are here.
+//! Publications on their way to local subscribers, and positions in a channel.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,13 +6,14 @@ use std::str::FromStr;
 use super::envelope::{NodeId, Origin};
 use super::publication::Publication;
 
-/// A publication on its way to those who are here.
+/// A publication on its way to the subscribers in this process.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Delivery {
     pub(crate) publication: Publication,
-    /// Who published it, where there are nodes.
+    /// The publishing node and its number. `None` without nodes.
     pub(crate) origin: Option<Origin>,
-    /// Its offset in the history of the channel, where another node published it and there is one.
+    /// The offset in the channel's history. `None` for a publication of this node, and without a
+    /// history.
     pub(crate) offset: Option<u64>,
 }
 
@@ -26,19 +27,22 @@ impl From<Publication> for Delivery {
     }
 }
 
-/// How much of a channel somebody has got: what it has missed since can be asked for.
+/// The part of a channel that a subscriber has received, from which on it can request missed
+/// messages.
 ///
-/// A node delivers what is published on it before the broker has it. So it is the offset up to which somebody has
-/// all, and of what comes behind it what one node had published up to a number.
+/// A node delivers its own publications before the broker has them. So a position consists of the
+/// offset up to which the subscriber has everything, and the number up to which it has the later
+/// publications of one node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) offset: u64,
-    /// The node, and the number of its last.
+    /// The node with publications after the offset, and the number of the last received. `None` if
+    /// nothing after the offset was received.
     pub(crate) beyond: Option<(NodeId, u64)>,
 }
 
 impl Position {
-    /// Whether something that comes behind the offset was got as well.
+    /// Returns true if a publication after the offset was received as well.
     pub(crate) fn has(&self, origin: Origin) -> bool {
         self.beyond
             .is_some_and(|(node, number)| node == origin.node && origin.number <= number)
@@ -55,7 +59,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// What is no position.
+/// The error for a text that is not a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a position is what a message came with, as `62c1f3b5a0d12` or `62c1f3b5a0d12-9f3c-2`")]
 pub(crate) struct PositionError;

@@ -1,4 +1,4 @@
-//! What is asked of channels that other processes may have to answer.
+//! Requests to channels that other processes may have to answer.
 
 use tokio::sync::oneshot;
 
@@ -7,7 +7,7 @@ use super::outlet::{Input, Past};
 use super::presence::Present;
 
 impl Channels {
-    /// Who is on a channel: clients of a web app and of broadcasters, on all nodes.
+    /// Returns who is on a channel, on all nodes: clients of a web app and of broadcasters.
     pub async fn who(&self, name: &str) -> Present {
         let alone = |here: Present| Present {
             nodes: 1,
@@ -27,13 +27,14 @@ impl Channels {
         answered.await.unwrap_or_else(|_| alone(here))
     }
 
-    /// Who is on a channel here.
+    /// Returns who is on a channel in this process.
     pub(super) fn here(&self, name: &str) -> Present {
         self.look(name, |channel| channel.present())
             .unwrap_or_default()
     }
 
-    /// What was published on a channel behind this offset; `None` where nobody knows it.
+    /// Returns the publications on a channel after an offset. `None` if there is no history or the
+    /// broker cannot be asked.
     pub(crate) async fn past(&self, name: &str, after: u64) -> Option<Past> {
         let outlet = self.outlet()?;
         let (answer, answered) = oneshot::channel();
@@ -45,12 +46,12 @@ impl Channels {
         answered.await.ok()
     }
 
-    /// Whether they are joined to those of other processes.
+    /// Returns true if a node joins these channels to those of other processes.
     pub fn has_node(&self) -> bool {
         self.outlet().is_some()
     }
 
-    /// Whether what is published can be asked for later.
+    /// Returns true if past publications can be requested.
     pub fn has_history(&self) -> bool {
         let outlet = self.outlet();
         outlet.is_some_and(|outlet| outlet.has_history)

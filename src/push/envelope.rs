@@ -1,4 +1,4 @@
-//! What nodes send one another, as bytes.
+//! The encoding of the publications that nodes exchange.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 use bytestring::ByteString;
@@ -8,24 +8,25 @@ use super::publication::{
     Audience, HeldAnswer, HeldPush, Publication, Push, ResponsePush, StreamPush,
 };
 
-/// What nodes of this version write and read.
+/// The version of the encoding that this node writes and reads.
 const VERSION: u8 = 1;
 
-/// Tells nodes apart: drawn at random when one starts.
+/// The identifier of a node, drawn at random when the node starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(crate) u64);
 
-/// Who published something, and as which of all that it published on the channel.
+/// The node that published something, and the number of the publication on its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) node: NodeId,
-    /// One more than that of the node's last on the channel, unless it is the first.
+    /// The number of the publication: one more than that of the node's previous one on the channel,
+    /// unless it is the first.
     pub(crate) number: u64,
-    /// Whether the node does not know of one before it.
+    /// Whether the node knows of no previous publication on the channel.
     pub(crate) is_first: bool,
 }
 
-/// What is wrong with an envelope.
+/// The reason why an envelope cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EnvelopeError {
     #[error("it ends too early")]
@@ -46,7 +47,7 @@ impl From<TryGetError> for EnvelopeError {
     }
 }
 
-/// A publication as bytes.
+/// Encodes a publication.
 pub(crate) fn write(origin: Origin, publication: &Publication) -> Bytes {
     let mut into = BytesMut::with_capacity(64);
     into.put_u8(VERSION);
@@ -92,7 +93,7 @@ pub(crate) fn write(origin: Origin, publication: &Publication) -> Bytes {
     into.freeze()
 }
 
-/// The publication that bytes are.
+/// Decodes a publication.
 pub(crate) fn read(mut from: Bytes) -> Result<(Origin, Publication), EnvelopeError> {
     let version = from.try_get_u8()?;
     if version != VERSION {
@@ -197,7 +198,7 @@ fn held(from: &mut Bytes) -> Result<HeldPush, EnvelopeError> {
 }
 
 fn put_len(into: &mut BytesMut, len: usize) {
-    // Nothing that is published is as long as that.
+    // No publication is as long as 4 GiB.
     into.put_u32(u32::try_from(len).unwrap_or(u32::MAX));
 }
 
@@ -246,7 +247,8 @@ pub(super) fn option(from: &mut Bytes) -> Result<Option<String>, EnvelopeError> 
 
 fn texts(from: &mut Bytes) -> Result<Vec<String>, EnvelopeError> {
     let count = from.try_get_u32()?;
-    // Each is read before there is room for the next: nothing is reserved that is only announced.
+    // Each text is read before memory for the next is allocated: no memory is reserved for an
+    // announced count.
     (0..count).map(|_| text(from)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The key that we and web apps share: it signs our requests, and they sign theirs.
+//! The key shared with web apps: it signs our requests, and they sign theirs with it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +12,13 @@ use thiserror::Error;
 
 use crate::jwt::provide;
 
-/// How long what we sign is valid.
+/// The validity of a signature.
 const VALID: Duration = Duration::from_secs(3600);
 
-/// For how long the same signature is used.
+/// The period for which a signature is reused.
 const SIGNED_FOR: Duration = Duration::from_secs(60);
 
-/// A key that we and web apps share (JWT with HS256, RFC 7515). Clones are the same.
+/// A key that Polysock shares with web apps (JWT with HS256, RFC 7515). Clones share the same key.
 #[derive(Clone)]
 pub struct GripKey {
     shared: Arc<Shared>,
@@ -29,28 +29,29 @@ struct Shared {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
-    /// What was signed last, and when.
+    /// The last signature and its time. `None` before the first.
     signed: Mutex<Option<(Instant, Arc<str>)>>,
 }
 
-/// Why a text is no key.
+/// The reason why a text is not a key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GripKeyError {
-    /// It is empty.
+    /// The key is empty.
     #[error("the key is empty")]
     Empty,
-    /// What stands behind `base64:` is none.
+    /// The text after `base64:` is not valid Base64.
     #[error("what stands behind base64: is no base64")]
     Base64,
 }
 
 impl GripKey {
-    /// Reads a key: its text, or `base64:` and its bytes. What we sign is issued by this issuer.
+    /// Parses a key: its text, or `base64:` and its encoded bytes. Signatures name `issuer` as
+    /// their issuer.
     ///
     /// # Errors
     ///
-    /// It is empty, or its base64 is none.
+    /// The key is empty, or its Base64 is invalid.
     pub fn parse(text: &str, issuer: impl Into<String>) -> Result<Self, GripKeyError> {
         let decoded;
         let key = match text.strip_prefix("base64:") {
@@ -75,10 +76,11 @@ impl GripKey {
         })
     }
 
-    /// What says to a web app that a request is ours: `Grip-Sig`.
+    /// Returns the value of `Grip-Sig`, which proves to a web app that a request comes from us.
+    /// `None` if signing fails.
     pub(crate) fn signature(&self) -> Option<Arc<str>> {
         let now = Instant::now();
-        // It is whole between any two operations, so a panic cannot break it.
+        // The slot is consistent between any two operations, so a panic cannot break it.
         let signed = self.shared.signed.lock();
         let mut signed = signed.unwrap_or_else(PoisonError::into_inner);
         if let Some((at, signature)) = &*signed
@@ -95,13 +97,13 @@ impl GripKey {
         Some(signature)
     }
 
-    /// Whether a token was made with this key, and has not expired.
+    /// Returns true if a token was signed with this key and has not expired.
     pub(crate) fn has_signed(&self, token: &str) -> bool {
         decode::<Value>(token, &self.shared.decoding, &self.shared.validation).is_ok()
     }
 }
 
-// It is to be shown nowhere.
+// The key is a secret and must not be shown.
 impl fmt::Debug for GripKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GripKey").finish_non_exhaustive()

@@ -1,4 +1,5 @@
-//! What is pushed from elsewhere to the clients that are subscribed to a channel.
+//! Channels: publications from web apps, applications and other nodes, pushed to the subscribed
+//! clients.
 //!
 //! ```text
 //!   key           what we and web apps share, to know each other's requests

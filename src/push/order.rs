@@ -1,33 +1,34 @@
-//! Which publication of a channel is delivered when: once each, and one that names the one before it after that.
+//! The order of delivery on a channel: each publication once, and after the predecessor that it
+//! names.
 
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::delivery::Delivery;
 
-/// For how long the name of a publication is remembered.
+/// The period for which the id of a publication is remembered.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-/// How long the one before is waited for.
+/// The maximum time that a publication waits for its predecessor.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many names are remembered, and how many publications wait.
+/// The maximum numbers of remembered ids and of waiting publications.
 const MOST_NAMES: usize = 10_000;
 const MOST_WAITING: usize = 1000;
 
-/// The order of one channel. It reads no clock.
+/// The order of delivery on one channel. Reads no clock.
 #[derive(Debug, Default)]
 pub(super) struct Order {
     last: Option<String>,
     names: HashSet<String>,
-    /// When each of them was published, the oldest first.
+    /// The time of publication of each id, oldest first.
     times: VecDeque<(Instant, String)>,
-    /// Those whose one before has not come, the oldest first.
+    /// The publications whose predecessor has not arrived, oldest first.
     waiting: VecDeque<(Instant, Delivery)>,
 }
 
 impl Order {
-    /// Takes a publication in, and returns what is to be delivered with it, in order.
+    /// Adds a publication, and returns the publications that are now due, in order.
     pub(super) fn admit(&mut self, delivery: Delivery, now: Instant) -> Vec<Delivery> {
         self.forget(now);
         let publication = &delivery.publication;
@@ -51,7 +52,7 @@ impl Order {
         self.follow(delivery)
     }
 
-    /// What has waited for as long as it may, and what follows it.
+    /// Returns the publications that have waited long enough, and those that follow them.
     pub(super) fn give_up(&mut self, now: Instant) -> Vec<Delivery> {
         let mut delivered = Vec::new();
         while let Some((since, _)) = self.waiting.front()
@@ -62,7 +63,7 @@ impl Order {
         delivered
     }
 
-    /// Whether one waits for the one before it.
+    /// Returns true if a publication waits for its predecessor.
     pub(super) fn has_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
@@ -74,7 +75,7 @@ impl Order {
         }
     }
 
-    /// This one, and those that have waited for it.
+    /// Returns a publication and those that have waited for it.
     fn follow(&mut self, delivery: Delivery) -> Vec<Delivery> {
         let mut delivered = vec![delivery];
         while let Some(last) = delivered.last() {
@@ -130,7 +131,7 @@ mod tests {
         assert!(order.admit(named("1", None), now).is_empty());
         let later = now + REMEMBERED;
         assert_eq!(order.admit(named("1", None), later).len(), 1);
-        // What has no name may come as often as it likes.
+        // A publication without an id is never a duplicate.
         for _ in 0..3 {
             assert_eq!(order.admit(Publication::default().into(), now).len(), 1);
         }
@@ -149,7 +150,7 @@ mod tests {
         assert!(order.admit(named("7", Some("6")), now).is_empty());
         assert!(order.give_up(now).is_empty());
         assert_eq!(ids(&order.give_up(now + PATIENCE)), ["7"]);
-        // The one that nobody knew before begins.
+        // The first publication of a channel waits for no predecessor.
         let mut order = Order::default();
         assert_eq!(ids(&order.admit(named("9", Some("8")), now)), ["9"]);
     }

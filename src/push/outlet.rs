@@ -1,4 +1,4 @@
-//! What happens on the channels of this process that its node has to know.
+//! The connection from the channels of this process to its node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,25 +10,25 @@ use super::envelope::{self, NodeId, Origin};
 use super::presence::Present;
 use super::publication::Publication;
 
-/// Of how many channels it is remembered what was published last.
+/// The maximum number of channels whose last number is remembered.
 const MOST_CHANNELS: usize = 100_000;
 
-/// What the node is told, or asked.
+/// A notification or a request to the node.
 #[derive(Debug)]
 pub(super) enum Input {
-    /// Something is published here.
+    /// A publication of this process.
     Publish { channel: Arc<str>, envelope: Bytes },
-    /// Somebody is on a channel on which nobody was, or nobody is any more.
+    /// A channel has its first local subscriber, or has lost its last.
     Want { channel: Arc<str>, is_wanted: bool },
-    /// One more, or one less, is to be told of every channel.
+    /// A receiver of every channel was added or removed.
     WantAll { is_wanted: bool },
-    /// Who is on a channel, beside those who are here?
+    /// A request for who is on a channel, in addition to those `here`.
     Who {
         channel: Arc<str>,
         here: Present,
         answer: oneshot::Sender<Present>,
     },
-    /// What was published on a channel behind this offset?
+    /// A request for the publications on a channel after an offset.
     Past {
         channel: Arc<str>,
         after: u64,
@@ -36,18 +36,18 @@ pub(super) enum Input {
     },
 }
 
-/// What was published on a channel before.
+/// Past publications of a channel.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Past {
-    /// With their offsets, the oldest first.
+    /// The publications with their offsets and origins, oldest first.
     pub(crate) entries: Vec<(u64, Origin, Publication)>,
-    /// Whether nothing is missing before the first.
+    /// Whether nothing is missing before the first entry.
     pub(crate) is_whole: bool,
-    /// Whether there may be more behind the last.
+    /// Whether there may be more after the last entry.
     pub(crate) has_more: bool,
 }
 
-/// The way to the node.
+/// The connection to the node.
 #[derive(Debug)]
 pub(super) struct Outlet {
     me: NodeId,
@@ -56,11 +56,11 @@ pub(super) struct Outlet {
     inputs: mpsc::UnboundedSender<Input>,
 }
 
-/// The number of the last that was published here, by channel.
+/// The numbers of this node's last publications, by channel.
 #[derive(Debug, Default)]
 struct Numbers {
     last: HashMap<Arc<str>, u64>,
-    /// The highest of those that are forgotten.
+    /// The highest forgotten number.
     floor: u64,
 }
 
@@ -74,7 +74,8 @@ impl Outlet {
         }
     }
 
-    /// Publishes on the other nodes. What is published at the same time has the same order there as its numbers.
+    /// Publishes to the other nodes. Concurrent publications are sent in the order of their
+    /// numbers.
     pub(super) fn publish(&self, channel: &str, publication: &Publication) -> Origin {
         let mut numbers = self.numbers.lock().unwrap_or_else(PoisonError::into_inner);
         let (channel, number, is_first) = numbers.next(channel);
@@ -88,7 +89,7 @@ impl Outlet {
         origin
     }
 
-    /// Tells the node. Once that has ended, nobody.
+    /// Sends an input to the node. Does nothing once the node has ended.
     pub(super) fn tell(&self, input: Input) {
         let _ = self.inputs.send(input);
     }

@@ -1,4 +1,4 @@
-//! Messages for clients that are told how much of a channel they have got.
+//! Messages for clients that receive their position in a channel.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use super::delivery::Position;
 
-/// A message of a channel, and how much of the channel its receiver has got with it.
+/// Encodes a message of a channel with the position of its receiver after it.
 pub(super) fn message(position: Option<Position>, message: &Message) -> Message {
     text(&value(position, message))
 }
 
-/// The same, as a value.
+/// Returns the same as a JSON value.
 pub(crate) fn value(position: Option<Position>, message: &Message) -> Value {
     let at = at(position);
     match message {
@@ -21,12 +21,12 @@ pub(crate) fn value(position: Option<Position>, message: &Message) -> Value {
     }
 }
 
-/// What comes first: how much it has, and whether it gets all that it has missed.
+/// Encodes the first message: the position, and whether all missed messages will follow.
 pub(super) fn beginning(position: Option<Position>, is_whole: bool) -> Message {
     text(&json!({ "at": at(position), "recovered": is_whole }))
 }
 
-/// Something is missing: so many, where that is known.
+/// Encodes the loss of messages: how many, or `None` if that is unknown.
 pub(super) fn gap(lost: Option<u64>) -> Message {
     text(&json!({ "missing": lost }))
 }

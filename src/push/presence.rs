@@ -1,27 +1,27 @@
-//! Who is on a channel.
+//! Presence on a channel.
 
-/// How many are named, of each node.
+/// The maximum number of attendees named by each node.
 pub(crate) const MOST_NAMED: usize = 1000;
 
-/// One who is on a channel.
+/// A client on a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attendee {
-    /// Its id, as in the log: what a web app is told as `Connection-Id`.
+    /// The id, as in the log; web apps receive it as `Connection-Id`.
     pub id: String,
-    /// Who it is, if that is known.
+    /// The user. `None` if unknown.
     pub user: Option<String>,
 }
 
-/// Who is on a channel.
+/// The clients on a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Present {
-    /// How many.
+    /// The number of clients.
     pub count: u64,
-    /// Who: at most 1,000 of each node.
+    /// The clients: at most 1,000 of each node.
     pub attendees: Vec<Attendee>,
-    /// How many nodes have been heard, this one included.
+    /// The number of nodes that have answered, including this one.
     pub nodes: usize,
-    /// Whether all have that are there.
+    /// Whether all nodes have answered.
     pub is_whole: bool,
 }

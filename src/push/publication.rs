@@ -1,44 +1,45 @@
-//! What is published on a channel.
+//! Publications on a channel.
 
 use bytes::Bytes;
 use polysock_protocols::{Close, Message};
 
-/// What is published on a channel.
+/// A publication on a channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Publication {
-    /// What its subscribers get.
+    /// The content for WebSocket subscribers.
     pub push: Push,
-    /// What ordinary requests get that are held for it (`Grip-Hold`).
+    /// The content for held requests (`Grip-Hold`).
     pub held: HeldPush,
-    /// What it is called: the same one is published once within a minute.
+    /// The id. A second publication with the same id within a minute is discarded. `None` if it has
+    /// none.
     pub id: Option<String>,
-    /// What the one before it is called: it is waited for, some seconds.
+    /// The id of the predecessor, for which delivery waits some seconds. `None` to wait for none.
     pub prev_id: Option<String>,
-    /// Who has sent it, for subscribers that do not get what is their own.
+    /// The sender, for subscribers that do not receive their own publications. `None` if unknown.
     pub sender: Option<String>,
-    /// Which of the subscribers it is for.
+    /// The subscribers that receive it.
     pub audience: Audience,
 }
 
-/// Which of the subscribers of a channel something is for, by their ids: the session of a client of WAMP, the
-/// `Connection-Id` of a web app's.
+/// The selection of a channel's subscribers, by their ids: the session of a WAMP client, or the
+/// `Connection-Id` of a web app's client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Audience {
-    /// Not these.
+    /// The subscribers to exclude.
     pub except: Vec<String>,
-    /// Where it is for some: these alone.
+    /// The only subscribers to include. `None` for all.
     pub only: Option<Vec<String>>,
 }
 
 impl Audience {
-    /// Whether a subscriber is among them, by its id if it has one.
+    /// Returns true if a subscriber, with its id if it has one, is selected.
     pub(crate) fn includes(&self, id: Option<&str>) -> bool {
         let is_in = |ids: &[String]| ids.iter().any(|one| Some(&**one) == id);
         !is_in(&self.except) && self.only.as_deref().is_none_or(is_in)
     }
 }
 
-/// What subscribers get.
+/// The content for WebSocket subscribers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Push {
     /// Nothing: the publication is not for WebSockets.
@@ -46,55 +47,55 @@ pub enum Push {
     Nothing,
     /// A message.
     Message(Message),
-    /// Their connections are closed.
+    /// The close of their connections.
     Close(Close),
 }
 
-/// What ordinary requests get that are held for a publication.
+/// The content for held requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HeldPush {
-    /// The message that WebSockets get: an event of `text/event-stream`, a line of any other stream, the body of an
-    /// answer. A close ends streams.
+    /// The message for WebSockets, as an event of `text/event-stream`, a line of any other stream,
+    /// or the body of an answer. A close ends streams.
     #[default]
     Same,
-    /// The formats that are made for them, where there are any.
+    /// Separate formats, each `None` if the publication has none for such requests.
     Formats {
-        /// For requests that are held as streams (`http-stream`).
+        /// The content for requests that are held as streams (`http-stream`).
         stream: Option<StreamPush>,
-        /// For requests that wait for their answer (`http-response`).
+        /// The content for requests that wait for their answer (`http-response`).
         response: Option<ResponsePush>,
     },
 }
 
-/// What a request gets that is held as a stream (`http-stream`).
+/// The content for a request that is held as a stream (`http-stream`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StreamPush {
-    /// These bytes, behind those that it had before.
+    /// Bytes to append to the body.
     Content(Bytes),
-    /// There is something new, which its web app knows.
+    /// A hint that the web app has new content.
     Hint,
-    /// The end of its body.
+    /// The end of the body.
     Close,
 }
 
-/// What a request gets that waits for its answer (`http-response`).
+/// The content for a request that waits for its answer (`http-response`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResponsePush {
-    /// This answer.
+    /// The answer.
     Answer(HeldAnswer),
-    /// There is something new, which its web app knows: it is asked again.
+    /// A hint that the web app has new content: the request is sent to the web app again.
     Hint,
 }
 
-/// The answer to a request that waits for it.
+/// The answer to a held request (`http-response`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldAnswer {
     /// The status: 200 to 999.
     pub status: u16,
-    /// The reason phrase, where it is not the status's own. HTTP/2 has none.
+    /// The reason phrase, if it differs from the standard one. HTTP/2 has none.
     pub reason: Option<String>,
-    /// Fields by name and value. They replace those of the web app's first answer that have the same name; the others
-    /// of that stay.
+    /// Fields by name and value, which replace the fields of the same name in the web app's first
+    /// answer. The other fields of that answer stay.
     pub fields: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,

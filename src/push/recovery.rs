@@ -1,4 +1,4 @@
-//! What somebody has missed of a channel, and then what comes.
+//! Recovery of the messages of a channel that a client has missed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,31 +13,31 @@ use super::presence::Attendee;
 use super::publication::Push;
 use crate::broadcast::Mailbox;
 
-/// How much of what comes meanwhile is kept.
+/// The maximum number of deliveries kept during a recovery.
 const MOST: usize = 10_000;
 
-/// Gives somebody what it has missed of a channel, and subscribes it then: each message once, and with the position
-/// that it has with it.
+/// A recovery: returns the messages that a client has missed, then subscribes the client. Each
+/// message is sent once, with the client's position after it.
 pub(crate) struct Recovery {
     channels: Channels,
     name: Arc<str>,
-    /// What has been delivered since this began, for later.
+    /// The deliveries since the recovery began, to be sent after it.
     kept: Arc<Mutex<Kept>>,
     receiving: Receiving,
     had: Had,
-    /// Behind which offset it goes on, if there may be more.
+    /// The offset after which to continue. `None` if there is no more.
     more: Option<u64>,
 }
 
 #[derive(Default)]
 struct Kept {
     deliveries: VecDeque<(Delivery, Option<Position>)>,
-    /// How many there was no room for.
+    /// The number of deliveries dropped for lack of room.
     lost: u64,
 }
 
 impl Recovery {
-    /// One who has got this much of a channel, or wants what comes from now on.
+    /// Starts a recovery from a position, or from now on if `since` is `None`.
     pub(crate) fn new(channels: &Channels, name: &str, since: Option<Position>) -> Self {
         let kept = Arc::<Mutex<Kept>>::default();
         let keeping = Arc::clone(&kept);
@@ -65,7 +65,8 @@ impl Recovery {
         }
     }
 
-    /// What it is told first: how much it has, and whether it will have all; and the first of what it has missed.
+    /// Returns the first messages: the position, with whether all missed messages will follow, and
+    /// the first page of those.
     pub(crate) async fn begin(&mut self) -> Vec<Message> {
         let Some(since) = self.had.since else {
             let position = self.channels.look(&self.name, |channel| channel.position());
@@ -80,7 +81,7 @@ impl Recovery {
         }
     }
 
-    /// More of what it has missed, if there is more.
+    /// Returns the next page of missed messages. `None` if there is none.
     pub(crate) async fn next(&mut self) -> Option<Vec<Message>> {
         let since = self.had.since?;
         let (messages, _) = self.page(since).await?;
@@ -107,7 +108,8 @@ impl Recovery {
         Some((messages, past.is_whole))
     }
 
-    /// Subscribes it: its mailbox gets what has come meanwhile, and what comes from now on.
+    /// Subscribes the client: its mailbox gets the messages delivered meanwhile, and those
+    /// delivered from now on.
     pub(crate) fn join(self, mailbox: &Mailbox, attendee: Attendee) -> Subscribed {
         let Self {
             channels,
@@ -123,7 +125,7 @@ impl Recovery {
             mailbox: mailbox.clone(),
             attendee,
             is_not: None,
-            // What the history had already may only be on its way here.
+            // A message already received from the history may still be on its way here.
             had: Some(had.clone()),
         };
         let subscribed = channels.join(&name, member, || {

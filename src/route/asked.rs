@@ -1,4 +1,4 @@
-//! What is asked of a port, and for which route.
+//! The parts of a request by which a route is chosen.
 
 use bytestring::ByteString;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -8,16 +8,16 @@ use polysock_protocols::{Protocol, Recognised};
 use super::Origins;
 use super::origins::Destination;
 
-/// What a route is chosen by, as soon as the head of a request is there.
+/// The parts of a request by which a route is chosen. They are known as soon as its head is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked<'a> {
-    /// The host that is asked for, as it came.
+    /// The requested host, unchanged; `None` if the request names none.
     pub(super) host: Option<&'a [u8]>,
-    /// Without its query.
+    /// The path without the query.
     pub(super) path: &'a [u8],
     /// The protocol of an opening handshake; `None` for an ordinary request.
     pub(super) protocol: Option<&'static dyn Protocol>,
-    /// Whether its page sees `https://` or `wss://`.
+    /// True if the client sees `https://` or `wss://`.
     secure: bool,
     fields: Fields<'a>,
 }
@@ -29,7 +29,7 @@ enum Fields<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// An opening handshake.
+    /// Describes an opening handshake.
     pub(crate) fn handshake(recognised: &'a Recognised, secure: bool) -> Self {
         let head = &recognised.head;
         Self {
@@ -41,14 +41,14 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// An ordinary request.
+    /// Describes an ordinary request.
     pub(crate) fn request<B>(request: &'a hyper::Request<B>, secure: bool) -> Self {
         let fields = request.headers();
         let authority = request.uri().authority();
         let authority = authority.map(|host| host.as_str().as_bytes());
         let host = || fields.get("host").map(HeaderValue::as_bytes);
         Self {
-            // RFC 9112 §3.2.2: the authority of a target counts for more than the field.
+            // RFC 9112 §3.2.2: the authority of an absolute-form target overrides the `Host` field.
             host: authority.or_else(host),
             path: request.uri().path().as_bytes(),
             protocol: None,
@@ -57,7 +57,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// The same for another host, where one is given.
+    /// Replaces the host, if one is given.
     pub(crate) fn for_host(self, host: Option<&'a ByteString>) -> Self {
         let host = host.map(|host| host.as_bytes().as_ref());
         Self {
@@ -66,7 +66,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether the page that asks is one of these.
+    /// True if the origin of the request is one of these.
     pub(super) fn is_from(&self, origins: &Origins) -> bool {
         let host = self.host.and_then(|host| std::str::from_utf8(host).ok());
         let destination = Destination {
@@ -76,11 +76,11 @@ impl<'a> Asked<'a> {
         origins.include(self.origin(), destination)
     }
 
-    /// The origin of the page that asks.
+    /// The origin of the page; `None` if the request has none or it is not UTF-8.
     fn origin(&self) -> Option<&'a str> {
         let value = match self.fields {
             Fields::Head(head) => {
-                // It has this name in hybi-04 to hybi-10 alone, and what stands there counts for more.
+                // Only hybi-04 to hybi-10 use this name. There it takes precedence over `Origin`.
                 let early = head.value("sec-websocket-origin");
                 let early = early.filter(|_| self.is_early());
                 early.or_else(|| head.value("origin"))
@@ -90,13 +90,13 @@ impl<'a> Asked<'a> {
         value.and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// Whether it is an opening handshake of hybi-04 to hybi-10.
+    /// True for an opening handshake of hybi-04 to hybi-10.
     fn is_early(&self) -> bool {
         let version = self.protocol.and_then(Protocol::version);
         version.is_some_and(|version| (4..=8).contains(&version))
     }
 
-    /// Whether this subprotocol is among those that an opening handshake offers.
+    /// True if an opening handshake offers this subprotocol.
     pub(super) fn offers(&self, subprotocol: &str) -> bool {
         let Fields::Head(head) = self.fields else {
             return false;

@@ -1,4 +1,4 @@
-//! How the policies of a site let clients in.
+//! The check of clients by the policies of a site.
 
 use std::sync::Arc;
 
@@ -16,24 +16,25 @@ use crate::http::{Body, Service, rejected};
 use crate::telemetry::Masked;
 use crate::transport::Peer;
 
-/// What a site asks of its clients.
+/// The policies of a site.
 #[derive(Debug, Default)]
 pub(super) struct Entrance {
     policies: Vec<Box<dyn Policy>>,
 }
 
 impl Entrance {
-    /// Policies that are asked in this order.
+    /// Creates an entrance that checks the policies in this order.
     pub(super) fn new(policies: Vec<Box<dyn Policy>>) -> Self {
         Self { policies }
     }
 
-    /// Whether anybody is let in.
+    /// True if there are no policies, so that every client is admitted.
     pub(super) fn is_open(&self) -> bool {
         self.policies.is_empty()
     }
 
-    /// Has an application serve a client that opens a connection, if it is let in.
+    /// Checks the policies for an opening handshake, and runs the application if the client is
+    /// admitted.
     pub(super) async fn guard(
         &self,
         handshake: Handshake,
@@ -48,7 +49,8 @@ impl Entrance {
         watches.into_iter().fold(serving, watch).await
     }
 
-    /// Lets a client in that opens a connection; `None` where it was answered, or has hung up.
+    /// Checks the policies for an opening handshake; `None` if the client was refused or
+    /// disconnected.
     async fn let_in(&self, mut handshake: Handshake) -> Option<(Handshake, Vec<Watch>)> {
         let mut watches = Vec::new();
         for policy in &self.policies {
@@ -88,7 +90,8 @@ impl Entrance {
         Some((handshake, watches))
     }
 
-    /// Has a service answer a request, if its client is let in.
+    /// Checks the policies for an ordinary request, and calls the service if the client is
+    /// admitted.
     pub(super) fn serve(
         self: &Arc<Self>,
         request: Request<Body>,
@@ -125,7 +128,7 @@ impl Entrance {
         })
     }
 
-    /// Has the log show no secrets of a request; whether there are any.
+    /// Has the log mask the secrets of a request. Returns true if the request has any.
     pub(super) fn hide_secrets(&self, request: &Request<Body>, peer: &mut Arc<Peer>) -> bool {
         let visitor = Visitor::of_request(request, peer);
         let policies = self.policies.iter();
@@ -140,7 +143,7 @@ impl Entrance {
     }
 }
 
-/// Tells the log of secrets, beside those that it knows of already.
+/// Adds secrets to those that the log masks already.
 fn mask(peer: &mut Peer, secrets: Vec<ByteString>) {
     if secrets.is_empty() {
         return;
@@ -151,7 +154,7 @@ fn mask(peer: &mut Peer, secrets: Vec<ByteString>) {
     peer.extensions.insert(Masked(all));
 }
 
-/// The answer to a client that is not let in.
+/// Logs a refusal, and turns it into the response.
 fn refused(rejection: &Rejection) -> Response<Body> {
     let (status, reason) = (rejection.status, rejection.reason());
     debug!(status, reason, "request refused");

@@ -1,13 +1,13 @@
-//! Whose Flash movies may connect, by the origins of all routes.
+//! The domains whose Flash movies may connect, computed from the origins of all routes.
 
 use polysock_protocols::FlashDomain;
 
 use super::Origins;
 
-/// The domains that all of these rules let in; `None` where they let in all.
+/// Returns the domains that all of these rules admit; `None` if every rule admits all.
 ///
-/// Who asks for the policy of Flash does not say for which route, and a movie that is let in can name any
-/// origin: so it is let in nowhere, unless it is let in everywhere.
+/// A request for the Flash policy names no route, and an admitted movie can claim any origin. So a
+/// domain is listed only if every rule admits it.
 pub(super) fn flash_domains<'a>(
     rules: impl IntoIterator<Item = &'a Origins>,
 ) -> Option<Vec<FlashDomain>> {
@@ -22,7 +22,7 @@ pub(super) fn flash_domains<'a>(
         let is_in_all = lists.iter().all(|list| {
             let mut covering = list.iter().filter(|other| other.covers(domain)).peekable();
             let is_in = covering.peek().is_some();
-            // By `https://` alone, where one of the lists has nothing else.
+            // Restricted to `https://` if one of the lists has this domain for `https://` only.
             secure |= covering.all(|other| other.secure);
             is_in
         });
@@ -49,7 +49,7 @@ mod tests {
         for (rules, expected) in [
             (&["http://a"][..], "a"),
             (&["https://a https://b:8443"], "a/secure b/secure"),
-            // To say that a page may not come by https:// there is no way.
+            // A Flash policy cannot exclude pages that are loaded over `https://`.
             (&["https://a http://a"], "a"),
             (&["http://a https://a"], "a"),
             (

@@ -11,15 +11,15 @@ use crate::apps::{Application, Layer};
 use crate::error::BoxError;
 use crate::handshake::Handshake;
 
-/// An application behind a policy, from [`Layered::layer`](crate::apps::Layered::layer): it gets the clients that the
-/// policy lets in.
+/// An application behind a policy, made by [`Layered::layer`](crate::apps::Layered::layer). Only
+/// clients that the policy admits reach the application.
 pub struct Guarded<A> {
     entrance: Arc<Entrance>,
     application: Arc<A>,
 }
 
-/// A policy goes around one application, where [`Site::with_policies`](crate::Site::with_policies) has it for a whole
-/// site, ordinary requests included.
+/// Applies a policy to one application. [`Site::with_policies`](crate::Site::with_policies) applies
+/// policies to a whole site, ordinary requests included.
 impl<A: Application, P: Policy> Layer<A> for P {
     type Out = Guarded<A>;
 

@@ -1,4 +1,4 @@
-//! The hosts that a route is for.
+//! The pattern for the hosts of a route.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,33 +6,33 @@ use std::str::FromStr;
 use thiserror::Error;
 use url::Host;
 
-/// The hosts that a route is for: `example.com` for this one, `*.example.com` for those with one label
-/// before it. The port counts for nothing, nor does the case.
+/// A pattern of hosts: `example.com` matches this host, `*.example.com` matches hosts with one
+/// label in front of it. Port and case are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPattern {
-    /// In lower case, as it is on the wire.
+    /// The host in lower case, as it is sent on the wire.
     name: String,
-    /// Whether one label stands before it.
+    /// True if one label must stand in front of the name.
     is_wildcard: bool,
 }
 
-/// Why a text is no pattern of hosts.
+/// The reason why a text is not a host pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HostPatternError {
-    /// A star stands elsewhere.
+    /// `*` is anywhere but in the place of the first label of a domain name.
     #[error("`*` stands for the first label, and for nothing else: *.example.com")]
     Wildcard,
-    /// There is a port.
+    /// A port is given.
     #[error("a host is named without its port: a listener has ports, a route has hosts")]
     Port,
-    /// It is no name and no address.
+    /// The text is neither a host name nor an address.
     #[error("this is no host: write example.com, *.example.com, 192.0.2.1 or [2001:db8::1]")]
     Host,
 }
 
 impl HostPattern {
-    /// Whether a `Host` field names one of them.
+    /// True if the value of a `Host` field matches.
     pub fn matches(&self, host: &[u8]) -> bool {
         let host = name_of(host);
         let before = host.len().checked_sub(self.name.len());
@@ -47,13 +47,13 @@ impl HostPattern {
             }
     }
 
-    /// The one host that it is for, where it is one.
+    /// The host, if the pattern matches only one; `None` for a wildcard.
     pub(super) fn exact(&self) -> Option<&str> {
         (!self.is_wildcard).then_some(&*self.name)
     }
 }
 
-/// What a `Host` field names, without port and final dot.
+/// Returns the host of a `Host` field, without the port and a final dot.
 pub(super) fn name_of(host: &[u8]) -> &[u8] {
     let end = match host {
         [b'[', ..] => host.iter().position(|byte| *byte == b']').map(|at| at + 1),

@@ -1,4 +1,4 @@
-//! Which site a request is for, and who is let in.
+//! Routes from requests to sites, and the rules and policies that admit clients.
 
 mod asked;
 mod entrance;

@@ -1,4 +1,4 @@
-//! From which pages clients may connect.
+//! The origins whose pages may connect.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,63 +7,64 @@ use polysock_protocols::{FlashDomain, Rejection, Request};
 use thiserror::Error;
 use url::{Host, Url};
 
-/// Which origins are let in (RFC 6455 §10.2). A browser always says where its page is from, and
-/// a page cannot lie about it; other clients can say what they like.
+/// The origins that are admitted (RFC 6455 §10.2). A browser always sends the origin of its page,
+/// and the page cannot change it. Other clients can send any value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
-    /// Every origin, and none.
+    /// Every origin, and clients that send none.
     Any,
-    /// These.
+    /// Only these.
     Listed(Vec<OriginPattern>),
 }
 
-/// Pages that are let in, by their origin: scheme, host and port (RFC 6454 §4).
+/// A pattern of origins: scheme, host and port (RFC 6454 §4).
 ///
-/// | text | which pages |
+/// | text | matching pages |
 /// |---|---|
-/// | `http://example.com`, `https://example.com:8443`, `chrome-extension://abcdef` | those of this origin; a slash may stand behind it, and the port of the scheme |
-/// | `https://*.example.com` | those of the hosts with one label before this one, by the same scheme and port |
-/// | `same-origin` | those of the scheme, host and port that the client asks for, as the client sees them: as a proxy says that is [trusted](crate::PortSettings::forwarded), and `https` where the client is [secure](crate::PortSettings::secure) |
-/// | `null` | those that browsers trust with no name: files, sandboxed frames |
-/// | `none` | no page: clients that say nothing |
+/// | `http://example.com`, `https://example.com:8443`, `chrome-extension://abcdef` | pages of this origin; a trailing slash and the default port of the scheme are optional |
+/// | `https://*.example.com` | pages of hosts with one label in front of this one, with the same scheme and port |
+/// | `same-origin` | pages with the scheme, host and port that the client requested, as the client sees them: as reported by a [trusted](crate::PortSettings::forwarded) proxy, and `https` if the client is [secure](crate::PortSettings::secure) |
+/// | `null` | pages whose origin browsers do not name: files, sandboxed frames |
+/// | `none` | no page: clients that send no origin |
 ///
-/// Nothing but `null` lets those in. Two are equal where scheme, host and port are (RFC 6454 §5).
+/// Only `null` matches the origin `null`. Two patterns are equal if scheme, host and port are equal
+/// (RFC 6454 §5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPattern(Pattern);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Pattern {
-    /// Clients that say nothing.
+    /// Clients that send no origin.
     Silent,
     Null,
     Same,
     Page(Page),
-    /// Those of the hosts with one label before this one.
+    /// Pages of hosts with one label in front of this one.
     Below(Page),
 }
 
-/// An origin that has a name.
+/// An origin with scheme, host and port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Page {
     scheme: String,
     host: String,
-    /// `None` for that of the scheme.
+    /// `None` for the default port of the scheme.
     port: Option<u16>,
 }
 
-/// What a client asks for, as the client sees it.
+/// The scheme and host that a client requested, as the client sees them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Destination<'a> {
-    /// With its port, where that is not the one of the scheme.
+    /// The host, with its port unless that is the default of the scheme.
     pub(super) host: &'a str,
     pub(super) secure: bool,
 }
 
-/// Why a text is no pattern of origins.
+/// The reason why a text is not an origin pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OriginPatternError {
-    /// There is no scheme.
+    /// The scheme is missing.
     #[error(
         "the scheme is missing: an origin is http://HOST or https://HOST, with a port if it is another"
     )]
@@ -74,18 +75,18 @@ pub enum OriginPatternError {
     /// There is a user.
     #[error("an origin has no user and no password")]
     UserInfo,
-    /// A star stands elsewhere.
+    /// `*` is anywhere but in the place of the first label of a host name.
     #[error(
         "`*` stands for the first label of a host, and for nothing else: https://*.example.com"
     )]
     Wildcard,
-    /// The host is missing, or is none; or the port is.
+    /// The host is missing, or host or port is invalid.
     #[error("there is no host, or what stands there is no host and port")]
     Host,
 }
 
 impl Origins {
-    /// Lets a client in by the origin that its request names, or says what it is answered with.
+    /// Admits a client by the origin in its request, or returns the refusal.
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl Origins {
         }
     }
 
-    /// Whether a client that names this origin, or none, is let in to what it asks for.
+    /// True if a client with this origin, or with none, may connect to this destination.
     pub(super) fn include(&self, origin: Option<&str>, destination: Destination<'_>) -> bool {
         let Self::Listed(list) = self else {
             return true;
@@ -115,9 +116,10 @@ impl Origins {
             })
     }
 
-    /// The domains whose Flash movies may connect; `None` for all. A page without a host has none,
-    /// and the host that a client asks for is nothing that Flash says. What is below a host is taken for
-    /// below it at any depth, as Flash knows no other.
+    /// Returns the domains whose Flash movies may connect; `None` for all. Origins without an
+    /// `http` or `https` host are left out, and so is `same-origin`, because Flash does not send
+    /// the requested host. A domain for `*.` covers hosts at any depth, because Flash has no
+    /// narrower wildcard.
     pub fn flash_domains(&self) -> Option<Vec<FlashDomain>> {
         let Self::Listed(list) = self else {
             return None;
@@ -134,10 +136,10 @@ impl Origins {
 }
 
 impl OriginPattern {
-    /// The origin that a client names; `None` where it is none that could be listed.
+    /// Returns the pattern for the origin that a client sends; `None` if it is not a valid origin.
     ///
-    /// Clients that are no browsers leave out the scheme (websocket-client 0.3): theirs is taken for
-    /// `http`.
+    /// Clients other than browsers leave out the scheme (websocket-client 0.3). For them `http` is
+    /// assumed.
     pub fn of_client(origin: Option<&str>) -> Option<Self> {
         let pattern = match origin {
             None => Pattern::Silent,
@@ -149,18 +151,18 @@ impl OriginPattern {
 }
 
 impl Destination<'_> {
-    /// Whether a page of this origin is its own.
+    /// True if a page of this origin has the same origin as this destination.
     fn has(self, origin: &str) -> bool {
         let scheme = if self.secure { "https" } else { "http" };
         let own = Page::parse(&format!("{scheme}://{}", self.host));
         let page = Page::of_client(origin, scheme);
-        // RFC 6454 §4: what has no name is the same as nothing else.
+        // RFC 6454 §4: the origin `null` equals no other.
         origin != "null" && page.is_ok() && page == own
     }
 }
 
 impl Page {
-    /// What a client names; where it leaves out the scheme, it is this.
+    /// Parses the origin that a client sends. `scheme` is used if the client leaves it out.
     fn of_client(origin: &str, scheme: &str) -> Result<Self, OriginPatternError> {
         match origin.contains("://") {
             true => Self::parse(origin),
@@ -170,7 +172,7 @@ impl Page {
 
     fn parse(text: &str) -> Result<Self, OriginPatternError> {
         let (scheme, rest) = text.split_once("://").ok_or(OriginPatternError::Scheme)?;
-        // SocketRocket sends it, though RFC 6454 §6.2 has none.
+        // SocketRocket sends a trailing slash, although RFC 6454 §6.2 has none.
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         if authority.contains('*') {
             return Err(OriginPatternError::Wildcard);
@@ -181,7 +183,7 @@ impl Page {
         if authority.contains('@') {
             return Err(OriginPatternError::UserInfo);
         }
-        // The parser of URLs would leave it out.
+        // The URL parser would silently remove them.
         if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
             return Err(OriginPatternError::Host);
         }
@@ -194,7 +196,7 @@ impl Page {
         })
     }
 
-    /// Whether its host is that of the other with one label before it.
+    /// True if the host is the other's host with one label in front.
     fn is_below(&self, parent: &Self) -> bool {
         let label = self.host.strip_suffix(&*parent.host);
         let label = label.and_then(|label| label.strip_suffix('.'));
@@ -235,7 +237,7 @@ impl FromStr for OriginPattern {
     }
 }
 
-/// As it is read; without the port where it is that of the scheme.
+/// Writes the text that is parsed, without the default port of the scheme.
 impl fmt::Display for OriginPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (page, before) = match &self.0 {
@@ -456,9 +458,9 @@ mod tests {
                 "http://[0:0::1]",
                 ["http://[::2]", "http://[::1]:8080"],
             ),
-            // Clients that are no browsers.
+            // Clients other than browsers.
             ("a.example", true, "a.example", ["a.example:80", ""]),
-            // No browser asks for these, and what has no name is the same as nothing.
+            // Browsers request no such hosts, and the origin `null` equals no other.
             ("null", false, "http://null", ["null", "none"]),
             ("", false, "http://a", ["", "http://"]),
         ] {

@@ -1,4 +1,4 @@
-//! The paths that a route is for.
+//! The pattern for the paths of a route.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,16 +10,16 @@ use thiserror::Error;
 
 use crate::upstream::Captures;
 
-/// The paths that a route is for.
+/// A pattern of paths.
 ///
-/// | pattern | paths |
+/// | pattern | matching paths |
 /// |---|---|
-/// | `/api` | `/api` and all below it, as `/api/a`, but not `/apis` |
-/// | `/api/` | all below `/api`, and `/api/` |
-/// | `=/chat` | `/chat` alone |
-/// | `/vnc/{token}` | `/vnc/` with one more segment and all below it; the segment is the `token` of its [`Captures`] |
+/// | `/api` | `/api` and everything below it, such as `/api/a`, but not `/apis` |
+/// | `/api/` | `/api/` and everything below it |
+/// | `=/chat` | only `/chat` |
+/// | `/vnc/{token}` | `/vnc/` with one more segment, and everything below; the segment is the `token` in the [`Captures`] |
 ///
-/// An escape in a path stands for what it means: `/%61pi` is `/api`.
+/// Percent-encoding in a path is decoded for the comparison: `/%61pi` matches `/api`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPattern {
     segments: Vec<Segment>,
@@ -32,44 +32,45 @@ enum Segment {
     Named(Arc<str>),
 }
 
-/// What may follow the segments.
+/// The part of a path that may follow the segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Anything below.
+    /// Nothing, or anything below.
     Below,
-    /// A slash, and anything behind it.
+    /// A slash, and anything after it.
     Slash,
     /// Nothing.
     Exact,
-    /// A slash, and nothing behind it.
+    /// A slash, and nothing after it.
     ExactSlash,
 }
 
-/// Why a text is no pattern of paths.
+/// The reason why a text is not a path pattern.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PathPatternError {
-    /// It does not begin as a path does.
+    /// The text does not begin with `/` or `=/`.
     #[error("a path begins with a slash: /chat, or =/chat for this path alone")]
     Slash,
     /// Two slashes are in a row.
     #[error("a path has no empty segment: write one slash where two are in a row")]
     Empty,
-    /// It has more than a path.
+    /// The text contains `?` or `#`.
     #[error("a path has no `?` and no `#`: the query of a request goes along with any path")]
     Query,
-    /// A brace stands where none may.
+    /// A brace is misplaced, or a name is invalid.
     #[error(
         "`{{name}}` stands for a whole segment, of letters, digits, `_` and `-`: /vnc/{{token}}"
     )]
     Brace,
-    /// Two segments have one name.
+    /// Two segments have the same name.
     #[error("two segments are named `{0}`")]
     Twice(String),
 }
 
 impl PathPattern {
-    /// What a path captures, where it is one of these; `None` for any other.
+    /// Returns the captured segments of a path; `None` if the path does not match or a captured
+    /// segment is not UTF-8.
     pub fn captures(&self, path: &[u8]) -> Option<Captures> {
         let mut captures = Captures::default();
         let mut rest = path.strip_prefix(b"/")?.split(|byte| *byte == b'/');
@@ -92,7 +93,7 @@ impl PathPattern {
         matches.then_some(captures)
     }
 
-    /// The names of the segments that it captures.
+    /// Returns the names of the captured segments.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Named(name) => Some(&**name),
@@ -100,7 +101,7 @@ impl PathPattern {
         })
     }
 
-    /// The first segment, where it is the same for all paths.
+    /// The first segment, if it is a literal; `None` otherwise.
     pub(super) fn first(&self) -> Option<&str> {
         match self.segments.first()? {
             Segment::Literal(literal) => Some(literal),
@@ -109,7 +110,7 @@ impl PathPattern {
     }
 }
 
-/// Whether a segment of a path is this one, escapes counted for what they mean.
+/// True if a segment of a path equals this literal after percent-decoding.
 fn is_same(came: &[u8], literal: &str) -> bool {
     came == literal.as_bytes() || came.contains(&b'%') && percent_decode(came).eq(literal.bytes())
 }
@@ -126,7 +127,8 @@ impl FromStr for PathPattern {
         if path.contains(['?', '#']) {
             return Err(PathPatternError::Query);
         }
-        // `/` is no segment and then a slash; all paths have that.
+        // Every path begins with a slash, so `/` matches all paths; only in `=/` does the slash
+        // count.
         let (path, has_slash) = match path.strip_suffix('/') {
             Some("") => return Err(PathPatternError::Empty),
             Some(path) => (path, true),
@@ -167,7 +169,7 @@ fn read_segment(text: &str) -> Result<Segment, PathPatternError> {
     Ok(Segment::Named(name.ok_or(PathPatternError::Brace)?.into()))
 }
 
-/// As it is read.
+/// Writes the text that is parsed.
 impl fmt::Display for PathPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if matches!(self.end, End::Exact | End::ExactSlash) {

@@ -1,4 +1,4 @@
-//! How many connections a site has, and whether there is room for another.
+//! The limits on the connections of a site.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,21 +11,21 @@ use super::SiteConnections;
 use crate::telemetry::{RouteName, Throttle};
 use crate::transport::{Peer, network};
 
-/// The places of a site, where they are limited.
+/// The counters of a site's connections, and of those refused by its limits.
 #[derive(Debug)]
 pub(super) struct Places {
     present: Mutex<Present>,
     refused: Throttle<Refused>,
 }
 
-/// Who is there.
+/// The open connections.
 #[derive(Debug, Default)]
 struct Present {
     count: usize,
     by_network: HashMap<IpAddr, usize>,
 }
 
-/// For whom there was no room, since that was told last.
+/// The connections that were refused since the last line in the log.
 #[derive(Debug, Default)]
 struct Refused {
     route: Option<RouteName>,
@@ -33,16 +33,16 @@ struct Refused {
     per_address: u64,
 }
 
-/// What there is no room for.
+/// The limit that has been reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
-    /// Another connection.
+    /// The connections of the site.
     Connections,
-    /// Another connection of this address.
+    /// The connections of one address.
     Address,
 }
 
-/// A place, until it is dropped.
+/// A counted connection, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     places: Arc<Places>,
@@ -50,7 +50,7 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// Nobody is there yet.
+    /// Creates counters for a site without connections.
     pub(super) fn new() -> Self {
         let tell = |refused: Refused| {
             let some = |count: u64| Some(count).filter(|count| *count > 0);
@@ -67,7 +67,7 @@ impl Places {
         }
     }
 
-    /// A place for a client, where there is room; nothing where nothing is limited.
+    /// Counts a connection, or returns the limit that is reached; `None` if the site has no limits.
     pub(super) fn take(
         self: &Arc<Self>,
         limits: SiteConnections,
@@ -110,7 +110,7 @@ impl Places {
     }
 
     fn lock(&self) -> MutexGuard<'_, Present> {
-        // Nothing between a lock and its end can panic but the allocator.
+        // Nothing but the allocator can panic while the lock is held.
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! One route: which requests, and the site for them.
+//! A route: conditions on requests, and the site for those that meet them.
 
 use std::sync::Arc;
 
@@ -9,39 +9,39 @@ use super::asked::Asked;
 use super::{HostPattern, Origins, PathPattern, Site};
 use crate::upstream::Captures;
 
-/// Which requests a site is for: those that meet all these conditions.
+/// A route to a site, for requests that meet all these conditions.
 #[derive(Clone, Debug)]
 pub struct Route {
-    /// What the log calls it.
+    /// The name in the log; `None` for none.
     pub name: Option<Arc<str>>,
-    /// The hosts; `None` for any, and for requests without one.
+    /// The hosts; `None` for any, including requests without a host.
     pub host: Option<HostPattern>,
     /// The paths; `None` for any.
     pub path: Option<PathPattern>,
-    /// The clients; empty for all.
+    /// The kinds of clients; empty for all.
     pub clients: Vec<Clients>,
-    /// The pages that ask. A page that is not listed is not refused by this route: the next may be
-    /// for it.
+    /// The origins of pages. A request from another page is not refused by this route: a later
+    /// route may match.
     pub origins: Origins,
-    /// The subprotocols of which an opening handshake offers one; empty for any, and for none.
+    /// The subprotocols of which an opening handshake must offer one; empty for no such condition.
     pub subprotocols: Vec<ByteString>,
-    /// What is served.
+    /// The site for matching requests.
     pub site: Arc<Site>,
 }
 
 /// A kind of clients.
 #[derive(Clone, Copy, Debug)]
 pub enum Clients {
-    /// Those that ask for a WebSocket.
+    /// Clients that send an opening handshake.
     WebSocket,
-    /// Those that send ordinary requests.
+    /// Clients that send ordinary requests.
     Http,
-    /// Those that ask for a WebSocket of this protocol.
+    /// Clients that send an opening handshake of this protocol.
     Protocol(&'static dyn Protocol),
 }
 
 impl Route {
-    /// A route for whatever is asked.
+    /// Creates a route that matches all requests.
     pub fn new(site: Arc<Site>) -> Self {
         Self {
             name: None,
@@ -54,7 +54,7 @@ impl Route {
         }
     }
 
-    /// What the path captures, where this route is for what is asked.
+    /// Returns the captures of the path if this route matches; `None` if not.
     pub(super) fn captures(&self, asked: &Asked<'_>) -> Option<Captures> {
         if let Some(host) = &self.host
             && !asked.host.is_some_and(|asked| host.matches(asked))

@@ -1,4 +1,4 @@
-//! Applications by what is asked for.
+//! A router that chooses an application by path and host.
 
 use std::fmt;
 
@@ -13,13 +13,13 @@ use crate::error::BoxError;
 use crate::handshake::Handshake;
 use crate::upstream::Captures;
 
-/// Applications by the path, and the host, that a client asks for: the first that is for it gets its
-/// handshake, and what none is for is told 404. What the segments of a path have captured is in the
-/// [extensions](crate::Peer::extensions) of the peer, as [`Captures`], apart from what the client's query
-/// says.
+/// Chooses an application by the path and the host that a client requests. The first matching route
+/// receives the handshake. If none matches, the client receives 404. Captured segments of the path
+/// are in the [extensions](crate::Peer::extensions) of the peer, as [`Captures`], separate from the
+/// parameters of the client's query.
 ///
-/// A gateway has [`Sites`](crate::Sites) for what differs in more than the application: settings, pages,
-/// policies.
+/// A gateway has [`Sites`](crate::Sites) for routes that differ in more than the application:
+/// settings, pages, policies.
 ///
 /// ```
 /// use polysock::apps::component::{Client, Component, ws};
@@ -53,30 +53,31 @@ struct RouterEntry {
     application: Box<dyn Application>,
 }
 
-/// Why something is no route.
+/// The reason why a route is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RouterError {
-    /// Of its host.
+    /// The host is not a pattern.
     #[error(transparent)]
     Host(#[from] HostPatternError),
-    /// Of its path.
+    /// The path is not a pattern.
     #[error(transparent)]
     Path(#[from] PathPatternError),
 }
 
 impl Router {
-    /// One without routes.
+    /// Creates a router without routes.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds an application for the paths of a [pattern](PathPattern), on any host: `/chat` with all below
-    /// it, `=/chat` alone, `/room/{room}`.
+    /// Adds an application for paths that match a [pattern](PathPattern), on any host: `/chat` with
+    /// everything below it, `=/chat` alone, `/room/{room}`.
     ///
     /// # Panics
     ///
-    /// It is no pattern of paths. [`try_route`](Self::try_route) says so instead.
+    /// Panics if the path is not a pattern. [`try_route`](Self::try_route) returns an error
+    /// instead.
     #[must_use]
     pub fn route(self, path: &str, application: impl Application) -> Self {
         match self.try_route(None, path, application) {
@@ -85,12 +86,12 @@ impl Router {
         }
     }
 
-    /// Adds an application for the paths of a pattern on the hosts of [another](HostPattern):
-    /// `example.com`, `*.example.com`.
+    /// Adds an application for paths that match a pattern, on hosts that match
+    /// [another](HostPattern): `example.com`, `*.example.com`.
     ///
     /// # Panics
     ///
-    /// One of them is no pattern.
+    /// Panics if the host or the path is not a pattern.
     #[must_use]
     pub fn route_of(self, host: &str, path: &str, application: impl Application) -> Self {
         match self.try_route(Some(host), path, application) {
@@ -99,12 +100,12 @@ impl Router {
         }
     }
 
-    /// As [`route`](Self::route), or where there is a host, [`route_of`](Self::route_of): for patterns that
-    /// are not written in the program.
+    /// Adds an application like [`route`](Self::route), or with a host like
+    /// [`route_of`](Self::route_of). For patterns that are not constants of the program.
     ///
     /// # Errors
     ///
-    /// One of them is no pattern.
+    /// The host or the path is not a pattern.
     pub fn try_route(
         mut self,
         host: Option<&str>,
@@ -119,9 +120,9 @@ impl Router {
         Ok(self)
     }
 
-    /// The application for a path on a host, and what is captured.
+    /// Finds the application for a path on a host, and the captures of the path.
     fn find(&self, host: &str, path: &str) -> Result<(&dyn Application, Captures), NotFound> {
-        // An application might read it as another path than it is.
+        // An application might resolve the segment and read another path.
         if DotSegment::find(path.as_bytes()).is_some() {
             return Err(NotFound::Path);
         }

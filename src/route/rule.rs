@@ -1,4 +1,4 @@
-//! Who is let in, by protocol, network and user agent.
+//! Rules that admit clients by protocol, network and user agent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,38 +11,38 @@ use tracing::info;
 use super::UserAgentPattern;
 use crate::telemetry::Address;
 
-/// Who is let in: a rule for the clients that meet all of its conditions. Of several, the first that is for
-/// a client decides; one that none is for is let in.
+/// A rule for clients that meet all of its conditions. The first matching rule decides. A client
+/// that no rule matches is admitted.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// What the log calls it. Clients are not told.
+    /// The name in the log. Clients do not receive it.
     pub name: Arc<str>,
-    /// The protocols; empty for all, and for ordinary requests as well.
+    /// The protocols; empty for all, and for ordinary requests too.
     pub protocols: Vec<&'static dyn Protocol>,
-    /// The networks; empty for any, and for clients without an address. An address of IPv4 is one of IPv4, also
-    /// where its socket takes both.
+    /// The networks; empty for any, including clients without an address. IPv4-mapped IPv6
+    /// addresses are treated as IPv4.
     pub networks: Vec<IpNet>,
-    /// The user agents; `None` for any, and for clients that name none.
+    /// The user agents; `None` for any, including clients that send none.
     pub user_agent: Option<UserAgentPattern>,
-    /// What becomes of them.
+    /// The decision about matching clients.
     pub verdict: Verdict,
-    /// Whether it only has the log say whom it would refuse: what becomes of those is for the next rule to
-    /// say.
+    /// True if the rule only logs the clients that it would refuse. The next matching rule decides
+    /// about them.
     pub log_only: bool,
 }
 
-/// What becomes of the clients that a rule is for.
+/// The decision about clients that a rule matches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They are let in.
+    /// Clients are admitted.
     Allow,
-    /// They are let in before this time, and refused from then on.
+    /// Clients are admitted before this time, and refused from then on.
     AllowUntil(SystemTime),
-    /// They are refused (403).
+    /// Clients are refused (403).
     Deny,
 }
 
-/// Who asks.
+/// The client that rules are checked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asker<'a> {
     /// The protocol of an opening handshake; `None` for an ordinary request.
@@ -52,7 +52,8 @@ pub(super) struct Asker<'a> {
 }
 
 impl Rule {
-    /// Lets a client in by these rules, or says what it is answered with. The time is asked where it counts.
+    /// Admits a client by these rules, or returns the refusal. `now` is called only if a rule
+    /// depends on the time.
     pub(super) fn check(
         rules: &[Self],
         asker: Asker<'_>,
@@ -107,7 +108,8 @@ mod tests {
 
     use super::*;
 
-    /// `protocols networks user_agent verdict`, with `-` for none.
+    /// Parses `protocols networks user_agent verdict`, where `-` is none and `~` before the verdict
+    /// is log-only.
     fn rule(text: &str) -> Rule {
         let words: Vec<_> = text.split(' ').collect();
         let [protocols, networks, user_agent, verdict] = words[..] else {

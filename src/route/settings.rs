@@ -1,4 +1,4 @@
-//! How a site treats its connections.
+//! The settings of a site.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,60 +16,65 @@ use crate::handshake::Treatment;
 use crate::transport::tls;
 use crate::transport::{Peer, Trusted};
 
-/// How a site treats its connections: all that can differ from one site of a port to another.
+/// The settings of a site: everything that can differ between the sites of a port.
 #[derive(Clone, Debug)]
 pub struct SiteSettings {
-    /// The protocols that are spoken here, of those of the port; `None`, the default, for all of them.
+    /// The protocols that the site speaks, of those of the port; `None`, the default, for all of
+    /// them.
     pub protocols: Option<Vec<&'static dyn Protocol>>,
-    /// How a session behaves: the largest message, and its times.
+    /// The behaviour of sessions: the largest message, and the timeouts.
     pub session: SessionConfig,
-    /// What a connection is held to beside that: its age, how fast its client may send, and how it takes
-    /// what is sent to it.
+    /// The further terms of connections: their maximum age, the rate at which clients may send, and
+    /// the time within which clients must accept data.
     pub terms: Terms,
-    /// How long an application has to answer an opening handshake that is complete, the policies
-    /// included, and a relay the upstream's; then its client is told 504. 60 seconds by default.
+    /// The time that an application has to answer a complete opening handshake, policies included;
+    /// for a relay, the upstream's answer is included too. Then the client receives 504. 60 seconds
+    /// by default.
     pub handshake_timeout: Duration,
-    /// How many connections there may be. By default there is no limit but that of the port.
+    /// The limits on the number of connections. By default there is no limit but that of the port.
     pub connections: SiteConnections,
-    /// What the frames of a message may take.
+    /// The limits on the frames of a message.
     pub limits: Limits,
-    /// From which pages connections are accepted.
+    /// The origins whose pages may connect.
     pub origins: Origins,
-    /// The least version of TLS, where it ends here, whatever
-    /// [`ServerSettings::min_version`](crate::tls::ServerSettings::min_version) says; `None` for that one. Clients
-    /// of an older version are told 403. Those without TLS are none of its business.
+    /// The oldest accepted version of TLS, for TLS that ends at this port. Replaces
+    /// [`ServerSettings::min_version`](crate::tls::ServerSettings::min_version); `None` for that
+    /// one. Clients with an older version receive 403. Clients without TLS are not affected.
     #[cfg(feature = "tls")]
     pub tls_min_version: Option<tls::Version>,
-    /// From where connections are accepted that are neither [secure](Peer::secure) nor masked by their
-    /// clients ([`Masking::None`]: hixie-75 to hybi-03). A page writes what it likes to one, and a proxy on
-    /// the way that knows no WebSocket may take that for requests and keep a wrong answer for everybody
-    /// (RFC 6455 §10.3). By default [private](Trusted::private) networks: there is such a proxy where a way leads
-    /// through the networks of others, and the devices that speak nothing else mostly stand in one's own.
+    /// The networks from which connections are accepted that are neither [secure](Peer::secure) nor
+    /// masked by their clients ([`Masking::None`]: hixie-75 to hybi-03). A page controls the bytes
+    /// of such a connection. An intermediary that does not know WebSocket may read them as
+    /// requests, and cache a wrong answer for everybody (RFC 6455 §10.3). By default
+    /// [private](Trusted::private) networks: such intermediaries are on paths through foreign
+    /// networks, and devices that speak nothing else are mostly in one's own.
     pub unmasked_from: Trusted,
-    /// Who is let in by protocol, network and user agent: the first of these that is for a client decides, of
-    /// ordinary requests too. One that none is for is let in.
+    /// The rules that admit clients by protocol, network and user agent. The first matching rule
+    /// decides, for ordinary requests too. A client that no rule matches is admitted.
     pub rules: Vec<Rule>,
-    /// The subprotocols that are spoken, in order of preference: of what a client offers, an
-    /// application sees these, in this order. It may accept a client that offers none of them, and
-    /// then names none (RFC 6455 §4.2.2). Empty, the default: whatever clients offer, in their order.
+    /// The subprotocols that the site speaks, in order of preference. Of those that a client
+    /// offers, an application sees only these, in this order. An application may accept a client
+    /// that offers none of them, and then selects none (RFC 6455 §4.2.2). Empty, the default:
+    /// everything that clients offer, in their order.
     pub subprotocols: Vec<ByteString>,
-    /// How messages are compressed for clients that offer it; `None` declines.
+    /// The compression of messages for clients that offer it; `None` declines.
     pub compression: Option<Compression>,
-    /// Whether the log has a line for each connection at its open and one at its close, and one for each
-    /// ordinary request, at its end. By default it has.
+    /// Whether the log has a line when a connection opens and when it closes, and one at the end of
+    /// each ordinary request. True by default.
     pub access_log: bool,
-    /// Whether [`Site::close`](super::Site::close) reaches the connections. To know them takes some 16
-    /// bytes of each.
+    /// Whether [`Site::close`](super::Site::close) reaches the connections. This takes about 16
+    /// bytes per connection.
     pub closable: bool,
 }
 
-/// How many connections a site may have: WebSockets, from their opening handshake to their last byte, be
-/// they streams of HTTP/2. The next are told 503 with `Retry-After`.
+/// The maximum number of connections of a site: WebSockets from their opening handshake to their
+/// last byte, those on streams of HTTP/2 included. Further ones receive 503 with `Retry-After`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SiteConnections {
-    /// How many in all.
+    /// The maximum number of connections in total.
     pub total: usize,
-    /// How many from one address, or one /64 of IPv6. Those from this machine are not counted.
+    /// The maximum number of connections from one address, or one /64 of IPv6. Those from this
+    /// machine are not counted.
     pub per_address: usize,
 }
 
@@ -83,9 +88,9 @@ impl Default for SiteConnections {
 }
 
 impl Default for SiteSettings {
-    /// Messages of up to 1 MiB, and clients are pinged after 25 seconds of silence; the rest is what a
-    /// session does by itself. A [`Relay`](crate::apps::Relay) holds no messages, so it can do
-    /// without their limit.
+    /// Messages of up to 1 MiB, and pings after 25 seconds of silence; otherwise the defaults of a
+    /// session. A [`Relay`](crate::apps::Relay) holds no whole messages, so it can do without the
+    /// limit on them.
     fn default() -> Self {
         Self {
             protocols: None,
@@ -112,12 +117,13 @@ impl Default for SiteSettings {
 }
 
 impl SiteSettings {
-    /// Lets a client in: its subprotocols become those that are spoken here, in our order. Or says
-    /// what it is answered with.
+    /// Admits a client, and limits its subprotocols to those of the site, in the site's order. Or
+    /// returns the refusal.
     ///
     /// # Errors
     ///
-    /// Its origin is not listed, its TLS is too old, it does not mask and comes from elsewhere than it may, or a rule says so.
+    /// The origin is not listed, TLS is too old, a rule refuses the client, or the client does not
+    /// mask and is not in a network of [`unmasked_from`](Self::unmasked_from).
     pub fn admit(&self, request: &mut Request, peer: &Peer) -> Result<(), Rejection> {
         self.origins.check(request)?;
         self.check_tls(peer)?;
@@ -143,7 +149,7 @@ impl SiteSettings {
         Ok(())
     }
 
-    /// Whether the version of TLS is one for this site, where it ends here.
+    /// Refuses clients whose version of TLS is too old for this site, where TLS ends at this port.
     fn check_tls(&self, peer: &Peer) -> Result<(), Rejection> {
         #[cfg(feature = "tls")]
         if let Some(encryption) = peer.extensions.get::<tls::Encryption>()
@@ -157,7 +163,7 @@ impl SiteSettings {
         Ok(())
     }
 
-    /// Lets an ordinary request in, by what its fields say, or says what it is answered with.
+    /// Admits an ordinary request by its fields, or returns the refusal.
     pub(crate) fn admit_request(&self, fields: &HeaderMap, peer: &Peer) -> Result<(), Rejection> {
         self.check_tls(peer)?;
         if self.rules.is_empty() {
@@ -171,7 +177,7 @@ impl SiteSettings {
         Rule::check(&self.rules, asker, SystemTime::now)
     }
 
-    /// RFC 6455 §10.3, for clients that cannot heed it.
+    /// Enforces RFC 6455 §10.3 for clients that cannot mask.
     #[cold]
     fn admit_unmasked(&self, request: &Request, peer: &Peer) -> Result<(), Rejection> {
         if self.unmasked_from.includes(peer.address) {
@@ -183,7 +189,7 @@ impl SiteSettings {
         )))
     }
 
-    /// How its connections are treated.
+    /// Returns the settings for a connection of this site.
     pub(crate) fn treatment(&self) -> Treatment {
         Treatment {
             session: self.session,
@@ -192,8 +198,8 @@ impl SiteSettings {
         }
     }
 
-    /// What an opening handshake is told: `secure` is whether a page sees `wss://`, and `entropy`
-    /// fills a buffer with bytes that nobody can predict.
+    /// Returns the context for an opening handshake. `secure` is true if the client sees `wss://`,
+    /// and `entropy` fills a buffer with unpredictable bytes.
     pub fn context(&self, secure: bool, entropy: fn(&mut [u8])) -> Context {
         Context {
             secure,

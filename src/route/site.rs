@@ -1,4 +1,4 @@
-//! What is served: an application, the pages beside it, and how both treat their clients.
+//! A site: an application, its pages, and the settings for both.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,20 +18,21 @@ use crate::handshake::Handshake;
 use crate::http::{Body, Service};
 use crate::transport::{Peer, Permit};
 
-/// What one site of a port is.
+/// An application, a service for ordinary requests, and the settings and policies for both.
 pub struct Site {
     settings: SiteSettings,
     application: Box<dyn Application>,
     http: Arc<dyn Service>,
     entrance: Arc<Entrance>,
-    /// Its connections, where they are to be reached.
+    /// The open connections, where [`SiteSettings::closable`] is set.
     open: Shutdown,
-    /// How many they are, where that is limited.
+    /// The number of connections, where it is limited.
     places: Arc<Places>,
 }
 
 impl Site {
-    /// A site with default settings, which answers ordinary requests with the advice to upgrade.
+    /// Creates a site with default settings that answers ordinary requests with the advice to
+    /// upgrade.
     pub fn new(application: impl Application) -> Self {
         Self {
             settings: SiteSettings::default(),
@@ -43,8 +44,8 @@ impl Site {
         }
     }
 
-    /// The same site in the place of another: the connections of both are counted together, where this
-    /// one's are limited.
+    /// Puts the site in the place of another: the connections of both are counted together, where
+    /// this site limits them.
     #[must_use]
     pub fn in_place_of(self, other: &Self) -> Self {
         Self {
@@ -53,13 +54,13 @@ impl Site {
         }
     }
 
-    /// The same site with other settings.
+    /// Replaces the settings.
     #[must_use]
     pub fn with_settings(self, settings: SiteSettings) -> Self {
         Self { settings, ..self }
     }
 
-    /// The same site, where this answers ordinary requests.
+    /// Replaces the service for ordinary requests.
     #[must_use]
     pub fn with_http(self, service: impl Service) -> Self {
         Self {
@@ -68,7 +69,8 @@ impl Site {
         }
     }
 
-    /// The same site, which lets in only those that all these policies let in, asked in this order.
+    /// Replaces the policies. They are checked in this order, and only clients that all of them
+    /// admit are served.
     #[must_use]
     pub fn with_policies(self, policies: Vec<Box<dyn Policy>>) -> Self {
         Self {
@@ -77,30 +79,30 @@ impl Site {
         }
     }
 
-    /// How it treats its connections.
+    /// The settings for connections.
     pub fn settings(&self) -> &SiteSettings {
         &self.settings
     }
 
-    /// What answers its ordinary requests.
+    /// The service for ordinary requests.
     pub fn http(&self) -> &Arc<dyn Service> {
         &self.http
     }
 
-    /// Asks its connections to close, with 1001 or its like in their protocol: those that are there one
-    /// after the other, spread over this time, and those to come at once. They close as after a
-    /// shutdown of the gateway, and nobody waits for them.
+    /// Asks the connections to close, with 1001 or its equivalent in their protocol: the open ones
+    /// one after the other, spread over this time, and new ones immediately. They close as after a
+    /// shutdown of the gateway. The future does not wait for their end.
     ///
-    /// Nothing happens where [`SiteSettings::closable`] is not set.
+    /// Does nothing unless [`SiteSettings::closable`] is set.
     ///
     /// # Cancel safety
     ///
-    /// Not cancel safe: those that were not asked yet are asked no more.
+    /// Not cancel safe: connections that have not been asked by then are not asked any more.
     pub async fn close(&self, over: Duration) {
         self.open.drain(CloseCode::GOING_AWAY, over).await;
     }
 
-    /// Has an ordinary request answered, if its client is let in.
+    /// Answers an ordinary request, if its client is admitted.
     pub(crate) fn serve_request(
         &self,
         request: Request<Body>,
@@ -108,13 +110,14 @@ impl Site {
         self.entrance.serve(request, &self.http)
     }
 
-    /// Has the log show no secrets of a request that its policies know of; whether there are any.
+    /// Has the log mask the secrets that the policies find in a request. Returns true if there are
+    /// any.
     pub(crate) fn hide_secrets(&self, request: &Request<Body>, peer: &mut Arc<Peer>) -> bool {
         !self.entrance.is_open() && self.entrance.hide_secrets(request, peer)
     }
 
-    /// Has the application answer a handshake, and do whatever it does afterwards, if the client is
-    /// let in and there is room for it.
+    /// Runs the application for a handshake, if the client is admitted and the limit on connections
+    /// is not reached.
     pub(crate) fn serve(self: &Arc<Self>, handshake: Handshake) -> Unanswered {
         Unanswered {
             signal: handshake.shutdown(),

@@ -13,8 +13,8 @@ use crate::telemetry::{Masked, RouteName};
 use crate::transport::Peer;
 use crate::upstream::Captures;
 
-/// The sites of a port. To replace them changes nothing for connections that are open: each keeps
-/// the site that it was accepted by.
+/// The sites of a port. Replacing them does not affect open connections: each keeps the site that
+/// accepted it.
 #[derive(Debug)]
 pub struct Sites {
     table: RwLock<Arc<Table>>,
@@ -24,34 +24,35 @@ pub struct Sites {
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) site: Arc<Site>,
-    /// What the log calls its route.
+    /// The name of the route in the log; `None` for none.
     pub(crate) name: Option<Arc<str>>,
     captures: Captures,
 }
 
-/// Why there is no site for a request.
+/// The reason why there is no site for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotFound {
-    /// No route is for it.
+    /// No route matches.
     Route,
-    /// Its path might be read as another than it is.
+    /// The path has a dot segment, so an upstream might read another path.
     Path,
 }
 
 impl Sites {
-    /// One site for whatever is asked.
+    /// Creates a table with one site for all requests.
     pub fn single(site: Site) -> Self {
         Self::new(vec![Route::new(Arc::new(site))])
     }
 
-    /// Routes: the first that is for a request has it, and what none is for is answered with 404.
+    /// Creates a table of routes. The first that matches a request is used. If none matches, the
+    /// answer is 404.
     pub fn new(routes: Vec<Route>) -> Self {
         Self {
             table: RwLock::new(Arc::new(Table::new(routes))),
         }
     }
 
-    /// Has new requests served by other routes. Returns the sites that no route is for any more.
+    /// Replaces the routes for new requests. Returns the sites that no longer have a route.
     pub fn replace(&self, routes: Vec<Route>) -> Vec<Arc<Site>> {
         let new = Arc::new(Table::new(routes));
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +68,7 @@ impl Sites {
         gone
     }
 
-    /// The domains whose Flash movies may connect, which every route lets in; `None` for all. See
+    /// Returns the domains whose Flash movies every route admits; `None` for all. See
     /// [`Origins::flash_domains`](super::Origins::flash_domains).
     pub fn flash_domains(&self) -> Option<Vec<FlashDomain>> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
@@ -75,10 +76,10 @@ impl Sites {
         flash_domains(routes.flat_map(|route| [&route.origins, &route.site.settings().origins]))
     }
 
-    /// The site for a request.
+    /// Finds the site for a request.
     pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<Found, NotFound> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        // A path that a server behind reads as another would be served by a route that is not for it.
+        // An upstream that resolves the segment would serve a path that the route is not for.
         if table.has_paths && DotSegment::find(asked.path).is_some() {
             return Err(NotFound::Path);
         }
@@ -87,7 +88,7 @@ impl Sites {
 }
 
 impl Found {
-    /// Tells what is known of the peer now.
+    /// Adds the name of the route, the captures and their secrets to the peer.
     pub(crate) fn tell(&self, peer: &mut Peer) {
         if let Some(name) = &self.name {
             peer.extensions.insert(RouteName(Arc::clone(name)));
@@ -101,14 +102,14 @@ impl Found {
         }
     }
 
-    /// Whether there is anything to tell but the name of the route.
+    /// True if there is more to add to a peer than the name of the route.
     pub(crate) fn tells(&self) -> bool {
         !self.captures.is_empty()
     }
 }
 
 impl NotFound {
-    /// What a client is told.
+    /// Returns the refusal for the client.
     pub(crate) fn rejection(self) -> Rejection {
         match self {
             Self::Route => Rejection::new(404, "nothing is served here"),
@@ -117,7 +118,7 @@ impl NotFound {
     }
 }
 
-/// Routes, and what tells most of those that are not for a request without a look at them.
+/// Routes, and keys that exclude most non-matching routes without a closer check.
 #[derive(Debug)]
 struct Table {
     routes: Vec<Route>,
@@ -125,11 +126,12 @@ struct Table {
     has_paths: bool,
 }
 
-/// Hashes of the host, in the upper half, and of the first segment of the path.
+/// The hashes of the host (upper half) and of the first path segment (lower half).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Key {
     hashes: u64,
-    /// Which halves count: not that of which a route is for more than one.
+    /// The mask of the halves that are compared. A half is zero if the route matches several
+    /// values.
     counts: u64,
 }
 
@@ -167,7 +169,7 @@ impl Table {
 }
 
 impl Key {
-    /// Of a request for any host and path.
+    /// A key that no route excludes.
     const ANY: Self = Self {
         hashes: 0,
         counts: 0,
@@ -186,7 +188,7 @@ impl Key {
     fn of(asked: &Asked<'_>) -> Self {
         let path = asked.path.strip_prefix(b"/").unwrap_or(asked.path);
         let segment = path.split(|byte| *byte == b'/').next().unwrap_or_default();
-        // What has escapes is looked at by each route.
+        // Routes compare segments with percent-encoding themselves.
         let segment = Some(segment).filter(|segment| !segment.contains(&b'%'));
         Self::new(Some(name_of(asked.host.unwrap_or_default())), segment)
     }
@@ -196,7 +198,7 @@ impl Key {
     }
 }
 
-/// FNV-1a over letters of lower case.
+/// FNV-1a of the text in lower case.
 fn hash(bytes: &[u8]) -> u32 {
     let step = |hash: u32, byte: &u8| {
         (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)

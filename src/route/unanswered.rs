@@ -1,4 +1,4 @@
-//! An application that has a handshake to answer.
+//! An application that has to answer a handshake.
 
 use std::future::{poll_fn, ready};
 use std::net::SocketAddr;
@@ -12,25 +12,25 @@ use tokio::time::{Sleep, sleep};
 use crate::connection::ShutdownSignal;
 use crate::error::BoxError;
 
-/// An application at work on a connection.
+/// A running application on a connection.
 pub(crate) struct Answering {
-    /// Whose it is.
+    /// The address of the client; `None` if it has none.
     pub(crate) client: Option<SocketAddr>,
     pub(crate) work: BoxFuture<'static, Result<(), BoxError>>,
 }
 
-/// An application that has a handshake to answer.
+/// A running application that has not yet answered its handshake.
 pub(crate) struct Unanswered {
     pub(super) answering: Answering,
-    /// That of the connection.
+    /// The signal of the connection.
     pub(super) signal: ShutdownSignal,
-    /// How long it has.
+    /// The time within which the application must answer.
     pub(super) timeout: Duration,
 }
 
 impl Unanswered {
-    /// Waits for the answer, and returns what is left to do then. An application that takes too long is
-    /// dropped, and its client is told so.
+    /// Waits for the answer, and returns the rest of the work. An application that takes too long
+    /// is dropped, and its client receives 504.
     pub(crate) async fn answered(self) -> Answering {
         let Self {
             mut answering,

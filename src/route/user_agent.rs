@@ -1,16 +1,16 @@
-//! The user agents that a rule is for.
+//! The pattern for the user agents of a rule.
 
 use std::fmt;
 
-/// The user agents that a rule is for: a text in which `*` stands for anything, as `*PhantomJS/1*`. The case
-/// of letters counts for nothing. Nothing at all is for clients that name none, and a star for all.
+/// A pattern of user agents: a text in which `*` stands for any characters, as `*PhantomJS/1*`.
+/// Case is ignored. The empty pattern matches clients that send no user agent, and `*` matches all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserAgentPattern {
     text: String,
 }
 
 impl UserAgentPattern {
-    /// Whether a client that names this is one of them.
+    /// True if this user agent matches.
     pub fn matches(&self, agent: &[u8]) -> bool {
         let Some((begin, rest)) = self.text.split_once('*') else {
             return agent.eq_ignore_ascii_case(self.text.as_bytes());
@@ -25,7 +25,7 @@ impl UserAgentPattern {
         let mut left = agent.get(begin.len()..).unwrap_or_default();
         let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
         for part in middle.split('*') {
-            // The first place will do: what is behind it has most to match the rest with.
+            // The first match suffices, because it leaves the most text for the remaining parts.
             let at = (0..=left.len()).find(|at| begins(left.get(*at..).unwrap_or_default(), part));
             let Some(at) = at else { return false };
             left = left.get(at + part.len()..).unwrap_or_default();
@@ -43,7 +43,7 @@ impl From<&str> for UserAgentPattern {
     }
 }
 
-/// As it is read.
+/// Writes the text of the pattern.
 impl fmt::Display for UserAgentPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn much_of_little_is_no_work() {
-        // What would go back and forth for ever.
+        // A matcher that backtracks would practically not end.
         let pattern = UserAgentPattern::from(&*"*a".repeat(100));
         assert!(!pattern.matches(&[b'a'; 60]));
         assert!(!UserAgentPattern::from("*a*a*a*a*a*a*b").matches(&[b'a'; 16 * 1024]));

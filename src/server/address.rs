@@ -1,19 +1,20 @@
-//! Where a gateway listens.
+//! The address on which a gateway listens.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Where a gateway listens.
+/// The address on which a gateway listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ListenAddress {
-    /// A TCP port; port 0 becomes a free one.
+    /// A TCP address. Port 0 selects a free port.
     Tcp(SocketAddr),
-    /// A socket in the file system.
+    /// A Unix socket in the file system.
     Unix {
-        /// Where it is.
+        /// The path of the socket.
         path: PathBuf,
-        /// Who may connect, as permissions of a file (0o660); `None` for whoever the umask lets.
+        /// The permissions of the socket's file (0o660), which decide who may connect; `None` for
+        /// those that the umask leaves.
         mode: Option<u32>,
     },
 }
@@ -24,7 +25,7 @@ impl From<SocketAddr> for ListenAddress {
     }
 }
 
-/// `127.0.0.1:8080`, or `unix:/run/app.sock`.
+/// Writes `127.0.0.1:8080`, or `unix:/run/app.sock`.
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

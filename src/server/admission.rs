@@ -1,4 +1,5 @@
-//! Who is let in.
+//! The admission of connections. A place counts a connection until its last byte; a turn is the
+//! time until its first request is complete, or until it is refused.
 //!
 //! ```text
 //!   accepted ──▶ room for all, and for its address? ──yes──▶ a place, and a turn to say what it is
@@ -23,88 +24,88 @@ use super::settings::{ConnectionLimits, PortSettings};
 use crate::connection::{Budget, MessageRate, Registry, ShutdownSignal};
 use crate::transport::network;
 
-/// How many clients at most are being told that there is no room.
+/// The maximum number of clients that are being refused at a time.
 const REFUSED: usize = 32;
 
-/// How many may be on their way out, beyond the most connections, whose places are given away.
+/// The maximum number of displaced connections that may exceed the limit until they have ended.
 const LEAVING: usize = 32;
 
-/// How often it is looked whether all have said what they want.
+/// The interval at which [`Admission::settled`] checks the turns.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Knows who is there, and lets others in while there is room.
+/// The counters of a port's connections, which admit more while the limits allow it.
 pub(super) struct Admission {
     limits: ConnectionLimits,
     budget: Budget,
     registry: Registry,
     incidents: Arc<Incidents>,
     present: Mutex<Present>,
-    /// How fast they come, where that is limited.
+    /// The limits on rates; `None` if there are none.
     rates: Option<Rates>,
 }
 
-/// Who is there.
+/// The current connections.
 #[derive(Debug, Default)]
 struct Present {
     places: usize,
-    /// How many places each network has, where that is limited.
+    /// The number of places of each network, where it is limited.
     by_network: HashMap<IpAddr, usize>,
-    /// Those of whom nobody knows yet what they are.
+    /// Connections whose first request is not complete.
     opening: Turns,
-    /// Those that are being told that there is no room.
+    /// Connections that are being refused.
     refused: Turns,
-    /// How many turns there were.
+    /// The number of turns so far.
     turns: u64,
 }
 
-/// Connections that hold up others, by their age.
+/// Connections that newer ones may displace, by their age.
 #[derive(Debug, Default)]
 struct Turns(BTreeMap<u64, ShutdownSignal>);
 
-/// What there is no room for.
+/// The reason why a connection or a handshake is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Full {
-    /// Another connection.
+    /// The limit on connections is reached.
     Connections,
-    /// Another connection of this address.
+    /// The limit on connections of this address is reached.
     Address,
-    /// What another connection would hold.
+    /// The memory budget is used up.
     Memory,
-    /// Anything: connections are being closed.
+    /// All connections are being closed.
     Draining,
-    /// Another connection so soon.
+    /// Connections arrive too fast.
     Pace(TooFast),
-    /// Another opening handshake so soon.
+    /// Opening handshakes arrive too fast.
     Handshakes(TooFast),
 }
 
-/// A place among the connections, until it is dropped.
+/// The place of a connection, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     admission: Arc<Admission>,
-    /// Behind a pointer, as most have none and every connection has a place.
+    /// Boxed, because every connection has a place and most places have no network.
     network: Option<Box<IpAddr>>,
 }
 
-/// One more connection of an address that was not known when it was let in, until this is dropped.
+/// An additional connection of an address that was unknown at admission, until this is dropped.
 #[derive(Debug)]
 pub(super) struct Counted {
     admission: Arc<Admission>,
     network: IpAddr,
 }
 
-/// A turn to say what one wants, or to be told that there is no room, until it is dropped. The
-/// signal of a connection whose turn is needed by a newer one asks it to close.
+/// The turn of a connection to send its first request, or to be refused, until it is dropped. When
+/// a newer connection needs the turn, the signal of the older one asks it to close.
 #[derive(Debug)]
 pub(super) struct Turn {
     admission: Arc<Admission>,
     number: u64,
-    /// Whether an older one had to go, which leaves when its task has run.
+    /// True if an older connection was displaced. It leaves when its task next runs.
     pub(super) has_displaced: bool,
 }
 
 impl Admission {
-    /// Nobody is there yet.
+    /// Creates counters for a port without connections.
     pub(super) fn new(settings: &PortSettings, incidents: Arc<Incidents>) -> Self {
         let limits = settings.connections;
         Self {
@@ -117,8 +118,8 @@ impl Admission {
         }
     }
 
-    /// Lets in a connection from this address that nobody knows anything of, or tells why not. In
-    /// both cases it has a turn.
+    /// Admits a new connection from this address, or returns the reason to refuse it. The
+    /// connection has a turn in both cases.
     pub(super) fn admit(
         self: &Arc<Self>,
         address: Option<SocketAddr>,
@@ -130,7 +131,7 @@ impl Admission {
         present.turns += 1;
         let is_full = present.places >= self.limits.connections;
         let full = self.lack(&present, network, LEAVING);
-        // With all places taken, one whose turn it still is gives its own away.
+        // With all places taken, a connection that still has its turn gives up its place.
         let full = full.or((is_full && present.opening.0.is_empty()).then_some(Full::Connections));
         let full = full.or_else(|| {
             let rates = self.rates.as_ref()?;
@@ -160,7 +161,7 @@ impl Admission {
         (place, turn)
     }
 
-    /// Lets in a WebSocket on a stream of a connection that is there.
+    /// Admits a WebSocket on a stream of an open connection.
     pub(super) fn admit_stream(
         self: &Arc<Self>,
         address: Option<SocketAddr>,
@@ -171,7 +172,7 @@ impl Admission {
         self.place(present, network, full)
     }
 
-    /// Counts a connection that is there as one of this address, which is known by now; `None` where that is
+    /// Counts an open connection for this address, which has become known by now; `None` if that is
     /// not limited.
     pub(super) fn count(
         self: &Arc<Self>,
@@ -194,7 +195,7 @@ impl Admission {
         }))
     }
 
-    /// Counts a connection that is there as one that has just come from this address, which is known by now.
+    /// Counts an open connection as a new one from this address, which has become known by now.
     pub(super) fn pace(&self, address: Option<SocketAddr>) -> Result<(), Full> {
         let Some(rates) = &self.rates else {
             return Ok(());
@@ -203,7 +204,7 @@ impl Admission {
         counted.inspect_err(|full| self.note(*full))
     }
 
-    /// Counts an opening handshake of this address.
+    /// Counts an opening handshake from this address.
     pub(super) fn handshake(&self, address: Option<SocketAddr>) -> Result<(), Full> {
         let Some(rates) = &self.rates else {
             return Ok(());
@@ -212,19 +213,19 @@ impl Admission {
         counted.inspect_err(|full| self.note(*full))
     }
 
-    /// With what else the messages from this address are counted, where they are.
+    /// The message rate that all connections of this address share; `None` if it is not limited.
     pub(super) fn messages(&self, address: Option<SocketAddr>) -> Option<Arc<MessageRate>> {
         self.rates.as_ref()?.messages(of(address))
     }
 
-    /// Waits until all that are there have said what they want.
+    /// Waits until no connection has a turn to send its first request.
     pub(super) async fn settled(&self) {
         while !self.lock().opening.0.is_empty() {
             sleep(LOOK).await;
         }
     }
 
-    /// What there is no room for, with so many more than the most connections.
+    /// Returns the reason to refuse a connection, if `more` connections may exceed the limit.
     fn lack(&self, present: &Present, network: Option<IpAddr>, more: usize) -> Option<Full> {
         let of_network = network.and_then(|network| present.by_network.get(&network));
         if self.registry.is_draining() {
@@ -282,25 +283,25 @@ impl Admission {
         });
     }
 
-    /// What an address is counted as, where that is limited.
+    /// Returns the network that an address is counted as, where that is limited.
     fn network(&self, address: Option<SocketAddr>) -> Option<IpAddr> {
         let is_limited = self.limits.per_address < usize::MAX;
         of(address).filter(|_| is_limited)
     }
 
     fn lock(&self) -> MutexGuard<'_, Present> {
-        // Nothing between a lock and its end can panic but the allocator.
+        // Nothing but the allocator can panic while the lock is held.
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What an address is counted as.
+/// Returns the network that an address is counted as.
 fn of(address: Option<SocketAddr>) -> Option<IpAddr> {
     network(address?.ip())
 }
 
 impl Full {
-    /// What a request is told.
+    /// Returns the refusal for a request.
     pub(super) fn rejection(self) -> Rejection {
         match self {
             Self::Connections | Self::Address | Self::Memory | Self::Draining => {
@@ -312,7 +313,7 @@ impl Full {
 }
 
 impl Present {
-    /// There is one less of a network.
+    /// Counts one connection less for a network.
     fn leave(&mut self, network: &IpAddr) {
         if let Some(count) = self.by_network.get_mut(network) {
             *count -= 1;
@@ -324,7 +325,7 @@ impl Present {
 }
 
 impl Turns {
-    /// Adds the newest; returns the oldest where they are more than these then.
+    /// Adds the newest. Returns the oldest if there are then more than `most`.
     fn add(
         &mut self,
         number: u64,
@@ -407,7 +408,7 @@ mod tests {
         Some(SocketAddr::new(text.parse().unwrap(), 1))
     }
 
-    /// A connection that has said nothing yet, unless there was no room for it.
+    /// A connection that has sent nothing yet, unless it was refused.
     fn come(admission: &Arc<Admission>, from: &str) -> (ShutdownSignal, Result<Place, Full>, Turn) {
         let signal = ShutdownSignal::default();
         let (place, turn) = admission.admit(address(from), &signal);
@@ -461,7 +462,7 @@ mod tests {
         let there: Vec<_> = (0..1000).map(come).collect();
         let placed = there.iter().filter(|(_, place, _)| place.is_ok()).count();
         assert_eq!(placed, 3 + LEAVING);
-        // Of the others, the last are being told.
+        // Of the others, the newest are being refused.
         let told = there
             .iter()
             .rev()

@@ -1,4 +1,4 @@
-//! Which site answers an ordinary request, and whose it is.
+//! The service for all ordinary requests of a port, which chooses the site for each.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use crate::route::{Asked, NotFound, Sites};
 use crate::telemetry::Counters;
 use crate::transport::{Peer, Trusted, TrustedHop};
 
-/// Has each ordinary request answered by the site that it is for. The peer of one that came through a
-/// trusted proxy is its client.
+/// A service that has each ordinary request answered by its site. If a request came through a
+/// trusted proxy, its peer is the client that the proxy reports.
 pub(super) struct Dispatch {
     sites: Arc<Sites>,
     forwarded: Trusted,
@@ -26,7 +26,7 @@ pub(super) struct Dispatch {
 }
 
 impl Serving {
-    /// What answers ordinary requests.
+    /// Creates the service for ordinary requests.
     pub(super) fn dispatch(&self) -> Dispatch {
         Dispatch {
             sites: Arc::clone(&self.sites),

@@ -1,4 +1,4 @@
-//! How the connections of a port come to an end.
+//! The connections of a port, and their end.
 
 use std::time::Duration;
 
@@ -9,41 +9,41 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{Budget, Registry, Shutdown, ShutdownSignal};
 use crate::transport::Permit;
 
-/// How a gateway ended.
+/// The result of shutting down a gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// How many connections were cut, as the deadline was over before they had ended.
+    /// The number of connections that were cut because they had not ended by the deadline.
     pub cut: usize,
 }
 
-/// The connections of a port, from their acceptance to the last of their bytes.
+/// The connections of a port, from their acceptance to their last byte.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    /// One for each connection, until its application is done with it.
+    /// A task for each connection, until its application has finished.
     tasks: TaskTracker,
-    /// One for each transport: those that linger are there without a task of their own.
+    /// A token for each transport: a transport that lingers has no task of its own.
     transports: TaskTracker,
-    /// Tells them one by one to close.
+    /// Asks the connections to close.
     shutdown: Shutdown,
 }
 
 impl Connections {
-    /// Counts a transport, with what else is to be held for as long as it is there.
+    /// Counts a transport. The permit also keeps `held` for as long as the transport exists.
     pub(super) fn count(&self, held: impl Send + Sync + 'static) -> Permit {
         Permit::new((self.transports.token(), held))
     }
 
-    /// Has those close that hold most when a budget is used up.
+    /// Allows a budget that is used up to close the connections that hold the most.
     pub(super) fn count_in(&self, budget: &Budget) {
         budget.govern(&self.shutdown);
     }
 
-    /// Has those be known that are open.
+    /// Makes the open connections known to a registry.
     pub(super) fn watched_by(&self, registry: &Registry) {
         registry.watch(&self.shutdown);
     }
 
-    /// Who tells one more connection to close.
+    /// Creates the signal that asks one more connection to close.
     pub(super) fn register(&self) -> ShutdownSignal {
         self.shutdown.register()
     }
@@ -53,7 +53,7 @@ impl Connections {
         self.tasks.spawn(serving);
     }
 
-    /// Waits until all have ended, and nothing lingers.
+    /// Waits until all connections have ended, and no transport lingers.
     pub(super) async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -61,13 +61,14 @@ impl Connections {
         self.transports.wait().await;
     }
 
-    /// Asks all of them, those to come included, to close: with 1001, or its like in their protocol.
+    /// Asks all connections, later ones included, to close with 1001 or its equivalent in their
+    /// protocol.
     pub(super) fn close(&self) {
         self.shutdown.trigger(CloseCode::GOING_AWAY);
     }
 
-    /// Closes them, one after the other over this time, and waits until all have ended, but no longer than
-    /// to the deadline.
+    /// Closes the connections one after the other over this time. Waits until all have ended, at
+    /// most until the deadline.
     pub(super) async fn drain(&self, deadline: Duration, over: Duration) -> Drained {
         let end = Instant::now() + deadline;
         let ended = async {
@@ -75,7 +76,7 @@ impl Connections {
             self.shutdown.drain(CloseCode::GOING_AWAY, over).await;
             self.ended().await;
         };
-        // What is over time lingers no more.
+        // Transports that still linger at the deadline are not counted.
         match timeout_at(end, ended).await {
             Ok(()) => Drained { cut: 0 },
             Err(_) => Drained {

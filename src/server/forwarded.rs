@@ -1,17 +1,18 @@
-//! Who a request is from, by what the proxy says that it came through.
+//! The client of a request, as reported by the proxies in front.
 //!
-//! Of what several proxies say, the last is told by the one that we know, and each before it by the one
-//! behind it. So the client is the last that is not trusted itself, or the first of all. What stands
-//! before it was said by a stranger.
+//! Of several entries, the last was written by the proxy that we know, and each earlier entry by
+//! the proxy that the next entry names. So the client is the last entry that is not trusted itself,
+//! or the first if all are trusted. Entries before the client's are ignored, because a stranger
+//! wrote them.
 //!
-//! | what is told | by | or else by |
+//! | fact | field | fallback |
 //! |---|---|---|
 //! | the client | `X-Forwarded-For` | `Forwarded: for`; `X-Real-IP` |
 //! | the scheme | `X-Forwarded-Proto` | `Forwarded: proto` |
-//! | the host | `X-Forwarded-Host`, with the port of `X-Forwarded-Port` where it has none | `Forwarded: host` |
+//! | the host | `X-Forwarded-Host`, with the port of `X-Forwarded-Port` if it has none | `Forwarded: host` |
 //!
-//! `Forwarded` is read only where there is no `X-Forwarded-For`: most proxies write that one, and pass
-//! on a `Forwarded` that a client has made up.
+//! `Forwarded` is read only if there is no `X-Forwarded-For`: most proxies write the latter, and
+//! forward a `Forwarded` field that the client has forged.
 
 use std::net::SocketAddr;
 
@@ -25,13 +26,14 @@ use crate::transport::{Peer, Trusted, TrustedHop};
 
 /// The fields of a request.
 pub(super) trait Named {
-    /// The value of a field, with a comma between its lines.
+    /// Returns the value of a field, its lines joined with commas; `None` if there is no such
+    /// field.
     fn joined(&self, name: &'static str) -> Option<String>;
 }
 
-/// Who a request is from that has come from this peer; `None` where that one is not trusted.
+/// Returns the client of a request from this peer; `None` if the peer is not trusted.
 pub(super) fn client(peer: &Peer, trusted: &Trusted, fields: &impl Named) -> Option<Peer> {
-    // The PROXY protocol may have named the client of one that is trusted already.
+    // A PROXY header may have replaced the address of a trusted peer with the client's.
     let hop = peer.extensions.get::<TrustedHop>();
     if hop.is_none() && !trusted.includes(peer.address) {
         return None;
@@ -51,7 +53,7 @@ pub(super) fn client(peer: &Peer, trusted: &Trusted, fields: &impl Named) -> Opt
     Some(peer)
 }
 
-/// What is told of a client, as far as it is.
+/// The reported facts about a client.
 #[derive(Default)]
 struct Told {
     address: Option<SocketAddr>,
@@ -63,7 +65,7 @@ fn by_fields(chain: Option<String>, trusted: &Trusted, fields: &impl Named) -> T
     let chain = chain.or_else(|| fields.joined("x-real-ip"));
     let nodes = Node::list(chain.as_deref().unwrap_or_default());
     let (address, depth) = walk(&nodes, trusted);
-    // A list has an element of each proxy; what they all agree on stands there once.
+    // A list has an element for each proxy. If it is shorter, the first element applies.
     let of_client = |name| {
         let value = fields.joined(name)?;
         let mut elements = value.rsplit(',').map(str::trim);
@@ -74,7 +76,7 @@ fn by_fields(chain: Option<String>, trusted: &Trusted, fields: &impl Named) -> T
     let host = of_client("x-forwarded-host").map(|host| {
         let port = of_client("x-forwarded-port").filter(|_| !has_port(&host));
         match port.and_then(|port| port.parse::<u16>().ok()) {
-            // What is the scheme's own, a page does not say.
+            // A page does not send the default port of its scheme.
             None | Some(80 | 443) => host,
             Some(port) => format!("{host}:{port}"),
         }
@@ -93,7 +95,7 @@ fn by_forwarded(value: &str, trusted: &Trusted) -> Told {
     let nodes: Vec<_> = elements.iter().map(|element| element.node).collect();
     let (address, depth) = walk(&nodes, trusted);
     let first = elements.len().saturating_sub(depth + 1);
-    // What one proxy does not say, the next may.
+    // The next proxy may report a fact that one proxy leaves out.
     let mut believed = elements.iter().skip(first);
     let mut more = believed.clone();
     let proto = believed.find_map(|element| element.proto.as_deref());
@@ -105,8 +107,8 @@ fn by_forwarded(value: &str, trusted: &Trusted) -> Told {
     }
 }
 
-/// The client, and how many proxies have said something behind that. Where one does not say who asked
-/// it, the client is nearer than that.
+/// Returns the client, and the number of entries after it. An entry without an address ends the
+/// search: the client is then the entry after it.
 fn walk(nodes: &[Node], trusted: &Trusted) -> (Option<SocketAddr>, usize) {
     let mut found = (None, 0);
     for (depth, node) in nodes.iter().rev().enumerate() {

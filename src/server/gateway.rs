@@ -1,4 +1,4 @@
-//! The port: accepts, finds out what each connection is, and hands it to what it is for.
+//! The gateway: accepts connections, detects their protocol, and passes them on to sites.
 
 use std::fmt;
 use std::io;
@@ -24,24 +24,24 @@ use crate::route::{Site, Sites};
 use crate::telemetry::ConnectionKind;
 use crate::transport::{Io, Peer, Transport, watch};
 
-/// A port that speaks every enabled WebSocket protocol, and ordinary HTTP beside them.
+/// A port that speaks every enabled WebSocket protocol, and ordinary HTTP.
 #[derive(Clone)]
 pub struct Gateway {
     pub(super) port: Arc<Port>,
 }
 
 impl Gateway {
-    /// A gateway to an application, with default settings and no page.
+    /// Creates a gateway to an application, with default settings and no page.
     pub fn new(application: impl Application) -> Self {
         Self::with_site(Site::new(application), PortSettings::default())
     }
 
-    /// A gateway to one site.
+    /// Creates a gateway to one site.
     pub fn with_site(site: Site, settings: PortSettings) -> Self {
         Self::with_sites(Arc::new(Sites::single(site)), settings)
     }
 
-    /// A gateway to sites that can be replaced while it serves.
+    /// Creates a gateway to sites that can be replaced while it serves.
     pub fn with_sites(sites: Arc<Sites>, settings: PortSettings) -> Self {
         let incidents = Arc::new(Incidents::new(&settings.registry));
         let admission = Admission::new(&settings, Arc::clone(&incidents));
@@ -55,8 +55,8 @@ impl Gateway {
         Self::of(serving, None)
     }
 
-    /// A gateway to the same sites with other settings. Connections of both are counted together, by
-    /// the limits and in the budget of the first.
+    /// Creates a gateway to the same sites with other settings. Connections of both are counted
+    /// together, in the limits, the budget and the registry of the first.
     #[must_use]
     pub fn with_settings(self, settings: PortSettings) -> Self {
         let Port { serving, tap } = &*self.port;
@@ -73,8 +73,9 @@ impl Gateway {
         Self::of(serving, tap.clone())
     }
 
-    /// Has every connection that [`serve`](Self::serve) accepts go through a transport of the
-    /// caller's, who is told the peer's address: to look at what goes over the wire, or to note it.
+    /// Passes every connection that [`serve`](Self::serve) accepts through a transport of the
+    /// caller, to inspect or record the bytes on the wire. `tap` also receives the address of the
+    /// peer.
     #[must_use]
     pub fn with_tap(
         self,
@@ -83,9 +84,9 @@ impl Gateway {
         Self::of(Serving::clone(&self.port.serving), Some(Arc::new(tap)))
     }
 
-    /// Makes nonces of these bytes instead of such as nobody can predict (RFC 6455 §10.3): for
-    /// sessions that are replayed. Masks of hybi-04 to hybi-06 are made of them, so a page can
-    /// choose what bytes its frames are on the wire.
+    /// Replaces the unpredictable bytes of nonces with these (RFC 6455 §10.3), for sessions that
+    /// are replayed. Masks of hybi-04 to hybi-06 are made of nonces, so a page can then choose the
+    /// bytes of its frames on the wire.
     #[must_use]
     pub fn with_predictable_nonces(self, entropy: fn(&mut [u8])) -> Self {
         let serving = Serving {
@@ -111,12 +112,12 @@ impl Gateway {
         }
     }
 
-    /// Where its connections are known while they are open, and what is counted of them.
+    /// The registry of open connections and metrics.
     pub fn registry(&self) -> Registry {
         self.port.serving.settings.registry.clone()
     }
 
-    /// Listens on an address, on the current runtime, for ever.
+    /// Listens on an address, on the current runtime, forever.
     ///
     /// # Errors
     ///
@@ -128,7 +129,8 @@ impl Gateway {
         Ok(())
     }
 
-    /// Serves one connection that was accepted elsewhere, from this peer, until it has ended.
+    /// Serves one connection from this peer that was accepted elsewhere, until the connection has
+    /// ended.
     pub async fn serve_connection(&self, transport: impl Transport, peer: Peer) {
         let Port { serving, .. } = &*self.port;
         let connections = self.port.connections();
@@ -141,10 +143,10 @@ impl Gateway {
         connections.ended().await;
     }
 
-    /// Serves the connections of a listener until `shutdown` is ready. Then no more are
-    /// accepted, those that are there are closed (1001, or its like in their protocol), and the
-    /// ones that have not ended by the deadline are cut. A WebSocket on a stream of HTTP/2 is a
-    /// connection here, and so is what carries it.
+    /// Serves the connections of a listener until `shutdown` is ready. Then no more connections are
+    /// accepted, open ones are closed (1001, or its equivalent in their protocol), and those that
+    /// have not ended by the deadline are cut. A WebSocket on a stream of HTTP/2 counts as a
+    /// connection, and so does the HTTP/2 connection that carries it.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -156,7 +158,7 @@ impl Gateway {
         listening.serve(listener.into(), shutdown, deadline).await
     }
 
-    /// Has the kernel look for clients of a listener that are gone.
+    /// Has the kernel detect disconnected clients of a listener.
     pub(super) fn watch_clients(&self, listener: &SockRef<'_>) {
         if let Err(error) = watch(listener, self.port.serving.settings.keep_alive) {
             debug!(%error, "the kernel does not look for clients that are gone");

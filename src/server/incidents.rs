@@ -1,4 +1,4 @@
-//! What goes wrong at a port again and again, and is told once a second.
+//! The repeated failures of a port, which are logged once a second.
 
 use std::fmt;
 use std::io;
@@ -14,7 +14,7 @@ use super::reason;
 use crate::connection::Registry;
 use crate::telemetry::{Address, Counters, Failures, Throttle};
 
-/// What has gone wrong at a port.
+/// The repeated failures of a port.
 #[derive(Debug)]
 pub(super) struct Incidents {
     accept_failures: Throttle<Failures>,
@@ -25,52 +25,52 @@ pub(super) struct Incidents {
     counters: Arc<Counters>,
 }
 
-/// Connections that were never opened, by what they did instead.
+/// The number of connections that were never opened, by cause.
 #[derive(Debug, Default)]
 pub(super) struct Unopened {
-    /// They said nothing up to the deadline.
+    /// The client sent nothing until the deadline.
     pub(super) silent: u64,
-    /// What they said was not complete by then.
+    /// The first request was not complete at the deadline.
     pub(super) late: u64,
-    /// They went away in the middle of it.
+    /// The client disconnected before its first request was complete.
     pub(super) gone: u64,
-    /// They came from where nobody may.
+    /// The network of the client is not allowed.
     pub(super) denied: u64,
-    /// They came from a trusted proxy, and did not say for whom.
+    /// A trusted proxy sent no valid PROXY header.
     pub(super) unproxied: u64,
-    /// Their handshakes of TLS failed.
+    /// The TLS handshake failed.
     #[cfg(feature = "tls")]
     pub(super) tls_failed: u64,
-    /// They spoke plain text where only TLS is welcome.
+    /// The client sent plain text, but only TLS is accepted.
     pub(super) insecure: u64,
-    /// They spoke what is not spoken here.
+    /// The client spoke a protocol that is not enabled.
     foreign: u64,
     tls: u64,
 }
 
-/// Connections for which there was no room, by what there was no room for.
+/// The number of refused connections, by the limit that was reached.
 #[derive(Debug, Default)]
 pub(super) struct Refused {
-    /// More connections.
+    /// The limit on connections.
     pub(super) connections: u64,
-    /// More of their address.
+    /// The limit on connections of one address.
     pub(super) per_address: u64,
-    /// What more would hold.
+    /// The memory budget.
     pub(super) memory: u64,
-    /// One more of which nobody knows what it is: the oldest gave way to the newest.
+    /// The limit on connections without a complete first request: the newest displaced the oldest.
     pub(super) handshakes: u64,
-    /// Another so soon.
+    /// The rate of connections.
     pub(super) fast: u64,
-    /// Another of its address so soon.
+    /// The rate of connections of one address.
     pub(super) fast_per_address: u64,
-    /// Another opening handshake so soon.
+    /// The rate of opening handshakes.
     pub(super) fast_handshakes: u64,
-    /// Another opening handshake of its address so soon.
+    /// The rate of opening handshakes of one address.
     pub(super) fast_handshakes_per_address: u64,
 }
 
 impl Incidents {
-    /// None yet; for ever they are counted in this registry.
+    /// Starts without failures. The totals are counted in this registry.
     pub(super) fn new(registry: &Registry) -> Self {
         Self {
             counters: Arc::clone(registry.metrics().counters()),
@@ -128,7 +128,7 @@ impl Incidents {
         }
     }
 
-    /// A connection could not be accepted.
+    /// Records a connection that could not be accepted.
     pub(super) fn accept_failed(&self, error: &io::Error) {
         self.counters.accept_failed(match error.raw_os_error() {
             Some(code) if code == Errno::MFILE.raw_os_error() => "EMFILE",
@@ -140,7 +140,7 @@ impl Incidents {
         self.accept_failures.note(|failures| failures.add(error));
     }
 
-    /// An application failed that was serving this peer.
+    /// Records the failure of an application that was serving this peer.
     pub(super) fn application_failed(&self, peer: Option<SocketAddr>, error: &dyn fmt::Display) {
         self.application_failures.note(|(last_peer, failures)| {
             *last_peer = peer;
@@ -148,12 +148,12 @@ impl Incidents {
         });
     }
 
-    /// A connection was never opened.
+    /// Records a connection that was never opened.
     pub(super) fn not_opened(&self, count: impl FnOnce(&mut Unopened)) {
         self.unopened.note(count);
     }
 
-    /// This peer was told to calm down (RFC 9113 §10.5).
+    /// Records that this peer received ENHANCE_YOUR_CALM (RFC 9113 §10.5).
     pub(super) fn flooded(&self, peer: Option<SocketAddr>) {
         self.floods.note(|(last_peer, count)| {
             *last_peer = peer;
@@ -161,12 +161,12 @@ impl Incidents {
         });
     }
 
-    /// One came while connections are being closed.
+    /// Records a connection that is refused because all connections are being closed.
     pub(super) fn drained(&self) {
         self.counters.refused(reason::DRAINING, Some(503));
     }
 
-    /// There was no room, which is told with this status.
+    /// Records a refusal with this status because of a limit.
     pub(super) fn refused(&self, status: u16, count: impl FnOnce(&mut Refused)) {
         self.counters.refused(reason::LIMIT, Some(status));
         self.refused.note(count);
@@ -174,7 +174,7 @@ impl Incidents {
 }
 
 impl Unopened {
-    /// Counts one that is closed for how it begins.
+    /// Counts a connection that is closed because of its first bytes.
     pub(super) fn add(&mut self, first: FirstBytes) {
         match first {
             FirstBytes::Tls => self.tls += 1,
@@ -183,7 +183,7 @@ impl Unopened {
     }
 }
 
-/// A count that is worth a field.
+/// Returns the count; `None` for zero, which is not logged.
 fn some(count: u64) -> Option<u64> {
     Some(count).filter(|count| *count > 0)
 }

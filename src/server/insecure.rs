@@ -1,21 +1,21 @@
-//! What is told to those who speak plain text where only TLS is welcome.
+//! The answers to plain text where only TLS is accepted.
 
 use bytes::Bytes;
 use polysock_protocols::Rejection;
 use polysock_protocols::http::{Head, is_host};
 
-/// What a WebSocket is told, whose page would not follow anywhere.
+/// Returns the refusal for a WebSocket, whose client would not follow a redirect.
 pub(super) fn websocket() -> Rejection {
     Rejection::new(403, "this port takes no plain text: connect with wss://")
 }
 
-/// What an ordinary request is told: where it should have gone.
+/// Returns the redirect to `https://` for an ordinary request; a refusal if there is no location.
 pub(super) fn request(head: &Head) -> Rejection {
     let Some(location) = location(head) else {
         return Rejection::new(403, "this port takes no plain text: connect with https://");
     };
-    // RFC 9110 §15.4.9: a 308 keeps the method and the body, as a 301 may not. Clients from before 2014
-    // know no 308, and what they ask for is mostly this.
+    // RFC 9110 §15.4.9: 308 keeps the method and the body, 301 may not. Clients from before 2014 do
+    // not know 308, and mostly send GET and HEAD.
     let is_safe = matches!(head.method(), b"GET" | b"HEAD");
     let status = if is_safe { 301 } else { 308 };
     let mut rejection = Rejection::new(
@@ -29,7 +29,7 @@ pub(super) fn request(head: &Head) -> Rejection {
     rejection
 }
 
-/// The same host and path with `https://`; `None` where the request has none.
+/// Returns the same host and path with `https://`; `None` if the request does not name both.
 fn location(head: &Head) -> Option<String> {
     let target = std::str::from_utf8(head.target()).ok()?;
     let scheme = "http://";
@@ -37,7 +37,7 @@ fn location(head: &Head) -> Option<String> {
         .get(..scheme.len())
         .filter(|begin| begin.eq_ignore_ascii_case(scheme));
     let (host, path) = match absolute {
-        // RFC 9112 §3.2.2: what stands there goes before the field.
+        // RFC 9112 §3.2.2: the host in the target overrides the `Host` field.
         Some(_) => {
             let rest = target.get(scheme.len()..)?;
             let end = rest.find(['/', '?']).unwrap_or(rest.len());

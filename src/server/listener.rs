@@ -1,4 +1,4 @@
-//! What accepts connections.
+//! The sockets that accept connections.
 
 use std::future::pending;
 use std::io;
@@ -11,18 +11,18 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::incidents::Incidents;
 
-/// How long to wait after a failed accept: without file descriptors, trying again at once would
-/// only heat the machine.
+/// The pause after a failed accept. Without free file descriptors, an immediate retry would only
+/// use CPU time.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A socket that listens, on the current runtime.
+/// A listening socket, registered with the current runtime.
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
-/// What came in.
+/// An accepted connection.
 #[derive(Debug)]
 pub(super) enum Incoming {
     Tcp(TcpStream, SocketAddr),
@@ -34,7 +34,7 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// The runtime cannot.
+    /// The runtime cannot register the socket.
     pub(super) fn new(socket: Socket) -> io::Result<Self> {
         let is_unix = socket.local_addr()?.is_unix();
         Ok(if is_unix {
@@ -44,7 +44,7 @@ impl Listener {
         })
     }
 
-    /// The address, where it has one.
+    /// The address of a TCP socket; `None` for a Unix socket.
     pub(super) fn local(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
@@ -52,8 +52,8 @@ impl Listener {
         }
     }
 
-    /// The next connection. A failure, such as having no file descriptors left, is told and waited out;
-    /// where the listener was shut, there is none.
+    /// Accepts the next connection. A failure, such as a lack of file descriptors, is logged and
+    /// followed by a pause. If the listener has been shut down, the future is never ready.
     ///
     /// # Cancel safety
     ///
@@ -62,9 +62,9 @@ impl Listener {
         loop {
             match self.accept_one().await {
                 Ok(incoming) => return incoming,
-                // The client was gone before it was accepted.
+                // The client disconnected before it was accepted.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                // It has been shut.
+                // The socket has been shut down.
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => pending().await,
                 Err(error) => {
                     incidents.accept_failed(&error);
@@ -74,7 +74,7 @@ impl Listener {
         }
     }
 
-    /// A connection that the kernel has ready.
+    /// Accepts a connection if the kernel has one ready; `None` if not.
     pub(super) fn accept_now(&self) -> Option<Incoming> {
         self.accept_one().now_or_never()?.ok()
     }

@@ -1,4 +1,4 @@
-//! A listener at work: accepts connections until it is told to stop.
+//! A running listener: accepts connections until it is stopped.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,26 +14,26 @@ use super::listener::{Incoming, Listener};
 use super::port::Port;
 use super::task::Task;
 
-/// How long clients that have just come may take to say what they want, where the port outlives this
-/// process: nobody is to notice that it ends.
+/// The time that new clients have to send their first request if another process continues with the
+/// port: clients must not notice that this process ends.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// A listener of one thread, and the connections that have come in by it.
+/// A listener of one thread, and the connections that it has accepted.
 #[derive(Debug)]
 pub(super) struct Listening {
-    /// Who serves what comes next.
+    /// The port that serves new connections.
     port: RwLock<Arc<Port>>,
     connections: Arc<Connections>,
-    /// Whether it has been taken away: it accepts no more, and what is there stays.
+    /// Cancelled when the listener is removed: it accepts no more, and open connections stay.
     removed: CancellationToken,
-    /// Whether another process goes on with the socket.
+    /// True if another process continues with the socket.
     is_shared: AtomicBool,
-    /// The time over which its connections are asked to close at the end.
+    /// The time over which connections are asked to close when the listener is stopped.
     spread: OnceLock<Duration>,
 }
 
 impl Listening {
-    /// Nothing has come in yet.
+    /// Creates a listener without connections.
     pub(super) fn new(port: Arc<Port>) -> Self {
         Self {
             connections: port.connections(),
@@ -44,34 +44,34 @@ impl Listening {
         }
     }
 
-    /// Whether another process goes on with its socket.
+    /// Sets whether another process continues with the socket.
     pub(super) fn share(&self, is_shared: bool) {
         self.is_shared.store(is_shared, Ordering::Relaxed);
     }
 
-    /// Has new connections served by another.
+    /// Replaces the port that serves new connections.
     pub(super) fn replace(&self, port: Arc<Port>) {
         *self.port.write().unwrap_or_else(PoisonError::into_inner) = port;
     }
 
-    /// Has it accept no more.
+    /// Stops accepting connections.
     pub(super) fn remove(&self) {
         self.removed.cancel();
     }
 
-    /// Has its connections asked to close one after the other over this time, when it is told to stop.
+    /// Sets the time over which connections are asked to close when the listener is stopped.
     pub(super) fn spread(&self, over: Duration) {
-        // Whoever was first has said it.
+        // Only the first call counts.
         let _ = self.spread.set(over);
     }
 
-    /// Asks its connections to close.
+    /// Asks the connections to close.
     pub(super) fn close(&self) {
         self.connections.close();
     }
 
-    /// Accepts connections until `shutdown` is ready, or it is removed; then drains them, or waits for
-    /// them.
+    /// Accepts connections until `shutdown` is ready or the listener is removed. Then drains the
+    /// connections (after `shutdown`) or waits for their end (after removal).
     pub(super) async fn serve(
         &self,
         listener: Listener,
@@ -97,11 +97,11 @@ impl Listening {
                 }
             };
             if self.take(incoming, local) {
-                // The one that it took the place of leaves now, and not after a hundred more.
+                // The displaced connection leaves now, and not after a hundred more.
                 yield_now().await;
             }
         }
-        // The kernel has told them that they are connected.
+        // For these clients the kernel has already completed the connection.
         while let Some(incoming) = listener.accept_now() {
             self.take(incoming, local);
         }
@@ -117,7 +117,7 @@ impl Listening {
         self.connections.drain(deadline, over).await
     }
 
-    /// Serves a connection in a task of its own; whether another had to go for it.
+    /// Serves a connection in a task of its own. Returns true if an older one was displaced.
     fn take(&self, incoming: Incoming, local: Option<SocketAddr>) -> bool {
         let port = self.port();
         let connections = &self.connections;

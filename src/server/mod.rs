@@ -1,4 +1,4 @@
-//! The port: what listens, what a connection is, and who serves it.
+//! The port: listeners, the detection of protocols, and the serving of connections.
 
 mod address;
 mod admission;

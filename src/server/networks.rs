@@ -1,22 +1,22 @@
-//! The networks from which clients may come.
+//! The networks whose clients may connect.
 
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
 
-/// The networks from which clients may come: those that are allowed, if any are named, but for those that
-/// are denied. An address of IPv4 is one of IPv4, also where its socket takes both; who has no address, as on a
-/// Unix socket, may come.
+/// The networks whose clients may connect: the allowed ones, or all if none is named, except the
+/// denied ones. IPv4-mapped IPv6 addresses are treated as IPv4. Clients without an address, as on a
+/// Unix socket, may connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Networks {
-    /// Who may come; empty for all.
+    /// The allowed networks; empty for all.
     pub allow: Vec<IpNet>,
-    /// Who may not, in spite of that.
+    /// The denied networks, even if they are allowed.
     pub deny: Vec<IpNet>,
 }
 
 impl Networks {
-    /// Whether a client with this address, or none, may come.
+    /// True if a client with this address, or with none, may connect.
     #[inline]
     pub fn include(&self, address: Option<SocketAddr>) -> bool {
         if self.allow.is_empty() && self.deny.is_empty() {

@@ -1,4 +1,4 @@
-//! What a connection is, by what comes first.
+//! The detection of a connection's protocol by its first bytes.
 //!
 //! ```text
 //!   16                TLS               where enabled: a handshake, and all of this again inside
@@ -8,13 +8,14 @@
 //!   anything else                       closed without an answer: it may be another protocol
 //! ```
 //!
-//! Where plain text is not welcome beside TLS, requests of HTTP/1 in it are told so, and HTTP/2 is closed.
-//! There is no TLS inside of TLS.
+//! Where only TLS is accepted, requests of HTTP/1 in plain text are redirected or refused, and
+//! HTTP/2 in plain text is closed. TLS inside TLS is not supported.
 //!
-//! Empty lines before any of it are ignored, as before a later request. Where the peer is a proxy that
-//! is trusted to say for whom it connects, a header of the PROXY protocol stands before it all.
+//! Empty lines at the beginning are ignored, as before a later request. If the peer is a proxy that
+//! has to send a PROXY header, that header precedes everything else.
 //!
-//! Nothing is done about it here: the gateway finishes it, and `polysock explain` prints it.
+//! This module only detects the protocol. The gateway serves the connection, and `polysock explain`
+//! prints the result.
 
 #[cfg(feature = "tls")]
 use std::io;
@@ -33,33 +34,34 @@ use super::admission::Full;
 use super::{PortSettings, insecure};
 use crate::transport::Io;
 
-/// What a connection turned out to be.
+/// The detected kind of a connection.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Opened {
-    /// A WebSocket: its protocol, and the head, which has been taken off the buffer.
+    /// A WebSocket: its protocol, and the head, which has been removed from the buffer.
     WebSocket(Recognised),
-    /// An ordinary request of HTTP/1, whose head is still in the buffer.
+    /// An ordinary request of HTTP/1. Its head is still in the buffer.
     Http1(Head),
-    /// HTTP/2, with its preface still in the buffer.
+    /// HTTP/2. Its preface is still in the buffer.
     Http2,
-    /// A request of Flash's for the socket policy, and the port that it has come in on.
+    /// A request for Flash's socket policy, and the port on which it arrived.
     FlashPolicy(Option<u16>),
-    /// The beginning of TLS, still in the buffer.
+    /// TLS. Its first bytes are still in the buffer.
     Tls,
-    /// A request in plain text where that is not welcome, and what it is told.
+    /// A request in plain text where only TLS is accepted, and the answer to it.
     Insecure(Rejection),
-    /// A request that is no valid opening handshake, or none of a protocol that is spoken here.
+    /// A request that is not a valid opening handshake, or is one of a protocol that is not
+    /// enabled.
     Refused(HandshakeError),
-    /// What is not enabled here; it is closed without an answer.
+    /// A protocol that is not enabled. The connection is closed without an answer.
     Closed(FirstBytes),
 }
 
-/// Tells what a connection is, from bytes as they come.
+/// A detector for the kind of a connection, which is given bytes as they arrive.
 #[derive(Debug)]
 pub struct Opener<'a> {
     settings: &'a PortSettings,
-    /// The port that it came in on.
+    /// The port on which the connection arrived; `None` if it has none.
     port: Option<u16>,
     negotiation: Negotiation<'a>,
     speaks_tls: bool,
@@ -67,7 +69,7 @@ pub struct Opener<'a> {
 }
 
 impl<'a> Opener<'a> {
-    /// Begins with nothing, on a port that is named in a Flash policy.
+    /// Creates a detector. The port is named in a Flash policy.
     pub fn new(settings: &'a PortSettings, port: Option<u16>) -> Self {
         Self {
             settings,
@@ -78,7 +80,7 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// The same, for a client that is secure whatever it speaks, where that is so: TLS has ended at a proxy.
+    /// Accepts plain text too if the client is secure because a proxy has terminated TLS.
     #[must_use]
     pub(super) fn secure(self, is_secure: bool) -> Self {
         Self {
@@ -87,7 +89,7 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// The same, for what is inside of TLS.
+    /// Prepares for the bytes inside TLS.
     #[must_use]
     #[cfg(feature = "tls")]
     pub(super) fn inside(self) -> Self {
@@ -98,7 +100,7 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// Looks at what has come; `None` while that is too little.
+    /// Examines the received bytes; `None` if more are needed.
     pub fn advance(&mut self, incoming: &mut BytesMut) -> Option<Opened> {
         let settings = self.settings;
         incoming.advance(empty_lines(incoming));
@@ -122,8 +124,8 @@ impl<'a> Opener<'a> {
         }
     }
 
-    /// Looks at what can only be a request of HTTP/1, as behind another; `None` while its head is
-    /// incomplete.
+    /// Examines bytes that can only be a request of HTTP/1, as after another request; `None` while
+    /// its head is incomplete.
     pub(crate) fn advance_request(&mut self, incoming: &mut BytesMut) -> Option<Opened> {
         incoming.advance(empty_lines(incoming));
         let negotiated = match self.negotiation.advance(incoming) {
@@ -138,32 +140,32 @@ impl<'a> Opener<'a> {
     }
 }
 
-/// Why nothing was opened.
+/// The reason why a connection was not opened.
 #[derive(Debug)]
 pub(super) enum Unopened {
-    /// The peer went away.
+    /// The peer disconnected.
     Gone,
-    /// It said nothing up to the deadline.
+    /// The peer sent nothing until the deadline.
     Silent,
-    /// Up to the deadline it did not say enough to tell what it is.
+    /// The peer sent too little until the deadline to detect the protocol.
     Unclear,
-    /// Its request was not complete by then; what it is told.
+    /// The request was not complete at the deadline. Contains the answer.
     Late(Rejection),
-    /// It does not say for whom it is, as it has to.
+    /// The PROXY header that the peer has to send is missing or invalid.
     Unproxied(ProxyHeaderError),
-    /// It is for somebody who may not come.
+    /// The client that the PROXY header names may not connect.
     Denied,
-    /// There is no room for one more of the address that it is from.
+    /// A limit is reached for the client that the PROXY header names.
     Full(Full),
-    /// The handshake of TLS failed, and why.
+    /// The TLS handshake failed with this error.
     #[cfg(feature = "tls")]
     Insecure(io::Error),
 }
 
-/// How long a policy request may take from its first byte on: Flash sends it whole.
+/// The time that a policy request may take from its first byte. Flash sends it in one piece.
 const POLICY_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads the header that says for whom a proxy connects; what has come behind it is left.
+/// Reads a PROXY header. Bytes after it stay in the buffer.
 pub(super) async fn read_proxy_header(
     transport: &mut Io,
     incoming: &mut BytesMut,
@@ -184,8 +186,8 @@ pub(super) async fn read_proxy_header(
     }
 }
 
-/// Reads until it is clear what a connection is, or the deadline is over. Something may have been read
-/// already.
+/// Reads until the kind of a connection is clear or the deadline has passed. The buffer may contain
+/// bytes already.
 pub(super) async fn read(
     transport: &mut Io,
     incoming: &mut BytesMut,

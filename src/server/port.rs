@@ -1,4 +1,4 @@
-//! What becomes of the connections of a port.
+//! The handling of new connections of a port.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,18 +13,19 @@ use super::serving::{Accepted, Arrival, Serving};
 use crate::telemetry::ConnectionId;
 use crate::transport::{Io, Peer, Transport};
 
-/// What becomes of the connections of a port.
+/// The state of a port that new connections are served with.
 #[derive(Clone)]
 pub(super) struct Port {
     pub(super) serving: Arc<Serving>,
     pub(super) tap: Option<Arc<Tap>>,
 }
 
-/// Has what is accepted from an address go through something else.
+/// A function that wraps an accepted stream in another transport.
 pub(super) type Tap = dyn Fn(TcpStream, SocketAddr) -> Box<dyn Transport> + Send + Sync;
 
 impl Port {
-    /// A connection that was accepted on this address, unless it comes from where nobody may.
+    /// Prepares a connection that was accepted on this address; `None` if its network is not
+    /// allowed.
     pub(super) fn accepted(
         &self,
         incoming: Incoming,
@@ -46,8 +47,8 @@ impl Port {
         self.arrival(transport, peer, connections)
     }
 
-    /// A connection that has come from this peer, and whether it is let in; `None` where it comes from where
-    /// nobody may.
+    /// Prepares a connection from this peer, and decides on its admission; `None` if its network is
+    /// not allowed.
     pub(super) fn arrival(
         &self,
         transport: Io,
@@ -55,7 +56,7 @@ impl Port {
         connections: &Connections,
     ) -> Option<Arrival> {
         let settings = &self.serving.settings;
-        // Behind a proxy that is trusted is somebody of another address.
+        // The clients of a trusted proxy have other addresses.
         let stands_for_others = [&settings.proxy_protocol, &settings.forwarded]
             .iter()
             .any(|trusted| trusted.includes(peer.address));
@@ -88,7 +89,7 @@ impl Port {
         })
     }
 
-    /// What the connections of one listener are known by.
+    /// Creates the set of connections for one listener.
     pub(super) fn connections(&self) -> Arc<Connections> {
         let connections = Connections::default();
         connections.count_in(&self.serving.settings.budget);

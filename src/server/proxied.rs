@@ -1,4 +1,4 @@
-//! Connections that a trusted proxy passes on, with a header of the PROXY protocol before all else.
+//! Connections from trusted proxies, which begin with a PROXY header.
 
 use bytes::BytesMut;
 use polysock_protocols::ProxiedEnds;
@@ -9,8 +9,8 @@ use super::serving::{Accepted, Serving};
 use crate::transport::{Permit, TrustedHop};
 
 impl Serving {
-    /// Reads the header, where the peer is a proxy that has to send one: from then on the peer is whom it
-    /// names, and is counted as such.
+    /// Reads the PROXY header, if the peer is a proxy that has to send one. Then the peer is the
+    /// client in the header, and is counted as that client.
     pub(super) async fn read_proxied(
         &self,
         accepted: &mut Accepted,
@@ -28,14 +28,14 @@ impl Serving {
         let forwarded = &self.settings.forwarded;
         let mut stands_for_others = forwarded.includes(peer.address);
         if stands_for_others {
-            // What it says of each request is still its own word.
+            // The fields in its requests are still those of a trusted proxy.
             peer.extensions.insert(TrustedHop {
                 address: peer.address,
                 host: None,
             });
         }
         (peer.address, peer.local) = match header.ends {
-            // Of a connection of its own, or of somebody that it does not know.
+            // A connection of the proxy itself, or of a client that it does not know.
             ProxiedEnds::Unknown => return Ok(()),
             ProxiedEnds::Tcp {
                 source,
@@ -43,7 +43,7 @@ impl Serving {
             } => (Some(source), Some(destination)),
             ProxiedEnds::Unix { .. } => (None, None),
         };
-        // A proxy is not counted for those that it stands for.
+        // Limits on addresses do not apply to a proxy that connects for many clients.
         stands_for_others |= forwarded.includes(peer.address);
         if !stands_for_others {
             if !self.settings.networks.include(peer.address) {

@@ -1,8 +1,8 @@
-//! Whether every worker goes through its work.
+//! A check that every worker makes progress.
 
 use tokio::runtime::Handle;
 
-/// Whether every worker goes through its work: for a watchdog, which ends a process that hangs.
+/// A check that every worker makes progress, for a watchdog that ends a hanging process.
 #[derive(Clone, Debug)]
 pub struct Pulse {
     workers: Vec<Handle>,
@@ -13,8 +13,8 @@ impl Pulse {
         Self { workers }
     }
 
-    /// Waits until each worker has done something new. A worker that hangs holds it up for ever; one that
-    /// has ended does not.
+    /// Waits until each worker has run a new task. A worker that hangs delays this forever, a
+    /// worker that has ended does not.
     ///
     /// # Cancel safety
     ///
@@ -23,7 +23,7 @@ impl Pulse {
         let workers = self.workers.iter();
         let tasks: Vec<_> = workers.map(|worker| worker.spawn(async {})).collect();
         for task in tasks {
-            // A task is cancelled where its worker has ended.
+            // A task is cancelled if its worker has ended.
             let _ = task.await;
         }
     }

@@ -1,4 +1,4 @@
-//! How fast clients come, in all and from each address.
+//! The limits on the rates of clients, in total and for each address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,10 +9,10 @@ use std::time::Instant;
 use super::settings::RateLimits;
 use crate::connection::{MessageRate, SECOND, spent};
 
-/// How many addresses are known at a time. Those above are not counted one by one, but in all.
+/// The maximum number of addresses that are tracked. Clients at others count only in total.
 const ADDRESSES: usize = 1 << 15;
 
-/// Counts what comes, where that is limited.
+/// The counters for the limits on rates.
 #[derive(Debug)]
 pub(super) struct Rates {
     pub(super) limits: RateLimits,
@@ -20,19 +20,19 @@ pub(super) struct Rates {
     counted: Mutex<Counted>,
 }
 
-/// What has come of late.
+/// The recent activity of clients.
 #[derive(Debug, Default)]
 struct Counted {
     all: Buckets,
-    /// Of the addresses that came since the second began.
+    /// The buckets of addresses that were active since the current second began.
     current: HashMap<IpAddr, Buckets>,
-    /// Of those that came in the second before, and not since.
+    /// The buckets of addresses that were active in the second before, and not since.
     previous: HashMap<IpAddr, Buckets>,
-    /// When the second began.
+    /// The time at which the current second began, in nanoseconds.
     since: u64,
-    /// How fast messages come from the addresses that are there, or have been within the last second.
+    /// The message rates of addresses with connections, or with messages within the last second.
     messages: HashMap<IpAddr, Arc<MessageRate>>,
-    /// With how many of them it is looked which those are.
+    /// The size of `messages` at which unused rates are next removed.
     sweep_at: usize,
 }
 
@@ -42,21 +42,21 @@ struct Buckets {
     handshakes: Bucket,
 }
 
-/// What holds a second's worth, and is filled again as time goes by: when it will be full, in nanoseconds.
+/// A bucket for one second's worth, as the time at which it is full again, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket(u64);
 
-/// What is too fast.
+/// The limit that is exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TooFast {
-    /// All of them together.
+    /// The limit in total.
     All,
-    /// Those of the address.
+    /// The limit for the address.
     Address,
 }
 
 impl Rates {
-    /// `None` where nothing is limited.
+    /// Creates the counters; `None` if nothing is limited.
     pub(super) fn new(limits: RateLimits) -> Option<Self> {
         (limits != RateLimits::default()).then(|| Self {
             limits,
@@ -65,7 +65,7 @@ impl Rates {
         })
     }
 
-    /// Counts a connection of this address; that of nobody is counted in all alone.
+    /// Counts a connection from this address; without an address, only in total.
     pub(super) fn connection(&self, network: Option<IpAddr>) -> Result<(), TooFast> {
         let RateLimits {
             connections,
@@ -79,7 +79,7 @@ impl Rates {
         )
     }
 
-    /// Counts a connection that is there as one of this address, which is known by now.
+    /// Counts an open connection for this address, which has become known by now.
     pub(super) fn connection_of(&self, network: Option<IpAddr>) -> Result<(), TooFast> {
         self.take(
             (None, self.limits.connections_per_address),
@@ -102,7 +102,7 @@ impl Rates {
         )
     }
 
-    /// How fast messages may come from this address, over all of its connections together.
+    /// The message rate that all connections of this address share; `None` if it is not limited.
     pub(super) fn messages(&self, network: Option<IpAddr>) -> Option<Arc<MessageRate>> {
         let limit = self.limits.messages_per_address?;
         let network = network?;
@@ -133,7 +133,7 @@ impl Rates {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counted> {
-        // Nothing between a lock and its end can panic but the allocator.
+        // Nothing but the allocator can panic while the lock is held.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -158,11 +158,11 @@ impl Counted {
         }
     }
 
-    /// The buckets of an address; `None` where there are too many addresses.
+    /// Returns the buckets of an address; `None` if too many addresses are tracked.
     fn of_address(&mut self, network: IpAddr, now: u64) -> Option<&mut Buckets> {
         let passed = now.saturating_sub(self.since);
         if passed >= SECOND {
-            // What nobody has taken from for a second is full, and need not be known.
+            // A bucket that was not used for a second is full, and need not be kept.
             self.previous = std::mem::take(&mut self.current);
             if passed >= 2 * SECOND {
                 self.previous = HashMap::new();
@@ -239,7 +239,7 @@ mod tests {
             (1, 499, Err(TooFast::Address)),
             (1, 500, Ok(())),
             (1, 999, Err(TooFast::Address)),
-            // Into the next second, and the one behind that.
+            // In the next second, and in the one after it.
             (1, 1400, Ok(())),
             (1, 1400, Err(TooFast::Address)),
             (1, 1401, Err(TooFast::Address)),
@@ -283,7 +283,7 @@ mod tests {
             assert!(taken.is_ok() && known <= ADDRESSES);
         }
         assert_eq!(come(1, 0).0, Err(TooFast::Address));
-        // A second later those of before are still known, and after that only who has come since.
+        // After a second the previous addresses are still tracked, later only those active since.
         assert_eq!(come(1, SECOND), (Ok(()), ADDRESSES));
         assert_eq!(come(1, 2 * SECOND), (Ok(()), 1));
         assert_eq!(come(2, 4 * SECOND), (Ok(()), 1));

@@ -1,29 +1,29 @@
-//! Why a client is refused, beside what its handshake breaks: the labels of a metric.
+//! The reasons for refusals other than invalid handshakes: the labels of a metric.
 
-/// The server goes out of service.
+/// All connections are being closed.
 pub(super) const DRAINING: &str = "draining";
 
-/// There is no room, or it comes too fast.
+/// A limit on number, memory or rate is reached.
 pub(super) const LIMIT: &str = "limit";
 
-/// It comes from where nobody may.
+/// The network of the client is not allowed.
 pub(super) const NETWORK: &str = "network";
 
-/// No site is for it.
+/// No route matches.
 pub(super) const NO_ROUTE: &str = "no-route";
 
-/// It speaks what is not enabled.
+/// The protocol is not enabled.
 pub(super) const NOT_ENABLED: &str = "not-enabled";
 
-/// It speaks plain text where TLS is wanted.
+/// The client sent plain text, but only TLS is accepted.
 pub(super) const PLAIN_TEXT: &str = "plain-text";
 
-/// It is a trusted proxy that does not say for whom it connects.
+/// A trusted proxy sent no valid PROXY header.
 pub(super) const PROXY_HEADER: &str = "proxy-header";
 
-/// It did not say in time what it wants.
+/// The first request was not complete in time.
 pub(super) const TIMEOUT: &str = "timeout";
 
-/// Its handshake of TLS failed.
+/// The TLS handshake failed.
 #[cfg(feature = "tls")]
 pub(super) const TLS: &str = "tls";

@@ -1,10 +1,10 @@
-//! How a connection is told that it is not served, or not now.
+//! The refusal of connections that are not served, or not now.
 //!
-//! | what it begins with | what it is told |
+//! | first bytes | answer |
 //! |---|---|
-//! | a request of HTTP/1: a WebSocket of any protocol, or an ordinary one | 503, or 429 where it comes too fast, with `Retry-After`, also in the middle of its head |
+//! | a request of HTTP/1: a WebSocket of any protocol, or an ordinary one | 503, or 429 if clients arrive too fast, with `Retry-After`, even if the head is incomplete |
 //! | HTTP/2 | GOAWAY, ENHANCE_YOUR_CALM |
-//! | TLS | the end of the stream: more would take a handshake, for which there is no room |
+//! | TLS | the end of the stream: an answer would need a TLS handshake, for which there is no capacity |
 //! | anything else, or nothing | the end of the stream |
 
 use std::fmt;
@@ -26,11 +26,11 @@ use crate::http::http2;
 use crate::telemetry::{Address, TraceParent};
 use crate::transport::{CloseOrder, Io, Peer, let_go};
 
-/// How long one that is not let in has to say what it wants to be told in.
+/// The time that a refused client has to show the protocol in which to answer it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Tells a connection that there is no room for it, unless it is asked to go before that. A proxy's
-/// header is still to come where one is expected.
+/// Refuses a connection because of a limit, unless the connection is asked to close before. With
+/// `expects_header`, a PROXY header precedes the request.
 pub(super) async fn turn_away(
     (mut transport, mut incoming): (Io, BytesMut),
     shutdown: &ShutdownSignal,
@@ -66,13 +66,13 @@ pub(super) async fn turn_away(
     }
 }
 
-/// Tells a connection whose first request is not complete that its place goes to another, as far as
-/// that is possible at once.
+/// Answers a connection that is displaced before its first request is complete, as far as that is
+/// possible without waiting.
 pub(super) fn displace(mut transport: Io, incoming: &BytesMut) {
     if FirstBytes::of(incoming) == FirstBytes::Http1 {
         let reason = "too many connections wait for the rest of their requests";
         let answer = written(&Rejection::unavailable(reason));
-        // Nobody is left to whom an error could be told.
+        // Errors are ignored, because the connection is dropped in any case.
         let _ = transport.write_all(&answer).now_or_never();
     }
 }
@@ -83,13 +83,13 @@ fn written(rejection: &Rejection) -> Bytes {
     answer.freeze()
 }
 
-/// The answer to a client in a network from which nobody may come.
+/// Returns the refusal for a client in a network that is not allowed.
 pub(super) fn denied() -> Rejection {
     let rejection = Rejection::new(403, "this client is not served here");
     rejection.because("nobody may come from its network, by `allow` or `deny` of the listener")
 }
 
-/// A rejection, with a line in the log.
+/// Logs a rejection, and returns it.
 pub(super) fn logged(rejection: Rejection, peer: &Peer, fields: &HeaderMap) -> Rejection {
     log_refusal(
         &rejection,

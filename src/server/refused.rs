@@ -1,4 +1,4 @@
-//! Who is refused is counted, and known for a while.
+//! The record of refused clients: counted, logged, and kept for a while.
 
 use polysock_protocols::{HandshakeError, Protocol, Rejection};
 
@@ -9,7 +9,7 @@ use crate::telemetry::{Counters, Refusal};
 use crate::transport::Peer;
 
 impl Serving {
-    /// Has it be known that a handshake, or a connection, is refused for this reason; the log says it as well.
+    /// Counts and logs the refusal of a handshake or a connection for this reason, and returns it.
     pub(super) fn refused(
         &self,
         rejection: Rejection,
@@ -22,7 +22,7 @@ impl Serving {
         rejection
     }
 
-    /// The same, for what is no valid handshake.
+    /// Counts and logs the refusal of an invalid handshake, and returns it.
     pub(super) fn invalid(
         &self,
         error: &HandshakeError,
@@ -54,7 +54,7 @@ impl Serving {
         });
     }
 
-    /// What is counted beside what each kind of connections has.
+    /// The counters that are not specific to a kind of connections.
     pub(super) fn counters(&self) -> &Counters {
         self.settings.registry.metrics().counters()
     }

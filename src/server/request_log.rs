@@ -1,4 +1,4 @@
-//! One line for each ordinary request, at its end.
+//! The line in the log for each ordinary request, written at its end.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::http::Body;
 use crate::telemetry::{AnsweredBy, Counters, Masked, TlsVersion, TraceParent};
 use crate::transport::Peer;
 
-/// What the line of a request says. It is written when this is dropped: once the answer has gone out, or
-/// the client has gone.
+/// The line in the log for a request. It is written on drop: when the response has been sent, or
+/// the client has disconnected.
 #[derive(Debug)]
 pub(super) struct RequestLine {
     method: Method,
@@ -31,14 +31,14 @@ pub(super) struct RequestLine {
     over: Option<&'static str>,
     began: Instant,
     status: Option<StatusCode>,
-    /// Bytes of the answer's body.
+    /// The bytes of the response body that were sent.
     sent: u64,
     is_complete: bool,
 }
 
 impl RequestLine {
-    /// The line of a request of this peer that came by this route, if anybody reads it. What passes the
-    /// request on finds in it where to say to whom.
+    /// Creates the line for a request of this peer on this route; `None` if the log does not show
+    /// it. Adds the slot to the request in which a relay records the answering upstream.
     pub(super) fn of(
         request: &mut Request<Body>,
         peer: &Arc<Peer>,
@@ -72,11 +72,11 @@ impl RequestLine {
         Some(line)
     }
 
-    /// Follows the answer up to its end.
+    /// Follows the response to its end.
     fn follow(mut self, response: Response<Body>) -> Response<Body> {
         let status = response.status();
         self.status = Some(status);
-        // Nobody asks for the body of one that has none.
+        // hyper does not read the body of a response that has none.
         self.is_complete = self.method == Method::HEAD
             || status == StatusCode::NO_CONTENT
             || status == StatusCode::NOT_MODIFIED;
@@ -84,7 +84,7 @@ impl RequestLine {
     }
 }
 
-/// Counts a request with this method, and follows its answer up to its end where the log tells it.
+/// Counts a request with this method. If there is a line, follows the response to its end.
 pub(super) fn follow(
     line: Option<RequestLine>,
     (counters, method): (Arc<Counters>, Method),
@@ -122,7 +122,7 @@ impl Drop for RequestLine {
             trace_id = self.trace_id,
             status = self.status.map(|status| status.as_u16()),
             sent = self.sent,
-            // To a millisecond, as nginx has it.
+            // Rounded to milliseconds, as in nginx.
             seconds = (self.began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             complete = self.is_complete,
             "request"
@@ -130,7 +130,7 @@ impl Drop for RequestLine {
     }
 }
 
-/// The body of an answer, on its way to the client.
+/// The body of a response that is being sent.
 #[derive(Debug)]
 struct Followed {
     body: Body,

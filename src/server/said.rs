@@ -1,21 +1,21 @@
-//! What a client has said that is refused.
+//! The part of a refused request that is recorded.
 
 use bytes::Bytes;
 
 use super::forwarded::Named;
 use crate::telemetry::{TRACE_PARENT, TraceParent};
 
-/// What a client has said that is refused.
+/// The part of a refused request that is recorded.
 #[derive(Clone, Copy)]
 pub(super) enum Said<'a> {
-    /// The head of its request, or what was to be one.
+    /// The head of the request, or the bytes that were received of it.
     Head(&'a Bytes),
-    /// The fields of its request, whose head is not kept.
+    /// The fields of a request whose head is not kept.
     Fields(&'a dyn Named),
 }
 
 impl Said<'_> {
-    /// The head, where it is kept.
+    /// The head; `None` if it is not kept.
     pub(super) fn head(self) -> Option<Bytes> {
         match self {
             Self::Head(head) => Some(head.clone()),
@@ -23,7 +23,7 @@ impl Said<'_> {
         }
     }
 
-    /// Has the trace that it is part of be used for something.
+    /// Calls a function with the trace that the request is part of.
     pub(super) fn within<T>(self, then: impl FnOnce(Option<TraceParent<'_>>) -> T) -> T {
         match self {
             Self::Head(head) => then(TraceParent::of_head(head)),

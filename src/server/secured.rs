@@ -1,4 +1,4 @@
-//! Connections whose opening is inside of TLS.
+//! Connections that are opened over TLS.
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -7,8 +7,8 @@ use super::opening::{self, Opened, Opener, Unopened};
 use super::serving::{Accepted, Serving};
 
 impl Serving {
-    /// Reads until it is clear what a connection is, or the deadline is over; what is inside of TLS, where it
-    /// begins with that.
+    /// Reads until the kind of a connection is clear or the deadline has passed. If the connection
+    /// begins with TLS, that is the kind of what is inside TLS.
     pub(super) async fn read_opening(
         &self,
         accepted: &mut Accepted,
@@ -23,7 +23,7 @@ impl Serving {
         let opened = opening::read(transport, incoming, opener, deadline).await?;
         #[cfg(feature = "tls")]
         if let (Opened::Tls, Some(acceptor)) = (&opened, &self.settings.tls) {
-            // Boxed: a connection in plain text has no room for it.
+            // Boxed, so that connections in plain text need no memory for it.
             Box::pin(self.secure(accepted, incoming, acceptor, deadline)).await?;
             let opener = Opener::new(&self.settings, port).inside();
             return opening::read(&mut accepted.transport, incoming, opener, deadline).await;
@@ -31,7 +31,7 @@ impl Serving {
         Ok(opened)
     }
 
-    /// Goes through the handshake of TLS; from then on all is inside.
+    /// Completes the TLS handshake. Then the transport is the one inside TLS.
     #[cfg(feature = "tls")]
     async fn secure(
         &self,
@@ -48,7 +48,7 @@ impl Serving {
         let Accepted {
             transport, peer, ..
         } = accepted;
-        // One that is given up meanwhile is closed.
+        // A connection whose handshake is abandoned is closed.
         let plain = std::mem::replace(transport, Io::new(tokio::io::empty()));
         let come = incoming.split().freeze();
         let accepting = acceptor.accept(plain, come, peer.address, self.settings.http2);

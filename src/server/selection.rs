@@ -1,4 +1,4 @@
-//! Whose an opening handshake is, which site it is for, and whether it is valid there.
+//! The choice of the site for an opening handshake, and its validation for that site.
 
 use std::sync::Arc;
 
@@ -16,8 +16,9 @@ use crate::route::{Asked, Site};
 use crate::transport::{Io, Peer, Permit, TrustedHop};
 
 impl Serving {
-    /// Makes a peer the client that a request with these fields is from, where it has come through a
-    /// trusted proxy; whether it has. One that may not come is refused.
+    /// Replaces the peer with the client of a request with these fields, if the request came
+    /// through a trusted proxy. Returns true if it did. A client whose network is not allowed is
+    /// refused.
     pub(super) fn find_client(
         &self,
         peer: &mut Peer,
@@ -34,7 +35,7 @@ impl Serving {
         }
     }
 
-    /// The site for an extended CONNECT, and its handshake.
+    /// Returns the site for an extended CONNECT, and the opening handshake.
     pub(super) fn select_for_stream(
         &self,
         exchange: &Exchange,
@@ -56,8 +57,8 @@ impl Serving {
         self.select(recognised, peer)
     }
 
-    /// The site for a handshake of HTTP/1, and the handshake. One that has come through a trusted proxy is
-    /// counted as its client's.
+    /// Returns the site for a handshake of HTTP/1, and the handshake. A connection through a
+    /// trusted proxy is counted for the client that the proxy reports.
     pub(super) fn admit(
         &self,
         recognised: Recognised,
@@ -76,7 +77,7 @@ impl Serving {
         self.select(recognised, peer)
     }
 
-    /// The site for a handshake, which is valid by what that site allows.
+    /// Returns the site for a handshake, which is validated by the settings of that site.
     fn select(
         &self,
         recognised: Recognised,
@@ -106,8 +107,8 @@ impl Serving {
     }
 }
 
-/// A handshake for the host that a trusted proxy names: what Hixie's clients are answered with is what
-/// their page has asked for.
+/// Replaces the host of a handshake with the host that a trusted proxy reports. The answer to hixie
+/// clients contains the URL, which must be the one that their page has requested.
 fn for_host(recognised: Recognised, host: Option<&ByteString>) -> Recognised {
     let named = host.and_then(|host| recognised.head.with_host(host));
     match named {

@@ -1,4 +1,4 @@
-//! What becomes of a connection: it is opened, and each outcome is finished here, in one place.
+//! The opening of connections, and the handling of every outcome.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::route::{Sites, Unanswered};
 use crate::telemetry::ConnectionId;
 use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
 
-/// What the connections of a gateway are served with.
+/// The shared state that the connections of a gateway are served with.
 #[derive(Clone, Debug)]
 pub(super) struct Serving {
     pub(super) sites: Arc<Sites>,
@@ -40,11 +40,11 @@ pub(super) struct Serving {
 pub(super) struct Arrival {
     pub(super) accepted: Accepted,
     pub(super) turn: Turn,
-    /// What there is no room for, where it is not let in.
+    /// The reason to refuse the connection; `None` if it is admitted.
     pub(super) full: Option<Full>,
 }
 
-/// A connection, and whose it is.
+/// A connection, its peer, and the signal that asks it to close.
 #[derive(Debug)]
 pub(super) struct Accepted {
     pub(super) transport: Io,
@@ -53,8 +53,8 @@ pub(super) struct Accepted {
 }
 
 impl Serving {
-    /// Goes through the opening handshake that comes in on a connection, be it behind ordinary
-    /// requests; what is left to do is to answer it.
+    /// Serves a connection up to the answer to its opening handshake, which may follow ordinary
+    /// requests. Returns the application's further work; `None` if the connection has ended.
     pub(super) async fn open(
         self: Arc<Self>,
         arrival: Arrival,
@@ -111,7 +111,7 @@ impl Serving {
                 debug!(peer = ?accepted.peer.address, ?unopened, "not opened");
                 let counters = self.counters();
                 match unopened {
-                    // Whoever wants to know whether the port is there does no more than this.
+                    // A check that the port is open does no more than this.
                     Unopened::Gone if incoming.is_empty() => {}
                     Unopened::Gone => self.incidents.not_opened(|count| count.gone += 1),
                     Unopened::Silent => {
@@ -153,7 +153,7 @@ impl Serving {
         }
     }
 
-    /// Finishes what a connection turned out to be, if it is not HTTP.
+    /// Handles the detected kinds of connections other than ordinary HTTP.
     fn finish(
         &self,
         opened: Opened,
@@ -222,13 +222,13 @@ impl Serving {
                 self.incidents.not_opened(|count| count.insecure += 1);
                 refuse(transport, &rejection);
             }
-            // Served before anything is finished.
+            // Served before this function is called.
             Opened::Http1(_) | Opened::Http2 | Opened::Tls => {}
         }
         None
     }
 
-    /// Has ordinary requests answered, up to one that is an opening handshake.
+    /// Answers ordinary requests. If one is an opening handshake, opens its WebSocket.
     async fn serve_requests(
         &self,
         accepted: Accepted,
@@ -335,8 +335,7 @@ impl Serving {
         }
     }
 
-    /// The opening handshake that an extended CONNECT is (RFC 8441 §4); one that is no valid one
-    /// is answered.
+    /// Opens the WebSocket of an extended CONNECT (RFC 8441 §4); `None` if it was refused.
     fn open_stream(
         &self,
         exchange: Exchange,

@@ -1,4 +1,4 @@
-//! What a port can be told, before anybody knows which site a connection is for.
+//! The settings of a port, which apply before the site of a connection is known.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,49 +12,53 @@ use crate::transport::Trusted;
 #[cfg(feature = "tls")]
 use crate::transport::tls;
 
-/// How a port treats connections until it is known which site they are for.
+/// The settings of a port, which apply until the site of a connection is known.
 #[derive(Clone, Debug)]
 pub struct PortSettings {
-    /// The protocols that are spoken.
+    /// The enabled protocols.
     pub protocols: Vec<&'static dyn Protocol>,
-    /// What a request head may take.
+    /// The limits on request heads.
     pub head: HeadLimits,
-    /// How many connections there may be.
+    /// The limits on the number of connections.
     pub connections: ConnectionLimits,
-    /// After how much silence the kernel asks a TCP client whether it is there. One whose kernel answers
-    /// nothing for twice as long, or has no room for what is sent to it for twice as long, is cut off.
+    /// The silence after which the kernel probes a TCP client. A client whose kernel answers
+    /// nothing for twice as long, or accepts no data for twice as long, is disconnected.
     pub keep_alive: Duration,
-    /// How long an opening handshake may take, from the accepted connection on.
+    /// The time that an opening handshake may take, from the acceptance of the connection.
     pub handshake_timeout: Duration,
-    /// How much memory its connections may hold, those of other ports with the same budget included.
-    /// By default there is no limit.
+    /// The limit on the memory that connections hold, together with other ports that have the same
+    /// budget. By default there is no limit.
     pub budget: Budget,
-    /// Where its connections are known while they are open, and what is counted of them.
+    /// The registry of open connections and metrics.
     pub registry: Registry,
     /// Whether HTTP/2 is spoken, with WebSockets on its streams (RFC 8441).
     pub http2: bool,
     /// Whether Flash's socket policy requests are answered.
     pub flash_policy: bool,
-    /// Whether a page that asks sees `wss://`, because a proxy in front ends TLS. What a proxy says that
-    /// is trusted goes before it.
+    /// Whether clients see `wss://` because a proxy in front terminates TLS. The report of a
+    /// trusted proxy takes precedence.
     pub secure: bool,
-    /// What TLS is spoken with, where it is: to clients that begin with it, on the same port as all else.
+    /// The acceptor for clients that begin with TLS, on the same port as all others; `None` for no
+    /// TLS.
     #[cfg(feature = "tls")]
     pub tls: Option<tls::Acceptor>,
-    /// Whether clients may do without TLS where it is spoken. By default ordinary requests in plain text are
-    /// sent to `https://`, WebSockets are refused (403), and HTTP/2 is closed; but for clients that a
-    /// trusted proxy says are secure. Flash's socket policy has no other form than plain text.
+    /// Whether clients may use plain text although TLS is enabled. By default ordinary requests in
+    /// plain text are redirected to `https://`, WebSockets are refused (403), and HTTP/2 is closed,
+    /// except for clients that a trusted proxy reports as secure. Flash's socket policy exists in
+    /// plain text only.
     #[cfg(feature = "tls")]
     pub plain: bool,
-    /// From where clients may come: whoever may not is closed before a byte of theirs is read. What is
-    /// looked at is the client that a trusted proxy names, as soon as it does, and not the proxy; one
-    /// that is named in a field of its request is told 403.
+    /// The networks whose clients may connect. Other clients are closed before a byte is read. If a
+    /// trusted proxy names a client, the check applies to that client and not to the proxy. A
+    /// client that is named in a field of its request receives 403.
     pub networks: Networks,
-    /// Whose connections begin with a header of the PROXY protocol, which says for whom they are: each
-    /// that does not is closed. From others a header is not looked for, and is no request.
+    /// The proxies that must begin each connection with a PROXY header, which names the client. A
+    /// connection without the header is closed. From other peers the header is not accepted, and is
+    /// not a valid request.
     pub proxy_protocol: Trusted,
-    /// Whose `Forwarded`, `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `X-Real-IP` are believed, of
-    /// each request. They have to set these, or remove those that clients have made up.
+    /// The proxies whose `Forwarded`, `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `X-Real-IP`
+    /// are trusted in each request. They must set these fields, or remove those that clients have
+    /// forged.
     pub forwarded: Trusted,
 }
 
@@ -83,7 +87,7 @@ impl Default for PortSettings {
 }
 
 impl PortSettings {
-    /// Whether TLS is spoken.
+    /// True if TLS is enabled.
     pub(super) fn speaks_tls(&self) -> bool {
         #[cfg(feature = "tls")]
         let speaks_tls = self.tls.is_some();
@@ -92,7 +96,7 @@ impl PortSettings {
         speaks_tls
     }
 
-    /// Whether clients may do without TLS.
+    /// True if clients may use plain text.
     pub(super) fn takes_plain(&self) -> bool {
         #[cfg(feature = "tls")]
         let takes_plain = self.plain || self.tls.is_none();
@@ -102,39 +106,41 @@ impl PortSettings {
     }
 }
 
-/// How many connections a port may have. A WebSocket on a stream of HTTP/2 is a connection here, and so
-/// is what carries it. By default there is no limit but that of the system on descriptors, and who
-/// meets that one is told nothing.
+/// The limits on the connections of a port. A WebSocket on a stream of HTTP/2 counts as a
+/// connection, and so does the HTTP/2 connection that carries it. By default there is no limit but
+/// that of the system on file descriptors, and clients beyond that one receive no answer.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// How many in all. The next are told 503, or GOAWAY in HTTP/2. Up to 64 more are on their way
-    /// out, or being told.
+    /// The maximum number in total. Further connections receive 503, or GOAWAY in HTTP/2. Up to 64
+    /// more may exist while they are closed or refused.
     pub connections: usize,
-    /// How many from one address, or one /64 of IPv6. Those from this machine are not counted.
+    /// The maximum number from one address, or one /64 of IPv6. Those from this machine are not
+    /// counted.
     pub per_address: usize,
-    /// How many whose first request has not come yet. The oldest gives way to the next, and so it
-    /// does where there are as many connections as there may be.
+    /// The maximum number of connections whose first request is not complete. The next connection
+    /// displaces the oldest of them, also when the limit on all connections is reached.
     pub handshakes: usize,
-    /// How fast they may come.
+    /// The limits on rates.
     pub rates: RateLimits,
 }
 
-/// How many may come within a second, of what is counted over all ports that share it; `None`, the default, for
-/// any number. A second's worth may come at once. An address is counted as for
-/// [`ConnectionLimits::per_address`]: a /64 of IPv6 is one, and this machine is not counted. Up to 32,768 of
-/// them are known that came within a second; those above are counted in all alone.
+/// The maximum numbers per second, over all ports that share these limits; `None`, the default, for
+/// no limit. A second's worth may arrive together. Addresses are counted as for
+/// [`ConnectionLimits::per_address`]: a /64 of IPv6 is one, and this machine is not counted. Up to
+/// 32,768 addresses that were active within a second are tracked; clients at others count only in
+/// total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Connections. The next are told 429, or GOAWAY in HTTP/2, as far as they begin with one of them.
+    /// Connections. Further ones receive 429, or GOAWAY in HTTP/2, if they begin with a request.
     pub connections: Option<NonZeroU32>,
-    /// Connections from one address: the client's, where a PROXY header says it.
+    /// Connections from one address: that of the client, if a PROXY header names it.
     pub connections_per_address: Option<NonZeroU32>,
-    /// Opening handshakes, be they on streams of HTTP/2. The next are told 429.
+    /// Opening handshakes, those on streams of HTTP/2 included. Further ones receive 429.
     pub handshakes: Option<NonZeroU32>,
     /// Opening handshakes from one address.
     pub handshakes_per_address: Option<NonZeroU32>,
-    /// Messages from one address, over all of its connections together. The one that is found to be over it is
-    /// closed with 1008.
+    /// Messages from one address, over all of its connections together. A connection on which the
+    /// limit is found to be exceeded is closed with 1008.
     pub messages_per_address: Option<NonZeroU32>,
 }
 

@@ -1,4 +1,4 @@
-//! Sockets that listen, before and while they are served.
+//! Listening sockets, before and while they are served.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -12,18 +12,18 @@ use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 
 use super::address::ListenAddress;
 
-/// How many connections the kernel may hold until they are accepted (its own cap is lower on
-/// most machines).
+/// The number of connections that the kernel may hold until they are accepted. The kernel's own
+/// limit is lower on most machines.
 const BACKLOG: i32 = 4096;
 
-/// Sockets that listen on one address, for some threads.
+/// Listening sockets on one address, for several threads.
 #[derive(Debug)]
 pub struct ListeningSocket {
     address: ListenAddress,
     sockets: Vec<Socket>,
-    /// Whether another process has them too, and goes on with them.
+    /// True if another process has these sockets too, and continues with them.
     is_shared: bool,
-    /// The file of a Unix socket that is this process's alone.
+    /// The file of a Unix socket that belongs to this process alone; `None` for none.
     file: Option<SocketFile>,
 }
 
@@ -35,14 +35,15 @@ struct SocketFile {
 }
 
 impl ListeningSocket {
-    /// Binds sockets that share an address, one for each of so many threads; the kernel spreads the
-    /// connections over them. A port of 0 becomes the same free port for all.
+    /// Binds sockets to one address: for TCP one for each thread, among which the kernel
+    /// distributes connections, for Unix one for all threads. Port 0 becomes the same free port for
+    /// all.
     ///
-    /// The file of a Unix socket on which nobody listens any more is replaced.
+    /// The file of a Unix socket without a listener is replaced.
     ///
     /// # Errors
     ///
-    /// The address is in use, not this machine's, or not permitted.
+    /// The address is in use, does not belong to this machine, or is not permitted.
     pub fn bind(address: &ListenAddress, threads: usize) -> io::Result<Self> {
         match address {
             ListenAddress::Tcp(address) => bind_tcp(*address, threads),
@@ -50,12 +51,12 @@ impl ListeningSocket {
         }
     }
 
-    /// Sockets that listen already, all on one address, and were handed to this process. Who has handed
-    /// them over goes on with them, unless they are [adopted](Self::adopt).
+    /// Takes sockets that already listen on one address and were passed to this process. The
+    /// process that passed them continues with them, unless they are [adopted](Self::adopt).
     ///
     /// # Errors
     ///
-    /// There are none, or one does not listen, or is none of TCP and Unix.
+    /// There are no sockets, or one does not listen, or one is neither TCP nor Unix.
     pub fn inherited(sockets: Vec<OwnedFd>) -> io::Result<Self> {
         let sockets: Vec<_> = sockets.into_iter().map(Socket::from).collect();
         let unfit = |what| io::Error::new(io::ErrorKind::InvalidInput, what);
@@ -86,11 +87,11 @@ impl ListeningSocket {
         })
     }
 
-    /// Other descriptors for them, for a process that is to go on with them.
+    /// Duplicates the descriptors, for a process that will continue with the sockets.
     ///
     /// # Errors
     ///
-    /// There are none left.
+    /// No descriptors are left.
     pub fn descriptors(&self) -> io::Result<Vec<OwnedFd>> {
         let descriptors = self.sockets.iter();
         descriptors
@@ -98,7 +99,7 @@ impl ListeningSocket {
             .collect()
     }
 
-    /// Has them end with this process, which nobody shares them with any more.
+    /// Makes the sockets end with this process, because no other process shares them any more.
     pub fn adopt(&mut self) {
         self.is_shared = false;
         if let ListenAddress::Unix { path, .. } = &self.address {
@@ -106,52 +107,54 @@ impl ListeningSocket {
         }
     }
 
-    /// Has another process, which has descriptors for them, go on with them. The file of a Unix socket is
-    /// its own then.
+    /// Leaves the sockets to another process, which has descriptors for them. The file of a Unix
+    /// socket then belongs to that process.
     pub fn hand_over(&mut self) {
         self.is_shared = true;
         self.file = None;
     }
 
-    /// Where it listens.
+    /// The address on which the sockets listen.
     pub fn address(&self) -> &ListenAddress {
         &self.address
     }
 
-    /// Another descriptor for one of them, in turn.
+    /// Duplicates the descriptor of one socket. Numbers beyond the last start again at the first.
     ///
     /// # Errors
     ///
-    /// There is none left.
+    /// No descriptor is left, or there is no socket.
     pub(super) fn in_turn(&self, number: usize) -> io::Result<Socket> {
         let one = self.sockets.get(number % self.sockets.len().max(1));
         let one = one.ok_or(io::ErrorKind::NotFound)?;
         one.try_clone()
     }
 
-    /// How many sockets they are.
+    /// The number of sockets.
     pub(super) fn count(&self) -> usize {
         self.sockets.len()
     }
 
-    /// Whether another process has them too, and goes on with them.
+    /// True if another process has these sockets too, and continues with them.
     pub(super) fn is_shared(&self) -> bool {
         self.is_shared
     }
 
-    /// Listens no more: who connects is refused, and those who accept here wait for ever.
+    /// Stops listening. New connections are refused, and pending accepts in this process never
+    /// return.
     pub(super) fn shut(&self) {
         if let ListenAddress::Unix { .. } = self.address {
-            // Linux calls a Unix socket ready for ever that was shut, and has nothing to accept.
+            // On Linux, a Unix socket that was shut down stays ready forever, with nothing to
+            // accept.
             return self.remove_file();
         }
         for socket in &self.sockets {
-            // It fails where a system does not know how; there the socket ends with its listener.
+            // Some systems do not support this; there the socket ends with its listener.
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 
-    /// Sets something for all of them.
+    /// Applies a setting to each socket.
     pub(super) fn each(&self, set: impl Fn(&SockRef<'_>)) {
         for socket in &self.sockets {
             set(&SockRef::from(socket));
@@ -162,7 +165,7 @@ impl ListeningSocket {
         let Some(SocketFile { path, inode }) = &self.file else {
             return;
         };
-        // Somebody else may have bound the path meanwhile.
+        // Another process may have bound the path meanwhile.
         if fs::symlink_metadata(path).is_ok_and(|file| file.ino() == *inode) {
             let _ = fs::remove_file(path);
         }
@@ -170,8 +173,8 @@ impl ListeningSocket {
 }
 
 fn bind_tcp(address: SocketAddr, threads: usize) -> io::Result<ListeningSocket> {
-    // Sockets that share a port may be bound by two processes, which would both be lucky half of
-    // the time: the first is bound alone, to find out that nobody else is there.
+    // Two processes could bind sockets that share a port, and each would receive half of the
+    // connections. So one socket is first bound alone, which fails if the port is in use.
     let probe = socket(address)?;
     probe.bind(&address.into())?;
     let bound = probe.local_addr()?.as_socket().unwrap_or(address);
@@ -179,7 +182,7 @@ fn bind_tcp(address: SocketAddr, threads: usize) -> io::Result<ListeningSocket> 
     let bind_one = |_| {
         let socket = socket(bound)?;
         socket.set_reuse_port(true)?;
-        // Accepted sockets inherit it, which saves a call for each connection.
+        // Accepted sockets inherit the option, which saves a system call for each connection.
         socket.set_tcp_nodelay(true)?;
         socket.bind(&bound.into())?;
         socket.listen(BACKLOG)?;
@@ -226,7 +229,8 @@ fn bind_unix(
     })
 }
 
-/// The path of a Unix socket; `@NAME` where it is none of the file system.
+/// Returns the path of a Unix socket; `@NAME` for an abstract one, and an empty path for an unnamed
+/// one.
 fn path(local: &SockAddr) -> PathBuf {
     let name = local.as_abstract_namespace().map(String::from_utf8_lossy);
     match (local.as_pathname(), name) {
@@ -237,7 +241,7 @@ fn path(local: &SockAddr) -> PathBuf {
 }
 
 impl SocketFile {
-    /// The file that is there now.
+    /// Describes the file that is at this path now.
     fn at(path: &Path) -> io::Result<Self> {
         Ok(Self {
             path: path.to_owned(),

@@ -1,5 +1,5 @@
-//! The task of a connection: its opening, and then whatever its application does with it. An idle
-//! connection is in the second part, and holds nothing of the first.
+//! The task of a connection: its opening, and then the work of its application. An idle connection
+//! is in the second phase, and holds no memory of the first.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use crate::error::{BoxError, ConnectionError};
 use crate::route::Answering;
 use crate::telemetry::Address;
 
-/// The task of a connection. A future by hand, for what an `async` block keeps would double what the
-/// task takes.
+/// The task of a connection. The future is written by hand, because the state of an `async` block
+/// would double the size of the task.
 pub(super) enum Task<O> {
     Opening(Pin<Box<O>>),
     Answering(Pin<Box<Answered>>),
 }
 
-/// An application at work, and where it is told how that has failed.
+/// A running application, and the record of its failures.
 pub(super) struct Answered {
     answering: Answering,
     incidents: Arc<Incidents>,
 }
 
 impl<O> Task<O> {
-    /// Begins with an opening, which yields what is left to do.
+    /// Creates a task from an opening, which yields the further work.
     pub(super) fn new(opening: O) -> Self {
         Self::Opening(Box::pin(opening))
     }
@@ -57,8 +57,9 @@ impl Answered {
         }
     }
 
-    /// Tells how an application has failed. What a peer does wrong is everyday business; what we do wrong
-    /// is not, and a thousand clients may meet it in a second.
+    /// Reports the failure of an application. Errors of peers are common, and logged for debugging
+    /// only. Errors of the application are throttled, because a thousand clients may cause one in a
+    /// second.
     #[cold]
     fn failed(&self, error: &BoxError) {
         let client = self.answering.client;
@@ -84,7 +85,7 @@ impl Future for Answered {
     }
 }
 
-/// One that panics ends its connection, and no other.
+/// Reports a panic, which ends this connection and no other.
 impl Drop for Answered {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
     use crate::connection::Registry;
 
-    /// Counts the events that tell of a panic.
+    /// Counts the events that report a panic.
     #[derive(Clone)]
     struct Panics(Arc<AtomicUsize>);
 
@@ -163,7 +164,8 @@ mod tests {
 
     #[test]
     fn the_task_of_an_idle_connection_is_small() {
-        // With the eight bytes of its tracker, what the runtime has room for in 128 bytes.
+        // With the eight bytes of its tracker, this fits into the 128 bytes of a task in the
+        // runtime.
         assert_eq!(size_of::<Task<Ready<Option<Answered>>>>(), 16);
         assert!(size_of::<Answered>() <= 56);
     }

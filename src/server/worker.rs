@@ -1,5 +1,5 @@
-//! Threads that serve: each has a runtime and listening sockets of its own, so a connection never
-//! changes its thread.
+//! Worker threads. Each has its own runtime and listening sockets, so a connection never changes
+//! its thread.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -22,12 +22,13 @@ use super::listening::Listening;
 use super::pulse::Pulse;
 use super::socket::ListeningSocket;
 
-/// How many tasks a thread runs before it asks the kernel for more events. Measured with 1,000
-/// connections that each send one message at a time: 61, the default, costs 5 to 10 % more.
+/// The number of tasks that a thread runs before it asks the kernel for more events. Measured with
+/// 1,000 connections that each send one message at a time: 61, the default, costs 5 to 10 % more.
 const EVENT_INTERVAL: u32 = 256;
 
-/// How many events it takes at once: what has been looked at for an event, here and in the kernel, is
-/// still in the cache when its task runs. 1,024, the default, fetches one line in twelve twice.
+/// The maximum number of events that are taken together. With few events, the memory that an event
+/// touched, here and in the kernel, is still in the cache when its task runs. With 1,024, the
+/// default, one cache line in twelve is fetched twice.
 const EVENTS: usize = 128;
 
 /// Worker threads that serve gateways on some addresses.
@@ -41,21 +42,21 @@ pub struct Workers {
 #[derive(Debug)]
 struct Worker {
     thread: thread::JoinHandle<io::Result<Drained>>,
-    /// What it is given to serve.
+    /// The channel for listeners that the worker is to serve.
     given: UnboundedSender<(Listener, Arc<Listening>)>,
     runtime: tokio::runtime::Handle,
 }
 
-/// An address that is served. It is told from here to end: a thread that has much to do comes to it
+/// An address that is served. The socket is shut down from here, because a busy thread would do it
 /// late.
 #[derive(Debug)]
 struct Served {
     socket: ListeningSocket,
-    /// By each of the threads.
+    /// The listener of each thread.
     by: Vec<Arc<Listening>>,
 }
 
-/// Why workers could not be started. Nothing listens and no thread is left then.
+/// The reason why workers could not be started. Then nothing listens, and no thread is left.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
@@ -64,7 +65,7 @@ pub enum StartError {
     Bind {
         /// The address.
         address: ListenAddress,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// A thread cannot be spawned.
@@ -73,8 +74,8 @@ pub enum StartError {
 }
 
 impl Workers {
-    /// Starts so many workers, which have nothing to serve yet. After [`stop`](Self::stop), connections
-    /// have until the deadline to close.
+    /// Starts this many workers, which have nothing to serve yet. After [`stop`](Self::stop),
+    /// connections have until the deadline to close.
     ///
     /// # Errors
     ///
@@ -106,7 +107,8 @@ impl Workers {
                     runtime,
                 }),
                 Err(error) => {
-                    // Those that run already have no connections that are worth a word.
+                    // The workers that already run have no connections, so their result does not
+                    // matter.
                     workers.stop();
                     let _ = workers.join();
                     return Err(StartError::Thread(error));
@@ -116,8 +118,8 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Binds an address and has a gateway serve what comes in there. Returns where that is: a port of 0
-    /// has become another.
+    /// Binds an address, and serves its connections with a gateway. Returns the bound address, in
+    /// which a port of 0 is replaced.
     ///
     /// # Errors
     ///
@@ -139,16 +141,16 @@ impl Workers {
         })
     }
 
-    /// Has a gateway serve what comes in by sockets that listen already.
+    /// Serves the connections of sockets that already listen with a gateway.
     ///
     /// # Errors
     ///
-    /// There are no descriptors left for them.
+    /// No descriptors are left.
     pub fn serve(&mut self, socket: ListeningSocket, gateway: &Gateway) -> io::Result<()> {
         if let ListenAddress::Tcp(_) = socket.address() {
             socket.each(|socket| gateway.watch_clients(socket));
         }
-        // Each thread has a socket, and each socket a thread.
+        // Each thread has at least one socket, and each socket at least one thread.
         let mut listeners = Vec::new();
         for number in 0..self.threads.len().max(socket.count()) {
             let Some(worker) = self.threads.get(number % self.threads.len().max(1)) else {
@@ -163,19 +165,19 @@ impl Workers {
         let mut by = Vec::new();
         for (worker, listener, listening) in listeners {
             by.push(Arc::clone(&listening));
-            // One that has ended serves nothing.
+            // A worker that has ended serves nothing.
             let _ = worker.given.send((listener, listening));
         }
         self.listeners.push(Served { socket, by });
         Ok(())
     }
 
-    /// Other descriptors for the sockets of an address, for a process that is to go on with them. There
-    /// are none where it is not served.
+    /// Duplicates the descriptors of an address, for a process that will continue with its sockets.
+    /// Returns none if the address is not served.
     ///
     /// # Errors
     ///
-    /// There are none left.
+    /// No descriptors are left.
     pub fn descriptors(&self, address: &ListenAddress) -> io::Result<Vec<OwnedFd>> {
         let mut served = self.listeners.iter().map(|served| &served.socket);
         match served.find(|socket| socket.address() == address) {
@@ -184,7 +186,7 @@ impl Workers {
         }
     }
 
-    /// Has the sockets of an address end with this process: see [`ListeningSocket::adopt`].
+    /// Makes the sockets of an address end with this process: see [`ListeningSocket::adopt`].
     pub fn adopt(&mut self, address: &ListenAddress) {
         for Served { socket, by } in self.of(address) {
             socket.adopt();
@@ -192,7 +194,7 @@ impl Workers {
         }
     }
 
-    /// Has another process go on with the sockets of an address: see [`ListeningSocket::hand_over`].
+    /// Leaves the sockets of an address to another process: see [`ListeningSocket::hand_over`].
     pub fn hand_over(&mut self, address: &ListenAddress) {
         for Served { socket, by } in self.of(address) {
             socket.hand_over();
@@ -205,7 +207,8 @@ impl Workers {
         served.filter(move |served| served.socket.address() == address)
     }
 
-    /// Has new connections on an address served by another gateway; whether it is served at all.
+    /// Serves new connections on an address with another gateway. Returns true if the address is
+    /// served.
     pub fn replace(&self, address: &ListenAddress, gateway: &Gateway) -> bool {
         let mut served = self.listeners.iter();
         let Some(Served { socket, by }) = served.find(|served| served.socket.address() == address)
@@ -221,7 +224,7 @@ impl Workers {
         true
     }
 
-    /// Has nothing come in on an address any more. The connections that did stay.
+    /// Stops accepting connections on an address. Open connections stay.
     pub fn remove(&mut self, address: &ListenAddress) {
         self.listeners.retain(|Served { socket, by }| {
             let is_it = socket.address() == address;
@@ -232,25 +235,27 @@ impl Workers {
         });
     }
 
-    /// Tells whether the workers go through their work.
+    /// Returns a check that the workers make progress.
     pub fn pulse(&self) -> Pulse {
         let runtimes = self.threads.iter().map(|worker| worker.runtime.clone());
         Pulse::new(runtimes.collect())
     }
 
-    /// Where the workers listen.
+    /// The addresses on which the workers listen.
     pub fn addresses(&self) -> impl Iterator<Item = &ListenAddress> {
         self.listeners.iter().map(|served| served.socket.address())
     }
 
-    /// Tells the workers to drain and end. From now on nothing listens, but for other processes where they
-    /// go on with a socket; who has just come by one of those is answered first.
+    /// Asks the workers to drain and end. This process then listens no more, but other processes
+    /// continue with sockets that they share. Clients that have just connected to a shared socket
+    /// are answered first.
     pub fn stop(&self) {
         self.stop_over(Duration::ZERO);
     }
 
-    /// The same, where connections are asked to close one after the other over this time: those who come
-    /// again at once do not all come together. The deadline for them does not wait for that.
+    /// Stops like [`stop`](Self::stop), and asks connections to close one after the other over this
+    /// time, so that clients that reconnect immediately do not all do so together. The time counts
+    /// towards the deadline.
     pub fn stop_over(&self, over: Duration) {
         for Served { socket, by } in &self.listeners {
             by.iter().for_each(|listening| listening.spread(over));
@@ -283,7 +288,7 @@ fn total(drained: Vec<Drained>) -> Drained {
     Drained { cut }
 }
 
-/// What a worker does.
+/// Runs a worker until it is stopped and drained.
 fn run(
     runtime: tokio::runtime::Runtime,
     mut to_serve: UnboundedReceiver<(Listener, Arc<Listening>)>,
@@ -307,7 +312,7 @@ fn run(
         ended.extend(serving.collect::<Vec<_>>().await);
         total(ended)
     });
-    // The look-up of a name may take for ever, and nobody wants to know any more.
+    // The look-up of a name may take forever, and its result is not needed any more.
     runtime.shutdown_background();
     drained
 }

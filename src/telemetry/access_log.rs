@@ -1,4 +1,4 @@
-//! One line for each connection at its open, and one at its close.
+//! The access log: a line for each connection when it opens, and one when it closes.
 
 use std::fmt;
 use std::io::Write;
@@ -17,7 +17,7 @@ use super::{
     TraceParent, Traffic,
 };
 
-/// What is known of a connection from its opening handshake on.
+/// The facts about a connection that are known from its opening handshake on.
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) id: ConnectionId,
@@ -25,38 +25,38 @@ pub(crate) struct Facts {
     texts: Texts,
 }
 
-/// What the line at the close says beside that.
+/// The further facts for the line at the close.
 #[derive(Debug, Default)]
 pub(crate) struct AccessLog {
-    /// How many messages it has missed of what it is subscribed to.
+    /// The messages that the connection has missed. `None` if its subscriptions have not begun.
     missed: Option<Missed>,
-    /// Whether it is the upstream that ended it.
+    /// Whether the upstream ended the connection.
     by_upstream: bool,
-    /// What failed.
+    /// The last error, if any.
     error: Option<String>,
-    /// Its opening handshake, until it is known whether somebody taps it.
+    /// The opening handshake, kept until it is known whether the connection is tapped.
     handshake: Option<Box<HandshakeBytes>>,
 }
 
-/// What was agreed on, for the line at the open.
+/// The negotiated parameters, for the line at the open.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Agreed<'a> {
     pub(crate) subprotocol: Option<&'a str>,
     pub(crate) extension: Option<&'static str>,
-    /// What the client is connected to.
+    /// The upstream to which the client is connected. `None` without one.
     pub(crate) upstream: Option<&'a str>,
 }
 
-/// What is missed of what a connection is subscribed to.
+/// The messages that a connection has missed of its subscriptions.
 #[derive(Debug)]
 struct Missed {
     count: Arc<AtomicU64>,
-    /// What becomes of the messages for which there is no room.
+    /// The handling of messages for which there is no room.
     overflow: &'static str,
 }
 
 impl Facts {
-    /// Notes what is known, and writes the line at the open where there is to be one.
+    /// Records the facts, and writes the line at the open if `is_logged`.
     pub(crate) fn opened(
         (id, address, extensions): (ConnectionId, Option<SocketAddr>, &Extensions),
         request: &Request,
@@ -111,13 +111,13 @@ impl Facts {
         }
     }
 
-    /// The peer, the route, the target, the upstream, the user agent, the origin and the trace, each where
-    /// there is one.
+    /// Returns the peer, the route, the target, the upstream, the user agent, the origin and the
+    /// trace parent, each `None` if absent.
     pub(crate) fn texts(&self) -> [Option<&str>; 7] {
         self.texts.all()
     }
 
-    /// The trace that the opening handshake is part of.
+    /// Returns the trace that the opening handshake is part of, if any.
     pub(crate) fn trace_parent(&self) -> Option<TraceParent<'_>> {
         let [.., parent] = self.texts();
         TraceParent::read(parent?.as_bytes())
@@ -125,8 +125,8 @@ impl Facts {
 }
 
 impl AccessLog {
-    /// Where to count the messages that the connection misses of what it is subscribed to, as its queue
-    /// overflows like this.
+    /// Returns the counter of the messages that the connection misses, whose queue has this
+    /// handling of overflow.
     pub(crate) fn missed(&mut self, overflow: &'static str) -> Arc<AtomicU64> {
         let missed = self.missed.get_or_insert_with(|| Missed {
             count: Arc::default(),
@@ -135,35 +135,36 @@ impl AccessLog {
         Arc::clone(&missed.count)
     }
 
-    /// Keeps the opening handshake for whoever taps the connection.
+    /// Keeps the opening handshake for a tap of the connection.
     pub(crate) fn keep_handshake(&mut self, handshake: Box<HandshakeBytes>) {
         self.handshake = Some(handshake);
     }
 
-    /// The opening handshake, if it is kept still.
+    /// Takes the opening handshake, if it is still kept.
     pub(crate) fn take_handshake(&mut self) -> Option<Box<HandshakeBytes>> {
         self.handshake.take()
     }
 
-    /// Notes what has failed.
+    /// Records an error.
     pub(crate) fn failed(&mut self, error: &dyn fmt::Display) {
         self.error = Some(error.to_string());
     }
 
-    /// Notes that it is the upstream that ends it, for this error if any.
+    /// Records that the upstream ended the connection, with its error if any.
     pub(crate) fn ended_by_upstream(&mut self, error: Option<&dyn fmt::Display>) {
         self.by_upstream = true;
         self.error = error.map(ToString::to_string);
     }
 
-    /// How many messages it has missed of what it is subscribed to.
+    /// Returns the handling of overflow and the number of missed messages. `None` if no message was
+    /// missed.
     pub(crate) fn has_missed(&self) -> Option<(&'static str, u64)> {
         let missed = self.missed.as_ref()?;
         let count = missed.count.load(Ordering::Relaxed);
         (count > 0).then_some((missed.overflow, count))
     }
 
-    /// How the connection has ended.
+    /// Returns how the connection has ended.
     pub(crate) fn ending(&self, protocol: &'static str, closed: Option<&Closed>) -> Ending {
         let close = closed.and_then(|closed| closed.close.as_ref());
         // RFC 6455 §7.1.5: 1005 stands for no code, 1006 for no closing handshake.
@@ -213,7 +214,7 @@ impl AccessLog {
             messages_received = traffic.messages_received,
             messages_sent = traffic.messages_sent,
             missed = self.has_missed().map(|(_, count)| count),
-            // To a millisecond, as nginx has it.
+            // Millisecond resolution, like nginx.
             seconds = (facts.opened.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             code = ending.code,
             reason = Some(reason).filter(|reason| !reason.is_empty()),
@@ -225,11 +226,11 @@ impl AccessLog {
     }
 }
 
-/// How long an address is at most.
+/// The maximum length of an address.
 const ADDRESS: usize = "[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255%4294967295]:65535".len();
 
-/// Texts in one allocation, as every connection has them. A NUL stands between each and the next: fields
-/// of a request have none (RFC 9110 §5.5).
+/// Several texts in one allocation, since every connection has them. NUL separates the texts, as
+/// fields of a request cannot contain it (RFC 9110 §5.5).
 #[derive(Debug)]
 struct Texts(Box<str>);
 
@@ -238,14 +239,14 @@ impl Texts {
         let mut address = [0; ADDRESS];
         let mut left = &mut address[..];
         if let Some(peer) = peer {
-            // There is room for all of it.
+            // The buffer has room for any address.
             let _ = write!(left, "{peer}");
         }
         let len = ADDRESS - left.len();
         let address = address.get(..len).and_then(|text| from_utf8(text).ok());
         let address = address.unwrap_or_default();
         let lens = others.map(|other| other.map_or(0, str::len) + 1);
-        // No more than it takes, so that nothing is moved.
+        // The exact capacity, so that `into_boxed_str` does not reallocate.
         let mut text = String::with_capacity(len + lens.iter().sum::<usize>());
         text.push_str(address);
         for other in others {
@@ -255,7 +256,7 @@ impl Texts {
         Self(text.into_boxed_str())
     }
 
-    /// The peer and the others, each if it is not empty.
+    /// Returns the peer and the others, each `None` if empty.
     fn all(&self) -> [Option<&str>; 7] {
         let mut texts = self.0.splitn(7, '\0');
         [(); 7].map(|()| texts.next().filter(|text| !text.is_empty()))

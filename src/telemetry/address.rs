@@ -3,8 +3,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-/// An address, written as its own `Display` does, which takes seven times as long; without a port where
-/// that is not known, as of a client that a proxy names.
+/// An address, written like its own `Display` but seven times as fast. Without a port if the port
+/// is unknown, as for a client named by a proxy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Address(pub(crate) SocketAddr);
 

@@ -1,4 +1,4 @@
-//! What a connection is called in the log, in metrics' sight and on the control listener.
+//! The identifier of a connection in the log, for observers and on the control listener.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,34 +9,35 @@ use thiserror::Error;
 
 use crate::random::entropy;
 
-/// How many connections of a process have names of their own: those behind them begin again.
+/// The number of bits of an id that count the connections of a process. The count then wraps.
 const NUMBERS: u32 = 40;
 
-/// The next connection of this process. Its high bits are by chance, so that those of two processes are
-/// told apart in one log.
+/// The id of the next connection of this process. The high bits are random, so that the ids of two
+/// processes differ in a common log.
 static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| {
     let mut bytes = [0; 8];
     entropy(&mut bytes);
     AtomicU64::new(u64::from_ne_bytes(bytes) << NUMBERS | 1)
 });
 
-/// The name of a connection: `a3f9c2-1f`. A part by chance that all connections of a process share, and
-/// a number in the order in which they came. A WebSocket on a stream of HTTP/2 has one of its own.
+/// The identifier of a connection: `a3f9c2-1f`. The first part is random and shared by all
+/// connections of a process; the second is a number in order of arrival. A WebSocket on an HTTP/2
+/// stream has an identifier of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(u64);
 
-/// What is no [`ConnectionId`].
+/// The error for a text that is not a [`ConnectionId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a connection is named like a3f9c2-1f")]
 pub struct ConnectionIdError;
 
 impl ConnectionId {
-    /// The next one.
+    /// Returns the next identifier.
     pub(crate) fn next() -> Self {
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether a connection has it: the default is nobody's.
+    /// Returns true if the identifier belongs to a connection. The default does not.
     pub(crate) fn is_some(self) -> bool {
         self.0 != 0
     }
@@ -44,7 +45,7 @@ impl ConnectionId {
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By hand: it is in two lines of each connection.
+        // Written by hand for speed: every connection logs it twice.
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; 17];
         let digit = |shift: u32| {

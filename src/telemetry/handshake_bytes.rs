@@ -1,23 +1,23 @@
-//! An opening handshake as it is on the wire.
+//! The bytes of an opening handshake on the wire.
 
 use bytes::{Bytes, BytesMut};
 
-/// An opening handshake of HTTP/1 as it is on the wire, with what belongs to it behind its heads (Hixie-76: the
-/// eight bytes of the client, and the sixteen of the answer).
+/// The bytes of an HTTP/1 opening handshake on the wire, including those after its heads (hixie-76:
+/// eight bytes of the client, and sixteen of the answer).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HandshakeBytes {
-    /// What has come.
+    /// The received bytes.
     pub received: Bytes,
-    /// What has gone out.
+    /// The sent bytes.
     pub sent: Bytes,
 }
 
-/// Marks a client whose handshake is to be kept, for whoever taps its connection; among the
-/// [extensions](crate::Peer::extensions) of a peer.
+/// A mark for a client whose handshake is kept for a tap of its connection. Stored in the
+/// [extensions](crate::Peer::extensions) of the peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeptHandshake;
 
-/// An opening handshake that is being kept, where it is to be.
+/// A recorder of an opening handshake, which does nothing unless the handshake is to be kept.
 #[derive(Debug, Default)]
 pub(crate) struct HandshakeKeeper {
     kept: Option<Box<(BytesMut, BytesMut)>>,
@@ -30,21 +30,22 @@ impl HandshakeKeeper {
         }
     }
 
-    /// Something has come.
+    /// Records received bytes.
     pub(crate) fn received(&mut self, bytes: &[u8]) {
         if let Some(kept) = &mut self.kept {
             kept.0.extend_from_slice(bytes);
         }
     }
 
-    /// Something goes out.
+    /// Records sent bytes.
     pub(crate) fn sent(&mut self, bytes: &[u8]) {
         if let Some(kept) = &mut self.kept {
             kept.1.extend_from_slice(bytes);
         }
     }
 
-    /// Takes back what was [received](Self::received) behind the handshake: so many bytes.
+    /// Removes the last `count` [received](Self::received) bytes, which are not part of the
+    /// handshake.
     pub(crate) fn leave(&mut self, count: usize) {
         if let Some(kept) = &mut self.kept {
             let len = kept.0.len().saturating_sub(count);
@@ -52,7 +53,7 @@ impl HandshakeKeeper {
         }
     }
 
-    /// The handshake, where it was kept.
+    /// Returns the handshake. `None` if it was not kept.
     pub(crate) fn finish(self) -> Option<Box<HandshakeBytes>> {
         self.kept.map(|kept| {
             let (received, sent) = *kept;

@@ -1,9 +1,9 @@
-//! What the head of a request says, where it may be none that is valid.
+//! Fields of a request head that may be invalid.
 
-/// The value of the first field of this name in a head as it came, or in its beginning.
+/// Returns the value of the first field with a name, in an unparsed head or its beginning.
 pub(super) fn field<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
     let lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    // What comes behind an empty line is no head.
+    // The head ends at the first empty line.
     let mut lines = lines.skip(1).take_while(|line| !line.is_empty());
     lines.find_map(|line| {
         let mut parts = line.splitn(2, |byte| *byte == b':');

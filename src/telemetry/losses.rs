@@ -1,20 +1,20 @@
-//! What slow readers miss of a broadcast.
+//! Messages of a broadcast that slow readers miss.
 
 use tracing::warn;
 
 use super::Throttle;
 
-/// What has been missed of a broadcast since that was told last.
+/// The losses of a broadcast since the last warning.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Losses {
-    /// How many subscriptions have missed something for the first time.
+    /// The number of subscriptions that have missed their first message.
     pub(crate) subscriptions: u64,
-    /// How many messages were missed, each by one subscription.
+    /// The number of missed messages, summed over subscriptions.
     pub(crate) messages: u64,
 }
 
 impl Losses {
-    /// Warns of them, where some have begun.
+    /// Returns a throttle that logs a warning of the losses.
     pub(crate) fn throttle() -> Throttle<Self> {
         Throttle::new(|losses: Self| {
             warn!(

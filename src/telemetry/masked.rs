@@ -1,24 +1,24 @@
-//! Parts of a path that are secrets.
+//! Secrets in the path of a request, masked in output.
 
 use std::borrow::Cow;
 
 use bytestring::ByteString;
 
-/// What stands for a secret.
+/// The replacement for a secret.
 const HIDDEN: &str = "***";
 
-/// Values shorter than this are replaced only where they are all of a part of a URL: elsewhere they
-/// would stand by chance.
+/// The length below which a value is replaced only if it is a whole part of a URL: elsewhere it may
+/// occur by chance.
 const MIN_REPEATED: usize = 6;
 
-/// Parts of a client's path that its route has given the name of a secret, as `{token}`. They are shown
-/// nowhere.
+/// The parts of a client's path to which its route has given the name of a secret, such as
+/// `{token}`. Secrets are never shown.
 #[derive(Clone)]
 pub(crate) struct Masked(pub(crate) Vec<ByteString>);
 
 impl Masked {
-    /// A target or a URL for people to see: `***` stands for each secret, where there are some, and for the
-    /// values of its query unless those are [shown](super::show_queries).
+    /// Returns a target or a URL with `***` in place of each secret, and of the values of its query
+    /// unless those are [shown](super::show_queries).
     pub(crate) fn apply<'a>(this: Option<&Self>, url: &'a str) -> Cow<'a, str> {
         let mut shown = Cow::Borrowed(url);
         for value in this.iter().flat_map(|masked| &masked.0) {

@@ -1,4 +1,4 @@
-//! What is told of connections.
+//! Logs, metrics and observers of connections.
 
 mod access_log;
 mod address;

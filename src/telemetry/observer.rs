@@ -1,4 +1,4 @@
-//! Who is told of connections as they come and go.
+//! Observers of opened, refused and closed connections.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -8,61 +8,61 @@ use polysock_protocols::Request;
 
 use super::{ConnectionId, Ending, Refusal, TraceParent, Traffic};
 
-/// Is told of connections as they come and go, on the threads that serve them: it must not wait for anything.
+/// An observer of connections, called on the threads that serve them. Its methods must not block.
 #[allow(unused_variables, reason = "by default nothing is done about it")]
 pub trait Observer: Send + Sync + 'static {
-    /// An opening handshake was accepted, after this time.
+    /// Called when an opening handshake was accepted. `took` is the time that it took.
     fn opened(&self, connection: &Described<'_>, request: &Request, took: Duration) {}
 
-    /// An opening handshake or a connection was refused.
+    /// Called when an opening handshake or a connection was refused.
     fn refused(&self, refusal: &Refusal) {}
 
-    /// A connection has ended like this, having received and sent this.
+    /// Called when a connection has ended, with its ending and its traffic.
     fn closed(&self, connection: &Described<'_>, ending: &Ending, traffic: &Traffic) {}
 }
 
-/// What is known of a connection from its opening handshake on.
+/// The facts about a connection that are known from its opening handshake on.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Described<'a> {
-    /// What it is called.
+    /// The identifier of the connection.
     pub id: ConnectionId,
-    /// The protocol that it speaks.
+    /// The protocol.
     pub protocol: &'static str,
-    /// What carries it: see [`OpenConnection::transport`](crate::OpenConnection::transport).
+    /// The transport: see [`OpenConnection::transport`](crate::OpenConnection::transport).
     pub transport: &'static str,
-    /// The name of the route that it came by.
+    /// The name of its route. `None` if it has none.
     pub route: Option<&'a str>,
-    /// Who is at its other end.
+    /// The address of the peer. `None` if unknown.
     pub peer: Option<&'a str>,
-    /// What it has asked for, without secrets.
+    /// The target of its request, without secrets.
     pub target: &'a str,
-    /// What it is connected to, without secrets.
+    /// The upstream to which it is connected, without secrets. `None` without one.
     pub upstream: Option<&'a str>,
-    /// What its client says that it is.
+    /// The `User-Agent` of the client, if it sent any.
     pub user_agent: Option<&'a str>,
-    /// The page that has opened it.
+    /// The origin of the page that opened it, if the client sent any.
     pub origin: Option<&'a str>,
-    /// The trace that its opening handshake is part of.
+    /// The trace that its opening handshake is part of, if any.
     pub trace_parent: Option<TraceParent<'a>>,
-    /// For how long it is open.
+    /// The time since it was opened.
     pub age: Duration,
 }
 
-/// All who are told.
+/// The registered observers.
 #[derive(Default)]
 pub(crate) struct Observers {
     all: RwLock<Vec<Arc<dyn Observer>>>,
 }
 
 impl Observers {
-    /// One more.
+    /// Adds an observer.
     pub(crate) fn add(&self, observer: Arc<dyn Observer>) {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.push(observer);
     }
 
-    /// Tells each.
+    /// Calls `told` with each observer.
     pub(crate) fn tell(&self, told: impl Fn(&dyn Observer)) {
         let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
         for observer in &*all {

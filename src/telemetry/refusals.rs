@@ -1,4 +1,4 @@
-//! Who was refused last, and why.
+//! The latest refusals, and their reasons.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -11,41 +11,42 @@ use bytes::Bytes;
 
 use super::{Address, ConnectionId, TraceParent, head};
 
-/// How many are known.
+/// The number of refusals kept.
 const KEPT: usize = 100;
 
-/// How much of a head is kept.
+/// The maximum number of bytes kept of a head.
 const HEAD: usize = 8 * 1024;
 
 /// An opening handshake or a connection that was refused.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// When.
+    /// The time.
     pub at: SystemTime,
-    /// What the connection was called.
+    /// The identifier of the connection.
     pub id: ConnectionId,
-    /// From where it came.
+    /// The address of the peer. `None` if unknown.
     pub peer: Option<String>,
-    /// For what reason: the label of `polysock_handshakes_refused_total`.
+    /// The reason: the label of `polysock_handshakes_refused_total`.
     pub reason: &'static str,
-    /// The status that it was answered with; `None` where it was closed without an answer.
+    /// The status of the answer. `None` if the connection was closed without an answer.
     pub status: Option<u16>,
-    /// What the log says.
+    /// The description, as in the log.
     pub detail: String,
-    /// The head of its request, or the first 8 KiB of that, as it came: with its secrets.
+    /// The head of its request, or the first 8 KiB of it, unchanged: secrets are included. `None`
+    /// if there is none.
     pub head: Option<Bytes>,
-    /// The protocol of a handshake that is valid.
+    /// The protocol of a valid handshake. `None` if the handshake is not valid.
     pub protocol: Option<&'static str>,
-    /// What a handshake that is valid has asked for, without secrets.
+    /// The target of a valid handshake, without secrets. `None` if the handshake is not valid.
     pub target: Option<String>,
-    /// How long its answer took, where that is known.
+    /// The time until its answer. `None` if unknown.
     pub took: Option<Duration>,
     pub(crate) trace_parent: Option<Box<str>>,
 }
 
 impl Refusal {
-    /// One of now.
+    /// Creates a refusal at the current time.
     pub(crate) fn new(
         (id, address): (ConnectionId, Option<SocketAddr>),
         reason: &'static str,
@@ -67,16 +68,16 @@ impl Refusal {
         }
     }
 
-    /// One that is part of this trace, if of any.
+    /// Sets the trace that the refused request is part of, if any.
     pub(crate) fn within(mut self, parent: Option<TraceParent<'_>>) -> Self {
         self.trace_parent = parent.map(|parent| parent.as_str().into());
         self
     }
 
-    /// No more of what the client has sent than is kept.
+    /// Truncates the data of the client to the size that is kept.
     pub(crate) fn shortened(mut self) -> Self {
         self.head = self.head.map(|head| {
-            // What is kept does not hold what came behind it.
+            // A copy, so that the bytes received after the head can be freed.
             Bytes::copy_from_slice(head.get(..HEAD).unwrap_or(&head))
         });
         let long = |target: &String| target.len() > HEAD;
@@ -86,26 +87,26 @@ impl Refusal {
         self
     }
 
-    /// The trace that its request is part of.
+    /// Returns the trace that the request is part of, if any.
     pub fn trace_parent(&self) -> Option<TraceParent<'_>> {
         TraceParent::read(self.trace_parent.as_ref()?.as_bytes())
     }
 
-    /// What the client says that it is.
+    /// Returns the `User-Agent` of the client. `None` if it sent none.
     pub fn user_agent(&self) -> Option<Cow<'_, str>> {
         let value = head::field(self.head.as_ref()?, "user-agent")?;
         Some(String::from_utf8_lossy(value))
     }
 }
 
-/// Those that were refused last.
+/// The latest refusals.
 #[derive(Default)]
 pub(crate) struct Refusals {
     last: Mutex<VecDeque<Refusal>>,
 }
 
 impl Refusals {
-    /// One more.
+    /// Adds a refusal.
     pub(crate) fn push(&self, refusal: Refusal) {
         let mut last = self.lock();
         if last.len() == KEPT {
@@ -114,13 +115,13 @@ impl Refusals {
         last.push_back(refusal);
     }
 
-    /// Those that are known, the newest first.
+    /// Returns the kept refusals, newest first.
     pub(crate) fn last(&self) -> Vec<Refusal> {
         self.lock().iter().rev().cloned().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Refusal>> {
-        // The list is whole between any two of its operations, so a panic cannot break it.
+        // The list is consistent between any two operations, so a panic cannot break it.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of the route that a client came by, for the log: a route puts it into the
+/// The name of a client's route, for the log. The route stores it in the
 /// [extensions](crate::Peer::extensions) of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteName(pub Arc<str>);

@@ -1,17 +1,17 @@
-//! Whether queries are shown.
+//! The display of queries in the log.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ARE_QUERIES_SHOWN: AtomicBool = AtomicBool::new(true);
 
-/// Says for the whole process whether log lines show the values in the queries of targets and upstreams.
-/// They do unless this says otherwise; what is a secret by its name or form is never shown.
+/// Sets, for the whole process, whether log lines show the values in the queries of targets and
+/// upstreams. The default is to show them. Secrets recognised by name or form are never shown.
 pub fn show_queries(are_shown: bool) {
     ARE_QUERIES_SHOWN.store(are_shown, Ordering::Relaxed);
 }
 
-/// A target or a URL without the values of its query, where those are not shown.
+/// Returns a target or a URL, without the values of its query unless those are shown.
 pub(super) fn shown(url: Cow<'_, str>) -> Cow<'_, str> {
     if ARE_QUERIES_SHOWN.load(Ordering::Relaxed) || !url.contains('?') {
         return url;
@@ -19,7 +19,7 @@ pub(super) fn shown(url: Cow<'_, str>) -> Cow<'_, str> {
     Cow::Owned(without_values(&url))
 }
 
-/// `***` in the place of each value. What has no name may be a value.
+/// Replaces each value with `***`. A parameter without a name is treated as a value.
 fn without_values(url: &str) -> String {
     let Some((path, rest)) = url.split_once('?') else {
         return url.to_owned();

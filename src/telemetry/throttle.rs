@@ -1,4 +1,4 @@
-//! Events that come in crowds, told without flooding the log.
+//! Rate limiting of log messages for frequent events.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,21 +7,23 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until};
 
-/// How often what is noted is told.
+/// The minimum time between two reports.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Tells the first event at once, and what follows once a second, gathered in a `T`.
+/// A throttle, which reports the first event immediately, and the following ones once a second,
+/// gathered in a `T`.
 ///
-/// What is gathered last is told by a task of the runtime it was noted on; where that has ended, by
-/// the next event, or when the throttle is dropped. Clones are the same.
+/// The last gathered events are reported by a task on the runtime on which they were noted. If that
+/// runtime has ended, the next event or the drop of the throttle reports them. Clones share the
+/// throttle.
 pub(crate) struct Throttle<T> {
     shared: Arc<Shared<T>>,
 }
 
-/// How often something failed, and of what last.
+/// A count of failures, and the last error.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Failures {
-    /// How often.
+    /// The number of failures.
     pub(crate) count: u64,
     /// The last error.
     pub(crate) last: String,
@@ -33,16 +35,16 @@ struct Shared<T> {
 }
 
 struct Gathered<T> {
-    /// What has not been told yet.
+    /// The events not reported yet. `None` if there are none.
     untold: Option<T>,
-    /// When it may be told, once something was.
+    /// The earliest time of the next report. `None` before the first.
     due: Option<Instant>,
-    /// Whether a task waits for that.
+    /// Whether a task waits for that time.
     is_awaited: bool,
 }
 
 impl<T: Default + Send + 'static> Throttle<T> {
-    /// Tells what has been gathered like this.
+    /// Creates a throttle that reports gathered events with `tell`.
     pub(crate) fn new(tell: impl Fn(T) + Send + Sync + 'static) -> Self {
         let gathered = Gathered {
             untold: None,
@@ -57,7 +59,7 @@ impl<T: Default + Send + 'static> Throttle<T> {
         }
     }
 
-    /// Notes an event.
+    /// Records an event.
     pub(crate) fn note(&self, add: impl FnOnce(&mut T)) {
         let mut gathered = self.shared.lock();
         add(gathered.untold.get_or_insert_default());
@@ -76,7 +78,8 @@ impl<T: Default + Send + 'static> Throttle<T> {
                     sleep_until(due).await;
                     let mut gathered = shared.lock();
                     match gathered.due {
-                        // An event that came a little late was told by itself.
+                        // An event after `due` was reported immediately, which has moved the next
+                        // report.
                         Some(later) if later > due => due = later,
                         _ => {
                             gathered.is_awaited = false;
@@ -100,7 +103,7 @@ impl<T> Shared<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Gathered<T>> {
-        // What is gathered is whole between any two events, so a panic cannot break it.
+        // The gathered data are consistent between any two events, so a panic cannot break them.
         self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -126,13 +129,13 @@ impl<T> fmt::Debug for Throttle<T> {
 }
 
 impl Failures {
-    /// One more.
+    /// Adds a failure.
     pub(crate) fn add(&mut self, error: &dyn fmt::Display) {
         self.count += 1;
         self.last = error.to_string();
     }
 
-    /// How often, where that is more than once.
+    /// Returns the number of failures. `None` if it is not above one.
     pub(crate) fn times(&self) -> Option<u64> {
         Some(self.count).filter(|count| *count > 1)
     }
@@ -142,7 +145,7 @@ impl Failures {
 mod tests {
     use super::*;
 
-    /// A throttle, and what it has told.
+    /// Creates a throttle, and the list of its reports.
     fn throttle() -> (Throttle<Failures>, Arc<Mutex<Vec<u64>>>) {
         let told = Arc::new(Mutex::new(Vec::new()));
         let telling = Arc::clone(&told);
@@ -157,7 +160,7 @@ mod tests {
             for _ in 0..count {
                 throttle.note(|failures| failures.add(&"no"));
             }
-            // Beside the seconds, so that it is clear what comes first.
+            // Not a whole number of seconds, so that the order of timers is unambiguous.
             tokio::time::sleep(PAUSE * 7 / 4).await;
         }
         assert_eq!(*told.lock().unwrap(), [1, 99, 10, 1]);

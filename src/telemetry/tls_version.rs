@@ -1,6 +1,6 @@
-//! The version of TLS that a client speaks.
+//! The TLS version of a client.
 
-/// The version of TLS that a client speaks, for the log: in the [extensions](crate::Peer::extensions) of
+/// The TLS version of a client, for the log. Stored in the [extensions](crate::Peer::extensions) of
 /// the peer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TlsVersion(pub(crate) &'static str);

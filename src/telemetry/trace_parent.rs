@@ -1,28 +1,28 @@
-//! The trace that a request is part of.
+//! The trace context of a request.
 
 use hyper::HeaderMap;
 
 use super::head;
 
-/// The field that says it (W3C Trace Context §3.2).
+/// The field with the trace context (W3C Trace Context §3.2).
 pub(crate) const TRACE_PARENT: &str = "traceparent";
 
-/// The trace that a request is part of, and the span within it that the request was sent in, as its
-/// `traceparent` says (W3C Trace Context §3.2.2).
+/// The trace that a request is part of and the span in which it was sent, from its `traceparent`
+/// field (W3C Trace Context §3.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TraceParent<'a> {
-    /// `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`
+    /// The field value: `00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01`.
     text: &'a str,
-    /// 32 digits of hex.
+    /// The trace id: 32 hex digits.
     pub trace_id: &'a str,
-    /// 16 digits of hex.
+    /// The span id: 16 hex digits.
     pub span_id: &'a str,
-    /// Whether whoever has sent the request keeps its spans.
+    /// Whether the sender of the request records its spans.
     pub is_sampled: bool,
 }
 
 impl<'a> TraceParent<'a> {
-    /// What a value says, if it is well-formed.
+    /// Parses a field value. `None` if it is malformed.
     pub(crate) fn read(value: &'a [u8]) -> Option<Self> {
         let value = str::from_utf8(value).ok()?;
         let mut parts = value.split('-');
@@ -31,9 +31,9 @@ impl<'a> TraceParent<'a> {
             let part = parts.next().filter(|part| part.len() == len);
             part.filter(|part| part.bytes().all(is_hex))
         };
-        // §3.2.2.2: versions to come may have more behind it, and `ff` is none.
+        // §3.2.2.2: later versions may append data, and `ff` is not a version.
         let version = part(2).filter(|version| *version != "ff")?;
-        // §3.2.2.3: all zeroes are no id.
+        // §3.2.2.3: an id of zeroes is invalid.
         let is_id = |id: &&str| id.bytes().any(|byte| byte != b'0');
         let trace_id = part(32).filter(is_id)?;
         let span_id = part(16).filter(is_id)?;
@@ -47,23 +47,23 @@ impl<'a> TraceParent<'a> {
         })
     }
 
-    /// What a request with these fields says.
+    /// Reads the trace context from the fields of a request.
     pub(crate) fn of_fields(fields: &'a HeaderMap) -> Option<Self> {
         Self::read(fields.get(TRACE_PARENT)?.as_bytes())
     }
 
-    /// What a head says that may be none that is valid.
+    /// Reads the trace context from a head that may be invalid.
     pub(crate) fn of_head(head: &'a [u8]) -> Option<Self> {
         Self::read(head::field(head, TRACE_PARENT)?)
     }
 
-    /// What can be [read](Self::read) again.
+    /// Returns the text, which can be [read](Self::read) again.
     pub(crate) fn as_str(&self) -> &'a str {
         self.text
     }
 }
 
-/// How long it is, without what a version to come may have behind it.
+/// The length of the text, without the data that later versions may append.
 const LEN: usize = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".len();
 
 #[cfg(test)]

@@ -1,20 +1,20 @@
-//! How much has gone over a connection.
+//! The traffic of a connection.
 
-/// What has been received and sent, without the opening handshake.
+/// The received and sent data of a connection, without the opening handshake.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Bytes received, on the wire.
     pub received: u64,
     /// Bytes sent, on the wire.
     pub sent: u64,
-    /// Messages received, to their ends.
+    /// Messages completely received.
     pub messages_received: u64,
-    /// Messages sent, to their ends. What was published to a subscription is counted here, too.
+    /// Messages completely sent, including those published to a subscription.
     pub messages_sent: u64,
 }
 
 impl Traffic {
-    /// Those of another as well.
+    /// Adds other traffic.
     pub(crate) fn add(&mut self, other: &Self) {
         self.received += other.received;
         self.sent += other.sent;
@@ -22,7 +22,7 @@ impl Traffic {
         self.messages_sent += other.messages_sent;
     }
 
-    /// Its counts, in the order of its fields.
+    /// Returns the counts, in the order of the fields.
     #[inline]
     pub(crate) fn counts(&self) -> [u64; 4] {
         [
@@ -33,7 +33,7 @@ impl Traffic {
         ]
     }
 
-    /// What has these [`counts`](Self::counts).
+    /// Creates the traffic with these [`counts`](Self::counts).
     pub(crate) fn of([received, sent, messages_received, messages_sent]: [u64; 4]) -> Self {
         Self {
             received,

@@ -1,10 +1,10 @@
-//! What is spoken within TLS.
+//! The protocol that a client offers by ALPN.
 
-/// What a client says that it speaks within TLS (RFC 7301).
+/// The protocol that a client offers by ALPN (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Alpn {
-    /// HTTP/1.1, and WebSockets.
+    /// HTTP/1.1, and WebSockets over it.
     Http,
-    /// Nothing is said: bytes.
+    /// No protocol is offered: raw bytes.
     Unsaid,
 }

@@ -1,12 +1,12 @@
-//! Who a client is, as somebody has found out that lets it in.
+//! The identity of a client, as found by a policy.
 
 use std::fmt;
 
 use bytestring::ByteString;
 
-/// Who a client is, as a policy has found out. In the values of header policies, `{auth.user}` stands for
-/// the user, `{auth.claim.NAME}` for what a token claims, and `{auth.field.NAME}` for a field of the
-/// answer of whoever was asked.
+/// The identity of a client, as found by a policy. In the values of header policies, `{auth.user}`
+/// stands for the user, `{auth.claim.NAME}` for a claim of a token, and `{auth.field.NAME}` for a
+/// field in the answer of the authentication server.
 #[derive(Clone, Default)]
 pub struct Authenticated {
     user: Option<ByteString>,
@@ -15,7 +15,7 @@ pub struct Authenticated {
 }
 
 impl Authenticated {
-    /// This user; `None` for one without a name.
+    /// Creates the identity of a user; `None` is a user without a name.
     pub fn new(user: Option<ByteString>) -> Self {
         Self {
             user,
@@ -23,7 +23,7 @@ impl Authenticated {
         }
     }
 
-    /// Adds what is claimed under a name.
+    /// Adds a claim.
     pub fn claim(&mut self, name: impl Into<ByteString>, value: impl Into<ByteString>) {
         self.claims.push((name.into(), value.into()));
     }
@@ -33,25 +33,26 @@ impl Authenticated {
         self.fields.push((name.into(), value.into()));
     }
 
-    /// The name of the user, where it has one.
+    /// Returns the name of the user; `None` if the user has none.
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// What is claimed under a name.
+    /// Returns the value of a claim.
     pub fn claimed(&self, name: &str) -> Option<&str> {
         let claimed = self.claims.iter().find(|(other, _)| other == name);
         claimed.map(|(_, value)| &**value)
     }
 
-    /// The value of a field of whoever was asked, whatever the case of its name.
+    /// Returns the value of a field in the authentication server's answer. Case is ignored in
+    /// `name`.
     pub fn given(&self, name: &str) -> Option<&str> {
         let mut fields = self.fields.iter();
         let field = fields.find(|(other, _)| other.eq_ignore_ascii_case(name));
         field.map(|(_, value)| &**value)
     }
 
-    /// What a [variable](Self::is_variable) stands for.
+    /// Returns the value of a [variable](Self::is_variable).
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         match name.strip_prefix(PREFIX)? {
             USER => self.user(),
@@ -62,7 +63,7 @@ impl Authenticated {
         }
     }
 
-    /// Whether this is the name of a variable: `auth.user`, `auth.claim.NAME` or `auth.field.NAME`.
+    /// True if this is the name of a variable: `auth.user`, `auth.claim.NAME` or `auth.field.NAME`.
     pub(super) fn is_variable(name: &str) -> bool {
         let is_named = |prefix: &str, name: &str| {
             let name = name.strip_prefix(prefix);
@@ -78,7 +79,7 @@ const USER: &str = "user";
 const CLAIM: &str = "claim.";
 const FIELD: &str = "field.";
 
-/// What is known of people is shown nowhere but where it is asked for.
+/// Personal data is not shown in debug output.
 impl fmt::Debug for Authenticated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Authenticated").finish_non_exhaustive()

@@ -1,4 +1,4 @@
-//! The proxy that a request came through.
+//! The trusted proxy in front of a client.
 
 use std::net::SocketAddr;
 
@@ -6,18 +6,19 @@ use bytestring::ByteString;
 
 use super::Peer;
 
-/// The proxy that a request came through, where its word is taken for who is behind it. It is in the
-/// [extensions](super::Peer::extensions) of the peer then, whose address is the client's.
+/// The trusted proxy that a request came through. It is in the
+/// [extensions](super::Peer::extensions) of the peer if the proxy named the client, and the peer's
+/// address is then the client's.
 #[derive(Clone, Debug)]
 pub struct TrustedHop {
-    /// The proxy's own address, where its transport has one.
+    /// The proxy's own address; `None` if its transport has none.
     pub address: Option<SocketAddr>,
-    /// The host that the client asked for, where the proxy names one.
+    /// The host that the client requested; `None` if the proxy does not name one.
     pub host: Option<ByteString>,
 }
 
 impl TrustedHop {
-    /// The host that a client asked for, where a proxy that is trusted names one.
+    /// Returns the host that a client requested, as named by a trusted proxy.
     pub(crate) fn host_of(peer: &Peer) -> Option<&ByteString> {
         let hop = peer.extensions.get::<Self>();
         hop.and_then(|hop| hop.host.as_ref())

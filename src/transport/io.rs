@@ -15,32 +15,32 @@ use super::Transport;
 use super::permit::Permit;
 use super::shared_writer::SharedWriter;
 
-/// The byte stream of one connection. TCP stands here itself: what is used for every byte of nearly
-/// every connection is not behind a pointer.
+/// The byte stream of one connection. TCP is stored inline, without a pointer, as nearly every
+/// connection uses it for every byte.
 #[derive(Debug)]
 pub(crate) struct Io {
     stream: Stream,
-    /// Where a gateway has let it in.
+    /// The permit of the gateway that admitted the connection; `None` if it is not counted.
     _permit: Option<Permit>,
 }
 
 #[derive(Debug)]
 enum Stream {
     Tcp(TcpStream),
-    /// TCP whose writing half a subscription may share with those who publish.
+    /// TCP whose writing half a subscription may share with publishers.
     Shared(OwnedReadHalf, Arc<SharedWriter>),
     Other(Box<dyn Transport>),
 }
 
 impl Io {
-    /// TCP stands in place, anything else behind a pointer.
+    /// Stores TCP inline, and boxes any other transport.
     pub(crate) fn new(transport: impl Transport) -> Self {
         let mut transport = Some(transport);
         let tcp = (&mut transport as &mut dyn Any).downcast_mut::<Option<TcpStream>>();
         let stream = match (tcp.and_then(Option::take), transport) {
             (Some(stream), _) => Stream::Tcp(stream),
             (None, Some(transport)) => Stream::Other(Box::new(transport)),
-            // Only what is TCP is taken out of its place.
+            // Unreachable: only TCP is taken out, and then the first arm matches.
             (None, None) => Stream::Other(Box::new(tokio::io::empty())),
         };
         Self {
@@ -49,13 +49,13 @@ impl Io {
         }
     }
 
-    /// The same, which is counted until it is dropped.
+    /// Adds a permit, which is kept until the stream is dropped.
     pub(crate) fn with_permit(mut self, permit: Permit) -> Self {
         self.add_permit(permit);
         self
     }
 
-    /// Has it counted by this as well, until it is dropped.
+    /// Adds a permit, which is kept until the stream is dropped.
     pub(crate) fn add_permit(&mut self, permit: Permit) {
         let permit = match self._permit.take() {
             Some(before) => Permit::new((before, permit)),
@@ -64,7 +64,7 @@ impl Io {
         self._permit = Some(permit);
     }
 
-    /// The same, which is counted elsewhere too.
+    /// Adds a permit, which is kept until the stream is dropped.
     pub(crate) fn with_further_permit(self, further: Permit) -> Self {
         let permit = match self._permit {
             Some(permit) => Permit::new((permit, further)),
@@ -76,7 +76,7 @@ impl Io {
         }
     }
 
-    /// A writing half that can be shared, where it is TCP.
+    /// Converts TCP into a stream whose writing half can be shared. Other transports are unchanged.
     pub(crate) fn into_shared(self, frames: ShortFrames) -> Self {
         let stream = match self.stream {
             Stream::Tcp(stream) => {
@@ -88,7 +88,7 @@ impl Io {
         Self { stream, ..self }
     }
 
-    /// The writing half that can be shared.
+    /// Returns the writing half that can be shared; `None` if there is none.
     #[inline]
     pub(crate) fn shared_writer(&self) -> Option<&Arc<SharedWriter>> {
         match &self.stream {
@@ -97,7 +97,7 @@ impl Io {
         }
     }
 
-    /// Whether it is TCP that nobody else writes to.
+    /// True if it is TCP whose writing half has never been shared.
     pub(crate) fn is_tcp(&self) -> bool {
         matches!(self.stream, Stream::Tcp(_))
     }

@@ -1,26 +1,26 @@
-//! How the kernel finds out that a TCP peer is gone.
+//! Detection of dead TCP peers by the kernel.
 
 use std::io;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 
-/// The longest time that Linux takes for a keep-alive.
+/// The longest keep-alive time that Linux accepts.
 const MAX: Duration = Duration::from_secs(32_767);
 
-/// How often a peer is asked before it is given up.
+/// The number of unanswered probes after which a peer is given up.
 const RETRIES: u32 = 3;
 
-/// Has a socket ask its peer after so much silence whether it is there, and fail where the peer's
-/// kernel has answered nothing for twice as long, or has had no room for twice as long. Sockets that a
-/// listener accepts inherit it.
+/// Makes a socket probe its peer after `silence`. The socket fails if the peer's kernel has
+/// acknowledged nothing, or has had no room for data, for twice as long. Sockets that a listener
+/// accepts inherit this.
 ///
-/// Beside the probes, which are sent only while nothing is under way, this bounds how long what was
-/// sent may wait to be acknowledged; else that is up to a quarter of an hour (`tcp_retries2`).
+/// Probes are sent only while no data is in flight. The second limit bounds how long sent data may
+/// go unacknowledged, which is otherwise up to a quarter of an hour (`tcp_retries2`).
 ///
 /// # Errors
 ///
-/// It is no TCP socket.
+/// The socket is not a TCP socket.
 pub(crate) fn watch(socket: &SockRef<'_>, silence: Duration) -> io::Result<()> {
     let silence = silence.clamp(Duration::from_secs(1), MAX);
     let probes = TcpKeepalive::new()

@@ -1,4 +1,4 @@
-//! How a transport is let go, so that what was said last arrives.
+//! The release of a transport, such that the last bytes arrive.
 
 use std::io;
 use std::ops::{Deref, DerefMut};
@@ -16,25 +16,26 @@ use tokio::time::timeout;
 
 use super::io::Io;
 
-/// How long the final bytes may wait for room, and how long the peer has to hang up after them.
+/// The time that the final bytes may wait for room, and that the peer has to close after them.
 pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
-/// How many reads are made without a pause. A transport is also let go outside of any task, as when a
-/// runtime ends, where nothing else stops one whose peer always has more to say.
+/// The number of reads without a yield. A transport may also be released outside of any task, for
+/// example when a runtime ends. Nothing else would then stop reading from a peer that keeps
+/// sending.
 const READS: usize = 16;
 
-/// Which side hangs up first.
+/// The side that closes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseOrder {
-    /// We do: a server, and whoever has no other way to say that it is done.
+    /// Polysock closes first: a server, or a client that has no other way to signal its end.
     WeFirst,
-    /// The peer does: RFC 6455 §7.1.1 wants a client to wait for its server.
+    /// The peer closes first: RFC 6455 §7.1.1 asks a client to wait for its server.
     PeerFirst,
 }
 
-/// Writes the final bytes and lets the transport go without a reset that would destroy them on
-/// their way. What cannot be done at once goes on in the background, where a runtime is there
-/// for it.
+/// Writes the final bytes, and closes the transport without a reset that would destroy them in
+/// transit. Work that cannot be done immediately continues in the background, if there is a tokio
+/// runtime.
 pub(crate) fn linger(transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
     let mut ending = Box::pin(let_go(transport, final_bytes, order));
     if let Ok(runtime) = Handle::try_current()
@@ -44,9 +45,9 @@ pub(crate) fn linger(transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
     }
 }
 
-/// As [`linger`], for those who wait for it. One that is cancelled is closed at once.
+/// The same as [`linger`], for callers that wait. Cancellation closes the transport immediately.
 pub(crate) async fn let_go(mut transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
-    // Nobody is left to whom an error could be told.
+    // No caller is left to report an error to.
     let _ = end(&mut transport, final_bytes, order).await;
 }
 
@@ -59,7 +60,7 @@ impl Lingering {
         Self(transport)
     }
 
-    /// The transport, which lingers no more by itself.
+    /// Returns the transport, which then no longer lingers when it is dropped.
     pub(crate) fn into_inner(mut self) -> Io {
         self.take()
     }
@@ -113,11 +114,12 @@ async fn end(transport: &mut Io, mut final_bytes: WriteBuf, order: CloseOrder) -
             yield_now().await;
         }
     };
-    // At once: a peer that reads only when it has sent all it has would wait for us, as we for it.
+    // Together: a peer that reads only after it has sent everything would otherwise deadlock with
+    // us.
     match select(pin!(write), pin!(drain)).await {
         Either::Left((written, drain)) => {
             written?;
-            // A peer that goes on sending is not listened to for ever.
+            // The limit stops a peer that keeps sending.
             timeout(LINGER, drain).await?
         }
         Either::Right((drained, write)) => {
@@ -146,7 +148,7 @@ mod tests {
             let flood = Io::new(join(repeat(b'x'), sink()));
             linger(flood, WriteBuf::new(), CloseOrder::WeFirst);
             drop(context);
-            // What is left of it ends with the runtime.
+            // The runtime drops the rest of the work.
             drop(runtime);
             sender.send(()).unwrap();
         });

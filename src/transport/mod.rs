@@ -1,4 +1,4 @@
-//! What carries the bytes. Nothing here knows frames.
+//! Transports, which carry bytes. Nothing here depends on frames.
 
 mod alpn;
 mod authenticated;

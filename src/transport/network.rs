@@ -1,9 +1,10 @@
-//! What an address is counted as.
+//! The grouping of addresses into networks.
 
 use std::net::{IpAddr, Ipv6Addr};
 
-/// What an address is counted as: a subscriber has a /64 of IPv6 at least (RFC 6177), whose addresses
-/// cost nothing. This machine, where a proxy may stand for everybody, is not counted.
+/// Returns the network under which an address is counted. For IPv6 this is the /64: a subscriber
+/// has a /64 at least (RFC 6177), whose addresses cost nothing. `None` for loopback addresses,
+/// where a proxy may represent all clients.
 pub(crate) fn network(address: IpAddr) -> Option<IpAddr> {
     let network = match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {

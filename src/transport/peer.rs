@@ -1,4 +1,4 @@
-//! Who is at the other end.
+//! The peer of a connection.
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
@@ -10,24 +10,24 @@ use crate::telemetry::{ConnectionId, TlsVersion};
 
 pub use hyper::http::Extensions;
 
-/// What the layers below an application have found out of a client. Each of them adds what it
-/// knows: the listener its address, a proxy's header the address behind it, TLS that it is secure.
+/// The facts that the layers below an application have found about a client. The listener adds the
+/// address, a PROXY header the address behind a proxy, TLS the fact that the connection is secure.
 #[derive(Clone, Debug, Default)]
 pub struct Peer {
-    /// What its connection is called. A gateway gives it a name where it has none.
+    /// The identifier of the connection. A gateway assigns one if it is unset.
     pub id: ConnectionId,
-    /// The address it connects from, where its transport has one.
+    /// The address that the client connects from; `None` if its transport has none.
     pub address: Option<SocketAddr>,
-    /// The address that it was accepted on.
+    /// The address that the connection was accepted on; `None` if its transport has none.
     pub local: Option<SocketAddr>,
-    /// Whether a page sees `wss://`: TLS ends here, or at a proxy that is trusted.
+    /// True if pages use `wss://`: TLS ends here, or at a trusted proxy.
     pub secure: bool,
-    /// What else there is to know, by its type.
+    /// Further facts, by type.
     pub extensions: Extensions,
 }
 
 impl Peer {
-    /// What carries a WebSocket of this peer: one on a stream of HTTP/2, or a connection of its own.
+    /// Returns the name of the transport of a WebSocket. `is_stream` means a stream of HTTP/2.
     pub(crate) fn carrier(&self, is_stream: bool) -> &'static str {
         let is_tls = self.extensions.get::<TlsVersion>().is_some();
         match (is_stream, is_tls, self.address) {
@@ -39,7 +39,7 @@ impl Peer {
         }
     }
 
-    /// What one of the [`VARIABLES`] stands for; `None` where it is not known.
+    /// Returns the value of one of the [`VARIABLES`]; `None` if it is not known.
     pub(crate) fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
         if let Some(authenticated) = self.extensions.get::<Authenticated>()
             && let Some(value) = authenticated.variable(name)
@@ -69,7 +69,7 @@ impl Peer {
     }
 }
 
-/// What can be said of a peer.
+/// The variables that describe a peer.
 pub(crate) const VARIABLES: &[&str] = &[
     "tls.client",
     "tls.client_name",
@@ -82,7 +82,7 @@ pub(crate) const VARIABLES: &[&str] = &[
     "session.PATH",
 ];
 
-/// Whether this is one of the [`VARIABLES`], with a name of its own for `NAME` or `PATH`.
+/// True if this is one of the [`VARIABLES`], with an actual name in place of `NAME` or `PATH`.
 pub(crate) fn is_variable(name: &str) -> bool {
     (name.starts_with("tls.") && VARIABLES.contains(&name))
         || Authenticated::is_variable(name)

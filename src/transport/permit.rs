@@ -1,15 +1,15 @@
-//! Leave to be there.
+//! Permits, which count the transports that a gateway has admitted.
 
 use std::fmt;
 
-/// Whoever let a transport in counts it for as long as this is held: it goes where the transport
-/// goes, and lingers with it.
+/// A guard that counts an admitted transport for as long as it exists. It is kept with the
+/// transport, also while that lingers.
 pub(crate) struct Permit {
     _held: Box<dyn Send + Sync>,
 }
 
 impl Permit {
-    /// Leave that ends by the drop of this.
+    /// Creates a permit that drops `held` when it ends.
     pub(crate) fn new(held: impl Send + Sync + 'static) -> Self {
         Self {
             _held: Box::new(held),

@@ -12,15 +12,15 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::io::Io;
 use super::linger::Lingering;
 
-/// Hands out what was read before, then reads on. One that is dropped lingers, unless its transport is
-/// in a box.
+/// A transport that first yields bytes read earlier, and then reads on. It lingers when it is
+/// dropped, unless its transport is in a box.
 #[derive(Debug)]
 pub(crate) struct Rewind<T = Lingering> {
     before: Bytes,
     transport: T,
 }
 
-/// What holds a transport.
+/// An owner of a transport.
 pub(crate) trait Holder:
     DerefMut<Target = Io> + fmt::Debug + Send + Unpin + 'static
 {
@@ -35,12 +35,12 @@ impl Rewind {
 }
 
 impl<T: Holder> Rewind<T> {
-    /// The same, of what holds a transport.
+    /// The same as [`new`](Rewind::new), for any owner of a transport.
     pub(crate) fn of(before: Bytes, transport: T) -> Self {
         Self { before, transport }
     }
 
-    /// What holds the transport; what of the bytes before has not been read is lost.
+    /// Returns the owner of the transport. Earlier bytes that were not read again are lost.
     #[cfg(feature = "tls")]
     pub(crate) fn into_inner(self) -> T {
         self.transport

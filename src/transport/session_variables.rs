@@ -1,11 +1,11 @@
-//! What the session of a web app says of a client.
+//! The values of a web app's session.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// What the session says that a client has with a web app, as a [policy](crate::Policy) has found it: in the
-/// values of header policies, `{session.PATH}` stands for the value at a path. It belongs into the
-/// [extensions](crate::Peer::extensions) of the peer.
+/// The values in the session that a client has with a web app, as found by a
+/// [policy](crate::Policy). In the values of header policies, `{session.PATH}` stands for the value
+/// at a path. They belong in the [extensions](crate::Peer::extensions) of the peer.
 ///
 /// ```
 /// use polysock::SessionVariables;
@@ -18,7 +18,7 @@ pub struct SessionVariables {
     find: Arc<dyn Find>,
 }
 
-/// Finds the value at a path.
+/// A function that finds the value at a path.
 trait Find: Fn(&str) -> Option<String> + Send + Sync {}
 
 impl<F: Fn(&str) -> Option<String> + Send + Sync> Find for F {}
@@ -26,31 +26,32 @@ impl<F: Fn(&str) -> Option<String> + Send + Sync> Find for F {}
 const PREFIX: &str = "session.";
 
 impl SessionVariables {
-    /// Those that this finds by their paths. It is asked for each field that needs one, and must not block.
+    /// Creates variables whose values `find` looks up by path. It is called for each field that
+    /// needs a value, and must not block.
     pub fn new(find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
         Self {
             find: Arc::new(find),
         }
     }
 
-    /// The value at a path; `None` where there is none.
+    /// Returns the value at a path; `None` if there is none.
     pub fn get(&self, path: &str) -> Option<String> {
         (self.find)(path)
     }
 
-    /// What a [variable](Self::is_variable) stands for.
+    /// Returns the value of a [variable](Self::is_variable).
     pub(super) fn variable(&self, name: &str) -> Option<String> {
         self.get(name.strip_prefix(PREFIX)?)
     }
 
-    /// Whether this is the name of a variable: `session.PATH`.
+    /// True if this is the name of a variable: `session.PATH`.
     pub(super) fn is_variable(name: &str) -> bool {
         let path = name.strip_prefix(PREFIX);
         path.is_some_and(|path| !path.is_empty())
     }
 }
 
-/// What is known of people is shown nowhere but where it is asked for.
+/// Personal data is not shown in debug output.
 impl fmt::Debug for SessionVariables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionVariables").finish_non_exhaustive()

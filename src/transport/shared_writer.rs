@@ -1,5 +1,5 @@
-//! The writing half of a socket, shared with those who publish while its connection has nothing to
-//! say.
+//! The writing half of a socket, shared with publishers while its connection has no output of its
+//! own.
 
 use std::io::{self, IoSlice};
 use std::mem::take;
@@ -12,8 +12,8 @@ use polysock_protocols::{ShortFrames, WriteBuf};
 use tokio::io::AsyncWrite;
 use tokio::net::tcp::OwnedWriteHalf;
 
-/// The writing half of a connection, which may share it. Between two writes of the connection
-/// there are whole frames on the wire, so those of somebody else may follow.
+/// The writing half of a connection, which may share it with publishers. Between two writes of the
+/// connection only whole frames are on the wire, so a publisher's frames may follow.
 #[derive(Debug)]
 pub(crate) struct SharedWriter {
     frames: ShortFrames,
@@ -24,22 +24,22 @@ pub(crate) struct SharedWriter {
 struct Socket {
     half: OwnedWriteHalf,
     is_shared: bool,
-    /// The end of a frame that somebody else began. It goes out before anything else.
+    /// The rest of a frame that a publisher began. It is sent before anything else.
     unsent: WriteBuf,
-    /// What others have sent.
+    /// The totals of what publishers have sent.
     sent: Published,
 }
 
-/// What others have sent on a socket.
+/// The totals of what publishers have sent on a socket.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Published {
     /// Bytes on the wire.
     pub(crate) bytes: u64,
-    /// In so many messages.
+    /// The number of messages.
     pub(crate) messages: u64,
-    /// Of which so many were text, since that was asked.
+    /// The number of texts among them, since the last [`SharedWriter::take_sums`].
     pub(crate) texts: u32,
-    /// With so many bytes of payload, since that was asked.
+    /// The payload in bytes, since the last [`SharedWriter::take_sums`].
     pub(crate) payload: u64,
 }
 
@@ -53,14 +53,14 @@ impl Published {
     }
 }
 
-/// The right of somebody else to write once. The connection waits meanwhile.
+/// The right of a publisher to write once. The connection waits meanwhile.
 pub(crate) struct Grant<'a> {
     pub(crate) frames: ShortFrames,
     socket: MutexGuard<'a, Socket>,
 }
 
 impl SharedWriter {
-    /// One that is not shared yet, on which short messages are framed like this.
+    /// Creates a writing half that is not shared yet. `frames` is the form of short messages.
     pub(crate) fn new(half: OwnedWriteHalf, frames: ShortFrames) -> Self {
         let socket = Socket {
             half,
@@ -74,7 +74,8 @@ impl SharedWriter {
         }
     }
 
-    /// Lets others write, once all that they have left is out. `true` where they could not before.
+    /// Lets publishers write, unless some of their bytes are still unsent. Returns true if they
+    /// could not write before and can now.
     pub(crate) fn share(&self) -> bool {
         let mut socket = self.lock();
         let is_new = !socket.is_shared && socket.unsent.is_empty();
@@ -82,12 +83,12 @@ impl SharedWriter {
         is_new
     }
 
-    /// Lets nobody else write from now on.
+    /// Stops publishers from writing.
     pub(crate) fn reclaim(&self) {
         self.lock().is_shared = false;
     }
 
-    /// The right to write, where it is shared.
+    /// Returns the right to write; `None` if the half is not shared.
     pub(crate) fn grant(&self) -> Option<Grant<'_>> {
         let socket = self.lock();
         socket.is_shared.then_some(Grant {
@@ -96,18 +97,19 @@ impl SharedWriter {
         })
     }
 
-    /// What others have sent.
+    /// Returns the totals of what publishers have sent.
     pub(crate) fn sent(&self) -> Published {
         self.lock().sent
     }
 
-    /// The texts and the payload of what others have sent since this was called before.
+    /// Returns the number of texts and the payload bytes that publishers have sent since the last
+    /// call.
     pub(crate) fn take_sums(&self) -> (u32, u64) {
         let Published { texts, payload, .. } = &mut self.lock().sent;
         (take(texts), take(payload))
     }
 
-    /// Reclaims the socket and writes what others have left.
+    /// Reclaims the socket, and writes the unsent bytes of publishers.
     pub(crate) fn poll_unsent(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.lock().poll_unsent(cx)
     }
@@ -135,14 +137,15 @@ impl SharedWriter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Socket> {
-        // Nothing between a lock and its end can panic but the allocator.
+        // Nothing can panic while the lock is held, except the allocator.
         self.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Socket {
-    /// Reclaims the socket and writes what others have left. Every write of the connection begins
-    /// here: whatever it has forgotten, nobody writes into the middle of its frames.
+    /// Reclaims the socket, and writes the unsent bytes of publishers. Every write of the
+    /// connection begins here. No publisher can therefore write into the middle of its frames, even
+    /// if the connection did not reclaim the half before.
     fn poll_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_shared = false;
         while !self.unsent.is_empty() {
@@ -156,8 +159,9 @@ impl Socket {
 }
 
 impl Grant<'_> {
-    /// Writes whole frames, with these messages in them. `false` where not all went out: the socket is not shared any more, and
-    /// its connection writes the rest, or finds out what failed.
+    /// Writes whole frames that contain the messages counted in `published`. Returns false if not
+    /// all bytes were written. The socket is then no longer shared, and its connection writes the
+    /// rest, or finds the error.
     pub(crate) fn write(mut self, frames: &[u8], published: Published) -> bool {
         let socket = &mut *self.socket;
         let written = match socket.half.try_write(frames) {

@@ -1,4 +1,4 @@
-//! Whose word is taken.
+//! The peers that are trusted to name the client behind them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -6,22 +6,22 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use thiserror::Error;
 
-/// The peers whose word is taken for who is behind them. By default there are none.
+/// The peers that are trusted to name the client behind them. By default there are none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trusted {
-    /// Those in these networks. An address of IPv4 is one of IPv4, also where its socket takes both.
+    /// The trusted networks. An IPv4 address matches as IPv4, even on a socket for both versions.
     pub networks: Vec<IpNet>,
-    /// Those whose transport has no addresses, as a Unix socket.
+    /// True if peers without addresses are trusted, for example on a Unix socket.
     pub unix: bool,
 }
 
-/// What names no peers.
+/// The error of a text that names no peers.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is no network: write 10.0.0.0/8, 192.0.2.7, 2001:db8::/32 or unix")]
 pub struct TrustedError(String);
 
 impl Trusted {
-    /// Everybody.
+    /// Returns a set of all peers.
     pub fn everyone() -> Self {
         Self {
             networks: vec![
@@ -32,9 +32,9 @@ impl Trusted {
         }
     }
 
-    /// Those of this machine, and those in networks that are not part of the Internet: private ones (RFC
-    /// 1918, RFC 4193) and links without a router (RFC 3927, RFC 4291 §2.5.6). What providers share
-    /// between their customers (RFC 6598) is none of them.
+    /// Returns the peers on this machine, and those in networks that are not part of the Internet:
+    /// private networks (RFC 1918, RFC 4193) and links without a router (RFC 3927, RFC 4291
+    /// §2.5.6). The network that providers share between customers (RFC 6598) is not included.
     pub fn private() -> Self {
         let v4 = [
             ([127, 0, 0, 0], 8),
@@ -60,7 +60,7 @@ impl Trusted {
     ///
     /// # Errors
     ///
-    /// It is none of them.
+    /// The text is none of them.
     pub fn add(&mut self, text: &str) -> Result<(), TrustedError> {
         if text == "unix" {
             self.unix = true;
@@ -73,7 +73,7 @@ impl Trusted {
         Ok(())
     }
 
-    /// Whether the peer that has this address, or none, is one of them.
+    /// True if the peer with this address, or without one, is trusted.
     #[inline]
     pub fn includes(&self, address: Option<SocketAddr>) -> bool {
         let Some(address) = address else {
@@ -98,7 +98,7 @@ impl From<Vec<IpNet>> for Trusted {
     }
 }
 
-/// With commas between them.
+/// Reads a list that is separated by commas.
 impl FromStr for Trusted {
     type Err = TrustedError;
 

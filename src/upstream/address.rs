@@ -1,4 +1,5 @@
-//! Where a TCP server is: its name is looked up once for all who connect at a time.
+//! The address of a TCP server. Clients that connect at the same time share one look-up of its
+//! name.
 
 use std::fmt;
 use std::io;
@@ -15,13 +16,13 @@ use tokio::sync::Notify;
 use super::UpstreamError;
 use crate::transport::watch;
 
-/// How long what was found is used.
+/// The time for which the result of a look-up is used.
 const FOUND: Duration = Duration::from_secs(10);
 
-/// How long nothing is looked up after a failure.
+/// The time after a failed look-up during which no other is made.
 const FAILED: Duration = Duration::from_secs(1);
 
-/// `HOST:PORT`. Clones share what was looked up.
+/// The address of a TCP server, `HOST:PORT`. Clones share the results of look-ups.
 #[derive(Clone)]
 pub(super) struct Address {
     shared: Arc<Shared>,
@@ -30,28 +31,29 @@ pub(super) struct Address {
 struct Shared {
     /// `HOST:PORT`.
     text: String,
-    /// The networks that may be dialled; empty: all.
+    /// The networks that may be dialled; all if empty.
     allow: Vec<IpNet>,
     look_up: LookUp,
     known: Mutex<Known>,
-    /// Tells who waits that a look-up has ended.
+    /// Notified when a look-up has ended.
     ended: Notify,
 }
 
-/// Finds the addresses of `HOST:PORT`; blocks.
+/// A function that finds the addresses of `HOST:PORT`; blocks.
 type LookUp = fn(&str) -> io::Result<Vec<SocketAddr>>;
 
-/// What is known of the addresses.
+/// The state of the look-up.
 enum Known {
     Nothing,
-    /// A thread looks them up.
+    /// A thread is looking up the addresses.
     Asked,
-    /// They were looked up then, with this result.
+    /// The time and the result of the last look-up.
     Told(Instant, Result<Arc<[SocketAddr]>, (io::ErrorKind, String)>),
 }
 
 impl Address {
-    /// The address in this text, as far as it is in one of these networks, where there are any.
+    /// Creates an address from `HOST:PORT`. Only networks in `allow` may be dialled, unless it is
+    /// empty.
     pub(super) fn new(text: String, allow: Vec<IpNet>) -> Self {
         Self::with_look_up(text, allow, |text| Ok(text.to_socket_addrs()?.collect()))
     }
@@ -68,13 +70,14 @@ impl Address {
         }
     }
 
-    /// The text.
+    /// Returns `HOST:PORT`.
     #[cfg(feature = "tls")]
     pub(super) fn text(&self) -> &str {
         &self.shared.text
     }
 
-    /// Connects; the kernel gives the server up where it is gone, as [`watch`] has it.
+    /// Connects. The kernel gives up the connection when the server no longer answers, as set by
+    /// [`watch`].
     pub(super) async fn connect(&self, keep_alive: Duration) -> Result<TcpStream, UpstreamError> {
         let failed = |error| UpstreamError::Connect {
             address: self.shared.text.clone(),
@@ -84,7 +87,7 @@ impl Address {
         let stream = if self.shared.allow.is_empty() {
             TcpStream::connect(&*addresses).await
         } else {
-            // What is dialled is checked, and not the name: that may be another address a moment later.
+            // The addresses are checked rather than the name, which may have others a moment later.
             let may_be_dialled = |address: &&SocketAddr| self.shared.allows(address);
             let allowed: Vec<_> = addresses.iter().filter(may_be_dialled).copied().collect();
             if allowed.is_empty() {
@@ -98,14 +101,14 @@ impl Address {
         Ok(stream)
     }
 
-    /// The addresses, once they are known.
+    /// Waits for the addresses.
     async fn addresses(&self) -> io::Result<Arc<[SocketAddr]>> {
-        // Needs no look-up, and no cache.
+        // An IP address needs neither a look-up nor the cache.
         if let Ok(address) = self.shared.text.parse::<SocketAddr>() {
             return Ok([address].into());
         }
         loop {
-            // Before a look at what is known: it is told of all that ends from here on.
+            // Created before the check, so that a look-up that ends in between is noticed.
             let ended = self.shared.ended.notified();
             if let Some(told) = self.told()? {
                 return told;
@@ -114,7 +117,8 @@ impl Address {
         }
     }
 
-    /// What is known, where it is new enough; or else, that a thread is looking it up.
+    /// Returns the result of the last look-up if it is recent. Otherwise returns `None`, and a
+    /// thread looks up the name.
     fn told(&self) -> io::Result<Option<io::Result<Arc<[SocketAddr]>>>> {
         let mut known = self.shared.lock();
         match &*known {
@@ -128,7 +132,8 @@ impl Address {
             Known::Nothing | Known::Told(..) => {}
         }
         let shared = Arc::clone(&self.shared);
-        // A thread of its own: who began to wait may hang up, and no runtime waits for it at its end.
+        // A thread of its own: the client may hang up, and a runtime that ends would wait for its
+        // blocking tasks.
         thread::Builder::new()
             .name("look-up".into())
             .spawn(move || shared.look_up())?;
@@ -139,7 +144,7 @@ impl Address {
 
 impl Shared {
     fn allows(&self, address: &SocketAddr) -> bool {
-        // An IPv4 address in the clothes of IPv6 is dialled as what it is.
+        // An IPv4-mapped IPv6 address is dialled as IPv4.
         let address = address.ip().to_canonical();
         self.allow.iter().any(|network| network.contains(&address))
     }
@@ -155,7 +160,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // What is known is replaced as a whole, so a panic cannot break it.
+        // The state is replaced as a whole, so a panic cannot break it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

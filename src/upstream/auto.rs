@@ -1,4 +1,4 @@
-//! A WebSocket server of which it is not known what it speaks: `ws+auto://HOST:PORT/PATH`, or `wss+auto://`.
+//! A WebSocket server whose protocol is unknown: `ws+auto://HOST:PORT/PATH`, or `wss+auto://`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,16 +13,16 @@ use super::{
     Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError, WebSocketUpstream,
 };
 
-/// What is tried, in this order.
+/// The protocols that are tried, in this order.
 const TRIED: [&str; 5] = ["rfc6455", "hybi-10", "hybi-07", "hixie-76", "hixie-75"];
 
-/// A WebSocket server that is asked in one protocol after the other until it accepts a client; from
-/// then on in that one, until it fails in a way that may be the protocol's fault.
+/// A WebSocket server whose protocol is found by trying one after the other until the server
+/// accepts a client. The protocol is then used until a failure that may be due to the protocol.
 ///
-/// What an application behind it says, as 401, 403, 404 or a redirection, is passed on. An answer of
-/// 400, 426, 500, 501 or 505, one that accepts nothing (2xx), one that breaks the protocol, silence
-/// and the end of the connection may all mean that it does not speak it. All tries share the connect
-/// timeout. Clones share what was learned.
+/// An answer of the application, such as 401, 403, 404 or a redirection, is passed on. A status of
+/// 400, 426, 500, 501 or 505, a status of 2xx, a breach of the protocol, silence and the end of the
+/// connection may all mean that the server does not speak the protocol. All tries share the connect
+/// timeout. Clones share the protocol that was found.
 #[derive(Clone, Debug)]
 pub struct AutoUpstream {
     server: WebSocketUpstream,
@@ -33,7 +33,7 @@ pub struct AutoUpstream {
 #[derive(Debug, Default)]
 struct Learned {
     protocol: Mutex<Option<&'static dyn Protocol>>,
-    /// Held by who learns: those who come meanwhile wait for the result.
+    /// Held by the client that tries the protocols. Other clients wait for the result.
     learning: tokio::sync::Mutex<()>,
 }
 
@@ -42,7 +42,7 @@ impl AutoUpstream {
     ///
     /// # Errors
     ///
-    /// As those of [`WebSocketUpstream::parse`].
+    /// The same as for [`WebSocketUpstream::parse`].
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let schemes = [("ws+auto:", "ws:"), ("wss+auto:", "wss:")];
         let mut schemes = schemes.into_iter();
@@ -56,7 +56,7 @@ impl AutoUpstream {
         })
     }
 
-    /// The protocol that the server has accepted a client in, if that is known.
+    /// Returns the protocol in which the server has accepted a client; `None` if it is unknown.
     pub fn protocol(&self) -> Option<&'static dyn Protocol> {
         *self.learned.lock()
     }
@@ -74,13 +74,13 @@ impl AutoUpstream {
         }
         let _learning = self.learned.learning.lock().await;
         if let Some(known) = self.protocol() {
-            // Somebody has learned it in the meantime.
+            // Another client has found the protocol in the meantime.
             return self.ask(known, client).await;
         }
         self.learn(client, end).await
     }
 
-    /// Asks in all protocols, each with an even share of the time that is left.
+    /// Tries all protocols, each for an even share of the remaining time.
     async fn learn(
         &self,
         client: Client<'_>,
@@ -102,7 +102,7 @@ impl AutoUpstream {
                 }
                 Err(error) if may_be_of_protocol(&error) => {
                     debug!(protocol = protocol.name(), %error, "the upstream does not speak it");
-                    // An answer says more than none, and the first is in the protocol of today.
+                    // An answer says more than none, and the first protocol is the current one.
                     let is_answer = matches!(error, UpstreamError::Refused(_));
                     let has_answer = matches!(refused, Some(UpstreamError::Refused(_)));
                     if refused.is_none() || (is_answer && !has_answer) {
@@ -133,7 +133,7 @@ impl Upstream for AutoUpstream {
         Box::pin(async move {
             let reached = timeout(self.connect_timeout, self.reach(client)).await;
             reached.unwrap_or_else(|_| {
-                // Maybe it is silent to what it has spoken before.
+                // The server may no longer speak the protocol that was found.
                 *self.learned.lock() = None;
                 Err(UpstreamError::Timeout)
             })
@@ -142,7 +142,7 @@ impl Upstream for AutoUpstream {
 }
 
 impl Learned {
-    /// Forgets a protocol, unless another is known by now.
+    /// Forgets a protocol, unless another has been found since.
     fn forget(&self, protocol: &'static dyn Protocol) {
         let mut known = self.lock();
         if known.is_some_and(|known| known.name() == protocol.name()) {
@@ -151,19 +151,19 @@ impl Learned {
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<&'static dyn Protocol>> {
-        // What is known is replaced as a whole, so a panic cannot break it.
+        // The protocol is replaced as a whole, so a panic cannot break it.
         self.protocol.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether a server that speaks another protocol may fail like this.
+/// True if this error may mean that the server speaks another protocol.
 fn may_be_of_protocol(error: &UpstreamError) -> bool {
     match error {
         UpstreamError::Refused(refusal) => matches!(
             refusal.response.head.status(),
             Some(200..=299 | 400 | 426 | 500 | 501 | 505)
         ),
-        // What cannot be asked for in one protocol can be in another.
+        // A request that one protocol cannot express may be possible in another.
         UpstreamError::Handshake(
             DialError::Unsupported(_) | DialError::Head(_) | DialError::Answer(_),
         ) => true,

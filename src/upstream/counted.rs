@@ -11,8 +11,8 @@ use crate::connection::Registry;
 use crate::telemetry::UpstreamTally;
 use crate::transport::Permit;
 
-/// An upstream whose connections are counted by a [`Registry`], under a name that its configuration has:
-/// nothing of a client's may be in it.
+/// An upstream whose connections are counted by a [`Registry`] under a name. The name comes from
+/// the configuration and must not contain anything of a client.
 #[derive(Clone)]
 pub struct Counted {
     upstream: Arc<dyn Upstream>,
@@ -20,7 +20,7 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// The same upstream, under this name.
+    /// Counts the connections of an upstream under this name.
     pub fn new(upstream: Arc<dyn Upstream>, name: &Arc<str>, registry: &Registry) -> Self {
         let tally = registry.metrics().counters().upstream(name);
         Self { upstream, tally }
@@ -50,7 +50,7 @@ impl fmt::Debug for Counted {
     }
 }
 
-/// A connection that is open, until this is dropped.
+/// A connection that counts as open until this is dropped.
 struct Open(Arc<UpstreamTally>);
 
 impl Drop for Open {

@@ -13,13 +13,13 @@ use crate::connection::{Connection, ConnectionOptions};
 use crate::telemetry::HandshakeKeeper;
 use crate::transport::{Io, Transport};
 
-/// Performs an opening handshake as a client, over a transport that is connected already: a
-/// socket, TLS, a process, or memory. No time is bounded here: put it into a `timeout`.
+/// Performs an opening handshake as a client, over a transport that is already connected: a socket,
+/// TLS, a process, or memory. The handshake has no time limit: wrap the call in a `timeout`.
 ///
 /// # Errors
 ///
-/// The protocol cannot express what is asked for, the server refuses or breaks the protocol, or
-/// the transport fails.
+/// The protocol cannot express the request, the server refuses or breaks the protocol, or the
+/// transport fails.
 ///
 /// # Cancel safety
 ///
@@ -46,13 +46,13 @@ pub async fn dial(
     }
 }
 
-/// What a server answers.
+/// The answer of a server.
 pub(super) enum Answer {
     Accepted {
         connection: Connection,
         response: Box<Response>,
     },
-    /// The body is still to be read.
+    /// The server refuses. The body has not been read yet.
     Refused {
         response: Response,
         transport: Io,
@@ -60,7 +60,7 @@ pub(super) enum Answer {
     },
 }
 
-/// As [`dial`], up to the head of the answer. What comes and goes is kept, where that is wanted.
+/// The same as [`dial`], up to the head of the answer. `kept` records the bytes if that is wanted.
 pub(super) async fn answer(
     mut transport: Io,
     protocol: &'static dyn Protocol,
@@ -86,7 +86,7 @@ pub(super) async fn answer(
         kept.leave(incoming.len());
         kept.sent(&outgoing);
         transport.write_all_buf(&mut outgoing).await?;
-        // TLS and the like may hold something back.
+        // TLS and other transports may buffer data.
         transport.flush().await?;
         if let Some(dialled) = dialled {
             break dialled;

@@ -1,4 +1,4 @@
-//! Why an upstream is not there, and what is wrong with its URL.
+//! The errors of connecting to an upstream, and of its URL.
 
 use std::io;
 use std::time::Duration;
@@ -11,91 +11,91 @@ use crate::error::ConnectionError;
 #[cfg(feature = "tls")]
 use crate::transport::tls::TlsError;
 
-/// Why an upstream is not there.
+/// The reason why a client could not be connected to an upstream, or got no answer from it.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum UpstreamError {
-    /// It cannot be connected to.
+    /// The address cannot be connected to.
     #[error("cannot connect to {address}: {error}")]
     Connect {
-        /// Where to.
+        /// The address.
         address: String,
-        /// What went wrong.
+        /// The error of the system.
         error: io::Error,
     },
-    /// Its process cannot be started.
+    /// The process cannot be started.
     #[error("cannot start {program}: {error}")]
     Start {
         /// The program.
         program: String,
-        /// What the system says.
+        /// The error of the system.
         error: io::Error,
     },
-    /// There are as many of its processes as there may be.
+    /// The maximum number of processes is running.
     #[error("there are {limit} processes, and may be no more")]
     Full {
-        /// How many there may be.
+        /// The maximum.
         limit: usize,
     },
-    /// It refused the opening handshake; its answer may be passed on.
+    /// The server refused the opening handshake. Its answer may be passed on.
     #[error("upstream: the server answered with {}", .0.response)]
     Refused(Box<Refusal>),
-    /// Its opening handshake failed.
+    /// The opening handshake failed.
     #[error("upstream: {0}")]
     Handshake(#[from] DialError),
-    /// The client asks for a path that leads out of the one in the upstream's URL.
+    /// The client requests a path that leads out of the path in the upstream's URL.
     #[error("the path has a segment `..`")]
     Path,
-    /// It was there, and its connection failed.
+    /// The upstream was connected, and its connection failed.
     #[error("the upstream is lost: {0}")]
     Lost(#[source] ConnectionError),
-    /// Its transport failed during the opening handshake.
+    /// The transport failed during the opening handshake.
     #[error("upstream: {0}")]
     Io(#[from] io::Error),
-    /// It was not there in time.
+    /// The upstream did not answer in time.
     #[error("the upstream did not answer in time")]
     Timeout,
-    /// None of several targets is there.
+    /// No target of a group is available.
     #[error("no target is there")]
     NoTarget {
-        /// When the client may come again.
+        /// The time after which the client may try again.
         retry_after: Duration,
     },
-    /// Nothing stands behind the client's token, or it has none.
+    /// The client's token is unknown, or it has none.
     #[error("no target has this token")]
     UnknownToken,
-    /// What the client names cannot be filled into the URL of the upstream.
+    /// The values from the request cannot be filled into the URL of the upstream.
     #[error("the request names no target that there can be")]
     Captured,
-    /// None of its addresses is in the networks that may be dialled.
+    /// None of the upstream's addresses is in the networks that may be dialled.
     #[error("the upstream is in none of the networks that are allowed")]
     NotAllowed,
-    /// Its connection failed before there was an answer to an ordinary request, or what came is no HTTP.
+    /// The connection failed before an ordinary request was answered, or the answer is not HTTP.
     #[error("upstream: {0}")]
     Http(#[source] hyper::Error),
-    /// Its answer to an ordinary request cannot be passed on.
+    /// The answer to an ordinary request cannot be passed on.
     #[error("upstream: {0}")]
     BadAnswer(&'static str),
-    /// There is no TLS with it.
+    /// TLS with the upstream failed.
     #[cfg(feature = "tls")]
     #[error("no TLS with {address}: {error}")]
     Tls {
-        /// Where to.
+        /// The address.
         address: String,
-        /// What went wrong.
+        /// The error of TLS.
         #[source]
         error: TlsError,
     },
-    /// It cannot be used from here.
+    /// The upstream cannot serve this request, for this reason.
     #[error("{0}")]
     Unsupported(&'static str),
 }
 
-/// What is wrong with the URL of an upstream. URLs are held with `***` for their secrets.
+/// An error in the URL of an upstream. The secrets of the URL are replaced with `***`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum UrlError {
-    /// No kind of upstream has this scheme.
+    /// The scheme belongs to no kind of upstream.
     #[error(
         "`{0}` is no upstream; write tcp://HOST:PORT, unix:PATH, http://HOST:PORT/PATH, exec:COMMAND, \
          ws://HOST:PORT/PATH, ws+auto://HOST:PORT/PATH or ws+PROTOCOL://HOST:PORT/PATH, as ws+hixie76://; \
@@ -111,12 +111,12 @@ pub enum UrlError {
     /// The protocol in `ws+PROTOCOL://` is unknown.
     #[error("`{0}` is no protocol (without the hyphen: hixie76)")]
     Protocol(String),
-    /// The address lacks something.
+    /// The rest of the URL is invalid.
     #[error("`{url}`: {problem}")]
     Address {
-        /// What stands there.
+        /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         problem: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! What an upstream is told of a client.
+//! The fields that describe a client to an upstream.
 
 use std::net::IpAddr;
 
@@ -18,36 +18,36 @@ static X_FORWARDED_HOST: KnownName = KnownName::new("X-Forwarded-Host", "x-forwa
 static X_FORWARDED_PORT: KnownName = KnownName::new("X-Forwarded-Port", "x-forwarded-port");
 static FORWARDED: KnownName = KnownName::new("Forwarded", "forwarded");
 
-/// What an upstream is told of a request and of who asks, and what a client is told of its answer.
+/// The settings for requests that are forwarded to an upstream, and for its answers to a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ForwardSettings {
-    /// Which host is asked for.
+    /// The host in the request.
     pub host: HostSent,
-    /// In which fields it is told who asks.
+    /// The fields that describe the client.
     pub style: ForwardedStyle,
-    /// What is done to the fields of a request. `Cookie`, `Authorization` and `Origin` pass by default, as
-    /// all do that are end-to-end.
+    /// The changes to the fields of a request. All end-to-end fields are forwarded by default,
+    /// `Cookie`, `Authorization` and `Origin` included.
     pub request: HeaderPolicy,
-    /// What is done to the fields of an answer, be it one that accepts or one that refuses.
+    /// The changes to the fields of an answer, whether it accepts or refuses.
     pub response: HeaderPolicy,
-    /// What becomes of the path.
+    /// The change to the path.
     pub rewrite: Rewrite,
 }
 
-/// Which host an upstream is asked for.
+/// The host in a request to an upstream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HostSent {
-    /// The one in its URL.
+    /// The host in the upstream's URL.
     #[default]
     Target,
-    /// The one that the client asked for.
+    /// The host that the client requested.
     Client,
-    /// This one, whatever the client asked for.
+    /// This host, regardless of the client's.
     Named(ByteString),
 }
 
-/// In which fields an upstream is told who asks. What a client says of itself there is dropped; what a
-/// proxy says that is trusted goes on, with that proxy behind it.
+/// The fields that describe a client to an upstream. Such fields from an untrusted client are
+/// dropped. Fields from a trusted proxy are kept, and the address of the proxy is added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ForwardedStyle {
     /// `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `X-Real-IP`.
@@ -57,30 +57,30 @@ pub enum ForwardedStyle {
     Forwarded,
     /// Both.
     Both,
-    /// In none.
+    /// No fields.
     None,
 }
 
-/// Who asks, and for what.
+/// A client and its request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asking<'a> {
-    /// Who.
+    /// The client.
     pub(crate) peer: &'a Peer,
-    /// Whether its page sees `https` or `wss`.
+    /// Whether the client's page uses `https` or `wss`.
     pub(crate) secure: bool,
-    /// The host that it asks for.
+    /// The host that the client requested.
     pub(crate) host: Option<&'a str>,
 }
 
 impl ForwardSettings {
-    /// Makes the end-to-end fields of a request those that an upstream is sent.
+    /// Turns the end-to-end fields of a request into those for an upstream.
     pub(crate) fn tell(&self, fields: &mut impl FieldMap, asking: Asking<'_>) {
         let hop = asking.peer.extensions.get::<TrustedHop>();
         let mut chain = hop.map_or_else(Chain::default, |_| Chain::read(fields));
         if let (Some(hop), Some(client), true) = (hop, asking.peer.address, chain.nodes.is_empty())
             && hop.address != Some(client)
         {
-            // The PROXY protocol has named it.
+            // The client is known from the PROXY protocol instead of a field.
             chain.nodes.push(client.ip().into());
         }
         let is_kept = hop.is_some() && self.style != ForwardedStyle::None;
@@ -130,7 +130,7 @@ impl ForwardSettings {
         self.request.apply(fields, Some(asking.peer));
     }
 
-    /// The host that is asked for, of an upstream whose own is this.
+    /// Returns the host for a request to an upstream whose URL has the host `target`.
     pub(crate) fn host(&self, client: Option<&ByteString>, target: &ByteString) -> ByteString {
         match &self.host {
             HostSent::Target => target.clone(),
@@ -139,7 +139,7 @@ impl ForwardSettings {
         }
     }
 
-    /// The target that is asked for, before it is joined with what stands in the URL of the upstream.
+    /// Returns the rewritten target, before it is joined with path and query of the upstream's URL.
     pub(crate) fn target(
         &self,
         target: &ByteString,
@@ -155,7 +155,7 @@ impl Asking<'_> {
         if self.secure { "https" } else { "http" }
     }
 
-    /// The port of a host, or its scheme's.
+    /// Returns the port of a host, or the default port of the scheme.
     fn port<'a>(&self, host: &'a str) -> &'a str {
         let behind_literal = host.rsplit(']').next().unwrap_or_default();
         let port = behind_literal.rsplit_once(':').map(|(_, port)| port);
@@ -164,16 +164,17 @@ impl Asking<'_> {
     }
 }
 
-/// Who has asked the proxy in front, and those before it, as far as that is told.
+/// The client of the trusted proxy in front, and the proxies between them, as far as they are
+/// known.
 #[derive(Default)]
 struct Chain {
     nodes: Vec<Node>,
-    /// As it came in `Forwarded`.
+    /// The unchanged value of `Forwarded`, if the chain was read from it.
     elements: Option<String>,
 }
 
 impl Chain {
-    /// By the fields that it is believed in where it comes in.
+    /// Reads the chain from the fields that also named the client's address on arrival.
     fn read(fields: &impl FieldMap) -> Self {
         let told = ["x-forwarded-for", "forwarded"].map(|name| fields.joined(name));
         if let [None, Some(value)] = told {
@@ -204,7 +205,7 @@ impl Chain {
     }
 }
 
-/// Values of fields, which share their memory.
+/// A buffer for field values, which share its memory.
 struct Values(BytesMut);
 
 impl Default for Values {
@@ -214,7 +215,7 @@ impl Default for Values {
 }
 
 impl Values {
-    /// The next value.
+    /// Returns the value that has been written.
     fn take(&mut self) -> Bytes {
         self.0.split().freeze()
     }
@@ -237,7 +238,7 @@ impl Values {
         let Node::Address(IpAddr::V4(address), None) = node else {
             return self.put(&node.to_string());
         };
-        // `Display` would be half of what all of it costs.
+        // `Display` would take half of the time of the whole.
         let [a, b, c, d] = address.octets();
         for (octet, end) in [(a, "."), (b, "."), (c, "."), (d, "")] {
             self.put(itoa::Buffer::new().format(octet));
@@ -246,10 +247,11 @@ impl Values {
     }
 }
 
-/// Whether a field says who asks. Servers that make variables of fields (RFC 3875 §4.1.18) take `_` for
-/// `-`. Of what a trusted proxy says, only what is written anew is not kept.
+/// True if a field describes the client. A `_` counts as `-`, as in servers that turn fields into
+/// variables (RFC 3875 §4.1.18). With `is_kept`, `X-Forwarded-*` fields that Polysock does not
+/// rewrite are not included.
 pub(super) fn is_of_forwarding(name: &str, is_kept: bool) -> bool {
-    // Most fields are told apart by this.
+    // The first letter excludes most fields.
     if !name.starts_with(['x', 'X', 'f', 'F']) {
         return false;
     }
@@ -262,7 +264,7 @@ pub(super) fn is_of_forwarding(name: &str, is_kept: bool) -> bool {
     }
 }
 
-/// A host as the value of a parameter (RFC 7239 §5.3): quoted where it is no token.
+/// Returns a host as the value of a parameter (RFC 7239 §5.3): quoted unless it is a token.
 fn quoted(host: &str) -> String {
     if polysock_protocols::http::is_token(host) {
         host.to_owned()
@@ -278,7 +280,7 @@ mod tests {
 
     use super::*;
 
-    /// A client, and the proxy that it came through where one is trusted.
+    /// Returns a client, and the trusted proxy that it came through, if any.
     fn peer(address: Option<&str>, hop: Option<Option<&str>>) -> Peer {
         let read = |text: &str| text.parse().unwrap();
         let mut peer = Peer {
@@ -294,7 +296,7 @@ mod tests {
         peer
     }
 
-    /// What an upstream is told: all fields that say who asks, in their order.
+    /// Returns all fields that describe the client to an upstream, in their order.
     #[track_caller]
     fn told(style: ForwardedStyle, peer: &Peer, came: &[(&'static str, &'static str)]) -> String {
         let settings = ForwardSettings {
@@ -415,7 +417,7 @@ mod tests {
             said,
             format!("for: 203.0.113.7, 2001:db8::1 | x-real-ip: 203.0.113.7 | {END}")
         );
-        // One on a Unix socket has no address.
+        // A proxy on a Unix socket has no address.
         let client = peer(Some("203.0.113.7:0"), Some(None));
         let said = told(
             ForwardedStyle::XForwarded,

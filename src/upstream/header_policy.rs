@@ -1,4 +1,4 @@
-//! Fields that are set, added and dropped on their way.
+//! The changes to fields that are forwarded: some are set, added or dropped.
 
 use std::ops::Range;
 
@@ -12,15 +12,17 @@ use thiserror::Error;
 
 use crate::transport::{Peer, VARIABLES, is_variable};
 
-/// What is done to the fields of a request, or of an answer, on their way: some are dropped, then
-/// others are set, whatever they were, and then some are added to what is there.
+/// The changes to the fields of a request or an answer that is forwarded. First fields are dropped,
+/// then others are set, which replaces existing ones, and then others are added to existing ones.
 ///
-/// In the values for a request, `{tls.client}` stands for the distinguished name in the certificate of the
-/// client, `{tls.client_name}` for its common name, `{tls.version}`, `{tls.cipher_suite}` and `{tls.server_name}`
-/// for what was agreed on with it; `{auth.user}`, `{auth.claim.NAME}` and `{auth.field.NAME}` for what a
-/// [policy](crate::Policy) has found out of it ([`Authenticated`](crate::Authenticated)), and `{session.PATH}` for what
-/// the session of a web app says of it ([`SessionVariables`](crate::SessionVariables)). A field for which there is none of these is not set, and one of the
-/// client's is not let through for it.
+/// The values for a request may contain variables. `{tls.client}` is the distinguished name in the
+/// certificate of the client, `{tls.client_name}` its common name; `{tls.version}`,
+/// `{tls.cipher_suite}` and `{tls.server_name}` are the parameters of its TLS connection.
+/// `{auth.user}`, `{auth.claim.NAME}` and `{auth.field.NAME}` are the results of a
+/// [policy](crate::Policy) ([`Authenticated`](crate::Authenticated)), and `{session.PATH}` is a
+/// value in the session of a web app ([`SessionVariables`](crate::SessionVariables)). A field with
+/// a variable that has no value is not sent; if it was to be set, the client's field of that name
+/// is removed all the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HeaderPolicy {
     drop: Vec<ByteString>,
@@ -28,29 +30,29 @@ pub struct HeaderPolicy {
     add: Fields,
 }
 
-/// Why a field cannot be dropped, set or added.
+/// The reason why a field cannot be dropped, set or added.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FieldError {
-    /// No field can have this name.
+    /// The name is not valid for a field.
     #[error("`{0}` is no name of a field: letters, digits and hyphens, as X-Request-Id")]
     Name(String),
-    /// The value has what would end its line.
+    /// The value contains a control character, such as a line end.
     #[error("the value of {0} has a line end or another control character")]
     Value(String),
-    /// The field is of one connection, frames a body, or belongs to an opening handshake; each side has its
-    /// own.
+    /// The field is hop-by-hop, frames a body, or belongs to an opening handshake; each side has
+    /// its own.
     #[error("{0} belongs to one connection, and each side has its own")]
     OneSide(String),
-    /// There is no such variable.
+    /// The variable is unknown.
     #[error("there is no {{{0}}}: {known}", known = known())]
     Variable(String),
-    /// The host has a setting of its own.
+    /// The field is `Host`, which has a setting of its own.
     #[error("Host is not set as a field: the setting `host` says which is sent")]
     Host,
 }
 
-/// The fields that each side has its own of (RFC 9110 §7.6.1).
+/// The fields that belong to one connection or message (RFC 9110 §7.6.1).
 const OF_ONE_SIDE: &[&str] = &[
     "connection",
     "content-length",
@@ -67,36 +69,37 @@ impl HeaderPolicy {
     ///
     /// # Errors
     ///
-    /// It is no name, or of a field that each side has its own of.
+    /// The name is invalid, or each side has its own field of that name.
     pub fn drop(&mut self, name: &str) -> Result<(), FieldError> {
         check(name, "")?;
         self.drop.push(name.into());
         Ok(())
     }
 
-    /// Sets a field, whatever there was.
+    /// Sets a field. Existing fields of this name are replaced.
     ///
     /// # Errors
     ///
-    /// It is no name and value, or of a field that each side has its own of.
+    /// The name or the value is invalid, or each side has its own field of that name.
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
         check(name, value)?;
         self.set.append(name, value.to_owned());
         Ok(())
     }
 
-    /// Adds a field to those that there are, be they of the same name.
+    /// Adds a field. Existing fields of this name stay.
     ///
     /// # Errors
     ///
-    /// It is no name and value, or of a field that each side has its own of.
+    /// The name or the value is invalid, or each side has its own field of that name.
     pub fn add(&mut self, name: &str, value: &str) -> Result<(), FieldError> {
         check(name, value)?;
         self.add.append(name, value.to_owned());
         Ok(())
     }
 
-    /// Does it to fields, of a request of this peer or of an answer.
+    /// Applies the changes to the fields of a request of this peer, or of an answer if `peer` is
+    /// `None`.
     pub(crate) fn apply(&self, fields: &mut impl FieldMap, peer: Option<&Peer>) {
         if *self == Self::default() {
             return;
@@ -115,7 +118,7 @@ impl HeaderPolicy {
     }
 }
 
-/// A value with what its variables stand for; `None` where one stands for nothing.
+/// Fills in the variables of a value; `None` if one of them has no value.
 fn filled(value: Bytes, peer: Option<&Peer>) -> Option<Bytes> {
     let text = std::str::from_utf8(&value).unwrap_or_default();
     if variables(text).next().is_none() {
@@ -135,13 +138,13 @@ fn filled(value: Bytes, peer: Option<&Peer>) -> Option<Bytes> {
     Some(filled.into())
 }
 
-/// A variable in a value, and its place there with its braces.
+/// A variable in a value, and its position, including the braces.
 struct Variable<'a> {
     at: Range<usize>,
     name: &'a str,
 }
 
-/// The variables of a value. Braces of something else are as they are.
+/// Finds the variables in a value. Other text in braces is left alone.
 fn variables(text: &str) -> impl Iterator<Item = Variable<'_>> {
     let braces = text.match_indices('{');
     braces.filter_map(|(start, _)| {
@@ -182,28 +185,29 @@ fn check(name: &str, value: &str) -> Result<(), FieldError> {
     }
 }
 
-/// The variables that there are.
+/// Lists the known variables, for an error text.
 fn known() -> String {
     let known = VARIABLES.iter().map(|name| format!("{{{name}}}"));
     known.collect::<Vec<_>>().join(", ")
 }
 
-/// Fields that can be changed, of a handshake or of an ordinary request.
+/// The fields of a handshake or of an ordinary request, which can be changed.
 pub(crate) trait FieldMap {
-    /// The value of a field, with a comma and a space between its lines.
+    /// Returns the value of a field; the values of several lines are joined with a comma and a
+    /// space.
     fn joined(&self, name: &str) -> Option<String>;
 
-    /// Removes the fields whose name is such.
+    /// Removes the fields for whose name `is_such` returns true.
     fn remove_all(&mut self, is_such: &dyn Fn(&str) -> bool);
 
     /// Adds a field.
     fn add(&mut self, name: &str, value: Bytes);
 
-    /// Adds a field whose name needs no reading.
+    /// Adds a field whose name is already parsed.
     fn add_known(&mut self, name: &'static KnownName, value: Bytes);
 }
 
-/// The name of a field, for each kind of fields.
+/// A field name, prepared for each type of field map.
 pub(crate) struct KnownName {
     written: &'static str,
     name: HeaderName,
@@ -253,7 +257,7 @@ impl FieldMap for HeaderMap {
     }
 
     fn add(&mut self, name: &str, value: Bytes) {
-        // What is set has been checked, and what a client has sent came as a field.
+        // A configured field was checked before, and a field from a client was valid.
         if let (Ok(name), Ok(value)) = (
             HeaderName::from_bytes(name.as_bytes()),
             HeaderValue::from_maybe_shared(value),

@@ -1,4 +1,4 @@
-//! Where the URL of a server points.
+//! The location in the URL of a server.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,23 +9,26 @@ use url::{ParseError, Position, Url};
 
 use super::UrlError;
 
-/// Where the URL of a server points: read once, by the rules for `ws://` or `wss://`, whatever its scheme.
+/// The location in the URL of a server. All URLs are parsed once, by the rules for `ws://` or
+/// `wss://`, whatever their scheme.
 #[derive(Debug)]
 pub(super) struct Location {
     url: Url,
-    /// Also where it is the scheme's own, which the parser leaves out.
+    /// The port in the URL, also if it is the scheme's default, which the parser drops; `None` if
+    /// the URL has none.
     port: Option<u16>,
 }
 
 impl Location {
-    /// Reads what stands behind `://` in a URL whose scheme says that TLS is spoken, or not.
+    /// Reads `rest`, the part of `url` after `://`. `is_tls` tells whether the scheme asks for TLS.
     ///
     /// # Errors
     ///
-    /// The URL has a fragment, a blank or a control character, or its host or port is none.
+    /// The URL has a fragment, a blank, a backslash or a control character, or its host or port is
+    /// invalid.
     pub(super) fn read(url: &str, rest: &str, is_tls: bool) -> Result<Self, UrlError> {
         let error = |problem| Err(problem_of(url, problem));
-        // The parser leaves such out, or takes them for a slash.
+        // The parser would drop such characters, or treat a backslash as a slash.
         if rest.contains(|c: char| c == ' ' || c == '\\' || c.is_ascii_control()) {
             return error(
                 "a URL has no blanks, backslashes and control characters: write %20 and the like",
@@ -36,7 +39,7 @@ impl Location {
                 "a WebSocket URL has no fragment (RFC 6455 §3): leave it out, or write %23",
             );
         }
-        // The parser looks for the host behind further slashes.
+        // The parser would skip further slashes and read a host after them.
         if rest.starts_with('/') {
             return error(NO_HOST);
         }
@@ -63,49 +66,50 @@ impl Location {
         Ok(location)
     }
 
-    /// Whether TLS is spoken there.
+    /// True if the scheme asks for TLS.
     pub(super) fn is_tls(&self) -> bool {
         self.url.scheme() == "wss"
     }
 
-    /// The host: a name, or an address, of IPv6 in brackets.
+    /// Returns the host: a name, or an IP address, IPv6 in brackets.
     pub(super) fn name(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }
 
-    /// The port, where there is one.
+    /// Returns the port; `None` if the URL has none.
     pub(super) fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// `HOST:PORT`, to connect to.
+    /// Returns `HOST:PORT`, to connect to.
     pub(super) fn address(&self) -> String {
         let port = self.port.or(self.url.port_or_known_default());
         format!("{}:{}", self.name(), port.unwrap_or_default())
     }
 
-    /// What the `Host` field says: without the port of the scheme.
+    /// Returns the value of the `Host` field, without the scheme's default port.
     pub(super) fn host(&self) -> ByteString {
         let authority = &self.url[Position::BeforeHost..Position::AfterPort];
         authority.into()
     }
 
-    /// Path and query, with what is not ASCII escaped; `None` where there is neither.
+    /// Returns path and query, with non-ASCII characters escaped; `None` if the URL has neither.
     pub(super) fn target(&self) -> Option<ByteString> {
         let target = &self.url[Position::BeforePath..Position::AfterQuery];
         (target != "/").then(|| target.into())
     }
 
-    /// Whether there is user information.
+    /// True if the URL has user information.
     pub(super) fn has_user(&self) -> bool {
         !self.url.username().is_empty() || self.url.password().is_some()
     }
 
-    /// The value of the `Authorization` field that the user information makes (RFC 7617 §2).
+    /// Returns the `Authorization` field for the user information (RFC 7617 §2); `None` if there is
+    /// none.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The user name contains a colon.
     pub(super) fn authorization(&self) -> Result<Option<String>, &'static str> {
         if !self.has_user() {
             return Ok(None);
@@ -122,7 +126,7 @@ impl Location {
 
 const NO_HOST: &str = "the host is missing: write ws://HOST:PORT/PATH";
 
-/// A URL, its secrets hidden, and what is wrong with it.
+/// Returns an error for a URL, whose secrets are hidden.
 pub(super) fn problem_of(url: &str, problem: &'static str) -> UrlError {
     UrlError::Address {
         url: hide_secrets(url).into_owned(),
@@ -130,7 +134,7 @@ pub(super) fn problem_of(url: &str, problem: &'static str) -> UrlError {
     }
 }
 
-/// What stands behind a scheme, whatever its case (RFC 3986 §3.1).
+/// Removes a scheme, in any case (RFC 3986 §3.1); `None` if the URL has another.
 pub(super) fn behind<'a>(scheme: &str, url: &'a str) -> Option<&'a str> {
     let (start, rest) = url.split_at_checked(scheme.len())?;
     start.eq_ignore_ascii_case(scheme).then_some(rest)

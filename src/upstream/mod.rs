@@ -1,4 +1,4 @@
-//! What stands behind a gateway.
+//! The upstreams of a gateway.
 
 mod address;
 mod auto;
@@ -59,30 +59,32 @@ pub use self::websocket::WebSocketUpstream;
 use crate::connection::Connection;
 use crate::transport::Peer;
 
-/// A kind of thing that a gateway connects its clients to.
+/// A kind of server or process to which a gateway connects its clients.
 pub trait Upstream: fmt::Debug + Send + Sync + 'static {
-    /// Connects, on behalf of a client, within the time that its settings give it. A client that
-    /// hangs up meanwhile ends it: the future is dropped.
+    /// Connects on behalf of a client, within the time in the upstream's settings. The future is
+    /// dropped if the client disconnects meanwhile.
     fn connect<'a>(&'a self, client: Client<'a>)
     -> BoxFuture<'a, Result<Connected, UpstreamError>>;
 }
 
-/// An upstream that is there, and what its client is answered with.
+/// A connected upstream, with its part of the answer for the client.
 #[derive(Debug)]
 pub struct Connected {
-    /// The connection to it.
+    /// The connection to the upstream.
     pub connection: Connection,
-    /// Where it leads, for the log: `tcp://127.0.0.1:5900`. Its secrets are hidden there.
+    /// The target for the log, with its secrets hidden: `tcp://127.0.0.1:5900`; `None` if it has no
+    /// name.
     pub target: Option<Arc<str>>,
     /// The subprotocol for the client.
     pub subprotocol: Option<ByteString>,
     /// Further fields of the answer that accepts the client, such as `Set-Cookie`.
     pub fields: Fields,
-    /// The place among the connections of one of several targets; to be kept as long as the connection.
+    /// The lease of the target that was chosen, to be kept as long as the connection; `None`
+    /// without a group.
     pub lease: Option<Lease>,
 }
 
-/// With the subprotocol that the upstream chose, and no fields.
+/// Takes the subprotocol that the upstream chose, and no fields.
 impl From<Connection> for Connected {
     fn from(connection: Connection) -> Self {
         Self {
@@ -95,11 +97,11 @@ impl From<Connection> for Connected {
     }
 }
 
-/// For whom an upstream is connected.
+/// The client for which an upstream is connected.
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'a> {
-    /// What it asks for.
+    /// The client's request.
     pub request: &'a Request,
-    /// Where it is, and what else is known of it.
+    /// The client's address and other properties.
     pub peer: &'a Peer,
 }

@@ -1,4 +1,4 @@
-//! The PROXY header that says for whom a connection to an upstream is.
+//! The PROXY header, which names the client of a connection to an upstream.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -9,8 +9,8 @@ use tokio::io::AsyncWriteExt;
 use super::UpstreamError;
 use crate::transport::{Peer, Transport};
 
-/// Says for whom a connection is, before all else that goes over it; where it is nobody's, that it is our
-/// own.
+/// Writes the PROXY header, if any, before all other bytes. The header names the client, or
+/// declares the connection as our own if there is no client.
 pub(super) async fn announce(
     transport: &mut impl Transport,
     version: Option<ProxyVersion>,
@@ -30,7 +30,7 @@ fn header_for(peer: &Peer) -> ProxyHeader {
     let Some(source) = peer.address else {
         return ProxyHeader::default();
     };
-    // Where the client connected to, it may be that only a proxy knows.
+    // The address that the client connected to may be known only to a proxy.
     let nowhere = match source {
         SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),

@@ -1,4 +1,4 @@
-//! What the servers of plain bytes have in common.
+//! The common part of servers that speak plain bytes.
 
 use bytestring::ByteString;
 use polysock_protocols::{RawCodec, Request, Role};
@@ -7,7 +7,7 @@ use super::{Client, Connected, UpstreamError, UpstreamSettings};
 use crate::connection::{Connection, ConnectionOptions};
 use crate::transport::Io;
 
-/// Connects to a server of plain bytes for a client.
+/// Connects to a server that speaks plain bytes, for a client.
 pub(super) async fn connected(
     connecting: impl Future<Output = Result<Io, UpstreamError>>,
     settings: &UpstreamSettings,
@@ -26,8 +26,8 @@ pub(super) async fn connected(
     })
 }
 
-/// What a client of a byte stream is answered with: the first of what it offers, but `base64`, the
-/// convention of websockify, where its protocol has no binary messages.
+/// Returns the subprotocol for a client of a byte stream: the first that it offers. If the client's
+/// protocol has no binary messages, an offered `base64`, the convention of websockify, comes first.
 pub(super) fn subprotocol(request: &Request) -> Option<ByteString> {
     let text_only = !request.protocol.capabilities().binary;
     let offered = &request.subprotocols;

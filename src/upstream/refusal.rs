@@ -12,26 +12,26 @@ use tokio::time::timeout;
 use super::HeaderPolicy;
 use crate::transport::Io;
 
-/// The longest body that is kept, in bytes, with what frames it: a page that says what is wrong.
+/// The longest body that is kept, in bytes, including its framing. Such a body is an error page.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How long a body may take behind its head.
+/// The time that a body may take after its head.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A server's answer that refuses an opening handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Its head.
+    /// The head.
     pub response: Response,
-    /// Its body, without what frames it; `None` where it is longer than 64 KiB, was not complete
-    /// within two seconds, or was not asked for.
+    /// The body, without its framing. `None` if it is longer than 64 KiB, was incomplete after two
+    /// seconds, or was not read.
     pub body: Option<Bytes>,
-    /// What is done to its fields on the way to a client.
+    /// The changes to the fields before they are sent to a client.
     pub policy: HeaderPolicy,
 }
 
 impl Refusal {
-    /// Reads the body behind a head, of which `incoming` has been read already.
+    /// Reads the body after a head. `incoming` has already been read from the transport.
     pub(super) async fn read(response: Response, mut transport: Io, incoming: BytesMut) -> Self {
         let reading = read_body(&response.head, &mut transport, incoming);
         let framed = timeout(PATIENCE, reading).await.ok().and_then(Result::ok);
@@ -50,9 +50,9 @@ impl Refusal {
         }
     }
 
-    /// The answer for a client: status, end-to-end fields (RFC 9110 §7.6.1) and body. One without its
-    /// body has a line of text instead, and no fields that are about the body. `None` where the
-    /// status refuses nothing.
+    /// Returns the answer for a client: status, end-to-end fields (RFC 9110 §7.6.1) and body.
+    /// Without a body, a line of text takes its place, and the `Content-*` fields are left out.
+    /// `None` if the status is not in 300 to 599.
     pub fn rejection(&self) -> Option<Rejection> {
         let head = &self.response.head;
         let status = head
@@ -77,7 +77,7 @@ impl Refusal {
             }
         };
         if self.body.as_ref().is_some_and(|body| !body.is_empty()) && !fields.has("content-type") {
-            // RFC 9110 §8.3: what a body without a type may be taken for.
+            // RFC 9110 §8.3: the default type of a body.
             fields.append("Content-Type", "application/octet-stream");
         }
         if status == 426 {
@@ -96,7 +96,7 @@ impl Refusal {
     }
 }
 
-/// All of a body, as it is framed; `None` where it does not end.
+/// Reads a whole body, including its framing; `None` if it is too long or incomplete.
 async fn read_body(
     head: &Head,
     transport: &mut Io,
@@ -120,7 +120,7 @@ async fn read_body(
     }
 }
 
-/// What is in the chunks of a body that is complete (RFC 9112 §7.1).
+/// Returns the data in the chunks of a complete body (RFC 9112 §7.1); `None` if they are invalid.
 fn unchunked(framed: &[u8]) -> Option<Bytes> {
     let (mut body, mut rest) = (BytesMut::new(), framed);
     loop {
@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
 
-    /// The body of an answer that comes in pieces, and is followed by the end of the stream.
+    /// Reads the body of an answer that arrives in pieces, after which the stream ends.
     async fn body(fields: &str, pieces: &[&[u8]]) -> Option<Bytes> {
         let head = format!("HTTP/1.1 503 Service Unavailable\r\n{fields}\r\n");
         let head = Head::parse(head.as_bytes(), head.len(), &HeadLimits::default());
@@ -157,7 +157,7 @@ mod tests {
         let (first, others) = pieces.split_first().unwrap();
         let writing = async {
             for piece in others {
-                // It may have been read enough of.
+                // This fails if the reader has read enough.
                 let _ = theirs.write_all(piece).await;
             }
             drop(theirs);

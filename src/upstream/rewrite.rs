@@ -1,4 +1,4 @@
-//! What becomes of the path that a client asks for.
+//! The rewriting of the path that a client requests.
 
 use std::str::FromStr;
 
@@ -10,25 +10,27 @@ use thiserror::Error;
 use super::target::split;
 use super::{Captures, UpstreamError};
 
-/// What becomes of the path that a client asks for, before it is put behind that in the URL of an
-/// upstream. The client's query always goes along.
+/// The rewriting of the path that a client requests, before it is joined with the path in the URL
+/// of an upstream. The client's query is always kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Rewrite {
-    /// It stays as it came.
+    /// The path is unchanged.
     #[default]
     Keep,
-    /// It loses its beginning; one that begins otherwise stays.
+    /// The prefix is removed from the path. A path without the prefix is unchanged.
     Strip(PathPrefix),
-    /// It becomes another.
+    /// The path is replaced.
     Replace(PathTemplate),
 }
 
-/// The beginning of paths, by segments: of `/vnc/{token}`, `/vnc/desk-7/app` is `/app`, and
-/// `/vnc/desk-7` is `/`. Any segment is one with a name; escapes count for what they mean.
+/// The beginning of paths, compared by segments. Stripping `/vnc/{token}` turns `/vnc/desk-7/app`
+/// into `/app`, and `/vnc/desk-7` into `/`. A name in braces matches any segment that is not empty.
+/// Segments are decoded before they are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPrefix(Vec<Option<String>>);
 
-/// A path, and perhaps a query, with what the path of the route has captured: `/app/{token}?old=1`.
+/// A path, and perhaps a query, with names that are filled in from the captures of the route:
+/// `/app/{token}?old=1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathTemplate(Vec<Part>);
 
@@ -37,22 +39,22 @@ enum Part {
     Text(String),
     Captured {
         name: String,
-        /// Behind the question mark.
+        /// Whether the name is after the question mark.
         in_query: bool,
     },
 }
 
-/// What is wrong with a prefix or a template.
+/// The error in a prefix or a template.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RewriteError {
-    /// It does not begin as a path does.
+    /// The path does not begin with a slash.
     #[error("a path begins with a slash")]
     Slash,
-    /// It has what no path has, or no prefix.
+    /// The text contains a character that is not allowed in a path, or in a prefix.
     #[error("a path has no blanks and no `#`, and a prefix has no `?`: write %20 and the like")]
     Character,
-    /// It has a segment that leads up.
+    /// The path has a segment `..`.
     #[error("a path has no segment `..`")]
     Parent,
     /// A brace is not closed, not opened, or has no name.
@@ -60,16 +62,15 @@ pub enum RewriteError {
     Brace,
 }
 
-/// What would mean something else in a query than in a path.
+/// The characters to escape in a query, where they would have another meaning than in a path.
 const IN_QUERY: &AsciiSet = &CONTROLS.add(b'&').add(b'=').add(b'+').add(b';');
 
 impl Rewrite {
-    /// The target for an upstream, of that which the client asks for.
+    /// Returns the target for an upstream, made of the target that the client requests.
     ///
     /// # Errors
     ///
-    /// The client's path would lead out of what is left of it, or nothing of a name that the template has
-    /// is captured.
+    /// The rewritten path has a segment `..`, or a name in the template is not captured.
     pub fn apply(
         &self,
         target: &ByteString,
@@ -99,7 +100,8 @@ impl Rewrite {
 }
 
 impl PathPrefix {
-    /// What is left of a path, with its slash, or nothing; `None` where the path begins otherwise.
+    /// Removes the prefix. The rest begins with a slash or is empty; `None` if the path has another
+    /// prefix.
     fn strip<'a>(&self, path: &'a str) -> Option<&'a str> {
         let mut rest = path;
         for segment in &self.0 {
@@ -140,7 +142,7 @@ impl FromStr for PathPrefix {
 }
 
 impl PathTemplate {
-    /// The names of what it needs captured.
+    /// Returns the names that have to be captured.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().filter_map(|part| match part {
             Part::Captured { name, .. } => Some(&**name),
@@ -188,7 +190,7 @@ impl FromStr for PathTemplate {
     }
 }
 
-/// Text, and names in braces.
+/// Splits a text into plain text and the names in braces.
 fn parts(text: &str) -> Result<Vec<Part>, RewriteError> {
     let mut parts = Vec::new();
     let (mut rest, mut in_query) = (text, false);

@@ -1,4 +1,4 @@
-//! How upstreams are treated.
+//! The settings of upstreams.
 
 use std::time::Duration;
 
@@ -12,43 +12,43 @@ use crate::connection::Terms;
 #[cfg(feature = "tls")]
 use crate::transport::tls::ClientTls;
 
-/// How upstreams are treated.
+/// The settings of an upstream.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
-    /// How long connecting may take, the opening handshake included.
+    /// The time that connecting may take, the opening handshake included.
     pub connect_timeout: Duration,
-    /// After how much silence the kernel asks a TCP server whether it is there. One whose kernel answers
-    /// nothing for twice as long, or has no room for what is sent to it for twice as long, is lost.
+    /// The silence after which the kernel probes a TCP server. A connection is lost if the server's
+    /// kernel answers nothing, or has no room for sent data, for twice as long.
     pub keep_alive: Duration,
-    /// The networks that a TCP server may be in, whatever its name is looked up to be; empty, the default:
-    /// any.
+    /// The networks to which the looked-up address of a TCP server must belong; empty, the default,
+    /// for any.
     pub allow: Vec<IpNet>,
-    /// What the head of an answer may take.
+    /// The limits for the head of an answer.
     pub head: HeadLimits,
-    /// What the frames of a message may take.
+    /// The limits for the frames of a message.
     pub limits: Limits,
-    /// How messages are compressed where a WebSocket server accepts it; `None`, the default, does
-    /// not offer it.
+    /// The compression that is offered to a WebSocket server; `None`, the default, offers none.
     pub compression: Option<Compression>,
-    /// How the session behaves.
+    /// The settings of the session.
     pub session: SessionConfig,
-    /// What an upstream that speaks HTTP is told of a client, and a client of its answer.
+    /// The settings for requests that are forwarded over HTTP, and for their answers.
     pub forward: ForwardSettings,
-    /// The PROXY header that says for whom a connection is, before all else that goes over it; `None`, the
+    /// The PROXY header, which names the client before all other bytes of a connection; `None`, the
     /// default, for no header. The server has to expect it.
     pub proxy_protocol: Option<ProxyVersion>,
-    /// How servers are met by TLS, where their URL asks for it.
+    /// The TLS settings, for servers whose URL asks for TLS.
     #[cfg(feature = "tls")]
     pub tls: ClientTls,
-    /// What a connection is held to beside that: its age, and how it takes what is sent.
+    /// Further limits of a connection: its age, its rate, and the time to take sent data.
     pub terms: Terms,
-    /// How long a web server may take for the head of an answer, from the last piece of the request on.
+    /// The time that a web server may take for the head of an answer, after the last piece of the
+    /// request.
     pub answer_timeout: Duration,
-    /// How long a web server may say nothing in the middle of a body; `None` for ever.
+    /// The time for which a web server may send nothing within a body; `None` for ever.
     pub body_timeout: Option<Duration>,
-    /// How many connections to a web server each thread keeps for the next request.
+    /// The number of idle connections to a web server that each thread keeps.
     pub idle_connections: usize,
-    /// How long it keeps them.
+    /// The time for which an idle connection is kept.
     pub idle_timeout: Duration,
 }
 
@@ -76,7 +76,7 @@ impl Default for UpstreamSettings {
 }
 
 impl UpstreamSettings {
-    /// Connects within the connect timeout: put all that belongs to it into one future.
+    /// Connects within the connect timeout. The future must include every step of connecting.
     pub(super) async fn in_time<T>(
         &self,
         connecting: impl Future<Output = Result<T, UpstreamError>>,

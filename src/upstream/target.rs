@@ -1,4 +1,4 @@
-//! What is asked of a server: the path and query of its URL, and those of the client.
+//! The request target for a server: path and query of its URL, joined with those of the client.
 
 use bytestring::ByteString;
 use percent_encoding::percent_decode_str;
@@ -6,14 +6,14 @@ use polysock_protocols::http::DotSegment;
 
 use super::UpstreamError;
 
-/// The target for a client that asks for `theirs`, of a server in whose URL `ours` stands.
+/// Returns the target for a client that requests `theirs`, for a server whose URL contains `ours`.
 ///
-/// A path of ours that ends in `/` has the client's put behind it, any other stands for it. The
-/// client's query always goes along, behind ours.
+/// A path in `ours` that ends in `/` is put before the client's path, any other replaces it. The
+/// client's query is always appended to that of `ours`.
 ///
 /// # Errors
 ///
-/// The client's path would lead out of ours.
+/// The client's path would lead out of the path in `ours`.
 pub(super) fn joined(
     ours: Option<&ByteString>,
     theirs: ByteString,
@@ -36,13 +36,13 @@ pub(super) fn joined(
     Ok(target.into())
 }
 
-/// The first value of a name in the query of a target, without its escapes.
+/// Returns the first value of a parameter in the query of a target, decoded.
 pub(super) fn query(target: &str, name: &str) -> Option<Vec<u8>> {
     let value = query_values(target, name).next()?;
     Some(percent_decode_str(value).collect())
 }
 
-/// The values of a name in the query of a target, as they came.
+/// Returns the values of a parameter in the query of a target, not decoded.
 pub(crate) fn query_values<'a>(target: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let (_, query) = split(target);
     let pairs = query.into_iter().flat_map(|query| query.split('&'));
@@ -51,7 +51,7 @@ pub(crate) fn query_values<'a>(target: &'a str, name: &str) -> impl Iterator<Ite
     named.map(|(_, value)| value)
 }
 
-/// A target at its question mark.
+/// Splits a target at its question mark.
 pub(super) fn split(target: &str) -> (&str, Option<&str>) {
     match target.split_once('?') {
         Some((path, query)) => (path, Some(query)),
@@ -90,7 +90,7 @@ mod tests {
             ("/ocpp/", "/", "/ocpp/"),
             ("/ocpp/", "", "/ocpp/"),
             ("/?k=1", "/a/b", "/a/b?k=1"),
-            // What a path means is the server's own business, as long as it stays in ours.
+            // The server may interpret the path as it likes, as long as the path stays in ours.
             ("/ocpp/", "//CP001", "/ocpp//CP001"),
             ("/ocpp/", "/./a", "/ocpp/./a"),
             ("/ocpp/", "/a%2Fb/.c/..d/e..", "/ocpp/a%2Fb/.c/..d/e.."),

@@ -1,4 +1,4 @@
-//! A TCP server: `tcp://HOST:PORT`, or one within TLS: `tls://HOST:PORT`.
+//! A TCP server: `tcp://HOST:PORT`, or over TLS: `tls://HOST:PORT`.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use super::way::Way;
 use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::transport::Alpn;
 
-/// A TCP server, within TLS or not.
+/// A TCP server, over TLS or not.
 #[derive(Clone, Debug)]
 pub struct TcpUpstream {
     way: Way,
     settings: UpstreamSettings,
-    /// What the log says of it.
+    /// The URL with its secrets hidden, for the log.
     shown: Arc<str>,
 }
 
@@ -25,7 +25,7 @@ impl TcpUpstream {
     ///
     /// # Errors
     ///
-    /// Host or port is missing, or there is more.
+    /// The host or the port is missing, or the URL has a user, a path or a query.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let schemes = [("tcp://", false), ("tls://", true)];
         let mut schemes = schemes.into_iter();

@@ -1,4 +1,4 @@
-//! An upstream whose URL has what its client names: `tcp://{token}`, `unix:/run/{name}.sock`.
+//! An upstream whose URL is filled in from the request: `tcp://{token}`, `unix:/run/{name}.sock`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -14,20 +14,20 @@ use super::tokens::{Named, Tokens};
 use super::url::parse;
 use super::{Captures, Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
 
-/// An upstream whose URL has what its client names, in braces: a segment of the path that the route
-/// [captures](Captures), as `tcp://{host}:{port}`, `ws://10.0.0.7:9000/{room}` or
-/// `unix:/run/{name}.sock`. Where the route captures no `token`, it is the one of the client's query,
-/// as noVNC sends it: `/websockify?token=desk-7`.
+/// An upstream whose URL contains names in braces. Each is replaced with the segment of the path
+/// that the route [captures](Captures) by this name, as in `tcp://{host}:{port}`,
+/// `ws://10.0.0.7:9000/{room}` or `unix:/run/{name}.sock`. If the route captures no `token`, it is
+/// taken from the client's query, where noVNC puts it: `/websockify?token=desk-7`.
 ///
-/// What is filled in cannot be more than what its place is for: hosts and ports before the path,
-/// and a part of one segment, or of a file's name, behind it.
+/// A value cannot exceed its place: before the path it is a part of the host and port, and in the
+/// path a part of one segment, or of a file's name.
 pub struct Template {
     url: String,
     pieces: Vec<Piece>,
     tokens: Option<Tokens>,
     is_host_token: bool,
     settings: UpstreamSettings,
-    /// Those that were reached before, with what was looked up for them.
+    /// The upstreams that were used before, by URL, with the results of their look-ups.
     known: Mutex<HashMap<String, Arc<dyn Upstream>>>,
 }
 
@@ -37,7 +37,7 @@ enum Piece {
     Named { name: String, place: Place },
 }
 
-/// Where in a URL something is filled in.
+/// The place of a name in a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// The host, the port, or a part of them.
@@ -48,16 +48,16 @@ enum Place {
     File,
 }
 
-/// What stands for a token, and may be captured like others.
+/// The name of the token, which the route may capture as well.
 const TOKEN: &str = "token";
 
-/// How many upstreams are known at most.
+/// The maximum number of upstreams that are remembered.
 const MAX_KNOWN: usize = 256;
 
 /// The longest host with its port, in bytes (RFC 1035 §2.3.4).
 const MAX_AUTHORITY: usize = 255 + ":65535".len();
 
-/// What a segment of a path or a value of a query has with an escape.
+/// The characters that are escaped in a segment of a path and a value of a query.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -65,17 +65,17 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 impl Template {
-    /// Whether a URL has anything to fill in.
+    /// True if a URL has names to fill in.
     pub fn is_template(url: &str) -> bool {
         url.contains(['{', '}'])
     }
 
-    /// Reads a URL. With tokens, what is filled in for `{token}` is what stands behind it.
+    /// Reads a URL. With `tokens`, `{token}` is replaced with the target of the client's token.
     ///
     /// # Errors
     ///
-    /// It is no URL of an upstream, whatever is filled in; or a client could choose any host:
-    /// there are neither tokens nor [networks](UpstreamSettings::allow) that bound what it can reach.
+    /// The URL is invalid regardless of the values, or a client could choose any host: neither
+    /// tokens nor [networks](UpstreamSettings::allow) limit the hosts.
     pub fn parse(
         url: &str,
         settings: UpstreamSettings,
@@ -116,7 +116,7 @@ impl Template {
         Ok(template)
     }
 
-    /// The same, where the token is the name of the host that the client asks for, without its port.
+    /// Uses the name of the host that the client requests, without its port, as the token.
     #[must_use]
     pub fn with_host_token(self) -> Self {
         Self {
@@ -125,7 +125,7 @@ impl Template {
         }
     }
 
-    /// The URL for a client.
+    /// Returns the URL for a client.
     async fn url_for(&self, client: Client<'_>) -> Result<String, UpstreamError> {
         let captures = client.peer.extensions.get::<Captures>();
         let mut token = None;
@@ -133,7 +133,7 @@ impl Template {
             let given = self.named(client, captures, TOKEN)?;
             token = Some(match tokens.find(&given).await {
                 None => return Err(UpstreamError::UnknownToken),
-                // A socket stands for the whole, where the template is no more than the token.
+                // A socket replaces the whole URL if the template is just the token.
                 Some(Named::Unix(path)) if behind("tcp://{token}", &self.url) == Some("") => {
                     return Ok(format!("unix:{path}"));
                 }
@@ -151,7 +151,7 @@ impl Template {
         })
     }
 
-    /// What a client has for a name, without its escapes.
+    /// Returns a client's value for a name, decoded.
     fn named(
         &self,
         client: Client<'_>,
@@ -181,7 +181,8 @@ impl Template {
         String::from_utf8(bytes.into_owned()).map_err(|_| UpstreamError::Captured)
     }
 
-    /// Fills in: what is told a name, its place, and whether it is the whole host and port.
+    /// Fills in the URL. `value` receives a name, its place, and whether it is the entire host and
+    /// port.
     fn fill(
         &self,
         mut value: impl FnMut(&str, Place, bool) -> Result<String, UpstreamError>,
@@ -204,7 +205,7 @@ impl Template {
         Ok(url)
     }
 
-    /// The upstream of a URL that was filled in.
+    /// Returns the upstream for a URL that has been filled in.
     fn upstream(&self, url: String) -> Result<Arc<dyn Upstream>, UpstreamError> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(upstream) = known.get(&url) {
@@ -238,7 +239,7 @@ impl fmt::Debug for Template {
     }
 }
 
-/// A URL at its braces.
+/// Splits a URL at its braces.
 fn pieces(url: &str) -> Result<Vec<Piece>, UrlError> {
     let is_file = behind("unix:", url).is_some();
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), url);
@@ -284,11 +285,11 @@ fn pieces(url: &str) -> Result<Vec<Piece>, UrlError> {
     Ok(pieces)
 }
 
-/// A value, as its place has it.
+/// Checks a value for its place, and escapes it if needed.
 fn checked(value: String, place: Place) -> Result<String, UpstreamError> {
     let is_of_authority = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
     let is_segment = !value.chars().any(|c| matches!(c, '/' | '\\') || c.is_control())
-        // Nothing but dots leads elsewhere, or is a part of what does.
+        // An empty value and dots alone are refused, as they could form `.` or `..`.
         && !value.bytes().all(|byte| byte == b'.');
     let is_good = match place {
         Place::Authority => {

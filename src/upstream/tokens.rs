@@ -1,4 +1,4 @@
-//! What stands behind tokens, as websockify has it in a file or a directory of files.
+//! The targets of tokens, read from a file or a directory of files as in websockify.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,14 +12,13 @@ use tracing::{info, warn};
 
 use crate::stamp::{Looked, Stamp};
 
-/// What stands behind tokens: a file with lines such as `desk-7: 10.0.0.7:5900` or
-/// `desk-8: unix:/run/desk-8.sock`, empty lines, and comments that begin with `#`; or a directory of
-/// such files, but for those whose names begin with a dot or end with `~`. In the order of their names
-/// the last that has a token counts.
+/// The targets of tokens. They are read from a file with lines such as `desk-7: 10.0.0.7:5900` or
+/// `desk-8: unix:/run/desk-8.sock`, empty lines, and comments that begin with `#`; or from a
+/// directory of such files, except those whose names begin with a dot or end with `~`. If several
+/// lines have the same token, the last counts, in the order of the file names.
 ///
-/// Files that have changed are read again, at most once a second, when a token is looked for. A line
-/// that is wrong is told in the log, and is as if it were not there. Where there is no file any more,
-/// there are no tokens.
+/// Files that have changed are read again when a token is looked up, at most once a second. An
+/// invalid line is logged and ignored. If the file is removed, no tokens are left.
 #[derive(Clone)]
 pub struct Tokens {
     shared: Arc<Shared>,
@@ -33,12 +32,12 @@ struct Shared {
 struct Known {
     targets: Arc<HashMap<String, Named>>,
     stamps: Vec<Stamp>,
-    /// When it was last looked whether the files have changed; `None` where nobody looks.
+    /// The time of the last check for changes; `None` if the files are not checked.
     looked: Option<Looked>,
     has_failed: bool,
 }
 
-/// What is behind a token.
+/// The target of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Named {
     /// `HOST:PORT`.
@@ -52,7 +51,7 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// The file or directory cannot be read.
     pub fn read(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let (stamps, targets) = read(&path)?;
@@ -70,27 +69,27 @@ impl Tokens {
         })
     }
 
-    /// The same, and never read again.
+    /// Reads the same once, and ignores later changes.
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// The file or directory cannot be read.
     pub fn read_once(path: impl Into<PathBuf>) -> io::Result<Self> {
         let tokens = Self::read(path)?;
         tokens.shared.lock().looked = None;
         Ok(tokens)
     }
 
-    /// How many there are.
+    /// Returns the number of tokens.
     pub fn count(&self) -> usize {
         self.shared.lock().targets.len()
     }
 
-    /// What is behind a token.
+    /// Returns the target of a token.
     pub(super) async fn find(&self, token: &str) -> Option<Named> {
         if self.shared.is_due() {
             let shared = Arc::clone(&self.shared);
-            // A disk may be slow, and others are served meanwhile.
+            // A disk may be slow, and other clients are served meanwhile.
             let _ = spawn_blocking(move || shared.look()).await;
         }
         let targets = Arc::clone(&self.shared.lock().targets);
@@ -99,7 +98,7 @@ impl Tokens {
 }
 
 impl Shared {
-    /// Whether the caller is to look whether the files have changed.
+    /// True if the caller is to check the files for changes.
     fn is_due(&self) -> bool {
         self.lock().looked.as_mut().is_some_and(Looked::is_due)
     }
@@ -139,12 +138,12 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // Each of its parts is replaced as a whole, so a panic cannot break it.
+        // Each field is replaced as a whole, so a panic cannot break it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tokens are secrets: only where they come from is shown.
+/// Shows the path only, as tokens are secrets.
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Tokens").field(&self.shared.path).finish()
@@ -171,7 +170,7 @@ fn read(path: &Path) -> io::Result<(Vec<Stamp>, HashMap<String, Named>)> {
     Ok((stamps, targets))
 }
 
-/// The files that there are, in the order of their names.
+/// Returns the stamps of the files, in the order of their names.
 fn stamps(path: &Path) -> io::Result<Vec<Stamp>> {
     if !fs::metadata(path)?.is_dir() {
         return Ok(vec![Stamp::of(path.to_owned())?]);
@@ -189,13 +188,13 @@ fn stamps(path: &Path) -> io::Result<Vec<Stamp>> {
     paths.into_iter().map(Stamp::of).collect()
 }
 
-/// A token and what is behind it; `None` where the line has none.
+/// Reads the token and its target from a line; `None` if the line is empty or a comment.
 fn parse(line: &str) -> Result<Option<(&str, Named)>, &'static str> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
     }
-    // A token may have colons, but none before a blank.
+    // A token may contain colons, but none that a blank follows.
     let mut colons = line.match_indices(':').map(|(at, _)| line.split_at(at));
     let split = colons.find(|(_, rest)| rest.get(1..).is_some_and(starts_blank));
     let (token, rest) = split.ok_or("write TOKEN: HOST:PORT, with a blank behind the colon")?;
@@ -278,7 +277,7 @@ mod tests {
         }
     }
 
-    /// As if a second had passed.
+    /// Pretends that a second has passed.
     fn let_time_pass(tokens: &Tokens) {
         let looked = &mut tokens.shared.lock().looked;
         looked.iter_mut().for_each(Looked::let_time_pass);
@@ -303,15 +302,16 @@ mod tests {
         fs::write(&file, "a: h:1\n").unwrap();
         let tokens = Tokens::read(&file).unwrap();
         let fixed = Tokens::read_once(&file).unwrap();
-        // Of the same length, within the same tick.
+        // The new content has the same length, and may be written within the same tick of the
+        // clock.
         fs::write(&file, "b: h:1\n").unwrap();
         assert!(!is_known(&tokens, "a").await && is_known(&tokens, "b").await);
         assert!(fixed.find("a").await.is_some());
-        // Within a second nobody looks.
+        // The files are checked at most once a second.
         fs::write(&file, "c: h:1\n").unwrap();
         assert!(tokens.find("c").await.is_none());
         assert!(is_known(&tokens, "c").await);
-        // What was moved there is another file, however old it is.
+        // A file that was moved there is another file, however old it is.
         let other = directory.join("two");
         fs::write(&other, "d: h:1\n").unwrap();
         let old = SystemTime::now() - Duration::from_secs(3600);
@@ -327,7 +327,7 @@ mod tests {
         assert!(is_known(&tokens, "c").await);
         fs::rename(&other, &file).unwrap();
         assert!(is_known(&tokens, "d").await && !is_known(&tokens, "c").await);
-        // Tokens that are taken away are gone.
+        // The tokens of a removed file are unknown.
         fs::remove_file(&file).unwrap();
         assert!(!is_known(&tokens, "d").await);
         fs::write(&file, "e: h:1\n").unwrap();

@@ -19,7 +19,7 @@ use crate::transport::Io;
 pub struct UnixUpstream {
     path: PathBuf,
     settings: UpstreamSettings,
-    /// What the log says of it.
+    /// The URL with its secrets hidden, for the log.
     shown: Arc<str>,
 }
 
@@ -28,7 +28,7 @@ impl UnixUpstream {
     ///
     /// # Errors
     ///
-    /// The path is missing, or no socket can have it.
+    /// The path is missing, or too long for a socket.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let rest = behind("unix:", url);
         let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;

@@ -11,11 +11,11 @@ use super::{
     UpstreamSettings, WebSocketUpstream,
 };
 
-/// The upstream of this URL.
+/// Creates the upstream for a URL.
 ///
 /// # Errors
 ///
-/// The URL names none.
+/// The URL is invalid, or its scheme is unknown.
 pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>, UrlError> {
     SCHEMES
         .iter()
@@ -26,13 +26,13 @@ pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>,
         )
 }
 
-/// Whether the URL of an upstream asks for TLS: `wss:`, `wss+PROTOCOL:`, `tls:` or `https:`.
+/// True if the URL of an upstream asks for TLS: `wss:`, `wss+PROTOCOL:`, `tls:` or `https:`.
 pub fn uses_tls(url: &str) -> bool {
     let schemes = ["wss:", "wss+", "tls:", "https:"];
     schemes.iter().any(|scheme| behind(scheme, url).is_some())
 }
 
-/// How the URL of an upstream is read, by how it begins; a line for each kind.
+/// The parser for each kind of URL, by the beginning of the URL.
 const SCHEMES: &[(&str, Parse)] = &[
     ("tcp:", |url, settings| {
         Ok(Arc::new(TcpUpstream::parse(url, settings)?))
@@ -61,5 +61,5 @@ const SCHEMES: &[(&str, Parse)] = &[
     }),
 ];
 
-/// Reads a URL.
+/// The parser of a URL.
 type Parse = fn(&str, UpstreamSettings) -> Result<Arc<dyn Upstream>, UrlError>;

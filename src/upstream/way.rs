@@ -1,4 +1,4 @@
-//! The way to a server on TCP: its address, what a connection begins with, and TLS.
+//! The transport to a TCP server: its address, the PROXY header, and TLS.
 
 use std::time::Duration;
 
@@ -13,34 +13,35 @@ use super::{UpstreamError, UpstreamSettings, UrlError};
 use crate::transport::tls::{ClientTls, ServerName, TlsError};
 use crate::transport::{Alpn, Io, Peer};
 
-/// The way to a server on TCP. Clones share what was looked up.
+/// The transport to a TCP server. Clones share the results of look-ups.
 #[derive(Clone, Debug)]
 pub(super) struct Way {
     address: Address,
     keep_alive: Duration,
-    /// The header that a connection begins with.
+    /// The PROXY header at the beginning of a connection, if any.
     proxy_protocol: Option<ProxyVersion>,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
 
-/// TLS on the way.
+/// The TLS settings of a transport.
 #[cfg(feature = "tls")]
 #[derive(Clone, Debug)]
 struct Tls {
     client: ClientTls,
-    /// What the URL calls the server.
+    /// The name of the server in the URL.
     name: ServerName,
     alpn: Alpn,
 }
 
 #[cfg(feature = "tls")]
 impl Way {
-    /// The way to where a URL points, over which this is spoken.
+    /// Creates the transport to the server in a URL. `alpn` is the protocol that is spoken over
+    /// TLS.
     ///
     /// # Errors
     ///
-    /// It asks for TLS, and its host is no name of a server.
+    /// The URL asks for TLS, and its host cannot be in a certificate.
     pub(super) fn new(
         url: &str,
         location: &Location,
@@ -63,7 +64,8 @@ impl Way {
         })
     }
 
-    /// Connects on behalf of a client, or on our own. No time is bounded here.
+    /// Connects on behalf of a client, or for Polysock itself if `peer` is `None`. Connecting has
+    /// no time limit.
     pub(super) async fn connect(&self, peer: Option<&Peer>) -> Result<Io, UpstreamError> {
         let stream = self.begin(peer).await?;
         let Some(Tls { client, name, alpn }) = &self.tls else {
@@ -73,13 +75,13 @@ impl Way {
         connected.map_err(|error| self.no_tls(error))
     }
 
-    /// Which TLS is spoken at present, of those that take each other's place.
+    /// Returns the number of the current TLS settings, which changes when they are replaced.
     pub(super) fn tls_number(&self) -> u64 {
         self.tls.as_ref().map_or(0, |tls| tls.client.number())
     }
 
-    /// The same error, where TLS has to do with it as such: a server may refuse a client's certificate only
-    /// when its handshake is over.
+    /// Returns a TLS error if TLS caused this error, else the error unchanged. A server may refuse
+    /// a client's certificate only after the handshake.
     pub(super) fn told(&self, error: UpstreamError) -> UpstreamError {
         match &error {
             UpstreamError::Io(told) => TlsError::within(told),
@@ -103,11 +105,11 @@ impl Way {
 
 #[cfg(not(feature = "tls"))]
 impl Way {
-    /// The way to where a URL points.
+    /// Creates the transport to the server in a URL.
     ///
     /// # Errors
     ///
-    /// It asks for TLS.
+    /// The URL asks for TLS.
     pub(super) fn new(
         url: &str,
         location: &Location,
@@ -120,17 +122,18 @@ impl Way {
         }
     }
 
-    /// Connects on behalf of a client, or on our own. No time is bounded here.
+    /// Connects on behalf of a client, or for Polysock itself if `peer` is `None`. Connecting has
+    /// no time limit.
     pub(super) async fn connect(&self, peer: Option<&Peer>) -> Result<Io, UpstreamError> {
         Ok(Io::new(self.begin(peer).await?))
     }
 
-    /// Which TLS is spoken: always the same, none.
+    /// Returns 0: there is no TLS.
     pub(super) fn tls_number(&self) -> u64 {
         0
     }
 
-    /// The same error.
+    /// Returns the error unchanged.
     pub(super) fn told(&self, error: UpstreamError) -> UpstreamError {
         error
     }

@@ -27,27 +27,28 @@ const ORIGIN: &str = "origin";
 pub struct WebSocketUpstream {
     protocol: &'static dyn Protocol,
     way: Way,
-    /// Whether TLS is spoken there.
+    /// Whether the server speaks TLS.
     is_tls: bool,
-    /// What the `Host` field says.
+    /// The value of the `Host` field.
     host: ByteString,
-    /// The path and query, as far as they are not the client's.
+    /// The path and query of the URL; `None` if it has neither.
     target: Option<ByteString>,
-    /// The `Authorization` field that the URL makes, or nothing.
+    /// The `Authorization` field for the user in the URL, or nothing.
     authorization: Fields,
     settings: UpstreamSettings,
-    /// What the log says of it.
+    /// The URL with its secrets hidden, for the log.
     shown: Arc<str>,
 }
 
 impl WebSocketUpstream {
-    /// Reads `ws://HOST[:PORT][/PATH]`, which is of RFC 6455, or `ws+PROTOCOL://…`, the protocol
-    /// without its hyphen; within TLS, `wss://…` and `wss+PROTOCOL://…`. A user and a password before the host become an `Authorization` field.
+    /// Reads `ws://HOST[:PORT][/PATH]`, which is of RFC 6455, or `ws+PROTOCOL://…`, with the name
+    /// of the protocol without its hyphen; over TLS, `wss://…` and `wss+PROTOCOL://…`. A user and a
+    /// password before the host become an `Authorization` field.
     ///
     /// # Errors
     ///
-    /// The scheme or the protocol is another, the host is missing, or the URL has what it may not
-    /// have: blanks, control characters, a fragment.
+    /// The scheme or the protocol is unknown, the host is missing, or the URL contains blanks,
+    /// control characters or a fragment.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let other = || UrlError::Scheme(hide_secrets(url).into_owned());
         let (scheme, rest) = url.split_once("://").ok_or_else(other)?;
@@ -78,20 +79,20 @@ impl WebSocketUpstream {
         })
     }
 
-    /// The same server, spoken to in this protocol.
+    /// Changes the protocol.
     #[must_use]
     pub fn with_protocol(self, protocol: &'static dyn Protocol) -> Self {
         Self { protocol, ..self }
     }
 
-    /// Connects and performs the opening handshake for what is dialled; the host is filled in, the
-    /// limits of the answer, and the user of the URL where nobody else is authorised. The target becomes what the URL makes of it: a
-    /// path that ends in `/` has the one of the target put behind it, any other takes its place, and the
-    /// queries stand one behind the other.
+    /// Connects and performs the opening handshake. The host and the limits of the answer are
+    /// filled in, and so is the user of the URL if `dial` has no `Authorization` field. The target
+    /// is joined with that of the URL: a path that ends in `/` is put before the target's path, any
+    /// other replaces it, and the target's query is appended to that of the URL.
     ///
     /// # Errors
     ///
-    /// The server is not there, or refuses.
+    /// The server is unreachable, or refuses.
     pub async fn dial(&self, dial: Dial) -> Result<Connection, UpstreamError> {
         let dial = Dial {
             host: self.settings.forward.host(None, &self.host),
@@ -151,17 +152,18 @@ impl WebSocketUpstream {
         }
     }
 
-    /// What is asked of the server for a client.
+    /// Returns the request to the server for a client.
     fn dial_for(&self, client: Client<'_>) -> Result<Dial, UpstreamError> {
         let Client { request, peer } = client;
         let forward = &self.settings.forward;
         let mut subprotocols = request.subprotocols.clone();
         if !self.protocol.lists_subprotocols() {
-            // Of what the client knows, the one that carries bytes over text comes first.
+            // Only one can be offered: `base64`, which carries bytes as text, if the client offers
+            // it.
             subprotocols.sort_by_key(|name| name != "base64");
             subprotocols.truncate(1);
         }
-        // The client's own is for a gateway that has none.
+        // The URL's `Authorization` replaces the client's.
         let is_not_ours = |(name, _): &(ByteString, _)| {
             !(name.eq_ignore_ascii_case(AUTHORIZATION) && self.authorization.has(name))
         };
@@ -178,7 +180,7 @@ impl WebSocketUpstream {
             host: Some(&request.host),
         };
         forward.tell(&mut fields, asking);
-        // It has a place of its own, as the protocols have more than one name for it.
+        // `Origin` has a field of its own in `Dial`, as its name differs between the protocols.
         let origin = fields.value(ORIGIN);
         let origin = origin.and_then(|origin| ByteString::try_from(origin).ok());
         fields.remove_all(&|name| name.eq_ignore_ascii_case(ORIGIN));

@@ -1,8 +1,8 @@
-//! What it costs to look a session up in a file, beside reading the file and nothing else.
+//! A benchmark of looking up a session in a file, compared with only reading the file.
 //!
-//! `cargo bench -p polysock-web` prints microseconds for sessions of several sizes: the file read by the
-//! thread that asks, by a thread that may block as Tokio reads files, and the look-up, which does the latter and
-//! reads the session in it.
+//! `cargo bench -p polysock-web` prints microseconds for sessions of several sizes: for reading the
+//! file on the same thread, for reading it on a blocking thread with `tokio::fs`, and for the
+//! look-up, which reads on a blocking thread and parses the session.
 #![allow(
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -17,7 +17,7 @@ use hyper::Request;
 use polysock::{Peer, Visitor};
 use polysock_web::{Files, PhpSessions, Sessions};
 
-/// How often each is done, of which the fastest counts.
+/// The number of rounds, of which the fastest counts, and of repetitions in a round.
 const ROUNDS: usize = 20;
 const TIMES: u32 = 500;
 

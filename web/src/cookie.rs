@@ -1,28 +1,28 @@
-//! Cookies, as those read them who have set them.
+//! Cookies, parsed in the same manner as by the framework that has set them.
 
 use percent_encoding::percent_decode;
 
-/// How the `Cookie` fields of a request are read.
+/// The manner in which the `Cookie` fields of a request are parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// As PHP: of cookies with one name, the first counts; values are URL-decoded.
+    /// As in PHP: of cookies with one name, the first counts; values are URL-decoded.
     Php,
-    /// As the package `cookie` of Node: the first counts; values are unquoted and URL-decoded.
+    /// As in the package `cookie` of Node: the first counts; values are unquoted and URL-decoded.
     Node,
-    /// As the package `cookies` of Node: the first counts; values are as they are.
+    /// As in the package `cookies` of Node: the first counts; values are unquoted but not decoded.
     NodeRaw,
-    /// As Django: the last counts; values are unquoted.
+    /// As in Django: the last counts; values are unquoted.
     Django,
 }
 
 impl Reading {
-    /// The value of the cookie of this name in the `Cookie` fields of a request.
+    /// Returns the value of the cookie with this name in the `Cookie` fields of a request.
     pub(crate) fn value(self, fields: &[&[u8]], name: &str) -> Option<Vec<u8>> {
         let pairs = fields.iter();
         let mut pairs = pairs.flat_map(|field| field.split(|byte| *byte == b';'));
         let name = name.as_bytes();
         match self {
-            // A variable that is an array is there as well, and is no value.
+            // The first match counts even if it is an array, which has no value.
             Self::Php => pairs.find_map(|pair| of_php(pair, name))?,
             Self::Node => pairs.find_map(|pair| {
                 let (other, value) = halves(pair.trim_ascii())?;
@@ -41,15 +41,16 @@ impl Reading {
     }
 }
 
-/// What PHP makes of `NAME=VALUE`, if it is a variable of this name: its value, or `None` in it where
+/// Parses `NAME=VALUE` as PHP does. `None` if it is not the variable of this name, `Some(None)` if
 /// the variable is an array.
 fn of_php(pair: &[u8], name: &[u8]) -> Option<Option<Vec<u8>>> {
-    // What C takes for blanks, the vertical tab among them.
+    // The whitespace of C's `isspace`, which includes the vertical tab.
     let start = pair.iter().position(|byte| !matches!(byte, b' ' | 9..=13));
     let pair = pair.get(start?..)?;
     let (raw, value) = halves(pair).unwrap_or((pair, b""));
     let (own, is_array) = variable(raw);
-    // A name that only becomes one with a prefix which browsers guard is none (PHP 8.2.24).
+    // PHP 8.2.24 and newer ignores a name that gets a prefix reserved by browsers only by the
+    // conversion.
     let guarded: [&[u8]; 2] = [b"__Host-", b"__Secure-"];
     let is_forged = |prefix: &[u8]| own.starts_with(prefix) && !raw.starts_with(prefix);
     if own != name || guarded.into_iter().any(is_forged) {
@@ -58,7 +59,7 @@ fn of_php(pair: &[u8], name: &[u8]) -> Option<Option<Vec<u8>>> {
     Some((!is_array).then(|| percent_decode(value).collect()))
 }
 
-/// The variable of PHP that a name stands for, and whether it is an array.
+/// Returns the PHP variable that a name is converted to, and whether it is an array.
 fn variable(name: &[u8]) -> (Vec<u8>, bool) {
     let open = name.iter().position(|byte| *byte == b'[');
     let is_array = open.is_some_and(|at| {
@@ -76,7 +77,7 @@ fn variable(name: &[u8]) -> (Vec<u8>, bool) {
     (own.collect(), is_array)
 }
 
-/// What stands before the first `=`, and behind it.
+/// Splits at the first `=`.
 fn halves(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = pair.iter().position(|byte| *byte == b'=')?;
     Some((pair.get(..at)?, pair.get(at + 1..)?))
@@ -96,10 +97,10 @@ mod tests {
     fn a_cookie_is_found_as_php_finds_it() {
         for (field, expected) in [
             ("PHPSESSID=abc", Some("abc")),
-            // R8: a name that says what an attribute of Set-Cookie is called is a cookie like any other.
+            // R8: a name that is also an attribute of Set-Cookie is a cookie like any other.
             ("path=/x; PHPSESSID=abc", Some("abc")),
             ("expires=1; domain=a; PHPSESSID=abc", Some("abc")),
-            // R8: what is no pair does not end the reading.
+            // R8: an invalid pair does not end the parsing.
             ("junk; PHPSESSID=x", Some("x")),
             ("; ;=;a; PHPSESSID=x", Some("x")),
             // R8: values are URL-decoded.

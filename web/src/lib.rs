@@ -1,17 +1,20 @@
-//! What web apps have beside their WebSockets: sessions, messages by ZeroMQ, and brokers between several nodes.
+//! Integration with web apps: session look-up, messages by ZeroMQ, and brokers between several
+//! nodes.
 //!
-//! A client that opens a WebSocket has often logged in to a web app before, and sends its cookie along.
-//! Here is who reads the session behind it: of PHP, Symfony, Express and Django, in files and
-//! databases, or by asking the app. [`SessionProvider`] does so for each client, as a
-//! [`Policy`](polysock::Policy) of a site or around an [`Application`](polysock::Application), which finds a
-//! [`Session`] among the extensions of its peer.
+//! A client that opens a WebSocket has often logged in to a web app before, and includes its cookie
+//! in the request. This crate reads the session that belongs to the cookie: sessions of PHP,
+//! Symfony, Express and Django, from files and databases, or by asking the app over HTTP.
+//! [`SessionProvider`] does so for each client, as a [`Policy`](polysock::Policy) of a site or
+//! around an [`Application`](polysock::Application). The application finds a [`Session`] among the
+//! extensions of its peer.
 //!
-//! Sessions are only read: they are not locked, and do not live longer for it.
+//! Sessions are only read: they are not locked, and their lifetime is not extended.
 //!
-//! `bus` connects nodes to the Redis or NATS through which what is published on one reaches the others.
+//! `bus` connects nodes to Redis or NATS. A message that is published on one node reaches the
+//! others through the broker.
 //!
-//! A web app that speaks ZeroMQ publishes by it on [`Channels`](polysock::Channels): see `ZmqSocket`, with the feature
-//! `zmq`.
+//! A web app that speaks ZeroMQ can publish on [`Channels`](polysock::Channels): see `ZmqSocket`,
+//! with the feature `zmq`.
 //!
 //! # Code map
 //!

@@ -1,4 +1,4 @@
-//! A session of a web app, and where sessions are found.
+//! A session of a web app, and the trait for its source.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -15,23 +15,24 @@ use tokio::time::timeout;
 use crate::php::PhpError;
 use crate::values::Values;
 
-/// Where sessions are found: in a store, in a cookie, or by asking a web app.
+/// A source of sessions: a store, a cookie, or a web app that is asked.
 pub trait Sessions: fmt::Debug + Send + Sync + 'static {
-    /// Where they are, for the log: without secrets.
+    /// Returns the source's name for the log, without secrets.
     fn place(&self) -> &str;
 
-    /// What a client has a session by; `None` for one that has none. Nothing is looked up for it.
+    /// Returns the key of a client's session, without a look-up. `None` if the client has no
+    /// session.
     fn key(&self, visitor: Visitor<'_>) -> Option<SessionKey>;
 
-    /// Reads the session of this key; `None` where there is none, or it is over.
+    /// Reads the session with this key. `None` if there is none, or it has expired.
     ///
     /// # Errors
     ///
-    /// Nobody knows whether there is one, or it cannot be read.
+    /// The source cannot be reached, or the session cannot be parsed.
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped where it takes too long.
+    /// The future is dropped if it takes too long.
     fn read<'a>(
         &'a self,
         key: &'a SessionKey,
@@ -55,32 +56,32 @@ impl<S: Sessions + ?Sized> Sessions for Box<S> {
     }
 }
 
-/// What a client has a session by.
+/// The key of a client's session.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum SessionKey {
-    /// The id of one in a store.
+    /// The id of a session in a store.
     Id(ByteString),
-    /// The session itself, out of a cookie.
+    /// The session itself, from a cookie.
     Cookie(Bytes),
-    /// What a web app is asked with.
+    /// The request for a web app.
     Question(Question),
 }
 
-/// Why a session cannot be read.
+/// The reason for which a session cannot be read.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SessionError {
-    /// The store does not answer, or not with what was asked for.
+    /// The store does not answer, or its answer is unexpected.
     #[error("{0}")]
     Unavailable(String),
-    /// It does not answer in time.
+    /// The store does not answer in time.
     #[error("no answer within {0:?}")]
     Late(Duration),
-    /// The data are no session. The text has nothing of them.
+    /// The data is not a session. The text contains none of it.
     #[error("{0}")]
     Broken(String),
-    /// Whoever was asked lets nobody in with this.
+    /// The web app has refused the client, with this status code.
     #[error("the client is refused with {0}")]
     Refused(u16),
 }
@@ -92,7 +93,7 @@ impl From<PhpError> for SessionError {
 }
 
 impl SessionKey {
-    /// The id, where it has one.
+    /// Returns the id. `None` if the key is not an id.
     pub fn id(&self) -> Option<&str> {
         match self {
             Self::Id(id) => Some(id),
@@ -101,17 +102,19 @@ impl SessionKey {
     }
 }
 
-/// A key is as good as a password: it is not shown.
+/// Shows nothing: a key is as secret as a password.
 impl fmt::Debug for SessionKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionKey").finish_non_exhaustive()
     }
 }
 
-/// The session that a client has with a web app, as it was read when the client came, or at the last
-/// [`reload`](Self::reload). It is only read: it is not locked, and lives no longer for it.
+/// A client's session with a web app, as read when the client connected, or at the last
+/// [`reload`](Self::reload). The session is only read: it is not locked, and its lifetime is not
+/// extended.
 ///
-/// It is in the [extensions](polysock::Peer::extensions) of the peer. Clones are the same session.
+/// The [extensions](polysock::Peer::extensions) of the peer contain the session. Clones share the
+/// same session.
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -121,7 +124,7 @@ struct Shared {
     sessions: Arc<dyn Sessions>,
     key: SessionKey,
     timeout: Duration,
-    /// `None` once it is over.
+    /// The values. `None` once the session has ended.
     values: RwLock<Option<Arc<Values>>>,
 }
 
@@ -142,31 +145,31 @@ impl Session {
         }
     }
 
-    /// Its id; `None` where the cookie is the session, and where a web app was asked.
+    /// Returns the id. `None` if the session is in the cookie, or from a web app.
     pub fn id(&self) -> Option<&str> {
         self.shared.key.id()
     }
 
-    /// What is in it; `None` once it was found to be over.
+    /// Returns the values. `None` once a reload has found that the session has ended.
     pub fn values(&self) -> Option<Arc<Values>> {
         let values = self.shared.values.read();
         values.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The value at a path ([`Values::get`]); `None` also where the session is over.
+    /// Returns the value at a path ([`Values::get`]). `None` also if the session has ended.
     pub fn get(&self, path: &str) -> Option<Json> {
         self.values()?.get(path)
     }
 
-    /// Reads it again, and says whether it is still there. What it has is seen through all clones.
+    /// Reads the session again, and returns whether it still exists. All clones get the new values.
     ///
     /// # Errors
     ///
-    /// It cannot be read: what was read before stays.
+    /// The session cannot be read. The previous values are kept.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: what was read before stays.
+    /// Cancel safe: the previous values are kept.
     pub async fn reload(&self) -> Result<bool, SessionError> {
         let Shared {
             sessions,
@@ -181,14 +184,14 @@ impl Session {
     }
 }
 
-/// Nothing of what is in it is shown.
+/// Shows none of the values.
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").finish_non_exhaustive()
     }
 }
 
-/// Reads a session within this time.
+/// Reads a session, with a time limit.
 pub(crate) async fn read(
     sessions: &dyn Sessions,
     key: &SessionKey,

@@ -1,4 +1,4 @@
-//! Who has signed a cookie.
+//! Verification of the signatures of cookies.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::Sha256;
 
-/// Base64, with or without padding.
+/// Base64 in the standard alphabet, with or without padding.
 pub(crate) const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, CONFIG);
 
-/// The same in the alphabet of URLs.
+/// Base64 in the URL-safe alphabet, with or without padding.
 pub(crate) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, CONFIG);
 
 const CONFIG: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
-/// What a signature is made by.
+/// The algorithm of a signature.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Algorithm {
     /// HMAC with SHA-1.
@@ -28,7 +28,7 @@ pub(crate) enum Algorithm {
     Sha256,
 }
 
-/// Keys, any of which a signature may be made with: that of today, and those before it.
+/// The keys that a signature can be made with: the current one, and older ones.
 #[derive(Clone)]
 pub(crate) struct Keys {
     algorithm: Algorithm,
@@ -36,7 +36,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Those of an algorithm, of these bytes.
+    /// Creates the keys of an algorithm.
     pub(crate) fn new(
         algorithm: Algorithm,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
@@ -48,7 +48,7 @@ impl Keys {
         }
     }
 
-    /// Whether a text has this signature, which is written in base64.
+    /// Whether one of the keys has made this signature of a text. The signature is in base64.
     pub(crate) fn have_signed(&self, text: &[u8], signature: &[u8], by: &GeneralPurpose) -> bool {
         let Ok(signature) = by.decode(signature) else {
             return false;
@@ -61,12 +61,12 @@ impl Keys {
     }
 }
 
-/// Whether a key has signed a text, found out in the same time whatever the signature is.
+/// Whether a key has signed a text. The comparison takes constant time.
 fn has_signed<M: Mac + KeyInit>(key: &[u8], text: &[u8], signature: &[u8]) -> bool {
     M::new_from_slice(key).is_ok_and(|mac| mac.chain_update(text).verify_slice(signature).is_ok())
 }
 
-/// Nobody sees a key.
+/// Shows none of the keys.
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Keys").finish_non_exhaustive()

@@ -1,25 +1,26 @@
-//! How often the log is told of what comes in crowds.
+//! A limit on the rate of log messages.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often the log is told at most.
+/// The shortest time between two log messages.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Tells the log of something once a second at most.
+/// Limits log messages of one kind to one a second.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle(Mutex<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    /// When something was told last.
+    /// The time of the last log message.
     last: Option<Instant>,
-    /// How often nothing was since then.
+    /// The number of occurrences since then that were not logged.
     untold: u64,
 }
 
 impl Throttle {
-    /// Notes that it has happened: for how many times the log is told now, and `None` where it was told a moment ago.
+    /// Counts an occurrence. Returns the number of occurrences that are to be logged now, or `None`
+    /// if the last log message is less than a second old.
     pub(crate) fn times(&self) -> Option<u64> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

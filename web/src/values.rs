@@ -1,4 +1,4 @@
-//! What is in a session.
+//! The values of a session.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use serde_json::Value as Json;
 
 use crate::php::{Found, PhpError, Serializer, Variables};
 
-/// The bag that Symfony keeps the values of an app in.
+/// The bag in which Symfony keeps the values of an app.
 const ATTRIBUTES: &str = "_sf2_attributes";
 
-/// What is in a session: values by name.
+/// The values of a session, by name.
 pub struct Values {
     kind: Kind,
 }
@@ -28,36 +28,37 @@ enum Node<'a> {
 }
 
 impl Values {
-    /// Values that are JSON. Of anything but an object, none is found.
+    /// Creates values from JSON. Nothing is found in them unless they are an object.
     pub fn json(values: Json) -> Self {
         Self {
             kind: Kind::Json(values),
         }
     }
 
-    /// Values that PHP has written with this serializer. Empty data are a session without values.
+    /// Parses values that PHP has written with this serializer. Empty data are a session without
+    /// values.
     ///
     /// # Errors
     ///
-    /// Some of the data is not what the serializer writes, is longer than 1 MiB, has more than 100,000
-    /// values, or nests them deeper than 64.
+    /// Some of the data is not valid for the serializer, is longer than 1 MiB, has more than
+    /// 100,000 values, or nests them deeper than 64.
     pub fn php(data: &Bytes, serializer: Serializer) -> Result<Self, PhpError> {
         Ok(Self {
             kind: Kind::Php(Variables::read(data, serializer)?),
         })
     }
 
-    /// The value at a path, as JSON.
+    /// Returns the value at a path, as JSON.
     ///
-    /// A path is a name, or names with dots between them: `user.id` is the value `user.id`, or else
-    /// `id` within `user`. Each is looked for among the attributes of Symfony first, and then at the
-    /// top.
+    /// A path is a name, or names separated by dots: `user.id` is the value `user.id`, or else `id`
+    /// in `user`. Each is first looked for among the attributes of Symfony, and then at the top.
     ///
-    /// Of PHP, an array whose keys are 0, 1, 2 and so on is a JSON array, and any other is an object, as is
-    /// an object, with its class as `__PHP_Incomplete_Class_Name` beside its members. A case of an enum is the
-    /// text `Enum:Case`. Strings that are no UTF-8 have U+FFFD in them ([`bytes`](Self::bytes) has them
-    /// as they are), and what JSON has no number for (`INF`, `NAN`) is null. References are followed;
-    /// a value that contains itself is null within itself.
+    /// A PHP array whose keys are 0, 1, 2 and so on becomes a JSON array; any other becomes an
+    /// object. An object becomes an object, with its class as `__PHP_Incomplete_Class_Name` next to
+    /// its members. A case of an enum becomes the text `Enum:Case`. Strings that are not UTF-8
+    /// contain U+FFFD ([`bytes`](Self::bytes) returns them unchanged), and numbers that JSON lacks
+    /// (`INF`, `NAN`) become null. References are followed; a value that contains itself is null
+    /// within itself.
     pub fn get(&self, path: &str) -> Option<Json> {
         Some(match self.find(path)? {
             Node::Json(value) => value.clone(),
@@ -65,7 +66,7 @@ impl Values {
         })
     }
 
-    /// The bytes of the string at a path, as they are, be they UTF-8 or not.
+    /// Returns the bytes of the string at a path unchanged, whether they are UTF-8 or not.
     pub fn bytes(&self, path: &str) -> Option<Bytes> {
         match self.find(path)? {
             Node::Json(value) => value
@@ -75,8 +76,8 @@ impl Values {
         }
     }
 
-    /// The value at a path as text for a header field: a string as it is, if it is UTF-8; numbers, `true` and `false`;
-    /// lists and objects as JSON. `None` for null.
+    /// Returns the value at a path as text for a header field: a string unchanged if it is UTF-8;
+    /// numbers, `true` and `false`; lists and objects as JSON. `None` for null.
     pub fn text(&self, path: &str) -> Option<String> {
         if let Some(bytes) = self.bytes(path) {
             return String::from_utf8(bytes.into()).ok();
@@ -87,7 +88,7 @@ impl Values {
         }
     }
 
-    /// All values as one JSON object.
+    /// Returns all values as one JSON object.
     pub fn to_json(&self) -> Json {
         match &self.kind {
             Kind::Json(values) => values.clone(),
@@ -122,19 +123,19 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Nothing of what is in a session is shown.
+/// Shows none of the values.
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Values").finish_non_exhaustive()
     }
 }
 
-/// The value at a path, where this has those at the top of it.
+/// Returns the value at a path below `top`.
 fn walk<'a>(path: &str, top: &dyn Fn(&str) -> Option<Node<'a>>) -> Option<Node<'a>> {
     if let Some(found) = top(path) {
         return Some(found);
     }
-    // Dots may be part of a name, so the longest one is tried first.
+    // Dots can be part of a name, so the longest name is tried first.
     let mut dots = path.rmatch_indices('.');
     dots.find_map(|(dot, _)| {
         let (name, rest) = (path.get(..dot)?, path.get(dot + 1..)?);

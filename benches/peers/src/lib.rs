@@ -1,4 +1,4 @@
-//! What the peers share: one thread, and a listener whose connections are served as they come.
+//! The shared part of the peers: a listener that serves each connection in a task.
 
 use std::env;
 use std::future::Future;
@@ -12,14 +12,14 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 
-/// Whatever ends a connection; it is not looked at.
+/// The error of a connection, which is ignored.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Listens on the address of the first argument and serves each connection in a task of its own.
 ///
 /// # Errors
 ///
-/// If there is no such argument, or it cannot be listened on.
+/// The argument is missing, or its address cannot be listened on.
 pub async fn listen<F, T>(serve: F) -> io::Result<()>
 where
     F: Fn(TcpStream) -> T,
@@ -34,11 +34,11 @@ where
     }
 }
 
-/// Listens likewise, and answers each request of HTTP/1.1.
+/// Listens like [`listen`], and answers each HTTP/1.1 request.
 ///
 /// # Errors
 ///
-/// As [`listen`].
+/// The same as for [`listen`].
 pub async fn serve_http<F, T, E>(answer: F) -> io::Result<()>
 where
     F: Fn(Request<Incoming>) -> T + Copy + Send + 'static,

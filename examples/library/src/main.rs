@@ -1,5 +1,5 @@
-//! What a stranger does with Polysock. `cargo run` in this folder: a client talks through a relay to
-//! an upstream in the same process; the session is captured, and then replayed.
+//! Polysock as a library dependency. `cargo run` in this folder: a client is relayed to an upstream
+//! in the same process; the session is captured, and then replayed.
 
 mod relay;
 
@@ -27,7 +27,7 @@ async fn main() -> Result<(), BoxError> {
     done
 }
 
-/// A session is captured while it is served, and replayed against a second gateway of the same kind.
+/// Captures a session while it is served, and replays it against a second gateway of the same kind.
 async fn capture_and_replay(directory: &Path) -> Result<(), BoxError> {
     let captures = CaptureWriter::open(directory, CaptureSettings::default())?;
     let tap = captures.clone();
@@ -62,7 +62,7 @@ async fn capture_and_replay(directory: &Path) -> Result<(), BoxError> {
     server.stop().await
 }
 
-/// A gateway that serves until it is told to stop.
+/// A gateway that serves until it is stopped.
 struct Server {
     address: String,
     stop: oneshot::Sender<()>,

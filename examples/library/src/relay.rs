@@ -1,4 +1,4 @@
-//! An upstream that is a task of this process, and a relay to it.
+//! An upstream that runs as a task in this process, and a relay to it.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use polysock::{
     Accept, Application, BoxError, Connection, ConnectionOptions, Forwarded, Handshake, Rejection,
 };
 
-/// Says what it hears, without a socket.
+/// An upstream that echoes every message, without a socket.
 #[derive(Debug)]
 pub struct Parrot;
 
@@ -37,7 +37,7 @@ async fn repeat(mut connection: Connection) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Joins each client to an upstream of its own.
+/// An application that relays each client to its own upstream connection.
 pub struct Relay(pub Arc<dyn Upstream>);
 
 impl Application for Relay {
@@ -53,7 +53,7 @@ impl Application for Relay {
                 target,
                 subprotocol,
                 fields,
-                // The connection counts at its target as long as this is kept.
+                // The lease counts the connection at its target until it is dropped.
                 lease: _lease,
             } = match upstream.connect(client).await {
                 Ok(connected) => connected,

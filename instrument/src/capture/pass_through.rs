@@ -1,4 +1,4 @@
-//! A port that hands bytes on to any server.
+//! A port that forwards bytes to any server.
 
 use std::net::{self, SocketAddr};
 use std::time::Duration;
@@ -15,11 +15,11 @@ use tracing::{debug, warn};
 
 use super::writer::CaptureWriter;
 
-/// How long to wait after a failed accept, as without file descriptors.
+/// The pause after a failed accept, for example when there are no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A thread that hands what clients say on to a server, byte by byte, and its answers back;
-/// neither is looked at, but captured.
+/// A thread that forwards the bytes of clients to a server and back. The bytes are captured, but
+/// not interpreted.
 #[derive(Debug)]
 pub struct PassThrough {
     thread: thread::JoinHandle<io::Result<()>>,
@@ -28,12 +28,12 @@ pub struct PassThrough {
 }
 
 impl PassThrough {
-    /// Binds the addresses and hands their connections on to the server at `HOST:PORT`, which may
-    /// take so long to be there.
+    /// Binds the addresses, and forwards their connections to the server at `HOST:PORT`. `patience`
+    /// limits the time for each connection to the server.
     ///
     /// # Errors
     ///
-    /// An address cannot be bound, or the thread not started.
+    /// An address cannot be bound, or the thread cannot be started.
     pub fn start(
         addresses: &[SocketAddr],
         server: &str,
@@ -67,21 +67,22 @@ impl PassThrough {
         })
     }
 
-    /// Where it listens.
+    /// Returns the addresses that it listens on.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Tells it to end. Connections are cut: nobody here could close them in their protocol.
+    /// Stops the thread. Open connections are cut: the thread does not know their protocol, so it
+    /// cannot close them properly.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Waits for it to end; blocks the thread.
+    /// Waits until the thread has ended. Blocks the calling thread.
     ///
     /// # Errors
     ///
-    /// It failed.
+    /// The thread has failed.
     pub fn join(self) -> io::Result<()> {
         let panicked = |_| io::Error::other("the thread that hands bytes on panicked");
         self.thread.join().map_err(panicked)?
@@ -133,7 +134,8 @@ impl Port {
                     tokio::spawn(self.clone().hand_on(client, peer));
                 }
                 Err(error) => {
-                    // Once, until it works again: without descriptors, this comes round for ever.
+                    // Logged once until an accept succeeds: without descriptors, accept fails again
+                    // and again.
                     if !std::mem::replace(&mut is_failing, true) {
                         warn!(%error, "cannot accept connections");
                     }

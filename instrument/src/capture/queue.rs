@@ -1,4 +1,4 @@
-//! Connections that have ended and are to be written.
+//! A queue of connections that have ended and are to be written.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -7,23 +7,23 @@ use tracing::error;
 
 use super::recording::Recording;
 
-/// The end of a queue that connections put themselves into when they have ended.
+/// The sending end of the queue. A connection is added when it has ended.
 #[derive(Debug)]
 pub(super) struct Queue {
     work: Sender<Work>,
     is_ending: AtomicBool,
 }
 
-/// A task of the thread that writes.
+/// A task of the writing thread.
 #[derive(Debug)]
 pub(super) enum Work {
     Write(Recording),
-    /// Tells when all before it is done.
+    /// Notifies the sender when all earlier tasks are done.
     Finish(Sender<()>),
 }
 
 impl Queue {
-    /// A queue, and where its work comes out.
+    /// Creates a queue, and the receiver of its tasks.
     pub(super) fn new() -> (Self, Receiver<Work>) {
         let (work, to_do) = channel();
         let is_ending = AtomicBool::new(false);
@@ -36,16 +36,16 @@ impl Queue {
         }
     }
 
-    /// Waits until all before it is written; blocks the thread.
+    /// Waits until all earlier tasks are done. Blocks the calling thread.
     pub(super) fn finish(&self) {
         let (sender, done) = channel();
-        // A writer that is gone has nothing to write.
+        // A writer that has ended has nothing left to write.
         if self.work.send(Work::Finish(sender)).is_ok() {
             let _ = done.recv();
         }
     }
 
-    /// Says that connections that are dropped from now on are cut.
+    /// Makes connections that are dropped from now on count as cut.
     pub(super) fn end(&self) {
         self.is_ending.store(true, Ordering::Relaxed);
     }

@@ -9,27 +9,27 @@ use bytes::Bytes;
 
 use crate::pcap::{Conversation, End, Note, Peer, Run};
 
-/// What a segment costs beside its bytes.
+/// The memory that a segment needs besides its bytes.
 const OVERHEAD: usize = 100;
 
-/// How much all recordings hold that are not written yet, in bytes.
+/// The limit on the size of all recordings that are not written yet, in bytes.
 const MAX_HELD: usize = 256 << 20;
 
-/// The words of both sides of a connection, with the times, up to a bound.
+/// The bytes that both sides of a connection sent, with the times, up to a limit.
 #[derive(Debug)]
 pub(super) struct Recording {
     conversation: Conversation,
     began: Instant,
-    /// How much it may hold, and how much it does.
+    /// The limit on the size of this recording, in bytes. `held` is its size.
     max: usize,
     held: usize,
-    /// How much all recordings hold.
+    /// The size of all recordings.
     all: Arc<AtomicUsize>,
     is_full: bool,
 }
 
 impl Recording {
-    /// A recording of a connection that begins now.
+    /// Creates the recording of a connection that begins now.
     pub(super) fn new(
         client: SocketAddr,
         server: SocketAddr,
@@ -41,7 +41,7 @@ impl Recording {
             conversation: Conversation {
                 client,
                 server,
-                // Before 1970, the clock is not set.
+                // A clock before 1970 is not set.
                 began: now.unwrap_or_default(),
                 runs: Vec::new(),
                 ends: Vec::new(),
@@ -55,7 +55,7 @@ impl Recording {
         }
     }
 
-    /// Notes what one side says.
+    /// Records bytes that one side has sent.
     pub(super) fn note(&mut self, from: Peer, bytes: &[u8]) {
         if bytes.is_empty() || !self.has_room(bytes.len()) {
             return;
@@ -68,7 +68,7 @@ impl Recording {
         self.conversation.runs.push(run);
     }
 
-    /// Notes that one side has ended; only the first time.
+    /// Records that one side has ended. Further calls for the same side are ignored.
     pub(super) fn note_end(&mut self, by: Peer, reset: bool) {
         if !self.has_ended(by) && !self.is_full {
             let at = self.now();
@@ -76,7 +76,7 @@ impl Recording {
         }
     }
 
-    /// Notes that the connection is cut before either side has ended.
+    /// Records that the connection was cut before either side ended.
     pub(super) fn note_cut(&mut self) {
         self.conversation.notes.push(Note::Unfinished);
     }
@@ -89,8 +89,8 @@ impl Recording {
         &self.conversation
     }
 
-    /// Whether so many bytes more may be noted. Once they may not, nothing may: what came behind
-    /// a gap would not make sense.
+    /// Whether `len` more bytes may be recorded. After the first refusal nothing more is recorded:
+    /// bytes after a gap would make no sense.
     fn has_room(&mut self, len: usize) -> bool {
         if self.is_full {
             return false;
@@ -109,7 +109,7 @@ impl Recording {
         true
     }
 
-    /// The time since the connection began, later than all that is noted.
+    /// Returns the time since the connection began, later than that of every record.
     fn now(&self) -> Duration {
         let run = self.conversation.runs.last().map(|run| run.at);
         let end = self.conversation.ends.last().map(|end| end.at);

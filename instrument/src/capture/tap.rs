@@ -1,4 +1,4 @@
-//! A transport that notes what goes through it.
+//! A transport that records the bytes that pass through it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,12 +11,12 @@ use super::queue::Queue;
 use super::recording::Recording;
 use crate::pcap::Peer;
 
-/// A transport to a client. What is read of it the client has said; what is written, the server.
-/// A read may join segments of TCP, or cut one.
+/// A transport to a client. Bytes that are read are recorded as the client's, bytes that are
+/// written as the server's. A read can join TCP segments, or split one.
 #[derive(Debug)]
 pub(super) struct Tap<T> {
     transport: T,
-    /// Taken when the connection is over.
+    /// The recording. `None` once the connection has ended.
     recording: Option<Recording>,
     queue: Arc<Queue>,
 }
@@ -42,7 +42,7 @@ impl<T> Tap<T> {
         }
     }
 
-    /// Notes what of these slices was written.
+    /// Records the written part of these slices.
     fn note_written(&mut self, slices: &[IoSlice<'_>], written: &io::Result<usize>) {
         match written {
             Ok(count) => {
@@ -50,7 +50,7 @@ impl<T> Tap<T> {
                 let bytes: Vec<u8> = all.take(*count).collect();
                 self.note(Peer::Server, &bytes);
             }
-            // What was read before is noted; what comes behind a reset is lost.
+            // The bytes read so far are recorded. Bytes after a reset are lost.
             Err(_) => self.note_end(Peer::Client, true),
         }
     }
@@ -119,7 +119,7 @@ impl<T> Drop for Tap<T> {
         let Some(mut recording) = self.recording.take() else {
             return;
         };
-        // To let a transport go is to end our direction, unless we are just ending as a whole.
+        // Dropping the transport ends our direction, unless the whole server is ending.
         if !recording.has_ended(Peer::Server) {
             if self.queue.is_ending() && !recording.has_ended(Peer::Client) {
                 recording.note_cut();

@@ -1,4 +1,4 @@
-//! The directory that captured sessions are written to.
+//! The writer of captured sessions to a directory.
 
 use std::fmt;
 use std::io;
@@ -27,24 +27,25 @@ use crate::transcript::{Content, Part, Step, Transcript};
 pub struct CaptureSettings {
     /// The provenance: the header `source` of each fixture.
     pub source: String,
-    /// The client: the header `client`, where it is not what clients say of themselves.
+    /// The client: the header `client`. `None` to use the clients' own `User-Agent`.
     pub client: Option<String>,
-    /// Keep cookies, credentials and tokens; else stand-ins replace them.
+    /// Keep cookies, credentials and tokens. Otherwise stand-ins replace them.
     pub keep_secrets: bool,
-    /// The number of bytes of a connection that are kept, with some 100 for each of its segments.
+    /// The number of bytes that are kept of a connection. Each segment counts some 100 bytes extra.
     pub max_size: usize,
-    /// The number of fixtures that the directory may hold. Connections beyond are served and not captured.
+    /// The number of fixtures that the directory may contain. Connections beyond it are served but
+    /// not captured.
     pub max_fixtures: usize,
-    /// Told, in the thread that writes, of a connection that is not written.
+    /// Called in the writing thread for each connection that is not written.
     pub on_skip: fn(SocketAddr, Skip),
 }
 
-/// Why a connection is not written.
+/// The reason for which a connection is not written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Skip {
-    /// The connection is HTTP/2, and secrets are not kept ([`CaptureSettings::keep_secrets`]): its fields are
-    /// compressed, so that none could be masked.
+    /// The connection is HTTP/2, and secrets are not kept ([`CaptureSettings::keep_secrets`]). Its
+    /// fields are compressed, so they cannot be masked.
     UnmaskableSecrets,
 }
 
@@ -61,11 +62,11 @@ impl Default for CaptureSettings {
     }
 }
 
-/// A directory that gets a fixture for each connection that goes through a [`tap`](Self::tap),
-/// when the connection has ended. Clones are the same.
+/// A writer of fixtures to a directory: one for each connection that passes through a
+/// [`tap`](Self::tap), written when the connection has ended. Clones share their state.
 ///
-/// A file appears under its name as a whole, and is on the disk then. All connections together
-/// hold at most 256 MiB; those that need more then are cut.
+/// A file appears under its name only when it is complete and on disk. All connections together are
+/// recorded with at most 256 MiB; recordings that would need more are cut.
 #[derive(Clone, Debug)]
 pub struct CaptureWriter {
     shared: Arc<Shared>,
@@ -74,11 +75,12 @@ pub struct CaptureWriter {
 #[derive(Debug)]
 struct Shared {
     settings: CaptureSettings,
-    /// How many fixtures there is room for, connections that are being captured not counted.
+    /// The number of fixtures that there is still room for. Connections that are being captured are
+    /// already subtracted.
     left: Arc<AtomicUsize>,
-    /// How much all connections hold, in bytes.
+    /// The size of all recordings, in bytes.
     held: Arc<AtomicUsize>,
-    /// Done when there is no room for the first time.
+    /// Run when there is no room for the first time.
     is_full: Once,
     queue: Arc<Queue>,
 }
@@ -92,11 +94,11 @@ impl fmt::Display for Skip {
 }
 
 impl CaptureWriter {
-    /// Makes the directory, where it is not there, and starts a thread that writes to it.
+    /// Creates the directory if it does not exist, and starts the writing thread.
     ///
     /// # Errors
     ///
-    /// The directory cannot be made or read.
+    /// The directory cannot be created or read, or the thread cannot be started.
     pub fn open(directory: &Path, settings: CaptureSettings) -> io::Result<Self> {
         let output = TranscriptDir::open(directory)?;
         let left = settings.max_fixtures.saturating_sub(output.count()?);
@@ -122,7 +124,8 @@ impl CaptureWriter {
         })
     }
 
-    /// A connection as it is, but captured, unless the directory is full.
+    /// Returns the connection as a transport that is captured, or as it is if the directory is
+    /// full.
     pub fn tap(&self, stream: TcpStream, peer: SocketAddr) -> Box<dyn Transport> {
         let left = &self.shared.left;
         let claim = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
@@ -147,18 +150,19 @@ impl CaptureWriter {
         }
     }
 
-    /// Says that connections that are dropped from now on are cut, and not ended by their server.
+    /// Makes connections that are dropped from now on count as cut, and not as ended by their
+    /// server.
     pub fn end(&self) {
         self.shared.queue.end();
     }
 
-    /// Waits until all connections that have ended are on the disk; blocks the thread.
+    /// Waits until all ended connections are on disk. Blocks the calling thread.
     pub fn finish(&self) {
         self.shared.queue.finish();
     }
 }
 
-/// Writes what is done.
+/// The thread that writes the recordings.
 #[derive(Debug)]
 struct WriterThread {
     output: TranscriptDir,
@@ -185,7 +189,7 @@ impl WriterThread {
             keep_secrets,
             ..
         } = &self.settings;
-        // Its fields are compressed, so nobody could find the secrets in them.
+        // The fields of HTTP/2 are compressed, so secrets in them cannot be found.
         let is_opaque = FirstBytes::of(&conversation.said_by(Peer::Client)) == FirstBytes::Http2;
         if is_opaque && !keep_secrets {
             (self.settings.on_skip)(peer, Skip::UnmaskableSecrets);
@@ -211,7 +215,7 @@ impl WriterThread {
     }
 }
 
-/// Time, protocol, peer and outcome.
+/// Returns the file name: time, protocol, peer and outcome.
 fn name(conversation: &Conversation, transcript: &Transcript) -> String {
     let began = conversation.began;
     let (second, milli) = (began.as_secs() % 86_400, began.subsec_millis());
@@ -226,7 +230,7 @@ fn name(conversation: &Conversation, transcript: &Transcript) -> String {
     )
 }
 
-/// The outcome of the handshake.
+/// Returns the outcome of the handshake.
 fn outcome(steps: &[Step]) -> String {
     let is_101 = |step: &Step| match step {
         Step::Server(line) => match &line.content {

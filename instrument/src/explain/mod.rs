@@ -1,8 +1,8 @@
 //! The verdict of a server on the first bytes of a client, and its reasons.
 //!
-//! Nothing is decided here: the server's own opening says what the bytes are, its site lets the client
-//! in, and the protocols answer. An explanation adds where a rule is from, and what would make the
-//! handshake accepted.
+//! This module makes no decisions itself. The server's own opening code recognises the bytes, its
+//! site admits the client, and the protocols answer. An explanation adds the source of each rule,
+//! and a change that would make the handshake accepted.
 //!
 //! ```text
 //!   input   the first bytes of a client, out of whatever holds them
@@ -31,82 +31,83 @@ pub use self::remedy::Remedy;
 /// The verdict of a server on the first bytes of a client, and its reasons.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// The first line of the request, or what the bytes are.
+    /// The first line of the request, or a description of the bytes.
     pub request: String,
-    /// The rules that all protocols share, where there is a head to hold them to.
+    /// The rules that all protocols share. Empty if there is no complete head.
     pub rules: Vec<Checked>,
-    /// The word of each protocol on the head, oldest first.
+    /// The verdict of each protocol on the head, oldest protocol first.
     pub protocols: Vec<Look>,
     /// The verdict.
     pub verdict: Outcome,
-    /// The answer of the server, byte for byte, but for nonces, which are fixed here; empty where it
+    /// The answer of the server, byte for byte, except that nonces are fixed. Empty if the server
     /// sends nothing, or an ordinary page.
     pub answer: Bytes,
-    /// The remedy, where there is one.
+    /// A change that would make the handshake accepted, if one is known.
     pub remedy: Option<Remedy>,
 }
 
-/// A rule, and whether it is kept.
+/// A rule, and whether the head follows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
-    /// The demand.
+    /// The requirement.
     pub demands: &'static str,
-    /// Where it is from.
+    /// The section that the rule is from.
     pub section: Option<&'static str>,
-    /// True if the head keeps it.
+    /// True if the head follows the rule.
     pub holds: bool,
 }
 
-/// A protocol, and its word on a head.
+/// A protocol, and its verdict on a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Its name.
     pub protocol: &'static str,
     /// True if the server speaks it.
     pub is_enabled: bool,
-    /// Its word.
+    /// Its verdict.
     pub says: Says,
 }
 
-/// The word of a protocol on a head.
+/// The verdict of a protocol on a head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Says {
-    /// The head is another's, and how that is known.
+    /// The head is not of this protocol, for this reason.
     No(&'static str),
-    /// The head is its own, and breaks a rule.
+    /// The head is of this protocol, and breaks a rule.
     Breaks(HandshakeError),
-    /// The protocol can serve the head where no other does.
+    /// The protocol can serve the head if no other does.
     Fallback,
-    /// The head is its own, and valid.
+    /// The head is of this protocol, and valid.
     Yes,
 }
 
 /// The verdict on a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The client is let in.
+    /// The client is admitted.
     Accepted {
         /// The protocol it speaks.
         protocol: &'static str,
-        /// The bytes that the client still has to send before the handshake is complete.
+        /// The bytes that the client must still send to complete the handshake. `None` if it is
+        /// complete.
         waits_for: Option<&'static str>,
     },
-    /// The client is turned away.
+    /// The client is refused.
     Refused {
-        /// The status of the answer; `None` where the connection is closed without one.
+        /// The status of the answer. `None` if the connection is closed without an answer.
         status: Option<u16>,
         /// The rule that is broken.
         rule: String,
-        /// Where the rule is from, where it is not our own.
+        /// The section that the rule is from. `None` if it is Polysock's own rule.
         section: Option<&'static str>,
     },
-    /// Nothing can be said, and why.
+    /// The bytes cannot be judged, for this reason.
     NotUnderstood(String),
 }
 
 impl Explanation {
-    /// Explains what a server with these settings, and an application that takes the first
-    /// subprotocol, makes of the first bytes of a client.
+    /// Explains the verdict on the first bytes of a client, for a server with these settings and an
+    /// application that selects the first subprotocol.
     pub fn of(client: &[u8], settings: &ServerSettings) -> Self {
         let client = client.get(empty_lines(client)..).unwrap_or_default();
         let mut incoming = BytesMut::from(client);
@@ -173,7 +174,7 @@ impl Explanation {
         Self::of_request(client, settings, judged)
     }
 
-    /// Explains what is closed without an answer.
+    /// Explains bytes that are closed without an answer.
     fn of_closed(first: FirstBytes) -> Self {
         let (request, rule, remedy) = match first {
             FirstBytes::FlashPolicy => (
@@ -227,8 +228,8 @@ impl Explanation {
         }
     }
 
-    /// The same, with stand-ins for the secrets in what is shown of the request and of the answer;
-    /// `client` is what the client said. A stand-in has the length of what it stands for.
+    /// Replaces secrets in the request and the answer by stand-ins of the same length. `client` is
+    /// the client's bytes.
     #[must_use]
     pub fn without_secrets(mut self, client: &[u8]) -> Self {
         let head = |bytes: &[u8]| head::len(bytes).unwrap_or(bytes.len());
@@ -245,7 +246,7 @@ impl Explanation {
         self
     }
 
-    /// True if the client would be let in.
+    /// True if the client would be admitted.
     pub fn is_accepted(&self) -> bool {
         matches!(self.verdict, Outcome::Accepted { .. })
     }
@@ -254,15 +255,14 @@ impl Explanation {
 const FLASH: &str = "a Flash policy request";
 const HTTP2: &str = "HTTP/2";
 
-/// What becomes of a request.
+/// The verdict on a request, with its answer.
 struct Judged {
     verdict: Outcome,
     answer: Bytes,
     remedy: Option<Remedy>,
 }
 
-/// Opens a handshake as its site does, and answers as far as the server can before the client says
-/// more.
+/// Opens a handshake as the site does, and answers as far as possible without further bytes.
 fn answer(
     recognised: Recognised,
     incoming: &mut BytesMut,
@@ -276,7 +276,8 @@ fn answer(
         Ok(opening) => opening,
         Err(error) => return refuse(&error, client, settings),
     };
-    // Where it is from is not known, and this machine may speak anything.
+    // The client's address is unknown. The default peer is this machine, which may use any
+    // protocol.
     if let Err(rejection) = settings.site.admit(&mut request, &Peer::default()) {
         let origin = request.origin.as_deref();
         return Judged {
@@ -310,7 +311,8 @@ fn refuse(error: &HandshakeError, client: &[u8], settings: &ServerSettings) -> J
     }
 }
 
-/// A remedy for the server, where it would accept with all protocols; else one for elsewhere.
+/// Returns a change of the server's settings if enabling all protocols would help, else one
+/// elsewhere.
 fn remedy(error: &HandshakeError, client: &[u8], settings: &ServerSettings) -> Remedy {
     let everything = PortSettings {
         protocols: PROTOCOLS.to_vec(),

@@ -1,8 +1,8 @@
-//! The day of a time.
+//! The date of a time.
 
 use std::time::Duration;
 
-/// The day of a time since the Unix epoch, as 2012-12-21.
+/// Formats the date of a time since the Unix epoch, as 2012-12-21.
 pub(crate) fn date(time: Duration) -> String {
     let (mut days, mut year) = (time.as_secs() / 86_400, 1970_u64);
     let is_leap = |year: u64| {

@@ -11,16 +11,16 @@ use polysock_protocols::{
 use crate::replayable::ServerSettings;
 use crate::transcript::{Action, AppKind, Line, Observation, Step, expand};
 
-/// A server that is told what a recorded client says.
+/// A server that receives the bytes of a recorded client.
 #[derive(Debug)]
 pub(super) struct DryRun {
     app: AppKind,
     secure: bool,
     src: BytesMut,
     stage: Stage,
-    /// What it has said.
+    /// The bytes that it has sent.
     pub(super) said: BytesMut,
-    /// The protocol, once it is known.
+    /// The protocol. `None` until it is recognised.
     pub(super) protocol: Option<&'static str>,
 }
 
@@ -44,7 +44,7 @@ impl DryRun {
         }
     }
 
-    /// The client says something; what the application sees of it.
+    /// Processes bytes of the client, and returns what the application observes.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Vec<Step> {
         self.src.extend_from_slice(bytes);
         let mut seen = Vec::new();
@@ -52,7 +52,7 @@ impl DryRun {
         seen
     }
 
-    /// The client ends its direction of the stream.
+    /// Processes the end of the client's direction.
     pub(super) fn receive_eof(&mut self) -> Vec<Step> {
         let mut seen = Vec::new();
         if let Stage::Open(session) = &mut self.stage {
@@ -64,7 +64,7 @@ impl DryRun {
         seen
     }
 
-    /// The deadline for the opening handshake is over.
+    /// Lets the deadline for the opening handshake expire.
     pub(super) fn time_out(&mut self) {
         if matches!(self.stage, Stage::Head) && FirstBytes::of(&self.src) == FirstBytes::Http1 {
             Rejection::timeout().write(&mut self.said);
@@ -72,7 +72,7 @@ impl DryRun {
         }
     }
 
-    /// The application does something; false where it cannot be done.
+    /// Performs an action of the application. Returns false if that is not possible.
     pub(super) fn act(&mut self, action: &Action) -> bool {
         let Stage::Open(session) = &mut self.stage else {
             return false;
@@ -92,7 +92,7 @@ impl DryRun {
         done
     }
 
-    /// What it has said since this was asked before, in lines.
+    /// Returns the bytes sent since the last call, as lines.
     pub(super) fn take_said(&mut self) -> impl Iterator<Item = Line> + use<> {
         let said = self.said.split().freeze();
         let is_head = said.starts_with(b"HTTP/");
@@ -103,7 +103,7 @@ impl DryRun {
         lines.into_iter()
     }
 
-    /// One step on; false where more must come.
+    /// Makes one step. Returns false if more input is needed.
     fn advance(&mut self, seen: &mut Vec<Step>) -> bool {
         match &mut self.stage {
             Stage::Head => self.negotiate(seen),
@@ -130,7 +130,7 @@ impl DryRun {
                     Ok(Some(message)) => {
                         seen.push(Step::Sees(message.clone().into()));
                         if self.app == AppKind::Echo {
-                            // One that has begun to close sends no more.
+                            // A session that has begun to close sends nothing more.
                             let _ = session.send(message);
                         }
                         self.drain();
@@ -190,7 +190,7 @@ impl DryRun {
         }
     }
 
-    /// Tells how the connection ended, once it has.
+    /// Records the end of the connection once it has closed.
     fn close(&mut self, seen: &mut Vec<Step>) {
         if let Stage::Open(session) = &self.stage
             && let Some(closed) = session.closed()

@@ -1,4 +1,4 @@
-//! The events of a conversation: words and ends, in one order.
+//! The events of a conversation, bytes and ends, in one order.
 
 use std::time::Duration;
 
@@ -6,16 +6,16 @@ use bytes::Bytes;
 
 use crate::pcap::{Conversation, Peer};
 
-/// Something that one side said.
+/// Bytes that one side sent, or its end.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
     pub(super) at: Duration,
     pub(super) from: Peer,
-    /// `None` for the end of the direction.
+    /// The bytes. `None` for the end of the direction.
     pub(super) bytes: Option<Bytes>,
 }
 
-/// What was said from a place in the client's bytes on, and the ends.
+/// Returns the bytes of both sides from an offset in the client's bytes on, and the ends.
 pub(super) fn events(conversation: &Conversation, begin: usize) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     let mut passed = 0;
@@ -26,7 +26,7 @@ pub(super) fn events(conversation: &Conversation, begin: usize) -> Vec<Event> {
             passed += bytes.len();
             drop(bytes.split_to(before));
         }
-        // What the server said before answered ordinary requests.
+        // Earlier bytes of the server answered ordinary requests.
         if passed > begin && !bytes.is_empty() {
             events.push(Event {
                 at: run.at,

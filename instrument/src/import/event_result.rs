@@ -5,12 +5,12 @@ use crate::transcript::{Action, Step};
 /// The actions and observations around an event.
 #[derive(Debug)]
 pub(super) struct EventResult {
-    /// Actions of the application before it.
+    /// Actions of the application before the event.
     pub(super) actions: Vec<Action>,
-    /// Observations of the application after it.
+    /// Observations of the application after the event.
     pub(super) seen: Vec<Step>,
-    /// The number of bytes that the recorded server had said by then.
+    /// The number of bytes that the recorded server had sent by then.
     pub(super) recorded: usize,
-    /// And how many by Polysock.
+    /// The number of bytes that Polysock had sent by then.
     pub(super) said: usize,
 }

@@ -1,4 +1,4 @@
-//! A conversation with an opening handshake in it, and the transcript of it.
+//! A conversation that contains an opening handshake, and its transcript.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::locate;
 use crate::pcap::{Conversation, Note, Peer};
 use crate::transcript::{AppKind, Header, Step, Transcript};
 
-/// How much of a conversation is kept, in bytes.
+/// The largest part of a conversation that is kept, in bytes.
 const MAX_BYTES: usize = 4 << 20;
 
 /// The events from the opening handshake on.
@@ -25,28 +25,28 @@ const MAX_BYTES: usize = 4 << 20;
 pub(super) struct Exchange {
     events: Vec<Event>,
     began: Duration,
-    /// Bytes of the client's, and of the server's.
+    /// The bytes of the client. `server` contains those of the server.
     client: Vec<u8>,
     server: Vec<u8>,
     notes: Vec<String>,
 }
 
-/// The words of Polysock in a dry run.
+/// The output of a dry run of Polysock.
 #[derive(Debug)]
 struct Played {
     app: AppKind,
     protocol: Option<&'static str>,
-    /// One for each event.
+    /// The results, one for each event.
     results: Vec<EventResult>,
     said: Vec<u8>,
 }
 
 impl Exchange {
-    /// The exchange in a conversation.
+    /// Finds the exchange in a conversation.
     ///
     /// # Errors
     ///
-    /// Why there is none.
+    /// The reason for which there is none.
     pub(super) fn of(conversation: &Conversation, keep_secrets: bool) -> Result<Self, String> {
         let client = conversation.said_by(Peer::Client);
         let no = |reason: &str| Err(reason.to_owned());
@@ -68,17 +68,17 @@ impl Exchange {
         Ok(exchange)
     }
 
-    /// Why there is no transcript where the answer to the handshake was captured in part only.
+    /// Returns the reason for a missing transcript if only a part of the answer was captured.
     pub(super) fn no_answer(conversation: &Conversation) -> String {
         because_of_loss("the answer was captured in part only", conversation)
     }
 
-    /// All of a conversation, whatever it is; `None` where the client said nothing.
+    /// Takes a whole conversation of any kind. `None` if the client sent nothing.
     pub(super) fn all_of(conversation: &Conversation, keep_secrets: bool) -> Option<Self> {
         let mut exchange = Self::new(conversation, None, keep_secrets);
         let is_cut = |note: &Note| matches!(note, Note::Longer(_));
         if conversation.notes.iter().any(is_cut) {
-            // What was said last has an answer that is not there.
+            // The answer to the last bytes of the client is missing.
             let mut events = exchange.events.iter();
             let answered = events.rposition(|event| event.from == Peer::Server);
             exchange
@@ -88,7 +88,7 @@ impl Exchange {
         (!exchange.client.is_empty()).then_some(exchange)
     }
 
-    /// What was said from where the opening handshake begins, or all where there is none.
+    /// Takes the events from the opening handshake on, or all if there is none.
     fn new(conversation: &Conversation, handshake: Option<usize>, keep_secrets: bool) -> Self {
         let all = handshake.is_none();
         let mut exchange = Self {
@@ -106,7 +106,7 @@ impl Exchange {
         exchange
     }
 
-    /// The transcript of it as it stands, without what an application would see.
+    /// Creates a transcript of the bytes only, without observations of an application.
     pub(super) fn plain(self, source: &str) -> Transcript {
         let protocol = match FirstBytes::of(&self.client) {
             FirstBytes::FlashPolicy => "flash-policy",
@@ -133,8 +133,8 @@ impl Exchange {
         }
     }
 
-    /// The transcript, and the name of the protocol, or `refused`; `None` where the answer to the
-    /// handshake was captured in part only.
+    /// Creates the transcript, with the name of the protocol, or `refused`. `None` if only a part
+    /// of the answer to the handshake was captured.
     pub(super) fn transcript(mut self, source: &str) -> Option<(&'static str, Transcript)> {
         let status = self.status();
         let (mut played, is_exact) = self.best();
@@ -177,11 +177,11 @@ impl Exchange {
         headers
     }
 
-    /// The dry run that comes closest to the server that was recorded, and whether it says what
-    /// that one said, as far as it goes.
+    /// Returns the dry run that is closest to the recorded server, and whether its output begins
+    /// with the bytes of that server.
     fn best(&self) -> (Played, bool) {
         let is_exact = |played: &Played| played.said.starts_with(&self.server);
-        // A close of the server's is not the answer to one that comes later.
+        // A close that the server began is not the answer to a later close of the client.
         let is_timely = |played: &Played| {
             let mut results = played.results.iter();
             results.all(|result| result.recorded <= result.said)
@@ -240,8 +240,8 @@ impl Exchange {
         }
     }
 
-    /// Leaves out what the client said last, where its answer was not captured; `None` where that
-    /// is all.
+    /// Removes the last events of the client if their answer was not captured. `None` if nothing
+    /// remains.
     fn trim(&mut self, played: &mut Played) -> Option<()> {
         let whole = |result: &EventResult| result.recorded == result.said && result.said > 0;
         let kept = played.results.iter().rposition(whole)? + 1;
@@ -260,7 +260,7 @@ impl Exchange {
         Some(())
     }
 
-    /// Leaves out what is more than a transcript should hold.
+    /// Removes the events over the size limit of a transcript.
     fn bound(&mut self) {
         let mut sum = 0_usize;
         let fits = self.events.iter().take_while(|event| {
@@ -288,7 +288,7 @@ impl Exchange {
         }
     }
 
-    /// Replaces what is secret in the heads, or in all lines.
+    /// Replaces secrets in the heads, or in all bytes if `all` is set.
     fn mask(&mut self, all: bool) {
         let scope = |bytes: &[u8]| head::len(bytes).filter(|_| !all).unwrap_or(bytes.len());
         let mut secrets = Secrets::default();
@@ -322,7 +322,7 @@ impl Exchange {
         head::parse(&self.server).and_then(|head| head.status())
     }
 
-    /// Whether the server names a secure address, as the hixie protocols have it named.
+    /// Whether the server's answer contains a `wss:` location, as in the hixie protocols.
     fn is_secure(&self) -> bool {
         let Some(head) = head::parse(&self.server) else {
             return false;
@@ -332,7 +332,7 @@ impl Exchange {
         location.is_some_and(|location| location.starts_with(b"wss:"))
     }
 
-    /// The length of the server's answer to the handshake.
+    /// Returns the length of the server's answer to the handshake.
     fn answer_len(&self, protocol: &str) -> Option<usize> {
         let len = head::parse(&self.server)?.as_bytes().len();
         Some(len + find_protocol(protocol)?.challenge().answer)
@@ -356,7 +356,7 @@ impl Exchange {
     }
 }
 
-/// Why something is not there, with the reason for that where packets were lost or cut.
+/// Adds the reason to a message if packets were lost or cut.
 fn because_of_loss(reason: &str, conversation: &Conversation) -> String {
     match conversation.loss() {
         Some(loss) => format!("{reason}: {loss}"),

@@ -1,8 +1,8 @@
-//! Headers of what is imported.
+//! Headers of imported transcripts.
 
 use crate::transcript::Header;
 
-/// A header, with its value in one line.
+/// Creates a header with its value on one line.
 pub(super) fn header(name: &str, value: impl Into<String>) -> Header {
     let value: String = value.into();
     let words: Vec<&str> = value.split_whitespace().collect();

@@ -9,7 +9,7 @@ use polysock_protocols::{
 use crate::replayable::ServerSettings;
 use crate::transcript::{Action, Observation};
 
-/// The words of a server behind the handshake, decoded as a client of the protocol would.
+/// A decoder for the frames of a recorded server, as a client of the protocol would decode them.
 #[derive(Debug)]
 pub(super) struct RecordedServer {
     session: Option<Box<Session>>,
@@ -17,7 +17,7 @@ pub(super) struct RecordedServer {
 }
 
 impl RecordedServer {
-    /// A server of this protocol, behind its answer.
+    /// Creates a decoder for a server of this protocol, for the bytes after its answer.
     pub(super) fn new(protocol: &str) -> Self {
         let codec = client_codec(protocol);
         let session = codec.map(|codec| Box::new(Session::new(codec, SessionConfig::default())));
@@ -27,7 +27,7 @@ impl RecordedServer {
         }
     }
 
-    /// The messages and the close that are complete with these bytes.
+    /// Returns the messages and the close that these bytes complete.
     pub(super) fn receive(&mut self, bytes: &[u8]) -> Vec<Action> {
         self.src.extend_from_slice(bytes);
         let mut actions = Vec::new();
@@ -50,7 +50,7 @@ impl RecordedServer {
     }
 }
 
-/// The codec with which a client of a protocol decodes its server: of a handshake with ourselves.
+/// Returns the codec with which a client decodes its server, from a handshake with ourselves.
 fn client_codec(protocol: &str) -> Option<Box<dyn Codec>> {
     let protocol = find_protocol(protocol)?;
     let dial = Dial {

@@ -1,4 +1,4 @@
-//! The steps of a transcript, out of what was said and what Polysock made of it.
+//! The steps of a transcript, made from recorded events and the results of a dry run.
 
 use std::time::Duration;
 
@@ -13,15 +13,15 @@ use crate::transcript::{Content, Line, Part, Segment, Step, expand};
 /// The longest pause that a transcript can have.
 const MAX_PAUSE: Duration = Duration::from_secs(3600);
 
-/// Shorter pauses say nothing.
+/// The shortest pause that is kept.
 const MIN_PAUSE: Duration = Duration::from_millis(1);
 
-/// The steps of a transcript. What the application sees is among them where the handshake was
-/// accepted.
+/// Creates the steps of a transcript. Observations of the application are included if the handshake
+/// was accepted.
 pub(super) fn steps(events: &[Event], results: &[EventResult], is_accepted: bool) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut now = events.first().map_or(Duration::ZERO, |event| event.at);
-    // Whether the server has said something that the client may have waited for.
+    // Whether the server has sent an answer that the client may have waited for.
     let mut answered = false;
     let mut said = 0;
     for (event, result) in events.iter().zip(results) {
@@ -59,7 +59,8 @@ pub(super) fn steps(events: &[Event], results: &[EventResult], is_accepted: bool
     steps
 }
 
-/// Leaves open what differs each time: the date of an ordinary answer, the port of a policy.
+/// Puts a wildcard in place of a value that varies: the date of an ordinary answer, the port of a
+/// policy.
 pub(super) fn open_up(step: &mut Step) {
     let Step::Server(line) = step else { return };
     let bytes = expand(line.parts());
@@ -84,7 +85,7 @@ pub(super) fn open_up(step: &mut Step) {
     }
 }
 
-/// The lines of an event: of a head those that it has, of frames one.
+/// Splits an event into lines: one for each line of text or of a head, one for other bytes.
 fn lines(event: &Event) -> Vec<Line> {
     let Some(bytes) = &event.bytes else {
         return vec![Line::end()];

@@ -1,4 +1,4 @@
-//! The files of `websockify --record`: a list in JavaScript of what went through.
+//! The files of `websockify --record`: a JavaScript list of the messages in both directions.
 //!
 //! ```text
 //!   var VNC_frame_encoding = 'base64';     in old versions
@@ -20,22 +20,22 @@ use super::header::header;
 use crate::pcap::Peer;
 use crate::transcript::{Action, AppKind, Content, Line, Part, Segment, Step, Transcript};
 
-/// The handshake that stands for the one that was not recorded.
+/// The request that replaces the opening handshake, which was not recorded.
 const REQUEST: &str = "GET /websockify HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Protocol: binary\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-/// Why a file is no recording.
+/// The reason for which a file is not a recording.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum RecordingError {
-    /// It does not have the list.
+    /// The file does not contain the list.
     #[error("no `var VNC_frame_data = [`, with which websockify's recordings begin")]
     NoList,
-    /// An element of the list is not as it should be.
+    /// An element of the list is invalid.
     #[error("line {line}: {problem}")]
     Line {
-        /// From 1.
+        /// The number of the line, from 1.
         line: usize,
         /// The fault.
         problem: &'static str,
@@ -46,7 +46,7 @@ pub enum RecordingError {
 #[derive(Debug)]
 pub(super) struct Recording {
     frames: Vec<Frame>,
-    /// Whether the end was recorded.
+    /// True if the end was recorded.
     pub(super) is_complete: bool,
 }
 
@@ -93,7 +93,7 @@ impl Recording {
         }
     }
 
-    /// The session that these payloads make in RFC 6455.
+    /// Creates a session in rfc6455 from the payloads.
     pub(super) fn transcript(self, source: &str) -> Transcript {
         let mut dry_run = DryRun::new(AppKind::Script, false);
         let mut steps: Vec<Step> = REQUEST
@@ -150,7 +150,7 @@ impl Recording {
     }
 }
 
-/// A binary frame of a client, with a masking key of zeros.
+/// Encodes a binary frame of a client, with a masking key of zeros.
 fn masked(payload: &Bytes) -> Bytes {
     let mut frame = vec![0x82];
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
@@ -169,7 +169,7 @@ fn masked(payload: &Bytes) -> Bytes {
     frame.into()
 }
 
-/// The bytes of a string of JavaScript with its quotes, and a comma or the end of the list behind.
+/// Parses a JavaScript string in quotes that is followed by a comma or the end of the list.
 fn element(line: &str) -> Result<Vec<u8>, &'static str> {
     let line = line.trim_end_matches([',', ';', ']', ' ']);
     let mut chars = line.chars();
@@ -191,7 +191,7 @@ fn element(line: &str) -> Result<Vec<u8>, &'static str> {
                 _ => return Err("an escape that websockify does not write"),
             },
             end if end == quote => break,
-            // Each character is a byte.
+            // Each character is one byte.
             other => u8::try_from(u32::from(other)).map_err(|_| "a character above U+00FF")?,
         };
         bytes.push(byte);
@@ -202,7 +202,7 @@ fn element(line: &str) -> Result<Vec<u8>, &'static str> {
     Ok(bytes)
 }
 
-/// `{TIME{PAYLOAD` or `}TIME}PAYLOAD`.
+/// Parses `{TIME{PAYLOAD` or `}TIME}PAYLOAD`.
 fn frame(element: &[u8], is_base64: bool) -> Result<Frame, &'static str> {
     let (from, sign) = match element.first() {
         Some(b'{') => (Peer::Server, b'{'),

@@ -1,4 +1,4 @@
-//! A TCP connection, as words of its two sides.
+//! A TCP connection, as the bytes of its two sides.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,32 +6,31 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// A TCP connection: what was said, up to the first gap.
+/// A TCP connection: the bytes of both sides, up to the first gap.
 #[derive(Clone, Debug)]
 pub struct Conversation {
-    /// The side that opened it. Where the capture does not show that, the one that spoke first.
+    /// The side that opened the connection, or, if that was not captured, the side that sent first.
     pub client: SocketAddr,
     /// The other side.
     pub server: SocketAddr,
-    /// When its first packet was seen, since the Unix epoch.
+    /// The time of its first packet, since the Unix epoch.
     pub began: Duration,
-    /// The words, a run for each TCP segment, in an order in which each side can have known
-    /// what it acknowledged.
+    /// The bytes, a run for each TCP segment. Each run follows the runs that it acknowledged.
     pub runs: Vec<Run>,
-    /// The ends of the sides, in order, as far as the capture shows it.
+    /// The ends of the sides, in order, if they were captured.
     pub ends: Vec<End>,
-    /// The faults of its packets.
+    /// The faults of the captured packets.
     pub notes: Vec<Note>,
 }
 
-/// Bytes that one side said in one segment, without what it had said before.
+/// Bytes that one side sent in one segment, without those that it had sent before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Run {
-    /// When, since the conversation began.
+    /// The time since the conversation began.
     pub at: Duration,
-    /// By whom.
+    /// The sender.
     pub from: Peer,
-    /// What.
+    /// The bytes.
     pub bytes: Bytes,
 }
 
@@ -47,47 +46,48 @@ pub enum Peer {
 /// The end of a side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// When, since the conversation began.
+    /// The time since the conversation began.
     pub at: Duration,
-    /// By whom.
+    /// The side.
     pub by: Peer,
-    /// With RST, not FIN.
+    /// True if it was an RST, false if it was a FIN.
     pub reset: bool,
 }
 
-/// A fault of the packets of a conversation.
+/// A fault of the captured packets of a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
     /// The beginning was not captured.
     Begun,
-    /// Bytes are missing; what came behind them is left out.
+    /// Bytes are missing; bytes after them are omitted.
     Lost {
-        /// Whose they are.
+        /// The side whose bytes are missing.
         from: Peer,
-        /// The number of bytes of that side that came before.
+        /// The number of bytes of that side before them.
         after: u64,
     },
-    /// A packet was cut by the snapshot length; what came behind it is left out.
+    /// A packet was cut by the snapshot length; bytes after it are omitted.
     Cut {
-        /// Whose it is.
+        /// The side that sent the packet.
         from: Peer,
-        /// The number of bytes of that side that are there.
+        /// The number of bytes of that side before the cut.
         after: u64,
     },
-    /// Segments that had come before, as a whole or in part.
+    /// The number of segments that repeat earlier ones, completely or partly.
     Repeated(u64),
-    /// Segments that came before one that precedes them.
+    /// The number of segments that were captured after later ones.
     Reordered(u64),
     /// The capture ends before the connection does.
     Unfinished,
-    /// More was captured than [`Limits`](crate::pcap::Limits) allow; the rest is left out.
+    /// More was captured than [`Limits`](crate::pcap::Limits) allow; the rest is omitted.
     Limit,
-    /// It is longer than so many bytes, some for each segment included; the rest is left out.
+    /// The connection exceeded the size limit of its recording after so many bytes; the rest is
+    /// omitted.
     Longer(usize),
 }
 
 impl Conversation {
-    /// Why something of it may not be there, where packets were lost or cut.
+    /// Returns the reason for which bytes may be missing, if packets were lost or cut.
     pub(crate) fn loss(&self) -> Option<&'static str> {
         self.notes.iter().find_map(|note| match note {
             Note::Cut { .. } => Some("packets were cut (capture with tcpdump -s 0)"),
@@ -96,7 +96,7 @@ impl Conversation {
         })
     }
 
-    /// All that one side said.
+    /// Returns all bytes that one side sent.
     pub fn said_by(&self, peer: Peer) -> Vec<u8> {
         let own = self.runs.iter().filter(|run| run.from == peer);
         own.flat_map(|run| run.bytes.iter().copied()).collect()
@@ -104,7 +104,7 @@ impl Conversation {
 }
 
 impl Peer {
-    /// The other side.
+    /// Returns the other side.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -124,7 +124,7 @@ impl fmt::Display for Peer {
 }
 
 impl Note {
-    /// True if something of the conversation is not there.
+    /// True if a part of the conversation is missing.
     pub fn is_loss(&self) -> bool {
         !matches!(self, Self::Repeated(_) | Self::Reordered(_))
     }

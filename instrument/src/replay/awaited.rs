@@ -1,8 +1,8 @@
-//! A part of a stream that is to arrive.
+//! Parts of a stream that are expected.
 
 use crate::transcript::Part;
 
-/// A part of a stream that is to arrive.
+/// An expected part of a stream.
 #[derive(Clone, Debug)]
 pub(super) enum Awaited {
     Part(Part),

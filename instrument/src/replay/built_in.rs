@@ -1,4 +1,4 @@
-//! Polysock itself at the other end of a replay.
+//! Polysock in the same process as the other end of a replay.
 
 use std::time::Duration;
 
@@ -14,18 +14,18 @@ use super::recorder::{OneConnection, Recorder, RecorderHandle};
 use crate::replayable::ServerSettings;
 use crate::transcript::{Step, Transcript};
 
-/// How long the end that is played may take for its handshake.
+/// The time limit for the handshake of the played end.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The same where it was too slow for its handshake.
+/// The time limit if the transcript contains a handshake that was too slow.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Connects to Polysock in the role that the transcript gives it, and with what it is to dial.
-/// It runs in a task of its own, on the runtime of the caller.
+/// Starts Polysock in the role from the transcript's headers, and connects to it. Polysock runs in
+/// a task on the runtime of the caller.
 ///
 /// # Errors
 ///
-/// The headers of a transcript with the role of a client do not say what is dialled.
+/// The transcript has the role of a client, and its headers do not name a valid server to dial.
 pub(super) fn connect(
     transcript: &Transcript,
 ) -> Result<(SegmentedPipe, RecorderHandle), &'static str> {
@@ -86,7 +86,7 @@ async fn call(
     }
 }
 
-/// What the headers `protocol`, `dial`, `origin` and `subprotocols` ask for.
+/// Reads the headers `protocol`, `dial`, `origin` and `subprotocols`.
 fn dial(transcript: &Transcript) -> Result<(&'static dyn Protocol, Dial), &'static str> {
     let name = transcript.header("protocol").unwrap_or_default();
     let protocol = find_protocol(name).ok_or("`protocol`: one that can be dialled, as rfc6455")?;

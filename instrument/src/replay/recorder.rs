@@ -1,4 +1,5 @@
-//! The application of a replay: does what the transcript says, and tells what it sees.
+//! The application of a replay, which performs the actions of the transcript and reports its
+//! observations.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -19,13 +20,13 @@ pub(super) struct Recorder {
     actions: UnboundedReceiver<Action>,
 }
 
-/// The player's side of it.
+/// The player's side of a recorder.
 #[derive(Debug)]
 pub(super) struct RecorderHandle {
-    /// What the application sees ([`Step::Sees`]) and what its connection fails of
-    /// ([`Step::Refused`]); ends with the connection.
+    /// The observations of the application ([`Step::Sees`]), and the error with which its
+    /// connection failed ([`Step::Refused`]). Ends with the connection.
     pub(super) observations: UnboundedReceiver<Step>,
-    /// What it is to do.
+    /// The actions that the application is to perform.
     pub(super) actions: UnboundedSender<Action>,
 }
 
@@ -45,7 +46,7 @@ impl Recorder {
         (recorder, handle)
     }
 
-    /// Serves a connection to its end, which is told as well.
+    /// Serves a connection until it ends, and reports its end.
     pub(super) async fn run(mut self, mut connection: Connection, target: &str) {
         self.tell(Step::Sees(Observation::Open {
             protocol: connection.protocol().to_owned(),
@@ -64,7 +65,7 @@ impl Recorder {
     }
 
     pub(super) fn tell(&self, step: Step) {
-        // A player that has seen enough listens no more.
+        // The send fails if the player has ended. Its result is then no longer needed.
         let _ = self.observations.send(step);
     }
 
@@ -76,7 +77,7 @@ impl Recorder {
                     Some(message) => {
                         self.tell(Step::Sees(message.clone().into()));
                         if echoes {
-                            // As the echo of `polysock serve` does it.
+                            // The same as in the echo of `polysock serve`.
                             connection.feed(message).await?;
                         }
                     }
@@ -84,7 +85,7 @@ impl Recorder {
                 },
                 Some(action) = self.actions.recv() => match action {
                     Action::Text(parts) => {
-                        // The parser has let only UTF-8 pass.
+                        // The parser has already rejected text that is not UTF-8.
                         let text = ByteString::try_from(expand(&parts)).unwrap_or_default();
                         connection.send(Message::Text(text)).await?;
                     }
@@ -101,8 +102,8 @@ impl Recorder {
     }
 }
 
-/// A recorder as the application of a gateway. It takes one connection; more, as HTTP/2 could
-/// bring, are let go.
+/// An application of a gateway that gives its first connection to a recorder. Further connections,
+/// which HTTP/2 allows, are dropped.
 #[derive(Debug)]
 pub(super) struct OneConnection(Mutex<Option<Recorder>>);
 

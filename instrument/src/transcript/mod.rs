@@ -1,4 +1,4 @@
-//! The `.wire` format: what a session was, and how it is read and written.
+//! The `.wire` format: the model of a session, its parser and its writer.
 //!
 //! ```text
 //!   model   what the two ends of a connection sent, and what the application saw of it

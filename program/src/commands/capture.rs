@@ -157,7 +157,7 @@ impl Capture {
         };
         let tap = writer.clone();
         let gateway = gateway.with_tap(move |stream, peer| tap.tap(stream, peer));
-        // What is recorded is not a load.
+        // One worker is enough for recording.
         let deadline = self.timeouts.shutdown_timeout;
         let workers = self.listen.start(&gateway, 1, deadline)?;
         signals.wait();
@@ -192,7 +192,7 @@ impl Capture {
         let version = env!("CARGO_PKG_VERSION");
         let behind = match (&self.pass_through, &self.upstream) {
             (Some(server), _) => format!(" in front of {server}"),
-            // The URL may have a token in it.
+            // The upstream's URL may contain a token.
             (None, Some(_)) => " in front of an upstream".to_owned(),
             (None, None) => String::new(),
         };

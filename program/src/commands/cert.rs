@@ -76,29 +76,30 @@ impl SelfSigned {
         if self.is_one_file() {
             return place(&self.key, SECRET, &(certificate + &key));
         }
-        // Neither is written where the other could not be.
+        // Both paths are checked before anything is written.
         self.free(&self.certificate)?;
         place(&self.key, SECRET, &key)?;
         let written = place(&self.certificate, PUBLIC, &certificate);
         if written.is_err() {
-            // A key without its certificate is of no use, and would be in the way of the next.
+            // A key without its certificate is useless, and would block the next attempt.
             let _ = fs::remove_file(&self.key);
         }
         written
     }
 
-    /// The certificate and its key in PEM form.
+    /// Generates the certificate and its key in PEM form.
     fn make(&self) -> Result<(String, String), rcgen::Error> {
         let mut params = CertificateParams::new(self.host.clone())?;
         params.distinguished_name = DistinguishedName::new();
         let name = "Polysock, for trying out";
         params.distinguished_name.push(DnType::CommonName, name);
-        // What may sign others is refused as a server's; what has signed itself can be trusted all the same.
+        // Clients refuse a CA certificate as a server's. A self-signed certificate can be trusted
+        // even so.
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let now = SystemTime::now();
-        // The clocks of clients may be slow.
+        // Clocks of clients may be slow.
         params.not_before = (now - HOUR).into();
         params.not_after = (now + 24 * HOUR * u32::from(self.days)).into();
         let key = KeyPair::generate()?;
@@ -109,10 +110,10 @@ impl SelfSigned {
         self.certificate == self.key
     }
 
-    /// Makes sure that there is no file, by removing it where that is wanted.
+    /// Makes sure that no file exists at the path. Removes it if `--force` is given.
     fn free(&self, path: &Path) -> Result<(), String> {
         if !self.force {
-            // Also where it is a link that leads nowhere.
+            // A dangling symbolic link counts as a file.
             return match path.symlink_metadata() {
                 Ok(_) => Err(in_the_way(path)),
                 Err(_) => Ok(()),
@@ -126,7 +127,7 @@ impl SelfSigned {
         }
     }
 
-    /// What was made, and what to do with it.
+    /// Describes the written files and their use.
     fn advice(&self) -> String {
         let (certificate, key) = (self.certificate.display(), self.key.display());
         let (files, key) = match self.is_one_file() {
@@ -154,13 +155,13 @@ impl SelfSigned {
     }
 }
 
-/// A name that a certificate can have, or an address.
+/// Parses a host name that a certificate can have, or an IP address.
 fn host(text: &str) -> Result<String, String> {
     let address = text.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = address.parse::<IpAddr>() {
         return Ok(address.to_string());
     }
-    // RFC 9525 section 6.3: `*` stands for one label, the first.
+    // RFC 9525 section 6.3: `*` stands for exactly one label, the first.
     let name = text.strip_prefix("*.").unwrap_or(text);
     let is_label = |label: &str| {
         let mut bytes = label.bytes();
@@ -177,9 +178,9 @@ fn host(text: &str) -> Result<String, String> {
     }
 }
 
-/// Writes a new file.
+/// Writes a new file; fails if it exists.
 fn place(path: &Path, mode: u32, text: &str) -> Result<(), String> {
-    // The mode is there before the first byte.
+    // The mode is set before the first byte is written.
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(mode).open(path);
     let written = file.and_then(|mut file: File| file.write_all(text.as_bytes()));
@@ -196,6 +197,6 @@ fn in_the_way(path: &Path) -> String {
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The modes of files for everybody to read, and for their owner alone.
+/// The modes of files that everybody or only their owner can read.
 const PUBLIC: u32 = 0o644;
 const SECRET: u32 = 0o600;

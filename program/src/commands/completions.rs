@@ -20,7 +20,7 @@ pub(crate) struct Completions {
 
 impl Completions {
     pub(crate) fn run(self, mut command_line: clap::Command) -> Exit {
-        // A pipe that is closed makes the crate panic where it writes by itself.
+        // The crate panics on a closed pipe when it writes by itself.
         let mut script = Vec::new();
         generate(self.shell, &mut command_line, "polysock", &mut script);
         match std::io::stdout().write_all(&script) {

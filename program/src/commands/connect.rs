@@ -39,7 +39,7 @@ impl Connect {
         match runtime {
             Ok(runtime) => {
                 let exit = runtime.block_on(self.talk());
-                // A read of stdin that nobody waits for any more cannot be cancelled.
+                // A blocking read of stdin cannot be cancelled.
                 runtime.shutdown_background();
                 exit
             }
@@ -64,11 +64,11 @@ impl Connect {
     }
 }
 
-/// How many messages are read ahead of the connection.
+/// The number of messages read ahead of the connection.
 const AHEAD: usize = 16;
 
-/// Reads stdin in a task of its own: a line that is half read must not be lost to a message that
-/// comes in meanwhile.
+/// Reads stdin in a task of its own, so that a message from the server does not discard a line that
+/// is half read.
 fn read_stdin(binary: bool) -> Receiver<std::io::Result<Message>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     tokio::spawn(async move {
@@ -82,7 +82,7 @@ fn read_stdin(binary: bool) -> Receiver<std::io::Result<Message>> {
     receiver
 }
 
-/// A line of text, or some bytes; `None` at the end.
+/// Reads a line of text, or some bytes in binary mode; `None` at the end of the input.
 async fn read_message(
     stdin: &mut BufReader<Stdin>,
     binary: bool,
@@ -100,8 +100,8 @@ async fn read_message(
     Ok(Some(line.strip_suffix('\r').unwrap_or(line).into()))
 }
 
-/// Sends what comes in and writes what comes back, until the connection has ended; the end of
-/// the input closes it.
+/// Sends the input and writes the received messages until the connection has ended. The end of the
+/// input closes the connection.
 async fn exchange(
     mut connection: Connection,
     mut input: Receiver<std::io::Result<Message>>,
@@ -123,7 +123,7 @@ async fn exchange(
             },
             message = input.recv(), if open => match message {
                 Some(message) => connection.send(message?).await?,
-                // What the server still has to say is written until it has closed.
+                // Messages that the server sends before its close are still written.
                 None => {
                     open = false;
                     connection.start_close(Some(CloseCode::NORMAL.into()));
@@ -134,7 +134,7 @@ async fn exchange(
     Ok(ended(&connection))
 }
 
-/// What the end of a connection means for a script.
+/// Maps the end of a connection to an exit code.
 fn ended(connection: &Connection) -> Exit {
     let Some(closed) = connection.closed() else {
         return Exit::Closed;

@@ -12,7 +12,7 @@ use tracing::error;
 
 use crate::exit::Exit;
 
-/// The longest recording of websockify that is read.
+/// The longest websockify recording that is read, in bytes.
 const MAX_RECORDING: u64 = 16 << 20;
 
 /// Write transcripts of the WebSocket sessions in packet captures and websockify's recordings
@@ -116,7 +116,7 @@ fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Writes a transcript, unless there is one already.
+/// Writes a transcript; fails if the file exists.
 fn write(path: &Path, transcript: &Transcript) -> io::Result<()> {
     File::create_new(path)?.write_all(transcript.to_string().as_bytes())
 }

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use crate::exit::Exit;
 
-/// The longest line of a page's source that is text.
+/// The longest line of text in a page's source.
 const MAX_LINE: usize = 80;
 
 /// Write the manual pages: polysock(1), and one for each command
@@ -27,7 +27,7 @@ pub(crate) struct Man {
 
 impl Man {
     pub(crate) fn run(self, command_line: clap::Command) -> Exit {
-        // Commands know their whole names once all of it is built.
+        // Commands know their full names only after the whole tree is built.
         let mut whole = command_line.disable_help_subcommand(true);
         whole.build();
         let written = fs::create_dir_all(&self.out).and_then(|()| self.write(&whole, &date()));
@@ -37,7 +37,7 @@ impl Man {
         }
     }
 
-    /// Writes the pages of a command and of those below it.
+    /// Writes the pages of a command and its subcommands.
     fn write(&self, command: &clap::Command, date: &str) -> io::Result<()> {
         let name = command
             .get_display_name()
@@ -58,7 +58,7 @@ impl Man {
     }
 }
 
-/// The day that the pages are of.
+/// The date on the pages.
 fn date() -> String {
     // https://reproducible-builds.org/specs/source-date-epoch/
     let set = env::var("SOURCE_DATE_EPOCH").ok();
@@ -70,8 +70,8 @@ fn date() -> String {
         .to_string()
 }
 
-/// A page's source without what mandoc(1) finds in that of the crate: blanks at the ends of lines,
-/// breaks around an empty line, long lines.
+/// Cleans up the crate's output where mandoc(1) complains: trailing blanks, breaks around an empty
+/// line, long lines.
 fn tidied(source: &str) -> String {
     let mut tidied = String::with_capacity(source.len());
     let lines: Vec<_> = source.lines().map(str::trim_end).collect();
@@ -84,7 +84,7 @@ fn tidied(source: &str) -> String {
                 rest
             }
             [line, rest @ ..] => {
-                // The line behind .TP is the tag, and has to stay one.
+                // The line after .TP is the tag, and must stay one line.
                 if is_tag || line.starts_with(['.', '\'']) {
                     tidied += line;
                 } else {
@@ -99,7 +99,8 @@ fn tidied(source: &str) -> String {
     }
 }
 
-/// Breaks a line of text where it has a blank. No line begins with what would make it a request.
+/// Wraps a line of text at blanks. No new line begins with a character that would make it a
+/// request.
 fn wrap(line: &str, wrapped: &mut String) {
     let mut length = 0;
     for word in line.split(' ') {

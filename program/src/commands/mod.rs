@@ -1,4 +1,4 @@
-//! The commands: a file for each.
+//! The commands, one file each.
 
 mod bench;
 mod capture;
@@ -26,7 +26,7 @@ use crate::log::{self, Settings};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    // In a box, as the last: they have more flags than the others.
+    // Boxed: `serve` and `websockify` have far more flags than the others.
     Serve(Box<serve::ServeCommand>),
     Capture(capture::Capture),
     #[cfg(feature = "tls")]
@@ -51,8 +51,8 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// The level of what is logged where `RUST_LOG` says nothing: an interactive client has the
-    /// terminal to itself.
+    /// The default log level, if `RUST_LOG` is unset. The terminal of an interactive client is kept
+    /// free of messages.
     pub(crate) fn log_level(&self) -> &'static str {
         match self {
             Self::Websockify(websockify) if websockify.is_verbose() => "debug",
@@ -61,7 +61,7 @@ impl Command {
         }
     }
 
-    /// What is logged, how, and where to, where the command line does not say.
+    /// The log settings, for options that the command line does not set.
     pub(crate) fn log_settings(&self) -> Settings {
         match self {
             Self::Serve(serve) => serve.log_settings(),
@@ -69,7 +69,7 @@ impl Command {
         }
     }
 
-    /// Does what was asked for; `command_line` is for what is written about it.
+    /// Runs the command. `command_line` is for completions and manual pages.
     pub(crate) fn run(self, command_line: fn() -> clap::Command) -> Exit {
         match self {
             Self::Serve(serve) => serve.run(),

@@ -45,7 +45,7 @@ impl Reload {
     }
 }
 
-/// Asks the process whose number stands in a file.
+/// Sends SIGHUP to the process whose ID is in a file.
 fn ask(file: &Path) -> Result<(), String> {
     let text =
         fs::read_to_string(file).map_err(|error| format!("{error}; is the server running?"))?;

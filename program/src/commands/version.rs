@@ -17,7 +17,7 @@ pub(crate) struct Version {
 
 impl Version {
     pub(crate) fn run(self) -> Exit {
-        // As `--version` has it.
+        // The same line as `--version`.
         let mut text = concat!("polysock ", env!("CARGO_PKG_VERSION"), "\n").to_owned();
         if self.verbose {
             let protocols: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.name()).collect();

@@ -1,4 +1,4 @@
-//! Which of several servers is taken.
+//! The balancing of a group of servers.
 
 use polysock::protocols::http::is_token;
 use polysock::upstream::{Balance, HashOf};
@@ -9,7 +9,7 @@ use super::key::{Key, Section};
 use super::node::Node;
 use super::reader::Reader;
 
-/// A word, or `{ hash = … }`.
+/// The form of `balance`: a word, or `{ hash = … }`.
 pub(super) struct Balancing;
 
 /// The table of a hash.
@@ -61,7 +61,7 @@ impl Form<Balance> for Balancing {
     }
 }
 
-/// What has to be the same.
+/// The form of a hash key, which maps equal clients to the same server.
 fn hash_key() -> Word<HashOf> {
     Word {
         read: |text| {

@@ -12,10 +12,10 @@ use super::words::{duration, optional_count};
 /// The broker that this node shares with others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BusSection {
-    /// Where it is, if there is one.
+    /// The URL of the broker; `None` if there is none.
     pub(crate) url: Option<String>,
     pub(crate) prefix: Prefix,
-    /// How many publications of each channel it keeps, if it does.
+    /// The number of publications of each channel that the broker keeps; `None` if it keeps none.
     pub(crate) history: Option<u32>,
     pub(crate) history_age: Duration,
 }
@@ -31,7 +31,7 @@ impl Default for BusSection {
     }
 }
 
-/// Its keys.
+/// The keys of `[bus]`.
 pub(super) fn keys() -> Vec<Key<BusSection>> {
     vec![
         Key::new(
@@ -65,7 +65,7 @@ pub(super) fn keys() -> Vec<Key<BusSection>> {
     ]
 }
 
-/// The URL of a broker, which may have a password in it.
+/// The form of a broker's URL, which may contain a password.
 fn url() -> Word<String> {
     Word {
         read: |text| match text.contains("://") {

@@ -1,4 +1,4 @@
-//! What a file gets wrong although each of its values is right.
+//! Checks of a configuration whose single values are valid.
 
 #[cfg(feature = "tls")]
 use std::ops::Range;
@@ -19,7 +19,7 @@ use super::target::Target;
 use super::upstream_tls::UpstreamTls;
 use super::url::names;
 
-/// Notes what does not fit together.
+/// Records every inconsistency.
 pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
     listeners(document, problems);
     times(document, problems);
@@ -31,7 +31,7 @@ pub(super) fn check(document: &Document<'_>, problems: &mut Problems) {
     sessions(document, settings(document), problems);
 }
 
-/// What a listener says of TLS.
+/// Checks the TLS settings of a listener.
 fn tls(node: Node<'_>, listener: &Listener, problems: &mut Problems) {
     let Some(tls) = &listener.tls else {
         if listener.plain {
@@ -130,7 +130,7 @@ fn listeners(document: &Document<'_>, problems: &mut Problems) {
     }
 }
 
-/// The settings of `[defaults]` and of each route, and where they stand.
+/// The settings of `[defaults]` and of each route, and their places in the file.
 fn settings<'a>(document: &'a Document<'a>) -> impl Iterator<Item = (Node<'a>, &'a Settings)> {
     let defaults = document.defaults.iter();
     let defaults = defaults.map(|node| (*node, &document.config.defaults));
@@ -139,7 +139,7 @@ fn settings<'a>(document: &'a Document<'a>) -> impl Iterator<Item = (Node<'a>, &
     defaults.chain(routes)
 }
 
-/// Where a pong timeout is given that no ping interval has room for.
+/// Checks `shutdown_drain` against `shutdown_timeout`, and pong timeouts against ping intervals.
 fn times(document: &Document<'_>, problems: &mut Problems) {
     let process = &document.config.process;
     let drain = process.shutdown_drain;
@@ -171,7 +171,7 @@ fn times(document: &Document<'_>, problems: &mut Problems) {
     }
 }
 
-/// Rules that stand behind one for everybody.
+/// Warns of rules that follow a rule for everybody.
 fn policies(document: &Document<'_>, problems: &mut Problems) {
     for (node, settings) in settings(document) {
         let is_for_all = |rule: &Rule| rule.is_for_all() && !rule.log_only;
@@ -188,7 +188,7 @@ fn policies(document: &Document<'_>, problems: &mut Problems) {
     }
 }
 
-/// Where `auth` says of nobody, or in two ways, who is let in.
+/// Checks that `auth` names exactly one method, with its values.
 #[cfg(feature = "auth")]
 fn auth(document: &Document<'_>, problems: &mut Problems) {
     for (node, settings) in settings(document) {
@@ -225,7 +225,7 @@ fn routes(document: &Document<'_>, problems: &mut Problems) {
     }
 }
 
-/// Whether a route with these conditions has all the requests of another's.
+/// True if a route with these conditions matches every request that the other matches.
 fn covers(matching: &Matching, other: &Matching) -> bool {
     let Matching {
         hosts,
@@ -257,7 +257,7 @@ fn covers(matching: &Matching, other: &Matching) -> bool {
         && (subprotocols.is_empty() || *subprotocols == other.subprotocols)
 }
 
-/// What a route asks of its path and its target.
+/// Checks the target of a route against its path.
 fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut Problems) {
     let upstreams = &document.config.upstreams;
     let at = match node.has("target") {
@@ -293,7 +293,7 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
     let rewrite = route.settings.rewrite.as_ref();
     let rewritten = rewrite.iter().flat_map(|rewrite| rewrite.path.names());
     let needed = urls.iter().flat_map(|url| names(url));
-    // A token that the path does not have is the query's.
+    // A token that is not in the path comes from the query.
     let needed = needed.filter(|name| *name != TOKEN);
     let needed = needed.map(|name| (name, at.clone()));
     let rewritten = rewritten.map(|name| (name, node.at("rewrite")));
@@ -347,7 +347,7 @@ fn target(node: Node<'_>, route: &Route, document: &Document<'_>, problems: &mut
     }
 }
 
-/// What `upstream_tls` or `tls` asks for that is of no use.
+/// Checks `upstream_tls` or `tls` for settings without effect.
 #[cfg(feature = "tls")]
 fn upstream_tls(
     key: &str,
@@ -366,13 +366,13 @@ fn upstream_tls(
     }
 }
 
-/// The names in the host and port of this URL.
+/// The names of parameters in the host and port of a URL.
 fn chosen_by_client(url: &str) -> Vec<&str> {
     let behind = url.split_once("://").map_or("", |(_, behind)| behind);
     names(behind.split('/').next().unwrap_or_default())
 }
 
-/// The name that stands for a token.
+/// The name of the parameter for a token.
 const TOKEN: &str = "token";
 
 fn upstreams(document: &Document<'_>, problems: &mut Problems) {

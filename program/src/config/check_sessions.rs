@@ -1,4 +1,4 @@
-//! What a file gets wrong of sessions although each of its values is right.
+//! Checks of sessions whose single values are valid.
 
 use super::document::Document;
 use super::key::alike;
@@ -7,7 +7,7 @@ use super::problem::Problems;
 use super::session::{Required, Session};
 use super::settings::Settings;
 
-/// Sessions that nobody could read, and that a route names although there are none.
+/// Checks that sessions are consistent, and that routes name existing ones.
 pub(super) fn sessions<'a>(
     document: &Document<'_>,
     settings: impl Iterator<Item = (Node<'a>, &'a Settings)>,

@@ -1,4 +1,4 @@
-//! The clients that a route is for.
+//! The kinds of clients that a route matches.
 
 use polysock::protocols::{PROTOCOLS, Protocol};
 use serde_json::json;
@@ -6,14 +6,14 @@ use serde_json::json;
 use super::form::{Word, quoted};
 use crate::flags::values;
 
-/// A kind of clients.
+/// A kind of client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Client {
-    /// Those that ask for a WebSocket, in whatever protocol.
+    /// A client that requests a WebSocket, in any protocol.
     WebSocket,
-    /// Those that send ordinary requests.
+    /// A client that sends ordinary requests.
     Http,
-    /// Those that ask for a WebSocket of this protocol.
+    /// A client that requests a WebSocket in this protocol.
     Protocol(&'static dyn Protocol),
 }
 
@@ -35,7 +35,7 @@ impl PartialEq for Client {
 
 impl Eq for Client {}
 
-/// `websocket`, `http` or a protocol.
+/// The form of a client: `websocket`, `http` or a protocol.
 pub(super) fn client() -> Word<Client> {
     Word {
         read: |text| match text {

@@ -7,19 +7,19 @@ use super::key::Key;
 use super::listener::{Address, Addresses};
 use super::words::{Place, text};
 
-/// The control listener.
+/// The settings of the control listener.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ControlSection {
-    /// Where it is, if there is one.
+    /// The address; `None` if there is no control listener.
     pub(crate) listen: Option<Address>,
-    /// The file of its token.
+    /// The file of the token.
     pub(crate) token: Option<PathBuf>,
     pub(crate) hosts: Vec<String>,
     pub(crate) census: Option<PathBuf>,
     pub(crate) ready_while_draining: bool,
 }
 
-/// Its keys.
+/// The keys of `[control]`.
 pub(super) fn keys() -> Vec<Key<ControlSection>> {
     vec![
         Key::new(

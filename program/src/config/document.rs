@@ -1,4 +1,4 @@
-//! The whole of a configuration.
+//! A whole configuration.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use super::target::{App, Target};
 use super::upstream::{self, Upstream};
 use super::zmq::{self, ZmqSection};
 
-/// The whole of a configuration.
+/// A whole configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config {
     pub(crate) process: Process,
@@ -28,18 +28,18 @@ pub(crate) struct Config {
     pub(crate) publish: PublishSection,
     pub(crate) bus: BusSection,
     pub(crate) zmq: ZmqSection,
-    /// At least one.
+    /// The listeners, at least one.
     pub(crate) listeners: Vec<Listener>,
-    /// What the routes have where they say nothing else.
+    /// The settings that routes inherit.
     pub(crate) defaults: Settings,
-    /// In their order, at least one.
+    /// The routes in their order, at least one.
     pub(crate) routes: Vec<Route>,
     pub(crate) upstreams: BTreeMap<String, Upstream>,
     pub(crate) sessions: BTreeMap<String, Session>,
 }
 
 impl Config {
-    /// Nothing but a listener and this route.
+    /// Returns a configuration of one listener and this route.
     pub(crate) fn of_route(route: Route) -> Self {
         Self {
             process: Process::default(),
@@ -56,7 +56,7 @@ impl Config {
     }
 }
 
-/// What is served where nothing is said: the chat.
+/// The configuration of a server without any arguments: the chat.
 impl Default for Config {
     fn default() -> Self {
         Self::of_route(Route::everything(
@@ -66,11 +66,11 @@ impl Default for Config {
     }
 }
 
-/// A configuration, and where its parts stand.
+/// A configuration, and the places of its parts in the file.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
     pub(super) config: Config,
-    /// The whole file.
+    /// The root table of the file.
     pub(super) root: Node<'a>,
     pub(super) listeners: Vec<Node<'a>>,
     pub(super) defaults: Option<Node<'a>>,
@@ -80,7 +80,7 @@ pub(super) struct Document<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Reads all of a file. Notes what is wrong; what is read is worth nothing then.
+    /// Reads the whole file and records errors. The result is unusable if there are any.
     pub(super) fn read(root: Node<'a>, reader: &mut Reader) -> Self {
         let mut entries = Entries::new("the file", root, reader);
         let mut process = Process::default();
@@ -238,7 +238,7 @@ fn route(node: Node<'_>, defaults: &Settings, reader: &mut Reader) -> Route {
     draft.finish(settings)
 }
 
-/// A pong timeout that is not given here is no longer than the ping interval.
+/// Limits a pong timeout that is not set here to the ping interval.
 fn hasten_pongs(settings: &mut Settings, node: Node<'_>) {
     if let Some(interval) = settings.ping_interval
         && !node.has("pong_timeout")
@@ -272,7 +272,7 @@ fn session(name: &str, node: Node<'_>, reader: &mut Reader) -> Session {
     session
 }
 
-/// The tables of an array of them.
+/// Takes the tables of an array of tables.
 fn tables<'a>(name: &str, entries: &mut Entries<'a>, reader: &mut Reader) -> Vec<Node<'a>> {
     match entries.take(name) {
         None => Vec::new(),
@@ -285,7 +285,7 @@ fn tables<'a>(name: &str, entries: &mut Entries<'a>, reader: &mut Reader) -> Vec
     }
 }
 
-/// The tables of a table of them.
+/// Takes the named tables inside a table.
 fn named<'a>(
     name: &str,
     entries: &mut Entries<'a>,

@@ -1,8 +1,8 @@
-//! The environment in the strings of a file.
+//! Environment variables in the strings of a file.
 
 use thiserror::Error;
 
-/// Why a string cannot be made out.
+/// The reason why a string cannot be expanded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(super) enum ExpandError {
     /// A variable is not set.
@@ -10,20 +10,20 @@ pub(super) enum ExpandError {
         "the environment has no {0}: set it, give a default as ${{{0}:-VALUE}}, or write $$ for a dollar"
     )]
     Missing(String),
-    /// A variable has bytes that are no text.
+    /// A variable is not valid UTF-8.
     #[error("what the environment has as {0} is no text")]
     Text(String),
-    /// A name does not end, or is none.
+    /// A name is not terminated, or is invalid.
     #[error("write ${{NAME}}, of letters, digits and `_`, or $$ for a dollar")]
     Name,
 }
 
-/// Puts the environment into a text: `${NAME}`, or `${NAME:-DEFAULT}` for where it is not set; `$$` is a
-/// dollar, and so is one before anything else.
+/// Expands environment variables in a text: `${NAME}`, or `${NAME:-DEFAULT}` with a default. `$$`
+/// becomes a dollar, and a dollar before any other character stays.
 ///
 /// # Errors
 ///
-/// A variable is not set, or its name is none.
+/// A variable is not set, or its name is invalid.
 pub(super) fn expand(text: &str) -> Result<String, ExpandError> {
     let mut expanded = String::new();
     let mut rest = text;
@@ -45,12 +45,12 @@ pub(super) fn expand(text: &str) -> Result<String, ExpandError> {
     Ok(expanded)
 }
 
-/// A text that [`expand`] turns into this one.
+/// Escapes a text so that [`expand`] returns it.
 pub(super) fn escape(text: &str) -> String {
     text.replace('$', "$$")
 }
 
-/// What stands for `NAME` or `NAME:-DEFAULT`.
+/// Expands `NAME` or `NAME:-DEFAULT`.
 fn variable(inner: &str) -> Result<String, ExpandError> {
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),

@@ -1,4 +1,4 @@
-//! How the process of an `exec:` target is run.
+//! The process settings of an `exec:` target.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,37 +8,37 @@ use super::form::{Choice, List, Maybe, Names, Switch};
 use super::key::Key;
 use super::words::{Place, count, duration, text};
 
-/// How the process of an `exec:` target is run.
+/// The process settings of an `exec:` target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ExecSettings {
-    /// Where a message ends in what it writes and reads.
+    /// The framing of messages in its input and output.
     pub(crate) framing: Framing,
-    /// Whether messages are binary.
+    /// True if messages are binary.
     pub(crate) binary: bool,
-    /// Whether one process serves all clients.
+    /// True if one process serves all clients.
     pub(crate) shared: bool,
-    /// Its working directory; `None` for that of the gateway.
+    /// The working directory; `None` for the gateway's.
     pub(crate) dir: Option<PathBuf>,
-    /// Variables of its environment.
+    /// Variables added to its environment.
     pub(crate) env: BTreeMap<String, String>,
-    /// The variables of the gateway's environment that it has too.
+    /// Variables that are passed on from the gateway's environment.
     pub(crate) pass_env: Vec<String>,
     /// The most processes at a time.
     pub(crate) max_processes: usize,
-    /// How long it may take to end by itself, before it is killed.
+    /// The time that a process has to end by itself, before it is killed.
     pub(crate) grace: Duration,
 }
 
-/// Where a message ends.
+/// The framing of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
-    /// At the end of a line.
+    /// A message is a line.
     Line,
-    /// At a NUL.
+    /// A message ends with a NUL.
     Nul,
-    /// Four bytes before it, the most significant first, say how long it is.
+    /// A message follows its length in four bytes, the most significant first.
     Length,
-    /// Nowhere: what is read at once is a message, and what is written has no marks.
+    /// There is no framing: each read is a message, and messages are written without separators.
     Stream,
 }
 
@@ -57,7 +57,7 @@ impl Default for ExecSettings {
     }
 }
 
-/// Its keys.
+/// The keys of [`ExecSettings`].
 pub(super) fn keys() -> Vec<Key<ExecSettings>> {
     vec![
         Key::new(

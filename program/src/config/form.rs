@@ -1,4 +1,4 @@
-//! How a value is written in the file.
+//! The representation of values in the file.
 
 use std::collections::BTreeMap;
 
@@ -7,40 +7,42 @@ use serde_json::{Value, json};
 use super::node::Node;
 use super::reader::Reader;
 
-/// How a value is written in the file: how it is read, shown, and described to an editor.
+/// The representation of a value in the file: parsing, showing, and the schema for editors.
 pub(super) trait Form<T> {
-    /// Reads a value. Notes what is wrong with it, and is `None` then.
+    /// Parses a value. Records the error and returns `None` if it is invalid.
     fn parse(&self, node: Node<'_>, reader: &mut Reader) -> Option<T>;
 
-    /// Reads a value into one that is there. Only what has keys keeps of it what it has no keys for.
+    /// Parses a value over an existing one. Tables keep the settings whose keys are missing; other
+    /// forms replace the value.
     fn read(&self, into: &mut T, node: Node<'_>, reader: &mut Reader) {
         if let Some(value) = self.parse(node, reader) {
             *into = value;
         }
     }
 
-    /// The value as TOML, secrets masked; `None` where that it is not given is all there is to say.
+    /// Formats the value as TOML, with secrets masked. Returns `None` for a value that is expressed
+    /// by leaving out the key.
     fn write(&self, value: &T) -> Option<String>;
 
-    /// The JSON schema of what may stand there.
+    /// Returns the JSON schema of the value.
     fn schema(&self) -> Value;
 
-    /// The keys of a table.
+    /// Returns the keys of a table.
     fn parts(&self) -> Vec<Part> {
         Vec::new()
     }
 }
 
-/// What the reference says of a key.
+/// The entry of a key in the reference.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
-    /// Its default as TOML, or an example.
+    /// The default as TOML, or an example.
     pub(super) value: String,
 }
 
-/// One word, which a flag may have as well.
+/// A form of one word, which may also be the value of a flag.
 pub(super) struct Word<T> {
     pub(super) read: fn(&str) -> Result<T, String>,
     pub(super) write: fn(&T) -> Option<String>,
@@ -68,7 +70,7 @@ impl<T> Form<T> for Word<T> {
     }
 }
 
-/// One of some words.
+/// A form of fixed alternatives.
 pub(super) struct Choice<T: 'static>(pub(super) &'static [(&'static str, T)]);
 
 impl<T: Copy + PartialEq> Form<T> for Choice<T> {
@@ -96,7 +98,7 @@ impl<T: Copy + PartialEq> Form<T> for Choice<T> {
     }
 }
 
-/// `true` or `false`; as for a flag, `on` and `off` are the same.
+/// A form of `true` or `false`. `on` and `off` mean the same, as for a flag.
 pub(super) struct Switch;
 
 impl Form<bool> for Switch {
@@ -120,7 +122,7 @@ impl Form<bool> for Switch {
     }
 }
 
-/// What need not be given, and has no word for that.
+/// A form of a value that may be left out, and has no word for that.
 pub(super) struct Maybe<F>(pub(super) F);
 
 impl<T, F: Form<T>> Form<Option<T>> for Maybe<F> {
@@ -141,7 +143,7 @@ impl<T, F: Form<T>> Form<Option<T>> for Maybe<F> {
     }
 }
 
-/// An array; a single element may stand without its brackets.
+/// A form of an array. A single element needs no brackets.
 pub(super) struct List<F>(pub(super) F);
 
 impl<T, F: Form<T>> Form<Vec<T>> for List<F> {
@@ -165,7 +167,7 @@ impl<T, F: Form<T>> Form<Vec<T>> for List<F> {
     }
 }
 
-/// A table of what has names.
+/// A form of a table from names to values.
 pub(super) struct Names<F>(pub(super) F);
 
 impl<T, F: Form<T>> Form<BTreeMap<String, T>> for Names<F> {
@@ -202,7 +204,7 @@ impl<T, F: Form<T>> Form<BTreeMap<String, T>> for Names<F> {
     }
 }
 
-/// A name as a key of TOML.
+/// Formats a name as a TOML key.
 pub(super) fn key(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !name.is_empty() && name.chars().all(is_bare) {
@@ -212,12 +214,12 @@ pub(super) fn key(name: &str) -> String {
     }
 }
 
-/// A text as a string of the file.
+/// Formats a text as a string of the file, with dollars escaped.
 pub(super) fn quoted(text: &str) -> String {
     basic_string(&super::environment::escape(text))
 }
 
-/// A text as a basic string of TOML.
+/// Formats a text as a TOML basic string.
 fn basic_string(text: &str) -> String {
     let mut written = String::from('"');
     for c in text.chars() {

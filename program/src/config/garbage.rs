@@ -1,4 +1,4 @@
-//! Files that nobody has thought of.
+//! Tests with random files.
 
 use std::path::Path;
 
@@ -9,8 +9,8 @@ use proptest::sample::Index;
 use super::document::Config;
 use super::reference::uncommented;
 
-/// A file that says nothing wrong says the same when it is shown; whatever another is, its author is told
-/// what is wrong with it.
+/// Asserts that a valid file is equal to its shown form, and that an invalid file gets an error
+/// text.
 fn check(text: &str) {
     match Config::read(Path::new("/nowhere/polysock.toml"), text) {
         Ok(loaded) => {
@@ -24,7 +24,7 @@ fn check(text: &str) {
     }
 }
 
-/// The lines of the reference that give a key a value, with the table that each is in.
+/// The assignments in the reference: table, key and value.
 fn assignments() -> Vec<(String, String, String)> {
     let reference = uncommented();
     let mut table = String::new();
@@ -41,7 +41,7 @@ fn assignments() -> Vec<(String, String, String)> {
     all
 }
 
-/// Values that stand in no reference.
+/// Further values, which are not in the reference.
 const VALUES: &[&str] = &[
     "\"\"",
     "0",
@@ -65,7 +65,7 @@ const VALUES: &[&str] = &[
     "{ jwt = { from = \"header\", secret = \"a\" } }",
 ];
 
-/// A file of some of these keys, each with a value of its own or of another.
+/// Builds a file from some of these keys, each with its own value or with another.
 fn file(chosen: &[(Index, Option<Index>)]) -> String {
     let all = assignments();
     let mut lines: Vec<(usize, String)> = Vec::new();

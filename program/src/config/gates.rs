@@ -1,4 +1,4 @@
-//! The keys that say by which ways clients may come, and which.
+//! The keys of a route that restrict clients by network, policy and authentication.
 
 use ipnet::IpNet;
 use polysock::Trusted;
@@ -16,7 +16,7 @@ use super::settings::Settings;
 use super::words::network_text;
 use crate::flags::values;
 
-/// Those of a route, which `[defaults]` has as well.
+/// The keys of a route that `[defaults]` has as well.
 pub(super) fn keys() -> Vec<Key<Settings>> {
     vec![
         Key::new(
@@ -67,7 +67,7 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
     ]
 }
 
-/// Networks, and words for some of them.
+/// The form of a set of networks, with words for common sets.
 struct Peers;
 
 impl Form<Trusted> for Peers {

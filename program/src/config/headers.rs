@@ -1,4 +1,4 @@
-//! What becomes of the header fields of a request or an answer.
+//! Rules for the header fields of a request or an answer.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,27 +12,27 @@ use super::key::Key;
 use super::node::Node;
 use super::reader::Reader;
 
-/// What becomes of the header fields of a request or an answer.
+/// The rules for the header fields of a request or an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct HeaderPolicy {
-    /// Fields that take the place of those of their name.
+    /// Fields that replace those of the same name.
     pub(crate) set: BTreeMap<String, HeaderValue>,
-    /// Fields that stand beside those of their name.
+    /// Fields that are added to those of the same name.
     pub(crate) add: BTreeMap<String, HeaderValue>,
-    /// The names of those that do not pass.
+    /// The names of fields that are removed.
     pub(crate) drop: Vec<String>,
 }
 
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeaderValue {
-    /// Without line ends and other control characters.
+    /// The text, without line ends and other control characters.
     pub(crate) text: String,
-    /// Whether it is from a file or the environment, and so is shown nowhere.
+    /// True if the value comes from a file or the environment, and so is never shown.
     is_secret: bool,
 }
 
-/// Its keys.
+/// The keys of [`HeaderPolicy`].
 pub(super) fn keys() -> Vec<Key<HeaderPolicy>> {
     vec![
         Key::new(
@@ -60,7 +60,7 @@ pub(super) fn keys() -> Vec<Key<HeaderPolicy>> {
     ]
 }
 
-/// The name of a field.
+/// The form of a field name.
 fn name() -> Word<String> {
     Word {
         read: |text| match library::HeaderPolicy::default().drop(text) {
@@ -72,7 +72,7 @@ fn name() -> Word<String> {
     }
 }
 
-/// Fields by their names.
+/// The form of a table of fields.
 struct Headers;
 
 impl Form<BTreeMap<String, HeaderValue>> for Headers {
@@ -119,7 +119,7 @@ impl Form<BTreeMap<String, HeaderValue>> for Headers {
     }
 }
 
-/// The value of a field, out of a file where it says so.
+/// Reads the value of a field, from a file if it begins with `file:`.
 fn value_of(node: Node<'_>, reader: &mut Reader) -> Option<HeaderValue> {
     let word = node.word(&mut reader.problems)?;
     let is_from_environment = node.written().is_some_and(|written| written.contains("${"));
@@ -150,7 +150,7 @@ fn value_of(node: Node<'_>, reader: &mut Reader) -> Option<HeaderValue> {
     Some(HeaderValue { text, is_secret })
 }
 
-/// What is wrong with a field, and the mend.
+/// Describes an error in a field, with the remedy.
 fn mend(error: &FieldError) -> String {
     match error {
         FieldError::Host => {
@@ -161,7 +161,7 @@ fn mend(error: &FieldError) -> String {
     }
 }
 
-/// Whether a field is one that nobody should see, by the rules that hold for all heads.
+/// True if a field contains a secret by the rules for all heads.
 fn looks_secret(name: &str, value: &str) -> bool {
     let mut secrets = Secrets::default();
     secrets.collect(format!("GET / HTTP/1.1\r\n{name}: {value}\r\n\r\n").as_bytes());

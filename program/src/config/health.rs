@@ -1,4 +1,4 @@
-//! How it is found out whether a server is up.
+//! The health checks of upstream servers.
 
 use std::ops::RangeInclusive;
 
@@ -10,7 +10,7 @@ use super::form::{List, Maybe, Word, quoted};
 use super::key::Key;
 use super::words::{duration, number};
 
-/// Its keys.
+/// The keys of a health check.
 pub(super) fn keys() -> Vec<Key<HealthCheck>> {
     vec![
         Key::new(
@@ -53,7 +53,7 @@ pub(super) fn keys() -> Vec<Key<HealthCheck>> {
     ]
 }
 
-/// The path of a request, with its query.
+/// The form of a request path with its query.
 fn path() -> Word<String> {
     Word {
         read: |text| {
@@ -68,7 +68,7 @@ fn path() -> Word<String> {
     }
 }
 
-/// `200`, or `200-399`.
+/// The form of a range of status codes: `200`, or `200-399`.
 fn statuses() -> Word<RangeInclusive<u16>> {
     Word {
         read: |text| {

@@ -1,4 +1,4 @@
-//! A key: its name, what it means, how it is written, and the setting that it is for.
+//! Keys of the file: name, description, form and setting.
 
 use std::ops::Range;
 
@@ -10,18 +10,18 @@ use super::form::{Form, Part};
 use super::node::Node;
 use super::reader::Reader;
 
-/// A key of a table that is read into an `S`. Whatever is done with keys is done with all of a list of
-/// them: reading, showing, the reference, the schema.
+/// A key of a table that is read into an `S`. Reading, showing, the reference and the schema all
+/// use the same lists of keys.
 pub(super) struct Key<S> {
     pub(super) name: &'static str,
-    /// What it means, in lines for the reference.
+    /// The description, in lines for the reference.
     pub(super) about: &'static str,
-    /// A value for the reference, where the default is none or says little.
+    /// A value for the reference, if the default is missing or says little.
     pub(super) example: Option<&'static str>,
     field: Box<dyn Field<S>>,
 }
 
-/// The setting that a key is for.
+/// Access to the setting of a key.
 trait Field<S> {
     fn read(&self, settings: &mut S, node: Node<'_>, reader: &mut Reader);
     fn write(&self, settings: &mut S) -> Option<String>;
@@ -29,7 +29,7 @@ trait Field<S> {
     fn parts(&self) -> Vec<Part>;
 }
 
-/// A setting within others.
+/// A field of a settings struct, with its form.
 struct Lens<S, T, F> {
     form: F,
     field: fn(&mut S) -> &mut T,
@@ -68,7 +68,7 @@ impl<S: 'static> Key<S> {
         }
     }
 
-    /// The same key, with a value for the reference.
+    /// Returns the key with an example value for the reference.
     pub(super) fn example(self, example: &'static str) -> Self {
         Self {
             example: Some(example),
@@ -76,12 +76,12 @@ impl<S: 'static> Key<S> {
         }
     }
 
-    /// The value as TOML, secrets masked; `None` where it is not given.
+    /// Formats the value as TOML, with secrets masked. Returns `None` if it is not set.
     pub(super) fn write(&self, settings: &mut S) -> Option<String> {
         self.field.write(settings)
     }
 
-    /// What the reference says of it, where these are the defaults.
+    /// Returns the key's entry in the reference. `settings` has the defaults.
     pub(super) fn part(&self, settings: &mut S) -> Part {
         let example = || self.example.map(str::to_owned);
         Part {
@@ -91,22 +91,23 @@ impl<S: 'static> Key<S> {
         }
     }
 
-    /// The keys that it has, where it is a table of its own.
+    /// Returns the keys inside the key, if it is a table.
     pub(super) fn parts(&self) -> Vec<Part> {
         self.field.parts()
     }
 }
 
-/// The entries of a table that nothing has read yet.
+/// The entries of a table that have not been read yet.
 pub(super) struct Entries<'a> {
-    /// How the table is called in the file, as `[[route]]`.
+    /// The name of the table in the file, as `[[route]]`.
     title: &'a str,
     left: Vec<(&'a Spanned<DeString<'a>>, Node<'a>)>,
     known: Vec<&'static str>,
 }
 
 impl<'a> Entries<'a> {
-    /// The entries of this table; what is no table is noted, and has none.
+    /// Collects the entries of a table. Records an error and returns none if the node is not a
+    /// table.
     pub(super) fn new(title: &'a str, node: Node<'a>, reader: &mut Reader) -> Self {
         let Some(table) = node.table() else {
             let mend = match title.starts_with('[') {
@@ -129,7 +130,7 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// Reads what these keys are for.
+    /// Reads the values of these keys.
     pub(super) fn read<S>(&mut self, keys: &[Key<S>], settings: &mut S, reader: &mut Reader) {
         for key in keys {
             self.known.push(key.name);
@@ -139,24 +140,24 @@ impl<'a> Entries<'a> {
         }
     }
 
-    /// The value of a key, which is read otherwise.
+    /// Takes the value of a key that is read by other code.
     pub(super) fn take(&mut self, name: &str) -> Option<Node<'a>> {
         let at = self.left.iter().position(|(_, node)| node.key == name)?;
         Some(self.left.remove(at).1)
     }
 
-    /// Takes a key for one that may stand here.
+    /// Adds a name to the known keys.
     pub(super) fn know(&mut self, name: &'static str) {
         self.known.push(name);
     }
 
-    /// Whether a value is left for a key.
+    /// True if the entry of this key has not been read yet.
     pub(super) fn has(&self, name: &str) -> bool {
         self.left.iter().any(|(_, node)| node.key == name)
     }
 
-    /// Notes the keys that are none. `elsewhere` knows the keys of other tables, and what those are
-    /// called.
+    /// Records errors for the remaining, unknown keys. `elsewhere` has the keys of other tables
+    /// with their names, for suggestions.
     pub(super) fn finish(self, elsewhere: &[(&str, &[&str])], reader: &mut Reader) {
         for (name, _) in &self.left {
             let at: Range<usize> = name.span();
@@ -179,7 +180,7 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// The name that somebody may have meant.
+/// Finds the known name that is most similar, if it is similar enough.
 pub(super) fn alike<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let name = name.replace('-', "_");
     let alike = known.iter().map(|known| {
@@ -190,7 +191,7 @@ pub(super) fn alike<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     (distance <= 1 + name.len() / 4).then_some(known)
 }
 
-/// The schema of a table with these keys.
+/// Returns the schema properties of a table with these keys.
 pub(super) fn properties<S>(keys: &[Key<S>]) -> Map<String, Value> {
     let property = |key: &Key<S>| {
         let mut schema = key.field.schema();
@@ -202,9 +203,9 @@ pub(super) fn properties<S>(keys: &[Key<S>]) -> Map<String, Value> {
     keys.iter().map(property).collect()
 }
 
-/// A table of its own, as the value of a key.
+/// A table as the value of a key.
 pub(super) struct Section<S: 'static> {
-    /// How it is called in the file, as `[route.exec]`.
+    /// The name of the table in the file, as `[route.exec]`.
     pub(super) title: &'static str,
     pub(super) keys: fn() -> Vec<Key<S>>,
 }

@@ -1,4 +1,4 @@
-//! Where clients connect to.
+//! The listeners for clients.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -15,29 +15,29 @@ use super::tls::{self, Tls};
 use super::words::{TrustedList, duration, head_size, network};
 use crate::flags::values;
 
-/// Where clients connect to: a `[[listener]]`.
+/// A listener for clients: a `[[listener]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
     pub(crate) address: Address,
-    /// From where clients may come.
+    /// The networks from which clients may connect.
     pub(crate) networks: Networks,
-    /// Those whose PROXY header is believed.
+    /// The proxies whose PROXY header is trusted.
     pub(crate) proxy_protocol: Trusted,
-    /// Those whose `Forwarded` and `X-Forwarded-*` fields are believed.
+    /// The proxies whose `Forwarded` and `X-Forwarded-*` fields are trusted.
     pub(crate) forwarded: Trusted,
-    /// Whether pages see `wss://`.
+    /// True if TLS ends at a proxy in front, so that pages see `wss://`.
     pub(crate) secure: bool,
     pub(crate) tls: Option<Tls>,
-    /// Whether clients may do without TLS where it is spoken.
+    /// True if a listener with TLS also accepts clients without it.
     pub(crate) plain: bool,
     pub(crate) http2: bool,
     pub(crate) flash_policy: bool,
-    /// The longest head of a request.
+    /// The longest head of a request, in bytes.
     pub(crate) max_head: usize,
     pub(crate) handshake_timeout: Duration,
-    /// After how much silence the kernel asks a client whether it is there.
+    /// The idle time after which the kernel sends TCP keep-alive probes.
     pub(crate) keep_alive: Duration,
-    /// The permissions of a Unix socket; `None` for what the umask leaves.
+    /// The permissions of a Unix socket; `None` for those that the umask leaves.
     pub(crate) mode: Option<u32>,
 }
 
@@ -47,12 +47,12 @@ pub(crate) enum Address {
     Tcp(SocketAddr),
     /// The path of a Unix socket.
     Unix(PathBuf),
-    /// The sockets of this name that systemd passes, or all of them.
+    /// The sockets of this name that systemd passes; `None` for all of them.
     Systemd(Option<String>),
 }
 
 impl Address {
-    /// `HOST:PORT`, `:PORT`, `unix:PATH`, `systemd:` or `systemd:NAME`.
+    /// Parses `HOST:PORT`, `:PORT`, `unix:PATH`, `systemd:` or `systemd:NAME`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
@@ -93,7 +93,7 @@ impl Default for Listener {
     }
 }
 
-/// Its keys.
+/// The keys of `[[listener]]`.
 pub(super) fn keys() -> Vec<Key<Listener>> {
     vec![
         Key::new(
@@ -191,7 +191,7 @@ pub(super) fn keys() -> Vec<Key<Listener>> {
     ]
 }
 
-/// The address of a listener.
+/// The form of a listener's address.
 pub(super) struct Addresses;
 
 impl Form<Address> for Addresses {
@@ -226,7 +226,7 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// Permissions in octal digits.
+/// The form of file permissions in octal digits.
 fn mode() -> Word<Option<u32>> {
     Word {
         read: |text| {

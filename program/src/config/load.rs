@@ -1,4 +1,4 @@
-//! A configuration out of its file.
+//! Loading a configuration from its file.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -13,31 +13,33 @@ use super::node::Node;
 use super::problem::Problems;
 use super::reader::Reader;
 
-/// A configuration, and what its author may want to know.
+/// A configuration and its warnings.
 #[derive(Clone, Debug)]
 pub(crate) struct Loaded {
     pub(crate) config: Config,
-    /// For a terminal, as the errors are.
+    /// The warnings, formatted for a terminal like errors.
     pub(crate) warnings: Problems,
 }
 
-/// Why a file is no configuration; the text is for a terminal, and ends with a line end.
+/// The reason why a file is not a configuration. The text is for a terminal, and ends with a line
+/// end.
 #[derive(Debug, Error)]
 pub(crate) enum ConfigError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("{file}: the file cannot be read: {source}\n", file = file.display())]
     Unreadable { file: PathBuf, source: io::Error },
-    /// These things are wrong in it.
+    /// The file contains errors.
     #[error("{0}")]
     Invalid(Problems),
 }
 
 impl Config {
-    /// Reads a file, and all files and variables that it names.
+    /// Loads a file, with all files and variables that it names.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or something in it is wrong: then all is told that can be found.
+    /// The file cannot be read, or something in it is wrong. All errors that can be found are
+    /// reported together.
     pub(crate) fn load(path: &Path) -> Result<Loaded, ConfigError> {
         let unreadable = |source| ConfigError::Unreadable {
             file: path.to_owned(),
@@ -47,7 +49,7 @@ impl Config {
         Self::read(path, &text)
     }
 
-    /// As [`load`](Self::load), of a text that stands in this file.
+    /// The same as [`load`](Self::load), for a text that is treated as the contents of this file.
     pub(super) fn read(path: &Path, text: &str) -> Result<Loaded, ConfigError> {
         let mut reader = Reader::new(path, text);
         let (table, errors) = DeTable::parse_recoverable(text);
@@ -56,7 +58,7 @@ impl Config {
             let what = format!("this is no TOML: {}", error.message());
             reader.problems.error(at, what, "see https://toml.io");
         }
-        // What was read around a mistake is no word of its author.
+        // After a syntax error the parser's table may differ from what the author meant.
         if !errors.is_empty() {
             return Err(ConfigError::Invalid(reader.problems));
         }

@@ -11,13 +11,13 @@ use super::words::Place;
 use crate::log::{Access, Format, Settings, check_filter};
 use crate::spans::parse_collector;
 
-/// The table of the log.
+/// The table `[log]`.
 pub(super) const LOG: Section<Settings> = Section {
     title: "[log]",
     keys,
 };
 
-/// Its keys.
+/// The keys of `[log]`.
 pub(super) fn keys() -> Vec<Key<Settings>> {
     vec![
         Key::new(
@@ -75,7 +75,7 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
     ]
 }
 
-/// What is logged.
+/// The form of a log filter.
 fn level() -> Word<String> {
     Word {
         read: |text| {
@@ -89,7 +89,7 @@ fn level() -> Word<String> {
     }
 }
 
-/// Where a collector of traces is.
+/// The form of the URL of a collector of traces.
 fn collector() -> Word<String> {
     Word {
         read: parse_collector,
@@ -98,7 +98,7 @@ fn collector() -> Word<String> {
     }
 }
 
-/// A file, `-` or `off`.
+/// The form of an access log's destination: a file, `-` or `off`.
 struct AccessPlace;
 
 impl Form<Access> for AccessPlace {

@@ -1,4 +1,4 @@
-//! The configuration file: what it can say, reading it, and telling what is wrong with it.
+//! The configuration file: its keys, loading, and error reports.
 
 #[cfg(feature = "auth")]
 pub(crate) mod auth;

@@ -1,4 +1,4 @@
-//! A value of the file, and where it stands.
+//! A value of the file and its place.
 
 use std::ops::Range;
 
@@ -8,10 +8,10 @@ use toml::de::{DeTable, DeValue};
 use super::environment::expand;
 use super::problem::Problems;
 
-/// A value of the file, and where it stands.
+/// A value of the file and its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'a> {
-    /// The key that it is the value of, as `max_age`.
+    /// The key of the value, as `max_age`.
     pub(super) key: &'a str,
     value: &'a Spanned<DeValue<'a>>,
 }
@@ -21,24 +21,24 @@ impl<'a> Node<'a> {
         Self { key, value }
     }
 
-    /// Where it stands.
+    /// The byte range of the value.
     pub(super) fn span(self) -> Range<usize> {
         self.value.span()
     }
 
-    /// Where the value of a key of it stands; where there is none, itself.
+    /// The byte range of the value of `key`, or of the whole node if the key is missing.
     pub(super) fn at(self, key: &str) -> Range<usize> {
         let value = self.table().and_then(|table| table.get(key));
         value.map_or_else(|| self.span(), Spanned::span)
     }
 
-    /// Whether it has this key.
+    /// True if the node is a table with this key.
     pub(super) fn has(self, key: &str) -> bool {
         self.table().is_some_and(|table| table.contains_key(key))
     }
 
-    /// A string with the environment in it, a number or a boolean, as a flag would be given. Notes
-    /// what is neither, and variables that are missing.
+    /// Returns a string with its variables expanded, or a number or boolean as text, in the form of
+    /// a flag's value. Records an error for other types and for missing variables.
     pub(super) fn word(self, problems: &mut Problems) -> Option<String> {
         match self.value.get_ref() {
             DeValue::String(text) => match expand(text) {
@@ -59,7 +59,8 @@ impl<'a> Node<'a> {
         None
     }
 
-    /// The text of a day, which may be a string with the environment in it. Notes what is neither.
+    /// Returns the text of a date, which may also be a string with variables. Records an error for
+    /// other types.
     pub(super) fn day(self, problems: &mut Problems) -> Option<String> {
         match self.value.get_ref() {
             DeValue::Datetime(day) => Some(day.to_string()),
@@ -67,7 +68,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What it is in the file, where it is one word.
+    /// Returns the text as written in the file, if the value is a single word.
     pub(super) fn written(self) -> Option<String> {
         match self.value.get_ref() {
             DeValue::String(text) => Some(text.to_string()),
@@ -77,7 +78,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The elements of an array; of anything else, itself.
+    /// The elements of an array, or the node itself if it is not an array.
     pub(super) fn items(self) -> Vec<Self> {
         match self.value.get_ref() {
             DeValue::Array(array) => array.iter().map(|item| Self::new(self.key, item)).collect(),
@@ -85,17 +86,17 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// The table that it is.
+    /// The table, if the node is one.
     pub(super) fn table(self) -> Option<&'a DeTable<'a>> {
         self.value.get_ref().as_table()
     }
 
-    /// Whether it is an array.
+    /// True if the node is an array.
     pub(super) fn is_array(self) -> bool {
         self.value.get_ref().is_array()
     }
 
-    /// Notes that it is no value for its key.
+    /// Records that the value is invalid for its key.
     pub(super) fn unfit(self, mend: impl Into<String>, problems: &mut Problems) {
         let key = self.key;
         let what = match (self.value.get_ref(), self.written()) {

@@ -1,4 +1,4 @@
-//! Who is let in by protocol, network and user agent: the rules of `policy`.
+//! Admission by protocol, network and user agent: the rules of `policy`.
 
 use ipnet::IpNet;
 use serde_json::{Value, json};
@@ -11,26 +11,26 @@ use super::reader::Reader;
 use super::words::{Protocols, network, text};
 use crate::flags::values::ProtocolList;
 
-/// A rule for the clients that meet all of its conditions; the first that is for a client decides.
+/// A rule for the clients that meet all of its conditions. The first matching rule decides.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Rule {
-    /// What the log calls it.
+    /// The name in the log; `None` for its number.
     pub(crate) name: Option<String>,
     /// The protocols; `None` for all, and for ordinary requests.
     pub(crate) protocols: Option<ProtocolList>,
-    /// The networks; none for any.
+    /// The networks; empty for any.
     pub(crate) networks: Vec<IpNet>,
-    /// What stands for the user agents; `None` for any.
+    /// The pattern of user agents; `None` for any.
     pub(crate) user_agent: Option<String>,
-    /// What becomes of them; `None` where the end of the rule says it.
+    /// The action; `None` for the default, which depends on `until`.
     pub(crate) action: Option<Action>,
-    /// The last day on which they are let in, in UTC.
+    /// The last day on which the clients are admitted, in UTC.
     pub(crate) until: Option<Date>,
-    /// Whether it only has the log say whom it would refuse.
+    /// True if the rule only logs the clients that it would refuse.
     pub(crate) log_only: bool,
 }
 
-/// What becomes of the clients that a rule is for.
+/// The action of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Allow,
@@ -38,13 +38,13 @@ pub(crate) enum Action {
 }
 
 impl Rule {
-    /// Whether it has no condition.
+    /// True if the rule has no condition.
     pub(super) fn is_for_all(&self) -> bool {
         self.protocols.is_none() && self.networks.is_empty() && self.user_agent.is_none()
     }
 
-    /// What becomes of the clients: they are let in where a rule has an end, and refused where it says
-    /// nothing.
+    /// The action of the rule. The default is to allow if the rule has an end date, otherwise to
+    /// deny.
     pub(crate) fn action(&self) -> Action {
         match (self.action, self.until) {
             (Some(action), _) => action,
@@ -54,7 +54,7 @@ impl Rule {
     }
 }
 
-/// The rules of a route.
+/// The form of the rules of a route.
 pub(super) fn rules() -> List<Rules> {
     List(Rules)
 }
@@ -108,7 +108,7 @@ fn keys() -> Vec<Key<Rule>> {
     ]
 }
 
-/// A rule.
+/// The form of a rule.
 pub(super) struct Rules;
 
 const SECTION: Section<Rule> = Section {
@@ -141,7 +141,7 @@ impl Form<Rule> for Rules {
     }
 }
 
-/// A day of the calendar.
+/// The form of a date.
 struct Day;
 
 impl Form<Date> for Day {

@@ -1,4 +1,4 @@
-//! What is wrong with a file, and how it is told.
+//! The errors and warnings in a file, and their output.
 
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -6,28 +6,28 @@ use std::path::PathBuf;
 
 use polysock::protocols::hide_secrets;
 
-/// What is wrong at one place of a file.
+/// An error or a warning at one place of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// The bytes that it is about.
+    /// The byte range.
     pub(super) at: Range<usize>,
-    /// What is wrong.
+    /// The description.
     pub(super) what: String,
-    /// How to mend it.
+    /// The remedy.
     pub(super) mend: String,
     pub(super) weight: Weight,
 }
 
-/// How bad it is.
+/// The severity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
     /// The file cannot be used.
     Error,
-    /// The file can be used, and does something else than its author may think.
+    /// The file can be used, but may not do what its author expects.
     Warning,
 }
 
-/// What was found in a file, all of it.
+/// All errors and warnings of a file.
 #[derive(Clone, Debug)]
 pub(crate) struct Problems {
     file: PathBuf,
@@ -36,7 +36,7 @@ pub(crate) struct Problems {
 }
 
 impl Problems {
-    /// Nothing yet.
+    /// Creates an empty list.
     pub(super) fn new(file: PathBuf, text: String) -> Self {
         Self {
             file,
@@ -45,7 +45,7 @@ impl Problems {
         }
     }
 
-    /// Notes an error.
+    /// Records an error.
     pub(super) fn error(
         &mut self,
         at: Range<usize>,
@@ -55,7 +55,7 @@ impl Problems {
         self.note(at, what.into(), mend.into(), Weight::Error);
     }
 
-    /// Notes a warning.
+    /// Records a warning.
     pub(super) fn warn(
         &mut self,
         at: Range<usize>,
@@ -72,31 +72,31 @@ impl Problems {
             mend,
             weight,
         };
-        // What is inherited is read once for each that inherits it.
+        // Inherited settings are read once for each route that inherits them.
         if !self.found.contains(&problem) {
             self.found.push(problem);
         }
     }
 
-    /// The number of the line that has this byte.
+    /// The number of the line that contains this byte.
     pub(super) fn line(&self, at: usize) -> usize {
         Place::new(&self.text, &(at..at)).number
     }
 
-    /// Whether there is an error.
+    /// True if there is an error.
     pub(super) fn has_errors(&self) -> bool {
         let mut found = self.found.iter();
         found.any(|problem| problem.weight == Weight::Error)
     }
 
-    /// Whether there is nothing.
+    /// True if there are no errors and no warnings.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
     }
 }
 
-/// For a terminal, in the order of the file: place, what is wrong, the line, and the mend beside a
-/// caret. The secrets of a line are masked.
+/// Formats the list for a terminal, in the order of the file: the place, the description, the line,
+/// and the remedy next to a caret. Secrets in a line are masked.
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut found: Vec<_> = self.found.iter().collect();
@@ -128,7 +128,7 @@ impl Problems {
             "{number:>5} | {before}{marked}{}",
             hide_secrets(place.after)
         )?;
-        // A tab takes as much room below as it does above.
+        // A tab in the indentation must be as wide as the tab above it.
         let indent = before.chars().map(|c| if c == '\t' { c } else { ' ' });
         let indent: String = indent.collect();
         let carets = "^".repeat(marked.chars().count().max(1));
@@ -136,15 +136,15 @@ impl Problems {
     }
 }
 
-/// Where something stands.
+/// A place in the file.
 struct Place<'a> {
-    /// The number of its line, from 1 on.
+    /// The number of the line, from 1 on.
     number: usize,
-    /// The number of its first character, from 1 on.
+    /// The number of the first character in its line, from 1 on.
     column: usize,
-    /// The line, up to it.
+    /// The line before the place.
     before: &'a str,
-    /// As much of it as is on the line.
+    /// The part of the place that is on the line.
     marked: &'a str,
     /// The rest of the line.
     after: &'a str,
@@ -168,7 +168,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The last place up to this one where a character begins, or the text ends.
+/// The last character boundary at or before this byte.
 fn floor(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {

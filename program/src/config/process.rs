@@ -1,4 +1,4 @@
-//! What holds for the whole process.
+//! The settings of the whole process.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -14,30 +14,31 @@ use super::words::{Place, count, duration, size, threads, zero_duration};
 use crate::flags::values;
 use crate::log::Settings;
 
-/// What holds for the whole process.
+/// The settings of the whole process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Process {
-    /// How many threads serve; `None` for the number of cores.
+    /// The number of worker threads; `None` for the number of cores.
     pub(crate) workers: Option<NonZeroUsize>,
-    /// The memory that all connections may hold; `None` for a quarter of what there is.
+    /// The memory that all connections may hold, in bytes; `None` for a quarter of the available
+    /// memory.
     pub(crate) max_memory: Option<u64>,
-    /// The most connections; `None` for what there are descriptors for.
+    /// The most connections; `None` for the number that the descriptors suffice for.
     pub(crate) max_connections: Option<usize>,
-    /// The most from one address.
+    /// The most connections from one address.
     pub(crate) max_connections_per_address: usize,
-    /// The most whose first request has not come yet; `None` for half of all.
+    /// The most connections before their first request; `None` for half of all.
     pub(crate) max_handshakes: Option<usize>,
-    /// How many of what may come within a second.
+    /// The rate limits.
     pub(crate) rates: RateLimits,
-    /// How long connections may take to close at the end.
+    /// The time that connections have to close at shutdown.
     pub(crate) shutdown_timeout: Duration,
-    /// The time over which they are asked to.
+    /// The time over which the closing of connections is spread.
     pub(crate) shutdown_drain: Duration,
-    /// Where the number of the process is written.
+    /// The file to which the process ID is written.
     pub(crate) pid_file: Option<PathBuf>,
-    /// The Unix socket by which the next server takes over.
+    /// The Unix socket for the takeover by the next server.
     pub(crate) handover: Option<PathBuf>,
-    /// What is logged, how, and where to.
+    /// The settings of the log.
     pub(crate) log: Settings,
 }
 
@@ -59,7 +60,7 @@ impl Default for Process {
     }
 }
 
-/// Its keys, which stand before all tables.
+/// The keys of the process, which come before all tables.
 pub(super) fn keys() -> Vec<Key<Process>> {
     vec![
         Key::new(
@@ -160,7 +161,7 @@ pub(super) fn keys() -> Vec<Key<Process>> {
     ]
 }
 
-/// A number from 1 on, or `none`.
+/// The form of a rate: a number from 1 on, or `none`.
 fn rate_of() -> Word<Option<NonZeroU32>> {
     Word {
         read: |text| values::optional_count(text).map(NonZeroU32::new),

@@ -1,4 +1,4 @@
-//! Where web apps publish: `[publish]`.
+//! The publish listener for web apps: `[publish]`.
 
 use serde_json::json;
 
@@ -7,13 +7,13 @@ use super::key::Key;
 use super::listener::{Address, Addresses};
 use super::words::text;
 
-/// Where web apps publish, and the key that they and we share.
+/// The publish listener, and the key shared with web apps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PublishSection {
-    /// Where it is, if there is one.
+    /// The address; `None` if there is no publish listener.
     pub(crate) listen: Option<Address>,
     pub(crate) key: Option<String>,
-    /// Who says to web apps that a request is ours.
+    /// The issuer in the signature that shows web apps that a request is ours.
     pub(crate) issuer: String,
 }
 
@@ -27,7 +27,7 @@ impl Default for PublishSection {
     }
 }
 
-/// Its keys.
+/// The keys of `[publish]`.
 pub(super) fn keys() -> Vec<Key<PublishSection>> {
     vec![
         Key::new(
@@ -56,7 +56,7 @@ pub(super) fn keys() -> Vec<Key<PublishSection>> {
     ]
 }
 
-/// A secret.
+/// The form of a secret key.
 fn key() -> Word<String> {
     Word {
         read: |text| match text.is_empty() {

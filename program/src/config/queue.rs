@@ -1,4 +1,4 @@
-//! How much waits for a client that is slower than what is said.
+//! The queue of messages for a slow client.
 
 use polysock::{Overflow, Queue};
 

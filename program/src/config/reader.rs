@@ -1,10 +1,10 @@
-//! What reads a file.
+//! The state of reading a file.
 
 use std::path::{Path, PathBuf};
 
 use super::problem::Problems;
 
-/// What reads a file: what it has found so far, and where the file is.
+/// The state of reading a file: the problems found so far, and the directory of the file.
 #[derive(Debug)]
 pub(super) struct Reader {
     pub(super) problems: Problems,
@@ -20,7 +20,7 @@ impl Reader {
         }
     }
 
-    /// A path of the file, which is relative to the directory of the file.
+    /// Resolves a path relative to the directory of the file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.base.join(path)
     }

@@ -1,4 +1,4 @@
-//! The file that has every key and its default, as documentation.
+//! The reference file with every key and its default.
 
 use std::fmt::Write;
 
@@ -17,8 +17,8 @@ use super::settings_keys;
 use super::upstream::{self, Upstream};
 use super::zmq::{self, ZmqSection};
 
-/// The file that has every key and its default: it is valid as it is, and where all keys are
-/// uncommented.
+/// Returns a file with every key and its default, as documentation. The file is valid, also with
+/// all keys uncommented.
 pub(crate) fn reference() -> String {
     let mut text = Text(String::new());
     text.prose(HEAD);
@@ -104,14 +104,14 @@ pub(crate) fn reference() -> String {
 struct Text(String);
 
 impl Text {
-    /// A comment above what belongs together.
+    /// Writes a comment above a group of tables.
     fn title(&mut self, text: &str) {
         self.0.truncate(self.0.trim_end().len());
         self.0.push_str("\n\n\n");
         self.prose(text);
     }
 
-    /// A comment, in lines that are not too long.
+    /// Writes a comment, wrapped to [`WIDTH`].
     fn prose(&mut self, text: &str) {
         for paragraph in text.lines() {
             let mut line = String::from("#");
@@ -132,7 +132,7 @@ impl Text {
         self.0.push('\n');
     }
 
-    /// Keys with what they mean, but for these and those that are tables.
+    /// Writes the keys with their descriptions, except those in `but` and those that are tables.
     fn keys<S: 'static>(&mut self, keys: &[Key<S>], settings: &mut S, but: &[&str]) {
         let keys = keys.iter().filter(|key| !but.contains(&key.name));
         for key in keys.filter(|key| key.parts().is_empty()) {
@@ -146,7 +146,7 @@ impl Text {
         }
     }
 
-    /// The keys that are tables, each under its own heading.
+    /// Writes the keys that are tables, each under its own heading.
     fn tables<S: 'static>(&mut self, table: &str, keys: &[Key<S>], hidden: &str) {
         for key in keys {
             let parts = key.parts();
@@ -168,7 +168,7 @@ impl Text {
     }
 }
 
-/// How long a line of prose may become.
+/// The longest line of a comment, in characters.
 const WIDTH: usize = 100;
 
 const HEAD: &str = "\
@@ -183,7 +183,7 @@ the directory of this file. In every string ${NAME} stands for that variable of 
 where it is not set, and $$ for a dollar.
 ";
 
-/// [`reference`] with all the keys uncommented that this build takes.
+/// The [`reference`] with all keys uncommented that this build accepts.
 #[cfg(test)]
 pub(super) fn taken() -> String {
     let is_taken = |line: &&str| {
@@ -194,7 +194,7 @@ pub(super) fn taken() -> String {
     text.lines().filter(is_taken).collect::<Vec<_>>().join("\n")
 }
 
-/// [`reference`] with all its keys uncommented.
+/// The [`reference`] with all keys uncommented.
 #[cfg(test)]
 pub(super) fn uncommented() -> String {
     let text = reference();

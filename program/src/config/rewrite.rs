@@ -1,4 +1,4 @@
-//! What becomes of the path of a request.
+//! The rewriting of a request's path.
 
 use std::str::FromStr;
 
@@ -7,19 +7,19 @@ use serde_json::json;
 
 use super::form::{Word, quoted};
 
-/// A path, and how it is written.
+/// A parsed path and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Written<T> {
     pub(crate) path: T,
     text: String,
 }
 
-/// The beginning of paths, or `none`.
+/// The form of a path prefix, or `none`.
 pub(super) fn prefix() -> Word<Option<Written<PathPrefix>>> {
     path()
 }
 
-/// A path and perhaps a query, or `none`.
+/// The form of a path with an optional query, or `none`.
 pub(super) fn rewrite() -> Word<Option<Written<PathTemplate>>> {
     path()
 }

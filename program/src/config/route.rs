@@ -1,4 +1,4 @@
-//! Which requests, and what they get.
+//! Routes from requests to targets.
 
 use bytestring::ByteString;
 use polysock::{HostPattern, Origins, PathPattern, PathPatternError};
@@ -14,35 +14,36 @@ use super::tls;
 use super::words::{OriginList, subprotocol, text};
 use crate::flags::tls::MinVersion;
 
-/// Which requests, and what they get: a `[[route]]`. The first that is for a request has it.
+/// A route from requests to a target: a `[[route]]`. The first matching route is used.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Route {
-    /// What the log calls it.
+    /// The name in the log.
     pub(crate) name: Option<String>,
     pub(crate) matching: Matching,
     pub(crate) target: Target,
-    /// The least version of TLS; `None` for that of the listener.
+    /// The oldest TLS version; `None` for that of the listener.
     pub(crate) tls_min_version: Option<MinVersion>,
-    /// Its own, and those of `[defaults]`.
+    /// The settings of the route, including those of `[defaults]`.
     pub(crate) settings: Settings,
 }
 
-/// Which requests: those that meet all the conditions.
+/// The conditions of a route. A request must meet all of them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Matching {
-    /// The hosts; none for any.
+    /// The hosts; empty for any.
     pub(crate) hosts: Vec<HostPattern>,
     /// The paths; `None` for any.
     pub(crate) path: Option<PathPattern>,
-    /// The clients; none for any.
+    /// The kinds of clients; empty for any.
     pub(crate) clients: Vec<Client>,
-    /// The pages that ask. Others are left to the routes behind.
+    /// The origins. Requests of other origins are left to later routes.
     pub(crate) origins: Origins,
-    /// The subprotocols of which one is offered; none for any, and for clients that offer none.
+    /// The subprotocols, of which the client must offer one; empty for any, and for clients that
+    /// offer none.
     pub(crate) subprotocols: Vec<ByteString>,
 }
 
-/// What is read of a route, but for its settings.
+/// A route that is being read, without its settings.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Draft {
     pub(super) name: Option<String>,
@@ -53,7 +54,7 @@ pub(super) struct Draft {
 }
 
 impl Route {
-    /// A route for whatever is asked.
+    /// Returns a route for all requests.
     pub(crate) fn everything(target: Target, settings: Settings) -> Self {
         Self {
             name: None,
@@ -64,7 +65,7 @@ impl Route {
         }
     }
 
-    /// What the rule of this number in its `policy` is called there.
+    /// The title of a policy rule in logs and warnings.
     pub(crate) fn rule_title(&self, index: usize) -> String {
         let name = self.settings.policy.get(index);
         let rule = match name.and_then(|rule| rule.name.as_ref()) {
@@ -74,7 +75,7 @@ impl Route {
         format!("{rule} of the policy of {}", self.title())
     }
 
-    /// What it is called where people are told of it: its name, or its path.
+    /// The title in logs and warnings: its name, or its path.
     pub(crate) fn title(&self) -> String {
         let path = self.matching.path.as_ref().map(ToString::to_string);
         let title = self.name.clone().or(path);
@@ -95,7 +96,7 @@ impl Default for Matching {
 }
 
 impl Draft {
-    /// The route, with these settings.
+    /// Completes the route with these settings.
     pub(super) fn finish(self, settings: Settings) -> Route {
         Route {
             name: self.name,
@@ -106,7 +107,7 @@ impl Draft {
         }
     }
 
-    /// What has to be written for a route.
+    /// Returns the values to write for a route.
     pub(super) fn of(route: &Route) -> Self {
         let Route {
             name,
@@ -202,7 +203,7 @@ pub(super) fn keys() -> Vec<Key<Draft>> {
     ]
 }
 
-/// A pattern of hosts.
+/// The form of a host pattern.
 fn host() -> Word<HostPattern> {
     Word {
         read: |text| {
@@ -214,7 +215,7 @@ fn host() -> Word<HostPattern> {
     }
 }
 
-/// A pattern of paths.
+/// The form of a path pattern.
 fn path() -> Word<PathPattern> {
     Word {
         read: |text| {

@@ -14,8 +14,8 @@ use super::settings_keys;
 use super::upstream;
 use super::zmq;
 
-/// The JSON schema of the file: its keys, what they mean, and which values they may have as far as a
-/// schema can say it.
+/// Returns the JSON schema of the file: its keys, their descriptions, and their values as far as a
+/// schema can describe them.
 pub(crate) fn schema() -> Value {
     let settings = properties(&settings_keys::keys());
     let mut route = properties(&route::keys());

@@ -1,4 +1,4 @@
-//! One of several servers.
+//! A server of a group.
 
 use polysock::protocols::hide_secrets;
 use serde_json::{Value, json};
@@ -9,19 +9,19 @@ use super::node::Node;
 use super::reader::Reader;
 use super::url;
 
-/// One of several servers.
+/// A server of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Server {
-    /// Its URL, which may have what the route's path names.
+    /// The URL, which may contain parameters from the route's path.
     pub(crate) url: String,
-    /// Its share.
+    /// The server's share of the clients.
     pub(crate) weight: u32,
 }
 
-/// A URL, or a table with its share.
+/// The form of a server: a URL, or a table with a weight.
 pub(super) struct Servers;
 
-/// What the table of a server has.
+/// The keys of a server's table.
 fn server_keys() -> Vec<Key<(Option<String>, u32)>> {
     vec![
         Key::new(
@@ -73,7 +73,7 @@ impl Form<Server> for Servers {
     }
 }
 
-/// A share.
+/// The form of a weight.
 fn weight() -> Word<u32> {
     Word {
         read: |text| {
@@ -85,7 +85,7 @@ fn weight() -> Word<u32> {
     }
 }
 
-/// The URL of a server.
+/// The form of a server's URL.
 struct ServerUrl;
 
 impl Form<String> for ServerUrl {

@@ -1,4 +1,4 @@
-//! Where the sessions of a web app are: `[session.NAME]`.
+//! The sessions of a web app: `[session.NAME]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,30 +18,30 @@ use super::upstream_tls::{self, UpstreamTls};
 use super::words::{Place, duration, optional_duration, text};
 use crate::flags::server::{any_size, web_server};
 
-/// Where the sessions of a web app are, and how they are read.
+/// The location and the format of a web app's sessions.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Session {
-    /// Where they are; `None` where they are in cookies.
+    /// The URL of the store or app; `None` if sessions are in cookies.
     pub(crate) url: Option<String>,
     pub(crate) format: Format,
-    /// The cookie; `None` for that of the format.
+    /// The name of the cookie; `None` for that of the format.
     pub(crate) cookie: Option<String>,
-    /// What stands before an id; `None` for what the format and the store have.
+    /// The prefix of a session ID in the store; `None` for that of the format and the store.
     pub(crate) prefix: Option<String>,
     /// The files of the secrets that sign cookies.
     pub(crate) keys: Vec<PathBuf>,
-    /// How long one lives, where its store does not say it.
+    /// The lifetime of a session, if the store does not have one.
     pub(crate) lifetime: Option<Duration>,
-    /// How long it may take to read one.
+    /// The timeout of reading a session.
     pub(crate) timeout: Duration,
-    /// How often it is read again.
+    /// The interval at which a session is read again; `None` for never.
     pub(crate) recheck: Option<Duration>,
-    /// How an app is met that is asked.
+    /// The TLS settings of connections to a web app that provides sessions.
     #[cfg(feature = "tls")]
     pub(crate) tls: UpstreamTls,
 }
 
-/// What has written sessions.
+/// The format of sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Php(Serializer),
@@ -50,7 +50,7 @@ pub(crate) enum Format {
     CookieSession,
 }
 
-/// What a client has to have.
+/// The condition that a client has to meet.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Required {
     #[default]
@@ -78,18 +78,18 @@ impl Default for Session {
 }
 
 impl Session {
-    /// The scheme of its URL.
+    /// The scheme of the URL.
     pub(crate) fn scheme(&self) -> Option<&str> {
         let (scheme, _) = self.url.as_deref()?.split_once(':')?;
         Some(scheme)
     }
 
-    /// Whether an app is asked.
+    /// True if sessions are requested from a web app.
     pub(crate) fn is_asked(&self) -> bool {
         matches!(self.scheme(), Some("http" | "https"))
     }
 
-    /// The key that does not fit to the others, what of it does not, and the mend.
+    /// Finds a key that does not fit the others. Returns the key, the problem and the remedy.
     pub(super) fn problem(&self) -> Option<(&'static str, &'static str, &'static str)> {
         let is_php = matches!(self.format, Format::Php(_));
         let has_keys = !self.keys.is_empty();
@@ -149,7 +149,7 @@ impl Session {
     }
 }
 
-/// Its keys.
+/// The keys of `[session.NAME]`.
 pub(super) fn keys() -> Vec<Key<Session>> {
     let mut keys = vec![
         Key::new(
@@ -242,7 +242,7 @@ fn tls() -> Option<Key<Session>> {
     None
 }
 
-/// The name of a session, or `none`.
+/// The form of a session's name, or `none`.
 pub(super) fn name() -> Word<Option<String>> {
     Word {
         read: |text| Ok((text != "none").then(|| text.to_owned())),
@@ -251,7 +251,7 @@ pub(super) fn name() -> Word<Option<String>> {
     }
 }
 
-/// `true` or `false`, or the path of a value.
+/// The form of a condition: `true`, `false`, or the path of a value.
 pub(super) fn required() -> Word<Required> {
     Word {
         read: |text| match text {
@@ -271,7 +271,7 @@ pub(super) fn required() -> Word<Required> {
     }
 }
 
-/// Where sessions are.
+/// The form of a store's URL.
 struct StoreUrl;
 
 const SCHEMES: &str = "write files:DIR, redis://HOST:PORT, memcached://HOST:PORT, sqlite:FILE, postgres://HOST/DATABASE, \

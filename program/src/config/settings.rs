@@ -1,4 +1,4 @@
-//! How a route treats its connections.
+//! The settings of a route.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,86 +24,86 @@ use super::wamp::WampSettings;
 use crate::flags::compression::Compressing;
 use crate::flags::values::ProtocolList;
 
-/// How a route treats its connections: all that `[defaults]` can say for every route.
+/// The settings of a route, all of which `[defaults]` may set for every route.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
-    /// The protocols that are spoken.
+    /// The enabled protocols.
     pub(crate) protocols: ProtocolList,
-    /// The pages that may connect; `None` for any, which nobody has said.
+    /// The allowed origins; `None` for any, by default and not by an explicit choice.
     pub(crate) origins: Option<Origins>,
-    /// From where clients may come without TLS that do not mask.
+    /// The networks from which unmasked clients may connect without TLS.
     pub(crate) unmasked_from: Trusted,
-    /// Who is let in by protocol, network and user agent.
+    /// The rules of admission by protocol, network and user agent.
     pub(crate) policy: Vec<Rule>,
-    /// Who is let in; `None` for everybody.
+    /// The authentication; `None` for none.
     #[cfg(feature = "auth")]
     pub(crate) auth: Option<Auth>,
-    /// The `[session.NAME]` that clients come with.
+    /// The name of the `[session.NAME]` that clients present; `None` for none.
     pub(crate) session: Option<String>,
-    /// What of it they have to have.
+    /// The condition that the session has to meet.
     pub(crate) require_session: Required,
-    /// The subprotocols that are spoken, the preferred first; none for those that clients offer.
+    /// The supported subprotocols, in the order of preference; empty to accept what clients offer.
     pub(crate) subprotocols: Vec<ByteString>,
-    /// How binary messages travel to clients that have none.
+    /// The treatment of binary messages for clients whose protocol has none.
     pub(crate) binary_over_text: BinaryOverText,
 
     /// The file of tokens, or the directory of such files.
     pub(crate) tokens: Option<PathBuf>,
-    /// The networks that a target may be in; none for any.
+    /// The networks that a target may be in; empty for any.
     pub(crate) allow: Vec<IpNet>,
-    /// The beginning that paths lose before the upstream is asked.
+    /// The prefix that is removed from paths before they are sent to the upstream.
     pub(crate) strip_prefix: Option<Written<PathPrefix>>,
-    /// What stands for the path when the upstream is asked.
+    /// The path that is sent to the upstream instead.
     pub(crate) rewrite: Option<Written<PathTemplate>>,
-    /// The host that the upstream is asked for.
+    /// The `Host` that is sent to the upstream.
     pub(crate) upstream_host: HostSent,
-    /// The fields that say who asks.
+    /// The fields that tell the upstream about the client.
     pub(crate) forwarded: ForwardedStyle,
-    /// The header of the PROXY protocol for the upstream.
+    /// The version of the PROXY header that is sent to the upstream; `None` for no header.
     pub(crate) proxy_protocol: Option<ProxyVersion>,
-    /// How the upstream is met by TLS.
+    /// The TLS settings of connections to the upstream.
     #[cfg(feature = "tls")]
     pub(crate) upstream_tls: UpstreamTls,
-    /// What becomes of the fields of a request.
+    /// The rules for the fields of a request.
     pub(crate) request_headers: HeaderPolicy,
-    /// What becomes of the fields of an answer.
+    /// The rules for the fields of an answer.
     pub(crate) response_headers: HeaderPolicy,
 
-    /// The largest message; `None` for what suits the target.
+    /// The largest message, in bytes; `None` for the default of the target.
     pub(crate) max_message: Option<u64>,
     pub(crate) limits: Limits,
-    /// The most messages that a client may send within a second.
+    /// The most messages per second that a client may send.
     pub(crate) max_messages_per_second: Option<u32>,
-    /// The most connections of the route, and of them from one address.
+    /// The most connections of the route, in total and from one address.
     pub(crate) connections: SiteConnections,
 
-    /// How long the target may take to answer an opening handshake.
+    /// The time that the target has to answer an opening handshake.
     pub(crate) handshake_timeout: Duration,
     pub(crate) connect_timeout: Duration,
-    /// How long a web server may take to begin its answer.
+    /// The time that a web server has to begin its answer.
     pub(crate) answer_timeout: Duration,
-    /// How long a body may stand still, of a request or of its answer.
+    /// The time that the body of a request or an answer may make no progress.
     pub(crate) body_timeout: Option<Duration>,
     pub(crate) close_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) upstream_idle_timeout: Option<Duration>,
-    /// How old a connection may become, how many bytes a client may send within a second, and how long it
-    /// may take nothing.
+    /// The limits of a connection's age, of a client's bytes per second, and of the time without
+    /// progress in sending to it.
     pub(crate) terms: Terms,
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) pong_timeout: Duration,
 
     pub(crate) compression: Compressing,
 
-    /// What becomes of the connections when the route changes.
+    /// The treatment of connections when the route changes.
     pub(crate) on_reload: OnReload,
-    /// The time over which they are closed.
+    /// The time over which these connections are closed.
     pub(crate) drain: Duration,
 
-    /// Whether the log has a line at the open and the close of each connection, and for each request.
+    /// True if the access log has lines for connections and requests of the route.
     pub(crate) access_log: bool,
 
-    /// What waits for a slow client of an application.
+    /// The queue for a slow client of an application.
     pub(crate) queue: Queue,
 
     pub(crate) exec: ExecSettings,
@@ -111,7 +111,7 @@ pub(crate) struct Settings {
     pub(crate) wamp: WampSettings,
 }
 
-/// What becomes of the connections of a route that a reload changes.
+/// The treatment of connections when a reload changes their route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnReload {
     Close,

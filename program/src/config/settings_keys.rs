@@ -30,7 +30,7 @@ pub(super) fn keys() -> Vec<Key<Settings>> {
     parts.into_iter().flatten().collect()
 }
 
-/// Who is let in.
+/// The keys of admission.
 fn admission() -> Vec<Key<Settings>> {
     vec![
         Key::new(
@@ -68,7 +68,7 @@ fn admission() -> Vec<Key<Settings>> {
     ]
 }
 
-/// What the upstream is, and is told.
+/// The keys of the upstream, and of the requests that it receives.
 fn upstream() -> Vec<Key<Settings>> {
     vec![
         Key::new(
@@ -151,7 +151,7 @@ fn upstream() -> Vec<Key<Settings>> {
     ]
 }
 
-/// How the upstream is met by TLS.
+/// The keys of TLS to the upstream.
 #[cfg(feature = "tls")]
 fn upstream_tls() -> Vec<Key<Settings>> {
     vec![Key::new(
@@ -170,7 +170,7 @@ fn upstream_tls() -> Vec<Key<Settings>> {
     Vec::new()
 }
 
-/// How much there may be.
+/// The keys of size and rate limits.
 fn limits() -> Vec<Key<Settings>> {
     vec![
         Key::new(
@@ -220,7 +220,7 @@ fn limits() -> Vec<Key<Settings>> {
     ]
 }
 
-/// How long things may take.
+/// The keys of timeouts.
 fn deadlines() -> Vec<Key<Settings>> {
     vec![
         Key::new(
@@ -293,7 +293,7 @@ fn deadlines() -> Vec<Key<Settings>> {
     ]
 }
 
-/// Whether and how messages are compressed.
+/// The keys of compression.
 fn compression() -> Vec<Key<Settings>> {
     vec![
         Key::new(
@@ -336,7 +336,7 @@ fn compression() -> Vec<Key<Settings>> {
     ]
 }
 
-/// What becomes of connections at a reload, and what only some targets have.
+/// The keys of access logs and reloads, and those of some targets only.
 fn rest() -> Vec<Key<Settings>> {
     vec![
         Key::new(

@@ -1,4 +1,4 @@
-//! A configuration as a file.
+//! The output of a configuration as a file.
 
 use std::fmt::{self, Write};
 
@@ -16,7 +16,7 @@ use super::settings_keys;
 use super::upstream;
 use super::zmq::{self, ZmqSection};
 
-/// As a file that says the same, but for secrets, which are masked. A route has what differs from
+/// Formats an equivalent file, with secrets masked. A route has only the keys that differ from
 /// `[defaults]`.
 impl fmt::Display for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +64,7 @@ impl fmt::Display for Config {
     }
 }
 
-/// What is given of these settings, where it is not the same in `usual`.
+/// Formats the settings that are set and differ from `usual`.
 fn lines<S: 'static>(keys: &[Key<S>], mut settings: S, mut usual: Option<S>) -> String {
     let mut lines = String::new();
     for key in keys {
@@ -100,7 +100,7 @@ mod tests {
             let mut config = read(text);
             let shown = config.to_string();
             if let Some(key) = &mut config.publish.key {
-                // It is a secret.
+                // The key is a secret, which is shown masked.
                 "***".clone_into(key);
             }
             assert_eq!(read(&shown), config, "{shown}");

@@ -1,4 +1,4 @@
-//! What stands behind a route.
+//! The targets of routes.
 
 use std::path::{Path, PathBuf};
 
@@ -12,29 +12,29 @@ use super::server::Server;
 use super::url;
 use crate::flags::server::{any_size, web_server};
 
-/// What stands behind a route.
+/// The target of a route.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Target {
     /// The `[upstream.NAME]` of this name.
     Upstream(String),
     /// The `targets` of a route, which have no name.
     Servers(Vec<Server>),
-    /// The URL of a server, as `ws://HOST`; it may have what the route's path names, as
+    /// The URL of a server, as `ws://HOST`. It may contain parameters from the route's path, as
     /// `tcp://{token}`.
     Url(String),
-    /// A web app that gets WebSockets as requests: `http+grip://HOST`.
+    /// A web app that receives WebSockets as requests: `http+grip://HOST`.
     Grip(String),
     /// The static files of a directory: `file:DIR`.
     Files(PathBuf),
     /// A command: `exec:COMMAND`.
     Exec(String),
-    /// An application that comes with the program: `app:NAME`.
+    /// A built-in application: `app:NAME`.
     App(App),
-    /// That which sends everything to everybody, on a channel: `app:broadcast/NAME`.
+    /// The built-in broadcast on a named channel: `app:broadcast/NAME`.
     Broadcast(String),
 }
 
-/// An application that comes with the program.
+/// A built-in application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum App {
     Echo,
@@ -51,8 +51,8 @@ const APPS: [(&str, App); 4] = [
 ];
 
 impl Target {
-    /// The target that an argument of the command line names. Whether a URL is one is found out when
-    /// its server is reached.
+    /// Parses the target in an argument of the command line. A URL is checked later, when its
+    /// upstream is made.
     pub(crate) fn of_argument(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("file" | "exec" | "app" | "http+grip" | "https+grip", _)) => {
@@ -98,7 +98,7 @@ impl Target {
         }
     }
 
-    /// As it is read, secrets masked.
+    /// Formats the target in the form in which it is parsed, with secrets masked.
     fn shown(&self) -> Option<String> {
         Some(match self {
             Self::Servers(_) => return None,
@@ -115,18 +115,18 @@ impl Target {
     }
 }
 
-/// The URL of a web app, for ordinary requests.
+/// The URL of a GRIP web app, for ordinary requests.
 pub(crate) fn web_app(url: &str) -> String {
     url.replacen("+grip:", ":", 1)
 }
 
-/// Whether an `[upstream.NAME]` may have this name.
+/// True if an `[upstream.NAME]` may have this name.
 pub(super) fn is_name(text: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     !text.is_empty() && text.chars().all(is_letter)
 }
 
-/// A target.
+/// The form of a target.
 pub(super) struct Targets;
 
 impl Form<Target> for Targets {

@@ -1,4 +1,4 @@
-//! How a listener speaks TLS.
+//! The TLS settings of a listener.
 
 use std::path::PathBuf;
 
@@ -10,39 +10,39 @@ use super::key::{Key, Section};
 use super::words::{Place, TrustedList};
 use crate::flags::tls::{MinVersion, min_version};
 
-/// How a listener speaks TLS: `tls` in a `[[listener]]`.
+/// The TLS settings of a listener: `tls` in a `[[listener]]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tls {
-    /// The certificate and key of the first.
+    /// The first certificate and its key.
     pub(crate) first: Identity,
-    /// Those of further hosts.
+    /// The certificates of further hosts.
     pub(crate) certificates: Vec<Identity>,
     pub(crate) min_version: MinVersion,
-    /// What some clients may speak.
+    /// Networks with a minimum version of their own.
     pub(crate) networks: Vec<Network>,
-    /// What clients of old are served with.
+    /// The certificate for legacy clients.
     pub(crate) legacy: Option<Identity>,
-    /// The certificates of those that are trusted to sign those of clients.
+    /// The file of the authorities that sign client certificates.
     pub(crate) client_ca: Option<PathBuf>,
     pub(crate) client_certificate: Option<ClientCertificate>,
 }
 
-/// What the clients of some networks may speak.
+/// The minimum version for the clients of some networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Network {
     pub(crate) networks: Trusted,
     pub(crate) min_version: MinVersion,
 }
 
-/// Files with a certificate and its key.
+/// The files of a certificate and its key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) certificate: Option<PathBuf>,
-    /// `None` where the file of the certificate has the key as well.
+    /// `None` if the file of the certificate contains the key as well.
     pub(crate) key: Option<PathBuf>,
 }
 
-/// Whether clients have to have a certificate.
+/// The requirement for client certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ClientCertificate {
     Optional,
@@ -50,14 +50,14 @@ pub(crate) enum ClientCertificate {
 }
 
 impl Tls {
-    /// All the certificates, the first first.
+    /// All certificates, beginning with the first.
     pub(crate) fn identities(&self) -> impl Iterator<Item = &Identity> {
         let first = Some(&self.first).filter(|first| first.certificate.is_some());
         first.into_iter().chain(&self.certificates)
     }
 }
 
-/// Its table.
+/// The form of `[listener.tls]`.
 pub(super) fn table() -> Maybe<Section<Tls>> {
     Maybe(Section {
         title: "[listener.tls]",
@@ -142,7 +142,7 @@ fn keys() -> Vec<Key<Tls>> {
     ]
 }
 
-/// A version.
+/// The form of a TLS version.
 pub(super) fn version() -> Word<MinVersion> {
     Word {
         read: min_version,

@@ -1,4 +1,4 @@
-//! Several servers behind one name.
+//! Groups of servers.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use super::server::{Server, Servers};
 use super::upstream_tls::{self, UpstreamTls};
 use super::words::{duration, number, optional_duration, zero_duration};
 
-/// Several servers behind one name: an `[upstream.NAME]`, or the `targets` of a route.
+/// A group of servers: an `[upstream.NAME]`, or the `targets` of a route.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Upstream {
     pub(crate) targets: Vec<Server>,
-    /// Which of them is taken.
+    /// The balancing between the servers.
     pub(crate) balance: Balance,
-    /// How many of them are tried for a client.
+    /// The most servers that are tried for a client.
     pub(crate) attempts: u32,
-    /// How long one of them may take; `None` for its part of the time for all.
+    /// The timeout of one attempt; `None` for its share of the total time.
     pub(crate) try_timeout: Option<Duration>,
-    /// When one is out for what clients meet there.
+    /// The conditions for ejecting a server after failures of clients' connections.
     pub(crate) ejection: Ejection,
-    /// How they are met by TLS; `None` for as the route says.
+    /// The TLS settings of connections to the servers; `None` for those of the route.
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<UpstreamTls>,
-    /// How they are checked beside.
+    /// The active health checks; `None` for none.
     pub(crate) health: Option<HealthCheck>,
-    /// The time over which the connections of one that is removed are closed.
+    /// The time over which the connections of a removed server are closed.
     pub(crate) drain: Duration,
 }
 
@@ -58,7 +58,7 @@ impl Default for Upstream {
     }
 }
 
-/// The keys of an upstream.
+/// The keys of `[upstream.NAME]`.
 pub(super) fn keys() -> Vec<Key<Upstream>> {
     let mut keys = vec![
         Key::new(

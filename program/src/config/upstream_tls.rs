@@ -1,4 +1,4 @@
-//! How servers are met by TLS.
+//! The TLS settings of connections to servers.
 
 use std::path::PathBuf;
 
@@ -11,21 +11,22 @@ use super::tls;
 use super::words::Place;
 use crate::flags::tls::MinVersion;
 
-/// How servers are met by TLS, where their URLs ask for it.
+/// The TLS settings of connections to servers whose URLs request TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct UpstreamTls {
     /// The file of the authorities; `None` for those of the system.
     pub(crate) ca: Option<PathBuf>,
-    /// The keys of which a server has to have one; none for any.
+    /// The public keys of which a server must have one; empty for any.
     pub(crate) pins: Vec<KeyPin>,
-    /// What a server is shown that asks for a certificate.
+    /// The file of the client certificate, for servers that request one.
     pub(crate) certificate: Option<PathBuf>,
-    /// The file of its key; `None` for the same.
+    /// The file of its key; `None` for that of the certificate.
     pub(crate) key: Option<PathBuf>,
-    /// The name that servers are asked for; `None` for the hosts of their URLs.
+    /// The name that servers are verified against and that SNI sends; `None` for the hosts of their
+    /// URLs.
     pub(crate) server_name: Option<ServerName>,
     pub(crate) min_version: MinVersion,
-    /// Whether certificates are verified.
+    /// True if certificates are verified.
     pub(crate) verify: bool,
 }
 
@@ -43,7 +44,7 @@ impl Default for UpstreamTls {
     }
 }
 
-/// Its keys.
+/// The keys of [`UpstreamTls`].
 pub(super) fn keys() -> Vec<Key<UpstreamTls>> {
     vec![
         Key::new(

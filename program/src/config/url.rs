@@ -6,7 +6,7 @@ use polysock::upstream::{Template, UpstreamSettings};
 use super::reader::Reader;
 use crate::flags::server::{any_size, bad_url, reach};
 
-/// Reads the URL of a server, in which `{name}` may stand for what a route's path names.
+/// Checks the URL of a server, in which `{name}` may be a parameter from the route's path.
 pub(super) fn read(text: &str, reader: &Reader) -> Result<String, String> {
     if !text.contains(':') {
         return Err("write a URL, as ws://HOST:PORT or tcp://HOST:PORT".to_owned());
@@ -16,7 +16,7 @@ pub(super) fn read(text: &str, reader: &Reader) -> Result<String, String> {
         _ => text.to_owned(),
     };
     if Template::is_template(&url) {
-        // Whether a client may choose that much is seen when the whole route is known.
+        // Allowed networks are checked later, when the whole route is known.
         let settings = UpstreamSettings {
             allow: vec![IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())],
             ..any_size()
@@ -28,7 +28,7 @@ pub(super) fn read(text: &str, reader: &Reader) -> Result<String, String> {
     Ok(url)
 }
 
-/// The names in a template, as `{token}`.
+/// The names of the parameters in a template, as `{token}`.
 pub(super) fn names(template: &str) -> Vec<&str> {
     let behind = template.split('{').skip(1);
     let names = behind.filter_map(|behind| behind.split_once('}'));

@@ -1,16 +1,16 @@
-//! How clients of app:wamp are served.
+//! The settings of `app:wamp`.
 
 use polysock::apps::wamp::Dialect;
 
 use super::form::{Choice, Switch};
 use super::key::Key;
 
-/// How clients of app:wamp are served.
+/// The settings of `app:wamp`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct WampSettings {
-    /// Whose servers the pages were written for.
+    /// The dialect of the servers that the pages were written for.
     pub(crate) dialect: Dialect,
-    /// Whether clients have to offer the subprotocol `wamp`.
+    /// True if clients must offer the subprotocol `wamp`.
     pub(crate) require_subprotocol: bool,
 }
 
@@ -23,7 +23,7 @@ impl Default for WampSettings {
     }
 }
 
-/// Its keys.
+/// The keys of [`WampSettings`].
 pub(super) fn keys() -> Vec<Key<WampSettings>> {
     vec![
         Key::new(

@@ -1,4 +1,4 @@
-//! The words of the file: each is read as the value of a flag is.
+//! Forms of single words, which are parsed like the values of flags.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use super::node::Node;
 use super::reader::Reader;
 use crate::flags::values::{self, LetIn, ProtocolList};
 
-/// A text that cannot be wrong.
+/// The form of any text.
 pub(super) fn text() -> Word<String> {
     Word {
         read: |text| Ok(text.to_owned()),
@@ -24,7 +24,7 @@ pub(super) fn text() -> Word<String> {
     }
 }
 
-/// Bytes; `none` is the largest number.
+/// The form of a size in bytes. `none` is the largest number.
 pub(super) fn size() -> Word<u64> {
     Word {
         read: values::size,
@@ -33,7 +33,7 @@ pub(super) fn size() -> Word<u64> {
     }
 }
 
-/// A number of bytes in memory, or `none` for as many as there are.
+/// The form of a number of bytes in memory. `none` is the largest number.
 pub(super) fn bytes() -> Word<usize> {
     Word {
         read: |text| Ok(usize::try_from(values::size(text)?).unwrap_or(usize::MAX)),
@@ -42,7 +42,7 @@ pub(super) fn bytes() -> Word<usize> {
     }
 }
 
-/// Bytes of less than 4 GiB, or `none`.
+/// The form of a byte rate below 4 GiB, or `none`.
 pub(super) fn rate() -> Word<Option<NonZeroU32>> {
     Word {
         read: |text| match values::size(text)? {
@@ -58,7 +58,7 @@ pub(super) fn rate() -> Word<Option<NonZeroU32>> {
     }
 }
 
-/// The size of a head.
+/// The form of the size of a head.
 pub(super) fn head_size() -> Word<usize> {
     Word {
         read: values::head_size,
@@ -67,7 +67,7 @@ pub(super) fn head_size() -> Word<usize> {
     }
 }
 
-/// A number from 1 on; `none` is the largest.
+/// The form of a number from 1 on. `none` is the largest number.
 pub(super) fn count() -> Word<usize> {
     Word {
         read: values::count,
@@ -81,7 +81,7 @@ pub(super) fn count() -> Word<usize> {
     }
 }
 
-/// A number, or `none`.
+/// The form of a number, or `none`.
 pub(super) fn optional_count() -> Word<Option<u32>> {
     Word {
         read: |text| Ok(Some(values::optional_count(text)?).filter(|count| *count > 0)),
@@ -95,7 +95,7 @@ pub(super) fn optional_count() -> Word<Option<u32>> {
     }
 }
 
-/// A number from 1 on.
+/// The form of a number from 1 on.
 pub(super) fn number() -> Word<u32> {
     Word {
         read: |text| match text.parse() {
@@ -107,7 +107,7 @@ pub(super) fn number() -> Word<u32> {
     }
 }
 
-/// How many threads.
+/// The form of a number of threads.
 pub(super) fn threads() -> Word<NonZeroUsize> {
     Word {
         read: |text| {
@@ -119,7 +119,7 @@ pub(super) fn threads() -> Word<NonZeroUsize> {
     }
 }
 
-/// A number of this range.
+/// The form of a compression level.
 pub(super) fn level() -> Word<u8> {
     Word {
         read: |text| between(text, 1, 9),
@@ -128,7 +128,7 @@ pub(super) fn level() -> Word<u8> {
     }
 }
 
-/// The bits of a window.
+/// The form of the bits of a compression window.
 pub(super) fn window_bits() -> Word<u8> {
     Word {
         read: |text| between(text, 9, 15),
@@ -143,7 +143,7 @@ fn between(text: &str, first: u8, last: u8) -> Result<u8, String> {
     number.ok_or_else(|| format!("write a number from {first} to {last}"))
 }
 
-/// A time.
+/// The form of a duration.
 pub(super) fn duration() -> Word<Duration> {
     Word {
         read: values::duration,
@@ -152,7 +152,7 @@ pub(super) fn duration() -> Word<Duration> {
     }
 }
 
-/// A time, or `none`.
+/// The form of a duration, or `none`.
 pub(super) fn optional_duration() -> Word<Option<Duration>> {
     Word {
         read: |text| Ok(Some(values::optional_duration(text)?).filter(|time| !time.is_zero())),
@@ -161,7 +161,7 @@ pub(super) fn optional_duration() -> Word<Option<Duration>> {
     }
 }
 
-/// A time; `none` is no time at all.
+/// The form of a duration. `none` is zero.
 pub(super) fn zero_duration() -> Word<Duration> {
     Word {
         read: values::optional_duration,
@@ -175,7 +175,7 @@ pub(super) fn zero_duration() -> Word<Duration> {
     }
 }
 
-/// A network, or an address.
+/// The form of a network or an address.
 pub(super) fn network() -> Word<IpNet> {
     Word {
         read: values::network,
@@ -184,7 +184,7 @@ pub(super) fn network() -> Word<IpNet> {
     }
 }
 
-/// A subprotocol.
+/// The form of a subprotocol.
 pub(super) fn subprotocol() -> Word<ByteString> {
     Word {
         read: values::subprotocol,
@@ -193,7 +193,7 @@ pub(super) fn subprotocol() -> Word<ByteString> {
     }
 }
 
-/// The host that an upstream is asked for.
+/// The form of the `Host` that is sent to an upstream.
 pub(super) fn upstream_host() -> Word<HostSent> {
     Word {
         read: |text| match text {
@@ -217,7 +217,7 @@ pub(super) fn upstream_host() -> Word<HostSent> {
     }
 }
 
-/// A path of the file system, relative to the directory of the file.
+/// The form of a file path, relative to the directory of the file.
 pub(super) struct Place;
 
 impl Form<PathBuf> for Place {
@@ -239,7 +239,7 @@ impl Form<PathBuf> for Place {
     }
 }
 
-/// Networks, and `unix`.
+/// The form of networks and `unix`.
 pub(super) struct TrustedList;
 
 impl Form<Trusted> for TrustedList {
@@ -271,7 +271,7 @@ impl Form<Trusted> for TrustedList {
     }
 }
 
-/// The names of protocols and of groups of them.
+/// The form of names of protocols and of groups of them.
 pub(super) struct Protocols;
 
 impl Form<ProtocolList> for Protocols {
@@ -321,7 +321,7 @@ impl Form<ProtocolList> for Protocols {
     }
 }
 
-/// Origins, or `*`.
+/// The form of origins, or `*`.
 pub(super) struct OriginList;
 
 impl Form<Origins> for OriginList {

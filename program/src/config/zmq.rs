@@ -1,4 +1,4 @@
-//! Where web apps publish by ZeroMQ: `[zmq]`.
+//! The ZeroMQ sockets on which web apps publish: `[zmq]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use super::key::Key;
 use super::node::Node;
 use super::reader::Reader;
 
-/// Where web apps publish by ZeroMQ.
+/// The ZeroMQ sockets on which web apps publish.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ZmqSection {
     pub(crate) pull: Vec<ZmqAddress>,
     pub(crate) sub: Vec<ZmqAddress>,
-    /// The field of JSON that names the channel.
+    /// The JSON field that names the channel.
     pub(crate) topic_field: Option<String>,
 }
 
-/// Where a socket is bound: on this machine.
+/// The address of a socket, on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ZmqAddress {
     Tcp(SocketAddr),
@@ -27,11 +27,11 @@ pub(crate) enum ZmqAddress {
 }
 
 impl ZmqAddress {
-    /// `tcp://127.0.0.1:PORT`, `tcp://[::1]:PORT` or `ipc://PATH`.
+    /// Parses `tcp://127.0.0.1:PORT`, `tcp://[::1]:PORT` or `ipc://PATH`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         match text.strip_prefix("ipc://") {
             None | Some("") => {}
-            // libzmq calls these names of no file, and others see them without any right.
+            // libzmq treats these names as abstract sockets, which have no file permissions.
             Some(name) if name.starts_with('@') => {}
             Some(path) => return Ok(Self::Ipc(path.into())),
         }
@@ -65,7 +65,7 @@ impl std::fmt::Display for ZmqAddress {
     }
 }
 
-/// Its keys.
+/// The keys of `[zmq]`.
 pub(super) fn keys() -> Vec<Key<ZmqSection>> {
     vec![
         Key::new(
@@ -94,7 +94,7 @@ pub(super) fn keys() -> Vec<Key<ZmqSection>> {
     ]
 }
 
-/// The name of a field.
+/// The form of a field name.
 fn topic_field() -> Word<String> {
     Word {
         read: |text| match text.is_empty() {
@@ -106,7 +106,7 @@ fn topic_field() -> Word<String> {
     }
 }
 
-/// The address of a socket.
+/// The form of a socket's address.
 struct Addresses;
 
 impl Form<ZmqAddress> for Addresses {

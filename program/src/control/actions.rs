@@ -1,7 +1,8 @@
-//! What operators change: connections are closed, the server is taken out of service and back, the
-//! configuration is read again, the log says more for a while.
+//! Actions of operators: closing connections, draining the server and ending the drain, reloading
+//! the configuration, changing the log filter for a while.
 //!
-//! Each is a line of the log with `audit=true`. What is asked for wrongly is an error that says how to mend it.
+//! Each action is a line of the log with `audit=true`. A wrong request gets an error that says how
+//! to correct it.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -19,10 +20,10 @@ use super::state::{Closing, State};
 use crate::flags::values;
 use crate::log;
 
-/// How many connections are closed a second where nothing is said.
+/// The default number of connections closed per second.
 const PACE: u32 = 100;
 
-/// What is asked for, as JSON or as a form.
+/// The parameters of a request, from JSON or a form.
 #[derive(Debug, Default)]
 pub(super) struct Asked(pub(super) Map<String, Value>);
 
@@ -44,7 +45,7 @@ impl Asked {
         }
     }
 
-    /// Whether this is wanted: `true`, or a box of a form that is ticked.
+    /// True if the parameter is `true`, or a ticked checkbox of a form.
     pub(super) fn is(&self, name: &str) -> bool {
         match self.0.get(name) {
             Some(Value::Bool(is)) => *is,
@@ -60,7 +61,7 @@ impl Asked {
         read.transpose()
     }
 
-    /// The close code, or this one.
+    /// The close code of the request, or else `otherwise`.
     fn code(&self, otherwise: CloseCode) -> Result<CloseCode, String> {
         let Some(code) = self.number("code")? else {
             return Ok(otherwise);
@@ -95,7 +96,7 @@ pub(super) fn close(
     Ok(json(StatusCode::ACCEPTED, &json!({ "closing": 1 })))
 }
 
-/// Closes the connections of a filter.
+/// Closes the connections that a filter selects.
 pub(super) fn close_chosen(
     state: &Arc<State>,
     asked: &Asked,
@@ -132,7 +133,7 @@ pub(super) fn close_chosen(
     Ok(json(StatusCode::ACCEPTED, &answer))
 }
 
-/// Lets nobody in any more, and closes all connections.
+/// Stops admitting clients, and closes all connections.
 pub(super) fn drain(
     state: &Arc<State>,
     asked: &Asked,
@@ -142,7 +143,7 @@ pub(super) fn drain(
     let deadline = asked.duration("deadline")?;
     state.registry.set_draining(true);
     let count = state.registry.count();
-    // Faster, where that many would not be through by then.
+    // Raises the pace if the connections would not all be closed by the deadline.
     let pace = deadline.map_or(pace, |deadline| {
         let seconds = u32::try_from(deadline.as_secs().max(1)).unwrap_or(u32::MAX);
         let needed = u32::try_from(count).unwrap_or(u32::MAX).div_ceil(seconds);
@@ -164,7 +165,7 @@ pub(super) fn drain(
     Ok(json(StatusCode::ACCEPTED, &answer))
 }
 
-/// Lets clients in again; those that were not closed yet stay.
+/// Admits clients again. Connections that were not closed yet stay open.
 pub(super) fn undrain(state: &State, who: &str) -> Response<Body> {
     if let Some(closing) = state.closing().take() {
         closing.task.abort();
@@ -183,10 +184,10 @@ pub(super) async fn reload(state: &State, who: &str) -> Response<Body> {
     }
 }
 
-/// How long the log says more where nothing is said.
+/// The default time for which a changed log filter is in force.
 const LOGGING: Duration = Duration::from_secs(600);
 
-/// Has the log say more, or less, for a while.
+/// Changes the log filter for a while.
 pub(super) fn set_log(asked: &Asked, who: &str) -> Result<Response<Body>, String> {
     let filter = asked.text("filter").ok_or(
         "filter: write what is to be logged, as {\"filter\": \"polysock=debug\", \"for\": \"10m\"}",
@@ -202,12 +203,12 @@ pub(super) fn set_log(asked: &Asked, who: &str) -> Result<Response<Body>, String
     Ok(json(StatusCode::OK, &answer))
 }
 
-/// Begins to close connections, instead of what was begun before.
+/// Starts a task that closes connections, and aborts the one before.
 fn begin(state: &Arc<State>, count: usize, closing: impl Future<Output = ()> + Send + 'static) {
     let done = Arc::clone(state);
     let mut place = state.closing();
     let task = tokio::spawn(async move {
-        // Nothing takes longer than this: who is asked for a connection a second of a million is mistaken.
+        // An upper bound: nobody means to close a million connections at one a second.
         let _ = timeout(Duration::from_secs(7 * 24 * 60 * 60), closing).await;
         done.closing().take();
     });

@@ -6,7 +6,7 @@ use hyper::{Response, StatusCode};
 use polysock::Body;
 use serde_json::{Value, json};
 
-/// What every answer has: nobody keeps it, guesses what it is, or puts it into a page of its own.
+/// The fields of every answer: it is not cached, not sniffed and not framed by other pages.
 const HEADERS: [(&str, &str); 4] = [
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
@@ -18,7 +18,7 @@ const HEADERS: [(&str, &str); 4] = [
     ),
 ];
 
-/// An answer of this type.
+/// Returns an answer of this content type.
 pub(super) fn typed(
     status: StatusCode,
     kind: &'static str,
@@ -27,7 +27,7 @@ pub(super) fn typed(
     with_body(status, kind, Body::from(body.into()))
 }
 
-/// An answer whose body comes as it is made.
+/// Returns an answer whose body is streamed.
 pub(super) fn with_body(status: StatusCode, kind: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -56,7 +56,7 @@ pub(super) fn json(status: StatusCode, value: &Value) -> Response<Body> {
     typed(status, "application/json", text)
 }
 
-/// An error (RFC 9457).
+/// Returns an error (RFC 9457).
 pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
     let title = status.canonical_reason().unwrap_or("error");
     let value = json!({ "title": title, "status": status.as_u16(), "detail": detail });
@@ -68,7 +68,7 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Response<Body> {
     response
 }
 
-/// Sends a browser to another page.
+/// Redirects a browser to another page.
 pub(super) fn see_other(path: &str) -> Response<Body> {
     let mut response = text(StatusCode::SEE_OTHER, "");
     if let Ok(path) = HeaderValue::from_str(path) {

@@ -19,10 +19,10 @@ use tokio::time::timeout;
 
 use super::token::Token;
 
-/// How long an answer may take.
+/// The timeout of an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Where a control listener is.
+/// The address of a control listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
     /// HOST:PORT.
@@ -30,14 +30,14 @@ pub(crate) enum Address {
     Unix(PathBuf),
 }
 
-/// Asks a control listener.
+/// A client of a control listener.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) address: Address,
     pub(crate) token: Option<Token>,
 }
 
-/// Why there is no answer, or not the one that was wanted.
+/// The reason for a failed request.
 #[derive(Debug, Error)]
 pub(crate) enum ClientError {
     #[error("{0}; is there a server, with --control?")]
@@ -48,17 +48,17 @@ pub(crate) enum ClientError {
     Http(#[from] hyper::Error),
     #[error("the answer makes no sense: {0}")]
     Answer(#[from] serde_json::Error),
-    /// The listener says no.
+    /// The listener has answered with an error.
     #[error("{detail} ({status})")]
     Refused { status: StatusCode, detail: String },
 }
 
 impl Address {
-    /// Reads one, as `unix:PATH` or `HOST:PORT`.
+    /// Parses an address: `unix:PATH` or `HOST:PORT`.
     ///
     /// # Errors
     ///
-    /// It is none.
+    /// The text is neither.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
             return Ok(Self::Unix(Path::new(path).into()));
@@ -82,11 +82,11 @@ impl Address {
 }
 
 impl Client {
-    /// Asks, and returns the JSON of the answer.
+    /// Sends a request and returns the JSON of the answer.
     ///
     /// # Errors
     ///
-    /// There is none, or it says no.
+    /// There is no answer, or it is an error.
     pub(crate) async fn ask(
         &self,
         method: Method,
@@ -97,7 +97,7 @@ impl Client {
         Ok(serde_json::from_slice(&text)?)
     }
 
-    /// The same, for an answer that is text.
+    /// Sends a request and returns the text of the answer.
     pub(crate) async fn text(
         &self,
         method: Method,
@@ -113,11 +113,11 @@ impl Client {
             .map_err(|_| ClientError::Timeout)?
     }
 
-    /// Asks for something whose answer comes as it happens.
+    /// Sends a request whose answer is streamed.
     ///
     /// # Errors
     ///
-    /// There is no answer, or it says no.
+    /// There is no answer, or it is an error.
     pub(crate) async fn open(&self, path: &str, body: &Value) -> Result<Incoming, ClientError> {
         let opened = self.send(Method::POST, path, Some(body));
         timeout(PATIENCE, opened)
@@ -125,7 +125,7 @@ impl Client {
             .map_err(|_| ClientError::Timeout)?
     }
 
-    /// Asks, and returns the body of the answer if it says yes.
+    /// Sends a request, and returns the body of a successful answer.
     async fn send(
         &self,
         method: Method,
@@ -154,7 +154,7 @@ impl Client {
         body: Option<&Value>,
     ) -> Result<Incoming, ClientError> {
         let (mut sender, connection) = handshake(TokioIo::new(stream)).await?;
-        // It ends with the answer.
+        // The task ends with the answer.
         tokio::spawn(connection);
         let mut request = Request::builder()
             .method(method)

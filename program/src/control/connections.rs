@@ -1,4 +1,4 @@
-//! The open connections, and those of them that are chosen.
+//! Open connections, and filters that select some of them.
 
 use std::borrow::Borrow;
 use std::cmp::Reverse;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::flags::values;
 
-/// Which connections are chosen, and how they are listed.
+/// A filter of connections, and the way they are listed.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
     protocol: Option<String>,
@@ -22,7 +22,7 @@ pub(super) struct Filter {
     page: Page,
 }
 
-/// Which of them are listed.
+/// The part of the selected connections that is listed.
 #[derive(Debug)]
 struct Page {
     sort: Sort,
@@ -30,10 +30,10 @@ struct Page {
     cursor: Option<ConnectionId>,
 }
 
-/// What they are sorted by.
+/// The order of listed connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// When they came.
+    /// By their start.
     Id,
     Age,
     Idle,
@@ -52,19 +52,19 @@ impl Default for Page {
     }
 }
 
-/// The most that are listed at once.
+/// The most connections in one list.
 const MOST: usize = 100_000;
 
-/// The names of what connections are chosen by.
+/// The names of the filter's parameters.
 const NAMES: &str =
     "protocol, transport, route, peer, user_agent, older, idle, sort, limit, cursor";
 
 impl Filter {
-    /// What a query, or the fields of a JSON object, chooses.
+    /// Builds a filter from the pairs of a query or the fields of a JSON object.
     ///
     /// # Errors
     ///
-    /// A name or a value is none that there is; the text says how to mend it.
+    /// A name or a value is unknown. The text says how to correct it.
     pub(super) fn of<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
         let mut filter = Self::default();
         for (name, value) in fields {
@@ -111,7 +111,7 @@ impl Filter {
         Ok(filter)
     }
 
-    /// Whether every connection is chosen.
+    /// True if the filter selects every connection.
     pub(super) fn is_everything(&self) -> bool {
         let Self {
             protocol,
@@ -130,7 +130,7 @@ impl Filter {
             && idle.is_none()
     }
 
-    /// Whether a connection is chosen.
+    /// True if the filter selects the connection.
     pub(super) fn chooses(&self, connection: &OpenConnection) -> bool {
         let is = |wanted: &Option<String>, value: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| value == Some(wanted))
@@ -142,7 +142,7 @@ impl Filter {
             && is(&self.transport, Some(connection.transport))
             && is(&self.route, Some(route))
             && self.peer.as_deref().is_none_or(|wanted| {
-                // With its port, or without.
+                // A peer may be given with or without its port.
                 peer.is_some_and(|peer| {
                     peer == wanted
                         || peer
@@ -158,8 +158,8 @@ impl Filter {
             && self.idle.is_none_or(|idle| connection.idle >= idle)
     }
 
-    /// The connections that are chosen, as far as they are listed, and how many there are in all; the cursor
-    /// of the next page, if there is one.
+    /// Returns the page of selected connections, their total number, and the cursor of the next
+    /// page if there is one.
     pub(super) fn list(
         &self,
         registry: &Registry,
@@ -183,7 +183,7 @@ impl Filter {
 }
 
 impl Sort {
-    /// Sorts connections; where it is by their names, they come sorted.
+    /// Sorts connections, which already come sorted by [`Id`](Self::Id).
     pub(super) fn apply<C: Borrow<OpenConnection>>(self, connections: &mut [C]) {
         match self {
             Self::Id => {}
@@ -198,7 +198,7 @@ impl Sort {
     }
 }
 
-/// A connection as JSON.
+/// The JSON of a connection.
 pub(super) fn to_json(connection: &OpenConnection) -> Value {
     json!({
         "id": connection.id.to_string(),

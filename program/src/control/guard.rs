@@ -1,9 +1,10 @@
-//! Who may ask the control listener for what.
+//! Access control of the control listener.
 //!
-//! A browser is anybody's: any page can have it send requests to this machine. So the host that a request
-//! names has to be this listener, by an address or as `localhost`, and not a name that somebody else has
-//! pointed here (DNS rebinding); the page that it comes from has to be one of this listener; and what changes
-//! something has to be of a form that no other page's browser sends unasked (CSRF).
+//! Any web page can make a browser send requests to this machine. So three things are checked. The
+//! host of a request must be this listener's: an address, `localhost` or a configured name, not a
+//! name that an attacker has pointed here (DNS rebinding). The page that sends it must come from
+//! this listener. A request that changes something must have a form that no page of another origin
+//! can send without preflight (CSRF).
 
 use std::net::IpAddr;
 
@@ -14,19 +15,19 @@ use hyper::{Method, StatusCode};
 
 use super::token::Token;
 
-/// What a request is asked for by its listener.
+/// The access rules of a listener.
 #[derive(Debug)]
 pub(super) struct Guard {
-    /// Where it listens; `None` for a Unix socket, whose file says who may come.
+    /// The address of the listener; `None` for a Unix socket, whose file permissions decide.
     pub(super) address: Option<IpAddr>,
-    /// Further names that it may be asked by.
+    /// Further names that are allowed in `Host`.
     pub(super) hosts: Vec<String>,
     pub(super) token: Option<Token>,
-    /// What the forms of our own pages have in them.
+    /// The secret in the forms of our own pages.
     pub(super) form_key: Token,
 }
 
-/// Why a request is refused.
+/// The reason for a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refused {
     pub(super) status: StatusCode,
@@ -37,12 +38,11 @@ const fn refused(status: StatusCode, detail: &'static str) -> Refused {
     Refused { status, detail }
 }
 
-/// The type of what a form sends.
+/// The content type of a form.
 pub(super) const FORM: &str = "application/x-www-form-urlencoded";
 
 impl Guard {
-    /// Whether a request may be answered, as far as its head says it. A form has to be
-    /// [checked](Self::check_form) as well.
+    /// Checks a request by its head. A form needs [`check_form`](Self::check_form) as well.
     pub(super) fn check(&self, parts: &Parts) -> Result<(), Refused> {
         let host = single(&parts.headers, HOST.as_str());
         let host = host.or_else(|| parts.uri.authority().map(Authority::as_str));
@@ -86,7 +86,7 @@ impl Guard {
         match &self.token {
             Some(_) if is_form => Ok(()),
             Some(token) => self.check_token(token, parts, changes),
-            // Who may not change anything is told so where there is no way to.
+            // Refused here: without a token, nobody may change anything by TCP.
             None if changes && self.address.is_some() => Err(refused(
                 StatusCode::FORBIDDEN,
                 "this listener changes nothing: it has no [control] token",
@@ -109,7 +109,7 @@ impl Guard {
                 StatusCode::UNAUTHORIZED,
                 "the token is sent as Authorization: Bearer TOKEN",
             )),
-            // The file of a Unix socket says who may come.
+            // The permissions of the Unix socket's file decide.
             None if self.address.is_none() || (is_near && !changes) => Ok(()),
             None => Err(refused(
                 StatusCode::UNAUTHORIZED,
@@ -118,7 +118,7 @@ impl Guard {
         }
     }
 
-    /// Whether a form is one of our own pages', from somebody who may change something.
+    /// Checks that a form is from one of our own pages, and that the sender may change something.
     pub(super) fn check_form(&self, form: &[(String, String)]) -> Result<(), Refused> {
         let field = |name: &str| {
             let mut fields = form.iter();
@@ -142,7 +142,7 @@ impl Guard {
         }
     }
 
-    /// Whether a `Host` is this listener.
+    /// True if a `Host` names this listener.
     fn is_own(&self, host: &str) -> bool {
         if self.address.is_none() {
             return true;
@@ -158,18 +158,18 @@ impl Guard {
     }
 }
 
-/// Whether a method changes something.
+/// True if a method changes something.
 pub(super) fn changes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
 }
 
-/// The type of a body, without its parameters.
+/// The content type without its parameters.
 pub(super) fn content_type(headers: &HeaderMap) -> Option<&str> {
     let kind = single(headers, CONTENT_TYPE.as_str())?;
     Some(kind.split(';').next().unwrap_or_default().trim())
 }
 
-/// The value of a field that is there once; one that is there twice is as good as wrong.
+/// The value of a field. A field that occurs twice yields an empty value, which passes no check.
 fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
@@ -226,7 +226,7 @@ mod tests {
             ("GET", &[HOST, HOST], 421),
             ("GET", &[], 421),
             ("POST", &[("host", "evil.example"), JSON, TOKEN], 421),
-            // Pages of others.
+            // Pages of other origins.
             ("GET", &[HOST, ("origin", "http://evil.example")], 403),
             ("GET", &[HOST, ("origin", "null")], 403),
             ("GET", &[HOST, ("origin", "http://127.0.0.1:9001")], 403),
@@ -305,13 +305,13 @@ mod tests {
     fn where_one_is_asked_says_what_is_needed() {
         let (get, post) = (&[HOST][..], &[HOST, JSON][..]);
         for (guard, method, fields, expected) in [
-            // Elsewhere, reading needs the token too.
+            // Reading needs the token on other addresses.
             (guard(Some("192.0.2.1"), true), "GET", get, 401),
             (guard(Some("192.0.2.1"), true), "GET", &[HOST, TOKEN], 200),
-            // Without one, nothing is changed by TCP.
+            // Without a token, nothing is changed by TCP.
             (guard(Some("127.0.0.1"), false), "GET", get, 200),
             (guard(Some("127.0.0.1"), false), "POST", post, 403),
-            // A Unix socket has its file.
+            // The file of a Unix socket decides.
             (guard(None, false), "GET", &[], 421),
             (guard(None, false), "GET", &[("host", "anything")], 200),
             (guard(None, false), "POST", post, 200),

@@ -1,4 +1,4 @@
-//! What operators see and do, on a listener of its own: metrics, health, a page, and what can be changed.
+//! The control listener for operators: metrics, health, a status page, and actions.
 //!
 //! ```text
 //!   token          a secret that is compared
@@ -52,21 +52,21 @@ pub(crate) use self::tap::text_of as tapped_text;
 pub(crate) use self::token::Token;
 use crate::beside::{BesideListener, CONTROL};
 
-/// How often what is known of devices is written down.
+/// The interval at which the census is written to its file.
 const STORING: Duration = Duration::from_secs(60);
 
-/// What a control listener is told.
+/// The settings of a control listener.
 #[derive(Clone, Debug)]
 pub(crate) struct ControlSettings {
     pub(crate) address: ListenAddress,
     pub(crate) token: Option<Token>,
-    /// Further names that it may be asked by.
+    /// Further names that are allowed in `Host`.
     pub(crate) hosts: Vec<String>,
-    /// Where what is known of devices is kept.
+    /// The file of the census; `None` if it is not stored.
     pub(crate) census: Option<PathBuf>,
 }
 
-/// A control listener at work.
+/// A running control listener.
 #[derive(Debug)]
 pub(crate) struct Control {
     pub(crate) state: Arc<State>,
@@ -76,11 +76,12 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Listens, or goes on with what the server before has passed on.
+    /// Opens the listener, or continues with the sockets that the predecessor has passed on.
     ///
     /// # Errors
     ///
-    /// The address cannot be bound, a thread not be started, or anybody could do anything there.
+    /// The address cannot be bound, a thread cannot be started, or other machines could reach the
+    /// listener without a token.
     pub(crate) fn start(
         settings: ControlSettings,
         beginning: Beginning,
@@ -140,7 +141,7 @@ impl Control {
         })
     }
 
-    /// Waits for somebody who wants something done.
+    /// Waits for a request to the server itself.
     ///
     /// # Cancel safety
     ///
@@ -152,7 +153,7 @@ impl Control {
         }
     }
 
-    /// What has to be done again and again: the clock goes on, and what is known of devices is written down.
+    /// Runs the periodic work: the registry's clock, the rates, and storing the census.
     pub(crate) async fn run(state: Arc<State>, census: Option<PathBuf>) {
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         let mut since_stored = Duration::ZERO;
@@ -168,12 +169,12 @@ impl Control {
         }
     }
 
-    /// Where what is known of devices is kept.
+    /// The file of the census, if it is stored.
     pub(crate) fn census(&self) -> Option<PathBuf> {
         self.census.clone()
     }
 
-    /// Ends.
+    /// Stores the census and closes the listener.
     pub(crate) fn end(self) {
         store(&self.state, self.census.as_deref());
         self.listener.end();

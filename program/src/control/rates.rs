@@ -1,18 +1,18 @@
-//! How much there was of what in the last minute, quarter of an hour and day.
+//! Counts of the last minute, quarter of an hour and day.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use polysock::Registry;
 
-/// The seconds of a minute, and the quarters of an hour of a day.
+/// The number of seconds in a minute, and of quarters of an hour in a day.
 const SECONDS: usize = 60;
 const QUARTERS: usize = 96;
 
-/// How many seconds a quarter of an hour has.
+/// The number of seconds in a quarter of an hour.
 const QUARTER: u32 = 15 * 60;
 
-/// What is counted over time, and the metric that it is.
+/// The counted quantities, and the metric of each.
 const COUNTED: [(&str, &str); 4] = [
     ("opened", "polysock_connections_opened"),
     ("closed", "polysock_connections_closed"),
@@ -20,7 +20,7 @@ const COUNTED: [(&str, &str); 4] = [
     ("bytes", "polysock_wire_bytes"),
 ];
 
-/// What was counted at the ends of seconds, and of quarters of an hour.
+/// The counts of recent seconds, and of recent quarters of an hour.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     counted: Mutex<Counted>,
@@ -31,24 +31,24 @@ struct Counted {
     last: Option<[u64; COUNTED.len()]>,
     seconds: VecDeque<[u64; COUNTED.len()]>,
     quarters: VecDeque<[u64; COUNTED.len()]>,
-    /// What there was in the quarter of an hour that has not ended.
+    /// The counts of the current quarter of an hour.
     quarter: [u64; COUNTED.len()],
     ticks: u32,
 }
 
-/// What there was of one thing.
+/// The counts of one quantity.
 #[derive(Debug)]
 pub(super) struct Rate {
     pub(super) name: &'static str,
     pub(super) minute: u64,
     pub(super) quarter: u64,
     pub(super) day: u64,
-    /// In each second of the last minute.
+    /// The count of each second of the last minute.
     pub(super) seconds: Vec<u64>,
 }
 
 impl Rates {
-    /// A second is over.
+    /// Records the counts of the last second.
     pub(super) fn tick(&self, registry: &Registry) {
         let families = registry.families();
         let now = COUNTED.map(|(_, metric)| {
@@ -58,7 +58,7 @@ impl Rates {
         self.lock().tick(now);
     }
 
-    /// What there was, in the order of [`COUNTED`].
+    /// Returns the counts, in the order of [`COUNTED`].
     pub(super) fn rates(&self) -> Vec<Rate> {
         let counted = self.lock();
         let rates = COUNTED.iter().enumerate().map(|(number, (name, _))| {
@@ -76,7 +76,7 @@ impl Rates {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counted> {
-        // They are whole between any two operations, so a panic cannot break them.
+        // The counts are whole between any two operations, so a panic cannot break them.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

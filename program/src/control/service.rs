@@ -1,4 +1,4 @@
-//! What the control listener answers.
+//! The routes of the control listener.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use super::state::State;
 use super::status::{census_json, refusals_json, status_json};
 use super::tap;
 
-/// How long every worker may take to do something new, before the server counts as dead.
+/// The time in which every worker must respond, before the server counts as dead.
 const ALIVE: Duration = Duration::from_secs(5);
 
-/// The longest body of a request.
+/// The longest request body, in bytes.
 const MOST: usize = 64 * 1024;
 
-/// The control listener's answers.
+/// The service of the control listener.
 pub(super) struct Answers {
     pub(super) state: Arc<State>,
     pub(super) guard: Arc<Guard>,
@@ -80,7 +80,7 @@ async fn answer(state: &Arc<State>, guard: &Guard, request: Request<Body>) -> Re
     }
 }
 
-/// What only tells.
+/// Answers the requests that only read.
 async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -> Response<Body> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return problem(StatusCode::METHOD_NOT_ALLOWED, "this is asked for with GET");
@@ -96,7 +96,8 @@ async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -
             ),
         },
         ["readyz"] => match state.is_ready() {
-            // Its own clients are served all the same, and every other server may have lost the bus as well.
+            // The server stays ready: its own clients are served, and all other servers may have
+            // lost the bus too.
             true => match state.node().filter(|node| !node.is_connected) {
                 Some(_) => text(StatusCode::OK, "degraded: the bus is not connected\n"),
                 None => text(StatusCode::OK, "ok\n"),
@@ -128,7 +129,7 @@ async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -
             Ok(connection) => json(StatusCode::OK, &to_json(&connection)),
             Err(response) => *response,
         },
-        // WCAG 2.2.1: a page does not change before somebody has asked for that.
+        // WCAG 2.2.1: a page must not change by itself unless the user has requested it.
         ["status"] => {
             let reloads = query.iter().any(|(name, _)| name == "reload");
             page::status(state, guard, reloads)
@@ -147,7 +148,7 @@ async fn read(state: &Arc<State>, guard: &Guard, parts: &Parts, path: &[&str]) -
     }
 }
 
-/// What changes something.
+/// Answers the requests that change something.
 async fn change(
     state: &Arc<State>,
     method: &Method,
@@ -174,7 +175,7 @@ async fn change(
     done.unwrap_or_else(|detail| problem(StatusCode::BAD_REQUEST, &detail))
 }
 
-/// What taps connections, if it does.
+/// Starts a tap, if the path is one of a tap.
 fn tap(
     state: &Arc<State>,
     method: &Method,
@@ -192,7 +193,7 @@ fn tap(
     Some(begun.unwrap_or_else(|detail| problem(StatusCode::BAD_REQUEST, &detail)))
 }
 
-/// What is asked for beside the path: as JSON, as a form of ours, or in the query.
+/// Reads the parameters of a request: from JSON, a form of our own, or the query.
 async fn asked(guard: &Guard, parts: &Parts, body: Body) -> Result<Asked, Response<Body>> {
     let query = parts.uri.query().map(pairs).unwrap_or_default();
     let of_pairs = |pairs: Vec<(String, String)>| {
@@ -253,7 +254,7 @@ fn one(state: &State, id: &str) -> Result<OpenConnection, Box<Response<Body>>> {
     connection.ok_or_else(|| problem(StatusCode::NOT_FOUND, "there is no such connection"))
 }
 
-/// Who asks, for the log.
+/// The sender of a request, for the log.
 fn who(parts: &Parts) -> String {
     let peer = parts.extensions.get::<Arc<Peer>>();
     match peer.and_then(|peer| peer.address) {
@@ -262,7 +263,7 @@ fn who(parts: &Parts) -> String {
     }
 }
 
-/// The names and the values of a query, or of a form.
+/// The names and the values of a query or a form.
 fn pairs(text: &str) -> Vec<(String, String)> {
     form_urlencoded::parse(text.as_bytes())
         .into_owned()

@@ -1,4 +1,4 @@
-//! What the control listener knows of the server.
+//! The state of the server, as the control listener sees it.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 use super::census::Census;
 use super::rates::Rates;
 
-/// What the control listener knows of the server.
+/// The state of the server, as the control listener sees it.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(super) registry: Registry,
@@ -25,30 +25,30 @@ pub(crate) struct State {
     pub(super) began: Instant,
     pub(super) rates: Rates,
     pub(super) reloads: Reloads,
-    /// Whether clients may be sent here while connections are being closed.
+    /// True if the server stays ready while it drains.
     pub(super) ready_while_draining: bool,
     node: Option<NodeWatch>,
     is_stopping: AtomicBool,
     facts: Mutex<Facts>,
-    /// What closes connections, until it has done so.
+    /// The task that closes connections, while it runs.
     closing: Mutex<Option<Closing>>,
     asks: UnboundedSender<Ask>,
 }
 
-/// What another configuration changes.
+/// The facts that a reload changes.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// Where clients come in.
+    /// The addresses that listen for clients.
     pub(crate) listeners: Vec<String>,
-    /// How many routes there are.
+    /// The number of routes.
     pub(crate) routes: usize,
-    /// The configuration that is in force, its secrets masked.
+    /// The configuration in force, with its secrets masked.
     pub(crate) config: String,
     pub(crate) certificates: Certificates,
 }
 
-/// Tells the certificates that there are, by the names of their files, and when each ends: they are read
-/// again when their files change.
+/// A source of the certificates: the names of their files, and the expiry time of each. A
+/// certificate is read again when its file changes.
 #[derive(Clone)]
 pub(crate) struct Certificates(pub(crate) Arc<dyn Fn() -> Vec<(String, SystemTime)> + Send + Sync>);
 
@@ -64,21 +64,21 @@ impl fmt::Debug for Certificates {
     }
 }
 
-/// Connections that are being closed, some at a time.
+/// A task that closes connections at some pace.
 #[derive(Debug)]
 pub(super) struct Closing {
     pub(super) task: AbortHandle,
-    /// How many were there to be closed.
+    /// The number of connections when the task was started.
     pub(super) count: usize,
 }
 
-/// Asks the server to read its configuration again, and to say what has become of it.
+/// A request to the server to read its configuration again, and to report the result.
 #[derive(Debug)]
 pub(crate) struct Ask {
     pub(crate) answer: oneshot::Sender<Result<String, String>>,
 }
 
-/// How often the configuration was read again.
+/// The numbers of reloads.
 #[derive(Debug)]
 pub(crate) struct Reloads {
     succeeded: AtomicU64,
@@ -87,7 +87,7 @@ pub(crate) struct Reloads {
 }
 
 impl Default for Reloads {
-    /// It was read once.
+    /// The configuration at the start counts as the last success.
     fn default() -> Self {
         Self {
             succeeded: AtomicU64::new(0),
@@ -98,7 +98,7 @@ impl Default for Reloads {
 }
 
 impl Reloads {
-    /// It was read again; whether it was put in force.
+    /// Records a reload and its success.
     pub(crate) fn note(&self, has_succeeded: bool) {
         match has_succeeded {
             true => {
@@ -127,7 +127,7 @@ impl Reloads {
     }
 }
 
-/// What a [`State`] begins with.
+/// The initial values of a [`State`].
 #[derive(Debug)]
 pub(crate) struct Beginning {
     pub(crate) registry: Registry,
@@ -136,7 +136,7 @@ pub(crate) struct Beginning {
     pub(crate) max_connections: usize,
     pub(crate) workers: usize,
     pub(crate) ready_while_draining: bool,
-    /// This server among others, if there are any.
+    /// This server's state on the bus; `None` without a bus.
     pub(crate) node: Option<NodeWatch>,
     pub(crate) facts: Facts,
 }
@@ -166,28 +166,28 @@ impl State {
         }
     }
 
-    /// Whether clients may be sent here.
+    /// True if a load balancer may send clients here.
     pub(super) fn is_ready(&self) -> bool {
         let is_draining = self.registry.is_draining() && !self.ready_while_draining;
         !is_draining && !self.is_stopping.load(Ordering::Relaxed)
     }
 
-    /// How this server is among others, if there are any.
+    /// The state on the bus; `None` without a bus.
     pub(super) fn node(&self) -> Option<NodeState> {
         self.node.as_ref().map(NodeWatch::state)
     }
 
-    /// Notes that the server ends.
+    /// Records that the server is ending.
     pub(crate) fn stop(&self) {
         self.is_stopping.store(true, Ordering::Relaxed);
     }
 
-    /// How often the configuration was read again.
+    /// The numbers of reloads.
     pub(crate) fn reloads(&self) -> &Reloads {
         &self.reloads
     }
 
-    /// Notes what another configuration has changed.
+    /// Replaces the facts after a reload.
     pub(crate) fn replace(&self, facts: Facts) {
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = facts;
     }
@@ -197,12 +197,12 @@ impl State {
         facts.clone()
     }
 
-    /// What closes connections.
+    /// The task that closes connections, if one runs.
     pub(super) fn closing(&self) -> MutexGuard<'_, Option<Closing>> {
         self.closing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Has the configuration read again, and says what has become of it.
+    /// Requests a reload, and returns its result.
     pub(super) async fn reload(&self) -> Result<String, String> {
         let (answer, answered) = oneshot::channel();
         let gone = || "the server ends".to_owned();

@@ -11,10 +11,10 @@ use super::metrics::families;
 use super::state::State;
 use crate::flags::remedy;
 
-/// The version of what `/status.json` is.
+/// The version of the format of `/status.json`.
 const SCHEMA: u32 = 1;
 
-/// A refusal, and what is known of why.
+/// A refusal and its explanation.
 #[derive(Debug)]
 pub(super) struct Refused {
     pub(super) seconds_ago: u64,
@@ -23,15 +23,15 @@ pub(super) struct Refused {
     pub(super) reason: &'static str,
     pub(super) status: Option<u16>,
     pub(super) detail: String,
-    /// Where the rule is from.
+    /// The specification of the violated rule, if there is one.
     pub(super) section: Option<&'static str>,
-    /// What would accept it.
+    /// The setting that would admit the client, if there is one.
     pub(super) remedy: Option<String>,
-    /// The head of its request, secrets masked.
+    /// The head of the request, with secrets masked.
     pub(super) head: String,
 }
 
-/// Those that were refused last.
+/// Returns the latest refusals.
 pub(super) fn refused(state: &State) -> Vec<Refused> {
     let now = SystemTime::now();
     let refusals = state.registry.refusals();
@@ -72,7 +72,7 @@ fn explained(refusal: &Refusal, now: SystemTime) -> Refused {
     }
 }
 
-/// A head for people, its secrets masked.
+/// The head as text, with secrets masked.
 fn shown(head: &[u8]) -> String {
     let mut secrets = Secrets::default();
     secrets.collect(head);
@@ -81,7 +81,7 @@ fn shown(head: &[u8]) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
-/// `/refusals`.
+/// The body of `/refusals`.
 pub(super) fn refusals_json(state: &State) -> Value {
     let refusals = refused(state).into_iter().map(|refused| {
         json!({
@@ -99,7 +99,7 @@ pub(super) fn refusals_json(state: &State) -> Value {
     json!({ "refusals": refusals.collect::<Vec<_>>() })
 }
 
-/// `/census`.
+/// The body of `/census`.
 pub(super) fn census_json(state: &State) -> Value {
     let open = state.registry.connections(|_| true);
     let rows = state.census.rows(&open);
@@ -107,7 +107,7 @@ pub(super) fn census_json(state: &State) -> Value {
     json!({ "rows": rows, "retire": retire(state, &state.registry.families()) })
 }
 
-/// Protocols that might be switched off.
+/// The protocols that could be switched off.
 pub(super) fn retire(state: &State, metrics: &[MetricFamily]) -> Vec<String> {
     let now = SystemTime::now();
     let since = state.census.since(now - state.began.elapsed());
@@ -115,7 +115,7 @@ pub(super) fn retire(state: &State, metrics: &[MetricFamily]) -> Vec<String> {
     retired.into_iter().map(|(protocol, _)| protocol).collect()
 }
 
-/// The protocols that are enabled.
+/// The enabled protocols.
 fn protocols(metrics: &[MetricFamily]) -> Vec<String> {
     let opened = find(metrics, "polysock_connections");
     let labels = opened.iter().flat_map(|family| &family.samples);
@@ -131,7 +131,7 @@ pub(super) fn find<'a>(families: &'a [MetricFamily], name: &str) -> Option<&'a M
     families.iter().find(|family| family.name == name)
 }
 
-/// `/status.json`.
+/// The body of `/status.json`.
 pub(super) fn status_json(state: &State) -> Value {
     let facts = state.facts();
     let metrics = families(state);

@@ -1,4 +1,4 @@
-//! A secret that is compared.
+//! A secret that is compared in constant time.
 
 use std::fmt;
 use std::fs;
@@ -9,15 +9,15 @@ use std::path::Path;
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(String);
 
-/// How many characters 128 bits have at least: in base64.
+/// The number of characters that 128 bits take in base64, the shortest usual encoding.
 const SHORTEST: usize = 22;
 
 impl Token {
-    /// This one, if it is long enough.
+    /// Checks that a token is long enough.
     ///
     /// # Errors
     ///
-    /// It is not, or has characters that no header field has.
+    /// The token is too short, or has characters that are not allowed in header fields.
     pub(crate) fn new(text: &str) -> Result<Self, &'static str> {
         let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic());
         if text.len() < SHORTEST || !is_plain {
@@ -28,23 +28,24 @@ impl Token {
         Ok(Self(text.to_owned()))
     }
 
-    /// The one that is all of a file.
+    /// Reads a token from a file that contains nothing else.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or has none that is long enough.
+    /// The file cannot be read, or its token is too short.
     pub(crate) fn read(file: &Path) -> Result<Self, String> {
         let text = fs::read_to_string(file);
         let text = text.map_err(|error| format!("{}: {error}", file.display()))?;
         Self::new(text.trim()).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// One by chance.
+    /// Returns a random token.
     pub(super) fn random() -> Self {
         Self(format!("{:032x}", rand::random::<u128>()))
     }
 
-    /// Whether this is it, in a time that does not tell how much of it is right.
+    /// True if the token is equal, in a time that does not depend on the number of equal
+    /// characters.
     pub(super) fn is(&self, given: &str) -> bool {
         if given.len() != self.0.len() {
             return false;

@@ -1,4 +1,4 @@
-//! The flags of compression.
+//! The compression flags.
 
 use clap::{Args, ValueEnum};
 use polysock::upstream::UpstreamSettings;
@@ -47,12 +47,12 @@ pub(crate) enum Switch {
     Off,
 }
 
-/// Whether and how messages are compressed.
+/// The compression settings for clients and upstreams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Compressing {
-    /// For clients that offer it.
+    /// True if compression is accepted from clients that offer it.
     pub(crate) clients: bool,
-    /// Whether it is offered to upstreams.
+    /// True if compression is offered to upstreams.
     pub(crate) upstreams: bool,
     pub(crate) level: u8,
     pub(crate) threshold: u64,
@@ -80,12 +80,12 @@ impl Default for Compressing {
 }
 
 impl Compressing {
-    /// For clients.
+    /// The settings towards clients; `None` if compression is off.
     pub(crate) fn downstream(&self) -> Option<Compression> {
         self.clients.then(|| self.how())
     }
 
-    /// For upstreams.
+    /// The settings towards upstreams; `None` if compression is off.
     pub(crate) fn upstream(&self) -> Option<Compression> {
         self.upstreams.then(|| self.how())
     }

@@ -1,4 +1,4 @@
-//! How many connections there may be.
+//! The limits of connections.
 
 use clap::Args;
 use polysock::ConnectionLimits;
@@ -7,8 +7,8 @@ use tracing::warn;
 use super::values;
 use crate::descriptors;
 
-/// How many descriptors are kept for what is no connection: what listens, what is told that there is
-/// no room, and what is on its way out. Of few it is half.
+/// The number of descriptors reserved for listeners, for refusals, and for connections that are
+/// closing. With few descriptors, half of them are reserved.
 const RESERVE: usize = 128;
 
 /// How many connections there may be.
@@ -58,17 +58,17 @@ pub(crate) struct RateFlags {
     pub(crate) max_messages_per_second_per_address: u32,
 }
 
-/// What a connection takes.
+/// The number of descriptors that a connection needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Takes {
-    /// One descriptor.
+    /// One, for the client.
     One,
-    /// Another, for its upstream.
+    /// Two: another for the upstream.
     Two,
 }
 
-/// The limits of a process, which has its descriptors to itself: so many in all and from one address, and
-/// so many whose first request has not come yet. `None` for what suits the system.
+/// Returns the connection limits of a process that has its descriptors to itself: in total, from
+/// one address, and before the first request. `None` selects a limit that suits the system.
 pub(crate) fn limits(
     connections: Option<usize>,
     per_address: usize,
@@ -91,7 +91,7 @@ pub(crate) fn limits(
     }
 }
 
-/// How many connections there are descriptors for.
+/// The number of connections for which there are descriptors.
 fn room(descriptors: usize, takes: Takes) -> usize {
     let room = descriptors - RESERVE.min(descriptors / 2);
     match takes {

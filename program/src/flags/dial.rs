@@ -1,4 +1,4 @@
-//! What a client asks a server for.
+//! The handshake options of a client.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -36,7 +36,7 @@ struct Header {
 }
 
 impl DialFlags {
-    /// What is asked for, beside what the URL says.
+    /// The handshake options, apart from the URL.
     pub(crate) fn dial(&self) -> Dial {
         let fields = self.header.iter().cloned();
         Dial {
@@ -48,7 +48,7 @@ impl DialFlags {
     }
 }
 
-/// Fields that make the request what it is: the handshake sets them, or they would cut it short.
+/// Fields that the handshake sets, or that would break its framing.
 const OF_THE_HANDSHAKE: &[&str] = &[
     "host",
     "connection",
@@ -98,7 +98,7 @@ fn origin(text: &str) -> Result<ByteString, String> {
     Ok(text.into())
 }
 
-/// What can be the value of a field (RFC 9110 §5.5): nothing that would end its line.
+/// Checks a field value: no control characters that would end its line (RFC 9110 §5.5).
 fn one_line(value: &str) -> Result<(), String> {
     if value.contains(|c: char| c.is_control() && c != '\t') {
         return Err("the value of a field has no line ends and control characters".into());

@@ -1,4 +1,4 @@
-//! How processes are run.
+//! The flags of processes.
 
 use std::path::PathBuf;
 use std::time::Duration;

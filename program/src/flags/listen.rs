@@ -1,4 +1,4 @@
-//! Where a command listens.
+//! The listeners of a command.
 
 use std::fmt;
 use std::io;
@@ -20,7 +20,8 @@ pub(crate) struct ListenFlags {
 }
 
 impl ListenFlags {
-    /// Starts so many threads that serve a gateway there, with so much time to close connections in.
+    /// Starts this many worker threads, which serve the gateway on these addresses. `deadline`
+    /// limits the time to close connections.
     pub(crate) fn start(
         &self,
         gateway: &Gateway,
@@ -40,14 +41,14 @@ impl ListenFlags {
     }
 }
 
-/// Says where it is listened.
+/// Logs the listening addresses.
 pub(crate) fn listening(addresses: impl IntoIterator<Item = impl fmt::Display>) {
     for address in addresses {
         info!("listening on {address}");
     }
 }
 
-/// Why nothing could be started, and the mend.
+/// Formats the reason why a start failed, with advice.
 pub(crate) fn cannot_start(error: &StartError) -> String {
     let StartError::Bind { source, .. } = error else {
         return error.to_string();

@@ -1,4 +1,4 @@
-//! What is logged, how, and where to.
+//! The flags of the log.
 
 use std::path::PathBuf;
 
@@ -35,7 +35,7 @@ pub(crate) struct LogFlags {
 }
 
 impl LogFlags {
-    /// What they say above a configuration.
+    /// Returns the settings of a configuration, overridden by the flags.
     pub(crate) fn over(&self, configured: &Settings) -> Settings {
         let configured = configured.clone();
         Settings {
@@ -49,7 +49,7 @@ impl LogFlags {
     }
 }
 
-/// Where an access log is written.
+/// Parses the destination of an access log.
 fn access(text: &str) -> Result<Access, String> {
     match text {
         "" => Err("write a file, - or off".to_owned()),

@@ -1,4 +1,4 @@
-//! How much memory connections may take.
+//! The memory limit of connections.
 
 use std::fs;
 use std::path::Path;
@@ -19,15 +19,15 @@ pub(crate) struct MemoryFlags {
     pub(crate) max_memory: Option<u64>,
 }
 
-/// The memory of all connections: so much, or a quarter of what there is.
+/// The memory budget of all connections: the configured one, or a quarter of the available memory.
 pub(crate) fn budget(max_memory: Option<u64>) -> Budget {
     Budget::new(max_memory.unwrap_or_else(|| available() / 4))
 }
 
-/// How many bytes of memory there are for this process: the least of what the machine has and of
-/// what its cgroup and its limit of address space allow.
+/// The available memory in bytes: the minimum of the machine's memory and the limits of its cgroup
+/// and address space.
 fn available() -> u64 {
-    // Not of /proc/meminfo, which a service with `ProcSubset=pid` does not see.
+    // /proc/meminfo is hidden from services with `ProcSubset=pid`.
     let info = sysinfo();
     let machine = u128::from(info.totalram) * u128::from(info.mem_unit);
     let address_space = || {
@@ -38,13 +38,13 @@ fn available() -> u64 {
     limits.into_iter().flatten().min().unwrap_or(u64::MAX)
 }
 
-/// The number behind the name of a line.
+/// The number after the name that a line starts with.
 fn field(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
     rest.split_whitespace().next()?.parse().ok()
 }
 
-/// The limit of the cgroup, or of one that it is in: of version 2, or of the memory controller of
+/// The smallest limit of the cgroup and its ancestors: of version 2, or of the memory controller of
 /// version 1.
 fn cgroup() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
@@ -57,7 +57,7 @@ fn cgroup() -> Option<u64> {
             }
             _ => return None,
         };
-        // A container may see its own group as the root, although it is told another path.
+        // A container may see its own group as the root while its path names another.
         let ancestors = Path::new(path).ancestors();
         let limit = |group: &Path| {
             let place = format!("{root}/{}/{file}", group.display());

@@ -1,10 +1,10 @@
-//! A remedy in the words of this program: the options of `polysock serve`.
+//! Remedies as options of `polysock serve`.
 
 use polysock::OriginPattern;
 use polysock::protocols::DEFAULT_PROTOCOLS;
 use polysock_instrument::Remedy;
 
-/// The options of `polysock serve` with which a client is accepted as it is, where there are such.
+/// The options of `polysock serve` that would accept the client unchanged, if there are any.
 pub(crate) fn flag(remedy: &Remedy) -> Option<String> {
     match remedy {
         Remedy::SpeakProtocol { protocol, spoken } => {
@@ -17,7 +17,7 @@ pub(crate) fn flag(remedy: &Remedy) -> Option<String> {
             let comma = if list.is_empty() { "" } else { "," };
             Some(format!("--protocols {list}{comma}{protocol}"))
         }
-        // What is no origin cannot be listed.
+        // An invalid origin cannot be listed.
         Remedy::LetOriginIn(origin) => Some(match OriginPattern::of_client(origin.as_deref()) {
             Some(origin) => format!("--origin {origin}"),
             None => "--origin '*'".to_owned(),
@@ -28,7 +28,7 @@ pub(crate) fn flag(remedy: &Remedy) -> Option<String> {
     }
 }
 
-/// What is to be done where no option helps.
+/// The advice for a remedy without an option.
 pub(crate) fn advice(remedy: &Remedy) -> String {
     match remedy {
         Remedy::EndTlsInFront => "end TLS at a proxy in front, and say so with --secure".to_owned(),

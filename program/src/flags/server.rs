@@ -1,4 +1,4 @@
-//! The servers that a command talks to.
+//! Servers that a command connects to.
 
 use std::sync::Arc;
 
@@ -28,7 +28,8 @@ pub(crate) struct ServerFlags {
 }
 
 impl ServerFlags {
-    /// The server, whose messages may have any size. Compression is offered where it is wanted.
+    /// Returns the server. Its messages may have any size. `compression` decides whether
+    /// compression is offered.
     pub(crate) fn server(&self, compression: bool) -> Result<WebSocketUpstream, String> {
         let settings = UpstreamSettings {
             compression: compression.then(Compression::default),
@@ -55,12 +56,12 @@ impl ServerFlags {
     }
 }
 
-/// What stands behind a port, by its URL.
+/// Parses the URL of an upstream.
 pub(crate) fn reach(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>, String> {
     upstream::parse(url, settings).map_err(|problem| bad_url(&problem))
 }
 
-/// The web server behind a port, where its URL names one.
+/// Parses the URL of a web server; `None` if its scheme is another.
 pub(crate) fn web_server(
     url: &str,
     settings: UpstreamSettings,
@@ -71,7 +72,7 @@ pub(crate) fn web_server(
     }
 }
 
-/// What is wrong with the URL of a server, and the mend.
+/// Describes an error in a URL, with advice.
 pub(crate) fn bad_url(error: &UrlError) -> String {
     match error {
         UrlError::Protocol(name) => format!(
@@ -81,7 +82,7 @@ pub(crate) fn bad_url(error: &UrlError) -> String {
     }
 }
 
-/// How a server is treated whose messages may have any size.
+/// Returns settings for a server whose messages may have any size.
 pub(crate) fn any_size() -> UpstreamSettings {
     UpstreamSettings {
         session: SessionConfig {

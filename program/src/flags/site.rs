@@ -1,4 +1,4 @@
-//! Who is let in, and in which protocols.
+//! The flags of protocols, origins and networks.
 
 use clap::Args;
 use ipnet::IpNet;
@@ -79,7 +79,7 @@ pub(crate) struct SecureFlag {
     pub(crate) secure: bool,
 }
 
-/// What these flags ask of a port, and defaults.
+/// Returns the port settings of these flags, and defaults for the rest.
 pub(crate) fn port_settings(accept: &AcceptFlags, port: &PortFlags) -> PortSettings {
     PortSettings {
         protocols: accept.protocols.0.clone(),
@@ -91,7 +91,7 @@ pub(crate) fn port_settings(accept: &AcceptFlags, port: &PortFlags) -> PortSetti
 }
 
 impl PortFlags {
-    /// What a head may take.
+    /// The limits of a head.
     pub(crate) fn head(&self) -> HeadLimits {
         HeadLimits {
             head: self.max_head,
@@ -100,7 +100,7 @@ impl PortFlags {
     }
 }
 
-/// What they ask of its site, and defaults.
+/// Returns the site settings of these flags, and defaults for the rest.
 pub(crate) fn site_settings(accept: &AcceptFlags) -> SiteSettings {
     SiteSettings {
         origins: origins(&accept.origin),
@@ -108,7 +108,7 @@ pub(crate) fn site_settings(accept: &AcceptFlags) -> SiteSettings {
     }
 }
 
-/// The origins to let in: any where none is listed, or `*` is.
+/// The allowed origins: any if none is listed or `*` is.
 pub(crate) fn origins(listed: &[values::LetIn]) -> Origins {
     let origins: Option<Vec<_>> = listed.iter().map(|listed| listed.0.clone()).collect();
     let origins = origins.filter(|origins| !origins.is_empty());

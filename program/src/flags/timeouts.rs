@@ -1,4 +1,4 @@
-//! How long things may take.
+//! The flags of timeouts.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! TLS of clients.
+//! The TLS flags of listeners.
 
 use std::path::PathBuf;
 
 use clap::Args;
-/// The oldest version of TLS that is spoken.
+/// The oldest accepted TLS version.
 #[cfg(feature = "tls")]
 pub(crate) use polysock::tls::Version as MinVersion;
 
@@ -29,7 +29,7 @@ pub(crate) struct TlsFlags {
     pub(crate) plain: bool,
 }
 
-/// What stands for the library's in a build without TLS.
+/// A substitute for the library's type in a build without TLS.
 #[cfg(not(feature = "tls"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum MinVersion {
@@ -48,7 +48,7 @@ impl MinVersion {
     }
 }
 
-/// Reads a version.
+/// Parses a TLS version.
 pub(crate) fn min_version(text: &str) -> Result<MinVersion, String> {
     match text {
         "1.2" => Ok(MinVersion::Tls12),

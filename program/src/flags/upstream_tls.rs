@@ -1,4 +1,4 @@
-//! How servers are met by TLS.
+//! The TLS flags of upstream connections.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ pub(crate) struct ServerTlsFlags {
 }
 
 impl UpstreamTlsFlags {
-    /// TLS as they say.
+    /// Returns the TLS settings of these flags.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl UpstreamTlsFlags {
 }
 
 impl ServerTlsFlags {
-    /// TLS as they say.
+    /// Returns the TLS settings of these flags.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ fn client(authorities: Option<&PathBuf>, is_insecure: bool) -> Result<ClientTls,
     let authorities = authorities.map(Authorities::read);
     let authorities = authorities.transpose().map_err(|error| error.to_string())?;
     if authorities.is_none() && !is_insecure {
-        // Those of the system are read where they are needed.
+        // The system's authorities are read when they are first needed.
         return Ok(ClientTls::default());
     }
     let settings = ClientTlsSettings {

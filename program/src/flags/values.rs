@@ -11,7 +11,7 @@ use polysock::protocols::{DEFAULT_PROTOCOLS, Masking, PROTOCOLS, Protocol, find_
 use polysock::upstream::{TcpUpstream, UpstreamSettings};
 use polysock::{OriginPattern, OriginPatternError, Trusted};
 
-/// `64KiB`, `1MiB`, `1000`, `none`.
+/// Parses a size: `64KiB`, `1MiB`, `1000`, `none`.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     if text == "none" {
         return Ok(u64::MAX);
@@ -33,7 +33,7 @@ pub(crate) fn size(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "that is more than 2^64 bytes: write `none` for no limit".into())
 }
 
-/// The size of a head, which is held whole: so there is a bound.
+/// Parses the size of a head. A head is buffered whole, so it has an upper bound.
 pub(crate) fn head_size(text: &str) -> Result<usize, String> {
     const KIB: usize = 1024;
     let size = size(text)?;
@@ -43,7 +43,7 @@ pub(crate) fn head_size(text: &str) -> Result<usize, String> {
         .ok_or_else(|| "write a size from 1KiB to 256KiB".into())
 }
 
-/// A number from 1 on, or `none`, which is the largest here.
+/// Parses a number from 1 on, or `none` as the largest number.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         _ if text == "none" => Ok(usize::MAX),
@@ -52,7 +52,7 @@ pub(crate) fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `10s`, `500ms`, `2m`, `1h`.
+/// Parses a duration: `10s`, `500ms`, `2m`, `1h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
@@ -69,7 +69,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(number.saturating_mul(milliseconds)))
 }
 
-/// A duration, or `none`, which is zero here.
+/// Parses a duration, or `none` as zero.
 pub(crate) fn optional_duration(text: &str) -> Result<Duration, String> {
     if text == "none" {
         return Ok(Duration::ZERO);
@@ -80,7 +80,7 @@ pub(crate) fn optional_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A number, or `none`, which is zero here.
+/// Parses a number, or `none` as zero.
 pub(crate) fn optional_count(text: &str) -> Result<u32, String> {
     if text == "none" {
         return Ok(0);
@@ -92,7 +92,7 @@ pub(crate) fn optional_count(text: &str) -> Result<u32, String> {
     }
 }
 
-/// `HOST:PORT`; `:PORT` is every address of this machine.
+/// Parses `HOST:PORT`. `:PORT` is every address of this machine.
 pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     let every = text.strip_prefix(':').map(|port| format!("[::]:{port}"));
     let text = every.as_deref().unwrap_or(text);
@@ -108,7 +108,7 @@ pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
         .ok_or_else(|| "the host has no address".into())
 }
 
-/// `10.0.0.0/8`, or an address, which is a network of one.
+/// Parses a network, `10.0.0.0/8`, or an address as a network of one.
 pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     let network = text.parse();
     let address = || text.parse::<IpAddr>().map(IpNet::from);
@@ -123,7 +123,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// `any`, `private`, `unix`, `none`, or as [`network`].
+/// Parses `any`, `private`, `unix`, `none`, or a [`network`].
 pub(crate) fn peers(text: &str) -> Result<Trusted, String> {
     Ok(match text {
         "any" => Trusted::everyone(),
@@ -141,13 +141,13 @@ pub(crate) fn peers(text: &str) -> Result<Trusted, String> {
     })
 }
 
-/// As [`peers`], with commas between them.
+/// Parses [`peers`] separated by commas.
 pub(crate) fn peer_list(text: &str) -> Result<Trusted, String> {
     let peers = text.split(',').map(|peer| peers(peer.trim()));
     Ok(together(peers.collect::<Result<Vec<_>, _>>()?))
 }
 
-/// All of them.
+/// The union of several sets of peers.
 pub(crate) fn together(peers: Vec<Trusted>) -> Trusted {
     let mut all = Trusted::default();
     for peers in peers {
@@ -161,7 +161,7 @@ pub(crate) fn together(peers: Vec<Trusted>) -> Trusted {
     all
 }
 
-/// `HOST:PORT` of a server, which is looked up when it is connected to.
+/// Checks the `HOST:PORT` of a server. The name is resolved on connecting.
 pub(crate) fn server(text: &str) -> Result<String, String> {
     let url = format!("tcp://{text}");
     let is_server = TcpUpstream::parse(&url, UpstreamSettings::default()).is_ok();
@@ -172,12 +172,12 @@ pub(crate) fn server(text: &str) -> Result<String, String> {
     }
 }
 
-/// The name of a protocol.
+/// Parses the name of a protocol.
 pub(crate) fn protocol(name: &str) -> Result<&'static dyn Protocol, String> {
     find_protocol(name).ok_or_else(|| "no such protocol; `polysock protocols` lists them".into())
 }
 
-/// A list of protocols, as a value of clap's.
+/// A list of protocols, as a value for clap.
 #[derive(Clone, Debug)]
 pub(crate) struct ProtocolList(pub(crate) Vec<&'static dyn Protocol>);
 
@@ -189,16 +189,16 @@ impl PartialEq for ProtocolList {
     }
 }
 
-/// As [`protocols`], for clap.
+/// Parses [`protocols`] for clap.
 pub(crate) fn protocol_list(text: &str) -> Result<ProtocolList, String> {
     protocols(text).map(ProtocolList)
 }
 
-/// An origin to let in; `None` is every origin.
+/// An allowed origin; `None` is every origin.
 #[derive(Clone, Debug)]
 pub(crate) struct LetIn(pub(crate) Option<OriginPattern>);
 
-/// An origin, or `*`.
+/// Parses an origin, or `*`.
 pub(crate) fn origin(text: &str) -> Result<LetIn, String> {
     if text == "*" {
         return Ok(LetIn(None));
@@ -214,7 +214,7 @@ pub(crate) fn origin(text: &str) -> Result<LetIn, String> {
     }
 }
 
-/// The name of a subprotocol.
+/// Parses the name of a subprotocol.
 pub(crate) fn subprotocol(text: &str) -> Result<ByteString, String> {
     if is_token(text) {
         Ok(text.into())
@@ -223,7 +223,8 @@ pub(crate) fn subprotocol(text: &str) -> Result<ByteString, String> {
     }
 }
 
-/// Names with commas between them; `all`, `modern` (payloads masked on the wire) and `legacy` (not).
+/// Parses names separated by commas, `all`, `default`, `modern` (payloads masked on the wire) or
+/// `legacy` (the others).
 pub(crate) fn protocols(text: &str) -> Result<Vec<&'static dyn Protocol>, String> {
     let name_of = |protocol: &&'static dyn Protocol| protocol.name();
     let is_modern = |protocol: &&&'static dyn Protocol| protocol.masking() == Masking::Payload;

@@ -1,4 +1,4 @@
-//! The time of a line.
+//! Timestamps of log lines.
 
 use std::cell::RefCell;
 use std::fmt::Write;
@@ -7,12 +7,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 
 thread_local! {
-    /// The last second there was a line in, and its text as far as the point.
+    /// The second of the thread's last line, and its text up to the decimal point.
     static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
 }
 
-/// Writes the time as RFC 3339 has it, in UTC and to a microsecond. What is the same for a second is made
-/// once in it.
+/// Writes the time as in RFC 3339, in UTC and to a microsecond. The part up to the second is
+/// formatted once a second.
 pub(super) fn push_time(line: &mut String) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or_default();
@@ -24,14 +24,14 @@ pub(super) fn push_time(line: &mut String) {
         }
         line.push_str(text);
     });
-    // The digit before them keeps the zeroes that they begin with.
+    // The added leading digit preserves leading zeroes.
     let mut digits = itoa::Buffer::new();
     let micros = digits.format(1_000_000 + now.subsec_micros());
     line.extend(micros.strip_prefix('1'));
     line.push('Z');
 }
 
-/// A time as RFC 3339 has it, in UTC and to a millisecond.
+/// Formats a time as in RFC 3339, in UTC and to a millisecond.
 pub(crate) fn time_of(at: SystemTime) -> String {
     let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut text = String::new();
@@ -41,7 +41,7 @@ pub(crate) fn time_of(at: SystemTime) -> String {
     text
 }
 
-/// Writes the time as the common log format has it: `29/Nov/2026:17:23:12 +0000`.
+/// Writes the time as in the common log format: `29/Nov/2026:17:23:12 +0000`.
 pub(super) fn push_common_time(line: &mut String) {
     const MONTHS: [&str; 12] = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
@@ -59,7 +59,7 @@ pub(super) fn push_common_time(line: &mut String) {
     );
 }
 
-/// A second up to the point of its fraction.
+/// Writes a time up to the decimal point of its seconds.
 fn push_second(text: &mut String, time: OffsetDateTime) {
     let (hour, minute, second) = time.to_hms();
     let (year, month, day) = (time.year(), u8::from(time.month()), time.day());

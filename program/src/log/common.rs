@@ -8,9 +8,10 @@ use tracing::field::{Field, Visit};
 use super::clock::push_common_time;
 use super::kind::Kind;
 
-/// Writes an event in the combined log format: `%h - - [%t] "%r" %>s %b "%{Referer}i" "%{User-agent}i"`.
-/// The page that a client is from, its origin, stands for the referrer. A WebSocket has its line at its
-/// close; `false` says that an event has none.
+/// Writes an event in the combined log format:
+/// `%h - - [%t] "%r" %>s %b "%{Referer}i" "%{User-agent}i"`.
+/// The client's origin is written as the referrer. A WebSocket has one line, at its close. Returns
+/// false if the event has no line.
 pub(super) fn push_common(line: &mut String, event: &Event<'_>, kind: Kind) -> bool {
     if kind == Kind::Open {
         return false;
@@ -28,7 +29,8 @@ pub(super) fn push_common(line: &mut String, event: &Event<'_>, kind: Kind) -> b
         user_agent,
     } = fields;
     let is_http2 = over == "HTTP/2" || (kind == Kind::Close && status == Some(200));
-    // RFC 6455 §4.2.2, RFC 8441 §5: how a WebSocket is asked for, and what it is told.
+    // RFC 6455 §4.2.2, RFC 8441 §5: the method that requests a WebSocket, and the status that
+    // accepts it.
     let (asked, accepted) = match is_http2 {
         true => ("CONNECT", 200),
         false => ("GET", 101),
@@ -36,7 +38,7 @@ pub(super) fn push_common(line: &mut String, event: &Event<'_>, kind: Kind) -> b
     let status = status.or((kind == Kind::Close).then_some(accepted));
     let address = match peer.rsplit_once(':') {
         Some((address, port)) if !address.contains(':') && !port.is_empty() => address,
-        // An IPv6 address stands in brackets where it has a port.
+        // An IPv6 address with a port is in brackets.
         _ => peer.split_once(']').map_or(&*peer, |(address, _)| address),
     };
     push_or_dash(line, address.trim_start_matches('['));
@@ -78,7 +80,7 @@ fn push_or_dash(line: &mut String, text: &str) {
     }
 }
 
-/// As nginx escapes: what reads such lines looks for the next quotation mark, and for nothing before it.
+/// Escapes like nginx: parsers of this format only look for the next quotation mark.
 fn push_escaped(line: &mut String, text: &str) {
     for byte in text.bytes() {
         match byte {

@@ -13,7 +13,8 @@ use super::object::Object;
 /// The version of the schema whose fields are used.
 const VERSION: &str = "8.17.0";
 
-/// What our fields are called there, where the values are the same; all others begin with `polysock.`.
+/// The schema's names of fields whose values are the same there. All other fields get the prefix
+/// `polysock.`.
 const NAMES: &[(&str, &str)] = &[
     ("message", "message"),
     ("user_agent", "user_agent.original"),
@@ -30,7 +31,7 @@ const NAMES: &[(&str, &str)] = &[
     ("clean", "polysock.close.clean"),
 ];
 
-/// Writes an event as an object of JSON with the names of the Elastic Common Schema, 8.
+/// Writes an event as a JSON object with the names of the Elastic Common Schema, 8.
 pub(super) fn push_ecs(line: &mut String, event: &Event<'_>, kind: Option<Kind>) {
     let mut object = Object::begin(line);
     object.written(("", "@timestamp"), push_time);
@@ -74,7 +75,7 @@ pub(super) fn push_ecs(line: &mut String, event: &Event<'_>, kind: Option<Kind>)
     object.end();
 }
 
-/// Whether it went as it should.
+/// The outcome of an event.
 #[derive(Clone, Copy)]
 enum Outcome {
     Success,
@@ -83,7 +84,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    /// How a line of this kind begins.
+    /// The initial outcome for an event of this kind.
     fn of(kind: Option<Kind>) -> Self {
         match kind {
             Some(Kind::Open) => Self::Success,
@@ -108,7 +109,7 @@ struct Fields<'a> {
 }
 
 impl Fields<'_> {
-    /// What a field is called.
+    /// The name of a field in the schema, as prefix and name.
     fn name<'b>(&self, field: &'b Field) -> (&'static str, &'b str) {
         match (field.name(), self.kind) {
             ("sent", Some(Kind::Request)) => return ("", "http.response.body.bytes"),

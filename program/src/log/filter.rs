@@ -1,4 +1,4 @@
-//! What is logged, which may change while the program runs.
+//! The log filter, which may change while the program runs.
 
 use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -13,10 +13,10 @@ use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::{Context, Layer};
 
-/// What is in force, once logging has started.
+/// The filter in force; `None` until logging has started.
 static IN_FORCE: RwLock<Option<EnvFilter>> = RwLock::new(None);
 
-/// What is to be in force when.
+/// The plan of filter changes.
 static PLAN: Mutex<Plan> = Mutex::new(Plan {
     lasting: String::new(),
     until: None,
@@ -25,28 +25,28 @@ static PLAN: Mutex<Plan> = Mutex::new(Plan {
 static REPLANNED: Condvar = Condvar::new();
 
 struct Plan {
-    /// What is in force while nothing else is for a time.
+    /// The permanent filter.
     lasting: String,
-    /// When the other is over.
+    /// The end of the temporary filter; `None` if none is in force.
     until: Option<Instant>,
-    /// Whether a thread waits for that.
+    /// True if a thread waits for that end.
     is_awaited: bool,
 }
 
-/// Why another filter is not in force.
+/// The reason why a filter is not applied.
 #[derive(Debug, Error)]
 pub(crate) enum FilterError {
-    /// It is none.
+    /// The text is not a filter.
     #[error(
         "`{0}` is no filter: write off, error, warn, info, debug or trace, or several as info,polysock::upstream=debug"
     )]
     Unknown(String),
-    /// The thread that ends it cannot be started.
+    /// The thread that ends a temporary filter cannot be started.
     #[error("nothing could end it: {0}")]
     Endless(io::Error),
 }
 
-/// The first filter, of what `RUST_LOG` says, or else of this one.
+/// Sets the first filter: that of `RUST_LOG`, or else `filter`.
 pub(super) fn start(filter: &str) {
     let of_environment = std::env::var(EnvFilter::DEFAULT_ENV).ok();
     let of_environment = of_environment.filter(|filter| EnvFilter::try_new(filter).is_ok());
@@ -55,12 +55,12 @@ pub(super) fn start(filter: &str) {
     plan().lasting = filter;
 }
 
-/// Logs what this filter selects from now on, in the form of `RUST_LOG`. Where a time is given, what
-/// was before comes back at its end; until then, another time begins anew.
+/// Replaces the filter, in the form of `RUST_LOG`. With a time, the permanent filter returns at its
+/// end. A second temporary filter restarts the time.
 ///
 /// # Errors
 ///
-/// It is no filter, or nothing could end it.
+/// The text is not a filter, or the thread that would end it cannot be started.
 pub(crate) fn set_filter(filter: &str, time: Option<Duration>) -> Result<(), FilterError> {
     let parsed = parse(filter)?;
     let mut plan = plan();
@@ -85,22 +85,22 @@ pub(crate) fn set_filter(filter: &str, time: Option<Duration>) -> Result<(), Fil
     Ok(())
 }
 
-/// Whether a text is a filter.
+/// Checks that a text is a filter.
 ///
 /// # Errors
 ///
-/// It is none.
+/// The text is not a filter.
 pub(crate) fn check(filter: &str) -> Result<(), FilterError> {
     parse(filter).map(|_| ())
 }
 
-/// Whether the environment says what is logged.
+/// True if the environment sets a valid filter.
 pub(super) fn is_of_environment() -> bool {
     let filter = std::env::var(EnvFilter::DEFAULT_ENV);
     filter.is_ok_and(|filter| EnvFilter::try_new(filter).is_ok())
 }
 
-/// Waits for the end of what is in force for a time.
+/// Restores the permanent filter when the time of the temporary one has passed.
 fn come_back() {
     let mut plan = plan();
     while let Some(until) = plan.until {
@@ -118,7 +118,8 @@ fn come_back() {
 
 fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
     let problem = || FilterError::Unknown(filter.to_owned());
-    // A word alone is taken for a part of the program, of which there is none: so nothing would be logged.
+    // Refused: `EnvFilter` reads a lone word as a target, and as none has that name, nothing would
+    // be logged.
     let is_known = |word: &str| {
         let is_level = || !word.is_empty() && word.parse::<LevelFilter>().is_ok();
         word.contains(['=', '[', ':']) || is_level()
@@ -129,8 +130,8 @@ fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
     EnvFilter::try_new(filter).map_err(|_| problem())
 }
 
-/// Whether a line is of no use to anybody: the client of NATS logs the end of each connection as several errors, of which
-/// its link tells anyway. With `async_nats=debug` there is the rest.
+/// True for lines of no use: the NATS client logs the end of each connection as several errors,
+/// which our bus logs anyway. `async_nats=debug` shows the rest.
 fn is_noise(target: &str, level: &Level) -> bool {
     target.starts_with("async_nats") && *level <= Level::INFO
 }
@@ -142,13 +143,13 @@ fn plan() -> MutexGuard<'static, Plan> {
 fn replace(filter: EnvFilter) {
     let mut in_force = IN_FORCE.write().unwrap_or_else(PoisonError::into_inner);
     *in_force = Some(filter);
-    // Who asks again, reads it.
+    // Unlocked first: rebuilding the cache reads the filter.
     drop(in_force);
     tracing::callsite::rebuild_interest_cache();
 }
 
-/// The filter in force, as a layer. It is asked once for each place in the code that logs, and again when
-/// it has changed: no line waits for the lock.
+/// The filter in force, as a layer. It is consulted once per callsite, and again after a change, so
+/// log lines take no lock unless it filters by span or field.
 pub(super) struct Filter;
 
 impl Filter {
@@ -234,7 +235,7 @@ mod tests {
         }
     }
 
-    /// All in one: there is one filter for the whole process.
+    /// One test for all: the filter is global to the process.
     #[test]
     fn a_filter_for_a_time_goes_back_by_itself() {
         let in_force = || Filter::ask(String::new(), ToString::to_string);
@@ -251,10 +252,10 @@ mod tests {
         let long = Duration::from_secs(600);
         set_filter("debug", Some(long)).unwrap();
         assert_eq!(in_force(), "debug");
-        // Another time begins anew.
+        // A second temporary filter restarts the time.
         set_filter("trace", Some(Duration::from_millis(20))).unwrap();
         waits_for("warn");
-        // What is to last goes back to nothing.
+        // A permanent filter cancels the temporary one.
         set_filter("debug", Some(long)).unwrap();
         set_filter("error", None).unwrap();
         assert_eq!(in_force(), "error");

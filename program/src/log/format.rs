@@ -1,4 +1,4 @@
-//! How log lines are written.
+//! The formats of log lines.
 
 use clap::ValueEnum;
 use tracing::Event;
@@ -24,7 +24,8 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// Writes an event of this kind, without the end of its line; `false` where it has none.
+    /// Writes an event of this kind, without a line end. Returns false if the format has no line
+    /// for it.
     pub(super) fn push(
         self,
         line: &mut String,
@@ -52,7 +53,7 @@ mod tests {
 
     use super::*;
 
-    /// The lines of events in a format.
+    /// A layer that collects the lines of events in a format.
     struct Written {
         format: Format,
         lines: Arc<Mutex<Vec<String>>>,
@@ -67,10 +68,10 @@ mod tests {
         }
     }
 
-    /// One at a time: which events anybody wants is known for all threads together.
+    /// Serialises the tests: callsite interest is cached for all threads together.
     static WRITING: Mutex<()> = Mutex::new(());
 
-    /// Lines of events, without their times.
+    /// The lines of events, without their times.
     fn written(format: Format, events: fn()) -> Vec<String> {
         let _alone = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
         let lines = Arc::default();
@@ -242,13 +243,13 @@ mod tests {
         ];
         let of_access = lines.iter().filter(|line| line.contains(" - - "));
         assert_eq!(of_access.cloned().collect::<Vec<_>>(), expected);
-        // The others are text.
+        // All other lines are text.
         let others = lines.iter().filter(|line| !line.contains(" - - "));
         let others: Vec<_> = others.map(|line| line.get(..10).unwrap()).collect();
         assert_eq!(others, [" WARN open", " INFO open"]);
     }
 
-    /// RFC 8441: a stream of HTTP/2 is asked for by CONNECT, and opened by 200.
+    /// RFC 8441: CONNECT requests a WebSocket on an HTTP/2 stream, and 200 accepts it.
     #[test]
     fn clf_says_how_a_websocket_was_asked_for() {
         for (events, expected) in [
@@ -287,7 +288,8 @@ mod tests {
         }
     }
 
-    /// Each line is one object, and has what is expected, where `EVIL` stands for that text.
+    /// Asserts that each line is one JSON object and equals the expected one, in which `EVIL` is a
+    /// placeholder for a hostile text.
     #[track_caller]
     fn assert_json(lines: &[String], expected: &[&str]) {
         let evil = r"a\u0022b\u005cc\n\u001b[31m\u202eü";

@@ -1,4 +1,4 @@
-//! The journal of systemd.
+//! The systemd journal.
 
 use std::env;
 use std::os::fd::AsFd;
@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use rustix::fs::fstat;
 use tracing::Level;
 
-/// Whether the journal reads this stream, as `JOURNAL_STREAM` says (systemd.exec(5)).
+/// True if the journal reads this stream, according to `JOURNAL_STREAM` (systemd.exec(5)).
 pub(super) fn reads(stream: impl AsFd) -> bool {
     let (Ok(named), Ok(stat)) = (env::var("JOURNAL_STREAM"), fstat(stream)) else {
         return false;
@@ -14,7 +14,7 @@ pub(super) fn reads(stream: impl AsFd) -> bool {
     is_same(&named, stat.st_dev, stat.st_ino)
 }
 
-/// How a line of this level begins for the journal: sd-daemon(3), of syslog's severities.
+/// The prefix of a line of this level in the journal: sd-daemon(3), with syslog's severities.
 pub(super) fn priority(level: Level) -> &'static str {
     match level {
         Level::ERROR => "<3>",

@@ -1,27 +1,27 @@
-//! What a line of the access log is about.
+//! The kinds of lines in the access log.
 
 use std::fmt::{self, Debug, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-/// What a line of the access log is about, by its message.
+/// The kind of a line in the access log, determined by its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A WebSocket is open.
+    /// A WebSocket was opened.
     Open,
-    /// It is closed.
+    /// A WebSocket was closed.
     Close,
-    /// An ordinary request has had its answer.
+    /// An ordinary request was answered.
     Request,
-    /// An opening handshake is rejected by what serves its route.
+    /// The application of a route rejected an opening handshake.
     Reject,
-    /// A connection, or what it asks for, is refused by the port.
+    /// The port refused a connection or a request.
     Refuse,
 }
 
 impl Kind {
-    /// The kind of an event; `None` for one that belongs to the error log.
+    /// Returns the kind of an event; `None` if the event belongs to the error log.
     pub(super) fn of(event: &Event<'_>) -> Option<Self> {
         let metadata = event.metadata();
         if *metadata.level() != Level::INFO || !metadata.target().starts_with("polysock") {
@@ -32,7 +32,7 @@ impl Kind {
         message.0
     }
 
-    /// The message of such a line.
+    /// The message of lines of this kind.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -56,14 +56,14 @@ impl Kind {
     }
 }
 
-/// Looks at the message alone.
+/// A visitor of the message alone.
 struct Message(Option<Kind>);
 
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if field.name() == "message" {
             let mut text = Short::default();
-            // A longer text is none of a kind.
+            // A longer text is not the name of a kind.
             if write!(text, "{value:?}").is_ok() {
                 self.0 = text.bytes.get(..text.len).and_then(Kind::named);
             }
@@ -77,7 +77,7 @@ impl Visit for Message {
     fn record_bool(&mut self, _: &Field, _: bool) {}
 }
 
-/// A text no longer than the name of a kind.
+/// A buffer no longer than the longest name of a kind.
 #[derive(Default)]
 struct Short {
     bytes: [u8; 7],

@@ -1,4 +1,4 @@
-//! Events that become lines.
+//! The layer that turns events into lines.
 
 use std::cell::Cell;
 use std::env;
@@ -14,37 +14,37 @@ use super::kind::Kind;
 use super::queue::Queue;
 
 thread_local! {
-    /// Where a line is made.
+    /// The thread's buffer for a line.
     static LINE: Cell<String> = const { Cell::new(String::new()) };
 }
 
-/// How much a thread keeps for its next line.
+/// The largest buffer that a thread keeps for its next line, in bytes.
 const KEPT: usize = 16 << 10;
 
-/// Makes lines of events, each for its log.
+/// A layer that formats events and queues each for its log.
 pub(super) struct Lines {
     pub(super) format: Format,
-    /// Whether it matters what a line is about, which costs a look at its message.
+    /// True if the kind of a line matters. Finding it costs a look at the message.
     pub(super) is_sorted: bool,
     /// The error log.
     pub(super) main: Log,
-    /// The access log, if there is one; it may be the same.
+    /// The access log, if there is one. It may be the error log.
     pub(super) access: Option<Log>,
 }
 
 /// A log.
 #[derive(Clone, Copy)]
 pub(super) struct Log {
-    /// What waits to be written to it.
+    /// The queue of the log's writer.
     queue: &'static Queue,
-    /// Whether a line says first how important it is.
+    /// True if lines begin with a journal priority.
     has_priorities: bool,
-    /// Whether text has colours.
+    /// True if text has colours.
     is_styled: bool,
 }
 
 impl Log {
-    /// A log in a file.
+    /// Creates a log in a file.
     pub(super) fn in_file(queue: &'static Queue) -> Self {
         Self {
             queue,
@@ -53,7 +53,8 @@ impl Log {
         }
     }
 
-    /// A log on a stream: in colours on a terminal (https://no-color.org), with priorities in the journal.
+    /// Creates a log on a stream: with colours on a terminal (https://no-color.org), with
+    /// priorities in the journal.
     pub(super) fn on(stream: &(impl AsFd + IsTerminal), queue: &'static Queue) -> Self {
         let is_plain = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
@@ -75,7 +76,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             None => Some(&self.main),
         };
         let Some(log) = log else { return };
-        // An event within a value of this one finds no text, and begins its own.
+        // An event inside the formatting of this one finds an empty buffer and fills its own.
         let mut line = LINE.try_with(Cell::take).unwrap_or_default();
         line.clear();
         if log.has_priorities {
@@ -86,7 +87,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             log.queue.push(line.as_bytes());
         }
         if line.capacity() <= KEPT {
-            // A thread that ends has no next line.
+            // A thread that is ending has no next line.
             let _ = LINE.try_with(|kept| kept.set(line));
         }
     }

@@ -1,8 +1,8 @@
-//! The log: what is told on standard error, or in files.
+//! The log on standard error, or in files.
 //!
-//! Lines gather in a queue, and a thread of its own writes them: no connection waits for a slow
-//! terminal, pipe or disk, or pays for a system call with each line. Those about connections and
-//! requests may have a log of their own, the access log.
+//! Lines are queued, and a thread writes them: connections never wait for a slow terminal, pipe or
+//! disk, and make no system call per line. Lines about connections and requests may have a log of
+//! their own, the access log.
 //!
 //! ```text
 //!   event ──filter──▶ lines ──format──▶ queue ──thread──▶ output
@@ -48,22 +48,22 @@ pub(crate) use self::settings::{Access, Settings};
 pub(crate) use self::visible::visible;
 use self::writer::{Telling, tell};
 
-/// What a server logs where nothing else is said.
+/// The default log level of a server.
 pub(crate) const SERVING: &str = "info";
 
-/// The error log, and whatever has no log of its own.
+/// The queue of the error log, and of all lines without a log of their own.
 static MAIN: Queue = Queue::new();
 static ACCESS: Queue = Queue::new();
 
-/// Whether they go to files.
+/// True for a log that is in a file.
 static IS_MAIN_FILE: AtomicBool = AtomicBool::new(false);
 static IS_ACCESS_FILE: AtomicBool = AtomicBool::new(false);
 
-/// The threads that write them.
+/// The names of the writing threads.
 const MAIN_THREAD: &str = "log";
 const ACCESS_THREAD: &str = "access log";
 
-/// Why nothing can be logged.
+/// The reason why logging cannot be started.
 #[derive(Debug, Error)]
 pub(crate) enum LogError {
     /// A file cannot be opened.
@@ -75,7 +75,7 @@ pub(crate) enum LogError {
 }
 
 impl LogError {
-    /// The file that cannot be opened.
+    /// The file that cannot be opened, if that is the reason.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path, _) => Some(path),
@@ -84,11 +84,11 @@ impl LogError {
     }
 }
 
-/// Starts to log what `RUST_LOG` selects, or else the settings, or else this level.
+/// Starts to log. The filter is that of `RUST_LOG`, or else of the settings, or else `level`.
 ///
 /// # Errors
 ///
-/// A file cannot be opened, or a thread not be started.
+/// A file cannot be opened, or a thread cannot be started.
 pub(crate) fn start(settings: &Settings, level: &str) -> Result<(), LogError> {
     let file =
         |path: &PathBuf| Output::file(path).map_err(|error| LogError::File(path.clone(), error));
@@ -127,12 +127,13 @@ pub(crate) fn start(settings: &Settings, level: &str) -> Result<(), LogError> {
     Ok(())
 }
 
-/// How many lines were lost since the start: what reads them was too slow, or they could not be written.
+/// The number of lines lost since the start, because the reader was too slow or writing failed.
 pub(crate) fn lost() -> u64 {
     queue::lost()
 }
 
-/// Has files be opened again, which may have other names by now; whether there are any.
+/// Requests that log files be opened again by name, after a rotation. Returns true if there are
+/// any.
 pub(crate) fn reopen() -> bool {
     let logs = [(&IS_ACCESS_FILE, &ACCESS), (&IS_MAIN_FILE, &MAIN)];
     let mut files = logs
@@ -141,7 +142,7 @@ pub(crate) fn reopen() -> bool {
     files.by_ref().map(|(_, queue)| queue.reopen()).count() > 0
 }
 
-/// Logs why the program ends, where its user sees it as well.
+/// Logs the reason why the program ends, also on standard error if the log is a file.
 pub(crate) fn failed(problem: &dyn Display) {
     error!("{problem}");
     if IS_MAIN_FILE.load(Ordering::Relaxed) {
@@ -149,8 +150,8 @@ pub(crate) fn failed(problem: &dyn Display) {
     }
 }
 
-/// Logs at another level where that of a configuration has changed, unless the environment has said what is
-/// logged. All else takes a restart.
+/// Applies a changed log level of a configuration, unless the environment sets the filter. All
+/// other log settings need a restart.
 pub(crate) fn apply(old: &Settings, new: &Settings) {
     if old.level == new.level {
         return;
@@ -166,7 +167,7 @@ pub(crate) fn apply(old: &Settings, new: &Settings) {
     }
 }
 
-/// Logs a panic, which ends a connection, or with the main thread the program.
+/// Logs a panic. A panic ends a connection, or the program if it is in the main thread.
 pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied();
@@ -174,7 +175,7 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     let reason = text.unwrap_or("no reason given");
     let place = panic.location().map(tracing::field::display);
     match thread::current().name() {
-        // Who writes the lines cannot write this one.
+        // A writing thread cannot write its own panic to the log.
         Some(MAIN_THREAD | ACCESS_THREAD) => {
             tell(&format_args!("a thread that logs panicked: {reason}"));
         }
@@ -187,9 +188,9 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     }
 }
 
-/// Waits until all is written, before the process ends.
+/// Waits until all lines are written, before the process ends.
 pub(crate) fn finish() {
-    // What goes wrong with the one is told in the other.
+    // Write errors of the access log are reported in the error log, so that is finished last.
     ACCESS.finish();
     MAIN.finish();
 }

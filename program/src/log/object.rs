@@ -1,20 +1,21 @@
-//! An object of JSON that is being written.
+//! A writer of JSON objects.
 
 use std::fmt::{self, Debug, Write as _};
 
 use super::visible::{is_plain, is_visible};
 
-/// An object of JSON that is being written. A name comes in two parts, of which the first may be empty.
+/// A JSON object that is being written. A name is the concatenation of two parts, of which the
+/// first may be empty.
 ///
-/// Characters that do not show themselves are escaped: whoever reads JSON gets them as they were, and
-/// whoever reads the file sees them.
+/// Invisible characters are escaped: JSON parsers get them unchanged, and readers of the file see
+/// them.
 pub(super) struct Object<'a> {
     text: &'a mut String,
     is_empty: bool,
 }
 
 impl<'a> Object<'a> {
-    /// Begins one behind what is there.
+    /// Begins an object after the existing text.
     pub(super) fn begin(text: &'a mut String) -> Self {
         text.push('{');
         Self {
@@ -23,7 +24,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A text.
+    /// Adds a string.
     pub(super) fn text(&mut self, name: (&str, &str), value: &str) {
         self.name(name);
         self.text.push('"');
@@ -31,7 +32,7 @@ impl<'a> Object<'a> {
         self.text.push('"');
     }
 
-    /// A text that this writes.
+    /// Adds a string that `write` writes, without escaping.
     pub(super) fn written(&mut self, name: (&str, &str), write: impl FnOnce(&mut String)) {
         self.name(name);
         self.text.push('"');
@@ -39,25 +40,25 @@ impl<'a> Object<'a> {
         self.text.push('"');
     }
 
-    /// A value as the text that it is shown as.
+    /// Adds the debug output of a value as a string.
     pub(super) fn shown(&mut self, name: (&str, &str), value: &dyn Debug) {
-        // A value that cannot say what it is leaves an empty text.
+        // A value whose formatting fails leaves an empty string.
         self.written(name, |text| {
             let _ = write!(Escaped(text), "{value:?}");
         });
     }
 
-    /// A number.
+    /// Adds an unsigned number.
     pub(super) fn unsigned(&mut self, name: (&str, &str), value: u64) {
         self.raw(name, itoa::Buffer::new().format(value));
     }
 
-    /// A number that may be negative.
+    /// Adds a signed number.
     pub(super) fn signed(&mut self, name: (&str, &str), value: i64) {
         self.raw(name, itoa::Buffer::new().format(value));
     }
 
-    /// A number with a fraction. RFC 8259 §6 has no place for one that is not finite.
+    /// Adds a floating-point number; `null` if it is not finite (RFC 8259 §6).
     pub(super) fn fraction(&mut self, name: (&str, &str), value: f64) {
         match value.is_finite() {
             true => self.raw(name, zmij::Buffer::new().format(value)),
@@ -65,18 +66,18 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A truth value.
+    /// Adds a boolean.
     pub(super) fn truth(&mut self, name: (&str, &str), value: bool) {
         self.raw(name, if value { "true" } else { "false" });
     }
 
-    /// A value that is JSON already.
+    /// Adds a value that is JSON already.
     pub(super) fn raw(&mut self, name: (&str, &str), value: &str) {
         self.name(name);
         self.text.push_str(value);
     }
 
-    /// Ends it.
+    /// Ends the object.
     pub(super) fn end(self) {
         self.text.push('}');
     }
@@ -92,7 +93,7 @@ impl<'a> Object<'a> {
     }
 }
 
-/// RFC 8259 §7: what a string of JSON has to escape, and what does not show itself.
+/// Escapes the characters that RFC 8259 §7 requires, and invisible ones.
 fn push_escaped(text: &mut String, value: &str) {
     let needs_no_escape = |byte: u8| is_plain(byte) && !matches!(byte, b'"' | b'\\');
     if value.bytes().all(needs_no_escape) {
@@ -107,7 +108,7 @@ fn push_escaped(text: &mut String, value: &str) {
             '\t' => text.push_str("\\t"),
             character if is_visible(character) => text.push(character),
             character => {
-                // A character is one escape or a pair of them.
+                // A character takes one escape, or a surrogate pair of two.
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     let _ = write!(text, "\\u{unit:04x}");
                 }

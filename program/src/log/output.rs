@@ -1,4 +1,4 @@
-//! Where lines are written.
+//! The destination of log lines.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 
 use super::queue::count_lost;
 
-/// Where lines are written.
+/// The destination of log lines.
 #[derive(Debug)]
 pub(super) struct Output {
     place: Place,
-    /// Lines that could not be written since some could.
+    /// The number of lines lost since writing last succeeded.
     unwritten: u64,
-    /// Whether what was written last is the beginning of a line.
+    /// True if the last write ended amid a line.
     is_mid_line: bool,
 }
 
@@ -25,14 +25,14 @@ enum Place {
     File { path: PathBuf, file: File },
 }
 
-/// What is to be told of an attempt to write.
+/// The result of a write that must be reported.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// It went as the one before.
+    /// The result is the same as before.
     AsBefore,
-    /// From now on lines are lost, for this error.
+    /// Lines are being lost from now on, because of this error.
     Fails(io::Error),
-    /// Lines are written again, and so many were lost.
+    /// Writing works again, after this many lost lines.
     Recovered(u64),
 }
 
@@ -45,11 +45,11 @@ impl Output {
         Self::to(Place::Stdout)
     }
 
-    /// The end of a file, which is made where there is none.
+    /// Opens a file for appending, and creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// It cannot be opened.
+    /// The file cannot be opened.
     pub(super) fn file(path: &Path) -> io::Result<Self> {
         Ok(Self::to(Place::File {
             path: path.to_owned(),
@@ -65,12 +65,11 @@ impl Output {
         }
     }
 
-    /// Opens a file again, which may have another name by now. One that cannot be opened leaves the one
-    /// that there is.
+    /// Opens the file again by name, after a rotation. On an error, the old file is kept.
     ///
     /// # Errors
     ///
-    /// It cannot be opened.
+    /// The file cannot be opened.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         if let Place::File { path, file } = &mut self.place {
             *file = open(path)?;
@@ -79,7 +78,7 @@ impl Output {
         Ok(())
     }
 
-    /// Writes whole lines. Those that cannot be written are lost, and counted.
+    /// Writes whole lines. Lines that cannot be written are lost and counted.
     pub(super) fn write(&mut self, lines: &[u8]) -> Outcome {
         if lines.is_empty() {
             return Outcome::AsBefore;
@@ -97,7 +96,7 @@ impl Output {
                 self.note(lines, written)
             }
             Place::File { file, .. } => {
-                // What begins a line does not stand behind half of another.
+                // Ends a partial line first, so that the next line starts on its own.
                 let ended = match self.is_mid_line {
                     true => file.write_all(b"\n").map_err(|error| (0, error)),
                     false => Ok(()),
@@ -142,13 +141,13 @@ impl fmt::Display for Output {
     }
 }
 
-/// Opens the end of a file. Others than the group have no business with who was connected.
+/// Opens a file for appending. Only its owner and group may read who was connected.
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true).mode(0o640).open(path)
 }
 
-/// Writes all; where that fails, says how much was written before.
+/// Writes everything. On an error, returns the number of bytes written before it.
 fn write_all(output: &mut impl Write, lines: &[u8]) -> Result<(), (usize, io::Error)> {
     let mut left = lines;
     while !left.is_empty() {
@@ -181,7 +180,7 @@ mod tests {
         assert!(matches!(full.write(b"e\n"), Outcome::AsBefore));
     }
 
-    /// Takes some bytes, and then none.
+    /// A writer with limited room.
     struct Room(usize);
 
     impl Write for Room {

@@ -1,29 +1,29 @@
-//! Lines on their way to where they are written.
+//! The queue of lines for a writing thread.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many bytes may wait while nobody takes any; lines beyond are lost, and counted.
+/// The capacity of a queue, in bytes. Lines beyond it are lost and counted.
 const ROOM: usize = 1 << 20;
 
-/// How long the end of the process waits for what reads the last lines.
+/// The time that the end of the process waits for the last lines to be written.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How many lines were lost since the start, wherever they were to go.
+/// The number of lines lost since the start, in all logs.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// How many that is.
+/// The number of lost lines.
 pub(super) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Counts lines that are lost.
+/// Counts lost lines.
 pub(super) fn count_lost(lines: u64) {
     LOST.fetch_add(lines, Ordering::Relaxed);
 }
 
-/// Lines that wait to be written.
+/// A queue of lines to write.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     came: Condvar,
@@ -33,19 +33,19 @@ pub(super) struct Queue {
 struct Waiting {
     lines: Vec<u8>,
     lost: u64,
-    /// Whether the file of the log is to be opened again.
+    /// True if the file of the log is to be opened again.
     reopen: bool,
-    /// Whether the thread is to be told of the next line.
+    /// True if the thread is waiting to be woken.
     is_awaited: bool,
     is_writing: bool,
 }
 
-/// What is to be done beside writing lines.
+/// Instructions that come with taken lines.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// How many lines were lost behind them.
+    /// The number of lines that were lost after them.
     pub(super) lost: u64,
-    /// Whether the file is to be opened again before they are written.
+    /// True if the file is to be opened again before they are written.
     pub(super) reopen: bool,
 }
 
@@ -65,7 +65,7 @@ impl Queue {
         }
     }
 
-    /// Takes a line, unless there is no room.
+    /// Queues a line, or counts it as lost if there is no room.
     pub(super) fn push(&self, line: &[u8]) {
         let mut waiting = self.lock();
         if waiting.lines.len() + line.len() > ROOM {
@@ -77,15 +77,15 @@ impl Queue {
         self.wake(waiting);
     }
 
-    /// Has the file be opened again before the next line is written.
+    /// Requests that the file be opened again before the next line is written.
     pub(super) fn reopen(&self) {
         let mut waiting = self.lock();
         waiting.reopen = true;
         self.wake(waiting);
     }
 
-    /// Waits for something to do, and takes all lines that are there, which [`written`](Self::written)
-    /// is to be told of. What holds them changes places with `lines`, so that neither grows anew each time.
+    /// Waits for work and takes all queued lines. The caller must call [`written`](Self::written)
+    /// after. The buffers are swapped with `lines`, so that neither is allocated anew.
     pub(super) fn take(&self, lines: &mut Vec<u8>) -> Taken {
         let mut waiting = self.lock();
         while waiting.lines.is_empty() && !waiting.reopen {
@@ -102,13 +102,13 @@ impl Queue {
         }
     }
 
-    /// Notes that the lines that were taken are written.
+    /// Records that the taken lines are written.
     pub(super) fn written(&self) {
         self.lock().is_writing = false;
         self.done.notify_all();
     }
 
-    /// Waits until all is written, or what reads it has had its time.
+    /// Waits until all lines are written, up to a limit.
     pub(super) fn finish(&self) {
         let is_left = |waiting: &mut Waiting| waiting.is_writing || !waiting.lines.is_empty();
         let _ = self.done.wait_timeout_while(self.lock(), GOODBYE, is_left);
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(lines, line.repeat(kept));
         let expected = 2000 - kept as u64;
         assert_eq!((taken.lost, taken.reopen), (expected, false));
-        // Other tests may lose lines as well.
+        // Parallel tests may lose lines as well.
         assert!(lost() - before >= expected);
         queue.push(b"next");
         queue.reopen();

@@ -1,28 +1,28 @@
-//! What is logged, how, and where to.
+//! The settings of the log.
 
 use std::path::{Path, PathBuf};
 
 use super::format::Format;
 
-/// What is logged, how, and where to; what is not given is as it always is.
+/// The settings of the log. Missing ones have defaults.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Settings {
-    /// How lines are written; otherwise as text.
+    /// The format of lines; `None` is text.
     pub(crate) format: Option<Format>,
-    /// The file that they go to; otherwise it is standard error.
+    /// The file of the log; `None` is standard error.
     pub(crate) file: Option<PathBuf>,
-    /// Where those about connections and requests go; otherwise they are among the others.
+    /// The destination of lines about connections and requests; `None` is the same log.
     pub(crate) access: Option<Access>,
-    /// Whether they show the values in the queries of targets.
+    /// True if the values in queries are logged.
     pub(crate) query: bool,
-    /// What is logged; otherwise it depends on the command.
+    /// The filter; `None` is the default of the command.
     pub(crate) level: Option<String>,
-    /// The collector of traces that is sent spans, if there is one.
+    /// The collector of traces that receives spans; `None` if there is none.
     pub(crate) otlp: Option<String>,
 }
 
 impl Settings {
-    /// Whether they name this file.
+    /// True if the settings name this file.
     pub(crate) fn names(&self, file: &Path) -> bool {
         let access = match &self.access {
             Some(Access::File(path)) => Some(path),
@@ -33,13 +33,13 @@ impl Settings {
     }
 }
 
-/// Where lines about connections and requests go.
+/// The destination of the access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Nowhere.
+    /// No access log.
     Off,
-    /// To standard output.
+    /// Standard output.
     Stdout,
-    /// To the end of this file.
+    /// The end of this file.
     File(PathBuf),
 }

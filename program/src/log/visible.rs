@@ -1,12 +1,12 @@
-//! Characters that show what they are.
+//! The distinction between visible and invisible characters.
 
-/// Whether a byte stands for itself wherever it is shown.
+/// True if a byte is printable ASCII.
 pub(super) fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=b'~')
 }
 
-/// Whether a character shows itself, and changes nothing else: not the order of the text around it
-/// (U+202E), not the screen, not the line.
+/// True if a character is visible and has no effect on the order of the text (U+202E), the screen
+/// or the line.
 pub(super) fn is_visible(character: char) -> bool {
     if character.is_ascii() {
         !character.is_ascii_control()
@@ -15,14 +15,14 @@ pub(super) fn is_visible(character: char) -> bool {
     }
 }
 
-/// A text of somebody else's, with escapes for what does not show itself.
+/// Escapes the invisible characters of an untrusted text.
 pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     push_visible(&mut shown, text);
     shown
 }
 
-/// Appends the same.
+/// Appends a text with its invisible characters escaped.
 pub(super) fn push_visible(shown: &mut String, text: &str) {
     for character in text.chars() {
         if is_visible(character) {

@@ -10,23 +10,23 @@ use tracing::{error, warn};
 use super::output::{Outcome, Output};
 use super::queue::Queue;
 
-/// How long lines gather after some have been written.
+/// The time that lines gather after a write.
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Where it is told that lines cannot be written.
+/// The place where write errors are reported.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Telling {
-    /// On standard error: it is the error log that cannot be written.
+    /// On standard error, as the error log itself cannot be written.
     OnStderr,
     /// In the error log.
     InLog,
 }
 
-/// Starts the thread that writes these lines.
+/// Starts the thread that writes the lines of a queue.
 ///
 /// # Errors
 ///
-/// It cannot be started.
+/// The thread cannot be started.
 pub(super) fn start(
     name: &str,
     queue: &'static Queue,
@@ -68,8 +68,8 @@ pub(super) fn start(
     Ok(())
 }
 
-/// Tells something on standard error, past the log.
+/// Writes a message to standard error, bypassing the log.
 pub(super) fn tell(what: &dyn Display) {
-    // Nobody is left to whom an error could be told.
+    // An error here cannot be reported anywhere.
     let _ = writeln!(io::stderr(), "polysock: {what}");
 }

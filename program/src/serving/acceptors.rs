@@ -1,4 +1,4 @@
-//! What the listeners of a configuration speak TLS with.
+//! The TLS acceptors of the listeners of a configuration.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use crate::config::listener::Listener;
 use crate::config::tls::{ClientCertificate, Identity, Tls};
 use crate::control::Certificates;
 
-/// What the listeners of a configuration speak TLS with.
+/// The TLS acceptors of the listeners of a configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Acceptors {
     acceptors: Vec<Acceptor>,
-    /// The oldest version that a route takes, where one says so.
+    /// The oldest TLS version that a route sets as its minimum; `None` if no route sets one.
     site_version: Option<Version>,
 }
 
 impl Acceptors {
-    /// Reads the certificates of a configuration. What was there before for the same files stays, and its
-    /// sessions with it; it reads them again.
+    /// Reads the certificates of a configuration. An acceptor of `before` with the same settings is
+    /// kept, with its TLS sessions, and reads its files again.
     ///
     /// # Errors
     ///
-    /// A certificate or a key cannot be used. Those from before stay as they were then, as far as they have not
-    /// been read again.
+    /// A certificate or a key cannot be used. The acceptors of `before` keep their old
+    /// certificates, except those that have already been read again.
     pub(crate) fn of(config: &Config, before: &Self) -> Result<Self, String> {
         let versions = config
             .routes
@@ -57,7 +57,7 @@ impl Acceptors {
         Ok(acceptors)
     }
 
-    /// The settings of the port of a listener, with TLS where it speaks it.
+    /// Returns the port settings of a listener, with TLS if the listener speaks it.
     pub(super) fn secure(&self, listener: &Listener, settings: PortSettings) -> PortSettings {
         PortSettings {
             tls: listener.tls.as_ref().and_then(|tls| self.find(tls)),
@@ -66,7 +66,7 @@ impl Acceptors {
         }
     }
 
-    /// Tells when each certificate ends.
+    /// Returns a source of the expiry time of each certificate.
     pub(super) fn certificates(&self) -> Certificates {
         let acceptors = self.acceptors.clone();
         Certificates(Arc::new(move || {

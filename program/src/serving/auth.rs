@@ -1,4 +1,4 @@
-//! Who is let in by a route.
+//! The authentication policies of a route.
 
 use polysock::Policy;
 #[cfg(feature = "auth")]
@@ -13,11 +13,11 @@ use crate::config::Config;
 use crate::config::auth::{self, Auth, Jwks};
 use crate::config::settings::Settings;
 
-/// What a route asks of its clients; reads the files that it names.
+/// Returns the policies that a route applies to its clients. Reads the files that it names.
 ///
 /// # Errors
 ///
-/// A file is of no use.
+/// A file cannot be used, or `auth` is incomplete.
 #[cfg(feature = "auth")]
 pub(super) fn policies(settings: &Settings) -> Result<Vec<Box<dyn Policy>>, String> {
     let Some(auth) = &settings.auth else {
@@ -37,7 +37,7 @@ pub(super) fn policies(settings: &Settings) -> Result<Vec<Box<dyn Policy>>, Stri
     Ok(vec![policy])
 }
 
-/// Nothing.
+/// Returns no policies: this build has no `auth`.
 #[cfg(not(feature = "auth"))]
 pub(super) fn policies(_: &Settings) -> Result<Vec<Box<dyn Policy>>, String> {
     Ok(Vec::new())
@@ -47,7 +47,7 @@ pub(super) fn policies(_: &Settings) -> Result<Vec<Box<dyn Policy>>, String> {
 ///
 /// # Errors
 ///
-/// One is of no use.
+/// A file cannot be used.
 pub(crate) fn check_auth(config: &Config) -> Result<(), String> {
     for route in &config.routes {
         policies(&route.settings)?;
@@ -94,7 +94,7 @@ fn forward_auth(auth: &Auth, forward: &auth::Forward) -> Result<ForwardAuth, Str
     endpoint.map_err(|error| error.to_string())
 }
 
-/// How one is met that is asked.
+/// The settings of connections to a JWKS or forward-auth server.
 #[cfg(feature = "auth")]
 fn asking(auth: &Auth, url: &str) -> Result<UpstreamSettings, String> {
     let settings = UpstreamSettings::default();

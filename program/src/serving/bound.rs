@@ -1,4 +1,4 @@
-//! A listener at work.
+//! An open listener.
 
 use polysock::ListenAddress;
 
@@ -6,17 +6,19 @@ use super::listening::address;
 use super::passed::Passed;
 use crate::config::listener::{Address, Listener};
 
-/// A listener, and where it is: a port of 0 has become another.
+/// A listener and its bound address, in which a port of 0 is replaced by the real one.
 #[derive(Debug)]
 pub(super) struct Bound {
     pub(super) listener: Listener,
     pub(super) address: ListenAddress,
-    /// The number of its socket among those that systemd has passed.
+    /// The index of its socket among those that systemd has passed; `None` if the server has bound
+    /// it.
     pub(super) passed: Option<usize>,
 }
 
 impl Bound {
-    /// Whether a listener of a configuration is this one, whatever else it says.
+    /// True if a listener of a configuration has the same address as this one. Other keys are
+    /// ignored.
     pub(super) fn is(&self, listener: &Listener, passed: &Passed) -> bool {
         match (&listener.address, self.passed) {
             (Address::Systemd(name), Some(number)) => passed.is_named(number, name.as_deref()),
@@ -26,7 +28,7 @@ impl Bound {
     }
 }
 
-/// What the socket of a listener is called where it is handed over.
+/// The name of a listener's socket in a handover.
 pub(super) fn name(listener: &Listener) -> String {
     listener.address.to_string()
 }

@@ -1,4 +1,4 @@
-//! This server as one of several that share a broker.
+//! The membership of this server in a group of servers that share a broker.
 
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::config::bus::BusSection;
 
-/// What joins this server to others, on a thread that does nothing else.
+/// The connection to other servers through a broker, on a thread of its own.
 #[derive(Debug)]
 pub(crate) struct Joined {
     watch: NodeWatch,
@@ -20,11 +20,11 @@ pub(crate) struct Joined {
 }
 
 impl Joined {
-    /// Joins the channels to those of other servers, where that is wanted.
+    /// Joins the channels to those of other servers. Returns `None` if no bus is configured.
     ///
     /// # Errors
     ///
-    /// It is no broker that this program can reach, or there is no thread.
+    /// The broker cannot be used, or the thread cannot be started.
     pub(super) fn start(of: &BusSection, channels: &Channels) -> Result<Option<Self>, String> {
         let Some(url) = &of.url else {
             return Ok(None);
@@ -48,7 +48,7 @@ impl Joined {
             let node = Node::start(&channels, Arc::from(bus));
             let _ = tell.send(node.as_ref().map(Node::watch).map_err(|error| *error));
             if let Ok(node) = node {
-                // An error is the end as well.
+                // An error means that the sender was dropped, which also ends the node.
                 let _ = ended.await;
                 node.leave().await;
             }
@@ -64,15 +64,15 @@ impl Joined {
         Ok(Some(Self { watch, end, thread }))
     }
 
-    /// Tells how it is.
+    /// Returns a view of the state of the node.
     pub(super) fn watch(&self) -> NodeWatch {
         self.watch.clone()
     }
 
-    /// Leaves the others.
+    /// Leaves the group and waits for the thread to end.
     pub(crate) fn leave(self) {
         drop(self.end);
-        // A thread that panicked has told so.
+        // A panic of the thread has been logged already.
         let _ = self.thread.join();
     }
 }

@@ -1,4 +1,4 @@
-//! What others are told of a server: a control listener, a service manager.
+//! The state of a server that the control listener and the service manager report.
 
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
@@ -14,7 +14,7 @@ use crate::control::{Beginning, ControlSettings, Facts, Token};
 use crate::spans::Spans;
 
 impl Server {
-    /// What the control listener is told, if there is to be one.
+    /// Returns the settings of the control listener, or `None` if there is none.
     pub(crate) fn control(&self) -> Result<Option<ControlSettings>, String> {
         let control = &self.config.control;
         let Some(address) = &control.listen else {
@@ -29,17 +29,19 @@ impl Server {
         }))
     }
 
-    /// The spans that a collector of traces is sent, if there is one, to be finished behind the last connection.
+    /// Takes the exporter of spans, if there is one. It must be finished after the last connection
+    /// has closed.
     pub(crate) fn take_spans(&mut self) -> Option<Spans> {
         self.spans.take()
     }
 
-    /// What joins it to other servers, which is left when the connections have ended.
+    /// Takes the membership in a group of servers, if there is one. The caller leaves it when the
+    /// connections have ended.
     pub(crate) fn take_joined(&mut self) -> Option<Joined> {
         self.joined.take()
     }
 
-    /// What a control listener begins with.
+    /// Returns the state that a control listener starts with.
     pub(crate) fn beginning(&self) -> Beginning {
         let process = &self.config.process;
         let threads = process.workers.or(available_parallelism().ok());
@@ -55,7 +57,7 @@ impl Server {
         }
     }
 
-    /// What another configuration changes.
+    /// Returns the facts that a reload changes.
     pub(crate) fn facts(&self) -> Facts {
         Facts {
             listeners: self.workers.addresses().map(ToString::to_string).collect(),
@@ -65,7 +67,7 @@ impl Server {
         }
     }
 
-    /// What it serves, and where, in a line.
+    /// Returns the routes and addresses in one line, for the service manager.
     pub(crate) fn status(&self) -> String {
         let addresses = self.workers.addresses().map(ToString::to_string);
         let addresses: Vec<_> = addresses.collect();
@@ -76,12 +78,12 @@ impl Server {
         format!("serving {routes} on {}", addresses.join(", "))
     }
 
-    /// Whether the threads that serve go through their work.
+    /// Returns the liveness check of the worker threads.
     pub(crate) fn pulse(&self) -> Pulse {
         self.workers.pulse()
     }
 
-    /// How long connections may take to close then.
+    /// The time that connections may take to close at shutdown.
     pub(crate) fn shutdown_timeout(&self) -> Duration {
         self.config.process.shutdown_timeout
     }

@@ -1,4 +1,4 @@
-//! How a server takes over from another one of this machine: by a Unix socket, which passes sockets on.
+//! The takeover of a server's sockets by another server on this machine, through a Unix socket.
 //!
 //! ```text
 //!   the next server                     the one before
@@ -11,9 +11,9 @@
 //!                         ◀─────────    "yours"; accepts no more, and ends
 //! ```
 //!
-//! Both have the same sockets, so what the kernel has accepted is nobody's to lose. (A second socket on
-//! the same port, by `SO_REUSEPORT`, has a queue of its own: what waits in that of the first is reset when
-//! that is closed.) The socket by which it is done is passed on like the others.
+//! Both servers hold the same sockets, so no connection that the kernel has accepted is lost. (A
+//! second socket on the same port, by `SO_REUSEPORT`, has a queue of its own: closing the first
+//! resets the connections in its queue.) The handover socket itself is passed on like the others.
 
 use std::io::{self, BufRead, BufReader, IoSlice, IoSliceMut, Write};
 use std::mem::MaybeUninit;
@@ -34,23 +34,23 @@ use tokio::net::UnixListener;
 use tokio::time::sleep;
 use tracing::warn;
 
-/// What both say of themselves; another number would be another way.
+/// The first line of the protocol. An incompatible version has another number.
 const VERSION: &str = "polysock handover 1";
 
-/// How the socket by which it is done is called among the others.
+/// The name of the handover socket among the passed ones.
 const OURS: &str = "handover";
 
-/// How long one waits for the other, which has little to do.
+/// The timeout of each read and write. The other server has little to do.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long to wait after a failed accept.
+/// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The most bytes of a line, and lines.
+/// Limits of the protocol: bytes per line, and lines per list.
 const MAX_LINE: u64 = 4096;
 const MAX_LINES: usize = 4096;
 
-/// A socket by which the next server may ask.
+/// The handover socket, to which the next server connects.
 #[derive(Debug)]
 pub(super) struct Offer {
     socket: ListeningSocket,
@@ -63,16 +63,16 @@ pub(crate) struct Successor {
     stream: BufReader<UnixStream>,
 }
 
-/// The server that has been there until now.
+/// The server that runs until this one takes over.
 #[derive(Debug)]
 pub(super) struct Predecessor {
     stream: BufReader<UnixStream>,
-    /// What it has passed on, by its name there.
+    /// The sockets that it has passed on, by name.
     sockets: Vec<(String, Vec<OwnedFd>)>,
 }
 
 impl Offer {
-    /// Offers it at this path, on the current runtime.
+    /// Binds the handover socket at this path, on the current runtime.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
         let address = ListenAddress::Unix {
             path: path.to_owned(),
@@ -81,7 +81,7 @@ impl Offer {
         Self::by(ListeningSocket::bind(&address, 1)?)
     }
 
-    /// Offers it by a socket that was passed on.
+    /// Uses a handover socket that the predecessor has passed on.
     pub(super) fn inherited(sockets: Vec<OwnedFd>) -> io::Result<Self> {
         Self::by(ListeningSocket::inherited(sockets)?)
     }
@@ -94,12 +94,12 @@ impl Offer {
         })
     }
 
-    /// The socket, for who goes on with it.
+    /// The listening socket, to adopt it or to hand it over.
     pub(super) fn socket(&mut self) -> &mut ListeningSocket {
         &mut self.socket
     }
 
-    /// Waits for a server that asks.
+    /// Waits for a server that wants to take over.
     ///
     /// # Cancel safety
     ///
@@ -127,8 +127,8 @@ impl Offer {
 }
 
 impl Successor {
-    /// Passes on what it wants of these sockets, besides the offer itself, and waits until it serves them.
-    /// Returns what that is.
+    /// Passes on the requested sockets out of `sockets` and the offer's own, and waits until the
+    /// successor serves them. Returns the names of the passed sockets.
     pub(super) fn give(
         &mut self,
         offer: &Offer,
@@ -143,7 +143,7 @@ impl Successor {
         self.say(&format!("{text}\n"))?;
         let wanted = lines(&mut self.stream)?;
         for name in &wanted {
-            // Several may have the same name: two ports of 0.
+            // Several sockets may have the same name: two listeners on port 0.
             let at = left.iter().position(|(other, _)| other == name);
             let (_, sockets) = left.remove(at.ok_or_else(|| unexpected(name))?);
             for socket in sockets {
@@ -156,12 +156,13 @@ impl Successor {
         }
     }
 
-    /// Tells it that it is alone from now on; it finds out by itself where it is gone.
+    /// Tells the successor that this server stops accepting. Errors are ignored: a successor that
+    /// has disconnected notices by itself.
     pub(super) fn leave(mut self) {
         let _ = self.say("yours\n");
     }
 
-    /// The number of its process.
+    /// The process ID of the successor.
     pub(super) fn process(&self) -> u32 {
         process(self.stream.get_ref())
     }
@@ -172,8 +173,8 @@ impl Successor {
 }
 
 impl Predecessor {
-    /// Finds the server that offers itself at this path, and has it pass on the sockets of these names, as
-    /// far as it has them. `None` where nobody is there.
+    /// Connects to the server that offers its sockets at this path, and receives those of these
+    /// names that it has. Returns `None` if no server listens there.
     pub(super) fn find(path: &Path, names: &[String]) -> io::Result<Option<Self>> {
         let stream = match UnixStream::connect(path) {
             Ok(stream) => trusted(stream)?,
@@ -213,18 +214,19 @@ impl Predecessor {
         Ok(Some(Self { stream, sockets }))
     }
 
-    /// The sockets of a name, if it had them.
+    /// Takes the sockets of this name, if the predecessor has passed any.
     pub(super) fn sockets(&mut self, name: &str) -> Option<Vec<OwnedFd>> {
         let at = self.sockets.iter().position(|(other, _)| other == name)?;
         Some(self.sockets.remove(at).1)
     }
 
-    /// The socket by which it offers itself.
+    /// Takes the handover socket.
     pub(super) fn offer(&mut self) -> Option<Vec<OwnedFd>> {
         self.sockets(OURS)
     }
 
-    /// Tells it that all is served, and waits until it says that it leaves.
+    /// Reports that all sockets are served, and waits until the predecessor confirms that it
+    /// leaves.
     pub(super) fn relieve(mut self) -> io::Result<()> {
         self.stream.get_mut().write_all(b"ready\n")?;
         match &*line(&mut self.stream)? {
@@ -233,13 +235,13 @@ impl Predecessor {
         }
     }
 
-    /// The number of its process.
+    /// The process ID of the predecessor.
     pub(super) fn process(&self) -> u32 {
         process(self.stream.get_ref())
     }
 }
 
-/// A stream to a process of the same user, or of root; it is not waited for for long.
+/// Checks that the peer process belongs to the same user or to root, and sets the timeouts.
 fn trusted(stream: UnixStream) -> io::Result<UnixStream> {
     let user = socket_peercred(&stream)?.uid;
     if user != geteuid() && !user.is_root() {
@@ -258,7 +260,7 @@ fn process(stream: &UnixStream) -> u32 {
     process.unwrap_or_default().unsigned_abs()
 }
 
-/// Lines up to an empty one.
+/// Reads lines up to an empty one.
 fn lines(stream: &mut BufReader<UnixStream>) -> io::Result<Vec<String>> {
     let mut lines = Vec::new();
     loop {
@@ -293,7 +295,7 @@ fn unexpected(line: &str) -> io::Error {
     )
 }
 
-/// Sends a socket, with a byte that carries it.
+/// Sends a socket along with one byte, which carries it.
 fn send(stream: &UnixStream, socket: BorrowedFd<'_>) -> io::Result<()> {
     let sockets = [socket];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];
@@ -304,7 +306,7 @@ fn send(stream: &UnixStream, socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Receives one.
+/// Receives one socket.
 fn receive(stream: &UnixStream) -> io::Result<OwnedFd> {
     let mut byte = [0];
     let mut space = [MaybeUninit::uninit(); cmsg_space!(ScmRights(1))];

@@ -1,4 +1,4 @@
-//! The listeners of a configuration, and the ports that they are.
+//! The listeners of a configuration, and the ports made of them.
 
 use polysock::protocols::http::HeadLimits;
 use polysock::protocols::{PROTOCOLS, Protocol};
@@ -8,7 +8,7 @@ use super::Acceptors;
 use crate::config::Config;
 use crate::config::listener::{Address, Listener};
 
-/// How the port of a listener treats what comes in. The limits of the process are not its own.
+/// Returns the port settings of a listener. The limits of the process are not included.
 pub(super) fn port_settings(
     listener: &Listener,
     config: &Config,
@@ -33,7 +33,7 @@ pub(super) fn port_settings(
     acceptors.secure(listener, settings)
 }
 
-/// Where it listens, if that is not for systemd to say.
+/// The address of a listener; `None` if systemd passes its socket.
 pub(super) fn address(listener: &Listener) -> Option<ListenAddress> {
     match &listener.address {
         Address::Tcp(address) => Some(ListenAddress::Tcp(*address)),
@@ -45,7 +45,7 @@ pub(super) fn address(listener: &Listener) -> Option<ListenAddress> {
     }
 }
 
-/// Where a listener is that is not for clients, whose socket is for those who may open it (0660).
+/// The address of a listener that is not for clients. A Unix socket gets the mode 0660.
 pub(super) fn inner_address(address: &Address, what: &str) -> Result<ListenAddress, String> {
     match address {
         Address::Tcp(address) => Ok(ListenAddress::Tcp(*address)),
@@ -57,7 +57,7 @@ pub(super) fn inner_address(address: &Address, what: &str) -> Result<ListenAddre
     }
 }
 
-/// The protocols that some route speaks.
+/// The protocols that at least one route speaks.
 fn protocols(config: &Config) -> Vec<&'static dyn Protocol> {
     let is_spoken = |protocol: &&&dyn Protocol| {
         let mut routes = config.routes.iter();

@@ -1,4 +1,4 @@
-//! What a configuration becomes: sites, and what listens for their clients.
+//! Turns a configuration into a running server: sites, and listeners for their clients.
 
 #[cfg(feature = "tls")]
 mod acceptors;

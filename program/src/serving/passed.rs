@@ -8,26 +8,26 @@ use std::process;
 use listenfd::ListenFd;
 use polysock::ListeningSocket;
 
-/// The sockets that were passed to this process. They are kept for as long as it is there: what no
-/// listener takes any more, another may take later.
+/// The sockets that were passed to this process. They are kept as long as the process lives: a
+/// reload may use a socket again that no listener uses now.
 #[derive(Debug)]
 pub(super) struct Passed {
     sockets: Vec<Socket>,
-    /// The process that they are for, where it is another.
+    /// The process ID in `LISTEN_PID`, if it is another process's.
     meant_for: Option<String>,
 }
 
-/// One of them.
+/// A socket that systemd has passed.
 #[derive(Debug)]
 struct Socket {
-    /// What its unit calls it.
+    /// The name that its unit gives it.
     name: String,
-    /// `None` where it is not one for streams.
+    /// `None` if it is not a stream socket.
     descriptor: Option<OwnedFd>,
 }
 
 impl Passed {
-    /// Takes them; nobody finds them in the environment again.
+    /// Takes the sockets and removes them from the environment.
     pub(super) fn take() -> Self {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         let names: Vec<_> = names.split(':').collect();
@@ -47,17 +47,17 @@ impl Passed {
         }
     }
 
-    /// Whether one of them, by its number, has this name; all have none.
+    /// True if the socket of this number has this name. `None` matches every name.
     pub(super) fn is_named(&self, number: usize, name: Option<&str>) -> bool {
         let socket = self.sockets.get(number);
         socket.is_some_and(|socket| name.is_none_or(|name| name == socket.name))
     }
 
-    /// Those of this name, or all, with their numbers.
+    /// Returns the sockets of this name with their numbers, or all sockets for `None`.
     ///
     /// # Errors
     ///
-    /// There is none, or one does not listen for streams.
+    /// There is no such socket, or one is not a listening stream socket.
     pub(super) fn named(
         &self,
         name: Option<&str>,
@@ -84,7 +84,7 @@ impl Passed {
         }
     }
 
-    /// The names of those whose number is not among these.
+    /// The names of the sockets whose number is not in `taken`; `None` if there are none.
     pub(super) fn others(&self, taken: &[usize]) -> Option<String> {
         let others = self.sockets.iter().enumerate();
         let others = others.filter(|(number, _)| !taken.contains(number));
@@ -119,7 +119,7 @@ fn descriptor(passed: &mut ListenFd, number: usize) -> Option<OwnedFd> {
     Some(listener.into())
 }
 
-/// Names, in words.
+/// The names in backquotes, separated by commas.
 fn listed<T: Display>(names: impl IntoIterator<Item = T>) -> String {
     let names = names.into_iter().map(|name| format!("`{name}`"));
     names.collect::<Vec<_>>().join(", ")

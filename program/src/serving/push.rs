@@ -1,4 +1,4 @@
-//! What web apps push, and where they do.
+//! Sites of web apps that push by GRIP, and the listener on which they publish.
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -17,10 +17,11 @@ use crate::config::route::Route;
 use crate::config::target::web_app;
 use crate::flags::server::web_server;
 
-/// The longest head of what is published, in bytes.
+/// The longest head of a publish request, in bytes.
 const HEAD: usize = 10_000;
 
-/// The site of a web app that gets WebSockets as requests, and ordinary requests as they are, which it may have held.
+/// Returns the site of a GRIP web app. The app receives WebSockets as HTTP requests, and ordinary
+/// requests unchanged. It may ask for ordinary requests to be held.
 pub(super) fn grip(
     url: &str,
     route: &Route,
@@ -29,7 +30,7 @@ pub(super) fn grip(
     of: &PublishSection,
 ) -> Result<Site, String> {
     if settings.forward.host == HostSent::Target {
-        // It serves the client itself, as far as it knows.
+        // The app behaves as the client's own server, so it gets the client's Host.
         settings.forward.host = HostSent::Client;
     }
     let upstream = web_server(&web_app(url), settings)?;
@@ -52,11 +53,13 @@ fn key(of: &PublishSection) -> Result<Option<GripKey>, String> {
         .map_err(|error| format!("[publish] key, or --grip-key: {error}"))
 }
 
-/// Listens where web apps publish, if they do, or goes on with what the server before has passed on.
+/// Opens the publish listener, or continues with the sockets that the predecessor has passed on.
+/// Returns `None` if none is configured.
 ///
 /// # Errors
 ///
-/// The address cannot be bound, a thread not be started, or anybody could publish.
+/// The address cannot be bound, a thread cannot be started, or the address is reachable from other
+/// machines and no key is set.
 pub(super) fn publishing(
     of: &PublishSection,
     channels: &Channels,

@@ -1,4 +1,4 @@
-//! A configuration that is served, until another takes its place.
+//! A running configuration, until a reload replaces it.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -32,21 +32,21 @@ use crate::flags::memory::budget;
 use crate::log;
 use crate::spans::Spans;
 
-/// A configuration that is served.
+/// A running configuration.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(super) config: Config,
     pub(super) made: Made,
     sites: Arc<Sites>,
-    /// Whose limits and memory all ports share.
+    /// The limits and the memory budget that all ports share.
     gateway: Gateway,
-    /// Where all connections are known.
+    /// The list of all connections.
     pub(super) registry: Registry,
-    /// What is pushed to clients, from whichever configuration.
+    /// The channels to clients; they survive a reload.
     pub(super) channels: Channels,
-    /// Where web apps publish.
+    /// The listener on which web apps publish.
     pub(super) publishing: Option<BesideListener>,
-    /// What joins the channels to those of other servers.
+    /// The connection of the channels to those of other servers.
     pub(super) joined: Option<Joined>,
     pub(super) zmq: Option<ZmqSockets>,
     pub(super) budget: Budget,
@@ -54,36 +54,37 @@ pub(crate) struct Server {
     pub(super) listeners: Vec<Bound>,
     pub(super) acceptors: Acceptors,
     passed: Passed,
-    /// How another server may take over.
+    /// The handover socket, for the next server.
     pub(super) offer: Option<Offer>,
-    /// Whom this one takes over from, until that is told.
+    /// The server that this one takes over from, until it is told that it may end.
     pub(super) predecessor: Option<Predecessor>,
-    /// Warns of rules that end, for as long as it is held.
+    /// The task that warns of policy rules with an end date.
     sunsets: Option<AbortOnDropHandle<()>>,
-    /// What a collector of traces is sent.
+    /// The exporter of spans to a collector of traces.
     pub(super) spans: Option<Spans>,
 }
 
-/// Why a configuration is not served.
+/// The reason why a configuration is not served.
 #[derive(Debug)]
 pub(crate) enum Unserved {
-    /// It cannot be.
+    /// The configuration cannot be served.
     Config(String),
-    /// The system does not let us.
+    /// The operating system refuses something.
     System(String),
 }
 
 impl Server {
-    /// Makes all that a configuration asks for, and listens. Servers are checked by tasks of this runtime.
+    /// Makes all sites of a configuration, and opens its listeners. Health checks run as tasks of
+    /// this runtime.
     ///
     /// # Errors
     ///
-    /// A target cannot be served, an address not be bound, or a thread not started. Nothing is left
-    /// of it then.
+    /// A target cannot be served, an address cannot be bound, or a thread cannot be started.
+    /// Everything that was opened is closed then.
     pub(crate) fn start(config: Config, runtime: &Handle) -> Result<Self, Unserved> {
         let registry = Registry::default();
         let channels = Channels::default();
-        // Before anybody can come.
+        // Before the first connection, so that none is missed.
         let collector = config.process.log.otlp.as_deref();
         let spans = collector.map(|url| Spans::start(url, &registry));
         let spans = spans.transpose().map_err(Unserved::System)?;
@@ -137,13 +138,13 @@ impl Server {
         Ok(server)
     }
 
-    /// Serves another configuration from now on. What has not changed is not touched: a connection
-    /// notices nothing where its route says the same as before, nor does a listener. The connections of
-    /// routes that have changed, or are gone, are closed by tasks of this runtime.
+    /// Replaces the running configuration. Unchanged listeners, and connections whose route is
+    /// unchanged, are not touched. Connections of changed or removed routes are closed by tasks of
+    /// this runtime.
     ///
     /// # Errors
     ///
-    /// As of [`start`](Self::start). Nothing has changed then.
+    /// The same as for [`start`](Self::start). Nothing has changed then.
     pub(crate) fn reload(&mut self, config: Config, runtime: &Handle) -> Result<(), Unserved> {
         let made = Made::of(&config, &self.made, runtime, &self.registry, &self.channels);
         let made = made.map_err(Unserved::Config)?;
@@ -179,7 +180,7 @@ impl Server {
         Ok(())
     }
 
-    /// Ends: nothing listens any more, and connections are asked to close.
+    /// Closes all listeners and asks connections to close.
     pub(crate) fn stop(self) -> Workers {
         if let Some(publishing) = self.publishing {
             publishing.end();
@@ -191,7 +192,7 @@ impl Server {
         self.workers
     }
 
-    /// Listens there as well, where nobody does yet.
+    /// Opens the listeners that are not open yet.
     fn listen(&mut self, listeners: &[Listener]) -> Result<(), String> {
         let before = self.listeners.len();
         for listener in listeners {
@@ -211,7 +212,7 @@ impl Server {
                     self.note(listener, address, Some(number));
                 }
             } else if let Some(address) = address(listener)
-                // Several may have a port of 0.
+                // Several listeners may have port 0.
                 && !self.listeners.iter().take(before).any(is_there)
             {
                 let bound = match self.handed_over(listener)? {
@@ -232,7 +233,7 @@ impl Server {
         Ok(())
     }
 
-    /// Notes where a listener is.
+    /// Records the bound address of a listener.
     fn note(&mut self, listener: &Listener, address: ListenAddress, passed: Option<usize>) {
         listening([&address]);
         self.listeners.push(Bound {
@@ -242,8 +243,8 @@ impl Server {
         });
     }
 
-    /// Takes away the listeners that the configuration has no more, and has the others treat what comes
-    /// in as it says.
+    /// Closes the listeners that are not in the configuration any more, and applies the new
+    /// settings to the others.
     fn settle_listeners(&mut self) {
         let config = &self.config;
         self.listeners.retain_mut(|bound| {
@@ -261,8 +262,8 @@ impl Server {
         });
     }
 
-    /// Tells what its author may not know of a configuration that is in force, and goes on to do so by a
-    /// task of this runtime.
+    /// Warns of risks in a configuration in force, and starts a task of this runtime that repeats
+    /// the warnings of ending rules.
     fn warn(&mut self, runtime: &Handle) {
         warn_of_any_origin(&self.config, self.workers.addresses());
         warn_of_useless_flash_policy(&self.config, &self.sites);
@@ -277,7 +278,7 @@ impl Server {
         self.sunsets = Some(AbortOnDropHandle::new(runtime.spawn(sunsets.warn())));
     }
 
-    /// Who comes by a socket that nobody takes waits for ever.
+    /// Clients of a passed socket that no listener accepts from would wait for ever.
     fn warn_of_unused(&self) {
         let taken = self.listeners.iter().filter_map(|bound| bound.passed);
         if let Some(names) = self.passed.others(&taken.collect::<Vec<_>>()) {
@@ -288,7 +289,8 @@ impl Server {
         }
     }
 
-    /// Who stands in between can read and change all, where anybody is taken for a server.
+    /// Without verification, anyone between Polysock and the upstream can read and change
+    /// everything.
     fn warn_of_unverified(&self) {
         for route in self.made.open_names() {
             warn!(route, "the certificates of upstreams are not verified");

@@ -1,4 +1,4 @@
-//! The sessions of a web app that the clients of a route come with.
+//! The web-app sessions that the clients of a route present.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,11 +20,11 @@ pub(super) fn session_of(route: &Route, config: &Config) -> Option<Session> {
     config.sessions.get(name).cloned()
 }
 
-/// Has the clients of a route come with their sessions; reads the files that it names.
+/// Returns the policy that looks up the sessions of clients. Reads the files that it names.
 ///
 /// # Errors
 ///
-/// A file or a folder is of no use.
+/// A file or a folder cannot be used.
 pub(super) fn policy(session: &Session, required: &Required) -> Result<Box<dyn Policy>, String> {
     let provider = match &session.url {
         Some(url) if session.is_asked() => {
@@ -45,11 +45,11 @@ pub(super) fn policy(session: &Session, required: &Required) -> Result<Box<dyn P
     }))
 }
 
-/// Reads the files that sessions of any route name.
+/// Reads the files that the sessions of a configuration name.
 ///
 /// # Errors
 ///
-/// One is of no use.
+/// A file cannot be used.
 pub(crate) fn check_sessions(config: &Config) -> Result<(), String> {
     for session in config.sessions.values() {
         policy(session, &Required::Nothing)?;
@@ -57,7 +57,7 @@ pub(crate) fn check_sessions(config: &Config) -> Result<(), String> {
     Ok(())
 }
 
-/// The sessions that are kept in a store, or in cookies.
+/// Returns the sessions that are kept in a store or in cookies.
 fn kept(session: &Session) -> Result<Box<dyn Sessions>, String> {
     Ok(match session.format {
         Format::Php(serializer) => {
@@ -87,7 +87,7 @@ fn kept(session: &Session) -> Result<Box<dyn Sessions>, String> {
     })
 }
 
-/// Sessions by the cookie that is given.
+/// Applies the configured cookie name, if there is one.
 fn named<S>(session: &Session, sessions: S, cookie: fn(S, &str) -> S) -> S {
     match &session.cookie {
         Some(name) => cookie(sessions, name),
@@ -95,7 +95,7 @@ fn named<S>(session: &Session, sessions: S, cookie: fn(S, &str) -> S) -> S {
     }
 }
 
-/// Where the bytes of sessions are.
+/// Returns the store of the sessions.
 fn store(session: &Session) -> Result<Box<dyn SessionStore>, String> {
     let url = session.url.as_deref().unwrap_or_default();
     let rest = url.split_once(':').map_or("", |(_, rest)| rest);
@@ -146,7 +146,8 @@ fn store(session: &Session) -> Result<Box<dyn SessionStore>, String> {
     }
 }
 
-/// What stands before the `#` of a URL, and the table that stands behind it, or that the format has.
+/// Splits a URL at the `#` into the database and the table after it, which defaults to that of the
+/// format.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 fn table<'a>(
     session: &Session,
@@ -165,7 +166,7 @@ fn table<'a>(
     }
 }
 
-/// The secrets in files, without the end of their last line.
+/// Reads the secrets in files, without trailing white space.
 fn secrets(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
     let secrets = files.iter().map(|file| {
         let told = |problem: &str| format!("{}: {problem}", file.display());
@@ -178,7 +179,7 @@ fn secrets(files: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
     secrets.collect()
 }
 
-/// How an app is met that is asked.
+/// The settings of connections to a web app that provides sessions.
 fn asking(session: &Session, url: &str) -> Result<UpstreamSettings, String> {
     let settings = UpstreamSettings::default();
     #[cfg(feature = "tls")]

@@ -1,4 +1,4 @@
-//! What the settings of a route are for its site and its upstream.
+//! Converts the settings of a route to those of its site and its upstream.
 
 use polysock::protocols::SessionConfig;
 use polysock::protocols::http::HeadLimits;
@@ -17,7 +17,8 @@ use crate::config::settings::{OnReload, Settings};
 use crate::config::target::Target;
 use crate::flags::connections::{Takes, limits};
 
-/// How the site of a route treats its connections, whose messages may be so large where nothing is said.
+/// Returns the settings of a route's site. `max_message` is the limit if the configuration has
+/// none.
 pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
     let settings = &route.settings;
     SiteSettings {
@@ -47,7 +48,7 @@ pub(super) fn of_site(route: &Route, max_message: u64) -> SiteSettings {
     }
 }
 
-/// Who is let in.
+/// The policy rules of a route.
 fn rules(route: &Route) -> Vec<Rule> {
     let rules = route.settings.policy.iter().enumerate();
     let rules = rules.map(|(index, rule)| Rule {
@@ -61,7 +62,7 @@ fn rules(route: &Route) -> Vec<Rule> {
         verdict: match (rule.action(), rule.until) {
             (Action::Deny, _) => Verdict::Deny,
             (Action::Allow, None) => Verdict::Allow,
-            // The day itself is the last.
+            // The rule still applies on the day itself.
             (Action::Allow, Some(day)) => {
                 let end = day.saturating_add(time::Duration::DAY);
                 Verdict::AllowUntil(end.midnight().assume_utc().into())
@@ -72,11 +73,11 @@ fn rules(route: &Route) -> Vec<Rule> {
     rules.collect()
 }
 
-/// How an upstream is treated, the head of whose answers may take so much.
+/// Returns the settings of connections to an upstream. `head` limits the head of its answers.
 ///
 /// # Errors
 ///
-/// What is done to fields or paths cannot be.
+/// A rule for header fields cannot be applied.
 pub(super) fn of_upstream(
     settings: &Settings,
     head: HeadLimits,
@@ -86,14 +87,14 @@ pub(super) fn of_upstream(
         connect_timeout: settings.connect_timeout,
         answer_timeout: settings.answer_timeout,
         body_timeout: settings.body_timeout,
-        // The kernel looks for servers that are gone as often as they are pinged.
+        // TCP keep-alive probes go out at the interval of WebSocket pings.
         keep_alive: keep_alive.unwrap_or(PortSettings::default().keep_alive),
         allow: settings.allow.clone(),
         head,
         limits: settings.limits,
         compression: settings.compression.upstream(),
         session: SessionConfig {
-            // Messages pass in pieces.
+            // The relay passes messages in pieces, so it needs no limit.
             max_message: u64::MAX,
             close_timeout: settings.close_timeout,
             idle_timeout: settings.upstream_idle_timeout,
@@ -107,7 +108,7 @@ pub(super) fn of_upstream(
     })
 }
 
-/// What an upstream is told of a client.
+/// Returns the settings that decide which fields and path an upstream receives.
 fn forward(settings: &Settings) -> Result<ForwardSettings, String> {
     let rewrite = match (&settings.rewrite, &settings.strip_prefix) {
         (Some(template), _) => Rewrite::Replace(template.path.clone()),
@@ -123,8 +124,8 @@ fn forward(settings: &Settings) -> Result<ForwardSettings, String> {
     })
 }
 
-/// What becomes of the fields of a request: what is said of them, and of those that `auth` speaks of
-/// whatever is not said.
+/// Returns the rules for request fields: the configured ones, then defaults for the fields that
+/// `auth` uses.
 #[cfg(feature = "auth")]
 fn of_request(settings: &Settings) -> Result<HeaderPolicy, String> {
     let mut policy = policy(&settings.request_headers)?;
@@ -146,7 +147,7 @@ fn of_request(settings: &Settings) -> Result<HeaderPolicy, String> {
     Ok(policy)
 }
 
-/// What becomes of the fields of a request.
+/// Returns the rules for request fields.
 #[cfg(not(feature = "auth"))]
 fn of_request(settings: &Settings) -> Result<HeaderPolicy, String> {
     policy(&settings.request_headers)
@@ -169,7 +170,7 @@ fn policy(of: &headers::HeaderPolicy) -> Result<HeaderPolicy, String> {
     Ok(policy)
 }
 
-/// How many connections the ports of a configuration may have together, and how fast they may come.
+/// The limits of connections and of their rates, for all ports together.
 pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
     let process = &config.process;
     let limits = limits(
@@ -184,11 +185,11 @@ pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
     }
 }
 
-/// What a connection takes, at most.
+/// The number of descriptors per connection, at most.
 fn takes(config: &Config) -> Takes {
     let is_upstream = |target: &Target| match target {
         Target::App(_) | Target::Broadcast(_) | Target::Files(_) => false,
-        // A web app is asked over connections that are used again, by one client after the other.
+        // A GRIP app is reached over pooled connections, which clients use one after the other.
         Target::Upstream(_)
         | Target::Servers(_)
         | Target::Url(_)

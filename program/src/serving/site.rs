@@ -29,7 +29,7 @@ use crate::config::target::{App, Target};
 use crate::config::upstream;
 use crate::flags::server::{bad_url, reach, web_server};
 
-/// The site of a route, and the group behind it, where there is one.
+/// Returns the site of a route, and its group of upstream servers if there is one.
 pub(super) fn site(
     route: &Route,
     group: Option<&upstream::Upstream>,
@@ -131,7 +131,7 @@ pub(super) fn site(
     Ok((site, group_behind))
 }
 
-/// What the upstream of a route is called in metrics: nothing of a client's is in it.
+/// The name of a route's upstream in metrics. It contains nothing that a client sent.
 fn counted_as(route: &Route) -> Arc<str> {
     match &route.target {
         Target::Upstream(name) => name.as_str().into(),
@@ -145,7 +145,7 @@ fn counted_as(route: &Route) -> Arc<str> {
     }
 }
 
-/// The files of a folder, without what a prefix in the path of their route says.
+/// The files of a folder. The fixed part of the route's path is stripped from requests.
 fn files(folder: &Path, route: &Route) -> Result<Files, String> {
     match fs::metadata(folder) {
         Ok(found) if found.is_dir() => {}
@@ -155,7 +155,7 @@ fn files(folder: &Path, route: &Route) -> Result<Files, String> {
     Ok(Files::new(folder).strip_prefix(&beginning(route)))
 }
 
-/// Whether a URL is that of a server which gets ordinary requests.
+/// True if a URL is that of a server that gets ordinary requests.
 fn is_web_server(url: &str) -> bool {
     let scheme = url.split("://").next().unwrap_or_default();
     ["http", "https"]
@@ -163,7 +163,7 @@ fn is_web_server(url: &str) -> bool {
         .any(|web| scheme.eq_ignore_ascii_case(web))
 }
 
-/// What the paths of a route begin with, where that is the same for all.
+/// The fixed part of a route's path, before the first parameter.
 fn beginning(route: &Route) -> String {
     let path = route.matching.path.as_ref().map(ToString::to_string);
     let path = path.unwrap_or_default();
@@ -171,7 +171,7 @@ fn beginning(route: &Route) -> String {
     beginning.split("/{").next().unwrap_or_default().to_owned()
 }
 
-/// What a WebSocket client is told where there are files.
+/// Refuses a WebSocket client of a route that serves files.
 async fn no_websocket(handshake: Handshake) -> Result<(), BoxError> {
     handshake.reject(Rejection::new(
         404,
@@ -226,7 +226,7 @@ fn group_settings(of: &upstream::Upstream, route: &Route) -> GroupSettings {
     }
 }
 
-/// What stands behind a route whose URL has what the path names.
+/// Returns the upstream of a route whose URL has parameters from the path.
 fn of_template(
     url: &str,
     route: &Route,

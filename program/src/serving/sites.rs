@@ -1,4 +1,4 @@
-//! The sites that a configuration asks for, and what each was made of.
+//! The sites of a configuration, and the configuration each was made from.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,48 +21,49 @@ use crate::config::session::Session;
 use crate::config::target::Target;
 use crate::config::upstream::Upstream;
 
-/// The sites that a configuration asks for, in the order of its routes.
+/// The sites of a configuration, in the order of its routes.
 #[derive(Debug, Default)]
 pub(super) struct Made {
     sites: Vec<MadeSite>,
 }
 
-/// A site, and what it was made of: where that is the same after a reload, so is the site.
+/// A site and the configuration that it was made from. A reload keeps the site if that is
+/// unchanged.
 #[derive(Clone, Debug)]
 struct MadeSite {
     of: MadeOf,
     site: Arc<Site>,
     group: Option<MadeGroup>,
     tls: UpstreamsTls,
-    /// What is new in its files, and not in force yet.
+    /// The TLS settings from files that have changed but are not in force yet; `None` if unchanged.
     new_tls: Option<UpstreamsTls>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 struct MadeOf {
-    /// Without the servers that it lists.
+    /// The route, without the servers that it lists.
     route: route::Route,
-    /// What the route names, or lists, without its servers.
+    /// The upstream that the route names or lists, without its servers.
     upstream: Option<Upstream>,
-    /// The session that it names.
+    /// The session that the route names.
     session: Option<Session>,
     head: HeadLimits,
-    /// What web apps share with us, where it is one.
+    /// The publish settings that a GRIP app shares with us; `None` for other targets.
     publish: Option<PublishSection>,
 }
 
-/// A group of servers, which may change while its site stays.
+/// A group of servers. Its servers may change while its site stays.
 #[derive(Clone, Debug)]
 struct MadeGroup {
     group: Group,
     servers: Vec<Server>,
-    /// Checks the servers for as long as it is held.
+    /// The task of the health checks, aborted when the last clone is dropped.
     _watch: Arc<AbortOnDropHandle<()>>,
 }
 
 impl Made {
-    /// Makes the sites of a configuration, but for those that were made before. Servers are checked by
-    /// tasks of this runtime.
+    /// Makes the sites of a configuration. Unchanged sites of `before` are kept. Health checks run
+    /// as tasks of this runtime.
     ///
     /// # Errors
     ///
@@ -98,7 +99,7 @@ impl Made {
                 let mut made = made.clone();
                 (made.tls, made.new_tls) = made.tls.renewed(tls);
                 if let (Some(group), Some(servers)) = (&mut made.group, servers) {
-                    // Whether they can be reached is found out before anything changes.
+                    // A bad URL must fail before anything changes.
                     targets(upstream.as_ref(), route, head, &made.tls)?;
                     group.servers = servers;
                 }
@@ -140,8 +141,8 @@ impl Made {
         })
     }
 
-    /// Has what was there before go on with the files and the servers of now. The connections of servers
-    /// that are gone are closed by tasks of this runtime.
+    /// Applies the new TLS files and the new servers to the sites that were kept. The connections
+    /// of removed servers are closed by tasks of this runtime.
     pub(super) fn settle_servers(&self, before: &Self, runtime: &Handle) {
         for made in &self.sites {
             if let Some(new) = &made.new_tls {
@@ -166,7 +167,7 @@ impl Made {
         }
     }
 
-    /// The routes to them.
+    /// The routes to these sites, one for each host.
     pub(super) fn routes(&self) -> Vec<Route> {
         let routes = self.sites.iter().flat_map(|made| {
             let of = &made.of.route;
@@ -190,25 +191,25 @@ impl Made {
         routes.collect()
     }
 
-    /// The names of the routes whose servers are not verified, though TLS is spoken.
+    /// The titles of the routes that use TLS upstream without verifying certificates.
     pub(super) fn open_names(&self) -> impl Iterator<Item = String> {
         let open = self.sites.iter().filter(|made| made.tls.is_open);
         open.map(|made| made.of.route.title())
     }
 
-    /// The time over which the connections of a site are closed that is gone.
+    /// The time over which the connections of a removed site are closed.
     pub(super) fn drain_of(&self, site: &Arc<Site>) -> Duration {
         let made = self.find(site);
         made.map_or(Duration::ZERO, |made| made.of.route.settings.drain)
     }
 
-    /// How many of these sites were there before.
+    /// The number of these sites that were kept from `before`.
     pub(super) fn kept_from(&self, before: &Self) -> usize {
         let is_old = |made: &&MadeSite| before.find(&made.site).is_some();
         self.sites.iter().filter(is_old).count()
     }
 
-    /// How many there are.
+    /// The number of sites.
     pub(super) fn count(&self) -> usize {
         self.sites.len()
     }
@@ -218,13 +219,13 @@ impl Made {
     }
 }
 
-/// What the log calls a route.
+/// The name of a route in the log.
 fn name(route: &route::Route) -> Option<String> {
     let path = route.matching.path.as_ref().map(ToString::to_string);
     route.name.clone().or(path)
 }
 
-/// The servers behind a route, where there are several.
+/// The group of servers of a route; `None` if it has no group.
 fn upstream_of(route: &route::Route, config: &Config) -> Option<Upstream> {
     match &route.target {
         Target::Upstream(name) => config.upstreams.get(name).cloned(),
@@ -249,7 +250,7 @@ fn without_servers(route: &route::Route) -> route::Route {
     route
 }
 
-/// What the head of an upstream's answer may take: as much as that of a request.
+/// The limits of the head of an upstream's answer: those of a request's.
 fn head_limits(config: &Config) -> HeadLimits {
     let heads = config.listeners.iter().map(|listener| listener.max_head);
     HeadLimits {

@@ -1,4 +1,4 @@
-//! Rules that end on a day, and the warnings of it.
+//! Policy rules with an end date, and the warnings about them.
 
 use std::time::Duration;
 
@@ -8,25 +8,26 @@ use tracing::warn;
 
 use crate::config::Config;
 
-/// From how many days before its end on a rule is warned of.
+/// The number of days before its end from which a rule is warned of.
 const AHEAD: i64 = 30;
 
-/// How often it is looked whether another day has come: a machine may sleep, and its clock be set.
+/// The interval at which the date is checked. One long sleep would be wrong: a machine may sleep,
+/// and its clock may be set.
 const LOOK: Duration = Duration::from_secs(600);
 
-/// The rules of all routes that end.
+/// The rules of all routes that have an end date.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sunsets(Vec<Sunset>);
 
 #[derive(Clone, Debug)]
 struct Sunset {
-    /// What it is called.
+    /// The title of the rule.
     rule: String,
     until: Date,
 }
 
 impl Sunsets {
-    /// Those of a configuration.
+    /// Collects the rules of a configuration that have an end date.
     pub(super) fn of(config: &Config) -> Self {
         let sunsets = config.routes.iter().flat_map(|route| {
             let rules = route.settings.policy.iter().enumerate();
@@ -40,7 +41,7 @@ impl Sunsets {
         Self(sunsets.collect())
     }
 
-    /// Warns of those that have ended, or end soon, now and whenever another day has come.
+    /// Warns of rules that have ended or will end soon, now and on each new day.
     pub(super) async fn warn(self) {
         let today = || OffsetDateTime::now_utc().date();
         self.warn_of(today(), |warning| warn!("{warning}"));
@@ -69,7 +70,7 @@ impl Sunsets {
     }
 }
 
-/// Tells of every day that comes.
+/// Calls `tell` with each new day.
 async fn each_day(today: impl Fn() -> Date, mut tell: impl FnMut(Date)) {
     let mut last = today();
     loop {

@@ -1,4 +1,4 @@
-//! How a server takes over from the one before, and hands over to the next.
+//! The takeover from a predecessor, and the handover to a successor.
 
 use std::future::pending;
 use std::io;
@@ -18,7 +18,7 @@ use crate::beside::{Beside, BesideListener, CONTROL, PUBLISH, ZMQ};
 use crate::config::listener::Listener;
 
 impl Server {
-    /// Asks the server that is there for its sockets, if there is one, and offers those of this one.
+    /// Receives the sockets of a running server, if there is one, and offers those of this server.
     pub(super) fn take_over(&mut self, runtime: &Handle) -> Result<(), String> {
         let Some(path) = &self.config.process.handover else {
             return Ok(());
@@ -41,7 +41,7 @@ impl Server {
         Ok(())
     }
 
-    /// The socket of a listener that the server before has passed on.
+    /// Takes the socket of a listener that the predecessor has passed on.
     pub(super) fn handed_over(
         &mut self,
         listener: &Listener,
@@ -55,12 +55,12 @@ impl Server {
         socket.map(Some).map_err(problem)
     }
 
-    /// The sockets of a name that the server before has passed on.
+    /// Takes the sockets of this name that the predecessor has passed on.
     pub(crate) fn passed_on(&mut self, name: &str) -> Option<Vec<OwnedFd>> {
         self.predecessor.as_mut()?.sockets(name)
     }
 
-    /// Listens where web apps publish, if they do.
+    /// Opens the publish listener, if one is configured.
     pub(super) fn start_publishing(&mut self) -> Result<(), String> {
         let address = self.config.publish.listen.as_ref();
         let address = address.map(|address| inner_address(address, PUBLISH));
@@ -70,7 +70,7 @@ impl Server {
         Ok(())
     }
 
-    /// Binds the sockets of ZeroMQ by which web apps publish, if there are some.
+    /// Binds the ZeroMQ sockets on which web apps publish, if any are configured.
     pub(super) fn start_zmq(&mut self) -> Result<(), String> {
         let predecessor = &mut self.predecessor;
         let passed = |name: &str| predecessor.as_mut()?.sockets(name);
@@ -78,12 +78,12 @@ impl Server {
         Ok(())
     }
 
-    /// What the sockets beside those of clients are called.
+    /// The names of the sockets that are not for clients.
     fn names_beside(&self) -> impl Iterator<Item = String> {
         let (control, publish) = (&self.config.control, &self.config.publish);
         let listeners = [(CONTROL, &control.listen), (PUBLISH, &publish.listen)];
         let listeners = listeners.into_iter().filter_map(|(what, address)| {
-            // One that is no such address is refused later.
+            // Other addresses are refused later.
             let address = inner_address(address.as_ref()?, what).ok()?;
             Some(Beside::name(what, address))
         });
@@ -91,7 +91,7 @@ impl Server {
         listeners.chain(zmq.map(|address| Beside::name(ZMQ, address)))
     }
 
-    /// The sockets beside those of clients, but for that of a control listener.
+    /// The sockets that are not for clients, except that of the control listener.
     fn beside(&mut self) -> impl Iterator<Item = &mut Beside> {
         let publishing = self
             .publishing
@@ -101,7 +101,7 @@ impl Server {
         publishing.chain(zmq)
     }
 
-    /// Tells the server before, if there is one, that it may end.
+    /// Tells the predecessor, if there is one, that it may end.
     pub(crate) fn relieve(&mut self, control: Option<&mut BesideListener>) {
         let Some(predecessor) = self.predecessor.take() else {
             return;
@@ -136,7 +136,8 @@ impl Server {
         }
     }
 
-    /// Hands over to it; whether that has it all. Where it does not, nothing has changed.
+    /// Hands over to the successor. Returns true if the successor serves everything that it took.
+    /// On false nothing has changed.
     pub(crate) fn hand_over(
         &mut self,
         mut successor: Successor,
@@ -169,7 +170,7 @@ impl Server {
             }
         }
         offer.socket().hand_over();
-        // What is published from now on is for the clients of the other.
+        // New publications must reach the successor, which has the new clients.
         for listener in self.publishing.iter_mut().chain(control) {
             listener.hand_over(&wanted);
         }

@@ -1,4 +1,4 @@
-//! TLS with the servers behind a route.
+//! TLS to the upstream servers of a route.
 
 #[cfg(feature = "tls")]
 use std::fs;
@@ -18,24 +18,26 @@ use crate::config::upstream::Upstream;
 #[cfg(feature = "tls")]
 use crate::config::upstream_tls::UpstreamTls;
 
-/// TLS with the servers behind a route, and what it was made of.
+/// The TLS settings for the upstream servers of a route, with a hash of the files that they come
+/// from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct UpstreamsTls {
     #[cfg(feature = "tls")]
     client: ClientTls,
-    /// Tells what its files had in them.
+    /// A hash of the contents of the files.
     stamp: u64,
-    /// Whether anybody is taken for the servers.
+    /// True if the certificates of servers are not verified.
     pub(super) is_open: bool,
 }
 
 #[cfg(feature = "tls")]
 impl UpstreamsTls {
-    /// TLS with the servers of a route; reads the files that it names, if any server is met by TLS.
+    /// Returns the TLS settings for the servers of a route. Reads the files that it names, if any
+    /// server uses TLS.
     ///
     /// # Errors
     ///
-    /// A file is of no use, or the system has no authorities.
+    /// A file cannot be used, or the system has no authorities.
     pub(super) fn of(route: &Route, upstream: Option<&Upstream>) -> Result<Self, String> {
         let servers = upstream.map_or(&[][..], |upstream| &upstream.targets);
         let is_used = match &route.target {
@@ -47,7 +49,7 @@ impl UpstreamsTls {
         }
         let of_upstream = upstream.and_then(|upstream| upstream.tls.as_ref());
         let tls = of_upstream.unwrap_or(&route.settings.upstream_tls);
-        // First: what changes meanwhile is read again by the next reload.
+        // Hashed before it is read: the next reload then notices a change in between.
         let stamp = stamp(tls);
         Ok(Self {
             client: client(tls)?,
@@ -56,7 +58,7 @@ impl UpstreamsTls {
         })
     }
 
-    /// The settings of servers that are met by it.
+    /// Returns the settings with TLS added.
     pub(super) fn apply(&self, settings: UpstreamSettings) -> UpstreamSettings {
         UpstreamSettings {
             tls: self.client.clone(),
@@ -64,8 +66,8 @@ impl UpstreamsTls {
         }
     }
 
-    /// The same for those who have it already, and what is new in its files, if anything is:
-    /// [`enforce`](Self::enforce) puts it in force.
+    /// Returns these settings with the hash of `new`, still sharing the old client, and `new`
+    /// itself if the files have changed. [`enforce`](Self::enforce) puts it in force.
     pub(super) fn renewed(&self, new: Self) -> (Self, Option<Self>) {
         let renewed = Self {
             client: self.client.clone(),
@@ -75,7 +77,7 @@ impl UpstreamsTls {
         (renewed, (self.stamp != new.stamp).then_some(new))
     }
 
-    /// Has those who have it meet servers by this from now on.
+    /// Replaces the TLS client in every clone of these settings.
     pub(super) fn enforce(&self, new: &Self) {
         self.client.replace(&new.client);
     }
@@ -83,23 +85,23 @@ impl UpstreamsTls {
 
 #[cfg(not(feature = "tls"))]
 impl UpstreamsTls {
-    /// Nothing.
+    /// Returns empty settings.
     pub(super) fn of(_: &Route, _: Option<&Upstream>) -> Result<Self, String> {
         Ok(Self::default())
     }
 
-    /// The same settings.
+    /// Returns the settings unchanged.
     pub(super) fn apply(&self, settings: UpstreamSettings) -> UpstreamSettings {
         settings
     }
 
-    /// The same, and nothing new.
+    /// Returns these settings, and `new` if its hash differs, which it never does in this build.
     pub(super) fn renewed(&self, new: Self) -> (Self, Option<Self>) {
         let is_same = self.stamp == new.stamp;
         (self.clone(), (!is_same).then_some(new))
     }
 
-    /// Nothing is new.
+    /// Does nothing.
     pub(super) fn enforce(&self, _: &Self) {}
 }
 
@@ -125,7 +127,7 @@ pub(super) fn client(tls: &UpstreamTls) -> Result<ClientTls, String> {
 fn stamp(tls: &UpstreamTls) -> u64 {
     let mut hasher = DefaultHasher::new();
     for path in [&tls.ca, &tls.certificate, &tls.key].into_iter().flatten() {
-        // One that cannot be read is told where it is read for its use.
+        // A file that cannot be read is reported when it is read for use.
         fs::read(path).unwrap_or_default().hash(&mut hasher);
     }
     hasher.finish()

@@ -1,4 +1,4 @@
-//! What a server says of its configuration.
+//! Warnings about a configuration.
 
 use polysock::protocols::{Masking, PROTOCOLS, Protocol};
 use polysock::{ListenAddress, Origins, Sites, Trusted};
@@ -12,7 +12,7 @@ use crate::config::target::Target;
 #[cfg(feature = "legacy-tls")]
 use crate::flags::tls::MinVersion;
 
-/// Tells what of another configuration takes a restart.
+/// Warns of changed keys that need a restart.
 pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
     let has_control = ("[control]", ours.control == theirs.control);
     let has_publish = (
@@ -79,7 +79,7 @@ pub(super) fn warn_of_what_stays(ours: &Config, theirs: &Config) {
     }
 }
 
-/// RFC 8996 in a line for each listener that does not heed it.
+/// Warns of each listener that accepts TLS versions deprecated by RFC 8996.
 #[cfg(feature = "legacy-tls")]
 pub(super) fn warn_of_old_tls(config: &Config) {
     let of_routes = config
@@ -103,7 +103,8 @@ pub(super) fn warn_of_old_tls(config: &Config) {
     }
 }
 
-/// RFC 6455 §10.2: a browser sends cookies along, whosever page asks it to connect.
+/// Warns of routes without an origin check. Browsers include cookies, whatever page opens the
+/// connection (RFC 6455 §10.2).
 pub(super) fn warn_of_any_origin<'a>(
     config: &Config,
     mut addresses: impl Iterator<Item = &'a ListenAddress>,
@@ -122,7 +123,7 @@ pub(super) fn warn_of_any_origin<'a>(
     }
 }
 
-/// A policy of Flash that names nobody is of no use.
+/// Warns if the Flash policy names no domain: such a policy is useless.
 pub(super) fn warn_of_useless_flash_policy(config: &Config, sites: &Sites) {
     let is_answered = config
         .listeners
@@ -140,7 +141,7 @@ pub(super) fn warn_of_useless_flash_policy(config: &Config, sites: &Sites) {
     }
 }
 
-/// Whether a route takes WebSockets whatever page they are from, and nobody has said so.
+/// True if a route accepts WebSockets from pages of any origin without an explicit setting.
 fn lets_any_page_in(route: &Route) -> bool {
     let clients = &route.matching.clients;
     let is_websocket = |client: &Client| !matches!(client, Client::Http);
@@ -151,7 +152,7 @@ fn lets_any_page_in(route: &Route) -> bool {
         && route.matching.origins == Origins::Any
 }
 
-/// Whether others than this machine may connect.
+/// True if other machines can connect.
 fn is_open(address: &ListenAddress) -> bool {
     match address {
         ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
@@ -159,7 +160,7 @@ fn is_open(address: &ListenAddress) -> bool {
     }
 }
 
-/// What everybody on the way can read, or write.
+/// Warns of listeners without TLS, where anyone on the path can read or write.
 pub(super) fn warn_of_plain_text<'a>(
     config: &Config,
     mut bound: impl Iterator<Item = (&'a Listener, &'a ListenAddress)>,
@@ -172,7 +173,8 @@ pub(super) fn warn_of_plain_text<'a>(
     }
 }
 
-/// RFC 7617 §4, RFC 6750 §5.3: whoever listens on the way has them as well.
+/// Warns of credentials in plain text, which anyone on the path can read (RFC 7617 §4, RFC 6750
+/// §5.3).
 #[cfg(feature = "auth")]
 fn warn_of_credentials(config: &Config, address: &ListenAddress) {
     let asks = |route: &&Route| route.settings.auth.is_some();
@@ -187,13 +189,14 @@ fn warn_of_credentials(config: &Config, address: &ListenAddress) {
     }
 }
 
-/// Whether clients may come without TLS, as far as is known here.
+/// True if clients may connect without TLS, as far as this server knows.
 fn is_plain(listener: &Listener) -> bool {
     let takes_plain = listener.tls.is_none() || listener.plain;
     takes_plain && !listener.secure
 }
 
-/// RFC 6455 §10.3: who cannot heed it may have to come by TLS, which nobody should find out by chance.
+/// Warns of protocols without masking (RFC 6455 §10.3), which may be limited to TLS. The warning
+/// explains the refusal of other clients.
 fn warn_of_unmasked(config: &Config, address: &ListenAddress) {
     let everyone = Trusted::everyone();
     let unmasked = |is_lifted: bool| {

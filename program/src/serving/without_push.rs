@@ -1,4 +1,4 @@
-//! What stands for web apps that push in a build that has none.
+//! A substitute for web apps that push, in a build without the feature `grip`.
 
 use std::os::fd::OwnedFd;
 
@@ -12,7 +12,7 @@ use crate::config::route::Route;
 const ABSENT: &str =
     "this program was built without web apps that push, which is its feature `grip`";
 
-/// There is none.
+/// Refuses the target.
 ///
 /// # Errors
 ///
@@ -27,11 +27,11 @@ pub(super) fn grip(
     Err(ABSENT.to_owned())
 }
 
-/// Nobody publishes.
+/// Returns no listener.
 ///
 /// # Errors
 ///
-/// Somebody is to.
+/// A publish listener is configured.
 pub(super) fn publishing(
     of: &PublishSection,
     _channels: &Channels,

@@ -1,4 +1,4 @@
-//! What stands for TLS in a build that has none.
+//! A substitute for the TLS acceptors in a build without the feature `tls`.
 
 use polysock::PortSettings;
 
@@ -6,16 +6,16 @@ use crate::config::Config;
 use crate::config::listener::Listener;
 use crate::control::Certificates;
 
-/// Nothing: a configuration with TLS is none for this build.
+/// An empty set of acceptors.
 #[derive(Debug, Default)]
 pub(crate) struct Acceptors {}
 
 impl Acceptors {
-    /// There are none.
+    /// Returns no acceptors.
     ///
     /// # Errors
     ///
-    /// A listener is to speak TLS, as a flag may say.
+    /// A listener has TLS, as a flag may request.
     pub(crate) fn of(config: &Config, _before: &Self) -> Result<Self, String> {
         let mut listeners = config.listeners.iter();
         match listeners.find_map(|listener| listener.tls.as_ref()) {
@@ -24,12 +24,12 @@ impl Acceptors {
         }
     }
 
-    /// There are no certificates.
+    /// Returns no certificates.
     pub(super) fn certificates(&self) -> Certificates {
         Certificates::default()
     }
 
-    /// The settings of the port of a listener.
+    /// Returns the port settings unchanged.
     pub(super) fn secure(&self, _listener: &Listener, settings: PortSettings) -> PortSettings {
         settings
     }

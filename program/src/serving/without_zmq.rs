@@ -1,4 +1,4 @@
-//! What stands for sockets of ZeroMQ in a build that has none.
+//! A substitute for ZeroMQ sockets in a build without the feature `zmq`.
 
 use std::os::fd::OwnedFd;
 
@@ -7,16 +7,16 @@ use polysock::Channels;
 use crate::beside::Beside;
 use crate::config::zmq::ZmqSection;
 
-/// None.
+/// An empty set of ZeroMQ sockets.
 #[derive(Debug)]
 pub(super) struct ZmqSockets(());
 
 impl ZmqSockets {
-    /// There are none.
+    /// Returns no sockets.
     ///
     /// # Errors
     ///
-    /// There are to be some.
+    /// A ZeroMQ socket is configured.
     pub(super) fn start(
         of: &ZmqSection,
         _channels: &Channels,
@@ -31,14 +31,14 @@ impl ZmqSockets {
         }
     }
 
-    /// There are none.
+    /// Returns no sockets.
     pub(super) fn beside(&mut self) -> impl Iterator<Item = &mut Beside> {
         std::iter::empty()
     }
 
-    /// There are none.
+    /// Does nothing.
     pub(super) fn hand_over(&mut self, _wanted: &[String]) {}
 
-    /// Ends.
+    /// Does nothing.
     pub(super) fn end(self) {}
 }

@@ -1,4 +1,4 @@
-//! The sockets of ZeroMQ by which web apps publish.
+//! The ZeroMQ sockets on which web apps publish.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use tracing::info;
 use crate::beside::{Beside, ZMQ};
 use crate::config::zmq::{ZmqAddress, ZmqSection};
 
-/// The sockets, while they are bound. Their thread serves nobody else.
+/// The bound ZeroMQ sockets, and the thread that serves only them.
 #[derive(Debug)]
 pub(super) struct ZmqSockets {
     beside: Vec<Beside>,
@@ -23,11 +23,12 @@ pub(super) struct ZmqSockets {
 }
 
 impl ZmqSockets {
-    /// Binds them, where there are to be some; or goes on with what the server before has passed on by their names.
+    /// Binds the configured sockets, or continues with those that the predecessor has passed on by
+    /// name. Returns `None` if none is configured.
     ///
     /// # Errors
     ///
-    /// An address cannot be bound, or the thread not be started.
+    /// An address cannot be bound, or the thread cannot be started.
     pub(super) fn start(
         of: &ZmqSection,
         channels: &Channels,
@@ -84,7 +85,8 @@ impl ZmqSockets {
         self.beside.iter_mut()
     }
 
-    /// Lets their peers go: another server has taken these of them, and is connected to from now on.
+    /// Gives up the sockets that the successor has taken, and disconnects all peers, which then
+    /// connect to the successor.
     pub(super) fn hand_over(&mut self, wanted: &[String]) {
         for beside in &mut self.beside {
             beside.hand_over(wanted);
@@ -92,10 +94,10 @@ impl ZmqSockets {
         self.ended.cancel();
     }
 
-    /// Ends: their peers are let go.
+    /// Disconnects the peers and waits for the thread to end.
     pub(super) fn end(self) {
         self.ended.cancel();
-        // A thread that panicked has told so.
+        // A panic of the thread has been logged already.
         let _ = self.thread.join();
     }
 }

@@ -1,4 +1,4 @@
-//! The way to a collector.
+//! The connection to a collector of traces.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,17 +10,17 @@ use polysock::upstream::{HttpUpstream, UpstreamSettings, UrlError};
 use polysock::{Body, BoxError};
 use tokio::time::timeout;
 
-/// How long a request may take in all.
+/// The timeout of a request.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most that is read of an answer, in bytes: it says how many spans were not wanted.
+/// The longest answer that is read, in bytes. It contains the number of rejected spans.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// Reads where a collector is.
+/// Checks the URL of a collector.
 ///
 /// # Errors
 ///
-/// It is no URL of a web server.
+/// The URL is not that of a web server.
 pub(crate) fn parse_collector(url: &str) -> Result<String, String> {
     match Collector::new(url) {
         Ok(_) if !url.contains('?') => Ok(url.to_owned()),
@@ -28,16 +28,16 @@ pub(crate) fn parse_collector(url: &str) -> Result<String, String> {
     }
 }
 
-/// A collector. Clones are the same.
+/// A collector. Clones share their state.
 #[derive(Clone, Debug)]
 pub(super) struct Collector {
     server: HttpUpstream,
-    /// Why it had no answer last, which the exporter does not say.
+    /// The last error, which the exporter does not report.
     problem: Arc<Mutex<Option<String>>>,
 }
 
 impl Collector {
-    /// One that takes spans at this URL.
+    /// Creates a collector that receives spans at this URL.
     pub(super) fn new(url: &str) -> Result<Self, UrlError> {
         Ok(Self {
             server: HttpUpstream::asked_by_us(url, UpstreamSettings::default())?,
@@ -45,7 +45,7 @@ impl Collector {
         })
     }
 
-    /// Why it had no answer, once.
+    /// Takes the last error.
     pub(super) fn take_problem(&self) -> Option<String> {
         let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
         problem.take()

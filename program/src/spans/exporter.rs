@@ -19,22 +19,22 @@ use super::collector::{Collector, PATIENCE};
 use super::observer::Spanning;
 use super::{count_lost, lost};
 
-/// How many spans may wait; those beyond are lost.
+/// The capacity of the queue, in spans. Spans beyond it are lost.
 const ROOM: usize = 4096;
 
-/// How many go in one request.
+/// The number of spans per request.
 const BATCH: usize = 512;
 
-/// For how long they gather.
+/// The time that spans gather.
 const GATHERING: Duration = Duration::from_secs(1);
 
-/// How long the end of the process waits for the last.
+/// The time that the end of the process waits for the last spans to be sent.
 const GOODBYE: Duration = Duration::from_secs(3);
 
-/// How often it is told at most that the collector is too slow.
+/// The minimum interval between reports of lost spans.
 const TELLING: Duration = Duration::from_secs(10);
 
-/// The spans of a server, on their way to a collector.
+/// The exporter of a server's spans.
 #[derive(Debug)]
 pub(crate) struct Spans {
     finish: oneshot::Sender<()>,
@@ -42,14 +42,14 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
-    /// Has a collector told of these connections from now on.
+    /// Starts to export spans of the connections in this registry.
     ///
     /// # Errors
     ///
-    /// The URL is none, or there is no thread for it.
+    /// The URL is invalid, or the thread cannot be started.
     pub(crate) fn start(url: &str, registry: &Registry) -> Result<Self, String> {
         let told = |error: &dyn std::fmt::Display| format!("spans cannot be sent: {error}");
-        // What the specification of OTLP puts behind a URL that is for all signals.
+        // The OTLP specification appends this path to a URL for all signals.
         let url = format!("{}/v1/traces", url.trim_end_matches('/'));
         let collector = Collector::new(&url).map_err(|error| told(&error))?;
         let exporter = SpanExporter::builder()
@@ -78,15 +78,15 @@ impl Spans {
         Ok(Self { finish, thread })
     }
 
-    /// Sends what waits, as far as the collector takes it in time.
+    /// Sends the queued spans, as far as the collector accepts them in time.
     pub(crate) fn finish(self) {
         let _ = self.finish.send(());
-        // A thread that panicked has told so.
+        // A panic of the thread has been logged already.
         let _ = self.thread.join();
     }
 }
 
-/// Who says this: the environment may say otherwise.
+/// The OpenTelemetry resource. The environment may override it.
 fn resource() -> Resource {
     let mut resource = Resource::builder();
     if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
@@ -96,19 +96,19 @@ fn resource() -> Resource {
     resource.with_attribute(version).build()
 }
 
-/// What sends spans, and what was told of those that are lost.
+/// The state of the sending thread.
 struct Sending {
     exporter: SpanExporter,
     collector: Collector,
-    /// How many were lost when that was told last.
+    /// The number of lost spans at the last report.
     told: u64,
     last_told: Option<Instant>,
-    /// Whether the collector took none last.
+    /// True if the last request failed.
     is_failing: bool,
 }
 
 impl Sending {
-    /// Sends spans as they come, until it is to finish.
+    /// Sends spans as they arrive, until `finished`.
     async fn run(
         mut self,
         mut waiting: mpsc::Receiver<SpanData>,
@@ -176,7 +176,7 @@ impl Sending {
         }
     }
 
-    /// Tells how many were lost since that was told before.
+    /// Reports the number of spans lost since the last report.
     fn tell_losses(&mut self) {
         let lost = lost();
         let count = lost - replace(&mut self.told, lost);
@@ -187,12 +187,12 @@ impl Sending {
     }
 }
 
-/// Waits for spans, and for those that come soon after.
+/// Waits for spans, and collects those that follow soon.
 ///
-/// Cancel safe: what has come is in the batch.
+/// Cancel safe: received spans are in the batch.
 async fn gather(waiting: &mut mpsc::Receiver<SpanData>, batch: &mut Vec<SpanData>) {
     if batch.is_empty() && waiting.recv_many(batch, BATCH).await == 0 {
-        // Nobody is left who could send one.
+        // All senders are dropped.
         return std::future::pending().await;
     }
     let mut late = pin!(sleep(GATHERING));

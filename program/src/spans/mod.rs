@@ -1,13 +1,13 @@
-//! Spans for a collector of traces, which are sent by OTLP.
+//! Spans for a collector of traces, sent by OTLP.
 //!
 //! ```text
 //!   connections ──observer──▶ span ──▶ queue ──▶ exporter ──▶ collector
 //!                 no waiting           bounded   a thread     HTTP
 //! ```
 //!
-//! A span of an open connection would be hours long, and be there only behind it. So there is one for the
-//! opening handshake, which ends with the answer, and a short one at the close, which is linked to that and has
-//! the sums; messages have none.
+//! A span of an open connection would last hours, and be exported only after its end. So there is
+//! one span for the opening handshake, which ends with the answer, and a short one at the close,
+//! which is linked to the first and has the totals. Messages have no spans.
 
 #[cfg(feature = "otlp")]
 mod collector;
@@ -29,15 +29,16 @@ pub(crate) use self::exporter::Spans;
 #[cfg(not(feature = "otlp"))]
 pub(crate) use self::without_otlp::{Spans, parse_collector};
 
-/// How many spans were lost since the start.
+/// The number of spans lost since the start.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// How many spans were lost since the start: there was no room for them, or the collector did not take them.
+/// The number of spans lost since the start, because the queue was full or the collector did not
+/// accept them.
 pub(crate) fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Counts spans that are lost.
+/// Counts lost spans.
 #[cfg(feature = "otlp")]
 fn count_lost(count: usize) {
     LOST.fetch_add(count as u64, Ordering::Relaxed);

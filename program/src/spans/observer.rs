@@ -1,4 +1,4 @@
-//! Connections that become spans.
+//! The observer that turns connections into spans.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, SystemTime};
@@ -12,16 +12,16 @@ use tokio::sync::mpsc;
 use super::count_lost;
 use super::span::{Beginning, Parent, close, handshake, refusal};
 
-/// Makes spans of connections, and queues them.
+/// An observer that makes spans of connections and queues them.
 #[derive(Debug)]
 pub(super) struct Spanning {
     queue: mpsc::Sender<SpanData>,
-    /// What the ids of spans are made with: the close of a connection finds that of its handshake again, and
-    /// nothing is kept for it.
+    /// The key from which the ids of spans are derived. The close of a connection derives the same
+    /// ids as its handshake, so nothing is stored for it.
     ids: RandomState,
 }
 
-/// What a number is made for.
+/// The purpose of a derived number.
 #[derive(Clone, Copy, Hash)]
 enum Number {
     HandshakeTrace(u8),
@@ -44,7 +44,8 @@ impl Spanning {
         }
     }
 
-    /// The span of an opening handshake, and the one that it is within; `None` where whoever that is of keeps none.
+    /// Returns the context of a handshake's span, and its parent. `None` if the client's trace is
+    /// not sampled.
     fn of_handshake(
         &self,
         id: ConnectionId,
@@ -74,7 +75,7 @@ impl Spanning {
         SpanContext::new(trace, span, TraceFlags::SAMPLED, false, TraceState::NONE)
     }
 
-    /// A number that nobody can guess, and that is no zero, which is no id.
+    /// Derives an unpredictable number, which is never zero: zero is not a valid id.
     fn number(&self, id: ConnectionId, number: Number) -> u64 {
         self.ids.hash_one((id, number)).max(1)
     }

@@ -1,4 +1,4 @@
-//! What spans say.
+//! The contents of spans.
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -10,23 +10,23 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use polysock::protocols::PROTOCOLS;
 use polysock::{Described, Ending, Refusal, Traffic};
 
-/// What the span of an opening handshake begins with.
+/// The data at the beginning of a handshake's span.
 pub(super) struct Beginning {
     pub(super) context: SpanContext,
     pub(super) parent: Parent,
-    /// How long the answer took.
+    /// The time until the answer.
     pub(super) took: Duration,
 }
 
-/// What a span is within.
+/// The parent of a span.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Parent {
     None,
-    /// A span of whoever has sent the request.
+    /// A span of the client that has sent the request.
     Remote(SpanId),
 }
 
-/// The span of an opening handshake that was accepted with this status.
+/// Builds the span of an opening handshake that was accepted with this status.
 pub(super) fn handshake(begin: Beginning, connection: &Described<'_>, status: u16) -> SpanData {
     let mut attributes = of_connection(connection);
     attributes.set("http.response.status_code", i64::from(status));
@@ -34,7 +34,7 @@ pub(super) fn handshake(begin: Beginning, connection: &Described<'_>, status: u1
     span(begin, end, attributes, Status::Unset)
 }
 
-/// The span of an opening handshake, or a connection, that was refused.
+/// Builds the span of a refused opening handshake or connection.
 pub(super) fn refusal(begin: Beginning, refused: &Refusal) -> SpanData {
     let mut attributes = Attributes::of(refused.protocol);
     attributes.target(refused.target.as_deref());
@@ -45,7 +45,7 @@ pub(super) fn refusal(begin: Beginning, refused: &Refusal) -> SpanData {
     attributes.some("http.response.status_code", refused.status.map(i64::from));
     attributes.set("error.type", refused.reason);
     attributes.set("polysock.refusal.detail", refused.detail.clone());
-    // As the conventions for HTTP have it: what a client does wrong is no error of the server.
+    // The HTTP conventions: an error of the client is no error of the server's span.
     let status = match refused.status {
         Some(500..) => Status::error(refused.detail.clone()),
         _ => Status::Unset,
@@ -53,7 +53,7 @@ pub(super) fn refusal(begin: Beginning, refused: &Refusal) -> SpanData {
     span(begin, refused.at, attributes, status)
 }
 
-/// The span at the close of a connection whose handshake had another.
+/// Builds the span of a close, linked to that of the handshake.
 pub(super) fn close(
     (context, opened): (SpanContext, SpanContext),
     connection: &Described<'_>,
@@ -112,7 +112,7 @@ fn span(begin: Beginning, end: SystemTime, attributes: Attributes, status: Statu
     }
 }
 
-/// What both spans of a connection have.
+/// The attributes common to both spans of a connection.
 fn of_connection(connection: &Described<'_>) -> Attributes {
     let mut attributes = Attributes::of(Some(connection.protocol));
     attributes.target(Some(connection.target));
@@ -127,11 +127,12 @@ fn of_connection(connection: &Described<'_>) -> Attributes {
     attributes
 }
 
-/// The attributes of a span: those of the semantic conventions by their names, ours with a prefix.
+/// The attributes of a span. Those of the semantic conventions have their standard names, ours have
+/// a prefix.
 struct Attributes(Vec<KeyValue>);
 
 impl Attributes {
-    /// Those of a client of this protocol, if it speaks one.
+    /// The attributes of a protocol, if the client speaks one.
     fn of(protocol: Option<&'static str>) -> Self {
         let mut attributes = Self(Vec::with_capacity(20));
         if let Some(protocol) = protocol {
@@ -158,10 +159,10 @@ impl Attributes {
         self.some("url.query", query.map(str::to_owned));
     }
 
-    /// Who is at the other end, as the log has it.
+    /// Adds the client's address, in the form that the log has.
     fn peer(&mut self, peer: Option<&str>) {
         let Some(peer) = peer else { return };
-        // Behind a proxy that does not say it there is no port.
+        // A proxy in front may not send the port.
         let address = peer.parse::<SocketAddr>();
         let (address, port) = match address {
             Ok(address) => (Some(address.ip()), Some(address.port())),

@@ -1,20 +1,20 @@
-//! What stands for spans where there are none.
+//! A substitute for spans in a build without the feature `otlp`.
 
 use polysock::Registry;
 
-/// No spans: there is no value of it.
+/// An uninhabited type: this build exports no spans.
 #[derive(Debug)]
 pub(crate) enum Spans {}
 
 const MISSING: &str = "leave it out: it needs a build with the feature `otlp`, which this is not";
 
-/// Says that there are none.
+/// Returns an error: this build exports no spans.
 pub(crate) fn parse_collector(_: &str) -> Result<String, String> {
     Err(MISSING.to_owned())
 }
 
 impl Spans {
-    /// Says that there are none.
+    /// Returns an error: this build exports no spans.
     pub(crate) fn start(_: &str, _: &Registry) -> Result<Self, String> {
         Err(MISSING.to_owned())
     }

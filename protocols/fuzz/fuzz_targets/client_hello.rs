@@ -1,4 +1,4 @@
-//! Input: the beginning of a connection that speaks TLS.
+//! Input: the beginning of a TLS connection.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +7,7 @@ use polysock_protocols::{ClientHello, FirstBytes};
 fuzz_target!(|bytes: &[u8]| {
     let found = |end| ClientHello::read(&bytes[..end]).transpose();
     let bytewise = (0..=bytes.len()).find_map(found);
-    // What comes behind it changes nothing, and neither does how it comes.
+    // Neither the bytes after the message nor the way it is split matter.
     let whole = ClientHello::read(bytes).transpose();
     assert_eq!(bytewise, whole);
     let Some(Ok(hello)) = whole else { return };

@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     let (mut ours, mut peer) = codecs();
     let (again, same) = decode(&mut *ours, bytes, usize::from(*chunk));
     assert_eq!(same, error);
-    // Of a message that is not base64 more has been decoded where it came in pieces.
+    // If the base64 is invalid, more of the message was decoded where it arrived in pieces.
     if base64 && error.is_some() {
         return;
     }

@@ -19,7 +19,7 @@ fuzz_target!(|input: &[u8]| {
     let (mut ours, _) = ends();
     let in_chunks = decode(&mut *ours, bytes, usize::from(*chunk));
     if whole.1 == Some(ProtocolError::Deflate) {
-        // What stands before corrupt data may be lost with it.
+        // Data before the corrupt part may be lost with it.
         assert_eq!(in_chunks.1, whole.1);
     } else {
         assert_eq!(in_chunks, whole);
@@ -28,14 +28,14 @@ fuzz_target!(|input: &[u8]| {
     if protocol.version().is_none() {
         return;
     }
-    // Two that have read nothing: one that has read a close answers it.
+    // Two fresh codecs: a codec that has read a close would echo it.
     let (mut ours, mut peer) = ends();
     for event in whole.0 {
         match &event {
             Event::Data(piece) if !piece.end => continue,
-            // Not all the codes that a draft reads are those that it writes.
+            // A draft does not write all the codes that it reads.
             Event::Close(Some(_)) if protocol.version() != Some(13) => continue,
-            // Its limit is longer than what is read here.
+            // A joined or inflated message may exceed the frame limit when written as one frame.
             Event::Data(piece) if piece.payload.len() > 900 => continue,
             _ => {}
         }

@@ -1,5 +1,5 @@
-//! Input: the kind of compression (bits 5 and 6) with the protocol (the rest), then what happens to the
-//! two sessions, as `Pair::run` takes it.
+//! Input: the kind of compression (bits 5 and 6) with the protocol (the rest), then the steps of
+//! the two sessions in the format of `Pair::run`.
 #![no_main]
 
 use std::time::Duration;

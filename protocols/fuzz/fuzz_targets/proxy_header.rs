@@ -1,4 +1,4 @@
-//! Input: a header of the PROXY protocol, and what is behind it.
+//! Input: a header of the PROXY protocol and the bytes after it.
 #![no_main]
 
 use bytes::BytesMut;
@@ -17,12 +17,12 @@ fuzz_target!(|bytes: &[u8]| {
     let taken = bytes.len() - rest.len();
     let Ok(Some(header)) = whole else {
         assert!(taken == 0);
-        // More is asked for only where it is worth it.
+        // More bytes are requested only below the limit.
         assert!(whole != Ok(None) || bytes.len() < ProxyHeader::MAX);
         return;
     };
     assert!(taken <= ProxyHeader::MAX && src.is_empty());
-    // What is written of it says the same, and no more.
+    // The written header has the same meaning, and nothing is left after reading it.
     for version in [ProxyVersion::V1, ProxyVersion::V2] {
         let mut written = BytesMut::new();
         header.write(version, &mut written);

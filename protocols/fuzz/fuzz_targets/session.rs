@@ -1,5 +1,5 @@
-//! Input: the role (bit 7) with the protocol (the rest), then what happens to the session: each
-//! a byte that says what, a length, and so many bytes.
+//! Input: the role (bit 7) with the protocol (the rest), then the steps of the session: for each a
+//! byte that selects the step, a length, and that many bytes.
 #![no_main]
 
 use std::time::Duration;
@@ -11,7 +11,8 @@ use polysock_protocols::{
 };
 use polysock_protocols_fuzz::{ends, role};
 
-/// Pongs while there is room, the longest that may be one over it, a close, and pings of ours.
+/// The most output besides sent messages: pongs up to the limit and one more, a close, and our
+/// pings.
 const MAX_OUTGOING: usize = 4096 + 2 * 1100;
 
 fuzz_target!(|input: &[u8]| {
@@ -26,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     let mut session = Session::new(ends(protocol, role(*first), None).0, config);
     let mut src = BytesMut::new();
     let mut input = input;
-    // How much of what waits is what we have sent, at most.
+    // An upper bound of the output that comes from our own sends.
     let mut sent = 0;
     while let [what, len, rest @ ..] = input {
         let (bytes, rest) = rest.split_at(usize::from(*len).min(rest.len()));

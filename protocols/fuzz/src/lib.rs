@@ -1,5 +1,5 @@
-//! What the fuzz targets share. `smoke` runs them all; a target takes its input as its first
-//! comment says, so that seeds can be written by hand.
+//! Helpers shared by the fuzz targets. `smoke` runs all targets. The first comment of a target
+//! describes its input, so that seeds can be written by hand.
 
 pub mod pair;
 
@@ -10,8 +10,8 @@ use polysock_protocols::{
     ProtocolError, Role, Window, WriteBuf,
 };
 
-/// Small limits, so that they are met, and masks of zeroes, so that what is changed is what is
-/// read.
+/// Returns a context with small limits, so that inputs reach them, and with masks of zeros, so that
+/// mutated bytes are read unchanged.
 pub fn context() -> Context {
     Context {
         secure: false,
@@ -25,7 +25,7 @@ pub fn context() -> Context {
     }
 }
 
-/// What a client asks for.
+/// Returns the request of a client.
 pub fn dial(subprotocol: Option<&'static str>) -> Dial {
     Dial {
         host: "example.com".into(),
@@ -35,7 +35,7 @@ pub fn dial(subprotocol: Option<&'static str>) -> Dial {
     }
 }
 
-/// The codec of one end of a connection and that of the other.
+/// Returns the codecs of our end and of the other end of a connection.
 pub fn ends(
     protocol: &'static dyn Protocol,
     ours: Role,
@@ -44,7 +44,7 @@ pub fn ends(
     ends_with(protocol, ours, subprotocol, None, "")
 }
 
-/// The same with compression; an offer that has this word is withheld.
+/// The same with compression; offers that contain `withheld` are left out.
 pub fn ends_with(
     protocol: &'static dyn Protocol,
     ours: Role,
@@ -79,8 +79,8 @@ pub fn ends_with(
     }
 }
 
-/// Bits 5 and 6 of a byte as compression, and the offer that is withheld for it: none, each message
-/// by itself, with what came before, frames.
+/// Decodes bits 5 and 6 of a byte: the compression, and the offer to withhold. The values are no
+/// compression, independent messages, context takeover, frames.
 pub fn compression(byte: u8) -> (Option<Compression>, &'static str) {
     let kind = byte >> 5 & 3;
     let window = Window {
@@ -100,7 +100,7 @@ pub fn compression(byte: u8) -> (Option<Compression>, &'static str) {
     }
 }
 
-/// Bit 7 of a byte as a role.
+/// Decodes bit 7 of a byte as a role.
 pub fn role(byte: u8) -> Role {
     if byte & 0x80 == 0 {
         Role::Server
@@ -137,7 +137,7 @@ pub fn decode(
     (events, None)
 }
 
-/// What a codec writes for an event.
+/// Returns the bytes that a codec writes for an event.
 pub fn encode(codec: &mut dyn Codec, event: Event) -> Vec<u8> {
     let mut dst = WriteBuf::new();
     codec.encode(event, &mut dst).unwrap();

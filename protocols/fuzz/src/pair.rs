@@ -1,29 +1,29 @@
-//! Two sessions, of a client and of a server, and what may happen between them.
+//! A client's and a server's session, and the steps between them.
 
 use bytes::{Buf, Bytes, BytesMut};
 use polysock_protocols::{Close, CloseCode, Message, Session};
 
-/// Two sessions that are joined: what one sends the other gets, whole and in order, unless one of them
-/// has no use for it any more.
+/// Two connected sessions. Each receives the other's messages complete and in order, unless it has
+/// closed.
 pub struct Pair {
     ends: [End; 2],
 }
 
 struct End {
     session: Session,
-    /// What has come in and was not read.
+    /// Received bytes that have not been read.
     src: BytesMut,
-    /// What was sent here, and what was got here.
+    /// The messages sent by this session, and those it received.
     sent: Vec<Message>,
     got: Vec<Message>,
-    /// Whether it has ended for a reason of its own, and may miss what still comes.
+    /// True if the session has ended by itself, so that it may miss further messages.
     is_over: bool,
-    /// Whether what it has written may never arrive.
+    /// True if its output may never arrive.
     is_lost: bool,
 }
 
 impl Pair {
-    /// A server and its client, or the other way about.
+    /// Creates a pair of a server and its client, in either order.
     pub fn new(one: Session, other: Session) -> Self {
         let end = |session| End {
             session,
@@ -38,13 +38,13 @@ impl Pair {
         }
     }
 
-    /// Has things happen: each is a byte that says which end (bit 0) and what (the rest), a length, and so
-    /// many bytes. At the end all that is on its way arrives.
+    /// Runs steps. Each is a byte that selects the end (bit 0) and the step (the rest), a length,
+    /// and that many bytes. At the end, all output is delivered.
     pub fn run(mut self, mut steps: &[u8]) {
         while let [what, len, rest @ ..] = steps {
             let (bytes, rest) = rest.split_at(usize::from(*len).min(rest.len()));
             let from = usize::from(what & 1);
-            // What carries bytes has none.
+            // A step that carries output has no bytes of its own.
             let is_carried = matches!(what >> 1 & 7, 2 | 3);
             steps = if is_carried { &steps[2..] } else { rest };
             match what >> 1 & 7 {
@@ -88,7 +88,7 @@ impl Pair {
         }
     }
 
-    /// Carries so many bytes to the other end, and has that read; whether anything has moved.
+    /// Carries bytes to the other end and has them read; returns whether anything moved.
     fn carry(&mut self, from: usize, len: usize) -> bool {
         let outgoing = self.ends[from].session.outgoing();
         let len = len.min(outgoing.remaining());
@@ -100,7 +100,7 @@ impl Pair {
         len > 0 || to.got.len() > count
     }
 
-    /// What was got was sent, in its order.
+    /// Checks that the received messages are those that were sent, in order.
     fn check(&self) {
         for (from, to) in [(0, 1), (1, 0)] {
             let (sent, got) = (&self.ends[from].sent, &self.ends[to].got);

@@ -1,9 +1,9 @@
-//! The names of errors, for metrics.
+//! The names of errors in metrics.
 
 use super::{HandshakeError, ProtocolError};
 
 impl HandshakeError {
-    /// Its name, for metrics: `key`, `not-enabled`.
+    /// Returns the name for metrics: `key`, `not-enabled`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Head(_) => "head",
@@ -29,7 +29,7 @@ impl HandshakeError {
 }
 
 impl ProtocolError {
-    /// Its name, for metrics: `utf-8`, `message-too-long`.
+    /// Returns the name for metrics: `utf-8`, `message-too-long`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Unmasked => "unmasked",

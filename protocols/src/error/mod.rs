@@ -1,4 +1,4 @@
-//! What can go wrong, divided by whose fault it is.
+//! Errors, divided by the party at fault.
 
 mod kind;
 
@@ -6,11 +6,11 @@ use thiserror::Error;
 
 use crate::message::CloseCode;
 
-/// Why an opening handshake is refused: the client's fault.
+/// The reason for refusing an opening handshake: the client's fault.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The head of the request.
+    /// The head of the request is invalid.
     #[error(transparent)]
     Head(#[from] HeadError),
     /// The method is not GET (RFC 6455 §4.1).
@@ -28,22 +28,22 @@ pub enum HandshakeError {
     /// The `Upgrade` field does not contain the token `websocket`, or is repeated with others.
     #[error("the Upgrade field does not list `websocket`")]
     Upgrade,
-    /// A body is announced; an opening handshake has none.
+    /// A body is announced, which an opening handshake must not have.
     #[error("an opening handshake has no body")]
     Body,
-    /// `Sec-WebSocket-Version` names nothing that is spoken here.
+    /// `Sec-WebSocket-Version` is not a supported version.
     #[error("unsupported Sec-WebSocket-Version")]
     Version,
-    /// `Sec-WebSocket-Draft` names nothing that is spoken here.
+    /// `Sec-WebSocket-Draft` is not a supported draft.
     #[error("unsupported Sec-WebSocket-Draft")]
     Draft,
-    /// The version is not a number, or stands there twice.
+    /// The version is not a number, or the field is repeated.
     #[error("malformed Sec-WebSocket-Version")]
     MalformedVersion,
-    /// What came on a stream of HTTP/2 names no version that is spoken there (RFC 8441 §5).
+    /// The request on an HTTP/2 stream is not of a version that is supported there (RFC 8441 §5).
     #[error("over HTTP/2, Sec-WebSocket-Version is 13")]
     StreamVersion,
-    /// The handshake belongs to a protocol that is not enabled.
+    /// The handshake is that of a protocol that is not enabled.
     #[error("{0} is not enabled")]
     Disabled(&'static str),
     /// `Sec-WebSocket-Key` is missing, repeated or malformed.
@@ -53,22 +53,22 @@ pub enum HandshakeError {
     /// draft-hixie-76, "Reading the client's opening handshake".
     #[error("invalid Sec-WebSocket-Key1 or Sec-WebSocket-Key2: {0}")]
     Keys(&'static str),
-    /// A subprotocol field that is empty or has characters that may not stand there.
+    /// A subprotocol field is empty or has invalid characters.
     #[error("malformed Sec-WebSocket-Protocol")]
     Subprotocol,
-    /// A syntax error in `Sec-WebSocket-Extensions`.
+    /// `Sec-WebSocket-Extensions` has a syntax error.
     #[error("malformed Sec-WebSocket-Extensions")]
     Extensions,
-    /// An origin with characters that may not stand there.
+    /// The origin has invalid characters.
     #[error("malformed Origin")]
     Origin,
-    /// Bytes after a head that nothing may follow.
+    /// Bytes follow a head that must not be followed by any before it is answered.
     #[error("bytes after the head before it was answered")]
     Early,
 }
 
 impl HandshakeError {
-    /// Where the rule that is broken is from; `None` for rules of our own.
+    /// Returns the section that contains the broken rule; `None` for rules of our own.
     pub const fn section(&self) -> Option<&'static str> {
         Some(match self {
             Self::Head(head) => head.section(),
@@ -95,7 +95,7 @@ impl HandshakeError {
         })
     }
 
-    /// The HTTP status that refuses the handshake.
+    /// Returns the HTTP status of the refusal.
     pub const fn status(&self) -> u16 {
         match self {
             Self::Head(HeadError::TooLong { .. } | HeadError::TooManyFields { .. }) => 431,
@@ -123,38 +123,38 @@ impl HandshakeError {
     }
 }
 
-/// Why the head of a request or a response is not taken: its sender's fault.
+/// The reason for refusing the head of a request or a response: its sender's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HeadError {
-    /// It is longer than allowed.
+    /// The head is longer than allowed.
     #[error("head of more than {limit} bytes")]
     TooLong {
         /// The limit in bytes.
         limit: usize,
     },
-    /// Its first line alone is longer than that.
+    /// The first line alone exceeds the limit on the head.
     #[error("first line of more than {limit} bytes")]
     FirstLineTooLong {
         /// The limit in bytes.
         limit: usize,
     },
-    /// It has more fields than allowed.
+    /// The head has more fields than allowed.
     #[error("head of more than {limit} fields")]
     TooManyFields {
         /// The limit.
         limit: usize,
     },
-    /// Too much comes before a final answer.
+    /// Too many interim responses, or too many bytes of them, precede the final one.
     #[error("too many interim answers")]
     TooManyInterim,
-    /// It is no HTTP/1.1 message head (RFC 9112).
+    /// The bytes are not a message head of HTTP/1.1 (RFC 9112).
     #[error("malformed head: {0}")]
     Malformed(Malformed),
 }
 
 impl HeadError {
-    /// Where the rule that is broken is from.
+    /// Returns the section that contains the broken rule.
     pub const fn section(self) -> &'static str {
         match self {
             Self::TooLong { .. } | Self::TooManyFields { .. } => "RFC 9110 §5.4",
@@ -171,14 +171,14 @@ impl From<Malformed> for HeadError {
     }
 }
 
-/// What is wrong with a message head (RFC 9110 and 9112).
+/// A defect of a message head (RFC 9110 and 9112).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Malformed {
     /// The first line is that of neither a request nor a response.
     #[error("the first line is not HTTP/1.x")]
     FirstLine,
-    /// The target is not of a form that a server of this kind is asked for.
+    /// The target is not of a form that a server of this kind accepts.
     #[error("the target is no path")]
     Target,
     /// The first line of a response has no status.
@@ -187,14 +187,14 @@ pub enum Malformed {
     /// A line begins with white space.
     #[error("a folded field line")]
     Folded,
-    /// The name of a field does not end at its colon.
+    /// White space separates the name of a field from its colon.
     #[error("white space before the colon of a field")]
     SpaceBeforeColon,
-    /// A line has no name with a colon behind it.
+    /// A line does not begin with a name and a colon.
     #[error("a field line without a name and a colon")]
     FieldLine,
-    /// The end of the body is in doubt: two lengths, a length beside a transfer coding, a coding
-    /// other than `chunked`, or a head in which a line ends with a bare LF.
+    /// The end of the body is ambiguous: two lengths, a length in addition to a transfer coding, a
+    /// coding other than `chunked`, or a head in which a line ends with a bare LF.
     #[error("where the body ends is in doubt")]
     Body,
     /// A value has a control character other than the tab.
@@ -203,7 +203,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    /// Where the rule that is broken is from.
+    /// Returns the section that contains the broken rule.
     pub const fn section(self) -> &'static str {
         match self {
             Self::FirstLine => "RFC 9112 §3",
@@ -234,7 +234,7 @@ pub enum ProtocolError {
     /// A reserved opcode (RFC 6455 §5.2).
     #[error("reserved opcode {0:#x}")]
     Opcode(u8),
-    /// A control frame over 125 bytes, or over the small cap of the drafts without one.
+    /// A control frame over 125 bytes, or over 1024 in the drafts that set no bound.
     #[error("control frame of {0} bytes")]
     ControlTooLong(u64),
     /// A control frame in fragments (RFC 6455 §5.5).
@@ -252,7 +252,7 @@ pub enum ProtocolError {
     /// A frame over the limit.
     #[error("frame of {len} bytes is over the limit of {limit}")]
     FrameTooLong {
-        /// What the frame announced, in bytes.
+        /// The announced length, in bytes.
         len: u64,
         /// The limit in bytes.
         limit: u64,
@@ -269,13 +269,13 @@ pub enum ProtocolError {
         /// The limit.
         limit: u32,
     },
-    /// More messages a second than allowed.
+    /// More messages per second than allowed.
     #[error("more than {limit} messages a second")]
     TooManyMessages {
         /// The limit.
         limit: u32,
     },
-    /// More pings, pongs and the like a second than anybody needs.
+    /// More control frames per second than allowed.
     #[error("more than {limit} control frames a second")]
     TooManyControls {
         /// The limit.
@@ -296,22 +296,22 @@ pub enum ProtocolError {
     /// A message of the `base64` subprotocol that is not base64.
     #[error("message is not base64")]
     Base64,
-    /// A status code that must not stand on the wire (RFC 6455 §7.4).
+    /// A status code that must not appear on the wire (RFC 6455 §7.4).
     #[error("close code {0}")]
     CloseCode(u16),
     /// A close frame with half a status code (RFC 6455 §5.5.1).
     #[error("close frame of one byte")]
     CloseLength,
-    /// Nothing came within the idle timeout.
+    /// Nothing was received within the idle timeout.
     #[error("nothing was received within the idle timeout")]
     Idle,
-    /// No answer to our ping came within the pong timeout.
+    /// Our ping was not answered within the pong timeout.
     #[error("ping was not answered")]
     Unanswered,
 }
 
 impl ProtocolError {
-    /// The code of the close frame that answers the breach.
+    /// Returns the code of the close frame that reports the error.
     pub const fn close_code(&self) -> CloseCode {
         match self {
             Self::Utf8 | Self::Deflate | Self::Base64 => CloseCode::INVALID_DATA,
@@ -336,32 +336,32 @@ impl ProtocolError {
     }
 }
 
-/// Why something cannot be sent: the caller's fault.
+/// The reason for not sending something: the caller's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// The protocol has no way to say it.
+    /// The protocol cannot carry the event.
     #[error("{event} cannot be sent over {protocol}")]
     Unsupported {
-        /// What was to be sent.
+        /// The event that was to be sent.
         event: &'static str,
         /// The name of the protocol.
         protocol: &'static str,
     },
-    /// A ping or pong over 125 bytes.
+    /// A ping or pong over 125 bytes, or over 1024 in the drafts before 06.
     #[error("control frame of {0} bytes")]
     ControlTooLong(usize),
-    /// A message whose length stands before it, and is more than may stand there.
+    /// A message that is longer than the length in front of it can express or may be.
     #[error("message is over the limit of {limit} bytes")]
     TooLong {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A message that is sent in pieces has not ended, and no other may stand between them (RFC 6455
-    /// §5.4), nor a close where that would end it (hixie).
+    /// A message that is sent in pieces has not ended. No other message may come between them (RFC
+    /// 6455 §5.4), nor a close that would end the message (hixie).
     #[error("the message before has not ended")]
     Unfinished,
-    /// The closing handshake has begun (RFC 6455 §5.5.1), or the connection is over.
+    /// The closing handshake has begun (RFC 6455 §5.5.1), or the connection has ended.
     #[error("the connection is closing")]
     Closing,
 }

@@ -1,4 +1,4 @@
-//! Compression on one connection.
+//! The compression state of one connection.
 
 use bytes::Bytes;
 
@@ -12,25 +12,25 @@ use crate::message::WireForm;
 /// RSV1, as one of the three reserved bits.
 const RSV1: u8 = 0b100;
 
-/// Compresses what goes out and inflates what comes in.
+/// The compressor and the decompressor of a connection.
 #[derive(Debug)]
 pub(crate) struct Deflate {
     agreed: Agreed,
-    /// There is one in the midst of a message, and from the first on where the context is taken
-    /// over.
+    /// The compressor. With context takeover it exists from the first message on, otherwise only
+    /// within a message.
     deflater: Option<Box<Deflater>>,
-    /// There is one in the midst of a message.
+    /// The decompressor; `None` outside of a compressed message or frame.
     inflater: Option<Box<Inflater>>,
-    /// What the peer has sent before, from its first compressed message on, where it may refer to
-    /// that.
+    /// The last bytes that the peer has sent, from its first compressed message on. `None` without
+    /// context takeover.
     history: Option<Box<History>>,
-    /// What has come and is not inflated yet.
+    /// Received bytes that are not yet inflated.
     incoming: Bytes,
-    /// Whether the message that is being sent is compressed.
+    /// True if the message that is being sent is compressed.
     sending: bool,
 }
 
-/// What is sent instead of a payload.
+/// A compressed payload.
 #[derive(Debug)]
 pub(crate) struct Deflated {
     pub(crate) payload: Bytes,
@@ -38,16 +38,16 @@ pub(crate) struct Deflated {
     pub(crate) reserved: u8,
 }
 
-/// What has come of compressed bytes.
+/// A piece of inflated data.
 #[derive(Debug)]
 pub(crate) struct Inflated {
     pub(crate) payload: Bytes,
-    /// Whether there may be more without more being fed.
+    /// True if more output may follow without further input.
     pub(crate) more: bool,
 }
 
 impl Deflate {
-    /// The name of the extension: for `x-webkit-deflate-frame` too the one it has without that.
+    /// Returns the name of the extension; `x-webkit-deflate-frame` is reported without its prefix.
     pub(crate) fn name(&self) -> &'static str {
         match self.agreed.form {
             Form::Message => "permessage-deflate",
@@ -66,29 +66,29 @@ impl Deflate {
         }
     }
 
-    /// Whether these reserved bits may be set in a frame of data, the first of its message or a
-    /// later one.
+    /// True if these reserved bits may be set in a data frame; `first` says whether it is the first
+    /// frame of its message.
     pub(crate) fn allows(&self, reserved: u8, first: bool) -> bool {
         reserved == RSV1 && (first || self.agreed.form == Form::Frame)
     }
 
-    /// Whether a frame is compressed that has bits set or not, in a message whose frame before was
-    /// or was not.
+    /// True if a frame with these reserved bits is compressed; `before` says whether the previous
+    /// frame of its message was.
     pub(crate) fn is_compressed(&self, reserved: u8, before: bool) -> bool {
         reserved == RSV1 || (before && self.agreed.form == Form::Message)
     }
 
-    /// Whether all that was fed has been taken.
+    /// True if all input has been inflated.
     pub(crate) fn is_hungry(&self) -> bool {
         self.incoming.is_empty()
     }
 
-    /// Gives the next bytes of compressed frames.
+    /// Passes in the next bytes of compressed frames.
     pub(crate) fn feed(&mut self, payload: Bytes) {
         self.incoming = payload;
     }
 
-    /// Inflates a piece of what was fed; says whether that is the end of its frame, and of its
+    /// Inflates a piece of the input; the arguments say whether the input ends its frame and its
     /// message.
     pub(crate) fn inflate(
         &mut self,
@@ -129,8 +129,8 @@ impl Deflate {
         Ok(Inflated { payload, more })
     }
 
-    /// Compresses a message or a piece of one: its first or a later one, its last or not. `None`
-    /// where it is better sent as it is.
+    /// Compresses a message or a piece of one; `first` and `last` are its position in the message.
+    /// `None` if it is to be sent uncompressed.
     pub(crate) fn deflate(&mut self, payload: &[u8], first: bool, last: bool) -> Option<Deflated> {
         let Agreed {
             form,
@@ -142,7 +142,7 @@ impl Deflate {
         let compresses = match form {
             Form::Message if !first => self.sending,
             Form::Message => !last || payload.len() >= threshold,
-            // WebKit sends an empty frame as it is.
+            // WebKit sends an empty frame uncompressed.
             Form::Frame => payload.len() >= threshold.max(1),
         };
         self.sending = compresses;
@@ -165,7 +165,8 @@ impl Deflate {
             if let Some(deflater) = self.deflater.take() {
                 deflater.give_back();
             }
-            // Nothing will refer to it, so it can be left out.
+            // Without context takeover, later messages cannot refer to this one, so it may be sent
+            // uncompressed if that is shorter.
             if is_whole && deflated.len() >= payload.len() {
                 return None;
             }
@@ -176,7 +177,7 @@ impl Deflate {
         })
     }
 
-    /// How many bytes of memory it holds, beside itself.
+    /// Returns the memory held in addition to `Self`, in bytes.
     pub(crate) fn held(&self) -> usize {
         let deflater = self.deflater.as_ref().map_or(0, |deflater| deflater.held());
         let inflater = self.inflater.as_ref().map_or(0, |_| Inflater::HELD);
@@ -186,7 +187,7 @@ impl Deflate {
             .fold(deflater, usize::saturating_add)
     }
 
-    /// The form of whole messages; `None` where one may refer to those before it.
+    /// Returns the form of whole messages; `None` if a message may refer to earlier ones.
     pub(crate) fn wire_form(&self, plain: WireForm) -> Option<WireForm> {
         let Agreed {
             outgoing,

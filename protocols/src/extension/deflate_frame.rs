@@ -1,12 +1,12 @@
 //! The parameters of `deflate-frame`, and of `x-webkit-deflate-frame`, which is the same
-//! (draft-tyoshino-hybi-websocket-perframe-deflate). In an offer they say how the server is to
-//! compress, in an answer how the client is.
+//! (draft-tyoshino-hybi-websocket-perframe-deflate). In an offer they tell the server how to
+//! compress, in an answer the client.
 
 use super::Extension;
 use super::agreed::{Agreed, Form};
 use crate::compression::{Compression, Window};
 
-/// What a client offers, as WebKit did. netty declines an offer with parameters.
+/// The offer of a client, as WebKit sent it. netty declines an offer with parameters.
 pub(super) const OFFER: &str = "x-webkit-deflate-frame";
 
 const NAMES: [&str; 2] = ["deflate-frame", OFFER];
@@ -15,13 +15,12 @@ const NAMES: [&str; 2] = ["deflate-frame", OFFER];
 struct Parameters {
     max_window_bits: Option<u8>,
     no_context_takeover: bool,
-    /// Whether there are others.
+    /// True if there are unknown parameters.
     unknown: bool,
 }
 
 impl Parameters {
-    /// The name with the parameters; `None` for another extension, and for values that do not
-    /// belong there.
+    /// Returns the name and the parameters; `None` for another extension or invalid values.
     fn read(extension: &Extension<'_>) -> Option<(&'static str, Self)> {
         let name = NAMES
             .into_iter()
@@ -40,7 +39,7 @@ impl Parameters {
         Some((name, read))
     }
 
-    /// What they make of the side that they speak of, which is ours.
+    /// Applies the parameters to our window.
     fn limit(&self, ours: &Window) -> Window {
         Window {
             max_bits: ours.bits().min(self.max_window_bits.unwrap_or(15)),
@@ -49,8 +48,8 @@ impl Parameters {
     }
 }
 
-/// The answer to an offer; `None` declines it. Unknown parameters are ignored, as pywebsocket's
-/// server does.
+/// Returns the agreement and the answer to an offer; `None` declines it. Unknown parameters are
+/// ignored, as in pywebsocket's server.
 pub(super) fn choose(offer: &Extension<'_>, ours: &Compression) -> Option<(Agreed, String)> {
     let (name, offered) = Parameters::read(offer)?;
     let mut answer = name.to_owned();
@@ -74,13 +73,13 @@ pub(super) fn choose(offer: &Extension<'_>, ours: &Compression) -> Option<(Agree
     Some((agreed, answer))
 }
 
-/// What a server's answer to [`OFFER`] comes to; `None` where it must not answer so.
+/// Returns the agreement from a server's answer to [`OFFER`]; `None` if the answer is not allowed.
 pub(super) fn accept(answer: &Extension<'_>, ours: &Compression) -> Option<Agreed> {
     let (name, answer) = Parameters::read(answer)?;
     (name == OFFER && !answer.unknown).then(|| Agreed {
         form: Form::Frame,
         outgoing: answer.limit(&ours.outgoing),
-        // The offer has no parameter that would ask for less.
+        // The offer has no parameter to ask for less.
         incoming: Window {
             max_bits: 15,
             context_takeover: true,

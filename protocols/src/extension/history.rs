@@ -1,21 +1,21 @@
-//! What a peer has sent last, as far back as its compressed messages may refer (RFC 1951 §2).
+//! The last bytes that a peer has sent, as far back as its messages may refer (RFC 1951 §2).
 //!
-//! It is kept as bytes, so that a connection between two messages needs no decompressor, and a peer
-//! that has sent little costs little.
+//! They are kept as bytes, so that a connection between two messages needs no decompressor, and a
+//! peer that has sent little costs little.
 
-/// The last bytes of what was inflated.
+/// The last inflated bytes.
 #[derive(Debug)]
 pub(super) struct History {
-    /// A ring, once it is full.
+    /// The bytes; a ring buffer once it is full.
     bytes: Vec<u8>,
-    /// Where the oldest of them is.
+    /// The index of the oldest byte.
     oldest: usize,
-    /// How many are kept.
+    /// The number of bytes to keep.
     window: usize,
 }
 
 impl History {
-    /// One of as many bytes as a window of this many bits has.
+    /// Creates a history for a window of this many bits.
     pub(super) fn new(max_bits: u8) -> Self {
         Self {
             bytes: Vec::new(),
@@ -24,7 +24,7 @@ impl History {
         }
     }
 
-    /// Adds what has come.
+    /// Appends inflated bytes.
     pub(super) fn extend(&mut self, new: &[u8]) {
         let kept = new.len().saturating_sub(self.window);
         let new = new.get(kept..).unwrap_or_default();
@@ -46,13 +46,13 @@ impl History {
         }
     }
 
-    /// The bytes, from the oldest to the newest, in two parts.
+    /// Returns the bytes, from the oldest to the newest, in two parts.
     pub(super) fn parts(&self) -> [&[u8]; 2] {
         let (newer, older) = self.bytes.split_at(self.oldest.min(self.bytes.len()));
         [older, newer]
     }
 
-    /// What it takes in memory, in bytes.
+    /// Returns the allocated memory, in bytes.
     pub(super) fn held(&self) -> usize {
         self.bytes.capacity()
     }

@@ -1,9 +1,9 @@
-//! `Sec-WebSocket-Extensions` (RFC 6455 §9.1), and the extensions: `permessage-deflate` (RFC
-//! 7692) and `deflate-frame`, by that name and as `x-webkit-deflate-frame`.
+//! `Sec-WebSocket-Extensions` (RFC 6455 §9.1), and the extensions `permessage-deflate` (RFC 7692)
+//! and `deflate-frame`, also by the name `x-webkit-deflate-frame`.
 //!
-//! Both set RSV1 where DEFLATE was applied and leave out the `00 00 ff ff` that ends a flush; they
-//! differ in whether it was applied to a message or to a frame, and in how that is agreed on.
-//! `deflate-stream`, which the drafts named, is declined as any other that is unknown.
+//! Both set RSV1 in compressed frames and leave out the `00 00 ff ff` that ends a flush. They
+//! differ in the unit of compression, a message or a frame, and in the negotiation.
+//! `deflate-stream`, which the drafts named, is declined like any unknown extension.
 
 mod agreed;
 mod deflate;
@@ -30,7 +30,7 @@ use crate::http::{Head, is_token_byte};
 
 const FIELD: &str = "sec-websocket-extensions";
 
-/// An extension with its parameters, as it is offered or accepted.
+/// An extension with its parameters, as offered or accepted.
 #[derive(Debug, PartialEq, Eq)]
 struct Extension<'a> {
     name: &'a [u8],
@@ -43,8 +43,8 @@ struct Parameter<'a> {
     value: Option<Vec<u8>>,
 }
 
-/// Every extension that a head lists, in order. An empty value is an empty list: libwebsockets'
-/// client sends one.
+/// Returns every extension that a head lists, in order. An empty value is an empty list: the client
+/// of libwebsockets sends one.
 fn parse(head: &Head) -> Result<Vec<Extension<'_>>, HandshakeError> {
     let mut all = Vec::new();
     for value in head.values(FIELD) {
@@ -56,7 +56,7 @@ fn parse(head: &Head) -> Result<Vec<Extension<'_>>, HandshakeError> {
     Ok(all)
 }
 
-/// RFC 9110 §5.6.1.2: empty elements are ignored.
+/// Parses a list of extensions. Empty elements are ignored (RFC 9110 §5.6.1.2).
 fn extensions(input: &[u8]) -> IResult<&[u8], Vec<Extension<'_>>> {
     let commas = || many0_count((char(','), space0));
     let separator = (space0, many1_count((char(','), space0)));
@@ -85,7 +85,7 @@ fn parameter(input: &[u8]) -> IResult<&[u8], Parameter<'_>> {
     .parse(input)
 }
 
-/// Linear in its input, whatever that is (CVE-2020-7662 was not).
+/// Parses a quoted string, in time linear in its length (CVE-2020-7662 was not).
 fn quoted_string(input: &[u8]) -> IResult<&[u8], Vec<u8>> {
     let text = alt((recognize((char('\\'), anychar)), is_not("\"\\")));
     let (input, text) =
@@ -99,7 +99,8 @@ fn quoted_string(input: &[u8]) -> IResult<&[u8], Vec<u8>> {
 }
 
 impl Parameter<'_> {
-    /// A number of window bits: 8 to 15, in decimal without leading zeros (RFC 7692 §7.1.2).
+    /// Returns the value as a number of window bits: 8 to 15, in decimal without leading zeros (RFC
+    /// 7692 §7.1.2).
     fn bits(&self) -> Option<u8> {
         match self.value.as_deref()? {
             [digit @ b'8'..=b'9'] => Some(digit.wrapping_sub(b'0')),
@@ -108,7 +109,7 @@ impl Parameter<'_> {
         }
     }
 
-    /// Says that the parameter is there, once and without a value.
+    /// Sets a flag; `None` if it is already set or the parameter has a value.
     fn set(&self, flag: &mut bool) -> Option<()> {
         let first = !std::mem::replace(flag, true);
         (first && self.value.is_none()).then_some(())

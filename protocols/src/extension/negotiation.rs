@@ -1,5 +1,4 @@
-//! Which compression, and with which parameters: what a server chooses of the offers, what a
-//! client offers and accepts.
+//! Negotiation of compression: the server's choice among offers, the client's offer and acceptance.
 
 use super::agreed::Agreed;
 use super::{Extension, FIELD, deflate_frame, parse, permessage_deflate};
@@ -8,15 +7,16 @@ use crate::error::HandshakeError;
 use crate::http::Head;
 use crate::protocol::DialError;
 
-/// As a server, chooses among the offers of a request; also what the answer says.
+/// Chooses among the offers of a request, as a server; returns the agreement and the answer, or
+/// `None` if no offer is accepted.
 ///
-/// `permessage-deflate` is preferred to what came before it. Of several offers of it, the first
-/// that can be honoured is taken: the later ones are a client's fallbacks (RFC 7692 §5.2).
+/// `permessage-deflate` is preferred to its predecessors. The first offer of it that can be
+/// honoured is chosen: the later ones are fallbacks (RFC 7692 §5.2).
 ///
 /// # Errors
 ///
-/// [`HandshakeError::Extensions`] for what is no list of offers; an offer that is unknown or makes
-/// no sense is none.
+/// [`HandshakeError::Extensions`] if the fields are not a list of offers. An unknown or invalid
+/// offer is ignored.
 pub(crate) fn choose(
     head: &Head,
     ours: Option<&Compression>,
@@ -31,18 +31,19 @@ pub(crate) fn choose(
     Ok(first(permessage_deflate::choose).or_else(|| first(deflate_frame::choose)))
 }
 
-/// What a client offers.
+/// Returns the offer of a client.
 pub(crate) fn offer(ours: &Compression) -> String {
     let preferred = permessage_deflate::offer(ours);
     format!("{preferred}, {}", deflate_frame::OFFER)
 }
 
-/// As a client, reads what a server has accepted of [`offer`]; `None` for nothing.
+/// Reads the extensions of [`offer`] that a server has accepted, as a client; `None` if there are
+/// none.
 ///
 /// # Errors
 ///
-/// The server accepted what was not offered, or with parameters that it must not give (RFC 6455
-/// §9.1, RFC 7692 §7.1).
+/// The server accepted what was not offered, or its parameters are not allowed (RFC 6455 §9.1, RFC
+/// 7692 §7.1).
 pub(crate) fn accept(head: &Head, ours: Option<&Compression>) -> Result<Option<Agreed>, DialError> {
     let error = || DialError::Answer("Sec-WebSocket-Extensions");
     if !head.has(FIELD) {

@@ -11,13 +11,13 @@ struct Parameters {
     server_no_context_takeover: bool,
     client_no_context_takeover: bool,
     server_max_window_bits: Option<u8>,
-    /// Where it is there, its value, if it has one.
+    /// The outer `None` if the parameter is absent, the inner if it has no value.
     client_max_window_bits: Option<Option<u8>>,
 }
 
 impl Parameters {
-    /// `None` for another extension, and for parameters that are unknown, repeated or have a value
-    /// that they must not have (RFC 7692 §7.1).
+    /// Reads the parameters; `None` for another extension, and for parameters that are unknown,
+    /// repeated or have a value that is not allowed (RFC 7692 §7.1).
     fn read(extension: &Extension<'_>) -> Option<Self> {
         if extension.name != NAME.as_bytes() {
             return None;
@@ -52,7 +52,7 @@ fn once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
 
-/// The answer to an offer; `None` declines it.
+/// Returns the agreement and the answer to an offer; `None` declines it.
 pub(super) fn choose(offer: &Extension<'_>, ours: &Compression) -> Option<(Agreed, String)> {
     let offered = Parameters::read(offer)?;
     let mut answer = NAME.to_owned();
@@ -73,11 +73,11 @@ pub(super) fn choose(offer: &Extension<'_>, ours: &Compression) -> Option<(Agree
     if !incoming.context_takeover {
         answer += "; client_no_context_takeover";
     }
-    // RFC 7692 §7.1.2.1: accepted by being repeated, with the same value or a smaller one.
+    // RFC 7692 §7.1.2.1: accepted by repeating it, with the same value or a smaller one.
     if offered.server_max_window_bits.is_some() {
         answer += &format!("; server_max_window_bits={}", outgoing.max_bits);
     }
-    // RFC 7692 §7.1.2.2: not in an answer where it was not in the offer.
+    // RFC 7692 §7.1.2.2: an answer must not contain it if the offer did not.
     let limit = ours.incoming.bits();
     if let Some(hint) = offered.client_max_window_bits {
         incoming.max_bits = hint.unwrap_or(15);
@@ -96,7 +96,7 @@ pub(super) fn choose(offer: &Extension<'_>, ours: &Compression) -> Option<(Agree
     Some((agreed, answer))
 }
 
-/// What a client offers.
+/// Returns the offer of a client.
 pub(super) fn offer(ours: &Compression) -> String {
     let mut offer = NAME.to_owned();
     if !ours.incoming.context_takeover {
@@ -116,16 +116,15 @@ pub(super) fn offer(ours: &Compression) -> String {
     offer
 }
 
-/// What a server's answer to [`offer`] comes to; `None` where it must not answer so.
+/// Returns the agreement from a server's answer to [`offer`]; `None` if the answer is not allowed.
 ///
-/// One that does not promise what was asked of it costs us memory and nothing else, so it is not
-/// refused.
+/// A server that does not confirm a requested limit is not refused: that only costs memory.
 pub(super) fn accept(answer: &Extension<'_>, ours: &Compression) -> Option<Agreed> {
     let answer = Parameters::read(answer)?;
     if answer.server_max_window_bits > Some(ours.incoming.bits()) {
         return None;
     }
-    // RFC 7692 §7.1.2.2: in an answer, it has a value.
+    // RFC 7692 §7.1.2.2: in an answer, the parameter must have a value.
     let max_bits = match answer.client_max_window_bits {
         None => ours.outgoing.bits(),
         Some(bits) => bits?.min(ours.outgoing.bits()),

@@ -1,12 +1,12 @@
 //! DEFLATE (RFC 1951) without headers, by zlib-rs: the compressor through flate2, the decompressor
-//! as it is, since flate2 cannot have it stop where a block ends.
+//! directly, since flate2 cannot stop it at the end of a block.
 //!
-//! zlib-rs is the backend without C whose compressor can be told a window (miniz_oxide cannot),
-//! and as fast as zlib-ng. It takes 9 to 15 bits. A peer that asks for 8 gets 9, which keeps the
-//! promise: zlib looks no further back than its window less 262 bytes, so that with 9 bits no
-//! distance is beyond 250, and 8 bits are 256.
+//! zlib-rs is the only backend without C that supports window sizes (miniz_oxide does not), and is
+//! as fast as zlib-ng. The window may have 9 to 15 bits. For a peer that asks for 8 bits (256
+//! bytes), 9 are used, which is safe: zlib looks no further back than its window minus 262 bytes,
+//! so no distance exceeds 250.
 //!
-//! What no connection needs is kept by the thread, as far as it is worth it.
+//! Streams that no connection needs are kept by the thread, up to a limit.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -20,11 +20,11 @@ use crate::error::ProtocolError;
 /// The end of a flush, which is left out on the wire (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
-/// The most bytes that are inflated in one go.
+/// The most bytes that are inflated in one call.
 const PIECE: usize = 32 * 1024;
 
-/// How many streams of each kind a thread keeps. One serves all messages that come whole; more
-/// are wanted while messages come and go in pieces.
+/// The number of streams of each kind that a thread keeps. Whole messages need only one; messages
+/// in pieces need more at the same time.
 const KEPT: usize = 4;
 
 thread_local! {
@@ -34,7 +34,7 @@ thread_local! {
 struct Idle {
     deflaters: Vec<Deflater>,
     inflaters: Vec<Inflater>,
-    /// What is inflated into.
+    /// The output buffer for inflating.
     piece: Vec<u8>,
 }
 
@@ -57,7 +57,7 @@ pub(super) struct Deflater {
 }
 
 impl Deflater {
-    /// One that knows nothing that came before.
+    /// Returns a compressor without history, from the thread's idle ones if possible.
     pub(super) fn take(level: u32, max_bits: u8) -> Self {
         let idle = IDLE.with_borrow_mut(|idle| {
             let fits = |idle: &Self| (idle.level, idle.max_bits) == (level, max_bits);
@@ -83,7 +83,7 @@ impl Deflater {
         keep(self, |idle| &mut idle.deflaters);
     }
 
-    /// What it takes in memory, in bytes: as [`Compression`](crate::Compression) says.
+    /// Returns the memory in bytes, as given at [`Compression`](crate::Compression).
     pub(super) fn held(&self) -> usize {
         if self.max_bits > 12 {
             380 << 10
@@ -92,14 +92,14 @@ impl Deflater {
         }
     }
 
-    /// Compresses some bytes and flushes, so that the peer can read all of them.
+    /// Compresses bytes and flushes, so that the peer can read all of them.
     pub(super) fn flush(&mut self, mut input: &[u8]) -> Vec<u8> {
-        // A flush with nothing to flush writes nothing, but there must be a block to cut the tail
-        // off of (RFC 7692 §7.2.3.6).
+        // An empty flush writes nothing, but a block is needed whose tail can be cut off (RFC 7692
+        // §7.2.3.6).
         if input.is_empty() {
             return [&[0], &TAIL[..]].concat();
         }
-        // More where it does not shrink.
+        // The loop extends it if the data does not shrink.
         let mut output = Vec::with_capacity((input.len() / 2).saturating_add(64));
         loop {
             let before = self.stream.total_in();
@@ -116,25 +116,25 @@ impl Deflater {
         }
     }
 
-    /// What [`flush`](Self::flush) has written, without its end.
+    /// Removes the tail from the output of [`flush`](Self::flush).
     pub(super) fn without_tail(mut flushed: Vec<u8>) -> Vec<u8> {
         flushed.truncate(flushed.len().saturating_sub(TAIL.len()));
         flushed
     }
 }
 
-/// A decompressor. Its window is always the largest, which is right for any.
+/// A decompressor. Its window is the largest, which can read data of any window.
 pub(super) struct Inflater {
     stream: Inflate,
-    /// Whether anything has come since the last end.
+    /// True if input was read since the last end.
     begun: bool,
 }
 
 impl Inflater {
-    /// What it takes in memory, in bytes.
+    /// The memory of a decompressor, in bytes.
     pub(super) const HELD: usize = 47 << 10;
 
-    /// One that knows what came before: nothing but this.
+    /// Returns a decompressor whose history is exactly `history`.
     pub(super) fn take(history: [&[u8]; 2]) -> Result<Self, ProtocolError> {
         let idle = IDLE.with_borrow_mut(|idle| idle.inflaters.pop());
         let mut inflater = idle.unwrap_or_else(|| Self {
@@ -153,7 +153,7 @@ impl Inflater {
         keep(self, |idle| &mut idle.inflaters);
     }
 
-    /// Inflates what there is, as far as it fits into a piece; also whether there may be more.
+    /// Inflates input until it is used up or a piece is full; also returns whether more may follow.
     pub(super) fn inflate(&mut self, input: &mut Bytes) -> Result<(Bytes, bool), ProtocolError> {
         let mut piece = IDLE.with_borrow_mut(|idle| std::mem::take(&mut idle.piece));
         piece.resize(PIECE, 0);
@@ -174,8 +174,8 @@ impl Inflater {
             input.advance(taken);
             filled = filled.saturating_add(written);
             if status == Status::StreamEnd {
-                // A block was marked as the last one (RFC 7692 §7.2.3.4). What comes behind it
-                // stands for itself: zlib, with which such data is made, begins anew as well.
+                // A block was marked as the last one (RFC 7692 §7.2.3.4). The data after it is
+                // independent: zlib, which produces such data, restarts there too.
                 self.reset();
             } else if !input.is_empty() && taken == 0 && written == 0 {
                 return Err(ProtocolError::Deflate);
@@ -186,13 +186,13 @@ impl Inflater {
         }
     }
 
-    /// Says that no more is to come of what was compressed as one, which is all inflated.
+    /// Ends a unit of compression that has been inflated completely.
     pub(super) fn end(&mut self) -> Result<(), ProtocolError> {
         if !std::mem::take(&mut self.begun) {
             return Ok(());
         }
-        // Where a block is to end, the tail ends it, and the byte behind is not looked at. Anywhere
-        // else something was cut off.
+        // At a block boundary, the tail is a complete block, and the byte after it is not read.
+        // Anywhere else, the data was cut off.
         let [first, second, third, fourth] = TAIL;
         let probe = [first, second, third, fourth, 0];
         match self.step(&probe, &mut [0], InflateFlush::Block)? {
@@ -204,7 +204,7 @@ impl Inflater {
         Ok(())
     }
 
-    /// How many bytes were taken and written, and how the stream stands.
+    /// Runs the stream; returns the bytes read, the bytes written and the status.
     fn step(
         &mut self,
         input: &[u8],
@@ -235,12 +235,12 @@ impl fmt::Debug for Inflater {
     }
 }
 
-/// How much a total has grown.
+/// Returns the growth of a total.
 fn since(before: u64, after: u64) -> usize {
     usize::try_from(after.saturating_sub(before)).unwrap_or(usize::MAX)
 }
 
-/// Keeps what is of no use to a connection for the next one.
+/// Keeps an idle stream for the next connection.
 fn keep<T>(stream: T, of: fn(&mut Idle) -> &mut Vec<T>) {
     IDLE.with_borrow_mut(|idle| {
         let kept = of(idle);

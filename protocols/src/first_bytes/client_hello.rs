@@ -1,4 +1,4 @@
-//! The first message of TLS: what a client can speak.
+//! The first message of TLS, which lists the client's capabilities.
 //!
 //! ```text
 //!   16 03 01 LEN LEN        a record (RFC 8446 §5.1), or several, in which is
@@ -7,7 +7,8 @@
 //!   80 LEN 01 03 01         the form of SSLv2, with which clients of old begin (RFC 5246 appendix E.2)
 //! ```
 //!
-//! Only what decides who answers is read. Whoever answers reads it all again.
+//! Only the parts that decide which TLS implementation answers are parsed. That implementation
+//! parses the whole message again.
 
 use nom::bytes::complete::take;
 use nom::combinator::{all_consuming, eof, map_parser, verify};
@@ -17,10 +18,10 @@ use nom::sequence::preceded;
 use nom::{IResult, Parser};
 use thiserror::Error;
 
-/// What a client says first in TLS, as far as it tells what the client can speak.
+/// The ClientHello of TLS: the parts that show what the client supports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The newest version before there were extensions to name a newer one.
+    /// The newest version, from before extensions existed that name a newer one.
     version: u16,
     cipher_suites: Vec<u16>,
     extensions: Extensions,
@@ -28,34 +29,34 @@ pub struct ClientHello {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Extensions {
-    /// `supported_versions` (RFC 8446 §4.2.1).
+    /// `supported_versions` (RFC 8446 §4.2.1); `None` if absent.
     versions: Option<Vec<u16>>,
-    /// Whether there is `signature_algorithms` (RFC 5246 §7.4.1.4.1).
+    /// True if `signature_algorithms` is present (RFC 5246 §7.4.1.4.1).
     names_signatures: bool,
 }
 
-/// Why what has come is no beginning of TLS.
+/// The reason why received bytes are not the beginning of TLS.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientHelloError {
-    /// It breaks the form.
+    /// The bytes break the format.
     #[error("no beginning of TLS: {0}")]
     Malformed(&'static str),
-    /// It is longer than any client's.
+    /// The message is longer than any client's.
     #[error("a beginning of TLS of more than {limit} bytes", limit = ClientHello::MAX)]
     TooLong,
 }
 
-/// What begins a record with messages of the handshake.
+/// The content type of a record with handshake messages.
 const HANDSHAKE: u8 = 22;
-/// What begins the message.
+/// The type of the message.
 const CLIENT_HELLO: u8 = 1;
-/// How long the header of a record is, and the longest that there is behind it (RFC 8446 §5.1).
+/// The length of a record's header, and the longest fragment after it, in bytes (RFC 8446 §5.1).
 const RECORD_HEADER: usize = 5;
 const MAX_RECORD: u16 = 1 << 14;
-/// Stands among the cipher suites (RFC 7507 §2).
+/// A signal in the list of cipher suites (RFC 7507 §2).
 const TLS_FALLBACK_SCSV: u16 = 0x5600;
-/// Length, kind and the upper half of the version, in the form of SSLv2.
+/// The bytes of length, type and the upper half of the version in the SSLv2 format.
 const SSLV2_BEGINNING: usize = 4;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const SUPPORTED_VERSIONS: u16 = 43;
@@ -64,15 +65,15 @@ const TLS12: u16 = 0x0303;
 const TLS13: u16 = 0x0304;
 
 impl ClientHello {
-    /// The longest that is read, in bytes, with the headers of its records: five times as long as any that
-    /// is known.
+    /// The longest message that is read, in bytes with its record headers: five times the longest
+    /// known.
     pub const MAX: usize = 16 * 1024;
 
-    /// Reads one from what has come so far, which is left as it is; `None` while that is too little.
+    /// Reads a message from the received bytes without removing them; `None` if more are needed.
     ///
     /// # Errors
     ///
-    /// What has come is the beginning of none.
+    /// The bytes are not the beginning of such a message.
     pub fn read(src: &[u8]) -> Result<Option<Self>, ClientHelloError> {
         let src = src.get(..Self::MAX).unwrap_or(src);
         let hello = match src.first() {
@@ -86,8 +87,8 @@ impl ClientHello {
         Ok(hello)
     }
 
-    /// The newest version that the client speaks, as it stands in TLS: 0x0301 is TLS 1.0, and 0x0304 is
-    /// TLS 1.3. Zero where it speaks none of these.
+    /// Returns the newest version that the client supports, as encoded in TLS: 0x0301 is TLS 1.0,
+    /// and 0x0304 is TLS 1.3. Zero if it supports neither SSL 3 nor TLS.
     pub fn newest(&self) -> u16 {
         match &self.extensions.versions {
             None if self.version < SSL3 => 0,
@@ -101,31 +102,34 @@ impl ClientHello {
         }
     }
 
-    /// The numbers of the cipher suites that it offers.
+    /// Returns the numbers of the cipher suites that the client offers.
     pub fn cipher_suites(&self) -> &[u16] {
         &self.cipher_suites
     }
 
-    /// Whether it says which signatures it understands: else it is SHA-1 in TLS 1.2 (RFC 5246 §7.4.1.4.1),
-    /// and 1.3 is not spoken.
+    /// True if the client lists its signature algorithms. Otherwise TLS 1.2 implies SHA-1 (RFC 5246
+    /// §7.4.1.4.1), and 1.3 is impossible.
     pub fn names_signatures(&self) -> bool {
         self.extensions.names_signatures
     }
 
-    /// Whether an attempt with a newer version has failed before. Where that one is spoken, somebody in between
-    /// has had it fail, and the client has to be refused (RFC 7507 §3).
+    /// True if the client has failed to connect with a newer version before. If we support that
+    /// version, an attacker in between has caused the failure, and the client must be refused (RFC
+    /// 7507 §3).
     pub fn is_fallback(&self) -> bool {
         self.cipher_suites.contains(&TLS_FALLBACK_SCSV)
     }
 
-    /// The record that ends the handshake for this reason (RFC 8446 §6), in a version that the client reads.
+    /// Returns the record that aborts the handshake with this alert (RFC 8446 §6), in a version
+    /// that the client can read.
     pub fn alert(&self, description: u8) -> [u8; 7] {
         alert(self.version.min(TLS12), description)
     }
 
     fn of_records(mut src: &[u8]) -> Result<Option<Self>, ClientHelloError> {
         let mut message = Vec::new();
-        // A header that has not come whole says nothing yet; what is behind the message is not looked at.
+        // An incomplete record header is left for the next call; bytes after the message are
+        // ignored.
         while let Some((header, behind)) = src.split_at_checked(RECORD_HEADER) {
             let (_, len) = record(header)
                 .map_err(|_| ClientHelloError::Malformed("a record of another kind or length"))?;
@@ -164,7 +168,7 @@ impl ClientHello {
         if !begins_sslv2(src) {
             return Err(ClientHelloError::Malformed("no record of a handshake"));
         }
-        // Up to here it may still be something else.
+        // With fewer bytes, it may still be another protocol.
         if src.len() < SSLV2_BEGINNING {
             return Ok(None);
         }
@@ -172,7 +176,7 @@ impl ClientHello {
         let Ok((body, len)) = header else {
             return Ok(None);
         };
-        // The highest bit says that the header has two bytes and no padding follows.
+        // The highest bit means that the header has two bytes and no padding follows.
         let Some(body) = body.get(..usize::from(len & 0x7fff)) else {
             return Ok(None);
         };
@@ -183,34 +187,34 @@ impl ClientHello {
 }
 
 impl ClientHelloError {
-    /// The record that tells the client.
+    /// Returns the record that reports the error to the client.
     pub fn alert(self) -> [u8; 7] {
         // `decode_error`.
         alert(TLS12, 50)
     }
 }
 
-/// Whether what has come may be a beginning of TLS in the form of SSLv2.
+/// True if the bytes may begin a ClientHello in the SSLv2 format.
 pub(super) fn begins_sslv2(src: &[u8]) -> bool {
     let kind = src.get(2..).unwrap_or_default();
     let kind = kind.get(..2).unwrap_or(kind);
     src.first().is_some_and(|byte| byte & 0x80 != 0) && [CLIENT_HELLO, 3].starts_with(kind)
 }
 
-/// A fatal alert in a record of its own.
+/// Returns a record with a fatal alert.
 fn alert(version: u16, description: u8) -> [u8; 7] {
     let [major, minor] = version.to_be_bytes();
     [21, major, minor, 0, 2, 2, description]
 }
 
-/// The header of a record of the handshake: how long it is.
+/// Parses the header of a handshake record; returns the length of its fragment.
 fn record(input: &[u8]) -> IResult<&[u8], u16> {
     let (input, _) = verify(byte, |kind| *kind == HANDSHAKE).parse(input)?;
     let (input, _) = verify(be_u16, |version| version >> 8 == 3).parse(input)?;
     verify(be_u16, |len| (1..=MAX_RECORD).contains(len)).parse(input)
 }
 
-/// What is in the message (RFC 8446 §4.1.2).
+/// Parses the body of the message (RFC 8446 §4.1.2).
 fn hello(input: &[u8]) -> IResult<&[u8], ClientHello> {
     let random = take(32_usize);
     let session = length_data(byte);
@@ -223,7 +227,7 @@ fn hello(input: &[u8]) -> IResult<&[u8], ClientHello> {
         cipher_suites,
         extensions: Extensions::default(),
     };
-    // Clients from before there were extensions end here.
+    // The message of a client that predates extensions ends here.
     if let Ok((input, _)) = eof::<_, nom::error::Error<_>>(input) {
         return Ok((input, hello));
     }
@@ -244,12 +248,13 @@ fn hello(input: &[u8]) -> IResult<&[u8], ClientHello> {
     Ok((input, hello))
 }
 
-/// Numbers of two bytes, up to the end.
+/// Parses two-byte numbers up to the end of the input.
 fn numbers(input: &[u8]) -> IResult<&[u8], Vec<u16>> {
     all_consuming(many0(be_u16)).parse(input)
 }
 
-/// The form of SSLv2 (RFC 5246 appendix E.2): suites have three bytes, and those of TLS begin with zero.
+/// Parses the SSLv2 format (RFC 5246 appendix E.2): suites have three bytes, and those of TLS begin
+/// with zero.
 fn sslv2(input: &[u8]) -> IResult<&[u8], ClientHello> {
     let (input, (_, version, suites, session, challenge)) =
         (byte, be_u16, be_u16, be_u16, be_u16).parse(input)?;
@@ -272,7 +277,7 @@ fn sslv2(input: &[u8]) -> IResult<&[u8], ClientHello> {
 mod tests {
     use super::*;
 
-    /// The bytes of what OpenSSL and browsers of old say, put together here.
+    /// Builds a message like those of OpenSSL and old browsers.
     fn message(version: u16, suites: &[u16], extensions: &[(u16, &[u8])]) -> Vec<u8> {
         let mut body = version.to_be_bytes().to_vec();
         body.extend([7; 32]);
@@ -294,7 +299,7 @@ mod tests {
         [&[1], &len[1..], &body].concat()
     }
 
-    /// In records of up to this length.
+    /// Splits a message into records of up to this length.
     fn records(message: &[u8], len: usize) -> Vec<u8> {
         let record = |part: &[u8]| {
             let len = u16::try_from(part.len()).unwrap().to_be_bytes();
@@ -316,7 +321,7 @@ mod tests {
             (0x0300, &[][..], 0x0300),
             (0x0301, &[], 0x0301),
             (0x0303, &[(13, &signatures[..])], 0x0303),
-            // Nobody names TLS 1.3 there.
+            // No client names TLS 1.3 in this field.
             (0x0305, &[], 0x0303),
             (0x0303, &[(13, &signatures), (43, &versions)], 0x0304),
             (0x0303, &[(43, &grease_only)], 0),
@@ -341,7 +346,7 @@ mod tests {
                 assert_eq!(ClientHello::read(&bytes[..end]), Ok(None), "{len} {end}");
             }
             assert_eq!(read(&bytes), expected);
-            // What is sent early comes behind it (RFC 8446 §4.2.10).
+            // Early data follows the message (RFC 8446 §4.2.10).
             assert_eq!(
                 read(&[&bytes[..], b"\x17\x03\x03\0\x01x"].concat()),
                 expected
@@ -361,7 +366,7 @@ mod tests {
         assert_eq!(hello.cipher_suites(), [0x2f, 0x0a, 5, 0xff]);
         assert!(!hello.names_signatures());
         assert_eq!(hello.alert(70), [21, 3, 1, 0, 2, 2, 70]);
-        // A length that does not fit what is in it.
+        // A length that does not match the contents.
         let bytes = bytes.map(|byte| if byte == 0x12 { 0x13 } else { byte });
         assert!(ClientHello::read(&bytes).is_err());
     }

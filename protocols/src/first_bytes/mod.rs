@@ -1,33 +1,33 @@
-//! What a connection is, by its first bytes.
+//! Detection of the protocol of a connection from its first bytes.
 
 mod client_hello;
 
 use self::client_hello::begins_sslv2;
 pub use self::client_hello::{ClientHello, ClientHelloError};
 
-/// What the first bytes of a connection say that it is.
+/// The protocol that the first bytes of a connection indicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstBytes {
-    /// Too few have come to say.
+    /// Too few bytes to decide.
     TooFew,
     /// A request of HTTP/1: a method of capital letters and a space.
     Http1,
     /// The connection preface of HTTP/2 (RFC 9113 §3.4).
     Http2,
-    /// The beginning of TLS: a record with a handshake (RFC 8446 §5.1), or the form of SSLv2 in which clients
-    /// of old ask for TLS (RFC 5246 appendix E.2).
+    /// The beginning of TLS: a record with a handshake (RFC 8446 §5.1), or the SSLv2 format in
+    /// which old clients request TLS (RFC 5246 appendix E.2).
     Tls,
-    /// A socket policy request of Flash's.
+    /// A socket policy request of Flash.
     FlashPolicy,
-    /// Nothing that is known here: it may be another protocol.
+    /// None of these: it may be another protocol.
     Unknown,
 }
 
 impl FirstBytes {
-    /// Tells by what has come so far; ask again with more where it is too little.
+    /// Classifies the bytes received so far; after `TooFew`, call it again with more.
     pub fn of(bytes: &[u8]) -> Self {
         match bytes {
-            // The first half of an empty line, perhaps, which is ignored before a request.
+            // Possibly the first half of an empty line, which is ignored before a request.
             [] | [b'\r'] => Self::TooFew,
             [0x16, ..] => Self::Tls,
             _ if begins_sslv2(bytes) => match bytes.len() {
@@ -51,8 +51,8 @@ impl FirstBytes {
     }
 }
 
-/// `<policy-file-request/>`, in any case and with a space before the slash, as Flash and what
-/// imitates it send it. The NUL behind it may still be on its way.
+/// Recognises `<policy-file-request/>`, in any case and with an optional space before the slash, as
+/// Flash and its imitations send it. The NUL after it may arrive later.
 fn policy_request(bytes: &[u8]) -> FirstBytes {
     let spellings = [&b"<policy-file-request/>"[..], b"<policy-file-request />"];
     let begins = |long: &[u8], short: &[u8]| {
@@ -68,10 +68,10 @@ fn policy_request(bytes: &[u8]) -> FirstBytes {
     }
 }
 
-/// The HTTP/2 connection preface (RFC 9113 §3.4), as far as it differs from any HTTP/1 request.
+/// The HTTP/2 connection preface (RFC 9113 §3.4), up to where it differs from any HTTP/1 request.
 const PREFACE: &[u8] = b"PRI * HTTP/2";
 
-/// How long a method may be: the longest of RFC 9110 has seven letters.
+/// The most letters of a method: the longest of RFC 9110 has seven.
 const MAX_METHOD: usize = 7;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The opening handshake of the drafts 75 and 76, in whose words the two differ.
+//! The opening handshake of drafts 75 and 76, which differ in their wording.
 
 use bytes::BytesMut;
 use bytestring::ByteString;
@@ -7,7 +7,7 @@ use crate::error::HandshakeError;
 use crate::http::{Head, HeadWriter};
 use crate::protocol::{Accept, Context, Dial, DialError, Protocol, Request, Response};
 
-/// The words of one of the two handshakes.
+/// The wording of one of the two handshakes.
 #[derive(Debug)]
 pub(crate) struct Wording {
     /// The first line of the answer.
@@ -18,12 +18,12 @@ pub(crate) struct Wording {
     pub(crate) location: &'static str,
     /// The field of the subprotocol, in the request and in the answer.
     pub(crate) subprotocol: &'static str,
-    /// Another name that it has in some requests.
+    /// An older name of that field, which some requests use; `None` if there is none.
     pub(crate) old_subprotocol: Option<&'static str>,
-    /// What stands between subprotocols where a client lists several.
+    /// The separator between subprotocols, for clients that list several.
     pub(crate) separator: char,
-    /// Whether the answer repeats the client's field as it came, even if that is a list, or WebKit
-    /// fails. Only `base64` is named alone, as websockify does.
+    /// True if the answer repeats the client's field unchanged, even if it is a list: WebKit fails
+    /// otherwise. Only `base64` is named alone, as websockify does.
     pub(crate) repeats_subprotocol: bool,
 }
 
@@ -51,8 +51,8 @@ impl Wording {
         Ok(request)
     }
 
-    /// Writes the head of the answer that accepts a request, with `more` before the fields that
-    /// the application adds.
+    /// Writes the head of the answer that accepts a request, with `more` before the fields that the
+    /// application adds.
     pub(crate) fn write_answer(
         &self,
         request: &Request,
@@ -79,7 +79,7 @@ impl Wording {
             .finish();
     }
 
-    /// Writes a request, with `more` behind the fields that the caller adds.
+    /// Writes a request, with `more` after the fields that the caller adds.
     pub(crate) fn write_request<'a>(
         &self,
         dial: &Dial,
@@ -115,7 +115,7 @@ impl Wording {
         if !is(self.origin, &origin(dial)) {
             return Err(DialError::Answer("origin"));
         }
-        // Only that there is one: behind a gateway a server knows itself by another address.
+        // Only the scheme is checked: a server behind a gateway knows itself by another address.
         let scheme = if dial.secure { "wss://" } else { "ws://" };
         let location = head.value(self.location).unwrap_or_default();
         if !location.starts_with(scheme.as_bytes()) {
@@ -131,15 +131,15 @@ impl Wording {
         Ok(Response { subprotocol, head })
     }
 
-    /// The subprotocols of a request, as they came.
+    /// Returns the field of a request that lists its subprotocols, unchanged.
     fn listed<'a>(&'a self, head: &'a Head) -> Option<&'a [u8]> {
         let current = head.value(self.subprotocol);
         current.or_else(|| head.value(self.old_subprotocol?))
     }
 }
 
-/// The URL the page typed, as its browser canonicalised it (WebKit compares the whole string):
-/// lower-case host, no default port, the raw path and query.
+/// Returns the URL that the page requested, as its browser canonicalised it (WebKit compares the
+/// whole string): lower-case host, no default port, the raw path and query.
 fn location(request: &Request) -> String {
     let (scheme, default_port) = if request.secure {
         ("wss", ":443")
@@ -152,8 +152,8 @@ fn location(request: &Request) -> String {
     format!("{scheme}://{host}{}", request.target)
 }
 
-/// The origin that a client names. Both drafts have one as a matter of course; where the caller has
-/// none, the server's own address stands for it.
+/// Returns the origin that a client sends. Both drafts require one; if the caller sets none, it is
+/// made from the server's own address.
 fn origin(dial: &Dial) -> String {
     let scheme = if dial.secure { "https" } else { "http" };
     dial.origin
@@ -161,8 +161,8 @@ fn origin(dial: &Dial) -> String {
         .map_or_else(|| format!("{scheme}://{}", dial.host), ToString::to_string)
 }
 
-/// Checks that these subprotocols can be asked for: draft-hixie-76, "Sec-WebSocket-Protocol", has
-/// one string, which the server must echo.
+/// Checks that a client can request these subprotocols: draft-hixie-76, "Sec-WebSocket-Protocol",
+/// allows one string, which the server must echo.
 pub(super) fn check_offered(subprotocols: &[ByteString]) -> Result<(), DialError> {
     match subprotocols {
         [] => Ok(()),

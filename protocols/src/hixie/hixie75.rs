@@ -1,6 +1,6 @@
 //! Hixie-75 (draft-hixie-thewebsocketprotocol-75): Chrome 4 and 5, Safari 5.0.0.
 //!
-//! There is no challenge, so anything that can write these lines is a client:
+//! The handshake has no challenge. Any program that writes these lines is a client:
 //!
 //! ```text
 //! GET /chat HTTP/1.1
@@ -10,7 +10,7 @@
 //! Origin: http://example.com
 //! ```
 //!
-//! Its frames are `00` text `FF`, in [`HixieCodec`].
+//! A frame is `00`, text, `FF`; [`HixieCodec`] reads and writes them.
 
 use bytes::BytesMut;
 
@@ -35,7 +35,7 @@ const DIALECT: HixieDialect = HixieDialect {
 };
 
 static WORDING: Wording = Wording {
-    // "Web Socket" is two words here, and compared literally.
+    // "Web Socket" is two words in this draft, and clients compare the line literally.
     status_line: "HTTP/1.1 101 Web Socket Protocol Handshake",
     origin: "WebSocket-Origin",
     location: "WebSocket-Location",
@@ -90,8 +90,8 @@ impl Protocol for Hixie75 {
     }
 
     fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError> {
-        // Nothing follows a request of this draft before its answer. What looks like one and has
-        // bytes behind it is almost always a Hixie-76 request that lost its keys.
+        // A client of this draft sends nothing before the answer. A request with bytes after its
+        // head is almost always a Hixie-76 request that has lost its keys.
         if head.is_followed() {
             return Err(HandshakeError::Early);
         }
@@ -138,7 +138,7 @@ impl Responder for ServerHandshake {
 struct ClientHandshake {
     dial: Dial,
     limits: Limits,
-    /// What reads the answer; `None` before the request is out.
+    /// The reader of the answer; `None` until the request is written.
     answer: Option<AnswerReader>,
 }
 

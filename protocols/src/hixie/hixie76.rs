@@ -1,7 +1,7 @@
-//! Hixie-76 (draft-hixie-thewebsocketprotocol-76, also draft-ietf-hybi-00): Chrome 6 to 13,
-//! Safari 5.0.1 to 5.1, iOS 4.2 to 5, Opera 11, PhantomJS 1.
+//! hixie-76 (draft-hixie-thewebsocketprotocol-76, also draft-ietf-hybi-00): Chrome 6 to 13, Safari
+//! 5.0.1 to 5.1, iOS 4.2 to 5, Opera 11, PhantomJS 1.
 //!
-//! The request carries two keys and, behind its blank line, eight bytes. The answer ends with
+//! The request carries two keys and, after its blank line, eight bytes. The answer ends with
 //! sixteen: `MD5(number of key 1 ‖ number of key 2 ‖ the eight bytes)`.
 
 use bytes::BytesMut;
@@ -59,7 +59,7 @@ impl Protocol for Hixie76 {
         match (keyed::lacks(head), head.value("sec-websocket-draft")) {
             (Some(why), _) => Match::No(why),
             (None, None | Some(b"0")) => Match::Yes,
-            // gevent-websocket 0.3 and a MtGox client say 2 and go on with `00 … FF`.
+            // gevent-websocket 0.3 and a MtGox client send 2 and go on with `00 … FF`.
             (None, Some(b"2")) => Match::Fallback,
             (None, Some(_)) => Match::No("its Sec-WebSocket-Draft is of a later draft"),
         }
@@ -90,7 +90,8 @@ impl Protocol for Hixie76 {
     }
 }
 
-/// Kaazing's native clients ask for binary in `80` frames; browsers could not read those.
+/// True if the client, as Kaazing's native ones do, requests binary messages in `80` frames.
+/// Browsers could not read those.
 fn wants_length_frames(request: &Request) -> bool {
     let query = request
         .target

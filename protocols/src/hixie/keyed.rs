@@ -1,4 +1,4 @@
-//! The opening handshake with two keys, of Hixie-76 and of the drafts hybi-01 to hybi-03.
+//! The opening handshake with two keys, of hixie-76 and of the drafts hybi-01 to hybi-03.
 
 use bytes::{Buf, BytesMut};
 
@@ -10,7 +10,7 @@ use crate::protocol::{
     Accept, Challenge, Context, Dial, DialError, Match, Protocol, Request, Response,
 };
 
-/// The words of draft 76.
+/// The wording of draft 76.
 pub(crate) static WORDING: Wording = Wording {
     // "WebSocket" is one word here, and two in draft 75.
     status_line: "HTTP/1.1 101 WebSocket Protocol Handshake",
@@ -23,13 +23,13 @@ pub(crate) static WORDING: Wording = Wording {
     repeats_subprotocol: true,
 };
 
-/// What stands behind the heads: the bytes of the third key, and the digest.
+/// The bytes after the heads: the third key in the request, the digest in the answer.
 pub(crate) const CHALLENGE: Challenge = Challenge {
     request: 8,
     answer: 16,
 };
 
-/// The handshake with two keys, which the drafts hybi-01 to hybi-03 kept.
+/// The server's side of the handshake with two keys, which the drafts hybi-01 to hybi-03 kept.
 #[derive(Debug)]
 pub(crate) struct ServerHandshake {
     pub(crate) request: Box<Request>,
@@ -39,7 +39,7 @@ pub(crate) struct ServerHandshake {
 }
 
 impl ServerHandshake {
-    /// Whether a head is of a draft after 76 with this `Sec-WebSocket-Draft`.
+    /// Recognises a draft after 76 with this value of `Sec-WebSocket-Draft`.
     pub(crate) fn recognise(head: &Head, draft: &str) -> Match {
         match (lacks(head), head.value("sec-websocket-draft")) {
             (Some(why), _) => Match::No(why),
@@ -69,7 +69,7 @@ impl ServerHandshake {
         })
     }
 
-    /// Writes the answer, as far as it can be written; true when it is complete.
+    /// Writes as much of the answer as is possible; returns true when it is complete.
     pub(crate) fn respond(
         &mut self,
         accept: &Accept,
@@ -77,10 +77,10 @@ impl ServerHandshake {
         src: &mut BytesMut,
         dst: &mut BytesMut,
     ) -> bool {
-        // The head goes out before the eight bytes have come in: HAProxy and nginx hold them
-        // back until they have seen the 101, as no Content-Length announces them, and
-        // gevent-websocket 0.3 sends them only then. Where they are here already, head and
-        // digest leave in one write, which a Ruby client needs.
+        // The head is sent before the eight bytes have arrived: HAProxy and nginx hold them back
+        // until they have seen the 101, as no Content-Length announces them, and gevent-websocket
+        // 0.3 sends them only then. If they have already arrived, head and digest are sent in one
+        // write, which a Ruby client needs.
         if !self.head_is_out {
             self.head_is_out = true;
             self.wording.write_answer(&self.request, accept, more, dst);
@@ -108,12 +108,12 @@ pub(crate) struct ClientHandshake {
 #[derive(Debug)]
 enum Progress {
     Begin,
-    /// The request is out.
+    /// The request is sent.
     Head {
         answer: AnswerReader,
         expected: [u8; 16],
     },
-    /// The answer's head is in.
+    /// The answer's head is read.
     Digest {
         response: Response,
         expected: [u8; 16],
@@ -176,7 +176,7 @@ impl ClientHandshake {
         }
     }
 
-    /// Writes the request with fresh keys and returns the digest that answers them.
+    /// Writes the request with fresh keys and returns the digest that the answer must contain.
     fn request(&self, dst: &mut BytesMut) -> [u8; 16] {
         let mut body = [0; 8];
         (self.entropy)(&mut body);
@@ -193,7 +193,8 @@ impl ClientHandshake {
     }
 }
 
-/// What keeps a head from being a request with keys, and with nothing of a later draft.
+/// Returns why a head is not a request with two keys and no field of a later draft; `None` if it
+/// is.
 pub(super) fn lacks(head: &Head) -> Option<&'static str> {
     if !head.has("sec-websocket-key1") || !head.has("sec-websocket-key2") {
         Some("it lacks Sec-WebSocket-Key1 or -Key2")

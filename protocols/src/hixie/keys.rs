@@ -1,17 +1,17 @@
-//! The keys of Hixie-76: numbers hidden among spaces and noise, and the digest that proves they
-//! were read.
+//! The keys of hixie-76, in which a number is mixed with spaces and noise, and the digest that
+//! proves that the server has read them.
 
 use md5::{Digest, Md5};
 
-/// Draft 76, "Reading the client's opening handshake": the digits of a key, read as one number,
-/// divided by its spaces.
+/// Returns the number of a key: its digits read as one number, divided by its spaces (draft 76,
+/// "Reading the client's opening handshake").
 pub(super) fn key_number(key: &[u8]) -> Result<u32, &'static str> {
     let mut digits = key.iter().filter(|byte| byte.is_ascii_digit()).peekable();
     digits.peek().ok_or("a key without digits")?;
     let number = digits.try_fold(0u64, |number, digit| {
         number.checked_mul(10)?.checked_add(u64::from(digit & 0x0f))
     });
-    // A client draws the number so that it fits 32 bits before it is divided.
+    // A client chooses the number so that it fits 32 bits before the division.
     let number = number.and_then(|number| u32::try_from(number).ok());
     let number = number.ok_or("a key number over 32 bits")?;
     // No spaces are "a symptom of a cross-protocol attack" in the draft's words.
@@ -25,7 +25,7 @@ pub(super) fn key_number(key: &[u8]) -> Result<u32, &'static str> {
     }
 }
 
-/// The sixteen bytes that end the answer.
+/// Returns the sixteen bytes that end the answer.
 pub(super) fn digest([first, second]: [u32; 2], body: [u8; 8]) -> [u8; 16] {
     let md5 = Md5::new().chain_update(first.to_be_bytes());
     md5.chain_update(second.to_be_bytes())
@@ -34,14 +34,14 @@ pub(super) fn digest([first, second]: [u32; 2], body: [u8; 8]) -> [u8; 16] {
         .into()
 }
 
-/// A key: its number, multiplied by some spaces, between which and noise its digits hide.
+/// A key: its number multiplied by a count of spaces, written among that many spaces and noise.
 pub(super) struct Key {
     pub(super) text: String,
     pub(super) number: u32,
 }
 
 impl Key {
-    /// Draft 76, "Sending the client's opening handshake", steps 16 to 23.
+    /// Generates a key (draft 76, "Sending the client's opening handshake", steps 16 to 23).
     pub(super) fn draw(entropy: fn(&mut [u8])) -> Self {
         let mut random = [0; 48];
         entropy(&mut random);
@@ -63,7 +63,7 @@ impl Key {
                 let places = u32::try_from(within.clone().count()).unwrap_or(1);
                 text.insert(within.start().saturating_add(below(places) as usize), what);
             };
-        // Noise first, of 21-2F and 3A-7E, so that no space is first or last.
+        // The noise, from 21-2F and 3A-7E, is inserted first, so that no space is first or last.
         for noise in ['!', 'k', '/', ':', '~', 'Z'] {
             let end = text.len();
             insert(&mut text, noise, 0..=end);

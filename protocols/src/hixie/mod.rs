@@ -1,4 +1,4 @@
-//! The framing of Hixie-75 and Hixie-76: text between `00` and `FF`.
+//! The framing of hixie-75 and hixie-76: text between `00` and `FF`.
 //!
 //! ```text
 //!   00 <UTF-8 text> FF        a text message
@@ -26,33 +26,33 @@ use crate::protocol::short_frames::ShortFrames;
 use crate::protocol::{Capabilities, CloseForm, Codec, Limits};
 use crate::write_buf::WriteBuf;
 
-/// The most bytes a length may take. Ten hold any `u64`; without a bound, a run of `80` would be
-/// read for ever (CVE-2026-54463).
+/// The most bytes of a length. Ten hold any `u64`; without a bound, a run of `80` would be read
+/// indefinitely (CVE-2026-54463).
 const MAX_LENGTH_BYTES: u8 = 10;
 
-/// What one of the two protocols does its own way.
+/// The properties in which the two protocols differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HixieDialect {
     /// The protocol's name.
     pub(crate) name: &'static str,
-    /// How a connection ends: `FF 00` is a closing handshake in Hixie-76 only.
+    /// The form in which a connection ends: only hixie-76 has the closing handshake `FF 00`.
     pub(crate) close: CloseForm,
-    /// Whether `80` frames carry binary messages, as Kaazing's clients ask for.
+    /// True if `80` frames carry binary messages, as Kaazing's clients request.
     pub(crate) length_frames: bool,
 }
 
-/// Reads and writes `00 … FF`.
+/// The codec for `00 … FF`.
 #[derive(Debug)]
 pub(crate) struct HixieCodec {
     dialect: HixieDialect,
     limits: Limits,
     state: State,
-    /// Bytes spent in discarded frames, their headers included.
+    /// Bytes of discarded frames so far, including their headers.
     discarded: u64,
-    /// The last piece of an unfinished text. It goes out with the `FF` behind it: the parser of
-    /// autobahn 0.10.9 never ends a message whose `FF` is the first byte of a read.
+    /// The last piece of an unfinished text, held until it can be sent with the next bytes: the
+    /// parser of autobahn 0.10.9 never ends a message whose `FF` is the first byte of a read.
     held: Option<Bytes>,
-    /// An unfinished binary message: its length must be known before it can go out.
+    /// The payload of an unfinished binary message: its length must be known before it is sent.
     binary: BytesMut,
 }
 
@@ -62,15 +62,15 @@ enum State {
     Type,
     /// In a text message.
     Text,
-    /// In a frame that `FF` ends and that is discarded.
+    /// In a discarded frame that ends with `FF`.
     Sentinel,
     /// In the length of a frame of type `kind`.
     Length { kind: u8, value: u64, bytes: u8 },
-    /// In a frame with a length that is discarded.
+    /// In a discarded frame with a length.
     Skip { left: u64 },
-    /// In a binary message of Kaazing's.
+    /// In a binary message of a Kaazing client.
     Binary { left: u64 },
-    /// After the closing handshake: whatever follows is not looked at.
+    /// After the closing handshake: all further data is ignored.
     Closed,
 }
 
@@ -86,7 +86,7 @@ impl HixieCodec {
         }
     }
 
-    /// Enters a frame. The type is one byte, and each state after it consumes what it needs.
+    /// Enters a frame after its type byte; each later state consumes what it needs.
     fn enter(&mut self, kind: u8) -> Result<(), ProtocolError> {
         self.state = match kind {
             0x00 => State::Text,
@@ -132,8 +132,8 @@ impl HixieCodec {
         Ok(())
     }
 
-    /// draft-hixie-76, "Data framing": seven bits a byte, the most significant first, the top
-    /// bit set in all but the last.
+    /// Reads a byte of a length. draft-hixie-76, "Data framing": seven bits per byte, the most
+    /// significant first, the top bit set in all but the last.
     fn length(
         &mut self,
         byte: u8,
@@ -142,7 +142,7 @@ impl HixieCodec {
         bytes: u8,
     ) -> Result<Option<Event>, ProtocolError> {
         let bytes = bytes.saturating_add(1);
-        // Checked before the shift: nothing can overflow (CVE-2026-54466).
+        // Checked before the next shift: nothing can overflow (CVE-2026-54466).
         let limit = self.limits.frame.min(u64::MAX >> 8);
         let value = value << 7 | u64::from(byte & 0x7f);
         if value > limit || bytes > MAX_LENGTH_BYTES {
@@ -294,8 +294,8 @@ impl Codec for HixieCodec {
             Event::Data(piece) => self.encode_binary(piece, dst),
             Event::Ping(_) => return unsupported("a ping"),
             Event::Pong(_) => return unsupported("a pong"),
-            // draft-hixie-76, "Data framing": a text is whole once its `FF` is read, so nothing may
-            // say it for one that is not.
+            // draft-hixie-76, "Data framing": a text is complete once its `FF` is read, so no `FF`
+            // may be sent for an unfinished one.
             Event::Close(_) if self.held.is_some() => return Err(EncodeError::Unfinished),
             Event::Close(_) => {
                 if self.dialect.close == CloseForm::Bare {

@@ -1,29 +1,29 @@
-//! The head of a server's answer.
+//! A reader for the head of a server's response.
 
 use bytes::BytesMut;
 
 use super::{Head, HeadLimits, HeadScanner};
 use crate::error::HeadError;
 
-/// Takes the head of a final answer off what comes. Interim ones before it are skipped (RFC 9110
-/// §15.2): `100 Continue`, `103 Early Hints`, and those that nobody knows yet.
+/// Takes the head of a final response off the received bytes. Interim responses before it are
+/// skipped (RFC 9110 §15.2): `100 Continue`, `103 Early Hints`, and unknown ones.
 #[derive(Debug)]
 pub(crate) struct AnswerReader {
     limits: HeadLimits,
     scanner: HeadScanner,
-    /// How many interim answers may still come, and how many bytes of them.
+    /// The number of interim responses that may still arrive, and the bytes that they may have.
     interim: u8,
     interim_len: usize,
 }
 
-/// The most interim answers to one request. Servers send one or two.
+/// The most interim responses to one request. Servers send one or two.
 const MAX_INTERIM: u8 = 16;
 
-/// The most bytes of them together.
+/// The most bytes of all interim responses to one request.
 const MAX_INTERIM_LEN: usize = 16 * 1024;
 
 impl AnswerReader {
-    /// Begins with nothing. The limits are those of each head.
+    /// Creates a reader. The limits apply to each head.
     pub(crate) fn new(limits: HeadLimits) -> Self {
         Self {
             limits,
@@ -33,17 +33,17 @@ impl AnswerReader {
         }
     }
 
-    /// The head, which is taken off `src`; `None` while it is incomplete.
+    /// Takes the head off `src`; `None` while it is incomplete.
     ///
     /// # Errors
     ///
-    /// What is no head of HTTP/1.1, or over a limit.
+    /// The bytes are not a head of HTTP/1.1, or it exceeds a limit.
     pub(crate) fn advance(&mut self, src: &mut BytesMut) -> Result<Option<Head>, HeadError> {
         while let Some(len) = self.scanner.advance(src, &self.limits)? {
             unfold(src.get_mut(..len).unwrap_or_default());
             let head = Head::parse(src, len, &self.limits)?;
             drop(src.split_to(len));
-            // A 101 is the last answer of HTTP/1.
+            // A 101 is the last response of HTTP/1.
             if !matches!(head.status(), Some(100 | 102..=199)) {
                 return Ok(Some(head));
             }
@@ -64,8 +64,8 @@ impl AnswerReader {
     }
 }
 
-/// RFC 9112 §5.2: in an answer, the end of a line that goes on in the next is white space. Behind the
-/// first line, no field has begun that could go on.
+/// Replaces the line end before a continuation line with spaces, which RFC 9112 §5.2 allows in a
+/// response. The line after the first cannot be one, as no field precedes it.
 fn unfold(head: &mut [u8]) {
     let mut lines = head.split_inclusive_mut(|byte| *byte == b'\n').skip(1);
     let mut line = lines.next();
@@ -86,7 +86,7 @@ mod tests {
 
     const FINAL: &str = "HTTP/1.1 101 Fine\r\nA: b\r\n\r\n";
 
-    /// The head of an answer, which comes whole and byte by byte.
+    /// Reads a head in one chunk and byte by byte.
     fn read(text: &str) -> Result<Option<Head>, HeadError> {
         let read = |chunk: usize| {
             let (mut reader, mut src) = (AnswerReader::new(HeadLimits::default()), BytesMut::new());
@@ -149,7 +149,7 @@ mod tests {
             assert_eq!(words(name).as_deref(), Some(value));
         }
         assert_eq!(head.fields().count(), 3);
-        // RFC 9112 §2.2: nothing may go on behind the first line.
+        // RFC 9112 §2.2: no continuation line may follow the first line.
         let early = "HTTP/1.1 101 Fine\r\n A: b\r\n\r\n";
         assert!(matches!(read(early), Err(HeadError::Malformed(_))));
     }

@@ -1,8 +1,8 @@
-//! Where the body of a request or an answer ends. What it says is of no interest here.
+//! A scanner that finds the end of the body of a request or response.
 
 use super::Head;
 
-/// Measures the body of a request or an answer as it comes (RFC 9112 §6), without holding any of it.
+/// Finds the end of a body as its bytes arrive (RFC 9112 §6), without storing any of it.
 #[derive(Clone, Debug)]
 pub struct BodyScanner {
     state: State,
@@ -10,24 +10,24 @@ pub struct BodyScanner {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// So many bytes are left of a body with a `Content-Length`.
+    /// In a body with a `Content-Length`, with this many bytes left.
     Counted(u64),
-    /// In the size of a chunk, of which so many digits have come (RFC 9112 §7.1).
+    /// In the size of a chunk (RFC 9112 §7.1), of which `digits` digits have been read.
     Size {
         size: u64,
         digits: u8,
     },
-    /// Behind the size of a chunk: an extension, up to the end of the line.
+    /// In a chunk extension, up to the end of the line.
     Extension {
         size: u64,
     },
-    /// At the LF that ends the line of a size.
+    /// At the LF that ends the line of a chunk size.
     SizeEnd {
         size: u64,
     },
-    /// So many bytes are left of a chunk.
+    /// In a chunk, with this many bytes left.
     Chunk(u64),
-    /// At the CR and LF behind a chunk.
+    /// At the CR and LF after a chunk.
     ChunkEnd,
     ChunkEndLf,
     /// At the beginning of a trailer line, or of the line that ends the body.
@@ -36,17 +36,17 @@ enum State {
     /// At the LF that ends the body.
     LastLf,
     Over,
-    /// Nobody can say where it ends: all that comes belongs to it.
+    /// The end cannot be determined: all further bytes belong to the body.
     Endless,
 }
 
-/// The most digits of a chunk's size: more would not fit.
+/// The most digits of a chunk size, which must fit a `u64`.
 const MAX_DIGITS: u8 = 15;
 
 impl BodyScanner {
-    /// The body that the head of a request announces. One whose end nobody can say (RFC 9112 §6.3: two lengths
-    /// that differ, a length beside a transfer coding, or a coding other than `chunked`) never is
-    /// over.
+    /// Creates a scanner for the body that the head of a request announces. The body never ends if
+    /// its end cannot be determined (RFC 9112 §6.3): two different lengths, a length in addition to
+    /// a transfer coding, or a coding other than `chunked`.
     pub fn of(head: &Head) -> Self {
         let mut lengths = head.values("content-length");
         let mut codings = head.list("transfer-encoding");
@@ -68,8 +68,8 @@ impl BodyScanner {
         }
     }
 
-    /// The body behind the head of an answer to a GET. One that nothing announces ends with the
-    /// connection (RFC 9112 §6.3), and so never is over.
+    /// Creates a scanner for the body after the head of a response to a GET. A body that is not
+    /// announced ends with the connection (RFC 9112 §6.3), so for the scanner it never ends.
     pub fn of_answer(head: &Head) -> Self {
         let is_announced = head.has("content-length") || head.has("transfer-encoding");
         match head.status() {
@@ -81,17 +81,17 @@ impl BodyScanner {
         }
     }
 
-    /// Whether it has an end that nobody can doubt.
+    /// True if the end of the body can be determined.
     pub(crate) fn is_clear(&self) -> bool {
         self.state != State::Endless
     }
 
-    /// Whether all of it has been seen.
+    /// True if the whole body has been read.
     pub fn is_over(&self) -> bool {
         self.state == State::Over
     }
 
-    /// How many of these bytes belong to it. Those behind them are the next request's.
+    /// Returns how many of these bytes belong to the body. The rest belongs to the next request.
     pub fn advance(&mut self, src: &[u8]) -> usize {
         let mut rest = src;
         while let [byte, tail @ ..] = rest {
@@ -126,7 +126,7 @@ impl BodyScanner {
 }
 
 impl State {
-    /// The state behind a byte of one of the lines between the chunks.
+    /// Returns the state after a byte of one of the lines between chunks.
     fn next(self, byte: u8) -> Self {
         match (self, byte) {
             (Self::Size { size, digits }, digit) if digit.is_ascii_hexdigit() => {
@@ -156,7 +156,7 @@ impl State {
     }
 }
 
-/// Skips so many bytes, as far as they are there: how many are left, and what is behind them.
+/// Skips up to `left` bytes; returns how many are still left, and the remaining input.
 fn skip(left: u64, src: &[u8]) -> (u64, &[u8]) {
     let len = usize::try_from(left).unwrap_or(usize::MAX).min(src.len());
     let behind = src.get(len..).unwrap_or_default();
@@ -174,8 +174,8 @@ mod tests {
     use super::*;
     use crate::http::HeadLimits;
 
-    /// How many bytes of a body are a request's, seen as a whole and byte by byte; `None` where
-    /// it never ends.
+    /// Returns the length of a request's body, scanned as a whole and byte by byte; `None` if it
+    /// never ends.
     fn measured(fields: &str, body: &str) -> Option<usize> {
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n");
         let parsed = Head::parse(head.as_bytes(), head.len(), &HeadLimits::default()).unwrap();

@@ -1,4 +1,4 @@
-//! The head of an extended CONNECT, which comes on a stream of HTTP/2 (RFC 8441 §4).
+//! The head of an extended CONNECT on a stream of HTTP/2 (RFC 8441 §4).
 
 use bytes::BytesMut;
 
@@ -7,14 +7,14 @@ use super::{Head, HeadLimits, Span};
 use crate::error::{HandshakeError, HeadError, Malformed};
 
 impl Head {
-    /// Puts down an extended CONNECT the way RFC 9113 has HTTP/2 carried on to HTTP/1: the
-    /// authority is the `Host` field (§8.3.1), and cookies stand in one field (§8.2.3). The first
-    /// line says `CONNECT path HTTP/2`.
+    /// Writes an extended CONNECT as RFC 9113 requires for forwarding HTTP/2 to HTTP/1: the
+    /// authority becomes the `Host` field (§8.3.1), and the cookies are joined in one field
+    /// (§8.2.3). The first line is `CONNECT path HTTP/2`.
     ///
     /// # Errors
     ///
-    /// A head over the limits, with characters that RFC 9113 §8.2.1 forbids, or with a `Host` that
-    /// is not the authority.
+    /// The head exceeds the limits, has characters that RFC 9113 §8.2.1 forbids, or its `Host`
+    /// differs from the authority.
     pub fn of_connect<'a>(
         authority: Option<&[u8]>,
         path: &[u8],
@@ -83,18 +83,18 @@ impl Head {
         })
     }
 
-    /// Whether this is the head of an extended CONNECT, from [`of_connect`](Self::of_connect).
+    /// True if this is the head of an extended CONNECT, from [`of_connect`](Self::of_connect).
     pub fn is_connect(&self) -> bool {
         self.part(2) == b"HTTP/2"
     }
 }
 
-/// A head on its way to being text.
+/// The text of a head that is being written.
 #[derive(Default)]
 struct Text(BytesMut);
 
 impl Text {
-    /// Appends a part and what stands behind it; where the part is.
+    /// Appends a part and its terminator; returns the position of the part.
     fn put(&mut self, part: &[u8], behind: &[u8]) -> Span {
         let start = self.0.len();
         self.0.extend_from_slice(part);

@@ -1,10 +1,11 @@
-//! What of a head a gateway passes on (RFC 9110 §7.6.1).
+//! Selection of the fields that a gateway forwards (RFC 9110 §7.6.1).
 
 use super::Head;
 use crate::fields::Fields;
 
-/// The fields of one connection (RFC 9110 §7.6.1), beside those that `Connection` lists; of a body,
-/// which is framed anew; and of an opening handshake, which each side performs with its own.
+/// Fields that are not forwarded, in addition to those that `Connection` lists: hop-by-hop fields
+/// (RFC 9110 §7.6.1), those of a body, which is framed anew, and those of an opening handshake,
+/// which each side performs itself.
 const OF_ONE_SIDE: &[&str] = &[
     "connection",
     "keep-alive",
@@ -16,19 +17,18 @@ const OF_ONE_SIDE: &[&str] = &[
     "trailer",
     "host",
     "origin",
-    // How Kaazing's clients of Hixie-76 ask for binary frames, and are answered.
+    // Kaazing's hixie-76 clients and their servers negotiate binary frames in these.
     "x-accept-frametype",
     "x-frame-type",
 ];
 
-/// How the other fields of an opening handshake begin, in the RFC and in the drafts.
+/// The prefixes of the other fields of an opening handshake, in the RFC and in the drafts.
 const OF_HANDSHAKES: &[&str] = &["sec-websocket-", "websocket-"];
 
 impl Head {
-    /// The fields that are for whoever is at the other end and not for this side's connection alone,
-    /// in their order: what a gateway passes on of a request or an answer (RFC 9110 §7.6.1). `Host`
-    /// and `Origin`, which have their own place in a [`Request`](crate::Request) and a
-    /// [`Dial`](crate::Dial), are not among them. The values are not copied.
+    /// Returns the end-to-end fields in their order: those that a gateway forwards (RFC 9110
+    /// §7.6.1). `Host` and `Origin` are left out, as a [`Request`](crate::Request) and a
+    /// [`Dial`](crate::Dial) have them in fields of their own. The values are not copied.
     pub fn end_to_end(&self) -> Fields {
         let passes = |name: &[u8]| {
             let is_of_one_side = OF_ONE_SIDE

@@ -1,4 +1,4 @@
-//! The grammar of heads (RFC 9110 and 9112), in nom.
+//! The grammar of heads (RFC 9110 and 9112), with nom.
 
 use nom::bytes::complete::{tag, take_until, take_while, take_while_m_n, take_while1};
 use nom::character::complete::{char, digit1};
@@ -51,28 +51,27 @@ fn http_version(input: &[u8]) -> IResult<&[u8], &[u8]> {
     .parse(input)
 }
 
-/// `name: value`, without the white space around the value (RFC 9112 §5). A line that begins
-/// with white space, as a folded one does, has no name and fails; so does a space before the
-/// colon.
+/// `name: value`, without the white space around the value (RFC 9112 §5). Fails on a line that
+/// begins with white space, such as a folded one, and on a space before the colon.
 pub(super) fn field(input: &[u8]) -> IResult<&[u8], (&[u8], &[u8])> {
     let (input, (name, _, value)) =
         (take_while1(is_token_byte), char(':'), value_line).parse(input)?;
     Ok((input, (name, value.trim_ascii())))
 }
 
-/// What stands before the next line end, where a value may have it.
+/// The text up to the next line end, if a value may contain it.
 fn value_line(input: &[u8]) -> IResult<&[u8], &[u8]> {
     map_opt(terminated(take_until("\n"), char('\n')), value).parse(input)
 }
 
 fn value(line: &[u8]) -> Option<&[u8]> {
     let value = line.strip_suffix(b"\r").unwrap_or(line);
-    // All of it is looked at, which takes several bytes at once.
+    // Every byte is checked even after a bad one: this allows the compiler to vectorise.
     let is_clean = |is_clean, byte: &u8| is_clean & is_value_byte(*byte);
     value.iter().fold(true, is_clean).then_some(value)
 }
 
-/// What is wrong with a line that is no field.
+/// Returns what is wrong with a line that is not a field.
 pub(super) fn breach(line: &[u8]) -> Malformed {
     let name = line.iter().take_while(|byte| is_token_byte(**byte)).count();
     match (name, line.get(name..).unwrap_or_default()) {
@@ -89,12 +88,12 @@ fn line_end(input: &[u8]) -> IResult<&[u8], &[u8]> {
     recognize((opt(char('\r')), char('\n'))).parse(input)
 }
 
-/// Whether this is a token (RFC 9110 §5.6.2), as the name of a subprotocol is (RFC 6455 §4.1).
+/// True if `text` is a token (RFC 9110 §5.6.2), like the name of a subprotocol (RFC 6455 §4.1).
 pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
 }
 
-/// RFC 9110 §5.6.2: the characters of a token.
+/// True if a token may contain this byte (RFC 9110 §5.6.2).
 #[expect(
     clippy::indexing_slicing,
     reason = "there is an entry for each value of a byte"
@@ -113,13 +112,14 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
     TOKEN[usize::from(byte)]
 }
 
-/// RFC 9110 §5.5: visible characters, space, tab and everything above ASCII.
+/// True if a field value may contain this byte: visible characters, space, tab, and bytes above
+/// ASCII (RFC 9110 §5.5).
 pub(super) fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= 0x20 && byte != 0x7f)
 }
 
-/// Whether this is `host[:port]` (RFC 9110 §7.2) with a port from 1 to 65535, or an empty one (RFC
-/// 3986 §3.2.3), which stands for the scheme's.
+/// True if `value` is `host[:port]` (RFC 9110 §7.2) with a port from 1 to 65535, or an empty one
+/// (RFC 3986 §3.2.3), which means the scheme's default.
 pub fn is_host(value: &[u8]) -> bool {
     fn port(input: &[u8]) -> IResult<&[u8], u16> {
         map_res(digit1, |digits| {

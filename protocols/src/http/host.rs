@@ -1,12 +1,12 @@
-//! A head for another host.
+//! Replacement of the `Host` field.
 
 use bytes::BytesMut;
 
 use super::{Head, Span, is_host};
 
 impl Head {
-    /// The same request for another host, as a proxy may know better for whom a request is; `None`
-    /// where that is no host, or the request has not exactly one.
+    /// Returns the same request for another host, for proxies that know it better; `None` if `host`
+    /// is invalid or the request does not have exactly one `Host`.
     pub fn with_host(&self, host: &str) -> Option<Self> {
         let mut named = self.fields.iter();
         let mut own = named

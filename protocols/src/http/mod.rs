@@ -1,7 +1,7 @@
 //! Message heads of HTTP/1.1, as strictly as an opening handshake needs them (RFC 9112).
 //!
-//! Names and values keep their bytes and their order: the hixie protocols count the spaces in
-//! their keys and compare what is echoed byte for byte.
+//! Names and values keep their bytes and their order: the hixie protocols count the spaces in their
+//! keys, and clients compare echoed values byte for byte.
 
 mod answer;
 mod body;
@@ -32,7 +32,7 @@ pub use self::writer::HeadWriter;
 
 use crate::error::{HeadError, Malformed};
 
-/// A range of bytes in a head; heads are far below 4 GiB.
+/// A range of bytes in a head.
 #[derive(Clone, Copy, Debug)]
 struct Span {
     start: usize,
@@ -52,7 +52,7 @@ impl Span {
         whole.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Whether it is this name, whatever its case. Most are told apart by their length.
+    /// True if the span is this name, ignoring case. The length alone distinguishes most names.
     fn is_name(self, name: &str, whole: &[u8]) -> bool {
         self.end.saturating_sub(self.start) == name.len()
             && self.get(whole).eq_ignore_ascii_case(name.as_bytes())
@@ -70,13 +70,13 @@ pub struct Head {
 }
 
 impl Head {
-    /// Parses the complete head that `src` begins with, `len` bytes as [`HeadScanner`] found
-    /// them, and copies it.
+    /// Parses the complete head at the beginning of `src` and copies it. Its length, `len`, comes
+    /// from [`HeadScanner`].
     ///
     /// # Errors
     ///
-    /// What RFC 9112 forbids and attackers use: line folding, space before a colon, control
-    /// characters; and a head over the limits.
+    /// The head exceeds the limits, or contains what RFC 9112 forbids and attackers use: line
+    /// folding, space before a colon, control characters.
     pub fn parse(src: &[u8], len: usize, limits: &HeadLimits) -> Result<Self, HeadError> {
         let raw = src.get(..len).unwrap_or(src);
         let (rest, start) =
@@ -110,7 +110,8 @@ impl Head {
         Ok(head)
     }
 
-    /// Reads the head of a request once more from its [bytes](Self::as_bytes).
+    /// Parses the head of a request again from its [bytes](Self::as_bytes); `None` if they are not
+    /// one.
     pub(crate) fn again(bytes: Bytes) -> Option<Self> {
         let end = memchr(b'\n', &bytes)?;
         let line = bytes.get(..end)?.trim_ascii_end();
@@ -134,54 +135,54 @@ impl Head {
         })
     }
 
-    /// The bytes of the head as they came, or as they were put down, with the blank line.
+    /// Returns the bytes of the head with its blank line, as they were received or written.
     pub fn as_bytes(&self) -> &Bytes {
         &self.bytes
     }
 
-    /// A request's method.
+    /// Returns the method of a request.
     pub fn method(&self) -> &[u8] {
         self.part(0)
     }
 
-    /// A request's target, as it came.
+    /// Returns the target of a request, unchanged.
     pub fn target(&self) -> &[u8] {
         self.part(1)
     }
 
-    /// A response's status code.
+    /// Returns the status code of a response; `None` if there is none.
     pub fn status(&self) -> Option<u16> {
         std::str::from_utf8(self.part(1)).ok()?.parse().ok()
     }
 
-    /// A response's reason phrase.
+    /// Returns the reason phrase of a response.
     pub fn reason(&self) -> &[u8] {
         self.part(2)
     }
 
-    /// Whether the request or response is of HTTP/1.1, not 1.0.
+    /// True if the version is HTTP/1.1 (not 1.0).
     pub fn is_http11(&self) -> bool {
         [self.part(0), self.part(2)].contains(&&b"HTTP/1.1"[..])
     }
 
-    /// Whether a line ended with a bare LF.
+    /// True if a line ends with a bare LF.
     pub fn has_bare_lf(&self) -> bool {
         self.bare_lf
     }
 
-    /// Whether more bytes were there after the head when it was complete.
+    /// True if more bytes followed the head when it was parsed.
     pub fn is_followed(&self) -> bool {
         self.followed
     }
 
-    /// Every field: name and value, in the order they came.
+    /// Returns the name and value of every field, in their order.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.fields
             .iter()
             .map(|(name, value)| (name.get(&self.bytes), value.get(&self.bytes)))
     }
 
-    /// The values of the fields of this name, whatever its case.
+    /// Returns the values of the fields with this name, ignoring case.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.fields
             .iter()
@@ -189,16 +190,16 @@ impl Head {
             .map(|(_, value)| value.get(&self.bytes))
     }
 
-    /// The value of the first field of this name.
+    /// Returns the value of the first field with this name; `None` if there is none.
     pub fn value<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.values(name).next()
     }
 
-    /// The value of a field that may stand there only once.
+    /// Returns the value of a field that may occur only once; `None` if there is none.
     ///
     /// # Errors
     ///
-    /// `error` where the field is repeated.
+    /// `error` if the field is repeated.
     pub fn single<'a, E>(&'a self, name: &'a str, error: E) -> Result<Option<&'a [u8]>, E> {
         let mut values = self.values(name);
         match (values.next(), values.next()) {
@@ -207,12 +208,12 @@ impl Head {
         }
     }
 
-    /// Whether there is a field of this name.
+    /// True if there is a field with this name.
     pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
-    /// The elements of a comma-separated list, all lines of it (RFC 9110 §5.6.1).
+    /// Returns the elements of a comma-separated list, from all its fields (RFC 9110 §5.6.1).
     pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.values(name)
             .flat_map(|value| value.split(|byte| *byte == b','))
@@ -220,13 +221,13 @@ impl Head {
             .filter(|element| !element.is_empty())
     }
 
-    /// Whether a list contains this token, whatever its case.
+    /// True if a list contains this token, ignoring case.
     pub fn lists(&self, name: &str, token: &str) -> bool {
         self.list(name)
             .any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
-    /// A part of this head as text, not copied; `None` where it is not UTF-8.
+    /// Returns a part of this head as text, without copying; `None` if it is not UTF-8.
     pub(crate) fn text(&self, part: &[u8]) -> Option<ByteString> {
         ByteString::try_from(self.bytes.slice_ref(part)).ok()
     }
@@ -246,7 +247,7 @@ impl PartialEq for Head {
 
 impl Eq for Head {}
 
-// Values may be secrets (cookies, tokens): only the first line and the names are shown.
+// Only the first line and the names are shown: values may be secrets (cookies, tokens).
 impl fmt::Debug for Head {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = self

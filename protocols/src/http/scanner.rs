@@ -1,15 +1,15 @@
-//! Where a head ends, and how long it may be.
+//! A scanner that finds the end of a head, and the limits of a head.
 
 use memchr::{memchr, memchr_iter};
 
 use crate::error::HeadError;
 
-/// How much head is read before it is refused. The defaults are those of common servers.
+/// The limits of a head. The defaults are those of common servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadLimits {
-    /// Bytes of the whole head.
+    /// The size of the whole head, in bytes.
     pub head: usize,
-    /// Number of fields.
+    /// The number of fields.
     pub fields: usize,
 }
 
@@ -22,8 +22,8 @@ impl Default for HeadLimits {
     }
 }
 
-/// How many bytes of empty lines stand before a request. A server ignores them (RFC 9112 §2.2): some
-/// clients end a body with one.
+/// Returns the length in bytes of the empty lines before a request. A server ignores them (RFC 9112
+/// §2.2): some clients end a body with one.
 pub fn empty_lines(src: &[u8]) -> usize {
     let mut rest = src;
     while let [b'\n', behind @ ..] | [b'\r', b'\n', behind @ ..] = rest {
@@ -32,21 +32,21 @@ pub fn empty_lines(src: &[u8]) -> usize {
     src.len().saturating_sub(rest.len())
 }
 
-/// Looks for the end of a growing head without looking at any byte twice.
+/// Finds the end of a growing head without scanning it again from its start.
 #[derive(Clone, Debug, Default)]
 pub struct HeadScanner {
     scanned: usize,
 }
 
 impl HeadScanner {
-    /// The length of the head with its blank line, or `None` while it is incomplete.
+    /// Returns the length of the head with its blank line; `None` while it is incomplete.
     ///
-    /// Lines may end with a bare LF: some embedded clients write them so.
+    /// Lines may end with a bare LF, as some embedded clients write them.
     ///
     /// # Errors
     ///
     /// [`HeadError::TooLong`] as soon as the head cannot end within the limit;
-    /// [`HeadError::FirstLineTooLong`] where not even its first line does.
+    /// [`HeadError::FirstLineTooLong`] if not even its first line does.
     pub fn advance(&mut self, src: &[u8], limits: &HeadLimits) -> Result<Option<usize>, HeadError> {
         let seen = src.len().min(limits.head);
         for at in memchr_iter(b'\n', src.get(self.scanned..seen).unwrap_or_default()) {
@@ -54,7 +54,7 @@ impl HeadScanner {
             let end = match src.get(after..seen).unwrap_or_default() {
                 [b'\n', ..] => after.saturating_add(1),
                 [b'\r', b'\n', ..] => after.saturating_add(2),
-                // The two bytes that decide have not come yet: look at this LF again.
+                // The bytes that decide are missing: this LF is examined again in the next call.
                 [] | [b'\r'] => {
                     self.scanned = after.saturating_sub(1);
                     return if seen == limits.head {

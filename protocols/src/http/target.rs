@@ -4,18 +4,18 @@ use memchr::memchr3;
 
 use super::Head;
 
-/// A segment of a path that stands for a place instead of naming one (RFC 3986 §3.3).
+/// A segment of a path that is relative to another instead of a name (RFC 3986 §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DotSegment {
-    /// `.`: the same.
+    /// `.`: the current segment.
     Same,
-    /// `..`: the one above.
+    /// `..`: the parent segment.
     Parent,
 }
 
 impl DotSegment {
-    /// Looks for one in a path, as any server might read it: encoded, behind a backslash, or with
-    /// parameters. `..` counts for more than `.`.
+    /// Returns the dot segment that a path contains as any server might read it: encoded, after a
+    /// backslash, or with parameters. `..` takes precedence over `.`. `None` if there is none.
     pub fn find(path: &[u8]) -> Option<Self> {
         let is_suspect = |pair: &[u8]| matches!(pair, b"/." | [b'%' | b'\\', _]);
         if !path.starts_with(b".") && !path.windows(2).any(is_suspect) {
@@ -41,7 +41,8 @@ impl DotSegment {
 }
 
 impl Head {
-    /// The path of a request's target, without scheme, authority and query; `/` where there is none.
+    /// Returns the path of a request's target, without scheme, authority and query; `/` if it is
+    /// empty.
     pub fn path(&self) -> &[u8] {
         let target = origin_form(self.target());
         let end = target.iter().position(|byte| *byte == b'?');
@@ -52,8 +53,8 @@ impl Head {
     }
 }
 
-/// The target without scheme and authority: proxies and old tools send the absolute form. Its path
-/// may be empty, before a query or without one.
+/// Returns the target without scheme and authority, which proxies and old tools send (absolute
+/// form). The path may be empty, with or without a query.
 pub(crate) fn origin_form(target: &[u8]) -> &[u8] {
     if target.starts_with(b"/") {
         return target;

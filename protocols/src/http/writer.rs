@@ -1,10 +1,10 @@
-//! Heads on their way out.
+//! A writer for heads.
 
 use bytes::BytesMut;
 
 use super::grammar::is_value_byte;
 
-/// Room for most heads.
+/// The space to reserve, in bytes: enough for most heads.
 const TYPICAL: usize = 256;
 
 /// Writes a head: the first line, fields, and with [`finish`](Self::finish) the blank line.
@@ -14,7 +14,7 @@ pub struct HeadWriter<'a> {
 }
 
 impl<'a> HeadWriter<'a> {
-    /// Begins with the first line.
+    /// Writes the first line.
     pub fn new(dst: &'a mut BytesMut, first_line: &str) -> Self {
         dst.reserve(TYPICAL);
         dst.extend_from_slice(first_line.as_bytes());
@@ -22,7 +22,7 @@ impl<'a> HeadWriter<'a> {
         Self { dst }
     }
 
-    /// Adds a field. What could end the line is dropped from the value: a header injection
+    /// Writes a field. Bytes that could end the line are dropped from the value: a header injection
     /// needs CR or LF.
     pub fn field(self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.dst.extend_from_slice(name.as_bytes());
@@ -38,7 +38,7 @@ impl<'a> HeadWriter<'a> {
         self
     }
 
-    /// Adds a field where there is a value for it.
+    /// Writes a field if it has a value.
     pub fn optional(self, name: &str, value: Option<impl AsRef<[u8]>>) -> Self {
         match value {
             Some(value) => self.field(name, value),
@@ -46,7 +46,7 @@ impl<'a> HeadWriter<'a> {
         }
     }
 
-    /// Adds fields as they are.
+    /// Writes fields in their order.
     pub fn fields<N: AsRef<str>, V: AsRef<[u8]>>(
         self,
         fields: impl IntoIterator<Item = (N, V)>,
@@ -56,7 +56,7 @@ impl<'a> HeadWriter<'a> {
         })
     }
 
-    /// Ends the head with its blank line.
+    /// Writes the blank line that ends the head.
     pub fn finish(self) {
         self.dst.extend_from_slice(b"\r\n");
     }

@@ -1,4 +1,4 @@
-//! Frames with compressed payloads, both ways.
+//! Reading and writing of frames with compressed payloads.
 
 use bytes::BytesMut;
 
@@ -11,8 +11,8 @@ use crate::message::{Kind, Piece};
 use crate::write_buf::WriteBuf;
 
 impl HybiCodec {
-    /// Whether the reserved bits of a frame have the meaning that was agreed on. In a control frame
-    /// they have none (RFC 7692 §6.1).
+    /// True if the negotiated extension gives the reserved bits of a frame a meaning. In a control
+    /// frame they have none (RFC 7692 §6.1).
     pub(super) fn allows_reserved(&self, header: &Header) -> bool {
         let opcodes = self.dialect.opcodes;
         let first = [opcodes.text, opcodes.binary].contains(&header.opcode);
@@ -21,14 +21,13 @@ impl HybiCodec {
             && deflate.is_some_and(|deflate| deflate.allows(header.reserved, first))
     }
 
-    /// Whether a frame is compressed, in a message whose frame before was or was not.
+    /// True if a frame is compressed; `before` says whether the message's previous frame was.
     pub(super) fn is_compressed(&self, header: &Header, before: bool) -> bool {
         let deflate = self.deflate.as_ref();
         deflate.is_some_and(|deflate| deflate.is_compressed(header.reserved, before))
     }
 
-    /// Takes the next piece out of a compressed frame; `None` where what there is comes to
-    /// nothing.
+    /// Takes the next piece out of a compressed frame; `None` if the available bytes yield no data.
     pub(super) fn inflate(
         &mut self,
         mut frame: Frame,
@@ -55,7 +54,7 @@ impl HybiCodec {
         Ok((!says_nothing).then_some(Piece { kind, payload, end }))
     }
 
-    /// Writes a piece compressed; `false` where it is to be written as it is.
+    /// Writes a compressed piece; returns `false` if the caller must write it uncompressed.
     #[inline(never)]
     pub(super) fn write_deflated(
         &mut self,

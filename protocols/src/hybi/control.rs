@@ -1,4 +1,4 @@
-//! Control frames that come in.
+//! Received control frames.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -9,7 +9,7 @@ use crate::error::ProtocolError;
 use crate::message::{Close, Event};
 
 impl HybiCodec {
-    /// The rules that need no more than the header (RFC 6455 §5.5).
+    /// Checks the rules that need only the header (RFC 6455 §5.5).
     pub(super) fn check_control(
         &self,
         opcode: u8,
@@ -35,7 +35,7 @@ impl HybiCodec {
         Ok(Content::Control(opcode))
     }
 
-    /// What a control frame says.
+    /// Turns a control frame into its event.
     pub(super) fn control(&mut self, opcode: u8, payload: Bytes) -> Result<Event, ProtocolError> {
         let opcodes = self.dialect.opcodes;
         if opcode == opcodes.ping {

@@ -1,49 +1,49 @@
-//! What differs from draft to draft, as data.
+//! The differences between the drafts, as data.
 
 use crate::message::{CloseCode, WireForm};
 use crate::protocol::{Capabilities, CloseForm, Masking};
 
-/// A HyBi draft that was spoken, or RFC 6455.
+/// A HyBi draft that clients have used, or RFC 6455.
 #[derive(Debug)]
 pub(crate) struct Dialect {
     /// The protocol's name.
     pub(crate) name: &'static str,
-    /// How a client announces it.
+    /// The field by which a client announces it.
     pub(crate) announced: Announced,
-    /// Who spoke it.
+    /// The clients that use it.
     pub(crate) spoken_by: &'static str,
     /// The numbers of the opcodes.
     pub(crate) opcodes: &'static Opcodes,
-    /// What the first bit of a frame says.
+    /// The meaning of the first bit of a frame.
     pub(crate) first_bit: FirstBit,
-    /// What of a client's frames is masked: the payload, with four bytes in the header, or the whole
-    /// frame, with four bytes that precede it.
+    /// The part of a frame that clients mask: the payload, with a four-byte key in the header, or
+    /// the whole frame, with four bytes in front of it.
     pub(crate) masking: Masking,
-    /// Whether a frame's four bytes are a nonce, of which and of the nonces of the handshake a key
-    /// of twenty is made.
+    /// True if the four bytes in front of a frame are a nonce: the frame's key, of twenty bytes, is
+    /// derived from it and the nonces of the handshake.
     pub(crate) has_nonces: bool,
-    /// How a server writes messages: what follows of the opcodes and the first bit.
+    /// The form of a server's messages, which follows from the opcodes and the first bit.
     pub(crate) wire_form: WireForm,
-    /// What a close frame carries.
+    /// The contents of a close frame.
     pub(crate) close: CloseBody,
-    /// The field that the origin stands in. What has none of that name is asked for `Origin`.
+    /// The field with the origin. `Origin` is read if a request does not have it.
     pub(crate) origin: &'static str,
-    /// The fewest bytes a key decodes to.
+    /// The shortest decoded key that is accepted, in bytes.
     pub(crate) min_key: usize,
-    /// Whether clients announce it that go on with `00 … FF`, as in Hixie-76.
+    /// True if some clients that announce it go on with `00 … FF`, as in hixie-76.
     pub(crate) is_ambiguous: bool,
 }
 
-/// How a client announces a draft.
+/// The field by which a client announces a draft.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Announced {
-    /// By `Sec-WebSocket-Draft`, beside the keys of Hixie-76.
+    /// `Sec-WebSocket-Draft`, in addition to the keys of hixie-76.
     Draft(&'static str),
-    /// By `Sec-WebSocket-Version`.
+    /// `Sec-WebSocket-Version`.
     Version(u8),
 }
 
-/// The numbers of the opcodes, but for continuation, which was always 0.
+/// The opcodes, except continuation, which is always 0.
 #[derive(Debug)]
 pub(crate) struct Opcodes {
     pub(crate) text: u8,
@@ -51,28 +51,28 @@ pub(crate) struct Opcodes {
     pub(crate) close: u8,
     pub(crate) ping: u8,
     pub(crate) pong: u8,
-    /// The most bytes in a control frame. The drafts before 06 named no bound.
+    /// The longest payload of a control frame, in bytes. The drafts before 06 set no bound.
     pub(crate) max_control: u64,
 }
 
-/// What the first bit of a frame says.
+/// The meaning of the first bit of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FirstBit {
-    /// FIN: this is the last frame of its message.
+    /// FIN: set in the last frame of a message.
     Fin,
-    /// MORE: it is not.
+    /// MORE: set in all frames of a message but the last.
     More,
 }
 
-/// What a close frame carries.
+/// The contents of a close frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CloseBody {
-    /// Whatever its sender likes; it is echoed.
+    /// Arbitrary bytes, which are echoed.
     Free,
     /// `S` from a server, `C` from a client (draft 05).
     Letter,
-    /// A code and a reason. What a code may be and what becomes of a breach is as RFC 6455 has it
-    /// where `strict`, and lenient for the drafts.
+    /// A code and a reason. If `strict`, the rules of RFC 6455 apply to codes and to invalid UTF-8;
+    /// the drafts are lenient.
     Code { strict: bool },
 }
 
@@ -97,9 +97,9 @@ pub(crate) static FINAL: Opcodes = Opcodes {
     max_control: 125,
 };
 
-// From 04 to 10 the field was called Sec-WebSocket-Origin, and version 8 spans the renaming. ws
-// 0.4 sends both, Origin without a scheme: two that differ are no sign of an attack, and the one
-// that no script can set is believed.
+// Drafts 04 to 10 called the field Sec-WebSocket-Origin, and version 8 spans the renaming. ws 0.4
+// sends both, with an Origin that has no scheme: two different values are no sign of an attack.
+// Sec-WebSocket-Origin, which no script can set, takes precedence.
 const EARLY_ORIGIN: &str = "Sec-WebSocket-Origin";
 pub(crate) const ORIGIN: &str = "Origin";
 
@@ -198,7 +198,7 @@ pub(crate) static HYBI10: Dialect = Dialect {
 };
 
 impl Dialect {
-    /// What its messages can carry.
+    /// Returns what messages of the draft can carry.
     pub(crate) fn capabilities(&self) -> Capabilities {
         let close = match self.close {
             CloseBody::Free | CloseBody::Letter => CloseForm::Bare,
@@ -211,13 +211,13 @@ impl Dialect {
         }
     }
 
-    /// Whether extensions are spoken. They have been offered since draft 04, but before hybi-07 by
-    /// no client that is known to compress.
+    /// True if extensions are negotiated. Clients have offered them since draft 04, but no client
+    /// before hybi-07 is known to compress.
     pub(crate) fn has_extensions(&self) -> bool {
         self.masking == Masking::Payload
     }
 
-    /// The code that says the same in this version.
+    /// Returns the number of a close code in this version.
     pub(crate) fn outgoing(&self, code: CloseCode) -> u16 {
         let Announced::Version(version @ ..=8) = self.announced else {
             return code.get();
@@ -233,12 +233,12 @@ impl Dialect {
         }
     }
 
-    /// Whether half a code in a close frame is a breach: it was not before version 8.
+    /// True if a close body of one byte is an error. Versions before 8 allowed it.
     pub(crate) fn refuses_half_a_code(&self) -> bool {
         matches!(self.announced, Announced::Version(8..))
     }
 
-    /// What a code from a peer means; `None` where it must not stand on the wire.
+    /// Returns the meaning of a received close code; `None` if it must not appear on the wire.
     pub(crate) fn incoming(&self, code: u16) -> Option<CloseCode> {
         match (self.close, code) {
             (CloseBody::Code { strict: false }, 1004) => Some(CloseCode::TOO_BIG),

@@ -1,5 +1,5 @@
-//! The drafts hybi-01 to hybi-03: the opening handshake of Hixie-76 with `Sec-WebSocket-Draft`
-//! beside its keys, and frames after it.
+//! The drafts hybi-01 to hybi-03: the opening handshake of hixie-76 with an additional
+//! `Sec-WebSocket-Draft`, followed by frames.
 
 use bytes::BytesMut;
 
@@ -13,7 +13,7 @@ use crate::protocol::{
     Accept, Codec, Context, Dial, DialError, Dialer, Dialled, Opening, Responder, Role,
 };
 
-/// Draft 01 §1.6: the subprotocols are a list that spaces separate, and the answer names one.
+/// Draft 01 §1.6: the request lists subprotocols separated by spaces, and the answer names one.
 static WORDING: Wording = Wording {
     separator: ' ',
     repeats_subprotocol: false,
@@ -89,7 +89,7 @@ impl Dialer for ClientHandshake {
         };
         let (dialect, role, context) = (self.dialect, Role::Client, &self.context);
         let subprotocol = response.subprotocol.as_deref();
-        // Servers answer in either framing, ours too where they speak first.
+        // Servers may use either framing, as ours does when it sends first.
         let codec = if dialect.is_ambiguous {
             base64::dialled(EitherCodec::new(dialect, role, context), subprotocol)
         } else {

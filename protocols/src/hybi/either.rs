@@ -1,4 +1,4 @@
-//! Two framings behind one handshake.
+//! A codec for the handshake after which clients use one of two framings.
 
 use bytes::BytesMut;
 
@@ -9,21 +9,21 @@ use crate::message::{Event, Kind, WireForm};
 use crate::protocol::{Capabilities, CloseForm, Codec, Context, Role};
 use crate::write_buf::WriteBuf;
 
-/// A codec that finds out which framing its peer speaks.
+/// A codec that detects the framing of its peer.
 ///
-/// The value of `Sec-WebSocket-Draft` is not to be trusted: drafts 02 and 03 both had 2, and
-/// gevent-websocket 0.3 sends 2 and goes on with `00 … FF`. The first byte of the peer tells:
-/// `00` and `FF` begin nothing in the one framing, and `01` to `05` nothing that is sent in the
-/// other. Where we have spoken before it came, the two directions may differ.
+/// The value of `Sec-WebSocket-Draft` is unreliable: drafts 02 and 03 both used 2, and
+/// gevent-websocket 0.3 sends 2 and goes on with `00 … FF`. The first byte from the peer decides:
+/// no HyBi frame begins with `00` or `FF`, and no hixie frame that is sent begins with `01` to
+/// `05`. If we have sent before it arrives, the two directions may differ.
 #[derive(Debug)]
 pub(super) struct EitherCodec {
     hybi: HybiCodec,
     hixie: HixieCodec,
-    /// The peer's framing, once it is known.
+    /// The peer's framing; `None` until it is known.
     incoming: Option<Framing>,
-    /// Our framing, once we have spoken or know the peer's.
+    /// Our framing; `None` until we have sent or know the peer's.
     outgoing: Option<Framing>,
-    /// Our framing where we speak first: both clients that are known to send 2 want the old one.
+    /// Our framing if we send first: both clients known to send 2 expect that of hixie-76.
     default: Framing,
 }
 
@@ -86,7 +86,7 @@ impl Codec for EitherCodec {
         }
     }
 
-    /// None before the framing is settled, which the first message does.
+    /// `None` until the framing is decided, which the first message does.
     fn wire_form(&self, kind: Kind) -> Option<WireForm> {
         match self.outgoing? {
             Framing::Hybi => self.hybi.wire_form(kind),

@@ -25,17 +25,17 @@ pub(crate) struct Header {
     pub(crate) len: u64,
 }
 
-/// The most bytes a header takes.
+/// The longest header, in bytes.
 pub(crate) const MAX_HEADER: usize = 10;
 
 impl Header {
-    /// Parses a header and says how many bytes it took; `None` where bytes are missing.
+    /// Parses a header and returns it with its length in bytes; `None` if bytes are missing.
     pub(crate) fn parse(input: &[u8]) -> Option<(Self, usize)> {
         let (rest, header) = header(input).ok()?;
         Some((header, input.len().saturating_sub(rest.len())))
     }
 
-    /// Writes the header in the shortest form and says how many bytes that took.
+    /// Writes the header in its shortest form and returns the number of bytes written.
     pub(crate) fn write(&self, dst: &mut [u8; MAX_HEADER]) -> usize {
         let [first, second, extended @ ..] = dst;
         *first = u8::from(self.first_bit) << 7 | self.reserved << 4 | self.opcode;

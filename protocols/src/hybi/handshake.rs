@@ -1,5 +1,5 @@
-//! The opening handshake with `Sec-WebSocket-Key` (RFC 6455 §4), and the one of drafts 01 to 03,
-//! which kept the keys of Hixie-76.
+//! The opening handshake with `Sec-WebSocket-Key` (RFC 6455 §4), and that of drafts 01 to 03, which
+//! kept the keys of hixie-76.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -21,10 +21,10 @@ use crate::protocol::{
     Match, Opening, Protocol, Request, Responder, Response, Role, StreamAnswer,
 };
 
-/// RFC 6455 §1.3: what is hashed behind the key.
+/// RFC 6455 §1.3: the string that is hashed after the key.
 const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The most characters a key may have; any client's has 20 or 24.
+/// The most characters that a key may have; known clients send 20 or 24.
 const MAX_KEY: usize = 88;
 
 impl Protocol for Hybi {
@@ -109,14 +109,14 @@ impl Protocol for Hybi {
         Ok(Box::new(handshake))
     }
 
-    /// RFC 8441 is about RFC 6455 alone.
+    /// RFC 8441 applies to RFC 6455 only.
     fn is_spoken_on_streams(&self) -> bool {
         self.0.announced == Announced::Version(13)
     }
 }
 
 impl Hybi {
-    /// The key of a request.
+    /// Returns the key of a request.
     fn key(&self, head: &Head) -> Result<Bytes, HandshakeError> {
         let key = head.single("sec-websocket-key", HandshakeError::Key)?;
         let key = key
@@ -145,21 +145,21 @@ impl Hybi {
     }
 }
 
-/// How messages may be compressed in a draft.
+/// Returns how messages may be compressed; `None` if not at all.
 fn compression<'a>(dialect: &Dialect, context: &'a Context) -> Option<&'a Compression> {
     let ours = context.compression.as_ref();
     ours.filter(|_| dialect.has_extensions())
 }
 
-/// Whether a field says this number, which has two digits at most (RFC 6455 §4.1).
+/// True if a field's value is this number, which has at most two digits (RFC 6455 §4.1).
 fn is_number(value: &[u8], number: u8) -> bool {
     let digits = [number / 10, number % 10].map(|digit| b'0'.saturating_add(digit));
     let written = digits.strip_prefix(b"0").unwrap_or(&digits);
     value == written
 }
 
-/// RFC 6455 §4.2.1, item 5: base64 of 16 bytes. Clients of the drafts are less exact, in how
-/// many bytes and in the bits behind the last of them.
+/// RFC 6455 §4.2.1, item 5: a key is base64 of 16 bytes. Clients of the drafts send other lengths
+/// and non-zero trailing bits.
 fn is_key(key: &[u8], dialect: &Dialect) -> bool {
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
         &base64::alphabet::STANDARD,
@@ -186,7 +186,7 @@ fn accept_value(key: &[u8]) -> [u8; 28] {
         .chain_update(ACCEPT_GUID)
         .finalize();
     let mut value = [0; 28];
-    // Twenty bytes are 28 characters, so it cannot fail.
+    // Infallible: the base64 of 20 bytes has 28 characters.
     let _ = STANDARD.encode_slice(hash, &mut value);
     value
 }
@@ -194,10 +194,10 @@ fn accept_value(key: &[u8]) -> [u8; 28] {
 #[derive(Debug)]
 struct ServerHandshake {
     dialect: &'static Dialect,
-    /// The key; on a stream of HTTP/2, where no keys are exchanged (RFC 8441 §5), there is none.
+    /// The key; `None` on an HTTP/2 stream, where no keys are exchanged (RFC 8441 §5).
     key: Option<Bytes>,
     context: Context,
-    /// What is agreed on, and the words for it.
+    /// The negotiated extension and its field value in the answer.
     compression: Option<(Agreed, String)>,
 }
 
@@ -218,8 +218,8 @@ impl Responder for ServerHandshake {
             codec = codec.with_masking_key(mask::masking_key(key, nonce.as_bytes()));
         }
         let (agreed, extensions) = self.compression.take().unzip();
-        // Chrome 14 and Flash want Connection to be exactly `Upgrade`, and Chrome 14, which offers
-        // none, fails on any Sec-WebSocket-Extensions.
+        // Chrome 14 and Flash require Connection to be exactly `Upgrade`. Chrome 14 offers no
+        // extensions and fails on any Sec-WebSocket-Extensions.
         HeadWriter::new(dst, "HTTP/1.1 101 Switching Protocols")
             .field("Upgrade", "websocket")
             .field("Connection", "Upgrade")
@@ -252,7 +252,7 @@ impl Responder for ServerHandshake {
     }
 }
 
-/// Sixteen random bytes in base64.
+/// Returns sixteen random bytes in base64.
 fn fresh_key(entropy: fn(&mut [u8])) -> String {
     let mut bytes = [0; 16];
     entropy(&mut bytes);
@@ -264,7 +264,7 @@ struct ClientHandshake {
     dialect: &'static Dialect,
     dial: Dial,
     context: Context,
-    /// The key, once the request is out, and where the answer has been looked at.
+    /// The key and the reader of the answer; `None` until the request is sent.
     sent: Option<(String, AnswerReader)>,
 }
 
@@ -325,7 +325,7 @@ impl ClientHandshake {
     }
 }
 
-/// RFC 6455 §4.1, what a client must check.
+/// Makes the checks that RFC 6455 §4.1 requires of a client.
 fn check_answer(head: &Head, key: &str) -> Result<(), DialError> {
     Response::check_status(head)?;
     if !head.lists("upgrade", "websocket") {
@@ -341,7 +341,7 @@ fn check_answer(head: &Head, key: &str) -> Result<(), DialError> {
     Ok(())
 }
 
-/// The subprotocol in an answer, which must be one that was offered.
+/// Returns the subprotocol of an answer, which must be one that was offered; `None` if it has none.
 fn chosen_subprotocol(head: &Head, dial: &Dial) -> Result<Option<ByteString>, DialError> {
     let error = DialError::Answer("Sec-WebSocket-Protocol");
     let Some(chosen) = head.single("sec-websocket-protocol", error.clone())? else {

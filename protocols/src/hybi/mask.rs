@@ -4,22 +4,22 @@ use sha1::{Digest, Sha1};
 
 use crate::protocol::short_frames::xor;
 
-/// draft-ietf-hybi-thewebsocketprotocol-04 §4.2: what is hashed into the masking key.
+/// draft-ietf-hybi-thewebsocketprotocol-04 §4.2: the string that is hashed into the masking key.
 const MASKING_GUID: &[u8] = b"61AC5F19-FBBA-4540-B96F-6561F1AB40A8";
 
-/// A masking key and how far its use has come: the payload of a frame may arrive in pieces.
+/// A masking key with its position, since the payload of a frame may arrive in pieces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mask {
-    /// There is none.
+    /// No masking.
     None,
-    /// Four bytes, turned so that the next byte to be masked meets the first of them.
+    /// A key of four bytes, rotated so that its first byte masks the next byte.
     Four([u8; 4]),
-    /// The twenty of draft 04, turned likewise.
+    /// A key of twenty bytes (draft 04), rotated likewise.
     Twenty(Box<[u8; 20]>),
 }
 
 impl Mask {
-    /// draft-04 §4.2: the key of a frame, from its nonce and the connection's masking key.
+    /// Derives the key of a frame from its nonce and the connection's masking key (draft-04 §4.2).
     pub(crate) fn of_frame(nonce: [u8; 4], masking_key: &[u8; 20]) -> Self {
         let hash = Sha1::new().chain_update(nonce).chain_update(masking_key);
         Self::Twenty(Box::new(hash.finalize().into()))
@@ -44,7 +44,7 @@ impl Mask {
     }
 }
 
-/// draft-04 §4.2: the connection's masking key, from the two header values as they stand there.
+/// Derives the connection's masking key from the two field values, undecoded (draft-04 §4.2).
 pub(crate) fn masking_key(key: &[u8], nonce: &[u8]) -> [u8; 20] {
     Sha1::new()
         .chain_update(key)

@@ -1,4 +1,4 @@
-//! The framing of the HyBi drafts and RFC 6455: one codec, told by a [`Dialect`] what differs.
+//! The framing of the HyBi drafts and RFC 6455: one codec, parametrised by a [`Dialect`].
 
 mod compressed;
 mod control;
@@ -30,43 +30,43 @@ use crate::protocol::short_frames::{MAX_SHORT, ShortFrames, xor};
 use crate::protocol::{Capabilities, Codec, Context, Masking, Role};
 use crate::write_buf::WriteBuf;
 
-/// A HyBi draft, or RFC 6455, told apart by its [`Dialect`].
+/// A HyBi draft or RFC 6455, as its [`Dialect`] says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hybi(pub(crate) &'static Dialect);
 
-/// Reads and writes frames.
+/// The codec for frames.
 #[derive(Debug)]
 pub(crate) struct HybiCodec {
     dialect: &'static Dialect,
     role: Role,
-    /// What the peer masks.
+    /// The part of a frame that the peer masks.
     incoming: Masking,
-    /// What we mask.
+    /// The part of a frame that we mask.
     outgoing: Masking,
     max_frame: u64,
     max_fragments: u32,
     entropy: fn(&mut [u8]),
-    /// The frame whose payload is being read.
+    /// The frame whose payload is being read; `None` between frames.
     frame: Option<Frame>,
-    /// The message that is being read.
+    /// The message whose frames are being read; `None` between messages.
     receiving: Option<Receiving>,
-    /// Whether a message is being written: its next piece is a continuation.
+    /// True if a message is being written: its next piece is a continuation.
     sending: bool,
-    /// Compression, where it was agreed on.
+    /// Compression; `None` if it was not negotiated.
     deflate: Option<Box<Deflate>>,
     rare: Option<Box<Rare>>,
 }
 
-/// What few connections have, or only as they close.
+/// State that few connections need, or that is needed only for closing.
 #[derive(Debug, Default)]
 struct Rare {
     /// The connection's masking key in draft 04.
     masking_key: Option<[u8; 20]>,
-    /// What of the body of the peer's close frame is to be echoed.
+    /// The part of the peer's close body that is to be echoed.
     echo: Box<[u8]>,
 }
 
-/// A message of which frames have been read.
+/// A message of which some frames have been read.
 #[derive(Clone, Copy, Debug)]
 struct Receiving {
     kind: Kind,
@@ -82,16 +82,16 @@ struct Frame {
     mask: Mask,
 }
 
-/// What a frame is.
+/// The contents of a frame.
 #[derive(Clone, Copy, Debug)]
 enum Content {
-    /// A message, or a fragment of one.
+    /// A message or a fragment of one.
     Data {
         kind: Kind,
         last: bool,
         compressed: bool,
     },
-    /// A control frame, which is read whole.
+    /// A control frame with this opcode. Its payload is read whole.
     Control(u8),
 }
 
@@ -129,14 +129,14 @@ impl HybiCodec {
         self
     }
 
-    /// Keeps what of the body of the peer's close frame is to be echoed.
+    /// Records the part of the peer's close body that is to be echoed.
     fn keep_echo(&mut self, body: &[u8]) {
         if !body.is_empty() {
             self.rare.get_or_insert_default().echo = Box::from(body);
         }
     }
 
-    /// What is to be echoed of the body of the peer's close frame, once.
+    /// Takes the part of the peer's close body that is to be echoed.
     fn take_echo(&mut self) -> Box<[u8]> {
         let rare = self.rare.as_mut();
         rare.map(|rare| take(&mut rare.echo)).unwrap_or_default()
@@ -150,12 +150,12 @@ impl HybiCodec {
         }
     }
 
-    /// Reads a header with its mask; leaves `src` untouched while bytes are missing.
+    /// Reads a header and its mask; leaves `src` unchanged while bytes are missing.
     fn begin(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, ProtocolError> {
         let begun = match self.incoming {
             Masking::None => Header::parse(src).map(|(header, len)| (header, len, Mask::None)),
             Masking::Payload => Header::parse(src).and_then(|(header, len)| {
-                // Without the bit there is no key: the frame is refused below.
+                // Without the bit there is no key: `check` refuses the frame.
                 if !header.top_bit {
                     return Some((header, len, Mask::None));
                 }
@@ -177,7 +177,7 @@ impl HybiCodec {
         }))
     }
 
-    /// Reads a header that is masked itself, by looking at it in a copy.
+    /// Reads a header that is itself masked, by unmasking a copy.
     fn begin_masked(&self, src: &[u8]) -> Option<(Header, usize, Mask)> {
         let (key, rest) = src.split_first_chunk::<4>()?;
         let mut copy = [0; MAX_HEADER];
@@ -186,29 +186,29 @@ impl HybiCodec {
         copy.copy_from_slice(rest.get(..seen)?);
         self.frame_mask(*key).apply(copy);
         let (header, len) = Header::parse(copy)?;
-        // The payload is masked with what the header leaves of the key.
+        // The payload is masked with the key from the position after the header.
         let mut mask = self.frame_mask(*key);
         mask.apply(copy.get_mut(..len)?);
         Some((header, len.saturating_add(4), mask))
     }
 
-    /// The rules that need no more than the header (RFC 6455 §5.2 and §5.5).
+    /// Checks the rules that need only the header (RFC 6455 §5.2 and §5.5).
     fn check(&mut self, header: &Header) -> Result<Content, ProtocolError> {
         if header.reserved != 0 && !self.allows_reserved(header) {
             return Err(ProtocolError::ReservedBit);
         }
         if header.top_bit != (self.incoming == Masking::Payload) {
             return Err(match (self.dialect.masking, self.role) {
-                // RFC 6455 §5.1: a server MUST close the connection on a frame that is not
-                // masked, a client on one that is.
+                // RFC 6455 §5.1: a server MUST close the connection on an unmasked frame, a client
+                // on a masked one.
                 (Masking::Payload, Role::Server) => ProtocolError::Unmasked,
                 (Masking::Payload, Role::Client) => ProtocolError::Masked,
                 // The fourth reserved bit of the drafts before 07.
                 _ => ProtocolError::ReservedBit,
             });
         }
-        // RFC 6455 §5.2: the most significant bit MUST be 0. The shortest form is not insisted
-        // on: Firefox 6 sends 65535 bytes with a length of 64 bits.
+        // RFC 6455 §5.2: the most significant bit MUST be 0. The shortest form is not required:
+        // Firefox 6 sends 65535 bytes with a length of 64 bits.
         if header.len >> 63 != 0 {
             return Err(ProtocolError::Length);
         }
@@ -288,7 +288,7 @@ impl Codec for HybiCodec {
             let there = usize::try_from(frame.left).map_or(src.len(), |left| left.min(src.len()));
             let missing = frame.left.saturating_sub(there as u64);
             let waits = match frame.content {
-                // An empty fragment in the middle of a message says nothing.
+                // An empty fragment that does not end a message is skipped.
                 Content::Data { last: false, .. } if frame.left == 0 => continue,
                 Content::Data { .. } => there == 0 && missing > 0,
                 Content::Control(_) => missing > 0,
@@ -333,8 +333,8 @@ impl Codec for HybiCodec {
                 left,
                 ..
             }) => {
-                // What is compressed with the fixed codes of RFC 1951 §3.2.6 may be longer than it
-                // was, by an eighth.
+                // Data compressed with the fixed codes of RFC 1951 §3.2.6 may be longer than the
+                // original by an eighth.
                 let longer = if *compressed { left.div_ceil(8) } else { 0 };
                 left.saturating_sub(longer)
             }

@@ -1,14 +1,15 @@
-//! What nearly every frame is: a whole message, all there. It takes a fraction of the cost of the
-//! way through a [`Header`](super::frame::Header), which has all the rules; what does not fit goes
-//! there.
+//! The fast path for the commonest frame, a whole short message that has fully arrived. The path
+//! through [`Header`](super::frame::Header) costs many times more; it applies all the rules and
+//! handles all other frames.
 
 use super::{FirstBit, HybiCodec};
 use crate::protocol::Masking;
 use crate::protocol::short_frames::{MAX_SHORT, ShortFrames};
 
 impl HybiCodec {
-    /// What the frame of a short message looks like if it comes next; `None` where another is
-    /// unfinished, not every short one is allowed, or the framing is not as in hybi-07 and later.
+    /// Returns the frame layout of a short message that comes next; `None` while a frame or message
+    /// is unfinished, if the limit on frames is below that of short messages, or if the framing is
+    /// not as in hybi-07 and later.
     #[inline]
     pub(super) fn short_incoming(&self) -> Option<ShortFrames> {
         let is_between = self.frame.is_none() && self.receiving.is_none();
@@ -26,9 +27,9 @@ impl HybiCodec {
         })
     }
 
-    /// What the frame of a short message looks like if it is the next that goes out; `None` where it
-    /// may be compressed, or the framing is not as in hybi-07 and later. A message that is sent in
-    /// pieces is not asked for: none may stand between them.
+    /// Returns the frame layout of the next short message that is sent; `None` if it may be
+    /// compressed or the framing is not as in hybi-07 and later. The caller checks that no message
+    /// is being sent in pieces: no other may come between them.
     pub(super) fn short_outgoing(&self) -> Option<ShortFrames> {
         let masked = match self.outgoing {
             Masking::Payload => true,

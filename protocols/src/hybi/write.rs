@@ -1,4 +1,4 @@
-//! The way out: events become frames.
+//! Encoding of events into frames.
 
 use bytes::Bytes;
 
@@ -44,7 +44,7 @@ impl HybiCodec {
             if piece.end {
                 self.write_last(piece.kind, &piece.payload, dst);
             } else if !piece.payload.is_empty() {
-                // An empty piece in the middle needs no frame.
+                // An empty piece that does not end a message needs no frame.
                 let opcode = self.data_opcode(piece.kind, false);
                 self.write(opcode, false, &piece.payload, dst);
             }
@@ -57,14 +57,14 @@ impl HybiCodec {
         }
     }
 
-    /// Writes a whole message, or the end of one that has begun, by copying it.
+    /// Writes a whole message, or the end of one that has begun, by copying the payload.
     #[inline]
     pub(super) fn write_last(&mut self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) {
         let opcode = self.data_opcode(kind, true);
         self.write(opcode, true, payload, dst);
     }
 
-    /// The opcode of the next frame of a message.
+    /// Returns the opcode of the next frame of a message.
     #[inline]
     pub(super) fn data_opcode(&mut self, kind: Kind, last: bool) -> u8 {
         let opcodes = &self.dialect.opcodes;
@@ -81,7 +81,8 @@ impl HybiCodec {
             (CloseBody::Free, _) => echo.into(),
             (CloseBody::Letter, _) if self.role == Role::Server => Bytes::from_static(b"S"),
             (CloseBody::Letter, _) => Bytes::from_static(b"C"),
-            // RFC 6455 §5.5.1: the answer has the code it answers, whatever that is in this version.
+            // RFC 6455 §5.5.1: the answer repeats the code of the close, as this version numbers
+            // it.
             (CloseBody::Code { .. }, Some(close)) if !echo.is_empty() => {
                 [&*echo, close.reason.as_bytes()].concat().into()
             }
@@ -102,14 +103,14 @@ impl HybiCodec {
         }
     }
 
-    /// RFC 6455 §5.3: a fresh, unpredictable key for each frame.
+    /// Returns a fresh, unpredictable key, as RFC 6455 §5.3 requires for each frame.
     pub(super) fn fresh_key(&self) -> [u8; 4] {
         let mut key = [0; 4];
         (self.entropy)(&mut key);
         key
     }
 
-    /// Writes what stands before a payload; returns what masks it.
+    /// Writes the header of a frame and its masking key; returns the mask for the payload.
     pub(super) fn write_header(
         &mut self,
         opcode: u8,

@@ -1,4 +1,4 @@
-//! Every enabled protocol looks at one growing head, and one of them takes it.
+//! Recognition of a request's protocol among the enabled ones, while its head arrives.
 
 mod rejection;
 
@@ -11,8 +11,8 @@ use crate::http::{BodyScanner, Head, HeadLimits, HeadScanner, is_host};
 use crate::protocol::{Context, Match, Opening, Protocol};
 use crate::registry::PROTOCOLS;
 
-/// The server's side of an opening handshake, up to the point where it is clear whose it is. It is
-/// opened in a second step ([`Recognised::open`]).
+/// The server's side of an opening handshake until its protocol is recognised. A second step,
+/// [`Recognised::open`], opens it.
 #[derive(Debug)]
 pub struct Negotiation<'a> {
     protocols: &'a [&'static dyn Protocol],
@@ -20,17 +20,17 @@ pub struct Negotiation<'a> {
     scanner: HeadScanner,
 }
 
-/// What a complete head turned out to be.
+/// The kind of request that a complete head is.
 #[derive(Debug)]
 pub enum Negotiated {
-    /// An opening handshake; its head has been taken off the buffer.
+    /// An opening handshake; its head has been removed from the buffer.
     WebSocket(Recognised),
     /// An ordinary HTTP request; its head is still in the buffer.
     Http(Head),
 }
 
-/// An opening handshake of which it is known what protocol it is of, and that it keeps the rules
-/// that all share. By its head may be chosen who serves it, and in what [`Context`].
+/// An opening handshake whose protocol is known and that keeps the rules shared by all protocols.
+/// Its head can be used to choose the handler and the [`Context`] before it is opened.
 #[derive(Clone, Debug)]
 pub struct Recognised {
     /// The protocol.
@@ -40,11 +40,12 @@ pub struct Recognised {
 }
 
 impl Recognised {
-    /// The same head where only these protocols are spoken.
+    /// Restricts the protocols: recognises the same head again if its protocol is not among
+    /// `protocols`.
     ///
     /// # Errors
     ///
-    /// None of them takes it. Answer it with [`Rejection::of`].
+    /// None of them accepts the head. Answer it with [`Rejection::of`].
     pub fn among(self, protocols: &[&'static dyn Protocol]) -> Result<Self, HandshakeError> {
         let name = self.protocol.name();
         if protocols.iter().any(|protocol| protocol.name() == name) {
@@ -62,14 +63,14 @@ impl Recognised {
     ///
     /// # Errors
     ///
-    /// What the head breaks of the protocol's own rules. Answer it with [`Rejection::of`].
+    /// The head breaks a rule of the protocol itself. Answer it with [`Rejection::of`].
     pub fn open(self, context: &Context) -> Result<Opening, HandshakeError> {
         self.protocol.open(self.head, context)
     }
 }
 
 impl<'a> Negotiation<'a> {
-    /// Begins with an empty head.
+    /// Creates a negotiation that has read nothing.
     pub fn new(protocols: &'a [&'static dyn Protocol], limits: HeadLimits) -> Self {
         Self {
             protocols,
@@ -78,13 +79,13 @@ impl<'a> Negotiation<'a> {
         }
     }
 
-    /// Looks at what has come; `None` while the head is incomplete. No byte is looked at twice
-    /// in search of its end, and the head is parsed once.
+    /// Reads the received bytes; returns `None` while the head is incomplete. Bytes that were
+    /// searched for its end are not searched again, and the head is parsed once.
     ///
     /// # Errors
     ///
-    /// What is no HTTP/1.1 head, no valid opening handshake, or an ordinary request that servers
-    /// read in different ways. Answer it with [`Rejection::of`].
+    /// The bytes are not a head of HTTP/1.1, not a valid opening handshake, or an ordinary request
+    /// that servers interpret in different ways. Answer it with [`Rejection::of`].
     pub fn advance(&mut self, src: &mut BytesMut) -> Result<Option<Negotiated>, HandshakeError> {
         let Some(len) = self.scanner.advance(src, &self.limits)? else {
             return Ok(None);
@@ -102,12 +103,12 @@ impl<'a> Negotiation<'a> {
         Ok(Some(Negotiated::WebSocket(Recognised { protocol, head })))
     }
 
-    /// Recognises an extended CONNECT of HTTP/2, which [`Head::of_connect`] has put down.
+    /// Recognises an extended CONNECT of HTTP/2 that [`Head::of_connect`] has written.
     ///
     /// # Errors
     ///
-    /// It is no valid opening handshake of a protocol that is spoken there. Answer it with
-    /// [`Rejection::of`].
+    /// It is not a valid opening handshake of a protocol that is supported on streams. Answer it
+    /// with [`Rejection::of`].
     pub fn recognise_stream(
         protocols: &[&'static dyn Protocol],
         head: Head,
@@ -127,12 +128,12 @@ impl<'a> Negotiation<'a> {
     }
 }
 
-/// The protocol that takes a head.
+/// Returns the protocol that accepts a head.
 fn choose(
     protocols: &[&'static dyn Protocol],
     head: &Head,
 ) -> Result<&'static dyn Protocol, HandshakeError> {
-    // No request is of two protocols; most are of the newest.
+    // Newest first, as most requests are; at most one protocol matches.
     let of = |wanted| {
         let mut newest_first = protocols.iter().rev().copied();
         newest_first.find(|protocol| protocol.recognise(head) == wanted)
@@ -142,23 +143,24 @@ fn choose(
         .ok_or_else(|| unrecognised(head))
 }
 
-/// Whether a request is meant as an opening handshake, also a broken one: it asks to upgrade to what
-/// is `websocket` or nearly, or has a field that only a WebSocket client sends. Any other upgrade
-/// may be ignored (RFC 9110 §7.8): clients ask for TLS and HTTP/2 in passing.
+/// True if a request is meant as an opening handshake, even a broken one: `Upgrade` lists
+/// `websocket` or nearly that, or a field is present that only WebSocket clients send. Any other
+/// upgrade may be ignored (RFC 9110 §7.8): clients offer TLS and HTTP/2 in passing.
 fn is_attempt(head: &Head) -> bool {
     let is_hint = |name: &[u8]| {
         let starts = |prefix: &[u8]| {
             name.get(..prefix.len())
                 .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
         };
-        // Most names are told apart by this.
+        // The first letter excludes most names.
         matches!(name, [b'S' | b's' | b'W' | b'w', ..])
             && (starts(b"sec-websocket-") || starts(b"websocket-"))
     };
     head.list("upgrade").any(is_nearly_websocket) || head.fields().any(|(name, _)| is_hint(name))
 }
 
-/// Whether somebody who wrote this meant `websocket`: `web-socket`, `"WebSocket"`, `websockets/13`.
+/// True if an `Upgrade` value was meant as `websocket`: `web-socket`, `"WebSocket"`,
+/// `websockets/13`.
 fn is_nearly_websocket(protocol: &[u8]) -> bool {
     const CORE: &[u8] = b"websoc";
     if protocol.eq_ignore_ascii_case(b"websocket") {
@@ -169,8 +171,8 @@ fn is_nearly_websocket(protocol: &[u8]) -> bool {
     letters.windows(CORE.len()).any(|part| part == CORE)
 }
 
-/// Checks an ordinary request: what a proxy in front reads as two requests, or as one for somebody
-/// else, is refused as RFC 9112 demands (§3.2) or allows (§2.2, §6.1, §6.3).
+/// Checks an ordinary request. A request is refused if a proxy in front may read it as two requests
+/// or as one for another host, as RFC 9112 demands (§3.2) or allows (§2.2, §6.1, §6.3).
 fn check_ordinary(head: &Head) -> Result<(), HandshakeError> {
     let has_no_host = !head.is_http11() && !head.has("host");
     if !has_no_host && !has_host(head) {
@@ -183,18 +185,18 @@ fn check_ordinary(head: &Head) -> Result<(), HandshakeError> {
     Ok(())
 }
 
-/// A rule that all the protocols share.
+/// A rule that all protocols share.
 #[derive(Debug)]
 pub struct Rule {
-    /// What it demands: `the method is GET`.
+    /// The demand as text: `the method is GET`.
     pub demands: &'static str,
-    /// The error of a head that breaks it.
+    /// The error for a head that breaks the rule.
     pub error: HandshakeError,
     holds: fn(&Head) -> bool,
 }
 
-/// The rules that all the protocols share (RFC 6455 §4.2.1; each draft has them), in the order in
-/// which they are checked.
+/// The rules that all protocols share (RFC 6455 §4.2.1; each draft has them), in the order in which
+/// they are checked.
 pub static SHARED_RULES: &[Rule] = &[
     Rule {
         demands: "the method is GET",
@@ -229,7 +231,7 @@ pub static SHARED_RULES: &[Rule] = &[
 ];
 
 impl Rule {
-    /// Whether a head keeps it.
+    /// True if a head keeps the rule.
     pub fn holds(&self, head: &Head) -> bool {
         (self.holds)(head)
     }
@@ -240,15 +242,17 @@ fn has_host(head: &Head) -> bool {
     host.is_ok_and(|host| host.is_some_and(is_host))
 }
 
-/// Several tokens are a choice; several fields that differ are a proxy and a server misled.
+/// True if `Upgrade` lists `websocket`. Several tokens in one field are a choice; several fields
+/// that differ could be read differently by a proxy and a server.
 fn upgrades(head: &Head) -> bool {
     let is_websocket = |token: &[u8]| token.eq_ignore_ascii_case(b"websocket");
     let repeated = head.values("upgrade").nth(1).is_some();
     head.lists("upgrade", "websocket") && (!repeated || head.list("upgrade").all(is_websocket))
 }
 
-/// Bytes behind an upgrade belong to the new protocol. A body there is how requests are smuggled;
-/// only the eight bytes of Hixie-76 are announced as one by some clients.
+/// True if no body is announced. Bytes after an upgrade belong to the new protocol, and a body
+/// there allows request smuggling; only the eight bytes of hixie-76 are announced as a body by some
+/// clients.
 fn has_no_body(head: &Head) -> bool {
     let Ok(length) = head.single("content-length", HandshakeError::Body) else {
         return false;
@@ -261,7 +265,7 @@ fn has_no_body(head: &Head) -> bool {
     allowed && !head.has("transfer-encoding") && !(head.has_bare_lf() && length.is_some())
 }
 
-/// Why no enabled protocol took a head.
+/// Returns why no enabled protocol accepts a head.
 fn unrecognised(head: &Head) -> HandshakeError {
     let mut versions = head.values("sec-websocket-version");
     if let Some(version) = versions.next() {
@@ -289,12 +293,13 @@ fn unrecognised(head: &Head) -> HandshakeError {
         (false, false, false) if has("sec-websocket-draft") => {
             HandshakeError::Keys("both are missing")
         }
-        // Else it has a field of a later protocol, without what each of them has.
+        // The head has a field of a later protocol, but not what each of those requires.
         (false, false, false) => disabled(head).unwrap_or(HandshakeError::Key),
     }
 }
 
-/// The protocol that would take a head, if it were enabled.
+/// Returns the error for a protocol that would accept a head if it were enabled; `None` if there is
+/// none.
 fn disabled(head: &Head) -> Option<HandshakeError> {
     let own = |protocol: &&&dyn Protocol| protocol.recognise(head) == Match::Yes;
     let protocol = PROTOCOLS.iter().find(own)?;

@@ -1,4 +1,4 @@
-//! An answer that refuses a handshake.
+//! The response that refuses a handshake.
 
 use std::fmt;
 
@@ -9,21 +9,21 @@ use crate::fields::Fields;
 use crate::http::HeadWriter;
 use crate::protocol::Protocol;
 
-/// An HTTP answer that refuses a handshake and ends the connection.
+/// An HTTP response that refuses a handshake and closes the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     /// The status.
     pub status: u16,
     /// Further fields.
     pub fields: Fields,
-    /// The body: a text for people, unless the fields say what else it is.
+    /// The body: a text for people, unless the fields give another content type.
     pub body: Bytes,
-    /// Why, for logs alone, where that is more than the client is to know. It is not sent.
+    /// The reason for the log, if it says more than the client may know; never sent.
     pub cause: Option<String>,
 }
 
 impl Rejection {
-    /// A refusal with a line of text for people.
+    /// Creates a refusal with a line of text for people.
     pub fn new(status: u16, reason: impl fmt::Display) -> Self {
         Self {
             status,
@@ -33,7 +33,7 @@ impl Rejection {
         }
     }
 
-    /// The same, of which logs say this and not what the client is told.
+    /// Sets the reason that is logged instead of the text that is sent to the client.
     #[must_use]
     pub fn because(self, cause: impl fmt::Display) -> Self {
         Self {
@@ -42,7 +42,8 @@ impl Rejection {
         }
     }
 
-    /// The text for logs: why it is so, or what the client is told; empty where the body is something else.
+    /// Returns the text for the log: the cause, or else the text that is sent to the client. Empty
+    /// if the body is not such a text.
     pub fn reason(&self) -> &str {
         if let Some(cause) = &self.cause {
             return cause;
@@ -52,26 +53,28 @@ impl Rejection {
         if is_other { "" } else { text.trim_end() }
     }
 
-    /// The answer to a request that cannot be served now, but in some seconds (RFC 9110 §10.2.3).
+    /// Creates the response to a request that can be served only some seconds later (RFC 9110
+    /// §10.2.3).
     pub fn unavailable(reason: impl fmt::Display) -> Self {
         let mut rejection = Self::new(503, reason);
         rejection.fields.append("Retry-After", RETRY_AFTER);
         rejection
     }
 
-    /// The answer to one of too many requests within a second (RFC 6585 §4).
+    /// Creates the response to a request over a limit of requests per second (RFC 6585 §4).
     pub fn too_many(reason: impl fmt::Display) -> Self {
         let mut rejection = Self::new(429, reason);
         rejection.fields.append("Retry-After", "1");
         rejection
     }
 
-    /// The answer to a request of HTTP/1 that is not complete at its deadline (RFC 9110 §15.5.9).
+    /// Creates the response to a request of HTTP/1 that is incomplete at its deadline (RFC 9110
+    /// §15.5.9).
     pub fn timeout() -> Self {
         Self::new(408, "the request was not complete in time")
     }
 
-    /// The answer to a handshake that is refused, by a server that speaks these protocols.
+    /// Creates the response that refuses a handshake, for a server with these protocols.
     pub fn of(error: &HandshakeError, protocols: &[&'static dyn Protocol]) -> Self {
         let mut rejection = Self::new(error.status(), error);
         if let HandshakeError::Method = error {
@@ -101,7 +104,7 @@ impl Rejection {
         rejection
     }
 
-    /// Appends the answer.
+    /// Appends the response to `dst`.
     pub fn write(&self, dst: &mut BytesMut) {
         let connection = if self.status == 426 {
             "Upgrade, close"
@@ -110,7 +113,7 @@ impl Rejection {
         };
         let is_text = !self.body.is_empty() && !self.fields.has("content-type");
         let text = is_text.then_some(("Content-Type", "text/plain; charset=utf-8"));
-        // RFC 9110 §8.6: with a 304, it would be the length of what has not changed.
+        // RFC 9110 §8.6: in a 304, it would be the length of the unchanged content.
         let length = (self.status != 304).then(|| self.body.len().to_string());
         HeadWriter::new(
             dst,
@@ -125,7 +128,7 @@ impl Rejection {
     }
 }
 
-/// The list for `Sec-WebSocket-Version` in a refusal, newest first; `None` where no enabled
+/// Returns the `Sec-WebSocket-Version` list of a refusal, newest first; `None` if no enabled
 /// protocol has a version.
 fn versions(protocols: &[&'static dyn Protocol]) -> Option<String> {
     let versions = protocols
@@ -136,7 +139,7 @@ fn versions(protocols: &[&'static dyn Protocol]) -> Option<String> {
     (!list.is_empty()).then(|| list.join(", "))
 }
 
-/// The reason phrase of a status (RFC 9110 §15).
+/// Returns the reason phrase of a status (RFC 9110 §15).
 fn reason(status: u16) -> &'static str {
     match status {
         301 => "Moved Permanently",
@@ -163,5 +166,5 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// After how many seconds it is worth trying again.
+/// The value of `Retry-After`, in seconds.
 const RETRY_AFTER: &str = "5";

@@ -12,22 +12,22 @@ use crate::fields::Fields;
 use crate::http::{Head, HeadLimits};
 use crate::secrets::{hide_in_subprotocols, hide_secrets};
 
-/// What a client asks for.
+/// The request of a client.
 #[derive(Clone, Default)]
 pub struct Dial {
     /// Whether the scheme is `wss`.
     pub secure: bool,
-    /// Host and port for the `Host` field; the port is left out where it is the scheme's own.
+    /// Host and port for the `Host` field, without the port if it is the default of the scheme.
     pub host: ByteString,
     /// Path and query; empty means `/`.
     pub target: ByteString,
-    /// The origin; the hixie protocols need one and take the server's where this is `None`.
+    /// The origin. The hixie protocols require one, and use the server's origin for `None`.
     pub origin: Option<ByteString>,
     /// The subprotocols to offer, in order of preference.
     pub subprotocols: Vec<ByteString>,
     /// Further fields, such as `Cookie`.
     pub fields: Fields,
-    /// What the head of the answer may take.
+    /// The limits for the head of the answer.
     pub answer: HeadLimits,
 }
 
@@ -42,7 +42,7 @@ impl Dial {
     }
 }
 
-// Secrets are not shown.
+// Hides secrets.
 impl fmt::Debug for Dial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Dial")
@@ -71,19 +71,19 @@ pub struct Response {
 pub struct Dialled {
     /// The server's answer.
     pub response: Response,
-    /// The codec that begins behind it.
+    /// The codec for the bytes after the answer.
     pub codec: Box<dyn Codec>,
 }
 
-/// Dials an opening handshake: the mirror image of [`Responder`](super::Responder).
+/// Performs an opening handshake as a client: the counterpart of [`Responder`](super::Responder).
 pub trait Dialer: fmt::Debug + Send {
-    /// Appends to `dst` what is to be sent now, and takes off `src` what belongs to the
-    /// handshake. Returns both when the handshake is complete; before that, write
-    /// `dst` out, read more into `src` and call again.
+    /// Appends the next part of the request to `dst`, and removes the bytes of the answer from
+    /// `src`. Returns the answer and the codec once the handshake is complete. On `None`, write
+    /// `dst` to the server, read more into `src`, and call again.
     ///
     /// # Errors
     ///
-    /// The server refused, or its answer is not what the protocol demands.
+    /// The server refused, or its answer violates the protocol.
     fn advance(
         &mut self,
         src: &mut BytesMut,
@@ -91,26 +91,26 @@ pub trait Dialer: fmt::Debug + Send {
     ) -> Result<Option<Dialled>, DialError>;
 }
 
-/// Why an opening handshake fails that we have begun.
+/// The reason why a handshake that we began has failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DialError {
-    /// We asked for what the protocol cannot express.
+    /// The protocol cannot express a part of the request.
     #[error("cannot be asked for in this protocol: {0}")]
     Unsupported(&'static str),
-    /// The server refused: its status is not 101 (RFC 6455 §4.1). What stands in its head may be
-    /// passed on; the body behind it has not been taken off the buffer.
+    /// The server refused: its status is not 101 (RFC 6455 §4.1). The head may be forwarded to a
+    /// client. The body is still in the buffer.
     #[error("the server answered with {0}")]
     Refused(Box<Response>),
-    /// The head of the server's answer.
+    /// The head of the answer is malformed or over its limits.
     #[error(transparent)]
     Head(#[from] HeadError),
-    /// A field of the answer, or what follows its head, is missing or wrong (RFC 6455 §4.1).
+    /// A field of the answer, or the challenge after its head, is missing or wrong (RFC 6455 §4.1).
     #[error("the server's answer lacks a valid {0}")]
     Answer(&'static str),
 }
 
-/// The status, and where else the server says to go: its secrets are hidden.
+/// The status, and the `Location` of a redirect without its secrets.
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let status = self.head.status().unwrap_or_default();
@@ -126,7 +126,7 @@ impl fmt::Display for Response {
 }
 
 impl Response {
-    /// A head that says 101.
+    /// Checks that the status is 101.
     pub(crate) fn check_status(head: &Head) -> Result<(), DialError> {
         match head.status() {
             Some(101) => Ok(()),

@@ -1,8 +1,9 @@
-//! The seam: what a protocol is, and the values it exchanges with the rest.
+//! The interface of a protocol: the traits that each one implements, and the values they exchange
+//! with their callers.
 //!
-//! A [`Protocol`] is a value in a list. It recognises an opening handshake, opens it (a
-//! [`Responder`] writes the answer), can also dial one (a [`Dialer`]), and both end in a
-//! [`Codec`]. Nothing else in the program knows a protocol by its name.
+//! A [`Protocol`] is a value in a list. As a server, the protocol recognises an opening handshake
+//! and opens it, and a [`Responder`] writes the answer. As a client, the protocol dials and a
+//! [`Dialer`] reads the answer. Both end in a [`Codec`]. No other code knows a protocol by its name.
 //!
 //! ```text
 //!   server   Head ──recognise──▶ open ──▶ Responder ──respond──▶ Codec
@@ -40,21 +41,22 @@ pub trait Protocol: fmt::Debug + Send + Sync {
     /// The value of `Sec-WebSocket-Version`, where the protocol has that field.
     fn version(&self) -> Option<u8>;
 
-    /// Who spoke it, for people.
+    /// The browsers and libraries that spoke the protocol, as text for people.
     fn spoken_by(&self) -> &'static str;
 
-    /// What its messages can carry.
+    /// The kinds of messages and control frames that the protocol has.
     fn capabilities(&self) -> Capabilities;
 
-    /// What clients mask of what they send.
+    /// The part of a frame that clients mask.
     fn masking(&self) -> Masking;
 
-    /// How many bytes of the opening handshake follow the heads of its request and its answer.
+    /// The number of bytes that follow the heads of the opening handshake.
     fn challenge(&self) -> Challenge {
         Challenge::default()
     }
 
-    /// How many lines of the answer's head clients compare to the byte, the first line included.
+    /// The number of lines in the answer, counted from the status line, that clients compare byte by
+    /// byte.
     fn literal_lines(&self) -> usize {
         0
     }
@@ -64,34 +66,35 @@ pub trait Protocol: fmt::Debug + Send + Sync {
         true
     }
 
-    /// Looks at a complete head that asks for a WebSocket. The recognisers are disjoint: no two say [`Match::Yes`] to the
-    /// same head.
+    /// Decides whether a complete head that asks for a WebSocket belongs to this protocol.
+    ///
+    /// The recognisers are disjoint: at most one protocol returns [`Match::Yes`] for a head.
     fn recognise(&self, head: &Head) -> Match;
 
-    /// As a server, validates the handshake that was recognised and copies what must outlive
-    /// it; writes nothing. Protocols are static, so that a request can say which it is of.
+    /// Validates a recognised handshake as a server, and copies the parts that must outlive the
+    /// head. Nothing is written yet. `self` is static because the request refers to its protocol.
     ///
     /// # Errors
     ///
-    /// What the head breaks; [`HandshakeError::status`] is the answer.
+    /// The rule that the head breaks; [`HandshakeError::status`] is the status to answer with.
     fn open(&'static self, head: Head, context: &Context) -> Result<Opening, HandshakeError>;
 
-    /// As a client, begins a handshake.
+    /// Begins a handshake as a client.
     ///
     /// # Errors
     ///
-    /// [`DialError::Unsupported`] where the protocol cannot express what is asked for.
+    /// [`DialError::Unsupported`] if the protocol cannot express a part of the request.
     fn dial(&self, dial: &Dial, context: &Context) -> Result<Box<dyn Dialer>, DialError>;
 
-    /// Whether it is spoken on streams of HTTP/2 too. Its [`open`](Self::open) is then also given
-    /// heads that [`Head::is_connect`], for which its responder makes a
+    /// Whether the protocol also runs on streams of HTTP/2. If so, [`open`](Self::open) also
+    /// receives heads for which [`Head::is_connect`] is true, and the responder answers these with a
     /// [`StreamAnswer`](Responder::respond_on_stream).
     fn is_spoken_on_streams(&self) -> bool {
         false
     }
 }
 
-/// What of a client's frames is masked (RFC 6455 §5.3); a server's never are.
+/// The part of a client's frames that is masked (RFC 6455 §5.3). A server masks nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Masking {
     /// Nothing: a page can choose the bytes on the wire and, on plain TCP, poison the caches of
@@ -103,53 +106,53 @@ pub enum Masking {
     Payload,
 }
 
-/// How many bytes of an opening handshake stand behind its heads, which no `Content-Length`
-/// announces.
+/// The numbers of bytes that follow the heads of an opening handshake without being announced by a
+/// `Content-Length`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Challenge {
-    /// Behind the head of the request.
+    /// Bytes after the head of the request.
     pub request: usize,
-    /// Behind the head of the answer.
+    /// Bytes after the head of the answer.
     pub answer: usize,
 }
 
-/// What a protocol says to a head.
+/// The verdict of a protocol on a head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Match {
-    /// The head is of another protocol, and how that is known: `it has no Sec-WebSocket-Version`.
+    /// The head belongs to another protocol, for this reason: `it has no Sec-WebSocket-Version`.
     No(&'static str),
-    /// It can serve the head, if no other protocol that is enabled says `Yes`.
+    /// The protocol can serve the head if no other enabled protocol returns `Yes`.
     Fallback,
-    /// The head is of this protocol.
+    /// The head belongs to this protocol.
     Yes,
 }
 
-/// What a handshake must be told by its surroundings: nothing here reads a socket, a clock or a
-/// random device.
+/// The surroundings of a handshake. The caller supplies them, because nothing in this crate reads a
+/// socket, a clock or a random device.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
-    /// Whether the page sees `wss://`: TLS ended here, or at a proxy that is trusted.
+    /// Whether the page uses `wss://`: TLS ended here or at a trusted proxy.
     pub secure: bool,
-    /// What a codec refuses.
+    /// The limits above which the codec refuses a frame.
     pub limits: Limits,
-    /// How messages are compressed where the peer agrees; `None` for not at all. Only hybi-07 and
-    /// its successors can.
+    /// The compression to negotiate; `None` disables compression. Only hybi-07 and its successors
+    /// can compress.
     pub compression: Option<Compression>,
-    /// Fills a buffer with bytes that nobody can predict (RFC 6455 §10.3).
+    /// Fills a buffer with unpredictable bytes (RFC 6455 §10.3).
     pub entropy: fn(&mut [u8]),
 }
 
-/// What of a peer's frames a codec takes before it refuses; what a message may take is its session's
-/// ([`SessionConfig::max_message`](crate::SessionConfig)). A limit is the largest value that is
-/// accepted.
+/// The limits of a codec on the frames of its peer. Each limit is the largest accepted value.
+///
+/// The session limits whole messages: [`SessionConfig::max_message`](crate::SessionConfig).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of payload in a frame.
+    /// Payload bytes in a frame.
     pub frame: u64,
     /// Frames in a message.
     pub fragments: u32,
-    /// Bytes that a connection may spend in frames of unknown type (hixie), which are discarded;
-    /// those of their headers count.
+    /// Bytes that a connection may send in frames of unknown type (hixie), headers included. The
+    /// codec discards such frames.
     pub discarded: u64,
 }
 
@@ -163,46 +166,47 @@ impl Default for Limits {
     }
 }
 
-/// What the messages of a protocol can carry.
+/// The kinds of messages and control frames that a protocol has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// Whether binary messages can be sent.
     pub binary: bool,
-    /// Whether there are pings and pongs.
+    /// Whether the protocol has pings and pongs.
     pub ping: bool,
-    /// How a connection ends.
+    /// The way in which a connection ends.
     pub close: CloseForm,
 }
 
-/// How a connection ends.
+/// The way in which a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseForm {
-    /// With the end of the byte stream: there is no closing handshake.
+    /// The byte stream ends, without a closing handshake.
     Eof,
-    /// With a closing handshake that carries no status.
+    /// A closing handshake without a close code.
     Bare,
-    /// With a closing handshake that carries a code and a reason.
+    /// A closing handshake with a close code and a reason.
     Code,
 }
 
-/// A valid request and who answers it.
+/// A valid request, and the responder that answers it.
 #[derive(Debug)]
 pub struct Opening {
-    /// What the client asks for.
+    /// The request of the client.
     pub request: Box<Request>,
-    /// Who writes the answer.
+    /// The writer of the answer.
     pub responder: Box<dyn Responder>,
 }
 
-/// Answers an opening handshake. A loop, because Hixie-76 answers in two steps.
+/// Answers an opening handshake, in as many steps as the protocol needs: Hixie-76 needs two.
 pub trait Responder: fmt::Debug + Send {
-    /// Appends to `dst` what of the answer can be written now, and takes off `src` what belongs
-    /// to the handshake. Returns the codec when the handshake is complete; before that, write
-    /// `dst` out, read more into `src` and call again with the same `accept`.
+    /// Appends the next part of the answer to `dst`, and removes the bytes of the handshake from
+    /// `src`. Returns the codec once the handshake is complete. On `None`, write `dst` to the
+    /// client, read more into `src`, and call again with the same `accept`.
     ///
     /// # Errors
     ///
-    /// After the head is out nothing can be refused any more: the connection is to be dropped.
+    /// The handshake failed. If the head of the answer was already sent, drop the connection: an
+    /// HTTP error can no longer be sent.
     fn respond(
         &mut self,
         accept: &Accept,
@@ -210,33 +214,34 @@ pub trait Responder: fmt::Debug + Send {
         dst: &mut BytesMut,
     ) -> Result<Option<Box<dyn Codec>>, HandshakeError>;
 
-    /// The answer to an extended CONNECT of HTTP/2 (RFC 8441), which is fields and not text;
-    /// `None` where the request is none.
+    /// The answer to an extended CONNECT of HTTP/2 (RFC 8441), which has fields in place of text.
+    /// `None` if the request is not one.
     fn respond_on_stream(&mut self, _accept: &Accept) -> Option<StreamAnswer> {
         None
     }
 }
 
-/// What accepts an extended CONNECT.
+/// The answer that accepts an extended CONNECT.
 #[derive(Debug)]
 pub struct StreamAnswer {
-    /// The fields that go with status 200.
+    /// The fields that accompany status 200.
     pub fields: Fields,
-    /// The codec that begins behind them.
+    /// The codec for the bytes of the stream.
     pub codec: Box<dyn Codec>,
 }
 
-/// Turns bytes into events and events into bytes. It never replies, waits or reads a clock; what
-/// is the same in every protocol is the [`Session`](crate::Session)'s.
+/// Turns bytes into events, and events into bytes.
 ///
-/// A codec must have `decode`, `encode` and `capabilities`; the rest has defaults.
+/// A codec never replies, waits or reads a clock. The [`Session`](crate::Session) does everything
+/// that all protocols share. A codec must implement `decode`, `encode` and `capabilities`; the other
+/// methods have defaults.
 pub trait Codec: Any + fmt::Debug + Send {
-    /// Takes the next event off `src`; `None` where more bytes are needed. Payload is handed
-    /// out as it comes, so a frame larger than the buffer arrives in pieces.
+    /// Removes the next event from `src`. `None` means that more bytes are needed. Payload is
+    /// returned as soon as it was received, so a frame larger than the buffer arrives in pieces.
     ///
     /// # Errors
     ///
-    /// A breach of the protocol. The codec is of no use after that.
+    /// A violation of the protocol. The codec must not be used afterwards.
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError>;
 
     /// Appends an event to `dst`. The pieces of a message must not be mixed with another's;
@@ -244,59 +249,59 @@ pub trait Codec: Any + fmt::Debug + Send {
     ///
     /// # Errors
     ///
-    /// The protocol cannot express the event; nothing was appended then.
+    /// The protocol cannot express the event. In this case nothing was appended.
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError>;
 
-    /// An optional fast path: the layout of short messages that are taken off without asking the
-    /// codec, one behind the other, until something looks different and
-    /// [`decode`](Self::decode) is called. A codec that answers promises that its state is the same
-    /// before such a message and after it, whatever is in it.
+    /// The layout of short messages, for an optional fast path: the caller removes such messages
+    /// from the buffer by itself, and calls [`decode`](Self::decode) for everything else. A codec
+    /// that returns a layout promises that such a message never changes its state.
     fn reads(&self) -> Option<ShortFrames> {
         None
     }
 
-    /// How whole short messages can be written without asking the codec; fixed once the handshake
-    /// is complete. A codec that answers promises that its state is the same before such a message
-    /// and after it, between any two messages that it writes itself.
+    /// The layout in which the caller may write whole short messages by itself, between two
+    /// messages of the codec. Fixed once the handshake is complete. A codec that returns a layout
+    /// promises that such a message never changes its state.
     fn writes(&self) -> Option<ShortFrames> {
         None
     }
 
-    /// The key of a message that is written so, where it is masked: fresh and unpredictable (RFC
+    /// A masking key for a message that the caller writes by itself: fresh and unpredictable (RFC
     /// 6455 §5.3).
     fn masking_key(&mut self) -> [u8; 4] {
         [0; 4]
     }
 
-    /// How many bytes of payload the frame of data whose header was read last will still bring: as
-    /// they come, so before they are inflated. `None` where the protocol does not say.
+    /// The number of payload bytes that are still to come in the current data frame, counted
+    /// before decompression. `None` if the protocol does not announce it.
     fn announced(&self) -> Option<u64> {
         None
     }
 
-    /// How many bytes of memory it holds for this connection, beside itself; `None` where it never
-    /// holds any, which is fixed once the handshake is complete.
+    /// The bytes of memory that the codec holds for this connection, besides its own size. `None`
+    /// if the codec never holds any; whether it does is fixed once the handshake is complete.
     fn held(&self) -> Option<usize> {
         None
     }
 
-    /// The extension that is in use (RFC 6455 §9), by its name and without parameters, for whoever wants to
-    /// know; fixed once the handshake is complete.
+    /// The name of the extension in use (RFC 6455 §9), without its parameters. Fixed once the
+    /// handshake is complete.
     fn extension(&self) -> Option<&'static str> {
         None
     }
 
-    /// What can be sent; fixed once the handshake is complete.
+    /// The kinds of messages that can be sent. Fixed once the handshake is complete.
     fn capabilities(&self) -> Capabilities;
 
-    /// The form in which whole messages of a kind are written between two others. `None` where
-    /// their bytes are this connection's own, such as masked ones, or the kind cannot be sent.
+    /// The form in which a whole message of this kind is written. Connections with the same form
+    /// can share its bytes. `None` if the bytes differ per connection, as with masking, or if the
+    /// kind cannot be sent.
     fn wire_form(&self, _: Kind) -> Option<WireForm> {
         None
     }
 }
 
-/// Which end of the connection we are.
+/// Our end of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// We accepted.

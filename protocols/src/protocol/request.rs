@@ -1,4 +1,4 @@
-//! A client's request.
+//! The request of a client.
 
 use std::fmt;
 
@@ -10,33 +10,33 @@ use crate::error::{HandshakeError, HeadError, Malformed};
 use crate::http::{Head, origin_form};
 use crate::secrets::{hide_in_subprotocols, hide_secrets};
 
-/// A client's request, recognised and valid.
+/// A recognised and valid request of a client.
 #[derive(Clone)]
 pub struct Request {
-    /// The protocol it is of.
+    /// The protocol of the request.
     pub protocol: &'static dyn Protocol,
-    /// Whether the page sees `wss://`.
+    /// Whether the page uses `wss://`.
     pub secure: bool,
-    /// The `Host` field as it came.
+    /// The `Host` field, unchanged.
     pub host: ByteString,
     /// Path and query, without scheme and authority.
     pub target: ByteString,
-    /// The origin of the page; browsers always send one.
+    /// The origin of the page. Browsers always send it.
     pub origin: Option<ByteString>,
-    /// The subprotocols that were offered, in order of preference: the client's, on all the lines of
-    /// its list (RFC 6455 §11.3.4), unless a gateway was told its own.
+    /// The offered subprotocols, in order of preference: those from all lines of the client's list
+    /// (RFC 6455 §11.3.4), unless a gateway replaces them by its own.
     pub subprotocols: Vec<ByteString>,
     /// The whole head, for cookies, user agent and the like.
     pub head: Head,
 }
 
 impl Request {
-    /// Reads what all the protocols have in common: host, target and origin. The subprotocols are
-    /// left to the protocol, which knows how they are listed.
+    /// Reads the parts that all protocols share: host, target and origin. Each protocol reads the
+    /// subprotocols by itself, because their syntax differs.
     ///
     /// # Errors
     ///
-    /// What of them is missing, repeated or malformed.
+    /// The part that is missing, repeated or malformed.
     pub fn read(
         protocol: &'static dyn Protocol,
         head: Head,
@@ -47,14 +47,14 @@ impl Request {
             .single("host", HandshakeError::Host)?
             .ok_or(HandshakeError::Host)?;
         let host = text(host, HandshakeError::Host)?;
-        // RFC 9112 §3.2: the forms without a path are those of CONNECT and OPTIONS, and a fragment
-        // stays with its page.
+        // RFC 9112 §3.2: only CONNECT and OPTIONS have targets without a path, and a client never
+        // sends a fragment.
         let malformed_target = HandshakeError::Head(HeadError::Malformed(Malformed::Target));
         let target = match origin_form(head.target()) {
             target if target.contains(&b'#') => return Err(malformed_target),
             b"" | b"/" => ByteString::from_static("/"),
             path @ [b'/', ..] => text(path, malformed_target)?,
-            // RFC 3986 §6.2.3: without a path, the query is that of `/`.
+            // RFC 3986 §6.2.3: a query without a path belongs to `/`.
             query @ [b'?', ..] => {
                 let query = text(query, malformed_target)?;
                 format!("/{query}").into()
@@ -65,7 +65,7 @@ impl Request {
         let origin = origin
             .map(|value| text(value, HandshakeError::Origin))
             .transpose()?;
-        // A tab is the one control character that a field may have, and no origin has one.
+        // A tab is the only control character that is legal in a field; an origin never contains it.
         if origin.as_ref().is_some_and(|origin| origin.contains('\t')) {
             return Err(HandshakeError::Origin);
         }
@@ -80,7 +80,7 @@ impl Request {
         }))
     }
 
-    /// The same, put down to be kept.
+    /// A compact copy of the request, for storage.
     pub fn pack(&self) -> PackedRequest {
         PackedRequest {
             protocol: self.protocol,
@@ -90,14 +90,14 @@ impl Request {
         }
     }
 
-    /// The path: the target up to its query.
+    /// The path: the target without its query.
     pub fn path(&self) -> &str {
         self.target
             .split_once('?')
             .map_or(&*self.target, |(path, _)| path)
     }
 
-    /// The `User-Agent`, where the client sent one: few clients did before 2013.
+    /// The `User-Agent`, if the client sent one. Few clients did before 2013.
     pub fn user_agent(&self) -> Option<String> {
         self.head
             .value("user-agent")
@@ -105,7 +105,8 @@ impl Request {
     }
 }
 
-/// A request that is kept as long as its connection: the bytes of its head, and little else.
+/// A compact copy of a request, kept as long as its connection: the bytes of the head and little
+/// else.
 #[derive(Clone)]
 pub struct PackedRequest {
     protocol: &'static dyn Protocol,
@@ -115,7 +116,8 @@ pub struct PackedRequest {
 }
 
 impl PackedRequest {
-    /// The request, whose head is read again. `None` for none that could have been packed.
+    /// Parses the head again and returns the request. `None` never occurs for a request that
+    /// [`pack`](Request::pack) has made.
     pub fn unpack(&self) -> Option<Box<Request>> {
         let head = Head::again(Bytes::copy_from_slice(&self.head))?;
         let mut request = Request::read(self.protocol, head, self.secure).ok()?;
@@ -130,7 +132,7 @@ impl fmt::Debug for PackedRequest {
     }
 }
 
-// The name of the protocol says all that is in it. Secrets are not shown.
+// Shows the protocol by its name alone, and hides secrets.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")

@@ -1,5 +1,5 @@
-//! Short messages that lie whole where they were read: "short" is what is cheaper to copy than to
-//! share.
+//! The fast path for short messages that are complete in the read buffer. A message is short if
+//! copying it is cheaper than sharing its memory.
 
 use memchr::memchr;
 
@@ -9,13 +9,13 @@ use crate::write_buf::{CHAIN, WriteBuf};
 /// The longest payload of a short message.
 pub(crate) const MAX_SHORT: usize = CHAIN - 1;
 
-/// How whole short messages lie on the wire, so that they are found and written without asking the
-/// codec ([`Codec::reads`](super::Codec::reads), [`Codec::writes`](super::Codec::writes)).
+/// The wire layout of whole short messages. With it they are found and written without a call of
+/// the codec ([`Codec::reads`](super::Codec::reads), [`Codec::writes`](super::Codec::writes)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShortFrames {
-    /// As RFC 6455 §5.2 has them, in one frame and without extensions.
+    /// One frame of RFC 6455 §5.2, without extensions.
     Counted {
-        /// The first byte of a text.
+        /// The first byte of a text message.
         text: u8,
         /// The first byte of a binary message.
         binary: u8,
@@ -24,39 +24,39 @@ pub enum ShortFrames {
     },
     /// `00`, a text, `FF` (draft-hixie-thewebsocketprotocol-75 §4.2).
     Delimited,
-    /// There are none: what has come is a binary message.
+    /// No frames: the received bytes are one binary message.
     Unframed,
 }
 
-/// A whole short message at the beginning of what was read.
+/// The position of a whole short message at the beginning of the read buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Short {
     /// Text or binary. Text is not validated.
     pub(crate) kind: Kind,
-    /// How many bytes stand before the payload.
+    /// The number of bytes before the payload.
     pub(crate) head: u8,
-    /// How many the payload has.
+    /// The number of payload bytes.
     pub(crate) payload: u16,
-    /// How many stand behind it.
+    /// The number of bytes after the payload.
     tail: u8,
-    /// What the payload is still masked with (RFC 6455 §5.3); zeroes where it is not.
+    /// The masking key of the payload (RFC 6455 §5.3); zeroes if the payload is not masked.
     pub(crate) key: [u8; 4],
 }
 
-/// A short message that has been split off.
+/// A short message that was split off the read buffer.
 #[derive(Debug)]
 pub(crate) struct Split<'a> {
     /// Text or binary. Text is not validated.
     pub(crate) kind: Kind,
     /// The payload, unmasked.
     pub(crate) payload: &'a [u8],
-    /// What follows.
+    /// The bytes after the message.
     pub(crate) rest: &'a mut [u8],
 }
 
 impl ShortFrames {
-    /// The message at the beginning of `src`, if it is all there and its payload no longer than
-    /// `max`.
+    /// Finds the message at the beginning of `src`, if it is complete and its payload is at most
+    /// `max` bytes long.
     #[inline]
     pub(crate) fn find(&self, src: &[u8], max: usize) -> Option<Short> {
         match *self {
@@ -77,8 +77,8 @@ impl ShortFrames {
         }
     }
 
-    /// Splits the message off the beginning of `src`, as [`find`](Self::find) finds it, and unmasks
-    /// it. `src` is given back where none is found.
+    /// Splits the message that [`find`](Self::find) finds off the beginning of `src`, and unmasks
+    /// it. Returns `src` as the error if there is none.
     #[inline(always)]
     pub(crate) fn split<'a>(
         &self,
@@ -108,9 +108,9 @@ impl ShortFrames {
         })
     }
 
-    /// Writes a message that needs no masking key; `false` where it needs one, is not short, or
-    /// cannot be written so.
-    // A call is a tenth of what a short message costs.
+    /// Writes a message without a masking key. Returns `false`, and writes nothing, if the message
+    /// needs a key, is not short, or has no such layout.
+    // A function call is a tenth of the cost of a short message.
     #[inline(always)]
     pub fn write(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
         let Self::Counted {
@@ -135,7 +135,7 @@ impl ShortFrames {
         true
     }
 
-    // Out of line, so that what is done for nearly every message is short.
+    // Out of line, so that the code for nearly every message stays short.
     #[inline(never)]
     fn write_uncounted(&self, kind: Kind, payload: &[u8], dst: &mut WriteBuf) -> bool {
         if payload.len() > MAX_SHORT {
@@ -153,7 +153,8 @@ impl ShortFrames {
         true
     }
 
-    /// Writes a message with a masking key; `false` where it needs none, or is not short.
+    /// Writes a message with a masking key. Returns `false`, and writes nothing, if the layout has
+    /// no masking or the message is not short.
     pub(crate) fn write_masked(
         &self,
         kind: Kind,
@@ -234,7 +235,7 @@ fn unframed(src: &[u8], max: usize) -> Option<Short> {
     })
 }
 
-/// XOR with the repeated key, in blocks that the compiler turns into vector instructions.
+/// XORs bytes with the repeated key, in blocks that the compiler vectorises.
 #[inline]
 pub(crate) fn xor(bytes: &mut [u8], key: [u8; 4]) {
     let key = u32::from_le_bytes(key);

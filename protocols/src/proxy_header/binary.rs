@@ -1,4 +1,4 @@
-//! Version 2: binary (section 2.2).
+//! Version 2, the binary format (section 2.2).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,13 +11,13 @@ use nom::{IResult, Parser};
 
 use super::{ProxiedEnds, ProxyHeader, ProxyHeaderError, of_one_family};
 
-/// "The protocol signature": no line of any protocol that begins with text.
+/// "The protocol signature": no line-based protocol begins with it.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The signature, version and command, family, and the length of what follows.
+/// The length of signature, version and command, family, and the length field.
 const FIXED: usize = 16;
 
-/// How long the path of a Unix socket is, filled up with zeroes.
+/// The length of the path of a Unix socket, padded with zeros.
 const UNIX_PATH: usize = 108;
 
 /// The version and the commands, `\x2` in the upper half of the byte.
@@ -30,11 +30,11 @@ const TCP4: u8 = 0x11;
 const TCP6: u8 = 0x21;
 const UNIX_STREAM: u8 = 0x31;
 
-/// The type of the field that says of TLS, and its flag that the client speaks it (section 2.2.5).
+/// The type of the field about TLS, and its flag that the client uses TLS (section 2.2.5).
 const TYPE_SSL: u8 = 0x20;
 const CLIENT_SSL: u8 = 0x01;
 
-/// That no client certificate was verified: anything but zero.
+/// The value if no client certificate was verified (anything but zero).
 const NOT_VERIFIED: u32 = 1;
 
 pub(super) fn read(src: &mut BytesMut) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
@@ -42,7 +42,7 @@ pub(super) fn read(src: &mut BytesMut) -> Result<Option<ProxyHeader>, ProxyHeade
     if !SIGNATURE.starts_with(beginning) {
         return Err(ProxyHeaderError::Missing);
     }
-    // The bytes behind the signature are looked at as they come: what is broken is not waited for.
+    // The bytes after the signature are checked as they arrive, so that errors are found early.
     if let Some(version) = src.get(SIGNATURE.len())
         && !matches!(*version, LOCAL | PROXY)
     {
@@ -73,16 +73,16 @@ pub(super) fn read(src: &mut BytesMut) -> Result<Option<ProxyHeader>, ProxyHeade
     Ok(Some(header))
 }
 
-/// Command, family and length.
+/// Parses command, family and length.
 fn fixed(input: &[u8]) -> IResult<&[u8], (u8, u8, u16)> {
     let (input, (_, command, family, len)) = (tag(SIGNATURE), byte, byte, be_u16).parse(input)?;
     Ok((input, (command, family, len)))
 }
 
-/// Addresses, and the fields behind them.
+/// Parses the addresses and the fields after them.
 fn read_block(family: u8, block: &[u8]) -> Result<ProxyHeader, ProxyHeaderError> {
     let ends: fn(&[u8]) -> IResult<&[u8], ProxiedEnds> = match family {
-        // Without a family, nobody can say where the addresses end.
+        // Without a family, the end of the addresses is unknown.
         UNSPECIFIED => return Ok(ProxyHeader::default()),
         TCP4 => tcp4,
         TCP6 => tcp6,
@@ -130,7 +130,7 @@ fn tcp6(input: &[u8]) -> IResult<&[u8], ProxiedEnds> {
 fn unix(input: &[u8]) -> IResult<&[u8], ProxiedEnds> {
     let path = |input| {
         map(take(UNIX_PATH), |path: &[u8]| {
-            // An abstract name begins with a zero; what is behind it all is filling.
+            // An abstract name begins with a zero; trailing zeros are padding.
             let filling = path.iter().rev().take_while(|byte| **byte == 0).count();
             let len = path.len().saturating_sub(filling);
             Bytes::copy_from_slice(path.get(..len).unwrap_or_default())
@@ -145,7 +145,7 @@ fn unix(input: &[u8]) -> IResult<&[u8], ProxiedEnds> {
     Ok((input, ends))
 }
 
-/// Goes through the fields: whether one says that the client speaks TLS.
+/// Parses the fields; returns true if one says that the client uses TLS.
 fn is_secure(input: &[u8]) -> IResult<&[u8], bool> {
     let field = (byte, length_data(be_u16));
     let says_so = |kind, value: &[u8]| {

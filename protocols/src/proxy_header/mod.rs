@@ -1,6 +1,6 @@
-//! The header of the PROXY protocol, which a proxy sends before all else: for whom it connects.
+//! The header of the PROXY protocol, in which a proxy names its client before all other data.
 //!
-//! The specification is HAProxy's `doc/proxy-protocol.txt`, whose sections are cited here.
+//! The specification is HAProxy's `doc/proxy-protocol.txt`; section numbers refer to it.
 //!
 //! ```text
 //!   version 1   PROXY TCP4 203.0.113.7 192.0.2.1 51234 443 CR LF       a line of up to 107 bytes
@@ -16,79 +16,79 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
-/// What a proxy says of the connection that it passes on.
+/// The header of a proxied connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyHeader {
-    /// Its ends.
+    /// The ends of the connection.
     pub ends: ProxiedEnds,
-    /// Whether the client speaks TLS with the proxy, as far as a header of version 2 says so.
+    /// Whether the client uses TLS to the proxy. Only a header of version 2 can say so.
     pub secure: bool,
 }
 
-/// The ends of a connection that a proxy passes on.
+/// The ends of a proxied connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ProxiedEnds {
-    /// The connection is the proxy's own, as for a health check, or it does not know the client: the
-    /// ends are those of the connection to the proxy.
+    /// The connection is the proxy's own (such as a health check), or the proxy does not know the
+    /// client: the ends are those of the connection to the proxy.
     #[default]
     Unknown,
     /// Addresses of TCP: both of IPv4, or both of IPv6.
     Tcp {
         /// The client.
         source: SocketAddr,
-        /// Where it connected to.
+        /// The address to which the client connected.
         destination: SocketAddr,
     },
-    /// Paths of Unix sockets, empty where they have none.
+    /// Paths of Unix sockets, empty for unnamed ones.
     Unix {
-        /// The client's.
+        /// The client.
         source: Bytes,
-        /// That of the socket it connected to.
+        /// The socket to which the client connected.
         destination: Bytes,
     },
 }
 
-/// The form of a header.
+/// The version of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyVersion {
     /// A line of text.
     V1,
-    /// Binary, which can also say that the client speaks TLS.
+    /// Binary, which can also say that the client uses TLS.
     V2,
 }
 
-/// Why there is no header.
+/// The reason why no header was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProxyHeaderError {
     /// The connection begins with something else.
     #[error("the connection does not begin with a PROXY header")]
     Missing,
-    /// There is one, and this is wrong with it.
+    /// The header is invalid.
     #[error("the PROXY header is broken: {0}")]
     Malformed(&'static str),
-    /// It announces more than is taken.
+    /// The header announces more than the limit.
     #[error("the PROXY header of {len} bytes is over the limit of {limit}")]
     TooLong {
-        /// What it announces, in bytes.
+        /// The announced length in bytes.
         len: usize,
-        /// The limit.
+        /// The limit in bytes.
         limit: usize,
     },
 }
 
 impl ProxyHeader {
-    /// The longest header that is taken, in bytes. Only the fields of version 2 need more than 232; the
-    /// longest that are known carry a client's certificate.
+    /// The longest header that is accepted, in bytes. Only the fields of version 2 can need more
+    /// than 232 bytes; the longest known ones contain a client's certificate.
     pub const MAX: usize = 4096;
 
-    /// Takes a header of either version off what comes; `None` while it is incomplete. What is behind it
-    /// stays. No more than [`MAX`](Self::MAX) bytes are needed to tell.
+    /// Takes a header of either version off the received bytes; `None` while it is incomplete. The
+    /// bytes after it are left. At most [`MAX`](Self::MAX) bytes are needed to decide.
     ///
     /// # Errors
     ///
-    /// What comes does not begin with one, which the first byte that differs tells; or it breaks the
-    /// specification. Nothing is taken off then.
+    /// The bytes do not begin with a header, which the first different byte shows, or the header
+    /// breaks the specification. Then no bytes are taken off.
     pub fn read(src: &mut BytesMut) -> Result<Option<Self>, ProxyHeaderError> {
         match src.first() {
             None => Ok(None),
@@ -97,8 +97,8 @@ impl ProxyHeader {
         }
     }
 
-    /// Writes the header. What the version cannot express is said to be unknown: in version 1 these are
-    /// the paths of Unix sockets, in version 2 those of more than 108 bytes.
+    /// Writes the header. Ends that the version cannot express are written as unknown: in version 1
+    /// the paths of Unix sockets, in version 2 paths of more than 108 bytes.
     pub fn write(&self, version: ProxyVersion, dst: &mut BytesMut) {
         match version {
             ProxyVersion::V1 => text::write(self, dst),
@@ -107,8 +107,8 @@ impl ProxyHeader {
     }
 }
 
-/// Addresses as a header has them, which are both of one family: of IPv4 where both are, be it mapped
-/// into IPv6 (RFC 4291 §2.5.5.2), or else of IPv6.
+/// Returns the addresses in one family, as a header requires: IPv4 if both are, even if mapped into
+/// IPv6 (RFC 4291 §2.5.5.2), otherwise IPv6.
 fn of_one_family(source: SocketAddr, destination: SocketAddr) -> (IpAddr, IpAddr) {
     let [source, destination] = [source, destination].map(|end| end.ip().to_canonical());
     if source.is_ipv4() == destination.is_ipv4() {

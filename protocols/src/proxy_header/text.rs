@@ -1,4 +1,4 @@
-//! Version 1: a line of text (section 2.1).
+//! Version 1, a line of text (section 2.1).
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -13,10 +13,10 @@ use nom::{IResult, Parser};
 
 use super::{ProxiedEnds, ProxyHeader, ProxyHeaderError, of_one_family};
 
-/// How a line begins.
+/// The beginning of the line.
 const BEGINNING: &[u8] = b"PROXY ";
 
-/// The longest line, with its end: one of `UNKNOWN` with two long addresses of IPv6.
+/// The longest line with its end, in bytes: `UNKNOWN` with two long IPv6 addresses.
 const MAX_LINE: usize = 107;
 
 const MALFORMED: ProxyHeaderError = ProxyHeaderError::Malformed(
@@ -51,8 +51,7 @@ pub(super) fn read(src: &mut BytesMut) -> Result<Option<ProxyHeader>, ProxyHeade
 }
 
 fn ends(line: &[u8]) -> Result<ProxiedEnds, ProxyHeaderError> {
-    // "the receiver must ignore anything presented before the CRLF": it may be addresses that mean
-    // nothing here.
+    // "the receiver must ignore anything presented before the CRLF": addresses may follow.
     if let Some(rest) = line.strip_prefix(b"PROXY UNKNOWN")
         && matches!(rest, [] | [b' ', ..])
     {
@@ -95,7 +94,7 @@ fn tcp(input: &[u8]) -> IResult<&[u8], ProxiedEnds> {
     ))
 }
 
-/// A space, and what stands behind it up to the next.
+/// Parses a space and the word after it.
 fn word(input: &[u8]) -> IResult<&[u8], &[u8]> {
     preceded(char(' '), take_while1(|byte: u8| byte != b' ')).parse(input)
 }

@@ -1,4 +1,4 @@
-//! Messages in a byte stream, as programs write them to a pipe.
+//! Message framings for byte streams, as programs use them on a pipe.
 
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memchr;
@@ -9,27 +9,26 @@ use crate::message::{Event, Kind, Piece, WireForm};
 use crate::protocol::{Capabilities, CloseForm, Codec};
 use crate::write_buf::WriteBuf;
 
-/// How messages stand in a byte stream.
+/// The framing of messages in a byte stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Framing {
-    /// A message is a line. It is written with a line feed behind it, and read up to one, before
-    /// which a carriage return is left out. A message that has line feeds in it is written as it is:
-    /// whoever reads it sees several lines.
+    /// A message is a line, ended by a line feed. A carriage return before it is removed on
+    /// reading. A message that contains line feeds is written unchanged: the reader sees several
+    /// lines.
     #[default]
     Line,
-    /// A message ends with a NUL. One that has NULs in it is written as it is.
+    /// A message ends with a NUL. A message that contains NULs is written unchanged.
     Nul,
-    /// Four bytes before a message say how long it is, the highest first. The message may have any
-    /// bytes in it.
+    /// A message of any bytes follows its length, which is four bytes in big-endian order.
     Length,
-    /// There are no messages, only bytes: what has come is a binary message, whatever the kind.
+    /// There are no messages: received bytes are a binary message, whatever the kind.
     Stream,
 }
 
 impl Framing {
-    /// A codec for [`Session::new`](crate::Session::new), in which what comes is of this kind, and
-    /// what is sent of either. Bytes of a text that are not UTF-8 are replaced by U+FFFD. No message is
-    /// sent that is longer than `max` bytes, where its length stands before it.
+    /// Returns a codec for [`Session::new`](crate::Session::new). Received messages are of this
+    /// kind, sent ones may be of either. Bytes of a text that are not UTF-8 are replaced by U+FFFD.
+    /// `max` is the longest message, in bytes, that is sent with its length in front.
     pub fn codec(self, kind: Kind, max: u64) -> Box<dyn Codec> {
         match self {
             Self::Stream => RawCodec::boxed(),
@@ -44,7 +43,7 @@ impl Framing {
         }
     }
 
-    /// What stands behind a message.
+    /// Returns the byte that ends a message; `None` if there is none.
     pub fn delimiter(self) -> Option<u8> {
         match self {
             Self::Line => Some(b'\n'),
@@ -54,21 +53,22 @@ impl Framing {
     }
 }
 
-/// Messages of up to this many bytes come whole, longer ones in pieces.
+/// The size up to which messages are returned whole, in bytes; longer ones are returned in pieces.
 const WHOLE: usize = 16 * 1024;
 
-/// The codec of a byte stream that has messages. There are no pings and no closing handshake.
+/// The codec of a byte stream with messages. There are no pings and no closing handshake.
 #[derive(Debug)]
 struct FramedCodec {
     framing: Framing,
     kind: Kind,
-    /// The longest message whose length can be told.
+    /// The longest message that may be sent with its length in front, in bytes.
     max: u64,
-    /// How much of what was read is known to have no delimiter.
+    /// The number of bytes of the input that are known to contain no delimiter.
     scanned: usize,
-    /// How much is to come of a message whose length was told.
+    /// The bytes left of the message being received, if its length was in front; `None` between
+    /// messages.
     left: Option<usize>,
-    /// What is to be sent of a message whose length is not known yet.
+    /// The bytes to be sent of a message whose length is not yet known.
     unfinished: Vec<u8>,
 }
 
@@ -93,7 +93,7 @@ impl Codec for FramedCodec {
                 }
                 None => self.count(piece, dst),
             },
-            // The end of the stream is the only close there is.
+            // The end of the stream is the only form of close.
             Event::Close(_) => Ok(()),
             Event::Ping(_) | Event::Pong(_) => Err(EncodeError::Unsupported {
                 event: "ping or pong",
@@ -133,7 +133,7 @@ impl FramedCodec {
         }
     }
 
-    /// The next piece of what ends with a delimiter.
+    /// Returns the next piece in a framing with delimiters.
     fn delimited(&mut self, delimiter: u8, src: &mut BytesMut) -> Option<Piece> {
         let unscanned = src.get(self.scanned..).unwrap_or_default();
         let found = memchr(delimiter, unscanned);
@@ -153,7 +153,7 @@ impl FramedCodec {
             return None;
         }
         let held_back = match src.last() {
-            // Maybe the end of the line.
+            // It may belong to the end of the line.
             Some(b'\r') if self.framing == Framing::Line => 1,
             _ => self.cut_off(src),
         };
@@ -162,7 +162,7 @@ impl FramedCodec {
         Some(self.piece(payload, false))
     }
 
-    /// The next piece of what has its length before it.
+    /// Returns the next piece in a framing with lengths.
     fn counted(&mut self, src: &mut BytesMut) -> Option<Piece> {
         let left = match self.left {
             Some(left) => left,
@@ -186,7 +186,7 @@ impl FramedCodec {
         Some(self.piece(payload, false))
     }
 
-    /// A piece of the kind that is received.
+    /// Makes a piece of the received kind.
     fn piece(&self, payload: BytesMut, end: bool) -> Piece {
         let payload = match self.kind {
             Kind::Text if simdutf8::basic::from_utf8(&payload).is_err() => {
@@ -201,7 +201,7 @@ impl FramedCodec {
         }
     }
 
-    /// How many bytes at the end may be the beginning of a character.
+    /// Returns how many bytes at the end may be an incomplete character.
     fn cut_off(&self, bytes: &[u8]) -> usize {
         if self.kind == Kind::Binary {
             return 0;
@@ -220,7 +220,7 @@ impl FramedCodec {
         0
     }
 
-    /// Writes a message with its length, once it is all there.
+    /// Writes a message with its length, once it is complete.
     fn count(&mut self, piece: Piece, dst: &mut WriteBuf) -> Result<(), EncodeError> {
         let len = self.unfinished.len().saturating_add(piece.payload.len());
         let limit = self.max;
@@ -244,8 +244,8 @@ mod tests {
 
     use super::*;
 
-    /// All that a codec makes of bytes that come in chunks of this many: whole messages, and what is
-    /// left at the end.
+    /// Returns the whole messages that a codec decodes from chunks of this size, and the unfinished
+    /// rest.
     fn messages(framing: Framing, kind: Kind, bytes: &[u8], chunk: usize) -> Vec<(Vec<u8>, bool)> {
         let mut codec = framing.codec(kind, u64::MAX);
         let (mut src, mut messages) = (BytesMut::new(), vec![]);

@@ -1,4 +1,4 @@
-//! A byte stream without frames, so that plain TCP can stand behind the same connection type.
+//! A byte stream without frames, which allows a session over plain TCP.
 
 mod framed;
 
@@ -11,8 +11,8 @@ use crate::protocol::short_frames::ShortFrames;
 use crate::protocol::{Capabilities, CloseForm, Codec};
 use crate::write_buf::WriteBuf;
 
-/// The codec of a raw byte stream: what has come is a binary message, and what is sent goes out
-/// as it is. There are no message boundaries, no pings and no closing handshake.
+/// The codec of a raw byte stream: received bytes become binary messages, and sent ones are written
+/// unchanged. There are no message boundaries, no pings and no closing handshake.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RawCodec;
 
@@ -32,7 +32,7 @@ impl Codec for RawCodec {
     fn encode(&mut self, event: Event, dst: &mut WriteBuf) -> Result<(), EncodeError> {
         match event {
             Event::Data(piece) => dst.put(piece.payload),
-            // The end of the stream is the only close there is.
+            // The end of the stream is the only form of close.
             Event::Close(_) => {}
             Event::Ping(_) | Event::Pong(_) => {
                 return Err(EncodeError::Unsupported {
@@ -66,7 +66,7 @@ impl Codec for RawCodec {
 }
 
 impl RawCodec {
-    /// A codec for [`Session::new`](crate::Session::new).
+    /// Returns a codec for [`Session::new`](crate::Session::new).
     pub fn boxed() -> Box<dyn Codec> {
         Box::new(Self)
     }

@@ -1,8 +1,8 @@
-//! Secrets: what of a request and its answer nobody should see.
+//! Recognition and masking of secrets in requests, responses and URLs.
 //!
-//! The rules are in one place, for whatever shows a head, a target or a URL: fields, cookies,
-//! parameters, subprotocols, user information and tokens. They judge by names and by shape, as far as
-//! a stranger can: a secret that looks like a room's name stays.
+//! The rules are in one place, for all code that shows a head, a target or a URL. They cover
+//! fields, cookies, parameters, subprotocols, user information and tokens. They judge by names and
+//! by shape: a secret that looks like the name of a room is not recognised.
 
 mod rules;
 
@@ -15,39 +15,39 @@ use memchr::memmem;
 
 use self::rules::Found;
 
-/// Shorter values are replaced only where they were found, or are all of a value: elsewhere they
-/// would stand by chance.
+/// The shortest value, in bytes, that is replaced everywhere. Shorter ones are replaced only where
+/// they were found or are a complete value: elsewhere they would match by chance.
 const MIN_REPEATED: usize = 6;
 
-/// What stands for a secret where nobody counts bytes.
+/// The replacement for a secret where the length need not be kept.
 const HIDDEN: &str = "***";
 
-/// The secrets of a session, out of the heads of both its sides.
+/// The secrets of a session, from the heads of both sides.
 ///
-/// A stand-in has the length of what it stands for, so that every offset and every announced length
-/// stays true. What a server repeats of a secret, as the hixie protocols repeat the target, is
-/// replaced there too.
+/// A replacement has the length of its secret, so that all offsets and announced lengths stay
+/// valid. A secret that the server repeats is replaced in the response too: the hixie protocols
+/// repeat the target.
 #[derive(Clone, Default)]
 pub struct Secrets {
     values: BTreeSet<Vec<u8>>,
     kinds: BTreeSet<SecretKind>,
 }
 
-/// What a secret is.
+/// The kind of a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum SecretKind {
     /// The value of a cookie.
     Cookie,
-    /// The value of a field as `Authorization`, or the user information of a URL.
+    /// The value of a field such as `Authorization`, or the user information of a URL.
     Credential,
     /// A token: the value of a parameter, a part of a path, or a subprotocol.
     Token,
 }
 
 impl Secrets {
-    /// Collects the secrets in the lines of a head. A head that is refused has secrets too, so
-    /// nothing is expected of it: it may be broken, or not end.
+    /// Collects the secrets in the lines of a head. The head may be malformed or incomplete, as a
+    /// refused head has secrets too.
     pub fn collect(&mut self, head: &[u8]) {
         for Found { at, kind } in rules::in_head(head) {
             let value = head.get(at).unwrap_or_default();
@@ -58,13 +58,12 @@ impl Secrets {
         }
     }
 
-    /// Replaces by as many `x` the secrets of a head, and whatever was collected where it stands
-    /// again.
+    /// Overwrites with `x` the secrets of a head, and all occurrences of the collected secrets.
     pub fn replace(&self, head: &mut [u8]) {
         for Found { at, .. } in rules::in_head(head) {
             head.get_mut(at).unwrap_or_default().fill(b'x');
         }
-        // The longest first: one may be part of another.
+        // Longest first, as one may be part of another.
         let mut values: Vec<&[u8]> = self.values.iter().map(Vec::as_slice).collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         for value in values {
@@ -72,14 +71,14 @@ impl Secrets {
         }
     }
 
-    /// What was collected.
+    /// Returns the kinds of the collected secrets.
     pub fn kinds(&self) -> impl Iterator<Item = SecretKind> {
         self.kinds.iter().copied()
     }
 }
 
 impl SecretKind {
-    /// Its name, in the plural.
+    /// Returns the name in the plural.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cookie => "cookies",
@@ -89,7 +88,7 @@ impl SecretKind {
     }
 }
 
-// They are to be shown nowhere.
+// The values must not be shown anywhere.
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secrets")
@@ -98,10 +97,10 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// A target or a URL for people to see: `***` stands for each of its secrets. What is no URL at all
-/// may be passed as well, as somebody may have meant one.
+/// Replaces each secret of a target or a URL by `***`, for display. The text need not be a valid
+/// URL.
 pub fn hide_secrets(url: &str) -> Cow<'_, str> {
-    // Without one of these there is neither a parameter nor user information nor a token.
+    // Without one of these bytes there is no parameter, no user information and no token.
     if !url
         .bytes()
         .any(|byte| matches!(byte, b'=' | b'%' | b'@' | b'J'))
@@ -111,13 +110,13 @@ pub fn hide_secrets(url: &str) -> Cow<'_, str> {
     hide(url, rules::in_url(url.as_bytes()))
 }
 
-/// Whether what has this name is a secret, by its sound: a parameter, or a part of a path that somebody
-/// has named.
+/// True if a name sounds like that of a secret. `name` is that of a parameter, or one that the
+/// configuration gives to a part of a path.
 pub fn sounds_secret(name: &str) -> bool {
     rules::sounds_secret(name.as_bytes())
 }
 
-/// Subprotocols for people to see, in their order.
+/// Returns subprotocols for display, in their order.
 pub(crate) fn hide_in_subprotocols(names: &[ByteString]) -> Vec<Cow<'_, str>> {
     let mut is_announced = false;
     let shown = names.iter().map(|name| {
@@ -134,7 +133,7 @@ fn hide(text: &str, mut found: Vec<Found>) -> Cow<'_, str> {
     found.sort_by_key(|found| found.at.start);
     let (mut shown, mut end) = (String::new(), 0);
     for Found { at, .. } in found {
-        // One that lies within another, or reaches out of it, is hidden with it.
+        // A secret within another, or overlapping it, is hidden together with it.
         if at.start >= end {
             shown.push_str(text.get(end..at.start).unwrap_or_default());
             shown.push_str(HIDDEN);
@@ -145,8 +144,8 @@ fn hide(text: &str, mut found: Vec<Found>) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Replaces a value wherever it stands, if it is long enough not to stand there by chance, or all of
-/// a value.
+/// Replaces all occurrences of a value that are not there by chance: the value is long, or it is a
+/// complete value.
 fn replace_all(value: &[u8], head: &mut [u8]) {
     let mut from = 0_usize;
     while let Some(at) = memmem::find(head.get(from..).unwrap_or_default(), value) {

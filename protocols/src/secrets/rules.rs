@@ -1,17 +1,17 @@
-//! The rules by which secrets are found, and the one list of names that they go by.
+//! The rules that find secrets, and the list of names that they use.
 
 use std::ops::Range;
 
 use super::SecretKind;
 
-/// A secret, by its place in what was searched.
+/// A secret and its position in the searched text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) at: Range<usize>,
     pub(super) kind: SecretKind,
 }
 
-/// What the names of secret fields, parameters and subprotocols contain.
+/// Parts of the names of secret fields, parameters and subprotocols.
 const NAMES: &[&str] = &[
     "token",
     "secret",
@@ -31,10 +31,10 @@ const NAMES: &[&str] = &[
     "xsrf",
 ];
 
-/// The same, but too short to be meant in the midst of a word of a subprotocol.
+/// The same, but too short to be significant inside a word of a subprotocol.
 const SHORT_NAMES: &[&str] = &["key", "sid", "sig", "pass", "pwd", "code"];
 
-/// Fields of random bytes, which may look like anything.
+/// Fields of random bytes, which may match any rule by chance.
 const RANDOM: &[&str] = &[
     "sec-websocket-key",
     "sec-websocket-key1",
@@ -42,32 +42,33 @@ const RANDOM: &[&str] = &[
     "sec-websocket-accept",
 ];
 
-/// Fields whose names sound secret, and which only say what a server asks for.
+/// Fields that are not secret although their names sound so: a server's demands.
 const NO_SECRETS: &[&str] = &[
     "www-authenticate",
     "proxy-authenticate",
     "access-control-allow-credentials",
 ];
 
-/// Fields of `name=value` pairs whose values are secrets.
+/// Fields of `name=value` pairs with secret values.
 const COOKIES: &[&str] = &["cookie", "set-cookie"];
 
-/// The lists of subprotocols.
+/// The fields that list subprotocols.
 const SUBPROTOCOLS: &[&str] = &["sec-websocket-protocol", "websocket-protocol"];
 
-/// Before the name of a parameter.
+/// The bytes that may precede the name of a parameter.
 const PARAMETER: &[u8] = b"?&;#/,\"'<> \t";
 
-/// How the base64 of a JSON object begins, as every JSON Web Token does (RFC 7519 §3).
+/// The beginning of the base64 of a JSON object, with which every JSON Web Token begins (RFC 7519
+/// §3).
 const JSON: &[u8] = b"eyJ";
 
-/// The shortest base64 of a JSON object that is taken for a token.
+/// The shortest base64 of a JSON object that is treated as a token, in bytes.
 const MIN_JSON: usize = 16;
 
-/// The shortest subprotocol that is taken for a token by its characters.
+/// The shortest subprotocol that is treated as a token for its characters, in bytes.
 const MIN_OPAQUE: usize = 20;
 
-/// The secrets in the lines of a head, which may be broken or not end.
+/// Finds the secrets in the lines of a head, which may be malformed or incomplete.
 pub(super) fn in_head(head: &[u8]) -> Vec<Found> {
     let mut all = Vec::new();
     let (mut begin, mut name, mut is_announced) = (0_usize, &b""[..], false);
@@ -92,7 +93,7 @@ pub(super) fn in_head(head: &[u8]) -> Vec<Found> {
     all
 }
 
-/// The secrets of a URL that somebody wrote, perhaps without its scheme, or of a target.
+/// Finds the secrets of a target, or of a URL that may lack its scheme.
 pub(super) fn in_url(url: &[u8]) -> Vec<Found> {
     let mut found = in_target(url);
     if url.starts_with(b"/") {
@@ -108,7 +109,7 @@ pub(super) fn in_url(url: &[u8]) -> Vec<Found> {
     } else if is_host(authority) {
         None
     } else {
-        // A password may have signs in it that should have been escaped.
+        // A password may contain characters that should have been escaped.
         rest.iter().rposition(|byte| *byte == b'@')
     };
     let end = len.map(|len| from.saturating_add(len));
@@ -116,7 +117,7 @@ pub(super) fn in_url(url: &[u8]) -> Vec<Found> {
     found
 }
 
-/// Whether this is a host, and a port if any, and not the beginning of user information.
+/// True if this is a host with an optional port, and not the beginning of user information.
 fn is_host(authority: &[u8]) -> bool {
     let colon = authority.iter().position(|byte| *byte == b':');
     let port = colon.and_then(|colon| authority.get(colon.saturating_add(1)..));
@@ -124,8 +125,8 @@ fn is_host(authority: &[u8]) -> bool {
     authority.starts_with(b"[") || port.is_none_or(is_port)
 }
 
-/// The secrets of one subprotocol; `is_announced` says that the one before names what this is, as in
-/// `["access_token", "…"]`, and is told of this one.
+/// Finds the secret of one subprotocol. `is_announced` is true if the previous subprotocol names
+/// this one as a secret, as in `["access_token", "…"]`; it is updated for the next.
 pub(super) fn in_subprotocol(name: &[u8], is_announced: &mut bool) -> Option<Found> {
     let token = |from: usize| {
         let at = from..name.len();
@@ -146,12 +147,13 @@ pub(super) fn in_subprotocol(name: &[u8], is_announced: &mut bool) -> Option<Fou
     }
 }
 
-/// Where the target begins, if a line is the first of a request: behind a method in capital letters.
+/// Returns where the target begins if the line is the first of a request, with a method in
+/// capitals.
 fn target_of(line: &[u8]) -> Option<usize> {
     let space = line.iter().position(|byte| *byte == b' ')?;
     let (method, rest) = line.split_at_checked(space)?;
     let is_method = !method.is_empty() && method.iter().all(u8::is_ascii_uppercase);
-    // `COOKIE : a=b` is a field, if a bad one.
+    // `COOKIE : a=b` is a field, though a malformed one.
     (is_method && !rest.starts_with(b" :")).then_some(space.saturating_add(1))
 }
 
@@ -164,7 +166,7 @@ fn in_field(name: &[u8], value: &[u8], is_announced: &mut bool) -> Vec<Found> {
         return Vec::new();
     }
     if is(COOKIES) {
-        // What follows the cookie that is set says where it is valid.
+        // The parts after the cookie of a Set-Cookie are attributes.
         let count = if is(&["set-cookie"]) { 1 } else { usize::MAX };
         let cookies = elements(value, b';').take(count).filter_map(|cookie| {
             let cookie_value = value.get(cookie.clone()).unwrap_or_default();
@@ -185,7 +187,7 @@ fn in_field(name: &[u8], value: &[u8], is_announced: &mut bool) -> Vec<Found> {
     }
     if sounds_secret(name) && !is(NO_SECRETS) {
         let whole = trimmed(value, 0..value.len(), SecretKind::Credential);
-        // The scheme, as `Bearer`, tells nothing.
+        // The scheme, such as `Bearer`, is not secret.
         let found = whole.and_then(|Found { at, kind }| {
             let words = value.get(at.clone()).unwrap_or_default();
             let space = words.iter().position(|byte| *byte == b' ');
@@ -197,8 +199,8 @@ fn in_field(name: &[u8], value: &[u8], is_announced: &mut bool) -> Vec<Found> {
     in_target(value)
 }
 
-/// The secrets of a target, or of whatever may hold one: user information, values of parameters, and
-/// tokens.
+/// Finds the secrets of a target, or of a text that may contain one: user information, values of
+/// parameters, and tokens.
 fn in_target(text: &[u8]) -> Vec<Found> {
     let mut found = in_json(text);
     let mut from = 0_usize;
@@ -210,14 +212,14 @@ fn in_target(text: &[u8]) -> Vec<Found> {
     found
 }
 
-/// The values of parameters that sound secret: of a query, of a path, of a fragment.
+/// Finds the values of parameters that sound secret, in a query, a path or a fragment.
 fn in_parameters(text: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
     let (mut at, mut name, mut is_query) = (0_usize, 0_usize, false);
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let sign = match rest {
             [b'=', ..] => 1,
-            // Of a URL that is the value of a parameter itself.
+            // An escaped `=`, in a URL that is itself the value of a parameter.
             [b'%', b'3', b'D' | b'd', ..] => 3,
             _ => 0,
         };
@@ -238,7 +240,7 @@ fn in_parameters(text: &[u8]) -> Vec<Found> {
     found
 }
 
-/// The length of the value of a parameter.
+/// Returns the length of the value of a parameter.
 fn value_len(value: &[u8], is_query: bool, is_escaped: bool) -> usize {
     let ends: &[u8] = if is_query { b"&#" } else { b"&#?;/" };
     let len = match value {
@@ -256,7 +258,7 @@ fn value_len(value: &[u8], is_query: bool, is_escaped: bool) -> usize {
     next.and_then(|value| find(b"%26", value)).unwrap_or(len)
 }
 
-/// The user information of an authority that begins here (RFC 3986 §3.2.1).
+/// Finds the user information of the authority that begins at `from` (RFC 3986 §3.2.1).
 fn in_authority(text: &[u8], from: usize) -> Option<Found> {
     let rest = text.get(from..)?;
     let is_end = |byte: &u8| b"/?#\"<> \t\r\n".contains(byte);
@@ -265,7 +267,7 @@ fn in_authority(text: &[u8], from: usize) -> Option<Found> {
     trimmed(text, from..from.saturating_add(len), SecretKind::Credential)
 }
 
-/// JSON in base64, wherever it begins, with what may follow it in a JSON Web Token.
+/// Finds JSON in base64, and the parts that may follow it in a JSON Web Token.
 fn in_json(text: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
     let mut from = 0_usize;
@@ -285,8 +287,8 @@ fn in_json(text: &[u8]) -> Vec<Found> {
     found
 }
 
-/// Where a subprotocol goes on behind the words that say it is a secret; `None` where it has none,
-/// or only a version follows.
+/// Returns where a subprotocol continues after the words that mark a secret; `None` if it has no
+/// such words, or only a version follows.
 fn behind_names(name: &[u8]) -> Option<usize> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
     let (mut at, mut is_named) = (0_usize, false);
@@ -312,7 +314,8 @@ fn behind_names(name: &[u8]) -> Option<usize> {
     (is_named && !is_version).then_some(at)
 }
 
-/// Whether nobody would call a subprotocol so: hex digits, or letters of both cases and digits.
+/// True if this cannot be the name of a subprotocol: hex digits, or digits and letters of both
+/// cases.
 fn is_opaque(name: &[u8]) -> bool {
     let any = |is: fn(&u8) -> bool| name.iter().any(is);
     let all = |is: fn(&u8) -> bool| name.iter().all(is);
@@ -343,7 +346,7 @@ fn find(what: &[u8], text: &[u8]) -> Option<usize> {
     memchr::memmem::find(text, what)
 }
 
-/// The places between separators.
+/// Returns the ranges between separators.
 fn elements(value: &[u8], separator: u8) -> impl Iterator<Item = Range<usize>> {
     let mut from = 0_usize;
     value
@@ -355,7 +358,7 @@ fn elements(value: &[u8], separator: u8) -> impl Iterator<Item = Range<usize>> {
         })
 }
 
-/// What is at a place, without the white space around it; `None` where nothing is left.
+/// Trims white space from a range; `None` if nothing is left.
 fn trimmed(text: &[u8], at: Range<usize>, kind: SecretKind) -> Option<Found> {
     let value = text.get(at.clone())?.trim_ascii_end();
     let len = value.trim_ascii_start().len();

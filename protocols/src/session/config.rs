@@ -1,26 +1,27 @@
-//! Limits and times of a session.
+//! Limits and timeouts of a session.
 
 use std::time::Duration;
 
-/// How a session behaves.
+/// The limits and timeouts of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
-    /// Bytes of payload in a message that is received.
+    /// The longest message that may be received, in bytes of payload.
     pub max_message: u64,
-    /// Messages that are received within a second, whatever their size; `None` for any number. A peer
-    /// that keeps to it is never cut off; one that sends more than twice as many always is.
+    /// The number of messages that may be received in a second, of any size; `None` for no limit. A
+    /// peer within the limit is never cut off; a peer that sends more than twice as many always is.
     pub max_messages_per_second: Option<u32>,
-    /// How long our closing handshake waits for its answer.
+    /// The time that the peer has to answer our close.
     pub close_timeout: Duration,
-    /// How long nothing may be received before the peer is given up; `None` for ever.
+    /// The time without a sign of life after which the peer is given up; `None` for no limit.
     pub idle_timeout: Option<Duration>,
-    /// After how much silence a ping is sent, in protocols that have pings; one that gives no other
-    /// sign of life than its answers is pinged this often. `None` sends none.
+    /// The silence after which a ping is sent, in protocols that have pings. A peer that sends
+    /// nothing but pongs is pinged this often. `None` disables pings.
     pub ping_interval: Option<Duration>,
-    /// How long a peer has for an answer to a ping, or any other sign of life, before it is given up; no
-    /// longer than the ping interval.
+    /// The time that a peer has to answer a ping, or to send anything else, before it is given up;
+    /// at most the ping interval.
     pub pong_timeout: Duration,
-    /// Whether the answer to a close has its reason, beside its code (RFC 6455 §5.5.1 leaves that open).
+    /// Whether the answer to a close repeats the reason and not only the code (optional, RFC 6455
+    /// §5.5.1).
     pub echo_reason: bool,
 }
 

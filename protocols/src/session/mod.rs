@@ -1,5 +1,5 @@
-//! What is the same in every protocol, written once above the codecs: pongs, the closing
-//! handshake, limits, text that must be UTF-8, and timers.
+//! The part of a connection that is the same in every protocol, above the codecs: pongs, the
+//! closing handshake, limits, UTF-8 validation of text, and timers.
 //!
 //! ```text
 //!                 close()                        Close received
@@ -8,8 +8,8 @@
 //!     └──────── Close received (answered), end of stream, error ─────┘
 //! ```
 //!
-//! Nothing here reads a clock. [`Session::timer`] names what to wait for and how long; whoever
-//! owns the session waits, and calls [`Session::handle_timeout`].
+//! This module reads no clock. [`Session::timer`] returns the timer to run. The owner of the
+//! session runs it and then calls [`Session::handle_timeout`].
 
 mod config;
 mod pong;
@@ -39,27 +39,27 @@ use crate::protocol::{Capabilities, CloseForm, Codec, ShortFrames};
 use crate::utf8::Utf8Validator;
 use crate::write_buf::WriteBuf;
 
-/// With this much waiting to go out, pongs are held back: only the newest is sent, once there is
-/// room (RFC 6455 §5.5.3 allows to answer only the latest ping).
+/// The number of queued bytes from which pongs are held back. Only the newest ping is answered once
+/// there is room (allowed by RFC 6455 §5.5.3).
 const PONG_ROOM: usize = 4096;
 
-/// So much of a message is assembled in one go.
+/// The bytes of a message after whose assembly [`Session::receive_in_turns`] pauses.
 const SHARE: u32 = 1 << 20;
 
-/// What to wait for. A new timer starts when [`Session::timer`] answers differently than before,
-/// and again after each [`Session::handle_timeout`].
+/// The timer that the owner of a session must run. A new timer starts when [`Session::timer`]
+/// returns a different value than before, and after each [`Session::handle_timeout`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Timer {
-    /// A look at whether the peer is still there.
+    /// The time until the session checks that the peer is alive.
     KeepAlive(Duration),
-    /// The answer to our closing handshake.
+    /// The time that the peer has to answer our close.
     Close(Duration),
 }
 
-/// A codec, and everything above it that is the same in all protocols.
+/// A codec with the protocol-independent rules above it.
 ///
-/// Feed it bytes with [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece), give
-/// it what to send, and drain [`outgoing`](Self::outgoing) after every call.
+/// Pass received bytes to [`receive`](Self::receive) or [`receive_piece`](Self::receive_piece),
+/// pass messages to [`send`](Self::send), and drain [`outgoing`](Self::outgoing) after every call.
 #[derive(Debug)]
 pub struct Session {
     codec: Box<dyn Codec>,
@@ -68,35 +68,36 @@ pub struct Session {
     close_timeout: u32,
     outgoing: WriteBuf,
     state: State,
-    /// The newest ping that is unanswered for want of room.
+    /// The newest ping, if it is unanswered for lack of room.
     unanswered_ping: Option<Box<Bytes>>,
     incoming: Incoming,
-    /// Whether a message that is sent in pieces has begun and not ended.
+    /// True if a message that is sent in pieces has begun and not ended.
     sending: bool,
-    /// Whether it has ended where its protocol could not say so.
+    /// See [`is_cut`](Self::is_cut).
     cut: bool,
-    /// How short messages are written without asking the codec.
+    /// The layout in which short messages are written without calling the codec; `None` if the
+    /// codec must write them.
     writes: Option<ShortFrames>,
-    /// How they are found, if that was asked since the codec was last at work.
+    /// The layout in which short messages are read; `None` after each decode until it is needed.
     reads: Option<ShortFrames>,
     keep_alive: KeepAlive,
     pong: Pong,
     rates: Rates,
-    /// How many messages have come whole.
+    /// The number of messages that were received to their ends.
     received: u64,
-    /// How many have been sent whole.
+    /// The number of messages that were sent to their ends.
     sent: u64,
     counted: Counted,
-    /// Whether the codec ever holds memory.
+    /// True if the codec can hold memory.
     codec_holds: bool,
-    /// Whether the answer to a close has its reason.
+    /// True if the answer to a close repeats its reason.
     echo_reason: bool,
 }
 
 #[derive(Debug)]
 enum State {
     Open,
-    /// We have sent a close and wait for the peer's.
+    /// We have sent this close and wait for the peer's.
     Closing(Option<Box<Close>>),
     Closed(Box<Closed>),
 }
@@ -110,23 +111,23 @@ impl State {
 /// The message that is being received.
 #[derive(Debug, Default)]
 struct Incoming {
-    /// What has come of it, where it comes in pieces and is assembled.
+    /// The payload so far of a message that is assembled from pieces; `None` if there is none.
     #[expect(
         clippy::box_collection,
         reason = "every connection has one, most of them empty"
     )]
     assembled: Option<Box<Vec<u8>>>,
-    /// Its length so far; zero also before its first byte.
+    /// The length so far, in bytes; zero also before the first byte.
     len: u64,
     utf8: Utf8Validator,
-    /// Whether it has begun and not ended.
+    /// True if the message has begun and not ended.
     unfinished: bool,
-    /// How much has been assembled in this turn.
+    /// The bytes assembled since the last call that receives.
     share: u32,
 }
 
 impl Session {
-    /// A session over a codec whose opening handshake is complete.
+    /// Creates a session over a codec whose opening handshake is complete.
     pub fn new(codec: Box<dyn Codec>, config: SessionConfig) -> Self {
         let ping_interval = config.ping_interval.filter(|_| codec.capabilities().ping);
         let keep_alive = KeepAlive::new(config.idle_timeout, ping_interval, config.pong_timeout);
@@ -153,23 +154,23 @@ impl Session {
         }
     }
 
-    /// Says that the peer will send no more.
+    /// Records that the peer will send no more.
     pub fn receive_eof(&mut self) {
-        // Where there is no closing handshake, the end of the stream is the regular one.
+        // Without a closing handshake, the end of the stream is the regular close.
         let eof_is_regular = self.codec.capabilities().close == CloseForm::Eof;
         self.end(None, eof_is_regular && !self.incoming.unfinished);
     }
 
-    /// Says that the transport has failed, which is no regular end in any protocol.
+    /// Records that the transport has failed. The session never ends cleanly then.
     pub fn abort(&mut self) {
         self.end(None, false);
     }
 
-    /// Begins the closing handshake; messages may still come until it is complete. In a protocol
-    /// without one, whoever owns the transport ends its sending direction instead
-    /// ([`CloseForm::Eof`]), once [`outgoing`](Self::outgoing) is written.
+    /// Begins the closing handshake; messages may still be received until it is complete. In a
+    /// protocol without one ([`CloseForm::Eof`]), the owner of the transport must shut down its
+    /// sending direction once [`outgoing`](Self::outgoing) is written.
     ///
-    /// In the middle of a message that the close would end (hixie), the session
+    /// In the middle of a message that a close would end (hixie), no close is sent, and the session
     /// [is cut](Self::is_cut).
     pub fn close(&mut self, close: Option<Close>) {
         if matches!(self.state, State::Open) {
@@ -182,8 +183,8 @@ impl Session {
         }
     }
 
-    /// How many bytes of memory it holds for its peer: what has come of a message that is assembled,
-    /// what waits to go out, and what compression needs.
+    /// Returns the number of bytes of memory held for the peer: for a message that is being
+    /// assembled, for the output, and for compression.
     #[inline]
     pub fn held(&self) -> usize {
         let waiting = self.outgoing.len();
@@ -200,9 +201,9 @@ impl Session {
         assembled.saturating_add(self.codec.held().unwrap_or_default())
     }
 
-    /// Gives up its peer, because memory is short or it takes nothing: closes, and lets go of what it
-    /// holds. Where so much waits to go out that the close would be long behind it, the session
-    /// [is cut](Self::is_cut).
+    /// Gives up a peer because memory is short or the peer reads nothing: sends a close and frees
+    /// the message that is being assembled. If too much output is queued before the close, the
+    /// output is dropped and the session [is cut](Self::is_cut).
     pub fn give_up(&mut self, close: Close) {
         self.incoming.assembled = None;
         if self.outgoing.len() >= PONG_ROOM {
@@ -214,26 +215,29 @@ impl Session {
         self.state = State::closed(Side::Local, Some(close), false);
     }
 
-    /// Whether [`receive_in_turns`](Self::receive_in_turns) ended with `None` although there may be
-    /// more to take: a little that comes may be much once it is inflated.
+    /// True if the last [`receive_in_turns`](Self::receive_in_turns) returned `None` only because
+    /// it had assembled its share. More may follow without new bytes: a short input can be long
+    /// when inflated.
     #[inline]
     pub fn is_paused(&self) -> bool {
         self.incoming.share >= SHARE
     }
 
-    /// Whether so much has come that the [pace](Self::check_pace) is to be looked at.
+    /// True if more messages or control frames than a second allows were received since the last
+    /// [`check_pace`](Self::check_pace), which must then be called.
     #[inline]
     pub fn is_fast(&self) -> bool {
         self.rates.is_fast(self.received)
     }
 
-    /// Says that a second or more has passed since the last time this was called, or the session
-    /// began; or that it has not, where [`is_fast`](Self::is_fast) has been true twice within one.
+    /// Begins a new second of the rate limits if `second_has_passed`: a second or more since the
+    /// last call or the start of the session. Otherwise fails the session; pass `false` where
+    /// [`is_fast`](Self::is_fast) was true twice within a second.
     ///
     /// # Errors
     ///
-    /// The peer sends more messages or control frames a second than it may, and the session is
-    /// closed.
+    /// The peer has sent more messages or control frames in a second than allowed, and the session
+    /// is closed.
     pub fn check_pace(&mut self, second_has_passed: bool) -> Result<(), ProtocolError> {
         match self.rates.check(self.received, second_has_passed) {
             Some(error) if self.closed().is_none() => self.fail(error),
@@ -241,14 +245,15 @@ impl Session {
         }
     }
 
-    /// Whether the session has ended in the middle of a message that it sends, where a close would
-    /// have made the message look whole (hixie). The end of the stream says it instead: once
-    /// [`outgoing`](Self::outgoing) is written, whoever owns the transport hangs up.
+    /// True if the session has ended without a close: in the middle of a sent message that a close
+    /// would have made look complete (hixie), or in [`give_up`](Self::give_up) with too much output
+    /// queued. The owner must close the transport once [`outgoing`](Self::outgoing) is written: the
+    /// end of the stream informs the peer.
     pub fn is_cut(&self) -> bool {
         self.cut
     }
 
-    /// What waits to be written. Drain it after every call.
+    /// The output to be written to the transport. Drain it after every call.
     #[inline]
     pub fn outgoing(&mut self) -> &mut WriteBuf {
         if self.unanswered_ping.is_some() && self.outgoing.len() < PONG_ROOM {
@@ -264,23 +269,23 @@ impl Session {
         }
     }
 
-    /// How many bytes wait to be written.
+    /// Returns the number of bytes to be written.
     #[inline]
     pub fn waiting(&self) -> usize {
         self.outgoing.len()
     }
 
-    /// How many messages have come, and how many have been sent: to their ends.
+    /// Returns how many messages were received and how many were sent, to their ends.
     pub fn messages(&self) -> (u64, u64) {
         (self.received, self.sent)
     }
 
-    /// The extension that is in use, by its name.
+    /// Returns the name of the extension that is in use; `None` if there is none.
     pub fn extension(&self) -> Option<&'static str> {
         self.codec.extension()
     }
 
-    /// What to wait for; `None` for nothing.
+    /// Returns the timer to run; `None` for no timer.
     pub fn timer(&self) -> Option<Timer> {
         match self.state {
             State::Open => self.keep_alive.tick().map(Timer::KeepAlive),
@@ -292,12 +297,12 @@ impl Session {
         }
     }
 
-    /// Says that the time of [`timer`](Self::timer) has passed.
+    /// Records that the time of [`timer`](Self::timer) has passed.
     ///
     /// # Errors
     ///
-    /// The peer has been silent for too long; the session is closed. A closing handshake that is
-    /// not answered ends the session without an error, not clean.
+    /// The peer has been silent for too long, and the session is closed. An unanswered closing
+    /// handshake ends the session without an error, but not cleanly.
     pub fn handle_timeout(&mut self) -> Result<(), ProtocolError> {
         if !self.is_open() {
             self.end(None, false);
@@ -315,18 +320,18 @@ impl Session {
         Ok(())
     }
 
-    /// Records that the peer is there although nothing comes from it: it takes what is sent to it,
-    /// slower than it is sent.
+    /// Records that the peer is alive although it sends nothing: it reads its data, but more slowly
+    /// than the data is sent.
     pub fn record_progress(&mut self) {
         self.keep_alive.record_activity();
     }
 
-    /// Whether the session is open: neither side has begun to close it.
+    /// True if neither side has begun to close the session.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open)
     }
 
-    /// How the session ended, once it has.
+    /// Returns how the session ended; `None` while it has not.
     pub fn closed(&self) -> Option<&Closed> {
         match &self.state {
             State::Closed(closed) => Some(closed),
@@ -334,12 +339,12 @@ impl Session {
         }
     }
 
-    /// What can be sent.
+    /// Returns the protocol's capabilities.
     pub fn capabilities(&self) -> Capabilities {
         self.codec.capabilities()
     }
 
-    /// Ends; `theirs` is the close that the peer has sent.
+    /// Ends the session; `theirs` is the close that the peer has sent.
     fn end(&mut self, theirs: Option<Close>, clean: bool) {
         let (by, close) = match &mut self.state {
             State::Open => (Side::Peer, theirs),
@@ -351,7 +356,7 @@ impl Session {
 
     fn closed_by_peer(&mut self, close: Option<Close>) {
         if self.is_open() {
-            // RFC 6455 §5.5.1: the answer carries the code it answers.
+            // RFC 6455 §5.5.1: the answer repeats the code of the close that it answers.
             let answer = match self.echo_reason {
                 true => close.clone(),
                 false => close.as_ref().map(|close| close.code.into()),
@@ -369,8 +374,8 @@ impl Session {
         }
     }
 
-    /// Sends what belongs to the protocol itself. Where the codec cannot say it, nothing is said:
-    /// a hybi-02 client may be pinging in one framing and be read in the other.
+    /// Sends a control event. An error is ignored: a hybi-02 client may send pings in one framing
+    /// and expect ours in the other, which has no pongs.
     fn send_control(&mut self, event: Event) {
         let _ = self.codec.encode(event, &mut self.outgoing);
     }
@@ -380,7 +385,7 @@ impl Session {
         self.cut = sent == Err(EncodeError::Unfinished);
     }
 
-    /// Closes the session with the code that names the breach.
+    /// Closes the session with the close code of the error.
     #[cold]
     fn fail<T>(&mut self, error: ProtocolError) -> Result<T, ProtocolError> {
         let close = Close::new(error.close_code(), error.to_string());

@@ -1,19 +1,19 @@
-//! Which pong answers a ping of ours.
+//! Recognition of the pong that answers our ping.
 
 use super::Session;
 
-/// What is known of the answer to our last ping.
+/// The state of the answer to our last ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pong {
     NotAwaited,
     Awaited,
-    /// It has come, and nobody was told.
+    /// The pong has arrived, but [`Session::take_pong`] has not yet been called.
     Come,
 }
 
 impl Pong {
-    /// A pong with this payload has come. RFC 6455 §5.5.3: an answer has that of its ping, and ours have none;
-    /// unsolicited pongs are a keep-alive of IE 10 and .NET.
+    /// Records a pong with this payload. RFC 6455 §5.5.3: a pong repeats the payload of its ping,
+    /// and our pings are empty. IE 10 and .NET send unsolicited pongs as a keep-alive.
     pub(super) fn receive(&mut self, payload: &[u8]) {
         if payload.is_empty() && *self == Self::Awaited {
             *self = Self::Come;
@@ -22,9 +22,9 @@ impl Pong {
 }
 
 impl Session {
-    /// Whether the peer has answered a ping since this was called before. Each ping has one answer, which
-    /// comes while the [`timer`](Self::timer) runs that was started with the ping: one that is later is told
-    /// of no more.
+    /// Returns true if the peer has answered a ping since the last call. Each ping has at most one
+    /// answer: a pong that arrives after the [`timer`](Self::timer) started with the ping has
+    /// expired does not count.
     #[inline]
     pub fn take_pong(&mut self) -> bool {
         let has_come = self.pong == Pong::Come;

@@ -1,19 +1,19 @@
-//! How fast a peer sends, counted so that no message costs a look at the clock.
+//! Rate limits on received messages and control frames, counted without reading the clock for each.
 
 use crate::error::ProtocolError;
 
-/// Pings, pongs and the like that may be received within a second. A client that measures its line
-/// sends a few.
+/// The number of control frames that may be received in a second. A client that measures its
+/// round-trip time sends a few.
 const CONTROLS: u32 = 1000;
 
-/// From when on the messages and control frames of a second are counted.
+/// The counts of the current second.
 #[derive(Debug)]
 pub(super) struct Rates {
-    /// How many messages may come in a second.
+    /// The number of messages that may be received in a second.
     limit: u32,
-    /// How many had come when the second began, in its lower half.
+    /// The lower half of the number of messages received before this second.
     begin: u32,
-    /// With how many more control frames there are too many.
+    /// The number of control frames until the limit is exceeded; 0 if it is.
     controls: u32,
 }
 
@@ -30,13 +30,13 @@ impl Rates {
         self.controls = self.controls.saturating_sub(1);
     }
 
-    /// Whether more have come than may in a second, with so many messages received in all.
+    /// True if the current second exceeds a limit; `received` is the total number of messages.
     #[inline]
     pub(super) fn is_fast(&self, received: u64) -> bool {
         lower(received).wrapping_sub(self.begin) > self.limit || self.controls == 0
     }
 
-    /// Counts anew if a second has passed; else says what there was too much of.
+    /// Begins a new second if one has passed; otherwise returns the limit that was exceeded.
     pub(super) fn check(
         &mut self,
         received: u64,
@@ -58,7 +58,7 @@ impl Rates {
     }
 }
 
-/// The lower half. What comes in a second is less than that.
+/// Returns the lower half of a count. Fewer messages than that fit into a second.
 #[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
 fn lower(count: u64) -> u32 {
     count as u32

@@ -1,4 +1,4 @@
-//! What comes from the peer: whole messages, pieces of them, and short ones that are borrowed.
+//! Receiving: whole messages, pieces of messages, and short messages that are borrowed.
 
 use std::ops::ControlFlow;
 
@@ -11,15 +11,15 @@ use crate::message::{Event, Kind, Message, MessageRef, Piece};
 use crate::protocol::short_frames::MAX_SHORT;
 
 impl Session {
-    /// Takes the next whole message off `src`. `None` where more bytes are needed, or the session
-    /// is closed ([`closed`](Self::closed)).
+    /// Takes the next whole message off `src`; `None` if more bytes are needed or the session is
+    /// closed ([`closed`](Self::closed)).
     ///
-    /// A message that lies in `src` in one piece is not copied.
+    /// A message that is contiguous in `src` is not copied.
     ///
     /// # Errors
     ///
-    /// The peer broke the protocol or a limit. The close frame that says so is in
-    /// [`outgoing`](Self::outgoing), and the session is closed.
+    /// The peer broke the protocol or a limit. The session is closed, and its close frame is in
+    /// [`outgoing`](Self::outgoing).
     #[inline]
     pub fn receive(&mut self, src: &mut BytesMut) -> Result<Option<Message>, ProtocolError> {
         loop {
@@ -30,13 +30,13 @@ impl Session {
         }
     }
 
-    /// As [`receive`](Self::receive), for those who serve others too: ends with `None` as well
-    /// whenever much of a message has been assembled, and is to be called again
-    /// ([`is_paused`](Self::is_paused)).
+    /// The same as [`receive`](Self::receive), for callers that also serve other sessions: also
+    /// returns `None` each time that about 1 MiB of a message has been assembled. Call it again
+    /// then ([`is_paused`](Self::is_paused)).
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive).
+    /// The same as for [`receive`](Self::receive).
     #[inline]
     pub fn receive_in_turns(
         &mut self,
@@ -60,13 +60,14 @@ impl Session {
         Ok(None)
     }
 
-    /// Takes the next piece of a message off `src`: `min` bytes or more, unless the message ends
-    /// with it. With 0 it is what is there, for relays, which need not assemble; otherwise messages
-    /// that are shorter come whole. Do not mix it with [`receive`](Self::receive) within a message.
+    /// Takes the next piece of a message off `src`: at least `min` bytes, unless the piece ends its
+    /// message. With 0, pieces are returned as they arrive, for relays, which need not assemble;
+    /// otherwise a message shorter than `min` is returned whole. Do not mix it with
+    /// [`receive`](Self::receive) within a message.
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive).
+    /// The same as for [`receive`](Self::receive).
     #[inline]
     pub fn receive_piece(
         &mut self,
@@ -87,15 +88,15 @@ impl Session {
         Ok(None)
     }
 
-    /// Takes the whole short messages off the beginning of `src`, one after the other, without
-    /// copying them: `take` borrows each, and stops by breaking with a value, which is returned.
-    /// `None` says that something else comes next, for [`receive`](Self::receive) or
-    /// [`receive_piece`](Self::receive_piece) to take.
+    /// Takes the whole short messages off the beginning of `src`, one after another, without
+    /// copying. `take` borrows each message; it stops the loop by breaking with a value, which is
+    /// returned. `None` means that [`receive`](Self::receive) or
+    /// [`receive_piece`](Self::receive_piece) must take what comes next, or that `src` is empty.
     ///
     /// # Errors
     ///
-    /// As [`receive`](Self::receive).
-    // A function of its own: what its loop needs stays in registers.
+    /// The same as for [`receive`](Self::receive).
+    // Not inlined, so that the variables of the loop stay in registers.
     #[inline(never)]
     pub fn receive_borrowed<T>(
         &mut self,
@@ -146,25 +147,26 @@ impl Session {
         self.received = self.received.wrapping_add(count.into());
         self.counted.add_received(texts, bytes as u64);
         match rest.len() {
-            // So that what is read next begins where this did, which is warm in the cache.
+            // `clear` keeps the start of the buffer, so that the next read goes to memory in the
+            // cache.
             0 => src.clear(),
             left => src.advance(src.len().saturating_sub(left)),
         }
         outcome
     }
 
-    /// Whether a message that is received in pieces has begun and not ended.
+    /// True if a message that is received in pieces has begun and not ended.
     #[inline]
     pub fn is_receiving(&self) -> bool {
         self.incoming.unfinished
     }
 
-    /// The next piece, within the limits; deals with the control events before it.
+    /// Returns the next piece, after checking the limits, and handles the control events before it.
     #[inline]
     fn next_piece(&mut self, src: &mut BytesMut) -> Result<Option<Piece>, ProtocolError> {
         loop {
             if let State::Closed(_) = self.state {
-                // RFC 6455 §5.5.1: what comes after a close frame is not looked at.
+                // RFC 6455 §5.5.1: data after a close frame is discarded.
                 src.clear();
                 return Ok(None);
             }
@@ -188,7 +190,7 @@ impl Session {
         }
     }
 
-    /// Counts a piece, and refuses the message that grows too long with it, or will.
+    /// Counts a piece, and fails if its message is too long or is announced to be.
     #[inline]
     fn count(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
         let len = self.incoming.len.saturating_add(piece.payload.len() as u64);
@@ -197,7 +199,7 @@ impl Session {
             self.keep_alive.record_activity();
             self.received = self.received.wrapping_add(1);
         } else {
-            // What is announced is believed where it is too much: nobody need wait for it.
+            // An announced length over the limit fails immediately, without waiting for the data.
             let announced = self.codec.announced();
             self.check_len(len.saturating_add(announced.unwrap_or_default()))?;
             match announced {
@@ -226,7 +228,7 @@ impl Session {
         self.rates.count_control();
         match event {
             Event::Ping(payload) => {
-                // Only the newest is answered.
+                // Only the newest ping is answered.
                 self.unanswered_ping = None;
                 self.answer_ping(payload);
             }
@@ -236,13 +238,13 @@ impl Session {
         }
     }
 
-    /// Adds a piece to what has come of its message, and gives that out once it has `min` bytes or
-    /// is all.
+    /// Appends a piece to its message, and returns the assembled bytes once they are at least `min`
+    /// or the message has ended.
     fn assemble(&mut self, piece: &Piece, min: usize) -> Result<Option<Piece>, ProtocolError> {
         let mut assembled = self.incoming.assembled.take().unwrap_or_default();
         let len = assembled.len().saturating_add(piece.payload.len());
         if len > assembled.capacity() {
-            // No more than twice what has come, nor than may come.
+            // At most twice the bytes received so far, and at most the limit.
             let most = usize::try_from(self.max_message).unwrap_or(usize::MAX);
             let wanted = assembled.len().saturating_mul(2).min(most).max(len);
             let missing = wanted.saturating_sub(assembled.len());
@@ -261,7 +263,7 @@ impl Session {
         Ok(None)
     }
 
-    /// Fails at the first byte of a text that is wrong.
+    /// Fails at the first invalid byte of a text.
     #[inline]
     fn validate(&mut self, piece: &Piece) -> Result<(), ProtocolError> {
         if piece.kind == Kind::Binary {

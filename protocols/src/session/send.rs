@@ -1,4 +1,4 @@
-//! What goes to the peer.
+//! Sending: messages, pieces of messages, and pings.
 
 use bytes::Bytes;
 
@@ -20,11 +20,12 @@ impl Session {
         self.send_piece(message.into())
     }
 
-    /// Sends a piece of a message; the next must be of the same message until its end.
+    /// Sends a piece of a message; until the end of the message, the next piece must belong to it
+    /// too.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// The same as for [`send`](Self::send).
     #[inline]
     pub fn send_piece(&mut self, piece: Piece) -> Result<(), EncodeError> {
         if !matches!(self.state, State::Open) {
@@ -38,12 +39,12 @@ impl Session {
         Ok(())
     }
 
-    /// Sends a message that may be borrowed: a short one is copied to where it waits.
+    /// Sends a message that may be borrowed: a short one is copied into the output buffer.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
-    // A call is a tenth of what a short message costs.
+    /// The same as for [`send`](Self::send).
+    // Always inlined: a call costs a tenth of sending a short message.
     #[inline(always)]
     pub fn send_ref(&mut self, message: MessageRef<'_>) -> Result<(), EncodeError> {
         let (kind, payload) = match message {
@@ -57,7 +58,7 @@ impl Session {
         self.send_short(kind, payload)
     }
 
-    // Out of line, so that what is done for each short message is short.
+    // The rarer cases are not inlined, to keep the code for each short message small.
 
     #[inline(never)]
     fn send_short(&mut self, kind: Kind, payload: &[u8]) -> Result<(), EncodeError> {
@@ -83,14 +84,14 @@ impl Session {
         self.send(message)
     }
 
-    /// How others may write short messages between two of this session's, where no masking key is
-    /// needed.
+    /// Returns the layout in which others may write short messages between two messages of this
+    /// session; `None` if the codec must write them or they need a masking key.
     pub fn writes(&self) -> Option<ShortFrames> {
         let needs_key = |frames: &_| matches!(frames, ShortFrames::Counted { masked: true, .. });
         self.writes.filter(|frames| !needs_key(frames))
     }
 
-    /// Sends a short message without asking the codec; `false` where that cannot be.
+    /// Sends a short message without calling the codec; returns `false` if that is impossible.
     #[inline(always)]
     pub(super) fn send_plain(&mut self, kind: Kind, payload: &[u8]) -> bool {
         let frames = self.writes.as_ref().filter(|_| !self.sending);
@@ -101,7 +102,7 @@ impl Session {
         is_sent
     }
 
-    /// Counts a whole short message.
+    /// Counts a complete short message.
     #[inline(always)]
     fn count_short(&mut self, kind: Kind, payload: &[u8]) {
         self.sent = self.sent.wrapping_add(1);
@@ -109,11 +110,11 @@ impl Session {
             .add_sent(is_text(kind, true), payload.len() as u64);
     }
 
-    /// Sends a message that other sessions send too, in order with its own.
+    /// Sends a message that other sessions send too, in order with this session's own messages.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send); and a message that is sent in pieces has not ended.
+    /// The same as for [`send`](Self::send); also if a message sent in pieces has not ended.
     pub fn send_shared(&mut self, message: &SharedMessage) -> Result<(), EncodeError> {
         if !self.is_open() {
             return Err(EncodeError::Closing);
@@ -131,30 +132,30 @@ impl Session {
         Ok(())
     }
 
-    /// Counts messages that others have sent between those of this session.
+    /// Counts messages that others have written between those of this session.
     pub fn record_sent(&mut self, count: u64) {
         self.sent = self.sent.wrapping_add(count);
     }
 
-    /// Counts the texts and the payload of such messages, for [`take_sums`](Self::take_sums).
+    /// Counts the texts and the payload bytes of such messages, for [`take_sums`](Self::take_sums).
     pub fn record_sums_sent(&mut self, texts: u32, payload: u64) {
         self.counted.add_sent(texts, payload);
     }
 
-    /// Sends a ping of one's own, in protocols that have them; its answer is told nobody.
+    /// Sends a ping with this payload, in protocols that have pings. Its answer is not reported.
     pub fn ping(&mut self, payload: Bytes) {
         if self.is_open() && self.codec.capabilities().ping {
             self.send_control(Event::Ping(payload));
         }
     }
 
-    /// Whether a message that is sent in pieces has begun and not ended. Another must wait.
+    /// True if a message that is sent in pieces has begun and not ended. Other messages must wait.
     pub fn is_sending(&self) -> bool {
         self.sending
     }
 
-    /// Sees to it that what is to be sent has an allocation to be copied into: `empty`
-    /// gives a buffer in which nothing waits.
+    /// Ensures that the output buffer has an allocation into which messages are copied; `empty`
+    /// returns an empty buffer to use if it has none.
     #[inline]
     pub fn reserve_buffer(&mut self, empty: fn() -> WriteBuf) {
         if !self.outgoing.is_allocated() {

@@ -1,4 +1,4 @@
-//! A message that many sessions send.
+//! A message that is sent to many sessions.
 
 use std::sync::OnceLock;
 
@@ -9,15 +9,15 @@ use crate::message::{Event, Kind, Message, WireForm};
 use crate::protocol::Codec;
 use crate::write_buf::WriteBuf;
 
-/// A message that many sessions send: [`Session::send_shared`](super::Session::send_shared) encodes it once for each
-/// [`WireForm`] among them.
+/// A message that is sent to many sessions. [`Session::send_shared`](super::Session::send_shared)
+/// encodes it once per [`WireForm`].
 #[derive(Debug)]
 pub struct SharedMessage {
     message: Message,
     encodings: OnceLock<Box<Encoding>>,
 }
 
-/// The message in one form, and the others behind it: there are few.
+/// The message encoded in one form, with a link to the next encoding: there are few.
 #[derive(Debug)]
 struct Encoding {
     form: WireForm,
@@ -26,7 +26,7 @@ struct Encoding {
 }
 
 impl SharedMessage {
-    /// A message that nobody has sent yet.
+    /// Creates a message that is not yet encoded.
     pub fn new(message: Message) -> Self {
         Self {
             message,
@@ -34,12 +34,12 @@ impl SharedMessage {
         }
     }
 
-    /// The message.
+    /// Returns the message.
     pub fn message(&self) -> &Message {
         &self.message
     }
 
-    /// Text or binary.
+    /// Returns whether the message is text or binary.
     pub fn kind(&self) -> Kind {
         match self.message {
             Message::Text(_) => Kind::Text,

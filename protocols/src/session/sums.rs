@@ -1,15 +1,15 @@
-//! What a session has said and heard since it was last asked: for counters that are kept elsewhere.
+//! Totals of the messages of a session since they were last taken, for counters kept elsewhere.
 
 use std::mem::take;
 
 use super::Session;
 use crate::message::Kind;
 
-/// How many classes of size there are for messages that are not short.
+/// The number of size classes of messages that are not short.
 pub const SIZES: usize = 9;
 
-/// The longest message of each class of size but the last, in bytes. Messages of up to 125 bytes, which fit
-/// the shortest header of a frame (RFC 6455 §5.2), are of no class.
+/// The longest message of each size class except the last, in bytes. Messages of up to 125 bytes,
+/// which fit the shortest frame header (RFC 6455 §5.2), have no class.
 pub const SIZE_BOUNDS: [u64; SIZES - 1] = [
     1 << 10,
     1 << 12,
@@ -21,38 +21,39 @@ pub const SIZE_BOUNDS: [u64; SIZES - 1] = [
     1 << 24,
 ];
 
-/// The longest message that is short.
+/// The length of the longest short message, in bytes.
 pub(super) const SHORT: u64 = 125;
 
-/// What has been received and sent since [`Session::take_sums`] was called before.
+/// Totals since [`Session::take_sums`] was last called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// What has been received.
+    /// Totals of the received messages.
     pub received: Sum,
-    /// What has been sent.
+    /// Totals of the sent messages.
     pub sent: Sum,
 }
 
-/// Sums of one direction.
+/// Totals of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// How many of the messages were text.
+    /// The number of text messages.
     pub texts: u64,
-    /// Bytes of payload, without compression.
+    /// Bytes of uncompressed payload.
     pub payload: u64,
 }
 
-/// How many messages there were of each class of size since
-/// [`Session::take_sizes`] was called before: see [`SIZE_BOUNDS`].
+/// The number of messages in each size class since [`Session::take_sizes`] was last called: see
+/// [`SIZE_BOUNDS`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// Of those received.
+    /// Received messages.
     pub received: [u32; SIZES],
-    /// Of those sent.
+    /// Sent messages.
     pub sent: [u32; SIZES],
 }
 
-/// What is counted. Small: every connection has it, and no more as long as its messages are short.
+/// The counts of a session. Small, as every connection has them; only a message that is not short
+/// allocates more.
 #[derive(Debug, Default)]
 pub(super) struct Counted {
     payload_received: u64,
@@ -62,26 +63,26 @@ pub(super) struct Counted {
     long: Option<Box<Long>>,
 }
 
-/// What is counted of messages that are not short.
+/// The counts of messages that are not short.
 #[derive(Debug, Default)]
 struct Long {
     sizes: Sizes,
-    /// Whether there are any.
+    /// True if a message was counted since the sizes were last taken.
     is_changed: bool,
-    /// How long the message is that is sent in pieces, so far.
+    /// The length so far of the message that is being sent in pieces, in bytes.
     sending: u64,
 }
 
 impl Session {
-    /// What has been received and sent since this was called before; `None` for nothing. Of messages that
-    /// others have sent, what [`record_sums_sent`](Self::record_sums_sent) was told.
+    /// Returns the totals since the last call; `None` if they are zero. They include what
+    /// [`record_sums_sent`](Self::record_sums_sent) recorded of messages that others have written.
     #[inline]
     pub fn take_sums(&mut self) -> Option<Sums> {
         self.counted.take_sums()
     }
 
-    /// How many messages of each class of size have been received and sent since this was called before;
-    /// `None` where all were short.
+    /// Returns the number of messages in each size class since the last call; `None` if all
+    /// messages were short.
     #[inline]
     pub fn take_sizes(&mut self) -> Option<Sizes> {
         self.counted.take_sizes()
@@ -89,7 +90,7 @@ impl Session {
 }
 
 impl Counted {
-    /// Counts a piece that was received, of a message of this length so far.
+    /// Counts a received piece; `len` is the length of its message so far.
     #[inline]
     pub(super) fn received(&mut self, kind: Kind, piece: usize, end: bool, len: u64) {
         self.add_received(is_text(kind, end), piece as u64);
@@ -98,7 +99,7 @@ impl Counted {
         }
     }
 
-    /// Counts a piece that is sent, behind others of its message or not.
+    /// Counts a sent piece; `is_first` is true if it begins its message.
     #[inline]
     pub(super) fn sent(&mut self, kind: Kind, piece: usize, end: bool, is_first: bool) {
         self.add_sent(is_text(kind, end), piece as u64);
@@ -107,21 +108,21 @@ impl Counted {
         }
     }
 
-    /// Counts so many texts, and bytes of payload, that were received.
+    /// Counts received texts and bytes of payload.
     #[inline(always)]
     pub(super) fn add_received(&mut self, texts: u32, payload: u64) {
         self.texts_received = self.texts_received.wrapping_add(texts);
         self.payload_received = self.payload_received.wrapping_add(payload);
     }
 
-    /// Counts so many that are sent.
+    /// Counts sent texts and bytes of payload.
     #[inline(always)]
     pub(super) fn add_sent(&mut self, texts: u32, payload: u64) {
         self.texts_sent = self.texts_sent.wrapping_add(texts);
         self.payload_sent = self.payload_sent.wrapping_add(payload);
     }
 
-    /// The sums, which begin again; `None` for nothing.
+    /// Returns the totals and resets them; `None` if they are zero.
     #[inline]
     pub(super) fn take_sums(&mut self) -> Option<Sums> {
         let payload = self.payload_received | self.payload_sent;
@@ -138,7 +139,7 @@ impl Counted {
         })
     }
 
-    /// The sizes, which begin again; `None` for nothing.
+    /// Returns the sizes and resets them; `None` if nothing was counted.
     #[inline]
     pub(super) fn take_sizes(&mut self) -> Option<Sizes> {
         let long = self.long.as_mut()?;
@@ -150,7 +151,7 @@ impl Counted {
     }
 }
 
-/// How many texts a piece ends.
+/// Returns 1 if the piece ends a text, else 0.
 #[inline(always)]
 pub(super) fn is_text(kind: Kind, end: bool) -> u32 {
     u32::from(end && kind == Kind::Text)
@@ -170,7 +171,7 @@ impl Long {
     }
 }
 
-/// Counts a message of this length, where it is of a class.
+/// Counts a message of this length; returns false if it has no size class.
 fn count(sizes: &mut [u32; SIZES], len: u64) -> bool {
     let class = size(len).and_then(|class| sizes.get_mut(class));
     class.is_some_and(|count| {
@@ -179,7 +180,7 @@ fn count(sizes: &mut [u32; SIZES], len: u64) -> bool {
     })
 }
 
-/// The class of size that a message of this length is of, if any.
+/// Returns the size class of a message of this length; `None` if it is short.
 #[inline]
 fn size(len: u64) -> Option<usize> {
     let zeros = len.saturating_sub(1).leading_zeros();

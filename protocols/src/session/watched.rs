@@ -1,4 +1,4 @@
-//! Looking on at what goes through a session.
+//! Observation of the events that pass through a session.
 
 use std::any::Any;
 use std::fmt;
@@ -12,34 +12,34 @@ use crate::protocol::{Capabilities, Codec};
 use crate::raw::RawCodec;
 use crate::write_buf::WriteBuf;
 
-/// Looks on at what goes through a session, for [`Session::watch`].
+/// An observer of a session's events, for [`Session::watch`].
 pub trait Watcher: fmt::Debug + Send {
-    /// Is told of something, and of the bytes on the wire that are it: as they came, masked and compressed.
-    /// A message may come in pieces.
+    /// Receives an event together with its bytes on the wire, masked and compressed as they were
+    /// transferred. A message may arrive in several pieces.
     fn watch(&mut self, watched: Watched<'_>, wire: Bytes);
 }
 
-/// What a watcher is told of.
+/// An event that a watcher receives.
 #[derive(Clone, Copy, Debug)]
 pub enum Watched<'a> {
-    /// It has come from the peer.
+    /// The peer has sent the event.
     Received(&'a Event),
-    /// It goes to the peer.
+    /// The event is being sent to the peer.
     Sent(&'a Event),
-    /// The peer has broken the protocol with these bytes, or some of them.
+    /// The bytes, or some of them, break the protocol.
     Failed(&'a ProtocolError),
 }
 
 impl Session {
-    /// Has somebody look on at what goes through from now on, instead of who did before. It costs what a copy of
-    /// all bytes does; [`unwatch`](Self::unwatch) ends it.
+    /// Passes all events from now on to `watcher`, which replaces the previous watcher. The cost is
+    /// that of copying all bytes. [`unwatch`](Self::unwatch) ends it.
     pub fn watch(&mut self, watcher: Box<dyn Watcher>) {
         self.unwatch();
         let codec = std::mem::replace(&mut self.codec, RawCodec::boxed());
         self.set_codec(Box::new(WatchedCodec::new(codec, watcher)));
     }
 
-    /// Lets who looks on go.
+    /// Removes the watcher, if there is one.
     pub fn unwatch(&mut self) {
         let codec: &mut dyn Any = &mut *self.codec;
         if let Some(watched) = codec.downcast_mut::<WatchedCodec>() {
@@ -55,14 +55,16 @@ impl Session {
     }
 }
 
-/// A codec that somebody looks on at. Every message goes through it, so it has none of the fast paths.
+/// A codec that reports its events to a watcher. Every message passes through it: it has no fast
+/// paths.
 #[derive(Debug)]
 struct WatchedCodec {
     codec: Box<dyn Codec>,
     watcher: Box<dyn Watcher>,
-    /// What has come and was not part of an event yet, as it came: a codec unmasks in place.
+    /// Received bytes that are not yet part of an event. They are a copy, since a codec unmasks in
+    /// place.
     came: BytesMut,
-    /// How much of that waits to be decoded still, and is all that does.
+    /// The number of bytes at the end of `came` that were still in `src` after the last decode.
     waits: usize,
 }
 
@@ -76,12 +78,12 @@ impl WatchedCodec {
         }
     }
 
-    /// The codec without the one who looks on.
+    /// Takes the inner codec out.
     fn take(&mut self) -> Box<dyn Codec> {
         std::mem::replace(&mut self.codec, RawCodec::boxed())
     }
 
-    /// The bytes of what was decoded last, where so many wait still.
+    /// Returns the wire bytes of the last decoded event; `left` bytes after it are undecoded.
     fn decoded(&mut self, left: usize) -> Bytes {
         let decoded = self.came.len().saturating_sub(left);
         self.waits = left.min(self.came.len());
@@ -91,7 +93,7 @@ impl WatchedCodec {
 
 impl Codec for WatchedCodec {
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Event>, ProtocolError> {
-        // What has come since is behind what waited.
+        // The new bytes in `src` follow those of the previous call.
         let new = src.get(self.waits..).unwrap_or_default();
         self.came.extend_from_slice(new);
         let decoded = self.codec.decode(src);
@@ -100,7 +102,7 @@ impl Codec for WatchedCodec {
                 let wire = self.decoded(src.len());
                 self.watcher.watch(Watched::Received(event), wire);
             }
-            // A header that is taken off belongs to what follows.
+            // A consumed header belongs to the next event: its bytes stay in `came`.
             Ok(None) => self.waits = src.len(),
             Err(error) => {
                 let wire = self.decoded(0);

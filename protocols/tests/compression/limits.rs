@@ -1,8 +1,8 @@
-//! However much there is.
+//! Limits on compressed data.
 
 use super::*;
 
-/// What inflates to so many zeros.
+/// Returns data that inflates to this many zeros.
 fn bomb(len: usize) -> Vec<u8> {
     let mut stream = Compress::new(flate2::Compression::best(), false);
     let zeros = vec![0; 1 << 20];
@@ -77,7 +77,7 @@ fn counts_what_comes_out_against_the_limit() {
             assert_eq!(close.unwrap().code, CloseCode::TOO_BIG);
         }
     }
-    // The limit of a frame is of what is on the wire.
+    // The frame limit applies to the bytes on the wire.
     let mut context = compressing(eager());
     context.limits = Limits {
         frame: 6,

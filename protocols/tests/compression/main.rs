@@ -1,4 +1,4 @@
-//! permessage-deflate (RFC 7692) and deflate-frame: what is agreed on, what is written and read.
+//! permessage-deflate (RFC 7692) and deflate-frame: negotiation, writing and reading.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -35,7 +35,7 @@ use support::{
 const MESSAGE: &str = "permessage-deflate";
 const FRAME: &str = "x-webkit-deflate-frame";
 
-/// Everything is compressed, and refers to what came before.
+/// Settings that compress every message, with context takeover.
 fn eager() -> Compression {
     let window = Window {
         max_bits: 15,
@@ -49,7 +49,7 @@ fn eager() -> Compression {
     }
 }
 
-/// Everything is compressed, each message by itself.
+/// Settings that compress every message independently.
 fn by_itself() -> Compression {
     Compression {
         outgoing: Window::default(),
@@ -65,7 +65,7 @@ fn compressing(compression: Compression) -> Context {
     }
 }
 
-/// A client's request in a version, with these fields.
+/// Returns a client's request of this version, with these fields.
 fn request(version: u8, fields: &str) -> BytesMut {
     let head = format!(
         "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -75,7 +75,7 @@ fn request(version: u8, fields: &str) -> BytesMut {
     BytesMut::from(head.as_bytes())
 }
 
-/// What a server makes of a request: its codec, and the extensions of its answer.
+/// Returns a server's codec for a request, and the bytes of its answer.
 fn serve(
     mut src: BytesMut,
     context: &Context,
@@ -90,7 +90,7 @@ fn serve(
     Ok((codec.unwrap(), dst))
 }
 
-/// The value of `Sec-WebSocket-Extensions`, where a head has one.
+/// Returns the value of `Sec-WebSocket-Extensions`; `None` if a head has none.
 fn extensions(head: &[u8]) -> Option<String> {
     let head = String::from_utf8(head.to_vec()).unwrap();
     let mut values = head
@@ -101,7 +101,7 @@ fn extensions(head: &[u8]) -> Option<String> {
     value
 }
 
-/// A server and a client that have agreed on this extension, which the client offers alone.
+/// Returns a server and a client that have negotiated this extension, the only one offered.
 fn joined(
     extension: &str,
     server: Compression,
@@ -126,7 +126,7 @@ fn joined(
     (server, client.unwrap().codec)
 }
 
-/// The frames of a server, as a client would send them with a mask of zeros. They are short.
+/// Turns short frames of a server into those of a client with a mask of zeros.
 fn masked(mut frames: &[u8]) -> Vec<u8> {
     let mut masked = Vec::new();
     while let [first, len, rest @ ..] = frames {
@@ -138,7 +138,7 @@ fn masked(mut frames: &[u8]) -> Vec<u8> {
     masked
 }
 
-/// Checks what both roles make of frames that a server sends.
+/// Checks the events that both roles decode from the frames of a server.
 fn assert_reads(extension: &str, digits: &str, events: &[Event], error: Option<ProtocolError>) {
     let receiver = |role| {
         move || match (joined(extension, eager(), eager()), role) {
@@ -160,7 +160,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Bytes that do not shrink.
+/// Returns incompressible bytes.
 fn noise(len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     support::arbitrary(&mut bytes);

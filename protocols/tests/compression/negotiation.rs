@@ -1,4 +1,4 @@
-//! What a server answers, and what a client offers and accepts.
+//! The answers of a server, and the offers and acceptance of a client.
 
 use super::*;
 
@@ -43,7 +43,7 @@ fn answers_the_first_offer_that_makes_sense() {
             "\tpermessage-deflate\t;\tclient_no_context_takeover ",
             "permessage-deflate; client_no_context_takeover",
         ),
-        // A fallback, on the same line or another.
+        // A fallback in the same field or in another.
         (
             "permessage-deflate; server_max_window_bits=7, permessage-deflate",
             "permessage-deflate",
@@ -129,7 +129,7 @@ fn answers_with_what_it_wants_itself() {
     };
     let fresh = "server_no_context_takeover; client_no_context_takeover";
     for (offer, answer) in [
-        // RFC 7692 §7.1.2: neither limit is in an answer where the offer has none.
+        // RFC 7692 §7.1.2: an answer contains neither limit if the offer has none.
         ("", String::new()),
         (
             "; server_max_window_bits=15; client_max_window_bits",
@@ -173,7 +173,7 @@ fn refuses_a_syntax_error_whether_it_compresses_or_not() {
     }
 }
 
-/// What a client says to a server that accepts an extension in these words.
+/// Returns the codec of a client whose server accepts an extension with this field.
 fn dial(ours: Option<Compression>, answer: &str) -> Result<Box<dyn Codec>, DialError> {
     let context = Context {
         compression: ours,
@@ -282,7 +282,7 @@ fn fails_where_an_answer_does_not_fit_its_offer() {
         "permessage-deflate\r\nSec-WebSocket-Extensions: permessage-deflate",
         "x-webkit-deflate-frame; max_window_bits=16",
         "x-webkit-deflate-frame; x",
-        // Not offered.
+        // The client has not offered these.
         "deflate-frame",
         "deflate-stream",
         "foo",

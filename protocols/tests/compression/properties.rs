@@ -1,4 +1,4 @@
-//! Whatever comes.
+//! Properties for arbitrary data.
 
 use super::*;
 
@@ -31,7 +31,7 @@ fn compression() -> impl Strategy<Value = Compression> {
 proptest! {
     #![proptest_config(config())]
 
-    /// What one end sends, the other reads, with any settings of the two and however it is cut.
+    /// Each end reads what the other sends, with any settings and however it is cut.
     #[test]
     fn what_is_sent_is_read(
         extension in select(&[MESSAGE, FRAME][..]),
@@ -51,7 +51,7 @@ proptest! {
         prop_assert_eq!(decoded.events, merge(events));
     }
 
-    /// What is broken on the way is read alike however it is cut, and breaks nothing.
+    /// Mutated data is read alike however it is cut, and causes no panic.
     #[test]
     fn what_is_broken_is_read_alike(
         extension in select(&[MESSAGE, FRAME][..]),
@@ -72,7 +72,7 @@ proptest! {
         }
     }
 
-    /// Bytes that are no DEFLATE at all.
+    /// Bytes that are not DEFLATE.
     #[test]
     fn what_is_garbage_is_read_alike(
         extension in select(&[MESSAGE, FRAME][..]),

@@ -1,8 +1,8 @@
-//! What is made of what comes.
+//! Decoding of compressed frames.
 
 use super::*;
 
-/// RFC 7692 §7.2.3, with an empty message and one NUL beside.
+/// The examples of RFC 7692 §7.2.3, an empty message and one NUL.
 #[test]
 fn reads_the_published_messages() {
     let hello = || text("Hello");
@@ -20,16 +20,16 @@ fn reads_the_published_messages() {
         ),
         ("c10b 000500faff48656c6c6f00", vec![hello()]),
         ("c108 f348cdc9c9070000", vec![hello()]),
-        // The same without the block behind the last one.
+        // The same without the trailing empty block.
         ("c107 f348cdc9c90700", vec![hello()]),
         ("c10d f248050000 00ffffcac9c90700", vec![hello()]),
         ("c101 00", vec![text("")]),
-        // No octet at all: there is nothing to inflate.
+        // An empty payload: there is nothing to inflate.
         ("c100", vec![text("")]),
         ("c103 620000", vec![zero()]),
-        // As it is: RSV1 says so.
+        // Uncompressed: RSV1 is not set.
         ("8105 48656c6c6f", vec![hello()]),
-        // A ping, which is never compressed, and an empty fragment between.
+        // A ping, which is never compressed, and an empty fragment in between.
         (
             "4103 f248cd 8900 0000 8004 c9c90700",
             vec![
@@ -90,12 +90,12 @@ fn refuses_reserved_bits_without_a_meaning() {
         assert_reads(MESSAGE, digits, &[], error);
         assert_reads(FRAME, digits, &[], error);
     }
-    // RFC 7692 §6: only the first frame of a message says how it is.
+    // RFC 7692 §6: only the first frame of a message says whether it is compressed.
     assert_reads(MESSAGE, "4103 f248cd c004 c9c90700", &begun("He"), error);
     assert_reads(MESSAGE, "0103 48656c c002 6c6f", &begun("Hel"), error);
     assert_reads(FRAME, "4105 f248cd0100 a000", &begun("Hel"), error);
     assert_reads(FRAME, "c001 00", &[], Some(ProtocolError::Continuation));
-    // Nothing was agreed on.
+    // No extension was negotiated.
     for name in ["hybi-07", "hybi-10", "rfc6455"] {
         let receiver = || support::Joined::new(name).client;
         assert_decodes(name, receiver, &hex("c107 f248cdc9c90700"), &[], error);
@@ -107,13 +107,13 @@ fn refuses_what_is_no_deflate() {
     let error = ProtocolError::Deflate;
     assert_eq!(error.close_code(), CloseCode::INVALID_DATA);
     for (extension, digits) in [
-        // A type of block that there is not, and lengths that do not fit together.
+        // A reserved block type, and lengths that do not match.
         (MESSAGE, "c102 ffff"),
         (MESSAGE, "c106 000500000048"),
         (FRAME, "c102 0700"),
-        // Further back than there is anything.
+        // A distance beyond the available data.
         (MESSAGE, "c105 f200110000"),
-        // A stored block that ends in the middle: what is cut off a message would be taken for it.
+        // A truncated stored block: the tail cut off the message would be read as its contents.
         (MESSAGE, "c107 000500faff4865"),
         (FRAME, "c107 000500faff4865"),
     ] {
@@ -123,7 +123,7 @@ fn refuses_what_is_no_deflate() {
     }
 }
 
-/// The compressed form of a message.
+/// Returns the compressed form of a message.
 fn deflated(level: u32, message: &[u8]) -> Vec<u8> {
     let mut stream = Compress::new(flate2::Compression::new(level), false);
     let mut deflated = Vec::with_capacity(message.len() * 2 + 64);
@@ -137,7 +137,7 @@ fn deflated(level: u32, message: &[u8]) -> Vec<u8> {
 fn refuses_a_message_that_ends_within_a_block() {
     let words: String = (0..400).map(|number| format!("{} ", number * 7)).collect();
     for (what, level, message, shortest) in [
-        // Its first byte alone is that of the block which ends every message.
+        // The first byte alone equals that of the block that ends every message.
         ("stored", 0, &noise(300)[..], 2),
         ("with fixed codes", 6, b"Hello", 1),
         ("with codes of its own", 6, words.as_bytes(), 1),

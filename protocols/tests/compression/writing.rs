@@ -1,4 +1,4 @@
-//! What goes out.
+//! Encoding of compressed frames.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn writes_the_published_messages() {
         (MESSAGE, vec![text("")], "c101 00"),
         (FRAME, vec![text("Hello")], "c107 f248cdc9c90700"),
         (FRAME, vec![text("")], "8100"),
-        // A piece can be read as soon as it is there.
+        // A piece is flushed, so that it can be read immediately.
         (
             MESSAGE,
             support::rows::hel_lo(),
@@ -73,9 +73,10 @@ fn looks_no_further_back_than_was_agreed() {
                     let (mut server, _) = serve(request(13, &field), &compressing(ours)).unwrap();
                     encode(&mut *server, &[binary(bytes)]).len()
                 };
-                // What the same 200 bytes cost at a distance, less than any others would.
+                // The bytes saved by a repetition of 200 bytes at a distance, compared with other
+                // bytes.
                 let saved = |distance: usize| {
-                    // Of 64 values, or else their code costs more than what is saved.
+                    // Only 64 symbols: otherwise their code costs more than the repetition saves.
                     let symbols = |len| noise(len).into_iter().map(|byte| byte & 0x3f);
                     let mut bytes: Vec<u8> = symbols(distance).collect();
                     let others: Vec<u8> = bytes.iter().copied().chain(symbols(200)).collect();
@@ -107,8 +108,8 @@ fn is_compressed_once_for_all_that_compress_alike() {
         let (place, first) = (outgoing.chunk().as_ptr(), outgoing.chunk()[0]);
         (place, first, session)
     };
-    // What goes out is shorter than what is shared by reference, so look at the noise, which is
-    // sent as it is, in the form that was first asked for.
+    // Compressed output is too short to be shared by reference. So compare the noise, which is sent
+    // uncompressed, in the form that was requested first.
     let alike = [
         place(MESSAGE, by_itself(), &noise),
         place(FRAME, by_itself(), &noise),
@@ -133,7 +134,7 @@ fn is_compressed_once_for_all_that_compress_alike() {
             }
         }
     }
-    // One that may refer to what came before has a form of its own.
+    // With context takeover there is no shared form.
     let (server, _) = joined(MESSAGE, eager(), eager());
     assert_eq!(server.wire_form(Kind::Text), None);
     let forms = [MESSAGE, FRAME].map(|extension| {

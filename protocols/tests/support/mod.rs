@@ -1,5 +1,5 @@
-//! What the tests share: a client and a server joined in memory, and the harness that feeds a
-//! vector whole, byte by byte and with more behind it.
+//! Helpers shared by the tests: a client and a server joined in memory, and a harness that feeds a
+//! vector whole, byte by byte, and twice in a row.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 pub(crate) mod rows;
@@ -16,7 +16,7 @@ use polysock_protocols::{
     ProtocolError, Request, Response, Role, WriteBuf, find_protocol,
 };
 
-/// A context with the usual limits and bytes that differ from call to call.
+/// Returns a context with the default limits and entropy that differs from call to call.
 pub(crate) fn context() -> Context {
     Context {
         secure: false,
@@ -26,7 +26,7 @@ pub(crate) fn context() -> Context {
     }
 }
 
-/// Bytes that look random and are the same in each run.
+/// Fills a buffer with pseudorandom bytes that are the same in each run.
 pub(crate) fn arbitrary(bytes: &mut [u8]) {
     thread_local!(static STATE: Cell<u64> = const { Cell::new(0x9e37_79b9_7f4a_7c15) });
     for byte in bytes {
@@ -39,13 +39,13 @@ pub(crate) fn arbitrary(bytes: &mut [u8]) {
     }
 }
 
-/// The masking key of the examples in RFC 6455 §5.7, and a server's nonce and a client's key for
-/// the vectors of draft 04.
+/// Fills a buffer with the masking key of the examples in RFC 6455 §5.7 or, if it has 16 bytes,
+/// with the client's key in the vectors of draft 04.
 pub(crate) fn sample_client(bytes: &mut [u8]) {
     fill(bytes, b"the sample nonce");
 }
 
-/// As [`sample_client`], for the server: base64 of the nonce is `H+cNj5elaybfGIQv1esl2w==`.
+/// The same as [`sample_client`], with the server's nonce, in base64 `H+cNj5elaybfGIQv1esl2w==`.
 pub(crate) fn sample_server(bytes: &mut [u8]) {
     fill(bytes, &hex("1fe70d8f97a56b26df18842fd5eb25db"));
 }
@@ -63,7 +63,7 @@ fn fill(bytes: &mut [u8], sixteen: &[u8]) {
     }
 }
 
-/// The bytes of hexadecimal digits; white space says nothing.
+/// Decodes hexadecimal digits; white space is ignored.
 pub(crate) fn hex(digits: &str) -> Vec<u8> {
     let digits: Vec<u8> = digits.bytes().filter(u8::is_ascii_hexdigit).collect();
     let pairs = digits.chunks_exact(2);
@@ -98,16 +98,17 @@ pub(crate) fn close(code: u16, reason: &str) -> Event {
     Event::Close(Some(Close::new(CloseCode::new(code).unwrap(), reason)))
 }
 
-/// How a client and a server come together.
+/// The parameters of a connection between a client and a server.
 pub(crate) struct Setup {
     pub(crate) dial: Dial,
     pub(crate) server: Context,
     pub(crate) client: Context,
-    /// How binary messages travel to a client without them.
+    /// The policy for binary messages to a client without them.
     pub(crate) binary_over_text: BinaryOverText,
-    /// The sizes of the chunks that both directions travel in, used in turn.
+    /// The sizes of the chunks in both directions, used cyclically.
     pub(crate) chunks: Vec<usize>,
-    /// Whether the last eight bytes of the request wait until the client has the answer's head.
+    /// True if the last eight bytes of the request are held back until the client has the answer's
+    /// head.
     pub(crate) hold_body: bool,
 }
 
@@ -135,18 +136,18 @@ pub(crate) struct Joined {
     pub(crate) response: Response,
     pub(crate) server: Box<dyn Codec>,
     pub(crate) client: Box<dyn Codec>,
-    /// Everything that each of them wrote in the handshake.
+    /// The bytes that each side wrote in the handshake.
     pub(crate) request_bytes: Vec<u8>,
     pub(crate) response_bytes: Vec<u8>,
 }
 
 impl Joined {
-    /// Both ends of a protocol, joined without ado.
+    /// Joins both ends of a protocol with the default setup.
     pub(crate) fn new(name: &str) -> Self {
         Self::with(name, &Setup::default())
     }
 
-    /// Both ends, with the masking keys and nonces of the published vectors.
+    /// Joins both ends with the masking keys and nonces of the published vectors.
     pub(crate) fn sample(name: &str) -> Self {
         let mut setup = Setup::default();
         setup.server.entropy = sample_server;
@@ -200,7 +201,7 @@ impl Joined {
         }
     }
 
-    /// Drafts 01 to 03 tell their framing by what the client sends first: has it send a ping.
+    /// Has the client send a ping: in drafts 01 to 03 its first byte decides the framing.
     pub(crate) fn settled(mut self) -> Self {
         if ["hybi-01", "hybi-02", "hybi-03"].contains(&self.request.protocol.name()) {
             let first = encode(&mut *self.client, &[ping("")]);
@@ -209,7 +210,7 @@ impl Joined {
         self
     }
 
-    /// The end that sends and the end that receives.
+    /// Returns the end that sends and the end that receives.
     pub(crate) fn ends(self, sender: Role) -> (Box<dyn Codec>, Box<dyn Codec>) {
         match sender {
             Role::Server => (self.server, self.client),
@@ -240,8 +241,7 @@ impl Link {
     }
 }
 
-/// The opening handshake that a complete head asks for; `Some(None)` where it is an ordinary
-/// request.
+/// Opens the handshake of a complete head; `Some(None)` for an ordinary request.
 pub(crate) fn open(
     negotiation: &mut Negotiation<'_>,
     src: &mut BytesMut,
@@ -254,21 +254,21 @@ pub(crate) fn open(
     })
 }
 
-/// The protocol of this name, for tables.
+/// Returns the protocol with this name, which must exist.
 pub(crate) fn protocol(name: &str) -> &'static dyn Protocol {
     find_protocol(name).unwrap()
 }
 
-/// What a codec made of some bytes.
+/// The result of decoding some bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Decoded {
-    /// The events; adjacent pieces of a message are one.
+    /// The events, with adjacent pieces of a message joined.
     pub(crate) events: Vec<Event>,
-    /// What ended it.
+    /// The error that ended the decoding, if any.
     pub(crate) error: Option<ProtocolError>,
 }
 
-/// Decodes bytes that come in chunks.
+/// Decodes bytes that arrive in chunks.
 pub(crate) fn decode<'a>(
     codec: &mut dyn Codec,
     chunks: impl IntoIterator<Item = &'a [u8]>,
@@ -297,7 +297,7 @@ pub(crate) fn decode<'a>(
     }
 }
 
-/// Joins adjacent pieces of a message: where they are cut is up to the chunks.
+/// Joins adjacent pieces of a message: the cuts between them depend on the chunks.
 pub(crate) fn merge(events: Vec<Event>) -> Vec<Event> {
     let mut merged: Vec<Event> = Vec::new();
     for event in events {
@@ -314,7 +314,7 @@ pub(crate) fn merge(events: Vec<Event>) -> Vec<Event> {
     merged
 }
 
-/// Cuts bytes into chunks of these sizes, used in turn.
+/// Cuts bytes into chunks of these sizes, used cyclically.
 pub(crate) fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
     let mut chunks = Vec::new();
     for size in sizes.iter().cycle() {
@@ -328,12 +328,12 @@ pub(crate) fn cut<'a>(mut bytes: &'a [u8], sizes: &[usize]) -> Vec<&'a [u8]> {
     chunks
 }
 
-/// Everything that waits in a buffer.
+/// Takes all bytes out of a buffer.
 pub(crate) fn drain(buffer: &mut WriteBuf) -> Vec<u8> {
     buffer.copy_to_bytes(buffer.remaining()).to_vec()
 }
 
-/// A message as a session is given it.
+/// Borrows a message.
 pub(crate) fn borrowed(message: &Message) -> MessageRef<'_> {
     match message {
         Message::Text(text) => MessageRef::Text(text),
@@ -341,7 +341,7 @@ pub(crate) fn borrowed(message: &Message) -> MessageRef<'_> {
     }
 }
 
-/// What a codec writes for some events.
+/// Returns the bytes that a codec writes for some events.
 pub(crate) fn encode(codec: &mut dyn Codec, events: &[Event]) -> Vec<u8> {
     let mut dst = WriteBuf::new();
     for event in events {
@@ -350,8 +350,8 @@ pub(crate) fn encode(codec: &mut dyn Codec, events: &[Event]) -> Vec<u8> {
     drain(&mut dst)
 }
 
-/// Checks that a receiver makes these events of these bytes, however they come: whole, byte by
-/// byte, and with the same once more behind them.
+/// Checks that a receiver decodes these events from these bytes: whole, byte by byte, and twice in
+/// a row.
 pub(crate) fn assert_decodes(
     what: &str,
     receiver: impl Fn() -> Box<dyn Codec>,

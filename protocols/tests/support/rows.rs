@@ -4,7 +4,7 @@ use polysock_protocols::{Event, Kind, Role};
 
 use super::{Joined, assert_decodes, encode, hex, piece};
 
-/// Protocols, who sends, the bytes, and the events.
+/// Protocols, senders, the bytes, and the events.
 pub(crate) type Row<'a> = (&'a [&'a str], &'a [Role], String, Vec<Event>);
 
 pub(crate) fn row<'a>(
@@ -16,7 +16,7 @@ pub(crate) fn row<'a>(
     (names, senders, hex.to_owned(), events)
 }
 
-/// Hexadecimal of a byte, repeated.
+/// Returns a byte in hexadecimal, repeated.
 pub(crate) fn run(byte: u8, count: usize) -> String {
     format!("{byte:02x}").repeat(count)
 }

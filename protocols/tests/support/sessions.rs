@@ -1,16 +1,16 @@
-//! Sessions for the tests of what is above the codecs.
+//! Sessions for tests of the layer above the codecs.
 
 use bytes::BytesMut;
 use polysock_protocols::{Codec, Message, ProtocolError, Role, Session, SessionConfig};
 
 use super::Joined;
 
-/// The session of one end, and the codec of the other.
+/// Returns the session of one end, and the codec of the other.
 pub(crate) fn session(name: &str, end: Role) -> (Session, Box<dyn Codec>) {
     limited(name, end, SessionConfig::default().max_message)
 }
 
-/// A session that receives messages of up to so many bytes.
+/// Returns a session with this limit on received messages, in bytes, and the peer's codec.
 pub(crate) fn limited(name: &str, end: Role, max_message: u64) -> (Session, Box<dyn Codec>) {
     let (codec, peer) = Joined::sample(name).settled().ends(end);
     let config = SessionConfig {
@@ -20,7 +20,7 @@ pub(crate) fn limited(name: &str, end: Role, max_message: u64) -> (Session, Box<
     (Session::new(codec, config), peer)
 }
 
-/// Everything a session makes of some bytes.
+/// Returns all messages that a session receives from some bytes.
 pub(crate) fn receive(session: &mut Session, bytes: &[u8]) -> Result<Vec<Message>, ProtocolError> {
     let mut src = BytesMut::from(bytes);
     let mut messages = Vec::new();

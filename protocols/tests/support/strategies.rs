@@ -1,4 +1,4 @@
-//! What the property tests generate.
+//! Generators for the property tests.
 #![allow(dead_code, reason = "each test binary uses its own part of this")]
 
 use bytes::Bytes;
@@ -9,29 +9,30 @@ use proptest::sample::{Index, select};
 
 use crate::support::{close, merge, piece};
 
-/// A protocol and who sends.
+/// Generates a protocol and the role of the sender.
 pub(crate) fn connection() -> impl Strategy<Value = (&'static dyn Protocol, Role)> {
     (select(PROTOCOLS), select(&[Role::Server, Role::Client][..]))
 }
 
-/// The sizes of chunks, used in turn.
+/// Generates the sizes of chunks, used cyclically.
 pub(crate) fn chunks() -> impl Strategy<Value = Vec<usize>> {
     let size = prop_oneof![1..8usize, 1..300usize, Just(usize::MAX)];
     vec(size, 1..6)
 }
 
-/// Something to send, in terms of any protocol.
+/// A message or control frame to send, independent of the protocol.
 #[derive(Clone, Debug)]
 pub(crate) enum Send {
     Text(String),
     Binary(Vec<u8>),
-    /// A message that is cut at these places, with a ping after each piece.
+    /// A text (or binary message if the flag is false), cut at these positions, with a ping after
+    /// each piece but the last.
     Pieces(String, Vec<Index>, bool),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
 }
 
-/// What one side of a connection sends, and how it closes in the end.
+/// Generates the output of one side of a connection, and its close.
 pub(crate) fn sends() -> impl Strategy<Value = (Vec<Send>, Option<(u16, String)>)> {
     let long = (0..3u8, 0..70_000usize);
     let control = || vec(any::<u8>(), 0..=125);
@@ -49,7 +50,7 @@ pub(crate) fn sends() -> impl Strategy<Value = (Vec<Send>, Option<(u16, String)>
     (vec(send, 0..8), proptest::option::of((code, reason)))
 }
 
-/// What of this the protocol can carry, as events.
+/// Returns the events among these that the protocol can carry.
 pub(crate) fn events(protocol: &dyn Protocol, sends: &[Send]) -> Vec<Event> {
     let capabilities = protocol.capabilities();
     let mut events = Vec::new();
@@ -86,7 +87,7 @@ pub(crate) fn events(protocol: &dyn Protocol, sends: &[Send]) -> Vec<Event> {
     events
 }
 
-/// The end of a connection: what is sent, and what is read of it.
+/// Returns the close that is sent, and the event that the peer reads.
 pub(crate) fn ending(
     protocol: &dyn Protocol,
     end: Option<&(u16, String)>,
@@ -97,7 +98,7 @@ pub(crate) fn ending(
         return (bare, read);
     };
     let sent = close(*code, reason);
-    // What the drafts make of a code they do not know is in a table of its own.
+    // The drafts' handling of codes unknown to them is tested in a table.
     let known = match protocol.version() {
         Some(13) => true,
         Some(7 | 8) => matches!(code, 1000..=1003 | 3000..),
@@ -111,8 +112,8 @@ pub(crate) fn ending(
     }
 }
 
-/// The messages, all of the binary kind as the subprotocol `base64` has it, and the rest. Where a
-/// control frame stands in a message is lost: base64 comes in groups.
+/// Returns the messages, all binary as in the subprotocol `base64`, and the control events. The
+/// position of a control frame within a message is lost: base64 comes in groups.
 pub(crate) fn as_base64(events: Vec<Event>) -> (Vec<Event>, Vec<Event>) {
     let (data, control): (Vec<_>, Vec<_>) = events
         .into_iter()

@@ -1,4 +1,4 @@
-//! Sends every message to everybody.
+//! An application that sends every message to all clients.
 
 #[cfg(feature = "grip")]
 mod recovering;
@@ -15,9 +15,9 @@ use crate::handshake::Handshake;
 use crate::push::{Attendee, Channels, Push, Receiving};
 use crate::transport::Authenticated;
 
-/// The application of `polysock serve --app broadcast`: what comes from a client goes to all of
-/// them as it came, to its sender too. One that reads slowly misses the oldest, unless its
-/// [queue](Self::queue) says otherwise.
+/// The application of `polysock serve --app broadcast`: sends each message unchanged to all
+/// clients, including its sender. A client that reads slowly loses the oldest messages, unless its
+/// [queue](Self::queue) is configured otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Broadcaster {
     line: Broadcast,
@@ -27,23 +27,25 @@ pub struct Broadcaster {
 }
 
 impl Broadcaster {
-    /// One that nobody listens to yet.
+    /// Creates a broadcaster without clients.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How much may wait for a client that reads slowly, and what becomes of the rest.
+    /// Sets the limit of queued messages for a client that reads slowly, and the action when the
+    /// limit is exceeded.
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
         Self { queue, ..self }
     }
 
-    /// Joins it to a channel: what its clients say is published there, and they get what others publish.
+    /// Joins the broadcaster to a channel: messages from its clients are published there, and its
+    /// clients receive the messages that others publish.
     ///
-    /// With the feature `grip`, a client whose address has `?at=` gets each message as JSON, `{"at": "62c1", "text":
-    /// "hello"}` (or `base64`), and `{"at": …, "recovered": true}` first. One that comes back with the last `at` it had
-    /// gets what it has missed, where the [node](crate::Node) has a history; `recovered` is `false` where
-    /// some of it is gone.
+    /// With the feature `grip`, a client whose address has `?at=` gets each message as JSON,
+    /// `{"at": "62c1", "text": "hello"}` (or `base64`), and `{"at": …, "recovered": true}` first. A
+    /// client that reconnects with its last `at` receives the messages it has missed, if the
+    /// [node](crate::Node) has a history; `recovered` is `false` if some of them are lost.
     #[must_use]
     pub fn on_channel(self, channels: &Channels, name: &str) -> Self {
         let line = self.line.clone();
@@ -58,7 +60,7 @@ impl Broadcaster {
         }
     }
 
-    /// How binary messages travel to clients whose protocol has none.
+    /// Sets the encoding of binary messages for clients whose protocol has none.
     #[must_use]
     pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
         Self {
@@ -111,7 +113,7 @@ impl Application for Broadcaster {
     }
 }
 
-/// Who a client is.
+/// Returns the id and the user of a client, for the presence of the channel.
 fn attendee(handshake: &Handshake) -> Attendee {
     let extensions = &handshake.peer().extensions;
     let user = extensions.get::<Authenticated>();

@@ -1,4 +1,4 @@
-//! A client that is told how much of the channel it has got, and gets what it has missed.
+//! A broadcast client that receives its position in the channel, and the messages it has missed.
 
 use std::sync::Arc;
 
@@ -10,10 +10,12 @@ use crate::error::BoxError;
 use crate::handshake::Handshake;
 use crate::push::{Attendee, Position, Receiving, Recovery};
 
-/// The parameter of the query that asks for it: `at=`, and what the last message came with if there was one.
+/// The query parameter that requests recovery: `at=`, followed by the last position if there is
+/// one.
 const AT: &str = "at";
 
-/// What such a client has got: `None` where it is none, and within where it begins.
+/// Reads the position of the client from the query. `None` without the parameter; the inner `None`
+/// if the client has no position yet.
 pub(super) fn wanted(request: &Request) -> Option<Result<Option<Position>, Rejection>> {
     let (_, query) = request.target.split_once('?')?;
     let mut parameters = query.split('&').filter_map(|one| one.split_once('='));
@@ -30,7 +32,7 @@ pub(super) fn wanted(request: &Request) -> Option<Result<Option<Position>, Rejec
     }))
 }
 
-/// Serves one.
+/// Serves a client that has requested recovery.
 pub(super) async fn serve(
     handshake: Handshake,
     accept: Accept,
@@ -42,7 +44,7 @@ pub(super) async fn serve(
     let Some((channels, name)) = channel.channel() else {
         return Ok(());
     };
-    // From here on nothing is missed.
+    // `Recovery` collects publications from here on, before the client is accepted.
     let mut recovery = Recovery::new(channels, name, since);
     let mut connection = handshake.accept(accept).await?;
     let mut messages = recovery.begin().await;

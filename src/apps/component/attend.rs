@@ -1,4 +1,4 @@
-//! The events of one client, one after the other.
+//! The loop that calls a component with the events of one client, one after another.
 
 use std::any::Any;
 use std::future::poll_fn;
@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::error::BoxError;
 use crate::transport::Peer;
 
-/// A client that is attended to.
+/// A connected client, its mailbox, and its connection.
 pub(super) struct Attended {
     connection: Connection,
     post: Subscription,
@@ -26,11 +26,11 @@ pub(super) struct Attended {
     keeps_request: bool,
 }
 
-/// How clients are attended to.
+/// The settings for the clients of a component.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ClientTerms {
     pub(super) queue: Queue,
-    /// Whether their requests are kept beyond the open.
+    /// Whether the requests of clients are kept after `on_open`.
     pub(super) keeps_requests: bool,
 }
 
@@ -43,7 +43,7 @@ impl Default for ClientTerms {
     }
 }
 
-/// What is known of a client before it has connected.
+/// The peer and the request of a client, known before it has connected.
 #[derive(Debug, Default)]
 pub(super) struct Before {
     pub(super) peer: Peer,
@@ -51,7 +51,7 @@ pub(super) struct Before {
 }
 
 impl Attended {
-    /// A client that has connected.
+    /// Creates the client of a new connection.
     pub(super) fn new(connection: Connection, before: Before, terms: ClientTerms) -> Self {
         let post = mailboxes(terms.queue);
         let Before { peer, request } = before;
@@ -68,7 +68,7 @@ impl Attended {
         }
     }
 
-    /// Tells a component of the client, from its open to its close.
+    /// Calls the component with the events of the client, from its open to its close.
     #[expect(
         clippy::manual_async_fn,
         reason = "a block has what it captures once, an `async fn` its arguments twice: what an idle connection holds is here"
@@ -79,7 +79,8 @@ impl Attended {
     ) -> impl Future<Output = Result<(), BoxError>> + Send {
         async move {
             let this = &mut self;
-            // A handler is called within a block: it may panic before there is a future of it.
+            // The handler is called in an async block, because it may panic before it returns a
+            // future.
             let client = this.client.clone();
             let opened = this
                 .handle(pin!(async { component.on_open(&client).await }))
@@ -97,7 +98,7 @@ impl Attended {
                     Some(Err(error)) => break Err(error.into()),
                     None => break Ok(()),
                 };
-                // What comes once we close was sent before that was known.
+                // The peer sent these messages before it knew that we close.
                 if client.is_closing() {
                     continue;
                 }
@@ -118,8 +119,8 @@ impl Attended {
         }
     }
 
-    /// Has an event handled; what is sent to the client goes out meanwhile. `None` where the handler
-    /// panicked.
+    /// Runs a handler, and sends queued messages to the client meanwhile. Returns `None` if the
+    /// handler panicked.
     fn handle<T>(
         &mut self,
         mut handler: Pin<&mut impl Future<Output = T>>,
@@ -148,8 +149,9 @@ impl Attended {
         error!(client, protocol, panic = said, "a component panicked");
     }
 
-    /// Does what becomes of a client whose handler has failed with this error, or panicked.
-    // Boxed, as it is rare.
+    /// Handles the failure of a handler: calls `on_error`, or closes the client if a handler
+    /// panicked.
+    // Boxed, because failures are rare.
     #[cold]
     fn settle<'a, C: Component>(
         &'a mut self,

@@ -1,4 +1,4 @@
-//! One client of a component.
+//! A client of a component.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,10 +12,10 @@ use crate::broadcast::Mailbox;
 use crate::telemetry::Address;
 use crate::transport::{Extensions, Peer};
 
-/// One client of a component, whatever protocol it speaks. Clones are the same client; they may be kept
-/// anywhere, also after it has gone, and two are equal where they are the same.
+/// A client of a component, of any protocol. Clones refer to the same client and compare equal.
+/// They may be kept anywhere, also after the client has disconnected.
 ///
-/// All of it can be used from any thread, and nothing waits.
+/// All methods can be called from any thread, and none of them blocks.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
@@ -28,23 +28,23 @@ struct Inner {
     closed: OnceLock<Box<Closed>>,
 }
 
-/// What is known of a client once it has connected.
+/// The properties of a client that are fixed once it has connected.
 #[derive(Debug, Default)]
 pub(super) struct About {
     pub(super) protocol: &'static str,
-    // Boxed, as few have one.
+    // Boxed, because few clients have one.
     pub(super) subprotocol: Option<Box<ByteString>>,
     pub(super) peer: Peer,
 }
 
-/// What a client carries that changes.
+/// The mutable state of a client.
 #[derive(Default)]
 struct Bag {
     values: Extensions,
     request: Option<Box<PackedRequest>>,
 }
 
-/// The number of the next client of this process.
+/// The id of the next client of this process.
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Client {
@@ -62,107 +62,108 @@ impl Client {
         }))
     }
 
-    /// A client that nobody stands behind, for tests: what it is sent is dropped.
+    /// Creates a client without a connection, for tests. Messages sent to it are dropped.
     pub fn unconnected() -> Self {
         Self::new(Mailbox::nowhere(), About::default(), None)
     }
 
-    /// Its number: no other client of this process has it, whichever component that is of. They count up.
+    /// Returns the id of the client, unique among all components of this process. Ids increase.
     pub fn id(&self) -> u64 {
         self.0.id
     }
 
-    /// The name of the protocol it speaks: `rfc6455`, `hixie-76`; `tcp` for a byte stream.
+    /// Returns the name of the client's protocol: `rfc6455`, `hixie-76`; `tcp` for a byte stream.
     pub fn protocol(&self) -> &'static str {
         self.0.about.protocol
     }
 
-    /// The subprotocol that was agreed on.
+    /// Returns the negotiated subprotocol.
     pub fn subprotocol(&self) -> Option<&str> {
         let subprotocol = self.0.about.subprotocol.as_deref();
         subprotocol.map(|subprotocol| &**subprotocol)
     }
 
-    /// Who it is, as far as the layers below have found out.
+    /// Returns the peer: the addresses and the identity found by the layers below.
     pub fn peer(&self) -> &Peer {
         &self.0.about.peer
     }
 
-    /// What it asked for in its opening handshake: path, query, origin, cookies. `None` where there was
-    /// none, as over a plain byte stream, and once [`on_open`](super::Component::on_open) is done, unless
-    /// [`Ws::keep_requests`](super::Ws::keep_requests) says otherwise: few need it then, and it would be a good
-    /// part of what an idle client takes.
+    /// Returns the opening handshake's request: path, query, origin, cookies. `None` if there was
+    /// none, as over a plain byte stream, and after [`on_open`](super::Component::on_open) has
+    /// returned, unless [`Ws::keep_requests`](super::Ws::keep_requests) is set: few components need
+    /// the request later, and it is a good part of the memory of an idle client.
     ///
-    /// Its head is read again each time.
+    /// Each call parses the head again.
     pub fn request(&self) -> Option<Box<Request>> {
         let request = self.bag().request.clone();
         request?.unpack()
     }
 
-    /// Keeps what it asked for no longer.
+    /// Drops the request.
     pub(super) fn forget_request(&self) {
         self.bag().request = None;
     }
 
-    /// What was [put into](Self::insert) its bag, by type, or into the
-    /// [extensions](Peer::extensions) of its peer by a layer below: the
+    /// Returns the value of this type that was [inserted](Self::insert), or else that a layer below
+    /// has put into the [extensions](Peer::extensions) of the peer: the
     /// [`Captures`](crate::upstream::Captures) of a route, a session.
     pub fn get<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         let put = self.bag().values.get::<T>().cloned();
         put.or_else(|| self.peer().extensions.get::<T>().cloned())
     }
 
-    /// Puts something into its bag, one value of a type; the one that was there.
+    /// Stores a value with the client, one for each type. Returns the previous value.
     pub fn insert<T: Clone + Send + Sync + 'static>(&self, value: T) -> Option<T> {
         self.bag().values.insert(value)
     }
 
-    /// Takes something out of its bag.
+    /// Removes a stored value and returns it.
     pub fn remove<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         self.bag().values.remove::<T>()
     }
 
-    /// Sends a message. What is sent to one client arrives in the order of the calls; once it closes or
-    /// has gone, this does nothing.
+    /// Sends a message. Messages to one client arrive in the order of the calls. After a close, or
+    /// once the client has disconnected, the call does nothing.
     ///
-    /// What it cannot take yet waits in its [queue](super::Ws::queue).
+    /// Messages that the connection cannot take yet wait in the [queue](super::Ws::queue).
     pub fn send(&self, message: impl Into<Message>) {
         self.0
             .mailbox
             .send(&Arc::new(SharedMessage::new(message.into())));
     }
 
-    /// Closes the connection behind what was sent before, as its protocol can: a code and a reason, or the
-    /// end. The first close counts.
+    /// Closes the connection after all messages sent before, in the way of the protocol: with a
+    /// code and a reason, or by ending the stream. Only the first close has an effect.
     pub fn close(&self, close: impl Into<Close>) {
         if !self.0.is_closing.swap(true, Ordering::AcqRel) {
             self.0.mailbox.close(close.into());
         }
     }
 
-    /// Whether [`close`](Self::close) was called, or it has gone.
+    /// Whether [`close`](Self::close) was called, or the client has disconnected.
     pub fn is_closing(&self) -> bool {
         self.0.is_closing.load(Ordering::Acquire) || self.closed().is_some()
     }
 
-    /// How its connection ended, once it has; from [`on_close`](super::Component::on_close) on.
+    /// Returns the way in which the connection ended, from [`on_close`](super::Component::on_close)
+    /// on. `None` while it is open.
     pub fn closed(&self) -> Option<&Closed> {
         self.0.closed.get().map(|closed| &**closed)
     }
 
-    /// Notes how its connection ended.
+    /// Records how the connection ended.
     pub(super) fn note_closed(&self, closed: Closed) {
-        // It ends once.
+        // A connection ends only once, so the cell is empty.
         let _ = self.0.closed.set(Box::new(closed));
     }
 
-    /// Where its messages go.
+    /// Returns the mailbox for messages to the client.
     pub(super) fn mailbox(&self) -> &Mailbox {
         &self.0.mailbox
     }
 
     fn bag(&self) -> MutexGuard<'_, Bag> {
-        // The bag is whole between any two operations, so a panic cannot break it.
+        // Each operation leaves the bag consistent, so a panic cannot break it.
         self.0.bag.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Many clients.
+//! A set of clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,16 +9,16 @@ use polysock_protocols::{Message, SharedMessage};
 use super::Client;
 use crate::broadcast::Mailbox;
 
-/// Clients that are sent something together, from any thread. A client stands in it once, and stays until
-/// it is detached: that is done in [`on_close`](super::Component::on_close).
+/// A set of clients that are sent messages together, from any thread. A client is contained at most
+/// once, until it is detached: do that in [`on_close`](super::Component::on_close).
 #[derive(Default)]
 pub struct Clients {
-    /// Those whose messages wait in one place stand side by side.
+    /// Ordered by mailbox group, so that the clients of one thread are adjacent.
     members: Mutex<BTreeMap<(usize, u64), Client>>,
 }
 
 impl Clients {
-    /// None.
+    /// Creates an empty set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -28,39 +28,40 @@ impl Clients {
         self.lock().insert(place(client), client.clone());
     }
 
-    /// Takes a client away; whether it was there.
+    /// Removes a client. Returns true if it was contained.
     pub fn detach(&self, client: &Client) -> bool {
         self.lock().remove(&place(client)).is_some()
     }
 
-    /// Whether a client is there.
+    /// Whether the set contains a client.
     pub fn contains(&self, client: &Client) -> bool {
         self.lock().contains_key(&place(client))
     }
 
-    /// How many there are.
+    /// Returns the number of clients.
     pub fn len(&self) -> usize {
         self.lock().len()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
 
-    /// Those that are there now, in the order in which they connected.
+    /// Returns the current clients, in the order in which they connected.
     pub fn all(&self) -> Vec<Client> {
         let mut all: Vec<_> = self.lock().values().cloned().collect();
         all.sort_unstable_by_key(Client::id);
         all
     }
 
-    /// Sends a message to all of them. It is encoded once for all whose connections write the same.
+    /// Sends a message to all clients. The message is encoded once for all connections with the
+    /// same encoding.
     pub fn send(&self, message: impl Into<Message>) {
         self.send_if(message, |_| true);
     }
 
-    /// Sends a message to those that this is true of.
+    /// Sends a message to the clients for which the predicate holds.
     pub fn send_if(&self, message: impl Into<Message>, is_for: impl Fn(&Client) -> bool) {
         let message = Arc::new(SharedMessage::new(message.into()));
         let members = self.lock();
@@ -68,7 +69,7 @@ impl Clients {
         Mailbox::send_to_all(receivers.map(Client::mailbox), &message);
     }
 
-    /// All but one.
+    /// Returns all clients but one.
     pub fn others<'a>(&'a self, than: &'a Client) -> Others<'a> {
         Others {
             clients: self,
@@ -77,12 +78,12 @@ impl Clients {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<(usize, u64), Client>> {
-        // The map is whole between any two operations, so a panic cannot break it.
+        // Each operation leaves the map consistent, so a panic cannot break it.
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Where a client stands: beside those of the same thread.
+/// Returns the key of a client in the map: its mailbox group (one for each thread), then its id.
 fn place(client: &Client) -> (usize, u64) {
     (client.mailbox().group(), client.id())
 }
@@ -101,7 +102,7 @@ pub struct Others<'a> {
 }
 
 impl Others<'_> {
-    /// Sends a message to them, as [`Clients::send`] does.
+    /// Sends a message to these clients, as [`Clients::send`] does.
     pub fn send(self, message: impl Into<Message>) {
         self.clients.send_if(message, |client| client != self.than);
     }

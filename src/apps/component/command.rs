@@ -1,4 +1,4 @@
-//! What is to be done, as a value.
+//! Actions as values.
 
 use std::fmt;
 
@@ -6,23 +6,24 @@ use polysock_protocols::{Close, Message};
 
 use super::Client;
 
-/// What is to be done. A [`Decider`](super::Decider) returns it, and [`Deciding`](super::Deciding) does it.
+/// An action on clients. A [`Decider`](super::Decider) returns commands, and
+/// [`Deciding`](super::Deciding) executes them.
 ///
-/// Two commands are equal where the same is done to the same clients, so that tests compare them. A
-/// [`Run`](Self::Run) is equal to nothing, as nobody knows what it does.
+/// Two commands are equal if they do the same to the same clients, so that tests can compare them.
+/// A [`Run`](Self::Run) is equal to no command, not even to itself, because its effect is unknown.
 #[derive(Default)]
 pub enum Command {
-    /// Nothing.
+    /// Does nothing.
     #[default]
     Nothing,
     /// Sends a message to a client.
     Send(Client, Message),
-    /// Closes a client: first [`on_close`](super::Decider::on_close) is asked and what it returns is done, then
-    /// the connection is closed behind that.
+    /// Closes a client: first calls [`on_close`](super::Decider::on_close) and executes the
+    /// returned command, then closes the connection after the messages sent so far.
     Close(Client, Close),
-    /// These, one after the other.
+    /// Executes several commands, one after another.
     All(Vec<Self>),
-    /// Calls this with the client, and does what it returns.
+    /// Calls the function with the client, and executes the command that it returns.
     Run(Client, Box<dyn FnOnce(&Client) -> Self + Send>),
 }
 
@@ -37,7 +38,7 @@ impl Command {
         Self::Close(client.clone(), close.into())
     }
 
-    /// Calls something with the client, and does what it returns.
+    /// Calls a function with the client, and executes the command that it returns.
     pub fn run<C: Into<Self>>(
         client: &Client,
         action: impl FnOnce(&Client) -> C + Send + 'static,
@@ -45,14 +46,14 @@ impl Command {
         Self::Run(client.clone(), Box::new(|client| action(client).into()))
     }
 
-    /// This, and then that.
+    /// Executes this command, then the next.
     #[must_use]
     pub fn then(self, next: impl Into<Self>) -> Self {
         [self, next.into()].into_iter().collect()
     }
 }
 
-/// Nothing is left out that does nothing, and a list in a list is one list.
+/// Omits [`Nothing`](Command::Nothing), and flattens nested lists.
 impl FromIterator<Self> for Command {
     fn from_iter<I: IntoIterator<Item = Self>>(commands: I) -> Self {
         let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! What is told of clients and of what they say.
+//! The trait of components: handlers for the events of clients.
 
 use std::sync::Arc;
 
@@ -8,42 +8,43 @@ use super::Client;
 use crate::error::BoxError;
 use crate::push::Publication;
 
-/// An application as four events, see the [module](super). All but [`on_message`](Self::on_message) do
-/// nothing unless they are written.
+/// An application as four events, see the [module](super). All handlers except
+/// [`on_message`](Self::on_message) have a default.
 ///
-/// Handlers are `async fn` in an implementation. They are never cancelled while their gateway serves, so
-/// they may hold what they have begun; they have as long as they need.
+/// Handlers are `async fn` in an implementation. They are never cancelled while their gateway
+/// serves, so a handler may rely on reaching its end. They have no time limit.
 pub trait Component: Send + Sync + 'static {
-    /// A client has connected. Nothing else is told of it before this is done.
+    /// Handles a new client. No other event of the client is delivered before this returns.
     ///
     /// # Errors
     ///
-    /// Whatever fails; [`on_error`](Self::on_error) is told.
+    /// Any error is passed to [`on_error`](Self::on_error).
     fn on_open(&self, client: &Client) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = client;
         async { Ok(()) }
     }
 
-    /// A client has sent a message. None comes once we close.
+    /// Handles a message from a client. No message is delivered after we close the client.
     ///
     /// # Errors
     ///
-    /// Whatever fails; [`on_error`](Self::on_error) is told.
+    /// Any error is passed to [`on_error`](Self::on_error).
     fn on_message(
         &self,
         from: &Client,
         message: Message,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 
-    /// A client has gone, whoever closed: [`Client::closed`] says how. The last event of each.
+    /// Handles the end of a client's connection, by either side: [`Client::closed`] says how. This
+    /// is the last event of each client.
     fn on_close(&self, client: &Client) -> impl Future<Output = ()> + Send {
         let _ = client;
         async {}
     }
 
-    /// One of the events before has failed. Unless this is written, the log has a warning, and the client
-    /// is closed with 1011; who does not close here goes on with it. A panic is told nobody: its client
-    /// is closed.
+    /// Handles an error from `on_open` or `on_message`. By default, a warning is logged and the
+    /// client is closed with 1011. An implementation that does not close the client continues to
+    /// serve it. A panic is not passed to this handler: the client is closed.
     fn on_error(&self, client: &Client, error: BoxError) -> impl Future<Output = ()> + Send {
         async move {
             tracing::warn!(
@@ -56,20 +57,22 @@ pub trait Component: Send + Sync + 'static {
         }
     }
 
-    /// Something was published on a channel, where it is [told of them](super::Ws::pushed): on the thread of who
-    /// publishes, which waits for this, so nothing may be waited for here, published or subscribed to.
+    /// Handles a publication on a channel that is [pushed](super::Ws::pushed) to this component.
+    /// The publisher's thread calls this and waits, so the handler must not block, publish or
+    /// subscribe.
     fn on_push(&self, channel: &str, publication: &Publication) {
         let _ = (channel, publication);
     }
 
-    /// Something that other nodes have published on a channel is missing, and nobody will get it: so many, where that is
-    /// known. Told in its place among the [pushes](Self::on_push), with the same limits.
+    /// Handles a gap: publications from other nodes on a channel were lost and will not arrive.
+    /// `lost` is their number, `None` if it is unknown. Called in order with the
+    /// [pushes](Self::on_push), with the same restrictions.
     fn on_gap(&self, channel: &str, lost: Option<u64>) {
         let _ = (channel, lost);
     }
 
-    /// The subprotocols that it speaks, in order of preference: the first that a client offers is agreed
-    /// on (RFC 6455 §4.2.2). None, unless this is written.
+    /// Returns the supported subprotocols, in order of preference: the first that a client offers
+    /// is negotiated (RFC 6455 §4.2.2). Empty by default.
     fn subprotocols(&self) -> &[&str] {
         &[]
     }
@@ -80,7 +83,8 @@ pub trait Component: Send + Sync + 'static {
     }
 }
 
-/// One component in several places: the same chat by [`ws`](super::ws) and by [`tcp`](super::tcp).
+/// A component in several places: for example the same chat by [`ws`](super::ws) and by
+/// [`tcp`](super::tcp).
 impl<C: Component> Component for Arc<C> {
     fn on_push(&self, channel: &str, publication: &Publication) {
         (**self).on_push(channel, publication);

@@ -1,4 +1,4 @@
-//! A component that says what is to be done instead of doing it.
+//! Components that return commands instead of executing them.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,8 +11,8 @@ use super::command::Command;
 use super::component::Component;
 use crate::error::BoxError;
 
-/// A component that says what is to be done instead of doing it. It knows no socket and does nothing
-/// itself, so that a test calls it and compares what it returns:
+/// A component that returns commands instead of executing them. A decider has no sockets and no
+/// effects, so that a test calls it and compares the results:
 ///
 /// ```
 /// use polysock::Message;
@@ -48,55 +48,56 @@ use crate::error::BoxError;
 /// assert_eq!(decided, Command::send(&bob, "hello"));
 /// ```
 ///
-/// It is served as `ws(Deciding::new(Chat::default()))`.
+/// Serve it as `ws(Deciding::new(Chat::default()))`.
 pub trait Decider: Send + 'static {
-    /// A client has connected.
+    /// Handles a new client.
     fn on_open(&mut self, client: &Client) -> Command {
         let _ = client;
         Command::Nothing
     }
 
-    /// A client has sent a message.
+    /// Handles a message from a client.
     fn on_message(&mut self, from: &Client, message: Message) -> Command;
 
-    /// A client has gone, or is about to be [closed](Command::Close); told once of each.
+    /// Handles the end of a client's connection, or its imminent [close](Command::Close). Called
+    /// once for each client.
     fn on_close(&mut self, client: &Client) -> Command {
         let _ = client;
         Command::Nothing
     }
 
-    /// Something has failed for a client.
+    /// Handles an error for a client. By default, closes the client with 1011.
     fn on_error(&mut self, client: &Client, error: BoxError) -> Command {
         let _ = error;
         Command::close(client, CloseCode::INTERNAL_ERROR)
     }
 
-    /// The subprotocols that it speaks, as [`Component::subprotocols`].
+    /// Returns the supported subprotocols, as [`Component::subprotocols`].
     fn subprotocols(&self) -> &'static [&'static str] {
         &[]
     }
 }
 
-/// The [`Component`] that asks a [`Decider`] and does what it says: one event of all its clients at a
-/// time, with all that follows from it.
+/// The [`Component`] that calls a [`Decider`] and executes its commands: one event of all clients
+/// at a time, with all commands that follow from it.
 pub struct Deciding<D> {
     decider: Mutex<D>,
     subprotocols: &'static [&'static str],
 }
 
-/// In the bag of a client whose [`on_close`](Decider::on_close) was asked.
+/// The marker in the bag of a client for which [`on_close`](Decider::on_close) was called.
 #[derive(Clone, Copy)]
 struct Departed;
 
-/// What is done next.
+/// A step that is still to be executed.
 enum Step {
     Do(Command),
-    /// What is left of a close once [`on_close`](Decider::on_close) was asked.
+    /// The rest of a close, after [`on_close`](Decider::on_close) was called.
     Close(Client, Close),
 }
 
 impl<D: Decider> Deciding<D> {
-    /// Asks this one.
+    /// Creates a component from this decider.
     pub fn new(decider: D) -> Self {
         Self {
             subprotocols: decider.subprotocols(),
@@ -104,9 +105,9 @@ impl<D: Decider> Deciding<D> {
         }
     }
 
-    /// Has something decided and does it, until nothing is left.
+    /// Calls the decider and executes all resulting commands.
     fn decide(&self, decide: impl FnOnce(&mut D) -> Command) {
-        // One that panicked has ended its client. It is asked again as if it had not.
+        // A panic of the decider closes one client only. The decider stays in use.
         let mut decider = self.decider.lock().unwrap_or_else(PoisonError::into_inner);
         let decider = &mut *decider;
         let mut steps = VecDeque::from([Step::Do(decide(decider))]);
@@ -133,7 +134,7 @@ impl<D: Decider> Deciding<D> {
     }
 }
 
-/// What [`on_close`](Decider::on_close) says, where it was not asked before.
+/// Calls [`on_close`](Decider::on_close), if it was not called before.
 fn depart<D: Decider>(decider: &mut D, client: &Client) -> Command {
     match client.insert(Departed) {
         Some(Departed) => Command::Nothing,

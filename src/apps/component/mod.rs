@@ -5,23 +5,26 @@
 //!   tcp(component) ◀── lines of a byte stream                     └─▶ on_error ─┘
 //! ```
 //!
-//! A [`Component`] is told of its clients and of what they say; what it says to them goes by a
-//! [`Client`], from wherever that is, and [`Clients`] are many of those. It knows no socket, so that it
-//! serves whatever it is put around: [`ws`], [`tcp`], or another component.
+//! A [`Component`] handles the events of its clients. It answers through a [`Client`], from any
+//! place and thread, and [`Clients`] is a set of those. A component has no socket, so that [`ws`],
+//! [`tcp`] or another component can wrap it.
 //!
-//! What it may rely on:
+//! Guarantees:
 //!
-//! - Each client opens, then its messages come, then it closes: never two events at once for one client,
-//!   and [`on_close`](Component::on_close) exactly once, whatever became of the events before.
-//! - Clients are served side by side, on all threads: a slow handler holds up nobody but its own client,
-//!   and to that what others send goes out meanwhile. [`Serial`] has one event at a time instead.
-//! - What is sent to one client arrives in the order of the calls, and a close behind what was sent before
-//!   it.
-//! - What waits for one client is bounded, by the [`Queue`](crate::Queue) of [`Ws::queue`].
-//! - An error ends one connection, with 1011 unless [`on_error`](Component::on_error) does something else;
-//!   so does a panic.
+//! - The order of a client's events is: open, messages, close. There are never two events at the
+//!   same time for one client, and [`on_close`](Component::on_close) is called exactly once, even
+//!   if earlier handlers failed.
+//! - Clients are served concurrently, on all threads: a slow handler delays only its own client,
+//!   and messages to that client are still sent meanwhile. [`Serial`] handles one event at a time
+//!   instead.
+//! - Messages to one client arrive in the order of the calls, and a close arrives after the
+//!   messages sent before it.
+//! - The messages that wait for one client are bounded, by the [`Queue`](crate::Queue) of
+//!   [`Ws::queue`].
+//! - An error closes one connection, with 1011 unless [`on_error`](Component::on_error) does
+//!   something else. A panic closes it with 1011.
 //!
-//! The chat of every introduction to WebSockets:
+//! The chat of most introductions to WebSockets:
 //!
 //! ```
 //! use polysock::apps::component::{Client, Clients, Component, ws};

@@ -1,4 +1,4 @@
-//! How many messages a client may send.
+//! A limit on the message rate of each client.
 
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,21 +13,22 @@ use crate::apps::Layer;
 use crate::error::BoxError;
 use crate::push::Publication;
 
-/// How many messages a component takes of one client. One that sends faster is closed with 1008.
+/// The message rate that a component accepts from each client. A client that sends faster is closed
+/// with 1008.
 ///
 /// [`SessionConfig::max_messages_per_second`](polysock_protocols::SessionConfig::max_messages_per_second)
-/// limits all the clients of a site before anything looks at what they send; this is for one component
-/// of several.
+/// limits all clients of a site, before an application receives their messages. This type limits
+/// the clients of one component.
 #[derive(Clone, Copy, Debug)]
 pub struct RateLimit {
-    /// How far apart messages are, if they come evenly.
+    /// The time between two messages at the full rate.
     interval: Duration,
-    /// How far they may come ahead of that.
+    /// The time by which a message may arrive before it is due.
     ahead: Duration,
 }
 
 impl RateLimit {
-    /// So many messages a second, and as many at once.
+    /// Allows this number of messages a second, and bursts of the same number.
     pub fn per_second(messages: NonZeroU32) -> Self {
         let interval = Duration::from_secs(1) / messages.get();
         Self {
@@ -36,7 +37,7 @@ impl RateLimit {
         }
     }
 
-    /// The same rate, and so many messages at once.
+    /// Allows bursts of this number of messages, at the same rate.
     #[must_use]
     pub fn burst(self, messages: NonZeroU32) -> Self {
         let ahead = self.interval.saturating_mul(messages.get() - 1);
@@ -52,19 +53,19 @@ impl<C: Component> Layer<C> for RateLimit {
     }
 }
 
-/// A component that takes no more than so many messages, from a [`RateLimit`].
+/// A component with a limited message rate, from a [`RateLimit`].
 #[derive(Debug)]
 pub struct RateLimited<C> {
     inner: C,
     limit: RateLimit,
 }
 
-/// In the bag of a client: when its next message would come, if they came evenly.
+/// The time at which the next message of a client is due at the full rate, in the client's bag.
 #[derive(Clone)]
 struct Due(Arc<Mutex<Instant>>);
 
 impl<C: Component> RateLimited<C> {
-    /// Whether a client may send another message now.
+    /// Whether a client may send another message now. Counts that message if so.
     fn admits(&self, client: &Client) -> bool {
         let now = Instant::now();
         let Due(due) = client.get().unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! A component that is told one event at a time.
+//! Components that handle one event at a time.
 
 use std::fmt;
 
@@ -9,58 +9,58 @@ use super::client::Client;
 use super::component::Component;
 use crate::error::BoxError;
 
-/// A [`Component`] whose handlers have it for themselves, so that it holds what it knows without a lock.
+/// A [`Component`] whose handlers have exclusive access, so that its state needs no lock.
 /// [`Serial`] serves it.
 pub trait SerialComponent: Send + 'static {
-    /// As [`Component::on_open`].
+    /// The same as [`Component::on_open`].
     ///
     /// # Errors
     ///
-    /// Whatever fails; [`on_error`](Self::on_error) is told.
+    /// Any error is passed to [`on_error`](Self::on_error).
     fn on_open(&mut self, client: &Client) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = client;
         async { Ok(()) }
     }
 
-    /// As [`Component::on_message`].
+    /// The same as [`Component::on_message`].
     ///
     /// # Errors
     ///
-    /// Whatever fails; [`on_error`](Self::on_error) is told.
+    /// Any error is passed to [`on_error`](Self::on_error).
     fn on_message(
         &mut self,
         from: &Client,
         message: Message,
     ) -> impl Future<Output = Result<(), BoxError>> + Send;
 
-    /// As [`Component::on_close`].
+    /// The same as [`Component::on_close`].
     fn on_close(&mut self, client: &Client) -> impl Future<Output = ()> + Send {
         let _ = client;
         async {}
     }
 
-    /// As [`Component::on_error`].
+    /// The same as [`Component::on_error`], but the default logs nothing.
     fn on_error(&mut self, client: &Client, error: BoxError) -> impl Future<Output = ()> + Send {
         let _ = error;
         async { client.close(CloseCode::INTERNAL_ERROR) }
     }
 
-    /// As [`Component::subprotocols`].
+    /// The same as [`Component::subprotocols`].
     fn subprotocols(&self) -> &'static [&'static str] {
         &[]
     }
 }
 
-/// Tells a component one event at a time, of all its clients together and in the order in which they
-/// came, as a program of one thread is told: `ws(Serial::new(component))`. The next event waits until the
-/// handler of the one before is done, whatever that waits for.
+/// Calls a component with one event at a time, for all clients together and in the order of
+/// arrival, as in a single-threaded program: `ws(Serial::new(component))`. Each event waits until
+/// the handler of the previous event has returned, including everything that handler awaits.
 pub struct Serial<C> {
     component: Mutex<C>,
     subprotocols: &'static [&'static str],
 }
 
 impl<C: SerialComponent> Serial<C> {
-    /// Tells this one.
+    /// Wraps this component.
     pub fn new(component: C) -> Self {
         Self {
             subprotocols: component.subprotocols(),

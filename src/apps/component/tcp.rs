@@ -1,4 +1,4 @@
-//! A component over a byte stream.
+//! Components over byte streams.
 
 use std::fmt;
 use std::io;
@@ -19,14 +19,14 @@ use crate::broadcast::Queue;
 use crate::connection::{Budget, Connection, ConnectionOptions, Shutdown, ShutdownSignal, Terms};
 use crate::transport::{Peer, Transport};
 
-/// The longest message, unless something else is said.
+/// The default limit of a message, in bytes.
 const MAX_MESSAGE: u64 = 1 << 20;
 
-/// How long nobody is accepted after that has failed.
+/// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves a component over plain byte streams: to it, a line is a text message. Programs of which one has
-/// no WebSocket reach it so, with the same component unchanged:
+/// Serves a component over plain byte streams, where each line is a text message. Programs without
+/// a WebSocket client can use the same component unchanged:
 ///
 /// ```no_run
 /// # use polysock::apps::component::{Client, Component, tcp, ws};
@@ -71,32 +71,33 @@ pub struct Tcp<C> {
 }
 
 impl<C: Component> Tcp<C> {
-    /// How messages stand in the stream: lines by default.
+    /// Sets the framing of messages in the stream. The default is lines.
     #[must_use]
     pub fn framing(self, framing: Framing) -> Self {
         Self { framing, ..self }
     }
 
-    /// The kind of the messages that come: text by default, of which what is not UTF-8 is replaced by
-    /// U+FFFD. Messages of both kinds can be sent.
+    /// Sets the kind of received messages. The default is text, in which invalid UTF-8 is replaced
+    /// by U+FFFD. Messages of both kinds can be sent.
     #[must_use]
     pub fn kind(self, kind: Kind) -> Self {
         Self { kind, ..self }
     }
 
-    /// The longest message, 1 MiB by default, and the times of a session. There are no pings.
+    /// Sets the limit of a message, 1 MiB by default, and the timeouts of a session. There are no
+    /// pings.
     #[must_use]
     pub fn session(self, session: SessionConfig) -> Self {
         Self { session, ..self }
     }
 
-    /// What a connection is held to beside that.
+    /// Sets further limits of a connection.
     #[must_use]
     pub fn terms(self, terms: Terms) -> Self {
         Self { terms, ..self }
     }
 
-    /// How much may wait for a client, as [`Ws::queue`](super::Ws::queue).
+    /// Sets the limit of queued messages for a client, as [`Ws::queue`](super::Ws::queue).
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
         let clients = ClientTerms {
@@ -106,7 +107,8 @@ impl<C: Component> Tcp<C> {
         Self { clients, ..self }
     }
 
-    /// How many connections there may be; the next wait to be accepted. By default there is no limit.
+    /// Limits the number of connections; further ones wait until they are accepted. By default
+    /// there is no limit.
     #[must_use]
     pub fn max_connections(self, max_connections: usize) -> Self {
         Self {
@@ -115,7 +117,7 @@ impl<C: Component> Tcp<C> {
         }
     }
 
-    /// Listens on an address, on the current runtime, for ever.
+    /// Listens on an address, on the current runtime, forever.
     ///
     /// # Errors
     ///
@@ -127,9 +129,9 @@ impl<C: Component> Tcp<C> {
         Ok(())
     }
 
-    /// Serves the connections of a listener until `shutdown` is ready. Then no more are accepted, those
-    /// that are there get what waits for them and the end of the stream, and the ones that have not
-    /// ended by the deadline are cut.
+    /// Serves the connections of a listener until `shutdown` is ready. Then no more are accepted.
+    /// Open connections receive their queued messages and the end of the stream. Connections that
+    /// have not ended by the deadline are aborted.
     pub async fn serve(
         self,
         listener: TcpListener,

@@ -1,4 +1,4 @@
-//! A component over WebSockets.
+//! Components over WebSockets.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::error::BoxError;
 use crate::handshake::Handshake;
 use crate::push::{Channels, Receiving, Told};
 
-/// Serves a component over WebSockets of every protocol, and over streams of HTTP/2.
+/// Serves a component over WebSockets of every protocol, and over HTTP/2 streams.
 pub fn ws<C: Component>(component: C) -> Ws<C> {
     Ws {
         component: Arc::new(component),
@@ -34,8 +34,9 @@ pub struct Ws<C> {
 }
 
 impl<C: Component> Ws<C> {
-    /// How much may wait for a client that reads slowly, and what becomes of it then: by default 16,384
-    /// messages or 4 MiB, and a client for which there is more is closed with 1008.
+    /// Sets the limit of queued messages for a client that reads slowly, and the action when the
+    /// limit is exceeded. By default the limit is 16,384 messages or 4 MiB, and a client that
+    /// exceeds it is closed with 1008.
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
         let terms = ClientTerms {
@@ -45,9 +46,9 @@ impl<C: Component> Ws<C> {
         Self { terms, ..self }
     }
 
-    /// Whether [`Client::request`](super::Client::request) is there as long as the client is; by default
-    /// only until [`on_open`](Component::on_open) is done. What is kept is the head, mostly some 200 to 800
-    /// bytes.
+    /// Sets whether [`Client::request`](super::Client::request) is available as long as the client
+    /// exists. By default it is available only until [`on_open`](Component::on_open) returns. The
+    /// head is kept, which usually takes 200 to 800 bytes.
     #[must_use]
     pub fn keep_requests(self, keeps_requests: bool) -> Self {
         let terms = ClientTerms {
@@ -57,8 +58,8 @@ impl<C: Component> Ws<C> {
         Self { terms, ..self }
     }
 
-    /// How binary messages go to clients whose protocol has none (hixie). By default such a client is
-    /// closed.
+    /// Sets the encoding of binary messages for clients whose protocol has none (hixie). By default
+    /// such a client is closed.
     #[must_use]
     pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
         Self {
@@ -67,8 +68,8 @@ impl<C: Component> Ws<C> {
         }
     }
 
-    /// Tells the component of all that is published on these channels
-    /// ([`on_push`](Component::on_push)), and of what is missing ([`on_gap`](Component::on_gap)).
+    /// Calls the component with every publication on these channels
+    /// ([`on_push`](Component::on_push)), and with every gap ([`on_gap`](Component::on_gap)).
     #[must_use]
     pub fn pushed(self, channels: &Channels) -> Self {
         let component = Arc::clone(&self.component);
@@ -82,7 +83,7 @@ impl<C: Component> Ws<C> {
         }
     }
 
-    /// The subprotocol that is agreed on.
+    /// Negotiates the subprotocol.
     fn subprotocol(&self, request: &Request) -> Result<Option<ByteString>, Rejection> {
         let spoken = self.component.subprotocols();
         let offered = &request.subprotocols;

@@ -1,4 +1,4 @@
-//! What is in a file, a piece at a time.
+//! The content of a file as a response body, read in pieces.
 
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -14,10 +14,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::error::BoxError;
 use crate::http::Body;
 
-/// How much is read at once, in bytes, and is in memory for one request.
+/// The size of one read, in bytes: the memory that one request takes.
 const PIECE: u64 = 64 * 1024;
 
-/// The bytes of a file from one place up to before another; blocks, as the first piece is read.
+/// Reads a file from `start` up to but not including `end`; blocks while it reads the first piece.
 pub(super) fn read(file: File, start: u64, end: u64) -> Body {
     let first = piece(&file, start, end);
     match first {
@@ -31,19 +31,19 @@ pub(super) fn read(file: File, start: u64, end: u64) -> Body {
     }
 }
 
-/// The pieces of a file.
+/// The rest of a file, as a stream of pieces.
 struct Pieces {
     file: Arc<File>,
-    /// Where the next piece begins.
+    /// The offset of the next piece.
     next: u64,
     end: u64,
     state: State,
 }
 
 enum State {
-    /// A piece is there, unless it is to be asked for.
+    /// The next piece, or `None` if it is still to be requested.
     Read(Option<io::Result<Bytes>>),
-    /// A thread reads one.
+    /// A thread that reads the next piece.
     Reading(JoinHandle<io::Result<Bytes>>),
 }
 
@@ -83,7 +83,7 @@ impl hyper::body::Body for Pieces {
     }
 }
 
-/// The next bytes, up to a piece of them; blocks.
+/// Reads the next bytes, at most [`PIECE`]; blocks.
 ///
 /// # Errors
 ///

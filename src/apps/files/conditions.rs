@@ -1,4 +1,4 @@
-//! Whether a file is still what a client has of it (RFC 9110 §13).
+//! Conditional requests (RFC 9110 §13).
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,19 +9,19 @@ use hyper::header::{
 
 use super::{Served, put};
 
-/// What tells one state of a file from another.
+/// The validators of a file, which identify one state of it.
 pub(super) struct Validators {
-    /// Of its length and the time of its last change, to the nanosecond.
+    /// The entity tag, from the length, the modification time in nanoseconds, and the encoding.
     tag: String,
-    /// To the second.
+    /// The modification time, in whole seconds.
     modified: Option<SystemTime>,
 }
 
-/// Whether the conditions of a request hold.
+/// The result of the conditions of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Holds {
     Yes,
-    /// The client has it already.
+    /// The client's copy is current.
     NotModified,
     No,
 }
@@ -39,7 +39,7 @@ impl Validators {
         }
     }
 
-    /// Puts them into an answer.
+    /// Adds the validators to a response.
     pub(super) fn put(&self, headers: &mut HeaderMap) {
         put(headers, ETAG, &self.tag);
         if let Some(modified) = self.modified {
@@ -67,7 +67,7 @@ impl Validators {
         }
     }
 
-    /// Whether a part may be had: it is of what the client has the rest of (RFC 9110 §13.1.5).
+    /// Whether a range may be served: the client's `If-Range` matches the file (RFC 9110 §13.1.5).
     pub(super) fn allow_range(&self, headers: &HeaderMap) -> bool {
         let Some(value) = headers.get(IF_RANGE) else {
             return true;
@@ -90,7 +90,7 @@ impl Validators {
     }
 }
 
-/// How tags are compared (RFC 9110 §8.8.3.2).
+/// The comparison of entity tags (RFC 9110 §8.8.3.2).
 #[derive(Clone, Copy)]
 enum Comparison {
     Strong,

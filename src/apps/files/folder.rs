@@ -1,4 +1,4 @@
-//! Which file of a folder a path means.
+//! The mapping from request paths to files in a folder.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -11,10 +11,10 @@ use percent_encoding::percent_decode_str;
 
 use super::Served;
 
-/// What a folder is when it is asked for.
+/// The file that is served for a folder.
 const INDEX: &str = "index.html";
 
-/// How a name ends that says how its file is compressed.
+/// The encodings, and the suffixes of files compressed in them.
 const SUFFIXES: [(&str, &str); 2] = [("br", ".br"), ("gzip", ".gz")];
 
 /// A folder with files.
@@ -23,7 +23,7 @@ pub(super) struct Folder {
     root: PathBuf,
 }
 
-/// What a path means.
+/// The result of a look-up.
 pub(super) enum Found {
     File(Served),
     FolderWithoutSlash,
@@ -35,11 +35,11 @@ impl Folder {
         Self { root }
     }
 
-    /// Looks for what a path means, with its escapes, in the best of these encodings; blocks.
+    /// Looks up a path, which is percent-encoded, in the best of these encodings; blocks.
     ///
     /// # Errors
     ///
-    /// The folder itself cannot be read, or what is there cannot.
+    /// The folder or the file cannot be read.
     pub(super) fn find(&self, path: &str, encodings: &[&'static str]) -> io::Result<Found> {
         let Some(inside) = inside(path) else {
             return Ok(Found::Nothing);
@@ -84,12 +84,12 @@ impl Folder {
     }
 }
 
-/// The path in a folder that a path of a request means; `None` where no file may be meant.
+/// Maps a request path to a path relative to the folder; `None` if it may not name a file.
 fn inside(path: &str) -> Option<PathBuf> {
     let mut inside = PathBuf::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
         let name: Vec<u8> = percent_decode_str(segment).collect();
-        // Also what only another system takes for the end of a segment.
+        // The backslash too: other systems treat it as a separator.
         let is_name = !name.contains(&0) && !name.contains(&b'/') && !name.contains(&b'\\');
         let is_hidden = name.starts_with(b".") && name != b".well-known";
         if !is_name || is_hidden {
@@ -100,15 +100,15 @@ fn inside(path: &str) -> Option<PathBuf> {
     Some(inside)
 }
 
-/// Where a file is once all symbolic links are followed; `None` where it is not there, or no longer
-/// beneath the root.
+/// Resolves all symbolic links of a path; `None` if the file does not exist, or is outside the
+/// root.
 fn beneath(root: &Path, path: &Path) -> Option<PathBuf> {
     let file = fs::canonicalize(path).ok()?;
     file.starts_with(root).then_some(file)
 }
 
-/// Opens a file, of the type that this name has; `None` where it is another kind of thing (to open a
-/// pipe would wait for who writes into it), or may not be read.
+/// Opens a file, with the type that belongs to the name `named`. `None` if it is not a regular file
+/// (opening a pipe would block until a writer opens it), or permission is denied.
 fn open(file: &Path, named: &Path, encoding: Option<&'static str>) -> io::Result<Option<Served>> {
     if !fs::metadata(file)?.is_file() {
         return Ok(None);
@@ -129,7 +129,7 @@ fn open(file: &Path, named: &Path, encoding: Option<&'static str>) -> io::Result
     }))
 }
 
-/// The type of a file, by its name. Text is taken for UTF-8.
+/// Guesses the type of a file from its name. Text is assumed to be UTF-8.
 fn kind(path: &Path) -> HeaderValue {
     let is_ascii = |name: &OsStr| name.as_bytes().is_ascii();
     let named = path.file_name().filter(|name| is_ascii(name));

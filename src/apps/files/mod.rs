@@ -1,4 +1,4 @@
-//! The files of a folder.
+//! A service for the files of a folder.
 
 mod body;
 mod conditions;
@@ -26,13 +26,12 @@ use self::range::{Range, Ranged};
 use crate::http::{Body, Service};
 use crate::telemetry::{Failures, Throttle};
 
-/// The files of a folder: with their types, validators (RFC 9110 §8.8), ranges (§14), and beside a file
-/// what it is when it is compressed, as `page.html.gz` or `.br`. A folder is its `index.html`; nothing
-/// is listed.
+/// Serves the files of a folder, with their types, validators (RFC 9110 §8.8) and ranges (§14). A
+/// compressed form of a file is served if it is next to the file, as `page.html.gz` or `.br`. A
+/// folder is served as its `index.html`; there are no listings.
 ///
-/// No request leads out of the folder, be it by a symbolic link, and none to a name that begins with a
-/// dot, but to `.well-known` (RFC 8615). What is read is read by threads that may block, a piece at a
-/// time.
+/// No request reaches a file outside the folder, even by a symbolic link, nor a name that begins
+/// with a dot, except `.well-known` (RFC 8615). Blocking threads read the files, a piece at a time.
 #[derive(Clone, Debug)]
 pub struct Files {
     folder: Arc<Folder>,
@@ -41,7 +40,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// The files of this folder, which is looked for at each request.
+    /// Serves the files of this folder, which is resolved again for each request.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: Arc::new(Folder::new(folder.into())),
@@ -53,14 +52,14 @@ impl Files {
         }
     }
 
-    /// The same files behind a path, as `/files`: its segments are no part of what is looked for.
+    /// Removes a prefix from request paths, such as `/files`, before the look-up.
     #[must_use]
     pub fn strip_prefix(self, prefix: &str) -> Self {
         let prefix = prefix.trim_matches('/').into();
         Self { prefix, ..self }
     }
 
-    /// The answer to a request for this path and query; blocks.
+    /// Answers a request; blocks.
     fn answer(&self, asked: &Asked) -> Response<Body> {
         let found = match self.stripped(&asked.path) {
             Some(path) => self.folder.find(path, &encodings(&asked.headers)),
@@ -78,7 +77,7 @@ impl Files {
         }
     }
 
-    /// What stands behind the prefix.
+    /// Returns the path after the prefix; `None` if the path does not begin with the prefix.
     fn stripped<'a>(&self, path: &'a str) -> Option<&'a str> {
         if self.prefix.is_empty() {
             return Some(path);
@@ -116,7 +115,7 @@ impl Service for Files {
     }
 }
 
-/// What is asked for.
+/// The parts of a request that matter here.
 struct Asked {
     is_head: bool,
     path: String,
@@ -124,15 +123,15 @@ struct Asked {
     headers: HeaderMap,
 }
 
-/// A file that is there.
+/// An open file, and its metadata.
 pub(super) struct Served {
     file: File,
     len: u64,
     modified: Option<SystemTime>,
     kind: HeaderValue,
-    /// How it is compressed.
+    /// The content encoding; `None` if the file is not compressed.
     encoding: Option<&'static str>,
-    /// Whether it is there in several forms.
+    /// Whether the file exists in several encodings.
     varies: bool,
 }
 
@@ -192,9 +191,10 @@ fn respond(asked: &Asked, found: Served) -> Response<Body> {
     response
 }
 
-/// Sends a client to the folder with its slash: its pages name what is in it relative to that.
+/// Redirects a client to the folder with a slash, because its pages use relative links.
 fn moved(asked: &Asked) -> Response<Body> {
-    // Relative: what stands before it is nobody's business here, and `//host` is never written.
+    // Relative, because a prefix may have been removed in front, and so that `//host` is never
+    // written.
     let name = asked.path.rsplit('/').next().unwrap_or_default();
     let query = asked.query.as_deref();
     let query = query.map_or_else(String::new, |query| format!("?{query}"));
@@ -207,7 +207,7 @@ fn moved(asked: &Asked) -> Response<Body> {
     response
 }
 
-/// What a client takes that files may be there as, the best first.
+/// Returns the encodings that the client accepts, best first.
 fn encodings(headers: &HeaderMap) -> Vec<&'static str> {
     let lines = headers.get_all(ACCEPT_ENCODING).iter();
     let lines: Vec<_> = lines.filter_map(|line| line.to_str().ok()).collect();
@@ -218,7 +218,7 @@ fn encodings(headers: &HeaderMap) -> Vec<&'static str> {
             let is_it = parts
                 .next()
                 .is_some_and(|name| name.eq_ignore_ascii_case(encoding));
-            // RFC 9110 §12.4.2: of weight 0 is what is not wanted.
+            // RFC 9110 §12.4.2: weight 0 means "not acceptable".
             let weight = parts.find_map(|part| part.strip_prefix("q="));
             is_it && weight.is_none_or(|weight| weight.parse() != Ok(0.0))
         })
@@ -237,7 +237,7 @@ fn text(status: StatusCode, body: &'static str) -> Response<Body> {
     response
 }
 
-/// Adds a field whose value is written here; one that cannot be written is left out.
+/// Sets a field; a value that is not valid in a field is omitted.
 fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);

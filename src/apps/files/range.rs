@@ -1,18 +1,18 @@
-//! Which part of a file is asked for (RFC 9110 §14).
+//! Range requests (RFC 9110 §14).
 
 use hyper::header::{HeaderMap, RANGE};
 
-/// What is asked for of a file.
+/// The range that a request selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ranged {
-    /// All of it: nothing less is asked for, or several parts, or what nobody understands.
+    /// The whole file: there is no range, or several, or an invalid one.
     Whole,
     Part(Range),
-    /// A part that it does not have.
+    /// A range outside the file.
     Nothing,
 }
 
-/// From one byte up to before another.
+/// A range of bytes; `end` is exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Range {
     pub(super) start: u64,
@@ -20,7 +20,7 @@ pub(super) struct Range {
 }
 
 impl Ranged {
-    /// What is asked for of a file of this length.
+    /// Reads the range for a file of this length.
     pub(super) fn of(headers: &HeaderMap, len: u64) -> Self {
         let mut values = headers.get_all(RANGE).iter();
         let value = match (values.next(), values.next()) {
@@ -40,7 +40,7 @@ fn parse(value: &str, len: u64) -> Option<Ranged> {
     }
     let (first, last) = range.trim().split_once('-')?;
     let range = if first.is_empty() {
-        // So many of the last.
+        // A suffix range: the last bytes of the file.
         let start = len.saturating_sub(number(last)?);
         Range { start, end: len }
     } else {
@@ -63,7 +63,7 @@ fn parse(value: &str, len: u64) -> Option<Ranged> {
     })
 }
 
-/// A number, of digits only; one that is too large is the largest.
+/// Parses a number of digits only; a number that is too large becomes `u64::MAX`.
 fn number(text: &str) -> Option<u64> {
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().unwrap_or(u64::MAX))

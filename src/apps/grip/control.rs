@@ -1,4 +1,4 @@
-//! Control messages of GRIP: what a web app asks of us, in texts that begin with `c:`.
+//! Control messages of GRIP: commands from a web app, in messages that begin with `c:`.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// A control message.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Control {
-    /// The client gets what is published on a channel; of its own user's, or not.
+    /// Subscribes the client to a channel; `skips_self` excludes publications of its own user.
     Subscribe {
         channel: String,
         skips_self: bool,
@@ -20,35 +20,35 @@ pub(super) enum Control {
     Unsubscribe {
         channel: String,
     },
-    /// The web app has done its part, and is told no more.
+    /// Detaches the web app, which receives a CLOSE and then no further events.
     Detach,
-    /// Something that each later request has in a field.
+    /// Sets a `Meta-` field of all later requests.
     SetMeta {
         name: String,
         value: String,
     },
-    /// The client gets this where it has got nothing for some time; `None` ends it.
+    /// Sets the keep-alive message of the client; `None` removes it.
     KeepAlive(Option<KeepAlive>),
 }
 
-/// What a client gets where it has got nothing for some time.
+/// A message for a client to which nothing was sent for some time.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct KeepAlive {
     pub(super) message: Message,
     pub(super) timeout: Duration,
-    /// Whether it comes in any case, as often.
+    /// Whether the message is sent regularly, even if others were sent.
     pub(super) is_interval: bool,
 }
 
-/// How long a client is idle where nothing is said.
+/// The default timeout of a keep-alive, in seconds.
 const IDLE: u64 = 55;
 
-/// Why a control message is not heeded.
+/// The reason why a control message is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unheeded(pub(super) &'static str);
 
 impl Control {
-    /// Reads what stands behind `c:`.
+    /// Reads the text after `c:`.
     pub(super) fn read(text: &[u8]) -> Result<Self, Unheeded> {
         let fields: Map<String, Value> =
             serde_json::from_slice(text).map_err(|_| Unheeded("it is no JSON object"))?;

@@ -1,4 +1,4 @@
-//! A client and its web app, from the open to the close.
+//! The exchange between a client and its web app, from the open to the close.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -18,25 +18,25 @@ use crate::connection::Connection;
 use crate::error::{BoxError, ConnectionError};
 use crate::upstream::UpstreamError;
 
-/// A client whose web app has accepted it.
+/// A client that its web app has accepted.
 pub(super) struct Conversation {
     connection: Connection,
     post: Subscription,
     deeds: Deeds,
     quiet: Option<Box<Quiet>>,
-    /// After when an empty request is sent.
+    /// Expires when an empty request is due.
     poke: Option<Pin<Box<Sleep>>>,
 }
 
-/// What a client gets where it has got nothing for some time.
+/// The keep-alive of a client.
 struct Quiet {
     keep_alive: KeepAlive,
-    /// How many messages it had got when it was looked at last.
+    /// The number of messages sent to the client when the timer was last checked.
     sent: u64,
     sleep: Pin<Box<Sleep>>,
 }
 
-/// What has happened.
+/// An event of the conversation.
 enum Happened {
     Answered(Answer),
     Came(Option<Result<Message, ConnectionError>>),
@@ -45,7 +45,7 @@ enum Happened {
 }
 
 impl Conversation {
-    /// A client that is let in, for which this is done.
+    /// Starts the conversation of an accepted client, and applies the first response.
     pub(super) fn new(connection: Connection, post: Subscription, deeds: Deeds) -> Self {
         let mut conversation = Self {
             connection,
@@ -59,7 +59,7 @@ impl Conversation {
         conversation
     }
 
-    /// Has them talk until one of them ends it.
+    /// Runs the conversation until the client or the web app ends it.
     pub(super) async fn hold(mut self) -> Result<(), BoxError> {
         loop {
             self.deeds.turns.begin(&self.deeds.origin);
@@ -97,7 +97,7 @@ impl Conversation {
             if has_room {
                 return post.next(connection).await;
             }
-            // What is sent to it goes out meanwhile.
+            // Nothing is read, but queued messages are still sent.
             poll_fn(|cx| {
                 post.poll_send(connection, cx);
                 Poll::Pending
@@ -113,7 +113,7 @@ impl Conversation {
         }
     }
 
-    /// A message of the client has come.
+    /// Queues a message from the client for the web app.
     fn came(&mut self, message: Message) {
         if self.deeds.is_detached || self.deeds.is_closing {
             return;
@@ -124,7 +124,7 @@ impl Conversation {
         });
     }
 
-    /// Does what the web app has answered.
+    /// Executes the actions in a response of the web app.
     fn answered(&mut self, answer: Answer) -> Result<(), Cut> {
         let answer = answer.map_err(|error| Cut(Some(error)))?;
         let events = self.deeds.events(answer);
@@ -134,7 +134,7 @@ impl Conversation {
         done
     }
 
-    /// Does what of an answer takes the connection.
+    /// Applies the actions that need the connection: pings, and the keep-alive.
     fn settle(&mut self) {
         for payload in self.deeds.pings.drain(..) {
             self.connection.ping(payload);
@@ -151,14 +151,14 @@ impl Conversation {
         }
     }
 
-    /// The client gets something, if it has got nothing since it was looked at last.
+    /// Sends the keep-alive message if it is due.
     fn break_silence(&mut self) {
         let Some(quiet) = &mut self.quiet else { return };
         let sent = self.connection.traffic().messages_sent;
         let is_due = quiet.keep_alive.is_interval || sent == quiet.sent;
         let next = Instant::now() + quiet.keep_alive.timeout;
         quiet.sleep.as_mut().reset(next);
-        // What is sent now is not what breaks the next silence.
+        // The keep-alive message itself does not count as activity.
         quiet.sent = sent + u64::from(is_due);
         if is_due {
             let message = quiet.keep_alive.message.clone();
@@ -166,13 +166,14 @@ impl Conversation {
         }
     }
 
-    /// Has an empty request be sent when the web app has heard nothing for as long as it wants.
+    /// Restarts the timer for the next empty request.
     fn poke_later(&mut self) {
         let later = |interval: Duration| Box::pin(sleep(interval));
         self.poke = self.deeds.origin.interval.map(later);
     }
 
-    /// The client is gone: the web app is told how, and what came before.
+    /// Ends the conversation after the client has disconnected: sends the remaining events and the
+    /// close to the web app.
     async fn end(mut self, ended: Result<(), ConnectionError>) -> Result<(), BoxError> {
         self.deeds.subscribed.clear();
         if !self.deeds.is_detached && !self.deeds.is_closing {
@@ -188,7 +189,7 @@ impl Conversation {
             post,
             ..
         } = self;
-        // Its memory and its place are not held for what is still to be told.
+        // Frees the memory of the connection, and its place in the limit, before the last requests.
         drop((connection, post));
         let Deeds {
             mut turns,
@@ -206,7 +207,7 @@ impl Conversation {
     }
 }
 
-/// Waits for a timer, for ever where there is none.
+/// Waits for a timer, forever if there is none.
 async fn rings(sleep: Option<&mut Pin<Box<Sleep>>>) {
     match sleep {
         Some(sleep) => sleep.as_mut().await,

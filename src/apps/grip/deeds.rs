@@ -1,4 +1,4 @@
-//! What is done for a client as its web app says.
+//! The actions for a client that its web app orders.
 
 use std::sync::Arc;
 
@@ -17,28 +17,28 @@ use crate::broadcast::Mailbox;
 use crate::push::{Attendee, Channels, Subscribed};
 use crate::upstream::UpstreamError;
 
-/// How many channels a client may be subscribed to.
+/// The limit of channels for one client.
 const MOST_CHANNELS: usize = 20;
 
-/// What is done for a client as its web app says. It is there before the client is let in: what is published from
-/// then on is the client's, and waits for it.
+/// The state of a client that its web app controls. It exists before the client is accepted, so
+/// that publications from then on are queued for the client.
 pub(super) struct Deeds {
     pub(super) mailbox: Mailbox,
     pub(super) origin: Origin,
     pub(super) turns: Turns,
     channels: Channels,
     pub(super) subscribed: Vec<Subscribed>,
-    /// Whether the web app is told no more.
+    /// Whether the web app is detached and receives no further events.
     pub(super) is_detached: bool,
-    /// Whether we close it.
+    /// Whether we have closed the client.
     pub(super) is_closing: bool,
-    /// Pings that are to be sent.
+    /// Pings to send.
     pub(super) pings: Vec<Bytes>,
-    /// What the client gets from now on where it has got nothing for some time, where that has changed.
+    /// A change of the keep-alive, not applied yet; `None` if there is no change.
     pub(super) keep_alive: Option<Option<KeepAlive>>,
 }
 
-/// The client is cut off: its web app has failed, or wants it so.
+/// A failure of the web app, or its order to disconnect: the connection is aborted.
 #[derive(Debug)]
 pub(super) struct Cut(pub(super) Option<UpstreamError>);
 
@@ -57,7 +57,7 @@ impl Deeds {
         }
     }
 
-    /// The events of an answer.
+    /// Reads the events of a response, and stores its settings.
     pub(super) fn events(&mut self, answer: Response<Bytes>) -> Result<Vec<Event>, &'static str> {
         let (head, body) = answer.into_parts();
         if head.status != StatusCode::OK {
@@ -67,7 +67,7 @@ impl Deeds {
         events::read(body).map_err(|_| "its answer is no events")
     }
 
-    /// Does what they say.
+    /// Executes the actions in events.
     pub(super) fn act(&mut self, events: Vec<Event>) -> Result<(), Cut> {
         let wrong = |problem| Err(Cut(Some(UpstreamError::BadAnswer(problem))));
         for event in events {
@@ -86,7 +86,7 @@ impl Deeds {
                     Said::Nobody => {}
                 },
                 Event::Ping(payload) => self.pings.push(payload),
-                // We send pings ourselves, and see to their answers.
+                // The session sends pings itself and handles the pongs.
                 Event::Pong(_) => {}
                 Event::Close(close) => {
                     self.close(close.unwrap_or_else(|| CloseCode::NORMAL.into()));
@@ -99,12 +99,12 @@ impl Deeds {
         Ok(())
     }
 
-    /// Sends the client a message.
+    /// Sends a message to the client.
     pub(super) fn send(&self, message: Message) {
         self.mailbox.send(&Arc::new(SharedMessage::new(message)));
     }
 
-    /// Closes it behind what was sent before.
+    /// Closes the client after the messages sent before.
     fn close(&mut self, close: Close) {
         self.is_closing = true;
         self.mailbox.close(close);

@@ -1,4 +1,4 @@
-//! The events of WebSocket-over-HTTP: what a request and its answer have in their bodies.
+//! The events of WebSocket-over-HTTP, which are the bodies of requests and responses.
 //!
 //! ```text
 //!   TYPE CRLF                       an event without content
@@ -22,11 +22,11 @@ pub(super) enum Event {
     Ping(Bytes),
     Pong(Bytes),
     Close(Option<Close>),
-    /// It has gone without a close.
+    /// The connection ended without a close.
     Disconnect,
 }
 
-/// Why a body is no events.
+/// The reason why a body does not consist of events.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(super) enum EventsError {
     #[error("a line without its end")]
@@ -42,7 +42,7 @@ pub(super) enum EventsError {
 }
 
 impl Event {
-    /// How much of a message it has.
+    /// Returns the length of the content of a message, in bytes.
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Text(content)
@@ -54,7 +54,7 @@ impl Event {
     }
 }
 
-/// The events of a body.
+/// Reads the events of a body.
 pub(super) fn read(mut body: Bytes) -> Result<Vec<Event>, EventsError> {
     let mut events = Vec::new();
     while !body.is_empty() {
@@ -92,7 +92,8 @@ fn event(kind: &[u8], content: Option<Bytes>) -> Result<Event, EventsError> {
     })
 }
 
-/// What a close says; nothing where its code may not be sent, as 0, which is what django-grip has for none.
+/// Reads the content of a close. Returns `None` if its code may not be sent, such as 0, which
+/// django-grip sends if there is none.
 fn close(content: &[u8]) -> Result<Option<Close>, EventsError> {
     let (code, reason) = content.split_first_chunk().ok_or(EventsError::Close)?;
     let reason = std::str::from_utf8(reason).map_err(|_| EventsError::Close)?;
@@ -100,7 +101,7 @@ fn close(content: &[u8]) -> Result<Option<Close>, EventsError> {
     Ok(code.map(|code| Close::new(code, reason)))
 }
 
-/// The content of this size, and the line end behind it.
+/// Splits off the content of this size, and the line end after it.
 fn content(body: &mut Bytes, size: &[u8]) -> Result<Bytes, EventsError> {
     let size = std::str::from_utf8(size).map_err(|_| EventsError::Size)?;
     let is_hex = |size: &str| size.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -123,7 +124,7 @@ fn skip_line_end(body: &mut Bytes) {
     drop(body.split_to(2.min(body.len())));
 }
 
-/// Events as a body.
+/// Writes events as a body.
 pub(super) fn written(events: &[Event]) -> Bytes {
     let mut body = BytesMut::new();
     for event in events {
@@ -194,7 +195,7 @@ mod tests {
         assert!(written(&[long]).starts_with(b"BINARY 12c\r\nxxx"));
         let close = Event::Close(Some(Close::new(CloseCode::NORMAL, "fin")));
         assert_eq!(written(&[close]), &b"CLOSE 5\r\n\x03\xe8fin\r\n"[..]);
-        // Pushpin leaves out the size of what is empty; and names in small letters are no others.
+        // Pushpin omits the size of empty content. Names are not case-sensitive.
         for text in ["TEXT\r\n", "TEXT 0\r\n\r\n", "text 0\r\n\r\n"] {
             assert_eq!(read(Bytes::from(text)), Ok(vec![Event::Text(Bytes::new())]));
         }

@@ -1,5 +1,5 @@
-//! A web app as the application: each event of a WebSocket is a request to it, and what it answers is done
-//! (WebSocket-over-HTTP, GRIP).
+//! A web app as the application: each event of a WebSocket becomes an HTTP request to the web app,
+//! and the response contains the actions for the client (WebSocket-over-HTTP, GRIP).
 //!
 //! ```text
 //!   client ◀─ messages ─▶ conversation ──POST: OPEN, TEXT, CLOSE…──▶ web app
@@ -38,13 +38,13 @@ use crate::handshake::Handshake;
 use crate::push::{Channels, GripKey};
 use crate::upstream::{HttpUpstream, UpstreamError};
 
-/// The application of the targets `http+grip://` and `https+grip://`: a web app that gets each event of a WebSocket
-/// as a request, and answers what is to be sent to its client, to which channels it is subscribed, and that it is
-/// closed. Its own requests say to which channels something is published
+/// The application of the targets `http+grip://` and `https+grip://`: a web app receives each event
+/// of a WebSocket as a request. Its response contains messages for the client, channel
+/// subscriptions, and the close. The web app publishes to channels by requests of its own
 /// ([`Publisher`](crate::apps::Publisher)).
 ///
-/// One request at a time is under way for a client; what comes meanwhile goes together into the next. Pings are
-/// answered here, and the web app is told nothing of them.
+/// At most one request for each client is in flight; events that happen meanwhile are sent together
+/// in the next. Pings are answered here, and the web app does not see them.
 #[derive(Clone, Debug)]
 pub struct Grip {
     upstream: HttpUpstream,
@@ -55,7 +55,7 @@ pub struct Grip {
 }
 
 impl Grip {
-    /// A web app, whose clients are subscribed to these channels.
+    /// Creates the application for a web app, whose clients are subscribed to these channels.
     pub fn new(upstream: HttpUpstream, channels: Channels) -> Self {
         Self {
             upstream,
@@ -75,14 +75,16 @@ impl Grip {
         }
     }
 
-    /// How much may wait for a client that reads slowly, and what becomes of it then: by default 16,384 messages or
-    /// 4 MiB, and a client for which there is more is closed with 1008.
+    /// Sets the limit of queued messages for a client that reads slowly, and the action when the
+    /// limit is exceeded. By default the limit is 16,384 messages or 4 MiB, and a client that
+    /// exceeds it is closed with 1008.
     #[must_use]
     pub fn queue(self, queue: Queue) -> Self {
         Self { queue, ..self }
     }
 
-    /// How binary messages travel to clients whose protocol has none. By default such a client is closed.
+    /// Sets the encoding of binary messages for clients whose protocol has none. By default such a
+    /// client is closed.
     #[must_use]
     pub fn binary_over_text(self, binary_over_text: BinaryOverText) -> Self {
         Self {
@@ -96,7 +98,7 @@ impl Application for Grip {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
         let grip = self.clone();
         Box::pin(async move {
-            // Boxed, so that what only the beginning needs is not part of every connection's task.
+            // Boxed, so that the state of the opening is not part of every connection's task.
             let Some(conversation) = Box::pin(grip.open(handshake)).await? else {
                 return Ok(());
             };
@@ -106,7 +108,8 @@ impl Application for Grip {
 }
 
 impl Grip {
-    /// Asks the web app whether it accepts, and accepts then; `None` where it does not.
+    /// Sends OPEN to the web app, and accepts the client if the web app does; `None` if it does
+    /// not.
     async fn open(self, mut handshake: Handshake) -> Result<Option<Conversation>, BoxError> {
         let (request, peer, gone) = handshake.watched();
         let mut origin = Origin::new(self.upstream, self.key, request, peer);
@@ -130,7 +133,8 @@ impl Grip {
             fields,
             answer,
         } = opened;
-        // Before it is let in: what is published once it knows that it is, is for it.
+        // Subscribed before the client is accepted, so that it receives everything published
+        // afterwards.
         let post = mailboxes(self.queue);
         let mut deeds = Deeds::new(post.mailbox(), origin, self.channels);
         if let Err(Cut(error)) = deeds.act(answer) {
@@ -148,7 +152,7 @@ impl Grip {
     }
 }
 
-/// What a client is told whose web app does not answer.
+/// Returns the rejection for a client whose web app does not answer.
 fn unanswered(error: &UpstreamError) -> Rejection {
     match error {
         UpstreamError::Timeout => Rejection::new(504, "the web app did not answer in time"),

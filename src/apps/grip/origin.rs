@@ -1,4 +1,4 @@
-//! Requests to a web app for one client, and what it answers.
+//! Requests to a web app for one client, and their responses.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,57 +26,57 @@ use crate::telemetry::ConnectionId;
 use crate::transport::Peer;
 use crate::upstream::{HttpUpstream, UpstreamError};
 
-/// The longest answer, in bytes.
+/// The limit of a response body, in bytes.
 const MOST: usize = 1_000_000;
 
-/// How often a request is sent again that the web app has not seen.
+/// The number of retries of a request that has not reached the web app.
 const RETRIES: u32 = 5;
 
-/// How long a request waits that is sent again, at first.
+/// The pause before the first retry. Each further pause is twice as long.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The shortest time between empty requests that a web app may ask for.
+/// The shortest interval between empty requests that a web app may configure, in seconds.
 const SHORTEST_INTERVAL: u64 = 20;
 
-/// The name of the protocol that the client speaks.
+/// The field with the name of the client's protocol.
 const PROTOCOL: &str = "polysock-protocol";
 
-/// A web app, and what it is told of one client with each request.
+/// A web app, and the data about one client that each request contains.
 #[derive(Debug)]
 pub(super) struct Origin {
     upstream: HttpUpstream,
     key: Option<GripKey>,
     request: Box<PackedRequest>,
     peer: Arc<Peer>,
-    /// What it has set, to be told again with each request.
+    /// The `Meta-` fields set by the web app, which each request repeats.
     metas: Vec<(HeaderName, HeaderValue)>,
-    /// What of a text is for the client: what stands behind this; `None` where all of it is.
+    /// The prefix of messages that are for the client; `None` if all messages are.
     prefix: Option<Box<[u8]>>,
-    /// After how long without another an empty request is sent.
+    /// The time after a response at which an empty request is sent. `None` sends none.
     pub(super) interval: Option<Duration>,
 }
 
-/// The answer of a web app that accepts a client.
+/// The response of a web app that accepts a client.
 pub(super) struct Opened {
     pub(super) subprotocol: Option<ByteString>,
-    /// What the client gets of its fields.
+    /// The response fields for the client.
     pub(super) fields: Fields,
-    /// The events behind the open.
+    /// The events after OPEN.
     pub(super) answer: Vec<Event>,
 }
 
-/// What a client is told that is refused, and what has failed, if something has.
+/// The rejection for a refused client, and the failure if there was one.
 pub(super) type Refused = Box<(Rejection, Option<UpstreamError>)>;
 
-/// An answer as far as it is read.
+/// A response with its whole body, or the failure.
 pub(super) type Answer = Result<Response<Bytes>, UpstreamError>;
 
-/// What a text or a binary message of a web app is.
+/// The recipient of a text or binary message from a web app.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Said {
     Client(Bytes),
     Gateway(Bytes),
-    /// Nobody is meant.
+    /// Neither prefix matches; the message is dropped.
     Nobody,
 }
 
@@ -98,12 +98,12 @@ impl Origin {
         }
     }
 
-    /// What the web app and we call the connection.
+    /// Returns the id of the connection, which the web app receives too.
     pub(super) fn connection(&self) -> ConnectionId {
         self.peer.id
     }
 
-    /// Asks whether the client is accepted.
+    /// Asks the web app whether it accepts the client.
     pub(super) async fn open(
         &mut self,
         request: &polysock_protocols::Request,
@@ -139,7 +139,8 @@ impl Origin {
         })
     }
 
-    /// Sends events. A request that has not reached the web app is sent again so many times.
+    /// Sends events. A request that has not reached the web app is sent again up to `retries`
+    /// times.
     pub(super) fn post(&self, events: &[Event], retries: u32) -> BoxFuture<'static, Answer> {
         let (upstream, request) = (self.upstream.clone(), self.request_of(events));
         Box::pin(async move {
@@ -162,7 +163,7 @@ impl Origin {
         })
     }
 
-    /// As [`post`](Self::post), for a client that is there.
+    /// Sends events as [`post`](Self::post) does, for a client that is already accepted.
     pub(super) fn tell(&self, events: &[Event]) -> BoxFuture<'static, Answer> {
         self.post(events, RETRIES)
     }
@@ -201,7 +202,7 @@ impl Origin {
         }
         put(HeaderName::from_static("sec-websocket-extensions"), b"grip");
         put(CONTENT_TYPE, MEDIA_TYPE.as_bytes());
-        // Also where there is nothing: many apps read no other bodies.
+        // Even for an empty body: many apps read only bodies with a length.
         put(CONTENT_LENGTH, len.as_bytes());
         put(hyper::header::ACCEPT, MEDIA_TYPE.as_bytes());
         let id = self.connection().to_string();
@@ -220,7 +221,7 @@ impl Origin {
         Some(request)
     }
 
-    /// Notes what an answer has set for later requests.
+    /// Stores the settings in a response for later requests.
     pub(super) fn note(&mut self, headers: &HeaderMap) {
         for (name, value) in headers {
             if let Some(name) = name.as_str().strip_prefix("set-meta-") {
@@ -236,7 +237,7 @@ impl Origin {
         }
     }
 
-    /// Sets what later requests have in the field `Meta-NAME`; nothing takes it away.
+    /// Sets the field `Meta-NAME` of later requests. An empty value removes the field.
     pub(super) fn set_meta(&mut self, name: &str, value: HeaderValue) {
         let Ok(name) = HeaderName::try_from(format!("meta-{name}")) else {
             return;
@@ -247,7 +248,7 @@ impl Origin {
         }
     }
 
-    /// Something that was set.
+    /// Returns a value set by [`set_meta`](Self::set_meta).
     pub(super) fn meta(&self, name: &str) -> Option<&str> {
         let mut metas = self.metas.iter();
         let is_it = |other: &str| other.strip_prefix("meta-") == Some(name);
@@ -255,7 +256,7 @@ impl Origin {
         value.to_str().ok()
     }
 
-    /// Whom something is for that the web app says.
+    /// Determines the recipient of a message from the web app, and removes the prefix.
     pub(super) fn said(&self, content: &Bytes) -> Said {
         let Some(prefix) = &self.prefix else {
             return Said::Client(content.clone());
@@ -270,7 +271,7 @@ impl Origin {
     }
 }
 
-/// Reads an answer, as far as it may go.
+/// Reads a response with its body, up to [`MOST`] bytes.
 async fn read(answer: Response<Body>) -> Answer {
     let (head, body) = answer.into_parts();
     match Limited::new(body, MOST).collect().await {
@@ -286,7 +287,7 @@ fn problem(error: &BoxError) -> &'static str {
     }
 }
 
-/// Whether an answer has events.
+/// Whether a response body consists of events.
 fn is_events(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
@@ -295,7 +296,7 @@ fn is_events(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(MEDIA_TYPE))
 }
 
-/// What texts that are for the client begin with, where the web app speaks GRIP.
+/// Returns the prefix of messages for the client; `None` if the web app does not speak GRIP.
 fn prefix(headers: &HeaderMap) -> Option<Box<[u8]>> {
     let extensions = headers.get_all("sec-websocket-extensions").iter();
     let extensions = extensions.filter_map(|value| value.to_str().ok());
@@ -311,7 +312,7 @@ fn prefix(headers: &HeaderMap) -> Option<Box<[u8]>> {
     Some(prefix.unwrap_or("m:").as_bytes().into())
 }
 
-/// Whether a field of a client's is one that we set ourselves, or that says what only we may say.
+/// Whether a field of a client's request is one that only we may set.
 fn is_ours(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     ["meta-", "grip-", "content-", "set-meta-"]
@@ -327,7 +328,7 @@ fn is_ours(name: &str) -> bool {
         .contains(&&*name)
 }
 
-/// What a client gets of the fields of an answer that accepts it.
+/// Returns the fields of an accepting response that the client receives.
 fn for_client(headers: &HeaderMap) -> Fields {
     let is_for = |name: &str| {
         !["content-", "set-meta-", "sec-websocket-", "grip-"]
@@ -344,7 +345,7 @@ fn for_client(headers: &HeaderMap) -> Fields {
     fields
 }
 
-/// The web app's answer, where that is a refusal: its status, its fields and its body.
+/// Turns a refusal by the web app into a rejection with its status, fields and body.
 fn refusal(head: &Parts, body: Bytes) -> Rejection {
     let mut fields = Fields::new();
     for (name, value) in &head.headers {

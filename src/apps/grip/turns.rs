@@ -1,4 +1,5 @@
-//! What waits for the web app: one request at a time, and what comes meanwhile together in the next.
+//! The queue of events for the web app: one request at a time, and all events that happen meanwhile
+//! in the next.
 
 use std::fmt;
 use std::future::pending;
@@ -8,39 +9,40 @@ use futures_core::future::BoxFuture;
 use super::events::Event;
 use super::origin::{Answer, Origin};
 
-/// How much of messages may wait, in bytes.
+/// The size of queued messages at which no further message is read, in bytes.
 const ROOM: usize = 200_000;
 
-/// How many may wait: each takes more than its content.
+/// The number of queued events at which no further message is read, as each takes more than its
+/// content.
 const MOST: usize = 4096;
 
-/// What waits, and the request that is under way.
+/// The queued events, and the request in flight.
 #[derive(Default)]
 pub(super) struct Turns {
     waiting: Vec<Event>,
-    /// How much of messages that has.
+    /// The size of the queued messages, in bytes.
     len: usize,
     under_way: Option<BoxFuture<'static, Answer>>,
 }
 
 impl Turns {
-    /// Puts an event behind those that wait.
+    /// Appends an event to the queue.
     pub(super) fn push(&mut self, event: Event) {
         self.len = self.len.saturating_add(event.len());
         self.waiting.push(event);
     }
 
-    /// Whether another message may wait.
+    /// Whether another message may be queued.
     pub(super) fn has_room(&self) -> bool {
         self.len < ROOM && self.waiting.len() < MOST
     }
 
-    /// Whether nothing waits, and nothing is under way.
+    /// Whether the queue is empty and no request is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.under_way.is_none() && self.waiting.is_empty()
     }
 
-    /// Sends what waits, unless something is under way.
+    /// Sends the queued events, unless a request is in flight.
     pub(super) fn begin(&mut self, origin: &Origin) {
         if self.under_way.is_none() && !self.waiting.is_empty() {
             let events = std::mem::take(&mut self.waiting);
@@ -49,18 +51,18 @@ impl Turns {
         }
     }
 
-    /// Sends a request without events, where none is under way.
+    /// Sends a request without events, unless a request is in flight.
     pub(super) fn begin_empty(&mut self, origin: &Origin) {
         if self.under_way.is_none() {
             self.under_way = Some(origin.tell(&[]));
         }
     }
 
-    /// Waits for the answer to what is under way, for ever where nothing is.
+    /// Waits for the response to the request in flight; forever if there is none.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: it stays under way.
+    /// Cancel safe: the request stays in flight.
     pub(super) async fn answer(&mut self) -> Answer {
         let Some(under_way) = &mut self.under_way else {
             return pending().await;

@@ -1,4 +1,4 @@
-//! The formats for requests that are held: `http-stream` and `http-response`.
+//! The formats for held requests: `http-stream` and `http-response`.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -10,7 +10,7 @@ use super::members::ItemsError::{self, Format};
 use super::members::{Action, bytes, text};
 use crate::push::{HeldAnswer, ResponsePush, StreamPush};
 
-/// What an `http-stream` is.
+/// Reads an `http-stream`.
 pub(super) fn stream(format: &Map<String, Value>) -> Result<StreamPush, ItemsError> {
     match Action::of(format)? {
         Action::Send => {}
@@ -22,7 +22,8 @@ pub(super) fn stream(format: &Map<String, Value>) -> Result<StreamPush, ItemsErr
     Ok(StreamPush::Content(content.ok_or(missing)?))
 }
 
-/// What an `http-response` is; nothing where it is a close, as whoever waits for an answer is better off with one.
+/// Reads an `http-response`. A close yields `None`: a client that waits for an answer should get
+/// one.
 pub(super) fn response(format: &Map<String, Value>) -> Result<Option<ResponsePush>, ItemsError> {
     match Action::of(format)? {
         Action::Send => {}
@@ -32,7 +33,7 @@ pub(super) fn response(format: &Map<String, Value>) -> Result<Option<ResponsePus
     answer(format).map(ResponsePush::Answer).map(Some)
 }
 
-/// The answer that a format says.
+/// Reads the response from a format.
 pub(in crate::apps) fn answer(format: &Map<String, Value>) -> Result<HeldAnswer, ItemsError> {
     let status = match format.get("code") {
         None => StatusCode::OK,
@@ -60,7 +61,7 @@ pub(in crate::apps) fn answer(format: &Map<String, Value>) -> Result<HeldAnswer,
     })
 }
 
-/// The fields in `headers`: an object, or a list of pairs, in which a name may be twice.
+/// Reads the fields in `headers`: an object, or a list of pairs, in which a name may occur twice.
 fn fields(format: &Map<String, Value>) -> Result<Vec<(String, String)>, ItemsError> {
     match format.get("headers") {
         None => Ok(Vec::new()),
@@ -88,7 +89,7 @@ fn field(name: &str, value: &Value) -> Result<(String, String), ItemsError> {
     }
 }
 
-/// A content, as it is or in base64.
+/// Reads a content, as plain text or in base64.
 fn content(
     format: &Map<String, Value>,
     name: &str,

@@ -10,17 +10,17 @@ use super::members::ItemsError::{self, Format};
 use super::members::{Action, bytes, text};
 use crate::push::{Audience, HeldPush, Publication, Push};
 
-/// What is published on a channel.
+/// A publication, and its channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
     pub(super) channel: String,
     pub(super) publication: Publication,
 }
 
-/// The formats that an item may have beside its other members, and not within `formats`.
+/// The formats that an item may contain directly, without `formats`.
 const FORMATS: [&str; 3] = ["ws-message", "http-stream", "http-response"];
 
-/// The items of a body: all of them, or what is wrong with one.
+/// Reads all items of a body, or returns the first error.
 pub(super) fn read(body: &[u8]) -> Result<Vec<Item>, ItemsError> {
     let body: Value = serde_json::from_slice(body).map_err(|_| ItemsError::Json)?;
     let items = body.get("items").and_then(Value::as_array);
@@ -30,7 +30,7 @@ pub(super) fn read(body: &[u8]) -> Result<Vec<Item>, ItemsError> {
     items.iter().map(item).collect()
 }
 
-/// One of them.
+/// Reads one item.
 pub(super) fn item(item: &Value) -> Result<Item, ItemsError> {
     let item = item.as_object().ok_or(Format("an item is no object"))?;
     let channel = text(item, "channel", Format("channel is no string"))?;
@@ -72,27 +72,27 @@ pub(super) fn item(item: &Value) -> Result<Item, ItemsError> {
     })
 }
 
-/// What a `ws-message` is.
+/// Reads a `ws-message`.
 fn push(format: &Map<String, Value>) -> Result<Push, ItemsError> {
     let kind = text(format, "type", Format("type is no string"))?;
     match Action::of(format)? {
         Action::Send => {}
         Action::Close => return close(format),
-        // Clients may look whether they have missed something; WebSockets have no word for that.
+        // A hint asks clients to look for missed messages; WebSockets have no equivalent.
         Action::Hint => return Ok(Push::Nothing),
     }
     let content = text(format, "content", Format("content is no string"))?;
     let encoded = text(format, "content-bin", Format("content-bin is no string"))?;
     let content = match (content, encoded) {
         _ if matches!(kind, Some("ping" | "pong")) => {
-            // We send pings by ourselves.
+            // The session sends its own pings.
             return Ok(Push::Nothing);
         }
         (None, None) => return Err(Format("ws-message has neither content nor content-bin")),
         (_, Some(encoded)) => bytes(encoded, Format("content-bin is no base64"))?,
         (Some(content), None) => Bytes::copy_from_slice(content.as_bytes()),
     };
-    // The type says what it is; without one, its content does.
+    // The type decides; without a type, `content-bin` means binary.
     let is_binary = match kind {
         None => encoded.is_some(),
         Some("text") => false,
@@ -166,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(with(nothing), Ok(Push::Nothing));
         }
-        // pubcontrol leaves `formats` out.
+        // pubcontrol omits `formats`.
         let left_out = one(&json!({ "channel": "c", "ws-message": { "content": "x" } }));
         assert_eq!(left_out, message("x".into()));
         let other = one(&json!({ "channel": "c", "formats": { "new": {} } }));

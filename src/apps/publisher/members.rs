@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-/// Why nothing of a body is published.
+/// The reason why no item of a body is published.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(in crate::apps) enum ItemsError {
     #[error("Body is not valid JSON.")]
@@ -15,7 +15,7 @@ pub(in crate::apps) enum ItemsError {
     Format(&'static str),
 }
 
-/// What is to be done, as a format says it.
+/// The action of a format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Send,
@@ -35,7 +35,7 @@ impl Action {
     }
 }
 
-/// A member that is a string, where it is there.
+/// Returns a member that is a string; `None` if it is missing.
 pub(super) fn text<'a>(
     of: &'a Map<String, Value>,
     name: &str,
@@ -47,7 +47,7 @@ pub(super) fn text<'a>(
     }
 }
 
-/// The bytes that a member has in base64.
+/// Decodes base64.
 pub(super) fn bytes(encoded: &str, error: ItemsError) -> Result<Bytes, ItemsError> {
     STANDARD.decode(encoded).map(Bytes::from).map_err(|_| error)
 }

@@ -1,4 +1,4 @@
-//! Publishing by HTTP, for web apps.
+//! An HTTP service through which web apps publish.
 
 mod held;
 mod items;
@@ -33,31 +33,32 @@ const MOST: usize = 1_000_000;
 const TEXT: &str = "text/plain";
 const JSON: &str = "application/json";
 
-/// Publishes what web apps send by HTTP, for a listener of its own:
+/// Publishes the HTTP requests of web apps to channels. Use it on a listener of its own:
 ///
-/// | request | |
-/// |---|---|
-/// | `POST /publish/` | items of GRIP, as `{"items": [{"channel": "news", "formats": {"ws-message": {"content": "hello"}}}]}`; one that is wrong, and none is sent |
-/// | `POST /channels/NAME` | the body is the message: a text, or binary where it is none or its type is `application/octet-stream` |
+/// - `POST /publish/` publishes the items of GRIP in the body, such as `{"items": [{"channel":
+///   "news", "formats": {"ws-message": {"content": "hello"}}}]}`; if one is invalid, none is
+///   published.
+/// - `POST /channels/NAME` publishes the body as a message: binary if it is not UTF-8 or its type
+///   is `application/octet-stream`, else text.
+/// - `GET /history/NAME?after=AT` returns the publications after this position, if a
+///   [node](crate::Node) keeps them.
+/// - `GET /presence/NAME` returns the clients on the channel, on all nodes.
 ///
-/// | `GET /history/NAME?after=AT` | what was published there behind this position, where a [node](crate::Node) keeps it |
-/// | `GET /presence/NAME` | who is on the channel, on all nodes |
-///
-/// The first two answer 200 and `Published`, the others JSON. Requests of pages (`Origin`) are refused; where there is a key, those without a
-/// token that was made with it are.
+/// The first two answer 200 and `Published`, the others JSON. Requests from pages (with `Origin`)
+/// are refused. With a key, all requests except `GET /` need a token that is signed with it.
 #[derive(Clone)]
 pub struct Publisher {
     channels: Channels,
     key: Option<GripKey>,
 }
 
-/// Why an item is not published: what is wrong with it, as `Invalid format: an item has no channel`.
+/// The reason why an item is not published, such as `Invalid format: an item has no channel`.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct ItemError(String);
 
 impl Publisher {
-    /// One that publishes on these channels, for anybody.
+    /// Creates a publisher to these channels, for all clients.
     pub fn new(channels: Channels) -> Self {
         Self {
             channels,
@@ -65,8 +66,8 @@ impl Publisher {
         }
     }
 
-    /// Publishes for those alone who have this key: a request has `Authorization: Bearer`, and a JWT that is signed
-    /// with it and has not expired.
+    /// Publishes only for holders of this key: a request must contain `Authorization: Bearer`, and
+    /// a JWT that is signed with the key and has not expired.
     #[must_use]
     pub fn keyed(self, key: GripKey) -> Self {
         Self {
@@ -75,12 +76,14 @@ impl Publisher {
         }
     }
 
-    /// Publishes one item of GRIP that has come in another way, as `{"channel": "news", "formats": {"ws-message":
-    /// {"content": "hello"}}}`. Returns at once, from any thread; no key is asked for.
+    /// Publishes one item of GRIP that was received over another transport, such as `{"channel":
+    /// "news", "formats": {"ws-message": {"content": "hello"}}}`. Never blocks, works on any
+    /// thread, and checks no key.
     ///
     /// # Errors
     ///
-    /// It has no channel or no formats, or one of those is wrong. Nothing is published then.
+    /// The item has no channel or no formats, or one of those is invalid. Nothing is published
+    /// then.
     pub fn publish(&self, item: &Value) -> Result<(), ItemError> {
         let item = items::item(item).map_err(|error| ItemError(error.to_string()))?;
         self.channels.publish(&item.channel, item.publication);
@@ -118,7 +121,7 @@ impl Publisher {
         Ok(Answer::Published)
     }
 
-    /// What a request is for, where it may be answered as far as its head says it.
+    /// Checks the head of a request: page, path, method, length and key.
     fn check(&self, head: &Parts) -> Result<Place, Told> {
         if head.headers.contains_key(ORIGIN) {
             return Err(told(
@@ -158,11 +161,11 @@ impl Publisher {
     }
 }
 
-/// What is done.
+/// The result of a request.
 #[derive(Debug)]
 enum Answer {
     Published,
-    /// What there is to be asked for.
+    /// The list of paths.
     Places,
     Shown(Value),
 }
@@ -172,7 +175,7 @@ fn too_long() -> Told {
     told(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
 
-/// The message that a body is.
+/// Turns a body into a message.
 fn message(head: &Parts, body: Bytes) -> Message {
     let kind = head.headers.get(CONTENT_TYPE);
     let is_binary = kind.is_some_and(|kind| kind.as_bytes() == b"application/octet-stream");

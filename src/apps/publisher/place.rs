@@ -1,26 +1,26 @@
-//! What a request is for, as its path says.
+//! The resource that a request addresses, by its path.
 
 use std::fmt;
 
 use hyper::{Method, StatusCode};
 use percent_encoding::percent_decode_str;
 
-/// What a request is for.
+/// The resource that a request addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// What there is.
+    /// The list of paths.
     Root,
-    /// Items of GRIP are published.
+    /// Publishes items of GRIP.
     Items,
-    /// The body is published on this channel.
+    /// Publishes the body on this channel.
     Channel(String),
-    /// What was published on this channel.
+    /// The history of this channel.
     History(String),
-    /// Who is on this channel.
+    /// The presence on this channel.
     Presence(String),
 }
 
-/// What is answered instead.
+/// An error response: its status and text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Told(pub(super) StatusCode, pub(super) String);
 
@@ -60,7 +60,7 @@ impl Place {
         }
     }
 
-    /// How it is asked for.
+    /// Returns the method of the resource.
     pub(super) fn method(&self) -> Method {
         match self {
             Self::Items | Self::Channel(_) => Method::POST,

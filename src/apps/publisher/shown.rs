@@ -1,4 +1,4 @@
-//! What is said of a channel: who is on it, and what was published there.
+//! Queries about a channel: its presence and its history.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::place::{Told, told};
 use crate::push::{Channels, Position, Push, positioned};
 
-/// Who is on a channel.
+/// Returns the clients on a channel, as JSON.
 pub(super) async fn presence(channels: &Channels, name: &str) -> Value {
     let present = channels.who(name).await;
     let clients = present.attendees.iter();
@@ -20,7 +20,8 @@ pub(super) async fn presence(channels: &Channels, name: &str) -> Value {
     })
 }
 
-/// What was published on a channel behind a position, or all that is known: at most a thousand.
+/// Returns the publications on a channel after the position in `query`, or from the beginning: at
+/// most a thousand, as JSON.
 pub(super) async fn history(
     channels: &Channels,
     name: &str,

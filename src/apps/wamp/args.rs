@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::wamp_error::WampError;
 
-/// The arguments of a call, in their order, each as it was written.
+/// The arguments of a call, in order. Each is kept as it was written.
 ///
 /// ```
 /// use polysock::apps::wamp::{Args, ClientMessage, Limits};
@@ -22,7 +22,7 @@ use super::wamp_error::WampError;
 /// ```
 #[derive(Clone)]
 pub struct Args<'a> {
-    /// Elements of a message, of which the first may be something else.
+    /// The elements of a message. Those before `first` are not arguments.
     elements: Vec<&'a RawValue>,
     first: usize,
 }
@@ -32,39 +32,39 @@ impl<'a> Args<'a> {
         Self { elements, first }
     }
 
-    /// All of them.
+    /// Returns all arguments.
     pub fn as_slice(&self) -> &[&'a RawValue] {
         self.elements.get(self.first..).unwrap_or_default()
     }
 
-    /// How many there are.
+    /// Returns the number of arguments.
     pub fn len(&self) -> usize {
         self.as_slice().len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no arguments.
     pub fn is_empty(&self) -> bool {
         self.as_slice().is_empty()
     }
 
-    /// One of them, the first of which is 0.
+    /// Returns an argument by its index, which begins at 0.
     pub fn get(&self, index: usize) -> Option<&'a RawValue> {
         self.as_slice().get(index).copied()
     }
 
-    /// One after the other.
+    /// Iterates over the arguments.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a RawValue> {
         self.as_slice().iter().copied()
     }
 
-    /// All of them as a tuple, a list or whatever has as many elements: `let (a, b): (f64, f64) =
-    /// args.read()?`.
+    /// Deserializes all arguments into a tuple, a list or another type with as many elements: `let
+    /// (a, b): (f64, f64) = args.read()?`.
     ///
     /// # Errors
     ///
-    /// There are more or fewer, or one is of another type; the text says which.
+    /// The number of arguments is wrong, or an argument has the wrong type; the text says which.
     pub fn read<T: Deserialize<'a>>(&self) -> Result<T, WampError> {
-        // It asks for all of them to be read.
+        // The deserializer requires that every element is read.
         let elements = SeqDeserializer::<_, serde_json::Error>::new(self.iter());
         let read = T::deserialize(elements);
         read.map_err(|error| WampError::new(format!("the arguments do not fit: {error}")))

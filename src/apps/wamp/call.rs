@@ -13,7 +13,7 @@ use super::json::Json;
 use super::server_message::ServerMessage;
 use super::wamp_error::WampError;
 
-/// The answer to a call: what it came to, or that it is answered [later](CallId::later).
+/// The answer to a call: its result, or a promise to answer [later](CallId::later).
 ///
 /// ```
 /// use polysock::apps::wamp::{Answer, Json, WampError};
@@ -37,11 +37,11 @@ enum Given {
 }
 
 impl Answer {
-    /// What a call came to, as JSON.
+    /// Creates an answer from a result, as JSON.
     ///
     /// # Errors
     ///
-    /// The value has no JSON.
+    /// The value cannot be serialized as JSON.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, WampError> {
         Ok(Json::of(value)?.into())
     }
@@ -59,11 +59,11 @@ impl From<&RawValue> for Answer {
     }
 }
 
-/// A call while its handler is asked.
+/// A call whose handler is running.
 pub(super) struct Asked<'a> {
     client: &'a WampClient,
     id: &'a RawValue,
-    /// Whether it has been answered, where it is answered later.
+    /// The flag that is set once the call is answered; empty unless the call is answered later.
     later: OnceLock<Arc<AtomicBool>>,
 }
 
@@ -76,7 +76,7 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Gives the answer of the handler.
+    /// Sends the answer that the handler has returned.
     pub(super) fn answer(self, answered: Result<Answer, WampError>) {
         let answered = match answered {
             Ok(Answer(Given::Later)) => return,
@@ -90,18 +90,18 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Which call is to be answered.
+/// The identity of a call.
 pub struct CallId<'a>(pub(super) &'a Asked<'a>);
 
 impl<'a> CallId<'a> {
-    /// The id that the client gave the call, as it is written. Clients may use one again.
+    /// Returns the id that the client gave the call, as it is written. Clients may reuse an id.
     pub fn get(&self) -> &'a RawValue {
         self.0.id
     }
 
-    /// What answers the call later, from wherever that is, and the answer that the handler returns meanwhile.
-    /// Further messages of the client are handled then. Should the handler return something else,
-    /// the first answer counts.
+    /// Defers the answer. Returns the value for the handler to return, and a [`Call`] that answers
+    /// later, from any place and thread. Further messages of the client are handled meanwhile. If
+    /// the handler returns another answer, the first answer counts.
     pub fn later(self) -> (Answer, Call) {
         let Asked { client, id, later } = self.0;
         client.session.begin_waiting();
@@ -120,7 +120,7 @@ impl fmt::Debug for CallId<'_> {
     }
 }
 
-/// A call that is answered later, once. One that is dropped without an answer is answered by an error.
+/// A call that is answered later, once. Dropping it without an answer sends an error.
 ///
 /// ```
 /// use std::time::Duration;
@@ -154,22 +154,22 @@ pub struct Call {
 }
 
 impl Call {
-    /// Who called.
+    /// Returns the caller.
     pub fn client(&self) -> &WampClient {
         &self.client
     }
 
-    /// Answers with what it came to.
+    /// Answers with a result.
     pub fn result(self, result: Json) {
         self.answer(Ok(result));
     }
 
-    /// Answers that it failed.
+    /// Answers with an error.
     pub fn error(self, error: WampError) {
         self.answer(Err(error));
     }
 
-    /// Answers it.
+    /// Answers with a result or an error.
     pub fn answer(self, answered: Result<Json, WampError>) {
         give(&self.client, &self.id, &self.is_answered, answered);
     }
@@ -190,7 +190,7 @@ impl fmt::Debug for Call {
     }
 }
 
-/// Answers a call that was to be answered later, unless it has been.
+/// Sends the deferred answer of a call, unless it was answered before.
 fn give(
     client: &WampClient,
     id: &RawValue,

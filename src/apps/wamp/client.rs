@@ -1,4 +1,4 @@
-//! One client of a server of WAMP.
+//! A client of a WAMP server.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::session::Session;
 use super::session_id::SessionId;
 use crate::apps::component::Client;
 
-/// One client of a server of WAMP. Clones are the same client.
+/// A client of a WAMP server. Clones refer to the same client.
 ///
 /// ```
 /// use polysock::apps::wamp::{Json, Topic, Wamp, WampClient};
@@ -36,7 +36,7 @@ pub struct WampClient {
 struct InBag(Arc<Session>);
 
 impl WampClient {
-    /// One that begins a session.
+    /// Begins a session for a client.
     pub(super) fn begin(client: &Client, id: SessionId) -> Self {
         let session = Arc::new(Session::new(id));
         client.insert(InBag(Arc::clone(&session)));
@@ -46,7 +46,7 @@ impl WampClient {
         }
     }
 
-    /// The client whose session has begun.
+    /// Returns the WAMP client of a client; `None` if it has no session.
     pub(super) fn of(client: &Client) -> Option<Self> {
         let InBag(session) = client.get()?;
         Some(Self {
@@ -55,29 +55,29 @@ impl WampClient {
         })
     }
 
-    /// Its session, which it was told at the beginning.
+    /// Returns the id of the session, which the client has received in the welcome message.
     pub fn session(&self) -> SessionId {
         self.session.id
     }
 
-    /// The client below: who it is, what it asked for, its bag. What is sent there goes out as it is, and has
-    /// to be a message of WAMP.
+    /// Returns the underlying client, with its peer, request and bag. A message sent there is not
+    /// encoded, so it must be a WAMP message.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Sends an event to this client alone, whether it is subscribed or not; clients pass over events of
-    /// topics that they are not subscribed to.
+    /// Sends an event to this client alone, even if it is not subscribed; clients ignore events of
+    /// topics to which they are not subscribed.
     pub fn event(&self, topic: &str, event: &RawValue) {
         self.tell(ServerMessage::Event { topic, event });
     }
 
-    /// Whether it is subscribed to a topic, by its full URI.
+    /// Whether the client is subscribed to a topic, by its full URI.
     pub fn is_subscribed(&self, topic: &str) -> bool {
         self.session.is_subscribed(topic)
     }
 
-    /// Closes the connection behind what was sent before.
+    /// Closes the connection after the messages sent before.
     pub fn close(&self, close: impl Into<Close>) {
         self.client.close(close);
     }

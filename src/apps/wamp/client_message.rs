@@ -1,4 +1,4 @@
-//! What a client says.
+//! The messages from clients.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::limits::Limits;
 use super::message_error::MessageError;
 use super::session_id::SessionId;
 
-/// A message of a client, read; values are as they were written.
+/// A message from a client. Values are kept as they were written.
 ///
 /// ```
 /// use polysock::apps::wamp::{ClientMessage, Limits};
@@ -29,28 +29,29 @@ use super::session_id::SessionId;
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum ClientMessage<'a> {
-    /// A word that stands for the beginning of URIs from now on.
+    /// The definition of a URI prefix.
     Prefix {
-        /// The word.
+        /// The prefix.
         prefix: Cow<'a, str>,
-        /// What it stands for.
+        /// The beginning of URIs that it replaces.
         uri: Cow<'a, str>,
     },
     /// A call of a procedure.
     Call {
-        /// What the answer is to be known by: a string, a number, or one of `true`, `false` and `null`.
+        /// The id that the answer repeats: a string, a number, or one of `true`, `false` and
+        /// `null`.
         id: &'a RawValue,
         /// The procedure, by its URI or shortened with a prefix.
         procedure: Cow<'a, str>,
         /// The arguments.
         args: Args<'a>,
     },
-    /// A wish to get what is published in a topic.
+    /// A subscription to a topic.
     Subscribe {
         /// The topic, by its URI or shortened with a prefix.
         topic: Cow<'a, str>,
     },
-    /// The end of that wish.
+    /// The end of a subscription.
     Unsubscribe {
         /// The topic, by its URI or shortened with a prefix.
         topic: Cow<'a, str>,
@@ -61,42 +62,42 @@ pub enum ClientMessage<'a> {
         topic: Cow<'a, str>,
         /// The event.
         event: &'a RawValue,
-        /// Whom it is not for.
+        /// The sessions that do not receive it.
         exclude: Exclude,
-        /// Whom it is for, where that is said.
+        /// The only sessions that receive it; `None` if there is no such list.
         eligible: Option<SessionIds>,
     },
 }
 
-/// Whom an event is not for.
+/// The sessions that do not receive an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Exclude {
-    /// Nothing is said, or `null`.
+    /// The element is missing, `null`, or of an unexpected type.
     Unsaid,
-    /// Its publisher, or not even that one.
+    /// The publisher if true, nobody if false.
     Publisher(bool),
-    /// These.
+    /// A list of sessions.
     Sessions(SessionIds),
 }
 
 /// A list of sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionIds {
-    /// The elements that may name a session.
+    /// The elements that are valid session ids.
     pub sessions: Vec<SessionId>,
     /// Whether the list has no elements at all.
     pub is_empty: bool,
 }
 
 impl<'a> ClientMessage<'a> {
-    /// Reads a message. Elements beyond those that it has are passed over.
+    /// Reads a message. Excess elements are ignored.
     ///
     /// # Errors
     ///
-    /// The text is no message of a client, or is over one of the limits.
+    /// The text is no client message, or exceeds one of the limits.
     pub fn read(text: &'a str, limits: &Limits) -> Result<Self, MessageError> {
         let (elements, count) = elements(text, limits.arguments + 3)?;
-        // One that is shorter has no room for so many.
+        // A shorter text cannot be nested so deeply.
         if text.len() > limits.depth && depth(text) > limits.depth {
             return Err(MessageError::TooMany {
                 what: "lists and objects within each other",
@@ -156,7 +157,7 @@ impl<'a> ClientMessage<'a> {
                     Some((list, text)) if text.starts_with('[') => {
                         Exclude::Sessions(SessionIds::read(list, limits)?)
                     }
-                    // Autobahn and Ratchet take what it must not be for nothing.
+                    // Autobahn and Ratchet ignore elements of other types.
                     _ => Exclude::Unsaid,
                 },
                 eligible: match rest.get(1) {
@@ -172,7 +173,7 @@ impl<'a> ClientMessage<'a> {
 }
 
 impl SessionIds {
-    /// Those that a list may name. What is no name of a session is nobody.
+    /// Reads a list, and ignores elements that are not session ids.
     fn read(list: &RawValue, limits: &Limits) -> Result<Self, MessageError> {
         let (elements, count) = elements(list.get(), limits.ids)?;
         at_most("sessions in a list", count, limits.ids)?;
@@ -184,7 +185,7 @@ impl SessionIds {
     }
 }
 
-// What is said stays out of logs.
+// Debug output must not reveal the content of messages in logs.
 impl fmt::Debug for ClientMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -197,7 +198,7 @@ impl fmt::Debug for ClientMessage<'_> {
     }
 }
 
-/// What is wrong with a message of which this is the first element, of so many.
+/// Returns the error for a message that does not fit, from its first element and its length.
 fn misfit(kind: &str, elements: usize) -> MessageError {
     let (message, needed) = match kind {
         "0" => return MessageError::OfServers("WELCOME"),
@@ -218,7 +219,7 @@ fn misfit(kind: &str, elements: usize) -> MessageError {
     }
 }
 
-/// The elements of a list, up to so many, and how many there are.
+/// Reads up to `max` elements of a list. Returns them, and the length of the list.
 pub(super) fn elements(list: &str, max: usize) -> Result<(Vec<&RawValue>, usize), MessageError> {
     let mut json = serde_json::Deserializer::from_str(list);
     let read = Elements(max).deserialize(&mut json);
@@ -229,7 +230,7 @@ pub(super) fn elements(list: &str, max: usize) -> Result<(Vec<&RawValue>, usize)
     })
 }
 
-/// A string, without its escapes. Those that stand for no text are none.
+/// Decodes a string; `None` if it is no string, or its escapes are invalid.
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
@@ -252,7 +253,7 @@ fn at_most(what: &'static str, count: usize, max: usize) -> Result<(), MessageEr
     }
 }
 
-/// How many lists and objects stand within each other in JSON.
+/// Returns the nesting depth of lists and objects in JSON.
 fn depth(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
     let mut bytes = json.bytes();
@@ -278,7 +279,7 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// Reads the elements of a list, of which so many are kept.
+/// A deserializer for the elements of a list, with the number of elements to keep.
 struct Elements(usize);
 
 impl<'de> DeserializeSeed<'de> for Elements {

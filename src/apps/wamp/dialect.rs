@@ -1,4 +1,4 @@
-//! What the two families of servers made of the same messages.
+//! The differences between the two families of servers.
 
 use super::args::Args;
 use super::client_message::{Exclude, SessionIds, elements};
@@ -7,8 +7,8 @@ use super::message_error::MessageError;
 use super::receivers::Receivers;
 use super::session_id::SessionId;
 
-/// Whose servers the pages were written for. The specification leaves open who gets an event of which
-/// nothing is said, and the two answered that differently:
+/// The family of servers for which the pages were written. The specification does not define who
+/// receives an event without exclusions, and the families differ:
 ///
 /// | `PUBLISH` | [`Autobahn`](Self::Autobahn) | [`Ratchet`](Self::Ratchet) |
 /// |---|---|---|
@@ -19,10 +19,11 @@ use super::session_id::SessionId;
 /// | `[7,topic,event,…,[]]` | nobody | as without the last list |
 /// | `[7,topic,event,…,[…]]` | of these, those that are not excluded | the same |
 ///
-/// A list of those that an event is not for says all of it: the publisher gets it unless it stands there.
+/// A list of excluded sessions replaces the default: the publisher receives the event unless it is
+/// in the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dialect {
-    /// AutobahnPython and what follows it.
+    /// AutobahnPython and compatible servers.
     #[default]
     Autobahn,
     /// Ratchet.
@@ -30,7 +31,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Whom an event is for that a session publishes.
+    /// Returns the sessions that receive an event.
     pub(super) fn receivers(
         self,
         publisher: SessionId,
@@ -52,7 +53,7 @@ impl Dialect {
     }
 }
 
-/// The arguments as Ratchet calls with them: those of a list that is the only one.
+/// Unwraps a list that is the only argument into the arguments, as Ratchet does.
 pub(super) fn spread<'a>(args: Args<'a>, limits: &Limits) -> Result<Args<'a>, MessageError> {
     match args.as_slice() {
         [list] if list.get().starts_with('[') => {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// A JSON value as text: what it is made of goes out as it is, numbers, order of keys and escapes alike.
+/// A JSON value as text. Numbers, the order of keys and escapes are sent unchanged.
 ///
 /// ```
 /// use polysock::apps::wamp::Json;
@@ -21,20 +21,20 @@ use serde_json::value::{RawValue, to_raw_value};
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// The JSON of a value.
+    /// Serializes a value.
     ///
     /// # Errors
     ///
-    /// The value has no JSON, as a map whose keys are no strings.
+    /// The value cannot be serialized as JSON, for example a map whose keys are not strings.
     pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
         to_raw_value(value).map(Self)
     }
 
-    /// JSON that is there as text already.
+    /// Checks and keeps JSON text.
     ///
     /// # Errors
     ///
-    /// The text is no JSON.
+    /// The text is not valid JSON.
     pub fn parse(text: impl Into<String>) -> Result<Self, serde_json::Error> {
         RawValue::from_string(text.into()).map(Self)
     }
@@ -72,7 +72,7 @@ impl From<&str> for Json {
     }
 }
 
-// What peers say stays out of logs.
+// Debug output must not reveal the content of messages in logs.
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Json({} bytes)", self.get().len())

@@ -1,8 +1,9 @@
-//! How much a client may ask for.
+//! Limits on the requests of a client.
 
-/// How much one client may ask for. One that asks for more is closed with 1008.
+/// Limits on the requests of one client. A client that exceeds a limit is closed with 1008.
 ///
-/// How long a message may be is a setting of the site, or of [`tcp`](crate::apps::component::tcp).
+/// The limit of the message size is a setting of the site, or of
+/// [`tcp`](crate::apps::component::tcp).
 ///
 /// ```
 /// use polysock::apps::wamp::{Broker, Limits, WampServer};
@@ -16,21 +17,21 @@
 pub struct Limits {
     /// Prefixes that a client may define.
     pub prefixes: usize,
-    /// Bytes of the name of a prefix.
+    /// The length of a prefix name, in bytes.
     pub prefix_name: usize,
-    /// Bytes of a URI, also of one that a prefix stands for a part of.
+    /// The length of a URI before and after its prefix is resolved, in bytes.
     pub uri: usize,
-    /// Topics that a client may be subscribed to at a time.
+    /// Topics to which a client may be subscribed at the same time.
     pub subscriptions: usize,
-    /// Calls that may wait for their answers, where these are given [later](super::CallId::later).
+    /// Calls that may wait for their answers, if these are given [later](super::CallId::later).
     pub calls: usize,
-    /// Bytes of the id of a call, as it is written.
+    /// The length of a call id as it is written, in bytes.
     pub call_id: usize,
     /// Arguments of a call.
     pub arguments: usize,
-    /// Sessions in a list of those that an event is not for, or is for.
+    /// Sessions in a list of excluded or eligible sessions.
     pub ids: usize,
-    /// Lists and objects within each other.
+    /// The nesting depth of lists and objects.
     pub depth: usize,
 }
 

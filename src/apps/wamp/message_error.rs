@@ -1,9 +1,9 @@
-//! What is wrong with a message.
+//! Errors in the messages of clients.
 
 use polysock_protocols::{Close, CloseCode};
 use thiserror::Error;
 
-/// What is wrong with the message of a client, which is closed for it.
+/// An error in a client's message. The client is closed for it.
 ///
 /// ```
 /// use polysock::apps::wamp::{ClientMessage, Limits};
@@ -19,16 +19,16 @@ pub enum MessageError {
     /// The message is binary.
     #[error("a binary message: those of WAMP are text")]
     Binary,
-    /// The message is no JSON.
+    /// The message is not valid JSON.
     #[error("no JSON: {0}")]
     NotJson(#[source] serde_json::Error),
-    /// The message is something else than a list.
+    /// The message is not a list.
     #[error("no list, as each message of WAMP is one")]
     NotAList,
-    /// The first element is no type of a message.
+    /// The first element is not a type of client messages.
     #[error("the first element is none of 1, 2, 5, 6 and 7, the types of messages")]
     Type,
-    /// The message is one of those that come from servers.
+    /// The message is one that only servers send.
     #[error("{0} comes from servers alone")]
     OfServers(&'static str),
     /// There are too few elements.
@@ -36,35 +36,35 @@ pub enum MessageError {
     TooShort {
         /// The message.
         message: &'static str,
-        /// How many there are.
+        /// The number of elements.
         elements: usize,
-        /// How many there have to be.
+        /// The required number of elements.
         needed: usize,
     },
-    /// An element is something else than it has to be.
+    /// An element has the wrong type.
     #[error("the {element} of {message} is no {wanted}")]
     Element {
         /// The message.
         message: &'static str,
         /// The element.
         element: &'static str,
-        /// What it has to be.
+        /// The required type.
         wanted: &'static str,
     },
-    /// Something is too long.
+    /// A value is too long.
     #[error("a {what} of {len} bytes is over the limit of {max}")]
     TooLong {
-        /// What it is.
+        /// The name of the value.
         what: &'static str,
-        /// Its bytes.
+        /// The length, in bytes.
         len: usize,
         /// The limit.
         max: usize,
     },
-    /// There is too much of something.
+    /// There are too many values.
     #[error("more than {max} {what}")]
     TooMany {
-        /// What it is.
+        /// The name of the values.
         what: &'static str,
         /// The limit.
         max: usize,
@@ -72,7 +72,7 @@ pub enum MessageError {
 }
 
 impl MessageError {
-    /// The code that its client is closed with.
+    /// Returns the code with which the client is closed.
     pub fn close_code(&self) -> CloseCode {
         match self {
             Self::Binary => CloseCode::UNSUPPORTED_DATA,
@@ -86,7 +86,7 @@ impl MessageError {
         }
     }
 
-    /// The close that its client is told.
+    /// Returns the close for the client.
     pub fn close(&self) -> Close {
         Close::new(self.close_code(), self.to_string())
     }

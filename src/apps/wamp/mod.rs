@@ -1,6 +1,6 @@
 //! WAMP, version 1: calls of procedures, and topics with subscribers, in JSON over one connection.
 //!
-//! This is what AutobahnJS up to 0.8, AutobahnPython up to 0.8 and Ratchet speak (the WebSocket
+//! AutobahnJS up to 0.8, AutobahnPython up to 0.8 and Ratchet speak this protocol (the WebSocket
 //! Application Messaging Protocol of 2012, subprotocol `wamp`); version 2 is another protocol.
 //!
 //! ```text
@@ -9,22 +9,22 @@
 //!        └─────── ServerMessage ◀── Topic ◀──────┘◀── Topics::get(name), from anywhere
 //! ```
 //!
-//! A [`WampServer`] is a [`Component`](super::component::Component), and so serves clients of every protocol at
-//! once. It tells a [`Wamp`] of what clients want; without one of yours, [`Broker`] carries events from
-//! publishers to subscribers. Who gets an event of which nothing is said depends on whose server the
-//! pages were written for: see [`Dialect`].
+//! A [`WampServer`] is a [`Component`](super::component::Component), so it serves clients of all
+//! protocols at the same time. It passes requests from clients to a [`Wamp`]; the default,
+//! [`Broker`], carries events from publishers to subscribers. The receivers of an event without
+//! exclusions depend on the server for which the pages were written: see [`Dialect`].
 //!
-//! What it may rely on:
+//! Guarantees:
 //!
-//! - A client is told its session before anything else. Its messages are handled in their order, each when
-//!   the one before is done; a handler that waits holds up nobody else. [`CallId::later`] has a
-//!   call answered later, while further messages are handled.
-//! - The events that are sent to one client arrive in the order in which they were broadcast, those of all
-//!   topics together.
-//! - JSON stays as it was written, as [`RawValue`]: nothing of numbers, escapes or the order of keys is lost. An
-//!   event is written once, and encoded once for all connections that write the same.
-//! - What a client may ask for is bounded, by [`Limits`]; a topic without subscribers that nobody holds is
-//!   forgotten.
+//! - The first message to a client contains its session. The messages of a client are handled in
+//!   order, each after the previous one is done; a handler that waits delays no other client.
+//!   [`CallId::later`] defers the answer to a call, while further messages are handled.
+//! - Events to one client arrive in the order in which they were broadcast, across all topics.
+//! - JSON is kept as it was written, as [`RawValue`]: numbers, escapes and the order of keys are
+//!   preserved. An event is serialized once, and encoded once for all connections with the same
+//!   encoding.
+//! - The requests of a client are bounded by [`Limits`]. A topic without subscribers and handles is
+//!   removed.
 
 mod args;
 mod call;

@@ -1,4 +1,4 @@
-//! Words that stand for the beginnings of URIs.
+//! Prefixes of URIs.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use super::limits::Limits;
 use super::message_error::MessageError;
 
-/// The words of one client that stand for the beginnings of URIs.
+/// The URI prefixes that one client has defined.
 #[derive(Debug, Default)]
 pub(super) struct Prefixes(HashMap<Box<str>, Box<str>>);
 
 impl Prefixes {
-    /// Defines a word, anew if it is defined.
+    /// Defines a prefix, or redefines it.
     pub(super) fn define(
         &mut self,
         prefix: &str,
@@ -28,8 +28,9 @@ impl Prefixes {
         Ok(())
     }
 
-    /// The URI that is meant: where what stands before the first colon is defined, what it stands for, and
-    /// the rest behind it. In between is what Ratchet has there, if that is asked for.
+    /// Resolves a URI: if the part before the first colon is a defined prefix, replaces it and the
+    /// colon by the URI of the prefix. If `is_ratchets` is set, inserts `#` after the URI, unless
+    /// it ends in `#`, `/`, `:` or `=`.
     pub(super) fn resolve<'a>(
         &self,
         uri: Cow<'a, str>,
@@ -42,7 +43,7 @@ impl Prefixes {
         else {
             return Ok(uri);
         };
-        // Ratchet writes the sharp in any case, so that `…calc#` becomes `…calc##add`.
+        // Ratchet inserts `#` even after a `#`, so that `…calc#` becomes `…calc##add`; we do not.
         let between = match is_ratchets && !beginning.ends_with(['#', '/', ':', '=']) {
             true => "#",
             false => "",
@@ -90,19 +91,20 @@ mod tests {
             assert_eq!(ratchets, format!("{uri}{between}add"));
         }
         for (prefix, uri, shortened, expected) in [
-            // The rest may have colons and what looks like a URI.
+            // The rest may contain colons and URIs.
             ("p", "http://p/", "p:x:y", "http://p/x:y"),
             ("p", "http://p/", "p:http://q/", "http://p/http://q/"),
             ("p", "http://p/", "p:", "http://p/"),
             ("", "http://p/", ":x", "http://p/x"),
-            // Nothing is resolved twice, and nothing that is not defined.
+            // Prefixes are not resolved twice, and undefined ones are kept.
             ("p", "other:", "p:x", "other:x"),
             ("p", "http://p/", "q:x", "q:x"),
             ("p", "http://p/", "p", "p"),
             ("p", "http://p/", "P:x", "P:x"),
             ("p", "http://p/", "http://p:x/", "http://p:x/"),
             ("http", "urn:", "http://p/", "urn://p/"),
-            // What has a colon is never before the first.
+            // A prefix with a colon never matches, because only the part before the first colon is
+            // compared.
             ("a:b", "http://p/", "a:b:c", "a:b:c"),
         ] {
             let resolved = resolve(prefix, uri, shortened, false);

@@ -1,10 +1,10 @@
-//! Whom an event is for.
+//! The receivers of an event.
 
 use super::session_id::SessionId;
 use crate::push::Audience;
 
-/// Which of the subscribers of a topic an event is for: those that it is not kept from, and of these the
-/// ones that it is meant for, where it is meant for some.
+/// The subscribers of a topic that receive an event: the eligible ones, or all if none are named,
+/// without the excluded ones.
 ///
 /// ```
 /// use polysock::apps::wamp::{Receivers, SessionId};
@@ -18,7 +18,7 @@ use crate::push::Audience;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receivers {
-    /// In their order, as those below.
+    /// Sorted, as `eligible` is, for binary search.
     pub(super) excluded: Vec<SessionId>,
     pub(super) eligible: Option<Vec<SessionId>>,
 }
@@ -29,7 +29,7 @@ impl Receivers {
         Self::default()
     }
 
-    /// These receivers without some.
+    /// Removes sessions from the receivers.
     #[must_use]
     pub fn except(mut self, sessions: impl IntoIterator<Item = SessionId>) -> Self {
         self.excluded.extend(sessions);
@@ -37,7 +37,7 @@ impl Receivers {
         self
     }
 
-    /// Of these receivers, only some.
+    /// Restricts the receivers to these sessions.
     #[must_use]
     pub fn only(self, sessions: impl IntoIterator<Item = SessionId>) -> Self {
         let is_eligible = |session: &SessionId| match &self.eligible {
@@ -52,12 +52,12 @@ impl Receivers {
         }
     }
 
-    /// Whether these are all subscribers.
+    /// Whether all subscribers receive the event.
     pub fn is_all(&self) -> bool {
         self.excluded.is_empty() && self.eligible.is_none()
     }
 
-    /// The same, for channels.
+    /// Returns the receivers as an audience of a channel.
     pub(super) fn audience(&self) -> Audience {
         let ids = |sessions: &Vec<SessionId>| sessions.iter().map(ToString::to_string).collect();
         Audience {
@@ -66,7 +66,7 @@ impl Receivers {
         }
     }
 
-    /// Those of an audience that can be sessions.
+    /// Creates receivers from an audience, and ignores ids that are no sessions.
     pub(super) fn of(audience: &Audience) -> Self {
         let sessions = |ids: &Vec<String>| -> Vec<SessionId> {
             ids.iter().filter_map(|id| id.parse().ok()).collect()
@@ -78,7 +78,7 @@ impl Receivers {
         }
     }
 
-    /// Whether a subscriber is among them.
+    /// Whether a session receives the event.
     pub fn includes(&self, session: SessionId) -> bool {
         let is_in = |sessions: &[SessionId]| sessions.binary_search(&session).is_ok();
         !is_in(&self.excluded) && self.eligible.as_deref().is_none_or(is_in)

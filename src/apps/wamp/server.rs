@@ -1,4 +1,4 @@
-//! A server of WAMP, as a component.
+//! A WAMP server, as a component.
 
 use std::fmt;
 
@@ -18,12 +18,13 @@ use crate::apps::component::{Client, Component};
 use crate::error::BoxError;
 use crate::push::Channels;
 
-/// The [`Component`] that speaks WAMP, version 1, and tells a [`Wamp`] of what is said:
+/// The [`Component`] that speaks WAMP, version 1, and calls a [`Wamp`]:
 /// `ws(WampServer::new(application))`.
 ///
-/// It speaks the subprotocol `wamp`, and refuses clients that do not offer it (400). A client that says what
-/// makes no sense is closed with 1007 and a reason, one that asks for more than its [`Limits`] with 1008,
-/// one that sends binary messages with 1003; protocols without close codes are closed as they can be.
+/// The server speaks the subprotocol `wamp`, and refuses clients that do not offer it (400). A
+/// client is closed with 1007 and a reason if it sends an invalid message, with 1008 if it exceeds
+/// its [`Limits`], and with 1003 if it sends binary messages. Protocols without close codes are
+/// closed in their own way.
 ///
 /// ```
 /// use polysock::apps::component::ws;
@@ -44,7 +45,7 @@ pub struct WampServer<W> {
 }
 
 impl<W: Wamp> WampServer<W> {
-    /// Tells this application.
+    /// Creates a server for this application.
     pub fn new(wamp: W) -> Self {
         Self {
             wamp,
@@ -56,35 +57,36 @@ impl<W: Wamp> WampServer<W> {
         }
     }
 
-    /// Has the topics of somebody else, as of another server or of an application that publishes.
+    /// Uses existing topics, for example those of another server or of an application that
+    /// publishes.
     #[must_use]
     pub fn with_topics(self, topics: Topics) -> Self {
         Self { topics, ..self }
     }
 
-    /// Joins its topics to channels, see [`Topics::join`].
+    /// Joins the topics to channels, see [`Topics::join`].
     #[must_use]
     pub fn on_channels(self, channels: &Channels, scope: &str) -> Self {
         self.topics.join(channels, scope);
         self
     }
 
-    /// Whose servers its pages were written for: Autobahn's by default.
+    /// Sets the family of servers for which the pages were written; Autobahn by default.
     #[must_use]
     pub fn dialect(self, dialect: Dialect) -> Self {
         Self { dialect, ..self }
     }
 
-    /// Whether calls come as they do to applications that are moved over from Ratchet: a list that is the
-    /// only argument is the arguments, and `#` stands between what a prefix stands for and the
-    /// rest, unless that ends in `#`, `/`, `:` or `=`. `false` by default.
+    /// Sets whether calls are handled as by applications ported from Ratchet: a single list
+    /// argument is unwrapped into the arguments, and `#` is inserted between a prefix's URI and the
+    /// rest, unless the URI ends in `#`, `/`, `:` or `=`. `false` by default.
     #[must_use]
     pub fn ported_from_ratchet(self, is_ported: bool) -> Self {
         Self { is_ported, ..self }
     }
 
-    /// Whether clients have to offer the subprotocol `wamp`: `true` by default. There are some that do not,
-    /// as those of AutobahnJS with `skipSubprotocolAnnounce`.
+    /// Sets whether clients have to offer the subprotocol `wamp`; `true` by default. Some clients
+    /// do not offer it, such as AutobahnJS with `skipSubprotocolAnnounce`.
     #[must_use]
     pub fn require_subprotocol(self, requires_subprotocol: bool) -> Self {
         Self {
@@ -93,13 +95,13 @@ impl<W: Wamp> WampServer<W> {
         }
     }
 
-    /// How much one client may ask for.
+    /// Sets the limits on the requests of one client.
     #[must_use]
     pub fn limits(self, limits: Limits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The topics, for whoever publishes from elsewhere.
+    /// Returns the topics, for publishing from elsewhere.
     pub fn topics(&self) -> Topics {
         self.topics.clone()
     }

@@ -1,4 +1,4 @@
-//! What a server says.
+//! The messages from servers.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::session_id::SessionId;
 use super::wamp_error::WampError;
 
-/// A message of a server, which is text.
+/// A message from a server, which is text.
 ///
 /// ```
 /// use polysock::apps::wamp::{RawValue, ServerMessage};
@@ -19,39 +19,39 @@ use super::wamp_error::WampError;
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum ServerMessage<'a> {
-    /// The first message of all: who the client is, in version 1 of WAMP.
+    /// The first message, with the client's session and the WAMP version 1.
     Welcome {
         /// The session of the client.
         session: SessionId,
     },
-    /// What a call came to.
+    /// The result of a call.
     CallResult {
         /// The id of the call, as the client wrote it.
         id: &'a RawValue,
-        /// What it came to.
+        /// The result.
         result: &'a RawValue,
     },
-    /// How a call failed.
+    /// The error of a call.
     CallError {
         /// The id of the call, as the client wrote it.
         id: &'a RawValue,
-        /// How it failed.
+        /// The error.
         error: &'a WampError,
     },
-    /// What was published.
+    /// An event of a topic.
     Event {
         /// The full URI of the topic.
         topic: &'a str,
-        /// What was published, as it was written.
+        /// The event, as it was written.
         event: &'a RawValue,
     },
 }
 
-/// Whom clients are told that they are served by.
+/// The server name in the welcome message.
 const IDENT: &str = concat!("Polysock/", env!("CARGO_PKG_VERSION"));
 
 impl ServerMessage<'_> {
-    /// The message as text.
+    /// Returns the message as text.
     pub fn to_text(&self) -> String {
         match self {
             Self::Welcome { session } => format!("[0,\"{session}\",1,\"{IDENT}\"]"),
@@ -68,7 +68,7 @@ impl ServerMessage<'_> {
     }
 }
 
-/// A list of three, of which the first is there with what begins a list.
+/// Concatenates a list of three elements; `first` includes the opening bracket and the comma.
 fn list(first: &str, second: &str, third: &str) -> String {
     let mut list = String::with_capacity(first.len() + second.len() + third.len() + 2);
     list.push_str(first);
@@ -83,7 +83,7 @@ fn string(text: &str) -> String {
     serde_json::to_string(text).expect("a string has JSON")
 }
 
-// What is said stays out of logs.
+// Debug output must not reveal the content of messages in logs.
 impl fmt::Debug for ServerMessage<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,4 +1,4 @@
-//! What is known of one client.
+//! The state of a client.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -10,11 +10,12 @@ use super::message_error::MessageError;
 use super::prefixes::Prefixes;
 use super::session_id::SessionId;
 
-/// What is known of one client. It knows its topics by their names: topics hold their subscribers.
+/// The state of a client. It contains only the names of topics, because topics hold their
+/// subscribers.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: SessionId,
-    /// How many calls are to be answered later.
+    /// The number of calls that are to be answered later.
     waiting: AtomicUsize,
     known: Mutex<Known>,
 }
@@ -44,7 +45,7 @@ impl Session {
         self.known().prefixes.define(prefix, uri, limits)
     }
 
-    /// The URI that is meant.
+    /// Resolves the prefix of a URI.
     pub(super) fn resolve<'a>(
         &self,
         uri: Cow<'a, str>,
@@ -54,48 +55,48 @@ impl Session {
         self.known().prefixes.resolve(uri, is_ratchets, limits)
     }
 
-    /// Whether it is subscribed to a topic.
+    /// Whether the client is subscribed to a topic.
     pub(super) fn is_subscribed(&self, topic: &str) -> bool {
         self.known().subscriptions.contains(topic)
     }
 
-    /// How many topics it is subscribed to.
+    /// Returns the number of subscriptions.
     pub(super) fn subscriptions(&self) -> usize {
         self.known().subscriptions.len()
     }
 
-    /// Notes a subscription.
+    /// Adds a subscription.
     pub(super) fn subscribe(&self, topic: &str) {
         self.known().subscriptions.insert(topic.into());
     }
 
-    /// Forgets a subscription; whether there was one.
+    /// Removes a subscription. Returns true if there was one.
     pub(super) fn unsubscribe(&self, topic: &str) -> bool {
         self.known().subscriptions.remove(topic)
     }
 
-    /// Forgets all subscriptions.
+    /// Removes all subscriptions, and returns them.
     pub(super) fn leave(&self) -> HashSet<Box<str>> {
         std::mem::take(&mut self.known().subscriptions)
     }
 
-    /// How many calls are to be answered later.
+    /// Returns the number of calls that are to be answered later.
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Notes that a call is to be answered later.
+    /// Counts a call that is to be answered later.
     pub(super) fn begin_waiting(&self) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes that a call was answered, which was to be.
+    /// Removes an answered call from the count.
     pub(super) fn end_waiting(&self) {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        // What is known is whole between any two operations, so a panic cannot break it.
+        // Each operation leaves the state consistent, so a panic cannot break it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The name of a session.
+//! The id of a session.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ const LEN: usize = 16;
 
 const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-/// The name of a session, which its client is told at the beginning, and by which events are kept from it
-/// or meant for it: 16 letters and digits that nobody can predict.
+/// The id of a session: 16 unpredictable letters and digits. The client receives it in the welcome
+/// message, and publishers use it to exclude or select receivers.
 ///
 /// ```
 /// use polysock::apps::wamp::SessionId;
@@ -24,14 +24,14 @@ const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxy
 pub struct SessionId([u8; LEN]);
 
 impl SessionId {
-    /// One that no other is likely to be, on any machine: there are 2^95.
+    /// Returns a random id, which is unlikely to repeat on any machine: there are 2^95.
     pub(super) fn random() -> Self {
         let mut id = [0; LEN];
         let mut left = id.iter_mut();
         let mut bytes = [0; 32];
         loop {
             entropy(&mut bytes);
-            // What is beyond the letters is drawn again, so that each is as likely as the others.
+            // Values beyond the letters are skipped, so that all letters are equally likely.
             for letter in bytes
                 .iter()
                 .filter_map(|byte| LETTERS.get(usize::from(byte & 63)))
@@ -44,13 +44,13 @@ impl SessionId {
         }
     }
 
-    /// The name.
+    /// Returns the id as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("letters and digits are ASCII")
     }
 }
 
-/// What is no name of a session.
+/// The error for text that is no session id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a session is named by 16 letters and digits")]
 pub struct SessionIdError;

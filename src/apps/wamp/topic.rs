@@ -1,4 +1,4 @@
-//! Topics, by their names.
+//! The topics of a server, by their names.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,11 +18,11 @@ use super::session_id::SessionId;
 use crate::apps::component::{Client, Clients};
 use crate::push::{Channels, Publication, Push, Receiving};
 
-/// The topics of a server, or of several. Clones are the same topics, and all of it can be used from any
-/// thread.
+/// The topics of one or several servers. Clones share the same topics, and all methods can be
+/// called from any thread.
 ///
-/// A topic is there as long as it has subscribers or somebody holds it; what is published where nobody
-/// listens leaves nothing behind.
+/// A topic exists while it has subscribers or handles. Publishing to a topic without subscribers
+/// leaves nothing behind.
 ///
 /// ```
 /// use polysock::apps::component::ws;
@@ -51,19 +51,19 @@ struct Registry {
     joined: OnceLock<Joined>,
 }
 
-/// The clients of the sessions, by their numbers.
+/// The client ids of the sessions.
 #[derive(Default)]
 struct Sessions(Mutex<HashMap<SessionId, u64>>);
 
 /// The channels that topics are joined to.
 struct Joined {
     channels: Channels,
-    /// What is before the name of a topic, in that of the channel by which nodes share its events.
+    /// The prefix before a topic's name in the channel by which nodes share its events.
     scope: String,
 }
 
-/// A topic. Handles with the same name are the same, also where all its subscribers went and others came
-/// meanwhile.
+/// A handle of a topic. Handles with the same name refer to the same topic, even if all its
+/// subscribers were replaced meanwhile.
 ///
 /// ```
 /// use polysock::apps::wamp::{Json, Receivers, Topics};
@@ -79,16 +79,18 @@ struct Joined {
 pub struct Topic(Arc<Inner>);
 
 struct Inner {
-    /// What channels reach, which have to be left to no one while they are locked.
+    /// The part that the callbacks of channels hold. The rest would unsubscribe when dropped, which
+    /// must not happen while a channel is locked.
     subscribers: Arc<Subscribers>,
-    /// What it gets of channels, while it has subscribers.
+    /// The subscriptions to channels, while the topic has subscribers.
     receiving: Mutex<Option<[Receiving; 2]>>,
-    /// How many handles there are. They become none, or one again, while the topics are locked.
+    /// The number of handles. It becomes zero, or rises from zero, only while the topics are
+    /// locked.
     handles: AtomicUsize,
     registry: Weak<Registry>,
 }
 
-/// Who is subscribed to a topic.
+/// The subscribers of a topic.
 struct Subscribers {
     topic: Arc<str>,
     clients: Clients,
@@ -96,12 +98,12 @@ struct Subscribers {
 }
 
 impl Topics {
-    /// None.
+    /// Creates an empty set of topics.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The topic of this name, whether it has subscribers or not.
+    /// Returns the topic of this name, whether it has subscribers or not.
     pub fn get(&self, name: &str) -> Topic {
         let mut topics = self.0.topics();
         let inner = match topics.get(name) {
@@ -125,11 +127,12 @@ impl Topics {
         Topic::new(inner)
     }
 
-    /// Joins them to channels: what is published on a channel that is called as a topic is an event of it, if it is
-    /// JSON. Where the channels have a [node](crate::Node), events go to the topics of the other nodes that are
-    /// joined in the same scope; others than these do not get them, whatever their channels are called.
+    /// Joins the topics to channels: a publication on the channel of the same name becomes an event
+    /// of the topic, if it is JSON. If the channels have a [node](crate::Node), events are sent to
+    /// the topics of other nodes that are joined with the same scope, and to no others, whatever
+    /// their channels are called.
     ///
-    /// Only the first call has an effect, and before it nobody may be subscribed.
+    /// Only the first call has an effect. Call it before any client subscribes.
     pub fn join(&self, channels: &Channels, scope: &str) {
         self.0.joined.get_or_init(|| Joined {
             channels: channels.clone(),
@@ -137,17 +140,17 @@ impl Topics {
         });
     }
 
-    /// How many there are, with subscribers or somebody who holds them.
+    /// Returns the number of topics that have subscribers or handles.
     pub fn len(&self) -> usize {
         self.0.topics().len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no topics.
     pub fn is_empty(&self) -> bool {
         self.0.topics().is_empty()
     }
 
-    /// Those that are there now, in no order.
+    /// Returns the current topics, in no particular order.
     pub fn all(&self) -> Vec<Topic> {
         let topics = self.0.topics();
         topics
@@ -156,7 +159,7 @@ impl Topics {
             .collect()
     }
 
-    /// The name of a new session, which is that of a client.
+    /// Creates the id of a new session for a client.
     pub(super) fn begin_session(&self, client: &Client) -> SessionId {
         let mut sessions = self.0.sessions.lock();
         loop {
@@ -175,7 +178,7 @@ impl Topics {
 
 impl Registry {
     fn topics(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Inner>>> {
-        // Both maps are whole between any two operations, so a panic cannot break them.
+        // Each operation leaves both maps consistent, so a panic cannot break them.
         self.topics.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -185,7 +188,7 @@ impl Sessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The numbers of the clients of these sessions, in their order; those that are none are nobody.
+    /// Returns the sorted client ids of these sessions; unknown sessions are ignored.
     fn clients(&self, sessions: &[SessionId]) -> Vec<u64> {
         let known = self.lock();
         let mut clients: Vec<u64> = sessions
@@ -198,28 +201,28 @@ impl Sessions {
 }
 
 impl Topic {
-    /// A handle, while the topics are locked or there is another.
+    /// Creates a handle. The topics must be locked, or another handle must exist.
     fn new(inner: Arc<Inner>) -> Self {
         inner.handles.fetch_add(1, Ordering::Relaxed);
         Self(inner)
     }
 
-    /// Its name, a URI.
+    /// Returns the name of the topic, a URI.
     pub fn name(&self) -> &str {
         &self.0.subscribers.topic
     }
 
-    /// How many subscribers it has.
+    /// Returns the number of subscribers.
     pub fn len(&self) -> usize {
         self.0.subscribers.clients.len()
     }
 
-    /// Whether nobody is subscribed.
+    /// Whether the topic has no subscribers.
     pub fn is_empty(&self) -> bool {
         self.0.subscribers.clients.is_empty()
     }
 
-    /// Those that are subscribed now, in the order in which they connected.
+    /// Returns the current subscribers, in the order in which they connected.
     pub fn subscribers(&self) -> Vec<WampClient> {
         let subscribers = self.0.subscribers.clients.all();
         subscribers.iter().filter_map(WampClient::of).collect()
@@ -230,20 +233,20 @@ impl Topic {
         self.0.subscribers.clients.contains(client.client())
     }
 
-    /// Sends an event to all subscribers. It is written once, and encoded once for all whose connections
-    /// write the same.
+    /// Sends an event to all subscribers. It is serialized once, and encoded once for all
+    /// connections with the same encoding.
     pub fn broadcast(&self, event: &RawValue) {
         self.broadcast_to(event, &Receivers::all());
     }
 
-    /// Sends an event to those of the subscribers that it is for.
+    /// Sends an event to those subscribers that are among the receivers.
     pub fn broadcast_to(&self, event: &RawValue, receivers: &Receivers) {
         let registry = self.0.registry.upgrade();
         let joined = registry
             .as_deref()
             .and_then(|registry| registry.joined.get());
         match joined.filter(|joined| joined.channels.has_node()) {
-            // It comes back by way of the channel, here as on other nodes.
+            // The channel delivers the event to this node too.
             Some(Joined { channels, scope }) => {
                 let publication = Publication {
                     audience: receivers.audience(),
@@ -291,7 +294,7 @@ impl Inner {
 }
 
 impl Subscribers {
-    /// Sends an event to those of the subscribers that it is for.
+    /// Sends an event to those subscribers that are among the receivers.
     fn send(&self, event: &RawValue, receivers: &Receivers) {
         if self.clients.is_empty() {
             return;
@@ -310,7 +313,7 @@ impl Subscribers {
         });
     }
 
-    /// What is published on a channel of the topic is an event, if it is a text of JSON.
+    /// Sends a publication on a channel of the topic as an event, if it is JSON text.
     fn pushed(&self, publication: &Publication) {
         let Push::Message(Message::Text(text)) = &publication.push else {
             return;
@@ -344,7 +347,8 @@ impl Drop for Topic {
             return;
         };
         let mut topics = registry.topics();
-        // Whoever has taken the last subscriber away holds a handle, and comes here after that.
+        // The code that detaches the last subscriber holds a handle, whose drop comes here
+        // afterwards.
         if self.0.handles.fetch_sub(1, Ordering::Relaxed) == 1 && self.is_empty() {
             topics.remove(self.name());
         }

@@ -1,4 +1,4 @@
-//! What is told of calls, subscriptions and events.
+//! The trait of WAMP applications.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::topic::Topic;
 use super::wamp_error::WampError;
 use crate::error::BoxError;
 
-/// An application that is called, and that watches over topics, see the [module](super). Unless more is
-/// written, every topic may be subscribed to, events go to whom they are for, and no procedure is known.
+/// An application that handles calls and controls topics, see the [module](super). By default,
+/// every topic may be subscribed to, events are delivered to their receivers, and every call fails.
 ///
-/// The events of one client come one after the other, in the order of its messages; those of several come
-/// side by side. A panic ends one connection, with 1011.
+/// Handlers of one client run one after another, in the order of its messages. Handlers of several
+/// clients run concurrently. A panic closes one connection, with 1011.
 ///
 /// ```
 /// use polysock::apps::wamp::{Answer, Args, CallId, Wamp, WampClient, WampError};
@@ -42,21 +42,21 @@ use crate::error::BoxError;
 /// }
 /// ```
 pub trait Wamp: Send + Sync + 'static {
-    /// A client has connected, and has been told its session.
+    /// Handles a new client, after its session was sent.
     ///
     /// # Errors
     ///
-    /// Whatever fails: the client is closed with 1011.
+    /// Any error closes the client with 1011.
     fn on_open(&self, client: &WampClient) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = client;
         async { Ok(()) }
     }
 
-    /// A client calls a procedure, by its full URI.
+    /// Handles a call of a procedure, given by its full URI.
     ///
     /// # Errors
     ///
-    /// The answer to the client.
+    /// The error is the answer to the client.
     fn on_call(
         &self,
         client: &WampClient,
@@ -69,8 +69,8 @@ pub trait Wamp: Send + Sync + 'static {
         async { Err(error) }
     }
 
-    /// A client asks for the events of a topic that it has not yet; whether it may have them. A client that
-    /// may not is told nothing, as WAMP has no words for that.
+    /// Decides whether a client may subscribe to a topic to which it is not yet subscribed. A
+    /// refused client receives no answer, because WAMP has none for that.
     fn on_subscribe(
         &self,
         client: &WampClient,
@@ -80,8 +80,8 @@ pub trait Wamp: Send + Sync + 'static {
         async { true }
     }
 
-    /// A client has had enough of a topic, and gets no more of it. Nothing is told of topics that a client
-    /// leaves as it goes.
+    /// Handles the end of a subscription. Not called for the topics that a client leaves by
+    /// disconnecting.
     fn on_unsubscribe(
         &self,
         client: &WampClient,
@@ -91,9 +91,9 @@ pub trait Wamp: Send + Sync + 'static {
         async {}
     }
 
-    /// A client publishes an event, subscribed or not; whoever writes this has to
-    /// [send](Topic::broadcast_to) it. Unless it is written, the event goes to whom it is for, as it
-    /// is.
+    /// Handles an event that a client publishes, whether it is subscribed or not. An implementation
+    /// has to [send](Topic::broadcast_to) the event. By default, the event is sent unchanged to its
+    /// receivers.
     fn on_publish(
         &self,
         client: &WampClient,
@@ -106,14 +106,15 @@ pub trait Wamp: Send + Sync + 'static {
         async {}
     }
 
-    /// A client has gone, and has left its topics. The last that is told of each.
+    /// Handles the end of a client, which has left its topics. This is the last call for each
+    /// client.
     fn on_close(&self, client: &WampClient) -> impl Future<Output = ()> + Send {
         let _ = client;
         async {}
     }
 }
 
-/// One application in several places.
+/// An application in several places.
 impl<W: Wamp> Wamp for Arc<W> {
     fn on_open(&self, client: &WampClient) -> impl Future<Output = Result<(), BoxError>> + Send {
         (**self).on_open(client)
@@ -160,7 +161,7 @@ impl<W: Wamp> Wamp for Arc<W> {
     }
 }
 
-/// Nothing but topics: what pages publish goes to those that have subscribed, and every call fails.
+/// An application with topics only: events are sent to the subscribers, and every call fails.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Broker;
 

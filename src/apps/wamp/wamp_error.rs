@@ -1,17 +1,16 @@
-//! The answer to a call that failed.
+//! The error answer to a call.
 
 use std::borrow::Cow;
 
 use super::json::Json;
 
-/// The error that is given where nothing else is said, as Autobahn names it.
+/// The default error URI, as Autobahn names it.
 pub(super) const GENERIC: &str = "http://api.wamp.ws/error#generic";
 
-/// The error of a server that does not do what it should.
+/// The error URI for failures of the server.
 const INTERNAL: &str = "http://api.wamp.ws/error#internal";
 
-/// The answer to a call that failed: a URI that names the error, a text for people, and details, if there
-/// are any.
+/// The error answer to a call: a URI that names the error, a text for people, and optional details.
 ///
 /// ```
 /// use polysock::apps::wamp::{Json, WampError};
@@ -31,7 +30,7 @@ pub struct WampError {
 }
 
 impl WampError {
-    /// An error with this text, of the URI that Autobahn has for any error,
+    /// Creates an error with this text, and with Autobahn's generic URI,
     /// `http://api.wamp.ws/error#generic`.
     pub fn new(description: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -42,17 +41,17 @@ impl WampError {
         }
     }
 
-    /// That nothing is called so.
+    /// Creates the error for an unknown procedure.
     pub fn no_procedure(procedure: &str) -> Self {
         Self::new(format!("no procedure {procedure}"))
     }
 
-    /// That we have failed.
+    /// Creates an error for a failure of the server.
     pub(super) fn internal(description: &'static str) -> Self {
         Self::new(description).uri(INTERNAL)
     }
 
-    /// The URI that names the error.
+    /// Sets the URI that names the error.
     #[must_use]
     pub fn uri(self, uri: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -61,7 +60,7 @@ impl WampError {
         }
     }
 
-    /// Details for the program that called; `null` is none.
+    /// Sets details for the calling program; `null` means none.
     #[must_use]
     pub fn details(self, details: Json) -> Self {
         Self {
@@ -70,7 +69,7 @@ impl WampError {
         }
     }
 
-    /// Has the client closed behind this answer, with 3000, as Autobahn does.
+    /// Makes the server close the client after this answer, with 3000, as Autobahn does.
     #[must_use]
     pub fn closing(self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! A request on a stream of HTTP/2, which is answered once.
+//! A request on an HTTP/2 stream, which is answered once.
 
 use std::future::poll_fn;
 use std::io;
@@ -31,7 +31,7 @@ use crate::http::{Body, Service};
 use crate::telemetry::HandshakeKeeper;
 use crate::transport::{Io, Peer, Permit};
 
-/// The fields that belong to connections of HTTP/1.
+/// The fields that belong to HTTP/1 connections.
 const OF_CONNECTIONS: [HeaderName; 5] = [
     CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -40,13 +40,13 @@ const OF_CONNECTIONS: [HeaderName; 5] = [
     UPGRADE,
 ];
 
-/// A request that waits for an answer. One that is dropped is reset.
+/// A request that awaits its answer. Dropping it resets the stream.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
     permit: Option<OwnedSemaphorePermit>,
-    /// What has come behind the head, as far as that was looked for.
+    /// The first data after the head, if [`poll_gone`](Self::poll_gone) has read any.
     early: Bytes,
 }
 
@@ -64,11 +64,11 @@ impl Exchange {
         }
     }
 
-    /// The head of an extended CONNECT, put down as text.
+    /// Returns the head of an extended CONNECT in the form of text.
     ///
     /// # Errors
     ///
-    /// It is over the limits, or not allowed.
+    /// The head exceeds the limits or is not allowed.
     pub(crate) fn head(&self, limits: &HeadLimits) -> Result<Head, HandshakeError> {
         let authority = self.request.uri().authority();
         let path = self.request.uri().path_and_query();
@@ -81,22 +81,22 @@ impl Exchange {
         )
     }
 
-    /// The fields of the request.
+    /// Returns the fields of the request.
     pub(crate) fn fields(&self) -> &HeaderMap {
         self.request.headers()
     }
 
-    /// The `:protocol` of an extended CONNECT (RFC 8441 §4).
+    /// Returns the `:protocol` of an extended CONNECT (RFC 8441 §4).
     pub(crate) fn protocol(&self) -> Option<&str> {
         let protocol = self.request.extensions().get::<h2::ext::Protocol>();
         protocol.map(h2::ext::Protocol::as_str)
     }
 
-    /// Accepts an extended CONNECT: the stream is the transport then.
+    /// Accepts an extended CONNECT. The stream is then the transport.
     ///
     /// # Errors
     ///
-    /// The peer has reset the stream, or gone.
+    /// The peer has reset the stream or has disconnected.
     pub(crate) fn accept(mut self, fields: &Fields) -> io::Result<Stream> {
         let mut response = Response::new(());
         for (name, value) in fields.iter() {
@@ -108,7 +108,7 @@ impl Exchange {
         Ok(Stream::new(sender, body, self.early, self.permit))
     }
 
-    /// Ready once the peer has reset the stream, ended its direction, or gone, before the answer.
+    /// Ready if, before the answer, the peer resets the stream, ends its direction or disconnects.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.early.is_empty() {
             match self.request.body_mut().poll_data(cx) {
@@ -120,7 +120,7 @@ impl Exchange {
         self.respond.poll_reset(cx).map(drop)
     }
 
-    /// Refuses, with a text for people.
+    /// Refuses the request, with a text for humans.
     pub(crate) fn refuse(self, rejection: &Rejection) {
         let mut response = Response::new(rejection.body.clone());
         let status = StatusCode::from_u16(rejection.status);
@@ -136,8 +136,8 @@ impl Exchange {
         self.answer(response);
     }
 
-    /// Has a service answer an ordinary request. The answer goes out as the peer opens its window;
-    /// a peer that resets the stream ends it. The signal is that of the connection.
+    /// Passes an ordinary request to a service and sends the answer as the peer opens its window. A
+    /// reset by the peer cancels both. The signal is that of the connection.
     pub(crate) async fn serve(
         self,
         service: impl Service,
@@ -171,7 +171,7 @@ impl Exchange {
         drop(permit);
     }
 
-    /// Answers with what is at hand, as a whole.
+    /// Sends an answer whose body is in memory.
     fn answer(mut self, response: Response<Bytes>) {
         let (mut head, body) = response.into_parts();
         complete(&mut head.headers, Some(body.len() as u64));
@@ -189,14 +189,14 @@ impl Exchange {
     }
 }
 
-/// Sends a response as it comes, and no faster than the peer takes it.
+/// Sends a response as its body yields it, and no faster than the peer reads it.
 async fn send(
     respond: &mut SendResponse<Bytes>,
     response: Response<Body>,
     is_head: bool,
 ) -> Result<(), BoxError> {
     let (mut head, mut body) = response.into_parts();
-    // Where there is no body, nothing says how long it would be.
+    // The size of an absent body says nothing about the `Content-Length` of the resource.
     let is_bodiless =
         is_head || head.status == StatusCode::NO_CONTENT || head.status == StatusCode::NOT_MODIFIED;
     let len = body.size_hint().exact();
@@ -210,7 +210,7 @@ async fn send(
         return Ok(());
     }
     loop {
-        // What is waited for may never come; a peer that goes away must be noticed all the same.
+        // The body may stay pending for ever, and a reset by the peer must be noticed all the same.
         let next = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
             Poll::Pending => sender.poll_reset(cx).map(|_| None),
             frame @ Poll::Ready(_) => frame.map(Some),
@@ -222,7 +222,7 @@ async fn send(
             None => break,
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                // What has come is not all there is.
+                // The peer must not treat a partial body as complete.
                 sender.send_reset(Reason::INTERNAL_ERROR);
                 return Err(error);
             }
@@ -245,8 +245,8 @@ async fn send(
     Ok(sender.send_data(Bytes::new(), true)?)
 }
 
-/// Sends data as fast as the peer's windows have room for it. A peer that opens none is not waited
-/// for.
+/// Sends data as far as the peer's windows allow. Resets the stream if the peer makes no room for
+/// [`PROGRESS`].
 async fn send_data(
     sender: &mut SendStream<Bytes>,
     mut data: Bytes,
@@ -266,7 +266,7 @@ async fn send_data(
             });
             match granted.await {
                 Some(granted) => drop(granted?),
-                // The stream is over: sending says how.
+                // The stream has ended; `send_data` returns the error.
                 None => break,
             }
         }
@@ -278,7 +278,7 @@ async fn send_data(
     Ok(())
 }
 
-/// Adds to an answer what every answer has, and leaves out what belongs to connections of HTTP/1
+/// Adds the fields that every answer has, and removes those that belong to HTTP/1 connections
 /// (RFC 9113 §8.2.2).
 fn complete(headers: &mut HeaderMap, len: Option<u64>) {
     for name in OF_CONNECTIONS {
@@ -293,8 +293,8 @@ fn complete(headers: &mut HeaderMap, len: Option<u64>) {
     }
 }
 
-/// The body of a request, whose window opens as it is read. A peer that sends nothing of it is not
-/// waited for.
+/// The body of a request. Reading it opens the peer's window. Reading fails if the peer makes no
+/// progress for [`PROGRESS`].
 #[derive(Debug)]
 struct Incoming {
     body: RecvStream,
@@ -326,7 +326,7 @@ impl hyper::body::Body for Incoming {
     ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         if let Some(data) = ready!(self.poll_data(cx)) {
             return Poll::Ready(Some(data.map(|data| {
-                // It fails for a stream that is over, whose window is of no use.
+                // This fails only for a stream that has ended, whose window no longer matters.
                 let _ = self.body.flow_control().release_capacity(data.len());
                 Frame::data(data)
             })));
@@ -344,7 +344,7 @@ impl hyper::body::Body for Incoming {
     }
 }
 
-/// A stream that waits for the answer to its opening handshake (RFC 8441 §5).
+/// An opening handshake on a stream, which awaits its answer (RFC 8441 §5).
 #[derive(Debug)]
 pub(crate) struct StreamReply {
     pub(crate) exchange: Exchange,
@@ -384,7 +384,7 @@ impl Reply for StreamReply {
     }
 }
 
-/// Adds a field, unless it belongs to connections of HTTP/1 (RFC 9113 §8.2.2).
+/// Adds a field unless it belongs to HTTP/1 connections (RFC 9113 §8.2.2).
 fn add(headers: &mut HeaderMap, name: &str, value: &[u8]) {
     let name = HeaderName::from_bytes(name.as_bytes());
     match (name, HeaderValue::from_bytes(value)) {

@@ -1,9 +1,9 @@
-//! The frames of a connection as they pass, and whether those of the peer do any work.
+//! Counts the frames of a connection and detects a peer whose frames do no work.
 //!
-//! The crate `h2` bounds what frames may cost in memory. What it does not count are those that cost
-//! a peer nothing and move nothing: SETTINGS, PING, PRIORITY, RST_STREAM, WINDOW_UPDATE, empty
-//! DATA, and what is unknown. A connection may have a share of them for what is done on it, and so
-//! many a minute beside.
+//! The crate `h2` bounds the memory that frames may cost. The crate does not count frames that cost
+//! the peer nothing and move no data: SETTINGS, PING, PRIORITY, RST_STREAM, WINDOW_UPDATE, empty
+//! DATA, and unknown types. A peer may send a fixed number of these idle frames a minute, and a few
+//! more for each frame that does work.
 
 use std::io;
 use std::pin::Pin;
@@ -17,31 +17,32 @@ use tokio::time::Instant;
 
 use crate::transport::Rewind;
 
-/// How many idle frames a peer may send in a [`MINUTE`], whatever else it does.
+/// The number of idle frames that a peer may send in a [`MINUTE`] in any case.
 const IDLE: u64 = 10_000;
 
-/// How many more for each frame with a head or with data, in either direction: a window opens for the
-/// stream and for the connection, and a stream may have a priority and a reset.
+/// The further idle frames allowed for each HEADERS frame and each non-empty DATA frame, in either
+/// direction: a window opens for the stream and for the connection, and a stream may have a
+/// priority and a reset.
 const PER_WORK: u64 = 4;
 
-/// What the idle ones are counted in.
+/// The period for which frames are counted.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How long the client's preface is (RFC 9113 §3.4).
+/// The length of the client's preface in bytes (RFC 9113 §3.4).
 const PREFACE: u64 = 24;
 
-/// A transport that stops reading a peer whose frames are idle.
+/// A transport that stops reading from a peer that sends too many idle frames.
 #[derive(Debug)]
 pub(super) struct Counted {
     transport: Rewind,
     incoming: Frames,
     outgoing: Frames,
-    /// When the counts began; the clock is read only where they are over.
+    /// The start of the counts. The clock is read only when they exceed the limit.
     began: Instant,
     flood: Flood,
 }
 
-/// Says that the peer floods. Clones are the same.
+/// A flag that says that the peer floods. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Flood(Arc<AtomicBool>);
 
@@ -51,19 +52,19 @@ impl Flood {
     }
 }
 
-/// The frames of one direction, by their headers (RFC 9113 §4.1).
+/// The frames of one direction, as told by their headers (RFC 9113 §4.1).
 #[derive(Debug)]
 struct Frames {
-    /// How many bytes are left of a payload, or of the preface.
+    /// The number of bytes left of the current payload, or of the preface.
     payload: u64,
-    /// What has come of a header.
+    /// The received bytes of the current header.
     header: [u8; HEADER],
     filled: usize,
     idle: u64,
     work: u64,
 }
 
-/// How long a header is.
+/// The length of a frame header in bytes.
 const HEADER: usize = 9;
 
 impl Counted {
@@ -136,7 +137,8 @@ impl Frames {
         match kind {
             DATA if self.payload > 0 => self.work += 1,
             HEADERS => self.work += 1,
-            // It belongs to the head before it, and `h2` bounds how many there are.
+            // CONTINUATION belongs to the HEADERS frame before it, and `h2` bounds the number of
+            // them.
             CONTINUATION => {}
             _ => self.idle += 1,
         }
@@ -144,7 +146,7 @@ impl Frames {
 }
 
 impl AsyncRead for Counted {
-    /// Reads no more once the peer floods; whoever polls looks at [`Flood`].
+    /// Stays pending once the peer floods. The polling task must check [`Flood`].
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

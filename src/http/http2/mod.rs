@@ -1,8 +1,8 @@
-//! One HTTP/2 connection (RFC 9113), and the bounds of what its peer may cost.
+//! An HTTP/2 connection (RFC 9113), with bounds on the resources that its peer may use.
 //!
-//! The crate `h2` does the framing; what is answered on the streams is decided elsewhere. Each
-//! stream has a window of its own, which opens as the stream is read, and the window of the
-//! connection is that of all its streams together: one that nobody reads stops no other.
+//! The crate `h2` does the framing; other modules answer the streams. Each stream has its own
+//! window, which opens as the stream is read. The window of the connection is the sum of the
+//! windows of its streams, so that an unread stream does not block others.
 
 mod exchange;
 mod frames;
@@ -30,61 +30,63 @@ pub(crate) use self::refusal::refusal;
 use crate::transport::Rewind;
 use crate::transport::{Io, LINGER};
 
-/// How many streams may be open. RFC 9113 §6.5.2 wants no less than 100.
+/// The number of streams that may be open. RFC 9113 §6.5.2 recommends no less than 100.
 const STREAMS: u32 = 128;
 
-/// How many bytes of a stream may wait to be read: as many as may wait to be written.
+/// The number of received bytes of a stream that may be unread: as many as may be unsent.
 const WINDOW: u32 = 64 * 1024;
 
-/// How many bytes of a stream may wait for the socket.
+/// The number of bytes of a stream that may wait for the socket.
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// The largest frame that is taken: the least that RFC 9113 §4.2 allows.
+/// The largest frame that is accepted: the smallest limit that RFC 9113 §4.2 allows.
 const MAX_FRAME: u32 = 16 * 1024;
 
-/// What the bookkeeping of small DATA frames that wait to be read may take, where `h2` counts 256
-/// bytes for each. A window of messages of 100 bytes costs 100 KiB: enough for all the streams.
+/// The budget for the overhead of small DATA frames that are unread, in bytes. `h2` counts 256
+/// bytes less the payload for each frame. A window of messages of 100 bytes costs 100 KiB: the
+/// budget is enough for all the streams.
 const SMALL_FRAMES: usize = 16 * 1024 * 1024;
 
-/// How many streams may be reset before they are looked at (CVE-2023-44487, rapid reset), and
-/// how many because of the peer's mistakes (RUSTSEC-2024-0003), until the connection is closed.
+/// The number of streams that the peer may reset before they are accepted (CVE-2023-44487, rapid
+/// reset), and the number reset because of the peer's errors (RUSTSEC-2024-0003), before the
+/// connection is closed.
 const RESET_BY_PEER: usize = 20;
 const RESET_FOR_MISTAKES: usize = 1024;
 
-/// How many streams that we have reset are remembered, and how long: frames for them may be on
-/// their way.
+/// The number of streams reset by us that are remembered, and for how long: frames for them may
+/// still arrive.
 const REMEMBERED: usize = 20;
 const MEMORY: Duration = Duration::from_secs(1);
 
-/// How long a connection is kept without a stream, at least; it is looked at this often.
+/// The least time for which a connection without streams is kept, and the interval of the check.
 const IDLE: Duration = Duration::from_secs(75);
 
 /// A connection whose prefaces have been exchanged.
 #[derive(Debug)]
 pub(crate) struct Connection {
     connection: server::Connection<Counted, Bytes>,
-    /// Says that it is to end for what the peer sends.
+    /// True once the connection must end because the peer floods.
     flood: Flood,
-    /// One for each stream that is in use here, be it over for the peer: one that resets its
+    /// A permit for each stream in use here, even if the peer has ended it. A peer that resets its
     /// streams as fast as it opens them does not get more of them served.
     permits: PollSemaphore,
-    /// That of the next stream.
+    /// The permit of the next stream; `None` until one is free.
     permit: Option<OwnedSemaphorePermit>,
-    /// Rings when it is time to see whether the connection is in use.
+    /// Fires when the connection is to be checked for use.
     timer: Pin<Box<Sleep>>,
-    /// Whether it was in use since the timer rang.
+    /// Whether the connection has been in use since the timer last fired.
     was_used: bool,
-    /// Whether it ends for frames that do no work.
+    /// Whether the connection has ended because of idle frames.
     has_flooded: bool,
 }
 
 impl Connection {
-    /// Exchanges prefaces (RFC 9113 §3.4); `incoming` has been read already. The first request
-    /// is to be there by the deadline, and its head, or any, no longer than `max_head`.
+    /// Exchanges prefaces (RFC 9113 §3.4). `incoming` has already been read from the transport. The
+    /// first request must arrive by the deadline, and no head may be longer than `max_head`.
     ///
     /// # Errors
     ///
-    /// The peer does not speak HTTP/2 after all, or has gone.
+    /// The peer does not speak HTTP/2, or has disconnected.
     pub(crate) async fn open(
         incoming: BytesMut,
         transport: Io,
@@ -100,7 +102,7 @@ impl Connection {
             .max_frame_size(MAX_FRAME)
             .max_send_buffer_size(SEND_BUFFER)
             .data_frame_budget(SMALL_FRAMES)
-            // It bounds CONTINUATION frames as well (RUSTSEC-2024-0332).
+            // This bounds CONTINUATION frames as well (RUSTSEC-2024-0332).
             .max_header_list_size(u32::try_from(max_head).unwrap_or(u32::MAX))
             .max_pending_accept_reset_streams(RESET_BY_PEER)
             .max_local_error_reset_streams(Some(RESET_FOR_MISTAKES))
@@ -121,8 +123,8 @@ impl Connection {
         })
     }
 
-    /// The next request; `None` where the connection is to end. Nothing moves on any stream
-    /// while this is not awaited.
+    /// Returns the next request, or `None` if the connection must end. No stream makes progress
+    /// while this is not polled.
     ///
     /// # Cancel safety
     ///
@@ -131,12 +133,12 @@ impl Connection {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// Whether it was told ENHANCE_YOUR_CALM (RFC 9113 §10.5).
+    /// True if the peer was sent ENHANCE_YOUR_CALM (RFC 9113 §10.5).
     pub(crate) fn has_flooded(&self) -> bool {
         self.has_flooded
     }
 
-    /// Ends the connection when its streams have ended (RFC 9113 §6.8); no more are served.
+    /// Ends the connection once its streams have ended (RFC 9113 §6.8). New streams are refused.
     pub(crate) async fn end(self) {
         let Self {
             mut connection,
@@ -154,7 +156,7 @@ impl Connection {
         });
         tokio::select! {
             () = &mut closing => {}
-            // Of the peer, nothing is needed any more but that it hangs up.
+            // All streams have ended; only the peer's close is still awaited.
             _ = streams.acquire_many(STREAMS) => {
                 tokio::spawn(timeout(LINGER, closing));
             }

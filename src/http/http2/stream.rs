@@ -1,4 +1,4 @@
-//! A stream of HTTP/2 that is a transport.
+//! An HTTP/2 stream as a transport.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
@@ -11,14 +11,14 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::SEND_BUFFER;
 
-/// The bytes of a stream in both directions: DATA frames, wherever they are cut.
+/// The bytes of a stream in both directions, as the payloads of its DATA frames.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    // Given back when nobody uses the stream any more.
+    // Released when the stream is no longer used.
     _permit: Option<OwnedSemaphorePermit>,
     sender: SendStream<Bytes>,
     body: RecvStream,
-    /// What of a DATA frame has not been read yet.
+    /// The unread part of a DATA frame.
     chunk: Bytes,
 }
 
@@ -39,7 +39,7 @@ impl Stream {
 }
 
 impl AsyncRead for Stream {
-    /// Opens the peer's window by what is read, and by nothing else.
+    /// Reads, and opens the peer's window by the number of bytes read.
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -52,7 +52,7 @@ impl AsyncRead for Stream {
                 match this.body.poll_data(cx) {
                     Poll::Ready(Some(Ok(chunk))) => this.chunk = chunk,
                     Poll::Ready(None) => break,
-                    // What came before is read first.
+                    // The bytes read so far are returned first.
                     _ if buf.filled().len() > before => break,
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(io_error(error))),
                     Poll::Pending => return Poll::Pending,
@@ -60,7 +60,7 @@ impl AsyncRead for Stream {
             }
             let count = this.chunk.len().min(buf.remaining());
             buf.put_slice(&this.chunk.split_to(count));
-            // It fails for a stream that is over, whose window is of no use.
+            // This fails only for a stream that has ended, whose window no longer matters.
             let _ = this.body.flow_control().release_capacity(count);
         }
         Poll::Ready(Ok(()))
@@ -76,7 +76,7 @@ impl AsyncWrite for Stream {
         self.poll_write_vectored(cx, &[IoSlice::new(buf)])
     }
 
-    /// Takes as much as the peer's windows and the send buffer have room for.
+    /// Writes as much as the peer's windows and the send buffer have room for.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -84,7 +84,7 @@ impl AsyncWrite for Stream {
     ) -> Poll<io::Result<usize>> {
         let sender = &mut self.get_mut().sender;
         let wanted: usize = bufs.iter().map(|buf| buf.len()).sum();
-        // Not more at once: what is reserved is kept from the other streams.
+        // Bounded: capacity reserved here is withheld from the other streams.
         let wanted = wanted.min(SEND_BUFFER);
         if wanted == 0 {
             return Poll::Ready(Ok(0));
@@ -111,19 +111,19 @@ impl AsyncWrite for Stream {
         true
     }
 
-    /// The connection writes out what its streams have.
+    /// Does nothing: the connection writes the data of its streams.
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// Sends END_STREAM, which stands for TCP's FIN (RFC 8441 §5).
+    /// Sends END_STREAM, the equivalent of TCP's FIN (RFC 8441 §5).
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let sent = self.get_mut().sender.send_data(Bytes::new(), true);
         Poll::Ready(sent.map_err(io_error))
     }
 }
 
-/// RST_STREAM stands for TCP's RST (RFC 8441 §5).
+/// Converts an error of `h2`. RST_STREAM is the equivalent of TCP's RST (RFC 8441 §5).
 pub(super) fn io_error(error: h2::Error) -> io::Error {
     if error.is_reset() {
         io::Error::new(ErrorKind::ConnectionReset, error)

@@ -1,4 +1,4 @@
-//! A broker within a process.
+//! A broker inside a process.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 use super::{Bus, Command, Event, Link, Place, Topic};
 use crate::error::BoxError;
 
-/// A broker within a process, for tests: clones are the same, and can be stopped for a while.
+/// A broker inside a process, for tests. Clones share the broker. [`stop`](Self::stop) and
+/// [`start`](Self::start) interrupt its service.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -36,7 +37,7 @@ use crate::error::BoxError;
 #[derive(Clone, Default)]
 pub struct Local {
     shared: Arc<Mutex<Shared>>,
-    /// How much of each channel is kept.
+    /// The number of publications kept of each channel. `None` without a history.
     history: Option<usize>,
 }
 
@@ -61,12 +62,12 @@ struct LocalLink {
 }
 
 impl Local {
-    /// One that keeps nothing.
+    /// Creates a broker without a history.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One that keeps so much of each channel.
+    /// Creates a broker that keeps the last `len` publications of each channel.
     pub fn with_history(len: usize) -> Self {
         Self {
             history: Some(len),
@@ -74,14 +75,14 @@ impl Local {
         }
     }
 
-    /// Ends all connections, and takes none.
+    /// Ends all connections and refuses new ones.
     pub fn stop(&self) {
         let mut shared = self.lock();
         shared.is_stopped = true;
         shared.links.clear();
     }
 
-    /// Takes connections again.
+    /// Accepts connections again.
     pub fn start(&self) {
         self.lock().is_stopped = false;
     }
@@ -194,7 +195,7 @@ impl Shared {
         for subscriber in self.links.values() {
             let topics = &subscriber.topics;
             if topics.contains(topic) || (is_channel && topics.contains(&Topic::Channels)) {
-                // Who has gone is told nothing.
+                // A send to a closed link fails, which is harmless.
                 let _ = subscriber.events.send(Event::Came {
                     topic: topic.clone(),
                     envelope: envelope.clone(),

@@ -1,4 +1,4 @@
-//! What a broker between nodes does for them: the seam for NATS, Redis and others.
+//! The interface to a broker between nodes, implemented for NATS, Redis and others.
 //!
 //! ```text
 //!   local   a broker within a process
@@ -15,122 +15,126 @@ use futures_core::future::BoxFuture;
 pub use self::local::Local;
 use crate::error::BoxError;
 
-/// A broker that several nodes share, through which what is published on one of them reaches the others. Who
-/// connects, and again where a connection has broken, is the [`Node`](crate::Node).
+/// A broker that several nodes share, and that forwards publications from each node to the others.
+/// The [`Node`](crate::Node) connects to it, and reconnects after a connection has broken.
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
-    /// Connects. Dropping the future gives up.
+    /// Connects to the broker. Dropping the future cancels the attempt.
     fn connect(&self) -> BoxFuture<'static, Result<Box<dyn Link>, BoxError>>;
 
-    /// Whether it keeps what is published: each publication has a [`Place`] then, and can be asked for later.
+    /// Returns true if the broker keeps publications: each then has a [`Place`], and can be
+    /// requested later.
     fn has_history(&self) -> bool;
 }
 
-/// One connection to a broker, until it breaks.
+/// A connection to a broker, until it breaks.
 ///
-/// The broker keeps the order of what is published by one connection on one topic, and gives what is published while a
-/// topic is subscribed to once, what is its own included.
+/// The broker keeps the order of the publications of one connection on one topic. Each publication
+/// on a subscribed topic is delivered once, including the connection's own.
 pub trait Link: Send {
-    /// Has this done. Returns at once; what comes of it is an [`Event`].
+    /// Sends a command. Never blocks; the outcome is an [`Event`].
     fn command(&mut self, command: Command);
 
-    /// What happens next. Dropping the future loses nothing.
+    /// Returns the next event. Dropping the future loses nothing.
     ///
     /// # Errors
     ///
-    /// The connection has ended, and what was not yet confirmed may or may not be with the broker.
+    /// The connection has ended. Unconfirmed publications may or may not have reached the broker.
     fn next(&mut self) -> BoxFuture<'_, Result<Event, BoxError>>;
 }
 
-/// What can be subscribed to and published on.
+/// A topic to subscribe to or to publish on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
-    /// A channel, by its name: any text, also with blanks and what the broker's own names may not have.
+    /// A channel, by its name: any text, including blanks and characters that the broker's own
+    /// names may not contain.
     Channel(Arc<str>),
-    /// All channels. Nothing is published on it.
+    /// All channels. Nothing is published on this topic itself.
     Channels,
-    /// What others than nodes publish at the broker, by its own means, on the name of a channel as it is: no envelopes,
-    /// but texts and bytes. Where it has no such name, or does not allow it, nothing comes.
+    /// Publications made at the broker by other means than a node, under the plain name of a
+    /// channel: texts and bytes, not envelopes. No messages arrive if the broker does not have or
+    /// allow such a name.
     Bare(Arc<str>),
-    /// What nodes tell one another. Nothing of it is kept.
+    /// The letters that nodes exchange, which are never kept.
     Nodes,
 }
 
-/// What a broker is asked to do.
+/// A command for a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Give what is published there from now on. [`Event::Subscribed`] comes of it.
+    /// Subscribe to a topic from now on. Results in [`Event::Subscribed`].
     Subscribe(Topic),
-    /// No more.
+    /// End the subscription to a topic.
     Unsubscribe(Topic),
-    /// Publish. [`Event::Published`] or [`Event::Refused`] comes of it.
+    /// Publish. Results in [`Event::Published`] or [`Event::Refused`].
     Publish {
-        /// Where: a channel or the nodes.
+        /// The topic: a channel or the nodes.
         topic: Topic,
-        /// What.
+        /// The encoded publication.
         envelope: Bytes,
-        /// What its event is known by.
+        /// The number that identifies the resulting event.
         ticket: u64,
     },
-    /// Give what was published on a channel before. [`Event::Past`] comes of it.
+    /// Return past publications of a channel. Results in [`Event::Past`].
     Past {
         /// The channel.
         channel: Arc<str>,
-        /// Behind this place: the offset of the last that is known.
+        /// The offset of the last known publication, after which to begin.
         after: u64,
-        /// Not more than these, the oldest first.
+        /// The maximum number of publications, oldest first.
         most: usize,
-        /// What its event is known by.
+        /// The number that identifies the resulting event.
         ticket: u64,
     },
 }
 
-/// What comes of a broker.
+/// An event from a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// What is published on the topic comes from now on.
+    /// The subscription to a topic is confirmed: its publications arrive from now on.
     Subscribed {
         /// The topic.
         topic: Topic,
-        /// The offset of what was published last on it, where that is kept and there is any.
+        /// The offset of the last publication on it. `None` if there is none, or none is kept.
         last: Option<u64>,
     },
-    /// Something was published, by any node.
+    /// A publication of any node has arrived.
     Came {
-        /// Where: a channel or the nodes.
+        /// The topic: a channel or the nodes.
         topic: Topic,
-        /// What.
+        /// The encoded publication.
         envelope: Bytes,
-        /// Where it is in the history of its channel, if there is one.
+        /// The place in the history of its channel. `None` without a history.
         place: Option<Place>,
     },
-    /// The broker has what was published.
+    /// The broker has accepted a publication.
     Published {
-        /// That of the command.
+        /// The ticket of the command.
         ticket: u64,
     },
-    /// It does not take what was published, and never will.
+    /// The broker has refused a publication for good.
     Refused {
-        /// That of the command.
+        /// The ticket of the command.
         ticket: u64,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// What was published before.
+    /// Past publications.
     Past {
-        /// That of the command.
+        /// The ticket of the command.
         ticket: u64,
-        /// Each with its offset, the oldest first.
+        /// Offsets and publications, oldest first.
         entries: Vec<(u64, Bytes)>,
-        /// Whether nothing is missing between the place that was asked for and the first of them.
+        /// Whether nothing is missing between the requested offset and the first entry.
         is_whole: bool,
     },
 }
 
-/// Where something is in the history of its channel.
+/// The place of a publication in the history of its channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Larger than that of everything before it on the channel, also after the broker has forgotten all it knew.
+    /// The offset: larger than that of any earlier publication on the channel, also after the
+    /// broker has lost its history.
     pub offset: u64,
-    /// That of the one before it on the channel; 0 for the first.
+    /// The offset of the previous publication on the channel; 0 for the first.
     pub previous: u64,
 }

@@ -1,4 +1,4 @@
-//! The task of a node: what has a clock and a connection.
+//! The task of a node, which owns the clock and the connection.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,30 +20,30 @@ use crate::push::envelope::NodeId;
 use crate::push::outlet::{Input, Past};
 use crate::push::presence::Present;
 
-/// How often the time is looked at.
+/// The interval between two ticks of the engine.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How long to connect may take.
+/// The timeout of an attempt to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long is waited before it is tried again: at first, and at most. What waits meanwhile is not lost, so that soon is
-/// better than seldom.
+/// The pause before the next attempt to connect: the first, and the longest. Short, since
+/// publications that wait meanwhile are not lost.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How many inputs are taken at once.
+/// The maximum number of inputs taken together.
 const BATCH: usize = 256;
 
-/// How long what is on its way may take to reach the broker when this node ends.
+/// The maximum time that this node, when it ends, waits for the broker to confirm its publications.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Where the broker is.
+/// The state of the connection to the broker.
 enum Reach {
     Connecting(BoxFuture<'static, Result<Box<dyn Link>, BoxError>>),
     Connected(Box<dyn Link>),
 }
 
-/// What happens next.
+/// The next event for the task.
 enum Happening {
     Inputs,
     Connected(Result<Box<dyn Link>, BoxError>),
@@ -58,7 +58,7 @@ pub(super) struct Driver {
     watch: NodeWatch,
     started: Instant,
     next_ask: u64,
-    /// Who waits for an answer.
+    /// The requesters that wait for an answer, by the number of their request.
     whos: HashMap<u64, oneshot::Sender<Present>>,
     pasts: HashMap<u64, oneshot::Sender<Past>>,
 }
@@ -70,7 +70,7 @@ impl Driver {
             channels,
             watch,
             started: Instant::now(),
-            // Another node's questions have other numbers.
+            // The random id as the start keeps the numbers of different nodes apart.
             next_ask: me.0,
             whos: HashMap::new(),
             pasts: HashMap::new(),
@@ -96,7 +96,8 @@ impl Driver {
                 }
             };
             let happening = tokio::select! {
-                // What other nodes send waits for what is said here no longer than the other way round.
+                // `select!` chooses randomly among ready branches, so neither inputs nor events
+                // starve.
                 count = coming.recv_many(&mut inputs, BATCH) => match count {
                     0 => Happening::End,
                     _ => Happening::Inputs,
@@ -149,7 +150,7 @@ impl Driver {
                     engine.event(event, Duration::ZERO);
                 }
             };
-            // What has not arrived by then is lost.
+            // Publications that were not confirmed by then are lost.
             let _ = timeout(GOODBYE, sending).await;
         }
     }
@@ -185,7 +186,7 @@ impl Driver {
         self.next_ask
     }
 
-    /// Does what the engine wants done.
+    /// Carries out the effects of the engine.
     fn act(&mut self, reach: &mut Reach) {
         while let Some(effect) = self.engine.effects.pop_front() {
             match effect {
@@ -228,7 +229,7 @@ impl Driver {
                     self.channels.gap(&channel, lost);
                 }
                 Effect::Past { ask, past } => {
-                    // Without one, who asks sees that the sender is gone.
+                    // Without a past the sender is dropped, which ends the wait of the requester.
                     if let (Some(answer), Some(past)) = (self.pasts.remove(&ask), past) {
                         let _ = answer.send(past);
                     }
@@ -257,7 +258,7 @@ impl Driver {
     fn told_broken(&self, error: &BoxError) {
         let mut state = self.watch.lock();
         let problem = error.to_string();
-        // The same is told once.
+        // A repeated problem is logged once.
         if state.problem.as_ref() != Some(&problem) {
             warn!(%error, "the bus cannot be reached: it is tried again, and what is published here waits for it");
             state.problem = Some(problem);

@@ -1,4 +1,4 @@
-//! What is to be done.
+//! The effects that the engine requests.
 
 use std::sync::Arc;
 
@@ -8,39 +8,39 @@ use crate::push::outlet::Past;
 use crate::push::presence::Present;
 use crate::push::publication::Publication;
 
-/// What is to be done, in this order.
+/// An effect that the engine requests. Effects are carried out in order.
 #[derive(Debug, PartialEq)]
 pub(super) enum Effect {
-    /// The broker is told.
+    /// Send a command to the broker.
     Command(Command),
-    /// Those who are here get it.
+    /// Deliver a publication to the subscribers in this process.
     Deliver {
         channel: Arc<str>,
-        /// The node that has published it, if one has.
+        /// The node that published it. `None` if it was published by other means than a node.
         origin: Option<Origin>,
         publication: Box<Publication>,
-        /// Its offset in the history of the channel.
+        /// The offset in the history of the channel. `None` without a history.
         offset: Option<u64>,
     },
-    /// One of this node's own has its place in the history of the channel.
+    /// Record the offset in the history of one of this node's publications.
     Placed {
         channel: Arc<str>,
         number: u64,
         offset: u64,
     },
-    /// The end of the history of a channel, as it is subscribed to.
+    /// Record the end of the history of a channel at the time of its subscription.
     Begun { channel: Arc<str>, offset: u64 },
-    /// Something is missing that nobody will get: so many, where that is known.
+    /// Report irrecoverably lost publications: this many, or `None` if their number is unknown.
     Gap {
         channel: Arc<str>,
         lost: Option<u64>,
     },
-    /// What was asked for.
+    /// Answer a request for the past. `None` if it is not available.
     Past { ask: u64, past: Option<Past> },
-    /// Another node asks who is here on a channel.
+    /// Tell another node who is on a channel in this process.
     Who { ask: u64, channel: Arc<str> },
-    /// Who is on a channel, everywhere.
+    /// Answer a local request with who is on a channel, on all nodes.
     Present { ask: u64, present: Present },
-    /// What has come cannot be read, or will not be taken.
+    /// Report an unreadable message, or a publication that the broker has refused.
     Trouble { channel: Arc<str>, problem: String },
 }

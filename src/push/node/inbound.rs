@@ -1,5 +1,5 @@
-//! What comes on a channel from other nodes: each of it once, in the order of who published it, and what is missing
-//! is noticed.
+//! The publications received on a channel from other nodes. Each is taken once, in the order of its
+//! publisher, and missing ones are noticed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -8,10 +8,10 @@ use crate::push::bus::Place;
 use crate::push::envelope::{NodeId, Origin};
 use crate::push::publication::Publication;
 
-/// How much may wait while what is missing is asked for.
+/// The maximum number of entries that wait while missing ones are requested.
 const MOST_WAITING: usize = 10_000;
 
-/// Something that was published.
+/// A received publication.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Entry {
     pub(super) origin: Origin,
@@ -19,46 +19,48 @@ pub(super) struct Entry {
     pub(super) place: Option<Place>,
 }
 
-/// What becomes of an entry.
+/// The outcome of a received entry.
 #[derive(Debug, PartialEq)]
 pub(super) enum Taken {
-    /// It is delivered; so many before it, of the same node, are lost.
+    /// The entry is delivered. `lost` entries of the same node before it are lost.
     New { entry: Entry, lost: u64 },
-    /// It is this node's own.
+    /// The entry is this node's own publication.
     Own { number: u64 },
-    /// It was there already.
+    /// The entry is a duplicate.
     Again,
-    /// Others are missing before it: it waits until they have been asked for, behind this place.
+    /// Entries after the offset `after` are missing before this one, which waits until they have
+    /// been requested.
     Hole { after: u64 },
 }
 
-/// How far it is.
+/// The state of a channel's subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// The broker has not confirmed that it gives what comes, or there is none.
+    /// The broker has not confirmed the subscription, or there is no connection.
     Asked,
-    /// What was missed is asked for.
+    /// Missed entries are being requested.
     Filling,
     Live,
 }
 
-/// A channel of which this node wants what is published.
+/// A channel whose publications this node wants.
 #[derive(Debug)]
 pub(super) struct Inbound {
     pub(super) state: State,
-    /// Since when nobody here is subscribed to it, if nobody is.
+    /// When the last local subscriber left or, if all channels are wanted, when the last entry
+    /// arrived since. `None` while the channel has a local subscriber.
     pub(super) left: Option<Duration>,
-    /// The offset of the last that has come, where there is a history.
+    /// The offset of the last received entry. `None` without a history.
     pub(super) offset: Option<u64>,
-    /// Whether it has been live since it is wanted.
+    /// Whether the channel has been live since it is wanted.
     pub(super) was_live: bool,
-    /// Whether what others than nodes publish on its name is wanted as well.
+    /// Whether publications made by other means than a node are wanted as well.
     pub(super) has_bare: bool,
-    /// The last of each node.
+    /// The number of the last entry of each node.
     seen: BTreeMap<NodeId, u64>,
-    /// What has come before it was live, in its order.
+    /// The entries that arrived before the channel was live, in order.
     waiting: VecDeque<Entry>,
-    /// A fault for the simulation to find: it takes what it has had.
+    /// A fault for the simulation to find: duplicates are taken again.
     #[cfg(test)]
     pub(super) takes_again: bool,
 }
@@ -78,7 +80,7 @@ impl Inbound {
         }
     }
 
-    /// Keeps one for later. Returns whether another was dropped for it.
+    /// Queues an entry. Returns true if another was dropped for it.
     pub(super) fn wait(&mut self, entry: Entry) -> bool {
         self.waiting.push_back(entry);
         let is_over = self.waiting.len() > MOST_WAITING;
@@ -88,17 +90,17 @@ impl Inbound {
         is_over
     }
 
-    /// The next of those that wait.
+    /// Removes and returns the first queued entry.
     pub(super) fn next_waiting(&mut self) -> Option<Entry> {
         self.waiting.pop_front()
     }
 
-    /// Lets go of those that wait: they will be asked for.
+    /// Discards the queued entries, which will be requested again.
     pub(super) fn forget_waiting(&mut self) {
         self.waiting.clear();
     }
 
-    /// What was missing has been asked for: there is no more before those that wait.
+    /// Marks the hole as closed: no more entries can be had before the queued ones.
     pub(super) fn close_hole(&mut self) {
         let first = self.waiting.front().and_then(|entry| entry.place);
         if let (Some(offset), Some(place)) = (&mut self.offset, first) {
@@ -106,7 +108,7 @@ impl Inbound {
         }
     }
 
-    /// What becomes of one that has come live.
+    /// Takes an entry that arrived live.
     pub(super) fn take(&mut self, entry: Entry, me: NodeId) -> Taken {
         if let (Some(place), Some(offset)) = (entry.place, self.offset)
             && place.previous > offset
@@ -117,7 +119,7 @@ impl Inbound {
         self.take_in(entry, me)
     }
 
-    /// What becomes of one before which nothing is missing, or nothing that could be had.
+    /// Takes an entry before which nothing is missing, or nothing that could be had.
     pub(super) fn take_in(&mut self, entry: Entry, me: NodeId) -> Taken {
         if let Some(place) = entry.place {
             let offset = self.offset.get_or_insert(place.offset);

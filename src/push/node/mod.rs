@@ -1,4 +1,4 @@
-//! One of several processes whose channels are joined by a broker.
+//! A node: one of several processes whose channels are joined by a broker.
 //!
 //! ```text
 //!   channels ──outlet──▶ node ──commands──▶ link ──▶ broker ──▶ other nodes
@@ -41,35 +41,37 @@ use super::envelope::NodeId;
 use super::outlet::Outlet;
 use crate::random::entropy;
 
-/// Joins the channels of this process to those of others that share the same broker. What is published here is
-/// delivered to those who are here at once, and sent to the other nodes, in the order in which it was published.
+/// A node, which joins the channels of this process to those of others that share the same broker.
+/// A publication of this process is delivered to its own subscribers immediately, and sent to the
+/// other nodes in the order of publication.
 ///
-/// While there is no broker, what is published here is delivered here, and waits for the broker: 16,384 publications
-/// or 16 MiB, the latest. What other nodes publish meanwhile may be missing: it is counted, told
-/// ([`Component::on_gap`](crate::apps::component::Component::on_gap)), and where the broker
-/// [keeps](Bus::has_history) it, had from there. Nothing is delivered twice.
+/// While the broker is unreachable, publications of this process are delivered locally and wait for
+/// the broker: the latest 16,384, or 16 MiB. Publications of other nodes may be missing meanwhile:
+/// they are counted, reported ([`Component::on_gap`](crate::apps::component::Component::on_gap)),
+/// and fetched from the broker if it [keeps](Bus::has_history) them. No publication is delivered
+/// twice.
 pub struct Node {
     watch: NodeWatch,
-    /// Ends the task.
+    /// Ends the task when dropped. `None` once the node is leaving.
     end: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
-/// The channels have a node already.
+/// The error for channels that already have a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the channels have a node already")]
 pub struct NodeError;
 
 impl Node {
-    /// Starts one, as a task of the current runtime.
+    /// Starts a node as a task of the current runtime.
     ///
     /// # Errors
     ///
-    /// The channels have one.
+    /// The channels already have a node.
     ///
     /// # Panics
     ///
-    /// Outside of a runtime.
+    /// Panics outside of a tokio runtime.
     pub fn start(channels: &Channels, bus: Arc<dyn Bus>) -> Result<Self, NodeError> {
         let mut id = [0; 8];
         entropy(&mut id);
@@ -89,20 +91,21 @@ impl Node {
         })
     }
 
-    /// How it is now.
+    /// Returns the current state of the node.
     pub fn state(&self) -> NodeState {
         self.watch.state()
     }
 
-    /// Tells how it is, to those who do not end it.
+    /// Returns a handle that reads the state of the node but cannot end it.
     pub fn watch(&self) -> NodeWatch {
         self.watch.clone()
     }
 
-    /// Ends it: what waits is sent, half a second at most, and the others are told.
+    /// Ends the node: sends the waiting publications, for at most half a second, and notifies the
+    /// other nodes.
     pub async fn leave(mut self) {
         drop(self.end.take());
-        // One that panicked has told so.
+        // A panic of the task was already reported.
         let _ = (&mut self.task).await;
     }
 }

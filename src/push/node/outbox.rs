@@ -1,4 +1,5 @@
-//! What is on its way to the broker, and is sent again where a connection has broken before it was confirmed.
+//! The publications on their way to the broker. Unconfirmed ones are sent again after a connection
+//! has broken.
 
 use std::collections::VecDeque;
 
@@ -6,17 +7,17 @@ use bytes::Bytes;
 
 use crate::push::bus::{Command, Topic};
 
-/// How many may be with the broker without having been confirmed.
+/// The maximum number of letters sent to the broker but not yet confirmed.
 const WINDOW: usize = 1024;
 
-/// How much may wait while there is no broker, in letters and in bytes.
+/// The limits of the queue while there is no broker, in letters and in bytes.
 const MOST: usize = 16_384;
 const MOST_BYTES: usize = 16 << 20;
 
-/// What is on its way.
+/// The letters on their way to the broker.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    /// With the broker, the oldest first.
+    /// The unconfirmed letters that were sent, oldest first.
     sent: VecDeque<Letter>,
     waiting: VecDeque<Letter>,
     bytes: usize,
@@ -30,7 +31,7 @@ struct Letter {
 }
 
 impl Outbox {
-    /// Takes one in. Returns how many were dropped for it, the oldest that wait.
+    /// Queues a letter. Returns how many of the oldest queued letters were dropped for it.
     pub(super) fn push(&mut self, topic: Topic, envelope: Bytes, ticket: u64) -> u64 {
         self.bytes += envelope.len();
         self.waiting.push_back(Letter {
@@ -49,7 +50,7 @@ impl Outbox {
         dropped
     }
 
-    /// The next that may be sent now.
+    /// Returns the command that sends the next letter. `None` if no letter may be sent now.
     pub(super) fn next(&mut self) -> Option<Command> {
         if self.sent.len() >= WINDOW {
             return None;
@@ -64,7 +65,7 @@ impl Outbox {
         Some(command)
     }
 
-    /// One is with the broker, or never will be.
+    /// Removes a letter that the broker has confirmed or refused.
     pub(super) fn settle(&mut self, ticket: u64) {
         let place = self.sent.iter().position(|letter| letter.ticket == ticket);
         if let Some(letter) = place.and_then(|place| self.sent.remove(place)) {
@@ -72,14 +73,14 @@ impl Outbox {
         }
     }
 
-    /// The connection has broken: what was not confirmed is sent again.
+    /// Returns the unconfirmed letters to the queue, after the connection has broken.
     pub(super) fn take_back(&mut self) {
         while let Some(letter) = self.sent.pop_back() {
             self.waiting.push_front(letter);
         }
     }
 
-    /// The ticket of the oldest that is not confirmed.
+    /// Returns the ticket of the oldest unconfirmed letter, if any.
     pub(super) fn oldest(&self) -> Option<u64> {
         let oldest = self.sent.front().or(self.waiting.front());
         oldest.map(|letter| letter.ticket)
@@ -129,7 +130,7 @@ mod tests {
         assert_eq!(tickets(&mut outbox).len(), WINDOW);
         let dropped = push(&mut outbox, 1, MOST_BYTES);
         assert_eq!(dropped, (MOST - WINDOW) as u64);
-        // One alone may be as long as it likes.
+        // The size of a single letter is not limited.
         assert_eq!(outbox.waiting.len(), 1);
     }
 }

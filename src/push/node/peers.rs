@@ -1,4 +1,4 @@
-//! The other nodes, and who is on a channel there.
+//! The other nodes, and presence on their channels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crate::push::envelope::{EnvelopeError, NodeId, option, put_option, put_text, text};
 use crate::push::presence::{Attendee, MOST_NAMED, Present};
 
-/// What nodes of this version tell one another.
+/// The version of the letters that nodes exchange.
 const VERSION: u8 = 1;
 
-/// How often a node says that it is there.
+/// The interval at which a node announces itself.
 const BEAT: Duration = Duration::from_secs(2);
 
-/// After how long a node of which nothing is heard is gone.
+/// The silence after which a node is considered gone.
 const GONE: Duration = Duration::from_secs(7);
 
-/// How long the others are waited for.
+/// The time limit for answers from the other nodes.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
@@ -31,15 +31,15 @@ struct Ask {
 #[derive(Debug)]
 pub(super) struct Peers {
     me: NodeId,
-    /// When each of the others was heard last.
+    /// The time of the last letter from each of the other nodes.
     heard: BTreeMap<NodeId, Duration>,
     asks: BTreeMap<u64, Ask>,
     next_beat: Duration,
-    /// Whether one was heard that was not there before, and does not know of this one.
+    /// Whether a new node was heard, which does not know of this one yet.
     is_met: bool,
 }
 
-/// What nodes tell one another, by its first byte behind the version.
+/// The kinds of letters: the byte after the version.
 mod kind {
     pub(super) const HERE_I_AM: u8 = 1;
     pub(super) const GOODBYE: u8 = 2;
@@ -58,29 +58,30 @@ impl Peers {
         }
     }
 
-    /// How many others there are.
+    /// Returns the number of other nodes.
     pub(super) fn len(&self) -> usize {
         self.heard.len()
     }
 
-    /// What the others are told when there is a connection.
+    /// Returns the announcement that is sent when a connection is established.
     pub(super) fn begin(&mut self, now: Duration) -> Bytes {
         self.next_beat = now + BEAT;
         self.is_met = false;
         self.letter(kind::HERE_I_AM).freeze()
     }
 
-    /// What the others are told now and then, and at once where there is one who is new.
+    /// Returns an announcement when it is due, or immediately if a new node was heard.
     pub(super) fn beat(&mut self, now: Duration) -> Option<Bytes> {
         (self.is_met || now >= self.next_beat).then(|| self.begin(now))
     }
 
-    /// What they are told at the end.
+    /// Returns the letter that announces the end of this node.
     pub(super) fn goodbye(&self) -> Bytes {
         self.letter(kind::GOODBYE).freeze()
     }
 
-    /// Begins to gather who is on a channel, and returns what the others are asked, if there are any.
+    /// Starts to gather who is on a channel. Returns the question for the other nodes, or `None` if
+    /// there are none.
     pub(super) fn who(
         &mut self,
         ask: u64,
@@ -116,7 +117,7 @@ impl Peers {
         })
     }
 
-    /// What a node is answered that asks who is here.
+    /// Returns the answer to another node's question of who is here.
     pub(super) fn here(&self, ask: u64, here: &Present) -> Bytes {
         let mut letter = self.letter(kind::THESE);
         letter.put_u64(ask);
@@ -128,7 +129,8 @@ impl Peers {
         letter.freeze()
     }
 
-    /// Takes in what another has told. Returns its question, if it is one: who is here on this channel.
+    /// Processes a letter. Returns another node's question, if it is one: its number and the
+    /// channel.
     pub(super) fn came(
         &mut self,
         mut letter: Bytes,
@@ -164,7 +166,7 @@ impl Peers {
                     let user = option(&mut letter)?;
                     attendees.push(Attendee { id, user });
                 }
-                // An answer to another node's question is nobody's here.
+                // An answer to the question of another node has no match here.
                 if let Some(ask) = self.asks.get_mut(&ask)
                     && ask.waits_for.remove(&node)
                 {
@@ -178,7 +180,7 @@ impl Peers {
         }
     }
 
-    /// What has been gathered: all have answered, or have had the time.
+    /// Returns the complete results: all nodes have answered, or the time is up.
     pub(super) fn gathered(&mut self, now: Duration) -> Vec<(u64, Present)> {
         let gone = self.heard.iter().filter(|(_, at)| now >= **at + GONE);
         for node in gone.map(|(node, _)| *node).collect::<Vec<_>>() {
@@ -195,7 +197,7 @@ impl Peers {
         done.collect()
     }
 
-    /// A node is gone, and nobody waits for it.
+    /// Removes a node, also from the nodes whose answers are awaited.
     fn lose(&mut self, node: NodeId) {
         self.heard.remove(&node);
         for ask in self.asks.values_mut() {
@@ -243,7 +245,7 @@ mod tests {
             ..ann()
         };
         assert_eq!(a.gathered(START), [(9, whole)]);
-        // It comes once more, and is nobody's.
+        // A repeated answer is ignored.
         assert_eq!(a.came(b.here(9, &ann()), START), Ok(None));
     }
 
@@ -254,7 +256,7 @@ mod tests {
         a.who(1, "room", ann(), true, START);
         let part = Present { nodes: 1, ..ann() };
         assert_eq!(a.gathered(START + PATIENCE), [(1, part)]);
-        // After some time it is not there any more, nor after it has said goodbye.
+        // A silent node is removed after some time, and immediately after its goodbye.
         assert!(a.gathered(START + GONE).is_empty());
         assert_eq!(a.len(), 0);
         a.came(b.letter(kind::HERE_I_AM).freeze(), START).unwrap();

@@ -1,30 +1,31 @@
-//! How a node is.
+//! The state of a node, and a handle that reads it.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::tally::Tally;
 
-/// How a node is.
+/// The state of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeState {
-    /// Whether it is connected to its broker.
+    /// Whether the node is connected to its broker.
     pub is_connected: bool,
-    /// Why it is not, if that is known.
+    /// The reason why the node is not connected. `None` if it is connected, or the reason is
+    /// unknown.
     pub problem: Option<String>,
-    /// How many other nodes it has heard lately.
+    /// The number of other nodes heard recently.
     pub others: usize,
-    /// What it has done.
+    /// The counters of the node.
     pub tally: Tally,
 }
 
-/// Tells how a node is, to those who do not end it.
+/// A handle that reads the state of a node but cannot end it.
 #[derive(Clone, Default)]
 pub struct NodeWatch(Arc<Mutex<NodeState>>);
 
 impl NodeWatch {
-    /// How it is now.
+    /// Returns the current state of the node.
     pub fn state(&self) -> NodeState {
         self.lock().clone()
     }

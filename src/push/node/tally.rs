@@ -1,27 +1,27 @@
-//! What a node counts.
+//! The counters of a node.
 
-/// What a node has done with its broker since it started.
+/// The counters of a node's exchange with its broker, since the node started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Connections to the broker.
+    /// Connections made to the broker.
     pub connected: u64,
-    /// What was published here.
+    /// Publications of this node.
     pub published: u64,
-    /// What came from other nodes, and was new.
+    /// New publications received from other nodes.
     pub received: u64,
-    /// Of these: what was missed at first, and had from the broker's history.
+    /// Of these, the ones that were missed and then fetched from the broker's history.
     pub filled: u64,
-    /// What came again, and was left out.
+    /// Duplicates that were received and discarded.
     pub again: u64,
-    /// How often something was missing that nobody will get.
+    /// Occurrences of irrecoverable loss.
     pub gaps: u64,
-    /// How many were missing, as far as that is known.
+    /// Publications lost, as far as their number is known.
     pub lost: u64,
-    /// What was published here and dropped, as too much waited for the broker.
+    /// Publications of this node that were dropped because too many waited for the broker.
     pub dropped: u64,
-    /// What was published here and the broker did not take.
+    /// Publications of this node that the broker refused.
     pub refused: u64,
-    /// What came from other nodes and could not be read.
+    /// Messages of other nodes that could not be read.
     pub unreadable: u64,
 }

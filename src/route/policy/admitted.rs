@@ -1,4 +1,4 @@
-//! What is known of a client that a policy has let in.
+//! The result of a policy that admits a client.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use bytestring::ByteString;
 use super::Watch;
 use crate::transport::{Authenticated, Extensions};
 
-/// What a policy has found out of a client that it lets in. The default is a client of whom nothing
-/// more is known than before.
+/// The facts that a policy has found out about a client that it admits. The default is no facts.
 #[derive(Debug, Default)]
 pub struct Admitted {
-    /// Who it is: in the [extensions](crate::Peer::extensions) of the peer from then on.
+    /// The client's identity, kept in the [extensions](crate::Peer::extensions) of the peer; `None`
+    /// if the policy has not established it.
     pub authenticated: Option<Authenticated>,
-    /// What else is known of it, by its type: among the [extensions](crate::Peer::extensions) of the peer
-    /// from then on.
+    /// Further facts by their type, added to the [extensions](crate::Peer::extensions) of the peer.
     pub extensions: Extensions,
-    /// How long its connection may be open, where that is shorter than what the
-    /// [terms](crate::Terms::max_age) of the site say.
+    /// The maximum age of the connection, where it is shorter than in the site's
+    /// [terms](crate::Terms::max_age); `None` for no further limit.
     pub max_age: Option<Duration>,
-    /// Subprotocols that were offered to carry credentials: no application and no upstream sees them
-    /// offered. A client that is accepted without a subprotocol is told the first of them, as a browser
-    /// fails where none of those is chosen that it offers.
+    /// Offered subprotocols that carried credentials. Applications and upstreams do not see them.
+    /// If the client is accepted without a subprotocol, the answer selects the first of these,
+    /// because browsers fail a connection if none of the subprotocols that they offer is selected.
     pub spent_subprotocols: Vec<ByteString>,
-    /// What can end its connection while it is open. Ordinary requests have none.
+    /// A future that can close the connection while it is open; `None` for none. Ordinary requests
+    /// ignore it.
     pub watch: Option<Watch>,
 }

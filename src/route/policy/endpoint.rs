@@ -12,20 +12,20 @@ use crate::upstream::{
     Asking, ForwardSettings, HttpUpstream, NotAnswered, UpstreamSettings, UrlError,
 };
 
-/// A web server that is asked about clients: whether one is let in, or what session it has. Clones share its
-/// connections.
+/// A web server that is asked about clients: whether to admit one, or which session it has. Clones
+/// share their connections.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     upstream: HttpUpstream,
 }
 
-/// What is said of a client to who is asked about it. It can be asked again.
+/// A question about a client, for an [`Endpoint`]. The question can be asked repeatedly.
 #[derive(Clone, Default)]
 pub struct Question {
     fields: HeaderMap,
 }
 
-/// The fields of a client that are said: who it is, and by whom it came.
+/// The fields of the client that every question contains.
 const SAID: &[&str] = &[
     "authorization",
     "user-agent",
@@ -35,27 +35,27 @@ const SAID: &[&str] = &[
 ];
 
 impl Endpoint {
-    /// The web server at this URL: `http://HOST[:PORT]/PATH`, or `https://…`.
+    /// Creates an endpoint from a URL: `http://HOST[:PORT]/PATH`, or `https://…`.
     ///
     /// # Errors
     ///
-    /// The URL is none of a web server.
+    /// The URL is not that of a web server.
     pub fn new(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         Ok(Self {
             upstream: HttpUpstream::asked_by_us(url, settings)?,
         })
     }
 
-    /// Asks: sends a `GET` without a body, at the path of the URL, and returns the answer as soon as its head
-    /// is there.
+    /// Sends a `GET` without a body to the path of the URL. Returns the response as soon as its
+    /// head has arrived.
     ///
     /// # Errors
     ///
-    /// The server is not there, or its answer is none.
+    /// The server is unreachable, or its response is invalid.
     ///
     /// # Cancel safety
     ///
-    /// To drop the future, or the body of the answer, ends the request.
+    /// Dropping the future, or the body of the response, cancels the request.
     pub async fn ask(&self, question: &Question) -> Result<Response<Body>, NotAnswered> {
         let mut request = Request::new(Body::from(Bytes::new()));
         *request.headers_mut() = question.fields.clone();
@@ -64,9 +64,10 @@ impl Endpoint {
 }
 
 impl Question {
-    /// What is said of this client: its `Cookie`, `Authorization`, `Origin` and `User-Agent`, `X-Forwarded-For`, `-Proto`,
-    /// `-Host` and `-Port` as upstreams have them, `X-Forwarded-Method` and `X-Forwarded-Uri`, which is the path
-    /// and the query that it asks for, and its fields of these names.
+    /// Creates a question with the client's `Cookie`, `Authorization`, `Origin` and `User-Agent`,
+    /// with `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` as for upstreams, with
+    /// `X-Forwarded-Method` and `X-Forwarded-Uri` (the requested path and query), and with the
+    /// client's fields named in `further`.
     pub fn about(visitor: Visitor<'_>, further: &[HeaderName]) -> Self {
         let mut fields = HeaderMap::new();
         let further = further.iter().map(HeaderName::as_str);
@@ -77,7 +78,7 @@ impl Question {
         }
         let cookies = visitor.values("cookie");
         if !cookies.is_empty() {
-            // HTTP/2 may have them in several fields, HTTP/1.1 may not (RFC 9113 §8.2.3).
+            // HTTP/2 allows several `Cookie` fields, HTTP/1.1 does not (RFC 9113 §8.2.3).
             append(&mut fields, b"cookie", &cookies.join(&b"; "[..]));
         }
         if let Some(origin) = visitor.origin() {
@@ -99,7 +100,7 @@ impl Question {
     }
 }
 
-/// Nothing of it is shown: a cookie is as good as a password.
+/// Shows no fields: a cookie is as good as a password.
 impl fmt::Debug for Question {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Question").finish_non_exhaustive()

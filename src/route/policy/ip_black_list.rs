@@ -1,4 +1,4 @@
-//! From which networks nobody may connect.
+//! A policy that refuses clients from some networks.
 
 use futures_core::future::BoxFuture;
 use polysock_protocols::Rejection;
@@ -6,11 +6,12 @@ use polysock_protocols::Rejection;
 use super::{Admitted, Policy, Visitor};
 use crate::transport::{Trusted, TrustedError};
 
-/// Lets nobody in from some networks; they are told 403. Whoever is let in stays: it is asked once, when a
-/// client connects. The address is the client's own, also behind a proxy that is
-/// [trusted](crate::PortSettings::forwarded).
+/// Refuses clients from some networks with 403. The check is made once, when a client connects; a
+/// client that is admitted stays. The address is the client's own, also behind a
+/// [trusted](crate::PortSettings::forwarded) proxy.
 ///
-/// [`PortSettings::networks`](crate::PortSettings::networks) closes them before a byte is read.
+/// [`PortSettings::networks`](crate::PortSettings::networks) closes such connections before a byte
+/// is read.
 ///
 /// ```
 /// use polysock::apps::{Layered, echo};
@@ -27,16 +28,16 @@ pub struct IpBlackList {
 }
 
 impl IpBlackList {
-    /// One that blocks nobody.
+    /// Creates a list that blocks no client.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Blocks a network too, or an address, or `unix` for those who have none.
+    /// Adds a network, an address, or `unix` for clients without an address.
     ///
     /// # Errors
     ///
-    /// It is none of them.
+    /// The text is none of these.
     pub fn block(mut self, network: &str) -> Result<Self, TrustedError> {
         self.blocked.add(network)?;
         Ok(self)

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Policies: conditions for clients.
 
 mod admitted;
 #[cfg(feature = "auth")]

@@ -1,4 +1,4 @@
-//! From which hosts pages may connect.
+//! A policy that admits pages of some hosts.
 
 use futures_core::future::BoxFuture;
 use polysock_protocols::Rejection;
@@ -6,11 +6,11 @@ use polysock_protocols::Rejection;
 use super::{Admitted, Policy, Visitor};
 use crate::route::{HostPattern, HostPatternError};
 
-/// Lets pages of some hosts connect, by `http` or `https` and from any port (RFC 6455 §10.2); others are
-/// told 403, and so are clients that name no page. Ordinary requests that name none are let in, as
-/// browsers name it in few of them.
+/// Admits pages of some hosts, over `http` or `https` and from any port (RFC 6455 §10.2). Others
+/// receive 403, and so do opening handshakes without an origin. Ordinary requests without an origin
+/// are admitted, because browsers send it in few of them.
 ///
-/// [`SiteSettings::origins`](crate::SiteSettings::origins) tells schemes and ports apart as well.
+/// [`SiteSettings::origins`](crate::SiteSettings::origins) distinguishes schemes and ports as well.
 ///
 /// ```
 /// use polysock::apps::{Layered, echo};
@@ -28,11 +28,11 @@ pub struct OriginCheck {
 }
 
 impl OriginCheck {
-    /// Pages of these hosts: `example.com`, or `*.example.com` for one label before it.
+    /// Admits pages of these hosts: `example.com`, or `*.example.com` for one label in front of it.
     ///
     /// # Errors
     ///
-    /// One of them is no host.
+    /// A host is not valid.
     pub fn hosts<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Result<Self, HostPatternError> {
         let hosts = hosts.into_iter().map(str::parse);
         Ok(Self {
@@ -41,7 +41,7 @@ impl OriginCheck {
         })
     }
 
-    /// Lets clients in that name no page as well: those that are no browsers.
+    /// Also admits clients that send no origin: those other than browsers.
     #[must_use]
     pub fn or_none(self) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl OriginCheck {
                 let is = |name| scheme.eq_ignore_ascii_case(name);
                 Some(host).filter(|_| is("http") || is("https"))
             }
-            // Clients that are no browsers leave out the scheme (websocket-client 0.3).
+            // Clients other than browsers leave out the scheme (websocket-client 0.3).
             None => Some(origin),
         };
         let host = host.map(|host| host.strip_suffix('/').unwrap_or(host));

@@ -1,4 +1,4 @@
-//! A condition that a site has for clients.
+//! A condition of a site for clients.
 
 use std::fmt;
 
@@ -8,25 +8,24 @@ use polysock_protocols::Rejection;
 
 use super::{Admitted, Visitor};
 
-/// A condition that a site has for clients, beside their origin: a network, a time of day, a password,
-/// a token that is looked up. It is asked once for each opening handshake, before the application gets
-/// it, and once for each ordinary request.
+/// A condition of a site for clients, in addition to their origin: a network, a time of day, a
+/// password, a token that is looked up. The policy is checked once for each opening handshake,
+/// before the application receives it, and once for each ordinary request.
 pub trait Policy: fmt::Debug + Send + Sync + 'static {
-    /// Lets a client in, or says what it is answered with. For an opening handshake it may await
-    /// anything, up to the handshake timeout; for an ordinary request nothing but the policy bounds the
-    /// time.
+    /// Admits a client, or returns the refusal. For an opening handshake the check may take up to
+    /// the handshake timeout. For an ordinary request only the policy itself limits the time.
     ///
     /// # Errors
     ///
-    /// The client is not let in.
+    /// The client is refused.
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped if the client hangs up meanwhile.
+    /// The future is dropped if the client disconnects meanwhile.
     fn check<'a>(&'a self, visitor: Visitor<'a>) -> BoxFuture<'a, Result<Admitted, Rejection>>;
 
-    /// The values in the target of a request that the log has `***` for, beside those that look like
-    /// secrets: credentials in a parameter. By default there are none.
+    /// Returns the values in a request's target that the log replaces with `***`, in addition to
+    /// those that look like secrets: credentials in a parameter. By default there are none.
     fn secrets(&self, visitor: Visitor<'_>) -> Vec<ByteString> {
         let _ = visitor;
         Vec::new()

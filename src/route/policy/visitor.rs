@@ -1,4 +1,4 @@
-//! Who asks a site for something, and for what.
+//! A client and its request, as a policy sees them.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,7 @@ use crate::http::cookies;
 use crate::transport::Peer;
 use crate::upstream::query_values;
 
-/// Who asks a site for something, and for what: with an opening handshake of any protocol, or with an
-/// ordinary request.
+/// A client and its request: an opening handshake of any protocol, or an ordinary request.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor<'a> {
     peer: &'a Peer,
@@ -30,7 +29,7 @@ enum Asked<'a> {
 }
 
 impl<'a> Visitor<'a> {
-    /// Who opens a connection.
+    /// Describes a client that sends an opening handshake.
     pub fn of_handshake(request: &'a Request, peer: &'a Peer) -> Self {
         Self {
             peer,
@@ -38,7 +37,7 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// Who sends an ordinary request.
+    /// Describes a client that sends an ordinary request.
     pub fn of_request<B>(request: &'a hyper::Request<B>, peer: &'a Peer) -> Self {
         Self {
             peer,
@@ -50,7 +49,7 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// Where the client is, and what else is known of it.
+    /// The client's address, and everything else known about the client.
     pub fn peer(&self) -> &'a Peer {
         self.peer
     }
@@ -63,7 +62,7 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// The method; of an opening handshake `GET`, also where it is an extended CONNECT.
+    /// The method; always `GET` for an opening handshake, also for an extended CONNECT.
     pub fn method(&self) -> &'a str {
         match self.asked {
             Asked::Handshake(_) => "GET",
@@ -71,7 +70,7 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// Whether the page that asks sees `https` or `wss`.
+    /// True if the client sees `https` or `wss`.
     pub fn is_secure(&self) -> bool {
         match self.asked {
             Asked::Handshake(request) => request.secure,
@@ -79,11 +78,11 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// The host that is asked for, as it came.
+    /// The requested host, unchanged; `None` if the request names none or it is not UTF-8.
     pub fn host(&self) -> Option<&'a str> {
         match self.asked {
             Asked::Handshake(request) => Some(&request.host),
-            // RFC 9112 §3.2.2: the authority of a target counts for more than the field.
+            // RFC 9112 §3.2.2: the authority of an absolute-form target overrides the `Host` field.
             Asked::Ordinary { uri, headers, .. } => match uri.authority() {
                 Some(authority) => Some(authority.as_str()),
                 None => text(headers.get(HOST).map(HeaderValue::as_bytes)),
@@ -91,7 +90,7 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// Path and query, as they came.
+    /// The requested path and query, unchanged.
     pub fn target(&self) -> &'a str {
         match self.asked {
             Asked::Handshake(request) => &request.target,
@@ -99,7 +98,8 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// The origin of the page that asks, whatever field its protocol has for it.
+    /// The origin of the page, from the field that the protocol uses for it; `None` if there is
+    /// none.
     pub fn origin(&self) -> Option<&'a str> {
         match self.asked {
             Asked::Handshake(request) => request.origin.as_deref(),
@@ -107,7 +107,7 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// The values of the fields of this name, whatever its case.
+    /// Returns the values of the fields with this name, which is case-insensitive.
     pub fn values(&self, name: &str) -> Vec<&'a [u8]> {
         match self.asked {
             Asked::Handshake(request) => {
@@ -123,7 +123,8 @@ impl<'a> Visitor<'a> {
         }
     }
 
-    /// The values of the cookies of this name (RFC 6265 §4.2.1), without quotation marks around them.
+    /// Returns the values of the cookies with this name (RFC 6265 §4.2.1), without quotation marks
+    /// around them.
     pub fn cookies(&self, name: &str) -> Vec<&'a [u8]> {
         let values = cookies(self.values("cookie"), name.as_bytes());
         let unquoted = values.map(|value| {
@@ -135,14 +136,15 @@ impl<'a> Visitor<'a> {
         unquoted.collect()
     }
 
-    /// The values of a name in the query, without their escapes; `+` stands for itself.
+    /// Returns the values of a query parameter, percent-decoded. `+` is not decoded.
     pub fn parameters(&self, name: &str) -> Vec<Cow<'a, [u8]>> {
         query_values(self.target(), name)
             .map(|value| percent_decode_str(value).into())
             .collect()
     }
 
-    /// The subprotocols that an opening handshake offers, also those that the site does not speak.
+    /// Returns the subprotocols that an opening handshake offers, including those that the site
+    /// does not speak.
     pub fn offered_subprotocols(&self) -> Vec<&'a str> {
         let Asked::Handshake(request) = self.asked else {
             return Vec::new();

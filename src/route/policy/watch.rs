@@ -1,4 +1,4 @@
-//! What ends a connection that was let in.
+//! A future that ends a connection after its admission.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,22 +10,22 @@ use polysock_protocols::CloseCode;
 use crate::connection::ShutdownSignal;
 use crate::error::BoxError;
 
-/// Looks on while a connection is open, and ends it where who let it in has changed their mind: a session is
-/// over, an account is locked.
+/// A future that runs while a connection is open, and closes it when the client is no longer
+/// admitted: a session has ended, an account is locked.
 ///
-/// It runs in the task of the connection, and is dropped with it.
+/// The future runs in the task of the connection, and is dropped with it.
 pub struct Watch {
     end: BoxFuture<'static, CloseCode>,
 }
 
 impl Watch {
-    /// Closes the connection once this is ready, with this code, or its like in the protocol of the
-    /// connection.
+    /// Creates a watch that closes the connection as soon as `end` is ready, with the code that
+    /// `end` returns or its equivalent in the protocol of the connection.
     pub fn new(end: impl Future<Output = CloseCode> + Send + 'static) -> Self {
         Self { end: Box::pin(end) }
     }
 
-    /// What is done with a connection, watched.
+    /// Adds this watch to an application that serves a connection.
     pub(crate) fn over(
         self,
         serving: BoxFuture<'static, Result<(), BoxError>>,
@@ -45,9 +45,9 @@ impl fmt::Debug for Watch {
     }
 }
 
-/// An application at work on a connection that is watched.
+/// A running application whose connection is watched.
 struct Watched {
-    /// `None` once the connection was asked to close.
+    /// `None` once the watch has fired.
     end: Option<BoxFuture<'static, CloseCode>>,
     serving: BoxFuture<'static, Result<(), BoxError>>,
     connection: ShutdownSignal,
@@ -61,7 +61,7 @@ impl Future for Watched {
             && let Poll::Ready(code) = end.as_mut().poll(cx)
         {
             self.end = None;
-            // What it was asked for before counts.
+            // An earlier request to close takes precedence.
             if self.connection.close_requested().is_none() {
                 self.connection.request(code);
             }

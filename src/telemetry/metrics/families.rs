@@ -1,4 +1,4 @@
-//! What is counted, as the metrics that others know.
+//! The conversion of the counters to OpenMetrics families.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -15,19 +15,19 @@ use crate::telemetry::Traffic;
 
 type Labels = Vec<(&'static str, Cow<'static, str>)>;
 
-/// What the connections of one protocol have come to.
+/// The sums over the connections of one protocol.
 #[derive(Default)]
 struct OfProtocol {
     traffic: Traffic,
     sums: [Totals; 2],
     ages: Durations,
-    /// `None` where the protocol has no pings.
+    /// The ping durations. `None` if the protocol has no pings.
     pings: Option<Durations>,
     handshakes: Durations,
 }
 
 impl Metrics {
-    /// What those connections have received and sent that have ended, by kind.
+    /// Returns the traffic of ended connections, by kind.
     pub(crate) fn ended(&self) -> Vec<(Arc<Tally>, Traffic)> {
         let kinds = self.kinds.all().into_iter();
         kinds
@@ -38,8 +38,8 @@ impl Metrics {
             .collect()
     }
 
-    /// All that is counted, with what connections have received and sent: by kind those that have ended,
-    /// and those that are open.
+    /// Returns all metrics. `ended` and `open` are the traffic, by kind, of ended and of open
+    /// connections.
     pub(crate) fn families(
         &self,
         ended: &[(Arc<Tally>, Traffic)],
@@ -210,7 +210,8 @@ fn of_kinds<'a>(tallies: impl Iterator<Item = &'a Tally>) -> Vec<MetricFamily> {
                 ("route", String::from(route).into()),
             ]
         };
-        // Closed first: one that is opened and closed between the two looks is no connection less.
+        // `closed` is read first: a connection opened and closed between the two reads must not
+        // make the gauge too small.
         let closed = load(&tally.closed);
         let count = load(&tally.opened);
         open = open.with(labels(), SampleValue::Count(count.saturating_sub(closed)));
@@ -262,7 +263,7 @@ fn of_protocols(protocols: &BTreeMap<&'static str, OfProtocol>) -> Vec<MetricFam
                 labels.push(("direction", direction.into()));
                 labels
             };
-            // What a connection says of its texts comes before what it says of all.
+            // A connection reports its text messages before its total.
             let count = count.max(sum.texts);
             for (kind, count) in [("text", sum.texts), ("binary", count - sum.texts)] {
                 let mut labels = labels();

@@ -1,4 +1,4 @@
-//! Counters that differ in their labels.
+//! Counters by their labels.
 
 use std::fmt;
 use std::hash::Hash;
@@ -6,10 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use fnv::FnvHashMap;
 
-/// Counters by their labels, no more than so many: what comes above that is counted with the labels that
+/// Counters by their labels, up to a limit. Counts with further labels are added to the labels that
 /// stand for all others.
 pub(crate) struct Family<K, V> {
-    /// Its hash need not stand an attack: there are few.
+    /// FNV is safe here: the limit makes hash collisions harmless.
     counters: RwLock<FnvHashMap<K, Arc<V>>>,
     limit: usize,
     other: fn(&K) -> K,
@@ -17,8 +17,8 @@ pub(crate) struct Family<K, V> {
 }
 
 impl<K: Clone + Eq + Hash, V> Family<K, V> {
-    /// No counters yet, and up to this many. `other` makes the labels of one above that; there are to be
-    /// few of those.
+    /// Creates an empty family of at most `limit` counters. `other` makes the labels for counts
+    /// beyond the limit; it should return few different labels.
     pub(super) fn new(limit: usize, other: fn(&K) -> K) -> Self
     where
         V: Default,
@@ -26,7 +26,7 @@ impl<K: Clone + Eq + Hash, V> Family<K, V> {
         Self::making(limit, other, |_| V::default())
     }
 
-    /// The same, of counters that know their labels.
+    /// The same as [`new`](Self::new), for counters that are made from their labels.
     pub(super) fn making(
         limit: usize,
         other: fn(&K) -> K,
@@ -40,7 +40,7 @@ impl<K: Clone + Eq + Hash, V> Family<K, V> {
         }
     }
 
-    /// The counter with these labels.
+    /// Returns the counter with these labels.
     pub(crate) fn of(&self, labels: &K) -> Arc<V> {
         let counters = self.counters.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(counter) = counters.get(labels) {
@@ -60,7 +60,7 @@ impl<K: Clone + Eq + Hash, V> Family<K, V> {
         Arc::clone(counter.or_insert_with_key(|labels| Arc::new(make(labels))))
     }
 
-    /// All of them, in no order.
+    /// Returns all counters, in no particular order.
     pub(crate) fn all(&self) -> Vec<(K, Arc<V>)> {
         let counters = self.counters.read().unwrap_or_else(PoisonError::into_inner);
         let all = counters.iter();

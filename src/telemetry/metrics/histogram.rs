@@ -1,12 +1,12 @@
-//! How long something took.
+//! Histograms of durations.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// How many bounds a histogram has.
+/// The number of bounds of a histogram.
 pub(crate) const BOUNDS: usize = 9;
 
-/// The bounds of what is a matter of moments: a millisecond to ten seconds.
+/// The bounds for short durations: a millisecond to ten seconds.
 pub(crate) const MOMENTS: [Duration; BOUNDS] = [
     Duration::from_millis(1),
     Duration::from_millis(3),
@@ -19,7 +19,7 @@ pub(crate) const MOMENTS: [Duration; BOUNDS] = [
     Duration::from_secs(10),
 ];
 
-/// The bounds of how long a connection is open: a second to a week.
+/// The bounds for the age of connections: a second to a week.
 pub(crate) const AGES: [Duration; BOUNDS] = [
     Duration::from_secs(1),
     Duration::from_secs(10),
@@ -32,26 +32,26 @@ pub(crate) const AGES: [Duration; BOUNDS] = [
     Duration::from_secs(7 * 24 * 60 * 60),
 ];
 
-/// How often something took how long.
+/// A histogram of durations.
 #[derive(Debug, Default)]
 pub(crate) struct Histogram {
-    /// How often it took longer than the bound before, and no longer than this; the last is for what took
-    /// longer than all.
+    /// The number of durations above the previous bound and up to this one; the last bucket is for
+    /// durations above all bounds.
     buckets: [AtomicU64; BOUNDS + 1],
-    /// In microseconds.
+    /// The sum of the durations, in microseconds.
     sum: AtomicU64,
 }
 
-/// What a histogram was at a moment.
+/// A snapshot of a histogram.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Durations {
-    /// Each for its own bucket.
+    /// The count of each bucket, not cumulative.
     pub(crate) buckets: [u64; BOUNDS + 1],
     pub(crate) sum: Duration,
 }
 
 impl Histogram {
-    /// Notes that it took this long.
+    /// Records a duration.
     pub(crate) fn observe(&self, bounds: &[Duration; BOUNDS], took: Duration) {
         let bucket = bounds.iter().take_while(|bound| took > **bound).count();
         if let Some(bucket) = self.buckets.get(bucket) {
@@ -73,7 +73,7 @@ impl Histogram {
 }
 
 impl Durations {
-    /// Those of another as well.
+    /// Adds another snapshot.
     pub(crate) fn add(&mut self, other: &Self) {
         for (bucket, more) in self.buckets.iter_mut().zip(other.buckets) {
             *bucket += more;

@@ -1,60 +1,60 @@
-//! A metric with all its labels, as whoever writes a page of metrics gets it.
+//! The metrics as data, from which a page of metrics is written.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// A metric with all its labels, by the data model of OpenMetrics 1.0.
+/// A metric with all its labels, in the data model of OpenMetrics 1.0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricFamily {
-    /// Its name, without `_total`: `polysock_messages`.
+    /// The name, without `_total`: `polysock_messages`.
     pub name: &'static str,
-    /// What it says, without a full stop.
+    /// The description, without a full stop.
     pub help: &'static str,
-    /// What its values are.
+    /// The kind of its values.
     pub kind: MetricKind,
-    /// Its values.
+    /// The values.
     pub samples: Vec<Sample>,
 }
 
-/// What the values of a metric are.
+/// The kind of a metric's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MetricKind {
-    /// They only grow.
+    /// Values that only increase.
     Counter,
-    /// They are what is now.
+    /// Current values.
     Gauge,
-    /// They are counts of what was measured.
+    /// Counts of measurements, in buckets.
     Histogram,
 }
 
 /// A value of a metric, and its labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Names and values.
+    /// The names and values of the labels.
     pub labels: Vec<(&'static str, Cow<'static, str>)>,
-    /// What it is.
+    /// The value.
     pub value: SampleValue,
 }
 
 /// A value of a metric.
 #[derive(Clone, Debug, PartialEq)]
 pub enum SampleValue {
-    /// Of a counter, or of a gauge that counts.
+    /// The value of a counter, or of a gauge that counts.
     Count(u64),
-    /// Of a gauge that measures.
+    /// The value of a gauge that measures.
     Number(f64),
-    /// Of a histogram.
+    /// The value of a histogram.
     Histogram {
-        /// The sum of all that was measured.
+        /// The sum of all measurements.
         sum: f64,
-        /// How often it was no more than this, and more than the bound before: the last of them is
-        /// infinite.
+        /// Bounds, and the number of measurements up to each bound and above the previous one. The
+        /// last bound is infinite.
         buckets: Vec<(f64, u64)>,
     },
 }
 
 impl MetricFamily {
-    /// One without values.
+    /// Creates a metric without values.
     pub fn new(name: &'static str, kind: MetricKind, help: &'static str) -> Self {
         Self {
             name,
@@ -64,7 +64,7 @@ impl MetricFamily {
         }
     }
 
-    /// The same, with one value more.
+    /// Returns the metric with one more value.
     #[must_use]
     pub fn with(
         mut self,
@@ -75,7 +75,7 @@ impl MetricFamily {
         self
     }
 
-    /// The sum of its counts over all labels that are chosen.
+    /// Returns the sum of the counts of the chosen samples.
     pub fn total(&self, is_chosen: impl Fn(&Sample) -> bool) -> u64 {
         let chosen = self.samples.iter().filter(|sample| is_chosen(sample));
         chosen.map(|sample| sample.value.count()).sum()
@@ -83,7 +83,7 @@ impl MetricFamily {
 }
 
 impl Sample {
-    /// The value of a label.
+    /// Returns the value of a label. `None` if the sample has no such label.
     pub fn label(&self, name: &str) -> Option<&str> {
         let mut labels = self.labels.iter();
         labels
@@ -93,7 +93,8 @@ impl Sample {
 }
 
 impl SampleValue {
-    /// How much was counted; how often something was measured.
+    /// Returns the count, or the number of measurements of a histogram. 0 for a gauge that
+    /// measures.
     pub fn count(&self) -> u64 {
         match self {
             Self::Count(count) => *count,
@@ -102,7 +103,7 @@ impl SampleValue {
         }
     }
 
-    /// Of what was measured like this.
+    /// Creates the value of a histogram of durations.
     pub(super) fn of_durations(bounds: &[Duration], buckets: &[u64], sum: Duration) -> Self {
         let bounds = bounds.iter().map(Duration::as_secs_f64);
         let bounds = bounds.chain([f64::INFINITY]);

@@ -1,8 +1,9 @@
-//! What is counted of all connections together.
+//! The counters over all connections.
 //!
-//! Nothing is counted for each message by all threads at one place: a session counts its own, and hands
-//! over the sums whenever its connection comes to wait. Labels are taken from sets that are fixed at the
-//! start, so no peer can add to them; where a set might be large, what is above its limit is `other`.
+//! No counter is shared by all threads for each message: a session counts its own messages, and
+//! reports the sums whenever its connection starts to wait. Labels are taken from sets that are
+//! fixed at the start, so no peer can add to them; in a set that may be large, labels beyond the
+//! limit become `other`.
 
 mod families;
 mod family;
@@ -20,14 +21,14 @@ pub use self::metric_family::{MetricFamily, MetricKind, Sample, SampleValue};
 pub(crate) use self::tally::Tally;
 use super::{Ending, Observers, Refusal, Refusals};
 
-/// What is counted of all connections together. Every count is for ever, and no gauge has one of its own.
+/// The counters over all connections. Counts never decrease, and gauges are computed from them.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     kinds: Family<ConnectionKind, Tally>,
     counters: Arc<Counters>,
 }
 
-/// What is counted beside what each kind of connections has.
+/// The counters that are not kept by kind of connection.
 #[derive(Debug)]
 pub(crate) struct Counters {
     closed: Family<KindOfEnding, AtomicU64>,
@@ -43,7 +44,7 @@ pub(crate) struct Counters {
     pub(crate) observers: Observers,
 }
 
-/// What a connection speaks, what carries it, and the route that it came by.
+/// The protocol of a connection, its transport and its route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ConnectionKind {
     pub(crate) protocol: &'static str,
@@ -53,7 +54,7 @@ pub(crate) struct ConnectionKind {
     pub(crate) route: Option<Arc<str>>,
 }
 
-/// An [`Ending`], as far as it is told apart from others.
+/// An [`Ending`], reduced to the distinctions of the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct KindOfEnding {
     protocol: &'static str,
@@ -62,14 +63,14 @@ struct KindOfEnding {
     clean: bool,
 }
 
-/// A close code, as far as it is told apart from others.
+/// A close code, reduced to the distinctions of the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum KindOfCode {
-    /// One that RFC 6455 §7.4.1 has, or the registry of its codes.
+    /// A code of RFC 6455 §7.4.1, or of the registry of close codes.
     Known(u16),
-    /// One of libraries and frameworks (RFC 6455 §7.4.2).
+    /// A code of libraries and frameworks (RFC 6455 §7.4.2).
     Registered,
-    /// One of applications.
+    /// A code of applications.
     Private,
     Other,
 }
@@ -97,7 +98,7 @@ impl From<&Ending> for KindOfEnding {
     }
 }
 
-/// What is counted of the connections to one upstream.
+/// The counters of the connections to one upstream.
 #[derive(Debug, Default)]
 pub(crate) struct UpstreamTally {
     connected: AtomicU64,
@@ -106,20 +107,20 @@ pub(crate) struct UpstreamTally {
     took: Histogram,
 }
 
-/// Stands for all routes and upstreams that are too many to be told apart.
+/// The label for all routes, upstreams and other values beyond a limit.
 const OTHER: &str = "other";
 
-/// How many kinds of connections are told apart.
+/// The maximum number of distinct kinds of connections.
 const KINDS: usize = 160;
 
-/// How many endings are told apart.
+/// The maximum number of distinct endings.
 const ENDINGS: usize = 250;
 
-/// How many upstreams are told apart.
+/// The maximum number of distinct upstreams.
 const UPSTREAMS: usize = 24;
 
 impl Metrics {
-    /// Nothing has been counted.
+    /// Creates counters at zero.
     pub(crate) fn new() -> Self {
         let counters = Arc::new(Counters::new());
         let of_tally = Arc::clone(&counters);
@@ -134,24 +135,24 @@ impl Metrics {
         Self { kinds, counters }
     }
 
-    /// What is counted beside what each kind of connections has.
+    /// Returns the counters that are not kept by kind of connection.
     pub(crate) fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 
-    /// Has connections of a kind be told of before there are any.
+    /// Registers a kind of connection, which is then reported before its first connection.
     pub(crate) fn expect(&self, kind: &ConnectionKind) {
         self.kinds.of(kind);
     }
 
-    /// Sets the clock by which it is told since when connections wait.
+    /// Sets the clock, in seconds, by which connections record since when they wait.
     pub(crate) fn set_clock(&self, seconds: u32) {
         for (_, tally) in self.kinds.all() {
             tally.set_clock(seconds);
         }
     }
 
-    /// Counts a connection whose handshake took this long.
+    /// Counts an opened connection and the duration of its handshake.
     pub(crate) fn opened(&self, kind: &ConnectionKind, took: Duration) -> Arc<Tally> {
         let tally = self.kinds.of(kind);
         tally.opened.fetch_add(1, Ordering::Relaxed);
@@ -180,17 +181,18 @@ impl Counters {
         }
     }
 
-    /// Counts a connection that has ended.
+    /// Counts an ended connection.
     fn closed(&self, ending: &Ending) {
         add_one(&self.closed.of(&ending.into()));
     }
 
-    /// Counts a connection that was refused without a word, or a handshake with this status.
+    /// Counts a refused handshake, with the status of the answer. `None` for a connection closed
+    /// without an answer.
     pub(crate) fn refused(&self, reason: &'static str, status: Option<u16>) {
         add_one(&self.refused.of(&(reason, status.unwrap_or(0))));
     }
 
-    /// Notes who was refused.
+    /// Counts a refusal, keeps it and notifies the observers.
     pub(crate) fn note_refusal(&self, refusal: Refusal) {
         self.refused(refusal.reason, refusal.status);
         let refusal = refusal.shortened();
@@ -198,7 +200,7 @@ impl Counters {
         self.refusals.push(refusal);
     }
 
-    /// Who was refused last, the newest first.
+    /// Returns the latest refusals, newest first.
     pub(crate) fn refusals(&self) -> Vec<Refusal> {
         self.refusals.last()
     }
@@ -208,7 +210,7 @@ impl Counters {
         add_one(&self.errors.of(&(protocol, kind)));
     }
 
-    /// Counts an ordinary request, whose answer took this long.
+    /// Counts an ordinary request and the time until its answer.
     pub(crate) fn request(&self, method: &str, status: u16, took: Duration) {
         let method = METHODS.iter().find(|known| **known == method);
         let method = method.copied().unwrap_or(OTHER);
@@ -216,7 +218,7 @@ impl Counters {
         self.answers.of(&method).observe(&MOMENTS, took);
     }
 
-    /// Counts a handshake of TLS: with its version, or with how it failed.
+    /// Counts a TLS handshake, with its version and its outcome.
     #[cfg(feature = "tls")]
     pub(crate) fn tls(&self, version: &'static str, outcome: &'static str) {
         add_one(&self.tls.of(&(version, outcome)));
@@ -227,21 +229,21 @@ impl Counters {
         add_one(&self.accept_errors.of(&kind));
     }
 
-    /// Counts messages that were missed by slow readers.
+    /// Counts messages missed by slow readers.
     pub(crate) fn missed(&self, overflow: &'static str, count: u64) {
         self.missed
             .of(&overflow)
             .fetch_add(count, Ordering::Relaxed);
     }
 
-    /// What is counted of the connections to one upstream, of this name.
+    /// Returns the counters of the connections to the upstream with this name.
     pub(crate) fn upstream(&self, name: &Arc<str>) -> Arc<UpstreamTally> {
         self.upstreams.of(name)
     }
 }
 
 impl UpstreamTally {
-    /// Counts an attempt to connect that took this long.
+    /// Counts an attempt to connect and its duration.
     pub(crate) fn connected(&self, is_connected: bool, took: Duration) {
         add_one(if is_connected {
             &self.connected
@@ -251,13 +253,13 @@ impl UpstreamTally {
         self.took.observe(&MOMENTS, took);
     }
 
-    /// Counts a connection that has ended.
+    /// Counts an ended connection.
     pub(crate) fn closed(&self) {
         add_one(&self.closed);
     }
 }
 
-/// The methods that are told apart.
+/// The methods that have their own label.
 const METHODS: &[&str] = &[
     "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE",
 ];

@@ -1,4 +1,4 @@
-//! What is counted of the connections of one kind.
+//! The counters of the connections of one kind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -10,39 +10,39 @@ use super::histogram::{AGES, Histogram, MOMENTS};
 use super::{ConnectionKind, Counters};
 use crate::telemetry::{Ending, Traffic};
 
-/// How many threads count without being in each other's way.
+/// The number of threads that can count without contention.
 const STRIPES: usize = 8;
 
 static THREADS: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    /// Where this thread counts.
+    /// The index of this thread's stripe.
     static STRIPE: usize = usize::try_from(THREADS.fetch_add(1, Ordering::Relaxed)).unwrap_or(0) % STRIPES;
 }
 
-/// What is counted of the connections with one protocol, transport and route. They share it, so what is
-/// often counted has a place for each thread.
+/// The counters shared by the connections with one protocol, transport and route. Frequent counts
+/// have a stripe for each thread.
 #[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) kind: ConnectionKind,
-    /// What else is counted.
+    /// The counters that are not kept by kind.
     pub(crate) counters: Arc<Counters>,
-    /// The seconds that it is told by since when connections wait.
+    /// The clock, in seconds, by which connections record since when they wait.
     clock: AtomicU32,
     pub(crate) opened: AtomicU64,
     pub(crate) closed: AtomicU64,
     pub(crate) handshakes: Histogram,
     pub(crate) ages: Histogram,
-    /// How long peers took to answer pings.
+    /// The time until pings were answered.
     pub(crate) pings: Histogram,
-    /// How often what was sent had to wait for a peer.
+    /// The number of times that output had to wait for a peer.
     pub(crate) pauses: AtomicU64,
-    /// What those have received and sent that are closed.
+    /// The traffic of closed connections.
     ended: [AtomicU64; 4],
     stripes: [Stripe; STRIPES],
 }
 
-/// What one thread counts; two of them share no line of the cache.
+/// The counts of one thread. Aligned so that no two stripes share a cache line.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Stripe {
@@ -58,7 +58,7 @@ struct Direction {
 }
 
 impl Tally {
-    /// Nothing has been counted.
+    /// Creates counters at zero.
     pub(super) fn new(kind: ConnectionKind, counters: Arc<Counters>) -> Self {
         Self {
             kind,
@@ -84,7 +84,7 @@ impl Tally {
         self.clock.store(seconds, Ordering::Relaxed);
     }
 
-    /// Counts what a connection says that it has received and sent.
+    /// Adds the sums that a connection reports.
     pub(crate) fn add(&self, sums: &Sums) {
         if let Some(Stripe { received, sent }) = self.stripe() {
             received.add(&sums.received);
@@ -92,7 +92,7 @@ impl Tally {
         }
     }
 
-    /// Counts how long the messages were that it has received and sent.
+    /// Adds the sizes of messages that a connection reports.
     pub(crate) fn add_sizes(&self, sizes: &Sizes) {
         if let Some(Stripe { received, sent }) = self.stripe() {
             received.add_sizes(&sizes.received);
@@ -100,17 +100,17 @@ impl Tally {
         }
     }
 
-    /// Where this thread counts.
+    /// Returns the stripe of this thread.
     fn stripe(&self) -> Option<&Stripe> {
         STRIPE.with(|stripe| self.stripes.get(*stripe))
     }
 
-    /// Counts a pong that came this long after its ping.
+    /// Records the time from a ping to its pong.
     pub(crate) fn pong(&self, took: Duration) {
         self.pings.observe(&MOMENTS, took);
     }
 
-    /// Counts how a connection of this age has ended, and what it has received and sent in all.
+    /// Counts an ended connection, with its age and its total traffic.
     pub(crate) fn end(&self, ending: &Ending, age: Duration, traffic: &Traffic) {
         for (total, more) in self.ended.iter().zip(traffic.counts()) {
             total.fetch_add(more, Ordering::Relaxed);
@@ -120,7 +120,7 @@ impl Tally {
         self.counters.closed(ending);
     }
 
-    /// What those have received and sent that are closed.
+    /// Returns the traffic of closed connections.
     pub(crate) fn ended(&self) -> Traffic {
         Traffic::of(
             self.ended
@@ -129,7 +129,8 @@ impl Tally {
         )
     }
 
-    /// Of all connections, those that are open included: payload, texts and sizes.
+    /// Returns the payload, texts and sizes of all connections, including open ones: received, then
+    /// sent.
     pub(crate) fn sums(&self) -> [Totals; 2] {
         let mut sums = [Totals::default(); 2];
         let [received, sent] = &mut sums;
@@ -141,7 +142,7 @@ impl Tally {
     }
 }
 
-/// Totals of one direction.
+/// The totals of one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) texts: u64,
@@ -150,7 +151,7 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    /// Those of another as well.
+    /// Adds other totals.
     pub(crate) fn add(&mut self, other: &Self) {
         self.texts += other.texts;
         self.payload += other.payload;

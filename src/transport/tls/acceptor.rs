@@ -1,4 +1,4 @@
-//! The side of a server.
+//! TLS on the server side.
 
 use std::fmt;
 use std::io;
@@ -22,14 +22,14 @@ use crate::transport::io::Io;
 use crate::transport::linger::{CloseOrder, linger};
 use crate::transport::rewind::Rewind;
 
-/// What a port speaks TLS with. Clones are the same.
+/// The TLS configuration of a port. Clones share it.
 ///
-/// Certificates and keys are read again where their files have changed: that is looked for when a client
-/// connects, at most once a second. What is wrong with them is told in the log, and those from before
-/// stay in use.
+/// Certificates and keys are read again when their files change. The files are checked when a
+/// client connects, at most once a second. Errors in them are logged, and the previous ones stay in
+/// use.
 ///
-/// Sessions are resumed on whichever thread: by tickets (RFC 5077, RFC 8446 §4.6.1), whose keys are in
-/// memory only and change every six hours, or in TLS 1.2 by their ids.
+/// Sessions are resumed across threads: by tickets (RFC 5077, RFC 8446 §4.6.1), whose keys are kept
+/// in memory only and change every six hours, or by session ids in TLS 1.2.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -55,32 +55,33 @@ struct Shared {
     current: Mutex<Current>,
 }
 
-/// What was read last.
+/// The certificates and keys that were read last.
 struct Current {
     server: Arc<Server>,
-    /// What the files were then.
+    /// The state of the files when they were read.
     stamps: Vec<Stamp>,
-    /// When it was last looked whether they have changed.
+    /// The time of the last check for changes.
     looked: Looked,
     failing: Option<Failing>,
 }
 
-/// Files that are of no use now.
+/// The state of files that cannot be used now.
 struct Failing {
     since: Instant,
     is_told: bool,
 }
 
-/// How long files may be of no use before that is told: a certificate and its key are replaced one
-/// after the other.
+/// The time for which files may be unusable before that is logged: a certificate and its key are
+/// replaced one after the other.
 const REPLACING: Duration = Duration::from_secs(2);
 
 impl Acceptor {
-    /// Reads the files that these settings name; blocks.
+    /// Reads the files that the settings name; blocks.
     ///
     /// # Errors
     ///
-    /// One cannot be read, has none of what it should have, or a key is not that of its certificate.
+    /// A file cannot be read or lacks its certificate or key, or a key does not match its
+    /// certificate.
     pub fn new(settings: ServerSettings) -> Result<Self, PemError> {
         let stamps = stamps(&settings);
         let server = Server::read(&settings, None)?;
@@ -99,11 +100,11 @@ impl Acceptor {
         })
     }
 
-    /// TLS 1.2 and 1.3 with one certificate and its key, from files in PEM form; blocks.
+    /// Creates TLS 1.2 and 1.3 with one certificate and its key, from files in PEM form; blocks.
     ///
     /// # Errors
     ///
-    /// As of [`new`](Self::new).
+    /// The same as for [`new`](Self::new).
     pub fn read(
         certificate: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
@@ -111,34 +112,34 @@ impl Acceptor {
         Self::new(ServerSettings::new(certificate, key))
     }
 
-    /// Reads the files again, whether or not they have changed; blocks. Connections that are there notice
-    /// nothing, and sessions can still be resumed, unless others are trusted to sign the certificates of
-    /// clients than before.
+    /// Reads the files again, whether or not they have changed; blocks. Open connections are not
+    /// affected. Sessions can still be resumed, unless the authorities for client certificates have
+    /// changed.
     ///
     /// # Errors
     ///
-    /// As of [`new`](Self::new). Those from before stay in use then.
+    /// The same as for [`new`](Self::new). The previous certificates and keys stay in use.
     pub fn read_again(&self) -> Result<(), PemError> {
         self.shared.read_again(stamps(&self.shared.settings))
     }
 
-    /// The files of the certificates in use, and when each ends.
+    /// Returns the files of the certificates in use, and when each expires.
     pub fn ends(&self) -> Vec<(PathBuf, SystemTime)> {
         let server = Arc::clone(&self.shared.lock().server);
         server.ends(&self.shared.settings)
     }
 
-    /// What it was made of.
+    /// Returns the settings that the acceptor was created from.
     pub fn settings(&self) -> &ServerSettings {
         &self.shared.settings
     }
 
-    /// Goes through the handshake of a client at this address, of which this much has come. The last that is
-    /// said to one with which it fails is why.
+    /// Performs the handshake of a client. `come` contains the bytes received so far, `client` is
+    /// the client's address. If the handshake fails, the client receives an alert with the reason.
     ///
     /// # Errors
     ///
-    /// The handshake fails, or the client goes away.
+    /// The handshake fails, or the client disconnects.
     pub(crate) async fn accept(
         &self,
         mut transport: Io,
@@ -171,7 +172,7 @@ impl Acceptor {
         match accepted {
             Ok((stream, agreed)) => Ok((stream, Encryption::new(agreed, min_version))),
             Err((error, transport)) => {
-                // The alert has been written.
+                // The stack has written the alert already.
                 let transport = *transport.into_inner();
                 linger(transport, WriteBuf::new(), CloseOrder::WeFirst);
                 Err(error)
@@ -179,11 +180,11 @@ impl Acceptor {
         }
     }
 
-    /// What to serve the next client with.
+    /// Returns the configuration for the next client.
     async fn server(&self) -> Arc<Server> {
         if self.shared.is_due() {
             let shared = Arc::clone(&self.shared);
-            // A disk may be slow, and others are served meanwhile.
+            // A disk may be slow, and this thread serves other clients meanwhile.
             let _ = spawn_blocking(move || shared.look()).await;
         }
         Arc::clone(&self.shared.lock().server)
@@ -191,7 +192,7 @@ impl Acceptor {
 }
 
 impl Shared {
-    /// Whether the caller is to look whether the files have changed.
+    /// True if the caller must check whether the files have changed.
     fn is_due(&self) -> bool {
         self.lock().looked.is_due()
     }
@@ -243,18 +244,18 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
-        // Each of its parts is replaced as a whole, so a panic cannot break it.
+        // Each field is replaced as a whole, so a panic cannot corrupt the state.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What the files are now, but for those that are not there.
+/// Returns the present state of the files; missing files are left out.
 fn stamps(settings: &ServerSettings) -> Vec<Stamp> {
     let files = settings.files().cloned();
     files.filter_map(|file| Stamp::of(file).ok()).collect()
 }
 
-/// Keys are secrets: only where they come from is shown.
+/// Keys are secrets: only their paths are shown.
 impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Acceptor")

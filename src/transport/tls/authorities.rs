@@ -1,4 +1,4 @@
-//! The authorities whose signature under a certificate counts.
+//! The certificate authorities that are trusted.
 
 use std::fmt;
 use std::path::Path;
@@ -10,11 +10,11 @@ use rustls::pki_types::CertificateDer;
 use super::client_error::ClientTlsError;
 use super::pem::read_certificates;
 
-/// The authorities whose signature under a certificate counts.
+/// The certificate authorities that are trusted.
 #[derive(Clone)]
 pub struct Authorities {
     pub(super) roots: Arc<RootCertStore>,
-    /// The same, as they were read.
+    /// The same authorities, as the certificates that were read.
     #[cfg(feature = "legacy-tls")]
     pub(super) certificates: Arc<[CertificateDer<'static>]>,
 }
@@ -24,7 +24,7 @@ impl Authorities {
     ///
     /// # Errors
     ///
-    /// It cannot be read, has none, or one that is no authority's.
+    /// The file cannot be read, contains no certificate, or contains one that is no authority's.
     pub fn read(file: impl AsRef<Path>) -> Result<Self, ClientTlsError> {
         let file = file.as_ref();
         let mut roots = RootCertStore::empty();
@@ -40,12 +40,12 @@ impl Authorities {
         Ok(Self::new(roots, &certificates))
     }
 
-    /// Those that the system trusts. They are read once; that blocks. The environment variables
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` say where they are, where that is elsewhere.
+    /// Returns the authorities that the system trusts. The first call reads them, which blocks. The
+    /// environment variables `SSL_CERT_FILE` and `SSL_CERT_DIR` set another location.
     ///
     /// # Errors
     ///
-    /// There are none.
+    /// The system has no authorities.
     pub fn of_system() -> Result<Self, ClientTlsError> {
         static SYSTEM: OnceLock<Authorities> = OnceLock::new();
         if let Some(authorities) = SYSTEM.get() {
@@ -53,7 +53,7 @@ impl Authorities {
         }
         let found = rustls_native_certs::load_native_certs();
         let mut roots = RootCertStore::empty();
-        // Some systems have a few that are too odd to be read, and the others are as good without them.
+        // Some systems have a few certificates that cannot be parsed; the others work without them.
         roots.add_parsable_certificates(found.certs.iter().cloned());
         if roots.is_empty() {
             let error = found.errors.first();

@@ -1,4 +1,4 @@
-//! What a certificate says of whose it is.
+//! The contents of a certificate.
 
 use std::net::IpAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,33 +8,33 @@ use x509_cert::der::Decode;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 
-/// Whose a certificate is.
+/// The subject of a certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CertificateSubject {
     /// The distinguished name, as `CN=desk-7,O=Example` (RFC 4514).
     pub distinguished_name: String,
-    /// The last common name in it.
+    /// The last common name in it; `None` if there is none.
     pub common_name: Option<String>,
-    /// The alternative names: hosts, addresses of mail, URIs and IP addresses.
+    /// The alternative names: hosts, email addresses, URIs and IP addresses.
     pub names: Vec<String>,
 }
 
-/// What a certificate says.
+/// The fields that are read from a certificate.
 #[derive(Debug)]
 pub(super) struct Said {
     pub(super) subject: CertificateSubject,
-    /// The hosts that it is for, in small letters; `*.` stands for one label.
+    /// The hosts that it is valid for, in lower case; `*.` stands for one label.
     pub(super) hosts: Vec<String>,
     pub(super) not_before: SystemTime,
     pub(super) not_after: SystemTime,
-    /// The number of what its key is for, as that of RSA.
+    /// The object identifier of the key's algorithm, for example RSA.
     #[cfg(feature = "legacy-tls")]
     pub(super) key_algorithm: String,
 }
 
 impl Said {
-    /// By a certificate as DER; `None` where it is none that can be understood.
+    /// Reads a certificate in DER; `None` if it cannot be parsed.
     pub(super) fn by(der: &[u8]) -> Option<Self> {
         let certificate = Certificate::from_der(der).ok()?;
         let to_be_signed = certificate.tbs_certificate();
@@ -65,7 +65,7 @@ impl Said {
             }
         }
         if hosts.is_empty() {
-            // Certificates of old have their host there.
+            // Old certificates have their host in the common name only.
             hosts.extend(
                 subject
                     .common_name

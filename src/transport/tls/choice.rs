@@ -1,4 +1,4 @@
-//! Who goes through the handshake of a client: told by the first that it says.
+//! The choice of the implementation that performs a client's handshake, by its `ClientHello`.
 //!
 //! ```text
 //!   older than the least version that is spoken    nobody: alert 70
@@ -20,10 +20,10 @@ use super::version::Version;
 use crate::transport::io::Io;
 use crate::transport::rewind::Rewind;
 
-/// A transport, and what has come of its client.
+/// A transport, and the bytes already received from its client.
 pub(super) type Beginning = Rewind<Box<Io>>;
 
-/// Who goes through a handshake.
+/// The implementation that performs a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stack {
     Rustls,
@@ -31,7 +31,7 @@ pub(super) enum Stack {
     S2n,
 }
 
-/// Why nobody does, and the record that tells the client.
+/// The reason why a handshake is refused, and the alert record for the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) reason: String,
@@ -43,10 +43,10 @@ const HANDSHAKE_FAILURE: u8 = 40;
 const PROTOCOL_VERSION: u8 = 70;
 const INAPPROPRIATE_FALLBACK: u8 = 86;
 
-/// SSL 3.0, which knows no alert for versions (RFC 6101 §5.4.2).
+/// SSL 3.0, which has no alert for versions (RFC 6101 §5.4.2).
 const SSL3: u16 = 0x0300;
 
-/// Reads on until the first message of a client is there; returns it with all that has come.
+/// Reads until the `ClientHello` is complete. Returns it with all received bytes.
 pub(super) async fn read_hello(
     transport: &mut Io,
     come: Bytes,
@@ -65,7 +65,7 @@ pub(super) async fn read_hello(
 }
 
 impl Stack {
-    /// Who goes through the handshake of a client that comes from this address.
+    /// Chooses the implementation for a client with this address.
     pub(super) fn choose(
         settings: &ServerSettings,
         hello: &ClientHello,
@@ -97,7 +97,7 @@ impl Stack {
         if settings.takes_old(client) && !is_for_rustls(hello) {
             return Ok(Self::S2n);
         }
-        // It tells those that it does not understand.
+        // rustls sends an alert to clients that it does not support.
         Ok(Self::Rustls)
     }
 }
@@ -111,7 +111,7 @@ impl From<ClientHelloError> for Refusal {
     }
 }
 
-/// Whether rustls may speak with a client, as far as versions and suites go.
+/// True if rustls supports the client's versions and suites.
 #[cfg(feature = "legacy-tls")]
 fn is_for_rustls(hello: &ClientHello) -> bool {
     let newest = hello.newest();

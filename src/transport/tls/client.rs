@@ -1,4 +1,4 @@
-//! TLS as a client speaks it.
+//! TLS on the client side.
 
 use std::fmt;
 use std::io;
@@ -25,10 +25,10 @@ use super::version::Version;
 use crate::transport::io::Io;
 use crate::transport::{Alpn, Transport};
 
-/// TLS as a client speaks it. All connections share it, and resume each other's sessions. Clones are the
-/// same.
+/// The TLS configuration of a client. All connections share it, and resume each other's sessions.
+/// Clones share it, too.
 ///
-/// By default it trusts the authorities of the system, which are read when they are needed first.
+/// By default the authorities of the system are trusted. They are read at the first use.
 #[derive(Clone, Default)]
 pub struct ClientTls {
     shared: Arc<Shared>,
@@ -37,26 +37,27 @@ pub struct ClientTls {
 #[derive(Default)]
 struct Shared {
     made: Mutex<Option<Arc<Made>>>,
-    /// How often it was replaced.
+    /// The number of times that the configuration was replaced.
     replaced: AtomicU64,
 }
 
-/// What is made of settings.
+/// The configuration that is built from settings.
 struct Made {
     server_name: Option<ServerName>,
     http: Arc<ClientConfig>,
     raw: Arc<ClientConfig>,
-    /// What is spoken in place of these, where the least version is one of old.
+    /// The configuration used instead of these if the minimum version is older than TLS 1.2.
     #[cfg(feature = "legacy-tls")]
     legacy: Option<LegacyClient>,
 }
 
 impl ClientTls {
-    /// TLS as these settings say. Blocks where they name no authorities, until those of the system are read.
+    /// Creates the configuration. If the settings name no authorities, this reads the system's,
+    /// which blocks.
     ///
     /// # Errors
     ///
-    /// The system has no authorities.
+    /// The system has no authorities, or the settings cannot be used.
     pub fn new(settings: &ClientTlsSettings) -> Result<Self, ClientTlsError> {
         let made = Made::new(settings)?;
         Ok(Self {
@@ -67,22 +68,22 @@ impl ClientTls {
         })
     }
 
-    /// Has this and its clones speak TLS as another does, for what is connected from now on. Ordinary requests
-    /// get new connections.
+    /// Replaces the configuration, for this and its clones, with another's. It applies to new
+    /// connections. Ordinary requests open new connections, too.
     pub fn replace(&self, other: &Self) {
         let made = other.lock().clone();
         *self.lock() = made;
-        // Behind it: what is connected in between counts as old.
+        // Afterwards, so that connections opened in between count as old.
         self.shared.replaced.fetch_add(1, Ordering::Release);
     }
 
-    /// How often it was replaced.
+    /// Returns the number of times that the configuration was replaced.
     pub(crate) fn number(&self) -> u64 {
         self.shared.replaced.load(Ordering::Acquire)
     }
 
-    /// Performs a TLS handshake with a server that has this name, where the settings give no other. No time is
-    /// bounded here.
+    /// Performs a TLS handshake with the server `name`, unless the settings give another name.
+    /// There is no timeout here.
     ///
     /// # Cancel safety
     ///
@@ -112,14 +113,14 @@ impl ClientTls {
         if let Some(made) = &*self.lock() {
             return Ok(Arc::clone(made));
         }
-        // A disk may be slow, and others are served meanwhile.
+        // A disk may be slow, and this thread serves other clients meanwhile.
         let made = spawn_blocking(|| Made::new(&ClientTlsSettings::default())).await;
         let made = made.map_err(|error| TlsError::Io(io::Error::other(error)))??;
         Ok(Arc::clone(self.lock().get_or_insert(Arc::new(made))))
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Made>>> {
-        // It is replaced as a whole, so a panic cannot break it.
+        // The value is replaced as a whole, so a panic cannot corrupt it.
         let made = self.shared.made.lock();
         made.unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,7 +145,7 @@ impl Made {
             }
             None => config.with_no_client_auth(),
         };
-        // Other servers at the same name do not know each other's sessions.
+        // Separate sessions: a different server of the same name does not know them.
         let mut raw = http.clone();
         raw.resumption = Resumption::default();
         http.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -1,4 +1,4 @@
-//! Why servers cannot be met by TLS.
+//! The errors of TLS settings for clients.
 
 use std::path::PathBuf;
 
@@ -6,41 +6,41 @@ use thiserror::Error;
 
 use super::pem::PemError;
 
-/// Why servers cannot be met by TLS.
+/// The reason why no server can be reached over TLS.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ClientTlsError {
-    /// A file is of no use.
+    /// A file cannot be used.
     #[error(transparent)]
     File(#[from] PemError),
-    /// A certificate of the file of authorities cannot be one of an authority.
+    /// A certificate in the file of authorities is not usable as an authority's.
     #[error("certificate {number} in {} is no authority's: {reason}", path.display())]
     Authority {
         /// The file.
         path: PathBuf,
-        /// Which it is of those in the file, from 1 on.
+        /// The position of the certificate in the file, from 1 on.
         number: usize,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
-    /// The system has no authorities, by whom certificates could be verified.
+    /// The system has no authorities with which certificates could be verified.
     #[error(
         "no certificate of a server can be verified, for the system has no authorities{}: install its \
          package `ca-certificates`, or name a file of authorities as `ca`",
         because(reason.as_deref())
     )]
     NoAuthorities {
-        /// What went wrong while they were read.
+        /// The error that occurred when they were read; `None` if there was none.
         reason: Option<String>,
     },
-    /// Where older versions than TLS 1.2 are spoken, certificates are always verified.
+    /// Verification is disabled, but is mandatory with versions older than TLS 1.2.
     #[cfg(feature = "legacy-tls")]
     #[error(
         "where a server may speak less than TLS 1.2, its certificate is always verified: name its own, or that of \
          its authority, as `ca`"
     )]
     UnverifiedOld,
-    /// What TLS takes is something else.
+    /// The TLS implementation rejects the settings.
     #[error("TLS: {0}")]
     Unusable(String),
 }

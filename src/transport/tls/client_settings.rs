@@ -1,4 +1,4 @@
-//! How servers are met by TLS.
+//! The settings of TLS for clients.
 
 use super::authorities::Authorities;
 use super::identity::Identity;
@@ -6,23 +6,24 @@ use super::key_pin::KeyPin;
 use super::server_name::ServerName;
 use super::version::Version;
 
-/// How servers are met by TLS.
+/// The settings of TLS for clients.
 #[derive(Clone, Debug)]
 pub struct ClientTlsSettings {
-    /// The authorities of whom one has to have signed the certificate of a server; `None`, the default: those
-    /// of the system.
+    /// The authorities, one of which must have signed the server's certificate. `None`, the
+    /// default, means those of the system.
     pub authorities: Option<Authorities>,
-    /// The keys of which a server has to have one, beside that; none, the default: any.
+    /// The keys, one of which the server must have in addition. Empty, the default, allows any.
     pub pins: Vec<KeyPin>,
-    /// What is shown to a server that asks for a certificate; `None`, the default: nothing.
+    /// The certificate for servers that request one. `None`, the default, is no certificate.
     pub identity: Option<Identity>,
-    /// The name that a server is asked for (SNI, RFC 6066 §3), and that its certificate has to have;
-    /// `None`, the default: the host of its URL. A server is asked for no address.
+    /// The name that is sent to the server (SNI, RFC 6066 §3), and that its certificate must
+    /// contain. `None`, the default, is the host of the URL. An IP address is not sent.
     pub server_name: Option<ServerName>,
-    /// The least version.
+    /// The minimum version.
     pub min_version: Version,
-    /// Whether it matters who has signed the certificate of a server, for which name, and until when. Where it
-    /// does not, which is unsafe, a server has to have one of the keys that are pinned, if any are.
+    /// Whether the server's certificate is verified: its signature, its name and its validity.
+    /// Disabling this is unsafe. A server must then still have one of the pinned keys, if there are
+    /// any.
     pub verify: bool,
 }
 

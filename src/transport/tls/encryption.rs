@@ -1,4 +1,4 @@
-//! How a connection is encrypted.
+//! The encryption of a connection.
 
 use std::sync::Arc;
 
@@ -7,16 +7,16 @@ use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 use super::certificate::{CertificateSubject, Said};
 use super::version::Version;
 
-/// How the connection of a client is encrypted, and who it has proved to be: in the
-/// [extensions](crate::Peer::extensions) of its peer where TLS ends here. Clones are the same.
+/// The encryption of a client's connection, and the identity that the client has proved. It is in
+/// the [extensions](crate::Peer::extensions) of the peer if TLS ends here. Clones share it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encryption {
     agreed: Arc<Agreed>,
-    /// The least version for this client where its site says nothing else.
+    /// The minimum version for this client if its site sets none.
     min_version: Version,
 }
 
-/// What a handshake has agreed on.
+/// The result of a handshake.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Agreed {
     pub(super) version: Version,
@@ -28,7 +28,7 @@ pub(super) struct Agreed {
 }
 
 impl Agreed {
-    /// By a handshake of rustls that is complete, for this host.
+    /// Returns the result of a complete rustls handshake for this host.
     pub(super) fn of(state: &CommonState, server_name: Option<&str>) -> Self {
         let alpn = state.alpn_protocol();
         let alpn = alpn.map(|name| String::from_utf8_lossy(name).into());
@@ -53,7 +53,7 @@ impl Agreed {
 }
 
 impl Encryption {
-    /// What was agreed on, where the port wants this version at least.
+    /// Creates the encryption of a connection. `min_version` is the minimum of the port.
     pub(super) fn new(agreed: Agreed, min_version: Version) -> Self {
         Self {
             agreed: Arc::new(agreed),
@@ -61,38 +61,38 @@ impl Encryption {
         }
     }
 
-    /// Whether the version is older than it may be for a site that wants this one at least, or none in particular.
+    /// True if the version is older than the site's minimum, or the port's if the site has none.
     pub(crate) fn is_too_old(&self, min_version: Option<Version>) -> bool {
         self.agreed.version < min_version.unwrap_or(self.min_version)
     }
 
-    /// The version of TLS, as `1.3`.
+    /// Returns the version of TLS, as `1.3`.
     pub fn version(&self) -> &'static str {
         self.agreed.version.as_str()
     }
 
-    /// The cipher suite, by the name that IANA has registered, as `TLS13_AES_128_GCM_SHA256`.
+    /// Returns the IANA name of the cipher suite, as `TLS13_AES_128_GCM_SHA256`.
     pub fn cipher_suite(&self) -> &'static str {
         self.agreed.cipher_suite
     }
 
-    /// The host that the client named (SNI, RFC 6066 §3).
+    /// Returns the host that the client named (SNI, RFC 6066 §3); `None` if it named none.
     pub fn server_name(&self) -> Option<&str> {
         self.agreed.server_name.as_deref()
     }
 
-    /// The protocol that was agreed on by ALPN (RFC 7301), as `h2`.
+    /// Returns the protocol agreed by ALPN (RFC 7301), as `h2`; `None` if there is none.
     pub fn alpn(&self) -> Option<&str> {
         self.agreed.alpn.as_deref()
     }
 
-    /// Whether an earlier session was resumed.
+    /// True if an earlier session was resumed.
     pub fn is_resumed(&self) -> bool {
         self.agreed.is_resumed
     }
 
-    /// Whose certificate the client has proved to have. It was checked, and is of one that the port
-    /// trusts.
+    /// Returns the subject of the client's certificate; `None` if the client sent none. The
+    /// certificate was verified, and is signed by an authority that the port trusts.
     pub fn client(&self) -> Option<&CertificateSubject> {
         self.agreed.client.as_ref()
     }

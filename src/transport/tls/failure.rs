@@ -1,4 +1,4 @@
-//! Why there is no TLS with a server.
+//! The errors of TLS with a server.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -12,32 +12,32 @@ use super::client_error::ClientTlsError;
 use super::key_pin::KeyPin;
 use super::verifier::Unverified;
 
-/// Why there is no TLS with a server, or none any more.
+/// The reason why TLS with a server failed, or ended.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// No server can be met.
+    /// The settings allow no connection to any server.
     #[error(transparent)]
     Settings(#[from] ClientTlsError),
-    /// What it says is no TLS.
+    /// The server's answer is not TLS.
     #[error("it speaks no TLS on that port")]
     NoTls,
-    /// It went away in the middle of the TLS handshake.
+    /// The server disconnected during the TLS handshake.
     #[error("it hung up in the TLS handshake: maybe it speaks no TLS on that port")]
     HungUp,
-    /// Its certificate does not show that it is the server that is meant.
+    /// The certificate does not prove that this is the intended server.
     #[error("its certificate {0}")]
     Certificate(String),
-    /// It ended TLS with an alert (RFC 8446 §6.2).
+    /// The server ended TLS with an alert (RFC 8446 §6.2).
     #[error("it refuses: {0}")]
     Alert(String),
-    /// It has no version, or no way to encrypt, that we have.
+    /// The server has no version or cipher suite in common with us.
     #[error("it does not speak TLS 1.2 or 1.3 as it is spoken here: {0}")]
     Incompatible(String),
-    /// What it says cannot be read.
+    /// A message of the server cannot be parsed.
     #[error("it says what is no TLS: {0}")]
     Message(String),
-    /// It broke TLS.
+    /// The server violated the TLS protocol.
     #[error("TLS: {0}")]
     Protocol(String),
     /// The transport failed.
@@ -46,10 +46,10 @@ pub enum TlsError {
 }
 
 impl TlsError {
-    /// What has failed in a TLS handshake.
+    /// Converts an error of a TLS handshake.
     pub(super) fn of_handshake(error: io::Error) -> Self {
         match Self::within(&error) {
-            // The first bytes of a message say what it is.
+            // An unparsable first message means that the server does not speak TLS.
             Some(Self::Message(_)) => Self::NoTls,
             Some(told) => told,
             None => match error.kind() {
@@ -61,13 +61,13 @@ impl TlsError {
         }
     }
 
-    /// The key of a server is none of those that are pinned.
+    /// Returns the error for a server whose key is not one of the pinned keys.
     #[cfg(feature = "legacy-tls")]
     pub(super) fn other_key(pin: KeyPin) -> Self {
         Self::Certificate(other_key(pin))
     }
 
-    /// What TLS has to say of an error, where it is one of TLS.
+    /// Converts an error of rustls; `None` for other errors.
     pub(crate) fn within(error: &io::Error) -> Option<Self> {
         let error = error.get_ref()?.downcast_ref::<Error>()?;
         Some(match error {
@@ -150,7 +150,7 @@ fn of_alert(alert: AlertDescription) -> String {
     format!("{alert:?}{mend}")
 }
 
-/// The names of a certificate, as rustls tells them.
+/// Formats the names of a certificate, which rustls reports in debug form.
 fn names(presented: &[String]) -> String {
     let name = |name: &String| {
         let dns = name.strip_prefix("DnsName(\"");

@@ -1,4 +1,4 @@
-//! The certificates of a port, by the hosts that they are for.
+//! The certificates of a port, by host.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,12 +9,12 @@ use rustls::sign::CertifiedKey;
 use super::certificate::Said;
 use super::identity::Identity;
 
-/// The certificates of a port: each client gets the one for the host that it names, and where it names
-/// none, or one that is nobody's, the first.
+/// The certificates of a port. Each client gets the one for the host that it names. If it names
+/// none, or an unknown host, it gets the first.
 #[derive(Debug, Default)]
 pub(super) struct Identities {
     first: Vec<Arc<CertifiedKey>>,
-    /// Several are for one host where their keys are of different kinds.
+    /// The certificates by host. A host may have several, with keys of different kinds.
     by_host: HashMap<String, Vec<Arc<CertifiedKey>>>,
 }
 
@@ -35,7 +35,7 @@ impl Identities {
                 }
             }
         }
-        // Whoever names no host can have a key of another kind, too.
+        // A client that names no host may also get a key of another kind.
         let first = sorted.first.first().cloned();
         let with_first = sorted
             .by_host
@@ -47,7 +47,7 @@ impl Identities {
         sorted
     }
 
-    /// Those for a host.
+    /// Returns the certificates for a host.
     fn find(&self, host: &str) -> Option<&Vec<Arc<CertifiedKey>>> {
         let host = host.to_ascii_lowercase();
         let wildcard = || {

@@ -1,4 +1,4 @@
-//! A certificate and its key: what one side of TLS proves itself with.
+//! A certificate and its key, with which one side of TLS proves its identity.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use rustls::sign::CertifiedKey;
 use super::pem::{PemError, read_certificates, read_key};
 use super::provider;
 
-/// A certificate, those that have signed it, and its key.
+/// A certificate with its chain and its key.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(super) certified: Arc<CertifiedKey>,
@@ -19,13 +19,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads certificates from one file in PEM form and a key from another, or from the same; blocks. The
-    /// first certificate is that of the key; behind it come those that have signed it, but for the root.
-    /// The key is PKCS#8, PKCS#1 or SEC1.
+    /// Reads certificates from one file in PEM form and a key from another, or from the same;
+    /// blocks. The first certificate is that of the key. The certificates of its issuers follow,
+    /// without the root. The key is PKCS#8, PKCS#1 or SEC1.
     ///
     /// # Errors
     ///
-    /// A file cannot be read, has none of what it should have, or the key is not that of the certificate.
+    /// A file cannot be read or lacks its certificate or key, or the key does not match the
+    /// certificate.
     pub fn read(certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, PemError> {
         let (certificate, key) = (certificate.as_ref(), key.as_ref());
         let chain = read_certificates(certificate)?;
@@ -108,14 +109,14 @@ mod tests {
         let folder = Folder::new("forms");
         let elliptic = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         let rsa = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
-        // The older forms are what is inside of PKCS#8, behind its version and the algorithm.
+        // The older forms are the inner part of PKCS#8, after its version and the algorithm.
         for (key, label, at) in [(&elliptic, "EC", 29), (&rsa, "RSA", 26)] {
             let params = CertificateParams::new(["a.test".to_owned()]).unwrap();
             let certificate = params.self_signed(key).unwrap().pem();
             let certificate = folder.file("site.pem", certificate);
             let inside = key.serialized_der().get(at..).unwrap();
             let older = pem(&format!("{label} PRIVATE KEY"), inside);
-            // What `openssl ecparam -genkey` writes before the key.
+            // The parameters that `openssl ecparam -genkey` writes before the key.
             let older = pem("EC PARAMETERS", b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07") + &older;
             for form in [key.serialize_pem(), older] {
                 let key = folder.file("site.key", form);

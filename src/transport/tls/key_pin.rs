@@ -1,4 +1,4 @@
-//! A public key, known by its digest.
+//! A public key, identified by its digest.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,8 +10,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::ParsedCertificate;
 use thiserror::Error;
 
-/// The public key of a certificate, known by its digest: `sha256/` and the base64 of the SHA-256 of the
-/// SubjectPublicKeyInfo, as in RFC 7469 §2.4. The form of curl, with two slashes, is read as well.
+/// A pin of the public key of a certificate: `sha256/` and the base64 of the SHA-256 of the
+/// SubjectPublicKeyInfo, as in RFC 7469 §2.4. The form of curl, with two slashes, is parsed as
+/// well.
 ///
 /// ```text
 /// openssl x509 -in server.pem -pubkey -noout | openssl pkey -pubin -outform der |
@@ -20,13 +21,13 @@ use thiserror::Error;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct KeyPin([u8; 32]);
 
-/// A text is no [`KeyPin`].
+/// The error of a text that is not a [`KeyPin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("write sha256/ and the base64 of 32 bytes")]
 pub struct KeyPinError;
 
 impl KeyPin {
-    /// The pin of a certificate's key.
+    /// Returns the pin of a certificate's key.
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Result<Self, rustls::Error> {
         let certificate = ParsedCertificate::try_from(certificate)?;
         let key = certificate.subject_public_key_info();
@@ -40,7 +41,7 @@ impl FromStr for KeyPin {
     type Err = KeyPinError;
 
     fn from_str(text: &str) -> Result<Self, KeyPinError> {
-        /// Of 32 bytes.
+        /// The length of 32 bytes in base64.
         const LENGTH: usize = 44;
         let base64 = text.strip_prefix("sha256/").ok_or(KeyPinError)?;
         let of_curl = base64.strip_prefix('/');

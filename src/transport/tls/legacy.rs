@@ -1,4 +1,4 @@
-//! TLS 1.0 and 1.1, and the suites of clients of old, by s2n-tls.
+//! TLS 1.0 and 1.1, and the suites of old clients, by s2n-tls.
 
 use std::fmt;
 use std::io;
@@ -22,24 +22,24 @@ use super::version::Version;
 use crate::random::entropy;
 use crate::transport::io::Io;
 
-/// TLS 1.0 to 1.3 with the suites of 2014: AES and 3DES in CBC mode, key exchange by RSA. It has TLS 1.3 so
-/// that clients that could speak it notice when somebody has them speak less (RFC 8446 §4.1.3).
+/// TLS 1.0 to 1.3 with the suites of 2014: AES and 3DES in CBC mode, key exchange by RSA. TLS 1.3
+/// is included so that clients that support it detect a downgrade by an attacker (RFC 8446 §4.1.3).
 const POLICY: &str = "CloudFront-TLS-1-0-2014";
 
-/// How long what has failed is kept at most before the client is told, so that the time says nothing of the
-/// reason.
+/// The longest delay, in seconds, before the client is notified of a failure. The delay hides the
+/// failure's reason from timing.
 const MAX_BLINDING: u32 = 2;
 
-/// How long sessions can be resumed by a ticket, whose key changes as often.
+/// The lifetime of session tickets, and of the keys that encrypt them.
 const TICKETS: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// What s2n-tls needs to know of a port.
+/// The s2n-tls configuration of a port.
 #[derive(Debug)]
 pub(super) struct LegacyServer {
     config: Config,
 }
 
-/// What tickets are encrypted with.
+/// A key that encrypts session tickets.
 #[derive(Clone)]
 pub(super) struct TicketKey {
     name: [u8; 16],
@@ -48,7 +48,7 @@ pub(super) struct TicketKey {
 }
 
 impl LegacyServer {
-    /// Reads the files that these settings name; blocks.
+    /// Reads the files that the settings name; blocks.
     pub(super) fn read(settings: &ServerSettings, keys: &[TicketKey]) -> Result<Self, PemError> {
         let chains = chains(settings)?;
         let trusted = settings
@@ -59,10 +59,11 @@ impl LegacyServer {
         let config = || {
             let mut builder = builder()?;
             builder.set_application_protocol_preference(["http/1.1"])?;
-            // For those who name no host: the one for clients of old, or the first with a key of each kind.
+            // For clients that name no host: the certificate for old clients, or the first of each
+            // key type.
             let mut defaults: Vec<&Chain> = Vec::new();
             for chain in &chains {
-                // Of several for one host with keys of one kind, the first counts.
+                // Of several for one host with keys of the same type, the first is used.
                 builder.load_chain(chain.chain.clone())?;
                 let is_same = |other: &&Chain| other.key_algorithm == chain.key_algorithm;
                 if defaults.is_empty() || settings.legacy.is_none() && !defaults.iter().any(is_same)
@@ -96,11 +97,11 @@ impl LegacyServer {
         }
     }
 
-    /// Goes through a handshake. One that fails is told to the client, and leaves the transport.
+    /// Performs a handshake. If it fails, the client is notified, and the transport is returned.
     ///
     /// # Errors
     ///
-    /// The handshake fails, or the client goes away.
+    /// The handshake fails, or the client disconnects.
     pub(super) async fn accept(
         &self,
         mut transport: Beginning,
@@ -138,13 +139,13 @@ impl TicketKey {
         }
     }
 
-    /// Whether new tickets want a newer one.
+    /// True if new tickets need a newer key.
     pub(super) fn is_old(&self) -> bool {
         self.since.elapsed().is_ok_and(|age| age >= TICKETS)
     }
 }
 
-/// What both sides begin with.
+/// Returns the settings common to clients and servers.
 pub(super) fn builder() -> Result<Builder, Error> {
     let mut builder = Builder::new();
     builder.set_security_policy(&Policy::from_version(POLICY)?)?;
@@ -153,19 +154,19 @@ pub(super) fn builder() -> Result<Builder, Error> {
     Ok(builder)
 }
 
-/// Certificates and their key.
+/// A chain of certificates, and the type of its key.
 struct Chain {
     chain: CertificateChain<'static>,
     key_algorithm: Option<String>,
 }
 
-/// The certificate for clients of old, and behind it those for all, as far as they are of use.
+/// Reads the certificate for old clients, and after it the usable ones for all clients.
 fn chains(settings: &ServerSettings) -> Result<Vec<Chain>, PemError> {
     let mut chains = Vec::new();
     if let Some(legacy) = &settings.legacy {
         chains.push(Chain::read(legacy)?);
     }
-    // Keys of Ed25519 are none of old.
+    // Old clients do not support keys of Ed25519.
     let others = settings.identities.iter().map(Chain::read);
     let (others, errors): (Vec<_>, Vec<_>) = others.partition(Result::is_ok);
     chains.extend(others.into_iter().flatten());
@@ -198,7 +199,7 @@ impl Chain {
     }
 }
 
-/// What a handshake has agreed on.
+/// Returns the result of a handshake.
 fn agreed(connection: &Connection) -> Agreed {
     let version = match connection.actual_protocol_version() {
         Ok(s2n_tls::enums::Version::TLS13) => Version::Tls13,
@@ -208,7 +209,7 @@ fn agreed(connection: &Connection) -> Agreed {
     };
     let alpn = connection.application_protocol();
     let alpn = alpn.map(|name| String::from_utf8_lossy(name).into());
-    // The first of them, each behind its length in three bytes.
+    // The client's own certificate is the first. Each has its length in three bytes in front.
     let chain = connection.client_cert_chain_bytes().ok().flatten();
     let client = chain.map(|chain| {
         let first = chain.split_at_checked(3).and_then(|(len, rest)| {
@@ -230,7 +231,7 @@ fn agreed(connection: &Connection) -> Agreed {
     }
 }
 
-/// The name that IANA has registered for a suite of the policy.
+/// Returns the IANA name of a suite of the policy.
 fn registered(name: &str) -> &'static str {
     match name {
         "ECDHE-ECDSA-AES128-GCM-SHA256" => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
@@ -257,7 +258,7 @@ fn registered(name: &str) -> &'static str {
     }
 }
 
-/// Takes a client's certificate whatever name it has: who has signed it is what counts.
+/// Accepts any name in a client's certificate: only its signature matters.
 struct AnyName;
 
 impl VerifyHostNameCallback for AnyName {

@@ -1,4 +1,4 @@
-//! TLS of old as a client speaks it, by s2n-tls.
+//! Old versions of TLS on the client side, by s2n-tls.
 
 use s2n_tls::config::Config;
 use s2n_tls::connection::ModifiedBuilder;
@@ -15,18 +15,18 @@ use super::pem::{CERTIFICATE, key_to_pem, to_pem};
 use crate::transport::io::Io;
 use crate::transport::{Alpn, Transport};
 
-/// TLS 1.0 to 1.3 as a client speaks it.
+/// TLS 1.0 to 1.3 on the client side.
 #[derive(Debug)]
 pub(super) struct LegacyClient {
     config: Config,
-    /// The keys that a server may have; none for any.
+    /// The keys that the server may have; empty allows any.
     pins: Vec<KeyPin>,
 }
 
 impl LegacyClient {
-    /// As these settings say.
+    /// Creates the configuration for these settings.
     pub(super) fn new(settings: &ClientTlsSettings) -> Result<Self, ClientTlsError> {
-        // To have s2n-tls take anybody is unsafe in Rust's sense, too.
+        // s2n-tls can disable verification only through `unsafe` Rust.
         if !settings.verify {
             return Err(ClientTlsError::UnverifiedOld);
         }
@@ -37,7 +37,8 @@ impl LegacyClient {
         let config = || {
             let mut builder = builder()?;
             for certificate in &*authorities.certificates {
-                // Those that are too odd to be read are no loss: none of them has signed anything of use.
+                // Certificates that s2n-tls cannot parse are no loss: they have signed nothing of
+                // use.
                 let _ = builder.trust_pem(to_pem(CERTIFICATE, certificate).as_bytes());
             }
             if let Some(identity) = &settings.identity {
@@ -55,7 +56,7 @@ impl LegacyClient {
         })
     }
 
-    /// Performs a handshake with a server that has this name.
+    /// Performs a handshake with the server `name`.
     pub(super) async fn connect(
         &self,
         transport: impl Transport,
@@ -82,7 +83,7 @@ impl LegacyClient {
     }
 }
 
-/// What s2n-tls has to say.
+/// Converts an error of s2n-tls.
 fn told(error: Error) -> TlsError {
     let is_of_certificate = error.name().starts_with("S2N_ERR_CERT");
     match error.kind() {

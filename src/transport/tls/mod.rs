@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3, by rustls, and what clients of old speak of it, by s2n-tls.
+//! TLS 1.2 and 1.3, by rustls, and older versions and suites, by s2n-tls.
 
 mod acceptor;
 mod authorities;
@@ -42,8 +42,8 @@ pub use self::server_name::{ServerName, ServerNameError};
 pub use self::settings::{ClientCertificates, IdentityFiles, NetworkVersion, ServerSettings};
 pub use self::version::Version;
 
-/// The cryptography of all of it: the suites and groups that aws-lc-rs has by default, which all
-/// have forward secrecy and authenticated encryption.
+/// Returns the cryptography for rustls: the default suites and groups of aws-lc-rs, which all have
+/// forward secrecy and authenticated encryption.
 fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> =
         LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));

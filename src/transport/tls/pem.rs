@@ -1,4 +1,4 @@
-//! Certificates and keys out of files in PEM form (RFC 7468).
+//! Certificates and keys in PEM files (RFC 7468).
 
 use std::fs;
 use std::io;
@@ -8,27 +8,27 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
-/// Why a file is of no use as a certificate or a key.
+/// The reason why a file cannot be used as a certificate or a key.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum PemError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
-    /// What is between the lines `-----BEGIN …-----` and `-----END …-----` cannot be decoded.
+    /// The text between the lines `-----BEGIN …-----` and `-----END …-----` cannot be decoded.
     #[error("{} is damaged: {reason}", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
-    /// It has no certificate.
+    /// The file contains no certificate.
     #[error(
         "{} has no certificate in it: a line -----BEGIN CERTIFICATE----- is expected{}",
         path.display(), hint(*is_der, "openssl x509 -inform der")
@@ -36,10 +36,10 @@ pub enum PemError {
     NoCertificate {
         /// The file.
         path: PathBuf,
-        /// Whether it looks like DER.
+        /// Whether the file looks like DER.
         is_der: bool,
     },
-    /// It has no key.
+    /// The file contains no key.
     #[error(
         "{} has no private key in it: a line -----BEGIN PRIVATE KEY-----, RSA PRIVATE KEY or EC PRIVATE \
          KEY is expected{}",
@@ -48,10 +48,10 @@ pub enum PemError {
     NoKey {
         /// The file.
         path: PathBuf,
-        /// Whether it looks like DER.
+        /// Whether the file looks like DER.
         is_der: bool,
     },
-    /// A password is needed to read its key, and nobody is there to give it.
+    /// The key is encrypted, and no password can be given.
     #[error(
         "the private key in {} is encrypted: write it without a password by `openssl pkey`",
         path.display()
@@ -60,15 +60,15 @@ pub enum PemError {
         /// The file.
         path: PathBuf,
     },
-    /// It has more than one key.
+    /// The file contains more than one key.
     #[error("{} has {count} private keys in it, and one is expected", path.display())]
     SeveralKeys {
         /// The file.
         path: PathBuf,
-        /// How many.
+        /// The number of keys.
         count: usize,
     },
-    /// Its key is none that is used here.
+    /// The key's type is not supported.
     #[error(
         "the private key in {} cannot be used: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521 \
          and Ed25519 can",
@@ -78,15 +78,15 @@ pub enum PemError {
         /// The file.
         path: PathBuf,
     },
-    /// A certificate in it cannot be read.
+    /// A certificate in the file cannot be parsed.
     #[error("a certificate in {} cannot be read: {reason}", path.display())]
     InvalidCertificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The error.
         reason: String,
     },
-    /// It is of no use to clients of old.
+    /// The certificate cannot be used for old clients.
     #[cfg(feature = "legacy-tls")]
     #[error(
         "the certificate in {} is of no use to clients of old ({reason}): give one of RSA or ECDSA",
@@ -95,17 +95,17 @@ pub enum PemError {
     UnusableForLegacy {
         /// The file.
         path: PathBuf,
-        /// What s2n-tls says.
+        /// The error of s2n-tls.
         reason: String,
     },
-    /// What clients of old speak cannot be set up.
+    /// TLS for old clients cannot be configured.
     #[cfg(feature = "legacy-tls")]
     #[error("TLS for clients of old cannot be set up: {reason}")]
     Legacy {
-        /// What s2n-tls says.
+        /// The error of s2n-tls.
         reason: String,
     },
-    /// The key is that of another certificate.
+    /// The key does not match the certificate.
     #[error(
         "the private key in {} is not that of the first certificate in {}, which is the one of the \
          server; those that have signed it come behind it",
@@ -119,7 +119,7 @@ pub enum PemError {
     },
 }
 
-/// Reads the certificates of a file, of which there is at least one; blocks.
+/// Reads the certificates of a file, at least one; blocks.
 pub(super) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let text = read(path)?;
     let certificates = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>();
@@ -136,7 +136,8 @@ pub(super) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'stati
 /// Reads the only key of a file: PKCS#8, PKCS#1 or SEC1.
 pub(super) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
     let text = read(path)?;
-    // `BEGIN ENCRYPTED PRIVATE KEY` (RFC 7468 §11), or the older `Proc-Type: 4,ENCRYPTED` (RFC 1421 §4.6.1.1).
+    // `BEGIN ENCRYPTED PRIVATE KEY` (RFC 7468 §11), or the older `Proc-Type: 4,ENCRYPTED` (RFC 1421
+    // §4.6.1.1).
     let is_encrypted = text.split(|byte| *byte == b'\n').any(|line| {
         line.starts_with(b"-----BEGIN ENCRYPTED PRIVATE KEY")
             || line.starts_with(b"Proc-Type: 4,ENCRYPTED")
@@ -162,17 +163,17 @@ pub(super) fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> 
     }
 }
 
-/// What stands in the lines around a certificate.
+/// The label of a certificate in PEM.
 #[cfg(feature = "legacy-tls")]
 pub(super) const CERTIFICATE: &str = "CERTIFICATE";
 
-/// Writes what is in DER.
+/// Converts DER to PEM.
 #[cfg(feature = "legacy-tls")]
 pub(super) fn to_pem(label: &str, der: &[u8]) -> String {
     use base64::prelude::{BASE64_STANDARD, Engine as _};
 
     let mut pem = format!("-----BEGIN {label}-----\n");
-    // 64 characters in a line.
+    // 64 characters a line.
     for line in der.chunks(48) {
         BASE64_STANDARD.encode_string(line, &mut pem);
         pem.push('\n');
@@ -180,7 +181,7 @@ pub(super) fn to_pem(label: &str, der: &[u8]) -> String {
     pem + &format!("-----END {label}-----\n")
 }
 
-/// Writes a key.
+/// Converts a key to PEM.
 #[cfg(feature = "legacy-tls")]
 pub(super) fn key_to_pem(key: &PrivateKeyDer<'_>) -> String {
     let label = match key {
@@ -213,12 +214,12 @@ fn damaged(path: &Path, error: &pem::Error) -> PemError {
     }
 }
 
-/// Whether bytes begin as a SEQUENCE of DER does, and no text.
+/// True if the bytes begin like a SEQUENCE in DER.
 fn is_der(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, length, ..] if *length >= 0x80)
 }
 
-/// What mends a file that is DER.
+/// Returns a hint on the conversion of DER to PEM; empty if the file is not DER.
 fn hint(is_der: bool, command: &str) -> String {
     if is_der {
         format!(" (it looks like DER, which `{command}` turns into PEM)")

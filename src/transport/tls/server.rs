@@ -1,4 +1,4 @@
-//! What rustls needs to know of a port.
+//! The rustls configuration of a port.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,42 +28,42 @@ use super::provider;
 use super::settings::{ClientCertificates, ServerSettings};
 use crate::transport::io::Io;
 
-/// What rustls needs to know of a port, with and without HTTP/2.
+/// The rustls configuration of a port, with and without HTTP/2.
 #[derive(Debug)]
 pub(super) struct Server {
     pub(super) with_http2: Arc<ServerConfig>,
     pub(super) without_http2: Arc<ServerConfig>,
-    /// What clients of old are served with.
+    /// The configuration for old clients; `None` if old clients are not supported.
     #[cfg(feature = "legacy-tls")]
     pub(super) legacy: Option<LegacyServer>,
     sessions: Sessions,
-    /// The certificates that were read.
+    /// The certificate chains that were read.
     chains: Vec<Vec<CertificateDer<'static>>>,
     trusted: Vec<CertificateDer<'static>>,
 }
 
-/// Sessions that can be resumed.
+/// The state of sessions that can be resumed.
 #[derive(Clone, Debug)]
 struct Sessions {
     tickets: Option<Arc<dyn ProducesTickets>>,
-    /// By their ids, for clients of TLS 1.2 that know no tickets.
+    /// Sessions by id, for clients of TLS 1.2 without tickets.
     by_id: Arc<dyn StoresServerSessions>,
-    /// What the tickets of clients of old are encrypted with, the newest last.
+    /// The keys for tickets of old clients, the newest last.
     #[cfg(feature = "legacy-tls")]
     keys: Vec<TicketKey>,
 }
 
-/// How many sessions are kept by their ids: some 100 bytes each.
+/// The number of sessions kept by id, of about 100 bytes each.
 const SESSIONS: usize = 1024;
 
 impl Server {
-    /// Reads the files that these settings name; blocks. Sessions of the one before go on.
+    /// Reads the files that the settings name; blocks. Sessions of `before` can still be resumed.
     pub(super) fn read(settings: &ServerSettings, before: Option<&Self>) -> Result<Self, PemError> {
         let files = settings.identities.iter();
         let identities = files.map(|files| Identity::read(&files.certificate, &files.key));
         let identities: Vec<Identity> = identities.collect::<Result<_, _>>()?;
         let (verifier, trusted) = verifier(&settings.clients)?;
-        // Whom others have trusted, it does not.
+        // Sessions authenticated by other authorities must not be resumed.
         let same = before.filter(|before| before.trusted == trusted);
         let sessions = same.map_or_else(Sessions::new, |same| same.sessions.clone());
         #[cfg(feature = "legacy-tls")]
@@ -99,11 +99,11 @@ impl Server {
         })
     }
 
-    /// Goes through a handshake. One that fails is told to the client, and leaves the transport.
+    /// Performs a handshake. If it fails, the client is notified, and the transport is returned.
     ///
     /// # Errors
     ///
-    /// The handshake fails, or the client goes away.
+    /// The handshake fails, or the client disconnects.
     pub(super) async fn accept(
         &self,
         transport: Beginning,
@@ -120,11 +120,11 @@ impl Server {
         Ok((Io::new(stream), agreed))
     }
 
-    /// The same with a client of old.
+    /// The same as [`accept`](Self::accept), for an old client.
     ///
     /// # Errors
     ///
-    /// As of [`accept`](Self::accept).
+    /// The same as for [`accept`](Self::accept).
     #[cfg(feature = "legacy-tls")]
     pub(super) async fn accept_old(
         &self,
@@ -136,12 +136,12 @@ impl Server {
         }
     }
 
-    /// Whether the certificates are others than those of another.
+    /// True if the certificates differ from another's.
     pub(super) fn differs(&self, other: &Self) -> bool {
         (&self.chains, &self.trusted) != (&other.chains, &other.trusted)
     }
 
-    /// Whether it is to be read again although its files are the same.
+    /// True if the files must be read again although they are unchanged.
     pub(super) fn is_old(&self) -> bool {
         #[cfg(feature = "legacy-tls")]
         let is_old =
@@ -151,7 +151,7 @@ impl Server {
         is_old
     }
 
-    /// The files of its certificates, and when each ends.
+    /// Returns the files of the certificates, and when each expires.
     pub(super) fn ends(&self, settings: &ServerSettings) -> Vec<(PathBuf, SystemTime)> {
         let certificates = self.chains.iter().zip(&settings.identities);
         let ends = certificates.filter_map(|(chain, files)| {
@@ -161,7 +161,7 @@ impl Server {
         ends.collect()
     }
 
-    /// Tells of certificates that are of no use now.
+    /// Logs certificates that have expired or are not valid yet.
     pub(super) fn warn_of_times(&self, settings: &ServerSettings) {
         let now = SystemTime::now();
         for (chain, files) in self.chains.iter().zip(&settings.identities) {
@@ -183,7 +183,7 @@ impl Server {
 impl Sessions {
     fn new() -> Self {
         Self {
-            // Fails where the system has no random bytes; then sessions are not resumed.
+            // This fails if the system has no random bytes. Sessions then have no tickets.
             tickets: Ticketer::new().ok(),
             by_id: ServerSessionMemoryCache::new(SESSIONS),
             #[cfg(feature = "legacy-tls")]
@@ -191,8 +191,8 @@ impl Sessions {
         }
     }
 
-    /// The same, with a key for tickets that is young enough, and the one before it, whose tickets are still
-    /// taken.
+    /// Adds a key for tickets if the newest is too old. The previous key is kept, as its tickets
+    /// are still accepted.
     #[cfg(feature = "legacy-tls")]
     fn with_fresh_key(mut self) -> Self {
         if self.keys.last().is_none_or(TicketKey::is_old) {
@@ -204,7 +204,7 @@ impl Sessions {
     }
 }
 
-/// What checks the certificates of clients, and those that are trusted to have signed them.
+/// Returns the verifier of client certificates, and the authorities that it trusts.
 fn verifier(
     clients: &ClientCertificates,
 ) -> Result<(Arc<dyn ClientCertVerifier>, Vec<CertificateDer<'static>>), PemError> {

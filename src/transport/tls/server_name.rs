@@ -6,11 +6,11 @@ use std::str::FromStr;
 use rustls::pki_types;
 use thiserror::Error;
 
-/// The name of a server, as a certificate has it: a DNS name, or an IP address.
+/// The name of a server, as in a certificate: a DNS name, or an IP address.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerName(pub(super) pki_types::ServerName<'static>);
 
-/// A text is no [`ServerName`].
+/// The error of a text that is not a [`ServerName`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("write a DNS name or an IP address")]
 pub struct ServerNameError;
@@ -18,7 +18,7 @@ pub struct ServerNameError;
 impl FromStr for ServerName {
     type Err = ServerNameError;
 
-    /// Reads a name, or an address, which may be in the brackets of a URL.
+    /// Reads a name or an address. An address may be in brackets, as in a URL.
     fn from_str(text: &str) -> Result<Self, ServerNameError> {
         let bracketed = text.strip_prefix('[');
         let bracketed = bracketed.and_then(|text| text.strip_suffix(']'));

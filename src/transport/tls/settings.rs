@@ -1,4 +1,4 @@
-//! How a port speaks TLS.
+//! The TLS settings of a port.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,42 +6,46 @@ use std::path::PathBuf;
 use super::version::Version;
 use crate::transport::trusted::Trusted;
 
-/// How a port speaks TLS.
+/// The TLS settings of a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// The certificates, of which each client gets the one for the host that it names (SNI), by the
-    /// alternative names in it; `*.` stands for one label. The first is for clients that name none, or one
-    /// that is nobody's. Where several are for one host, as with keys of RSA and of ECDSA, it is
-    /// the first that the client understands.
+    /// The certificates. Each client gets the one whose alternative names contain the host that it
+    /// names (SNI); `*.` stands for one label. The first is for clients that name no host, or an
+    /// unknown one. If several match a host, for example with keys of RSA and of ECDSA, the first
+    /// that the client supports is used.
     pub identities: Vec<IdentityFiles>,
-    /// The least version, for clients and sites for which nothing else is said.
+    /// The minimum version, for clients and sites without one of their own.
     pub min_version: Version,
-    /// The same for some clients, by their address: the first network with it counts.
+    /// The minimum versions for clients of some networks. The first network with the address
+    /// counts.
     pub networks: Vec<NetworkVersion>,
-    /// A version that is less, with which a client gets as far as to its site:
-    /// [`SiteSettings::tls_min_version`](crate::SiteSettings::tls_min_version) says which sites take it.
+    /// An older version that also completes the handshake, for sites that accept it:
+    /// [`SiteSettings::tls_min_version`](crate::SiteSettings::tls_min_version). `None` if there is
+    /// none.
     pub site_version: Option<Version>,
-    /// The certificate for clients that speak a version before TLS 1.2, or TLS 1.2 only without forward secrecy or
-    /// authenticated encryption, which others of 2012 and later do: one of RSA that goes back to a root of
-    /// then. They get it where they name no host, or one of its. Where it is `None`, they get those for all;
-    /// those of TLS 1.2 are let in only where it is given, or an older version is.
+    /// The certificate for old clients: those with a version before TLS 1.2, or with TLS 1.2 but
+    /// without forward secrecy or authenticated encryption, which clients from 2012 on usually
+    /// have. It should be an RSA certificate under a root of that time. Old clients get it if they
+    /// name no host, or one of its hosts. If it is `None`, they get the certificates for all
+    /// clients. Old clients with TLS 1.2 are admitted only if it is set, or if an older version is
+    /// permitted.
     #[cfg(feature = "legacy-tls")]
     pub legacy: Option<IdentityFiles>,
-    /// Whether clients prove who they are.
+    /// The certificates that clients are requested to present.
     pub clients: ClientCertificates,
 }
 
-/// The least version for the clients of some networks.
+/// The minimum version for clients of some networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkVersion {
     /// The networks.
     pub networks: Trusted,
-    /// The least version that their clients may speak.
+    /// The minimum version of their clients.
     pub min_version: Version,
 }
 
-/// Files in PEM form: certificates from the server's own up to the root, which may be left out, and the
-/// key of the first. Both may be one file.
+/// Files in PEM form: the server's own certificate, its chain up to the root, which may be left
+/// out, and the key. Both may be one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityFiles {
     /// The certificates.
@@ -50,22 +54,22 @@ pub struct IdentityFiles {
     pub key: PathBuf,
 }
 
-/// Whether clients prove by a certificate who they are. One that is expired, or of nobody that is
-/// trusted, ends the handshake.
+/// The request for client certificates. A certificate that has expired, or is not signed by a
+/// trusted authority, ends the handshake.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ClientCertificates {
-    /// They are not asked to.
+    /// No certificate is requested.
     #[default]
     None,
-    /// They are asked, and may have none. A file in PEM form has the certificates of those that are trusted
-    /// to sign theirs.
+    /// A certificate is requested, but not required. The file in PEM form contains the certificates
+    /// of the trusted authorities.
     Optional(PathBuf),
-    /// They have to.
+    /// A certificate is required. The file is the same as for [`Optional`](Self::Optional).
     Required(PathBuf),
 }
 
 impl ServerSettings {
-    /// TLS 1.2 and 1.3 with one certificate.
+    /// Creates settings for TLS 1.2 and 1.3 with one certificate.
     pub fn new(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         let identity = IdentityFiles {
             certificate: certificate.into(),
@@ -77,7 +81,7 @@ impl ServerSettings {
         }
     }
 
-    /// The files that are read.
+    /// Returns the files that are read.
     pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let identities = self.identities.iter();
         #[cfg(feature = "legacy-tls")]
@@ -86,33 +90,34 @@ impl ServerSettings {
         identities.chain(self.clients.trusted())
     }
 
-    /// The least version that a client at this address may speak where its site says nothing else.
+    /// Returns the minimum version of a client at this address if its site sets none.
     pub(super) fn min_version_for(&self, client: Option<SocketAddr>) -> Version {
         let mut networks = self.networks.iter();
         let own = networks.find(|own| own.networks.includes(client));
         own.map_or(self.min_version, |own| own.min_version)
     }
 
-    /// The least version with which its handshake succeeds.
+    /// Returns the minimum version with which the handshake of a client succeeds.
     pub(super) fn least_version(&self, client: Option<SocketAddr>) -> Version {
         let min_version = self.min_version_for(client);
         self.site_version.unwrap_or(min_version).min(min_version)
     }
 
-    /// The least version that is spoken to anybody.
+    /// Returns the oldest version that any client may use.
     pub(super) fn oldest_version(&self) -> Version {
         let networks = self.networks.iter().map(|own| own.min_version);
         let versions = networks.chain(self.site_version);
         versions.fold(self.min_version, Version::min)
     }
 
-    /// Whether suites without forward secrecy or authenticated encryption are spoken to a client at this address.
+    /// True if a client at this address may use suites without forward secrecy or authenticated
+    /// encryption.
     #[cfg(feature = "legacy-tls")]
     pub(super) fn takes_old(&self, client: Option<SocketAddr>) -> bool {
         self.legacy.is_some() || self.least_version(client) < Version::Tls12
     }
 
-    /// Whether they are spoken to anybody.
+    /// True if any client may use them.
     #[cfg(feature = "legacy-tls")]
     pub(super) fn takes_old_of_any(&self) -> bool {
         self.legacy.is_some() || self.oldest_version() < Version::Tls12
@@ -120,7 +125,7 @@ impl ServerSettings {
 }
 
 impl ClientCertificates {
-    /// The file of those that are trusted.
+    /// Returns the file of the trusted authorities; `None` if no certificate is requested.
     pub(super) fn trusted(&self) -> Option<&PathBuf> {
         match self {
             Self::None => None,

@@ -1,4 +1,4 @@
-//! Whether a server is the one that is meant.
+//! The verification of servers.
 
 use std::sync::Arc;
 
@@ -12,27 +12,27 @@ use thiserror::Error;
 use super::key_pin::KeyPin;
 use super::provider;
 
-/// Whether a server is the one that is meant: by who has signed its certificate, by its key, or both.
+/// A verifier of servers: by the signature of the certificate, by the key, or both.
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// By whom certificates have to be signed; `None` where that does not matter.
+    /// The verifier of signatures; `None` if they are not verified.
     pub(super) chain: Option<Arc<WebPkiServerVerifier>>,
-    /// The keys that it may have; none for any.
+    /// The keys that the server may have; empty allows any.
     pub(super) pins: Vec<KeyPin>,
 }
 
-/// What is wrong with a certificate beside what rustls knows.
+/// An error of a certificate that rustls does not have.
 #[derive(Clone, Copy, Debug, Error)]
 pub(super) enum Unverified {
-    /// Its key is another.
+    /// The key is not one of the pinned keys.
     #[error("its key is {0}")]
     Pin(KeyPin),
-    /// It is one of an authority, that of this key.
+    /// The certificate is an authority's, with this key.
     #[error("it is an authority's, with the key {0}")]
     Authority(KeyPin),
 }
 
-/// How rustls calls the certificate of an authority that a server has as its own.
+/// The error of webpki for an authority's certificate that a server uses as its own.
 const OF_AN_AUTHORITY: &str = "CaUsedAsEndEntity";
 
 impl ServerCertVerifier for Verifier {
@@ -106,7 +106,8 @@ impl ServerCertVerifier for Verifier {
 }
 
 impl Verifier {
-    /// Whether nothing is verified. Old devices have certificates that cannot even be read, of version 1.
+    /// True if nothing is verified. Old devices have certificates of version 1, which cannot be
+    /// parsed.
     fn takes_anybody(&self) -> bool {
         self.chain.is_none() && self.pins.is_empty()
     }

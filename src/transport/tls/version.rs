@@ -6,10 +6,10 @@ use rustls::version::{TLS12, TLS13};
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Version {
-    /// TLS 1.0 (RFC 2246), which protects from nobody who can change what passes (RFC 8996).
+    /// TLS 1.0 (RFC 2246), which does not protect against active attackers (RFC 8996).
     #[cfg(feature = "legacy-tls")]
     Tls10,
-    /// TLS 1.1 (RFC 4346), which is no better.
+    /// TLS 1.1 (RFC 4346), which is no more secure.
     #[cfg(feature = "legacy-tls")]
     Tls11,
     /// TLS 1.2 (RFC 5246).
@@ -20,7 +20,7 @@ pub enum Version {
 }
 
 impl Version {
-    /// As it is written: `1.2`.
+    /// Returns the number of the version: `1.2`.
     pub fn as_str(self) -> &'static str {
         match self {
             #[cfg(feature = "legacy-tls")]
@@ -32,7 +32,7 @@ impl Version {
         }
     }
 
-    /// This one, and those after it, as far as rustls speaks them.
+    /// Returns this version and newer ones, as far as rustls supports them.
     pub(super) fn and_newer(self) -> &'static [&'static SupportedProtocolVersion] {
         match self {
             #[cfg(feature = "legacy-tls")]
@@ -42,7 +42,7 @@ impl Version {
         }
     }
 
-    /// As it stands in TLS.
+    /// Returns the number of the version in the TLS protocol.
     pub(super) fn number(self) -> u16 {
         match self {
             #[cfg(feature = "legacy-tls")]

@@ -1,4 +1,5 @@
-//! The environment of a process: what CGI (RFC 3875 §4.1) and websocketd tell it of a client.
+//! The environment of a process, with the variables of CGI (RFC 3875 §4.1) and websocketd that
+//! describe a client.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
@@ -13,16 +14,17 @@ use crate::transport::{Authenticated, TrustedHop};
 use crate::upstream::Client;
 use crate::upstream::forwarding::is_of_forwarding;
 
-/// What the environment says of whom it comes from.
+/// The value of `SERVER_SOFTWARE`.
 const SOFTWARE: &str = concat!("polysock/", env!("CARGO_PKG_VERSION"));
 
-/// The interface by the name that programs for websocketd look for.
+/// The value of `GATEWAY_INTERFACE`, which programs for websocketd look for.
 const INTERFACE: &str = "websocketd-CGI/0.1";
 
-/// The port that a `Host` field does not name.
+/// The default ports, without and with TLS.
 const PORTS: [&str; 2] = ["80", "443"];
 
-/// The environment of a process, which inherits none: for a client, or for all of them.
+/// Returns the environment of a process, which inherits none. `client` is `None` for a process that
+/// all clients share.
 pub(super) fn environment(
     settings: &ExecSettings,
     client: Option<Client<'_>>,
@@ -45,7 +47,7 @@ pub(super) fn environment(
     variables.0
 }
 
-/// Names and values; of two with one name, a process has the last.
+/// Names and values. If a name occurs twice, the process gets the last value.
 #[derive(Default)]
 struct Variables(Vec<(OsString, OsString)>);
 
@@ -58,7 +60,7 @@ impl Variables {
     fn tell_of(&mut self, client: Client<'_>) {
         let Client { request, peer } = client;
         let (address, port) = match peer.address {
-            // An IPv4 client of a socket that takes both is written as one.
+            // On a dual-stack socket, an IPv4 client has an IPv4-mapped IPv6 address.
             Some(address) => (
                 address.ip().to_canonical().to_string(),
                 address.port().to_string(),
@@ -66,7 +68,7 @@ impl Variables {
             None => ("unix-socket".to_owned(), String::new()),
         };
         self.set("REMOTE_ADDR", &address);
-        // Names are not looked up; CGI has the address in their place (RFC 3875 §4.1.9).
+        // Names are not looked up. CGI uses the address instead (RFC 3875 §4.1.9).
         self.set("REMOTE_HOST", &address);
         self.set("REMOTE_PORT", port);
 
@@ -91,7 +93,7 @@ impl Variables {
         self.set("PATH_INFO", &decoded);
         self.set("PATH_TRANSLATED", &decoded);
         self.set("QUERY_STRING", query);
-        // What CGI has, and an opening handshake has not.
+        // CGI has these variables, and an opening handshake has no values for them.
         for name in [
             "AUTH_TYPE",
             "CONTENT_LENGTH",
@@ -110,8 +112,9 @@ impl Variables {
         self.tell_fields(&request.head, is_stranger);
     }
 
-    /// A variable for each field of a head. One that is repeated is a list (RFC 9110 §5.3). What a
-    /// stranger says of himself, as a proxy would that is trusted, is left out.
+    /// Sets a variable for each field of a head. A repeated field becomes a list (RFC 9110 §5.3).
+    /// Forwarding fields (`X-Forwarded-For` and the like) that do not come from a trusted proxy are
+    /// left out.
     fn tell_fields(&mut self, head: &Head, is_stranger: bool) {
         let from = self.0.len();
         for (name, value) in head.fields() {
@@ -135,9 +138,9 @@ impl Variables {
     }
 }
 
-/// The name of the variable of a field. None where another field may have the same, which would be
-/// taken for it (`X_Forwarded_For`), and for `Proxy`, as `HTTP_PROXY` is what HTTP clients take for
-/// their proxy (CVE-2016-5385 and others).
+/// Returns the name of the variable for a field. `None` if another field may have the same variable
+/// and could be spoofed (`X_Forwarded_For`), and for `Proxy`, as HTTP clients use `HTTP_PROXY` for
+/// their own requests (CVE-2016-5385 and others).
 fn variable_of(field: &str) -> Option<String> {
     let name = field.to_ascii_uppercase();
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -147,7 +150,7 @@ fn variable_of(field: &str) -> Option<String> {
     Some(format!("HTTP_{}", name.replace('-', "_")))
 }
 
-/// A host without the brackets of IPv6 and its port.
+/// Splits a host into the name, without the brackets of IPv6, and the port, if any.
 fn host_and_port(host: &str) -> (&str, Option<&str>) {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) if !port.contains(']') => (name, Some(port)),
@@ -165,7 +168,7 @@ fn protocol(head: &Head) -> &'static str {
     }
 }
 
-/// A path without its escapes; as it came where that is none that a variable can have.
+/// Decodes a path. A path with a NUL, which a variable cannot contain, stays encoded.
 fn decoded(path: &str) -> OsString {
     let decoded: Vec<u8> = percent_decode_str(path).collect();
     if decoded.contains(&0) {
@@ -174,7 +177,7 @@ fn decoded(path: &str) -> OsString {
     OsString::from_vec(decoded)
 }
 
-/// A name that no other connection has.
+/// Returns a random identifier for a connection.
 fn unique() -> String {
     let mut bytes = [0; 12];
     entropy(&mut bytes);

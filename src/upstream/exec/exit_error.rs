@@ -1,15 +1,15 @@
-//! How a process fails.
+//! The failure of a process.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why the connection to a process failed: the process did.
+/// The failure of a process, which is the reason why its connection failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExitError {
-    /// It ended with this status, which is not 0.
+    /// The process ended with this status, which is not 0.
     Status(i32),
-    /// This signal ended it, which was not ours.
+    /// The process was ended by this signal, which we did not send.
     Signal(i32),
 }
 

@@ -1,4 +1,4 @@
-//! One process for all clients.
+//! A process that all clients share.
 
 use std::future::pending;
 use std::io;
@@ -22,49 +22,52 @@ use crate::broadcast::{Broadcast, Queue, Subscription};
 use crate::connection::{Connection, ConnectionOptions};
 use crate::upstream::UpstreamError;
 
-/// How many bytes may wait between a client and the hub, in each direction.
+/// The number of bytes that may wait between a client and the hub, in each direction.
 const BETWEEN: usize = 64 * 1024;
 
-/// How many messages may wait for the process, beside one of each client. Its clients are not read
-/// any further then.
+/// The number of messages that may wait for the process, besides one of each client. Clients are
+/// not read while it is reached.
 const WAITING: usize = 16;
 
-/// The longest message of a process, in bytes: it is held for all clients until it is complete.
+/// The longest message of a process, in bytes. The message is buffered until it is complete,
+/// because all clients get it whole.
 const LONGEST: usize = 16 << 20;
 
-/// The longest message of a client: it waits for those of others.
+/// The longest message of a client, in bytes. The message may have to wait for those of other
+/// clients.
 const LONGEST_OF_CLIENT: u64 = 1 << 20;
 
-/// How long a process that has ended is left alone: at first, and at most.
+/// The pause before a process is started again: the first and the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(30)];
 
-/// One that has run for so long has not failed to start.
+/// The running time after which the next pause is the first again.
 const RAN: Duration = Duration::from_secs(10);
 
-/// Runs one process for all who join it, from the first on; again, after a pause, whenever it has
-/// ended. It is ended when the hub is dropped and all who have joined are gone.
+/// A process that all clients share. The process is started for the first client, and again after a
+/// pause whenever it has ended. The process ends when the hub is dropped and all clients have
+/// disconnected.
 #[derive(Debug)]
 pub(super) struct Hub {
     runner: Runner,
     line: Mutex<Option<Line>>,
 }
 
-/// The way to the process, and from it.
+/// The channels to and from the process.
 #[derive(Clone, Debug)]
 struct Line {
     said: Broadcast,
-    /// What it is to be told.
+    /// The messages for the process.
     input: mpsc::Sender<Message>,
     state: watch::Receiver<State>,
 }
 
-/// What has become of the process.
+/// The state of the process.
 #[derive(Clone, Debug)]
 enum State {
     Starting,
-    /// It is there, or was until a moment ago.
+    /// The process is running, or was until a moment ago.
     Started,
-    /// It cannot be started.
+    /// The process cannot be started.
     Failed(io::ErrorKind, String),
 }
 
@@ -76,8 +79,8 @@ impl Hub {
         }
     }
 
-    /// Takes part: what is written to the stream is told the process, and what that says is read
-    /// from it, framed as by the process itself.
+    /// Connects a client to the process. Bytes written to the stream go to the process, and its
+    /// output is read from the stream, with the same framing as that of the process.
     pub(super) async fn join(&self) -> Result<DuplexStream, UpstreamError> {
         let mut line = self.line()?;
         let failed = |error| UpstreamError::Start {
@@ -109,7 +112,7 @@ impl Hub {
         Ok(theirs)
     }
 
-    /// The way to the process, which is started for the first.
+    /// Returns the channels of the process. The first call starts it.
     fn line(&self) -> Result<Line, UpstreamError> {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(line) = &*line {
@@ -127,7 +130,7 @@ impl Hub {
     }
 }
 
-/// Passes on what a client says, and what is said to all.
+/// Passes the messages of a client to the process, and the published messages to the client.
 async fn take_part(
     mut connection: Connection,
     mut said: Subscription,
@@ -140,7 +143,7 @@ async fn take_part(
     }
 }
 
-/// Runs the process, over and over, until nobody is left who has joined or may.
+/// Runs the process over and over, until the hub is dropped and all clients have disconnected.
 async fn run(
     runner: Runner,
     said: Broadcast,
@@ -167,7 +170,7 @@ async fn run(
                 warn!(program, %error, "the shared process cannot be started");
                 state.send_replace(State::Failed(error.kind(), error.to_string()));
             }
-            // The one before has not gone yet.
+            // The previous process has not been reaped yet.
             Err(_) => {}
         }
         if began.elapsed() >= RAN {
@@ -178,7 +181,7 @@ async fn run(
     }
 }
 
-/// Tells a process all that is said to it, until nobody is left who could say more.
+/// Writes all messages for a process, until no client is left and the hub is dropped.
 async fn tell(
     mut writer: WriteHalf<Process>,
     mut codec: Box<dyn Codec>,
@@ -193,13 +196,13 @@ async fn tell(
             continue;
         }
         if writer.write_all_buf(&mut waiting).await.is_err() {
-            // How it ended is heard where it is read.
+            // The end of the process is reported by the side that reads.
             pending::<()>().await;
         }
     }
 }
 
-/// Publishes what a process says, until it says no more.
+/// Publishes the messages of a process until its output ends.
 async fn hear(
     mut reader: ReadHalf<Process>,
     mut codec: Box<dyn Codec>,

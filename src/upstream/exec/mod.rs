@@ -37,14 +37,14 @@ use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlErr
 use crate::connection::{Connection, ConnectionOptions};
 use crate::transport::Transport;
 
-/// A process for each client, or one for all: what a client says is written to its standard input,
-/// and what it writes to its standard output goes to the client. What it says on its standard error
-/// goes to the log.
+/// A process for each client, or one for all. The messages of a client are written to the standard
+/// input of the process, and its standard output is sent to the client. Its standard error is
+/// logged.
 ///
-/// A client that goes ends its process: the input ends, 100 ms later its group gets SIGTERM, and
-/// after [`ExecSettings::grace`] SIGKILL. A process that ends ends the connection, once all that it
-/// has written was delivered: properly where its status is 0, with an [`ExitError`] otherwise.
-/// Clones share what there is of processes.
+/// A disconnect of the client ends its process: the input is closed, 100 ms later the process group
+/// gets SIGTERM, and after [`ExecSettings::grace`] SIGKILL. The end of a process closes the
+/// connection after all of its output was delivered: properly if its status is 0, otherwise with an
+/// [`ExitError`]. Clones share the processes and their limit.
 #[derive(Clone, Debug)]
 pub struct ExecUpstream {
     shared: Arc<Shared>,
@@ -53,18 +53,18 @@ pub struct ExecUpstream {
 #[derive(Debug)]
 struct Shared {
     runner: Runner,
-    /// Where there is one process for all.
+    /// The shared process; `None` if each client has its own.
     hub: Option<Hub>,
 }
 
 impl ExecUpstream {
-    /// Reads `exec:COMMAND`: a program and its arguments with blanks between them. Quotes and
-    /// backslashes keep blanks in a word; no shell reads the command, unless it is one, as in
+    /// Reads `exec:COMMAND`: a program and its arguments, separated by blanks. Quotes and
+    /// backslashes keep blanks within a word. No shell reads the command, unless it is one, as in
     /// `exec:sh -c 'a | b'`.
     ///
     /// # Errors
     ///
-    /// There is no command, or a quote is not closed.
+    /// The command is missing, or a quote is not closed.
     pub fn parse(
         url: &str,
         settings: UpstreamSettings,
@@ -76,11 +76,11 @@ impl ExecUpstream {
         Self::new(words, settings, exec)
     }
 
-    /// The same of a command whose words are known: a program and its arguments.
+    /// Creates the same from a command that is split into words: a program and its arguments.
     ///
     /// # Errors
     ///
-    /// There is no word.
+    /// There are no words.
     pub fn new(
         words: Vec<String>,
         settings: UpstreamSettings,
@@ -124,20 +124,20 @@ impl Upstream for ExecUpstream {
     }
 }
 
-/// What runs a command, and how.
+/// A command, and how it is run.
 #[derive(Clone, Debug)]
 struct Runner {
-    /// What the log says: without the arguments, which may be secrets.
+    /// The name in the log, without the arguments, which may be secrets.
     shown: Arc<str>,
     words: Vec<String>,
     settings: UpstreamSettings,
     exec: ExecSettings,
-    /// One for each process that may be there.
+    /// A permit for each process that may run.
     places: Arc<Semaphore>,
 }
 
 impl Runner {
-    /// A process for a client, or for all.
+    /// Starts a process for a client, or for all clients if `client` is `None`.
     async fn run(&self, client: Option<Client<'_>>) -> Result<Process, UpstreamError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
         let place: OwnedSemaphorePermit = place.map_err(|_| UpstreamError::Full {
@@ -164,7 +164,7 @@ impl Runner {
         })
     }
 
-    /// A client's connection to what speaks as a process does.
+    /// Returns a client's connection over a transport with the framing of the process.
     fn connected(&self, transport: impl Transport, request: &Request) -> Connected {
         let options = ConnectionOptions {
             session: self.settings.session,

@@ -1,4 +1,4 @@
-//! A process as a transport: what it reads and writes are the two directions.
+//! A process as a transport, whose two directions are its input and output.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,30 +10,31 @@ use tokio::sync::oneshot;
 
 use super::supervisor::{Ended, Started};
 
-/// A process that is there for one connection. It is asked to end when nothing more is written to it,
-/// when it has written all, and when this is dropped; the supervisor sees to it.
+/// A process as a transport. The process is asked to end when its input is shut down, when its
+/// output has ended, and when this is dropped. The supervisor ends it.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// `None` once it reads no more, or nothing more is written to it.
+    /// The standard input; `None` once it is closed by either side.
     stdin: Option<pipe::Sender>,
-    /// `None` once it has written all.
+    /// The standard output; `None` once it has ended.
     stdout: Option<pipe::Receiver>,
-    /// What stands behind each message that it writes, and behind the last.
+    /// The byte that follows each message of the process, if any. Added to the last message if the
+    /// process has not written it.
     delimiter: Option<u8>,
-    /// The last byte it wrote.
+    /// The last byte of the output.
     last: Option<u8>,
-    /// Asks it to end when it is dropped.
+    /// Asks the process to end when it is dropped.
     ending: Option<oneshot::Sender<()>>,
-    /// Tells how it has ended; `None` once that is known.
+    /// Receives how the process has ended; `None` once that is known.
     ended: Option<oneshot::Receiver<Ended>>,
 }
 
 impl Process {
-    /// The transport of one that was started.
+    /// Turns a started process into a transport.
     ///
     /// # Errors
     ///
-    /// Its pipes cannot be waited for on this runtime.
+    /// The pipes cannot be registered with this runtime.
     pub(super) fn new(started: Started, delimiter: Option<u8>) -> io::Result<Self> {
         Ok(Self {
             stdin: Some(pipe::Sender::from_owned_fd(started.stdin)?),
@@ -45,8 +46,8 @@ impl Process {
         })
     }
 
-    /// How much of a write was taken: all, where the process reads no more. It may still have
-    /// something to say, and its input is nothing that anybody waits for.
+    /// Returns the number of bytes that count as written: all, if the process has closed its input.
+    /// The process may still have output, and the rest of its input no longer matters.
     fn taken(&mut self, written: io::Result<usize>, all: usize) -> io::Result<usize> {
         match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {

@@ -1,4 +1,4 @@
-//! What processes say on their standard error, in the log.
+//! The standard error of processes, in the log.
 
 use std::process::ChildStderr;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use tokio::net::unix::pipe;
 use tokio::time::Instant;
 use tracing::{debug, info};
 
-/// The longest line in bytes; what is longer becomes several.
+/// The longest line in bytes. A longer line is split.
 const LINE: u64 = 1024;
 
-/// How many lines of a process go to the log in a second; the rest is counted.
+/// The number of lines of a process that are logged in a second. Further lines are counted.
 const LINES: u32 = 100;
 
-/// Logs the lines of a process until it says no more.
+/// Logs the lines of a process until its standard error ends.
 pub(super) async fn log_lines(program: String, process: u32, stderr: ChildStderr) {
     let stderr = match pipe::Receiver::from_owned_fd(stderr.into()) {
         Ok(stderr) => stderr,

@@ -1,4 +1,4 @@
-//! How processes are run and spoken to.
+//! The settings of processes.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,29 +6,32 @@ use std::time::Duration;
 
 use polysock_protocols::Framing;
 
-/// How processes are run and spoken to. The defaults are websocketd's, as far as it has them.
+/// The settings of processes. The defaults are those of websocketd, as far as it has them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ExecSettings {
-    /// How messages stand in what a process reads and writes; lines by default.
+    /// The framing of messages in the input and output of a process; lines by default.
     pub framing: Framing,
-    /// Whether what a process writes are binary messages; texts by default, in which bytes that are
-    /// not UTF-8 are replaced by U+FFFD. With [`Framing::Stream`] they always are.
+    /// Whether the output of a process is sent as binary messages. By default it is sent as text,
+    /// in which bytes that are not UTF-8 are replaced with U+FFFD. With [`Framing::Stream`]
+    /// messages are always binary.
     pub binary: bool,
-    /// The directory a process starts in, from which a path of its program is found that is
-    /// relative; by default that of the gateway.
+    /// The working directory of a process, to which a relative path of its program refers; `None`,
+    /// the default, for the gateway's.
     pub dir: Option<PathBuf>,
-    /// Variables of its environment, which come before all others.
+    /// Variables of the environment. They take precedence over all others.
     pub env: Vec<(String, String)>,
-    /// The names of variables that it has from the gateway's own environment, where they are set. It
-    /// always has `PATH`, and no others.
+    /// The names of variables that are copied from the gateway's own environment, if they are set.
+    /// `PATH` is always copied, and no others are.
     pub pass_env: Vec<String>,
-    /// How many processes there may be at a time; 1024 by default. Who comes then is refused with
-    /// 503. One that is being ended counts until it has gone.
+    /// The maximum number of processes at a time; 1024 by default. Further clients are refused with
+    /// 503. A process that is being ended counts until it has been reaped.
     pub max_processes: usize,
-    /// How long a process may take to end after SIGTERM before it is killed; 5 seconds by default.
+    /// The time that a process may take to end after SIGTERM before it is killed; 5 seconds by
+    /// default.
     pub grace: Duration,
-    /// Whether all clients share one process: what it writes goes to each of them, and what any of
-    /// them says to it. It is started for the first, and again whenever it has ended.
+    /// Whether all clients share one process. Its output goes to each of them, and the messages of
+    /// each go to the process. The process is started for the first client, and again whenever it
+    /// has ended.
     pub shared: bool,
 }
 
@@ -47,7 +50,7 @@ impl Default for ExecSettings {
     }
 }
 
-// Values of the environment may be secret, and are not shown.
+// The values of environment variables may be secret, and are not shown.
 impl fmt::Debug for ExecSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&String> = self.env.iter().map(|(name, _)| name).collect();

@@ -1,5 +1,5 @@
-//! Starts processes, and sees to it that each of them ends, with all of its group, and is reaped:
-//! whatever becomes of the task and of the thread whose it is.
+//! Starts processes, and ensures that each of them ends, with its whole group, and is reaped, even
+//! if the task or the thread that uses it ends.
 //!
 //! ```text
 //!            asked to end                100 ms, and it is there still      the grace is over
@@ -10,8 +10,8 @@
 //!            what is left of its group is killed; it is reaped; its place is free
 //! ```
 //!
-//! One thread does it for all processes. A process that has ended is a zombie until its group is
-//! killed, so that its number cannot be another's by then.
+//! One thread supervises all processes. A process that has ended stays a zombie until its group is
+//! killed, so that its PID is not reused before.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -31,40 +31,40 @@ use tokio_util::sync::CancellationToken;
 use super::exit_error::ExitError;
 use super::process_log::log_lines;
 
-/// How long a process has after its input has ended, which is enough for most to end.
+/// The time that a process has to end after its input was closed; enough for most.
 const END_OF_INPUT: Duration = Duration::from_millis(100);
 
-/// How long the last lines of what a process says to the log are waited for.
+/// The time to wait for the last lines that a process writes to the log.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
-/// How long the last processes have to be gone once they are killed.
+/// The time for the remaining processes to end after they were killed.
 const KILLED: Duration = Duration::from_secs(1);
 
-/// A process that was started.
+/// A process that has been started.
 #[derive(Debug)]
 pub(super) struct Started {
     pub(super) stdin: OwnedFd,
     pub(super) stdout: OwnedFd,
-    /// Asks it to end when it is dropped.
+    /// Asks the process to end when it is dropped.
     pub(super) ending: oneshot::Sender<()>,
-    /// Tells how it has ended.
+    /// Receives how the process has ended. Closed without a value if we ended it with a signal.
     pub(super) ended: oneshot::Receiver<Ended>,
 }
 
-/// How a process has ended.
+/// The outcome of a process.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ended {
-    /// With status 0, or because we ended it.
+    /// Status 0, or unknown because the process was reaped elsewhere.
     Well,
     Failed(ExitError),
 }
 
-/// Starts a process, in a group of its own. `place` is held until it has been reaped. Cancel safe: one
-/// that nobody waits for any more is ended.
+/// Starts a process in a group of its own. `place` is held until the process has been reaped.
+/// Cancel safe: if the future is dropped, the process is ended.
 ///
 /// # Errors
 ///
-/// It cannot be started.
+/// The process cannot be started.
 pub(super) async fn start(
     mut command: Command,
     grace: Duration,
@@ -81,7 +81,7 @@ pub(super) async fn start(
         tokio::spawn(async move {
             let _held = (place, counted);
             leader.end(grace, asked, tell).await;
-            // One that it has left behind in another group may hold its end open for ever.
+            // A descendant in another group may hold the pipe open for ever.
             let abort = lines.abort_handle();
             if timeout(LAST_LINES, lines).await.is_err() {
                 abort.abort();
@@ -97,19 +97,20 @@ pub(super) async fn start(
     starting.await.map_err(io::Error::other)?
 }
 
-/// Runs a task on the thread of the processes, which outlives those that serve.
+/// Runs a task on the thread of the supervisor, which outlives the threads that serve.
 ///
 /// # Errors
 ///
-/// There is no such thread.
+/// The thread could not be started.
 pub(super) fn spawn_aside(task: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
     supervisor()?.runtime.spawn(task);
     Ok(())
 }
 
-/// Waits until the processes of all [`ExecUpstream`](super::ExecUpstream)s have ended, but no longer
-/// than this; those that are still there are killed then, and others that are started at once. For
-/// the end of a program, whose processes would outlive it; blocks the thread.
+/// Waits until the processes of all [`ExecUpstream`](super::ExecUpstream)s have ended, for at most
+/// `patience`. Processes that are then left are killed, and processes that are started later are
+/// killed immediately. For the end of a program, whose processes would outlive it. Blocks the
+/// thread.
 pub fn end_processes(patience: Duration) {
     if !PROCESSES.end_within(patience)
         && let Ok(supervisor) = supervisor()
@@ -131,12 +132,12 @@ fn supervisor() -> io::Result<&'static Supervisor> {
     supervisor.map_err(|error| io::Error::new(error.kind(), error.to_string()))
 }
 
-/// The thread that sees to the processes.
+/// The supervisor, which has a thread of its own.
 struct Supervisor {
     runtime: Handle,
-    /// Tells that some process has ended.
+    /// Notified when a process has ended.
     changed: Notify,
-    /// Has every process killed at once.
+    /// Kills every process immediately when it is cancelled.
     kill: CancellationToken,
 }
 
@@ -165,20 +166,20 @@ impl Supervisor {
     }
 }
 
-/// How many processes there are.
+/// The number of processes.
 struct Processes {
     count: Mutex<usize>,
     changed: Condvar,
 }
 
 impl Processes {
-    /// Counts one more until what is returned is dropped.
+    /// Counts one more process until the returned value is dropped.
     fn count(&'static self) -> Counted {
         *self.lock() += 1;
         Counted(self)
     }
 
-    /// Waits until there is none, but no longer than this; whether there is none.
+    /// Waits until no process is left, for at most `patience`. Returns true if none is left.
     fn end_within(&self, patience: Duration) -> bool {
         let until = Instant::now().checked_add(patience);
         let mut count = self.lock();
@@ -194,12 +195,12 @@ impl Processes {
     }
 
     fn lock(&self) -> MutexGuard<'_, usize> {
-        // A number is whole whoever panics.
+        // A panic cannot leave a number half written.
         self.count.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One of the processes.
+/// A process that counts until this is dropped.
 struct Counted(&'static Processes);
 
 impl Drop for Counted {
@@ -216,7 +217,7 @@ struct Pipes {
     stderr: ChildStderr,
 }
 
-/// A process that leads a group, and has not been reaped.
+/// The leader of a process group, not yet reaped.
 struct Leader {
     child: Child,
     pid: Pid,
@@ -249,8 +250,8 @@ fn spawn(command: &mut Command, supervisor: &'static Supervisor) -> io::Result<(
 }
 
 impl Leader {
-    /// Waits until the process has ended, and has it end once that is asked; then kills what is left of
-    /// its group, and reaps it. Tells how it has ended, where that was not our doing.
+    /// Waits until the process has ended, or ends it when asked to. Then kills the rest of its
+    /// group and reaps it. Sends the outcome, unless we ended the process with a signal.
     async fn end(
         mut self,
         grace: Duration,
@@ -274,9 +275,9 @@ impl Leader {
                     }
                 },
             };
-            // Who waits for what it has written knows now how that ends.
+            // The reader of the output now learns the outcome.
             let _ = tell.send(ended);
-            // What it has started may still write for it.
+            // Descendants may still write to the output.
             if !is_asked && timeout(grace, &mut asked).await.is_err() {
                 self.signal(Signal::TERM);
                 let _ = timeout(grace, &mut asked).await;
@@ -288,14 +289,14 @@ impl Leader {
         }
         self.signal(Signal::KILL);
         self.ended().await;
-        // It has ended: this blocks nobody, and cannot fail.
+        // The process has ended, so this neither blocks nor fails.
         let _ = self.child.wait();
     }
 
-    /// Waits until it has ended, without reaping it.
+    /// Waits until the process has ended, without reaping it.
     async fn ended(&self) -> Ended {
         loop {
-            // Before the look: it is told of all that changes from here on.
+            // Created before the check, so that a change in between is noticed.
             let changed = self.supervisor.changed.notified();
             let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
             match waitid(WaitId::Pid(self.pid), options) {
@@ -307,15 +308,15 @@ impl Leader {
                         _ => Ended::Well,
                     };
                 }
-                // Somebody else has reaped it.
+                // The process was reaped elsewhere.
                 Err(_) => return Ended::Well,
             }
         }
     }
 
-    /// Sends a signal to all of its group.
+    /// Sends a signal to the whole group.
     fn signal(&self, signal: Signal) {
-        // There is nobody left where it fails, or somebody who has become another user.
+        // This fails if no process is left, or if those left belong to another user.
         let _ = kill_process_group(self.pid, signal);
     }
 }

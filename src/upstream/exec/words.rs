@@ -1,11 +1,11 @@
-//! A command in one string, as the words of which it is made.
+//! The words of a command.
 
-/// Splits a command at its blanks. Quotes and backslashes keep blanks in a word, as in a shell; of what
-/// else a shell does, nothing is done.
+/// Splits a command at its blanks. Quotes and backslashes keep blanks within a word, as in a shell.
+/// No other feature of a shell is supported.
 ///
 /// # Errors
 ///
-/// What is wrong with it, and how to mend that.
+/// The problem, and how to correct it.
 pub(super) fn words(command: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

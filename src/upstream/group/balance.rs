@@ -1,56 +1,58 @@
-//! Which of several targets gets a client.
+//! The choice of a target for a client.
 
 use std::net::IpAddr;
 
 use crate::http::cookies;
 use crate::upstream::target::query;
 
-/// How clients are spread over targets.
+/// The method by which clients are spread over targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Balance {
-    /// In turn, each by its weight.
+    /// Each target in turn, by its weight.
     #[default]
     RoundRobin,
-    /// To the one that has the fewest connections for its weight.
+    /// The target that has the fewest connections for its weight.
     LeastConnections,
-    /// To the same one, as long as it is there, where this is the same; clients without it go in turn.
-    /// A target that goes moves its own clients only, and one that comes takes some of each other's.
+    /// The same target for the same value, as long as the target is available. Clients without a
+    /// value are spread in turn. Removing a target moves its own clients only, and a new target
+    /// gets some clients of each other target.
     Hash(HashOf),
 }
 
-/// What is hashed.
+/// The value that is hashed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HashOf {
     /// The first field of this name.
     Header(String),
     /// The cookie of this name.
     Cookie(String),
-    /// The value of this name in the query.
+    /// The parameter of this name in the query.
     Query(String),
     /// The client's address, without its port.
     Address,
 }
 
-/// What a client is told apart by; clients with the same go to the same target.
+/// The hash by which clients are distinguished. Clients with the same key go to the same target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(u64);
 
-/// A target that could be chosen.
+/// A target that may be chosen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Candidate {
-    /// Its share, above zero.
+    /// The weight, above zero.
     pub(super) weight: f64,
-    /// How many connections it has.
+    /// The number of open connections.
     pub(super) open: usize,
-    /// What it is known by among others.
+    /// The hash of the target's name.
     pub(super) hash: u64,
-    /// How far others are ahead of it.
+    /// The weight by which the target lags behind the others in the round-robin.
     pub(super) credit: f64,
 }
 
 impl Balance {
-    /// The key of a client that asks for this target, from this address, where there is one; `values`
-    /// are those of the fields of its request with a name.
+    /// Returns the key of a client with this request target and address. `values` returns the
+    /// values of a field of the request, by its name. `None` if nothing is hashed, or the client
+    /// has no such value.
     pub fn key<'a>(
         &'a self,
         target: &'a str,
@@ -70,9 +72,9 @@ impl Balance {
         Some(Key(hash))
     }
 
-    /// The one of these that is chosen.
+    /// Returns the index of the chosen candidate; `None` if there are none.
     pub(super) fn choose(&self, key: Option<Key>, candidates: &[Candidate]) -> Option<usize> {
-        // The smallest comes first.
+        // The lowest cost is chosen, and the highest credit among equal costs.
         let cost = |candidate: &Candidate| match (self, key) {
             (Self::Hash(_), Some(key)) => distance(key, candidate),
             #[expect(clippy::cast_precision_loss, reason = "nobody has 2^52 connections")]
@@ -87,21 +89,22 @@ impl Balance {
     }
 }
 
-/// How far a target is from a client (weighted rendezvous hashing): as no other target has a part in
-/// it, none moves the clients of another.
+/// Returns the distance of a target from a client (weighted rendezvous hashing). The distance does
+/// not depend on the other targets, so that no target moves the clients of another.
 fn distance(key: Key, candidate: &Candidate) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "53 bits are enough")]
     let part = (mix(key.0 ^ candidate.hash) >> 11) as f64 / (1u64 << 53) as f64;
     -part.max(f64::MIN_POSITIVE).ln() / candidate.weight
 }
 
-/// The same on every machine and in every version (FNV-1a), so that clients stay where they are.
+/// Hashes bytes (FNV-1a). The hash is the same on every machine and in every version, so that
+/// clients keep their target.
 pub(super) fn hash(bytes: &[u8]) -> u64 {
     let fold = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     mix(bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold))
 }
 
-/// Lets every bit have a part in every other (the finalizer of SplitMix64).
+/// Makes each bit of the result depend on every bit (the finalizer of SplitMix64).
 fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

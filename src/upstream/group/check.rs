@@ -1,4 +1,4 @@
-//! Asks the targets again and again whether they are well.
+//! The health checks of targets, which are repeated.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -14,21 +14,22 @@ use super::probe::Probe;
 use super::target::Member;
 use crate::random::entropy;
 
-/// How targets are asked whether they are well.
+/// The settings of health checks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HealthCheck {
-    /// How often, give or take a tenth. Default: 5 seconds.
+    /// The time between two checks, give or take a tenth. Default: 5 seconds.
     pub interval: Duration,
-    /// What web servers (`ws://`, `http://`, and those within TLS) are asked for; others, and all of them where it is `None`,
-    /// the default, need only accept a connection.
+    /// The path that is requested from web servers (`ws://`, `http://`, and the same over TLS).
+    /// Other targets need only accept a connection, and so do all targets if it is `None`, the
+    /// default.
     pub path: Option<String>,
-    /// Within which time they answer. Default: 2 seconds.
+    /// The time within which a target must answer. Default: 2 seconds.
     pub timeout: Duration,
-    /// So many checks in a row must pass until a target that is down is up. Default: 2.
+    /// The number of checks in a row that must pass before a target that is down is up. Default: 2.
     pub rise: u32,
-    /// So many must fail until one that is up is down. Default: 3.
+    /// The number of checks in a row that must fail before a target that is up is down. Default: 3.
     pub fall: u32,
-    /// The statuses of an answer that passes. Default: 200 to 399.
+    /// The statuses of an answer with which a check passes. Default: 200 to 399.
     pub status: Vec<RangeInclusive<u16>>,
 }
 
@@ -45,7 +46,7 @@ impl Default for HealthCheck {
     }
 }
 
-/// Checks the targets, and those that take their place, until it is dropped.
+/// Checks the targets, and those that replace them, until the future is dropped.
 pub(super) async fn watch(members: Arc<Members>, check: Arc<HealthCheck>) {
     let mut tasks = JoinSet::new();
     let mut running = HashMap::new();
@@ -65,12 +66,12 @@ pub(super) async fn watch(members: Arc<Members>, check: Arc<HealthCheck>) {
             });
         }
         changed.await;
-        // The aborted are not kept.
+        // Removes the aborted tasks from the set.
         while tasks.try_join_next().is_some() {}
     }
 }
 
-/// Its task keeps a member where it is, so no two have the same.
+/// Returns a unique key: the task of a member keeps it in memory, so no other has its address.
 fn key_of(member: &Arc<Member>) -> usize {
     Arc::as_ptr(member).addr()
 }
@@ -80,7 +81,7 @@ async fn repeat(member: Arc<Member>, probe: Probe, check: Arc<HealthCheck>) {
         rise: check.rise,
         fall: check.fall,
     };
-    // Not all at the same moment.
+    // Spreads the first checks over time.
     sleep(check.interval.min(Duration::from_secs(1)).mul_f64(chance())).await;
     loop {
         let checking = probe.run(check.path.as_deref(), &check.status);
@@ -91,7 +92,7 @@ async fn repeat(member: Arc<Member>, probe: Probe, check: Arc<HealthCheck>) {
     }
 }
 
-/// A number from 0 to 1.
+/// Returns a random number from 0 to 1.
 fn chance() -> f64 {
     let mut byte = [0];
     entropy(&mut byte);

@@ -1,22 +1,26 @@
-//! What is known of the health of a target: a state machine that is told what happens, and when.
+//! The health of a target, as a state machine that receives events with their times.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When a target is taken out for what its clients meet there, and how it comes back.
+/// The rules for ejecting a target because of failed connections of its clients, and for its
+/// return.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ejection {
-    /// So many failures in a row take a target out; one that does not answer in time is out at once.
-    /// Default: 3.
+    /// The number of failures in a row that eject a target. A target that does not answer in time
+    /// is ejected immediately. Default: 3.
     pub failures: u32,
-    /// Within which time they are in a row. Default: 10 seconds.
+    /// The time within which failures count as a row. Default: 10 seconds.
     pub within: Duration,
-    /// For how long it is out at first; then one client at a time tries it. Default: 1 second.
+    /// The first time for which a target is ejected. Then one client at a time tries it. Default: 1
+    /// second.
     pub back_off: Duration,
-    /// For how long at most: it doubles with every trial that fails. Default: 30 seconds.
+    /// The longest time for which a target is ejected. The time doubles with every trial that
+    /// fails. Default: 30 seconds.
     pub max_back_off: Duration,
-    /// In which time a target that comes back gets its full share again; zero, the default: at once.
+    /// The time over which a returning target regains its full share; zero, the default, for
+    /// immediately.
     pub slow_start: Duration,
 }
 
@@ -32,27 +36,27 @@ impl Default for Ejection {
     }
 }
 
-/// How many checks in a row change what is thought of a target.
+/// The number of checks in a row that change the state of a target.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Runs {
-    /// How many must pass, for one that is down.
+    /// The checks that must pass if the target is down.
     pub(super) rise: u32,
-    /// How many must fail, for one that is up.
+    /// The checks that must fail if the target is up.
     pub(super) fall: u32,
 }
 
-/// What may be done with a target.
+/// The clients that a target may get.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Standing {
-    /// It takes clients: this part of its share, above 0 and up to 1.
+    /// Clients for this part of its share, above 0 and up to 1.
     In(f64),
-    /// It takes one client, to see whether it is back.
+    /// A single client, as a trial.
     Trial,
-    /// It takes none. It may be back then, where that is known.
+    /// No clients. The target may return at this time; `None` if that is unknown.
     Out(Option<Instant>),
 }
 
-/// A change that is worth telling.
+/// A change that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     Up,
@@ -62,17 +66,17 @@ pub(super) enum Change {
 /// The health of one target.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    /// The failures in a row.
+    /// The number of failures in a row.
     failed: u32,
-    /// When the first of them was.
+    /// The time of the first of them.
     failing_since: Option<Instant>,
-    /// Where clients found it dead.
+    /// The ejection; `None` if the target is not ejected.
     out: Option<Out>,
-    /// Whether its checks say that it is down.
+    /// Whether the target is down according to its checks.
     is_down: bool,
-    /// How many checks in a row have contradicted that.
+    /// The number of checks in a row that contradict `is_down`.
     contradicted: u32,
-    /// When it came back.
+    /// The time of the last return; `None` if the target was never out.
     back_since: Option<Instant>,
     back_off: Duration,
 }
@@ -80,11 +84,11 @@ pub(super) struct Health {
 #[derive(Debug)]
 struct Out {
     until: Instant,
-    /// Whether a client tries it.
+    /// Whether a client is trying the target.
     is_tried: bool,
 }
 
-/// The part of its share with which a target begins to come back.
+/// The part of its share with which a returning target begins.
 const FIRST_SHARE: f64 = 0.05;
 
 impl Health {
@@ -101,20 +105,20 @@ impl Health {
         }
     }
 
-    /// A client tries it; whether there is no other that does.
+    /// Begins a trial by a client. Returns false if another is under way.
     pub(super) fn begin_trial(&mut self) -> bool {
         let out = self.out.as_mut();
         out.is_some_and(|out| !std::mem::replace(&mut out.is_tried, true))
     }
 
-    /// The client that tried it has found out nothing.
+    /// Ends the trial of a client without a result.
     pub(super) fn end_trial(&mut self) {
         if let Some(out) = &mut self.out {
             out.is_tried = false;
         }
     }
 
-    /// A client is connected.
+    /// Records that a client was connected.
     pub(super) fn succeeded(&mut self, now: Instant) -> Option<Change> {
         self.failed = 0;
         self.failing_since = None;
@@ -123,7 +127,8 @@ impl Health {
         Some(Change::Up)
     }
 
-    /// A client could not be connected, and maybe `at_once` is clear that the next will not either.
+    /// Records that a client could not be connected. `at_once` tells that the next client would
+    /// fail as well.
     pub(super) fn failed(
         &mut self,
         now: Instant,
@@ -157,7 +162,7 @@ impl Health {
         Some(Change::Down)
     }
 
-    /// A check has passed, or failed.
+    /// Records that a check has passed or failed.
     pub(super) fn checked(&mut self, now: Instant, passed: bool, runs: Runs) -> Option<Change> {
         if passed != self.is_down {
             self.contradicted = 0;
@@ -173,7 +178,7 @@ impl Health {
         if !passed {
             return Some(Change::Down);
         }
-        // The checks are the trial.
+        // The checks count as the trial.
         self.out = None;
         self.failed = 0;
         self.back_since = Some(now);
@@ -218,12 +223,12 @@ mod tests {
             assert_eq!(fail(&mut health, at * SECOND), None);
         }
         health.succeeded(start + 2 * SECOND);
-        // The last two are more than ten seconds behind the first.
+        // The last two are more than ten seconds after the first.
         for at in [3, 4, 14, 15] {
             assert_eq!(fail(&mut health, at * SECOND), None, "{at}");
         }
         assert_eq!(fail(&mut health, 16 * SECOND), Some(Change::Down));
-        // Those that were on their way say nothing new.
+        // Failures of clients that were already connecting change nothing.
         assert_eq!(fail(&mut health, 16 * SECOND), None);
         let standing = health.standing(start + 16 * SECOND, &ejection());
         assert_eq!(standing, Standing::Out(Some(start + 17 * SECOND)));
@@ -245,7 +250,7 @@ mod tests {
                 health.standing(until, &ejection()),
                 Standing::Out(_)
             ));
-            // One that hangs up leaves it to the next.
+            // A client that hangs up leaves the trial to the next.
             health.end_trial();
             assert_eq!(health.standing(until, &ejection()), Standing::Trial);
             assert!(health.begin_trial());

@@ -11,11 +11,12 @@ use super::target::Member;
 use crate::connection::ShutdownSignal;
 use crate::upstream::{HttpUpstream, Upstream, UpstreamError};
 
-/// A target that was chosen for a client. It counts as a connection of the target until it is dropped.
+/// A target that was chosen for a client. The lease counts as a connection of the target until it
+/// is dropped.
 pub struct Lease {
     member: Arc<Member>,
     ejection: Arc<Ejection>,
-    /// Whether it is for this client to find out whether the target is back.
+    /// Whether the client is the trial of an ejected target.
     is_trial: bool,
 }
 
@@ -29,29 +30,30 @@ impl Lease {
         }
     }
 
-    /// The target.
+    /// Returns the target.
     pub fn upstream(&self) -> &Arc<dyn Upstream> {
         &self.member.target.upstream
     }
 
-    /// What answers ordinary requests, where the target is a web server.
+    /// Returns the handler of ordinary requests; `None` if the target is not a web server.
     pub fn web_server(&self) -> Option<&HttpUpstream> {
         self.member.target.web_server.as_ref()
     }
 
-    /// The name of the target, its secrets hidden.
+    /// Returns the name of the target with its secrets hidden.
     pub fn name(&self) -> &str {
         &self.member.shown
     }
 
-    /// The client is connected: the target is well.
+    /// Records that the client is connected, and the target healthy.
     pub fn succeeded(&mut self) {
         self.is_trial = false;
         self.member.succeeded();
     }
 
-    /// The client could not be connected: whether that is the target's fault, so that another may be
-    /// tried. A refusal of the app behind it (401, 403, 404, 302 and the like) is none.
+    /// Records that the client could not be connected. Returns true if the target is to blame, so
+    /// that another may be tried. A refusal by the application (401, 403, 404, 302 and the like) is
+    /// not its fault.
     pub fn failed(&mut self, error: &UpstreamError) -> bool {
         let at_once = match blame(error) {
             Blame::Target { at_once } => at_once,
@@ -66,7 +68,7 @@ impl Lease {
         true
     }
 
-    /// Has the client close where the target is taken from its group.
+    /// Closes the client when the target is removed from its group.
     pub fn hold(&self, client: &ShutdownSignal) {
         self.member.kept.connections.add(client);
     }
@@ -91,13 +93,13 @@ impl fmt::Debug for Lease {
     }
 }
 
-/// Whose fault it is that a client is not connected.
+/// The party to blame for a client that is not connected.
 enum Blame {
-    /// The target's; the next client would meet the same where that is clear `at_once`.
+    /// The target. `at_once` if the next client would certainly fail as well.
     Target { at_once: bool },
-    /// Nobody's: the target is there, and refuses.
+    /// Nobody: the target is reachable, and refuses.
     Nobody,
-    /// The client's, or ours: nothing is known of the target.
+    /// The client, or Polysock: the error says nothing about the target.
     Client,
 }
 
@@ -112,7 +114,7 @@ fn blame(error: &UpstreamError) -> Blame {
         | UpstreamError::BadAnswer(_) => Blame::Target { at_once: false },
         #[cfg(feature = "tls")]
         UpstreamError::Tls { .. } => Blame::Target { at_once: false },
-        // A proxy in between says so where it cannot reach the app.
+        // A proxy in front of the application sends these if it cannot reach the application.
         UpstreamError::Refused(refusal) => match refusal.response.head.status() {
             Some(502..=504) => Blame::Target { at_once: false },
             _ => Blame::Nobody,

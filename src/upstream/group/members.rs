@@ -26,13 +26,13 @@ impl Members {
     }
 
     pub(super) fn list(&self) -> Arc<[Arc<Member>]> {
-        // It is replaced as a whole, so a panic cannot break it.
+        // The list is replaced as a whole, so a panic cannot break it.
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&list)
     }
 
-    /// Puts others in their place. One of the same name stays what it is; the connections of those that
-    /// are gone are closed by the future, spread over a time.
+    /// Replaces the targets. A target with the same name keeps its state. The returned future
+    /// closes the connections of removed targets, spread over a time.
     pub(super) fn replace(
         &self,
         targets: Vec<Target>,
@@ -67,7 +67,7 @@ impl Members {
         }
     }
 
-    /// Ready once they were replaced after this call.
+    /// Ready once the targets are replaced after this call.
     pub(super) fn changed(&self) -> impl Future<Output = ()> {
         self.changed.notified()
     }

@@ -1,4 +1,4 @@
-//! Several targets behind one route.
+//! A group of several targets for one route.
 //!
 //! ```text
 //!   Group ── members ──▶ Member: a target, its health, its connections
@@ -37,14 +37,15 @@ use self::target::Member;
 pub use self::target::Target;
 use super::{Client, Connected, Upstream, UpstreamError};
 
-/// Several targets, of which each client gets one that is there.
+/// Several targets, of which each client gets one that is available.
 ///
-/// A client whose target cannot be connected to, does not answer in time, breaks off its opening
-/// handshake or answers with 502, 503 or 504 gets the next; what an app refuses (401, 403, 404, 302 and
-/// the like) it is told. Where no target is left, it is told to come again: [`UpstreamError::NoTarget`].
+/// The next target is tried if one cannot be connected to, does not answer in time, breaks off its
+/// opening handshake or answers with 502, 503 or 504. A refusal by the application (401, 403, 404,
+/// 302 and the like) is passed on to the client. If no target is left, the client is asked to try
+/// again later: [`UpstreamError::NoTarget`].
 ///
-/// The only target of a group is never out, but for its checks: clients are told what is wrong with it.
-/// Clones are the same group.
+/// The only target of a group is never ejected, except by its health checks: clients get its error.
+/// Clones share the group.
 #[derive(Clone)]
 pub struct Group {
     members: Arc<Members>,
@@ -52,22 +53,23 @@ pub struct Group {
     ejection: Arc<Ejection>,
 }
 
-/// How targets are chosen, and watched.
+/// The settings of the choice and the supervision of targets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupSettings {
-    /// Which target gets a client.
+    /// The method by which a target is chosen.
     pub balance: Balance,
-    /// How long connecting may take with all targets that are tried together, the opening handshake
+    /// The time that connecting may take, for all targets tried together, the opening handshakes
     /// included. Default: 5 seconds.
     pub connect_timeout: Duration,
-    /// How many targets are tried for a client. Default: 3.
+    /// The number of targets that are tried for a client. Default: 3.
     pub attempts: u32,
-    /// How long one target may take; `None`, the default: its part of what is left of the time for
-    /// all, so that one that does not answer leaves time for the others.
+    /// The time that one target may take. `None`, the default, for a share of the remaining time,
+    /// so that a target that does not answer leaves time for the others.
     pub try_timeout: Option<Duration>,
-    /// When a target is taken out for what clients meet there.
+    /// The rules for ejecting a target because of failures of its clients.
     pub ejection: Ejection,
-    /// How targets are checked beside; `None`, the default: not at all. [`Group::watch`] does it.
+    /// The settings of the additional health checks, which [`Group::watch`] runs; `None`, the
+    /// default, for no checks.
     pub health: Option<HealthCheck>,
 }
 
@@ -84,11 +86,11 @@ impl Default for GroupSettings {
     }
 }
 
-/// When clients may come again where nobody knows when a target is back.
+/// The time after which clients may try again if it is unknown when a target returns.
 const SOON: Duration = Duration::from_secs(1);
 
 impl Group {
-    /// A group of these targets.
+    /// Creates a group of these targets.
     pub fn new(targets: Vec<Target>, settings: GroupSettings) -> Self {
         Self {
             members: Arc::new(Members::new(targets)),
@@ -97,13 +99,13 @@ impl Group {
         }
     }
 
-    /// How targets are chosen.
+    /// Returns the settings.
     pub fn settings(&self) -> &GroupSettings {
         &self.settings
     }
 
-    /// Chooses a target for a client with this [key](Balance::key), none of those that it has `tried`.
-    /// `None` where none is left, or as many were tried as may be.
+    /// Chooses a target for a client with this [key](Balance::key), other than those it has
+    /// `tried`. `None` if no target is left, or the number of attempts is exhausted.
     pub fn pick(&self, key: Option<Key>, tried: &[Lease]) -> Option<Lease> {
         if tried.len() >= self.attempts() {
             return None;
@@ -136,13 +138,15 @@ impl Group {
         let (members, candidates): (Vec<_>, Vec<_>) = candidates.into_iter().unzip();
         let chosen = self.settings.balance.choose(key, &candidates)?;
         let member = members.get(chosen)?;
-        // Smooth weighted round-robin: each goes ahead by its weight, and who is chosen back by all.
+        // Smooth weighted round-robin: each target gains its weight, and the chosen one loses the
+        // total.
         let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
         member.state().credit -= total;
         Some(self.lease(member, false))
     }
 
-    /// How long this target may take, of a client that has `tried` others and has so much time left.
+    /// Returns the time that this target may take, for a client that has `tried` others and has the
+    /// time `left` for all.
     pub fn try_timeout(&self, lease: &Lease, tried: &[Lease], left: Duration) -> Duration {
         if let Some(limit) = self.settings.try_timeout {
             return limit.min(left);
@@ -159,7 +163,7 @@ impl Group {
         left / u32::try_from(attempts.min(others + 1)).map_or(1, |tries| tries.max(1))
     }
 
-    /// What a client is told where no target is there.
+    /// Returns the error for a client if no target is available.
     pub fn none_left(&self) -> UpstreamError {
         let (list, now) = (self.members.list(), Instant::now());
         let check = self.settings.health.as_ref();
@@ -176,14 +180,13 @@ impl Group {
         }
     }
 
-    /// Puts other targets in the place of these. One with the same name goes on as it is, with its
-    /// connections and what is known of it. Connections of the targets that are gone are closed by the
-    /// future, with 1001 or its like in their protocol, spread over this time; new ones are not
-    /// given to them from this call on.
+    /// Replaces the targets. A target with the same name keeps its connections and its health.
+    /// Removed targets get no new connections from this call on. The returned future closes their
+    /// connections, with 1001 or its equivalent in their protocol, spread over the time `drain`.
     ///
     /// # Cancel safety
     ///
-    /// Connections that were not asked to close yet where the future is dropped, stay.
+    /// If the future is dropped, connections that were not yet asked to close stay open.
     pub fn set_targets(
         &self,
         targets: Vec<Target>,
@@ -192,8 +195,8 @@ impl Group {
         self.members.replace(targets, drain)
     }
 
-    /// Checks the targets until it is dropped, on the runtime that polls it; ends at once where no
-    /// checks are set.
+    /// Checks the targets until the future is dropped, on the runtime that polls it. Ends
+    /// immediately if no checks are set.
     pub fn watch(&self) -> impl Future<Output = ()> + Send + 'static {
         let members = Arc::clone(&self.members);
         let check = self.settings.health.clone().map(Arc::new);
@@ -236,17 +239,18 @@ impl Group {
             }
         }
         Err(match failure {
-            // A proxy before an app says what there is to say, and so does the only target.
+            // A refusal by a proxy in front of the application is passed on, and so is the error of
+            // the only target.
             Some(error @ UpstreamError::Refused(_)) => error,
             Some(error) if self.members.list().len() == 1 => error,
             Some(_) | None => self.none_left(),
         })
     }
 
-    /// What may be done with a target.
+    /// Returns the clients that a target may get.
     fn standing(&self, member: &Member, is_alone: bool, now: Instant) -> Standing {
         match member.state().health.standing(now, &self.ejection) {
-            // Clients of the only one are told what is wrong with it.
+            // Clients of the only target get its error.
             Standing::Trial | Standing::Out(Some(_)) if is_alone => Standing::In(1.0),
             standing => standing,
         }

@@ -1,4 +1,4 @@
-//! Ordinary requests, passed on to one of several web servers.
+//! The proxying of ordinary requests to one of several web servers.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use crate::transport::Peer;
 use crate::upstream::{NotAnswered, UpstreamError};
 
 impl Group {
-    /// Passes a request on to one of the targets that are web servers (`http://`, `https://`), as
-    /// [`HttpUpstream::send`](crate::upstream::HttpUpstream::send) does. Where one cannot be connected to, the
-    /// next is tried; and where it breaks off before it answers or does not answer in time, if the
-    /// request has no body and can be sent again (RFC 9110 §9.2.2). The answer counts as a connection of
-    /// the target until its body is over.
+    /// Proxies a request to one of the targets that are web servers (`http://`, `https://`), as
+    /// [`HttpUpstream::send`](crate::upstream::HttpUpstream::send) does. If a target cannot be
+    /// connected to, the next is tried. If it disconnects before it answers or does not answer in
+    /// time, the next is tried if the request has no body and is idempotent (RFC 9110 §9.2.2). The
+    /// answer counts as a connection of the target until its body has ended.
     ///
     /// # Errors
     ///
-    /// No target is there, or the one that was sent the request does not answer it.
+    /// No target is available, or the target that was sent the request does not answer it.
     ///
     /// # Cancel safety
     ///
-    /// To drop the future, or the body of the answer, ends the request.
+    /// Dropping the future, or the body of the answer, cancels the request.
     pub async fn send(&self, mut request: Request<Body>) -> Result<Response<Body>, NotAnswered> {
         let key = self.key_of(&request);
         let (mut tried, mut failure) = (Vec::new(), None);
@@ -88,7 +88,8 @@ impl Group {
     }
 }
 
-/// The same request again, where it can be sent a second time.
+/// Returns a copy of a request that can be sent again; `None` if it has a body or is not
+/// idempotent.
 fn repeated(request: &Request<Body>) -> Option<Request<Body>> {
     if !(request.method().is_idempotent() && request.body().is_end_stream()) {
         return None;
@@ -102,7 +103,7 @@ fn repeated(request: &Request<Body>) -> Option<Request<Body>> {
     Some(copy)
 }
 
-/// The body of an answer, with the place of its connection among several targets.
+/// The body of an answer, with the lease of its target.
 struct Held {
     body: Body,
     _lease: Lease,

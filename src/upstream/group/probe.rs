@@ -1,4 +1,4 @@
-//! How a target is asked whether it is well.
+//! The probe of a target, which is one health check.
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -14,13 +14,13 @@ use crate::upstream::UpstreamSettings;
 use crate::upstream::location::{Location, behind};
 use crate::upstream::way::Way;
 
-/// How a target is asked whether it is well.
+/// The probe of a target, which is one health check.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
     at: At,
 }
 
-/// Where a target is asked.
+/// The place that is probed.
 #[derive(Clone, Debug)]
 enum At {
     Tcp(Way),
@@ -28,23 +28,23 @@ enum At {
     Http { way: Way, host: String },
 }
 
-/// The longest first line of an answer, in bytes.
+/// The number of bytes of an answer that are searched for the end of its first line.
 const MAX_LINE: usize = 8 * 1024;
 
 impl Probe {
-    /// The probe of a target with this URL; `None` where there is nothing to connect to.
+    /// Creates the probe for a target with this URL; `None` if the URL names nothing to connect to.
     pub(super) fn parse(url: &str, settings: &UpstreamSettings) -> Option<Self> {
         Some(Self {
             at: At::parse(url, settings)?,
         })
     }
 
-    /// Asks: a web server for a path where there is one, whose answer must have one of these statuses;
-    /// of any other, whether it can be connected to.
+    /// Probes the target. A web server is sent a request if there is a path, and must answer with
+    /// one of the expected statuses. Any other target must accept a connection.
     ///
     /// # Errors
     ///
-    /// What is wrong with it.
+    /// The reason why the probe fails.
     pub(super) async fn run(
         &self,
         path: Option<&str>,
@@ -94,7 +94,8 @@ impl At {
     }
 }
 
-/// The status of what a web server answers.
+/// Requests a path from a web server and returns the status of its answer; `None` if the answer is
+/// not HTTP.
 async fn ask(
     mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     path: &str,

@@ -1,4 +1,4 @@
-//! One of several targets, and what is known of it.
+//! A target of a group, and its state.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,23 +14,23 @@ use crate::connection::Shutdown;
 use crate::upstream::location::behind;
 use crate::upstream::{self, HttpUpstream, Upstream, UpstreamSettings, UrlError};
 
-/// One of the targets of a [`Group`](super::Group).
+/// A target of a [`Group`](super::Group).
 #[derive(Clone, Debug)]
 pub struct Target {
     pub(super) name: String,
     pub(super) upstream: Arc<dyn Upstream>,
     pub(super) weight: u32,
     pub(super) probe: Option<Probe>,
-    /// What answers ordinary requests, where it is a web server.
+    /// The handler of ordinary requests; `None` if the target is not a web server.
     pub(super) web_server: Option<HttpUpstream>,
 }
 
 impl Target {
-    /// The target of a URL, with a weight of 1.
+    /// Creates the target for a URL, with a weight of 1.
     ///
     /// # Errors
     ///
-    /// The URL names none.
+    /// The URL names no upstream.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let probe = Probe::parse(url, &settings);
         let of_web = ["http://", "https://"];
@@ -49,8 +49,8 @@ impl Target {
         })
     }
 
-    /// A target of any kind, which no check can reach, with a weight of 1. By its name it is known again
-    /// when the targets of its group are replaced.
+    /// Creates a target of any kind with a weight of 1 and without health checks. The name
+    /// identifies the target when the targets of its group are replaced.
     pub fn new(name: impl Into<String>, upstream: Arc<dyn Upstream>) -> Self {
         Self {
             name: name.into(),
@@ -61,8 +61,8 @@ impl Target {
         }
     }
 
-    /// The same target with another weight: a target of weight 2 gets twice as many clients as one of
-    /// weight 1, and one of weight 0 none.
+    /// Changes the weight. A target of weight 2 gets twice as many clients as one of weight 1, and
+    /// a target of weight 0 gets none.
     #[must_use]
     pub fn with_weight(self, weight: u32) -> Self {
         Self { weight, ..self }
@@ -73,28 +73,28 @@ impl Target {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) target: Target,
-    /// The name, its secrets hidden.
+    /// The name with its secrets hidden.
     pub(super) shown: String,
     pub(super) hash: u64,
-    /// What is kept where the targets are replaced.
+    /// The state that outlives a replacement of the targets.
     pub(super) kept: Arc<Kept>,
 }
 
-/// What is kept of a target where the targets are replaced.
+/// The state of a target that outlives a replacement of the targets.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    /// How many connections it has, those that are being opened included.
+    /// The number of connections, including those that are being opened.
     pub(super) open: AtomicUsize,
-    /// Those connections, to close them.
+    /// The connections, to close them.
     pub(super) connections: Shutdown,
     state: Mutex<State>,
 }
 
-/// What changes with every client.
+/// The state that changes with every client.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) health: Health,
-    /// How far other targets are ahead of it.
+    /// The weight by which the target lags behind the others in the round-robin.
     pub(super) credit: f64,
 }
 
@@ -109,12 +109,12 @@ impl Member {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Whatever it is between two of its operations is a state that it can be in.
+        // Each intermediate state is valid, so a panic cannot break it.
         let state = self.kept.state.lock();
         state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A client is connected.
+    /// Records that a client was connected.
     pub(super) fn succeeded(&self) {
         let change = self.state().health.succeeded(Instant::now());
         if change == Some(Change::Up) {
@@ -122,7 +122,7 @@ impl Member {
         }
     }
 
-    /// A client could not be connected, for this reason.
+    /// Records that a client could not be connected, for this reason.
     pub(super) fn failed(
         &self,
         reason: &dyn std::fmt::Display,
@@ -138,7 +138,7 @@ impl Member {
         }
     }
 
-    /// A check has passed, or failed for this reason.
+    /// Records that a check has passed, or has failed for this reason.
     pub(super) fn checked(&self, result: Result<(), String>, runs: Runs) {
         let mut state = self.state();
         let change = (state.health).checked(Instant::now(), result.is_ok(), runs);

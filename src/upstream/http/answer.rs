@@ -1,4 +1,4 @@
-//! The body of an answer on its way from a web server.
+//! The body of a web server's answer.
 
 use std::io;
 use std::pin::Pin;
@@ -14,16 +14,16 @@ use super::upload::Progress;
 use crate::error::BoxError;
 use crate::http::Body;
 
-/// The body of an answer, whose connection is kept when it is over. One that is dropped before ends its
-/// connection.
+/// The body of an answer. Its connection returns to the pool when the body has ended; dropping the
+/// body earlier closes the connection.
 #[derive(Debug)]
 pub(super) struct Answer {
     body: Incoming,
-    /// Until the body is over.
+    /// The connection; `None` once the body has ended.
     used: Option<Used>,
-    /// How long the server may say nothing.
+    /// The time for which the server may send nothing; `None` for ever.
     limit: Option<Duration>,
-    /// Since when it is waited for.
+    /// The start of the wait for the next piece; `None` if none is awaited.
     since: Option<Instant>,
 }
 
@@ -32,12 +32,13 @@ pub(super) struct Answer {
 pub(super) struct Used {
     pub(super) connection: Pooled,
     pub(super) pool: Pool,
-    /// How far the request has come.
+    /// The progress of the request.
     pub(super) request: Progress,
 }
 
 impl Used {
-    /// The answer is over: the connection is kept if the request is over as well.
+    /// Ends the exchange after the answer. Returns the connection to the pool if the request is
+    /// complete as well.
     fn end(self) {
         if self.request.end() {
             self.pool.put(self.connection);
@@ -46,7 +47,8 @@ impl Used {
 }
 
 impl Answer {
-    /// The body that comes on this connection, of which no piece may take longer than this.
+    /// Returns the body that arrives on this connection, of which no piece may take longer than
+    /// `limit`.
     pub(super) fn take(body: Incoming, used: Used, limit: Option<Duration>) -> Body {
         if body.is_end_stream() {
             used.end();
@@ -60,7 +62,7 @@ impl Answer {
         })
     }
 
-    /// Ready when the server has said nothing for too long.
+    /// Ready when the server has sent nothing for too long.
     fn poll_late(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (Some(limit), Some(used)) = (self.limit, &mut self.used) else {
             return Poll::Pending;

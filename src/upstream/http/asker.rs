@@ -1,4 +1,4 @@
-//! Who has sent an ordinary request.
+//! The sender of an ordinary request.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::http::Body;
 use crate::telemetry::AnsweredBy;
 use crate::transport::Peer;
 
-/// Who has sent a request, and where it is said which server has answered it.
+/// The sender of a request, and the slot in which the answering server is recorded.
 pub(super) struct Asker {
     pub(super) peer: Arc<Peer>,
     pub(super) answered_by: Option<AnsweredBy>,

@@ -37,9 +37,9 @@ use super::{
 use crate::http::{Body, is_coded_otherwise, keep_end_to_end};
 use crate::transport::{Alpn, Peer};
 
-/// A web server, to which ordinary requests are passed on. Its connections are kept and used again, each
-/// by the thread that it was opened on. As an [`Upstream`] it is a WebSocket server of RFC 6455 at
-/// the same place.
+/// A web server to which ordinary requests are proxied. Connections are kept and reused, each by
+/// the thread that opened it. As an [`Upstream`], it is a WebSocket server of RFC 6455 at the same
+/// address.
 ///
 /// Clones share the connections.
 #[derive(Clone)]
@@ -49,15 +49,15 @@ pub struct HttpUpstream {
 
 struct Shared {
     way: Way,
-    /// The URL without its secrets, for the log.
+    /// The URL with its secrets hidden, for the log.
     shown: Arc<str>,
-    /// What the `Host` field says, where it is not what the client's says.
+    /// The value of the `Host` field; `None` for the client's.
     host: Option<HeaderValue>,
-    /// The path and query, as far as they are not the client's.
+    /// The path and query of the URL; `None` if it has neither.
     target: Option<ByteString>,
-    /// The `Authorization` field that the URL makes.
+    /// The `Authorization` field for the user in the URL.
     authorization: Option<HeaderValue>,
-    /// Whether requests are nobody's but our own.
+    /// Whether requests come from Polysock itself rather than from a client.
     is_asked_by_us: bool,
     settings: UpstreamSettings,
     pool: Pool,
@@ -65,24 +65,24 @@ struct Shared {
 }
 
 impl HttpUpstream {
-    /// Reads `http://HOST[:PORT][/PATH]`, or `https://…`. A user and a password before the host become an
-    /// `Authorization` field. A path that ends in `/` has the client's path put behind it, any other
-    /// stands for it; the client's query always goes along.
+    /// Reads `http://HOST[:PORT][/PATH]`, or `https://…`. A user and a password before the host
+    /// become an `Authorization` field. A path that ends in `/` is put before the client's path,
+    /// any other replaces it. The client's query is always appended.
     ///
     /// # Errors
     ///
-    /// The scheme is another, the host is missing, or the URL has what it may not have: blanks,
-    /// control characters, a fragment.
+    /// The scheme is another, the host is missing, or the URL contains blanks, control characters
+    /// or a fragment.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         Self::read(url, settings, false)
     }
 
-    /// The same for a server that is asked by nobody but us: it gets the fields that a request has, and
-    /// none that says for whom.
+    /// Reads the same for a server to which only Polysock itself sends requests. They are sent
+    /// without fields that describe a client.
     ///
     /// # Errors
     ///
-    /// As of [`parse`](Self::parse).
+    /// The same as for [`parse`](Self::parse).
     pub fn asked_by_us(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         Self::read(url, settings, true)
     }
@@ -105,7 +105,7 @@ impl HttpUpstream {
             HostSent::Client => None,
             HostSent::Named(host) => Some(value(host)?),
         };
-        // A connection that was announced as one client's is no other's.
+        // A connection with a PROXY header belongs to one client and cannot be shared.
         let kept = match settings.proxy_protocol {
             Some(_) => 0,
             None => settings.idle_connections,
@@ -128,20 +128,20 @@ impl HttpUpstream {
         })
     }
 
-    /// Passes a request on, and returns the answer as soon as its head is there; bodies and trailers
-    /// go both ways as they come, and no faster than they are taken. The [`Peer`] that asks is in the
-    /// extensions of the request, as an `Arc`.
+    /// Proxies a request, and returns the answer as soon as its head is received. Bodies and
+    /// trailers are streamed in both directions, no faster than they are read. The extensions of
+    /// the request contain the [`Peer`] that sent it, as an `Arc`.
     ///
-    /// A kept connection that the server has closed meanwhile is replaced by a new one, where the
+    /// A kept connection that the server has closed meanwhile is replaced by a new one if the
     /// request can be sent again (RFC 9110 §9.2.2).
     ///
     /// # Errors
     ///
-    /// The server is not there, does not answer in time, or its answer is none.
+    /// The server is unreachable, does not answer in time, or its answer is invalid.
     ///
     /// # Cancel safety
     ///
-    /// To drop the future, or the body of the answer, ends the request.
+    /// Dropping the future, or the body of the answer, cancels the request.
     pub fn send(
         &self,
         request: Request<Body>,
@@ -151,7 +151,7 @@ impl HttpUpstream {
             let asker = Asker::of(&request);
             let target = shared.target(request.uri(), &asker.peer)?;
             let Some(mut connection) = shared.pool.take(shared.way.tls_number()) else {
-                // Boxed: few requests need a new connection, and what that takes.
+                // Boxed: few requests need a new connection, and the memory for opening it.
                 return Box::pin(shared.send_first(request, target, &asker)).await;
             };
             let (request, spare, progress) = shared.prepared_twice(request, target, &asker.peer);
@@ -175,7 +175,8 @@ impl Shared {
         Pooled::open(transport, tls, &self.settings).await
     }
 
-    /// Sends a request over a new connection. Where there is none, nothing has been done about it.
+    /// Sends a request over a new connection. If connecting fails, the request is returned
+    /// unchanged.
     async fn send_first(
         &self,
         request: Request<Body>,
@@ -193,7 +194,7 @@ impl Shared {
         self.send_over(connection, request, progress, asker).await
     }
 
-    /// Sends a request that a kept connection has not had an answer to over a new one.
+    /// Sends a request over a new connection after a kept connection gave no answer.
     async fn send_anew(
         &self,
         request: Request<Upload>,
@@ -223,7 +224,7 @@ impl Shared {
         }
     }
 
-    /// A request as the server gets it.
+    /// Returns the request for the server, and the progress of its body.
     fn prepared(
         &self,
         request: Request<Body>,
@@ -235,7 +236,7 @@ impl Shared {
         keep_end_to_end(&mut head.headers);
         let asked = head.uri.authority().map(|host| host.as_str().as_bytes());
         let asked = asked.and_then(|host| HeaderValue::from_bytes(host).ok());
-        // RFC 9112 §3.2.2: what stands in the target counts.
+        // RFC 9112 §3.2.2: the host in the target takes precedence over `Host`.
         let asked = asked.or_else(|| head.headers.get(HOST).cloned());
         head.uri = target;
         let host = asked.as_ref().and_then(|host| host.to_str().ok());
@@ -266,7 +267,7 @@ impl Shared {
         (request, progress)
     }
 
-    /// The same, and a copy that may be sent again.
+    /// Returns the same, and a copy if the request may be sent again.
     fn prepared_twice(
         &self,
         request: Request<Body>,
@@ -278,7 +279,7 @@ impl Shared {
         (request, spare, progress)
     }
 
-    /// What is asked of the server, in origin-form (RFC 9112 §3.2.1).
+    /// Returns the target for the server, in origin-form (RFC 9112 §3.2.1).
     fn target(&self, uri: &Uri, peer: &Peer) -> Result<Uri, UpstreamError> {
         let root = PathAndQuery::from_static("/");
         let theirs = uri.path_and_query().unwrap_or(&root);
@@ -290,12 +291,12 @@ impl Shared {
             .forward
             .target(&theirs.as_str().into(), peer)?;
         let joined = joined(self.target.as_ref(), theirs)?;
-        // What can be neither in a URL nor in a request is in neither of the two.
+        // This does not fail: both parts come from a valid URL or request.
         let target = PathAndQuery::try_from(&*joined).map_err(|_| UpstreamError::Path)?;
         Ok(target.into())
     }
 
-    /// An answer as the client gets it.
+    /// Returns the answer for the client.
     fn finished(
         &self,
         answer: Response<hyper::body::Incoming>,
@@ -308,7 +309,7 @@ impl Shared {
         }
         let (mut head, body) = answer.into_parts();
         if head.status.is_informational() {
-            // RFC 9110 §15.2.2: an upgrade that nobody asked for.
+            // RFC 9110 §15.2.2: the request did not ask for an upgrade.
             return Err(UpstreamError::BadAnswer("its answer is an upgrade"));
         }
         if head.headers.contains_key(TRANSFER_ENCODING) {
@@ -317,7 +318,7 @@ impl Shared {
                     "the coding of its body is unknown",
                 ));
             }
-            // RFC 9112 §6.3: the coding overrides it.
+            // RFC 9112 §6.3: the transfer coding overrides the length.
             head.headers.remove(CONTENT_LENGTH);
         }
         connection.note_kept(&head.headers);
@@ -338,8 +339,8 @@ impl Shared {
     }
 }
 
-/// A request that a kept connection has not had an answer to, if it may be sent again: its server has not
-/// seen it, or there is a spare one.
+/// Returns a request that a kept connection has not answered, to be sent again: the original if the
+/// server has not seen it, else the copy. Fails if there is no copy.
 fn again(
     mut failed: TrySendError<Request<Upload>>,
     spare: Option<Box<Request<Upload>>>,
@@ -349,8 +350,8 @@ fn again(
     again.ok_or_else(|| UpstreamError::Http(failed.into_error()))
 }
 
-/// A copy of a request that may be sent again even if the server has seen it (RFC 9110 §9.2.2); `None`
-/// where it has a body or is not idempotent.
+/// Returns a copy of a request that may be sent again even if the server has seen it
+/// (RFC 9110 §9.2.2); `None` if it has a body or is not idempotent.
 fn repeated(request: &Request<Upload>) -> Option<Request<Upload>> {
     if !(request.method().is_idempotent() && request.body().is_end_stream()) {
         return None;
@@ -362,7 +363,7 @@ fn repeated(request: &Request<Upload>) -> Option<Request<Upload>> {
     Some(copy)
 }
 
-/// HTTP/2 may have them in several fields, HTTP/1.1 may not (RFC 9113 §8.2.3).
+/// Joins the `Cookie` fields. HTTP/2 allows several, HTTP/1.1 does not (RFC 9113 §8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut crumbs = headers.get_all(COOKIE).iter();
     let Some((first, second)) = crumbs.next().zip(crumbs.next()) else {

@@ -1,16 +1,17 @@
-//! A request that could not be passed on.
+//! A request that was not answered.
 
 use hyper::Request;
 
 use crate::http::Body;
 use crate::upstream::UpstreamError;
 
-/// A request that could not be passed on.
+/// A request that was not answered.
 #[derive(Debug)]
 pub struct NotAnswered {
-    /// Why.
+    /// The reason.
     pub error: UpstreamError,
-    /// The request as it came, where nothing was done about it yet: another server may have it.
+    /// The unchanged request if nothing of it was sent; another server may get it. Otherwise
+    /// `None`.
     pub request: Option<Box<Request<Body>>>,
 }
 

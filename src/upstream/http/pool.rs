@@ -17,19 +17,20 @@ use super::upload::Upload;
 use crate::http::Alarm;
 use crate::transport::Io;
 
-/// How much of an answer is read ahead of who takes it, in bytes, at most: as much as is read at once grows
-/// with what there is. With 64 KiB, an answer of that size costs a third more.
+/// The maximum number of bytes of an answer that are read ahead. hyper reads more at a time the
+/// more data is available. With 64 KiB, an answer of that size costs a third more.
 const READ_AHEAD: usize = 256 * 1024;
 
-/// How many fields hyper takes by itself: it has room for these, and makes it for any other number.
+/// The number of fields for which hyper has room by default. For any other number it allocates
+/// memory.
 const MAX_FIELDS: usize = 100;
 
-/// The connections to one server that nobody uses at present. Each thread has its own: a connection
-/// stays on the thread that it was opened on. Clones are the same.
+/// The unused connections to one server. Each thread has its own, as a connection stays on the
+/// thread that opened it. Clones share the connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pool {
     id: u64,
-    /// How many a thread keeps, and how long.
+    /// The number of connections that a thread keeps, and for how long.
     max: usize,
     timeout: Duration,
 }
@@ -38,21 +39,22 @@ pub(super) struct Pool {
 #[derive(Debug)]
 pub(super) struct Pooled {
     pub(super) sender: SendRequest<Upload>,
-    /// Which TLS it is within, of those that were put in each other's place.
+    /// The number of the TLS settings that it was opened with, which changes when they are
+    /// replaced.
     tls: u64,
-    /// Rings when its server takes too long.
+    /// Fires when the server takes too long.
     pub(super) alarm: Alarm,
-    /// How long its server keeps it, if it says so.
+    /// The time for which the server keeps the connection; `None` if the server does not say.
     kept_for: Option<Duration>,
-    /// Since when it is idle, if it has answered before.
+    /// The time since which the connection is idle; `None` before its first answer.
     since: Option<Instant>,
 }
 
-/// Those of one thread and one server, the latest last.
+/// The unused connections of one thread to one server, the most recent last.
 #[derive(Default)]
 struct Idle {
     connections: Vec<Pooled>,
-    /// Whether a task ends those that are too old.
+    /// Whether a task closes the connections that are too old.
     is_swept: bool,
 }
 
@@ -61,7 +63,7 @@ thread_local! {
 }
 
 impl Pool {
-    /// A pool that has nothing yet.
+    /// Creates an empty pool.
     pub(super) fn new(max: usize, timeout: Duration) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self {
@@ -71,17 +73,17 @@ impl Pool {
         }
     }
 
-    /// The connection that was used last, if it is still open, within this TLS.
+    /// Returns the most recently used connection that is open and has these TLS settings, if any.
     pub(super) fn take(&self, tls: u64) -> Option<Pooled> {
         IDLE.with_borrow_mut(|pools| {
             let idle = pools.get_mut(&self.id)?;
-            // One that is not ready is closed, or its server sends what nobody asked for.
+            // A connection that is not ready is closed, or its server sends data without a request.
             let mut kept = std::iter::from_fn(|| idle.connections.pop());
             kept.find(|kept| kept.tls == tls && kept.sender.is_ready() && !kept.is_due())
         })
     }
 
-    /// Keeps a connection whose last answer is over.
+    /// Keeps a connection whose last answer is complete.
     pub(super) fn put(&self, mut connection: Pooled) {
         let now = Instant::now();
         connection.since = Some(now);
@@ -103,13 +105,14 @@ impl Pool {
         });
     }
 
-    /// Ends connections of this thread as they get too old, until there are none.
+    /// Closes connections of this thread as they get too old, until none is left.
     fn sweep(self, mut oldest: Instant) -> impl Future<Output = ()> + Send {
-        /// Another task may begin, where this one ends with its runtime.
+        /// Removes the connections of the thread when the task ends, so that a later task can start
+        /// even if this one ends with its runtime.
         struct Sweeping(u64);
         impl Drop for Sweeping {
             fn drop(&mut self) {
-                // The thread may be at its end.
+                // The thread may be ending.
                 let _ = IDLE.try_with(|pools| {
                     if let Ok(mut pools) = pools.try_borrow_mut() {
                         pools.remove(&self.0);
@@ -141,7 +144,8 @@ impl Pool {
 }
 
 impl Pooled {
-    /// A new connection, within this TLS. What it reads and writes is done by a task of its own, which ends with it.
+    /// Opens a connection with these TLS settings. A task of its own reads and writes, and ends
+    /// with the connection.
     pub(super) async fn open(
         transport: Io,
         tls: u64,
@@ -170,10 +174,10 @@ impl Pooled {
         })
     }
 
-    /// Notes how long its server keeps it, by the fields of an answer: a request that comes when that is
-    /// over may be lost, so the last second of it is not used.
+    /// Records for how long the server keeps the connection, according to the fields of an answer.
+    /// A request that arrives after that may be lost, so the last second is not used.
     pub(super) fn note_kept(&mut self, answer: &HeaderMap) {
-        // Most say nothing of it.
+        // Most answers have no such field.
         if !answer.contains_key(CONNECTION) {
             return;
         }
@@ -193,7 +197,7 @@ impl Pooled {
         self.kept_for = timeout.map(|timeout| timeout.saturating_sub(Duration::from_secs(1)));
     }
 
-    /// Whether its server is about to close it.
+    /// True if the server is about to close the connection.
     fn is_due(&self) -> bool {
         let until = self.kept_for.zip(self.since);
         until.is_some_and(|(kept_for, since)| since.elapsed() >= kept_for)

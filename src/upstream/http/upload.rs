@@ -1,4 +1,4 @@
-//! The body of a request on its way to a web server.
+//! The body of a request to a web server.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -17,39 +17,39 @@ use super::super::UpstreamError;
 use crate::error::BoxError;
 use crate::http::{Alarm, Body};
 
-/// How long a server may take to say `100 Continue` before it gets the body all the same: one that
-/// knows nothing of it says nothing (RFC 9110 §10.1.1).
+/// The time that a server may take to send `100 Continue`. After that it gets the body all the
+/// same, as a server that does not know the mechanism sends nothing (RFC 9110 §10.1.1).
 const CONTINUE: Duration = Duration::from_secs(1);
 
-/// The body of a request. One that waits for `100 Continue` is not asked of the client before.
+/// The body of a request. A body that waits for `100 Continue` is not read from the client before.
 #[derive(Debug)]
 pub(super) struct Upload {
     body: Option<Body>,
     state: Option<Arc<State>>,
-    /// Rings when it has waited for long enough.
+    /// Expires when the wait for `100 Continue` is over; `None` if nothing is awaited.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-/// How far the body of a request has come.
+/// The progress of the body of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Progress(Option<Arc<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// How many pieces of it have gone.
+    /// The number of pieces that were passed on.
     pieces: AtomicU32,
-    /// All of it has gone.
+    /// Whether the whole body was passed on.
     is_over: AtomicBool,
-    /// The server has said `100 Continue`.
+    /// Whether the server has sent `100 Continue`.
     is_wanted: AtomicBool,
-    /// The server has answered, and nobody wants what is left.
+    /// Whether the answer has ended, so that the rest of the body is not needed.
     is_abandoned: AtomicBool,
-    /// That of the body's connection.
+    /// Wakes the task that reads the body.
     waker: AtomicWaker,
 }
 
 impl Upload {
-    /// A body, which waits for `100 Continue` or does not, and how far it has come.
+    /// Wraps a body, which may have to wait for `100 Continue`. Returns the progress as well.
     pub(super) fn new(body: Body, waits: bool) -> (Self, Progress) {
         let state = (!body.is_end_stream()).then(Arc::<State>::default);
         let upload = Self {
@@ -60,7 +60,7 @@ impl Upload {
         (upload, Progress(state))
     }
 
-    /// No body.
+    /// Returns an empty body.
     pub(super) fn empty() -> Self {
         Self {
             body: None,
@@ -135,7 +135,7 @@ impl hyper::body::Body for Upload {
 }
 
 impl Progress {
-    /// Has the body go as soon as the server says `100 Continue`.
+    /// Passes on the body as soon as the server sends `100 Continue`.
     pub(super) fn watch(&self, request: &mut Request<Upload>) {
         let Some(state) = self.0.clone() else { return };
         hyper::ext::on_informational(request, move |answer| {
@@ -146,8 +146,8 @@ impl Progress {
         });
     }
 
-    /// The answer is over, and so is the request: what is left of it does not go on. Whether all of it
-    /// had gone.
+    /// Ends the request after the answer: the rest of the body is not sent. Returns true if the
+    /// whole body was passed on before.
     pub(super) fn end(&self) -> bool {
         let Some(state) = &self.0 else { return true };
         let is_over = state.is_over.load(Ordering::Relaxed);
@@ -158,11 +158,11 @@ impl Progress {
         is_over
     }
 
-    /// The head of the answer, which may take so long behind the last piece of the request.
+    /// Waits for the head of the answer, at most for `limit` after the last piece of the request.
     ///
     /// # Errors
     ///
-    /// It has taken longer.
+    /// The head takes longer.
     pub(super) async fn answered<T>(
         &self,
         mut answer: Pin<&mut impl Future<Output = T>>,

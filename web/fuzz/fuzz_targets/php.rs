@@ -1,4 +1,4 @@
-//! Input: a byte that says which serializer, and a session of PHP.
+//! Input: a byte that selects the serializer, and a PHP session.
 #![no_main]
 
 use bytes::Bytes;
@@ -18,7 +18,7 @@ fuzz_target!(|input: &[u8]| {
     let Ok(values) = Values::php(&data, serializer) else {
         return;
     };
-    // What is at the top is found by its name, and is the same there as in the whole.
+    // A variable is found by its name, with the same value as in the whole session.
     let json = values.to_json();
     for (name, value) in json.as_object().unwrap() {
         if name.contains(['.', '\u{fffd}']) || json.get("_sf2_attributes").is_some() {
@@ -30,6 +30,6 @@ fuzz_target!(|input: &[u8]| {
         }
         values.text(name);
     }
-    // The same data is the same session.
+    // Parsing the same data again gives the same session.
     assert_eq!(Values::php(&data, serializer).unwrap().to_json(), json);
 });

@@ -12,11 +12,11 @@ fuzz_target!(|bytes: &[u8]| {
         return;
     };
     assert!(depth(&value) <= 16);
-    // It is all of them, and not less.
+    // The value uses all bytes, no fewer.
     let cut = bytes.split_last().map(|(_, cut)| cut);
     assert!(tnetstring::read(cut.expect("a type")).is_err());
     assert!(tnetstring::read(&[bytes, b"0:~"].concat()).is_err());
-    // Within a list it is the same.
+    // The value is the same in a list.
     let list = [format!("{}:", bytes.len()).as_bytes(), bytes, b"]"].concat();
     match tnetstring::read(&list) {
         Ok(list) => assert_eq!(list, Value::Array(vec![value])),
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// How many lists and objects are one in the other.
+/// Returns the depth of nested lists and objects.
 fn depth(value: &Value) -> usize {
     match value {
         Value::Array(values) => 1 + values.iter().map(depth).max().unwrap_or_default(),

@@ -1,4 +1,5 @@
-//! Input: a byte that says whether a greeting comes first, and the size of the pieces; then what a peer of ZeroMQ sends.
+//! Input: a byte for whether the input starts with a greeting, and for the size of the pieces; then
+//! the bytes of a ZeroMQ peer.
 #![no_main]
 
 use bytes::BytesMut;
@@ -33,7 +34,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What is taken of these bytes, which come in pieces of this size, and what ends it.
+/// Parses these bytes in pieces of this size. Returns all results, and the error that ended the
+/// parsing.
 fn taken(bytes: &[u8], piece: usize, opens: bool) -> (Vec<Received>, Option<ZmtpError>) {
     let mut taken = Vec::new();
     let ended = take(bytes, piece, opens, &mut taken);

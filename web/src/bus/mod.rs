@@ -1,10 +1,12 @@
-//! Brokers between nodes: one connection to Redis or NATS at a time, as [`polysock::bus`] wants it.
+//! Brokers between nodes: clients for Redis and NATS that implement [`polysock::bus`].
 //!
-//! Whoever is given a [`Bus`](polysock::bus::Bus) of these has it connect again where a connection has broken: a
-//! [`Link`](polysock::bus::Link) ends with its connection, or where the broker has not answered for ten seconds.
+//! A [`Link`](polysock::bus::Link) is one connection, which ends when the connection breaks, or
+//! when the broker has not answered for ten seconds. The user of the [`Bus`](polysock::bus::Bus)
+//! then connects again.
 //!
-//! Without a [`History`] what is published reaches those who are there. With one, the broker keeps it for a while too:
-//! Redis in a stream for each channel, NATS in one stream of JetStream.
+//! Without a [`History`], a message reaches only the nodes that are connected when it is published.
+//! With a history, the broker also keeps messages for a while: Redis in one stream for each
+//! channel, NATS in one JetStream stream.
 
 #[cfg(feature = "nats")]
 mod nats;

@@ -1,4 +1,4 @@
-//! A broker by its URL.
+//! Selection of a broker by its URL.
 
 use polysock::bus::Bus;
 
@@ -8,12 +8,13 @@ use super::nats::NatsBus;
 use super::redis::RedisBus;
 use super::settings::{BusSettings, BusUrlError};
 
-/// The broker at this URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://` for TLS,
-/// `redis+unix:///PATH`, `nats://[USER:PASSWORD@]HOST[:PORT]`, or `tls://` for NATS by TLS. Nothing is connected yet.
+/// Returns the broker at a URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://` for
+/// TLS, `redis+unix:///PATH`, `nats://[USER:PASSWORD@]HOST[:PORT]`, or `tls://` for NATS over TLS.
+/// Nothing is connected yet.
 ///
 /// # Errors
 ///
-/// It is no such URL, or this was built without what it takes.
+/// The URL is not valid for a broker, or this build lacks the feature that the broker needs.
 pub fn open(url: &str, settings: &BusSettings) -> Result<Box<dyn Bus>, BusUrlError> {
     let scheme = url.split_once(':').map(|(scheme, _)| scheme);
     match scheme {

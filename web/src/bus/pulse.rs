@@ -1,24 +1,25 @@
-//! Whether a broker is still there.
+//! A liveness timer for a broker.
 
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::{Instant, sleep_until};
 
-/// How long nothing may be asked of a broker before it is asked whether it is there.
+/// The time without traffic after which a ping is due.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// How long a broker may take to say something once it was asked.
+/// The time within which a broker must send something if a request is open.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When a broker was heard of last.
+/// The liveness timer of one broker.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    /// Since when nothing has come of it, or since it was asked after that.
+    /// The time at which the broker last sent something, or at which a request was sent to it while
+    /// none was open.
     since: Instant,
 }
 
-/// It does not answer.
+/// The error for a broker that does not answer.
 #[derive(Debug, Error)]
 #[error("the broker has not answered for {} s", PATIENCE.as_secs())]
 pub(super) struct Silent;
@@ -30,13 +31,15 @@ impl Pulse {
         }
     }
 
-    /// Something has come of it, or it is asked something while nothing was open.
+    /// Restarts the timer: the broker has sent something, or a request was sent to it while none
+    /// was open.
     pub(super) fn reset(&mut self) {
         self.since = Instant::now();
     }
 
-    /// Waits until it has to be asked for a sign of life: one that something `is_asked` of gives it in time, or is
-    /// silent. Dropping the future loses nothing.
+    /// Waits until a ping is due if no request is open. If a request is open (`is_asked`), waits
+    /// until the broker should have answered, and returns [`Silent`]. Dropping the future loses
+    /// nothing.
     pub(super) async fn is_due(&self, is_asked: bool) -> Result<(), Silent> {
         if is_asked {
             sleep_until(self.since + PATIENCE).await;

@@ -1,4 +1,4 @@
-//! What is set of a broker.
+//! Settings of a broker.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,39 +7,40 @@ use std::time::Duration;
 use polysock::protocols::hide_secrets;
 use thiserror::Error;
 
-/// How nodes share a broker. All of them have to have the same.
+/// The settings that nodes share a broker with. All nodes need the same ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BusSettings {
-    /// What the names of all they have at the broker begin with.
+    /// The prefix of all names that the nodes use at the broker.
     pub prefix: Prefix,
-    /// What the broker keeps of each channel, if anything.
+    /// The history that the broker keeps of each channel. `None` if it keeps none.
     pub history: Option<History>,
 }
 
-/// What a broker keeps of each channel. What is over either limit is forgotten, the oldest first.
+/// The limits of the history that a broker keeps of each channel. Messages over either limit are
+/// removed, the oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct History {
-    /// The most messages.
+    /// The largest number of messages.
     pub len: usize,
-    /// For how long.
+    /// The longest time for which a message is kept.
     pub age: Duration,
 }
 
-/// What the names of all that a site has at a broker begin with: `polysock`, if nothing else is said. Sites with
-/// prefixes of their own can share a broker.
+/// The prefix of all names that a site uses at a broker. The default is `polysock`. Sites with
+/// different prefixes can share a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prefix(Arc<str>);
 
-/// This cannot stand before names at a broker.
+/// The error for a text that cannot be a prefix.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{0}` is no prefix for a broker: write 1 to 64 letters, digits, `-` and `_`")]
 pub struct PrefixError(String);
 
-/// This is no URL of a broker.
+/// The error for a URL that is not valid for a broker.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BusUrlError {
-    /// There is no such broker, or something is wrong with the rest of the URL.
+    /// The scheme is not one of a supported broker, or the rest of the URL is invalid.
     #[error(
         "`{url}` is no URL of a broker: write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE], rediss:// for TLS, \
          redis+unix:///PATH, nats://[USER:PASSWORD@]HOST[:PORT], or tls:// for NATS by TLS"
@@ -48,22 +49,23 @@ pub enum BusUrlError {
         /// The URL, without its secrets.
         url: String,
     },
-    /// This build has not what it takes.
+    /// This build lacks the feature that the broker needs.
     #[error("`{url}` needs the feature `{feature}`, which this was built without")]
     NotBuilt {
         /// The URL, without its secrets.
         url: String,
-        /// What has to be there.
+        /// The missing feature.
         feature: &'static str,
     },
 }
 
 impl Prefix {
-    /// Takes a prefix: letters, digits, `-` and `_`, which mean nothing to any broker.
+    /// Checks and takes a prefix: letters, digits, `-` and `_`, which have no special meaning to
+    /// any broker.
     ///
     /// # Errors
     ///
-    /// There is something else in it, it is empty, or longer than 64 characters.
+    /// The prefix contains another character, is empty, or is longer than 64 characters.
     pub fn new(prefix: &str) -> Result<Self, PrefixError> {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if !matches!(prefix.len(), 1..=64) || !prefix.bytes().all(is_plain) {

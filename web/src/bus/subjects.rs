@@ -1,4 +1,4 @@
-//! What channels are called at a broker.
+//! The names of topics at a broker.
 
 use std::sync::Arc;
 
@@ -8,17 +8,18 @@ use polysock::bus::Topic;
 
 use super::settings::Prefix;
 
-/// The names of topics at a broker, and back: `PREFIX.nodes`, and `PREFIX.c.NAME` for a channel. Names of channels are
-/// any text, so they are in base64, which means nothing to any broker.
+/// Converts topics to names at a broker and back: `PREFIX.nodes`, and `PREFIX.c.NAME` for a
+/// channel. Names of channels are arbitrary text, so they are encoded in base64, which has no
+/// special meaning to any broker.
 #[derive(Clone, Debug)]
 pub(super) struct Subjects {
-    /// What all of them begin with.
+    /// The beginning of all names below the prefix.
     ours: String,
     nodes: String,
     channels: String,
 }
 
-/// Where the name of a channel would be, if it is empty. It is no base64.
+/// The token in place of an empty channel name. Base64 cannot produce it.
 const EMPTY: &str = "=";
 
 impl Subjects {
@@ -30,8 +31,8 @@ impl Subjects {
         }
     }
 
-    /// Of all topics that something is published on. For all channels it ends in `*`, which is a wildcard to Redis and
-    /// NATS alike.
+    /// Returns the name of a topic at the broker. For all channels it ends in `*`, which is a
+    /// wildcard in both Redis and NATS.
     pub(super) fn subject(&self, topic: &Topic) -> String {
         match topic {
             Topic::Channel(name) => format!("{}{}", self.channels, token(name)),
@@ -41,7 +42,7 @@ impl Subjects {
         }
     }
 
-    /// Whether a topic can be subscribed to: a channel may have a name as it is that is ours, or none.
+    /// Whether a topic can be subscribed to. A bare name must not be empty, nor below our prefix.
     pub(super) fn has(&self, topic: &Topic) -> bool {
         match topic {
             Topic::Bare(name) => !name.is_empty() && !name.starts_with(&self.ours),
@@ -49,7 +50,8 @@ impl Subjects {
         }
     }
 
-    /// Where something was published. `None` if it was below our prefix, by somebody who has other names.
+    /// Returns the topic of a name at the broker. `None` if the name is below our prefix but was
+    /// not made by [`subject`](Self::subject).
     pub(super) fn topic(&self, subject: &str) -> Option<Topic> {
         if subject == self.nodes {
             return Some(Topic::Nodes);
@@ -66,7 +68,7 @@ impl Subjects {
     }
 }
 
-/// The name of a channel in names of a broker.
+/// Returns the name of a channel as a token in the broker's names.
 pub(super) fn token(name: &str) -> String {
     if name.is_empty() {
         EMPTY.to_owned()

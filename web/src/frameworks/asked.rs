@@ -1,4 +1,4 @@
-//! Sessions that a web app is asked for.
+//! Sessions that are requested from a web app over HTTP.
 
 use std::sync::Arc;
 
@@ -12,9 +12,10 @@ use super::{MAX_JSON, json};
 use crate::session::{SessionError, SessionKey, Sessions};
 use crate::values::Values;
 
-/// Sessions that a web app is asked for, in whatever language it is written: with a `GET` that has the `Cookie` and the
-/// `Origin` of the client, and what else is [said](Question::about) of it. The answer 200 with a JSON object is
-/// the session, 204 says that there is none, and with 401 or 403 the client is refused.
+/// Sessions that are requested from a web app, in whatever language it is written. The request is a
+/// `GET` with the `Cookie` and the `Origin` of the client, and with the other fields of
+/// [`Question::about`]. The answer 200 with a JSON object is the session, 204 means that there is
+/// none, and 401 or 403 refuses the client.
 #[derive(Clone, Debug)]
 pub struct HttpSessions {
     endpoint: Endpoint,
@@ -22,11 +23,11 @@ pub struct HttpSessions {
 }
 
 impl HttpSessions {
-    /// Asks the app at this URL: `http://HOST[:PORT]/PATH`, or `https://…`.
+    /// Creates the sessions of the app at this URL: `http://HOST[:PORT]/PATH`, or `https://…`.
     ///
     /// # Errors
     ///
-    /// The URL is none of a web server.
+    /// The URL is not valid for a web server.
     pub fn new(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         Ok(Self {
             endpoint: Endpoint::new(url, settings)?,

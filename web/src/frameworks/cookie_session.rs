@@ -1,4 +1,4 @@
-//! Sessions in cookies of Express.
+//! Express sessions in cookies.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::session::{SessionError, SessionKey, Sessions};
 use crate::signature::{Algorithm, Keys, STANDARD, URL_SAFE};
 use crate::values::Values;
 
-/// Sessions in cookies, as the package `cookie-session` of Express has them: JSON in base64, and beside it a cookie
-/// with the signature, which is an HMAC with SHA-1.
+/// Sessions in cookies, as the package `cookie-session` of Express writes them: JSON in base64, and
+/// a second cookie with the signature, an HMAC with SHA-1.
 #[derive(Clone, Debug)]
 pub struct CookieSessions {
     keys: Keys,
@@ -21,7 +21,8 @@ pub struct CookieSessions {
 }
 
 impl CookieSessions {
-    /// Those in the cookie `session`, signed with one of these keys, as in `cookieSession({ keys: [ … ] })`.
+    /// Creates the sessions in the cookie `session`, signed with one of these keys, as in
+    /// `cookieSession({ keys: [ … ] })`.
     pub fn new(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         Self {
             keys: Keys::new(Algorithm::Sha1, keys),
@@ -29,7 +30,7 @@ impl CookieSessions {
         }
     }
 
-    /// The same with another `name`.
+    /// Sets the cookie's `name`.
     #[must_use]
     pub fn cookie(self, name: &str) -> Self {
         Self {

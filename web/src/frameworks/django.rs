@@ -1,4 +1,4 @@
-//! Sessions of Django.
+//! Django sessions.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -19,7 +19,8 @@ use crate::signature::{Algorithm, Keys, URL_SAFE};
 use crate::store::SessionStore;
 use crate::values::Values;
 
-/// Sessions of Django, in cookies (`backends.signed_cookies`) or in a database (`backends.db`), as JSON.
+/// Django sessions, in cookies (`backends.signed_cookies`) or in a database (`backends.db`), as
+/// JSON.
 #[derive(Clone, Debug)]
 pub struct DjangoSessions {
     kept: Kept,
@@ -29,20 +30,20 @@ pub struct DjangoSessions {
 
 #[derive(Clone, Debug)]
 enum Kept {
-    /// In the cookie, for this long.
+    /// The session is in the cookie. The duration is its lifetime.
     Cookie(Duration),
     Store(Arc<dyn SessionStore>),
 }
 
-/// What the signatures of cookies are made for.
+/// The salt of the signatures of cookies.
 const OF_COOKIES: &str = "django.contrib.sessions.backends.signed_cookies";
 
-/// What those of a database are made for.
+/// The salt of the signatures of data in a database.
 const OF_DATABASES: &str = "django.contrib.sessions.SessionStore";
 
 impl DjangoSessions {
-    /// Those in the cookie `sessionid`, signed with one of these keys: `SECRET_KEY`, and `SECRET_KEY_FALLBACKS`. They are
-    /// over two weeks after they were written.
+    /// Creates the sessions in the cookie `sessionid`, signed with one of these keys: `SECRET_KEY`,
+    /// and `SECRET_KEY_FALLBACKS`. A session expires two weeks after it was written.
     pub fn signed_cookies(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         Self {
             kept: Kept::Cookie(Duration::from_secs(14 * 24 * 3600)),
@@ -51,7 +52,8 @@ impl DjangoSessions {
         }
     }
 
-    /// Those in this store, by the id in the cookie `sessionid`, signed with one of these keys.
+    /// Creates the sessions in this store, with the id in the cookie `sessionid` and the data
+    /// signed with one of these keys.
     pub fn stored(
         store: impl SessionStore,
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
@@ -63,7 +65,7 @@ impl DjangoSessions {
         }
     }
 
-    /// The same with another `SESSION_COOKIE_NAME`.
+    /// Sets `SESSION_COOKIE_NAME`.
     #[must_use]
     pub fn cookie(self, name: &str) -> Self {
         Self {
@@ -72,7 +74,8 @@ impl DjangoSessions {
         }
     }
 
-    /// The same with another `SESSION_COOKIE_AGE`. A database says itself when a session is over.
+    /// Sets `SESSION_COOKIE_AGE`. A store ignores the setting: the database contains the time at
+    /// which a session expires.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
         Self {
@@ -84,7 +87,7 @@ impl DjangoSessions {
         }
     }
 
-    /// What is signed with one of the keys: `PAYLOAD:TIME:SIGNATURE`.
+    /// Parses `PAYLOAD:TIME:SIGNATURE`. `None` if none of the keys has signed it.
     fn signed(&self, text: &Bytes) -> Option<Signed> {
         let (signed, signature) = split_at_last(text, b':')?;
         if !self.keys.have_signed(&signed, &signature, &URL_SAFE) {
@@ -147,17 +150,17 @@ impl Sessions for DjangoSessions {
     }
 }
 
-/// What was signed, and when.
+/// Signed data, and the time of the signature.
 struct Signed {
     payload: Bytes,
-    /// In seconds since 1970.
+    /// The time in seconds since 1970.
     time: u64,
 }
 
 impl Signed {
     fn age(&self) -> Duration {
         let signed = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.time));
-        // One of the future is new.
+        // A time in the future counts as now.
         let age = signed.and_then(|signed| SystemTime::now().duration_since(signed).ok());
         age.unwrap_or_default()
     }
@@ -172,7 +175,7 @@ impl Signed {
         if !is_compressed {
             return json(&data);
         }
-        // One byte more than there may be says that it is too much.
+        // One byte over the limit shows that the data is too long.
         let max = u64::try_from(MAX_JSON + 1).unwrap_or(u64::MAX);
         let mut inflated = Vec::new();
         let read = ZlibDecoder::new(&*data)
@@ -183,7 +186,7 @@ impl Signed {
     }
 }
 
-/// The keys that signatures of a kind are made with: the hashes of what they are for, and of a secret.
+/// Derives the keys for signatures of a kind: hashes of the salt and a secret.
 fn salted(salt: &str, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Keys {
     let keys = keys.into_iter().map(|key| {
         let salted = [salt.as_bytes(), b"signer", key.as_ref()].concat();
@@ -192,7 +195,7 @@ fn salted(salt: &str, keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Keys 
     Keys::new(Algorithm::Sha256, keys)
 }
 
-/// A number in digits, capital and small letters.
+/// Parses a number whose digits are 0 to 9, A to Z and a to z.
 fn base62(text: &[u8]) -> Option<u64> {
     text.iter().try_fold(0_u64, |number, byte| {
         let digit = match byte {

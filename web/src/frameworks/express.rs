@@ -1,4 +1,4 @@
-//! Sessions of Express.
+//! Express sessions in stores.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use crate::signature::{Algorithm, Keys, STANDARD};
 use crate::store::SessionStore;
 use crate::values::Values;
 
-/// Sessions of Express, as the package `express-session` has them: a signed cookie has the id, and a store JSON,
-/// for which `connect-redis` puts `sess:` before the id.
+/// Sessions of Express, as the package `express-session` keeps them: a signed cookie contains the
+/// id, and a store contains JSON. `connect-redis` puts `sess:` before the id.
 #[derive(Clone, Debug)]
 pub struct ExpressSessions {
     store: Arc<dyn SessionStore>,
@@ -24,8 +24,8 @@ pub struct ExpressSessions {
 }
 
 impl ExpressSessions {
-    /// Those in this store, by the cookie `connect.sid`, which one of these secrets has signed: the first is
-    /// that of today, as in `session({ secret: [ … ] })`.
+    /// Creates the sessions in this store, with the id in the cookie `connect.sid`, signed with one
+    /// of these secrets. The first is the current one, as in `session({ secret: [ … ] })`.
     pub fn new(
         store: impl SessionStore,
         secrets: impl IntoIterator<Item = impl AsRef<[u8]>>,
@@ -37,7 +37,7 @@ impl ExpressSessions {
         }
     }
 
-    /// The same with another `name`.
+    /// Sets the cookie's `name`.
     #[must_use]
     pub fn cookie(self, name: &str) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! Sessions as frameworks keep them.
+//! The session formats of the supported frameworks.
 
 mod asked;
 mod cookie_session;
@@ -16,10 +16,10 @@ pub use self::php::PhpSessions;
 use crate::session::SessionError;
 use crate::values::Values;
 
-/// The most bytes of a session in JSON.
+/// The longest session in JSON, in bytes.
 const MAX_JSON: usize = 1024 * 1024;
 
-/// A session that is a JSON object.
+/// Parses a session that is a JSON object.
 fn json(data: &[u8]) -> Result<Values, SessionError> {
     if data.len() > MAX_JSON {
         let length = data.len();
@@ -30,7 +30,7 @@ fn json(data: &[u8]) -> Result<Values, SessionError> {
     match read {
         Ok(values) if values.is_object() => Ok(Values::json(values)),
         Ok(_) => Err(SessionError::Broken("the JSON is no object".to_owned())),
-        // Where it is broken, and nothing of what is there.
+        // The error contains the position only, none of the data.
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             let text = format!("the data are no JSON from line {line}, column {column} on");
@@ -39,7 +39,7 @@ fn json(data: &[u8]) -> Result<Values, SessionError> {
     }
 }
 
-/// The parts of a text before and behind the last of this byte.
+/// Splits a text at the last of this byte.
 fn split_at_last(text: &Bytes, byte: u8) -> Option<(Bytes, Bytes)> {
     let at = text.iter().rposition(|other| *other == byte)?;
     Some((text.slice(..at), text.slice(at + 1..)))

@@ -1,4 +1,4 @@
-//! Sessions of PHP, and of what is built on it.
+//! Sessions of PHP and of frameworks that use them.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::session::{SessionError, SessionKey, Sessions};
 use crate::store::SessionStore;
 use crate::values::Values;
 
-/// Sessions of PHP, and of Symfony: a cookie has the id, and a store the data.
+/// Sessions of PHP, and of Symfony: a cookie contains the id, and a store the data.
 ///
-/// The cookie is read as PHP reads it, and an id is looked up only if PHP could have given it: 1 to 256
-/// letters, digits, `,` and `-`.
+/// The cookie is parsed as PHP does, and an id is looked up only if PHP could have created it: 1 to
+/// 256 letters, digits, `,` and `-`.
 #[derive(Clone, Debug)]
 pub struct PhpSessions {
     store: Arc<dyn SessionStore>,
@@ -24,7 +24,8 @@ pub struct PhpSessions {
 }
 
 impl PhpSessions {
-    /// Those in this store, by the cookie `PHPSESSID`, written by the serializer `php`.
+    /// Creates the sessions in this store, with the id in the cookie `PHPSESSID`, written by the
+    /// serializer `php`.
     pub fn new(store: impl SessionStore) -> Self {
         Self {
             store: Arc::new(store),
@@ -33,13 +34,13 @@ impl PhpSessions {
         }
     }
 
-    /// The same with another `session.serialize_handler`.
+    /// Sets `session.serialize_handler`.
     #[must_use]
     pub fn serializer(self, serializer: Serializer) -> Self {
         Self { serializer, ..self }
     }
 
-    /// The same with another `session.name`.
+    /// Sets `session.name`.
     #[must_use]
     pub fn cookie(self, name: &str) -> Self {
         Self {
@@ -73,7 +74,7 @@ impl Sessions for PhpSessions {
     }
 }
 
-/// Whether this can be the id of a session (`php_session_valid_key`).
+/// Whether the text can be the id of a session (`php_session_valid_key`).
 fn is_id(id: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b',' | b'-');
     (1..=256).contains(&id.len()) && id.bytes().all(is_part)

@@ -1,23 +1,24 @@
-//! Why bytes are no session of PHP.
+//! The reason for which bytes are not a PHP session.
 
 use thiserror::Error;
 
 use super::{MAX_BYTES, MAX_DEPTH, MAX_VALUES};
 
-/// Why bytes are no session of PHP. The text has places in the data, and nothing of the data.
+/// The reason for which bytes are not a PHP session. The text contains positions in the data, and
+/// none of the data.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PhpError {
-    /// They are more than a session may have.
+    /// The data is longer than a session may be.
     #[error("{0} bytes are over the limit of {MAX_BYTES}")]
     Length(usize),
-    /// No value can have this byte here, or it ends too early.
+    /// The byte is not valid at this position, or the data ends too early.
     #[error("byte {0} is no part of a value that PHP serializes")]
     Syntax(usize),
     /// The name of a variable has no end.
     #[error("the name of a variable at byte {0} has no end")]
     Name(usize),
-    /// The value of `php_serialize` is no array.
+    /// The value of `php_serialize` is not an array.
     #[error("the value is no array: is the format `php_serialize`?")]
     NoArray,
     /// Values are nested too deep.
@@ -26,13 +27,14 @@ pub enum PhpError {
     /// There are too many values.
     #[error("there are more than {MAX_VALUES} values at byte {0}")]
     Count(usize),
-    /// A reference leads to no value before it, or to one behind what only its class can count.
+    /// The reference has no earlier value as its target, or one after an object that only its class
+    /// can count the values of.
     #[error("the reference at byte {0} leads nowhere")]
     Reference(usize),
-    /// The data are of another serializer.
+    /// The data was written by another serializer.
     #[error("the data are serialized by {0}: set session.serialize_handler to php_serialize")]
     Serializer(&'static str),
-    /// Symfony's `MarshallingSessionHandler` has written them.
+    /// The data was written by Symfony's `MarshallingSessionHandler`.
     #[error("the data are marshalled by Symfony: leave MarshallingSessionHandler out")]
     Marshalled,
 }

@@ -1,15 +1,15 @@
-//! Values of PHP as JSON.
+//! Conversion of PHP values to JSON.
 
 use serde_json::{Map, Number, Value as Json};
 
 use super::value::{Arena, Key, Member, Value};
 use super::{MAX_DEPTH, MAX_VALUES};
 
-/// What PHP itself calls the class of an object whose class it does not know.
+/// PHP's own name for the class of an object whose class it does not know.
 const CLASS: &str = "__PHP_Incomplete_Class_Name";
 
 impl Arena {
-    /// A value as JSON.
+    /// Converts a value to JSON.
     pub(super) fn json(&self, index: usize) -> Json {
         let conversion = Conversion {
             arena: self,
@@ -20,11 +20,11 @@ impl Arena {
     }
 }
 
-/// A conversion on its way. Values that are in several places are written in each, which could be more
-/// than there is room for: what is left counts them.
+/// A conversion in progress. A value with several references to it is written for each, so the
+/// output can be far larger than the data: `left` limits it.
 struct Conversion<'a> {
     arena: &'a Arena,
-    /// The values around the next one.
+    /// The values that contain the next one.
     above: Vec<usize>,
     left: usize,
 }
@@ -71,7 +71,8 @@ impl Conversion<'_> {
                 for member in self.arena.members(*members) {
                     let (name, is_hidden) = member.key.name_of_member(self.arena);
                     let value = self.value(member.value);
-                    // A public member counts for more than one of the same name that is not.
+                    // A public member takes precedence over a private or protected one of the same
+                    // name.
                     if is_hidden {
                         object.entry(name).or_insert(value);
                     } else {
@@ -85,14 +86,14 @@ impl Conversion<'_> {
     }
 }
 
-/// An object of this class, where that says anything.
+/// Creates an object with its class, except for `stdClass`.
 fn named(class: &[u8]) -> Map<String, Json> {
     let name = String::from_utf8_lossy(class).into_owned();
     let class = (class != b"stdClass").then(|| (CLASS.to_owned(), Json::String(name)));
     class.into_iter().collect()
 }
 
-/// Whether the keys are 0, 1, 2 and so on, as `array_is_list` says it.
+/// Whether the keys are 0, 1, 2 and so on, as in `array_is_list`.
 fn is_list(members: &[Member]) -> bool {
     let mut keys = (0..).zip(members);
     keys.all(|(number, member)| matches!(member.key, Key::Int(key) if key == number))

@@ -1,7 +1,7 @@
 //! PHP's three serializers: `php`, `php_binary` and `php_serialize`.
 //!
-//! Nothing here runs code of an app: classes are names. What cannot be read whole is no session, and no
-//! part of it is handed out.
+//! No code of an app is run: classes are only names. Data that cannot be parsed completely is an
+//! error, and no part of it is returned.
 
 mod error;
 mod json;
@@ -17,47 +17,47 @@ pub use self::error::PhpError;
 use self::parser::Parser;
 use self::value::{Arena, Key, Member, Span, Value};
 
-/// The most bytes of a session.
+/// The longest session, in bytes.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 
-/// How deep values may be nested.
+/// The deepest nesting of values.
 const MAX_DEPTH: usize = 64;
 
-/// The most values of a session, and the most that one is written as in JSON.
+/// The most values in a session, and the most in its JSON.
 const MAX_VALUES: usize = 100_000;
 
-/// How PHP writes a session: `session.serialize_handler`.
+/// The format of a session: `session.serialize_handler`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Serializer {
-    /// `php`, the default of PHP: `NAME|VALUE`, one after the other.
+    /// `php`, the default of PHP: a sequence of `NAME|VALUE`.
     #[default]
     Php,
     /// `php_binary`: a byte with the length of the name, the name, the value.
     PhpBinary,
-    /// `php_serialize`: one array of all.
+    /// `php_serialize`: one array of all variables.
     PhpSerialize,
 }
 
-/// The variables of a session of PHP.
+/// The variables of a PHP session.
 pub(crate) struct Variables {
     arena: Arena,
     top: Span,
 }
 
-/// What names the variables.
+/// The variables as the serializer writes them.
 enum Top {
     Names(Vec<Member>),
-    /// An array of them all, by its index.
+    /// The index of an array of all variables.
     Array(usize),
 }
 
 impl Variables {
-    /// Reads a session. Empty data are an empty session.
+    /// Parses a session. Empty data are an empty session.
     ///
     /// # Errors
     ///
-    /// Some of the data is not what this serializer writes, or over a limit.
+    /// Some of the data is not valid for this serializer, or exceeds a limit.
     pub(crate) fn read(bytes: &Bytes, serializer: Serializer) -> Result<Self, PhpError> {
         if bytes.len() > MAX_BYTES {
             return Err(PhpError::Length(bytes.len()));
@@ -84,13 +84,13 @@ impl Variables {
         }
     }
 
-    /// The variable of this name.
+    /// Returns the variable with this name.
     pub(crate) fn variable(&self, name: &str) -> Option<Found<'_>> {
         let index = last(self.members(), |key| key.is(name, &self.arena))?;
         Some(Found { of: self, index })
     }
 
-    /// All of it as JSON.
+    /// Returns all variables as one JSON object.
     pub(crate) fn json(&self) -> Json {
         let named = self.members().iter().map(|member| {
             let value = self.arena.json(member.value);
@@ -104,7 +104,7 @@ impl Variables {
     }
 }
 
-/// Nothing of them is shown.
+/// Shows none of the values.
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Variables").finish_non_exhaustive()
@@ -119,7 +119,7 @@ pub(crate) struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// The element or the member of this name.
+    /// Returns the element or the member with this name.
     pub(crate) fn member(self, name: &str) -> Option<Self> {
         let arena = &self.of.arena;
         let index = match arena.get(self.index) {
@@ -137,7 +137,7 @@ impl Found<'_> {
         Some(Self { index, ..self })
     }
 
-    /// The bytes of a string.
+    /// Returns the bytes of a string.
     pub(crate) fn bytes(self) -> Option<Bytes> {
         match self.of.arena.get(self.index) {
             Value::Bytes(span) => Some(self.of.arena.bytes(*span)),
@@ -145,13 +145,13 @@ impl Found<'_> {
         }
     }
 
-    /// The value as JSON.
+    /// Returns the value as JSON.
     pub(crate) fn json(self) -> Json {
         self.of.arena.json(self.index)
     }
 }
 
-/// `php`: names up to a `|`, and values.
+/// Parses `php`: names up to a `|`, and values.
 fn named(parser: &mut Parser<'_>) -> Result<Top, PhpError> {
     let mut variables = Vec::new();
     while !parser.is_done() {
@@ -166,12 +166,12 @@ fn named(parser: &mut Parser<'_>) -> Result<Top, PhpError> {
     Ok(Top::Names(variables))
 }
 
-/// `php_binary`: the lengths of the names, the names, and values.
+/// Parses `php_binary`: the lengths of the names, the names, and values.
 fn counted(parser: &mut Parser<'_>) -> Result<Top, PhpError> {
     let mut variables = Vec::new();
     while !parser.is_done() {
         let at = parser.position();
-        // The highest bit said once that a variable has no value.
+        // Older versions of PHP set the highest bit for a variable without a value.
         let length = usize::from(parser.byte()? & 0x7f);
         let name = parser.take(length).map_err(|_| PhpError::Name(at))?;
         let value = parser.value(1)?;
@@ -183,7 +183,7 @@ fn counted(parser: &mut Parser<'_>) -> Result<Top, PhpError> {
     Ok(Top::Names(variables))
 }
 
-/// `php_serialize`: an array, which has the first number.
+/// Parses `php_serialize`: an array, which has the first reference number.
 fn one(parser: &mut Parser<'_>) -> Result<Top, PhpError> {
     if parser.is_done() {
         return Ok(Top::Names(Vec::new()));
@@ -195,20 +195,20 @@ fn one(parser: &mut Parser<'_>) -> Result<Top, PhpError> {
     }
 }
 
-/// Who else has written data that are not as they should be.
+/// Recognises data of other serializers. `None` if the data is not from one of them.
 fn foreign(bytes: &Bytes) -> Option<PhpError> {
     let mut parser = Parser::new(bytes);
     let is_one_string = bytes.starts_with(b"s:") && parser.value(0).is_ok() && parser.is_done();
     match *bytes.get(..4)? {
-        // The version of the format, as 32 bits.
+        // The version of igbinary's format, as 32 bits.
         [0, 0, 0, 1 | 2] => Some(PhpError::Serializer("igbinary")),
-        // A map: of up to 15 pairs, or with a length of 16 or of 32 bits.
+        // A MessagePack map: of up to 15 pairs, or with a length of 16 or 32 bits.
         [0x80..=0x8f | 0xde | 0xdf, ..] => Some(PhpError::Serializer("msgpack")),
         _ => is_one_string.then_some(PhpError::Marshalled),
     }
 }
 
-/// The last value under such a key, which is the one that counts.
+/// Returns the last value with a matching key, which is the one that counts.
 fn last(members: &[Member], is_such: impl Fn(&Key) -> bool) -> Option<usize> {
     let mut members = members.iter().rev();
     let member = members.find(|member| is_such(&member.key))?;

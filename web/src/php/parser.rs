@@ -1,23 +1,24 @@
-//! Reading what PHP's `serialize` writes.
+//! A parser for the output of PHP's `serialize`.
 
 use bytes::Bytes;
 
 use super::value::{Arena, Key, Member, Span, Value};
 use super::{MAX_DEPTH, MAX_VALUES, PhpError};
 
-/// Reads values one after the other. References count over all of them.
+/// Parses a sequence of values. References are numbered across all of them.
 pub(super) struct Parser<'a> {
     bytes: &'a Bytes,
     at: usize,
     arena: Arena,
-    /// The members so far of the arrays and objects that are not read to their end.
+    /// The members parsed so far of arrays and objects that are not complete.
     open: Vec<Member>,
-    /// The values that a reference can name, by its number less one.
+    /// The targets of references: the value with the number N is at N - 1.
     slots: Vec<usize>,
-    /// How many values were read, references included.
+    /// The number of values that were parsed, references included.
     count: usize,
-    /// How many slots there were up to an object that only its class can read: how many are in it is
-    /// not known, so the numbers behind it are not either.
+    /// The number of slots up to the first object that only its class can parse. The number of
+    /// values in that object is unknown, so later reference numbers are unknown, too. `None` before
+    /// such an object.
     counted: Option<usize>,
 }
 
@@ -38,18 +39,18 @@ impl<'a> Parser<'a> {
         self.at == self.bytes.len()
     }
 
-    /// Where it is.
+    /// Returns the offset of the next byte.
     pub(super) fn position(&self) -> usize {
         self.at
     }
 
-    /// The values, and where these variables are among their members.
+    /// Returns all values, and the range of these variables among the members.
     pub(super) fn finish(mut self, variables: Vec<Member>) -> (Arena, Span) {
         let variables = self.arena.add_members(variables.into_iter());
         (self.arena, variables)
     }
 
-    /// The bytes up to this one, which is passed over.
+    /// Returns the bytes up to this byte, and skips it.
     pub(super) fn until(&mut self, end: u8) -> Option<Span> {
         let rest = self.rest();
         let length = rest.iter().position(|byte| *byte == end)?;
@@ -58,14 +59,14 @@ impl<'a> Parser<'a> {
         Some(found)
     }
 
-    /// The next byte.
+    /// Returns the next byte.
     pub(super) fn byte(&mut self) -> Result<u8, PhpError> {
         let byte = self.rest().first().copied().ok_or_else(|| self.unfit())?;
         self.at += 1;
         Ok(byte)
     }
 
-    /// The next bytes, as many as this.
+    /// Returns the next `length` bytes.
     pub(super) fn take(&mut self, length: usize) -> Result<Span, PhpError> {
         if length > self.rest().len() {
             return Err(self.unfit());
@@ -75,7 +76,7 @@ impl<'a> Parser<'a> {
         Ok(taken)
     }
 
-    /// Reads a value, nested as deep as this; its index.
+    /// Parses a value that is nested this deep. Returns its index.
     pub(super) fn value(&mut self, depth: usize) -> Result<usize, PhpError> {
         let start = self.at;
         if depth > MAX_DEPTH {
@@ -131,7 +132,8 @@ impl<'a> Parser<'a> {
                 let slot = number.checked_sub(1).filter(|_| is_known);
                 let index = slot.and_then(|slot| self.slots.get(slot)).copied();
                 let index = index.ok_or(PhpError::Reference(start))?;
-                // The same value again takes a number of its own, a reference to it does not.
+                // An `r`, the same object again, takes a number of its own; an `R`, a reference,
+                // does not.
                 if tag == b'r' {
                     self.slots.push(index);
                 }
@@ -143,12 +145,12 @@ impl<'a> Parser<'a> {
         Ok(self.add(scalar))
     }
 
-    /// `N:{` and so many keys and values, and `}`.
+    /// Parses `N:{`, N keys and values, and `}`.
     fn members(&mut self, depth: usize) -> Result<Span, PhpError> {
         let length = self.length()?;
         self.expect(b":{")?;
         let begin = self.open.len();
-        // Nothing is reserved: the number is only said.
+        // No memory is reserved for the number, which is only announced.
         for _ in 0..length {
             let start = self.at;
             let tag = self.byte()?;
@@ -166,7 +168,7 @@ impl<'a> Parser<'a> {
         Ok(self.arena.add_members(self.open.drain(begin..)))
     }
 
-    /// `N:"` and so many bytes, and `"`.
+    /// Parses `N:"`, N bytes, and `"`.
     fn string(&mut self) -> Result<Span, PhpError> {
         let length = self.length()?;
         self.expect(b":\"")?;
@@ -175,7 +177,7 @@ impl<'a> Parser<'a> {
         Ok(bytes)
     }
 
-    /// A number without a sign.
+    /// Parses a number without a sign.
     fn length(&mut self) -> Result<usize, PhpError> {
         let start = self.at;
         let text = self.text(|byte| byte.is_ascii_digit());
@@ -195,7 +197,7 @@ impl<'a> Parser<'a> {
             "INF" => Ok(f64::INFINITY),
             "-INF" => Ok(f64::NEG_INFINITY),
             "NAN" => Ok(f64::NAN),
-            // What else Rust takes for a number has letters that PHP does not write.
+            // Rust parses other words, such as `infinity`, which PHP does not write.
             text if text
                 .bytes()
                 .all(|byte| !byte.is_ascii_alphabetic() || b"eE".contains(&byte)) =>
@@ -206,7 +208,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The bytes that are such, as text.
+    /// Returns the next bytes that match, as text.
     fn text(&mut self, is_part: impl Fn(u8) -> bool) -> &'a str {
         let rest = self.rest();
         let length = rest.iter().position(|byte| !is_part(*byte));
@@ -223,7 +225,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// The next bytes, of which there are as many as this.
+    /// Returns the range of the next `length` bytes, which must exist.
     fn span(&self, length: usize) -> Span {
         Span {
             start: self.at,
@@ -239,7 +241,7 @@ impl<'a> Parser<'a> {
         PhpError::Syntax(self.at)
     }
 
-    /// Adds a value, which has the next number.
+    /// Adds a value, which gets the next reference number.
     fn add(&mut self, value: Value) -> usize {
         let index = self.arena.values.len();
         self.arena.values.push(value);

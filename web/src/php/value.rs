@@ -1,14 +1,15 @@
-//! The values of a session of PHP.
+//! The values of a PHP session.
 
 use bytes::Bytes;
 
-/// All values of a session. They name each other by their index, as one may be in several places, or
-/// contain itself. Nothing in it is on its own, so that a session of many values costs few allocations.
+/// All values of a session. They refer to each other by index, as a value can be in several places,
+/// or contain itself. Values and members are in two vectors, so that a session of many values needs
+/// few allocations.
 pub(super) struct Arena {
-    /// What the session was read from.
+    /// The serialised session.
     data: Bytes,
     pub(super) values: Vec<Value>,
-    /// The members of each array and each object, together.
+    /// The members of all arrays and objects.
     members: Vec<Member>,
 }
 
@@ -18,7 +19,7 @@ pub(super) enum Value {
     Bool(bool),
     Int(i64),
     Float(f64),
-    /// A string, which may be no UTF-8.
+    /// A string, which is not necessarily UTF-8.
     Bytes(Span),
     Array(Span),
     Object {
@@ -40,13 +41,13 @@ pub(super) struct Member {
     pub(super) value: usize,
 }
 
-/// What an element or a member is called.
+/// The key of an element, or the name of a member.
 pub(super) enum Key {
     Int(i64),
     Bytes(Span),
 }
 
-/// A part of the data, or of the members.
+/// A range of the data, or of the members.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     pub(super) start: usize,
@@ -62,7 +63,7 @@ impl Arena {
         }
     }
 
-    /// Adds the members of an array or of an object.
+    /// Adds the members of an array or of an object, and returns their range.
     pub(super) fn add_members(&mut self, members: impl Iterator<Item = Member>) -> Span {
         let start = self.members.len();
         self.members.extend(members);
@@ -72,7 +73,7 @@ impl Arena {
         }
     }
 
-    // What a span or an index says is given out by the arena alone.
+    // Spans and indices come from the arena alone, so the defaults below are never used.
 
     pub(super) fn get(&self, index: usize) -> &Value {
         self.values.get(index).unwrap_or(&Value::Null)
@@ -92,7 +93,7 @@ impl Arena {
 }
 
 impl Key {
-    /// Whether it is called this; a number as PHP writes it.
+    /// Whether the key has this name. A number must be written as PHP does.
     pub(super) fn is(&self, name: &str, arena: &Arena) -> bool {
         match self {
             Self::Int(number) => name.parse() == Ok(*number) && name == number.to_string(),
@@ -100,7 +101,7 @@ impl Key {
         }
     }
 
-    /// Whether a member of an object is called this in its class.
+    /// Whether a member of an object has this name in its class.
     pub(super) fn is_of_member(&self, name: &str, arena: &Arena) -> bool {
         match self {
             Self::Int(_) => self.is(name, arena),
@@ -108,7 +109,7 @@ impl Key {
         }
     }
 
-    /// Its name as text.
+    /// Returns the key as text.
     pub(super) fn name(&self, arena: &Arena) -> String {
         match self {
             Self::Int(number) => number.to_string(),
@@ -116,7 +117,7 @@ impl Key {
         }
     }
 
-    /// The name of a member of an object in its class, and whether it is not public there.
+    /// Returns the name of a member in its class, and whether it is private or protected.
     pub(super) fn name_of_member(&self, arena: &Arena) -> (String, bool) {
         match self {
             Self::Int(_) => (self.name(arena), false),
@@ -130,7 +131,8 @@ impl Key {
     }
 }
 
-/// A name as the class writes it: a private member is `\0Class\0name`, a protected one `\0*\0name`.
+/// Returns the name of a member in its class: a private member is `\0Class\0name`, a protected one
+/// `\0*\0name`.
 fn plain(name: &[u8]) -> &[u8] {
     let Some(rest) = name.strip_prefix(b"\0") else {
         return name;

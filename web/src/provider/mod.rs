@@ -1,4 +1,4 @@
-//! Has clients come with their sessions.
+//! A policy that looks up the sessions of clients.
 
 mod recheck;
 mod warnings;
@@ -14,14 +14,17 @@ use self::recheck::Recheck;
 use self::warnings::Warnings;
 use crate::session::{Session, SessionError, Sessions, read};
 
-/// Reads the session of each client before it is let in: as a [`Policy`] of a site, or a [layer](polysock::apps::Layer) around an
-/// application. The [`Session`] is among the extensions of the peer, if there is one, and its values are
-/// `{session.PATH}` for header policies ([`SessionVariables`]).
+/// Reads the session of each client before the client is admitted: as a [`Policy`] of a site, or as
+/// a [layer](polysock::apps::Layer) around an application. The [`Session`], if there is one, is
+/// among the extensions of the peer. Its values are `{session.PATH}` for header policies
+/// ([`SessionVariables`]).
 ///
-/// A client without a session is let in without, unless a session is [required](Self::require): then it
-/// is told 403. (401 asks for credentials by a scheme of HTTP, RFC 9110 §15.5.2, and a cookie is none.) Where a store does
-/// not answer, clients are told 503 if a session is required, and else come without; data that are broken are no
-/// session. Either has a warning in the log, which names the store and the reason, and no value.
+/// A client without a session is admitted without one, unless a session is
+/// [required](Self::require): then it receives 403. (401 requests credentials of an HTTP
+/// authentication scheme, RFC 9110 §15.5.2, and a cookie is not one.) If a store does not answer,
+/// clients receive 503 if a session is required, and are otherwise admitted without one. Broken
+/// data counts as no session. In both cases a warning is logged, which contains the store and the
+/// reason, and no value.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,17 +59,17 @@ pub struct SessionProvider {
     warnings: Arc<Warnings>,
 }
 
-/// What clients have to have.
+/// The condition for admission.
 #[derive(Clone, Debug)]
 enum Required {
     Nothing,
     Session,
-    /// A session with a value at this path.
+    /// A session that has a value at this path.
     Value(Arc<str>),
 }
 
 impl SessionProvider {
-    /// Reads these sessions, each within two seconds.
+    /// Creates a provider of these sessions, with a time limit of two seconds for each.
     pub fn new(sessions: impl Sessions) -> Self {
         let sessions = Arc::new(sessions);
         Self {
@@ -78,8 +81,8 @@ impl SessionProvider {
         }
     }
 
-    /// The same, which lets in only clients with a session. In PHP, anybody may have one; what says that
-    /// somebody has logged in is a [value](Self::require_value).
+    /// Requires a session. In PHP, anybody can have a session; to require a login, use
+    /// [`require_value`](Self::require_value).
     #[must_use]
     pub fn require(self) -> Self {
         Self {
@@ -88,8 +91,8 @@ impl SessionProvider {
         }
     }
 
-    /// The same, which lets in only clients with a session that has a value at this path, such as
-    /// `user_id`: null, `false`, `0` and an empty text are none.
+    /// Requires a session that has a value at this path, such as `user_id`. Null, `false`, `0` and
+    /// an empty text do not count.
     #[must_use]
     pub fn require_value(self, path: &str) -> Self {
         Self {
@@ -98,9 +101,10 @@ impl SessionProvider {
         }
     }
 
-    /// The same, which reads the session of an open connection again this often, a hundred milliseconds at least. The
-    /// connection is closed with 1008, or its like in its protocol, once the session is over, cannot be read for it is broken, or a
-    /// value that is required is another than before. While a store does not answer, the connection stays.
+    /// Reads the session of an open connection again at this interval, which is at least a hundred
+    /// milliseconds. The connection is closed with 1008, or its equivalent in its protocol, once
+    /// the session has ended, is broken or refused, or a required value has changed. While a store
+    /// does not answer, the connection stays open.
     #[must_use]
     pub fn recheck(self, every: Duration) -> Self {
         Self {
@@ -109,7 +113,7 @@ impl SessionProvider {
         }
     }
 
-    /// The same, where a session may take this long to be read.
+    /// Sets the time limit for reading a session.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
@@ -134,7 +138,7 @@ impl SessionProvider {
         }
     }
 
-    /// The session of a client.
+    /// Returns the session of a client.
     async fn find(&self, visitor: Visitor<'_>) -> Result<Option<Session>, SessionError> {
         let Some(key) = self.sessions.key(visitor) else {
             return Ok(None);
@@ -190,7 +194,7 @@ impl Policy for SessionProvider {
 }
 
 impl Required {
-    /// Whether a session has what is required.
+    /// Whether a session fulfils the condition.
     fn is_met(&self, session: &Session) -> bool {
         use serde_json::Value;
         match self {

@@ -1,4 +1,4 @@
-//! Reads the session of an open connection again and again.
+//! Repeated reading of the session of an open connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use super::Required;
 use super::warnings::Warnings;
 use crate::session::{Session, SessionError};
 
-/// A session that is read again now and then.
+/// A session that is read again at an interval.
 pub(super) struct Recheck {
     session: Session,
-    /// What is required, and the value that it had.
+    /// The required value's path. `before` is the value when the client was admitted.
     required: Required,
     before: Option<Value>,
     every: Duration,
@@ -30,7 +30,8 @@ impl Recheck {
         }
     }
 
-    /// Waits until the session is over, or another's: for the code to close with.
+    /// Waits until the session has ended, or its required value has changed. Returns the code to
+    /// close with.
     pub(super) async fn over(self, warnings: Arc<Warnings>) -> CloseCode {
         loop {
             sleep(self.every).await;
@@ -52,7 +53,7 @@ impl Recheck {
 }
 
 impl Required {
-    /// The value that is required.
+    /// Returns the required value.
     fn value(&self, session: &Session) -> Option<Value> {
         match self {
             Self::Nothing | Self::Session => None,

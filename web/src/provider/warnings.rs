@@ -1,4 +1,4 @@
-//! What the log is told of sessions that cannot be read.
+//! Warnings about sessions that cannot be read.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use tracing::warn;
 use crate::session::SessionError;
 use crate::throttle::Throttle;
 
-/// How much of an id is told: enough to find it, and too little to use it.
+/// The number of characters of an id that are logged: enough to find it, and too few to use it.
 const SHOWN: usize = 4;
 
-/// The shortest id of which something is told.
+/// The length of the shortest id that is logged in part.
 const MIN_SHOWN: usize = 20;
 
-/// Tells the log of sessions that cannot be read, once a second at most.
+/// Logs sessions that cannot be read, at most once a second.
 #[derive(Debug)]
 pub(super) struct Warnings {
     place: Arc<str>,
@@ -21,7 +21,7 @@ pub(super) struct Warnings {
 }
 
 impl Warnings {
-    /// Those of sessions at this place.
+    /// Creates the warnings for sessions at this place.
     pub(super) fn of(place: &str) -> Self {
         Self {
             place: place.into(),
@@ -29,7 +29,7 @@ impl Warnings {
         }
     }
 
-    /// Notes that a session cannot be read, by its id.
+    /// Records that a session cannot be read, by its id.
     pub(super) fn note(&self, id: Option<&str>, error: &SessionError) {
         if let SessionError::Refused(_) = error {
             return;

@@ -1,4 +1,4 @@
-//! Sessions in files, as PHP keeps them.
+//! Sessions in files, as PHP writes them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,48 +18,49 @@ use super::SessionStore;
 use crate::php::MAX_BYTES;
 use crate::session::SessionError;
 
-/// Sessions in files, as PHP's `files` keeps them, and Symfony's `NativeFileSessionHandler`: `DIR/sess_ID`, or below
-/// folders that are named after the first characters of the id.
+/// Sessions in files, as PHP's `files` and Symfony's `NativeFileSessionHandler` write them:
+/// `DIR/sess_ID`, or in subfolders that are named after the first characters of the id.
 ///
-/// PHP holds a lock on a file while a request runs. It is waited for up to 250 ms, and then the file is
-/// read as it is. Neither a folder named after an id nor a file may be a symbolic link.
+/// PHP holds a lock on a file while a request runs. A look-up waits for the lock up to 250 ms, and
+/// then reads the file without it. Neither a folder named after an id nor a file may be a symbolic
+/// link.
 #[derive(Clone, Debug)]
 pub struct Files {
     place: Arc<str>,
     folder: Arc<Path>,
-    /// How many folders are above a file.
+    /// The number of subfolders above a file.
     depth: u8,
     lifetime: Duration,
 }
 
-/// Why a `save_path` of PHP is none.
+/// The reason for which a PHP `save_path` is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SavePathError {
-    /// Its depth is no small number.
+    /// The depth is not a number from 0 to 16.
     #[error("the depth in `{0}` is no number from 0 to 16: write \"2;/var/lib/php/sessions\"")]
     Depth(String),
-    /// It names no folder.
+    /// The path is not an absolute path.
     #[error("`{0}` names no folder from / on: write \"/var/lib/php/sessions\"")]
     Folder(String),
 }
 
-/// How long somebody who writes a file is waited for.
+/// The time for which a look-up waits for the lock of a file.
 const LOCKED: Duration = Duration::from_millis(250);
 
-/// How often it is tried whether they are done.
+/// The time between two attempts to lock a file.
 const RETRY: Duration = Duration::from_millis(5);
 
-/// The deepest that folders are nested.
+/// The deepest nesting of folders.
 const MAX_DEPTH: u8 = 16;
 
 impl Files {
-    /// Those of a `session.save_path`: `DIR`, `DEPTH;DIR` or `DEPTH;MODE;DIR`. A session is over when its file was
-    /// not written for 1440 seconds.
+    /// Creates the sessions of a `session.save_path`: `DIR`, `DEPTH;DIR` or `DEPTH;MODE;DIR`. A
+    /// session expires when its file was not written for 1440 seconds.
     ///
     /// # Errors
     ///
-    /// The folder is not given from `/` on, or the depth is no number up to 16.
+    /// The folder is not an absolute path, or the depth is not a number up to 16.
     pub fn new(save_path: &str) -> Result<Self, SavePathError> {
         let (depth, folder) = match save_path.split_once(';') {
             None => (Ok(0), save_path),
@@ -79,19 +80,20 @@ impl Files {
         })
     }
 
-    /// The same, where a session is over when its file was not written for this long:
-    /// `session.gc_maxlifetime`. PHP removes such files now and then, so they may be there for longer.
+    /// Sets the time after the last write of its file at which a session expires:
+    /// `session.gc_maxlifetime`. PHP removes such files only now and then, so expired files can
+    /// exist.
     #[must_use]
     pub fn lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, ..self }
     }
 
-    /// The folder.
+    /// Returns the folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Reads a file; `None` where it is not there, or too old.
+    /// Reads a file. `None` if it does not exist, or is too old.
     fn read(&self, id: &str) -> io::Result<Option<Bytes>> {
         let Some(file) = self.open(id)? else {
             return Ok(None);
@@ -102,7 +104,7 @@ impl Files {
             return Ok(None);
         }
         let until = Instant::now() + LOCKED;
-        // What cannot be locked at all is read as it is.
+        // A file that cannot be locked at all is read without a lock.
         while let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockShared) {
             if Instant::now() >= until {
                 break;
@@ -116,7 +118,7 @@ impl Files {
         Ok(Some(data.into()))
     }
 
-    /// Opens the file of an id, step by step from its folder on.
+    /// Opens the file of an id, folder by folder.
     fn open(&self, id: &str) -> io::Result<Option<File>> {
         let name = format!("sess_{id}");
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -132,7 +134,7 @@ impl Files {
             .and_then(|()| openat(&folder, &name, inside, Mode::empty()));
         match opened {
             Ok(file) => Ok(Some(file.into())),
-            // No such file, no folder where one should be, a symbolic link.
+            // No such file, no folder where one should be, or a symbolic link.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -1,17 +1,18 @@
-//! A connection that is kept, for any number of look-ups at a time.
+//! A connection that is kept for any number of concurrent look-ups.
 
 use std::sync::PoisonError;
 
 use tokio::sync::Mutex;
 
-/// A connection that is kept until there is a doubt about it. Whoever clones it uses the same.
+/// A connection that is kept until there is doubt about it. All look-ups share clones of it.
 pub(super) struct Kept<C> {
     current: std::sync::Mutex<Option<Numbered<C>>>,
-    /// Held by who connects, so that a crowd does not: how many there were.
+    /// The number of connections so far. The lock is held while connecting, so that only one task
+    /// connects.
     connecting: Mutex<u64>,
 }
 
-/// A connection, and which one it is.
+/// A connection and its number.
 #[derive(Clone)]
 pub(super) struct Numbered<C> {
     number: u64,
@@ -28,13 +29,13 @@ impl<C> Default for Kept<C> {
 }
 
 impl<C: Clone> Kept<C> {
-    /// The connection, where there is one.
+    /// Returns the connection, if there is one.
     pub(super) fn current(&self) -> Option<Numbered<C>> {
         let current = self.current.lock();
         current.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The connection that another has opened meanwhile, or a new one.
+    /// Returns the connection that another task has opened in the meantime, or opens a new one.
     pub(super) async fn or_open<E>(
         &self,
         opening: impl Future<Output = Result<C, E>>,
@@ -53,8 +54,9 @@ impl<C: Clone> Kept<C> {
         Ok(opened)
     }
 
-    /// Has a connection used no more, unless the doubt is cleared: because it failed, or because nobody
-    /// has waited for its answer.
+    /// Begins to doubt a connection. When the doubt is dropped without [`clear`](Doubt::clear),
+    /// because the connection failed or the look-up was cancelled, the connection is no longer
+    /// used.
     pub(super) fn doubt(&self, kept: &Numbered<C>) -> Doubt<'_, C> {
         Doubt {
             kept: self,
@@ -71,12 +73,12 @@ impl<C: Clone> Kept<C> {
 /// A doubt about a connection.
 pub(super) struct Doubt<'a, C: Clone> {
     kept: &'a Kept<C>,
-    /// Its number; `None` once it is cleared.
+    /// The number of the connection. `None` once the doubt is cleared.
     number: Option<u64>,
 }
 
 impl<C: Clone> Doubt<'_, C> {
-    /// The connection is as it should be.
+    /// Keeps the connection.
     pub(super) fn clear(mut self) {
         self.number = None;
     }

@@ -12,28 +12,28 @@ use super::SessionStore;
 use crate::php::MAX_BYTES;
 use crate::session::SessionError;
 
-/// Sessions in memcached, by its text protocol: under `memc.sess.key.ID` as php-memcached keeps them, or with another
-/// prefix. What a server has compressed is not read.
+/// Sessions in memcached, read by its text protocol: with the key `memc.sess.key.ID` as
+/// php-memcached writes them, or with another prefix. Compressed values are not read.
 #[derive(Clone, Debug)]
 pub struct Memcached {
     place: Arc<str>,
     address: Arc<str>,
     prefix: Arc<str>,
-    /// Connections that nobody uses.
+    /// Connections that are not in use.
     idle: Arc<Mutex<Vec<BufReader<TcpStream>>>>,
 }
 
-/// How many connections are kept.
+/// The largest number of idle connections.
 const MAX_IDLE: usize = 8;
 
-/// The longest key.
+/// The longest key, in bytes.
 const MAX_KEY: usize = 250;
 
-/// The longest line of an answer: `VALUE KEY FLAGS LENGTH`.
+/// The longest line of an answer, in bytes: `VALUE KEY FLAGS LENGTH`.
 const MAX_LINE: u64 = 512;
 
 impl Memcached {
-    /// Those of the server at `HOST:PORT`, with the prefix of php-memcached.
+    /// Creates the sessions of the server at `HOST:PORT`, with the prefix of php-memcached.
     pub fn new(address: &str) -> Self {
         Self {
             place: format!("memcached://{address}").into(),
@@ -43,7 +43,7 @@ impl Memcached {
         }
     }
 
-    /// The same with another prefix: `sf2s` for Symfony.
+    /// Sets the prefix: `sf2s` for Symfony.
     #[must_use]
     pub fn prefix(self, prefix: &str) -> Self {
         Self {
@@ -63,7 +63,7 @@ impl Memcached {
                 Err(SessionError::Unavailable(_)) => {}
                 answer => return answer,
             }
-            // The server has closed it meanwhile, and so maybe all of them.
+            // The server has closed this connection in the meantime, and possibly all others.
             self.idle().clear();
         }
         let connection = TcpStream::connect(&*self.address).await;
@@ -72,7 +72,7 @@ impl Memcached {
         self.ask(BufReader::new(connection), &key).await
     }
 
-    /// Asks for a key, and keeps the connection where its answer is whole.
+    /// Requests a key, and keeps the connection if the answer is complete.
     async fn ask(
         &self,
         mut connection: BufReader<TcpStream>,
@@ -110,18 +110,18 @@ impl SessionStore for Memcached {
     }
 }
 
-/// What a server answers to `get`.
+/// The answer of a server to `get`.
 enum Answer {
     Nothing,
     Value {
         flags: u32,
         data: Bytes,
     },
-    /// More than is read: the connection is of no use any more.
+    /// The value exceeds the limit and was not read, so the connection cannot be used again.
     TooLong(String),
 }
 
-/// `get KEY`, and the answer: `VALUE KEY FLAGS LENGTH`, the data, and `END`.
+/// Sends `get KEY`, and reads the answer: `VALUE KEY FLAGS LENGTH`, the data, and `END`.
 async fn get(connection: &mut BufReader<TcpStream>, key: &str) -> io::Result<Answer> {
     let request = format!("get {key}\r\n");
     connection.write_all(request.as_bytes()).await?;
@@ -152,7 +152,7 @@ async fn get(connection: &mut BufReader<TcpStream>, key: &str) -> io::Result<Ans
     Ok(Answer::Value { flags, data })
 }
 
-/// A line without its end.
+/// Reads a line, and returns it without its end.
 async fn line(connection: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut line = String::new();
     connection.take(MAX_LINE).read_line(&mut line).await?;

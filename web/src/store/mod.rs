@@ -1,4 +1,4 @@
-//! Where the bytes of sessions are kept.
+//! Stores of session data.
 
 mod files;
 #[cfg(any(feature = "postgres", feature = "redis"))]
@@ -30,13 +30,13 @@ pub use self::sqlite::Sqlite;
 pub use self::table::{SessionTable, TableNameError};
 use crate::session::SessionError;
 
-/// Where the bytes of sessions are kept, by their ids.
+/// A store of session data, by id.
 pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
-    /// Where that is, for the log: without secrets.
+    /// Returns the store's name for the log, without secrets.
     fn place(&self) -> &str;
 
-    /// The data of the session of this id; `None` where there is none, or it is over. The id has only
-    /// characters that ids have: letters, digits, `,`, `-` and `_`.
+    /// Returns the data of the session with this id. `None` if there is none, or it has expired.
+    /// The id contains only letters, digits, `,`, `-` and `_`.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ pub trait SessionStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// The future is dropped where it takes too long.
+    /// The future is dropped if it takes too long.
     fn get<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, SessionError>>;
 }
 

@@ -14,8 +14,8 @@ use super::kept::{Kept, Numbered};
 use super::table::{Layout, SessionTable, is_over};
 use crate::session::SessionError;
 
-/// Sessions in a table of PostgreSQL, on a connection that is kept, and opened again when it has failed. It is not within
-/// TLS.
+/// Sessions in a PostgreSQL table. The connection is kept, and opened again when it has failed. It
+/// does not use TLS.
 #[derive(Clone)]
 pub struct Postgres {
     place: Arc<str>,
@@ -24,25 +24,26 @@ pub struct Postgres {
     kept: Arc<Kept<Arc<Prepared>>>,
 }
 
-/// This is no URL of PostgreSQL.
+/// The error for a URL that is not valid for PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{url}` is no URL of PostgreSQL: write postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE")]
 pub struct PostgresUrlError {
     url: String,
 }
 
-/// A connection, and what it is asked.
+/// A connection with the prepared query.
 struct Prepared {
     client: Client,
     look_up: Statement,
 }
 
 impl Postgres {
-    /// Those of a table in the database at this URL: `postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE`.
+    /// Creates the sessions of a table in the database at this URL:
+    /// `postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE`.
     ///
     /// # Errors
     ///
-    /// It is no such URL.
+    /// The URL is not valid for PostgreSQL.
     pub fn new(url: &str, table: SessionTable) -> Result<Self, PostgresUrlError> {
         let shown = hide_secrets(url);
         let config = url.parse().map_err(|_| PostgresUrlError {
@@ -91,7 +92,7 @@ impl Postgres {
 
     async fn connect(&self) -> Result<Arc<Prepared>, tokio_postgres::Error> {
         let (client, connection) = self.config.connect(NoTls).await?;
-        // It ends with its client, and what has failed is told to who asks.
+        // The task ends with the client, and queries return the connection's errors.
         tokio::spawn(async move { connection.await.ok() });
         let name = &self.table.name;
         let query = match self.table.layout {

@@ -14,8 +14,8 @@ use super::SessionStore;
 use super::kept::{Kept, Numbered};
 use crate::session::SessionError;
 
-/// Sessions in Redis: under `PHPREDIS_SESSION:ID` as php-redis keeps them, or with another prefix. A look-up is one
-/// `GET` on a connection that is kept, and opened again when it has failed.
+/// Sessions in Redis: with the key `PHPREDIS_SESSION:ID` as php-redis writes them, or with another
+/// prefix. A look-up is one `GET`. The connection is kept, and opened again when it has failed.
 #[derive(Clone)]
 pub struct Redis {
     place: Arc<str>,
@@ -24,7 +24,7 @@ pub struct Redis {
     kept: Arc<Kept<MultiplexedConnection>>,
 }
 
-/// This is no URL of Redis.
+/// The error for a URL that is not valid for Redis.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{url}` is no URL of Redis: write redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]")]
 pub struct RedisUrlError {
@@ -32,11 +32,12 @@ pub struct RedisUrlError {
 }
 
 impl Redis {
-    /// Those of the server at this URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `redis+unix:///PATH`.
+    /// Creates the sessions of the server at this URL:
+    /// `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, or `redis+unix:///PATH`.
     ///
     /// # Errors
     ///
-    /// It is no such URL.
+    /// The URL is not valid for Redis.
     pub fn new(url: &str) -> Result<Self, RedisUrlError> {
         let client = Client::open(url).map_err(|_| RedisUrlError {
             url: hide_secrets(url).into_owned(),
@@ -49,7 +50,7 @@ impl Redis {
         })
     }
 
-    /// The same with another prefix: `sf_s` for Symfony, `sess:` for `connect-redis`.
+    /// Sets the prefix: `sf_s` for Symfony, `sess:` for `connect-redis`.
     #[must_use]
     pub fn prefix(self, prefix: &str) -> Self {
         Self {
@@ -70,7 +71,7 @@ impl Redis {
         self.ask(opened, &key).await
     }
 
-    /// One `GET`.
+    /// Sends one `GET`.
     async fn ask(
         &self,
         mut kept: Numbered<MultiplexedConnection>,
@@ -89,7 +90,7 @@ impl Redis {
     }
 
     async fn connect(&self) -> Result<MultiplexedConnection, RedisError> {
-        // Who looks a session up has a deadline.
+        // The look-up has a time limit of its own.
         let config = AsyncConnectionConfig::new()
             .set_response_timeout(None)
             .set_connection_timeout(None);
@@ -122,7 +123,7 @@ impl fmt::Debug for Redis {
     }
 }
 
-/// Whether it is the connection that has failed.
+/// Whether the connection has failed, and not the command.
 fn is_of_connection(error: &RedisError) -> bool {
     error.is_io_error() || error.is_unrecoverable_error()
 }

@@ -13,7 +13,7 @@ use super::SessionStore;
 use super::table::{Layout, SessionTable, is_over};
 use crate::session::SessionError;
 
-/// Sessions in a file of SQLite, which is opened for reading alone, and for each look-up.
+/// Sessions in a SQLite file. Each look-up opens the file read-only.
 #[derive(Clone, Debug)]
 pub struct Sqlite {
     place: Arc<str>,
@@ -21,11 +21,11 @@ pub struct Sqlite {
     table: SessionTable,
 }
 
-/// How long somebody who writes is waited for.
+/// The time for which a look-up waits for a writer.
 const LOCKED: Duration = Duration::from_millis(250);
 
 impl Sqlite {
-    /// Those of a table in this file.
+    /// Creates the sessions of a table in this file.
     pub fn new(file: impl AsRef<Path>, table: SessionTable) -> Self {
         let file = file.as_ref();
         Self {
@@ -51,7 +51,7 @@ impl Sqlite {
                 Ok(found.map(|(data, ..)| data))
             }
             Layout::Django => {
-                // As Django writes it: in UTC, with a point before the fraction of a second, or without.
+                // Django writes UTC, with or without a fraction of a second after a dot.
                 let query = format!(
                     "SELECT session_data FROM {name} WHERE session_key = ?1 \
                      AND expire_date > strftime('%Y-%m-%d %H:%M:%S', 'now')"
@@ -78,7 +78,7 @@ impl SessionStore for Sqlite {
     }
 }
 
-/// The first column, be it a text or not.
+/// Returns the first column, as text or blob.
 fn data(row: &Row<'_>) -> rusqlite::Result<Bytes> {
     let value = row.get_ref(0)?;
     let bytes = value.as_bytes_or_null();

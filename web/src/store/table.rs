@@ -1,4 +1,4 @@
-//! Tables of databases that have sessions.
+//! Database tables that contain sessions.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,15 +6,16 @@ use std::time::SystemTime;
 
 use thiserror::Error;
 
-/// A table that has sessions: that of Symfony's `PdoSessionHandler`, or that of Django's `backends.db`.
+/// A table that contains sessions: that of Symfony's `PdoSessionHandler`, or that of Django's
+/// `backends.db`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionTable {
     pub(super) layout: Layout,
-    /// Quoted.
+    /// The quoted name.
     pub(super) name: Arc<str>,
 }
 
-/// What the columns of a table are.
+/// The columns of a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     /// `sess_id`, `sess_data`, `sess_lifetime`, `sess_time`.
@@ -23,18 +24,20 @@ pub(super) enum Layout {
     Django,
 }
 
-/// This is no name of a table.
+/// The error for an invalid table name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error(
     "`{0}` is no name of a table: letters, digits and `_`, as `sessions`, or with a schema `app.sessions`"
 )]
 pub struct TableNameError(String);
 
-/// What Symfony takes for a duration and not for a point in time: ten years.
+/// The largest `sess_lifetime` that Symfony treats as a duration and not as a point in time: ten
+/// years, in seconds.
 const LONGEST_LIFETIME: i64 = 315_576_000;
 
 impl SessionTable {
-    /// The table `sessions`, as Symfony's `PdoSessionHandler::createTable` makes it.
+    /// Creates the table `sessions`, with the columns of Symfony's
+    /// `PdoSessionHandler::createTable`.
     pub fn symfony() -> Self {
         Self {
             layout: Layout::Symfony,
@@ -42,7 +45,7 @@ impl SessionTable {
         }
     }
 
-    /// The table `django_session`.
+    /// Creates the table `django_session`.
     pub fn django() -> Self {
         Self {
             layout: Layout::Django,
@@ -50,11 +53,12 @@ impl SessionTable {
         }
     }
 
-    /// The same with another name.
+    /// Sets the name.
     ///
     /// # Errors
     ///
-    /// It has other characters than letters, digits and `_`, or more than one dot.
+    /// The name or a part of it is empty, it contains characters other than letters, digits and
+    /// `_`, or more than one dot.
     pub fn named(self, name: &str) -> Result<Self, TableNameError> {
         let parts: Vec<&str> = name.split('.').collect();
         let is_part = |part: &&str| {
@@ -78,16 +82,16 @@ impl fmt::Display for SessionTable {
     }
 }
 
-/// Whether a row of Symfony is over, by its `sess_lifetime` and its `sess_time`.
+/// Whether a row of Symfony has expired, by its `sess_lifetime` and its `sess_time`.
 pub(super) fn is_over(lifetime: i64, time: i64) -> bool {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = now.unwrap_or_default().as_secs();
     is_over_at(i64::try_from(now).unwrap_or(i64::MAX), lifetime, time)
 }
 
-/// The same at this second.
+/// The same at the given time, in seconds since 1970.
 fn is_over_at(now: i64, lifetime: i64, time: i64) -> bool {
-    // Since 4.4 it is the second at which the session ends.
+    // Since Symfony 4.4, `sess_lifetime` is the second at which the session ends.
     let end = match lifetime > LONGEST_LIFETIME {
         true => lifetime,
         false => time.saturating_add(lifetime),

@@ -1,4 +1,4 @@
-//! A peer of a socket, from its greeting to its end.
+//! One connection of a ZeroMQ peer.
 
 use std::io;
 use std::time::Duration;
@@ -10,23 +10,23 @@ use tokio::time::timeout;
 
 use super::zmtp::{self, Frames, Kind, Message, Received, ZmtpError};
 
-/// How long a peer may take to say what it is, and to take what we say.
+/// The time limit for a peer's opening, and for writing an answer to it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How much is read at once.
+/// The size of one read, in bytes.
 const READ: usize = 16 * 1024;
 
-/// A connection of a peer that sends.
+/// The connection of a peer that sends messages.
 pub(super) struct Connection<S> {
     stream: S,
     incoming: BytesMut,
     frames: Frames,
 }
 
-/// Why a peer is let go.
+/// The reason for which a connection to a peer ends.
 #[derive(Debug, Error)]
 pub(super) enum PeerError {
-    /// It, or the system, has ended it.
+    /// The peer has disconnected, or the system has reported an error.
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -38,7 +38,7 @@ pub(super) enum PeerError {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Greets a peer, and is ready for its messages.
+    /// Exchanges the opening with a peer, so that its messages can be received.
     pub(super) async fn open(stream: S, kind: Kind) -> Result<Self, PeerError> {
         let mut connection = Self {
             stream,
@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn greet(&mut self, kind: Kind) -> Result<(), PeerError> {
-        // A peer of libzmq sends ten bytes, and the rest once it has seen ours.
+        // A peer with libzmq sends ten bytes, and the rest only once it has received our greeting.
         self.stream.write_all(&zmtp::greeting()).await?;
         while zmtp::take_greeting(&mut self.incoming)?.is_none() {
             self.read().await?;
@@ -66,7 +66,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(())
     }
 
-    /// The next message of the peer.
+    /// Receives the next message of the peer.
     pub(super) async fn next(&mut self) -> Result<Message, PeerError> {
         loop {
             match self.frames.take(&mut self.incoming)? {

@@ -1,4 +1,4 @@
-//! Publishing by ZeroMQ.
+//! Publishing over ZeroMQ.
 //!
 //! ```text
 //!   tnetstring   tagged netstrings, in which items may be written

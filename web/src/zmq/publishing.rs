@@ -1,4 +1,4 @@
-//! What the messages of ZeroMQ publish.
+//! Publishing of received ZeroMQ messages.
 
 use polysock::apps::{ItemError, Publisher};
 use polysock::{Channels, Message};
@@ -8,16 +8,16 @@ use thiserror::Error;
 use super::tnetstring::{self, TnetstringError};
 use super::zmtp::{self, Kind, MAX_MESSAGE};
 
-/// Publishes what a socket is sent.
+/// A publisher for the messages of a socket.
 #[derive(Clone, Debug)]
 pub(super) struct Publishing {
     channels: Channels,
     publisher: Publisher,
-    /// The field that names the channel of JSON that is no item.
+    /// The name of the field with the channel, for JSON that is not an item.
     topic_field: Option<String>,
 }
 
-/// Why nothing is published.
+/// The reason for which a message is not published.
 #[derive(Debug, Error)]
 pub(super) enum UnpublishedError {
     #[error("it has {0} bytes, and {MAX_MESSAGE} are the most")]
@@ -62,7 +62,7 @@ impl Publishing {
         }
     }
 
-    /// Publishes a message, or says why not.
+    /// Publishes a message, or returns the reason for which it cannot be published.
     pub(super) fn publish(
         &self,
         kind: Kind,
@@ -95,26 +95,26 @@ impl Publishing {
         let Value::Object(mut item) = item(part)? else {
             return Err(UnpublishedError::NoObject);
         };
-        // It counts whatever the item says: the sockets in between have chosen by it.
+        // The channel in the item is replaced: sockets in between have filtered by this one.
         item.insert("channel".to_owned(), channel.into());
         Ok(self.publisher.publish(&item.into())?)
     }
 
-    /// Publishes JSON as it is on the channel that is in a field of it.
+    /// Publishes JSON unchanged on the channel that is in one of its fields.
     fn topic(&self, field: &str, part: &[u8]) -> Result<(), UnpublishedError> {
         let unfit = || UnpublishedError::Topic(field.to_owned());
         let text = std::str::from_utf8(part).map_err(|_| unfit())?;
         let fields: Map<String, Value> = serde_json::from_str(text).map_err(|_| unfit())?;
         let channel = fields.get(field).and_then(Value::as_str);
         let channel = channel.filter(|channel| !channel.is_empty());
-        // A text of its own: what was read with it need not be kept for as long as it waits.
+        // A copy, so that a queued message does not keep the whole read buffer alive.
         let message = Message::text(text.to_owned());
         self.channels.publish(channel.ok_or_else(unfit)?, message);
         Ok(())
     }
 }
 
-/// The item that a part is.
+/// Parses the item in a part.
 fn item(part: &[u8]) -> Result<Value, UnpublishedError> {
     match part {
         [b'J', json @ ..] => serde_json::from_slice(json).map_err(|_| UnpublishedError::Json),
@@ -125,7 +125,7 @@ fn item(part: &[u8]) -> Result<Value, UnpublishedError> {
     }
 }
 
-/// Whether a part is an object of JSON, if it is JSON.
+/// Whether a part is a JSON object, provided that it is JSON.
 fn is_json_object(part: &[u8]) -> bool {
     part.trim_ascii_start().first() == Some(&b'{')
 }
@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
 
-    /// What is published, and where.
+    /// A recorder of publications and their channels.
     struct Heard {
         told: Arc<Mutex<Vec<(String, Push)>>>,
         _receiving: Receiving,
@@ -290,7 +290,7 @@ mod tests {
             r#"{"category":"http://example.com/t#1","title":"Hi","article":"\u2026","when":1}"#;
         publish(entry.as_bytes()).unwrap();
         assert_eq!(heard.take(), text("http://example.com/t#1", entry));
-        // Items are taken beside it.
+        // Items are still accepted.
         publish(TNETSTRING).unwrap();
         assert_eq!(heard.take(), text("test", "hello tnet"));
         for wrong in [

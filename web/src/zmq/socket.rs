@@ -1,4 +1,4 @@
-//! A socket of ZeroMQ that is bound.
+//! A bound ZeroMQ socket.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -17,21 +17,21 @@ use super::publishing::Publishing;
 use super::zmtp::Kind;
 use crate::throttle::Throttle;
 
-/// How many peers a socket has at most; more wait.
+/// The most peers of a socket. Further ones wait until a peer disconnects.
 const MAX_PEERS: usize = 1024;
 
-/// How long is waited after a connection could not be accepted.
+/// The pause after a failed accept.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A socket of ZeroMQ (ZMTP 3, mechanism NULL) that is bound, and publishes what its peers send.
+/// A bound ZeroMQ socket (ZMTP 3, mechanism NULL) that publishes the messages of its peers.
 ///
 /// | socket | a message is |
 /// |---|---|
-/// | [`pull`](Self::pull) | one part: an item of GRIP, as `J` and JSON, `T` and a tnetstring, or a tnetstring alone |
+/// | [`pull`](Self::pull) | one part: a GRIP item, as `J` + JSON, `T` + tnetstring, or tnetstring |
 /// | [`sub`](Self::sub) | two parts: the channel, and such an item without `channel` |
 ///
-/// What is none of these, or longer than 1,000,000 bytes, is passed over, and the log is told why, once a second at
-/// most. A peer that is no PUSH or no PUB is let go.
+/// Other messages, and messages longer than 1,000,000 bytes, are dropped. The reason is logged at
+/// most once a second. A peer that is not a PUSH or a PUB socket is disconnected.
 ///
 /// ```no_run
 /// use polysock::{Channels, ListenAddress};
@@ -51,12 +51,12 @@ pub struct ZmqSocket {
     publishing: Publishing,
 }
 
-/// A [`ZmqSocket`] that is bound, and has peers once it [serves](Self::serve).
+/// A [`ZmqSocket`] that is bound, and accepts peers once it [serves](Self::serve).
 #[derive(Debug)]
 pub struct BoundZmqSocket {
     shared: Arc<Shared>,
     listener: Listener,
-    /// Has the file of a Unix socket removed in the end.
+    /// The listening socket, which removes the file of a Unix socket when it is dropped.
     socket: ListeningSocket,
 }
 
@@ -66,7 +66,7 @@ enum Listener {
     Unix(UnixListener),
 }
 
-/// What peers of a socket share.
+/// The state that all peers of a socket share.
 #[derive(Debug)]
 struct Shared {
     address: String,
@@ -77,19 +77,19 @@ struct Shared {
     unaccepted: Throttle,
 }
 
-/// A byte stream of a peer.
+/// The byte stream of a peer.
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl ZmqSocket {
-    /// A PULL socket: each message comes from one of its peers, and to nobody else. Where a peer is connected to several
-    /// PULL sockets, it deals its messages out among them.
+    /// Creates a PULL socket. A peer that is connected to several PULL sockets distributes its
+    /// messages among them, so each message is received by one socket only.
     pub fn pull(channels: Channels) -> Self {
         Self::new(Kind::Pull, channels)
     }
 
-    /// A SUB socket, which is subscribed to everything.
+    /// Creates a SUB socket, which is subscribed to everything.
     pub fn sub(channels: Channels) -> Self {
         Self::new(Kind::Sub, channels)
     }
@@ -101,8 +101,8 @@ impl ZmqSocket {
         }
     }
 
-    /// Has a PULL socket take, beside items, any JSON object that has a text in this field: that is the channel, and the
-    /// whole JSON the message.
+    /// Makes a PULL socket also accept any JSON object that has a text in this field. The text is
+    /// the channel, and the whole JSON the message.
     #[must_use]
     pub fn topic_field(self, name: impl Into<String>) -> Self {
         Self {
@@ -111,23 +111,25 @@ impl ZmqSocket {
         }
     }
 
-    /// Binds it, within a runtime of Tokio. A port of 0 becomes a free one, and the file of a Unix socket on which
-    /// nobody listens any more is replaced.
+    /// Binds the socket. Must be called in a Tokio runtime. Port 0 binds a free port, and the file
+    /// of a Unix socket without a listener is replaced.
     ///
     /// # Errors
     ///
-    /// The address is in use, or not permitted; or it is not of this machine alone ([`io::ErrorKind::InvalidInput`]): by
-    /// the mechanism NULL, anybody who reaches it may publish.
+    /// The address is in use or not permitted, or it is reachable from other machines
+    /// ([`io::ErrorKind::InvalidInput`]): the mechanism NULL lets every client publish that can
+    /// connect.
     pub fn bind(self, address: &ListenAddress) -> io::Result<BoundZmqSocket> {
         local(address)?;
         self.on(ListeningSocket::bind(address, 1)?)
     }
 
-    /// Has it be one that listens already, within a runtime of Tokio.
+    /// Uses a socket that is already listening. Must be called in a Tokio runtime.
     ///
     /// # Errors
     ///
-    /// It is not of this machine alone, as of [`bind`](Self::bind), or there are no descriptors left.
+    /// The address is reachable from other machines, as for [`bind`](Self::bind), or no file
+    /// descriptors are left.
     pub fn on(self, socket: ListeningSocket) -> io::Result<BoundZmqSocket> {
         local(socket.address())?;
         let descriptor = socket.descriptors()?.pop();
@@ -148,21 +150,21 @@ impl ZmqSocket {
 }
 
 impl BoundZmqSocket {
-    /// Where it is bound.
+    /// Returns the bound address.
     pub fn address(&self) -> &ListenAddress {
         self.socket.address()
     }
 
-    /// Where its peers connect to: `tcp://HOST:PORT` or `ipc://PATH`.
+    /// Returns the endpoint that peers connect to: `tcp://HOST:PORT` or `ipc://PATH`.
     pub fn endpoint(&self) -> &str {
         &self.shared.address
     }
 
-    /// Serves its peers, for ever.
+    /// Serves the peers, and never returns.
     ///
     /// # Cancel safety
     ///
-    /// Once it is dropped, all its peers are let go.
+    /// Dropping the future disconnects all peers.
     pub async fn serve(self) {
         let mut peers = JoinSet::new();
         loop {
@@ -187,7 +189,7 @@ impl BoundZmqSocket {
 }
 
 impl Shared {
-    /// Publishes what a peer sends, until it goes or is let go.
+    /// Publishes the messages of a peer until it disconnects or is disconnected.
     async fn talk(self: Arc<Self>, stream: Box<dyn Stream>) {
         let Err(error) = self.publish_all(stream).await;
         let socket = &*self.address;
@@ -234,7 +236,7 @@ impl Listener {
     }
 }
 
-/// Refuses an address that others than this machine reach.
+/// Refuses an address that is reachable from other machines.
 fn local(address: &ListenAddress) -> io::Result<()> {
     match address {
         ListenAddress::Tcp(tcp) if !tcp.ip().is_loopback() => {
@@ -245,7 +247,7 @@ fn local(address: &ListenAddress) -> io::Result<()> {
     }
 }
 
-/// How ZeroMQ writes an address.
+/// Returns an address in the notation of ZeroMQ.
 fn endpoint(address: &ListenAddress) -> String {
     match address {
         ListenAddress::Tcp(address) => format!("tcp://{address}"),

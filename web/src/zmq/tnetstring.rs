@@ -1,4 +1,5 @@
-//! Tagged netstrings (<https://tnetstrings.info>): a size, a colon, as many bytes, and a letter for what they are.
+//! Tagged netstrings (<https://tnetstrings.info>): a size, a colon, as many bytes, and a letter for
+//! the type.
 //!
 //! ```text
 //!   SIZE : CONTENT ,   a string        SIZE : CONTENT }   keys and values, alternating
@@ -9,16 +10,16 @@
 use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
-/// How deep values are nested.
+/// The deepest nesting of values.
 const MAX_DEPTH: usize = 16;
 
-/// How many digits a size has.
+/// The most digits of a size.
 const MAX_DIGITS: usize = 9;
 
-/// Why bytes are no tnetstring.
+/// The reason for which bytes are not a tnetstring.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(super) enum TnetstringError {
-    /// There is no size, or it is no number of up to nine digits with a colon behind it.
+    /// The size is missing, or is not a number of up to nine digits followed by a colon.
     #[error("a size that is none")]
     Size,
     #[error("content that is shorter than its size says")]
@@ -39,7 +40,8 @@ pub(super) enum TnetstringError {
     Trailing,
 }
 
-/// Reads a value, which is all there is. A string that is not UTF-8 has no place in JSON: it is null.
+/// Parses a value, which must use all bytes. A string that is not UTF-8 cannot be represented in
+/// JSON, and becomes null.
 pub(super) fn read(mut bytes: &[u8]) -> Result<Value, TnetstringError> {
     let value = value(&mut bytes, MAX_DEPTH)?;
     match bytes {
@@ -93,7 +95,7 @@ fn object(mut content: &[u8], depth: usize) -> Result<Map<String, Value>, Tnetst
     Ok(values)
 }
 
-/// Takes the letter and the content of what comes first.
+/// Takes the first element, and returns its letter and its content.
 fn element<'a>(bytes: &mut &'a [u8]) -> Result<(u8, &'a [u8]), TnetstringError> {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit());
     let digits = digits.take(MAX_DIGITS + 1).count();

@@ -1,4 +1,4 @@
-//! ZMTP 3 (ZeroMQ RFC 23), as a socket speaks it that is bound and takes messages.
+//! ZMTP 3 (ZeroMQ RFC 23), the part of a bound socket that receives messages.
 //!
 //! ```text
 //!   peer ── greeting ──▶ we      each at once: version, mechanism NULL
@@ -9,8 +9,8 @@
 //!   peer ── frames ────▶ we      messages, PING
 //! ```
 //!
-//! Nothing here reads a socket. What is only announced is not reserved, and what is too long is passed over as it
-//! comes.
+//! This module does no I/O. No memory is reserved for data that was only announced, and data over
+//! the limits is discarded as it arrives.
 
 use bytes::{Buf, Bytes, BytesMut};
 use thiserror::Error;
@@ -18,26 +18,27 @@ use thiserror::Error;
 /// The longest message, in bytes: of all its parts together.
 pub(super) const MAX_MESSAGE: u64 = 1_000_000;
 
-/// How many parts of a message are kept.
+/// The most parts of a message that are kept.
 const MAX_PARTS: usize = 2;
 
 /// The longest command, in bytes: READY has properties, and PING a context.
 const MAX_COMMAND: u64 = 4096;
 
-/// How long a greeting is.
+/// The length of a greeting, in bytes.
 const GREETING: usize = 64;
 
-/// What a SUB socket sends to get everything (ZMTP 3.0: a message of 1 and the prefix, which is empty).
+/// The message with which a SUB socket subscribes to everything (ZMTP 3.0: a message of the byte 1
+/// and the prefix, which is empty).
 pub(super) const SUBSCRIPTION: &[u8] = b"\x00\x01\x01";
 
-/// A kind of socket that takes messages.
+/// A kind of socket that receives messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Pull,
     Sub,
 }
 
-/// What a peer has said that is none, or none for us.
+/// A violation of the protocol by a peer, or a peer that does not match our socket.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(super) enum ZmtpError {
     #[error("what connects there speaks no ZMTP")]
@@ -57,7 +58,7 @@ pub(super) enum ZmtpError {
 }
 
 impl Kind {
-    /// Its name on the wire.
+    /// Returns the name on the wire.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Pull => "PULL",
@@ -65,7 +66,7 @@ impl Kind {
         }
     }
 
-    /// Who may connect.
+    /// Whether a peer with this kind of socket may connect.
     fn takes(self, peer: &[u8]) -> bool {
         match self {
             Self::Pull => peer == b"PUSH",
@@ -74,7 +75,7 @@ impl Kind {
     }
 }
 
-/// Our greeting: signature, version 3.0, mechanism, as no server.
+/// Builds our greeting: signature, version 3.0, mechanism, and not as a server.
 pub(super) fn greeting() -> [u8; GREETING] {
     let mut greeting = [0; GREETING];
     let known = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL";
@@ -84,7 +85,7 @@ pub(super) fn greeting() -> [u8; GREETING] {
     greeting
 }
 
-/// Our READY.
+/// Builds our READY.
 pub(super) fn ready(kind: Kind) -> Bytes {
     let mut body = BytesMut::from(&b"\x05READY\x0bSocket-Type\0\0\0"[..]);
     let name = kind.name().as_bytes();
@@ -93,28 +94,28 @@ pub(super) fn ready(kind: Kind) -> Bytes {
     command(&body)
 }
 
-/// The answer to a PING with this context.
+/// Builds the answer to a PING with this context.
 pub(super) fn pong(context: &[u8]) -> Bytes {
     command(&[b"\x04PONG", context].concat())
 }
 
-/// A command, which is a short one.
+/// Builds a short command.
 fn command(body: &[u8]) -> Bytes {
     [b"\x04", &length(body)[..], body].concat().into()
 }
 
-/// A length in one byte.
+/// Returns a length in one byte.
 fn length(of: &[u8]) -> [u8; 1] {
     [u8::try_from(of.len()).expect("what we say is short")]
 }
 
-/// Takes the greeting of a peer; `None` until it is complete.
+/// Takes the greeting of a peer. `None` until it is complete.
 pub(super) fn take_greeting(from: &mut BytesMut) -> Result<Option<()>, ZmtpError> {
-    // A peer that speaks something else may wait for us.
+    // Checked on the first byte: a peer with another protocol may wait for our next bytes.
     if from.first().is_some_and(|first| *first != 0xff) {
         return Err(ZmtpError::Greeting);
     }
-    // The version decides how long it is.
+    // The greeting's length depends on the version.
     let Some((signature, [version, ..])) = from.split_at_checked(10) else {
         return Ok(None);
     };
@@ -136,7 +137,7 @@ pub(super) fn take_greeting(from: &mut BytesMut) -> Result<Option<()>, ZmtpError
     }
 }
 
-/// Takes the READY of a peer; `None` until it is complete.
+/// Takes the READY of a peer. `None` until it is complete.
 pub(super) fn take_ready(from: &mut BytesMut, kind: Kind) -> Result<Option<()>, ZmtpError> {
     let Some((header, len)) = Header::read(from)? else {
         return Ok(None);
@@ -171,30 +172,30 @@ fn property<'a>(from: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((name, value))
 }
 
-/// A message: its parts, where they are few and short enough.
+/// A message, with its parts if they are within the limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Message {
-    /// None where there are more than two, or they are too long.
+    /// The parts. Empty if there are more than two, or they are too long.
     pub(super) parts: Vec<Bytes>,
-    /// How many it had.
+    /// The number of parts that were received.
     pub(super) count: usize,
-    /// How long they were together.
+    /// The length of all parts together, in bytes.
     pub(super) len: u64,
 }
 
-/// What a peer sends once it is ready.
+/// A message or a PING from a peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Received {
     Message(Message),
-    /// It asks whether we are there.
+    /// A PING, with its context.
     Ping(Bytes),
 }
 
-/// Takes what a peer sends once it is ready.
+/// A parser for the frames of a peer after its READY.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     state: State,
-    /// The message as far as it has come.
+    /// The message as far as it was received.
     message: Message,
 }
 
@@ -204,12 +205,12 @@ enum State {
     Header,
     Command(u64),
     Part(Header),
-    /// So many bytes are passed over.
+    /// The size in the header is the number of bytes that are still to be discarded.
     Skip(Header),
 }
 
 impl Frames {
-    /// What has come next; `None` until it is complete.
+    /// Returns the next message or PING. `None` until it is complete.
     pub(super) fn take(&mut self, from: &mut BytesMut) -> Result<Option<Received>, ZmtpError> {
         loop {
             match self.state {
@@ -260,7 +261,7 @@ impl Frames {
         }
     }
 
-    /// A frame begins.
+    /// Begins a frame.
     fn begin(&mut self, header: Header) -> State {
         if header.is_command {
             return State::Command(header.size);
@@ -275,14 +276,14 @@ impl Frames {
         State::Part(header)
     }
 
-    /// A part ends, and with the last one the message.
+    /// Ends a part, and the message if the part is the last.
     fn end(&mut self, header: Header) -> Option<Message> {
         self.state = State::Header;
         (!header.has_more).then(|| std::mem::take(&mut self.message))
     }
 }
 
-/// What a frame begins with: flags, and a size in one byte or in eight.
+/// The header of a frame: flags, and a size in one byte or in eight.
 #[derive(Clone, Copy, Debug)]
 struct Header {
     has_more: bool,
@@ -291,12 +292,12 @@ struct Header {
 }
 
 impl Header {
-    /// The header that comes first, and how long it is; `None` until it is complete.
+    /// Reads the header at the front, and returns it with its length. `None` until it is complete.
     fn read(from: &[u8]) -> Result<Option<(Self, usize)>, ZmtpError> {
         let Some((flags, rest)) = from.split_first() else {
             return Ok(None);
         };
-        // A command is alone.
+        // A command has no further frames.
         if flags & !0x07 != 0 || flags & 0x05 == 0x05 {
             return Err(ZmtpError::Flags(*flags));
         }
@@ -317,7 +318,7 @@ impl Header {
     }
 }
 
-/// Takes a command of this size, which is so far behind; `None` until it is complete.
+/// Takes a command of this size that begins after `behind` bytes. `None` until it is complete.
 fn take_command(from: &mut BytesMut, behind: usize, size: u64) -> Result<Option<Bytes>, ZmtpError> {
     if size > MAX_COMMAND {
         return Err(ZmtpError::Command(size));
@@ -330,14 +331,14 @@ fn take_command(from: &mut BytesMut, behind: usize, size: u64) -> Result<Option<
     Ok(Some(from.split_to(size).freeze()))
 }
 
-/// Without the zeros behind it.
+/// Removes the zeros at the end.
 fn trim(mechanism: &[u8]) -> &[u8] {
     let end = mechanism.iter().position(|byte| *byte == 0);
     let end = end.unwrap_or(mechanism.len());
     mechanism.get(..end).unwrap_or_default()
 }
 
-/// A word of a peer's, for the log.
+/// Escapes and shortens a word from a peer for the log.
 fn shown(word: &[u8]) -> String {
     let word = word.get(..20).unwrap_or(word);
     word.escape_ascii().to_string()
@@ -411,7 +412,7 @@ mod tests {
         assert_eq!(opened(&long, Kind::Pull), Err(ZmtpError::Command(65536)));
     }
 
-    /// All that is taken of these bytes, which come in pieces of this size.
+    /// Parses these bytes in pieces of this size.
     fn taken(bytes: &[u8], piece: usize) -> Result<Vec<Received>, ZmtpError> {
         let (mut frames, mut from) = (Frames::default(), BytesMut::new());
         let mut taken = Vec::new();
@@ -484,7 +485,7 @@ mod tests {
             assert_eq!(Frames::default().take(&mut from), Ok(None));
             assert!(from.capacity() <= capacity);
         }
-        // Nor do parts without end.
+        // Endless parts take no room either.
         let parts = b"\x01\0".repeat(100_000);
         let end = b"\0\x01x";
         let taken = taken(&[&parts[..], end].concat(), 1 << 20);

@@ -1,5 +1,5 @@
-//! `echo-fastwebsockets ADDR`: an echo of fastwebsockets behind hyper, as the example of its
-//! repository writes it.
+//! `echo-fastwebsockets ADDR`: an echo server with fastwebsockets and hyper, like the example in
+//! the fastwebsockets repository.
 
 use std::io;
 

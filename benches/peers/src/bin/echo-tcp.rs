@@ -1,4 +1,4 @@
-//! `echo-tcp ADDR`: the backend of bridges to a byte stream, which sends back what it gets.
+//! `echo-tcp ADDR`: the backend of bridges to a byte stream, which echoes the received bytes.
 
 use std::io;
 
@@ -13,7 +13,7 @@ async fn main() -> io::Result<()> {
 
 async fn echo(mut stream: TcpStream) -> Result<(), BoxError> {
     let (read, mut write) = stream.split();
-    // So that a message of the cases goes back in one write.
+    // The buffer is large enough to return a message of the cases in one write.
     let mut read = BufReader::with_capacity(64 * 1024, read);
     copy_buf(&mut read, &mut write).await?;
     Ok(())

@@ -1,4 +1,5 @@
-//! `echo-tls ADDR CERTIFICATE KEY`: TLS that sends back what it gets, and looks at none of it.
+//! `echo-tls ADDR CERTIFICATE KEY`: a TLS server that echoes the received bytes without parsing
+//! them.
 
 use std::env;
 use std::io;
@@ -27,7 +28,7 @@ async fn echo(acceptor: TlsAcceptor, stream: TcpStream) -> Result<(), BoxError> 
     let mut stream = acceptor.accept(stream).await?;
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        // A read returns what is decrypted already without waiting for more.
+        // A read returns the bytes that are already decrypted without waiting for more.
         let count = match stream.read(&mut buffer).await {
             Ok(0) => return Ok(()),
             Ok(count) => count,

@@ -1,6 +1,6 @@
-//! `echo-tungstenite ADDR [send]`: an echo of tokio-tungstenite. As the example of its repository
-//! writes it, answers are forwarded and flushed when there is nothing more to read; with `send`, each
-//! is sent, and so flushed, by itself.
+//! `echo-tungstenite ADDR [send]`: an echo server with tokio-tungstenite. Like the example in its
+//! repository, it forwards answers and flushes them when there is nothing more to read. With
+//! `send`, it sends and flushes each answer separately.
 
 use std::{env, future, io};
 

@@ -1,6 +1,6 @@
-//! `load-http ADDR SIZE CONNECTIONS MILLISECONDS`: asks for `/SIZE` over and over on each of some
-//! connections, and prints how many answers came. A connection whose server closes it after an answer,
-//! and says so, is followed by a new one.
+//! `load-http ADDR SIZE CONNECTIONS MILLISECONDS`: requests `/SIZE` repeatedly on each of several
+//! connections, and prints the number of answers. A connection that its server announces to close
+//! after an answer is replaced by a new one.
 
 use std::cell::Cell;
 use std::env;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout_at};
 
-/// What a browser sends, more or less.
+/// The fields of a typical browser's request.
 const FIELDS: &str = "Host: localhost\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\
     Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n\
@@ -65,7 +65,8 @@ async fn connect(address: &str) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// One request, and all of its answer; whether it is the last of this connection.
+/// Sends a request and reads its whole answer. Returns true if the server closes the connection
+/// after it.
 async fn ask(stream: &mut TcpStream, request: &[u8], size: usize) -> Result<bool, BoxError> {
     stream.write_all(request).await?;
     let mut answer = Vec::with_capacity(size + 1024);

@@ -1,4 +1,4 @@
-//! A client of TLS 1.3 with AES-128-GCM and X25519, which every server here has.
+//! A load generator for TLS 1.3 with AES-128-GCM and X25519, which all compared servers support.
 //!
 //! ```text
 //! load-tls ADDR CA MILLISECONDS websocket SIZE IN_FLIGHT CONNECTIONS    messages there and back over RFC 6455
@@ -7,7 +7,8 @@
 //! load-tls ADDR CA MILLISECONDS handshakes resumed
 //! ```
 //!
-//! Prints how many there were. Each handshake is followed by a request of HTTP/1.1 and its answer.
+//! Prints the number of messages or handshakes. Each handshake is followed by an HTTP/1.1 request
+//! and its answer.
 
 use std::cell::Cell;
 use std::env;
@@ -113,12 +114,13 @@ async fn connect(
         .await?)
 }
 
-/// One request, and its answer up to the end of the connection; tickets come with it.
+/// Sends a request and reads its answer, and the session tickets with it, up to the end of the
+/// connection.
 async fn ask(mut stream: TlsStream<TcpStream>) -> Result<(), BoxError> {
     let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
-    // Not every server says that it ends.
+    // Not every server sends a `close_notify`.
     let ended = stream.read_to_end(&mut answer).await;
     match answer.starts_with(b"HTTP/1.1 ") {
         true => Ok(()),
@@ -138,7 +140,7 @@ async fn open(stream: &mut TlsStream<TcpStream>) -> Result<(), BoxError> {
     }
 }
 
-/// A binary frame, with a mask of zeroes where a client sends it.
+/// Returns a binary frame; the mask of a client is zero.
 fn frame(size: usize, is_masked: bool) -> Vec<u8> {
     let mask = if is_masked { 0x80 } else { 0 };
     let mut frame = vec![0x82];
@@ -160,7 +162,7 @@ fn frame(size: usize, is_masked: bool) -> Vec<u8> {
     frame
 }
 
-/// Sends this and waits until so many bytes have come back, over and over.
+/// Sends `frames` and waits until `answers` bytes were received, repeatedly.
 async fn echo(
     stream: &mut TlsStream<TcpStream>,
     frames: &[u8],

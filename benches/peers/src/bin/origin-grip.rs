@@ -1,5 +1,5 @@
-//! `origin-grip ADDR`: a web app of WebSocket-over-HTTP that subscribes each client to the channel `room` and
-//! sends back what it sends.
+//! `origin-grip ADDR`: a web app of WebSocket-over-HTTP that subscribes each client to the channel
+//! `room` and echoes its messages.
 
 use std::io;
 

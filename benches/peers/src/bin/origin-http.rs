@@ -1,4 +1,4 @@
-//! `origin-http ADDR`: answers a request for `/SIZE` with so many bytes.
+//! `origin-http ADDR`: answers a request for `/SIZE` with SIZE bytes.
 
 use std::convert::Infallible;
 use std::io;

@@ -1,5 +1,5 @@
-//! `proxy-http ADDR BACKEND`: ordinary requests to a backend and their answers back, over connections that
-//! are kept; nothing is looked at, and nothing is left out.
+//! `proxy-http ADDR BACKEND`: forwards ordinary requests to a backend over persistent connections,
+//! and returns the answers, all unchanged.
 
 use std::cell::RefCell;
 use std::env;

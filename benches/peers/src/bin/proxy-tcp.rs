@@ -1,4 +1,4 @@
-//! `proxy-tcp ADDR BACKEND`: bytes to a backend and back, and nothing else.
+//! `proxy-tcp ADDR BACKEND`: forwards bytes to a backend and back.
 
 use std::env;
 use std::io;

@@ -1,4 +1,4 @@
-//! The line that shows on a terminal how a run goes.
+//! The progress line on a terminal.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::report::{percentiles, throughput};
 use super::tally::Tally;
 
-/// The line on a terminal.
+/// The progress line on a terminal.
 #[derive(Debug)]
 pub(super) struct Live {
     size: usize,
-    /// What the last line said.
+    /// The counts of the last line.
     answers: u64,
     elapsed: Duration,
 }
@@ -41,7 +41,7 @@ impl Live {
             "{ERASE}{:.0} s  {lately}  {latency}{errors}",
             elapsed.as_secs_f64()
         );
-        // A terminal that has gone is no reason to end.
+        // A closed terminal is no reason to end the run.
         let _ = io::stderr().write_all(line.as_bytes());
         (self.answers, self.elapsed) = (answers, elapsed);
     }
@@ -51,5 +51,5 @@ impl Live {
     }
 }
 
-/// To the left of the line, and erases it (ECMA-48: CR, EL).
+/// Returns to the start of the line and erases it (ECMA-48: CR, EL).
 const ERASE: &str = "\r\x1b[K";

@@ -20,19 +20,19 @@ pub(super) struct Load {
     connection: Connection,
     message: Message,
     in_flight: usize,
-    /// Whether bytes come back, in whatever messages, and not the messages.
+    /// True if the server echoes a byte stream, whose message boundaries have no meaning.
     byte_stream: bool,
-    /// When each message that has no answer yet was handed to the sink, the oldest first.
+    /// The times at which unanswered messages were passed to the sink, the oldest first.
     sent: VecDeque<Instant>,
-    /// Bytes of the answer that is coming in.
+    /// The received bytes of the current answer.
     received: usize,
-    /// Whether the first answer has been found equal to what was sent.
+    /// True if the first answer has been compared with the sent message and is equal.
     verified: bool,
 }
 
 impl Load {
-    /// A load of binary messages where the protocol has them, unless text is asked for. Of a byte
-    /// stream, the payload has at least one byte.
+    /// Creates a load of binary messages, or of text if requested or if the protocol has no binary.
+    /// For a byte stream, the payload must have at least one byte.
     pub(super) fn new(
         connection: Connection,
         payload: &Payload,
@@ -60,7 +60,7 @@ impl Load {
         self.message.as_text().is_some()
     }
 
-    /// Keeps the messages in flight until it is told to stop, then closes the connection.
+    /// Keeps the messages in flight until `stop` is cancelled, then closes the connection.
     pub(super) async fn run(mut self, tally: SharedTally, stop: CancellationToken) {
         let failed = tokio::select! {
             biased;
@@ -74,21 +74,21 @@ impl Load {
             }
             tally.count(&error);
         }
-        // The measurement is over; how a server closes is none of it.
+        // The closing handshake is not part of the measurement.
         let _ = self.connection.close(None).await;
     }
 
-    /// A turn: every answer that is there is answered with the next message. Ready when the
-    /// connection is of no use any more.
+    /// Runs one turn: sends a message for each available answer. Ready once the connection is
+    /// unusable.
     fn poll(&mut self, cx: &mut Context<'_>, tally: &SharedTally) -> Poll<LoadError> {
-        // Once a turn, not once a message; nothing waits while it is held.
+        // Locked once a turn, not once a message. Nothing awaits while it is locked.
         let mut tally = tally.lock();
         loop {
             if let Err(error) = self.fill(cx) {
                 return Poll::Ready(error);
             }
-            // Pieces, for they are read also while the server takes no more: two sides that both
-            // write first and read then would wait for each other.
+            // Pieces can be read while the server accepts no more. Otherwise two sides that write
+            // before they read would wait for each other.
             let piece = match ready!(self.connection.poll_piece(cx)) {
                 Some(Ok(piece)) => piece,
                 Some(Err(error)) => return Poll::Ready(error.into()),
@@ -105,13 +105,13 @@ impl Load {
         }
     }
 
-    /// Hands messages to the sink as long as it takes them; they are written when the stream is
+    /// Passes messages to the sink while it accepts them. They are written when the stream is
     /// polled and has no more answers.
     fn fill(&mut self, cx: &mut Context<'_>) -> Result<(), LoadError> {
         while self.sent.len() < self.in_flight {
             match self.connection.poll_ready_unpin(cx) {
                 Poll::Ready(Ok(())) => {}
-                // What is wrong, the stream says.
+                // The stream reports the error.
                 Poll::Ready(Err(_)) | Poll::Pending => break,
             }
             self.sent.push_back(Instant::now());
@@ -120,7 +120,7 @@ impl Load {
         Ok(())
     }
 
-    /// Cuts the answers out of the bytes of a stream.
+    /// Splits the bytes of a stream into answers.
     fn receive_bytes(&mut self, mut bytes: Bytes, tally: &mut Tally) -> Result<(), LoadError> {
         while !bytes.is_empty() {
             let missing = self.message.as_bytes().len().saturating_sub(self.received);
@@ -130,7 +130,7 @@ impl Load {
         Ok(())
     }
 
-    /// Takes a part of an answer, which it may end.
+    /// Compares a part of an answer, and records the latency if the answer is complete.
     fn receive(&mut self, part: &[u8], end: bool, tally: &mut Tally) -> Result<(), LoadError> {
         let sent = *self.sent.front().ok_or(LoadError::NoEcho)?;
         let expected = self.message.as_bytes();
@@ -157,13 +157,13 @@ impl Load {
     }
 }
 
-/// The message that is sent over and over: the same bytes, as text or as binary.
+/// The payload of every message: the same bytes, as text or as binary.
 #[derive(Clone, Debug)]
 pub(super) struct Payload(ByteString);
 
 impl Payload {
-    /// A payload of so many bytes: the printable characters of ASCII over and over, which are as
-    /// good in text as in binary.
+    /// Creates a payload of this size from the printable ASCII characters, which are valid in text
+    /// and in binary.
     pub(super) fn new(size: usize) -> Self {
         let characters = (' '..='~').cycle().take(size);
         Self(characters.collect::<String>().into())
@@ -178,7 +178,7 @@ impl Payload {
     }
 }
 
-/// Why a connection can be loaded no longer.
+/// The reason why a connection can be loaded no longer.
 #[derive(Debug, Error)]
 enum LoadError {
     #[error("the server does not echo")]
@@ -189,7 +189,7 @@ enum LoadError {
     Connection(#[from] ConnectionError),
 }
 
-/// The code and the reason that a server gave.
+/// Formats the code and the reason of a server's close.
 fn why(closed: Option<&Closed>) -> String {
     match closed.and_then(|closed| closed.close.as_ref()) {
         Some(close) if close.reason.is_empty() => format!(" with {}", close.code),

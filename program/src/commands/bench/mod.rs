@@ -89,19 +89,19 @@ The keys of --json:
                         connection to the end of its opening handshake. null where there is none.
   errors                An object: what connections failed of, and how many did.";
 
-/// At so many connections at once the opening handshakes are made: a listener's backlog holds them.
+/// The number of simultaneous opening handshakes. A listener's backlog holds them.
 const OPENING: usize = 64;
 
-/// What is said of a connection that was sent messages and gave none.
+/// The error of a connection that never answered.
 const NO_ANSWER: &str = "the server did not answer";
 
-/// What is said of empty messages to a stream of bytes.
+/// The error of empty messages to a byte stream.
 const NO_BYTES: &str = "--byte-stream counts bytes, and --size 0 has none: write at least 1";
 
-/// How often the live line is written.
+/// The interval of the progress line.
 const LIVE: Duration = Duration::from_secs(1);
 
-/// How long the servers may take to close, behind the report.
+/// The time that servers have to close after the report.
 const CLOSING: Duration = Duration::from_secs(1);
 
 fn payload_size(text: &str) -> Result<usize, String> {
@@ -111,10 +111,10 @@ fn payload_size(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Ctrl-C.
+/// A future that completes on Ctrl-C.
 type Interrupt<'a> = Pin<&'a mut (dyn Future<Output = io::Result<()>> + 'a)>;
 
-/// The connections that could be opened.
+/// The opened connections.
 #[derive(Debug)]
 struct Opened {
     loads: Vec<Load>,
@@ -123,7 +123,7 @@ struct Opened {
     interrupted: bool,
 }
 
-/// What was measured on them.
+/// The measurements of a run.
 #[derive(Debug)]
 struct Measured {
     tally: Tally,
@@ -197,7 +197,7 @@ impl Bench {
         };
         let written = write(&report, self.json);
         let closing = async { while running.join_next().await.is_some() {} };
-        // What has not closed by then is dropped with the runtime.
+        // Connections that are still open are dropped with the runtime.
         let _ = tokio::time::timeout(CLOSING, closing).await;
         match written {
             Err(error) => Exit::Failed.with(error),
@@ -206,8 +206,8 @@ impl Bench {
         }
     }
 
-    /// Opens the connections. Those that cannot be are counted; when none of the first could be,
-    /// the others are not tried.
+    /// Opens the connections and counts failures. If all of the first ones fail, the others are not
+    /// tried.
     async fn open(&self, server: &WebSocketUpstream, mut interrupt: Interrupt<'_>) -> Opened {
         let payload = Payload::new(self.size);
         let mut opened = Opened {
@@ -262,7 +262,7 @@ impl Bench {
         opened
     }
 
-    /// Waits for the end: of the time, of patience, or of the last connection.
+    /// Waits for the end: the duration has passed, Ctrl-C, or the last connection has ended.
     async fn watch(
         &self,
         running: &mut JoinSet<()>,
@@ -289,7 +289,7 @@ impl Bench {
             }
         };
         let elapsed = begin.elapsed();
-        // Whatever comes in from here on is not measured.
+        // Answers received after this are not measured.
         let mut tally = tally.lock().clone();
         if tally.silent > 0 {
             tally.errors.insert(NO_ANSWER.into(), tally.silent);

@@ -1,4 +1,4 @@
-//! What a run came to, for people and for programs.
+//! The report of a run, for people and for programs.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
@@ -16,19 +16,19 @@ pub(super) struct Report {
     pub(super) size: usize,
     pub(super) in_flight: usize,
     pub(super) byte_stream: bool,
-    /// The connections that were asked for, and those that opened.
+    /// The requested connections, and those that opened.
     pub(super) connections: usize,
     pub(super) opened: u64,
     pub(super) elapsed: Duration,
     pub(super) interrupted: bool,
-    /// From the start of a connection to the end of its opening handshake, in nanoseconds.
+    /// The time from the start of a connection to the end of its opening handshake, in nanoseconds.
     pub(super) setup: Histogram<u64>,
     pub(super) latency: Histogram<u64>,
     pub(super) errors: BTreeMap<String, u64>,
 }
 
 impl Report {
-    /// One JSON object on one line; its keys are in the help.
+    /// Formats the report as one JSON object on one line. The help lists its keys.
     pub(super) fn json(&self) -> String {
         let object = json!({
             "url": self.url,
@@ -95,7 +95,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Messages and their payload, one way, by the second.
+/// Formats the messages per second, and their payload per second in one direction.
 pub(super) fn throughput(messages: u64, size: usize, elapsed: Duration) -> String {
     format!(
         "{:.0} messages/s, {:.2} MiB/s",
@@ -104,7 +104,7 @@ pub(super) fn throughput(messages: u64, size: usize, elapsed: Duration) -> Strin
     )
 }
 
-/// The percentiles of these names on a line.
+/// Formats the percentiles of these names on one line.
 pub(super) fn percentiles(histogram: &Histogram<u64>, names: &[&str]) -> String {
     if histogram.is_empty() {
         return "nothing measured".into();
@@ -118,7 +118,7 @@ pub(super) fn percentiles(histogram: &Histogram<u64>, names: &[&str]) -> String 
     line.trim_end().into()
 }
 
-/// The percentiles in microseconds; `null` where nothing was measured.
+/// The percentiles in microseconds; `null` if nothing was measured.
 fn microseconds(histogram: &Histogram<u64>) -> Value {
     if histogram.is_empty() {
         return Value::Null;
@@ -141,7 +141,7 @@ fn mebibytes(messages: u64, size: usize, elapsed: Duration) -> f64 {
     rate(messages, elapsed) * size as f64 / f64::from(1 << 20)
 }
 
-/// Their names, their keys and the quantiles.
+/// The names, JSON keys and quantiles of the percentiles.
 const PERCENTILES: &[(&str, &str, f64)] = &[
     ("p50", "p50", 0.5),
     ("p90", "p90", 0.9),

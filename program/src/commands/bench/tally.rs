@@ -1,4 +1,4 @@
-//! What the connections of a run have measured.
+//! The measurements of all connections of a run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,19 +8,19 @@ use hdrhistogram::Histogram;
 
 use crate::log::visible;
 
-/// What all connections together have measured.
+/// The measurements of all connections together.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     /// The time from a message to its answer, in nanoseconds.
     pub(super) latency: Histogram<u64>,
-    /// What connections failed of, and how many did.
+    /// The errors of connections, and the number of connections with each.
     pub(super) errors: BTreeMap<String, u64>,
-    /// Connections that have had no answer yet.
+    /// The number of connections without an answer yet.
     pub(super) silent: u64,
 }
 
 impl Tally {
-    /// Of this many connections that have had no answer yet.
+    /// Creates an empty tally of this many connections without an answer.
     pub(super) fn new(silent: u64) -> Self {
         Self {
             latency: latencies(),
@@ -29,19 +29,19 @@ impl Tally {
         }
     }
 
-    /// The messages that were answered.
+    /// The number of answered messages.
     pub(super) fn answers(&self) -> u64 {
         self.latency.len()
     }
 
     pub(super) fn count(&mut self, error: &impl ToString) {
-        // A server's reason may be in it.
+        // An error may contain a close reason from the server.
         let error = visible(&error.to_string());
         *self.errors.entry(error).or_default() += 1;
     }
 }
 
-/// A tally that the connections of the thread share.
+/// A tally that all connections share.
 #[derive(Clone, Debug)]
 pub(super) struct SharedTally(Arc<Mutex<Tally>>);
 
@@ -55,15 +55,15 @@ impl SharedTally {
     }
 }
 
-/// An empty histogram of nanoseconds, to three digits.
+/// Creates an empty histogram of nanoseconds, with three significant digits.
 pub(super) fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are constant and in order")
 }
 
-/// Records a duration; one over [`LONGEST`] counts as that.
+/// Records a duration. Longer ones count as [`LONGEST`].
 pub(super) fn record(histogram: &mut Histogram<u64>, duration: Duration) {
     histogram.saturating_record(u64::try_from(duration.as_nanos()).unwrap_or(LONGEST));
 }
 
-/// The longest latency that is told from longer ones: ten minutes.
+/// The longest distinguishable latency: ten minutes, in nanoseconds.
 const LONGEST: u64 = 600_000_000_000;

@@ -1,4 +1,4 @@
-//! `polysock ctl`, and what asks a control listener beside it.
+//! `polysock ctl`, and the other commands that use a control listener.
 
 mod table;
 mod tap;
@@ -123,7 +123,7 @@ struct Chosen {
 }
 
 impl Chosen {
-    /// As JSON.
+    /// The filter as JSON.
     fn filter(&self) -> Value {
         let fields = self.fields().into_iter();
         let filter = fields.map(|(name, value)| (name.to_owned(), value.into()));
@@ -248,7 +248,7 @@ impl Request {
                 let body = json!({ "filter": filter, "for": time });
                 client.ask(Method::PUT, "/log", Some(&body)).await
             }
-            // It has an answer that comes as it happens.
+            // A tap has a streamed answer and is handled elsewhere.
             Self::Tap(_) => Ok(Value::Null),
             Self::Census => client.ask(Method::GET, "/census", None).await,
             Self::Refusals => client.ask(Method::GET, "/refusals", None).await,
@@ -304,7 +304,7 @@ impl Healthcheck {
     }
 }
 
-/// Asks, and says what is wrong if there is no answer.
+/// Sends requests on a runtime of its own, and reports errors.
 fn blocking<T>(
     at: Where,
     ask: impl AsyncFnOnce(Client) -> Result<T, ClientError>,

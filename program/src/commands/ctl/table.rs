@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::log::visible;
 
-/// The columns of a list of connections: the name of a value, and what stands above it.
+/// The columns of a list of connections: the JSON key and the heading.
 const CONNECTIONS: &[(&str, &str)] = &[
     ("id", "CONNECTION"),
     ("protocol", "PROTOCOL"),
@@ -39,10 +39,10 @@ const REFUSALS: &[(&str, &str)] = &[
     ("remedy", "TO ACCEPT IT"),
 ];
 
-/// The widest column.
+/// The widest column, in characters.
 const WIDEST: usize = 44;
 
-/// An answer for people.
+/// Formats an answer as a table.
 pub(super) fn of(answer: &Value) -> String {
     if answer.get("connections").is_some_and(Value::is_array) {
         return connections(answer);
@@ -69,7 +69,7 @@ pub(super) fn of(answer: &Value) -> String {
     text
 }
 
-/// A list of connections.
+/// Formats a list of connections.
 pub(super) fn connections(answer: &Value) -> String {
     let rows = answer.get("connections").and_then(Value::as_array);
     let rows = rows.map(Vec::as_slice).unwrap_or_default();
@@ -79,7 +79,7 @@ pub(super) fn connections(answer: &Value) -> String {
     text
 }
 
-/// The state of a server.
+/// Formats the state of a server.
 pub(super) fn status(answer: &Value) -> String {
     let of = |name: &str| answer.get(name).map(shown).unwrap_or_default();
     let is = |name: &str| answer.get(name).and_then(Value::as_bool).unwrap_or(false);
@@ -117,7 +117,7 @@ pub(super) fn status(answer: &Value) -> String {
     };
     let rows = metric("polysock_connections");
     let rows = rows.iter().map(flat);
-    // Of what nobody speaks there is a row as well.
+    // Rows with a count of zero, for protocols that nobody speaks, are left out.
     let open = rows.filter(|row| row.get("value").map(shown).as_deref() != Some("0"));
     let rows: Vec<_> = open.collect();
     let columns = [
@@ -130,7 +130,7 @@ pub(super) fn status(answer: &Value) -> String {
     text
 }
 
-/// Rows with their columns one below the other.
+/// Formats rows as aligned columns.
 fn rows_of(rows: &[Value], columns: &[(&str, &str)]) -> String {
     let cell = |row: &Value, name: &str| {
         let mut cell = row.get(name).map(shown).unwrap_or_default();
@@ -159,7 +159,7 @@ fn rows_of(rows: &[Value], columns: &[(&str, &str)]) -> String {
     for row in cells {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(&widths) {
-            // Nothing fails that writes to memory.
+            // Writing to memory cannot fail.
             let _ = write!(line, "{cell:<width$}  ");
         }
         text.push_str(line.trim_end());
@@ -168,7 +168,7 @@ fn rows_of(rows: &[Value], columns: &[(&str, &str)]) -> String {
     text
 }
 
-/// A value for people: nothing in it steers a terminal.
+/// Formats a value. Control characters are escaped, so nothing steers the terminal.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

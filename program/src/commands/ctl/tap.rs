@@ -14,7 +14,7 @@ use super::transcripts::Transcripts;
 use crate::control::{Client, ClientError, tapped_text};
 use crate::exit::Exit;
 
-/// The longest line: a megabyte of a frame in base64, and more.
+/// The longest line, in bytes: a frame of a megabyte in base64, and more.
 const LONGEST: usize = 64 << 20;
 
 #[derive(Args, Debug)]
@@ -54,11 +54,11 @@ enum Output {
 }
 
 impl Tap {
-    /// Taps, and tells what comes until it is over or somebody interrupts it.
+    /// Taps, and prints the events until the tap has ended or the user interrupts it.
     ///
     /// # Errors
     ///
-    /// The server does not answer, or says no.
+    /// The server does not answer, or refuses.
     pub(super) async fn run(mut self, client: &Client, is_json: bool) -> Result<Exit, ClientError> {
         if is_json && self.output == Output::Text {
             self.output = Output::Json;
@@ -101,14 +101,14 @@ impl Tap {
             while let Some(end) = lines.iter().position(|byte| *byte == b'\n') {
                 let line = lines.split_to(end);
                 lines.advance(1);
-                // An empty line is a sign of life.
+                // The server sends an empty line as a sign of life.
                 if line.is_empty() {
                     continue;
                 }
                 let told = self.tell(&line, transcripts.as_mut())?;
                 if let Err(error) = told {
                     return Ok(match error.kind() {
-                        // Nobody reads on.
+                        // The reader of our output has closed the pipe.
                         ErrorKind::BrokenPipe => Exit::Ok,
                         _ => Exit::Failed.with(format!("it cannot be written: {error}")),
                     });
@@ -127,7 +127,7 @@ impl Tap {
         })
     }
 
-    /// Tells of a line.
+    /// Prints an event, or records it in a transcript.
     fn tell(
         &self,
         line: &[u8],

@@ -32,10 +32,10 @@ pub(crate) struct Top {
     sort: String,
 }
 
-/// Moves to the beginning of the screen.
+/// Moves the cursor to the top left corner.
 const HOME: &str = "\x1b[H";
 
-/// Erases what was there behind a line, and below all of them.
+/// Erases the rest of a line, and the rest of the screen.
 const REST_OF_LINE: &str = "\x1b[K";
 const REST_OF_SCREEN: &str = "\x1b[J";
 
@@ -81,18 +81,18 @@ impl Top {
     }
 }
 
-/// As much of a text as the terminal has room for, from its upper left corner on: nothing scrolls.
+/// Fits a text to the terminal: cuts off lines and columns, so that nothing scrolls.
 fn screen(text: &str) -> String {
     let size = tcgetwinsize(stdout()).ok();
     let size = size.map(|size| (usize::from(size.ws_row), usize::from(size.ws_col)));
-    // One that does not say how large it is has room for everything.
+    // A terminal without a known size is treated as unlimited.
     let size = size.filter(|(rows, columns)| *rows > 0 && *columns > 0);
     let (rows, columns) = size.unwrap_or((usize::MAX, usize::MAX));
     fitted(text, rows, columns)
 }
 
 fn fitted(text: &str, rows: usize, columns: usize) -> String {
-    // The last row is the cursor's.
+    // The cursor needs the last row.
     let lines = text.lines().take(rows.saturating_sub(1));
     let mut screen = HOME.to_owned();
     for line in lines {

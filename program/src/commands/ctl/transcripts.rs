@@ -1,4 +1,4 @@
-//! Transcripts of connections that are tapped.
+//! Transcripts of tapped connections.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -13,19 +13,19 @@ use polysock_instrument::pcap::{Conversation, End, Note, Peer, Run};
 use polysock_instrument::{Import, TranscriptDir};
 use serde_json::Value;
 
-/// What a transcript says of where it is from.
+/// The source in the header of a transcript.
 const SOURCE: &str = "polysock ctl tap";
 
-/// The connections whose transcripts are being made.
+/// The transcripts that are being recorded.
 pub(super) struct Transcripts {
     directory: TranscriptDir,
     keep_secrets: bool,
-    /// By the names of their files.
+    /// The open conversations, by the names of their files.
     open: HashMap<String, Conversation>,
 }
 
 impl Transcripts {
-    /// Transcripts in this directory, which is made where it is not there.
+    /// Opens a directory for transcripts, and creates it if it does not exist.
     pub(super) fn new(directory: &Path, keep_secrets: bool) -> io::Result<Self> {
         Ok(Self {
             directory: TranscriptDir::open(directory)?,
@@ -34,11 +34,11 @@ impl Transcripts {
         })
     }
 
-    /// Notes what a line says, and writes what is complete with it.
+    /// Records an event, and writes the transcripts that it completes.
     pub(super) fn note(&mut self, line: &Value, told: &mut impl Write) -> io::Result<()> {
         let of = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
         let name = format!("{}-{}", of("id"), of("end"));
-        // To its upstream we are the client.
+        // Polysock is the client of the upstream.
         let (theirs, ours) = match of("end") {
             "upstream" => (Peer::Server, Peer::Client),
             _ => (Peer::Client, Peer::Server),
@@ -54,7 +54,7 @@ impl Transcripts {
                 }
             }
             "over" => return self.finish(told),
-            // Where there is no handshake to begin with, there is no transcript.
+            // Without its handshake a connection has no transcript.
             "begun" if line.get("handshake_sent").is_some() => {
                 let mut conversation = Conversation {
                     client: address(of("peer")),
@@ -97,7 +97,7 @@ impl Transcripts {
         Ok(())
     }
 
-    /// Writes those that have not ended, as far as they have come.
+    /// Writes the transcripts of connections that are still open.
     pub(super) fn finish(&mut self, told: &mut impl Write) -> io::Result<()> {
         for (name, mut conversation) in std::mem::take(&mut self.open) {
             conversation.notes.push(Note::Unfinished);
@@ -121,7 +121,7 @@ impl Transcripts {
     }
 }
 
-/// Who is at the other end, where that is said.
+/// Parses the peer's address; 0.0.0.0:0 if it is unknown.
 fn address(text: &str) -> SocketAddr {
     let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     text.parse().unwrap_or(nobody)
@@ -139,7 +139,7 @@ fn end(conversation: &mut Conversation, at: Duration, by: Peer) {
     conversation.ends.push(End { at, by, reset });
 }
 
-/// The time since the conversation began, later than all that is in it.
+/// The time since the conversation began, later than its last event.
 fn since(conversation: &Conversation, at: Duration) -> Duration {
     let runs = conversation.runs.last().map(|run| run.at);
     let last = runs.max(conversation.ends.last().map(|end| end.at));

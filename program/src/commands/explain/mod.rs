@@ -46,7 +46,7 @@ pub(crate) struct Explain {
     port: PortFlags,
 }
 
-/// The flags of `polysock serve`, told of a server that is elsewhere.
+/// The help of `polysock serve`'s flags, worded for a server elsewhere.
 const HELP: [(&str, &str); 5] = [
     (
         "protocols",
@@ -140,7 +140,7 @@ impl Explain {
     }
 }
 
-/// The line of a text for a remedy.
+/// Formats a remedy as a line of text.
 fn line(remedy: &Remedy) -> String {
     match remedy_words::flag(remedy) {
         Some(flag) => format!("accepted with: polysock serve {flag}"),
@@ -161,7 +161,7 @@ fn json(explanation: &Explanation) -> Value {
     json.into()
 }
 
-/// The newest transcript of a refused handshake in a directory.
+/// Finds the newest transcript of a refused handshake in a directory.
 fn newest_refused(directory: &Path) -> Result<PathBuf, String> {
     let shown = directory.display();
     let entries = fs::read_dir(directory).map_err(|error| format!("{shown}: {error}"))?;
@@ -184,8 +184,8 @@ fn newest_refused(directory: &Path) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("{shown}: no transcript of a refused handshake"))
 }
 
-/// Whether a transcript is of a handshake that was refused. One that cannot be read is none, as
-/// it may be on its way to the disk.
+/// True if a transcript is of a refused handshake. An unreadable file does not count: it may be
+/// half written.
 fn is_refused(path: &Path) -> bool {
     Fixture::read(path).is_ok_and(|fixture| {
         let mut steps = fixture.transcript.steps.iter();

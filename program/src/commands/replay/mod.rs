@@ -67,7 +67,7 @@ enum Format {
     Junit,
 }
 
-/// `random:17` and the like.
+/// Parses `random:17` and the other ways to split.
 fn split(text: &str) -> Result<Split, String> {
     let seed = text.strip_prefix("random:").map(str::parse);
     match (text, seed) {
@@ -106,7 +106,8 @@ impl Replay {
         }
     }
 
-    /// What is to be played, in the order of the arguments, a directory's by name.
+    /// The fixtures to play, in the order of the arguments. Those of a directory are sorted by
+    /// name.
     fn fixtures(&self) -> Result<Vec<Fixture>, String> {
         let mut files = Vec::new();
         for path in &self.paths {
@@ -136,7 +137,7 @@ impl Replay {
                 scope.spawn(move || {
                     while let Some((index, fixture)) = take(next, fixtures) {
                         let played = runtime.block_on(self.play_one(fixture));
-                        // The receiver waits for all.
+                        // The receiver outlives all senders.
                         let _ = sender.send((index, played));
                     }
                 });
@@ -182,7 +183,7 @@ fn take<'a>(next: &AtomicUsize, fixtures: &'a [Fixture]) -> Option<(usize, &'a F
     Some((index, fixtures.get(index)?))
 }
 
-/// Every fixture at a path or below it.
+/// Collects every fixture at a path or below it.
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     if !fs::metadata(path)?.is_dir() {
         files.push(path.to_owned());
@@ -202,8 +203,8 @@ fn collect(path: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes a fixture to its file as the replay has found it, and in the one way in which fixtures
-/// are written; nothing where that is what the file has.
+/// Writes a fixture to its file in the canonical form, with the output of the replay if that
+/// differs. Returns `None` if the file is already the same.
 async fn update(fixture: &Fixture, verdict: &Verdict) -> Result<Option<()>, String> {
     let transcript = match verdict {
         Verdict::Failed { .. } => {

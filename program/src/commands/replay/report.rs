@@ -1,4 +1,4 @@
-//! What a replay says of its fixtures.
+//! Reports of a replay.
 
 use std::fmt::Write;
 
@@ -6,15 +6,15 @@ use polysock_instrument::transcript::Fixture;
 use polysock_instrument::{Difference, Split, Verdict};
 use serde_json::{Value, json};
 
-/// What came of one fixture.
+/// The result of one fixture.
 #[derive(Debug)]
 pub(super) struct Result {
     name: String,
     split: Split,
     pub(super) verdict: Verdict,
-    /// The line of each difference.
+    /// The line of each difference; `None` if it has no step.
     lines: Vec<Option<usize>>,
-    /// Whether its file was rewritten, where that was tried.
+    /// The outcome of rewriting the file; `None` if that was not tried.
     updated: Option<std::result::Result<(), String>>,
 }
 
@@ -39,7 +39,7 @@ impl Result {
         }
     }
 
-    /// The differences, with where each is.
+    /// The differences, with the place of each.
     fn differences(&self) -> impl Iterator<Item = (String, &Difference)> {
         let differences = match &self.verdict {
             Verdict::Failed { differences, .. } => differences.as_slice(),
@@ -57,7 +57,7 @@ impl Result {
             })
     }
 
-    /// How its bytes were cut.
+    /// Describes the way the bytes were split.
     fn cut(&self) -> String {
         match &self.verdict {
             Verdict::Failed {
@@ -68,7 +68,7 @@ impl Result {
     }
 }
 
-/// How many passed, differ and were skipped.
+/// The numbers of passed, different and skipped fixtures.
 fn counts(results: &[Result]) -> [usize; 3] {
     let count = |wanted: fn(&Verdict) -> bool| {
         results
@@ -83,7 +83,7 @@ fn counts(results: &[Result]) -> [usize; 3] {
     ]
 }
 
-/// The differences, what was skipped, and a line of counts.
+/// Formats the differences, the skipped fixtures and a line of counts.
 pub(super) fn text(results: &[Result]) -> String {
     let mut text = String::new();
     for result in results {
@@ -105,7 +105,7 @@ pub(super) fn text(results: &[Result]) -> String {
     text + &format!("{passed} as recorded, {differ} different, {skipped} skipped\n")
 }
 
-/// An object with the counts and, by fixture, the differences.
+/// Formats an object with the counts and the differences of each fixture.
 pub(super) fn json(results: &[Result]) -> String {
     let fixtures: Vec<Value> = results.iter().map(fixture).collect();
     let [passed, differ, skipped] = counts(results);
@@ -147,7 +147,7 @@ fn fixture(result: &Result) -> Value {
     })
 }
 
-/// A test suite in the XML that continuous integration reads.
+/// Formats a test suite in JUnit XML, which CI systems read.
 pub(super) fn junit(results: &[Result]) -> String {
     let [_, differ, skipped] = counts(results);
     let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -175,7 +175,7 @@ pub(super) fn junit(results: &[Result]) -> String {
     xml + "</testsuite>\n"
 }
 
-/// Text for an attribute or an element.
+/// Escapes text for an attribute or an element.
 fn escape(text: &str) -> String {
     let mut escaped = String::new();
     for character in text.chars() {
@@ -185,7 +185,7 @@ fn escape(text: &str) -> String {
             '>' => escaped += "&gt;",
             '"' => escaped += "&quot;",
             other if other.is_control() && other != '\n' => {
-                // Not even as a reference may XML 1.0 have these.
+                // XML 1.0 forbids these even as character references.
                 let _ = write!(escaped, "\\u{{{:x}}}", u32::from(other));
             }
             other => escaped.push(other),

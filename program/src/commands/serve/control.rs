@@ -1,4 +1,4 @@
-//! A control listener beside the server.
+//! The control listener of a server.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use crate::control::{Ask, Control};
 use crate::serving::{Server, Successor};
 use crate::signals::Signals;
 
-/// What happens beside signals.
+/// Events other than signals.
 pub(super) enum Other {
-    /// Another server takes over.
+    /// Another server wants to take over.
     Successor(Successor),
-    /// An operator wants the configuration read again.
+    /// An operator requests a reload.
     Reload(Ask),
 }
 
-/// The control listener, where there is to be one.
+/// Starts the control listener, if one is configured.
 pub(super) fn start(server: &mut Server, signals: &Signals) -> Result<Option<Control>, String> {
     let Some(settings) = server.control()? else {
         return Ok(None);
@@ -28,12 +28,12 @@ pub(super) fn start(server: &mut Server, signals: &Signals) -> Result<Option<Con
     Ok(Some(control))
 }
 
-/// Its listener, for a server that takes over.
+/// The listener, for a server that takes over.
 pub(super) fn listener(control: &mut Option<Control>) -> Option<&mut BesideListener> {
     control.as_mut().map(|control| &mut control.listener)
 }
 
-/// Waits for an operator who wants something.
+/// Waits for a request of an operator. Never completes without a control listener.
 pub(super) async fn asked(control: &mut Option<Control>) -> Ask {
     match control {
         Some(control) => control.asked().await,

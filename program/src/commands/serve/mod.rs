@@ -209,7 +209,7 @@ enum Binary {
 /// Listen, and serve every client in the protocol it speaks
 ///
 /// With nothing said: a chat on 127.0.0.1:8080, with a page for browsers.
-// What flags are given is told apart from what they are by default.
+// `Overlay` distinguishes flags that were given from defaults.
 #[derive(Args, Debug)]
 pub(crate) struct ServeCommand {
     #[command(flatten)]
@@ -217,7 +217,7 @@ pub(crate) struct ServeCommand {
 }
 
 impl ServeCommand {
-    /// What the configuration file says of the log. One that is wrong is told when it is served.
+    /// The log settings of the configuration file. An invalid file is reported when it is served.
     pub(crate) fn log_settings(&self) -> log::Settings {
         let loaded = self.flags.file().map(Config::load);
         let loaded = loaded.and_then(Result::ok);
@@ -234,7 +234,7 @@ impl ServeCommand {
                 return Exit::Config;
             }
         };
-        // Before anybody can know that we listen, and stop us.
+        // Before the sockets listen, so that no signal that follows kills the process.
         let mut signals = match Signals::catch() {
             Ok(signals) => signals,
             Err(problem) => return Exit::Failed.with(problem),
@@ -292,7 +292,7 @@ impl ServeCommand {
                 control.state.replace(server.facts());
             }
             if let Some(ask) = ask {
-                // Who has asked may be gone.
+                // The requester may have disconnected.
                 let _ = ask.answer.send(reloaded);
             }
         }
@@ -321,19 +321,19 @@ impl ServeCommand {
     }
 }
 
-/// Why there is no configuration.
+/// The reason why there is no configuration.
 enum Wrong {
     Usage(String),
     File(ConfigError),
 }
 
 impl Overlay<Serve> {
-    /// The configuration file, where there is one.
+    /// The configuration file, if one is given.
     fn file(&self) -> Option<&Path> {
         self.flags().config.as_deref()
     }
 
-    /// What is to be served: what the file says, and the flags above it.
+    /// Builds the configuration: that of the file, overridden by flags.
     fn config(&self) -> Result<Config, Wrong> {
         let mut config = match self.file() {
             Some(file) => {
@@ -349,7 +349,7 @@ impl Overlay<Serve> {
         Ok(config)
     }
 
-    /// Reads the file again, and serves what it says, unless it is wrong; says what has become of it.
+    /// Reads the file again, and puts it in force if it is valid. Returns the outcome.
     fn reload(
         &self,
         signal: &str,
@@ -380,7 +380,7 @@ impl Overlay<Serve> {
 }
 
 impl Serve {
-    /// The one route where there is no file.
+    /// The only route of a server without a configuration file.
     fn route(&self) -> Result<Route, String> {
         let target = match (&self.upstream, self.app) {
             _ if !self.command.is_empty() => Target::Exec(quoted(&self.command)),
@@ -391,7 +391,7 @@ impl Serve {
             (None, Some(AppName::Chat) | None) => Target::App(App::Chat),
         };
         let settings = Settings {
-            // Nothing changes without a file.
+            // There is no reload without a file.
             on_reload: OnReload::Keep,
             ..Settings::default()
         };

@@ -1,4 +1,4 @@
-//! What flags say above a configuration.
+//! Flags that override a configuration.
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -60,8 +60,8 @@ impl<F: Args> Args for Overlay<F> {
 }
 
 impl Overlay<Serve> {
-    /// Has a configuration say what the flags do: those that were given, above a file, and all where
-    /// there is none.
+    /// Applies flags to a configuration: only those that were given if there is a file, otherwise
+    /// all.
     pub(super) fn lay_over(&self, config: &mut Config) {
         let has_file = self.flags.config.is_some();
         for (flag, lay) in FLAGS {
@@ -72,10 +72,10 @@ impl Overlay<Serve> {
     }
 }
 
-/// Says in a configuration what a flag does.
+/// Applies one flag to a configuration.
 type Lay = fn(&Serve, &mut Config);
 
-/// The flags, by their names in clap, but for those that say what is served.
+/// The flags by their names in clap, except those that select the target.
 const FLAGS: &[(&str, Lay)] = &[
     ("listen", |flags, config| {
         let first = config.listeners.first().cloned().unwrap_or_default();
@@ -85,7 +85,7 @@ const FLAGS: &[(&str, Lay)] = &[
         };
         config.listeners = flags.listen.iter().map(listener).collect();
     }),
-    // Of the port.
+    // Flags of the port.
     ("max_head", |flags, config| {
         listeners(config, |listener| listener.max_head = flags.port.max_head);
     }),
@@ -144,7 +144,7 @@ const FLAGS: &[(&str, Lay)] = &[
         let trusted = flags.trust.forwarded.clone().unwrap_or_default();
         listeners(config, |listener| listener.forwarded = trusted.clone());
     }),
-    // Of the process.
+    // Flags of the process.
     ("workers", |flags, config| {
         config.process.workers = flags.workers;
     }),
@@ -213,7 +213,7 @@ const FLAGS: &[(&str, Lay)] = &[
     ("topic_field", |flags, config| {
         config.zmq.topic_field = flags.operators.topic_field.clone();
     }),
-    // Of routes.
+    // Flags of routes.
     ("protocols", |flags, config| {
         settings(config, |route| {
             route.protocols = flags.accept.protocols.clone();
@@ -270,7 +270,7 @@ const FLAGS: &[(&str, Lay)] = &[
     ("ping_interval", |flags, config| {
         let interval = given(flags.ping_interval);
         settings(config, |route| route.ping_interval = interval);
-        // The kernel looks for clients that are gone as often as they are pinged.
+        // TCP keep-alive probes go out at the interval of WebSocket pings.
         let keep_alive = interval.unwrap_or(PortSettings::default().keep_alive);
         listeners(config, |listener| listener.keep_alive = keep_alive);
     }),
@@ -308,7 +308,7 @@ const FLAGS: &[(&str, Lay)] = &[
         let is_taken = flags.compression.context_takeover;
         compression(config, |how| how.context_takeover = is_taken);
     }),
-    // Of upstreams within TLS.
+    // Flags of upstreams over TLS.
     #[cfg(feature = "tls")]
     ("upstream_ca", |flags, config| {
         upstream_tls(config, |tls| {
@@ -321,7 +321,7 @@ const FLAGS: &[(&str, Lay)] = &[
             tls.verify = !flags.upstream_tls.upstream_insecure;
         });
     }),
-    // Of processes.
+    // Flags of processes.
     ("exec_framing", |flags, config| {
         let framing = match flags.exec.exec_framing {
             ExecFraming::Line => Framing::Line,
@@ -393,7 +393,7 @@ fn compression(config: &mut Config, set: impl Fn(&mut Compressing)) {
     settings(config, |route| set(&mut route.compression));
 }
 
-/// A time that may be `none`.
+/// Converts a time that may be `none`.
 fn given(time: Duration) -> Option<Duration> {
     Some(time).filter(|time| !time.is_zero())
 }

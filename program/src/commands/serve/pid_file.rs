@@ -1,11 +1,11 @@
-//! The file with the number of the process.
+//! The PID file.
 
 use std::fs;
 use std::path::Path;
 
 use tracing::warn;
 
-/// Notes the number of the process, for who wants to send it a signal.
+/// Writes the process ID, for tools that send signals.
 pub(super) fn write(file: &Path) {
     if let Err(error) = fs::write(file, format!("{}\n", std::process::id())) {
         warn!(
@@ -15,11 +15,11 @@ pub(super) fn write(file: &Path) {
     }
 }
 
-/// Removes that, unless it is another's by now.
+/// Removes the file, unless it has another process's ID by now.
 pub(super) fn remove(file: &Path) {
     let text = fs::read_to_string(file).unwrap_or_default();
     if text.trim() == std::process::id().to_string() {
-        // Who has removed it already wanted the same.
+        // An error is ignored: the file may have been removed already.
         let _ = fs::remove_file(file);
     }
 }

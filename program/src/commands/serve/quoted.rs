@@ -1,6 +1,6 @@
-//! Words of a command line, as one.
+//! Quoting of a command line.
 
-/// Words as one command, in which those with blanks and the like stand in quotes.
+/// Joins words to one command. Words with blanks or special characters are quoted.
 pub(super) fn quoted(words: &[String]) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@%+,".contains(c);
     let words = words.iter().map(|word| match word.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! How many connections there are, and since when there are none.
+//! The count of open connections, and the conditions for the program to end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use polysock::{Application, BoxError, Handshake};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// Counts the WebSockets of an application. Clones count the same.
+/// A counter of the WebSockets of an application. Clones share the count.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Activity {
     shared: Arc<Shared>,
@@ -22,19 +22,19 @@ struct Shared {
     changed: Notify,
 }
 
-/// When the program ends by itself.
+/// The conditions for the program to end by itself.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
-    /// So long after the start, or once there are no connections then.
+    /// Ends at this time after the start, or later when the last connection has closed.
     pub(super) after: Option<Duration>,
-    /// Once there have been no connections for so long.
+    /// Ends once there have been no connections for this long.
     pub(super) idle: Option<Duration>,
-    /// Once the first connection has ended.
+    /// Ends once the first connection has ended.
     pub(super) once: bool,
 }
 
 impl Activity {
-    /// The same application, counted.
+    /// Wraps an application so that its WebSockets are counted.
     pub(super) fn of(&self, application: impl Application) -> impl Application {
         Counted {
             activity: self.clone(),
@@ -42,11 +42,11 @@ impl Activity {
         }
     }
 
-    /// Waits until the program is to end: why.
+    /// Waits until the program is to end. Returns the reason.
     pub(super) async fn ends(&self, Ends { after, idle, once }: Ends) -> &'static str {
         let start = Instant::now();
         loop {
-            // Before a look at the counts: it is told of all that changes from here on.
+            // Registered before the counts are read, so that no later change is missed.
             let changed = self.shared.changed.notified();
             if once && self.shared.ended.load(Ordering::SeqCst) > 0 {
                 return "--run-once";
@@ -92,7 +92,7 @@ impl<A: Application> Application for Counted<A> {
     }
 }
 
-/// One that is open, as long as it is there.
+/// An open connection; dropping it counts it as ended.
 struct Open(Arc<Shared>);
 
 impl Drop for Open {

@@ -1,5 +1,5 @@
-//! A process in the background: it is started anew, and the one that was started first ends once it
-//! listens.
+//! The background process of `--daemon`: the program starts itself again, and the first process
+//! ends once the second listens.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -9,16 +9,15 @@ use std::process::{Command, Stdio};
 
 use crate::exit::Exit;
 
-/// Tells the process in the background that it is the one.
+/// The environment variable that marks the background process.
 const VARIABLE: &str = "POLYSOCK_IN_BACKGROUND";
 
-/// Whether this is the process in the background.
+/// True in the background process.
 pub(super) fn is_background() -> bool {
     env::var_os(VARIABLE).is_some()
 }
 
-/// Starts the process in the background with the same command line, and waits until it
-/// [is ready](ready).
+/// Starts the background process with the same command line, and waits until it is [ready](ready).
 pub(super) fn start() -> io::Result<Exit> {
     let mut arguments = env::args_os();
     let mut command = Command::new(env::current_exe()?);
@@ -36,7 +35,7 @@ pub(super) fn start() -> io::Result<Exit> {
         stdout.read_to_end(&mut sign)?;
     }
     Ok(match sign.is_empty() {
-        // It has said why.
+        // The background process has printed the error.
         true => match child.wait()?.code() {
             Some(2) => Exit::Usage,
             _ => Exit::Failed,
@@ -45,14 +44,14 @@ pub(super) fn start() -> io::Result<Exit> {
     })
 }
 
-/// Leaves the terminal, before anything is started.
+/// Leaves the terminal's session. Called before the server starts.
 pub(super) fn leave_terminal() -> io::Result<()> {
     rustix::process::setsid()?;
     Ok(())
 }
 
-/// Says that the process in the background listens, and that nobody hears it from here on, but in a
-/// file of its log.
+/// Reports that the background process listens, and redirects its output to /dev/null. From then on
+/// only log files are written.
 pub(super) fn ready() -> io::Result<()> {
     let nothing = OpenOptions::new().write(true).open("/dev/null")?;
     rustix::stdio::dup2_stderr(&nothing)?;

@@ -145,11 +145,11 @@ pub(crate) struct Websockify {
     refused: Refused,
 }
 
-/// How long connections may take to close, and threads to end.
+/// The time that connections have to close and threads have to end.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 impl Websockify {
-    /// Whether to log more.
+    /// True if `--verbose` is given.
     pub(crate) fn is_verbose(&self) -> bool {
         self.verbose
     }
@@ -201,7 +201,7 @@ impl Websockify {
         signals.wait_for(DEADLINE, || Ok(workers.join()?.cut))
     }
 
-    /// Where to listen.
+    /// The address to listen on.
     fn address(&self) -> Result<ListenAddress, String> {
         if let Some(problem) = self.refused.problem() {
             return Err(problem);
@@ -322,7 +322,7 @@ impl Websockify {
         upstream::parse(&url, settings()).map_err(|error| error.to_string())
     }
 
-    /// The target that the client's token names.
+    /// The upstream whose target the client's token names.
     fn template(&self) -> Result<Arc<dyn Upstream>, String> {
         let (class, source) = match (&self.target_config, &self.token_plugin) {
             (Some(file), _) => ("TokenFile", Some(file)),
@@ -369,20 +369,20 @@ fn settings() -> UpstreamSettings {
     any_size()
 }
 
-/// The name of a class, without the module that websockify has it in.
+/// The name of a class, without websockify's module prefix.
 fn class_of<'a>(class: &'a str, module: &str) -> &'a str {
     let prefix = format!("websockify.{module}.");
     class.strip_prefix(&prefix).unwrap_or(class)
 }
 
-/// Permissions of a file, in octal digits.
+/// Parses file permissions in octal digits.
 fn mode(text: &str) -> Result<u32, String> {
     let mode = u32::from_str_radix(text, 8).ok();
     let mode = mode.filter(|mode| *mode <= 0o777);
     mode.ok_or_else(|| "write permissions in octal digits, as 0660".into())
 }
 
-/// A time, where it is not zero.
+/// Converts seconds; zero becomes `None`.
 fn seconds(seconds: u32) -> Option<Duration> {
     Some(Duration::from_secs(seconds.into())).filter(|time| !time.is_zero())
 }

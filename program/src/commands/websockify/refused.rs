@@ -1,14 +1,15 @@
-//! The options of websockify that this program does not take over, and why.
+//! Options of websockify that are not supported, and the reasons.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
-/// The first of these options that was given.
+/// The first unsupported option that was given.
 #[derive(Debug)]
 pub(super) struct Refused {
     given: Option<(&'static str, &'static str)>,
 }
 
-/// An option: its name, whether it has a value, and why it is not taken over.
+/// The name of an option, the name of its value if it has one, and the reason why it is not
+/// supported.
 const OPTIONS: &[(&str, Option<&str>, &str)] = &[
     (
         "key-password",
@@ -63,7 +64,7 @@ pub(super) const WRAP: &str = "a program is not wrapped: websockify moves its po
      port, and name that as the target: websockify 6080 localhost:5901";
 
 impl Refused {
-    /// Why the command line is not taken, where it is not.
+    /// Returns the error for an unsupported option, if one was given.
     pub(super) fn problem(&self) -> Option<String> {
         let (name, why) = self.given?;
         Some(format!("--{name} is not taken over from websockify: {why}"))

@@ -1,4 +1,4 @@
-//! The options of websockify that are about TLS.
+//! The TLS options of websockify.
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,7 @@ impl TlsOptions {
         if self.ssl_target { "tls" } else { "tcp" }
     }
 
-    /// Why a target on a Unix socket is none, where it is none.
+    /// Refuses `--ssl-target` for a target on a Unix socket.
     pub(super) fn refuses_sockets(&self) -> Result<(), String> {
         match self.ssl_target {
             true => Err("--ssl-target is for targets by TCP, not for those on Unix sockets".into()),
@@ -55,7 +55,7 @@ impl TlsOptions {
         }
     }
 
-    /// The port, with TLS where there is a certificate.
+    /// Adds TLS to the port settings if there is a certificate.
     pub(super) fn secure(&self, port: PortSettings) -> Result<PortSettings, String> {
         if let Some(certificate) = &self.cert {
             return self.with(certificate, port);
@@ -106,7 +106,7 @@ impl TlsOptions {
     }
 }
 
-/// Where websockify looks for a certificate and its key.
+/// The default file of the certificate and its key, as in websockify.
 const FOUND: &str = "self.pem";
 
 fn version(text: &str) -> Result<MinVersion, String> {

@@ -1,4 +1,4 @@
-//! Who is let in by a password.
+//! Authentication by password.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use crate::config::form::Maybe;
 use crate::config::key::Key;
 use crate::config::words::Place;
 
-/// By a password.
+/// The settings of authentication by password.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Basic {
     pub(crate) file: Option<PathBuf>,
     pub(crate) realm: Realm,
 }
 
-/// Its keys.
+/// The keys of [`Basic`].
 pub(super) fn keys() -> Vec<Key<Basic>> {
     vec![
         Key::new(

@@ -1,4 +1,4 @@
-//! Who is let in by asking.
+//! Authentication by an external endpoint.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::config::form::{List, Maybe, Word, quoted};
 use crate::config::key::Key;
 use crate::config::words::duration;
 
-/// By asking.
+/// The settings of authentication by an external endpoint.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Forward {
     pub(crate) url: Option<String>,
@@ -33,7 +33,7 @@ impl Default for Forward {
     }
 }
 
-/// Its keys.
+/// The keys of [`Forward`].
 pub(super) fn keys() -> Vec<Key<Forward>> {
     vec![
         Key::new(

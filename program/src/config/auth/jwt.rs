@@ -1,4 +1,4 @@
-//! Who is let in by a token.
+//! Authentication by JWT.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::config::node::Node;
 use crate::config::reader::Reader;
 use crate::config::words::{Place, duration, text, zero_duration};
 
-/// By a token.
+/// The settings of authentication by JWT.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Jwt {
     /// The file of the public keys.
@@ -30,7 +30,7 @@ pub(crate) struct Jwt {
     pub(crate) realm: Realm,
 }
 
-/// Where a JWK set is.
+/// The location of a JWK set.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Jwks {
     File(PathBuf),
@@ -64,7 +64,7 @@ impl Default for Jwt {
     }
 }
 
-/// Its keys.
+/// The keys of [`Jwt`].
 pub(super) fn keys() -> Vec<Key<Jwt>> {
     vec![
         Key::new(
@@ -142,7 +142,7 @@ fn source() -> Word<TokenSource> {
     }
 }
 
-/// A file, or the URL of one.
+/// The form of a JWK set's location: a file or a URL.
 struct JwksWord;
 
 impl Form<Jwks> for JwksWord {

@@ -1,4 +1,4 @@
-//! Who is let in.
+//! Authentication of clients: `auth`.
 
 mod basic;
 mod forward;
@@ -17,15 +17,15 @@ use super::reader::Reader;
 #[cfg(feature = "tls")]
 use super::upstream_tls::{self, UpstreamTls};
 
-/// Who is let in: `auth`.
+/// The authentication of clients: `auth`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Auth {
     pub(crate) basic: Option<Basic>,
     pub(crate) jwt: Option<Jwt>,
     pub(crate) forward: Option<Forward>,
-    /// Whether an upstream sees what is checked here.
+    /// True if the upstream receives the credentials that are checked here.
     pub(crate) pass_authorization: bool,
-    /// How those are met by TLS that are asked.
+    /// The TLS settings of connections to JWKS and forward-auth servers.
     #[cfg(feature = "tls")]
     pub(crate) tls: UpstreamTls,
 }
@@ -43,7 +43,7 @@ impl Default for Auth {
     }
 }
 
-/// What of it does not fit together, and the mend.
+/// Finds an inconsistency in the settings. Returns its description and the remedy.
 pub(super) fn problem(auth: &Auth) -> Option<(&'static str, &'static str)> {
     match (&auth.basic, &auth.jwt, &auth.forward) {
         (None, None, None) => Some((
@@ -83,7 +83,7 @@ pub(super) fn problem(auth: &Auth) -> Option<(&'static str, &'static str)> {
     }
 }
 
-/// A table of its own, or `"none"`.
+/// The form of `auth`: a table, or `"none"`.
 pub(super) struct AuthTable;
 
 const TABLE: Section<Auth> = Section {

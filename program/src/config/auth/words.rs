@@ -1,4 +1,4 @@
-//! The words that several ways have.
+//! Values that several kinds of authentication share.
 
 use polysock::auth::Realm;
 use polysock::protocols::hide_secrets;
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::config::form::{Word, quoted};
 use crate::flags::server::{any_size, web_server};
 
-/// What a realm is.
+/// The description of a realm.
 pub(super) const REALM: &str = "What is protected, as people see it.";
 
 pub(super) fn realm() -> Word<Realm> {
@@ -21,7 +21,7 @@ pub(super) fn realm() -> Word<Realm> {
     }
 }
 
-/// The URL of a web server.
+/// The form of a web server's URL.
 pub(super) fn url() -> Word<String> {
     Word {
         read: |text| match web_server(text, any_size()) {

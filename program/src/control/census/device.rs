@@ -1,9 +1,9 @@
-//! What kind of device a client is, by what it says of itself.
+//! The kind of device that a client is, by its user agent.
 
-/// What is looked for in a user agent, in this order, and the name of what has it: with the number that
-/// stands behind a mark, up to its point, where there is one.
+/// Marks to look for in a user agent, in this order; the name of a client that has the mark; and
+/// the text in front of the version's major number, if the name has one.
 const DEVICES: &[(&str, &str, Option<&str>)] = &[
-    // Television sets and boxes.
+    // TV sets and set-top boxes.
     ("Tizen", "Samsung TV", Some("Tizen ")),
     ("SMART-TV", "Samsung TV", None),
     ("Maple", "Samsung TV", Some("Maple ")),
@@ -18,7 +18,7 @@ const DEVICES: &[(&str, &str, Option<&str>)] = &[
     ("PlayStation", "PlayStation", Some("PlayStation ")),
     ("Nintendo", "Nintendo", None),
     ("Xbox", "Xbox", None),
-    // Devices that are held.
+    // Handheld devices.
     ("iPad", "iPad, iOS", Some("OS ")),
     ("iPhone", "iPhone, iOS", Some("OS ")),
     ("iPod", "iPod, iOS", Some("OS ")),
@@ -31,7 +31,7 @@ const DEVICES: &[(&str, &str, Option<&str>)] = &[
     ("Windows Phone", "Windows Phone", Some("Windows Phone ")),
     ("MeeGo", "MeeGo", None),
     ("Symbian", "Symbian", None),
-    // Browsers, of which the later call themselves all that was before.
+    // Browsers. The order matters: later browsers include the names of earlier ones.
     ("PhantomJS", "PhantomJS", Some("PhantomJS/")),
     ("Edge/", "Edge", Some("Edge/")),
     ("Edg/", "Edge", Some("Edg/")),
@@ -67,10 +67,10 @@ const DEVICES: &[(&str, &str, Option<&str>)] = &[
     ("axum", "Rust", None),
 ];
 
-/// How much of a name that is none of those is kept.
+/// The longest name of an unknown device, in characters.
 const SHOWN: usize = 40;
 
-/// The kind of device that a user agent names.
+/// Returns the kind of device that a user agent names.
 pub(super) fn device(agent: &str) -> String {
     let found = DEVICES.iter().find(|(mark, ..)| agent.contains(mark));
     let Some((_, name, before)) = found else {

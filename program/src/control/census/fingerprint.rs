@@ -1,17 +1,17 @@
-//! How a handshake looks whose client does not say what it is.
+//! The look of a handshake whose client sends no user agent.
 
 use std::fmt;
 
 use polysock::protocols::http::Head;
 
-/// The names of the fields of an opening handshake, in their order and as they are written: libraries are
-/// told apart by them, and nothing of their users is in it.
+/// The names of the fields of an opening handshake, in their order and spelling. They distinguish
+/// libraries and contain nothing about users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Fingerprint {
     names: Vec<String>,
 }
 
-/// Fields that one client has and not always: they say nothing of what it is.
+/// Fields that the same client sends only sometimes, so they do not identify it.
 const IGNORED: &[&str] = &[
     "cookie",
     "authorization",
@@ -19,11 +19,11 @@ const IGNORED: &[&str] = &[
     "sec-websocket-protocol",
 ];
 
-/// The handshakes of clients that are known, from the recorded sessions: what each is, and the names of its
+/// The handshakes of known clients, from the recorded sessions: each client and the names of its
 /// fields.
 const KNOWN: &str = include_str!("known.txt");
 
-/// The most fields that are looked at.
+/// The most fields that are compared.
 const FIELDS: usize = 40;
 
 impl Fingerprint {
@@ -41,10 +41,10 @@ impl Fingerprint {
         }
     }
 
-    /// A name for devices that look like this: `unnamed 1f2e3d4c, like Ratchet 0.4`.
+    /// Returns a name for devices with this fingerprint: `unnamed 1f2e3d4c, like Ratchet 0.4`.
     pub(super) fn device(&self) -> String {
         let hash = self.names.iter().flat_map(|name| name.bytes().chain([0]));
-        // FNV-1a: it is the same in every version of this program.
+        // FNV-1a, so that the hash is the same in every version of Polysock.
         let hash = hash.fold(0x811c_9dc5_u32, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         });
@@ -54,7 +54,8 @@ impl Fingerprint {
         }
     }
 
-    /// The client that is known whose handshake looks most like this one, where that is half of it or more.
+    /// Returns the known client whose handshake shares the most names; `None` if fewer than half
+    /// are shared.
     fn nearest(&self) -> Option<&'static str> {
         let known = KNOWN.lines().filter_map(|line| line.split_once('\t'));
         let likeness = known.map(|(client, names)| {
@@ -67,7 +68,7 @@ impl Fingerprint {
             let is_same = names == self.names;
             (shared.count() * 1000 / all + usize::from(is_same), client)
         });
-        // Of two that are alike, the first.
+        // The first of equally similar clients.
         let (likeness, client) = likeness.rev().max_by_key(|(likeness, _)| *likeness)?;
         (likeness >= 500).then_some(client)
     }
@@ -90,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// The clients of the recorded sessions that say what they are, and the heads of their handshakes.
+    /// The named clients of the recorded sessions, and the fingerprints of their handshakes.
     fn recorded() -> Vec<(String, Fingerprint)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../compat-fixtures");
         let mut files: Vec<PathBuf> = Vec::new();

@@ -1,7 +1,7 @@
-//! Who has been here: which protocols, spoken by which devices, from which pages, and when last.
+//! A census of clients: protocols, devices and origins, with the time each was last seen.
 //!
-//! It answers what no log does at a glance: whether a protocol of old can be switched off, and whom that
-//! would lock out.
+//! It answers a question that logs do not answer at a glance: can an old protocol be switched off,
+//! and which clients would that exclude?
 
 mod device;
 mod fingerprint;
@@ -19,25 +19,25 @@ use serde_json::{Map, Value, json};
 use self::device::device;
 use self::fingerprint::Fingerprint;
 
-/// How many rows there are at most. The one that was seen longest ago gives way.
+/// The most rows. The row that was seen longest ago is evicted.
 const ROWS: usize = 500;
 
-/// After how long without a client a protocol may be switched off.
+/// The time without a client after which a protocol may be switched off.
 const RETIRED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// Who has been here.
+/// A census of clients.
 #[derive(Debug, Default)]
 pub(crate) struct Census {
     rows: Mutex<HashMap<Who, Seen>>,
-    /// The open connections whose clients do not say what they are.
+    /// The open connections whose clients send no user agent.
     unnamed: Mutex<Unnamed>,
 }
 
-/// Which devices these are: what their handshakes looked like is not kept.
+/// The devices of connections without a user agent. Their fingerprints are not kept.
 #[derive(Debug, Default)]
 struct Unnamed {
     devices: HashMap<ConnectionId, Arc<str>>,
-    /// Each of them once.
+    /// Every name once; the connections share it.
     names: HashSet<Arc<str>>,
 }
 
@@ -46,7 +46,7 @@ impl Unnamed {
         let name = match self.names.get(device) {
             Some(name) => Arc::clone(name),
             None => {
-                // Those of nobody who is here.
+                // Drops the names that no open connection uses.
                 self.names.retain(|name| Arc::strong_count(name) > 1);
                 let name = Arc::from(device);
                 self.names.insert(Arc::clone(&name));
@@ -57,7 +57,7 @@ impl Unnamed {
     }
 }
 
-/// Who is told apart.
+/// The key of a row.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Who {
     pub(super) protocol: String,
@@ -65,18 +65,18 @@ pub(super) struct Who {
     pub(super) origin: String,
 }
 
-/// What is known of them.
+/// The contents of a row.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Seen {
     pub(super) total: u64,
     pub(super) first: SystemTime,
     pub(super) last: SystemTime,
-    /// What it says that it is, or how its handshake looks.
+    /// The user agent, or the fingerprint if there is none.
     pub(super) last_user_agent: String,
     pub(super) last_refusal: Option<String>,
 }
 
-/// A row, with what is open now.
+/// A row, with the number of its open connections.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) who: Who,
@@ -107,7 +107,7 @@ impl Observer for Census {
         });
     }
 
-    /// One that is refused is known as far as it says what it is, and was here before.
+    /// Records a refusal, if the client sends a user agent and its device was here before.
     fn refused(&self, refusal: &Refusal) {
         let Some(agent) = refusal.user_agent() else {
             return;
@@ -128,7 +128,8 @@ impl Observer for Census {
 }
 
 impl Census {
-    /// All rows, with those of the open connections, the newest first.
+    /// Returns all rows with the counts of `open`: the most open connections first, then the
+    /// latest.
     pub(super) fn rows(&self, open: &[OpenConnection]) -> Vec<Row> {
         let mut live = HashMap::<Who, u64>::new();
         let mut classes = HashMap::<&str, String>::new();
@@ -163,8 +164,8 @@ impl Census {
         rows
     }
 
-    /// Protocols that are enabled, and that nobody has spoken for ninety days: each with who spoke it last,
-    /// if anybody did.
+    /// Returns the enabled protocols that no client has spoken for ninety days, each with the time
+    /// of its last use if there was any.
     pub(super) fn retired(
         &self,
         enabled: &[String],
@@ -184,7 +185,7 @@ impl Census {
         enabled.collect()
     }
 
-    /// Since when it is known who comes: since then, or since somebody came before that.
+    /// The start of the recorded time: `began`, or the first client seen before that.
     pub(super) fn since(&self, began: SystemTime) -> SystemTime {
         let rows = self.lock();
         let first = rows.values().map(|seen| seen.first).min();
@@ -210,11 +211,11 @@ impl Census {
         change(seen);
     }
 
-    /// What is known from a file that [`store`](Self::store) has written.
+    /// Loads the rows from a file that [`store`](Self::store) has written.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or is none of those.
+    /// The file cannot be read, or has another format.
     pub(crate) fn load(&self, file: &Path) -> io::Result<()> {
         let value: Value = serde_json::from_slice(&fs::read(file)?)?;
         let rows = value.get("rows").and_then(Value::as_array);
@@ -226,11 +227,11 @@ impl Census {
         Ok(())
     }
 
-    /// Writes what is known to a file, which is never there half.
+    /// Writes the rows to a file, atomically.
     ///
     /// # Errors
     ///
-    /// It cannot be written.
+    /// The file cannot be written.
     pub(crate) fn store(&self, file: &Path) -> io::Result<()> {
         let rows: Vec<_> = self
             .lock()
@@ -244,7 +245,7 @@ impl Census {
     }
 
     fn unnamed(&self) -> MutexGuard<'_, Unnamed> {
-        // As of the rows.
+        // The same as for the rows.
         self.unnamed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -254,14 +255,14 @@ impl Census {
     }
 }
 
-/// What is shown of what a client says of itself.
+/// The longest recorded text from a client, in characters.
 const SHOWN: usize = 200;
 
 fn cut(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-/// An origin, as far as it is told apart: the scheme and the host.
+/// The recorded form of an origin: secrets masked, and truncated.
 fn origin(origin: Option<&str>) -> String {
     origin.map_or_else(String::new, |origin| cut(&hide_secrets(origin)))
 }
@@ -311,7 +312,7 @@ fn from_json(value: &Value) -> Option<(Who, Seen)> {
     Some((who, seen))
 }
 
-/// Since 1970.
+/// The seconds since 1970.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
@@ -381,7 +382,7 @@ mod tests {
             ("hixie-76".to_owned(), Some(now - 91 * day)),
         ];
         assert_eq!(retired, expected);
-        // Nobody can say that yet of a server that was started today.
+        // A server that was started today has no ninety days of data yet.
         assert_eq!(census.retired(&enabled[..1], now, now), []);
     }
 }

@@ -1,7 +1,7 @@
-//! The two texts that Prometheus reads.
+//! The two text formats of Prometheus.
 //!
-//! One generator writes OpenMetrics 1.0. The older text differs in three things: the family of a counter has
-//! the name of its samples there, there is no unit, and nothing says where it ends.
+//! One generator writes OpenMetrics 1.0. The older format differs in three things: the name of a
+//! counter's family is that of its samples, there are no units, and there is no end marker.
 
 use std::fmt::Write as _;
 
@@ -12,16 +12,16 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
-/// Which of them.
+/// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::control) enum Text {
     OpenMetrics,
-    /// Version 0.0.4 of Prometheus' own.
+    /// Prometheus' own format, version 0.0.4.
     Prometheus,
 }
 
 impl Text {
-    /// The one that is asked for by an `Accept` field.
+    /// Selects the format by an `Accept` field.
     pub(in crate::control) fn wanted(accept: Option<&str>) -> Self {
         let is_wanted =
             accept.is_some_and(|accept| accept.contains("application/openmetrics-text"));
@@ -40,12 +40,12 @@ impl Text {
     }
 }
 
-/// Metrics as text.
+/// Renders metrics as text.
 pub(in crate::control) fn written(families: Vec<MetricFamily>, text: Text) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Families(families)));
     let mut open_metrics = String::new();
-    // Nothing fails that writes to memory.
+    // Writing to memory cannot fail.
     let _ = encode(&mut open_metrics, &registry);
     match text {
         Text::OpenMetrics => open_metrics,
@@ -53,7 +53,7 @@ pub(in crate::control) fn written(families: Vec<MetricFamily>, text: Text) -> St
     }
 }
 
-/// Families that are there already.
+/// Metric families that are already collected.
 #[derive(Debug)]
 struct Families(Vec<MetricFamily>);
 
@@ -82,7 +82,7 @@ impl Collector for Families {
     }
 }
 
-/// A value, as what it is written.
+/// A value, with the type that it is written as.
 struct Value<'a>(&'a SampleValue, MetricType);
 
 impl EncodeMetric for Value<'_> {
@@ -108,7 +108,7 @@ impl EncodeMetric for Value<'_> {
     }
 }
 
-/// What OpenMetrics says, as the text that was before it.
+/// Converts OpenMetrics to the older format.
 fn older(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut counters = Vec::new();

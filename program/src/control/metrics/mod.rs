@@ -1,4 +1,4 @@
-//! What is counted, as Prometheus reads it.
+//! Metrics for Prometheus.
 
 mod exposition;
 mod node;
@@ -13,7 +13,7 @@ pub(super) use self::exposition::{Text, written};
 use super::state::State;
 use crate::{log, spans};
 
-/// All that is counted.
+/// Returns all metrics.
 pub(super) fn families(state: &State) -> Vec<MetricFamily> {
     let mut families = vec![build_info()];
     families.extend(state.registry.families());
@@ -35,7 +35,7 @@ fn build_info() -> MetricFamily {
     gauge("polysock_build_info", "Which program this is").with(labels, SampleValue::Count(1))
 }
 
-/// What a server is, beside its connections.
+/// The metrics of a server that are not about its connections.
 #[derive(Debug, Default)]
 struct Server {
     is_draining: bool,
@@ -47,7 +47,7 @@ struct Server {
     lost_spans: u64,
     reloads: [(&'static str, u64); 2],
     last_reload: f64,
-    /// When each certificate ends, since 1970.
+    /// The expiry time of each certificate, in seconds since 1970.
     certificates: Vec<(String, f64)>,
 }
 
@@ -149,7 +149,7 @@ fn gauge(name: &'static str, help: &'static str) -> MetricFamily {
     MetricFamily::new(name, MetricKind::Gauge, help)
 }
 
-/// Since 1970.
+/// The seconds since 1970.
 fn seconds(at: SystemTime) -> f64 {
     at.duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or(Duration::ZERO)
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    /// What the document has of a metric: its name, its type and what it says.
+    /// The documented metrics: name, type and description.
     fn documented() -> Vec<(String, String, String)> {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
         let text = std::fs::read_to_string(file).unwrap();

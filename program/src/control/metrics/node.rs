@@ -1,10 +1,10 @@
-//! What a server does as one of several.
+//! Metrics of a server that shares a bus with others.
 
 use polysock::{MetricFamily, NodeState, SampleValue};
 
 use super::{counter, gauge};
 
-/// For a server that is not alone.
+/// Returns the metrics of the bus.
 pub(super) fn families(of: &NodeState) -> Vec<MetricFamily> {
     let count = |family: MetricFamily, count| family.with(Vec::new(), SampleValue::Count(count));
     let tally = &of.tally;

@@ -1,18 +1,18 @@
-//! What the system knows of this process, under the names that all of Prometheus' clients use.
+//! The system's metrics of this process, under the names common to all Prometheus clients.
 
 use std::fs;
 
 use polysock::{MetricFamily, MetricKind, SampleValue};
 use rustix::param::{clock_ticks_per_second, page_size};
 
-/// What can be read of it.
+/// Returns the metrics that can be read.
 pub(super) fn families() -> Vec<MetricFamily> {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let limits = fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let system = fs::read_to_string("/proc/stat").unwrap_or_default();
     let open = fs::read_dir("/proc/self/fd").map(Iterator::count).ok();
     let mut families = of_stat(&stat, &system);
-    // The descriptor by which they are read is one of them.
+    // One of them is the descriptor that reads the directory.
     families.extend(open.map(|open| {
         gauge(
             "process_open_fds",
@@ -35,13 +35,13 @@ pub(super) fn families() -> Vec<MetricFamily> {
     reason = "a double is what OpenMetrics has"
 )]
 fn of_stat(stat: &str, system: &str) -> Vec<MetricFamily> {
-    // The name of the program, which may have anything in it, ends with the last bracket: proc(5).
+    // The program's name may contain anything and ends with the last bracket: proc(5).
     let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
     let fields: Vec<u64> = fields
         .split_whitespace()
         .map(|field| field.parse().unwrap_or(0))
         .collect();
-    // The first of them is the third of proc_pid_stat(5).
+    // The first field here is the third of proc_pid_stat(5).
     let field = |number: usize| fields.get(number - 3).copied();
     let (Some(user), Some(kernel), Some(threads), Some(start), Some(size), Some(resident)) = (
         field(14),

@@ -1,6 +1,6 @@
-//! The state of the server as pages, which need no script.
+//! The status pages, which need no script.
 //!
-//! What clients say is untrusted: the templates escape it, and what does not show itself is shown as
+//! Text from clients is untrusted: the templates escape it, and invisible characters are shown as
 //! `\u{202e}`.
 
 mod sparkline;
@@ -26,13 +26,13 @@ use super::status::{Refused, find, refused, retire};
 pub(super) const STYLE: &str = include_str!("style.css");
 pub(super) const SCRIPT: &str = include_str!("script.js");
 
-/// How many connections of each order are shown.
+/// The number of connections shown in each order.
 const SHOWN: usize = 10;
 
 #[derive(Template)]
 #[template(path = "status.html")]
 struct Status<'a> {
-    /// Whether it loads itself again where its script does not run.
+    /// True if the page reloads itself when its script does not run.
     reloads: bool,
     version: &'static str,
     uptime: String,
@@ -44,7 +44,7 @@ struct Status<'a> {
     routes: usize,
     open: usize,
     most: usize,
-    /// How much of what there may be is used, in percent.
+    /// The used share of the maximum of connections, in percent.
     used: usize,
     held: String,
     kinds: Vec<Kind>,
@@ -59,7 +59,7 @@ struct Status<'a> {
     form: Form<'a>,
 }
 
-/// Connections of one protocol, transport and route.
+/// The connections of one protocol, transport and route.
 struct Kind {
     protocol: String,
     transport: String,
@@ -68,7 +68,7 @@ struct Kind {
     total: u64,
 }
 
-/// What there was of one thing.
+/// The counts of one quantity.
 struct RateRow {
     name: &'static str,
     minute: u64,
@@ -104,13 +104,13 @@ struct UpstreamRow {
     failed: u64,
 }
 
-/// Connections in some order.
+/// Connections in one order.
 struct Order {
     title: &'static str,
     connections: Vec<Shown>,
 }
 
-/// A connection.
+/// A connection as shown on a page.
 struct Shown {
     id: String,
     protocol: &'static str,
@@ -132,12 +132,12 @@ struct Shown {
     tapped: bool,
 }
 
-/// What every form has.
+/// The common parts of every form.
 struct Form<'a> {
     key: &'a str,
-    /// Whether it asks for the token.
+    /// True if the form asks for the token.
     needs_token: bool,
-    /// Whether anything can be changed.
+    /// True if the listener allows changes.
     is_there: bool,
 }
 

@@ -1,12 +1,12 @@
-//! A line of what there was lately.
+//! A line chart of recent counts.
 
 use std::fmt::Write;
 
-/// How wide and how high the line is.
+/// The size of the chart.
 const WIDTH: usize = 120;
 const HEIGHT: u64 = 24;
 
-/// The points of a line of SVG through these counts, the last of them at its right end.
+/// Returns the points of an SVG line through these counts. The last one is at the right edge.
 pub(super) fn points(counts: &[u64]) -> String {
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
     let step = WIDTH / 60;
@@ -15,7 +15,7 @@ pub(super) fn points(counts: &[u64]) -> String {
     for (number, count) in counts.iter().enumerate() {
         let x = (begin + number) * step;
         let y = HEIGHT - count * HEIGHT / most;
-        // Nothing fails that writes to memory.
+        // Writing to memory cannot fail.
         let _ = write!(points, "{x},{y} ");
     }
     points

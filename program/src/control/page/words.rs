@@ -1,13 +1,13 @@
-//! What stands on a page, in words for people.
+//! Text formatting for pages.
 
 use std::time::Duration;
 
 use crate::log::visible;
 
-/// How much of what a client says is shown.
+/// The longest shown text from a client, in characters.
 const CUT: usize = 200;
 
-/// What a client says, for people.
+/// Makes text from a client visible, and truncates it.
 pub(super) fn said(text: &str) -> String {
     let mut shown = visible(text);
     if let Some((end, _)) = shown.char_indices().nth(CUT) {
@@ -17,7 +17,7 @@ pub(super) fn said(text: &str) -> String {
     shown
 }
 
-/// How long something takes, as `3 d 4 h`.
+/// Formats a duration: `3 d 4 h`.
 pub(super) fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
@@ -29,7 +29,7 @@ pub(super) fn time(time: Duration) -> String {
     }
 }
 
-/// A number of bytes, as `1.5 MiB`.
+/// Formats a number of bytes: `1.5 MiB`.
 pub(super) fn bytes(count: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;

@@ -1,4 +1,4 @@
-//! What has happened on a connection that is tapped, as JSON and as text.
+//! The lines of a tap, as JSON and as text.
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::log::{time_of, visible};
 
-/// Makes lines of events.
+/// A formatter of tap events.
 #[derive(Debug)]
 pub(super) struct Lines {
     registry: Registry,
@@ -27,7 +27,7 @@ impl Lines {
         }
     }
 
-    /// The line of an event, as JSON.
+    /// Formats an event as JSON.
     pub(super) fn of(&self, event: &TapEvent) -> Value {
         let mut line = Map::new();
         let mut put = |name: &str, value: Value| {
@@ -83,7 +83,7 @@ impl Lines {
         line.into()
     }
 
-    /// An opening handshake without its secrets, each of which is as many `x`.
+    /// Masks the secrets of an opening handshake with as many `x`.
     fn masked(&self, handshake: &HandshakeBytes) -> HandshakeBytes {
         if self.keep_secrets {
             return handshake.clone();
@@ -124,7 +124,7 @@ fn put_frame(put: &mut impl FnMut(&str, Value), frame: &TapFrame) {
         put("continues", true.into());
     }
     if !frame.payload.is_empty() {
-        // A text may be cut amid a character, by us or by its sender.
+        // A text may end amid a character: we truncate payloads, and fragments may end anywhere.
         let valid = match std::str::from_utf8(&frame.payload) {
             Ok(text) => Some(text),
             Err(error) if frame.kind == TapKind::Text => {
@@ -147,7 +147,7 @@ fn put_wire(put: &mut impl FnMut(&str, Value), wire: &Bytes) {
     }
 }
 
-/// A line of JSON as text for people: nothing in it steers a terminal.
+/// Formats a line of JSON as text. Control characters are escaped, so nothing steers the terminal.
 pub(crate) fn text_of(line: &Value) -> String {
     let of = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
     let number = |name: &str| line.get(name).and_then(Value::as_u64).unwrap_or_default();
@@ -166,7 +166,7 @@ pub(crate) fn text_of(line: &Value) -> String {
         _ => {}
     }
     let clock = of("time").get(11..23).unwrap_or_default();
-    // To the right is towards the upstream.
+    // The arrow to the right points towards the upstream.
     let arrow = match (of("end"), of("way")) {
         (_, "") => ' ',
         ("client", "received") | ("upstream", "sent") => '→',

@@ -1,4 +1,4 @@
-//! A tap: what comes and goes on connections, line by line.
+//! Taps: the traffic of connections, line by line.
 
 mod line;
 
@@ -24,38 +24,39 @@ use super::state::State;
 use self::line::Lines;
 pub(crate) use self::line::text_of;
 
-/// How many taps there may be at once.
+/// The most simultaneous taps.
 const MOST_TAPS: usize = 8;
 
-/// How long one lasts, at most and where nothing is said.
+/// The longest duration of a tap, and the default.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// How many events it has, at most and where nothing is said.
+/// The most events of a tap, and the default.
 const MOST_EVENTS: u64 = 10_000;
 
-/// How much is shown of a frame, in bytes.
+/// The shown part of a frame, in bytes.
 const SHOWN: usize = 256;
 
-/// How often a tap on which nothing happens says that it is there: whoever is gone is found out so.
+/// The interval at which an idle tap writes a sign of life, which detects readers that have
+/// disconnected.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
-/// What is to be seen.
+/// The requested contents of a tap.
 #[derive(Clone, Copy, Debug)]
 struct Wanted {
-    /// What messages say.
+    /// The payloads of messages.
     payload: bool,
-    /// What frames are on the wire.
+    /// The bytes of frames on the wire.
     wire: bool,
-    /// All of the wire, from the opening handshake on.
+    /// All bytes on the wire, from the opening handshake on.
     transcript: bool,
     keep_secrets: bool,
-    /// Text for people, and not JSON.
+    /// Text for people instead of JSON.
     text: bool,
     time: Duration,
     events: u64,
 }
 
-/// Taps one connection, or those that are chosen.
+/// Taps one connection, or those that a filter selects.
 pub(super) fn begin(
     state: &Arc<State>,
     id: Option<ConnectionId>,
@@ -95,7 +96,7 @@ pub(super) fn begin(
     let began = Instant::now();
     let tap = state.registry.tap(settings, move |connection| match id {
         Some(id) => connection.id == id,
-        // The opening handshake of one that is open is past.
+        // A transcript needs the opening handshake, which has passed on older connections.
         None => {
             let is_new = connection.age <= began.elapsed();
             filter.chooses(connection) && (is_new || !wanted.transcript)
@@ -157,7 +158,7 @@ impl Wanted {
     }
 }
 
-/// A tap that somebody reads.
+/// A tap with a reader.
 struct Running {
     tap: Tap,
     lines: Lines,
@@ -165,13 +166,13 @@ struct Running {
     who: String,
     began: Instant,
     events: u64,
-    /// How many it is told that it has missed.
+    /// The number of missed events that has been reported.
     missed: u64,
     is_over: bool,
 }
 
 impl Running {
-    /// The next line, or lines; `None` once it is over.
+    /// Returns the next line or lines; `None` once the tap has ended.
     async fn next(&mut self) -> Option<String> {
         if self.is_over {
             return None;

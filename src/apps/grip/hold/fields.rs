@@ -1,4 +1,4 @@
-//! The fields by which a web app has a request held: those of an answer that begin with `Grip-`.
+//! The response fields that begin with `Grip-`, by which a web app holds a request.
 
 use std::time::Duration;
 
@@ -10,69 +10,71 @@ use hyper::header::{HeaderMap, HeaderName};
 
 use super::parameters::{parameter, split, unescaped, unquoted};
 
-/// How many channels a request may be held on.
+/// The limit of channels for one held request.
 const MOST_CHANNELS: usize = 20;
 
-/// How long a request waits for its answer, and how long nothing is sent on a stream before its keep-alive, where
-/// the web app does not say it.
+/// The default time that a request waits for its response, and the default timeout of a stream's
+/// keep-alive.
 pub(super) const WAIT: Duration = Duration::from_secs(55);
 
-/// How long a stream is followed by its link, where the web app does not say it.
+/// The default time after which a stream requests its next link.
 const LINK_WAIT: Duration = Duration::from_secs(120);
 
-/// The shortest of these times.
+/// The minimum of these times.
 pub(super) const SHORTEST: Duration = Duration::from_secs(1);
 
-/// What a web app wants done with the request that it answers.
+/// The instructions of a web app for a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Instruct {
-    /// How it is held, if it is.
+    /// The kind of hold; `None` if the request is not held.
     pub(super) mode: Option<Mode>,
     pub(super) channels: Vec<Subscribe>,
-    /// How long it waits for its answer.
+    /// The time that the request waits for its response.
     pub(super) timeout: Duration,
-    /// What a stream gets where it has got nothing for some time.
+    /// The keep-alive of a stream.
     pub(super) keep_alive: Option<KeepAlive>,
-    /// The status that the client is told.
+    /// The status for the client; `None` keeps the web app's.
     pub(super) status: Option<StatusCode>,
-    /// Where a stream goes on.
+    /// The link at which a stream continues.
     pub(super) next: Option<Next>,
 }
 
-/// How a request is held.
+/// The kind of a hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// The answer goes out, and behind it what is published.
+    /// Sends the response, followed by the publications.
     Stream,
-    /// What is published is the answer; where nothing is in time, the web app's is.
+    /// Waits for a publication, which becomes the response. After the timeout, the web app's own
+    /// response is sent.
     Response,
 }
 
-/// A channel that a request is held on.
+/// A channel on which a request is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Subscribe {
     pub(super) name: String,
-    /// What the last that its client has had of the channel is called.
+    /// The id of the last publication on the channel that the client has received.
     pub(super) prev_id: Option<String>,
-    /// Whose own publications are not for it.
+    /// The user whose publications are not delivered.
     pub(super) is_not: Option<String>,
 }
 
-/// What a stream gets where it has got nothing for some time.
+/// Content for a stream on which nothing was sent for some time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeepAlive {
     pub(super) content: Bytes,
     pub(super) timeout: Duration,
-    /// Whether it comes in any case, as often.
+    /// Whether the content is sent regularly, even if publications were sent.
     pub(super) is_interval: bool,
 }
 
-/// Where a stream goes on.
+/// The link at which a stream continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Next {
-    /// The link, as the web app has it.
+    /// The link, unchanged from the web app.
     pub(super) link: String,
-    /// After how long without a publication it is looked there.
+    /// The time after which the link is requested, unless all channels have had a publication
+    /// meanwhile.
     pub(super) timeout: Duration,
 }
 
@@ -90,8 +92,7 @@ impl Default for Instruct {
 }
 
 impl Instruct {
-    /// Takes what a web app says out of the fields of its answer, of which clients get none; `None` where it says
-    /// nothing.
+    /// Removes the `Grip-` fields from a response and reads them; `None` if there are none.
     pub(super) fn take(headers: &mut HeaderMap) -> Result<Option<Self>, &'static str> {
         let is_ours = |name: &HeaderName| name.as_str().starts_with("grip-");
         if !headers.keys().any(is_ours) {
@@ -129,7 +130,7 @@ impl Instruct {
         instruct.checked()
     }
 
-    /// The same where it makes sense as a whole; of more channels than there may be, the first.
+    /// Checks the instructions as a whole, and omits channels beyond the limit.
     pub(super) fn checked(mut self) -> Result<Self, &'static str> {
         let mut channels: Vec<Subscribe> = Vec::new();
         for channel in self.channels {
@@ -220,7 +221,7 @@ fn channels(headers: &HeaderMap) -> Result<Vec<Subscribe>, &'static str> {
     Ok(channels)
 }
 
-/// Who the client is, as far as it does not get what it has published itself.
+/// Returns the user of the client, for the filter `skip-self`.
 fn user(headers: &HeaderMap) -> Result<Option<String>, &'static str> {
     let mut user = None;
     for value in all(headers, "grip-set-meta")? {
@@ -267,7 +268,7 @@ fn next(headers: &HeaderMap) -> Result<Option<Next>, &'static str> {
     Ok(next)
 }
 
-/// A status, behind which its reason may stand.
+/// Reads a status, which a reason may follow.
 fn status(value: &str) -> Result<StatusCode, &'static str> {
     let code = value.split(' ').next().unwrap_or_default();
     let status = StatusCode::try_from(code.as_bytes()).ok();
@@ -280,12 +281,12 @@ fn seconds(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds.into()).max(SHORTEST))
 }
 
-/// The value of a field, the first where there are several.
+/// Returns the value of a field; the first if there are several.
 fn one<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, &'static str> {
     Ok(all(headers, name)?.into_iter().next())
 }
 
-/// The values of a field.
+/// Returns all values of a field.
 fn all<'a>(headers: &'a HeaderMap, name: &str) -> Result<Vec<&'a str>, &'static str> {
     let values = headers.get_all(name).iter();
     let texts = values.map(|value| std::str::from_utf8(value.as_bytes()).map(str::trim));
@@ -357,7 +358,7 @@ mod tests {
         expected.timeout = Duration::from_secs(7);
         expected.status = Some(StatusCode::CREATED);
         assert_eq!(response, Ok(Some(expected)));
-        // No more than a client of a WebSocket may be on.
+        // The same limit as for clients of WebSockets.
         let many = "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21";
         let many = read(&[("grip-hold", "stream"), ("grip-channel", many)]);
         assert_eq!(many.unwrap().unwrap().channels.len(), MOST_CHANNELS);

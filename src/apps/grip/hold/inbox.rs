@@ -1,4 +1,4 @@
-//! What waits for a request that is held: publications of its channels, of which there is only so much.
+//! The bounded queue of publications for a held request.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,36 +14,36 @@ use crate::push::{
     Channels, HeldAnswer, HeldPush, Publication, Push, Receiving, ResponsePush, StreamPush,
 };
 
-/// Its client reads more slowly than something is published.
+/// The error for a client that reads more slowly than its channels publish.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a client of a held request reads too slowly")]
 pub(super) struct Slow;
 
-/// As what a request is held.
+/// The format of publications for a held request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// A stream of `text/event-stream`.
     Events,
     /// Any other stream.
     Lines,
-    /// An answer.
+    /// A single response.
     Answer,
 }
 
-/// A publication that has come.
+/// A publication that was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Came {
-    /// What it was published on.
+    /// The channel of the publication.
     pub(super) channel: Arc<str>,
     pub(super) id: Option<String>,
     pub(super) prev_id: Option<String>,
     pub(super) what: What,
 }
 
-/// What is in it for a request.
+/// The content of a publication, for one held request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
-    /// Nothing: it is its own sender's.
+    /// No content: the client's own user has published it.
     Nothing,
     Content(Bytes),
     Answer(HeldAnswer),
@@ -51,7 +51,8 @@ pub(super) enum What {
     Close,
 }
 
-/// What waits for a request that is held. The request is on its channels as long as this is there.
+/// The queue of publications for a held request. The request is subscribed to its channels until
+/// this is dropped.
 #[derive(Debug)]
 pub(super) struct Inbox {
     shared: Arc<Shared>,
@@ -70,14 +71,14 @@ struct Shared {
 struct Waiting {
     came: VecDeque<Came>,
     bytes: usize,
-    /// Whether it was cut off.
+    /// Whether the queue has overflowed, and the request is to end.
     is_slow: bool,
-    /// Whether it is closed behind what waits.
+    /// Whether a close was queued, after which nothing is accepted.
     is_closed: bool,
 }
 
 impl Inbox {
-    /// One that is on no channel, and in which so much may wait.
+    /// Creates an inbox with this limit, without channels.
     pub(super) fn new(form: Form, queue: Queue) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -90,7 +91,7 @@ impl Inbox {
         }
     }
 
-    /// Has it be on these channels, and on no others.
+    /// Subscribes to these channels, and unsubscribes from all others.
     pub(super) fn follow(&mut self, channels: &Channels, wanted: &[Subscribe]) {
         let is_wanted = |name: &str| wanted.iter().any(|one| one.name == name);
         self.receiving.retain(|(name, _)| is_wanted(name));
@@ -118,11 +119,11 @@ impl Inbox {
         }
     }
 
-    /// The next that has come.
+    /// Returns the next publication.
     ///
     /// # Errors
     ///
-    /// There was no room for it, and the request is to end for that.
+    /// The queue has overflowed, and its [`Overflow`] is `Disconnect`.
     ///
     /// # Cancel safety
     ///
@@ -142,7 +143,7 @@ impl Inbox {
         }
     }
 
-    /// Forgets what waits up to the first that `is_next`, or to a close.
+    /// Drops queued publications, up to the first for which `is_next` holds, or up to a close.
     pub(super) fn skip_to(&self, is_next: impl Fn(&Came) -> bool) {
         let mut waiting = self.shared.lock();
         let is_over = |came: &Came| came.what != What::Close && !is_next(came);
@@ -151,7 +152,7 @@ impl Inbox {
         }
     }
 
-    /// Forgets what waits, but for a close.
+    /// Drops all queued publications, except a close.
     pub(super) fn clear(&self) {
         self.skip_to(|_| false);
     }
@@ -169,7 +170,7 @@ impl Shared {
         while waiting.is_over(&self.queue) {
             match self.queue.overflow {
                 Overflow::DropOldest => drop(waiting.take()),
-                // A close counts for nothing.
+                // A close does not count towards the limit.
                 Overflow::DropNewest if waiting.is_closed => break,
                 Overflow::DropNewest => waiting.drop_newest(),
                 Overflow::Disconnect => {
@@ -185,13 +186,14 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // It is whole between any two operations, so a panic cannot break it.
+        // Each operation leaves the queue consistent, so a panic cannot break it.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Waiting {
-    /// Whether more waits than may. One may always wait, whatever its size.
+    /// Whether the queue is over its limit. A single publication is always allowed, whatever its
+    /// size.
     fn is_over(&self, queue: &Queue) -> bool {
         let messages = self.came.len();
         messages > 1 && (messages > queue.messages || self.bytes > queue.bytes)
@@ -220,7 +222,7 @@ impl Came {
     }
 }
 
-/// What is in a publication for a request that is held so.
+/// Returns the content of a publication in this form; `None` if it has none.
 fn what(form: Form, publication: &Publication) -> Option<What> {
     match (&publication.held, form) {
         (HeldPush::Formats { response, .. }, Form::Answer) => match response.as_ref()? {
@@ -235,7 +237,7 @@ fn what(form: Form, publication: &Publication) -> Option<What> {
         (HeldPush::Same, _) => match &publication.push {
             Push::Nothing => None,
             Push::Message(message) => of_message(form, message),
-            // Whoever waits for an answer is better off with one.
+            // A close is no response, so the client keeps waiting for one.
             Push::Close(_) => (form != Form::Answer).then_some(What::Close),
         },
     }
@@ -244,7 +246,7 @@ fn what(form: Form, publication: &Publication) -> Option<What> {
 fn of_message(form: Form, message: &Message) -> Option<What> {
     match (form, message) {
         (Form::Events, Message::Text(text)) => Some(What::Content(event(text))),
-        // Events are text.
+        // An event stream is text.
         (Form::Events, Message::Binary(_)) => None,
         (Form::Lines, Message::Text(text)) => {
             let mut line = BytesMut::with_capacity(text.len() + 1);
@@ -262,7 +264,7 @@ fn of_message(form: Form, message: &Message) -> Option<What> {
     }
 }
 
-/// A text as an event: each of its lines is a `data` of it (HTML Living Standard, 9.2.5).
+/// Writes a text as an event, with one `data` field for each line (HTML Living Standard, 9.2.5).
 fn event(text: &str) -> Bytes {
     let mut event = BytesMut::with_capacity(text.len() + 8);
     for line in text.replace("\r\n", "\n").split(['\n', '\r']) {
@@ -356,7 +358,7 @@ mod tests {
         assert_eq!(content(newest.next().now_or_never()), "2\n");
         assert_eq!(close(&newest), What::Close);
         assert_eq!(cut.next().now_or_never(), Some(Err(Slow)));
-        // One may be as large as it likes.
+        // A single publication may have any size.
         let large = inbox(Overflow::Disconnect, 1, 1);
         channels.publish("a", Message::from("large"));
         assert_eq!(content(large.next().now_or_never()), "large\n");

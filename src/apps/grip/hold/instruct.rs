@@ -1,4 +1,4 @@
-//! What a web app wants of a request, in the body of its answer: `application/grip-instruct`.
+//! The instructions of a web app in the body of its response: `application/grip-instruct`.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::fields::{Instruct, KeepAlive, Mode, SHORTEST, Subscribe, WAIT};
 use crate::apps::publisher::answer;
 use crate::push::HeldAnswer;
 
-/// What the body is.
+/// The media type of instructions.
 const MEDIA_TYPE: &str = "application/grip-instruct";
 
-/// Whether an answer has it in its body.
+/// Whether a response body contains instructions.
 pub(super) fn is_instruct(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
@@ -24,7 +24,7 @@ pub(super) fn is_instruct(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case(MEDIA_TYPE))
 }
 
-/// Reads a body: what is wanted, and the answer for the client.
+/// Reads a body: the instructions, and the response for the client.
 pub(super) fn read(body: &[u8]) -> Result<(Instruct, HeldAnswer), &'static str> {
     let instruct: Value =
         serde_json::from_slice(body).map_err(|_| "its application/grip-instruct is no JSON")?;

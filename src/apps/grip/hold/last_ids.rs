@@ -1,4 +1,4 @@
-//! What was published last on each channel: a web app that has not seen it is asked again.
+//! The ids of the last publications: a web app that has not seen the last one is asked again.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::fields::Subscribe;
 use crate::push::{Channels, Receiving};
 
-/// Of how many channels it is known.
+/// The limit of channels with a known id.
 const MOST: usize = 10_000;
 
-/// What was published last on each channel, as far as it had an id.
+/// The id of the last publication on each channel, if it had one.
 #[derive(Debug)]
 pub(super) struct LastIds {
     ids: Arc<Mutex<Ids>>,
@@ -24,7 +24,7 @@ struct Ids {
 }
 
 impl LastIds {
-    /// Of these channels, from now on.
+    /// Records the ids on these channels, from now on.
     pub(super) fn of(channels: &Channels) -> Self {
         let ids = Arc::<Mutex<Ids>>::default();
         let noted = Arc::clone(&ids);
@@ -39,8 +39,8 @@ impl LastIds {
         }
     }
 
-    /// Whether something else was published on one of these than their web app has seen. It is forgotten then: what
-    /// the web app says when it is asked again counts.
+    /// Whether the last publication on one of these channels is not the one that the web app has
+    /// seen last. Such an id is then forgotten, because the web app is asked again.
     pub(super) fn contradict(&self, wanted: &[Subscribe]) -> bool {
         let mut ids = lock(&self.ids);
         let mut contradict = false;
@@ -54,7 +54,7 @@ impl LastIds {
         contradict
     }
 
-    /// Forgets what was published last on a channel.
+    /// Forgets the last id of a channel.
     pub(super) fn forget(&self, channel: &str) {
         lock(&self.ids).forget(channel);
     }
@@ -84,7 +84,7 @@ impl Ids {
 }
 
 fn lock(ids: &Mutex<Ids>) -> MutexGuard<'_, Ids> {
-    // They are whole between any two operations, so a panic cannot break them.
+    // Each operation leaves the ids consistent, so a panic cannot break them.
     ids.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,4 +1,4 @@
-//! Ordinary requests to a web app, which may have them held.
+//! Ordinary requests to a web app, which may hold them.
 //!
 //! ```text
 //!   client ── GET ──▶ proxy ── GET, Grip-Sig ──▶ web app

@@ -1,6 +1,7 @@
-//! What is in the value of a field: elements, and their parameters.
+//! A parser for field values: elements, and their parameters.
 
-/// The parts of a value between separators, but not those that are within quotes or brackets which `quotes` begins.
+/// Splits a value at separators, except inside quotes or brackets that a character of `quotes`
+/// opens.
 pub(super) fn split<'a>(value: &'a str, separator: char, quotes: &[char]) -> Vec<&'a str> {
     let mut parts = Vec::new();
     let (mut begin, mut until, mut is_escaped) = (0, None, false);
@@ -24,13 +25,13 @@ pub(super) fn split<'a>(value: &'a str, separator: char, quotes: &[char]) -> Vec
     parts.into_iter().map(str::trim).collect()
 }
 
-/// The name and the value of a parameter.
+/// Reads the name and the value of a parameter.
 pub(super) fn parameter(text: &str) -> (&str, String) {
     let (name, value) = text.split_once('=').unwrap_or((text, ""));
     (name.trim(), unquoted(value.trim()))
 }
 
-/// A value without its quotes and escapes, where it has quotes.
+/// Removes the quotes and escapes of a quoted value; returns others unchanged.
 pub(super) fn unquoted(text: &str) -> String {
     let quoted = text
         .strip_prefix('"')
@@ -49,7 +50,7 @@ pub(super) fn unquoted(text: &str) -> String {
     unquoted
 }
 
-/// The bytes that a text with escapes means: `\\`, `\r`, `\n` and `\xHH`; `None` where it has others.
+/// Decodes the escapes `\\`, `\r`, `\n` and `\xHH`; `None` if there are others.
 pub(super) fn unescaped(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut rest = text;

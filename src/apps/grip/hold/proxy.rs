@@ -1,4 +1,4 @@
-//! Ordinary requests, passed on to a web app that may have them held.
+//! A proxy for ordinary requests to a web app that may hold them.
 
 use std::sync::Arc;
 
@@ -26,22 +26,23 @@ use crate::http::{Body, Service, rejected};
 use crate::push::{Channels, GripKey};
 use crate::upstream::HttpUpstream;
 
-/// The longest answer that is kept while its request waits, in bytes.
+/// The limit of a response that is kept while its request waits, in bytes.
 const MOST: usize = 1_000_000;
 
-/// Passes ordinary requests on to a web app as [`Proxy`] does, and holds those whose answer says so (`Grip-Hold`):
-/// as streams, which get what is published on their channels behind the answer, or until something is published that
-/// is the answer. It goes beside [`Grip`](crate::apps::grip::Grip), to the same web app.
+/// Proxies ordinary requests to a web app as [`Proxy`] does, and holds those whose response says so
+/// (`Grip-Hold`). A stream sends the response, followed by the publications on its channels. A
+/// waiting request gets the next publication as its response. Use it next to
+/// [`Grip`](crate::apps::grip::Grip), with the same web app.
 ///
-/// A client that goes away ends what is done for it. When the port closes, streams end, and those that wait get what
-/// the web app has answered.
+/// A client that disconnects cancels its request. When the port closes, streams end, and waiting
+/// requests get the web app's own response.
 #[derive(Clone, Debug)]
 pub struct GripProxy {
     app: Arc<WebApp>,
 }
 
 impl GripProxy {
-    /// A web app, whose requests are held on these channels.
+    /// Creates a proxy to a web app, whose requests are held on these channels.
     pub fn new(upstream: HttpUpstream, channels: Channels) -> Self {
         Self {
             app: Arc::new(WebApp {
@@ -62,8 +63,9 @@ impl GripProxy {
         self
     }
 
-    /// How much may wait for a client of a stream that reads slowly, and what becomes of it then: by default 16,384
-    /// publications or 4 MiB, and a client for which there is more is cut off.
+    /// Sets the limit of queued publications for a stream that is read slowly, and the action when
+    /// the limit is exceeded. By default the limit is 16,384 publications or 4 MiB, and a stream
+    /// that exceeds it is aborted.
     #[must_use]
     pub fn queue(mut self, queue: Queue) -> Self {
         Arc::make_mut(&mut self.app).queue = queue;
@@ -86,7 +88,7 @@ impl Service for GripProxy {
             let has_instruct = is_instruct(&head.headers);
             match Instruct::take(&mut head.headers) {
                 Ok(None) if !has_instruct => Response::from_parts(head, body),
-                // Boxed: most requests are not held.
+                // Boxed, because most requests are not held.
                 taken => Box::pin(held.answer(app, head, taken, body)).await,
             }
         })
@@ -98,7 +100,7 @@ struct Held {
     asked: Asked,
     shutdown: ShutdownSignal,
     is_head: bool,
-    /// Its head, where the web app may be asked again.
+    /// The head of the request; `None` if it cannot be sent again.
     again: Option<Asking>,
 }
 
@@ -113,7 +115,7 @@ impl Held {
         }
     }
 
-    /// The answer, where a web app says something of it.
+    /// Answers a request whose response contains instructions.
     async fn answer(
         self,
         app: Arc<WebApp>,
@@ -147,7 +149,7 @@ impl Held {
             if mode.is_none() || self.is_head {
                 return Response::from_parts(head, body);
             }
-            // The first that comes is the answer.
+            // Only the first publication is the response.
             let queue = Queue {
                 overflow: Overflow::DropNewest,
                 ..app.queue
@@ -187,14 +189,15 @@ impl Held {
             return app.misread(problem);
         }
         let mut inbox = Inbox::new(form(&head.headers), app.queue);
-        // Before the client knows of it: what is published from then on is its own.
+        // Subscribed before the client receives the head, so that it gets all publications from
+        // then on.
         inbox.follow(&app.channels, &instruct.channels);
         let streaming = Streaming::new(app, self.asked, (instruct, body), inbox, &self.shutdown);
         Response::from_parts(head, streaming.into_body())
     }
 }
 
-/// What a web app says in the body of an answer, which becomes the one that it says.
+/// Reads the instructions in the body of a response, and replaces the response by the one in them.
 async fn told(head: &mut Answered, body: &mut Body) -> Result<Instruct, &'static str> {
     let told = Limited::new(std::mem::replace(body, Bytes::new().into()), MOST);
     let told = told.collect().await;
@@ -206,7 +209,7 @@ async fn told(head: &mut Answered, body: &mut Body) -> Result<Instruct, &'static
     Ok(instruct)
 }
 
-/// The head of a request that may be sent again: it has no body.
+/// Copies the head of a request that may be sent again, because it has no body.
 fn again(request: &Request<Body>) -> Option<Asking> {
     if !hyper::body::Body::is_end_stream(request.body()) {
         return None;
@@ -220,7 +223,7 @@ fn again(request: &Request<Body>) -> Option<Asking> {
     Some(head)
 }
 
-/// As what a stream of this type is held.
+/// Returns the form of a stream, by its content type.
 fn form(headers: &HeaderMap) -> Form {
     let kind = headers
         .get(CONTENT_TYPE)

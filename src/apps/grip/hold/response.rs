@@ -1,4 +1,4 @@
-//! A request that waits for its answer, which is what is published next.
+//! A request that waits for the next publication, which becomes its response.
 
 use bytes::Bytes;
 use hyper::ext::ReasonPhrase;
@@ -17,19 +17,19 @@ use crate::connection::ShutdownSignal;
 use crate::http::Body;
 use crate::push::HeldAnswer;
 
-/// What comes of the wait.
+/// The outcome of the wait.
 #[derive(Debug)]
 pub(super) enum Outcome {
-    /// This is the answer.
+    /// The published response.
     Answer(HeldAnswer),
-    /// The web app's own is.
+    /// The web app's own response.
     Original,
-    /// The web app knows more than it has answered. Where all that wait for the same missed it, they do not all ask
-    /// at once.
+    /// The web app is to be asked again, because it has newer data. `is_crowd` is true if all
+    /// requests on the channel have missed a publication: they must not all ask at the same time.
     Again { is_crowd: bool },
 }
 
-/// Waits for what is published, no longer than the web app wants and the port is open.
+/// Waits for a publication, until the timeout of the web app or until the port closes.
 pub(super) async fn wait(
     instruct: &mut Instruct,
     inbox: &Inbox,
@@ -70,7 +70,7 @@ pub(super) async fn wait(
     }
 }
 
-/// The answer that was published, which has the fields of the web app's where it does not say otherwise.
+/// Builds the published response. Fields that it does not set are the web app's.
 pub(super) fn published(mut head: Parts, answer: HeldAnswer) -> Response<Body> {
     let HeldAnswer {
         status,
@@ -84,7 +84,7 @@ pub(super) fn published(mut head: Parts, answer: HeldAnswer) -> Response<Body> {
     if let Some(reason) = reason {
         head.extensions.insert(reason);
     }
-    // They are about the body that it had.
+    // These fields describe the web app's own body.
     for name in [CONTENT_LENGTH, CONTENT_ENCODING, CONTENT_RANGE] {
         head.headers.remove(name);
     }
@@ -102,7 +102,7 @@ pub(super) fn published(mut head: Parts, answer: HeldAnswer) -> Response<Body> {
     Response::from_parts(head, Body::from(body))
 }
 
-/// Whether a field may be published: how an answer travels, we say.
+/// Whether a publication may set a field; framing and connection fields are ours.
 fn is_theirs(name: &HeaderName) -> bool {
     let framing = [CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, UPGRADE];
     !framing.contains(name)
@@ -110,7 +110,7 @@ fn is_theirs(name: &HeaderName) -> bool {
         && !name.as_str().starts_with("grip-")
 }
 
-/// The web app's own answer.
+/// Builds the web app's own response.
 pub(super) fn original(mut head: Parts, body: Bytes) -> Response<Body> {
     head.headers.remove(CONTENT_LENGTH);
     Response::from_parts(head, Body::from(body))

@@ -1,4 +1,4 @@
-//! A request that is held as a stream: the answer of its web app, and what is published behind it.
+//! A request that is held as a stream: the response of its web app, followed by publications.
 
 use std::fmt;
 use std::future::pending;
@@ -22,13 +22,13 @@ use crate::error::BoxError;
 use crate::http::Body;
 use crate::upstream::UpstreamError;
 
-/// How often a web app is asked again that does not say where a stream goes on.
+/// The number of retries if a next link cannot be loaded.
 const RETRIES: u32 = 5;
 
-/// How long it is left alone before that, at first.
+/// The pause before the first retry. Each further pause is twice as long.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Over what time those ask that have all missed the same.
+/// The time over which requests are spread that have all missed the same publication.
 const SPREAD: Duration = Duration::from_secs(1);
 
 /// A request that is held as a stream.
@@ -37,22 +37,22 @@ pub(super) struct Streaming {
     asked: Asked,
     inbox: Inbox,
     instruct: Instruct,
-    /// What is still to come of the web app's answer.
+    /// The rest of the web app's response.
     content: Option<Body>,
     /// Whether the web app was not asked again yet.
     is_first: bool,
-    /// Whether the web app is to be asked where it goes on, and after how long.
+    /// The delay until the next link is requested; `None` if that is not due.
     due: Option<Duration>,
-    /// Rings where it has got nothing for some time.
+    /// Expires when the keep-alive is due.
     quiet: Option<Pin<Box<Sleep>>>,
-    /// Rings when the web app is to be asked where it goes on.
+    /// Expires when the next link is to be requested.
     look: Option<Pin<Box<Sleep>>>,
-    /// The channels that something has come on since.
+    /// The channels with publications since the `look` timer was set.
     active: Vec<Arc<str>>,
     closing: BoxFuture<'static, ()>,
 }
 
-/// What has happened.
+/// An event of the stream.
 enum Happened {
     Came(Result<Came, Slow>),
     Quiet,
@@ -60,7 +60,7 @@ enum Happened {
     Closing,
 }
 
-/// What becomes of a stream with a publication.
+/// The effect of a publication on the stream.
 enum Step {
     Send(Bytes),
     Stay,
@@ -68,7 +68,7 @@ enum Step {
 }
 
 impl Streaming {
-    /// Begins with the rest of an answer.
+    /// Starts a stream with the body of a response.
     pub(super) fn new(
         app: Arc<WebApp>,
         asked: Asked,
@@ -94,7 +94,7 @@ impl Streaming {
         }
     }
 
-    /// The body of its answer. To drop it ends it.
+    /// Turns the stream into the body of the response. Dropping the body ends the stream.
     pub(super) fn into_body(self) -> Body {
         let pieces = unfold(self, |mut streaming| async move {
             let piece = streaming.next().await?;
@@ -109,7 +109,7 @@ impl Streaming {
                 match content.frame().await {
                     Some(Ok(frame)) => match frame.into_data() {
                         Ok(data) if !data.is_empty() => return Some(Ok(data)),
-                        // What stands behind the body of an answer is not behind this one's.
+                        // Trailers of the web app's response do not belong to this body.
                         Ok(_) | Err(_) => continue,
                     },
                     Some(Err(error)) => return Some(Err(error)),
@@ -155,7 +155,7 @@ impl Streaming {
         }
     }
 
-    /// The answer of the web app has gone out; `None` where that was all.
+    /// Continues after the web app's response was sent; `None` if the stream ends there.
     fn settle(&mut self) -> Option<()> {
         if self.instruct.mode.is_none() {
             self.instruct.next.as_ref()?;
@@ -181,7 +181,7 @@ impl Streaming {
         Some(())
     }
 
-    /// Does with a publication what it says.
+    /// Applies a publication.
     fn came(&mut self, came: Came) -> Step {
         let mut channels = self.instruct.channels.iter_mut();
         let Some(channel) = channels.find(|channel| *channel.name == *came.channel) else {
@@ -205,7 +205,7 @@ impl Streaming {
                 }
             }
             What::Hint if self.instruct.next.is_some() => {
-                // It is in what the web app says then.
+                // The next response of the web app contains the queued publications.
                 self.inbox.clear();
                 self.due = Some(Duration::ZERO);
                 Step::Stay
@@ -215,7 +215,7 @@ impl Streaming {
         }
     }
 
-    /// Notes that something has come on a channel.
+    /// Records a publication on a channel, and restarts the timers.
     fn was_sent(&mut self, channel: Arc<str>) {
         let keep_alive = self.instruct.keep_alive.as_ref();
         if keep_alive.is_some_and(|keep_alive| !keep_alive.is_interval) {
@@ -243,7 +243,8 @@ impl Streaming {
         arm(&mut self.look, next.map(|next| next.timeout));
     }
 
-    /// Asks the web app where it goes on; `None` where it does not, which is told, or where it is to end.
+    /// Requests the next link after a delay; `None` if that fails, which is logged, or if the port
+    /// closes.
     async fn go_on(&mut self, after: Duration) -> Option<()> {
         let Some(next) = &self.instruct.next else {
             return Some(());
@@ -295,12 +296,12 @@ impl Streaming {
     }
 }
 
-/// A moment that is not the same for all.
+/// Returns a random delay, so that requests do not come together.
 pub(super) fn spread() -> Duration {
     SPREAD.mul_f64(rand::rng().random_range(0.0..1.0))
 }
 
-/// Has a timer ring after this time; none where there is no time.
+/// Sets a timer; `None` removes it.
 fn arm(timer: &mut Option<Pin<Box<Sleep>>>, after: Option<Duration>) {
     match (timer.as_mut(), after) {
         (Some(timer), Some(after)) => timer.as_mut().reset(Instant::now() + after),
@@ -309,7 +310,7 @@ fn arm(timer: &mut Option<Pin<Box<Sleep>>>, after: Option<Duration>) {
     }
 }
 
-/// Waits for a timer, for ever where there is none.
+/// Waits for a timer, forever if there is none.
 async fn rings(sleep: Option<&mut Pin<Box<Sleep>>>) {
     match sleep {
         Some(sleep) => sleep.as_mut().await,

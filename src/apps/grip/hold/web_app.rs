@@ -1,4 +1,4 @@
-//! The web app whose requests are held, and how it is asked.
+//! The web app whose requests are held, and requests to it.
 
 use std::sync::Arc;
 
@@ -20,13 +20,13 @@ use crate::push::{Channels, GripKey};
 use crate::transport::Peer;
 use crate::upstream::{HttpUpstream, UpstreamError};
 
-/// What of GRIP there is here, as web apps are told.
+/// The supported features of GRIP, for the field `Grip-Feature`.
 const FEATURES: HeaderValue = HeaderValue::from_static("status, link:next, filter:skip-self");
 
-/// What the last that a client has had of a channel is called, as web apps are told.
+/// The field with the last ids that a client has received.
 const LAST: HeaderName = HeaderName::from_static("grip-last");
 
-/// A web app, and what its requests are held with. Clones share what is known of the channels.
+/// A web app, and the state for holding its requests. Clones share the channels and the last ids.
 #[derive(Clone, Debug)]
 pub(super) struct WebApp {
     pub(super) upstream: HttpUpstream,
@@ -37,7 +37,7 @@ pub(super) struct WebApp {
     pub(super) last_ids: Arc<LastIds>,
 }
 
-/// What a request was sent to, and whose it is.
+/// The target, host and peer of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Asked {
     target: PathAndQuery,
@@ -45,12 +45,12 @@ pub(super) struct Asked {
     peer: Arc<Peer>,
 }
 
-/// Why a stream does not go on.
+/// The reason why a next link cannot be loaded.
 #[derive(Debug)]
 pub(super) enum NotFollowed {
-    /// The web app may know better when it is asked again.
+    /// A failure that may be temporary: a retry makes sense.
     Now(UpstreamError),
-    /// It makes no sense.
+    /// A permanent failure: the link or the response is invalid.
     Never(UpstreamError),
 }
 
@@ -67,7 +67,7 @@ impl Asked {
         }
     }
 
-    /// What a link of an answer to it leads to.
+    /// Resolves a link in the response to this request.
     fn linked(&self, link: &str) -> Result<PathAndQuery, UpstreamError> {
         let host = self.host.as_ref().and_then(|host| host.to_str().ok());
         let base = Url::parse(&format!("http://{}", host.unwrap_or("localhost")));
@@ -86,7 +86,7 @@ impl Asked {
 }
 
 impl WebApp {
-    /// Makes the fields of a request those that the web app gets: what is said in GRIP, we say.
+    /// Replaces the `Grip-` fields of a client by our own, with the signature.
     pub(super) fn sign(&self, headers: &mut HeaderMap) {
         let is_ours = |name: &HeaderName| name.as_str().starts_with("grip-");
         while let Some(name) = headers.keys().find(|name| is_ours(name)).cloned() {
@@ -100,7 +100,7 @@ impl WebApp {
         }
     }
 
-    /// Asks where a stream goes on.
+    /// Requests the next link of a stream.
     pub(super) async fn follow(
         &self,
         link: &str,
@@ -132,13 +132,13 @@ impl WebApp {
         Ok((asked, instruct.unwrap_or_default(), body))
     }
 
-    /// What a client is told whose web app has answered what makes no sense.
+    /// Returns the response for a client whose web app has sent an invalid response.
     pub(super) fn misread(&self, problem: &'static str) -> Response<Body> {
         self.proxy.misread(problem)
     }
 }
 
-/// Says what the client has had last of each channel, as far as it is known.
+/// Adds the last ids that the client has received of each channel, if they are known.
 pub(super) fn tell_last(headers: &mut HeaderMap, channels: &[Subscribe]) {
     headers.remove(LAST);
     for Subscribe { name, prev_id, .. } in channels {
@@ -149,7 +149,7 @@ pub(super) fn tell_last(headers: &mut HeaderMap, channels: &[Subscribe]) {
     }
 }
 
-/// Whether a body is as it is, so that more may be put behind it.
+/// Checks that a body has no content coding, so that publications can be appended.
 pub(super) fn is_plain(headers: &HeaderMap) -> Result<(), &'static str> {
     match headers.get(CONTENT_ENCODING) {
         Some(coding) if coding != "identity" => Err("a stream that is held has a Content-Encoding"),
@@ -157,7 +157,7 @@ pub(super) fn is_plain(headers: &HeaderMap) -> Result<(), &'static str> {
     }
 }
 
-/// Whether a client pretends to be a gateway: only we send events.
+/// Whether a client pretends to be a gateway, since only gateways send events.
 pub(super) fn is_pretender(headers: &HeaderMap) -> bool {
     let media_types = [CONTENT_TYPE, ACCEPT].map(|name| headers.get_all(name));
     let mut values = media_types.iter().flatten();

@@ -1,4 +1,4 @@
-//! What comes of the broker.
+//! The engine's handling of events from the broker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::push::node::inbound::{Entry, Inbound, State, Taken};
 use crate::push::outlet::Past;
 
 impl Engine {
-    /// Something comes of it.
+    /// Handles an event from the broker.
     pub(in crate::push::node) fn event(&mut self, event: Event, now: Duration) {
         match event {
             Event::Subscribed { topic, last } => self.subscribed(topic, last),
@@ -61,7 +61,7 @@ impl Engine {
         let channels = match topic {
             Topic::Nodes | Topic::Bare(_) => return,
             Topic::Channel(channel) => vec![channel],
-            // With a history each is subscribed to by itself as well, and begins with that.
+            // With a history each channel has its own subscription, whose confirmation starts it.
             Topic::Channels if self.has_history => return,
             Topic::Channels => self.inbound.keys().cloned().collect(),
         };
@@ -83,7 +83,7 @@ impl Engine {
             let last = last.unwrap_or(0);
             match inbound.offset {
                 Some(offset) if offset < last => self.fill(&channel, offset),
-                // It has forgotten what it had, so something of it may be missing.
+                // The broker has lost its history, so some of it may be missing.
                 Some(offset) if offset > last && was_live => {
                     inbound.offset = Some(last);
                     self.gap(&channel, None);
@@ -130,7 +130,7 @@ impl Engine {
         };
         if !self.inbound.contains_key(&channel) {
             if self.wants_all == 0 {
-                // It is no longer wanted.
+                // The channel is no longer wanted.
                 return;
             }
             let mut inbound = Inbound::new(State::Live);
@@ -160,7 +160,8 @@ impl Engine {
         }
     }
 
-    /// What no node has published has no number: it is delivered as it comes.
+    /// Delivers a publication that was not made by a node. Without a number, the order of arrival
+    /// is kept.
     fn came_bare(&mut self, channel: Arc<str>, payload: Bytes) {
         if !self.inbound.contains_key(&channel) {
             return;
@@ -207,7 +208,7 @@ impl Engine {
         }
     }
 
-    /// Asks for what is missing behind this offset.
+    /// Requests the missing publications after an offset.
     fn fill(&mut self, channel: &Arc<str>, after: u64) {
         let ticket = self.next_ticket();
         if let Some(inbound) = self.inbound.get_mut(channel) {
@@ -267,7 +268,7 @@ impl Engine {
         }
     }
 
-    /// Takes what has waited, and what comes from now on.
+    /// Makes a channel live and takes its queued entries.
     fn go_live(&mut self, channel: &Arc<str>) {
         if let Some(inbound) = self.inbound.get_mut(channel) {
             inbound.state = State::Live;

@@ -1,4 +1,5 @@
-//! What a node does with a broker, as values: it has no socket and reads no clock. Times are since the start.
+//! The logic of a node, without I/O: it has no socket and reads no clock. Times are relative to the
+//! start of the node.
 
 mod coming;
 
@@ -17,29 +18,30 @@ use crate::push::bus::{Command, Topic};
 use crate::push::envelope::NodeId;
 use crate::push::presence::Present;
 
-/// For how long a channel stays subscribed to after the last who was on it.
+/// The time that a channel stays subscribed to after its last local subscriber has left.
 const STAY: Duration = Duration::from_secs(10);
 
-/// For how long it is remembered what came last on a channel that nobody is on, where all are wanted.
+/// The time that a channel without local subscribers is remembered after its last entry, if all
+/// channels are wanted.
 const REMEMBERED: Duration = Duration::from_secs(600);
 
-/// How many of what was missed are asked for at once.
+/// The maximum number of past publications in one request.
 const PAGE: usize = 1000;
 
-/// Why the past is asked for.
+/// The purpose of a request for the past.
 #[derive(Debug)]
 enum Wanted {
     Fill(Arc<str>),
     Past(u64),
 }
 
-/// One who wants the past, once what this node has published before is in it.
+/// A local request for the past, sent once the broker has this node's earlier publications.
 #[derive(Debug)]
 struct Asked {
     ask: u64,
     channel: Arc<str>,
     after: u64,
-    /// What is published from this ticket on need not be in it.
+    /// The ticket from which on publications need not be included.
     barrier: u64,
 }
 
@@ -48,7 +50,7 @@ pub(super) struct Engine {
     me: NodeId,
     has_history: bool,
     is_up: bool,
-    /// How many want to be told of every channel.
+    /// The number of receivers of every channel.
     wants_all: usize,
     inbound: BTreeMap<Arc<str>, Inbound>,
     outbox: Outbox,
@@ -58,10 +60,10 @@ pub(super) struct Engine {
     pub(super) peers: Peers,
     pub(super) effects: VecDeque<Effect>,
     pub(super) tally: Tally,
-    /// A fault for the simulation to find: what was not confirmed is not sent again.
+    /// A fault for the simulation to find: unconfirmed publications are not sent again.
     #[cfg(test)]
     pub(super) forgets_sent: bool,
-    /// As that of an [`Inbound`].
+    /// The same fault as that of an [`Inbound`].
     #[cfg(test)]
     pub(super) takes_again: bool,
 }
@@ -88,7 +90,7 @@ impl Engine {
         }
     }
 
-    /// Something is published here.
+    /// Queues a publication of this node.
     pub(super) fn publish(&mut self, channel: Arc<str>, envelope: Bytes) {
         self.tally.published += 1;
         let ticket = self.next_ticket();
@@ -97,7 +99,7 @@ impl Engine {
         self.send();
     }
 
-    /// Somebody here is on a channel on which nobody was, or nobody is any more.
+    /// Handles the first local subscriber of a channel, or the departure of the last.
     pub(super) fn want(&mut self, channel: Arc<str>, is_wanted: bool, now: Duration) {
         if !is_wanted {
             if let Some(inbound) = self.inbound.get_mut(&channel) {
@@ -132,7 +134,7 @@ impl Engine {
         inbound.or_insert(Inbound::new(state)).has_bare = true;
     }
 
-    /// One more, or one less, wants to be told of every channel.
+    /// Adds or removes a receiver of every channel.
     pub(super) fn want_all(&mut self, is_wanted: bool) {
         if is_wanted {
             self.wants_all += 1;
@@ -144,14 +146,15 @@ impl Engine {
         self.wants_all = self.wants_all.saturating_sub(1);
         if self.wants_all == 0 && self.is_up {
             if !self.has_history {
-                // Before the other ends, so that nothing is missed between them.
+                // Subscribe before the other subscription ends, so that nothing is missed in
+                // between.
                 self.subscribe_each();
             }
             self.command(Command::Unsubscribe(Topic::Channels));
         }
     }
 
-    /// Somebody wants what was published on a channel behind this offset.
+    /// Requests the publications on a channel after an offset.
     pub(super) fn past(&mut self, ask: u64, channel: Arc<str>, after: u64) {
         if !self.is_up || !self.has_history {
             self.effects.push_back(Effect::Past { ask, past: None });
@@ -167,7 +170,7 @@ impl Engine {
         self.ask_for_past();
     }
 
-    /// Somebody wants to know who is on a channel.
+    /// Requests who is on a channel.
     pub(super) fn who(&mut self, ask: u64, channel: &str, here: Present, now: Duration) {
         if let Some(question) = self.peers.who(ask, channel, here, self.is_up, now) {
             self.tell_nodes(question);
@@ -175,13 +178,13 @@ impl Engine {
         self.gather(now);
     }
 
-    /// Who is here, for another node.
+    /// Answers another node's question of who is here.
     pub(super) fn here(&mut self, ask: u64, here: &Present) {
         let answer = self.peers.here(ask, here);
         self.tell_nodes(answer);
     }
 
-    /// Time goes by.
+    /// Advances the time.
     pub(super) fn tick(&mut self, now: Duration) {
         let stay = match self.wants_all {
             0 => STAY,
@@ -214,18 +217,18 @@ impl Engine {
         }
     }
 
-    /// Whether something is on its way to the broker.
+    /// Returns true if publications are on their way to the broker.
     pub(super) fn is_sending(&self) -> bool {
         self.is_up && self.outbox.oldest().is_some()
     }
 
-    /// This node ends, and says so.
+    /// Announces the end of this node to the others.
     pub(super) fn leave(&mut self) {
         let goodbye = self.peers.goodbye();
         self.tell_nodes(goodbye);
     }
 
-    /// There is a connection.
+    /// Handles an established connection.
     pub(super) fn up(&mut self, now: Duration) {
         self.is_up = true;
         self.tally.connected += 1;
@@ -246,7 +249,7 @@ impl Engine {
         self.send();
     }
 
-    /// It has broken.
+    /// Handles a broken connection.
     pub(super) fn down(&mut self) {
         self.is_up = false;
         self.outbox.take_back();
@@ -264,7 +267,7 @@ impl Engine {
         let channels: Vec<Arc<str>> = self.inbound.keys().cloned().collect();
         for channel in channels {
             if self.has_history {
-                // It is asked for when there is a connection again.
+                // The discarded entries are requested after reconnecting.
                 if let Some(inbound) = self.inbound.get_mut(&channel) {
                     inbound.forget_waiting();
                 }
@@ -283,7 +286,7 @@ impl Engine {
         self.ask_for_past();
     }
 
-    /// Whether each channel is subscribed to by itself.
+    /// Returns true if each channel has its own subscription.
     fn subscribes_each(&self) -> bool {
         self.has_history || self.wants_all == 0
     }
@@ -332,7 +335,7 @@ impl Engine {
         }
     }
 
-    /// What is told to the other nodes is told again soon, and is not worth waiting for.
+    /// Sends a letter to the other nodes. Dropped without a connection: letters are repeated soon.
     fn tell_nodes(&mut self, envelope: Bytes) {
         if self.is_up {
             let ticket = self.next_ticket();

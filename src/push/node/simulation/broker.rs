@@ -8,21 +8,21 @@ use bytes::Bytes;
 use super::{NODES, World};
 use crate::push::bus::{Command, Event, Place, Topic};
 
-/// What the broker keeps of a channel.
+/// The number of publications that the broker keeps of a channel.
 const KEPT: usize = 200;
 
 #[derive(Default)]
 pub(super) struct Broker {
-    /// By node.
+    /// The subscribed topics, by node.
     pub(super) subscribed: BTreeMap<usize, BTreeSet<String>>,
     kept: BTreeMap<Arc<str>, VecDeque<(u64, Bytes)>>,
     last: BTreeMap<Arc<str>, u64>,
-    /// The first offset after it has forgotten all.
+    /// The base of the offsets, raised whenever the history is lost.
     start: u64,
 }
 
 impl Broker {
-    /// All that it knew.
+    /// Loses the whole history and all subscriptions.
     pub(super) fn forget(&mut self) {
         *self = Self {
             start: self.start + 1_000_000,
@@ -41,7 +41,7 @@ fn name(topic: &Topic) -> String {
 }
 
 impl World {
-    /// The broker gets a command of a node.
+    /// Executes a node's command at the broker.
     pub(super) fn broker_does(&mut self, node: usize, command: Command) {
         match command {
             Command::Subscribe(topic) => {
@@ -71,7 +71,7 @@ impl World {
                 for other in 0..NODES {
                     let subscribed = self.broker.subscribed.get(&other);
                     let is_told = subscribed.is_some_and(|all| all.contains(&name(&topic)));
-                    // A subscriber that reads slowly may miss one.
+                    // A slow subscriber may miss a publication.
                     if is_told && !(self.is_stormy() && self.chance(5)) {
                         let (topic, envelope) = (topic.clone(), envelope.clone());
                         let came = Event::Came {

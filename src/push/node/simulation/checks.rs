@@ -1,10 +1,10 @@
-//! What has to hold at the end of the simulation.
+//! The invariants at the end of the simulation.
 
 use super::{CHANNELS, NODES, World, here};
 
 impl World {
-    /// What each was given of each of the others that is still there: in order, each once, and what is missing is
-    /// counted.
+    /// Checks that each node received the publications of every other surviving node in order and
+    /// once, and counted the missing ones.
     pub(super) fn check(&mut self) -> Result<(), String> {
         for node in 0..NODES {
             let member = &self.nodes[node];
@@ -36,7 +36,7 @@ impl World {
         Ok(())
     }
 
-    /// Who is there is known to each.
+    /// Checks that each node knows who is on a channel.
     pub(super) fn check_presence(&mut self) {
         for node in 0..NODES {
             let (now, here) = (self.now(), here(self.nodes[node].id));

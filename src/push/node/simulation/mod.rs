@@ -1,5 +1,5 @@
-//! Three nodes and a broker, with delays, losses, partitions and restarts, each step drawn from a seed. There is no
-//! clock and no socket in it, so what a seed does once, it does always.
+//! A simulation of three nodes and a broker, with delays, losses, partitions and restarts drawn
+//! from a seed. Without a clock and sockets, a seed always gives the same result.
 
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -25,7 +25,8 @@ const SEEDS: u64 = 256;
 const NODES: usize = 3;
 const CHANNELS: [&str; 2] = ["news", "room 5"];
 
-/// A step, and how many there are: a minute in which things fail, and half a minute in which they do not.
+/// The length of a step, and the number of steps: a minute with failures, and half a minute
+/// without.
 const STEP: Duration = Duration::from_millis(20);
 const STORMY: u32 = 3000;
 const CALM: u32 = 1500;
@@ -33,13 +34,13 @@ const CALM: u32 = 1500;
 #[derive(Clone, Copy, Debug, Default)]
 struct Weather {
     has_history: bool,
-    /// Also the broker's memory is lost when it restarts.
+    /// Whether the broker loses its history when it restarts.
     forgets: bool,
     forgets_sent: bool,
     takes_again: bool,
 }
 
-/// One connection, as both ends see it: what is on its way, and when it is there.
+/// A connection: the commands and events in transit, each with the step of its arrival.
 #[derive(Default)]
 struct Wire {
     to_broker: VecDeque<(u32, Command)>,
@@ -50,14 +51,14 @@ struct Member {
     engine: Engine,
     id: NodeId,
     wire: Option<Wire>,
-    /// Not before this step.
+    /// The first step at which the node may reconnect.
     reconnects: u32,
-    /// The last number that it has published on each channel.
+    /// The number of its last publication on each channel.
     published: BTreeMap<&'static str, u64>,
-    /// What it was given: by channel and node, in its order.
+    /// The numbers of the delivered publications in order, by channel and node.
     given: BTreeMap<(Arc<str>, NodeId), Vec<u64>>,
     lost: u64,
-    /// Gaps of which nobody knows how large they are.
+    /// The number of gaps of unknown size.
     gaps: u64,
     present: Option<Present>,
 }
@@ -90,7 +91,7 @@ impl World {
         world
     }
 
-    /// A node that has just started.
+    /// Returns a freshly started node.
     fn born(&mut self) -> Member {
         let id = NodeId(self.next_id);
         self.next_id += 1;
@@ -125,7 +126,7 @@ impl World {
         self.random.random_range(0..1000) < of_a_thousand
     }
 
-    /// When something that is sent now behind this is there.
+    /// Draws the arrival of something sent now, not before `behind`.
     fn arrival(&mut self, behind: Option<u32>) -> u32 {
         let delay = match self.random.random_range(0..20) {
             0 => self.random.random_range(0..25),
@@ -143,7 +144,7 @@ impl World {
         for _ in 0..CALM {
             self.advance();
         }
-        // What was lost at the end shows with what comes after it.
+        // A loss at the end is only noticed with a later publication.
         for node in 0..NODES {
             CHANNELS
                 .iter()
@@ -152,7 +153,7 @@ impl World {
         (0..CALM).for_each(|_| self.advance());
     }
 
-    /// Something is said, and something fails.
+    /// Makes random publications and failures.
     fn storm(&mut self) {
         let node = self.random.random_range(0..NODES);
         if self.chance(300) {
@@ -163,7 +164,7 @@ impl World {
             self.cut(node);
         }
         if self.chance(1) {
-            // Killed: whoever comes in its place knows nothing.
+            // The node is killed: its successor starts without state.
             self.cut(node);
             self.nodes[node] = self.born();
         }
@@ -193,7 +194,7 @@ impl World {
         self.act(node);
     }
 
-    /// The connection of a node breaks. What was on its way arrives in part.
+    /// Breaks the connection of a node. A part of the commands in transit still arrives.
     fn cut(&mut self, node: usize) {
         let Some(mut wire) = self.nodes[node].wire.take() else {
             return;
@@ -259,7 +260,7 @@ impl World {
         }
     }
 
-    /// Does what the engine of a node wants done.
+    /// Carries out the effects of a node's engine.
     fn act(&mut self, node: usize) {
         while let Some(effect) = self.nodes[node].engine.effects.pop_front() {
             let member = &mut self.nodes[node];
@@ -332,7 +333,7 @@ fn each_gets_all_in_order_once_and_what_is_missing_is_counted() {
             let gaps: u64 = world.nodes.iter().map(|member| member.gaps).sum();
             let lost: u64 = world.nodes.iter().map(|member| member.lost).sum();
             if weather.has_history && !weather.forgets {
-                // Not one is missing, whatever has broken.
+                // With a lasting history nothing may be lost, whatever fails.
                 assert_eq!((gaps, lost), (0, 0), "seed {seed}, {weather:?}");
             }
             if seed % 16 == 0 {
@@ -342,7 +343,7 @@ fn each_gets_all_in_order_once_and_what_is_missing_is_counted() {
     }
 }
 
-/// A check that cannot fail is none.
+/// Verifies that the checks can fail.
 #[test]
 fn a_fault_is_found() {
     for plant in [

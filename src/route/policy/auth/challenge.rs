@@ -1,4 +1,4 @@
-//! What a client is told that has to say who it is.
+//! The challenge to clients that must authenticate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,11 +8,11 @@ use thiserror::Error;
 
 use crate::route::policy::Visitor;
 
-/// The name of what is protected, as people see it who are asked for a password (RFC 9110 §11.5).
+/// The name of a protected area, which browsers show when they ask for a password (RFC 9110 §11.5).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Realm(String);
 
-/// Why a text is no realm.
+/// The error for a text that is not a realm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a realm has one line, and no control characters")]
 pub struct RealmError;
@@ -41,7 +41,7 @@ impl fmt::Display for Realm {
 }
 
 impl Realm {
-    /// 401 with a challenge of this scheme (RFC 9110 §11.6.1), and what belongs to it.
+    /// Returns 401 with a challenge of this scheme and these parameters (RFC 9110 §11.6.1).
     pub(super) fn challenge(&self, scheme: &str, parameters: &str, reason: &str) -> Rejection {
         let realm = self.0.replace('\\', "\\\\").replace('"', "\\\"");
         let mut rejection = Rejection::new(401, reason);
@@ -51,11 +51,12 @@ impl Realm {
     }
 }
 
-/// What stands in the `Authorization` field behind this scheme, where it has this scheme.
+/// Returns the credentials in the `Authorization` field; `None` if there is no such field, or it
+/// has another scheme.
 ///
 /// # Errors
 ///
-/// There are several such fields, of which each reader might take another.
+/// There are several such fields, and recipients might choose different ones.
 pub(super) fn credentials<'a>(
     visitor: Visitor<'a>,
     scheme: &str,

@@ -1,4 +1,4 @@
-//! Asking an HTTP endpoint whether a client is let in.
+//! A policy that asks an HTTP endpoint about each client.
 
 use std::time::Duration;
 
@@ -16,14 +16,15 @@ use crate::telemetry::{Failures, Throttle};
 use crate::transport::Authenticated;
 use crate::upstream::{UpstreamSettings, UrlError};
 
-/// Asks an HTTP endpoint for each client whether it is let in: 2xx lets it in, and anything else is what
-/// it is answered with, with its fields and its body: a 401 with `WWW-Authenticate`, a 302 with `Location`. A
-/// body of more than 64 KiB, or one that takes longer than two seconds, gives way to a line of text. Where
-/// the endpoint is not there, clients are told 503.
+/// Asks an HTTP endpoint about each client. 2xx admits the client. Any other response except 304 is
+/// forwarded to the client with its fields and its body: a 401 with `WWW-Authenticate`, a 302 with
+/// `Location`. A body of more than 64 KiB, or one that takes longer than two seconds, is replaced
+/// with a line of text. If the endpoint does not answer, clients receive 503.
 ///
-/// The endpoint is sent a `GET` without a body, at the path of its URL, which has `Cookie`, `Authorization`, `Origin`
-/// and `User-Agent` of the client, `X-Forwarded-For`, `-Proto`, `-Host` and `-Port` as upstreams have them, and
-/// `X-Forwarded-Method` and `X-Forwarded-Uri`, which is the path and the query that the client asks for.
+/// The request is a `GET` without a body, to the path of the URL. It contains `Cookie`,
+/// `Authorization`, `Origin` and `User-Agent` of the client, `X-Forwarded-For`, `-Proto`, `-Host`
+/// and `-Port` as for upstreams, `X-Forwarded-Method`, and `X-Forwarded-Uri`, which is the
+/// requested path and query.
 #[derive(Debug)]
 pub struct ForwardAuth {
     endpoint: Endpoint,
@@ -31,23 +32,23 @@ pub struct ForwardAuth {
     failures: Throttle<Failures>,
 }
 
-/// How an endpoint is asked.
+/// The settings for requests to an endpoint.
 #[derive(Clone, Debug)]
 pub struct ForwardAuthSettings {
-    /// Further fields of the client that it is sent.
+    /// Further fields of the client that are sent to the endpoint.
     pub send: Vec<HeaderName>,
-    /// Fields of its answer that are known of the client then, as `{auth.field.NAME}`.
+    /// Fields of the response that are kept for the client, as `{auth.field.NAME}`.
     pub pass: Vec<HeaderName>,
-    /// The field of its answer that is the name of the user.
+    /// The field of the response that contains the user's name; `None` for none.
     pub user: Option<HeaderName>,
-    /// How long it may take. 5 seconds by default.
+    /// The time until the head of the response must arrive. 5 seconds by default.
     pub timeout: Duration,
 }
 
-/// The longest body of an answer that is passed on, in bytes.
+/// The longest body that is forwarded to the client, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How long a body may take behind its head.
+/// The longest time between the head and the end of a body.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Default for ForwardAuthSettings {
@@ -66,7 +67,7 @@ impl ForwardAuth {
     ///
     /// # Errors
     ///
-    /// The URL is none of a web server.
+    /// The URL is not that of a web server.
     pub fn new(
         url: &str,
         settings: ForwardAuthSettings,
@@ -126,7 +127,7 @@ impl Policy for ForwardAuth {
     }
 }
 
-/// An answer as the client gets it.
+/// Turns the endpoint's response into the refusal for the client.
 async fn rejection(answer: Response<Body>) -> Rejection {
     let (mut head, body) = answer.into_parts();
     let status = head.status.as_u16();
@@ -148,7 +149,7 @@ async fn rejection(answer: Response<Body>) -> Rejection {
             let body = body.to_bytes();
             let mut fields = fields;
             if !body.is_empty() && !fields.has("content-type") {
-                // RFC 9110 §8.3: what a body without a type may be taken for.
+                // RFC 9110 §8.3: a recipient may assume this type for a body without one.
                 fields.append("Content-Type", "application/octet-stream");
             }
             Rejection {

@@ -1,7 +1,7 @@
-//! Who a client is, found out before it is let in: by a password, by a token, or by asking elsewhere.
+//! Authentication of clients: by a password, by a token, or by asking an HTTP endpoint.
 //!
-//! Each is a [`Policy`](crate::Policy), which holds for the WebSockets of a site, in whatever protocol and
-//! version of HTTP, and for its ordinary requests. Credentials are shown nowhere.
+//! Each is a [`Policy`](crate::Policy) that applies to the WebSockets of a site, in any protocol
+//! and version of HTTP, and to its ordinary requests. Credentials are never logged or shown.
 
 mod basic;
 mod bearer;

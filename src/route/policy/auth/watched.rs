@@ -12,19 +12,20 @@ use tracing::{info, warn};
 
 use crate::stamp::{Looked, Stamp};
 
-/// A file that is read again when it has changed: at most once a second, when somebody asks for what is
-/// in it. One that is of no use then changes nothing; where there is none any more, nothing is in it.
+/// A file that is read again when it has changed: at most once a second, when its content is
+/// requested. If the changed file is invalid, the previous content stays. If the file no longer
+/// exists, the content is the default of `T`.
 pub(super) struct Watched<T> {
     shared: Arc<Shared<T>>,
 }
 
-/// Why a file is of no use.
+/// The reason why a file cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("`{}`: {problem}", path.display())]
 pub struct FileError {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// What is wrong with it, and the mend.
+    /// The problem, and how to fix it.
     pub problem: String,
 }
 
@@ -38,11 +39,11 @@ struct Known<T> {
     content: Arc<T>,
     stamp: Option<Stamp>,
     looked: Looked,
-    /// What was last told of it.
+    /// The last problem that was logged; `None` if the file is valid.
     problem: Option<String>,
 }
 
-/// The most that is read of a file, in bytes.
+/// The largest file, in bytes.
 const MAX_LEN: u64 = 4 << 20;
 
 impl<T: Default + Send + Sync + 'static> Watched<T> {
@@ -50,7 +51,7 @@ impl<T: Default + Send + Sync + 'static> Watched<T> {
     ///
     /// # Errors
     ///
-    /// It cannot be read, or `parse` says what is wrong with it.
+    /// The file cannot be read, or `parse` rejects it.
     pub(super) fn read(
         path: impl Into<PathBuf>,
         parse: fn(&[u8]) -> Result<T, String>,
@@ -79,11 +80,11 @@ impl<T: Default + Send + Sync + 'static> Watched<T> {
         }
     }
 
-    /// What is in the file.
+    /// Returns the content of the file. Reads the file again if necessary.
     pub(super) async fn get(&self) -> Arc<T> {
         if self.shared.is_due() {
             let shared = Arc::clone(&self.shared);
-            // A disk may be slow, and others are served meanwhile.
+            // A slow disk must not block other connections.
             let _ = spawn_blocking(move || shared.look()).await;
         }
         Arc::clone(&self.shared.lock().content)
@@ -91,7 +92,7 @@ impl<T: Default + Send + Sync + 'static> Watched<T> {
 }
 
 impl<T: Default> Shared<T> {
-    /// Whether the caller is to look whether the file has changed.
+    /// True if the caller has to check the file for changes.
     fn is_due(&self) -> bool {
         self.lock().looked.is_due()
     }
@@ -133,7 +134,7 @@ impl<T: Default> Shared<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known<T>> {
-        // Each of its parts is replaced as a whole, so a panic cannot break it.
+        // Each field is replaced as a whole, so a panic cannot leave it broken.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,7 +147,7 @@ impl<T> Clone for Watched<T> {
     }
 }
 
-/// Secrets are in such files: only where they are is shown.
+/// Shows only the path, because such files contain secrets.
 impl<T> fmt::Debug for Watched<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Watched").field(&self.shared.path).finish()
@@ -168,7 +169,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 impl<T> Watched<T> {
-    /// As if a second had passed.
+    /// Behaves as if a second had passed.
     pub(super) fn let_time_pass(&self) {
         self.shared.known.lock().unwrap().looked.let_time_pass();
     }
@@ -190,7 +191,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("polysock-watched-{}", std::process::id()));
         fs::write(&path, "one").unwrap();
         let watched = Watched::read(&path, parse).unwrap();
-        // Of the same length, within the same tick.
+        // The same length, within the same clock tick.
         fs::write(&path, "two").unwrap();
         assert_eq!(
             **watched.get().await,

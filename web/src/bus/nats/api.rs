@@ -1,23 +1,23 @@
-//! What JetStream is asked and answers: JSON, by subjects of its own.
+//! Requests to the JetStream API and its answers: JSON on subjects of its own.
 
 use bytes::Bytes;
 use serde_json::Value;
 use thiserror::Error;
 
-/// It does not do what it was asked.
+/// An error that JetStream answered with.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{description} (error {number})")]
 pub(super) struct ApiError {
-    /// As a status of HTTP.
+    /// A status code as in HTTP.
     code: u64,
     number: u64,
     description: String,
 }
 
-/// There is no such stream.
+/// JetStream's error number for a stream that does not exist.
 const STREAM_NOT_FOUND: u64 = 10_059;
 
-/// What an answer says.
+/// Parses an answer.
 pub(super) fn answer(payload: &[u8]) -> Result<Value, ApiError> {
     let answer: Value = serde_json::from_slice(payload).unwrap_or_default();
     let Some(error) = answer.get("error") else {
@@ -32,7 +32,8 @@ pub(super) fn answer(payload: &[u8]) -> Result<Value, ApiError> {
     })
 }
 
-/// What an acknowledgement says: the number of what was published. Only one with an error is read as JSON.
+/// Parses an acknowledgement and returns the sequence number of the message. Only one with an error
+/// is parsed as JSON.
 pub(super) fn acknowledgement(payload: &[u8]) -> Result<u64, ApiError> {
     const NUMBER: &str = "\"seq\":";
     let text = str::from_utf8(payload).unwrap_or_default();
@@ -46,25 +47,25 @@ pub(super) fn acknowledgement(payload: &[u8]) -> Result<u64, ApiError> {
     Ok(digits.and_then(|digits| digits.parse().ok()).unwrap_or(0))
 }
 
-/// What is asked, as it is sent.
+/// Serialises the body of a request.
 pub(super) fn body(value: &Value) -> Bytes {
     value.to_string().into()
 }
 
-/// A number in an answer, by the names on the way to it; 0 where there is none.
+/// Returns the number in an answer at a JSON pointer; 0 if absent.
 pub(super) fn number(answer: &Value, path: &str) -> u64 {
     let number = answer.pointer(path).and_then(Value::as_u64);
     number.unwrap_or(0)
 }
 
-/// A text in an answer, by the names on the way to it; empty where there is none.
+/// Returns the text in an answer at a JSON pointer; empty if absent.
 pub(super) fn text<'a>(answer: &'a Value, path: &str) -> &'a str {
     let text = answer.pointer(path).and_then(Value::as_str);
     text.unwrap_or_default()
 }
 
 impl ApiError {
-    /// Whether it may pass: JetStream has no leader, or is about to start.
+    /// Whether the error is temporary: JetStream has no leader or is about to start.
     pub(super) fn is_for_a_while(&self) -> bool {
         self.code == 503
     }

@@ -1,4 +1,4 @@
-//! What a connection to NATS ends of.
+//! The reasons for which a connection to NATS ends.
 
 use async_nats::ServerError;
 use thiserror::Error;

@@ -1,29 +1,31 @@
-//! How long things may be for NATS.
+//! NATS' limits on the length of subjects and messages.
 
-/// The longest subject that is sent, in bytes: `max_control_line` is 4096 where nobody has set it, and there is more on a
-/// line.
+/// The longest subject that is sent, in bytes. `max_control_line` is 4096 by default, and the line
+/// contains more than the subject.
 const MOST_SUBJECT: usize = 3_584;
 
-/// Whether NATS takes a subject. It closes the connection of who sends a longer one, or a message that is too long.
+/// Whether NATS accepts the length of a subject. NATS closes the connection of a client that sends
+/// a longer subject, or a message that is too long.
 pub(super) fn fits(subject: &str) -> bool {
     subject.len() <= MOST_SUBJECT
 }
 
-/// Whether the name of a channel is a subject as it is, and none of the server's own.
+/// Whether the name of a channel is a valid subject unchanged, and not reserved for the server.
 pub(super) fn is_subject(name: &str) -> bool {
     let is_plain = |c: char| !c.is_whitespace() && !c.is_control();
     let is_token = |token: &str| !matches!(token, "" | "*" | ">");
     !name.starts_with(['$', '_']) && name.chars().all(is_plain) && name.split('.').all(is_token)
 }
 
-/// What may not be subscribed to, if that is what an error says.
+/// Returns the subject that may not be subscribed to. `None` if the error is a different one.
 pub(super) fn forbidden_subject(error: &str) -> Option<String> {
     let error = error.to_ascii_lowercase();
     let (_, subject) = error.split_once("permissions violation for subscription to ")?;
     Some(subject.trim_matches(['"', '\'']).to_owned())
 }
 
-/// Why a message is not taken, of so many bytes where `most` are taken.
+/// Returns the reason for which NATS would refuse a message of `len` bytes if it accepts `most`.
+/// `None` if it would accept the message.
 pub(super) fn refuses(most: usize, subject: &str, len: usize) -> Option<String> {
     if len > most {
         return Some(format!(

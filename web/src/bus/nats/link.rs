@@ -25,41 +25,41 @@ use crate::bus::pulse::{Pulse, Silent};
 use crate::bus::settings::Prefix;
 use crate::bus::subjects::Subjects;
 
-/// The most echoes under way: a new one brings all that was sent meanwhile.
+/// The most echoes in flight. Each new one confirms all that was sent since the one before.
 const MOST_ECHOES: usize = 4;
 
-/// What is sent and comes on one connection.
+/// One connection to NATS: its subscriptions, and the requests that are open on it.
 pub(super) struct NatsLink {
     client: Client,
     happened: mpsc::UnboundedReceiver<Happened>,
     subjects: Subjects,
     kept: Option<Kept>,
     work: Work,
-    /// All that comes: what is subscribed to, and what is answered.
+    /// All received messages: of the subscriptions and of the inbox for answers.
     came: SelectAll<TakeUntil<Subscriber, oneshot::Receiver<()>>>,
-    /// Nothing is answered any more when this is dropped.
+    /// Keeps the inbox in `came`: dropping it ends the inbox.
     _inbox: oneshot::Sender<()>,
     subscriptions: HashMap<Topic, Subscription>,
-    /// How many subscriptions there ever were.
+    /// The number of subscriptions that were ever made.
     subscribed: u64,
-    /// What counts as done when an echo comes back, in the order of sending.
+    /// The operations that the next echoes confirm, in the order of sending.
     to_confirm: VecDeque<Done>,
-    /// How many of them each echo under way confirms.
+    /// For each echo in flight, how many of `to_confirm` it confirms.
     echoes: VecDeque<usize>,
-    /// How many of them were sent behind the last echo.
+    /// How many of `to_confirm` were sent after the last echo.
     behind: usize,
-    /// Whose last place is asked for.
+    /// The subscriptions for which the last sequence number has been requested.
     lasts: HashMap<u64, Topic>,
     pasts: Pasts,
-    /// How many publications JetStream has not yet acknowledged.
+    /// The number of publications that JetStream has not yet acknowledged.
     unacknowledged: usize,
-    /// The number of the last that it has acknowledged.
+    /// The sequence number that JetStream acknowledged last.
     newest: u64,
     events: VecDeque<Event>,
     server: Pulse,
-    /// That of JetStream, which may be gone while the server is there.
+    /// The liveness of JetStream, which can be unavailable while the server is reachable.
     stream: Pulse,
-    /// What subscribers need when they are dropped.
+    /// The runtime, which the subscribers need when they are dropped.
     handle: Handle,
 }
 
@@ -68,7 +68,7 @@ enum Done {
     Published(u64),
 }
 
-/// What has come to pass.
+/// An input of the link.
 enum News {
     Happened(Option<Happened>),
     Sent(Result<(), BoxError>),
@@ -112,7 +112,7 @@ impl NatsLink {
         })
     }
 
-    /// All state is in the link, so that it can be dropped at any time.
+    /// Keeps all state in the link, so that the future can be dropped at any time.
     async fn step(&mut self) -> Result<Event, BoxError> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -145,7 +145,7 @@ impl NatsLink {
         let is_stream_asked = self.is_stream_asked();
         let sending = send(&self.client, &mut self.work.ops, &mut self.subscriptions);
         let heard = async {
-            // In no order, so that neither keeps the other waiting.
+            // Without `biased`, so that neither branch starves the other.
             tokio::select! {
                 sent = sending => News::Sent(sent),
                 Some(message) = self.came.next() => News::Came(message),
@@ -177,7 +177,7 @@ impl NatsLink {
         match happened {
             None | Some(Happened::Disconnected | Happened::Closed) => Err(LinkError::Closed),
             Some(Happened::SlowConsumer(_)) => Err(LinkError::Late),
-            // Who may not hear what others publish hears what nodes do.
+            // A client without permission for the bare subjects still receives what nodes publish.
             Some(Happened::ServerError(error)) if self.forbids_bare(&error.to_string()) => Ok(()),
             Some(Happened::ServerError(error)) => Err(LinkError::Server(error)),
             Some(
@@ -189,7 +189,7 @@ impl NatsLink {
         }
     }
 
-    /// Whether NATS does not permit a subscription to a name as it is.
+    /// Whether the error says that NATS forbids a subscription to a bare name.
     fn forbids_bare(&self, error: &str) -> bool {
         let subject = forbidden_subject(error);
         subject.is_some_and(|subject| self.subjects.has(&Topic::Bare(subject.into())))
@@ -221,7 +221,7 @@ impl NatsLink {
                 self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 self.events
                     .push_back(match acknowledgement(&message.payload) {
-                        // What was made anew counts from 1 again.
+                        // A stream that was created anew counts from 1 again.
                         Ok(number) if number <= self.newest => return Err(LinkError::OtherStream),
                         Ok(number) => {
                             self.newest = number;
@@ -238,7 +238,7 @@ impl NatsLink {
                 let last = match answer(&message.payload) {
                     Ok(answer) => number(&answer, "/message/seq"),
                     Err(error) if error.is_for_a_while() => return Err(error.into()),
-                    // There is none.
+                    // The channel has no message.
                     Err(_) => 0,
                 };
                 let last = self.kept.as_ref().map(|kept| kept.offset(last));
@@ -290,7 +290,7 @@ impl NatsLink {
         let subject = self.subjects.subject(&topic);
         let is_odd = matches!(&topic, Topic::Bare(name) if !is_subject(name));
         if is_odd || !self.subjects.has(&topic) || !fits(&subject) {
-            // Nobody can publish there, so nothing will come.
+            // Nobody can publish on such a subject, so no message will arrive.
             self.events
                 .push_back(Event::Subscribed { topic, last: None });
             return;
@@ -353,7 +353,7 @@ impl NatsLink {
             kept => self.events.push_back(Event::Past {
                 ticket,
                 entries: Vec::new(),
-                // Nothing can have been published where the name is too long.
+                // Nothing can have been published if the name is too long.
                 is_whole: kept.is_some(),
             }),
         }
@@ -390,7 +390,7 @@ impl Link for NatsLink {
 }
 
 impl Drop for NatsLink {
-    /// Subscribers of the client unsubscribe by a task each, which they start when they are dropped.
+    /// Enters the runtime, since each dropped subscriber spawns a task to unsubscribe.
     fn drop(&mut self) {
         let _guard = self.handle.enter();
         self.came.clear();

@@ -33,22 +33,25 @@ use self::link::NatsLink;
 use self::stream::{Kept, StreamError};
 use super::settings::{BusSettings, BusUrlError};
 
-/// After how long the client gives up to connect by itself. Whoever connects has a deadline before.
+/// The timeout of the NATS client's own connection attempts. The caller has a shorter deadline.
 const CONNECT: Duration = Duration::from_secs(30);
 
 /// NATS, 2.9 or newer, as the broker between nodes.
 ///
-/// Without a history a message is one `PUB`, for which NATS has no answer. It counts as published once a message that
-/// was sent after it has come back, so the server had it; who was there to get it is not known. Between servers of a
-/// cluster, subscriptions need a moment to be known everywhere.
+/// Without a history, a message is one `PUB`, which NATS does not answer. The message counts as
+/// published once an echo, a message to ourselves that was sent after it, has come back: the server
+/// had it by then. The link does not know who received it. In a cluster, a subscription needs a
+/// moment until all servers know it.
 ///
-/// With a history, messages are kept in a stream of JetStream with the name of the prefix. It is made if there is none:
-/// on disk, at one server; who wants copies of it raises its `num_replicas`. Messages go to `PREFIX.h.NAME`, and the
-/// stream republishes them to `PREFIX.c.NAME` with their numbers. The places of messages are their numbers, behind the
-/// time in microseconds at which the stream was made. What was published behind a message that is not kept any more is
-/// only known to be whole if nothing at all was removed.
+/// With a history, messages are kept in a JetStream stream that has the name of the prefix. If the
+/// stream does not exist, it is created: on disk, at one server. For replicas, raise its
+/// `num_replicas`. Messages go to `PREFIX.h.NAME`, and the stream republishes them to
+/// `PREFIX.c.NAME` with their sequence numbers. The place of a message is its sequence number,
+/// added to the time in microseconds at which the stream was created. If the message at a place is
+/// no longer kept, the history after it is known to be complete only if the stream has removed
+/// nothing at all.
 ///
-/// Names of channels may have 2,600 bytes.
+/// Names of channels can have up to 2,600 bytes.
 #[derive(Clone)]
 pub struct NatsBus {
     place: Arc<str>,
@@ -57,7 +60,7 @@ pub struct NatsBus {
     settings: BusSettings,
 }
 
-/// NATS was not connected.
+/// The error for a failed connection to NATS.
 #[derive(Debug, Error)]
 enum ConnectError {
     #[error(
@@ -73,12 +76,13 @@ enum ConnectError {
 }
 
 impl NatsBus {
-    /// The NATS at this URL: `nats://[USER:PASSWORD@]HOST[:PORT]`, with a token in place of user and password, or
-    /// `tls://` where it has to be by TLS. `nats://` is by TLS as well where the server wants it.
+    /// Creates the bus for a URL: `nats://[USER:PASSWORD@]HOST[:PORT]`, with a token in place of
+    /// user and password, or `tls://` to require TLS. `nats://` uses TLS as well if the server
+    /// requires it.
     ///
     /// # Errors
     ///
-    /// It is no such URL.
+    /// The URL is not valid for NATS.
     pub fn new(url: &str, settings: BusSettings) -> Result<Self, BusUrlError> {
         let wrong = || BusUrlError::no_broker(url);
         let mut address = Url::parse(url).map_err(|_| wrong())?;
@@ -102,8 +106,8 @@ impl NatsBus {
 
     async fn connect(self) -> Result<Box<dyn Link>, ConnectError> {
         let (sender, happened) = mpsc::unbounded_channel();
-        // The client would connect again by itself; a link ends with its connection. So it is let in once, after which
-        // it has no attempt left.
+        // The client would reconnect by itself, but a link ends with its connection. The callback
+        // therefore gives the credentials only once, and the single reconnection attempt fails.
         let was_let_in = AtomicBool::new(false);
         let auth = self.auth;
         let options = ConnectOptions::with_auth_callback(move |_| {
@@ -162,7 +166,7 @@ impl fmt::Debug for NatsBus {
     }
 }
 
-/// Who connects, as the URL says it: a user and a password, or a token alone.
+/// Reads the credentials from the URL: a user and a password, or a token alone.
 fn auth(url: &Url) -> Option<Auth> {
     let decoded = |part: &str| {
         let text = percent_decode_str(part).decode_utf8();

@@ -1,4 +1,4 @@
-//! What was published before: read by a consumer of JetStream that is there for it alone.
+//! The past of a channel: the messages published before, read by an ephemeral JetStream consumer.
 
 use std::collections::HashMap;
 use std::mem;
@@ -12,30 +12,33 @@ use super::api::{answer, number, text};
 use super::stream::Kept;
 use super::work::{About, Work};
 
-/// For how long JetStream keeps a consumer that nobody asks, in nanoseconds.
+/// The time after which JetStream removes an idle consumer, in nanoseconds.
 const READER_AGE: u64 = 10_000_000_000;
 
-/// For how long JetStream may wait for messages, in nanoseconds: some may have been removed since they were counted,
-/// which it takes for some that are still to come.
+/// The time for which JetStream may wait for messages, in nanoseconds. Some may have been removed
+/// since they were counted; JetStream waits for these as if they were still to be published.
 const READ: u64 = 1_000_000_000;
 
-/// Those that are being read.
+/// The pasts that are being read.
 #[derive(Debug, Default)]
 pub(super) struct Pasts {
-    /// By their tickets.
+    /// The pasts by their tickets.
     open: HashMap<u64, Past>,
-    /// The ticket of what a consumer reads, by its name.
+    /// The tickets of the pasts by the names of their consumers.
     readers: HashMap<String, u64>,
 }
 
-/// A past that is being read: a consumer is made, gives its messages, and is removed; after that it is seen whether they
-/// are all. In this order, as the oldest is removed first: what is there at the end was there before.
+/// A past that is being read. A consumer is created, delivers its messages and is removed; then the
+/// stream is checked for completeness. The check comes last because the stream removes the oldest
+/// messages first: if the message before the past still exists then, nothing after it was removed
+/// while it was read.
 #[derive(Debug)]
 struct Past {
     ticket: u64,
-    /// Where its messages were sent.
+    /// The subject that its messages were published on.
     subject: String,
-    /// The number of the message it begins after. `None` if that was in another stream.
+    /// The sequence number of the message that the past begins after. `None` if that message was in
+    /// another stream.
     after: Option<u64>,
     most: usize,
     reader: Option<String>,
@@ -48,7 +51,7 @@ impl Pasts {
         self.open.is_empty()
     }
 
-    /// Begins to read what is behind a place: not more than `most`.
+    /// Begins to read at most `most` messages after a place.
     pub(super) fn begin(
         &mut self,
         kept: &Kept,
@@ -60,14 +63,15 @@ impl Pasts {
         self.open.insert(ticket, past);
     }
 
-    /// What a message is about that a consumer gives. It comes to the inbox, but with the subject that it had.
+    /// Returns the past that a message from a consumer belongs to. The message arrives at the
+    /// inbox, but with its original subject.
     pub(super) fn about(&self, message: &Message) -> Option<About> {
         let (consumer, _) = delivered(message.reply.as_deref()?)?;
         let ticket = self.readers.get(consumer)?;
         Some(About::Message(*ticket))
     }
 
-    /// What has come of what was asked about one; the past, once it is there.
+    /// Processes an answer about a past. Returns the past once it is complete.
     pub(super) fn answered(
         &mut self,
         kept: &Kept,
@@ -175,7 +179,7 @@ impl Past {
     }
 
     fn has_message(&mut self, kept: &Kept, work: &mut Work, message: Message) -> Option<Event> {
-        // A status stands in for messages that are not there any more.
+        // A status arrives in place of messages that no longer exist.
         let number = match message.status {
             Some(_) => None,
             None => message.reply.as_deref().and_then(delivered),
@@ -214,7 +218,8 @@ impl Past {
         None
     }
 
-    /// Whether nothing can be missing, with no trace of the message it begins after.
+    /// Whether no message can be missing, without looking at the message that the past begins
+    /// after.
     fn is_whole(&self, stream: &Value) -> bool {
         let Some(after) = self.after else {
             return false;
@@ -234,7 +239,8 @@ impl Past {
     }
 }
 
-/// Which consumer a message is of, and the number that it has in its stream, by where it wants to be acknowledged:
+/// Returns the consumer that delivered a message, and the sequence number of the message in its
+/// stream, read from its reply subject:
 /// `$JS.ACK.[DOMAIN.ACCOUNT.]STREAM.CONSUMER.DELIVERED.NUMBER.…`.
 fn delivered(reply: &str) -> Option<(&str, u64)> {
     let tokens: Vec<&str> = reply.strip_prefix("$JS.ACK.")?.split('.').collect();

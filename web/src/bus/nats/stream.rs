@@ -1,4 +1,4 @@
-//! The stream of JetStream that keeps what is published.
+//! The JetStream stream that keeps the history.
 
 use std::time::Duration;
 
@@ -14,16 +14,17 @@ use super::api::{ApiError, answer, body, text};
 use crate::bus::settings::{History, Prefix};
 use crate::bus::subjects::token;
 
-/// The stream, as it was found or made.
+/// The stream that was found or created.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// Also its name.
+    /// The prefix, which is also the name of the stream.
     prefix: Prefix,
-    /// When it was made, in microseconds: what the number of a message is added to.
+    /// The time at which the stream was created, in microseconds. The offset of a message is this
+    /// plus its sequence number.
     base: u64,
 }
 
-/// There is no stream to keep anything in.
+/// The error for a stream that could not be found or created with the right settings.
 #[derive(Debug, Error)]
 pub(super) enum StreamError {
     #[error(
@@ -49,7 +50,7 @@ pub(super) enum StreamError {
 }
 
 impl Kept {
-    /// Finds the stream, or makes it.
+    /// Finds the stream, or creates it.
     pub(super) async fn prepare(
         client: &Client,
         prefix: &Prefix,
@@ -82,12 +83,12 @@ impl Kept {
         })
     }
 
-    /// Where messages of a channel are sent.
+    /// Returns the subject on which messages of a channel are published.
     pub(super) fn subject(&self, channel: &str) -> String {
         format!("{}.h.{}", self.prefix, token(channel))
     }
 
-    /// What is asked of JetStream about the stream.
+    /// Returns the subject of a JetStream API request about the stream.
     pub(super) fn api(&self, what: &str) -> String {
         format!("$JS.API.{what}.{}", self.prefix)
     }
@@ -96,7 +97,7 @@ impl Kept {
         self.prefix.as_str()
     }
 
-    /// The place of the message with a number; there is none with 0.
+    /// Returns the offset of the message with a sequence number; 0 for 0.
     pub(super) fn offset(&self, number: u64) -> u64 {
         match number {
             0 => 0,
@@ -104,7 +105,8 @@ impl Kept {
         }
     }
 
-    /// The number of the message in a place, if that was in this stream.
+    /// Returns the sequence number of the message at an offset. `None` if the offset is not from
+    /// this stream.
     pub(super) fn number(&self, offset: u64) -> Option<u64> {
         match offset {
             0 => Some(0),
@@ -112,7 +114,7 @@ impl Kept {
         }
     }
 
-    /// The place that a message was republished with.
+    /// Reads the place from the headers of a republished message.
     pub(super) fn place(&self, headers: Option<&HeaderMap>) -> Option<Place> {
         let headers = headers?;
         let number = |name: &str| headers.get(name)?.as_str().parse().ok();
@@ -147,7 +149,7 @@ async fn ask(client: &Client, what: &str, question: &Value) -> Result<Value, Str
     Ok(answer(&message.payload)?)
 }
 
-/// A time as RFC 3339 writes it, in microseconds since 1970.
+/// Parses an RFC 3339 time into microseconds since 1970.
 fn micros(time: &str) -> Option<u64> {
     let time = OffsetDateTime::parse(time, &Rfc3339).ok()?;
     u64::try_from(time.unix_timestamp_nanos() / 1000).ok()

@@ -1,4 +1,4 @@
-//! What is subscribed to, and how that and the rest is sent.
+//! Subscriptions, and the sender of all operations.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::pending;
@@ -10,25 +10,27 @@ use tokio::sync::oneshot;
 
 use super::work::Op;
 
-/// A topic that is subscribed to.
+/// A subscription to a topic.
 #[derive(Debug)]
 pub(super) struct Subscription {
-    /// Which others of the same topic have not.
+    /// The number that distinguishes the subscription from others to the same topic.
     pub(super) number: u64,
     pub(super) state: State,
 }
 
 #[derive(Debug)]
 pub(super) enum State {
-    /// It is still to be sent.
+    /// The subscription is still to be sent.
     Asked,
-    /// Nothing is taken of it before it is said to be there.
+    /// The subscription was sent. Nothing is read from the subscriber until the link has reported
+    /// it.
     Sent(Subscriber),
-    /// It ends when this is dropped.
+    /// Messages are read. Dropping the sender ends the subscription.
     There { _stop: oneshot::Sender<()> },
 }
 
-/// Sends all there is, in its order; with nothing to send it never ends. Dropping the future leaves what was not sent.
+/// Sends all operations in order; never returns if there are none. Dropping the future keeps those
+/// that were not sent.
 pub(super) async fn send(
     client: &Client,
     ops: &mut VecDeque<Op>,
@@ -55,7 +57,7 @@ pub(super) async fn send(
                 topic,
                 number,
             } => {
-                // It may not be wanted any more.
+                // The topic may have been unsubscribed in the meantime.
                 let wanted = subscriptions.get_mut(topic);
                 if let Some(subscription) = wanted.filter(|wanted| wanted.number == *number) {
                     let subscriber = client.subscribe(subject.clone()).await?;

@@ -1,4 +1,4 @@
-//! What is sent to NATS, one after the other, and by what its answers are known.
+//! Operations that are sent to NATS in order, and the subjects that identify the answers.
 
 use std::collections::VecDeque;
 
@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::api::body;
 
-/// What has to be sent.
+/// An operation that is to be sent.
 #[derive(Debug)]
 pub(super) enum Op {
     Subscribe {
         subject: Subject,
         topic: Topic,
-        /// That of the subscription, which others of the same topic have not.
+        /// The number that distinguishes the subscription from others to the same topic.
         number: u64,
     },
     Publish {
@@ -25,26 +25,26 @@ pub(super) enum Op {
     },
 }
 
-/// What an answer is about.
+/// The request that an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
-    /// All that was sent before is with the server.
+    /// An echo: the server has received all that was sent before.
     Echo,
     /// The publication with this ticket.
     Published(u64),
     /// The last message on the topic of the subscription with this number.
     Last(u64),
-    /// The past with this ticket, as are the others: who reads it,
+    /// The creation of the consumer that reads the past with this ticket.
     Reader(u64),
-    /// a message,
+    /// A message of the past with this ticket.
     Message(u64),
-    /// the message it begins after,
+    /// The message that the past with this ticket begins after.
     After(u64),
-    /// and the stream.
+    /// The information about the stream for the past with this ticket.
     Stream(u64),
 }
 
-/// What is to be sent, with an inbox for what is answered.
+/// A queue of operations, with an inbox for the answers.
 #[derive(Debug)]
 pub(super) struct Work {
     inbox: String,
@@ -59,12 +59,12 @@ impl Work {
         }
     }
 
-    /// What has all answers.
+    /// Returns the subject that matches all answers.
     pub(super) fn answers(&self) -> String {
         format!("{}.*", self.inbox)
     }
 
-    /// Has a message sent, and answered.
+    /// Queues a message that is to be answered.
     pub(super) fn ask(&mut self, subject: String, payload: Bytes, about: About) {
         let Self { inbox, .. } = self;
         let (letter, number) = about.code();
@@ -80,7 +80,7 @@ impl Work {
         self.ask(subject, body(question), about);
     }
 
-    /// Has a message sent that nothing comes of.
+    /// Queues a message without an answer.
     pub(super) fn tell(&mut self, subject: String, payload: Bytes) {
         self.ops.push_back(Op::Publish {
             subject: subject.into(),
@@ -89,13 +89,13 @@ impl Work {
         });
     }
 
-    /// Has a message sent that comes back.
+    /// Queues a message that comes back to the inbox.
     pub(super) fn echo(&mut self) {
         let (letter, number) = About::Echo.code();
         self.tell(format!("{}.{letter}{number}", self.inbox), Bytes::new());
     }
 
-    /// What has come to the inbox is about.
+    /// Returns the request that a subject of the inbox belongs to. `None` for other subjects.
     pub(super) fn about(&self, subject: &str) -> Option<About> {
         let token = subject.strip_prefix(&self.inbox)?.strip_prefix('.')?;
         let (letter, number) = token.split_at_checked(1)?;

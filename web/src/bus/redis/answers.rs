@@ -1,16 +1,16 @@
-//! What Redis answers.
+//! The answers of Redis.
 
 use bytes::Bytes;
 use polysock::bus::{Event, Place, Topic};
 use redis::{ServerError, Value};
 use thiserror::Error;
 
-/// What an answer belongs to.
+/// The request that an answer belongs to.
 #[derive(Debug)]
 pub(super) enum Question {
-    /// A sign of life.
+    /// A `PING`.
     IsThere,
-    /// There is a second answer if it `has_last`: the place of what was published last.
+    /// A subscription. If it `has_last`, a second answer follows: the offset of the last message.
     Subscribed {
         topic: Topic,
         has_last: bool,
@@ -19,39 +19,40 @@ pub(super) enum Question {
     Published {
         ticket: u64,
     },
-    /// The first answer is the place of what was published last, the second what was published.
+    /// A past. The first answer is the offset of the last message, the second the messages.
     Past {
         ticket: u64,
         after: u64,
     },
 }
 
-/// The connection is of no more use.
+/// The reason for which the connection is of no more use.
 #[derive(Debug, Error)]
 pub(super) enum AnswerError {
-    /// Redis does not do what it was asked.
+    /// Redis has refused a command.
     #[error("Redis: {0}")]
     Refused(ServerError),
-    /// These are answers to something else.
+    /// The answers do not match the requests.
     #[error("Redis answers what it was not asked")]
     Unknown,
 }
 
-/// What Redis is for a while: a replica, or not ready. Another connection, a little later, may find it otherwise.
+/// The error codes of temporary states, such as a replica or a server that is loading. A later
+/// connection can succeed.
 const FOR_A_WHILE: &[&str] = &[
     "BUSY",
     "CLUSTERDOWN",
     "LOADING",
     "MASTERDOWN",
     "NOREPLICAS",
-    // Somebody has had the scripts forgotten in the middle of a batch.
+    // A `SCRIPT FLUSH` in the middle of a batch.
     "NOSCRIPT",
     "READONLY",
     "TRYAGAIN",
     "UNBLOCKED",
 ];
 
-/// What comes of the answers to these questions.
+/// Turns the answers to these questions into events.
 pub(super) fn events(
     questions: Vec<Question>,
     answers: Vec<Value>,
@@ -70,7 +71,7 @@ pub(super) fn events(
                 Value::ServerError(error) => refused(ticket, error)?,
                 _ => Event::Published { ticket },
             },
-            // Who may not hear what others publish hears what nodes do.
+            // A client without permission for the bare channel still receives what nodes publish.
             Question::Subscribed {
                 topic: topic @ Topic::Bare(_),
                 ..
@@ -87,7 +88,8 @@ pub(super) fn events(
     Ok(events)
 }
 
-/// Where a message is in the history of its channel, and where in it that is over: `OFFSET PREVIOUS:` or `:`.
+/// Parses the place at the start of a message, `OFFSET PREVIOUS:` or `:`, and returns it with the
+/// place's length.
 pub(super) fn place(message: &[u8]) -> Option<(Option<Place>, usize)> {
     let end = message.iter().take(64).position(|byte| *byte == b':')?;
     let head = str::from_utf8(message.get(..end)?).ok()?;
@@ -101,7 +103,7 @@ pub(super) fn place(message: &[u8]) -> Option<(Option<Place>, usize)> {
     Some((place, end + 1))
 }
 
-/// What comes of a message that Redis does not take. An error is what may pass.
+/// Returns the event for a message that Redis has refused, or an error if the reason is temporary.
 fn refused(ticket: u64, error: ServerError) -> Result<Event, AnswerError> {
     let code = error.code();
     if FOR_A_WHILE.contains(&code) {
@@ -125,7 +127,7 @@ fn past(ticket: u64, after: u64, last: Value, entries: Value) -> Result<Event, A
     let entries = entries.ok_or(AnswerError::Unknown)?;
     let is_whole = match (entries.first(), last) {
         (Some((first, _)), _) => first.previous == after,
-        // They were kept, and are not any more.
+        // The messages were kept once, but have been removed.
         (None, Some(last)) => last <= after,
         (None, None) => after == 0,
     };
@@ -139,7 +141,8 @@ fn past(ticket: u64, after: u64, last: Value, entries: Value) -> Result<Event, A
     })
 }
 
-/// An entry of a stream: its id, `OFFSET-0`, and `p`, the offset before it, `e`, the message.
+/// Parses an entry of a stream: its id, `OFFSET-0`, and the fields `p`, the offset before it, and
+/// `e`, the message.
 fn entry(entry: Value) -> Option<(Place, Bytes)> {
     let Value::Array(parts) = entry else {
         return None;

@@ -1,4 +1,4 @@
-//! What Redis is asked in one go.
+//! Batches of commands for Redis.
 
 use bytes::Bytes;
 use polysock::bus::{Command, Event, Topic};
@@ -9,20 +9,20 @@ use super::answers::{Question, place};
 use crate::bus::settings::{History, Prefix};
 use crate::bus::subjects::{Subjects, token};
 
-/// What publishes with a history.
+/// The script that publishes with a history.
 const SCRIPT: &str = include_str!("publish.lua");
 
-/// For how much longer than its messages the last place of a channel is known, in milliseconds: so long it is seen that
-/// messages were missed which are not there any more.
+/// The time by which the last offset of a channel outlives its messages, in milliseconds. For so
+/// long, missed messages are noticed after they have been removed.
 const PLACES_LONGER: u128 = 24 * 60 * 60 * 1000;
 
 /// The most commands in a batch.
 const MOST_COMMANDS: usize = 512;
 
-/// The bytes of messages over which a batch gets no more.
+/// The size of the messages, in bytes, from which a batch gets no more commands.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// What things are called in Redis, and what is kept there.
+/// The names of topics and keys in Redis, and the settings of the history.
 #[derive(Debug)]
 pub(super) struct Names {
     subjects: Subjects,
@@ -33,14 +33,14 @@ pub(super) struct Names {
 struct Kept {
     prefix: Prefix,
     len: usize,
-    /// In milliseconds, as is the next.
+    /// The age limit of messages, in milliseconds. `places_age` is in milliseconds, too.
     age: u128,
     places_age: u128,
-    /// What Redis knows the script by.
+    /// The SHA-1 by which Redis finds the script.
     digest: String,
 }
 
-/// What is sent in one go.
+/// The commands that are sent together.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) commands: Pipeline,
@@ -67,12 +67,12 @@ impl Names {
         }
     }
 
-    /// Whether there is a past to ask for.
+    /// Whether the bus has a history.
     pub(super) fn has_history(&self) -> bool {
         self.kept.is_some()
     }
 
-    /// What the topic is subscribed to by.
+    /// Returns the channel or the pattern to subscribe to for a topic.
     pub(super) fn subject(&self, topic: &Topic) -> String {
         self.subjects.subject(topic)
     }
@@ -82,7 +82,7 @@ impl Names {
         self.subjects.has(topic)
     }
 
-    /// What was published, as it comes.
+    /// Converts a received message to an event. `None` if it is not from a node of this bus.
     pub(super) fn came(&self, subject: &[u8], message: Vec<u8>) -> Option<Event> {
         let topic = self.subjects.topic(str::from_utf8(subject).ok()?)?;
         if matches!(topic, Topic::Bare(_)) {
@@ -102,12 +102,12 @@ impl Names {
 }
 
 impl Batch {
-    /// Whether it should be sent before there is more.
+    /// Whether the batch should be sent before more is added.
     pub(super) fn is_full(&self) -> bool {
         self.questions.len() >= MOST_COMMANDS || self.bytes >= MOST_BYTES
     }
 
-    /// Asks for a sign of life.
+    /// Adds a `PING`.
     pub(super) fn ask_whether_it_is_there(&mut self) {
         self.commands.cmd("PING");
         self.questions.push(Question::IsThere);
@@ -145,7 +145,7 @@ impl Batch {
                     return;
                 };
                 let [stream, last] = kept.keys(&channel);
-                // In this order: what comes in between is then at most too much.
+                // In this order, a message that is published in between can only be one too many.
                 self.commands.cmd("GET").arg(last);
                 self.commands
                     .cmd("XRANGE")
@@ -161,7 +161,7 @@ impl Batch {
 
     fn subscribe(&mut self, names: &Names, topic: Topic) {
         let verb = match topic {
-            // Nothing in a subject has a meaning in patterns but the asterisk that is meant so.
+            // The asterisk is the only character of a subject that has a meaning in a pattern.
             Topic::Channels => "PSUBSCRIBE",
             Topic::Channel(_) | Topic::Nodes | Topic::Bare(_) => "SUBSCRIBE",
         };
@@ -189,8 +189,8 @@ impl Batch {
             publish.arg(subject).arg(message);
             return publish;
         };
-        // Redis may have forgotten the script at any time, so each batch brings it once. What follows in the batch is
-        // then not overtaken by anything that would have to be sent again.
+        // Redis can lose the script at any time, so each batch includes it once. Otherwise the
+        // script would have to be sent again, and the commands behind it would overtake it.
         let mut publish = if self.has_script {
             let mut publish = cmd("EVALSHA");
             publish.arg(&kept.digest);
@@ -212,7 +212,8 @@ impl Batch {
 }
 
 impl Kept {
-    /// The stream of a channel, and the key with its last place. In a cluster they are at one node.
+    /// Returns the keys of a channel's stream and of its last offset. In a cluster both are at the
+    /// same node.
     fn keys(&self, channel: &str) -> [String; 2] {
         let Self { prefix, .. } = self;
         let token = token(channel);

@@ -1,18 +1,20 @@
-//! How long messages may be for Redis.
+//! The limit on the length of messages for Redis.
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value, pipe};
 
-/// The limit of a message that is known if Redis does not tell.
+/// The default limit of Redis, used if Redis does not tell its own.
 const ASSUMED: Limit = Limit {
     bytes: 32 * 1024 * 1024,
     setting: "client-output-buffer-limit pubsub",
 };
 
-/// What is around a message where it is sent: its channel, its place, and how Redis writes that down.
+/// The overhead of a message when it is sent, in bytes: its channel, its place, and the encoding of
+/// Redis.
 const AROUND: u64 = 4096;
 
-/// The longest message, and what it follows from. Redis closes the connection of who sends more, or is sent more.
+/// The longest message, and the setting that limits it. Redis closes the connection of a client
+/// that sends more or would receive more.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
     bytes: u64,
@@ -20,8 +22,8 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    /// Asks for it. Where that is not allowed, as in services that hide their configuration, it is what Redis has if
-    /// nobody has set it.
+    /// Asks Redis for its limit. If `CONFIG` is not permitted, as in services that hide their
+    /// configuration, the default is used.
     pub(super) async fn read(connection: &mut MultiplexedConnection) -> RedisResult<Self> {
         let mut asked = pipe();
         for setting in ["proto-max-bulk-len", "client-output-buffer-limit"] {
@@ -42,7 +44,7 @@ impl Limit {
         })
     }
 
-    /// Why a message of this length is not taken.
+    /// Returns the reason for which a message of this length is refused. `None` if it fits.
     pub(super) fn refuses(&self, len: usize) -> Option<String> {
         let Self { bytes, setting } = self;
         let most = bytes.saturating_sub(AROUND);
@@ -54,7 +56,7 @@ impl Limit {
     }
 }
 
-/// The value of a setting, in what `CONFIG GET` answers.
+/// Extracts the value of a setting from the answer to `CONFIG GET`.
 fn text(answer: Value) -> Option<String> {
     match answer {
         Value::Map(settings) => match settings.into_iter().next()? {
@@ -65,7 +67,8 @@ fn text(answer: Value) -> Option<String> {
     }
 }
 
-/// The most that may wait for a subscriber, in `CLASS HARD SOFT SECONDS …`, where 0 is no limit.
+/// Extracts the hard limit of a subscriber's output buffer from `CLASS HARD SOFT SECONDS …`, where
+/// 0 is no limit.
 fn of_subscribers(limits: &str) -> Option<u64> {
     let mut words = limits.split(' ').skip_while(|word| *word != "pubsub");
     let hard: u64 = words.nth(1)?.parse().ok()?;

@@ -18,14 +18,14 @@ use super::batch::{Batch, Names};
 use super::limit::Limit;
 use crate::bus::pulse::{Pulse, Silent};
 
-/// The most batches under way: enough that the next is there before the last is answered, and few enough that batches
-/// are large where there is much.
+/// The most batches in flight: enough that the next batch arrives before the last is answered, and
+/// few enough that batches grow under load.
 const MOST_BATCHES: usize = 8;
 
-/// The most messages that are taken from the connection at once.
+/// The most messages that are taken from the connection together.
 const MOST_TAKEN: usize = 256;
 
-/// What is asked and comes on one connection: the answers in the order of the questions, and what is published.
+/// One connection to Redis: the answers, in the order of the questions, and the published messages.
 pub(super) struct RedisLink {
     connection: MultiplexedConnection,
     names: Names,
@@ -34,7 +34,7 @@ pub(super) struct RedisLink {
     asked: FuturesOrdered<BoxFuture<'static, Answered>>,
     pushes: mpsc::Receiver<PushInfo>,
     taken: Vec<PushInfo>,
-    /// What came of topics before it is said that they are subscribed to, by their subjects.
+    /// Messages of topics whose subscription has not been reported yet, by subject.
     early: HashMap<String, Vec<Event>>,
     events: VecDeque<Event>,
     pulse: Pulse,
@@ -52,7 +52,7 @@ enum LinkError {
     Late,
 }
 
-/// What has happened.
+/// An input of the link.
 enum News {
     Answered(Answered),
     Came,
@@ -80,7 +80,7 @@ impl RedisLink {
         }
     }
 
-    /// All state is in the link, so that it can be dropped at any time.
+    /// Keeps all state in the link, so that the future can be dropped at any time.
     async fn step(&mut self) -> Result<Event, BoxError> {
         loop {
             if let Some(event) = self.events.pop_front() {
@@ -113,7 +113,7 @@ impl RedisLink {
     async fn news(&mut self) -> News {
         let is_asked = !self.asked.is_empty();
         let heard = async {
-            // In no order, so that neither keeps the other waiting.
+            // Without `biased`, so that neither branch starves the other.
             tokio::select! {
                 Some(answered) = self.asked.next() => News::Answered(answered),
                 _ = self.pushes.recv_many(&mut self.taken, MOST_TAKEN) => News::Came,
@@ -126,7 +126,7 @@ impl RedisLink {
         }
     }
 
-    /// Sends a batch of what waits.
+    /// Sends a batch of waiting commands.
     fn ask(&mut self) {
         let mut batch = Batch::default();
         while !batch.is_full()
@@ -152,8 +152,9 @@ impl RedisLink {
             let answers = connection.send_packed_commands(&commands, 0, count).await;
             (questions, answers)
         };
-        // They are polled first in the order they were put there, and each is with the connection after that: it has
-        // room for more batches than there are, and no budget of the task is asked.
+        // The first poll of each future puts its batch into the connection's queue, so batches stay
+        // in order: the queue has room for more batches than can be in flight, and `unconstrained`
+        // keeps tokio's budget from delaying a poll.
         self.asked.push_back(Box::pin(unconstrained(asking)));
     }
 
@@ -172,7 +173,7 @@ impl RedisLink {
         }
         for PushInfo { kind, data } in self.taken.drain(..) {
             let mut data = data.into_iter();
-            // A message by a pattern says the pattern first.
+            // A message that matches a pattern has the pattern in front.
             let pattern = (kind == PushKind::PMessage).then(|| data.next()).flatten();
             let (subject, message) = match (kind, data.next(), data.next()) {
                 (PushKind::Disconnection, ..) => return Err(LinkError::Closed),

@@ -28,18 +28,21 @@ use self::link::RedisLink;
 use super::settings::History;
 use super::settings::{BusSettings, BusUrlError};
 
-/// How many messages may wait for the node before the connection is given up. Redis itself gives up one that does not
-/// read, by `client-output-buffer-limit`; here they have been read.
+/// The most messages that may wait for the node before the connection is closed. Redis itself
+/// closes the connection of a client that does not read, by `client-output-buffer-limit`; these
+/// messages have been read already.
 const MOST_WAITING: usize = 65_536;
 
-/// Redis, 6.2 or newer, as the broker between nodes: a message is one `PUBLISH`, and what comes is by `SUBSCRIBE`, all on
-/// one connection.
+/// Redis, 6.2 or newer, as the broker between nodes. A message is one `PUBLISH`, and messages are
+/// received by `SUBSCRIBE`, all on one connection.
 ///
-/// With a [`History`] a message is one call of a script instead: it adds the message to a stream, forgets what is too
-/// old or too much, and publishes it with its place. The places of a channel are the times of their messages in
-/// microseconds; the last one is known for a day longer than the messages.
+/// With a [`History`], a message is one call of a script instead. The script adds the message to a
+/// stream, removes messages over the limits, and publishes it with its place. The offsets of a
+/// channel are the times of its messages in microseconds. The last one is known for a day longer
+/// than the messages.
 ///
-/// A cluster needs keys to be asked of their own node, so there is no history in it. Without one, any node of it will do.
+/// A cluster requires each key to be requested from the node that owns it, so a history is not
+/// possible in a cluster. Without a history, any node of the cluster works.
 #[derive(Clone)]
 pub struct RedisBus {
     place: Arc<str>,
@@ -47,7 +50,7 @@ pub struct RedisBus {
     settings: BusSettings,
 }
 
-/// Redis was not connected.
+/// The error for a failed connection to Redis.
 #[derive(Debug, Error)]
 enum ConnectError {
     #[error(
@@ -63,12 +66,13 @@ enum ConnectError {
 }
 
 impl RedisBus {
-    /// The Redis at this URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://` for TLS, or
-    /// `redis+unix:///PATH`. What is published is seen in all databases; the database is where the history is.
+    /// Creates the bus for a URL: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`, `rediss://` for
+    /// TLS, or `redis+unix:///PATH`. Published messages are seen in all databases; the history is
+    /// in the given one.
     ///
     /// # Errors
     ///
-    /// It is no such URL, or `rediss://` without the feature `tls`.
+    /// The URL is not valid for Redis, or it is `rediss://` and the feature `tls` is missing.
     pub fn new(url: &str, settings: BusSettings) -> Result<Self, BusUrlError> {
         #[cfg(not(feature = "tls"))]
         if url.starts_with("rediss:") {
@@ -112,7 +116,7 @@ impl fmt::Debug for RedisBus {
 
 async fn connect(client: Client, settings: &BusSettings) -> Result<Box<dyn Link>, ConnectError> {
     let (sender, pushes) = mpsc::channel(MOST_WAITING);
-    // Where there is no room the sender goes, and with it the connection is over for the link.
+    // The sender is dropped when there is no room, which ends the link.
     let sender = Mutex::new(Some(sender));
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
@@ -125,7 +129,7 @@ async fn connect(client: Client, settings: &BusSettings) -> Result<Box<dyn Link>
     Ok(Box::new(RedisLink::new(connection, pushes, names, limit)))
 }
 
-/// Passes a message on, from where nothing may wait.
+/// Forwards a message without blocking.
 fn pass_on(
     sender: &Mutex<Option<mpsc::Sender<PushInfo>>>,
     push: PushInfo,

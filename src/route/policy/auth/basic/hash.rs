@@ -14,15 +14,16 @@ pub(super) enum PasswordHash {
     ShaCrypt(String),
 }
 
-/// What makes a hash of these kinds anew.
+/// The fix for hashes that are not accepted.
 const MEND: &str = "write it anew with `htpasswd -B`";
 
 impl PasswordHash {
-    /// Reads a hash.
+    /// Parses a hash.
     ///
     /// # Errors
     ///
-    /// It is none, or of a kind that is tried through in no time; the text says how to mend it.
+    /// The text is no valid hash, or its kind can be brute-forced quickly. The error says how to
+    /// fix it.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| text.starts_with(prefix));
         if starts(&["$2y$", "$2b$", "$2a$"]) {
@@ -60,7 +61,7 @@ impl PasswordHash {
         Err(format!("{kind}: {MEND}"))
     }
 
-    /// Whether this is the password; takes its time, and compares in constant time.
+    /// True if this is the password. The check is slow by design, and compares in constant time.
     pub(super) fn verify(&self, password: &[u8]) -> bool {
         match self {
             Self::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
@@ -72,7 +73,7 @@ impl PasswordHash {
     }
 }
 
-/// Whether this is `$5$` or `$6$`, perhaps `rounds=N$`, a salt, `$` and a hash of its length.
+/// True for `$5$` or `$6$`, an optional `rounds=N$`, a salt, `$` and a hash of the right length.
 fn is_sha_crypt(text: &str) -> bool {
     let mut fields = text.split('$').skip(1);
     let len = match fields.next() {
@@ -102,7 +103,7 @@ fn is_sha_crypt(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// By crypt(3) of libxcrypt, `openssl passwd -5` and `-6`, and argon2-cffi.
+    /// Made by crypt(3) of libxcrypt, `openssl passwd -5` and `-6`, and argon2-cffi.
     const HASHES: &[&str] = &[
         "$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW",
         "$5$abcdefgh$FWXdh6oXOJQkX7oAcP02d0Gnxjct6ra8Fwv29U9RIN2",

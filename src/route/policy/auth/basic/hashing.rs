@@ -1,4 +1,4 @@
-//! How many passwords are hashed at once.
+//! A limit on the number of passwords that are hashed concurrently.
 
 use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
@@ -9,34 +9,34 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// Hashing takes time on purpose, so it is done away from the threads that serve, at so many places at
-/// once. All of a process share them.
+/// A limited number of places for hashing. Hashing is slow by design, so it runs outside the
+/// threads that serve connections. The whole process shares the places.
 pub(super) struct Hashing {
     places: Arc<Semaphore>,
     waiting: Semaphore,
 }
 
-/// How many may wait for a place.
+/// The maximum number of requests that may wait for a place.
 const MAX_WAITING: usize = 256;
 
-/// How long one may wait.
+/// The longest time that a request may wait for a place.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 static HASHING: LazyLock<Hashing> = LazyLock::new(|| {
-    // The other half serves those who are in.
+    // The other half is left for clients that have been admitted.
     let places = available_parallelism().map_or(1, |count| count.get().div_ceil(2));
     Hashing::new(places, MAX_WAITING)
 });
 
-/// Does what takes time, at one of the places.
+/// Runs slow work in one of the places.
 ///
 /// # Errors
 ///
-/// Too many wait, or it would take too long.
+/// Too many requests wait for a place, the wait is too long (both 503), or the work panics (500).
 ///
 /// # Cancel safety
 ///
-/// What has begun goes on, and keeps its place.
+/// Work that has begun continues, and keeps its place until it ends.
 pub(super) async fn hashed<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Rejection> {
@@ -91,7 +91,7 @@ mod tests {
         let full = hashing.run(|| 3).await.unwrap_err();
         assert_eq!(full.status, 503);
         assert!(full.fields.has("retry-after"));
-        // Whoever goes away leaves no place behind before its work is done.
+        // A dropped future leaves its place only when its work is done.
         drop(first);
         assert!(second.as_mut().now_or_never().is_none());
         go.send(()).unwrap();

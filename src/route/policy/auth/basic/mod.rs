@@ -1,4 +1,4 @@
-//! Passwords, as a browser asks its user for them (RFC 7617).
+//! HTTP Basic authentication: users and passwords (RFC 7617).
 
 mod hash;
 mod hashing;
@@ -19,12 +19,12 @@ use super::challenge::credentials;
 use crate::route::policy::{Admitted, Policy, Visitor};
 use crate::transport::Authenticated;
 
-/// Lets in those who know the password of a user (RFC 7617). Others are told 401 with
-/// `WWW-Authenticate`, whether there is such a user or not, and after the same time.
+/// Admits clients that know the password of a user (RFC 7617). Others receive 401 with
+/// `WWW-Authenticate`, whether the user exists or not, and after the same time.
 ///
-/// Hashing has threads of its own, half as many as there are processors, and few may wait for it; others
-/// are told 503. A password that was right is not hashed again within a minute, as each request of a
-/// page has it.
+/// Hashing has its own threads, half as many as there are processors. If too many requests wait for
+/// them, the next receive 503. A correct password is not hashed again for a minute, because every
+/// request of a page includes it.
 #[derive(Debug)]
 pub struct Basic {
     passwords: Passwords,
@@ -32,20 +32,20 @@ pub struct Basic {
     verified: Verified,
 }
 
-/// The longest password, in bytes: bcrypt reads 72, and what others take grows with it.
+/// The longest password, in bytes: bcrypt reads 72, and the cost of other hashes grows with it.
 const MAX_PASSWORD: usize = 512;
 
-/// The longest name of a user, in bytes.
+/// The longest user name, in bytes.
 const MAX_USER: usize = 256;
 
-/// RFC 4648 §3.2: with padding, which some clients leave out.
+/// Base64 with padding (RFC 4648 §3.2), which some clients leave out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
 impl Basic {
-    /// Lets in those that these passwords are of.
+    /// Creates a policy that admits clients with these passwords.
     pub fn new(passwords: Passwords, realm: Realm) -> Self {
         Self {
             passwords,
@@ -54,7 +54,7 @@ impl Basic {
         }
     }
 
-    /// Who knows the password of whom.
+    /// Returns the user whose password the client knows.
     async fn user(&self, visitor: Visitor<'_>) -> Result<ByteString, Rejection> {
         let Some(encoded) = credentials(visitor, "Basic")? else {
             return Err(self.refusal("a user and a password are needed"));
@@ -86,7 +86,7 @@ impl Policy for Basic {
     }
 }
 
-/// A user and a password (RFC 7617 §2); `None` where it is none.
+/// Decodes a user and a password (RFC 7617 §2); `None` if the text is not valid.
 fn read(encoded: &str) -> Option<(ByteString, Vec<u8>)> {
     // Four characters for three bytes.
     if encoded.len() > (MAX_USER + MAX_PASSWORD + 1).div_ceil(3) * 4 {

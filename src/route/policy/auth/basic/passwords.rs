@@ -10,21 +10,21 @@ use super::hash::PasswordHash;
 use crate::route::policy::auth::FileError;
 use crate::route::policy::auth::watched::Watched;
 
-/// Users and the hashes of their passwords, out of a file as `htpasswd` writes it: lines such as
+/// Users and the hashes of their passwords, from a file in the format of `htpasswd`: lines such as
 /// `ann:$2y$…`, empty lines, and comments that begin with `#`.
 ///
-/// The hashes are those of bcrypt (`$2y$`, `htpasswd -B`), argon2id (`$argon2id$`) and SHA-crypt (`$5$`, `$6$`,
-/// `mkpasswd -m sha-512`). The file is read again when it has changed, at most once a second. One that has
-/// a line that is wrong is of no use then, and changes nothing; where there is none any more, there are
-/// no users.
+/// The hashes are those of bcrypt (`$2y$`, `htpasswd -B`), argon2id (`$argon2id$`) and SHA-crypt
+/// (`$5$`, `$6$`, `mkpasswd -m sha-512`). The file is read again when it has changed, at most once
+/// a second. If the changed file has an invalid line, the previous users stay. If the file no
+/// longer exists, there are no users.
 #[derive(Clone, Debug)]
 pub struct Passwords(Watched<Users>);
 
-/// Who there is.
+/// The users in a file.
 #[derive(Default)]
 pub(super) struct Users {
     hashes: HashMap<ByteString, usize>,
-    /// In the order of the file.
+    /// The hashes in the order of the file.
     all: Vec<PasswordHash>,
 }
 
@@ -33,7 +33,7 @@ impl Passwords {
     ///
     /// # Errors
     ///
-    /// It cannot be read, or has a line that is wrong.
+    /// The file cannot be read, or has an invalid line.
     pub fn read(path: impl Into<PathBuf>) -> Result<Self, FileError> {
         Watched::read(path, Users::parse).map(Self)
     }
@@ -44,9 +44,10 @@ impl Passwords {
 }
 
 impl Users {
-    /// Whether this is the password of this user. Takes its time: for a user that there is not, the time
-    /// of one that there is, and always of the same, so that it cannot be told which there are.
-    /// `pick` is a number for each name that nobody can predict.
+    /// True if this is the password of this user. The check is slow by design. For an unknown user
+    /// it takes as long as for a known one, and always as long as for the same one, so that the
+    /// time does not reveal which users exist. `pick` is an unpredictable number, always the same
+    /// for one name.
     pub(super) fn verify(&self, user: &str, password: &[u8], pick: u64) -> bool {
         let known = self.hashes.get(user).copied();
         let other = pick.checked_rem(self.all.len() as u64).unwrap_or_default();

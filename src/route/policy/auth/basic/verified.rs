@@ -1,4 +1,4 @@
-//! Passwords that were right a moment ago.
+//! A cache of passwords that were verified recently.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,8 +12,8 @@ use super::hashing::hashed;
 use super::passwords::Users;
 use crate::random::entropy;
 
-/// Passwords that were right a moment ago, so that not each request of a page has them hashed again.
-/// Nothing of them is held but what a key makes of them that nobody knows.
+/// A cache of passwords that were verified recently, so that not every request of a page hashes
+/// them again. The cache holds HMACs of them under a random key, and no passwords.
 pub(super) struct Verified {
     key: Key,
     known: Mutex<Known>,
@@ -21,19 +21,19 @@ pub(super) struct Verified {
 
 #[derive(Default)]
 struct Known {
-    /// When each was found to be right.
+    /// The time at which each was verified.
     digests: HashMap<[u8; DIGEST], Instant>,
-    /// In which file: what was right there is nothing in another.
+    /// The file content that the digests belong to. They are not valid for any other.
     users: Weak<Users>,
 }
 
-/// How long a password counts as right.
+/// The time for which a password counts as verified.
 const TIME: Duration = Duration::from_secs(60);
 
-/// How many are known.
+/// The maximum number of digests that are kept.
 const MAX_KNOWN: usize = 4096;
 
-/// The length of HMAC-SHA256.
+/// The length of an HMAC-SHA256, in bytes.
 const DIGEST: usize = 32;
 
 impl Verified {
@@ -46,11 +46,11 @@ impl Verified {
         }
     }
 
-    /// Whether this is the password of this user.
+    /// True if this is the password of this user.
     ///
     /// # Errors
     ///
-    /// It cannot be found out now.
+    /// The password cannot be checked now.
     pub(super) async fn check(
         &self,
         users: Arc<Users>,
@@ -103,7 +103,7 @@ impl Known {
     }
 }
 
-/// Nothing of it is shown.
+/// Shows nothing of the content.
 impl fmt::Debug for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verified").finish_non_exhaustive()

@@ -1,11 +1,11 @@
-//! What a token claims.
+//! The claims of a token.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
-/// Claims by their names, as texts: those within others with a dot in between, as `realm_access.roles`,
-/// and the elements of a list with a comma in between.
+/// Returns the claims as texts, by name. The names of nested claims are joined with dots, as
+/// `realm_access.roles`. The elements of a list are joined with commas.
 pub(super) fn texts(claims: &Map<String, Value>) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (name, value) in claims {
@@ -36,7 +36,7 @@ fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// How long a token is valid yet.
+/// Returns how long a token is still valid, with leeway; `None` if it has no valid `exp`.
 pub(super) fn time_left(claims: &Map<String, Value>, leeway: Duration) -> Option<Duration> {
     let expires = claims.get("exp").and_then(Value::as_f64)?;
     let expires = Duration::try_from_secs_f64(expires).ok()?;

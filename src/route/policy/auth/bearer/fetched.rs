@@ -1,4 +1,4 @@
-//! The JWK set of a web server.
+//! A JWK set that is fetched from a web server.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use crate::error::BoxError;
 use crate::http::Body;
 use crate::upstream::{HttpUpstream, UpstreamSettings, UrlError};
 
-/// The JWK set of a web server, as it was fetched last.
+/// The JWK set of a web server, as last fetched.
 pub(super) struct Fetched {
     shared: Arc<Shared>,
 }
@@ -26,7 +26,7 @@ struct Shared {
     shown: String,
     refresh: Duration,
     known: Mutex<Known>,
-    /// Held by whoever fetches.
+    /// Locked during a fetch.
     fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -34,18 +34,18 @@ struct Shared {
 struct Known {
     keys: Option<Arc<Vec<Key>>>,
     fetched: Option<Instant>,
-    /// When it was last tried.
+    /// The time of the last attempt; `None` if there was none.
     tried: Option<Instant>,
     has_failed: bool,
 }
 
-/// How often it is tried, whatever tokens name.
+/// The shortest time between two attempts, regardless of the keys that tokens name.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// How long it may take in all.
+/// The longest time that a fetch may take in total.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The most that is read of a set, in bytes.
+/// The largest JWK set, in bytes.
 const MAX_LEN: usize = 1 << 20;
 
 impl Fetched {
@@ -65,7 +65,8 @@ impl Fetched {
         })
     }
 
-    /// The keys; fetched first where there are none, and beside where they are old.
+    /// Returns the keys; `None` if there are none. Waits for a fetch if there are none, and starts
+    /// one in the background if they are old.
     pub(super) async fn now(&self) -> Option<Arc<Vec<Key>>> {
         let (keys, age) = {
             let known = self.shared.lock();
@@ -81,18 +82,19 @@ impl Fetched {
         keys
     }
 
-    /// The keys, fetched anew unless that was just tried.
+    /// Returns the keys after fetching them again, unless the last attempt was just before.
     pub(super) async fn newer(&self) -> Option<Arc<Vec<Key>>> {
         self.fetch(true).await;
         self.shared.lock().keys.clone()
     }
 
-    /// Fetches the keys, unless somebody does or just did.
+    /// Fetches the keys, unless a fetch is running or was just tried. With `waits`, waits for its
+    /// end.
     async fn fetch(&self, waits: bool) {
         match Arc::clone(&self.shared.fetching).try_lock_owned() {
             Ok(turn) if self.shared.is_due() => {
                 let shared = Arc::clone(&self.shared);
-                // In a task of its own: a client that goes away does not end it.
+                // A separate task, so that a client that disconnects does not cancel the fetch.
                 let task = tokio::spawn(async move {
                     shared.fetch().await;
                     drop(turn);
@@ -109,7 +111,7 @@ impl Fetched {
 }
 
 impl Shared {
-    /// Whether the caller is to fetch.
+    /// True if the caller has to fetch. Records the attempt.
     fn is_due(&self) -> bool {
         let tried = &mut self.lock().tried;
         let is_due = tried.is_none_or(|tried| tried.elapsed() >= PAUSE);
@@ -161,7 +163,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        // Each of its parts is replaced as a whole, so a panic cannot break it.
+        // Each field is replaced as a whole, so a panic cannot leave it broken.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -179,7 +181,7 @@ mod tests {
 
     use super::*;
 
-    /// A server that has this set, and fails where it has none; how often it was asked.
+    /// A server that returns this set, or fails if there is none, and counts its requests.
     #[derive(Clone, Default)]
     struct Server(Arc<Mutex<(Option<&'static str>, u32)>>);
 
@@ -256,7 +258,7 @@ mod tests {
         let (one, other) = tokio::join!(keys.now(), keys.now());
         assert_eq!((count(one), count(other)), (Some(1), Some(1)));
         assert_eq!(server.asked(), 2, "for both of them");
-        // A token names a key that is not known.
+        // A token names an unknown key.
         server.has(Some(TWO));
         assert_eq!(count(keys.newer().await), Some(1), "it was just tried");
         let_time_pass(&keys);
@@ -277,7 +279,7 @@ mod tests {
         assert_eq!(count(keys.now().await), Some(1));
         server.has(Some(TWO));
         let_time_pass(&keys);
-        // Nobody waits for them.
+        // The caller does not wait for the fetch.
         assert_eq!(count(keys.now().await), Some(1));
         drop(keys.shared.fetching.lock().await);
         assert_eq!(count(keys.now().await), Some(2));

@@ -10,19 +10,19 @@ use serde_json::Value;
 #[derive(Clone)]
 pub(super) struct Key {
     id: Option<String>,
-    /// What kind of key it is decides them, and nothing that a token says.
+    /// The algorithms for this kind of key. The token has no influence on them.
     algorithms: Vec<Algorithm>,
     decoding: DecodingKey,
 }
 
-/// What a set has at most: a token that names none of them is tried with each.
+/// The maximum number of keys in a set: a token that names none of them is tried with each.
 pub(super) const MAX_KEYS: usize = 64;
 
 /// The shortest secret, in bytes (RFC 7518 §3.2).
 const MIN_SECRET: usize = 32;
 
 impl Key {
-    /// Whether a token with this header may be signed with it.
+    /// True if a token with this header may be signed with this key.
     pub(super) fn may_have_signed(&self, header: &Header) -> bool {
         let is_named = match (&self.id, &header.kid) {
             (Some(id), Some(named)) => id == named,
@@ -35,7 +35,7 @@ impl Key {
         &self.decoding
     }
 
-    /// The public keys of a file in PEM form (RFC 7468).
+    /// Parses the public keys of a file in PEM form (RFC 7468).
     pub(super) fn of_pem(bytes: &[u8]) -> Result<Vec<Self>, String> {
         let text = std::str::from_utf8(bytes).map_err(|_| NO_PEM.to_owned())?;
         let blocks = text
@@ -68,7 +68,7 @@ impl Key {
         Self::of_decoding(None, key.ok_or(NO_PEM)?)
     }
 
-    /// The secret that a file has, without the line end behind it.
+    /// Parses the secret of a file, without a final line end.
     pub(super) fn of_secret(bytes: &[u8]) -> Result<Vec<Self>, String> {
         let line = bytes.strip_suffix(b"\n").unwrap_or(bytes);
         let secret = line.strip_suffix(b"\r").unwrap_or(line);
@@ -76,7 +76,7 @@ impl Key {
         Ok(vec![Self::of_decoding(None, key)?])
     }
 
-    /// The keys of a JWK set (RFC 7517 §5), but for those of a kind that is not known here (§5).
+    /// Parses a JWK set (RFC 7517 §5). Keys of unknown kinds are ignored (§5).
     pub(super) fn of_set(bytes: &[u8]) -> Result<Vec<Self>, String> {
         let none = "it is no JWK set: write { \"keys\": [ … ] }";
         let set: Value = serde_json::from_slice(bytes).map_err(|_| none.to_owned())?;
@@ -106,7 +106,7 @@ impl Key {
         (!key.algorithms.is_empty()).then_some(key)
     }
 
-    /// A key with the algorithms that are for one of its kind and length.
+    /// Creates a key with the algorithms for its kind and length.
     fn of_decoding(id: Option<String>, decoding: DecodingKey) -> Result<Self, String> {
         let len = match decoding.kind() {
             DecodingKeyKind::SecretOrDer(bytes) => bytes.len(),
@@ -163,7 +163,7 @@ fn limited(keys: Vec<Key>) -> Result<Vec<Key>, String> {
     }
 }
 
-/// A key may be a secret.
+/// Shows no key material, which may be a secret.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Key")

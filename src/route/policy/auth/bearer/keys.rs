@@ -1,4 +1,4 @@
-//! The keys that tokens are verified with, and where they are from.
+//! The keys that tokens are verified with, from a file or a URL.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::route::policy::auth::FileError;
 use crate::route::policy::auth::watched::Watched;
 use crate::upstream::{UpstreamSettings, UrlError};
 
-/// The keys that tokens are verified with: those of a file, which is read again when it has changed, or of
-/// a URL, which is fetched again.
+/// The keys that tokens are verified with. A file is read again when it has changed, and a URL is
+/// fetched again from time to time.
 #[derive(Clone, Debug)]
 pub struct TokenKeys(Source);
 
@@ -24,54 +24,55 @@ enum Source {
     Url(Arc<Fetched>),
 }
 
-/// Why there are no keys.
+/// The reason why keys cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TokenKeysError {
-    /// The file is of no use.
+    /// The file cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The URL is none of a web server.
+    /// The URL is not that of a web server.
     #[error(transparent)]
     Url(#[from] UrlError),
 }
 
 impl TokenKeys {
-    /// Public keys in PEM form, of RSA, P-256, P-384 or Ed25519, one behind the other; blocks.
+    /// Reads public keys of RSA, P-256, P-384 or Ed25519 from a PEM file with one or more keys;
+    /// blocks.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or has something else in it.
+    /// The file cannot be read, contains no key, or contains another kind of PEM block.
     pub fn pem(path: impl Into<PathBuf>) -> Result<Self, TokenKeysError> {
         Self::of_file(path.into(), Key::of_pem)
     }
 
-    /// A secret for HS256, and for HS384 and HS512 if it is long enough: all of the file but a line end
-    /// behind it; blocks.
+    /// Reads a secret for HS256, and for HS384 and HS512 if it is long enough; blocks. The secret
+    /// is the whole file but a final line end.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or has less than 32 bytes.
+    /// The file cannot be read, or the secret is shorter than 32 bytes.
     pub fn secret(path: impl Into<PathBuf>) -> Result<Self, TokenKeysError> {
         Self::of_file(path.into(), Key::of_secret)
     }
 
-    /// A JWK set (RFC 7517 §5); blocks.
+    /// Reads a JWK set (RFC 7517 §5) from a file; blocks.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or has no key that can be used.
+    /// The file cannot be read, or contains no usable key.
     pub fn jwks(path: impl Into<PathBuf>) -> Result<Self, TokenKeysError> {
         Self::of_file(path.into(), Key::of_set)
     }
 
-    /// The JWK set that a web server has at this URL. It is fetched when the first token comes, when it is
-    /// older than `refresh`, and when a token names a key that it has not; for that at most every ten
-    /// seconds. Where that fails, the keys of before count on.
+    /// Uses the JWK set at this URL. The set is fetched when the first token arrives, when the set
+    /// is older than `refresh`, and when a token names an unknown key; there are at least ten
+    /// seconds between two attempts. If a fetch fails, the previous keys stay valid.
     ///
     /// # Errors
     ///
-    /// The URL is none of a web server.
+    /// The URL is not that of a web server.
     pub fn url(
         url: &str,
         refresh: Duration,
@@ -90,7 +91,7 @@ impl TokenKeys {
         Ok(Self(Source::File(Watched::read(path, parse)?)))
     }
 
-    /// The keys; `None` where they are not there.
+    /// Returns the keys; `None` if there are none yet.
     pub(super) async fn now(&self) -> Option<Arc<Vec<Key>>> {
         match &self.0 {
             Source::File(file) => Some(file.get().await),
@@ -98,7 +99,7 @@ impl TokenKeys {
         }
     }
 
-    /// The keys, if there may be newer ones.
+    /// Returns the keys after fetching them again; `None` for a file, or if there are none.
     pub(super) async fn newer(&self) -> Option<Arc<Vec<Key>>> {
         match &self.0 {
             Source::File(_) => None,

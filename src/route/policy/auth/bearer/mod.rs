@@ -1,4 +1,4 @@
-//! JSON Web Tokens (RFC 7519), as bearers have them (RFC 6750).
+//! JSON Web Tokens (RFC 7519) as bearer tokens (RFC 6750).
 
 mod claims;
 mod fetched;
@@ -24,11 +24,13 @@ use crate::route::policy::{Admitted, Policy, Visitor};
 use crate::transport::Authenticated;
 use crate::upstream::query_values;
 
-/// Lets in those who have a JSON Web Token (RFC 7519) that is signed with one of the keys, is valid now,
-/// and is meant for here. Others are told 401 with `WWW-Authenticate` (RFC 6750 §3), those with more than
-/// one token 400, and all are told 503 for as long as there are no keys.
+/// Admits clients with a JSON Web Token (RFC 7519) that is signed with one of the keys, is valid
+/// now, and is meant for this site. Others receive 401 with `WWW-Authenticate` (RFC 6750 §3).
+/// Clients with more than one token receive 400. While there are no keys, tokens are answered with
+/// 503.
 ///
-/// A key decides which algorithms sign with it: `none` is none, and a public key is no secret.
+/// The key decides which algorithms are accepted: `none` is never accepted, and a public key is
+/// never used as a secret.
 #[derive(Debug)]
 pub struct Bearer {
     keys: TokenKeys,
@@ -36,28 +38,28 @@ pub struct Bearer {
     validation: Validation,
 }
 
-/// Which tokens are valid, and where they are looked for.
+/// The conditions on tokens, and the places in a request that may contain them.
 #[derive(Clone, Debug)]
 pub struct BearerSettings {
-    /// The name of what is protected.
+    /// The name of the protected area.
     pub realm: Realm,
-    /// Where a token may be. By default in the `Authorization` field alone.
+    /// The places that may contain a token. By default only the `Authorization` field.
     pub sources: Vec<TokenSource>,
-    /// Who may have issued it (`iss`); empty, the default, for anybody who has the key.
+    /// The accepted issuers (`iss`); empty, the default, for any holder of a key.
     pub issuers: Vec<String>,
-    /// For whom it is meant (`aud`); empty, the default, for tokens that name nobody: those that do are
-    /// refused then (RFC 7519 §4.1.3).
+    /// The accepted audiences (`aud`). With an empty list, the default, tokens that name an
+    /// audience are refused (RFC 7519 §4.1.3).
     pub audiences: Vec<String>,
-    /// How far clocks may be apart. 30 seconds by default.
+    /// The allowed difference between clocks. 30 seconds by default.
     pub leeway: Duration,
-    /// The claim that is the name of the user. By default it is `sub`.
+    /// The claim that contains the user's name. `sub` by default.
     pub user: String,
-    /// Whether a connection ends when the token does: as [at its age](crate::Terms::max_age). By default it
-    /// does not.
+    /// Whether a connection ends when the token expires, as [at its maximum
+    /// age](crate::Terms::max_age). False by default.
     pub ends_connections: bool,
 }
 
-/// The longest token, in bytes. Nobody's cookies are larger.
+/// The longest token, in bytes. Browsers limit cookies to less.
 const MAX_TOKEN: usize = 16 * 1024;
 
 impl Default for BearerSettings {
@@ -75,7 +77,7 @@ impl Default for BearerSettings {
 }
 
 impl Bearer {
-    /// Lets in those whose tokens are signed with one of these keys.
+    /// Creates a policy that admits clients with tokens that are signed with one of these keys.
     pub fn new(keys: TokenKeys, settings: BearerSettings) -> Self {
         let mut validation = Validation {
             leeway: settings.leeway.as_secs(),
@@ -108,7 +110,7 @@ impl Bearer {
         let found = match (tokens.next(), tokens.next()) {
             (None, _) => return Err(self.refusal("", "a token is needed")),
             (Some(found), None) => found,
-            // RFC 6750 §3.1: each reader might take another.
+            // RFC 6750 §3.1: recipients might choose different ones.
             (Some(_), Some(_)) => {
                 let reason = "there is more than one token";
                 return Err(Rejection {
@@ -133,7 +135,7 @@ impl Bearer {
         })
     }
 
-    /// What a token claims that is valid.
+    /// Verifies a token, and returns its claims.
     async fn claims(&self, token: &str) -> Result<Map<String, Value>, Rejection> {
         let invalid = || self.refusal("invalid_token", "the token is not valid here");
         if token.len() > MAX_TOKEN {
@@ -148,7 +150,7 @@ impl Bearer {
         if let Some(result) = self.verified(token, &header, &keys) {
             return result;
         }
-        // The issuer may have a new one.
+        // The issuer may have published a new key.
         let newer = self.keys.newer().await;
         let newer = newer.and_then(|keys| self.verified(token, &header, &keys));
         newer.unwrap_or_else(|| {
@@ -157,7 +159,7 @@ impl Bearer {
         })
     }
 
-    /// Tries the keys that a token may be signed with; `None` where there is none of them.
+    /// Tries the keys that a token may be signed with; `None` if no such key is known.
     fn verified(
         &self,
         token: &str,
@@ -199,7 +201,7 @@ impl Bearer {
         authenticated
     }
 
-    /// RFC 6750 §3: without an error where there was no token.
+    /// Returns the refusal; without an error code if there was no token (RFC 6750 §3).
     fn refusal(&self, error: &str, reason: &str) -> Rejection {
         let parameters = match error {
             "" => String::new(),

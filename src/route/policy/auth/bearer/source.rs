@@ -1,4 +1,4 @@
-//! Where a token is.
+//! The places in a request that may contain a token.
 
 use std::str::FromStr;
 
@@ -9,26 +9,27 @@ use thiserror::Error;
 use crate::route::policy::Visitor;
 use crate::route::policy::auth::challenge::credentials;
 
-/// Where a client has its token: `header`, `cookie:NAME`, `query:NAME` or `subprotocol:NAME`.
+/// The place in a request that contains the token: `header`, `cookie:NAME`, `query:NAME` or
+/// `subprotocol:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenSource {
     /// `Authorization: Bearer TOKEN` (RFC 6750 §2.1).
     Header,
     /// The cookie of this name.
     Cookie(String),
-    /// The parameter of this name in the query (RFC 6750 §2.3). Others than the log of Polysock may show it.
+    /// The query parameter of this name (RFC 6750 §2.3). Logs other than Polysock's may show it.
     Query(String),
-    /// The subprotocol that is offered behind this one, as `["bearer", "TOKEN"]`: what a page can say that
-    /// opens a WebSocket.
+    /// The subprotocol that is offered after this one, as `["bearer", "TOKEN"]`. A page that opens
+    /// a WebSocket can set subprotocols, but no fields.
     Subprotocol(String),
 }
 
-/// Why a text says of no place where a token is.
+/// The error for a text that is not a token source.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("write `header`, `cookie:NAME`, `query:NAME` or `subprotocol:NAME`")]
 pub struct TokenSourceError;
 
-/// A token, and the subprotocols that are nothing else.
+/// A token, and the offered subprotocols that only carry it.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) token: String,
@@ -36,11 +37,11 @@ pub(super) struct Found {
 }
 
 impl TokenSource {
-    /// The tokens that a client has there.
+    /// Returns the tokens that a client has sent there.
     ///
     /// # Errors
     ///
-    /// There is more than one `Authorization`.
+    /// The request has more than one `Authorization` field.
     pub(super) fn tokens(&self, visitor: Visitor<'_>) -> Result<Vec<Found>, Rejection> {
         let plain = |token: String| Found {
             token,
