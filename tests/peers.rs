@@ -1,6 +1,6 @@
-//! Third-party clients of every generation against the program. `tests/peers/install` brings
-//! them; a test whose client is not there says so and passes, unless `POLYSOCK_PEERS_REQUIRED`
-//! is set.
+//! Third-party clients of every generation against the program. `tests/peers/install` installs
+//! them. A test whose client is not installed reports that and passes, unless
+//! `POLYSOCK_PEERS_REQUIRED` is set.
 
 mod peers {
     mod auto;
@@ -35,7 +35,8 @@ use polysock_test_support::tcp::{raw_echo_server, status_line_of_rfc6455};
 /// The program, which Cargo has built for these tests.
 const POLYSOCK: Program = Program::new(env!("CARGO_BIN_EXE_polysock"), env!("CARGO_TARGET_TMPDIR"));
 
-/// Runs `polysock replay` to its end: whether all was as recorded, and what it printed.
+/// Runs `polysock replay` to its end. Returns whether all sessions were the same as recorded, and
+/// the output.
 fn replay(arguments: &[&str]) -> (bool, String) {
     let run = POLYSOCK.run_within(PEER, &[&["replay"], arguments].concat(), Input::NOTHING);
     let printed = format!("{}{}", run.text(), run.stderr);
@@ -43,12 +44,12 @@ fn replay(arguments: &[&str]) -> (bool, String) {
     (run.code == Some(0), printed)
 }
 
-/// An echo server that speaks everything there is.
+/// Starts an echo server with all protocols.
 fn echo_server() -> Server {
     POLYSOCK.serve(&["--app", "echo", "--protocols", "all", "--origin", "*"])
 }
 
-/// Runs the echo check of one client, and looks in the log which protocol was spoken.
+/// Runs the echo check of one client, and checks the protocol in the log.
 fn echoes(peer: &str, version: &str, protocol: &str) {
     echoes_with(peer, version, protocol, "");
 }
@@ -62,7 +63,7 @@ fn echoes_with(peer: &str, version: &str, protocol: &str, subprotocol: &str) {
     }
     let log = server.stop();
     let of_protocol = format!(" protocol=\"{protocol}\" ");
-    // QtWebKit of 2012 just ends the stream, where draft-hixie-76 wants FF 00 before.
+    // QtWebKit of 2012 only ends the stream, although draft-hixie-76 requires FF 00 before.
     let says_goodbye = (peer, version) != ("phantomjs", "1.9.8");
     let expected = |line: &str| {
         // 1006: there was no closing handshake.
@@ -77,8 +78,9 @@ fn echoes_with(peer: &str, version: &str, protocol: &str, subprotocol: &str) {
     assert!(!log.contains("panicked"), "{log}");
 }
 
-/// Runs the echo check of one client with what it offers, and looks at what is on the wire: with long
-/// messages compressed each by itself, and with all of them and the context taken over.
+/// Runs the echo check of one client with its offered compression, and checks the bytes on the
+/// wire. Runs once with only long messages compressed, without context takeover, and once with all
+/// messages compressed and context takeover.
 fn compresses(peer: &str, version: &str, extension: &str) {
     let all = ["--context-takeover", "--compression-threshold", "0"];
     for arguments in [&[][..], &all] {
@@ -93,7 +95,7 @@ fn compresses(peer: &str, version: &str, extension: &str) {
         assert!(answer.starts_with(extension), "{answer}");
         for way in [Way::Up, Way::Down] {
             let (firsts, len) = middle.frames(way);
-            // Two messages of 70000 bytes are among them.
+            // Two of the messages have 70,000 bytes.
             let compressed = firsts.iter().filter(|first| **first & 0x40 != 0).count();
             assert!(
                 compressed >= 2,
@@ -358,7 +360,7 @@ fn clients_are_given_what_the_gateway_prefers_of_what_they_offer() {
     let port = server.address.port().to_string();
     for (peer, version, offer) in [
         ("perl", "hixie-75", "sample"),
-        // QtWebKit wants its list back as it was.
+        // QtWebKit accepts only its own list, unchanged.
         ("phantomjs", "1.9.8", "other,sample"),
         ("websocket-npm", "hybi-10", "sample"),
         ("h2", "current", "sample"),
@@ -417,7 +419,7 @@ fn every_client_is_captured_and_its_session_replays() {
     }
 }
 
-/// Somebody in the chat.
+/// A member of the chat.
 struct Speaker {
     name: &'static str,
     protocol: &'static str,
@@ -426,7 +428,7 @@ struct Speaker {
     text: &'static str,
 }
 
-// Chromium first: its page shows how the others come.
+// Chromium is first, so that its page shows how the others join.
 static SPEAKERS: [Speaker; 4] = [
     Speaker {
         name: "Chromium",
@@ -477,7 +479,7 @@ fn four_generations_chat_together() {
         let arguments = [&head[..], &[speaker.text, &count, speaker.version]].concat();
         let mut peer = Peer::start_with(&arguments, &variables);
         if !peer.waits_for("welcome\t") {
-            // Not installed, or it fails here.
+            // The peer is not installed, or fails here.
             peer.passes();
             return;
         }

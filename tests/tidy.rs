@@ -1,8 +1,8 @@
-//! What the compiler does not check: that files use each other in one direction only, that rooms
-//! and files stay small, and that fixtures say where they are from.
+//! Rules that the compiler does not check: files use each other in one direction only, modules and
+//! files stay small, and fixtures name their source.
 //!
-//! Each list of known breaches here is exact and only shrinks: what is mended leaves it, and nothing
-//! is added.
+//! Each list of known violations here is exact and only shrinks: a violation that is removed leaves
+//! the list, and none is added.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -25,7 +25,7 @@ use self::tidy::files::{files, length, name, read, repository, sources};
 use self::tidy::map::{floors, room};
 use self::tidy::modules::Modules;
 
-/// Where else there is code.
+/// Directories with code other than the sources of the crates.
 const OTHER_CODE: &[&str] = &[
     "tests",
     "protocols/tests",
@@ -37,17 +37,18 @@ const OTHER_CODE: &[&str] = &[
     "web/benches",
 ];
 
-/// The most lines of a file, without its tests.
+/// The maximum number of lines of a file, without its tests.
 const MAX_LINES: usize = 400;
 
-/// The most lines of a file that gives a reason on its first line, in the form `//! … (long: REASON)`.
+/// The maximum number of lines of a file whose first line gives a reason, in the form `//! … (long:
+/// REASON)`.
 const MAX_LONG_LINES: usize = 600;
 
-/// The most lines of a file of tests.
+/// The maximum number of lines of a test file.
 const MAX_TEST_LINES: usize = 600;
 
-/// The crates, where their sources are, and the most files that may lie flat there. The protocols are
-/// small and many; elsewhere there is a room for each.
+/// The source directories of the crates, and the maximum number of files directly in each. The
+/// protocols are small and many; in the other crates each topic has a module.
 const CRATES: &[(&str, usize)] = &[
     ("protocols/src", 14),
     ("src", 8),
@@ -80,7 +81,7 @@ fn rooms_use_only_what_lies_below_them() {
         let floor = |file: &str| room(root, file).map(|room| floors[&room]);
         let (arrows, _) = arrows(&Modules::read(root));
         for Arrow { from, to, item, .. } in arrows {
-            // The roots lie above everything.
+            // The roots are above all modules.
             let (Some(own), below) = (floor(&from), floor(&to)) else {
                 continue;
             };
@@ -223,7 +224,7 @@ fn unsafe_code_is_forbidden_in_every_crate() {
     }
 }
 
-/// Whether the first line of a file ends in `(long: REASON)`.
+/// True if the first line of a file ends in `(long: REASON)`.
 fn says_why_it_is_long(path: &Path) -> bool {
     let text = read(path);
     let first = text.lines().next().unwrap_or_default();
@@ -232,7 +233,7 @@ fn says_why_it_is_long(path: &Path) -> bool {
         .is_some_and(|reason| first.starts_with("//! ") && reason.trim_end_matches(").").len() > 3)
 }
 
-/// The lines of a table of a manifest.
+/// Returns the lines of a table of a manifest.
 fn section<'a>(manifest: &'a str, name: &str) -> &'a str {
     let (_, after) = manifest.split_once(&format!("\n[{name}]\n")).unwrap();
     after.split("\n[").next().unwrap()

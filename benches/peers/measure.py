@@ -1,4 +1,4 @@
-"""Servers on a core of their own, and what they use: for benches/compare."""
+"""Servers on a core of their own, and the CPU time and memory that they use: for benches/compare."""
 
 import base64
 import http.client
@@ -27,7 +27,7 @@ def free_port():
 
 
 class Server:
-    """A program on a port and a core, until it is stopped."""
+    """A program that runs on a port and a core until it is stopped."""
 
     running = []
 
@@ -59,8 +59,8 @@ class Server:
         return found
 
     def cpu(self):
-        """The seconds that its processes have run, those that have ended too. Waits until it is at rest:
-        a process of one connection ends some time after it."""
+        """Returns the CPU seconds of the server's processes, ended ones included. Waits until the server is idle:
+        the process of a connection ends some time after it."""
         deadline = time.monotonic() + 10
         before, ticks = None, self.ticks()
         while ticks is None or ticks != before:
@@ -71,8 +71,8 @@ class Server:
         return sum(ticks.values()) / TICKS
 
     def ticks(self):
-        """What each process has run, and its children that have ended and been waited for; None if
-        one was gone before it was read."""
+        """Returns the CPU ticks of each process, with those of its children that have ended and been waited for;
+        None if a process ended before it was read."""
         try:
             stats = {pid: Path(f"/proc/{pid}/stat").read_text() for pid in self.tree()}
         except (FileNotFoundError, ProcessLookupError):
@@ -81,7 +81,7 @@ class Server:
         return {pid: sum(map(int, stat.rpartition(")")[2].split()[11:15])) for pid, stat in stats.items()}
 
     def resident(self):
-        """The bytes of memory that its processes occupy."""
+        """Returns the resident bytes of the server's processes."""
         status = (Path(f"/proc/{pid}/status").read_text() for pid in self.tree())
         return sum(int(re.search(r"VmRSS:\s+(\d+) kB", text)[1]) * 1024 for text in status)
 
@@ -96,7 +96,7 @@ class Server:
 
 
 def label(case):
-    """A case as it is written."""
+    """Returns the text of a case."""
     if len(case) == 1:
         return case[0]
     if len(case) == 2:
@@ -107,8 +107,8 @@ def label(case):
 
 
 def load(polysock, core, server, case, flags, seconds, tries=3):
-    """The server's CPU microseconds for each message that `polysock bench` with these flags counted. A
-    run in which a connection went unserved is said and done again, a few times."""
+    """Returns the server's CPU microseconds for each message that `polysock bench` with these flags counted. A
+    run in which a connection was not served is reported and repeated, a few times."""
     size, in_flight, connections = case
     command = ["taskset", "-c", str(core), polysock, "bench", f"ws://127.0.0.1:{server.port}/", "--json"]
     command += [*flags, "--size", str(size), "--in-flight", str(in_flight)]
@@ -127,8 +127,8 @@ def load(polysock, core, server, case, flags, seconds, tries=3):
 
 
 def ask(loader, core, server, case, flags, seconds):
-    """The server's CPU microseconds for each request for so many bytes, one after the other on each
-    connection."""
+    """Returns the server's CPU microseconds for each request for a body of this size, one request at a time on
+    each connection."""
     size, connections = case
     command = ["taskset", "-c", str(core), loader, f"127.0.0.1:{server.port}", str(size), str(connections)]
     before = server.cpu()
@@ -140,7 +140,7 @@ def ask(loader, core, server, case, flags, seconds):
 
 
 def within_tls(loader, core, server, case, flags, seconds):
-    """The server's CPU microseconds for each message within TLS, or each handshake."""
+    """Returns the server's CPU microseconds for each message over TLS, or for each handshake."""
     address, milliseconds = f"127.0.0.1:{server.port}", str(round(seconds * 1000))
     certificate, *kind = flags
     what = ["handshakes", *case] if len(case) == 1 else [*kind, *map(str, case)]
@@ -154,8 +154,8 @@ def within_tls(loader, core, server, case, flags, seconds):
 
 
 def chat(_loader, core, server, case, hears_itself, seconds):
-    """The server's CPU microseconds for each message that one of its clients is sent: of so many clients each
-    says something, and the next is said once everybody has heard all of it, or one speaks alone."""
+    """Returns the server's CPU microseconds for each message that is sent to a client. All speakers among the
+    clients send a message, and the next one once every client has received all of them."""
     clients, speakers = case
     os.sched_setaffinity(0, {core})
     connections = [upgraded(server) for _ in range(clients)]
@@ -183,9 +183,9 @@ def chat(_loader, core, server, case, hears_itself, seconds):
 
 
 def pushed(_loader, core, server, case, publishing, seconds):
-    """The server's CPU microseconds for each message of 64 bytes that one of its clients is sent, or for each that is
-    published, where there is nobody: what is next goes out once everybody has the last. It is published by HTTP on
-    this port, or said by a client that hears itself where there is none."""
+    """Returns the server's CPU microseconds for each message of 64 bytes that is sent to a client, or for each
+    publication if there are no clients. The next message follows once every client has received the last. It is
+    published by HTTP on the port `publishing`, or without one sent by a client that receives it too."""
     clients = int(case[0])
     os.sched_setaffinity(0, {core})
     connections = [upgraded(server, tries=20) for _ in range(clients)]
@@ -196,7 +196,7 @@ def pushed(_loader, core, server, case, publishing, seconds):
     publisher = publishing and http.client.HTTPConnection("127.0.0.1", publishing)
     formats = {"ws-message": {"content": "x" * 64}}
     body = json.dumps({"items": [{"channel": "room" if clients else "nobody", "formats": formats}]})
-    # Time for what a web app subscribes its clients to.
+    # Time for the web app to subscribe its clients.
     time.sleep(0.5)
     before, count = server.cpu(), 0
     end = time.monotonic() + seconds
@@ -223,8 +223,8 @@ def pushed(_loader, core, server, case, publishing, seconds):
 
 
 def measure(loader, core, cases, entries, options, load=load):
-    """The median of each case and entry: a name, a server and flags of the loader. Each round goes through
-    the entries the other way."""
+    """Returns the median of each case and entry: a name, a server and flags of the loader. The order of the
+    entries is reversed in every second round."""
     for _, server, flags in entries:
         load(loader, core, server, cases[0], flags, 0.5)
     medians = {}
@@ -249,8 +249,8 @@ def receive(server, connection, complete):
 
 
 def upgraded(server, tries=1):
-    """A connection whose opening handshake is complete. One that is refused tries again, so often in all: Pushpin does
-    that while it still tells the web app of many who have gone."""
+    """Returns a connection whose opening handshake is complete, after at most `tries` attempts: Pushpin refuses
+    connections while it still notifies the web app of many that have closed."""
     request = (
         f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         f"Sec-WebSocket-Key: {base64.b64encode(bytes(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -267,7 +267,7 @@ def upgraded(server, tries=1):
 
 
 def idle(server, count):
-    """The resident bytes a connection: after its handshake, and after one message was echoed."""
+    """Returns the resident bytes of a connection: after its handshake, and after one message was echoed."""
 
     def echo_one(connection):
         connection.sendall(b"\x82\xc0" + bytes(4) + bytes(64))

@@ -6,22 +6,22 @@
 //! # Module order
 //!
 //! ```text
-//!   message                         what is exchanged
-//!   error · write_buf               what goes wrong, what goes out
-//!   first_bytes · fields            what a connection is; what is added to a head
-//!   flash_policy                    whose Flash movies may connect
-//!   proxy_header                    for whom a proxy connects
-//!   secrets                         which fields, parameters and tokens nobody should see
-//!   http · utf8 · keep_alive        heads of HTTP/1.1; text in pieces; silent peers
-//!   forwarded                       what proxies say of those for whom they ask
-//!   compression                     how messages are compressed
-//!   protocol                        the seam: Protocol, Responder, Dialer, Codec, what they say
-//!   raw · base64 · extension        plain streams; binary over text; compression, negotiated
-//!   hixie                           the protocols: text between 00 and FF,
-//!   hybi                            the frames of the drafts, at first with the keys of hixie,
-//!   rfc6455                         and the standard that came of them
-//!   registry                        the list of them
-//!   negotiation · session           choose one by its head; what is the same in all of them
+//!   message                         the data of a connection: messages, pieces and events
+//!   error · write_buf               errors; the output buffer
+//!   first_bytes · fields            detection of a connection's protocol; fields added to a head
+//!   flash_policy                    Flash's socket policy: the domains whose movies may connect
+//!   proxy_header                    the PROXY header, in which a proxy names its client
+//!   secrets                         recognition and masking of secrets in fields and parameters
+//!   http · utf8 · keep_alive        heads of HTTP/1.1; UTF-8 text in pieces; dead peers
+//!   forwarded                       the fields in which proxies name their clients
+//!   compression                     the settings of compression
+//!   protocol                        the interface: Protocol, Responder, Dialer, Codec and values
+//!   raw · base64 · extension        plain streams; binary as base64 text; negotiated compression
+//!   hixie                           hixie-75 and hixie-76: text between 00 and FF
+//!   hybi                            the HyBi drafts: frames, at first with the keys of hixie-76
+//!   rfc6455                         RFC 6455, the standard
+//!   registry                        the list of protocols
+//!   negotiation · session           selects a protocol by the head; the behaviour that all share
 //! ```
 //!
 //! A module imports only from the lines above its own.

@@ -3,11 +3,11 @@
 //! The room sends lines of fields separated by tabs:
 //!
 //! ```text
-//!   welcome NAME PROTOCOL        to the one who joins
-//!   here    NAME PROTOCOL        to the one who joins, for each who is there
-//!   join    NAME PROTOCOL        to the others
-//!   leave   NAME PROTOCOL        to the others
-//!   say     NAME PROTOCOL TEXT   to everybody
+//!   welcome NAME PROTOCOL        to the new member
+//!   here    NAME PROTOCOL        to the new member, for each member that is present
+//!   join    NAME PROTOCOL        to the other members
+//!   leave   NAME PROTOCOL        to the other members
+//!   say     NAME PROTOCOL TEXT   to all members
 //! ```
 //!
 //! Each text message from a client is sent as `say`. `?name=ann` in the URL chooses a name.

@@ -99,7 +99,7 @@ impl Reply for Carrier {
     }
 
     /// Ready once hyper has dropped the receiver of the answer.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.answer.poll_closed(cx)
     }
 

@@ -192,8 +192,8 @@ impl Mounted {
             permit: None,
             messages: None,
             served_by: None,
-            agreed_otherwise: None,
-            is_gone: false,
+            fallback_subprotocol: None,
+            has_disconnected: false,
         };
         let unanswered = self.site.serve(Handshake::new(pending));
         tokio::spawn(async move {

@@ -289,9 +289,9 @@ impl Topic {
     fn add_losses(&mut self, losses: Losses) {
         self.missed += losses.messages;
         if losses.subscriptions > 0 {
-            self.losses.note(|untold| {
-                untold.subscriptions += losses.subscriptions;
-                untold.messages += losses.messages;
+            self.losses.note(|unreported| {
+                unreported.subscriptions += losses.subscriptions;
+                unreported.messages += losses.messages;
             });
         }
     }

@@ -36,7 +36,7 @@ struct Shared {
     /// The memory that connections hold, in units.
     held: AtomicU64,
     /// The level at which connections are closed next, in units.
-    brim: AtomicU64,
+    next_shed_level: AtomicU64,
     /// The gateways whose connections the budget governs.
     gateways: Gateways,
 }
@@ -54,7 +54,7 @@ impl Budget {
         let shared = Shared {
             limit,
             held: AtomicU64::new(0),
-            brim: AtomicU64::new(full(limit)),
+            next_shed_level: AtomicU64::new(full(limit)),
             gateways: Gateways::default(),
         };
         Self {
@@ -97,7 +97,7 @@ impl Budget {
 
     fn take(&self, units: u64) {
         let held = self.shared.held.fetch_add(units, Ordering::Relaxed) + units;
-        if held > self.shared.brim.load(Ordering::Relaxed) {
+        if held > self.shared.next_shed_level.load(Ordering::Relaxed) {
             self.relieve();
         }
     }
@@ -105,8 +105,8 @@ impl Budget {
     fn give_back(&self, units: u64) {
         let held = self.shared.held.fetch_sub(units, Ordering::Relaxed) - units;
         let full = full(self.shared.limit);
-        if held <= full && self.shared.brim.load(Ordering::Relaxed) > full {
-            self.shared.brim.store(full, Ordering::Relaxed);
+        if held <= full && self.shared.next_shed_level.load(Ordering::Relaxed) > full {
+            self.shared.next_shed_level.store(full, Ordering::Relaxed);
         }
     }
 
@@ -117,7 +117,7 @@ impl Budget {
         let gateways = self.shared.gateways.lock();
         let held = self.shared.held.load(Ordering::Relaxed);
         let full = full(self.shared.limit);
-        if held <= self.shared.brim.load(Ordering::Relaxed) {
+        if held <= self.shared.next_shed_level.load(Ordering::Relaxed) {
             // Another thread has just done this.
             return;
         }
@@ -140,7 +140,9 @@ impl Budget {
         }
         // The closed connections still hold their memory for a moment: no others need to be closed
         // for it.
-        self.shared.brim.store(held + full / 100, Ordering::Relaxed);
+        self.shared
+            .next_shed_level
+            .store(held + full / 100, Ordering::Relaxed);
         if closed > 0 {
             warn!(
                 limit = self.shared.limit,

@@ -21,13 +21,13 @@ pub(super) struct Clocks {
     /// Expires when the connection reaches its maximum age.
     age: Option<Alarm>,
     pub(super) pace: Option<Pace>,
-    pub(super) together: Option<Together>,
+    pub(super) together: Option<SharedRate>,
     stall: Option<Stall>,
 }
 
 /// An event that a clock reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub(super) enum ClockEvent {
     /// The connection has reached its maximum age.
     Age,
     /// The peer has accepted no sent bytes for the send timeout.
@@ -36,7 +36,7 @@ pub(super) enum Due {
 
 /// A limit on the rate of messages over several connections together.
 #[derive(Debug)]
-pub(super) struct Together {
+pub(super) struct SharedRate {
     pub(super) rate: Arc<MessageRate>,
     /// The number of this connection's messages that are counted already.
     pub(super) counted: u64,
@@ -94,18 +94,18 @@ impl Clocks {
     }
 
     /// Ready when a clock has expired. Each expiry is reported once.
-    pub(super) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
+    pub(super) fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<ClockEvent> {
         if let Some(age) = &mut self.age
             && age.poll(cx).is_ready()
         {
             self.age = None;
-            return Poll::Ready(Due::Age);
+            return Poll::Ready(ClockEvent::Age);
         }
         if let Some(stall) = &mut self.stall
             && stall.alarm.poll(cx).is_ready()
         {
             self.stall = None;
-            return Poll::Ready(Due::Stall);
+            return Poll::Ready(ClockEvent::Stall);
         }
         Poll::Pending
     }

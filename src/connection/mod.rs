@@ -3,17 +3,17 @@
 //! ```text
 //!          ┌──────────────────── Progress::Again ───────────────────┐
 //!          ▼                                                        │
-//!   Open: take what was read ──nothing──▶ write ──▶ read ──nothing──▶ wait: shutdown, timer, socket
-//!     │      └─▶ a message, a piece,        └─ failed: read on, for what the peer said last
-//!     │          or short ones, borrowed
+//!   Open: decode the buffer ───nothing──▶ write ──▶ read ──nothing──▶ wait: shutdown, timer, socket
+//!     │      └─▶ a message, a piece,        └─ failed: read on, for the last bytes of the peer
+//!     │          or borrowed messages
 //!     │
 //!     │ start_close · shutdown · the peer's close · an error
 //!     ▼
-//!   Closing: the same; messages may still come
+//!   Closing: the same; messages may still arrive
 //!     │
 //!     │ the peer's close or answer · end of stream · transport failed · close timer
 //!     ▼
-//!   Ended: the transport goes with the final bytes ──▶ Progress::Ended, told once
+//!   Ended: the transport is released with the final bytes ──▶ Progress::Ended, returned once
 //! ```
 //!
 //! The session knows which of the three states it is in. Tasks that receive loop in `receive`,
@@ -57,7 +57,7 @@ use self::clocks::Clocks;
 pub use self::forward::Forwarded;
 pub(crate) use self::message_rate::{MessageRate, SECOND, spent};
 pub use self::options::ConnectionOptions;
-use self::rare::Rare;
+use self::rare::RareState;
 pub use self::receive::Answers;
 pub use self::registry::{OpenConnection, Registry};
 pub(crate) use self::row::Row;
@@ -112,7 +112,7 @@ struct Negotiated {
     charged: u32,
     /// The time for which the peer may accept no sent bytes, in milliseconds; zero for no limit.
     send_timeout: u32,
-    rare: Rare,
+    rare: RareState,
 }
 
 /// The result of a turn of the state machine.
@@ -167,7 +167,7 @@ impl Connection {
             account: None,
             charged: 0,
             send_timeout: 0,
-            rare: Rare::of(options.subprotocol),
+            rare: RareState::of(options.subprotocol),
         };
         Self {
             io: BufferedIo::new(transport, options.incoming),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use polysock_protocols::{Close, CloseCode};
 
-use super::clocks::Together;
+use super::clocks::SharedRate;
 use super::message_rate::MessageRate;
 use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
@@ -16,7 +16,7 @@ impl Connection {
     /// Counts the messages of this connection together with those of others.
     pub(crate) fn count_with(&mut self, rate: Arc<MessageRate>) {
         let clocks = self.negotiated.rare.clocks_or_new();
-        clocks.together = Some(Together { rate, counted: 0 });
+        clocks.together = Some(SharedRate { rate, counted: 0 });
     }
 
     /// Counts the messages not yet counted when the connection ends, as its peer may reconnect.

@@ -11,11 +11,11 @@ use crate::telemetry::{AccessLog, HandshakeBytes};
 
 /// State that few connections have. A connection without any allocates nothing for it.
 #[derive(Debug, Default)]
-pub(super) struct Rare(Option<Box<Had>>);
+pub(super) struct RareState(Option<Box<RareFields>>);
 
 /// The rare state of a connection that has some.
 #[derive(Debug, Default)]
-pub(super) struct Had {
+pub(super) struct RareFields {
     /// The agreed subprotocol.
     pub(super) subprotocol: Option<ByteString>,
     /// What the log needs at the connection's end, in addition to the facts of the handshake.
@@ -29,20 +29,20 @@ pub(super) struct Had {
     pub(super) tasks: Option<Arc<Tasks>>,
 }
 
-impl Rare {
+impl RareState {
     pub(super) fn of(subprotocol: Option<ByteString>) -> Self {
-        let had = subprotocol.map(|name| Had {
+        let had = subprotocol.map(|name| RareFields {
             subprotocol: Some(name),
-            ..Had::default()
+            ..RareFields::default()
         });
         Self(had.map(Box::new))
     }
 
-    pub(super) fn get(&self) -> Option<&Had> {
+    pub(super) fn get(&self) -> Option<&RareFields> {
         self.0.as_deref()
     }
 
-    pub(super) fn get_mut(&mut self) -> &mut Had {
+    pub(super) fn get_mut(&mut self) -> &mut RareFields {
         self.0.get_or_insert_default()
     }
 

@@ -14,7 +14,7 @@ use super::gateways::Gateways;
 use super::row::Row;
 use super::shutdown::{Shutdown, ShutdownSignal, gather, paced};
 use super::signal::Signal;
-use super::tap::Tapping;
+use super::tap::TapLink;
 use crate::telemetry::{
     ConnectionId, MetricFamily, Metrics, Observer, Refusal, SampleValue, Tally, Traffic,
 };
@@ -41,7 +41,7 @@ struct Shared {
     /// The gateways whose connections are registered.
     gateways: Gateways,
     /// The active taps, each with the filter that selects its connections.
-    taps: Mutex<Vec<(Arc<Tapping>, Box<IsChosen>)>>,
+    taps: Mutex<Vec<(Arc<TapLink>, Box<IsChosen>)>>,
     /// The number of taps.
     tap_count: AtomicUsize,
     /// The highest reported value of each counter that is summed up while it changes. Reported
@@ -259,7 +259,7 @@ impl Registry {
     /// Taps the connections that the filter selects, from now on.
     pub(super) fn begin_tap(
         &self,
-        tapping: &Arc<Tapping>,
+        tapping: &Arc<TapLink>,
         is_chosen: impl Fn(&OpenConnection) -> bool + Send + Sync + 'static,
     ) {
         let mut taps = self.lock_taps();
@@ -275,7 +275,7 @@ impl Registry {
     }
 
     /// Ends a tap, and releases its connections.
-    pub(super) fn end_tap(&self, tapping: &Arc<Tapping>) {
+    pub(super) fn end_tap(&self, tapping: &Arc<TapLink>) {
         let mut taps = self.lock_taps();
         taps.retain(|(other, _)| !Arc::ptr_eq(other, tapping));
         self.shared.tap_count.store(taps.len(), Ordering::Relaxed);
@@ -297,7 +297,7 @@ impl Registry {
         }
     }
 
-    fn lock_taps(&self) -> MutexGuard<'_, Vec<(Arc<Tapping>, Box<IsChosen>)>> {
+    fn lock_taps(&self) -> MutexGuard<'_, Vec<(Arc<TapLink>, Box<IsChosen>)>> {
         // A filter that panics leaves the list unchanged.
         let taps = self.shared.taps.lock();
         taps.unwrap_or_else(PoisonError::into_inner)

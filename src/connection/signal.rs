@@ -8,7 +8,7 @@ use polysock_protocols::CloseCode;
 use slab::Slab;
 
 use super::row::Row;
-use super::tap::Tapping;
+use super::tap::TapLink;
 
 /// The opening handshake was answered, or is being answered.
 const ANSWERED: u8 = 1;
@@ -38,16 +38,16 @@ struct Waiting {
     /// The task that owns the connection.
     owner: Option<Waker>,
     /// State that few connections have.
-    rare: Option<Box<Rare>>,
+    rare: Option<Box<RareState>>,
 }
 
 /// State that few connections have.
 #[derive(Debug, Default)]
-struct Rare {
+struct RareState {
     /// The other tasks that a request wakes.
     others: Slab<Waker>,
     /// The tap of the connection.
-    tapping: Option<Arc<Tapping>>,
+    tapping: Option<Arc<TapLink>>,
 }
 
 impl Signal {
@@ -154,7 +154,7 @@ impl Signal {
     }
 
     /// Begins a tap of the connection, unless it has one.
-    pub(super) fn tap(&self, tapping: &Arc<Tapping>) {
+    pub(super) fn tap(&self, tapping: &Arc<TapLink>) {
         let mut waiting = self.lock();
         let place = &mut waiting.rare.get_or_insert_default().tapping;
         if place.is_none() {
@@ -164,7 +164,7 @@ impl Signal {
     }
 
     /// Ends this tap of the connection; any other tap stays.
-    pub(super) fn untap(&self, tapping: &Arc<Tapping>) {
+    pub(super) fn untap(&self, tapping: &Arc<TapLink>) {
         let mut waiting = self.lock();
         let Some(rare) = &mut waiting.rare else {
             return;
@@ -195,7 +195,7 @@ impl Signal {
     }
 
     /// Returns the tap of the connection.
-    pub(super) fn tapping(&self) -> Option<Arc<Tapping>> {
+    pub(super) fn tapping(&self) -> Option<Arc<TapLink>> {
         self.lock().rare.as_ref()?.tapping.clone()
     }
 
@@ -208,7 +208,7 @@ impl Signal {
 impl Waiting {
     /// Frees the rare state if it is empty.
     fn tidy(&mut self) {
-        let is_empty = |rare: &mut Box<Rare>| rare.others.is_empty() && rare.tapping.is_none();
+        let is_empty = |rare: &mut Box<RareState>| rare.others.is_empty() && rare.tapping.is_none();
         self.rare.take_if(is_empty);
     }
 }

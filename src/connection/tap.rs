@@ -125,7 +125,7 @@ impl TapEvent {
 
 /// The link from tapped connections to the reader of a tap.
 #[derive(Debug)]
-pub(crate) struct Tapping {
+pub(crate) struct TapLink {
     settings: TapSettings,
     events: Sender<TapEvent>,
     missed: AtomicU64,
@@ -133,7 +133,7 @@ pub(crate) struct Tapping {
     held: AtomicUsize,
 }
 
-impl Tapping {
+impl TapLink {
     /// Creates the link, and the receiver of its events.
     pub(super) fn new(settings: TapSettings) -> (Arc<Self>, Receiver<TapEvent>) {
         let (sender, events) = channel(WAITING);
@@ -175,13 +175,13 @@ impl Tapping {
 
 /// The watcher of one end of a tapped connection.
 #[derive(Debug)]
-pub(super) struct Look {
-    pub(super) tapping: Arc<Tapping>,
+pub(super) struct TapWatcher {
+    pub(super) tapping: Arc<TapLink>,
     pub(super) connection: ConnectionId,
     pub(super) end: TapEnd,
 }
 
-impl Look {
+impl TapWatcher {
     fn tell(&self, what: TapWhat) {
         self.tapping.tell(self.connection, self.end, what);
     }
@@ -211,7 +211,7 @@ impl Look {
     }
 }
 
-impl Watcher for Look {
+impl Watcher for TapWatcher {
     fn watch(&mut self, watched: Watched<'_>, wire: Bytes) {
         self.tell(match watched {
             Watched::Received(event) => TapWhat::Received(self.frame(event, &wire)),
@@ -224,7 +224,7 @@ impl Watcher for Look {
     }
 }
 
-impl Drop for Look {
+impl Drop for TapWatcher {
     fn drop(&mut self) {
         self.tell(TapWhat::Ended);
     }

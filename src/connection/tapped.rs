@@ -4,7 +4,7 @@ use polysock_protocols::Closed;
 
 use super::Connection;
 use super::budget::Account;
-use super::tap::{Look, TapEnd, TapWhat};
+use super::tap::{TapEnd, TapWatcher, TapWhat};
 use crate::telemetry::HandshakeBytes;
 
 impl Connection {
@@ -47,7 +47,7 @@ impl Connection {
             handshake: handshake.map(Into::into),
         };
         tapping.tell(connection, end, begun);
-        self.session.watch(Box::new(Look {
+        self.session.watch(Box::new(TapWatcher {
             tapping,
             connection,
             end,

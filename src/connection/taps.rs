@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio::sync::mpsc::Receiver;
 
 use super::registry::{OpenConnection, Registry};
-use super::tap::{TapEvent, TapSettings, Tapping};
+use super::tap::{TapEvent, TapLink, TapSettings};
 
 /// A tap of connections, which yields their traffic frame by frame. Dropping it ends the tap.
 ///
 /// No connection waits for a tap: while 1,024 events or 16 MiB of them wait, further ones are
 /// [missed](Self::missed).
 pub struct Tap {
-    tapping: Arc<Tapping>,
+    tapping: Arc<TapLink>,
     events: Receiver<TapEvent>,
     registry: Registry,
 }
@@ -27,7 +27,7 @@ impl Registry {
         settings: TapSettings,
         is_chosen: impl Fn(&OpenConnection) -> bool + Send + Sync + 'static,
     ) -> Tap {
-        let (tapping, events) = Tapping::new(settings);
+        let (tapping, events) = TapLink::new(settings);
         self.begin_tap(&tapping, is_chosen);
         Tap {
             tapping,

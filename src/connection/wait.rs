@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use polysock_protocols::{Close, CloseCode};
 
-use super::clocks::Due;
+use super::clocks::ClockEvent;
 use super::timer::ArmedTimer;
 use super::{Connection, ShutdownSignal};
 use crate::error::ConnectionError;
@@ -59,12 +59,12 @@ impl Connection {
         }
         while let Some(clocks) = self.negotiated.rare.clocks_mut() {
             match ready!(clocks.poll_due(cx)) {
-                Due::Age => {
+                ClockEvent::Age => {
                     let close = Close::new(CloseCode::GOING_AWAY, "open for as long as it may be");
                     self.session.close(Some(close));
                     return Poll::Ready(());
                 }
-                Due::Stall => {
+                ClockEvent::Stall => {
                     let before = self.io.traffic().sent;
                     // The peer may have accepted bytes meanwhile.
                     let written = self.poll_write(cx);

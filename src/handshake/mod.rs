@@ -70,9 +70,9 @@ pub(crate) struct Pending {
     /// The upstream of the client, for the log.
     pub(crate) served_by: Option<Arc<str>>,
     /// The subprotocol that is agreed on if the application names none.
-    pub(crate) agreed_otherwise: Option<ByteString>,
+    pub(crate) fallback_subprotocol: Option<ByteString>,
     /// True if the client was found to have disconnected.
-    pub(crate) is_gone: bool,
+    pub(crate) has_disconnected: bool,
 }
 
 const UNANSWERED: &str = "an answer consumes the handshake";
@@ -112,12 +112,12 @@ impl Handshake {
             request,
             peer,
             reply,
-            is_gone,
+            has_disconnected,
             ..
         } = &mut **self.pending.as_mut().expect(UNANSWERED);
         let gone = poll_fn(move |cx| {
-            ready!(reply.poll_gone(cx));
-            *is_gone = true;
+            ready!(reply.poll_disconnected(cx));
+            *has_disconnected = true;
             Poll::Ready(())
         });
         (request, peer, gone)
@@ -161,12 +161,12 @@ impl Handshake {
 
     /// Removes offered subprotocols that carried other data. The first of them is agreed on if no
     /// other is.
-    pub(crate) fn spend_subprotocols(&mut self, spent: Vec<ByteString>) {
+    pub(crate) fn consume_subprotocols(&mut self, spent: Vec<ByteString>) {
         let pending = self.pending.as_mut().expect(UNANSWERED);
         let offered = &mut pending.request.subprotocols;
         offered.retain(|name| !spent.contains(name));
         if let Some(first) = spent.into_iter().next() {
-            pending.agreed_otherwise = Some(first);
+            pending.fallback_subprotocol = Some(first);
         }
     }
 
@@ -209,13 +209,13 @@ impl Handshake {
                 permit,
                 messages,
                 served_by,
-                agreed_otherwise,
-                is_gone: _,
+                fallback_subprotocol,
+                has_disconnected: _,
             } = *self.pending.take().expect(UNANSWERED);
             shutdown.note_answered();
             let offered = &request.subprotocols;
             let named = accept.subprotocol.filter(|name| offered.contains(name));
-            accept.subprotocol = named.or(agreed_otherwise);
+            accept.subprotocol = named.or(fallback_subprotocol);
             let subprotocol = accept.subprotocol.clone();
             let is_kept = peer.extensions.get::<KeptHandshake>().is_some();
             let mut kept = HandshakeKeeper::new(is_kept);
@@ -332,7 +332,11 @@ impl Handshake {
 
 impl Drop for Handshake {
     fn drop(&mut self) {
-        let Some(pending) = self.pending.as_deref().filter(|pending| !pending.is_gone) else {
+        let Some(pending) = self
+            .pending
+            .as_deref()
+            .filter(|pending| !pending.has_disconnected)
+        else {
             return;
         };
         self.answer(match pending.shutdown.is_late() {

@@ -28,7 +28,7 @@ pub(crate) trait Reply: fmt::Debug + Send {
 
     /// Ready once the client has disconnected, before it is answered. Bytes that the client sends
     /// meanwhile are kept, as far as there is room. With more, a disconnect cannot be detected.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+    fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Refuses, and ensures that the client can read the reason.
     fn refuse(self: Box<Self>, rejection: Rejection);

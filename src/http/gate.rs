@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::io::poll_read_buf;
 
-use super::patience::{PROGRESS, Patience};
+use super::progress_timeout::{PROGRESS, ProgressTimeout};
 use crate::connection::ShutdownSignal;
 use crate::transport::{Io, LINGER, Lingering};
 
@@ -24,11 +24,11 @@ const READ: usize = 4096;
 
 /// The time without output after which a client that has half-closed is considered disconnected. A
 /// client that merely half-closes is served as long as bytes of its answer are sent to it.
-const GONE: Duration = Duration::from_secs(1);
+const HALF_CLOSED_GRACE: Duration = Duration::from_secs(1);
 
 /// The kind of a request.
 #[derive(Debug)]
-pub(crate) enum Look<T> {
+pub(crate) enum RequestKind<T> {
     /// An ordinary request. The head has been parsed and is still at the beginning of the buffer.
     Ordinary(Head),
     /// Any other request.
@@ -42,12 +42,12 @@ pub(crate) struct Gate<F, T> {
     /// Bytes read from the client but not yet passed to hyper.
     incoming: BytesMut,
     state: State<T>,
-    look: F,
+    classify: F,
     /// The time that a head may take from its first byte, and the result if it takes longer.
     head_timeout: Duration,
     late: Option<T>,
-    reading: Patience,
-    writing: Patience,
+    reading: ProgressTimeout,
+    writing: ProgressTimeout,
     /// True if hyper has read since [`watch`](Self::watch). Then hyper is not waiting for an
     /// answer.
     was_read: bool,
@@ -78,12 +78,12 @@ impl<T> State<T> {
 
 impl<F, T> Gate<F, T> {
     /// Creates a gate whose first request has been read and is ordinary, with the head `first`. The
-    /// gate calls `look` with each later request until `look` has decided. A head that takes longer
+    /// gate calls `classify` with each later request until `classify` has decided. A head that takes longer
     /// than `head_timeout` yields `late`.
     pub(crate) fn new(
         (transport, incoming): (Io, BytesMut),
         first: &Head,
-        look: F,
+        classify: F,
         (head_timeout, late): (Duration, T),
         shutdown: ShutdownSignal,
     ) -> Self {
@@ -91,11 +91,11 @@ impl<F, T> Gate<F, T> {
             transport: Lingering::new(transport),
             incoming,
             state: State::request(first),
-            look,
+            classify,
             head_timeout,
             late: Some(late),
-            reading: Patience::default(),
-            writing: Patience::default(),
+            reading: ProgressTimeout::default(),
+            writing: ProgressTimeout::default(),
             was_read: false,
             ended: None,
             shutdown,
@@ -109,7 +109,7 @@ impl<F, T> Gate<F, T> {
 
     /// Ready when the client disconnects while hyper prepares an answer. hyper does not read
     /// meanwhile, so it would not notice. About 4 KiB of the next request may be read and kept.
-    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.was_read || self.writing.is_begun() || !matches!(self.state, State::Between) {
             return Poll::Pending;
         }
@@ -121,7 +121,7 @@ impl<F, T> Gate<F, T> {
             let transport = Pin::new(&mut *self.transport);
             match ready!(poll_read_buf(transport, cx, &mut self.incoming)) {
                 Ok(1..) => {}
-                Ok(0) => self.ended = Some(Box::pin(sleep(GONE))),
+                Ok(0) => self.ended = Some(Box::pin(sleep(HALF_CLOSED_GRACE))),
                 Err(_) => return Poll::Ready(()),
             }
         }
@@ -143,18 +143,18 @@ impl<F, T> Gate<F, T> {
 
 impl<F, T> Gate<F, T>
 where
-    F: FnMut(&mut BytesMut) -> Option<Look<T>>,
+    F: FnMut(&mut BytesMut) -> Option<RequestKind<T>>,
 {
     /// Passes buffered bytes to hyper as far as allowed. Returns true if the read is complete:
     /// bytes were passed on, or hyper is to see the end of the stream.
-    fn hand_on(&mut self, buf: &mut ReadBuf<'_>) -> bool {
+    fn pass_on(&mut self, buf: &mut ReadBuf<'_>) -> bool {
         if let State::Between = self.state {
             if self.incoming.is_empty() {
                 return false;
             }
-            self.state = match (self.look)(&mut self.incoming) {
-                Some(Look::Ordinary(head)) => State::request(&head),
-                Some(Look::Other(other)) => State::Found(other),
+            self.state = match (self.classify)(&mut self.incoming) {
+                Some(RequestKind::Ordinary(head)) => State::request(&head),
+                Some(RequestKind::Other(other)) => State::Found(other),
                 None => return false,
             };
             self.reading.end();
@@ -203,7 +203,7 @@ where
 
 impl<F, T> AsyncRead for Gate<F, T>
 where
-    F: FnMut(&mut BytesMut) -> Option<Look<T>> + Unpin,
+    F: FnMut(&mut BytesMut) -> Option<RequestKind<T>> + Unpin,
     T: Unpin,
 {
     fn poll_read(
@@ -213,7 +213,7 @@ where
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.was_read = true;
-        while !this.hand_on(buf) {
+        while !this.pass_on(buf) {
             this.incoming.reserve(READ);
             let begins = this.incoming.is_empty() && matches!(this.state, State::Between);
             let transport = Pin::new(&mut *this.transport);
@@ -244,7 +244,7 @@ impl<F, T> Gate<F, T> {
             Poll::Ready(Ok(count)) => {
                 self.writing.record(*count);
                 if let Some(ended) = &mut self.ended {
-                    ended.as_mut().reset(Instant::now() + GONE);
+                    ended.as_mut().reset(Instant::now() + HALF_CLOSED_GRACE);
                 }
             }
             Poll::Ready(Err(_)) => {}

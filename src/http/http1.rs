@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use polysock_protocols::http::Head;
 use tracing::debug;
 
-use super::gate::{Gate, Look};
+use super::gate::{Gate, RequestKind};
 use super::shared_gate::SharedGate;
 use super::{Body, Service};
 use crate::connection::ShutdownSignal;
@@ -40,9 +40,9 @@ pub(crate) struct Requests {
 
 /// The handling of the requests after the first.
 #[derive(Debug)]
-pub(crate) struct Between<F, T> {
+pub(crate) struct LaterRequests<F, T> {
     /// Decides about a request from the bytes received so far; `None` if it needs more.
-    pub(crate) look: F,
+    pub(crate) classify: F,
     /// The time that a head may take from its first byte.
     pub(crate) head_timeout: Duration,
     /// The result for a request whose head takes longer.
@@ -51,9 +51,9 @@ pub(crate) struct Between<F, T> {
 
 impl Requests {
     /// Passes the requests to a service until the connection ends, is asked to close, or receives a
-    /// request that is not ordinary. `look` decides about each request after the first from the
+    /// request that is not ordinary. `classify` decides about each request after the first from the
     /// bytes received so far; hyper reads no byte of a request that is not ordinary. Returns the
-    /// result of `look` for that request, the transport and the rest of the buffer, after the
+    /// result of `classify` for that request, the transport and the rest of the buffer, after the
     /// earlier answers have been sent; `None` if the connection has ended.
     ///
     /// A client that stops reading its answer, or stops sending a request that has begun, is
@@ -62,7 +62,7 @@ impl Requests {
         self,
         service: Arc<dyn Service>,
         shutdown: &ShutdownSignal,
-        behind: Between<impl FnMut(&mut BytesMut) -> Option<Look<T>> + Unpin, T>,
+        behind: LaterRequests<impl FnMut(&mut BytesMut) -> Option<RequestKind<T>> + Unpin, T>,
     ) -> Option<(T, Io, BytesMut)>
     where
         T: Unpin,
@@ -89,15 +89,15 @@ impl Requests {
                 Ok::<_, Infallible>(answer)
             })
         });
-        let Between {
-            look,
+        let LaterRequests {
+            classify,
             head_timeout,
             late,
         } = behind;
         let gate = Gate::new(
             (self.transport, self.incoming),
             &self.first,
-            look,
+            classify,
             (head_timeout, late),
             shutdown.clone(),
         );
@@ -122,7 +122,7 @@ impl Requests {
                 polled = connection.poll_without_shutdown(cx);
             }
             match polled {
-                Poll::Pending => gate.lock().poll_gone(cx).map(|()| None),
+                Poll::Pending => gate.lock().poll_disconnected(cx).map(|()| None),
                 ended @ Poll::Ready(_) => ended.map(Some),
             }
         });
@@ -171,19 +171,19 @@ mod tests {
         }
     }
 
-    /// The result of `look`, and the time since the first request was received.
+    /// The result of `classify`, and the time since the first request was received.
     type Served = JoinHandle<(Option<&'static str>, Duration)>;
 
     /// Returns a client whose first request has been received. `room` is the number of bytes of
     /// output that the transport buffers.
     fn client(room: usize, shutdown: &ShutdownSignal) -> (DuplexStream, Served) {
         let (client, server) = duplex(room);
-        let look = |incoming: &mut BytesMut| {
+        let classify = |incoming: &mut BytesMut| {
             let mut negotiation = Negotiation::new(DEFAULT_PROTOCOLS, HeadLimits::default());
             Some(match negotiation.advance(incoming) {
                 Ok(None) => return None,
-                Ok(Some(Negotiated::Http(head))) => Look::Ordinary(head),
-                _ => Look::Other("other"),
+                Ok(Some(Negotiated::Http(head))) => RequestKind::Ordinary(head),
+                _ => RequestKind::Other("other"),
             })
         };
         let requests = Requests {
@@ -192,8 +192,8 @@ mod tests {
             first: Head::parse(GET.as_bytes(), GET.len(), &HeadLimits::default()).unwrap(),
             peer: Arc::default(),
         };
-        let behind = Between {
-            look,
+        let behind = LaterRequests {
+            classify,
             head_timeout: HEAD_TIMEOUT,
             late: "late",
         };
@@ -206,7 +206,7 @@ mod tests {
         (client, served)
     }
 
-    /// Returns the result of `look` and the seconds for which the client was served.
+    /// Returns the result of `classify` and the seconds for which the client was served.
     async fn end(served: Served) -> (Option<&'static str>, u64) {
         let served = timeout(Duration::from_secs(3600), served).await;
         let (found, time) = served.expect("it is held for ever").unwrap();

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::gate::{Gate, Look};
+use super::gate::{Gate, RequestKind};
 
 /// A gate that can be watched while hyper uses it.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl<F, T> Clone for SharedGate<F, T> {
 
 impl<F, T> AsyncRead for SharedGate<F, T>
 where
-    F: FnMut(&mut BytesMut) -> Option<Look<T>> + Unpin,
+    F: FnMut(&mut BytesMut) -> Option<RequestKind<T>> + Unpin,
     T: Unpin,
 {
     fn poll_read(

@@ -71,7 +71,7 @@ impl Reply for Upgrade {
         })
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.incoming.len() < EARLY {
             let transport = Pin::new(&mut self.transport);
             if !matches!(

@@ -14,13 +14,13 @@ use crate::broadcast::Mailbox;
 
 /// A callback for the events of a channel, called while the channel is locked, on the thread of the
 /// publisher or of the node.
-pub(super) type Receiver = dyn Fn(&str, Told<'_>) + Send + Sync;
+pub(super) type Receiver = dyn Fn(&str, ChannelEvent<'_>) + Send + Sync;
 
 pub(super) type Receivers = BTreeMap<u64, Arc<Receiver>>;
 
 /// An event of a channel.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Told<'a> {
+pub(crate) enum ChannelEvent<'a> {
     /// A publication, and the position of the channel after it. `None` if the position is unknown.
     Delivered(&'a Delivery, Option<Position>),
     /// Publications are irrecoverably lost: this many, or `None` if their number is unknown.
@@ -49,18 +49,18 @@ pub(super) struct Member {
     pub(super) is_not: Option<String>,
     /// The publications that the member had received before it joined. `None` for a member that
     /// does not receive its position with each message.
-    pub(super) had: Option<Had>,
+    pub(super) had: Option<AlreadyReceived>,
 }
 
 /// The publications that a member received by recovery and that may arrive again: those up to a
 /// position, and those of each node up to a number.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Had {
+pub(super) struct AlreadyReceived {
     pub(super) since: Option<Position>,
     pub(super) last: BTreeMap<NodeId, u64>,
 }
 
-impl Had {
+impl AlreadyReceived {
     pub(super) fn has(&self, origin: Origin) -> bool {
         let last = self.last.get(&origin.node).copied().unwrap_or(0);
         origin.number <= last || self.since.is_some_and(|since| since.has(origin))
@@ -96,7 +96,7 @@ impl Channel {
                     Mailbox::send_to_all(plain, &shared);
                     #[cfg(feature = "grip")]
                     {
-                        let is_new = |had: &Had| !had.has_delivery(delivery);
+                        let is_new = |had: &AlreadyReceived| !had.has_delivery(delivery);
                         let told =
                             members().filter(|member| member.had.as_ref().is_some_and(is_new));
                         let mut told = told.map(|member| &member.mailbox).peekable();
@@ -112,7 +112,7 @@ impl Channel {
                 }
             }
             for receiver in self.receivers.values().chain(everywhere.values()) {
-                receiver(name, Told::Delivered(delivery, position));
+                receiver(name, ChannelEvent::Delivered(delivery, position));
             }
         }
     }
@@ -127,7 +127,7 @@ impl Channel {
             Mailbox::send_to_all(told.map(|member| &member.mailbox), &shared);
         }
         for receiver in self.receivers.values().chain(everywhere.values()) {
-            receiver(name, Told::Gap(lost));
+            receiver(name, ChannelEvent::Gap(lost));
         }
     }
 

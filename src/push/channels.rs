@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 #[cfg(feature = "grip")]
 use super::channel::Member;
-use super::channel::{Channel, Receiver, Receivers, Told};
+use super::channel::{Channel, ChannelEvent, Receiver, Receivers};
 use super::delivery::Delivery;
 use super::order::PATIENCE;
 use super::outlet::{Input, Outlet};
@@ -92,7 +92,7 @@ impl Channels {
             // Without subscribers there is no order to keep. New ones wait until the calls are
             // done.
             for receiver in receivers.values() {
-                receiver(name, Told::Delivered(&delivery, None));
+                receiver(name, ChannelEvent::Delivered(&delivery, None));
             }
             return;
         };
@@ -114,7 +114,7 @@ impl Channels {
             Some((name, channel)) => lock(&channel).gap(&name, lost, &receivers),
             None => receivers
                 .values()
-                .for_each(|receiver| receiver(name, Told::Gap(lost))),
+                .for_each(|receiver| receiver(name, ChannelEvent::Gap(lost))),
         }
     }
 
@@ -160,7 +160,7 @@ impl Channels {
         told: impl Fn(&str, &Publication) + Send + Sync + 'static,
     ) -> Receiving {
         self.tell(name, move |name, what| {
-            if let Told::Delivered(delivery, _) = what {
+            if let ChannelEvent::Delivered(delivery, _) = what {
                 told(name, &delivery.publication);
             }
         })
@@ -170,7 +170,7 @@ impl Channels {
     pub(crate) fn tell(
         &self,
         name: Option<&str>,
-        told: impl Fn(&str, Told<'_>) + Send + Sync + 'static,
+        told: impl Fn(&str, ChannelEvent<'_>) + Send + Sync + 'static,
     ) -> Receiving {
         let number = self.number();
         let receiver: Arc<Receiver> = Arc::new(told);

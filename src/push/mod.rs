@@ -2,20 +2,20 @@
 //! clients.
 //!
 //! ```text
-//!   key           what we and web apps share, to know each other's requests
-//!   publication   what is published on a channel
-//!   presence      who is on a channel
-//!   envelope      a publication as bytes, for other nodes
-//!   delivery      a publication on its way to those who are here, and how far they are
-//!   positioned    messages for those who are told how far they are
-//!   order         which publication is delivered when
-//!   channel       one channel: who is on it, and what each gets
-//!   outlet        what happens here that the node has to know
+//!   key           the key that we share with web apps; it signs the requests of both
+//!   publication   publications on a channel
+//!   presence      the clients on a channel
+//!   envelope      the encoding of publications for other nodes
+//!   delivery      publications on their way to local subscribers; positions in a channel
+//!   positioned    messages for clients that receive their position
+//!   order         the order of delivery: each publication once, after its predecessor
+//!   channel       one channel: its members and receivers, and the delivery to them
+//!   outlet        notifications and requests to the node
 //!   channels      all channels of this process
-//!   elsewhere     what other processes have to be asked for
-//!   recovery      what one has missed, and then what comes
-//!   bus           what a broker between nodes does
-//!   node          this process among others: what goes to the broker, and what comes
+//!   elsewhere     requests that other processes may have to answer
+//!   recovery      recovery of the messages that a client has missed
+//!   bus           the interface to a broker between nodes
+//!   node          a node: exchanges publications with other processes through a broker
 //! ```
 #![cfg_attr(
     not(feature = "grip"),
@@ -43,7 +43,7 @@ mod publication;
 #[cfg(feature = "grip")]
 mod recovery;
 
-pub(crate) use self::channel::Told;
+pub(crate) use self::channel::ChannelEvent;
 #[cfg(feature = "grip")]
 pub(crate) use self::channels::Subscribed;
 pub use self::channels::{Channels, Receiving};

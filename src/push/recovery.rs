@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use polysock_protocols::{Message, SharedMessage};
 
-use super::channel::{Had, Member, Told};
+use super::channel::{AlreadyReceived, ChannelEvent, Member};
 use super::channels::{Channels, Receiving, Subscribed};
 use super::delivery::{Delivery, Position};
 use super::positioned;
@@ -24,7 +24,7 @@ pub(crate) struct Recovery {
     /// The deliveries since the recovery began, to be sent after it.
     kept: Arc<Mutex<Kept>>,
     receiving: Receiving,
-    had: Had,
+    had: AlreadyReceived,
     /// The offset after which to continue. `None` if there is no more.
     more: Option<u64>,
 }
@@ -42,7 +42,7 @@ impl Recovery {
         let kept = Arc::<Mutex<Kept>>::default();
         let keeping = Arc::clone(&kept);
         let receiving = channels.tell(Some(name), move |_, told| {
-            let Told::Delivered(delivery, position) = told else {
+            let ChannelEvent::Delivered(delivery, position) = told else {
                 return;
             };
             let mut kept = keeping.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +57,7 @@ impl Recovery {
             name: name.into(),
             kept,
             receiving,
-            had: Had {
+            had: AlreadyReceived {
                 since,
                 last: BTreeMap::new(),
             },

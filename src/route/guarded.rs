@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 
 use super::Policy;
-use super::entrance::Entrance;
+use super::policy_chain::PolicyChain;
 use crate::apps::{Application, Layer};
 use crate::error::BoxError;
 use crate::handshake::Handshake;
@@ -14,7 +14,7 @@ use crate::handshake::Handshake;
 /// An application behind a policy, made by [`Layered::layer`](crate::apps::Layered::layer). Only
 /// clients that the policy admits reach the application.
 pub struct Guarded<A> {
-    entrance: Arc<Entrance>,
+    policy_chain: Arc<PolicyChain>,
     application: Arc<A>,
 }
 
@@ -25,7 +25,7 @@ impl<A: Application, P: Policy> Layer<A> for P {
 
     fn layer(self, inner: A) -> Guarded<A> {
         Guarded {
-            entrance: Arc::new(Entrance::new(vec![Box::new(self)])),
+            policy_chain: Arc::new(PolicyChain::new(vec![Box::new(self)])),
             application: Arc::new(inner),
         }
     }
@@ -33,15 +33,18 @@ impl<A: Application, P: Policy> Layer<A> for P {
 
 impl<A: Application> Application for Guarded<A> {
     fn serve(&self, handshake: Handshake) -> BoxFuture<'static, Result<(), BoxError>> {
-        let (entrance, application) = (Arc::clone(&self.entrance), Arc::clone(&self.application));
-        Box::pin(async move { entrance.guard(handshake, &*application).await })
+        let (policy_chain, application) = (
+            Arc::clone(&self.policy_chain),
+            Arc::clone(&self.application),
+        );
+        Box::pin(async move { policy_chain.guard(handshake, &*application).await })
     }
 }
 
 impl<A> fmt::Debug for Guarded<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guarded")
-            .field("entrance", &self.entrance)
+            .field("entrance", &self.policy_chain)
             .finish_non_exhaustive()
     }
 }

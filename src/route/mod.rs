@@ -1,7 +1,5 @@
 //! Routes from requests to sites, and the rules and policies that admit clients.
 
-mod asked;
-mod entrance;
 mod flash;
 mod guarded;
 mod host;
@@ -9,11 +7,13 @@ mod origins;
 mod path;
 mod places;
 mod policy;
+mod policy_chain;
 #[expect(
     clippy::module_inception,
     reason = "a route is what this room is about"
 )]
 mod route;
+mod route_query;
 mod router;
 mod rule;
 mod settings;
@@ -22,7 +22,6 @@ mod table;
 mod unanswered;
 mod user_agent;
 
-pub(crate) use self::asked::Asked;
 pub use self::guarded::Guarded;
 pub use self::host::{HostPattern, HostPatternError};
 pub use self::origins::{OriginPattern, OriginPatternError, Origins};
@@ -33,6 +32,7 @@ pub use self::policy::{
     Admitted, Endpoint, IpBlackList, OriginCheck, Policy, Question, Visitor, Watch,
 };
 pub use self::route::{Clients, Route};
+pub(crate) use self::route_query::RouteQuery;
 pub use self::router::{Router, RouterError};
 pub use self::rule::{Rule, Verdict};
 pub use self::settings::{SiteConnections, SiteSettings};

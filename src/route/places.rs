@@ -14,13 +14,13 @@ use crate::transport::{Peer, network};
 /// The counters of a site's connections, and of those refused by its limits.
 #[derive(Debug)]
 pub(super) struct Places {
-    present: Mutex<Present>,
+    present: Mutex<OpenConnections>,
     refused: Throttle<Refused>,
 }
 
 /// The open connections.
 #[derive(Debug, Default)]
-struct Present {
+struct OpenConnections {
     count: usize,
     by_network: HashMap<IpAddr, usize>,
 }
@@ -35,7 +35,7 @@ struct Refused {
 
 /// The limit that has been reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum LimitReached {
     /// The connections of the site.
     Connections,
     /// The connections of one address.
@@ -72,7 +72,7 @@ impl Places {
         self: &Arc<Self>,
         limits: SiteConnections,
         peer: &Peer,
-    ) -> Result<Option<Place>, Full> {
+    ) -> Result<Option<Place>, LimitReached> {
         if limits == SiteConnections::default() {
             return Ok(None);
         }
@@ -82,9 +82,9 @@ impl Places {
         let mut present = self.lock();
         let of_network = network.and_then(|network| present.by_network.get(&network));
         let full = if present.count >= limits.total {
-            Some(Full::Connections)
+            Some(LimitReached::Connections)
         } else if of_network.is_some_and(|count| *count >= limits.per_address) {
-            Some(Full::Address)
+            Some(LimitReached::Address)
         } else {
             None
         };
@@ -93,8 +93,8 @@ impl Places {
             self.refused.note(|refused| {
                 refused.route = peer.extensions.get::<RouteName>().cloned();
                 match full {
-                    Full::Connections => refused.connections += 1,
-                    Full::Address => refused.per_address += 1,
+                    LimitReached::Connections => refused.connections += 1,
+                    LimitReached::Address => refused.per_address += 1,
                 }
             });
             return Err(full);
@@ -109,13 +109,13 @@ impl Places {
         }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Present> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         // Nothing but the allocator can panic while the lock is held.
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Display for Full {
+impl fmt::Display for LimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connections => "too many connections here",
@@ -158,26 +158,26 @@ mod tests {
                 2,
                 usize::MAX,
                 ["10.0.0.1"; 3],
-                [None, None, Some(Full::Connections)],
+                [None, None, Some(LimitReached::Connections)],
             ),
             (
                 2,
                 usize::MAX,
                 ["127.0.0.1"; 3],
-                [None, None, Some(Full::Connections)],
+                [None, None, Some(LimitReached::Connections)],
             ),
             (
                 usize::MAX,
                 2,
                 ["10.0.0.1"; 3],
-                [None, None, Some(Full::Address)],
+                [None, None, Some(LimitReached::Address)],
             ),
             (usize::MAX, 2, ["127.0.0.1"; 3], [None; 3]),
             (
                 usize::MAX,
                 1,
                 ["10.0.0.1", "10.0.0.2", "[::ffff:10.0.0.1]"],
-                [None, None, Some(Full::Address)],
+                [None, None, Some(LimitReached::Address)],
             ),
         ] {
             let limits = SiteConnections { total, per_address };

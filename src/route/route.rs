@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use polysock_protocols::Protocol;
 
-use super::asked::Asked;
+use super::route_query::RouteQuery;
 use super::{HostPattern, Origins, PathPattern, Site};
 use crate::upstream::Captures;
 
@@ -55,35 +55,37 @@ impl Route {
     }
 
     /// Returns the captures of the path if this route matches; `None` if not.
-    pub(super) fn captures(&self, asked: &Asked<'_>) -> Option<Captures> {
+    pub(super) fn captures(&self, route_query: &RouteQuery<'_>) -> Option<Captures> {
         if let Some(host) = &self.host
-            && !asked.host.is_some_and(|asked| host.matches(asked))
+            && !route_query
+                .host
+                .is_some_and(|route_query| host.matches(route_query))
         {
             return None;
         }
-        let is_for = |clients: &Clients| clients.contains(asked.protocol);
+        let is_for = |clients: &Clients| clients.contains(route_query.protocol);
         if !self.clients.is_empty() && !self.clients.iter().any(is_for) {
             return None;
         }
-        if self.origins != Origins::Any && !asked.is_from(&self.origins) {
+        if self.origins != Origins::Any && !route_query.is_from(&self.origins) {
             return None;
         }
         let mut subprotocols = self.subprotocols.iter();
-        if !self.subprotocols.is_empty() && !subprotocols.any(|name| asked.offers(name)) {
+        if !self.subprotocols.is_empty() && !subprotocols.any(|name| route_query.offers(name)) {
             return None;
         }
         match &self.path {
-            Some(path) => path.captures(asked.path),
+            Some(path) => path.captures(route_query.path),
             None => Some(Captures::default()),
         }
     }
 }
 
 impl Clients {
-    fn contains(self, asked: Option<&'static dyn Protocol>) -> bool {
-        match (self, asked) {
+    fn contains(self, route_query: Option<&'static dyn Protocol>) -> bool {
+        match (self, route_query) {
             (Self::Http, None) | (Self::WebSocket, Some(_)) => true,
-            (Self::Protocol(protocol), Some(asked)) => protocol.name() == asked.name(),
+            (Self::Protocol(protocol), Some(route_query)) => protocol.name() == route_query.name(),
             (Self::WebSocket | Self::Protocol(_), None) | (Self::Http, Some(_)) => false,
         }
     }

@@ -44,7 +44,7 @@ pub enum Verdict {
 
 /// The client that rules are checked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asker<'a> {
+pub(super) struct RuleSubject<'a> {
     /// The protocol of an opening handshake; `None` for an ordinary request.
     pub(super) protocol: Option<&'static dyn Protocol>,
     pub(super) address: Option<SocketAddr>,
@@ -56,7 +56,7 @@ impl Rule {
     /// depends on the time.
     pub(super) fn check(
         rules: &[Self],
-        asker: Asker<'_>,
+        asker: RuleSubject<'_>,
         now: impl Fn() -> SystemTime,
     ) -> Result<(), Rejection> {
         for rule in rules.iter().filter(|rule| rule.is_for(asker)) {
@@ -81,7 +81,7 @@ impl Rule {
         Ok(())
     }
 
-    fn is_for(&self, asker: Asker<'_>) -> bool {
+    fn is_for(&self, asker: RuleSubject<'_>) -> bool {
         let is_spoken = |protocol: &dyn Protocol| {
             let mut own = self.protocols.iter();
             own.any(|own| own.name() == protocol.name())
@@ -150,7 +150,7 @@ mod tests {
     }
 
     /// The name of the rule that refuses, if one does.
-    fn refused_by(rules: &[&str], asker: Asker<'_>, now: SystemTime) -> Option<String> {
+    fn refused_by(rules: &[&str], asker: RuleSubject<'_>, now: SystemTime) -> Option<String> {
         let rules: Vec<_> = rules.iter().map(|text| rule(text)).collect();
         let rejection = Rule::check(&rules, asker, || now).err()?;
         assert_eq!(rejection.status, 403);
@@ -180,7 +180,7 @@ mod tests {
             (None, Some("203.0.113.7"), None, None),
             (None, Some("203.0.113.7"), phantom, Some(AGENT)),
         ] {
-            let asker = Asker {
+            let asker = RuleSubject {
                 protocol: protocol.map(|name| find_protocol(name).unwrap()),
                 address: address
                     .map(|address| (address.parse::<std::net::IpAddr>().unwrap(), 1).into()),
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn a_rule_lets_in_up_to_its_time_and_refuses_from_then_on() {
         const SUNSET: &str = "hixie-76 - - 10";
-        let asker = Asker {
+        let asker = RuleSubject {
             protocol: find_protocol("hixie-76"),
             address: None,
             user_agent: None,
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_rule_for_the_log_leaves_it_to_the_next() {
-        let asker = Asker {
+        let asker = RuleSubject {
             protocol: find_protocol("hixie-75"),
             address: None,
             user_agent: None,

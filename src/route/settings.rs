@@ -8,7 +8,7 @@ use polysock_protocols::{
     Compression, Context, Limits, Masking, Protocol, Rejection, Request, SessionConfig,
 };
 
-use super::rule::Asker;
+use super::rule::RuleSubject;
 use super::{Origins, Rule};
 use crate::connection::Terms;
 use crate::handshake::Treatment;
@@ -131,7 +131,7 @@ impl SiteSettings {
             self.admit_unmasked(request, peer)?;
         }
         if !self.rules.is_empty() {
-            let asker = Asker {
+            let asker = RuleSubject {
                 protocol: Some(request.protocol),
                 address: peer.address,
                 user_agent: request.head.value("user-agent"),
@@ -169,7 +169,7 @@ impl SiteSettings {
         if self.rules.is_empty() {
             return Ok(());
         }
-        let asker = Asker {
+        let asker = RuleSubject {
             protocol: None,
             address: peer.address,
             user_agent: fields.get(USER_AGENT).map(HeaderValue::as_bytes),

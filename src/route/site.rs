@@ -8,8 +8,8 @@ use futures_core::future::BoxFuture;
 use hyper::{Request, Response};
 use polysock_protocols::{CloseCode, Rejection};
 
-use super::entrance::Entrance;
 use super::places::Places;
+use super::policy_chain::PolicyChain;
 use super::{Answering, Policy, SiteSettings, Unanswered};
 use crate::apps::{Application, Pages};
 use crate::connection::Shutdown;
@@ -23,7 +23,7 @@ pub struct Site {
     settings: SiteSettings,
     application: Box<dyn Application>,
     http: Arc<dyn Service>,
-    entrance: Arc<Entrance>,
+    policy_chain: Arc<PolicyChain>,
     /// The open connections, where [`SiteSettings::closable`] is set.
     open: Shutdown,
     /// The number of connections, where it is limited.
@@ -38,7 +38,7 @@ impl Site {
             settings: SiteSettings::default(),
             application: Box::new(application),
             http: Arc::new(Pages::default()),
-            entrance: Arc::default(),
+            policy_chain: Arc::default(),
             open: Shutdown::default(),
             places: Arc::new(Places::new()),
         }
@@ -74,7 +74,7 @@ impl Site {
     #[must_use]
     pub fn with_policies(self, policies: Vec<Box<dyn Policy>>) -> Self {
         Self {
-            entrance: Arc::new(Entrance::new(policies)),
+            policy_chain: Arc::new(PolicyChain::new(policies)),
             ..self
         }
     }
@@ -107,13 +107,13 @@ impl Site {
         &self,
         request: Request<Body>,
     ) -> BoxFuture<'static, Response<Body>> {
-        self.entrance.serve(request, &self.http)
+        self.policy_chain.serve(request, &self.http)
     }
 
     /// Has the log mask the secrets that the policies find in a request. Returns true if there are
     /// any.
     pub(crate) fn hide_secrets(&self, request: &Request<Body>, peer: &mut Arc<Peer>) -> bool {
-        !self.entrance.is_open() && self.entrance.hide_secrets(request, peer)
+        !self.policy_chain.is_open() && self.policy_chain.hide_secrets(request, peer)
     }
 
     /// Runs the application for a handshake, if the client is admitted and the limit on connections
@@ -152,11 +152,11 @@ impl Site {
         if self.settings.closable {
             self.open.add(&handshake.shutdown());
         }
-        if self.entrance.is_open() {
+        if self.policy_chain.is_open() {
             return self.application.serve(handshake);
         }
         let site = Arc::clone(self);
-        Box::pin(async move { site.entrance.guard(handshake, &*site.application).await })
+        Box::pin(async move { site.policy_chain.guard(handshake, &*site.application).await })
     }
 }
 
@@ -164,7 +164,7 @@ impl fmt::Debug for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Site")
             .field("settings", &self.settings)
-            .field("entrance", &self.entrance)
+            .field("entrance", &self.policy_chain)
             .finish_non_exhaustive()
     }
 }

@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use polysock_protocols::http::DotSegment;
 use polysock_protocols::{FlashDomain, Rejection};
 
-use super::asked::Asked;
 use super::flash::flash_domains;
 use super::host::name_of;
+use super::route_query::RouteQuery;
 use super::{Route, Site};
 use crate::telemetry::{Masked, RouteName};
 use crate::transport::Peer;
@@ -77,19 +77,19 @@ impl Sites {
     }
 
     /// Finds the site for a request.
-    pub(crate) fn find(&self, asked: &Asked<'_>) -> Result<Found, NotFound> {
+    pub(crate) fn find(&self, route_query: &RouteQuery<'_>) -> Result<Found, NotFound> {
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         // An upstream that resolves the segment would serve a path that the route is not for.
-        if table.has_paths && DotSegment::find(asked.path).is_some() {
+        if table.has_paths && DotSegment::find(route_query.path).is_some() {
             return Err(NotFound::Path);
         }
-        table.find(asked)
+        table.find(route_query)
     }
 }
 
 impl Found {
     /// Adds the name of the route, the captures and their secrets to the peer.
-    pub(crate) fn tell(&self, peer: &mut Peer) {
+    pub(crate) fn annotate(&self, peer: &mut Peer) {
         if let Some(name) = &self.name {
             peer.extensions.insert(RouteName(Arc::clone(name)));
         }
@@ -103,7 +103,7 @@ impl Found {
     }
 
     /// True if there is more to add to a peer than the name of the route.
-    pub(crate) fn tells(&self) -> bool {
+    pub(crate) fn has_captures(&self) -> bool {
         !self.captures.is_empty()
     }
 }
@@ -149,14 +149,14 @@ impl Table {
         }
     }
 
-    fn find(&self, asked: &Asked<'_>) -> Result<Found, NotFound> {
+    fn find(&self, route_query: &RouteQuery<'_>) -> Result<Found, NotFound> {
         let key = match &*self.routes {
             [_] => Key::ANY,
-            _ => Key::of(asked),
+            _ => Key::of(route_query),
         };
         let may_be = |(of_route, _): &(&Key, _)| of_route.may_be(key);
         for (_, route) in self.keys.iter().zip(&self.routes).filter(may_be) {
-            if let Some(captures) = route.captures(asked) {
+            if let Some(captures) = route.captures(route_query) {
                 return Ok(Found {
                     site: Arc::clone(&route.site),
                     name: route.name.clone(),
@@ -185,16 +185,19 @@ impl Key {
         }
     }
 
-    fn of(asked: &Asked<'_>) -> Self {
-        let path = asked.path.strip_prefix(b"/").unwrap_or(asked.path);
+    fn of(route_query: &RouteQuery<'_>) -> Self {
+        let path = route_query
+            .path
+            .strip_prefix(b"/")
+            .unwrap_or(route_query.path);
         let segment = path.split(|byte| *byte == b'/').next().unwrap_or_default();
         // Routes compare segments with percent-encoding themselves.
         let segment = Some(segment).filter(|segment| !segment.contains(&b'%'));
-        Self::new(Some(name_of(asked.host.unwrap_or_default())), segment)
+        Self::new(Some(name_of(route_query.host.unwrap_or_default())), segment)
     }
 
-    fn may_be(self, asked: Self) -> bool {
-        (self.hashes ^ asked.hashes) & self.counts & asked.counts == 0
+    fn may_be(self, route_query: Self) -> bool {
+        (self.hashes ^ route_query.hashes) & self.counts & route_query.counts == 0
     }
 }
 
@@ -248,7 +251,7 @@ mod tests {
         ] {
             let request = Request::builder().uri(path).header("host", host);
             let request = request.body(()).unwrap();
-            let found = table.find(&Asked::request(&request, false)).ok();
+            let found = table.find(&RouteQuery::request(&request, false)).ok();
             let is_it = |site: &Arc<Site>| {
                 let is_same = |route: &Route| Arc::ptr_eq(&route.site, site);
                 table.routes.iter().position(is_same)

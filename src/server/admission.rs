@@ -2,11 +2,11 @@
 //! time until its first request is complete, or until it is refused.
 //!
 //! ```text
-//!   accepted ──▶ room for all, and for its address? ──yes──▶ a place, and a turn to say what it is
-//!                  │ no                                        │ the head is there: the turn is over,
-//!                  ▼                                           │ the place is kept to the last byte
-//!                a turn to be told                             ▼
-//!                                                            the oldest turn gives way to the newest
+//!   accepted ──▶ below all limits? ──yes──▶ a place, and a turn to send the first request
+//!                  │ no                       ├─ the head is complete: the turn ends, the place
+//!                  ▼                          │  is kept until the last byte
+//!                a turn to be refused         └─ a newer connection needs the turn: the oldest
+//!                                                one is closed
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -39,32 +39,32 @@ pub(super) struct Admission {
     budget: Budget,
     registry: Registry,
     incidents: Arc<Incidents>,
-    present: Mutex<Present>,
+    present: Mutex<OpenConnections>,
     /// The limits on rates; `None` if there are none.
     rates: Option<Rates>,
 }
 
 /// The current connections.
 #[derive(Debug, Default)]
-struct Present {
+struct OpenConnections {
     places: usize,
     /// The number of places of each network, where it is limited.
     by_network: HashMap<IpAddr, usize>,
     /// Connections whose first request is not complete.
-    opening: Turns,
+    opening: Displaceable,
     /// Connections that are being refused.
-    refused: Turns,
+    refused: Displaceable,
     /// The number of turns so far.
     turns: u64,
 }
 
 /// Connections that newer ones may displace, by their age.
 #[derive(Debug, Default)]
-struct Turns(BTreeMap<u64, ShutdownSignal>);
+struct Displaceable(BTreeMap<u64, ShutdownSignal>);
 
 /// The reason why a connection or a handshake is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Full {
+pub(super) enum LimitReached {
     /// The limit on connections is reached.
     Connections,
     /// The limit on connections of this address is reached.
@@ -89,7 +89,7 @@ pub(super) struct Place {
 
 /// An additional connection of an address that was unknown at admission, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Counted {
+pub(super) struct AddressSlot {
     admission: Arc<Admission>,
     network: IpAddr,
 }
@@ -124,18 +124,19 @@ impl Admission {
         self: &Arc<Self>,
         address: Option<SocketAddr>,
         shutdown: &ShutdownSignal,
-    ) -> (Result<Place, Full>, Turn) {
+    ) -> (Result<Place, LimitReached>, Turn) {
         let network = self.network(address);
         let mut present = self.lock();
         let number = present.turns;
         present.turns += 1;
         let is_full = present.places >= self.limits.connections;
-        let full = self.lack(&present, network, LEAVING);
+        let full = self.exceeded_limit(&present, network, LEAVING);
         // With all places taken, a connection that still has its turn gives up its place.
-        let full = full.or((is_full && present.opening.0.is_empty()).then_some(Full::Connections));
+        let full =
+            full.or((is_full && present.opening.0.is_empty()).then_some(LimitReached::Connections));
         let full = full.or_else(|| {
             let rates = self.rates.as_ref()?;
-            rates.connection(of(address)).err().map(Full::Pace)
+            rates.connection(of(address)).err().map(LimitReached::Pace)
         });
         let displaced = match full {
             None => {
@@ -165,10 +166,10 @@ impl Admission {
     pub(super) fn admit_stream(
         self: &Arc<Self>,
         address: Option<SocketAddr>,
-    ) -> Result<Place, Full> {
+    ) -> Result<Place, LimitReached> {
         let network = self.network(address);
         let present = self.lock();
-        let full = self.lack(&present, network, 0);
+        let full = self.exceeded_limit(&present, network, 0);
         self.place(present, network, full)
     }
 
@@ -177,7 +178,7 @@ impl Admission {
     pub(super) fn count(
         self: &Arc<Self>,
         address: Option<SocketAddr>,
-    ) -> Result<Option<Counted>, Full> {
+    ) -> Result<Option<AddressSlot>, LimitReached> {
         let Some(network) = self.network(address) else {
             return Ok(None);
         };
@@ -185,31 +186,33 @@ impl Admission {
         let count = present.by_network.entry(network).or_default();
         if *count >= self.limits.per_address {
             drop(present);
-            self.note(Full::Address);
-            return Err(Full::Address);
+            self.note(LimitReached::Address);
+            return Err(LimitReached::Address);
         }
         *count += 1;
-        Ok(Some(Counted {
+        Ok(Some(AddressSlot {
             admission: Arc::clone(self),
             network,
         }))
     }
 
     /// Counts an open connection as a new one from this address, which has become known by now.
-    pub(super) fn pace(&self, address: Option<SocketAddr>) -> Result<(), Full> {
+    pub(super) fn pace(&self, address: Option<SocketAddr>) -> Result<(), LimitReached> {
         let Some(rates) = &self.rates else {
             return Ok(());
         };
-        let counted = rates.connection_of(of(address)).map_err(Full::Pace);
+        let counted = rates.connection_of(of(address)).map_err(LimitReached::Pace);
         counted.inspect_err(|full| self.note(*full))
     }
 
     /// Counts an opening handshake from this address.
-    pub(super) fn handshake(&self, address: Option<SocketAddr>) -> Result<(), Full> {
+    pub(super) fn handshake(&self, address: Option<SocketAddr>) -> Result<(), LimitReached> {
         let Some(rates) = &self.rates else {
             return Ok(());
         };
-        let counted = rates.handshake(of(address)).map_err(Full::Handshakes);
+        let counted = rates
+            .handshake(of(address))
+            .map_err(LimitReached::Handshakes);
         counted.inspect_err(|full| self.note(*full))
     }
 
@@ -226,16 +229,21 @@ impl Admission {
     }
 
     /// Returns the reason to refuse a connection, if `more` connections may exceed the limit.
-    fn lack(&self, present: &Present, network: Option<IpAddr>, more: usize) -> Option<Full> {
+    fn exceeded_limit(
+        &self,
+        present: &OpenConnections,
+        network: Option<IpAddr>,
+        more: usize,
+    ) -> Option<LimitReached> {
         let of_network = network.and_then(|network| present.by_network.get(&network));
         if self.registry.is_draining() {
-            Some(Full::Draining)
+            Some(LimitReached::Draining)
         } else if self.budget.is_full() {
-            Some(Full::Memory)
+            Some(LimitReached::Memory)
         } else if present.places >= self.limits.connections.saturating_add(more) {
-            Some(Full::Connections)
+            Some(LimitReached::Connections)
         } else if of_network.is_some_and(|count| *count >= self.limits.per_address) {
-            Some(Full::Address)
+            Some(LimitReached::Address)
         } else {
             None
         }
@@ -244,10 +252,10 @@ impl Admission {
     /// Takes a place, or counts a refusal.
     fn place(
         self: &Arc<Self>,
-        mut present: MutexGuard<'_, Present>,
+        mut present: MutexGuard<'_, OpenConnections>,
         network: Option<IpAddr>,
-        full: Option<Full>,
-    ) -> Result<Place, Full> {
+        full: Option<LimitReached>,
+    ) -> Result<Place, LimitReached> {
         if let Some(full) = full {
             drop(present);
             self.note(full);
@@ -264,20 +272,22 @@ impl Admission {
     }
 
     /// Counts a refusal.
-    fn note(&self, full: Full) {
-        if full == Full::Draining {
+    fn note(&self, full: LimitReached) {
+        if full == LimitReached::Draining {
             return self.incidents.drained();
         }
         let status = full.rejection().status;
         self.incidents.refused(status, |refused| {
             let count = match full {
-                Full::Connections => &mut refused.connections,
-                Full::Address => &mut refused.per_address,
-                Full::Memory | Full::Draining => &mut refused.memory,
-                Full::Pace(TooFast::All) => &mut refused.fast,
-                Full::Pace(TooFast::Address) => &mut refused.fast_per_address,
-                Full::Handshakes(TooFast::All) => &mut refused.fast_handshakes,
-                Full::Handshakes(TooFast::Address) => &mut refused.fast_handshakes_per_address,
+                LimitReached::Connections => &mut refused.connections,
+                LimitReached::Address => &mut refused.per_address,
+                LimitReached::Memory | LimitReached::Draining => &mut refused.memory,
+                LimitReached::Pace(TooFast::All) => &mut refused.fast,
+                LimitReached::Pace(TooFast::Address) => &mut refused.fast_per_address,
+                LimitReached::Handshakes(TooFast::All) => &mut refused.fast_handshakes,
+                LimitReached::Handshakes(TooFast::Address) => {
+                    &mut refused.fast_handshakes_per_address
+                }
             };
             *count += 1;
         });
@@ -289,7 +299,7 @@ impl Admission {
         of(address).filter(|_| is_limited)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Present> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         // Nothing but the allocator can panic while the lock is held.
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -300,7 +310,7 @@ fn of(address: Option<SocketAddr>) -> Option<IpAddr> {
     network(address?.ip())
 }
 
-impl Full {
+impl LimitReached {
     /// Returns the refusal for a request.
     pub(super) fn rejection(self) -> Rejection {
         match self {
@@ -312,7 +322,7 @@ impl Full {
     }
 }
 
-impl Present {
+impl OpenConnections {
     /// Counts one connection less for a network.
     fn leave(&mut self, network: &IpAddr) {
         if let Some(count) = self.by_network.get_mut(network) {
@@ -324,7 +334,7 @@ impl Present {
     }
 }
 
-impl Turns {
+impl Displaceable {
     /// Adds the newest. Returns the oldest if there are then more than `most`.
     fn add(
         &mut self,
@@ -340,7 +350,7 @@ impl Turns {
     }
 }
 
-impl fmt::Display for Full {
+impl fmt::Display for LimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connections => "too many connections",
@@ -365,7 +375,7 @@ impl Drop for Place {
     }
 }
 
-impl Drop for Counted {
+impl Drop for AddressSlot {
     fn drop(&mut self) {
         self.admission.lock().leave(&self.network);
     }
@@ -409,7 +419,10 @@ mod tests {
     }
 
     /// A connection that has sent nothing yet, unless it was refused.
-    fn come(admission: &Arc<Admission>, from: &str) -> (ShutdownSignal, Result<Place, Full>, Turn) {
+    fn come(
+        admission: &Arc<Admission>,
+        from: &str,
+    ) -> (ShutdownSignal, Result<Place, LimitReached>, Turn) {
         let signal = ShutdownSignal::default();
         let (place, turn) = admission.admit(address(from), &signal);
         (signal, place, turn)
@@ -445,8 +458,14 @@ mod tests {
         });
         let [(_, first, turn), (_, second, other_turn)] = [0, 1].map(|_| come(&admission, "::1"));
         drop((turn, other_turn));
-        assert_eq!(come(&admission, "::1").1.unwrap_err(), Full::Connections);
-        assert_eq!(admission.admit_stream(None).unwrap_err(), Full::Connections);
+        assert_eq!(
+            come(&admission, "::1").1.unwrap_err(),
+            LimitReached::Connections
+        );
+        assert_eq!(
+            admission.admit_stream(None).unwrap_err(),
+            LimitReached::Connections
+        );
         drop(first.unwrap());
         assert!(come(&admission, "::1").1.is_ok());
         drop(second);
@@ -480,8 +499,14 @@ mod tests {
         };
         let admission = Admission::new(&settings, incidents());
         let admission = Arc::new(admission);
-        assert_eq!(come(&admission, "10.0.0.1").1.unwrap_err(), Full::Memory);
-        assert_eq!(admission.admit_stream(None).unwrap_err(), Full::Memory);
+        assert_eq!(
+            come(&admission, "10.0.0.1").1.unwrap_err(),
+            LimitReached::Memory
+        );
+        assert_eq!(
+            admission.admit_stream(None).unwrap_err(),
+            LimitReached::Memory
+        );
     }
 
     #[test]

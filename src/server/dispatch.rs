@@ -12,7 +12,7 @@ use super::refusal::{denied, logged};
 use super::request_log::{RequestLine, follow};
 use super::serving::Serving;
 use crate::http::{Body, Service, rejected};
-use crate::route::{Asked, NotFound, Sites};
+use crate::route::{NotFound, RouteQuery, Sites};
 use crate::telemetry::Counters;
 use crate::transport::{Peer, Trusted, TrustedHop};
 
@@ -49,7 +49,7 @@ impl Service for Dispatch {
             Err(logged(denied(), &peer, request.headers()))
         } else {
             let host = TrustedHop::host_of(&peer);
-            let asked = Asked::request(&request, peer.secure).for_host(host);
+            let asked = RouteQuery::request(&request, peer.secure).for_host(host);
             self.sites.find(&asked).map_err(NotFound::rejection)
         };
         let found = match found {
@@ -64,11 +64,11 @@ impl Service for Dispatch {
         let admitted = settings.admit_request(request.headers(), &peer);
         let refused = admitted.err();
         let refused = refused.map(|rejection| logged(rejection, &peer, request.headers()));
-        if found.tells() {
-            found.tell(Arc::make_mut(&mut peer));
+        if found.has_captures() {
+            found.annotate(Arc::make_mut(&mut peer));
         }
         let is_told =
-            found.site.hide_secrets(&request, &mut peer) || found.tells() || is_behind_hop;
+            found.site.hide_secrets(&request, &mut peer) || found.has_captures() || is_behind_hop;
         let line = settings
             .access_log
             .then(|| RequestLine::of(&mut request, &peer, found.name.clone()))

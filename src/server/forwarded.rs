@@ -25,14 +25,14 @@ use polysock_protocols::{ForwardedElement, Node};
 use crate::transport::{Peer, Trusted, TrustedHop};
 
 /// The fields of a request.
-pub(super) trait Named {
+pub(super) trait RequestFields {
     /// Returns the value of a field, its lines joined with commas; `None` if there is no such
     /// field.
     fn joined(&self, name: &'static str) -> Option<String>;
 }
 
 /// Returns the client of a request from this peer; `None` if the peer is not trusted.
-pub(super) fn client(peer: &Peer, trusted: &Trusted, fields: &impl Named) -> Option<Peer> {
+pub(super) fn client(peer: &Peer, trusted: &Trusted, fields: &impl RequestFields) -> Option<Peer> {
     // A PROXY header may have replaced the address of a trusted peer with the client's.
     let hop = peer.extensions.get::<TrustedHop>();
     if hop.is_none() && !trusted.includes(peer.address) {
@@ -55,13 +55,17 @@ pub(super) fn client(peer: &Peer, trusted: &Trusted, fields: &impl Named) -> Opt
 
 /// The reported facts about a client.
 #[derive(Default)]
-struct Told {
+struct ReportedClient {
     address: Option<SocketAddr>,
     secure: Option<bool>,
     host: Option<ByteString>,
 }
 
-fn by_fields(chain: Option<String>, trusted: &Trusted, fields: &impl Named) -> Told {
+fn by_fields(
+    chain: Option<String>,
+    trusted: &Trusted,
+    fields: &impl RequestFields,
+) -> ReportedClient {
     let chain = chain.or_else(|| fields.joined("x-real-ip"));
     let nodes = Node::list(chain.as_deref().unwrap_or_default());
     let (address, depth) = walk(&nodes, trusted);
@@ -81,16 +85,16 @@ fn by_fields(chain: Option<String>, trusted: &Trusted, fields: &impl Named) -> T
             Some(port) => format!("{host}:{port}"),
         }
     });
-    Told {
+    ReportedClient {
         address,
         secure,
         host: host.map(ByteString::from),
     }
 }
 
-fn by_forwarded(value: &str, trusted: &Trusted) -> Told {
+fn by_forwarded(value: &str, trusted: &Trusted) -> ReportedClient {
     let Some(elements) = ForwardedElement::list(value) else {
-        return Told::default();
+        return ReportedClient::default();
     };
     let nodes: Vec<_> = elements.iter().map(|element| element.node).collect();
     let (address, depth) = walk(&nodes, trusted);
@@ -100,7 +104,7 @@ fn by_forwarded(value: &str, trusted: &Trusted) -> Told {
     let mut more = believed.clone();
     let proto = believed.find_map(|element| element.proto.as_deref());
     let host = more.find_map(|element| element.host.as_deref());
-    Told {
+    ReportedClient {
         address,
         secure: proto.and_then(is_secure),
         host: host.map(ByteString::from),
@@ -138,13 +142,13 @@ fn has_port(host: &str) -> bool {
     behind_literal.contains(':')
 }
 
-impl Named for Head {
+impl RequestFields for Head {
     fn joined(&self, name: &'static str) -> Option<String> {
         joined(self.values(name))
     }
 }
 
-impl Named for HeaderMap {
+impl RequestFields for HeaderMap {
     fn joined(&self, name: &'static str) -> Option<String> {
         joined(self.get_all(name).iter().map(HeaderValue::as_bytes))
     }

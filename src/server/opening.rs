@@ -1,10 +1,10 @@
 //! The detection of a connection's protocol by its first bytes.
 //!
 //! ```text
-//!   16                TLS               where enabled: a handshake, and all of this again inside
-//!   "<policy-file-"   Flash             the socket policy, where enabled
+//!   16                TLS               if enabled: detection starts again on the decrypted bytes
+//!   "<policy-file-"   Flash             if enabled: the socket policy
 //!   "PRI * HTTP/2"    HTTP/2            streams, each a WebSocket or an ordinary request
-//!   a method          HTTP/1            a WebSocket of some protocol, or an ordinary request
+//!   a method          HTTP/1            a WebSocket of any protocol, or an ordinary request
 //!   anything else                       closed without an answer: it may be another protocol
 //! ```
 //!
@@ -30,7 +30,7 @@ use polysock_protocols::{
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::admission::Full;
+use super::admission::LimitReached;
 use super::{PortSettings, insecure};
 use crate::transport::Io;
 
@@ -156,7 +156,7 @@ pub(super) enum Unopened {
     /// The client that the PROXY header names may not connect.
     Denied,
     /// A limit is reached for the client that the PROXY header names.
-    Full(Full),
+    LimitReached(LimitReached),
     /// The TLS handshake failed with this error.
     #[cfg(feature = "tls")]
     Insecure(io::Error),

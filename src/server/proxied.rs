@@ -49,9 +49,11 @@ impl Serving {
             if !self.settings.networks.include(peer.address) {
                 return Err(Unopened::Denied);
             }
-            self.admission.pace(peer.address).map_err(Unopened::Full)?;
+            self.admission
+                .pace(peer.address)
+                .map_err(Unopened::LimitReached)?;
             let counted = self.admission.count(peer.address);
-            if let Some(counted) = counted.map_err(Unopened::Full)? {
+            if let Some(counted) = counted.map_err(Unopened::LimitReached)? {
                 transport.add_permit(Permit::new(counted));
             }
         }

@@ -17,12 +17,12 @@ const ADDRESSES: usize = 1 << 15;
 pub(super) struct Rates {
     pub(super) limits: RateLimits,
     began: Instant,
-    counted: Mutex<Counted>,
+    counted: Mutex<RecentActivity>,
 }
 
 /// The recent activity of clients.
 #[derive(Debug, Default)]
-struct Counted {
+struct RecentActivity {
     all: Buckets,
     /// The buckets of addresses that were active since the current second began.
     current: HashMap<IpAddr, Buckets>,
@@ -132,13 +132,13 @@ impl Rates {
         self.lock().take(limits, network, now, of)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counted> {
+    fn lock(&self) -> MutexGuard<'_, RecentActivity> {
         // Nothing but the allocator can panic while the lock is held.
         self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Counted {
+impl RecentActivity {
     fn take(
         &mut self,
         (in_all, per_address): (Option<NonZeroU32>, Option<NonZeroU32>),
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_second_of_them_may_come_at_once_and_no_more() {
-        let mut counted = Counted::default();
+        let mut counted = RecentActivity::default();
         let mut come = |from: usize, millis: u64| {
             let now = millis * MILLISECOND;
             counted.take(
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_is_not_limited_is_not_counted() {
-        let mut counted = Counted::default();
+        let mut counted = RecentActivity::default();
         for from in [None, address(1)] {
             for limits in [(None, limit(1)), (None, None)] {
                 let is_counted = from.is_some() && limits.1.is_some();
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn idle_addresses_are_forgotten_and_there_are_not_too_many() {
-        let mut counted = Counted::default();
+        let mut counted = RecentActivity::default();
         let mut come = |from: usize, now: u64| {
             let taken = counted.take((None, limit(1)), address(from), now, Buckets::connections);
             let known = counted.current.len() + counted.previous.len();

@@ -19,24 +19,24 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::PortSettings;
-use super::admission::Full;
+use super::admission::LimitReached;
 use super::opening::{self, Opened, Opener, Unopened};
 use crate::connection::ShutdownSignal;
 use crate::http::http2;
 use crate::telemetry::{Address, TraceParent};
-use crate::transport::{CloseOrder, Io, Peer, let_go};
+use crate::transport::{CloseOrder, Io, Peer, close_lingering};
 
 /// The time that a refused client has to show the protocol in which to answer it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Refuses a connection because of a limit, unless the connection is asked to close before. With
 /// `expects_header`, a PROXY header precedes the request.
-pub(super) async fn turn_away(
+pub(super) async fn refuse_over_limit(
     (mut transport, mut incoming): (Io, BytesMut),
     shutdown: &ShutdownSignal,
     settings: &PortSettings,
     expects_header: bool,
-    full: Full,
+    full: LimitReached,
 ) {
     let told = async {
         let deadline = Instant::now() + PATIENCE.min(settings.handshake_timeout);
@@ -58,7 +58,7 @@ pub(super) async fn turn_away(
         };
         let mut final_bytes = WriteBuf::new();
         final_bytes.put(answer);
-        let_go(transport, final_bytes, CloseOrder::WeFirst).await;
+        close_lingering(transport, final_bytes, CloseOrder::WeFirst).await;
     };
     tokio::select! {
         () = told => {}

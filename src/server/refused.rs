@@ -3,7 +3,7 @@
 use polysock_protocols::{HandshakeError, Protocol, Rejection};
 
 use super::refusal::log_refusal;
-use super::said::Said;
+use super::refused_input::RefusedInput;
 use super::serving::Serving;
 use crate::telemetry::{Counters, Refusal};
 use crate::transport::Peer;
@@ -15,10 +15,10 @@ impl Serving {
         rejection: Rejection,
         reason: &'static str,
         peer: &Peer,
-        said: Said<'_>,
+        refused_input: RefusedInput<'_>,
     ) -> Rejection {
         let detail = rejection.reason().to_string();
-        self.note_refusal(&rejection, reason, detail, peer, said);
+        self.note_refusal(&rejection, reason, detail, peer, refused_input);
         rejection
     }
 
@@ -28,10 +28,16 @@ impl Serving {
         error: &HandshakeError,
         protocols: &[&'static dyn Protocol],
         peer: &Peer,
-        said: Said<'_>,
+        refused_input: RefusedInput<'_>,
     ) -> Rejection {
         let rejection = Rejection::of(error, protocols);
-        self.note_refusal(&rejection, error.kind(), error.to_string(), peer, said);
+        self.note_refusal(
+            &rejection,
+            error.kind(),
+            error.to_string(),
+            peer,
+            refused_input,
+        );
         rejection
     }
 
@@ -41,15 +47,15 @@ impl Serving {
         reason: &'static str,
         detail: String,
         peer: &Peer,
-        said: Said<'_>,
+        refused_input: RefusedInput<'_>,
     ) {
         let client = (peer.id, peer.address);
-        let refusal = said.within(|parent| {
+        let refusal = refused_input.within(|parent| {
             log_refusal(rejection, &detail, peer, parent);
             Refusal::new(client, reason, rejection.status, detail).within(parent)
         });
         self.counters().note_refusal(Refusal {
-            head: said.head(),
+            head: refused_input.head(),
             ..refusal
         });
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use polysock_protocols::{Negotiation, Opening, Recognised, Rejection};
 
-use super::admission::Full;
-use super::forwarded::{self, Named};
+use super::admission::LimitReached;
+use super::forwarded::{self, RequestFields};
 use super::reason;
 use super::refusal::denied;
-use super::said::Said;
+use super::refused_input::RefusedInput;
 use super::serving::Serving;
 use crate::http::http2::Exchange;
-use crate::route::{Asked, Site};
+use crate::route::{RouteQuery, Site};
 use crate::transport::{Io, Peer, Permit, TrustedHop};
 
 impl Serving {
@@ -22,7 +22,7 @@ impl Serving {
     pub(super) fn find_client(
         &self,
         peer: &mut Peer,
-        fields: &impl Named,
+        fields: &impl RequestFields,
     ) -> Result<bool, Rejection> {
         let client = forwarded::client(peer, &self.settings.forwarded, fields);
         let Some(client) = client else {
@@ -31,7 +31,12 @@ impl Serving {
         *peer = client;
         match self.settings.networks.include(peer.address) {
             true => Ok(true),
-            false => Err(self.refused(denied(), reason::NETWORK, peer, Said::Fields(fields))),
+            false => Err(self.refused(
+                denied(),
+                reason::NETWORK,
+                peer,
+                RefusedInput::Fields(fields),
+            )),
         }
     }
 
@@ -41,19 +46,20 @@ impl Serving {
         exchange: &Exchange,
         peer: &mut Peer,
     ) -> Result<(Arc<Site>, Opening), Rejection> {
-        let said = Said::Fields(exchange.fields());
+        let refused_input = RefusedInput::Fields(exchange.fields());
         let is_websocket = |protocol: &str| protocol.eq_ignore_ascii_case("websocket");
         if !exchange.protocol().is_some_and(is_websocket) {
             // RFC 9220 §3.
             let rejection = Rejection::new(501, "the :protocol here is websocket");
-            return Err(self.refused(rejection, reason::NOT_ENABLED, peer, said));
+            return Err(self.refused(rejection, reason::NOT_ENABLED, peer, refused_input));
         }
         let protocols = &self.settings.protocols;
         let head = exchange.head(&self.settings.head);
         let bytes = head.as_ref().ok().map(|head| head.as_bytes().clone());
         let recognised = head.and_then(|head| Negotiation::recognise_stream(protocols, head));
-        let said = bytes.as_ref().map_or(said, Said::Head);
-        let recognised = recognised.map_err(|error| self.invalid(&error, protocols, peer, said))?;
+        let refused_input = bytes.as_ref().map_or(refused_input, RefusedInput::Head);
+        let recognised =
+            recognised.map_err(|error| self.invalid(&error, protocols, peer, refused_input))?;
         self.select(recognised, peer)
     }
 
@@ -69,7 +75,7 @@ impl Serving {
             let counted = self
                 .admission
                 .count(peer.address)
-                .map_err(Full::rejection)?;
+                .map_err(LimitReached::rejection)?;
             if let Some(counted) = counted {
                 transport.add_permit(Permit::new(counted));
             }
@@ -84,14 +90,21 @@ impl Serving {
         peer: &mut Peer,
     ) -> Result<(Arc<Site>, Opening), Rejection> {
         let counted = self.admission.handshake(peer.address);
-        counted.map_err(Full::rejection)?;
+        counted.map_err(LimitReached::rejection)?;
         let head = recognised.head.as_bytes().clone();
         let recognised = for_host(recognised, TrustedHop::host_of(peer));
-        let found = self.sites.find(&Asked::handshake(&recognised, peer.secure));
+        let found = self
+            .sites
+            .find(&RouteQuery::handshake(&recognised, peer.secure));
         let found = found.map_err(|error| {
-            self.refused(error.rejection(), reason::NO_ROUTE, peer, Said::Head(&head))
+            self.refused(
+                error.rejection(),
+                reason::NO_ROUTE,
+                peer,
+                RefusedInput::Head(&head),
+            )
         })?;
-        found.tell(peer);
+        found.annotate(peer);
         let settings = found.site.settings();
         let own = settings.protocols.as_ref();
         let recognised = match own {
@@ -101,8 +114,8 @@ impl Serving {
         let context = settings.context(peer.secure, self.entropy);
         let opening = recognised.and_then(|recognised| recognised.open(&context));
         let protocols = own.unwrap_or(&self.settings.protocols);
-        let opening =
-            opening.map_err(|error| self.invalid(&error, protocols, peer, Said::Head(&head)))?;
+        let opening = opening
+            .map_err(|error| self.invalid(&error, protocols, peer, RefusedInput::Head(&head)))?;
         Ok((found.site, opening))
     }
 }

@@ -9,18 +9,18 @@ use tokio::time::{Instant, timeout_at};
 use tracing::debug;
 
 use super::PortSettings;
-use super::admission::{Admission, Full, Turn};
+use super::admission::{Admission, LimitReached, Turn};
 use super::drain::Connections;
 use super::incidents::Incidents;
 use super::opening::{Opened, Opener, Unopened};
 use super::reason;
-use super::refusal::{displace, turn_away};
-use super::said::Said;
+use super::refusal::{displace, refuse_over_limit};
+use super::refused_input::RefusedInput;
 use super::task::{Answered, Task};
 use crate::connection::ShutdownSignal;
 use crate::handshake::{Handshake, Pending};
 use crate::http::http2::{self, Exchange, StreamReply};
-use crate::http::{Between, Look, Requests, Service, Upgrade, refuse};
+use crate::http::{LaterRequests, RequestKind, Requests, Service, Upgrade, refuse};
 use crate::route::{Sites, Unanswered};
 use crate::telemetry::ConnectionId;
 use crate::transport::{CloseOrder, Io, Peer, Permit, linger};
@@ -41,7 +41,7 @@ pub(super) struct Arrival {
     pub(super) accepted: Accepted,
     pub(super) turn: Turn,
     /// The reason to refuse the connection; `None` if it is admitted.
-    pub(super) full: Option<Full>,
+    pub(super) full: Option<LimitReached>,
 }
 
 /// A connection, its peer, and the signal that asks it to close.
@@ -69,7 +69,14 @@ impl Serving {
         if let Some(full) = full {
             let is_proxied = self.settings.proxy_protocol.includes(accepted.peer.address);
             let (come, shutdown) = ((accepted.transport, incoming), accepted.shutdown);
-            Box::pin(turn_away(come, &shutdown, &self.settings, is_proxied, full)).await;
+            Box::pin(refuse_over_limit(
+                come,
+                &shutdown,
+                &self.settings,
+                is_proxied,
+                full,
+            ))
+            .await;
             return None;
         }
         let deadline = Instant::now() + self.settings.handshake_timeout;
@@ -137,9 +144,9 @@ impl Serving {
                         counters.refused(reason::TLS, None);
                         self.incidents.not_opened(|count| count.tls_failed += 1);
                     }
-                    Unopened::Full(full) => {
+                    Unopened::LimitReached(full) => {
                         let come = (accepted.transport, incoming);
-                        let told = turn_away(come, &shutdown, &self.settings, false, full);
+                        let told = refuse_over_limit(come, &shutdown, &self.settings, false, full);
                         Box::pin(told).await;
                     }
                     Unopened::Late(rejection) => {
@@ -190,8 +197,8 @@ impl Serving {
                             permit: None,
                             messages,
                             served_by: None,
-                            agreed_otherwise: None,
-                            is_gone: false,
+                            fallback_subprotocol: None,
+                            has_disconnected: false,
                         };
                         return Some(site.serve(Handshake::new(pending)));
                     }
@@ -201,7 +208,7 @@ impl Serving {
             Opened::Refused(error) => {
                 let head = incoming.freeze();
                 let protocols = &self.settings.protocols;
-                let rejection = self.invalid(&error, protocols, &peer, Said::Head(&head));
+                let rejection = self.invalid(&error, protocols, &peer, RefusedInput::Head(&head));
                 refuse(transport, &rejection);
             }
             Opened::FlashPolicy(port) => {
@@ -241,14 +248,14 @@ impl Serving {
             shutdown,
         } = accepted;
         let mut opener = Opener::new(&self.settings, None);
-        let look = |incoming: &mut BytesMut| {
+        let classify = |incoming: &mut BytesMut| {
             Some(match opener.advance_request(incoming)? {
-                Opened::Http1(head) => Look::Ordinary(head),
-                other => Look::Other(Some(other)),
+                Opened::Http1(head) => RequestKind::Ordinary(head),
+                other => RequestKind::Other(Some(other)),
             })
         };
-        let behind = Between {
-            look,
+        let behind = LaterRequests {
+            classify,
             head_timeout: self.settings.handshake_timeout,
             late: None,
         };
@@ -378,8 +385,8 @@ impl Serving {
                     permit: None,
                     messages: self.admission.messages(client),
                     served_by: None,
-                    agreed_otherwise: None,
-                    is_gone: false,
+                    fallback_subprotocol: None,
+                    has_disconnected: false,
                 };
                 Some(site.serve(Handshake::new(pending)))
             }

@@ -36,7 +36,7 @@ struct Shared<T> {
 
 struct Gathered<T> {
     /// The events not reported yet. `None` if there are none.
-    untold: Option<T>,
+    unreported: Option<T>,
     /// The earliest time of the next report. `None` before the first.
     due: Option<Instant>,
     /// Whether a task waits for that time.
@@ -47,7 +47,7 @@ impl<T: Default + Send + 'static> Throttle<T> {
     /// Creates a throttle that reports gathered events with `tell`.
     pub(crate) fn new(tell: impl Fn(T) + Send + Sync + 'static) -> Self {
         let gathered = Gathered {
-            untold: None,
+            unreported: None,
             due: None,
             is_awaited: false,
         };
@@ -62,7 +62,7 @@ impl<T: Default + Send + 'static> Throttle<T> {
     /// Records an event.
     pub(crate) fn note(&self, add: impl FnOnce(&mut T)) {
         let mut gathered = self.shared.lock();
-        add(gathered.untold.get_or_insert_default());
+        add(gathered.unreported.get_or_insert_default());
         let due = match gathered.due {
             Some(due) if due > Instant::now() => due,
             _ => return self.shared.tell(gathered),
@@ -94,11 +94,11 @@ impl<T: Default + Send + 'static> Throttle<T> {
 
 impl<T> Shared<T> {
     fn tell(&self, mut gathered: MutexGuard<'_, Gathered<T>>) {
-        let untold = gathered.untold.take();
+        let unreported = gathered.unreported.take();
         gathered.due = Some(Instant::now() + PAUSE);
         drop(gathered);
-        if let Some(untold) = untold {
-            (self.tell)(untold);
+        if let Some(unreported) = unreported {
+            (self.tell)(unreported);
         }
     }
 

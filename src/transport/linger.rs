@@ -37,7 +37,7 @@ pub(crate) enum CloseOrder {
 /// transit. Work that cannot be done immediately continues in the background, if there is a tokio
 /// runtime.
 pub(crate) fn linger(transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
-    let mut ending = Box::pin(let_go(transport, final_bytes, order));
+    let mut ending = Box::pin(close_lingering(transport, final_bytes, order));
     if let Ok(runtime) = Handle::try_current()
         && (&mut ending).now_or_never().is_none()
     {
@@ -46,7 +46,7 @@ pub(crate) fn linger(transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
 }
 
 /// The same as [`linger`], for callers that wait. Cancellation closes the transport immediately.
-pub(crate) async fn let_go(mut transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
+pub(crate) async fn close_lingering(mut transport: Io, final_bytes: WriteBuf, order: CloseOrder) {
     // No caller is left to report an error to.
     let _ = end(&mut transport, final_bytes, order).await;
 }

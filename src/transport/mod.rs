@@ -25,7 +25,7 @@ pub use self::authenticated::Authenticated;
 pub use self::hop::TrustedHop;
 pub(crate) use self::io::Io;
 pub(crate) use self::keep_alive::watch;
-pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, let_go, linger};
+pub(crate) use self::linger::{CloseOrder, LINGER, Lingering, close_lingering, linger};
 pub(crate) use self::network::network;
 pub use self::peer::{Extensions, Peer};
 pub(crate) use self::peer::{VARIABLES, is_variable};

@@ -34,7 +34,7 @@ struct Shared {
     /// The networks that may be dialled; all if empty.
     allow: Vec<IpNet>,
     look_up: LookUp,
-    known: Mutex<Known>,
+    known: Mutex<LookUpState>,
     /// Notified when a look-up has ended.
     ended: Notify,
 }
@@ -43,12 +43,12 @@ struct Shared {
 type LookUp = fn(&str) -> io::Result<Vec<SocketAddr>>;
 
 /// The state of the look-up.
-enum Known {
+enum LookUpState {
     Nothing,
     /// A thread is looking up the addresses.
-    Asked,
+    Pending,
     /// The time and the result of the last look-up.
-    Told(Instant, Result<Arc<[SocketAddr]>, (io::ErrorKind, String)>),
+    Resolved(Instant, Result<Arc<[SocketAddr]>, (io::ErrorKind, String)>),
 }
 
 impl Address {
@@ -64,7 +64,7 @@ impl Address {
                 text,
                 allow,
                 look_up,
-                known: Mutex::new(Known::Nothing),
+                known: Mutex::new(LookUpState::Nothing),
                 ended: Notify::new(),
             }),
         }
@@ -122,14 +122,14 @@ impl Address {
     fn told(&self) -> io::Result<Option<io::Result<Arc<[SocketAddr]>>>> {
         let mut known = self.shared.lock();
         match &*known {
-            Known::Asked => return Ok(None),
-            Known::Told(at, Ok(found)) if at.elapsed() < FOUND => {
+            LookUpState::Pending => return Ok(None),
+            LookUpState::Resolved(at, Ok(found)) if at.elapsed() < FOUND => {
                 return Ok(Some(Ok(Arc::clone(found))));
             }
-            Known::Told(at, Err((kind, text))) if at.elapsed() < FAILED => {
+            LookUpState::Resolved(at, Err((kind, text))) if at.elapsed() < FAILED => {
                 return Ok(Some(Err(io::Error::new(*kind, text.clone()))));
             }
-            Known::Nothing | Known::Told(..) => {}
+            LookUpState::Nothing | LookUpState::Resolved(..) => {}
         }
         let shared = Arc::clone(&self.shared);
         // A thread of its own: the client may hang up, and a runtime that ends would wait for its
@@ -137,7 +137,7 @@ impl Address {
         thread::Builder::new()
             .name("look-up".into())
             .spawn(move || shared.look_up())?;
-        *known = Known::Asked;
+        *known = LookUpState::Pending;
         Ok(None)
     }
 }
@@ -155,11 +155,11 @@ impl Shared {
             Ok(_) => Err((io::ErrorKind::NotFound, "the host has no address".into())),
             Err(error) => Err((error.kind(), error.to_string())),
         };
-        *self.lock() = Known::Told(Instant::now(), found);
+        *self.lock() = LookUpState::Resolved(Instant::now(), found);
         self.ended.notify_waiters();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, LookUpState> {
         // The state is replaced as a whole, so a panic cannot break it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -247,7 +247,7 @@ mod tests {
             assert_eq!(error.to_string(), "no such host");
         }
         assert_eq!(COUNT.load(Ordering::SeqCst), 1);
-        if let Known::Told(at, _) = &mut *address.shared.lock() {
+        if let LookUpState::Resolved(at, _) = &mut *address.shared.lock() {
             *at = at.checked_sub(FAILED).unwrap();
         }
         assert!(address.addresses().await.is_err());

@@ -8,7 +8,7 @@ use polysock_protocols::{DialError, Protocol, find_protocol, hide_secrets};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, info};
 
-use super::location::behind;
+use super::location::strip_scheme;
 use super::{
     Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError, WebSocketUpstream,
 };
@@ -47,7 +47,7 @@ impl AutoUpstream {
         let schemes = [("ws+auto:", "ws:"), ("wss+auto:", "wss:")];
         let mut schemes = schemes.into_iter();
         let plain =
-            schemes.find_map(|(scheme, plain)| Some(plain.to_owned() + behind(scheme, url)?));
+            schemes.find_map(|(scheme, plain)| Some(plain.to_owned() + strip_scheme(scheme, url)?));
         let plain = plain.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
         Ok(Self {
             connect_timeout: settings.connect_timeout,

@@ -63,7 +63,7 @@ pub enum ForwardedStyle {
 
 /// A client and its request.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asking<'a> {
+pub(crate) struct RequestOrigin<'a> {
     /// The client.
     pub(crate) peer: &'a Peer,
     /// Whether the client's page uses `https` or `wss`.
@@ -74,7 +74,7 @@ pub(crate) struct Asking<'a> {
 
 impl ForwardSettings {
     /// Turns the end-to-end fields of a request into those for an upstream.
-    pub(crate) fn tell(&self, fields: &mut impl FieldMap, asking: Asking<'_>) {
+    pub(crate) fn rewrite_fields(&self, fields: &mut impl FieldMap, asking: RequestOrigin<'_>) {
         let hop = asking.peer.extensions.get::<TrustedHop>();
         let mut chain = hop.map_or_else(Chain::default, |_| Chain::read(fields));
         if let (Some(hop), Some(client), true) = (hop, asking.peer.address, chain.nodes.is_empty())
@@ -150,7 +150,7 @@ impl ForwardSettings {
     }
 }
 
-impl Asking<'_> {
+impl RequestOrigin<'_> {
     fn proto(&self) -> &'static str {
         if self.secure { "https" } else { "http" }
     }
@@ -303,18 +303,18 @@ mod tests {
             style,
             ..ForwardSettings::default()
         };
-        let asking = Asking {
+        let asking = RequestOrigin {
             peer,
             secure: true,
             host: Some("page.example:8443"),
         };
         let mut fields: Fields = came.iter().copied().collect();
-        settings.tell(&mut fields, asking);
+        settings.rewrite_fields(&mut fields, asking);
         let mut map = HeaderMap::new();
         for (name, value) in came {
             map.add(name, Bytes::from_static(value.as_bytes()));
         }
-        settings.tell(&mut map, asking);
+        settings.rewrite_fields(&mut map, asking);
         for (name, _) in fields.iter() {
             assert_eq!(fields.joined(name), map.joined(name), "{name}");
         }
@@ -435,13 +435,13 @@ mod tests {
         let mut settings = ForwardSettings::default();
         settings.request.drop("X-Forwarded-Host").unwrap();
         settings.request.set("X-Forwarded-For", "hidden").unwrap();
-        let asking = Asking {
+        let asking = RequestOrigin {
             peer: &peer(Some("203.0.113.7:1"), None),
             secure: false,
             host: Some("[::1]"),
         };
         let mut fields = Fields::new();
-        settings.tell(&mut fields, asking);
+        settings.rewrite_fields(&mut fields, asking);
         assert!(!fields.has("X-Forwarded-Host"));
         assert_eq!(fields.value("X-Forwarded-For"), Some(&b"hidden"[..]));
         assert_eq!(fields.value("X-Forwarded-Port"), Some(&b"80"[..]));

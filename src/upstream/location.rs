@@ -135,7 +135,7 @@ pub(super) fn problem_of(url: &str, problem: &'static str) -> UrlError {
 }
 
 /// Removes a scheme, in any case (RFC 3986 §3.1); `None` if the URL has another.
-pub(super) fn behind<'a>(scheme: &str, url: &'a str) -> Option<&'a str> {
+pub(super) fn strip_scheme<'a>(scheme: &str, url: &'a str) -> Option<&'a str> {
     let (start, rest) = url.split_at_checked(scheme.len())?;
     start.eq_ignore_ascii_case(scheme).then_some(rest)
 }

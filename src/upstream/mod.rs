@@ -3,6 +3,7 @@
 mod address;
 mod auto;
 mod captures;
+mod connector;
 mod counted;
 mod dial;
 mod error;
@@ -23,7 +24,6 @@ mod template;
 mod tokens;
 mod unix;
 mod url;
-mod way;
 mod websocket;
 
 use std::fmt;
@@ -39,7 +39,7 @@ pub use self::counted::Counted;
 pub use self::dial::dial;
 pub use self::error::{UpstreamError, UrlError};
 pub use self::exec::{ExecSettings, ExecUpstream, ExitError, end_processes};
-pub(crate) use self::forwarding::Asking;
+pub(crate) use self::forwarding::RequestOrigin;
 pub use self::forwarding::{ForwardSettings, ForwardedStyle, HostSent};
 pub use self::group::{
     Balance, Ejection, Group, GroupSettings, HashOf, HealthCheck, Key, Lease, Target,

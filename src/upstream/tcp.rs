@@ -5,16 +5,16 @@ use std::sync::Arc;
 use futures_core::future::BoxFuture;
 use polysock_protocols::hide_secrets;
 
-use super::location::{Location, behind, problem_of};
+use super::connector::Connector;
+use super::location::{Location, problem_of, strip_scheme};
 use super::raw::connected;
-use super::way::Way;
 use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::transport::Alpn;
 
 /// A TCP server, over TLS or not.
 #[derive(Clone, Debug)]
 pub struct TcpUpstream {
-    way: Way,
+    connector: Connector,
     settings: UpstreamSettings,
     /// The URL with its secrets hidden, for the log.
     shown: Arc<str>,
@@ -29,7 +29,8 @@ impl TcpUpstream {
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let schemes = [("tcp://", false), ("tls://", true)];
         let mut schemes = schemes.into_iter();
-        let location = schemes.find_map(|(scheme, is_tls)| Some((behind(scheme, url)?, is_tls)));
+        let location =
+            schemes.find_map(|(scheme, is_tls)| Some((strip_scheme(scheme, url)?, is_tls)));
         let (rest, is_tls) =
             location.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
         let location = Location::read(url, rest, is_tls)?;
@@ -43,7 +44,7 @@ impl TcpUpstream {
             return Err(problem_of(url, problem));
         }
         Ok(Self {
-            way: Way::new(url, &location, &settings, Alpn::Unsaid)?,
+            connector: Connector::new(url, &location, &settings, Alpn::Unsaid)?,
             settings,
             shown: hide_secrets(url).into(),
         })
@@ -56,7 +57,7 @@ impl Upstream for TcpUpstream {
         client: Client<'a>,
     ) -> BoxFuture<'a, Result<Connected, UpstreamError>> {
         Box::pin(async move {
-            let connecting = self.way.connect(Some(client.peer));
+            let connecting = self.connector.connect(Some(client.peer));
             Ok(Connected {
                 target: Some(Arc::clone(&self.shown)),
                 ..connected(connecting, &self.settings, client).await?

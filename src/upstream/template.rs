@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_core::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use super::location::{behind, problem_of};
+use super::location::{problem_of, strip_scheme};
 use super::target::query;
-use super::tokens::{Named, Tokens};
+use super::tokens::{TokenTarget, Tokens};
 use super::url::parse;
 use super::{Captures, Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
 
@@ -34,7 +34,7 @@ pub struct Template {
 #[derive(Clone, Debug)]
 enum Piece {
     Text(String),
-    Named { name: String, place: Place },
+    TokenTarget { name: String, place: Place },
 }
 
 /// The place of a name in a URL.
@@ -83,7 +83,7 @@ impl Template {
     ) -> Result<Self, UrlError> {
         let pieces = pieces(url)?;
         let chooses_host = pieces.iter().any(|piece| match piece {
-            Piece::Named { name, place } => {
+            Piece::TokenTarget { name, place } => {
                 *place == Place::Authority && (name != TOKEN || tokens.is_none())
             }
             Piece::Text(_) => false,
@@ -134,15 +134,17 @@ impl Template {
             token = Some(match tokens.find(&given).await {
                 None => return Err(UpstreamError::UnknownToken),
                 // A socket replaces the whole URL if the template is just the token.
-                Some(Named::Unix(path)) if behind("tcp://{token}", &self.url) == Some("") => {
+                Some(TokenTarget::Unix(path))
+                    if strip_scheme("tcp://{token}", &self.url) == Some("") =>
+                {
                     return Ok(format!("unix:{path}"));
                 }
-                Some(Named::Unix(_)) => {
+                Some(TokenTarget::Unix(_)) => {
                     return Err(UpstreamError::Unsupported(
                         "the token stands for a socket, which the target cannot have",
                     ));
                 }
-                Some(Named::Address(address)) => address,
+                Some(TokenTarget::Address(address)) => address,
             });
         }
         self.fill(|name, place, _| match &token {
@@ -191,11 +193,11 @@ impl Template {
         for (index, piece) in self.pieces.iter().enumerate() {
             match piece {
                 Piece::Text(text) => url.push_str(text),
-                Piece::Named { name, place } => {
+                Piece::TokenTarget { name, place } => {
                     let is_first = url.ends_with("://");
                     let is_last = match self.pieces.get(index + 1) {
                         Some(Piece::Text(text)) => text.starts_with(['/', '?']),
-                        Some(Piece::Named { .. }) => false,
+                        Some(Piece::TokenTarget { .. }) => false,
                         None => true,
                     };
                     url.push_str(&value(name, *place, is_first && is_last)?);
@@ -241,7 +243,7 @@ impl fmt::Debug for Template {
 
 /// Splits a URL at its braces.
 fn pieces(url: &str) -> Result<Vec<Piece>, UrlError> {
-    let is_file = behind("unix:", url).is_some();
+    let is_file = strip_scheme("unix:", url).is_some();
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), url);
     let mut before = String::new();
     while let Some(at) = rest.find(['{', '}']) {
@@ -257,7 +259,7 @@ fn pieces(url: &str) -> Result<Vec<Piece>, UrlError> {
                     .bytes()
                     .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         };
-        let Some((name, behind)) = named.filter(|(name, _)| is_name(name)) else {
+        let Some((name, strip_scheme)) = named.filter(|(name, _)| is_name(name)) else {
             let problem = "braces hold a name of letters, digits and _, as {token}";
             return Err(problem_of(url, problem));
         };
@@ -266,7 +268,7 @@ fn pieces(url: &str) -> Result<Vec<Piece>, UrlError> {
             None => return Err(problem_of(url, "nothing is filled into a scheme")),
             Some((_, before)) if before.contains('?') => Place::Query,
             Some((_, before)) if before.contains('/') => Place::Path,
-            Some((_, before)) if behind.contains('@') && !before.contains('@') => {
+            Some((_, before)) if strip_scheme.contains('@') && !before.contains('@') => {
                 return Err(problem_of(url, "nothing is filled into a user's name"));
             }
             Some(_) => Place::Authority,
@@ -275,8 +277,8 @@ fn pieces(url: &str) -> Result<Vec<Piece>, UrlError> {
             pieces.push(Piece::Text(std::mem::take(&mut text)));
         }
         let name = name.to_owned();
-        pieces.push(Piece::Named { name, place });
-        rest = behind;
+        pieces.push(Piece::TokenTarget { name, place });
+        rest = strip_scheme;
     }
     text.push_str(rest);
     if !text.is_empty() {

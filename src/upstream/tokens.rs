@@ -26,11 +26,11 @@ pub struct Tokens {
 
 struct Shared {
     path: PathBuf,
-    known: Mutex<Known>,
+    known: Mutex<Cached>,
 }
 
-struct Known {
-    targets: Arc<HashMap<String, Named>>,
+struct Cached {
+    targets: Arc<HashMap<String, TokenTarget>>,
     stamps: Vec<Stamp>,
     /// The time of the last check for changes; `None` if the files are not checked.
     looked: Option<Looked>,
@@ -39,7 +39,7 @@ struct Known {
 
 /// The target of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum TokenTarget {
     /// `HOST:PORT`.
     Address(String),
     /// The path of a socket.
@@ -55,7 +55,7 @@ impl Tokens {
     pub fn read(path: impl Into<PathBuf>) -> io::Result<Self> {
         let path = path.into();
         let (stamps, targets) = read(&path)?;
-        let known = Known {
+        let known = Cached {
             targets: Arc::new(targets),
             stamps,
             looked: Some(Looked::now()),
@@ -86,7 +86,7 @@ impl Tokens {
     }
 
     /// Returns the target of a token.
-    pub(super) async fn find(&self, token: &str) -> Option<Named> {
+    pub(super) async fn find(&self, token: &str) -> Option<TokenTarget> {
         if self.shared.is_due() {
             let shared = Arc::clone(&self.shared);
             // A disk may be slow, and other clients are served meanwhile.
@@ -137,7 +137,7 @@ impl Shared {
         !known.has_failed && known.stamps == stamps && stamps.iter().all(Stamp::is_old)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, Cached> {
         // Each field is replaced as a whole, so a panic cannot break it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -150,7 +150,7 @@ impl fmt::Debug for Tokens {
     }
 }
 
-fn read(path: &Path) -> io::Result<(Vec<Stamp>, HashMap<String, Named>)> {
+fn read(path: &Path) -> io::Result<(Vec<Stamp>, HashMap<String, TokenTarget>)> {
     let stamps = stamps(path)?;
     let mut targets = HashMap::new();
     for path in stamps.iter().map(Stamp::path) {
@@ -189,7 +189,7 @@ fn stamps(path: &Path) -> io::Result<Vec<Stamp>> {
 }
 
 /// Reads the token and its target from a line; `None` if the line is empty or a comment.
-fn parse(line: &str) -> Result<Option<(&str, Named)>, &'static str> {
+fn parse(line: &str) -> Result<Option<(&str, TokenTarget)>, &'static str> {
     let line = line.trim();
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -204,7 +204,7 @@ fn parse(line: &str) -> Result<Option<(&str, Named)>, &'static str> {
             let path = path.trim();
             return match path.is_empty() {
                 true => Err("the path of the socket is missing"),
-                false => Ok(Some((token, Named::Unix(path.to_owned())))),
+                false => Ok(Some((token, TokenTarget::Unix(path.to_owned())))),
             };
         }
     }
@@ -213,10 +213,14 @@ fn parse(line: &str) -> Result<Option<(&str, Named)>, &'static str> {
     match port.parse::<u16>() {
         _ if host.is_empty() => Err("the host is missing"),
         Err(_) | Ok(0) => Err("the port is not a number up to 65535"),
-        Ok(port) if host.contains(':') => {
-            Ok(Some((token, Named::Address(format!("[{host}]:{port}")))))
-        }
-        Ok(port) => Ok(Some((token, Named::Address(format!("{host}:{port}"))))),
+        Ok(port) if host.contains(':') => Ok(Some((
+            token,
+            TokenTarget::Address(format!("[{host}]:{port}")),
+        ))),
+        Ok(port) => Ok(Some((
+            token,
+            TokenTarget::Address(format!("{host}:{port}")),
+        ))),
     }
 }
 
@@ -232,8 +236,8 @@ mod tests {
 
     #[test]
     fn lines_are_read_as_websockify_reads_them() {
-        let address = |address: &str| Named::Address(address.into());
-        let unix = |path: &str| Named::Unix(path.into());
+        let address = |address: &str| TokenTarget::Address(address.into());
+        let unix = |path: &str| TokenTarget::Unix(path.into());
         for (line, expected) in [
             ("", Ok(None)),
             ("  ", Ok(None)),
@@ -345,10 +349,16 @@ mod tests {
         fs::create_dir(directory.join("inner")).unwrap();
         let tokens = Tokens::read(&directory).unwrap();
         assert_eq!(tokens.count(), 2);
-        assert_eq!(tokens.find("b").await, Some(Named::Address("h:2".into())));
+        assert_eq!(
+            tokens.find("b").await,
+            Some(TokenTarget::Address("h:2".into()))
+        );
         fs::remove_file(directory.join("20")).unwrap();
         let_time_pass(&tokens);
-        assert_eq!(tokens.find("b").await, Some(Named::Address("h:1".into())));
+        assert_eq!(
+            tokens.find("b").await,
+            Some(TokenTarget::Address("h:1".into()))
+        );
         fs::write(directory.join("30"), "e: h:3").unwrap();
         assert!(is_known(&tokens, "e").await);
         fs::remove_dir_all(&directory).unwrap();

@@ -8,7 +8,7 @@ use futures_core::future::BoxFuture;
 use polysock_protocols::hide_secrets;
 use tokio::net::UnixStream;
 
-use super::location::{behind, problem_of};
+use super::location::{problem_of, strip_scheme};
 use super::proxying::announce;
 use super::raw::connected;
 use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
@@ -30,7 +30,7 @@ impl UnixUpstream {
     ///
     /// The path is missing, or too long for a socket.
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
-        let rest = behind("unix:", url);
+        let rest = strip_scheme("unix:", url);
         let rest = rest.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
         // `unix:///run/app.sock` is the same as `unix:/run/app.sock`.
         let path = rest.strip_prefix("//").unwrap_or(rest);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use polysock_protocols::hide_secrets;
 
 use super::error::UrlError;
-use super::location::behind;
+use super::location::strip_scheme;
 use super::{
     AutoUpstream, ExecSettings, ExecUpstream, HttpUpstream, TcpUpstream, UnixUpstream, Upstream,
     UpstreamSettings, WebSocketUpstream,
@@ -19,7 +19,7 @@ use super::{
 pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>, UrlError> {
     SCHEMES
         .iter()
-        .find(|(scheme, _)| behind(scheme, url).is_some())
+        .find(|(scheme, _)| strip_scheme(scheme, url).is_some())
         .map_or_else(
             || Err(UrlError::Scheme(hide_secrets(url).into_owned())),
             |(_, parse)| parse(url, settings),
@@ -29,7 +29,9 @@ pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Arc<dyn Upstream>,
 /// True if the URL of an upstream asks for TLS: `wss:`, `wss+PROTOCOL:`, `tls:` or `https:`.
 pub fn uses_tls(url: &str) -> bool {
     let schemes = ["wss:", "wss+", "tls:", "https:"];
-    schemes.iter().any(|scheme| behind(scheme, url).is_some())
+    schemes
+        .iter()
+        .any(|scheme| strip_scheme(scheme, url).is_some())
 }
 
 /// The parser for each kind of URL, by the beginning of the URL.

@@ -6,12 +6,12 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Context, Dial, Fields, PROTOCOLS, Protocol, hide_secrets};
 
+use super::connector::Connector;
 use super::dial::{self, Answer};
-use super::forwarding::Asking;
+use super::forwarding::RequestOrigin;
 use super::header_policy::FieldMap;
 use super::location::{Location, problem_of};
 use super::target::joined;
-use super::way::Way;
 use super::{Client, Connected, Refusal, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::Connection;
 use crate::random::entropy;
@@ -26,7 +26,7 @@ const ORIGIN: &str = "origin";
 #[derive(Clone, Debug)]
 pub struct WebSocketUpstream {
     protocol: &'static dyn Protocol,
-    way: Way,
+    connector: Connector,
     /// Whether the server speaks TLS.
     is_tls: bool,
     /// The value of the `Host` field.
@@ -66,7 +66,7 @@ impl WebSocketUpstream {
         Ok(Self {
             protocol: *protocol,
             is_tls: location.is_tls(),
-            way: Way::new(url, &location, &settings, Alpn::Http)?,
+            connector: Connector::new(url, &location, &settings, Alpn::Http)?,
             host: location.host(),
             target: location.target(),
             authorization: authorization
@@ -120,12 +120,12 @@ impl WebSocketUpstream {
         let is_kept = peer.is_some_and(|peer| peer.extensions.get::<KeptHandshake>().is_some());
         let kept = HandshakeKeeper::new(is_kept);
         let connecting = async {
-            let transport = self.way.connect(peer).await?;
+            let transport = self.connector.connect(peer).await?;
             let session = self.settings.session;
             dial::answer(transport, self.protocol, &dial, &context, session, kept).await
         };
         let answered = self.settings.in_time(connecting).await;
-        match answered.map_err(|error| self.way.told(error))? {
+        match answered.map_err(|error| self.connector.as_tls_error(error))? {
             Answer::Accepted {
                 connection,
                 response,
@@ -174,12 +174,12 @@ impl WebSocketUpstream {
                 .clone()
                 .map(|origin| (ORIGIN, origin.into_bytes())),
         );
-        let asking = Asking {
+        let asking = RequestOrigin {
             peer,
             secure: request.secure,
             host: Some(&request.host),
         };
-        forward.tell(&mut fields, asking);
+        forward.rewrite_fields(&mut fields, asking);
         // `Origin` has a field of its own in `Dial`, as its name differs between the protocols.
         let origin = fields.value(ORIGIN);
         let origin = origin.and_then(|origin| ByteString::try_from(origin).ok());

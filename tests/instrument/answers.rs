@@ -1,5 +1,5 @@
-//! `explain` shows the very answer that a server sends: for what every client of the corpus says
-//! first, a gateway with the same settings is asked.
+//! `explain` shows the exact answer that a server sends. For each client of the corpus, its first
+//! bytes are sent to a gateway with the same settings.
 
 use std::fs;
 
@@ -11,18 +11,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::timeout;
 
-/// More than any client of the corpus says first.
+/// The size of the buffers: larger than the first bytes of any client of the corpus.
 const ROOM: usize = 1 << 20;
 
-/// What a server did.
+/// The outcome of serving a client.
 #[derive(Debug)]
 struct Served {
     answer: Vec<u8>,
-    /// The protocol of the connection that the application was given.
+    /// The protocol of the connection that the application received; `None` without a connection.
     protocol: Option<&'static str>,
 }
 
-/// What a server with these settings does to a client that says this and no more.
+/// Serves a client that sends these bytes and then closes its direction.
 async fn serve(client: &[u8], settings: &ServerSettings) -> Served {
     let (keep, mut kept) = unbounded_channel();
     let accept = move |handshake: Handshake| accept(handshake, keep.clone());
@@ -32,10 +32,10 @@ async fn serve(client: &[u8], settings: &ServerSettings) -> Served {
     ours.shutdown().await.unwrap();
     let serving =
         tokio::spawn(async move { gateway.serve_connection(theirs, Peer::default()).await });
-    // None where serving ends without one.
+    // `None` if the gateway refused the client.
     let connection = timeout(PATIENCE, kept.recv()).await.unwrap();
     let mut answer = Vec::with_capacity(ROOM);
-    // As long as the connection is kept, the answer is all that has been written.
+    // While the connection is kept, one read returns all that was written.
     let read = async {
         match &connection {
             Some(_) => ours.read_buf(&mut answer).await,
@@ -49,7 +49,7 @@ async fn serve(client: &[u8], settings: &ServerSettings) -> Served {
     Served { answer, protocol }
 }
 
-/// The first that a server says to a client that waits for a page.
+/// Returns the first answer to a client that keeps its direction open.
 async fn page(client: &[u8], settings: &ServerSettings) -> Served {
     let accept = |handshake: Handshake| accept(handshake, unbounded_channel().0);
     let gateway = settings.clone().gateway(accept);
@@ -70,7 +70,7 @@ async fn page(client: &[u8], settings: &ServerSettings) -> Served {
     }
 }
 
-/// Takes the first subprotocol, and keeps the connection as it is then.
+/// Accepts with the first offered subprotocol, and passes the open connection to the test.
 async fn accept(handshake: Handshake, keep: UnboundedSender<Connection>) -> Result<(), BoxError> {
     let accept = Accept::first_offered(handshake.request());
     let connection = handshake.accept(accept).await?;
@@ -79,7 +79,7 @@ async fn accept(handshake: Handshake, keep: UnboundedSender<Connection>) -> Resu
     Ok(())
 }
 
-/// Settings of all kinds. The gateway's nonces are known, as those of an explanation are.
+/// Settings of all kinds. The gateways use the same fixed nonces as explanations.
 fn settings() -> Vec<(&'static str, ServerSettings)> {
     let default = ServerSettings::default();
     let mut everything = default.clone();
@@ -113,7 +113,7 @@ async fn explain_shows_the_answer_that_the_server_sends() {
             continue;
         };
         for Input { client, .. } in inputs {
-            // Of HTTP/2, which has a request on each stream, nothing is explained.
+            // HTTP/2 has a request on each stream, and is not explained.
             if FirstBytes::of(&client) == FirstBytes::Http2 {
                 continue;
             }
@@ -162,12 +162,12 @@ fn difference(explained: &Explanation, served: &Served) -> Option<String> {
     if !agrees {
         return Some(format!("{:?}\n  {served:?}", explained.verdict));
     }
-    // Of an ordinary page only the status is told.
+    // For an ordinary page, only the status is compared.
     let is_shown = is_page(explained) || explained.answer == served.answer;
     (!is_shown).then(|| format!("\n  shown {shown}\n  sent  {answer}"))
 }
 
-/// Whether the answer is an ordinary page, which an explanation does not show.
+/// True if the answer is an ordinary page, which an explanation does not show.
 fn is_page(explained: &Explanation) -> bool {
     let has_status = matches!(
         explained.verdict,

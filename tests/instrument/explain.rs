@@ -1,5 +1,4 @@
-//! Explanations: every refusal of the corpus names its rule, where the rule is from, and what mends
-//! it.
+//! Explanations: every refusal of the corpus names its rule, the source of the rule, and a remedy.
 
 use polysock::protocols::PROTOCOLS;
 use polysock_instrument::{Explanation, Input, Look, Says, ServerSettings};
@@ -41,7 +40,7 @@ const UNEVEN: (&str, &str) = (
 );
 const HEAD: &str = "must write the head as HTTP/1.1 has it";
 
-/// Each refusal of the corpus: how it is explained, and how it is mended.
+/// Each refusal of the corpus, with its explanation and its remedy.
 const REFUSALS: &[(&str, (&str, &str))] = &[
     ("hixie-75/bad-content-length", BODY),
     ("hixie-75/bad-empty-protocol", SUBPROTOCOL),
@@ -152,7 +151,7 @@ const REFUSALS: &[(&str, (&str, &str))] = &[
     ),
 ];
 
-/// A server that speaks everything.
+/// The settings of a server with all protocols.
 fn everything() -> ServerSettings {
     let mut settings = ServerSettings::default();
     settings.port.protocols = PROTOCOLS.to_vec();
@@ -223,7 +222,7 @@ fn what_the_corpus_accepts_is_explained_as_accepted() {
             continue;
         }
         assert!(explained.is_accepted(), "{name}: {explained}");
-        // Draft 2 is also what some clients of hixie-76 say.
+        // Some clients of hixie-76 send the same request as draft 2.
         let says = |look: &&Look| Some(look.protocol) == of("# protocol:");
         if let Some(look) = explained.protocols.iter().find(says) {
             let takes = matches!(look.says, Says::Yes | Says::Fallback);

@@ -1,6 +1,6 @@
-//! Plays every fixture of `compat-fixtures` against the library, cut in every way, and shows that
-//! none of their expectations can change without a failure that names the place.
-//! `compat-fixtures/README.md` explains the files.
+//! Plays every fixture of `compat-fixtures` against the library, with every split. Shows that a
+//! change of any expectation causes a failure that names the line. `compat-fixtures/README.md`
+//! explains the files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +15,7 @@ use polysock_instrument::transcript::{
 use polysock_instrument::{Replay, Split, Verdict};
 use polysock_test_support::corpus;
 
-/// Every way to cut, but for every point.
+/// All splits except [`Split::EveryPoint`].
 const SPLITS: &[Split] = &[
     Split::AsRecorded,
     Split::Whole,
@@ -40,8 +40,8 @@ fn the_corpus_is_answered_as_recorded_cut_at_every_point() {
     for_each_fixture(|fixture| async move { passes(&fixture, Split::EveryPoint).await });
 }
 
-/// HAProxy and nginx hold the eight bytes of a request with two keys back until they have seen
-/// the head of the answer.
+/// HAProxy and nginx hold back the eight bytes of a request with two keys until they have seen the
+/// head of the answer.
 #[test]
 fn an_answer_does_not_wait_for_the_eight_bytes() {
     for_each_fixture(|fixture| async move {
@@ -68,7 +68,7 @@ fn a_first_frame_may_come_with_the_eight_bytes() {
     });
 }
 
-/// One byte in each line of expectations.
+/// One byte of each expected line is changed.
 #[test]
 fn no_expectation_can_change_without_a_difference_that_names_its_line() {
     for_each_fixture(|fixture| async move {
@@ -92,7 +92,7 @@ fn no_expectation_can_change_without_a_difference_that_names_its_line() {
     });
 }
 
-/// Every byte, in some that have all kinds of lines.
+/// Every byte is changed, in fixtures that have all kinds of lines.
 #[test]
 fn no_byte_of_an_expectation_can_change_without_a_difference() {
     const SOME: &[&str] = &[
@@ -211,8 +211,8 @@ async fn passes(fixture: &Fixture, split: Split) {
     assert_passed(&verdict, fixture, split);
 }
 
-/// Where a request has eight bytes behind its head, and is accepted with a digest: those bytes
-/// only once the head of the answer is there.
+/// Returns the fixture with its eight bytes sent only after the head of the answer. `None` unless
+/// the request has eight bytes after its head and is accepted with a digest.
 fn with_eight_bytes_held_back(fixture: &Fixture) -> Option<Fixture> {
     let transcript = &fixture.transcript;
     let steps = &transcript.steps;
@@ -249,7 +249,7 @@ fn with_eight_bytes_held_back(fixture: &Fixture) -> Option<Fixture> {
     }
     let mut held = steps.clone();
     let body: Vec<Step> = held.splice(body, []).collect();
-    // One step fewer is before the blank line now.
+    // The removed step was before the blank line, whose index is one lower now.
     held.splice(server..server, [&[Step::Wait], &body[..]].concat());
     let transcript = Transcript {
         steps: held,
@@ -258,7 +258,8 @@ fn with_eight_bytes_held_back(fixture: &Fixture) -> Option<Fixture> {
     Some(Fixture::new(fixture.name.clone(), transcript))
 }
 
-/// The fixture with one byte of an expectation flipped, if the step is one and has bytes.
+/// Returns the fixture with one bit of an expected step flipped. `None` if the step is no
+/// expectation, or has no bytes.
 fn flipped(fixture: &Fixture, index: usize) -> Option<Fixture> {
     let mut flipped = fixture.clone();
     let role = fixture.transcript.role();
@@ -282,8 +283,8 @@ fn flipped(fixture: &Fixture, index: usize) -> Option<Fixture> {
     Some(flipped)
 }
 
-/// Flips the lowest bit of the byte in the middle of the last part that has bytes of its own: a
-/// letter stays a letter.
+/// Flips the lowest bit of the middle byte of the last part that has its own bytes: a letter stays
+/// a letter.
 fn flip(parts: &mut [Part]) -> Option<()> {
     for part in parts.iter_mut().rev() {
         if let Part::Bytes(bytes) | Part::Repeat { unit: bytes, .. } = part {
@@ -297,8 +298,8 @@ fn flip(parts: &mut [Part]) -> Option<()> {
     None
 }
 
-/// Flips the lowest bit of a byte of an expectation, by its place in the step; `None` behind the
-/// last.
+/// Flips the lowest bit of the byte at this position of an expected step. `None` after the last
+/// byte.
 fn flip_at(transcript: &mut Transcript, index: usize, at: usize) -> Option<()> {
     let role = transcript.role();
     let step = &mut transcript.steps[index];
@@ -328,7 +329,7 @@ fn flip_at(transcript: &mut Transcript, index: usize, at: usize) -> Option<()> {
     Some(())
 }
 
-/// Runs something for each fixture, in as many threads as there are cores.
+/// Calls `run` for each fixture, in as many threads as there are cores.
 fn for_each_fixture<F: Future<Output = ()>>(run: impl Fn(Fixture) -> F + Sync) {
     let corpus = corpus();
     let threads = thread::available_parallelism().map_or(2, usize::from);
@@ -349,7 +350,7 @@ fn for_each_fixture<F: Future<Output = ()>>(run: impl Fn(Fixture) -> F + Sync) {
     });
 }
 
-/// All fixtures, by name.
+/// Returns all fixtures, by name.
 fn corpus() -> Vec<Fixture> {
     let files = corpus::files();
     let read = files.iter().map(|file| Fixture::read(file));

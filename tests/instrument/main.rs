@@ -1,4 +1,4 @@
-//! The instrument: what needs no process of the program.
+//! Tests of the instrument that need no process of the program.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,11 +1,11 @@
-//! What a stranger sees of the crates: `examples/library`, which is no member of this workspace.
+//! The crates as used from outside: `examples/library` is not a member of this workspace.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
-/// An upstream in its own process, a relay of its own, and a session captured and replayed: all of
-/// it by the public API alone.
+/// An upstream in the process, an application that relays, and a session that is captured and
+/// replayed, all by the public API alone.
 #[test]
 fn a_crate_of_its_own_relays_captures_and_replays() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

@@ -1,5 +1,5 @@
-//! Packet captures: conversations come out as they were held, whatever the network and the
-//! capture did to their packets.
+//! Packet captures: the conversations are recovered, whatever the network and the capture did to
+//! the packets.
 
 use polysock_instrument::pcap::{Capture, CaptureError, Conversation, Limits, Note, Peer};
 use polysock_test_support::packets::{
@@ -37,7 +37,7 @@ fn only(file: &[u8]) -> Conversation {
     capture.conversations.remove(0)
 }
 
-/// What was said, in turns.
+/// Returns the bytes of both sides in turns.
 fn turns(conversation: &Conversation) -> Vec<(Peer, String)> {
     let mut turns: Vec<(Peer, String)> = Vec::new();
     for run in &conversation.runs {
@@ -172,7 +172,7 @@ fn says_what_is_missing_and_stops_before_it() {
     for (what, file, said, note) in [
         ("a question", without(4), "GET", lost(Peer::Client, 3)),
         ("the first bytes", without(3), "", lost(Peer::Client, 0)),
-        // What the client says next shows that there was an answer.
+        // The client's next segment acknowledges the missing bytes of the answer.
         (
             "the end of the answer",
             without(11),
@@ -242,7 +242,7 @@ fn a_port_that_is_used_again_is_another_conversation() {
 
 #[test]
 fn knows_the_client_by_its_syn_or_by_speaking_first() {
-    // The lower address and the lower port are the client's here.
+    // Here the client has the lower address and the lower port.
     let connection = conversation("10.0.0.1:80", "10.0.0.2:60000", [1, 2]);
     for skipped in [0, 1, 2, 3] {
         let found = only(&pcap(Link::Raw, usize::MAX, &connection.packets[skipped..]));
@@ -356,9 +356,10 @@ fn keeps_no_more_than_the_limits() {
     let said: Vec<_> = capture
         .conversations
         .iter()
-        .map(|c| c.said_by(Peer::Client).len())
+        .map(|c| c.bytes_from(Peer::Client).len())
         .collect();
-    // Three hundred for the three packets before, two hundred for each hundred bytes.
+    // Each packet costs 100 bytes and its payload: the three packets of the handshake cost 300,
+    // each segment 200.
     assert_eq!(said[0], 300);
     assert!(capture.conversations[0].notes.contains(&Note::Limit));
     assert_eq!(capture.conversations.len(), 2);
@@ -394,7 +395,7 @@ fn refuses_what_is_no_capture() {
     assert!(!Capture::is_capture(b"GET /") && !Capture::is_capture(b""));
 }
 
-/// What may become of the packets of a connection on their way and in a capture.
+/// The packets of a connection, repeated and reordered in arbitrary ways.
 fn mangled() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let packets = usual().packets;
     let count = packets.len();
@@ -441,8 +442,8 @@ proptest! {
         for found in read(file).conversations {
             let began = found.notes.contains(&Note::Begun);
             for (peer, whole) in [(Peer::Client, "GET / questionmore?"), (Peer::Server, "101 answerenough.")] {
-                let said = String::from_utf8(found.said_by(peer)).unwrap();
-                // Who began is a guess where the beginning is missing.
+                let said = String::from_utf8(found.bytes_from(peer)).unwrap();
+                // If the beginning is missing, the client is a guess.
                 let either = "GET / questionmore? 101 answerenough.";
                 let is_right = if began { either.contains(&said) } else { whole.starts_with(&said) };
                 prop_assert!(is_right, "{} of {}", said, whole);

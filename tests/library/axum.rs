@@ -1,4 +1,4 @@
-//! An axum site beside an application, and an application within one.
+//! An axum site next to an application, and an application in an axum router.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -42,7 +42,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Serves a chat beside the pages.
+/// Serves a chat next to the pages.
 async fn beside() -> SocketAddr {
     let site = Site::new(Chat::new()).with_http(Beside::new(pages()));
     let (listener, address) = listener().await;
@@ -51,7 +51,7 @@ async fn beside() -> SocketAddr {
     address
 }
 
-/// Sends a request of HTTP/1 that closes behind it, and returns the answer.
+/// Sends an HTTP/1 request with `Connection: close`, and returns the answer.
 async fn ask(address: SocketAddr, request: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -102,7 +102,7 @@ async fn axum_answers_what_is_ordinary_on_our_port() {
     }
 }
 
-/// Serves a chat within the pages, by axum's own server.
+/// Serves a chat mounted in the router of the pages, with axum's own server.
 async fn within(mounted: Mounted) -> SocketAddr {
     let (listener, address) = listener().await;
     let router = pages()
@@ -177,7 +177,7 @@ async fn handshakes_within_axum_are_refused_as_elsewhere() {
     }
 }
 
-/// Over HTTP/2, where a server has extended CONNECT enabled, which axum's own has not.
+/// Over HTTP/2, on a server with extended CONNECT, which axum's own server does not enable.
 #[tokio::test]
 async fn an_application_is_mounted_on_streams_too() {
     let (listener, address) = listener().await;

@@ -1,4 +1,4 @@
-//! Several targets behind one route: who gets which, and what becomes of the dead ones.
+//! Several targets of one route: the choice of a target, and the treatment of dead ones.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,10 +23,10 @@ use polysock_test_support::opening::{RFC6455, assert_status};
 use polysock_test_support::{PATIENCE, opening};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-/// What a target does with those who connect.
+/// The behaviour of a target towards connections.
 #[derive(Clone, Copy, Debug)]
 enum Does {
-    /// Says its name, and reads.
+    /// Sends its name, and reads.
     Serve,
     RefuseTheConnection,
     NeverAnswer,
@@ -96,7 +96,7 @@ fn gateway(group: &Group) -> SocketAddr {
     serve(Gateway::with_site(site, settings))
 }
 
-/// A client, and the name of the target that it got.
+/// Opens a client. Returns it and the name of its target.
 async fn open(gateway: SocketAddr, path: &str) -> (Connection, String) {
     let mut client = dial("rfc6455", format!("{gateway}{path}"), &[]).await;
     let message = client.next().await.unwrap().unwrap();
@@ -141,7 +141,7 @@ async fn a_client_goes_where_the_fewest_are_and_connections_count_while_they_liv
     for client in of_b.drain(1..) {
         client.close(None).await.unwrap();
     }
-    // The gateway may be a moment behind its last close.
+    // The gateway may notice the last close a moment later.
     let began = Instant::now();
     for _ in 0..4 {
         loop {
@@ -223,7 +223,7 @@ async fn a_target_is_tried_by_one_client_at_a_time_and_comes_back() {
     }
     assert_eq!(one.asked(), 2);
     *one.does.lock().unwrap() = Does::Serve;
-    // It hangs up, and leaves it to the next.
+    // The trial ends without a result, so that the next client makes another.
     drop(trial);
     while open(gateway, "/").await.1 != "one" {
         assert!(began.elapsed() < PATIENCE);
@@ -265,7 +265,7 @@ async fn the_only_target_says_itself_what_is_wrong_and_is_asked_again() {
     assert_eq!(open(gateway, "/").await.1, "only");
 }
 
-/// The head of a refusal with this status.
+/// Asserts a refusal with this status, and returns its head.
 fn refused(gateway: SocketAddr, status: u16) -> String {
     let mut client = Bytes::connect(gateway);
     client.send(RFC6455);
@@ -274,7 +274,7 @@ fn refused(gateway: SocketAddr, status: u16) -> String {
     head
 }
 
-/// A WebSocket server that refuses with a status, and counts whom.
+/// A WebSocket server that refuses with a status, and counts the refusals.
 fn refusing(status: u16, asked: &Arc<AtomicUsize>) -> Target {
     let asked = Arc::clone(asked);
     let address = serve(Gateway::new(move |handshake: Handshake| {
@@ -318,7 +318,7 @@ async fn targets_are_replaced_and_connections_of_those_that_stay_are_untouched()
     of_stays.close(None).await.unwrap();
 }
 
-/// Answers a check with the status that is set.
+/// A service that answers a health check with the configured status.
 struct Checked(Arc<AtomicUsize>);
 
 impl Service for Checked {
@@ -355,7 +355,7 @@ fn a_target_that_fails_its_checks_gets_no_clients_until_it_passes_them() {
     std::thread::spawn(|| {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_all().build().unwrap();
-        // Ends with the process.
+        // Runs until the process exits.
         runtime.block_on(watching);
     });
     let gateway = gateway(&group);
@@ -373,7 +373,7 @@ fn a_target_that_fails_its_checks_gets_no_clients_until_it_passes_them() {
     }
 }
 
-/// A web server on a port of its own, which says nothing and hangs up.
+/// A web server on its own port that closes each connection without an answer.
 fn breaking_off() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -388,7 +388,7 @@ fn breaking_off() -> SocketAddr {
 
 #[test]
 fn ordinary_requests_go_where_somebody_answers() {
-    // Nobody is there once the listener is dropped.
+    // No server listens once the listener is dropped.
     let dead = std::net::TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr());
     let dead = dead.unwrap();
     let app = |handshake: Handshake| async move {
@@ -419,14 +419,14 @@ fn ordinary_requests_go_where_somebody_answers() {
     for _ in 0..9 {
         ask(gateway, get, 200);
     }
-    // What may have been done is not done again.
+    // A request that may have been processed is not repeated.
     let post = "POST /health HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx";
     ask(proxy(&[breaking_off(), well]), post, 502);
     ask(proxy(&[dead, well]), post, 200);
     let nobody = proxy(&[dead, dead]);
     let head = ask(nobody, get, 503);
     assert!(opening::field(&head, "retry-after").is_some(), "{head}");
-    // A web server takes WebSockets as well.
+    // A web server accepts WebSockets too.
     let mut client = Bytes::connect(gateway);
     client.send(RFC6455);
     assert_status(&client.head(), 101);

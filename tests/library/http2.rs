@@ -1,4 +1,4 @@
-//! WebSocket over HTTP/2 (RFC 8441): what an application is told and answers.
+//! WebSocket over HTTP/2 (RFC 8441): the requests that an application sees, and its answers.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ fn a_refused_handshake_is_the_status_of_the_response() {
             let versions = fields.get("sec-websocket-version");
             assert_eq!(versions.is_some(), part == "is 13", "{fields:?}");
         }
-        // The name is compared without regard to case.
+        // The protocol name is compared without regard to case.
         let (status, ..) = peer.refused("WebSocket", &[version]).await;
         assert_eq!(status, 401);
     });
@@ -175,7 +175,7 @@ fn an_application_is_told_how_the_stream_ended() {
     });
 }
 
-/// A page that no window takes at once.
+/// A page that is larger than any window.
 struct Page;
 
 impl Service for Page {
@@ -198,7 +198,7 @@ async fn a_peer_that_takes_no_answer_is_not_waited_for() {
     let mut peer = Peer::over(ours).await;
     let mut answer = peer.asked("GET", "/").await.into_body();
     let since = tokio::time::Instant::now();
-    // What has come is looked at, and no window opened for more.
+    // The client reads the received data, and opens no window for more.
     let end = loop {
         match answer.data().await.expect("more to come") {
             Ok(_) => {}
@@ -207,12 +207,12 @@ async fn a_peer_that_takes_no_answer_is_not_waited_for() {
     };
     assert_eq!(end.reason(), Some(Reason::CANCEL));
     assert_eq!(since.elapsed().as_secs(), 30);
-    // Others are served, who take what they ask for.
+    // Clients that read their answers are still served.
     let (_, page) = peer.ask("GET", "/").await;
     assert_eq!(page.len(), 1 << 20);
 }
 
-/// The time of this test is not that of the world: it passes while nobody has anything to do.
+/// Time is paused in this test: it advances only while all tasks are idle.
 #[tokio::test(start_paused = true)]
 async fn a_connection_without_streams_is_closed_after_some_time() {
     let site = Site::new(polysock::apps::echo).with_settings(SiteSettings {
@@ -228,7 +228,7 @@ async fn a_connection_without_streams_is_closed_after_some_time() {
     });
     let mut peer = Peer::over(ours).await;
     let mut socket = peer.websocket().await;
-    // One that is open is enough, however silent.
+    // One open stream keeps the connection, even if it is silent.
     sleep(Duration::from_secs(3600)).await;
     socket.send(frame(0x81, "Hello")).await;
     socket.expect(unmasked(0x81, "Hello")).await;
@@ -249,7 +249,7 @@ async fn a_connection_without_streams_is_closed_after_some_time() {
 fn streams_that_are_reset_as_fast_as_they_are_opened_are_not_all_served() {
     let served = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&served);
-    // One that takes its time, as one does that asks a database.
+    // A slow application, such as one that queries a database.
     let application = move |handshake: Handshake| {
         let count = Arc::clone(&count);
         async move {

@@ -1,4 +1,4 @@
-//! What the kernel is asked to do about TCP clients that are gone.
+//! TCP keep-alive settings, by which the kernel detects clients that have disappeared.
 
 use std::future::pending;
 use std::sync::mpsc;
@@ -29,7 +29,7 @@ async fn an_accepted_socket_is_looked_after_by_the_kernel() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
-    // It is set before anybody is accepted, and inherited by who connects after that.
+    // The option is set on the listener before the first accept, and later connections inherit it.
     tokio::task::yield_now().await;
     let _client = TcpStream::connect(address).await.unwrap();
     let accepted = async {

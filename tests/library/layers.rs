@@ -1,4 +1,4 @@
-//! Layers around applications: who gets to which of them, and who is refused.
+//! Layers around applications: the routing of clients, and refusals.
 
 use polysock::apps::component::{Client, Component, ws};
 use polysock::apps::{Chat, Layered};
@@ -7,7 +7,7 @@ use polysock::{Application, BoxError, IpBlackList, Message, OriginCheck, Router,
 use polysock_test_support::gateway::{answer, in_all_protocols};
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, with};
 
-/// Says in which room one is, when one comes in, and what the query says of it.
+/// A component that sends each new client the `room` of its route and its query.
 struct Rooms;
 
 impl Component for Rooms {
@@ -78,7 +78,7 @@ async fn who_is_let_in_gets_what_was_asked_for_and_others_are_told_why_not() {
             400,
             "the path",
         ),
-        // What a path says and what a query says are two things.
+        // The capture of the path and the parameter of the query are separate.
         (
             "10.0.0.1",
             "/room/7?room=8",
@@ -95,7 +95,7 @@ async fn who_is_let_in_gets_what_was_asked_for_and_others_are_told_why_not() {
             101,
             "Some(\"a%20b\") None",
         ),
-        // Of the host's own route; the room is not asked for, so that its component fails.
+        // The route of the host has no `room` capture, so its component fails.
         (
             "10.0.0.1",
             "/room",

@@ -1,5 +1,5 @@
-//! Short messages that are published go out over sockets whose connections have nothing else to do,
-//! and no task is woken for it.
+//! Lent sockets: short published messages are written directly to the sockets of idle connections,
+//! without waking a task.
 
 use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
@@ -19,16 +19,16 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-/// What subscribers of a line have in common.
+/// The state that the subscribers of a broadcast share.
 #[derive(Clone)]
 struct Party {
     line: Broadcast,
     queue: Queue,
-    /// How often their tasks were polled.
+    /// The number of polls of the subscribers' tasks.
     polls: Arc<AtomicUsize>,
-    /// Has one speak of its own accord, and wait.
+    /// Lets a subscriber send a message of its own, and wait.
     cue: Arc<Notify>,
-    /// Has it go on.
+    /// Lets the waiting subscriber continue.
     resume: Arc<Notify>,
 }
 
@@ -43,7 +43,7 @@ impl Party {
         }
     }
 
-    /// Serves connections that say how many bytes they have sent whenever they are asked something.
+    /// Serves connections that answer each message with the number of bytes sent so far.
     async fn serve(&self) -> SocketAddr {
         let party = self.clone();
         let gateway = Gateway::new(move |handshake: Handshake| {
@@ -70,7 +70,7 @@ impl Party {
                         () = cue.notified() => {
                             connection.start_send_piece(Message::from("said").into())?;
                             line.publish("published".into());
-                            // Meanwhile others could write.
+                            // Meanwhile the task of another connection could write.
                             resume.notified().await;
                             continue;
                         }
@@ -84,7 +84,7 @@ impl Party {
             }
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        // Little room on the way.
+        // A small buffer on the transport.
         SockRef::from(&listener).set_send_buffer_size(4096).unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(gateway.serve(listener, pending(), Duration::ZERO));
@@ -92,7 +92,7 @@ impl Party {
     }
 }
 
-/// Connects with little room on the way, and waits until it is subscribed.
+/// Connects with a small receive buffer, and waits until the client is subscribed.
 async fn join(address: SocketAddr) -> Member {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -122,7 +122,7 @@ async fn no_task_is_woken_for_a_short_message_but_the_first() {
         }
     }
     assert_eq!(party.polls.load(Ordering::Relaxed), before);
-    // What was sent that way counts.
+    // The bytes written that way are counted.
     clients[0].send("how much?").await;
     let sent = "ready".len() + 2 + 100 * (100 + 2);
     assert_eq!(clients[0].text().await, sent.to_string());
@@ -132,8 +132,8 @@ async fn no_task_is_woken_for_a_short_message_but_the_first() {
 async fn what_it_has_been_given_goes_out_before_what_is_published_later() {
     let party = Party::new(Queue::default());
     let mut client = join(party.serve().await).await;
-    // One who is published to after the first and is not cued: once it has heard something, the
-    // first has had its turn.
+    // The second subscriber is published to after the first, and is not cued. Once it has received
+    // a message, the first subscriber has been served.
     let beside = Party {
         cue: Arc::default(),
         ..party.clone()
@@ -181,7 +181,7 @@ async fn one_that_stalls_gets_whole_messages_in_order_and_delays_nobody() {
         assert!(missed > 1000, "{missed} of {LAST} were missed");
         let has_last = received.last() == Some(&LAST);
         assert_eq!(has_last, matches!(overflow, Overflow::DropOldest));
-        // It is up to date again.
+        // The client is up to date again.
         party.line.publish("now".into());
         assert_eq!(slow.text().await, "now");
     }
@@ -207,7 +207,7 @@ async fn a_socket_is_closed_while_it_is_lent() {
             client.ended().await;
         }
         drop(client);
-        // Neither its task is left, nor the one that wrote for those who publish.
+        // Neither the task of the connection nor the one that wrote for publishers remains.
         let gone = async {
             while Handle::current().metrics().num_alive_tasks() > tasks {
                 tokio::task::yield_now().await;

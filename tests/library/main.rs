@@ -1,4 +1,4 @@
-//! The library: what needs no process of the program.
+//! Tests of the library that need no process of the program.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

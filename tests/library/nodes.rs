@@ -1,4 +1,5 @@
-//! Processes whose channels are joined by a broker: what becomes of what is published while it is gone.
+//! Nodes: processes whose channels a broker joins, and the fate of messages published while it is
+//! down.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use polysock::{BoxError, Channels, Message, Node, Publication, Push, Receiving};
 use polysock_test_support::PATIENCE;
 use tokio::time::{sleep, timeout};
 
-/// What is heard on one channel.
+/// The messages received on one channel.
 struct Heard {
     texts: Arc<Mutex<Vec<String>>>,
     _receiving: Receiving,
@@ -54,7 +55,7 @@ async fn until(is_so: impl Fn() -> bool) {
     timeout(PATIENCE, wait).await.expect("it is so in time");
 }
 
-/// Two of them, connected, and who hears a channel there.
+/// Starts two connected nodes, each with a subscriber to a channel.
 async fn two(broker: &Local) -> [(Channels, Node, Heard); 2] {
     let start = || {
         let channels = Channels::new();
@@ -104,7 +105,8 @@ async fn what_is_said_without_a_broker_follows_or_is_counted() {
         until(|| other.texts().last().is_some_and(|text| text == "after")).await;
         let (texts, tally) = (other.texts(), other_node.state().tally);
         let lost = usize::try_from(tally.lost).unwrap();
-        // Without a history, who is there again first may have said it before the other was.
+        // Without a history, the node that reconnects first may publish before the other has
+        // reconnected.
         assert_eq!(texts.len() + lost, 3, "{texts:?}, {tally:?}");
         assert!(lost == 0 || !has_history, "{tally:?}");
         assert_eq!((tally.gaps > 0, tally.again), (!has_history, 0));
@@ -117,7 +119,7 @@ async fn what_was_missed_is_had_from_the_history_in_its_place() {
     let [(here, _a, _), (_there, node, other)] = two(&broker).await;
     say(&here, "one");
     other.hears(&["one"]).await;
-    // One of them is cut off; the other goes on.
+    // The broker cuts off one node; the other continues.
     broker.stop();
     broker.start();
     for number in 0..5 {
@@ -127,7 +129,7 @@ async fn what_was_missed_is_had_from_the_history_in_its_place() {
     assert_eq!(node.state().tally.gaps, 0);
 }
 
-/// A component that is told what it misses.
+/// A component that records the gaps of which it is notified.
 #[derive(Default)]
 struct Gaps(Mutex<Vec<String>>);
 
@@ -180,7 +182,7 @@ async fn a_node_that_leaves_has_sent_what_was_said() {
     node.leave().await;
     until(|| other.texts().len() == 100).await;
     until(|| other_node.state().others == 0).await;
-    // It is as any channels are without one.
+    // The channels work locally, as without a node.
     say(&here, "alone");
     sleep(Duration::from_millis(50)).await;
     assert_eq!(other.texts().len(), 100);

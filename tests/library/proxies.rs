@@ -1,4 +1,5 @@
-//! Proxies in front: whose word is taken for who is behind them, and whose is not.
+//! Proxies in front: the gateway believes the client addresses from trusted proxies, and only from
+//! those.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,14 +21,14 @@ use polysock_test_support::opening::{
 };
 use tokio::io::{AsyncWriteExt, duplex};
 
-/// What the gateway knows of a client: its address, the scheme and the host that it asked for.
+/// Formats the known facts about a client: its address, the scheme and the requested host.
 fn known(peer: &Peer, host: &str) -> String {
     let address = peer.address.map_or("nobody".into(), |at| at.to_string());
     let scheme = if peer.secure { "https" } else { "http" };
     format!("{address} {scheme} {host}")
 }
 
-/// Accepts `/demo`, and says of every other client what is known of it.
+/// Accepts `/demo`, and sends every other client the known facts about it.
 async fn tell(handshake: Handshake) -> Result<(), BoxError> {
     if handshake.request().path() == "/demo" {
         let mut connection = handshake.accept(Accept::default()).await?;
@@ -40,7 +41,7 @@ async fn tell(handshake: Handshake) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The same of those that send ordinary requests.
+/// A service that does the same for ordinary requests.
 struct Tell;
 
 impl Service for Tell {
@@ -65,7 +66,7 @@ fn gateway(settings: PortSettings) -> Gateway {
     )
 }
 
-/// This machine.
+/// The networks of this machine.
 fn loopback() -> Trusted {
     vec!["127.0.0.0/8".parse().unwrap()].into()
 }
@@ -91,7 +92,7 @@ fn header(source: &str, version: ProxyVersion, secure: bool) -> Vec<u8> {
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: server.example.com\r\n\r\n";
 
-/// The body of an answer whose length is told.
+/// Reads an answer with a `Content-Length`, and returns its body.
 fn told(client: &mut Client, status: u16) -> String {
     let head = client.head();
     assert_status(&head, status);
@@ -152,7 +153,7 @@ fn a_trusted_proxy_that_does_not_say_for_whom_is_closed_without_an_answer() {
         GET.as_bytes(),
         b"PROXY TCP4 203.0.113.7 192.0.2.1 51234\r\nGET / HTTP/1.1\r\n",
         b"\r\n\r\n\0\r\nQUIT\n\x31",
-        // It says no more.
+        // An incomplete header, after which the client sends nothing.
         b"PROXY TCP4 203.0.",
     ] {
         let mut client = Client::connect(address);
@@ -203,7 +204,7 @@ fn a_header_goes_before_http2_and_on_transports_without_addresses() {
     });
 }
 
-/// Fields of a proxy that is trusted, as 10.0.0.0/8 is, and what is known by them of the client.
+/// Fields from a trusted proxy (10.0.0.0/8 is trusted), and the facts that they yield.
 const TOLD: &[(&str, &str)] = &[
     ("", "127.0.0.1:0 http server.example.com"),
     (
@@ -215,7 +216,7 @@ const TOLD: &[(&str, &str)] = &[
          X-Forwarded-Host: page.example\r\n",
         "203.0.113.7:4711 https page.example",
     ),
-    // What a client has made up stands before what is known.
+    // Addresses invented by the client precede the address that the proxy has added.
     (
         "X-Forwarded-For: 192.0.2.1, 203.0.113.7\r\n",
         "203.0.113.7:0 http server.example.com",
@@ -237,7 +238,7 @@ const TOLD: &[(&str, &str)] = &[
         "X-Forwarded-For: <script>\r\n",
         "127.0.0.1:0 http server.example.com",
     ),
-    // Each proxy has added its own.
+    // Each proxy has appended a value of its own.
     (
         "X-Forwarded-For: 192.0.2.1, 203.0.113.7, 10.0.0.1\r\n\
          X-Forwarded-Proto: http, https, http\r\nX-Forwarded-Host: a, b, c\r\n",
@@ -280,7 +281,7 @@ const TOLD: &[(&str, &str)] = &[
         "Forwarded: for=203.0.113.7;;proto=\"\r\n",
         "127.0.0.1:0 http server.example.com",
     ),
-    // Most proxies write the other, and pass on this.
+    // Most proxies write `X-Forwarded-For`, and pass on `Forwarded` unchanged.
     (
         "Forwarded: for=192.0.2.1;proto=https\r\nX-Forwarded-For: 203.0.113.7\r\n",
         "203.0.113.7:0 http server.example.com",
@@ -298,7 +299,7 @@ fn behind_http() -> PortSettings {
     }
 }
 
-/// What is told, where a port that is not told is the one that a client has itself.
+/// Returns the expected facts, with the client's own port in place of an unknown one.
 fn as_told(expected: &str, client: &Client) -> String {
     expected.replace("127.0.0.1:0", &client.address().to_string())
 }
@@ -337,7 +338,7 @@ fn a_proxy_may_say_it_in_both_ways() {
         client.send(with(RFC6455, fields));
         assert_eq!(told(&mut client, 409), expected, "{fields}");
     }
-    // One that is trusted in the first way alone passes on what clients say.
+    // A proxy that is trusted only for PROXY headers passes on fields from clients.
     let address = serve(gateway(proxied()));
     let mut client = Client::connect(address);
     client.send(header("203.0.113.7:1", ProxyVersion::V1, false));
@@ -435,7 +436,7 @@ fn clients_behind_a_proxy_are_counted_each_for_itself() {
         ..ConnectionLimits::default()
     };
     let open = RFC6455.replace("/chat", "/demo");
-    // By the PROXY protocol, a connection is a client's from its header on.
+    // With the PROXY protocol, a connection belongs to one client from its header on.
     let address = serve(gateway(PortSettings {
         connections,
         ..proxied()
@@ -458,7 +459,7 @@ fn clients_behind_a_proxy_are_counted_each_for_itself() {
         client.send(&open);
         client.head().contains(" 101 ")
     });
-    // By the fields of HTTP, a WebSocket is.
+    // With the fields of HTTP, a WebSocket belongs to one client.
     let address = serve(gateway(PortSettings {
         connections,
         ..behind_http()
@@ -478,7 +479,7 @@ fn clients_behind_a_proxy_are_counted_each_for_itself() {
     until(|| ask("203.0.113.7").1.contains(" 101 "));
 }
 
-/// Tries again until it is so, or the patience of the tests is over.
+/// Repeats until the condition holds, and panics after the patience of the tests.
 fn until(mut is_so: impl FnMut() -> bool) {
     let end = std::time::Instant::now() + polysock_test_support::PATIENCE;
     while !is_so() {

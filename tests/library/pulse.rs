@@ -1,4 +1,4 @@
-//! Whether workers go through their work.
+//! The pulse of workers, which shows whether they make progress.
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use polysock_test_support::opening::RFC6455;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
-/// Blocks its thread until it is told to go on.
+/// Blocks its thread until the test releases it.
 async fn hang(wait: Arc<Mutex<Receiver<()>>>, _: Handshake) -> Result<(), BoxError> {
     wait.lock().unwrap().recv()?;
     Ok(())
@@ -37,7 +37,7 @@ fn a_worker_that_hangs_has_no_pulse_and_one_that_has_ended_holds_nobody_up() {
     assert!(beats(PATIENCE));
     let mut client = Client::connect(address);
     client.send(RFC6455);
-    // It is up to the kernel which worker has the client, and when it gets to it.
+    // The kernel decides which worker accepts the client, and when.
     while beats(Duration::from_millis(100)) {}
     go.send(()).unwrap();
     assert!(beats(PATIENCE));

@@ -1,4 +1,4 @@
-//! Who may come to a port by address, and how fast.
+//! Admission to a port by address, and rate limits.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -15,7 +15,7 @@ use polysock_test_support::opening::{RFC6455, assert_status, field, with};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: server.example.com\r\n\r\n";
 
-/// A port behind a proxy on this machine, whose word is taken in PROXY headers, or in fields.
+/// Starts a port behind a trusted proxy on this machine that sends PROXY headers, or fields.
 fn port(by_header: bool, networks: Networks, rates: RateLimits) -> SocketAddr {
     let loopback = Trusted::from(vec!["127.0.0.0/8".parse().unwrap()]);
     let settings = PortSettings {
@@ -39,7 +39,7 @@ fn port(by_header: bool, networks: Networks, rates: RateLimits) -> SocketAddr {
     serve(Gateway::with_site(Site::new(echo), settings))
 }
 
-/// A client from there, which sends this behind its header.
+/// Connects as a client from this address, and sends the request after the PROXY header.
 fn from(address: SocketAddr, source: &str, request: impl AsRef<[u8]>) -> Client {
     let mut client = Client::connect(address);
     let (family, other) = match source.contains(':') {
@@ -63,7 +63,7 @@ fn limit(count: u32) -> Option<NonZeroU32> {
     NonZeroU32::new(count)
 }
 
-/// Tries until one comes out like this; whatever the load, there is time for that.
+/// Repeats until the trial succeeds, with enough time under any load.
 fn until<T>(mut trial: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -83,7 +83,7 @@ fn who_is_denied_is_closed_before_a_byte_is_read() {
     let address = serve(Gateway::with_site(Site::new(echo), settings));
     for request in [&b""[..], RFC6455.as_bytes(), b"\x16\x03\x01\x02\x00\x01"] {
         let mut client = Client::connect(address);
-        // It may be gone by then.
+        // The connection may be closed already.
         let _ = std::io::Write::write_all(&mut client.stream(), request);
         client.gone();
     }
@@ -91,7 +91,7 @@ fn who_is_denied_is_closed_before_a_byte_is_read() {
 
 #[test]
 fn behind_a_proxy_it_is_the_client_who_may_come_or_not() {
-    // The proxy itself is in neither.
+    // The proxy itself is in neither of the networks.
     let address = port(
         true,
         networks(&["10.0.0.0/8", "2001:db8::/32"], &["10.0.0.7/32"]),
@@ -147,7 +147,7 @@ fn connections_that_come_too_fast_are_told() {
     });
     assert_eq!(field(&refused.1, "Retry-After"), Some("1"));
     assert_eq!(refused.0.rest(), b"too many connections a second\n");
-    // In HTTP/2, GOAWAY with ENHANCE_YOUR_CALM.
+    // Over HTTP/2, the refusal is GOAWAY with ENHANCE_YOUR_CALM.
     until(|| {
         let mut client = from(address, "203.0.113.8", http2::preface());
         let said = client.rest();
@@ -156,7 +156,7 @@ fn connections_that_come_too_fast_are_told() {
             .any(|part| part == reason)
             .then_some(())
     });
-    // A second is all that they have to wait.
+    // Clients are admitted again after one second.
     until(|| {
         let head = from(address, "203.0.113.9", RFC6455).head();
         head.starts_with("HTTP/1.1 101 ").then_some(())
@@ -186,7 +186,7 @@ fn an_address_that_comes_too_fast_stops_no_other() {
         });
         assert_status(&from(address, other, RFC6455).head(), 101);
     }
-    // This machine is not counted.
+    // Addresses of this machine are not counted.
     let rates = RateLimits {
         connections_per_address: limit(1),
         handshakes_per_address: limit(1),
@@ -247,7 +247,7 @@ fn handshakes_that_come_too_fast_are_told_and_requests_are_none() {
         if rates.handshakes.is_none() {
             assert_status(&of(RFC6455, "203.0.113.8").1, 101);
         }
-        // Each stream of HTTP/2 is one, and the others go on.
+        // Each HTTP/2 stream is a handshake. The other streams continue.
         run(async move {
             let mut peer = http2::Peer::connect(address).await;
             let version = ("sec-websocket-version", "13");
@@ -275,7 +275,7 @@ fn the_messages_of_an_address_are_counted_over_all_of_its_connections() {
         ..RateLimits::default()
     };
     let address = port(true, Networks::default(), rates);
-    // One that says nothing more until the others have said too much.
+    // A client that sends nothing more until the others have exceeded the limit.
     let mut first = from(address, "203.0.113.7", RFC6455);
     assert_status(&first.head(), 101);
     let mut open = Vec::new();
@@ -284,7 +284,7 @@ fn the_messages_of_an_address_are_counted_over_all_of_its_connections() {
         assert_status(&client.head(), 101);
         client.send(frame(0x81, "hi"));
         client.expect(unmasked(0x81, "hi"));
-        // What comes next is looked at behind that.
+        // The ping is processed after the message.
         client.send(frame(0x89, ""));
         let answer = client.take(2);
         let is_closed = answer[0] == 0x88;
@@ -310,7 +310,7 @@ fn messages_count_whose_sender_goes_at_once() {
     let address = port(true, Networks::default(), rates);
     let mut number = 0;
     until(|| {
-        // Each of the trials is of an address that has said nothing yet.
+        // Each trial uses an address that has sent nothing yet.
         number += 1;
         let source = format!("203.0.113.{number}");
         let burst = [frame(0x81, "a"), frame(0x81, "b"), close(1000)].concat();

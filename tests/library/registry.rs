@@ -1,4 +1,4 @@
-//! What is known of connections while they are open, and counted for ever.
+//! The registry: data of open connections, and counters.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -35,16 +35,16 @@ fn total(families: &[MetricFamily], name: &str, labels: &[(&str, &str)]) -> u64 
     })
 }
 
-/// What a client does.
+/// An action of a client.
 #[derive(Clone, Copy, Debug)]
 enum Act {
-    /// Opens one, in the protocol of this number.
+    /// Opens a connection in the protocol with this index.
     Open(usize),
-    /// Says something on one.
+    /// Sends a message on a connection.
     Say(usize, usize, bool),
-    /// Closes one as its protocol has it.
+    /// Closes a connection with the closing handshake of its protocol.
     Close(usize),
-    /// Goes away.
+    /// Disconnects without a closing handshake.
     Cut(usize),
 }
 
@@ -57,7 +57,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What there is in truth.
+/// The expected counts.
 #[derive(Default)]
 struct Truth {
     open: BTreeMap<&'static str, u64>,
@@ -67,7 +67,7 @@ struct Truth {
     payload: u64,
 }
 
-/// Ten thousand acts in all, at random.
+/// Ten thousand random acts in all.
 #[test]
 fn what_is_counted_is_the_truth() {
     let config = Config {
@@ -150,7 +150,7 @@ async fn follow(acts: Vec<Act>) {
             }
         }
     }
-    // Those that were cut are gone once their tasks have run.
+    // Connections that were cut disappear once their tasks have run.
     let live = members.len();
     let seen = async {
         while registry.connections(|_| true).len() != live {
@@ -196,7 +196,7 @@ async fn follow(acts: Vec<Act>) {
     );
 }
 
-/// However many routes, codes and methods there are, the labels are few.
+/// The number of label values is bounded, for any number of routes, codes and methods.
 #[tokio::test]
 async fn the_series_are_bounded() {
     let registry = Registry::default();
@@ -255,7 +255,7 @@ async fn the_series_are_bounded() {
         })
         .sum();
     assert!(series <= 1900, "{series}");
-    // All were counted nevertheless.
+    // All connections are counted nevertheless.
     let opened = total(&families, "polysock_connections_opened", &[]);
     assert!(opened > 500, "{opened}");
     assert_eq!(total(&families, "polysock_connections", &[]), 0);
@@ -269,7 +269,7 @@ async fn the_series_are_bounded() {
     }
 }
 
-/// What is measured is from our ping to its answer, whatever the peer says beside that.
+/// The measured time runs from our ping to its answer, whatever else the peer sends.
 #[tokio::test(start_paused = true)]
 async fn the_answers_to_pings_are_timed() {
     let mut settings = SiteSettings::default();
@@ -289,7 +289,8 @@ async fn the_answers_to_pings_are_timed() {
     }
     const PONG: [u8; 6] = [0x8a, 0x80, 0, 0, 0, 0];
     let text = polysock_test_support::frame::frame(0x81, "a");
-    // An unsolicited pong, a ping that is answered twice, and one that is answered by another message.
+    // An unsolicited pong, a ping that is answered twice, and a ping that is answered by another
+    // message.
     client.write_all(&PONG).await.unwrap();
     let mut ping = [0; 2];
     client.read_exact(&mut ping).await.unwrap();
@@ -321,7 +322,7 @@ async fn the_answers_to_pings_are_timed() {
     assert!((0.05..0.06).contains(&sum), "{sum}");
 }
 
-/// What somebody was told.
+/// An observer that records its calls.
 #[derive(Debug, Default)]
 struct Told(Mutex<Vec<String>>);
 
@@ -408,7 +409,7 @@ async fn an_observer_is_told_as_it_happens() {
     assert_eq!(*told, expected);
 }
 
-/// One is found by its name, and closed.
+/// A connection is found by its id, and closed.
 #[tokio::test]
 async fn a_connection_is_closed_by_its_name() {
     for protocol in PROTOCOLS {
@@ -443,7 +444,7 @@ async fn a_connection_is_closed_by_its_name() {
     }
 }
 
-/// Who comes while connections are being closed is told so, and who was there is closed.
+/// During a drain, new clients are refused and open connections are closed.
 #[tokio::test]
 async fn a_drain_lets_nobody_in_until_it_is_over() {
     let gateway = in_all_protocols(Site::new(echo));

@@ -1,4 +1,4 @@
-//! A gateway in the runtime of somebody else, who has other tasks.
+//! A gateway in a runtime that also runs other tasks.
 
 use std::future::pending;
 
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 #[tokio::test]
 async fn serving_ends_when_its_connections_have_ended_whatever_else_goes_on() {
-    // Another task, which has nothing to do with the gateway.
+    // A task that has nothing to do with the gateway.
     tokio::spawn(pending::<()>());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

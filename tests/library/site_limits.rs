@@ -1,4 +1,4 @@
-//! What a site allows: how many connections, and how much time for an answer.
+//! Limits of a site: the number of connections, and the time for an answer.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, assert_st
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-/// A port where `/few` has room for so many, and anything else for any number.
+/// A port where `/few` has room for this many connections, and other paths for any number.
 fn port(few: usize) -> Gateway {
     let connections = SiteConnections {
         total: few,
@@ -65,19 +65,19 @@ fn a_site_that_is_full_says_so_and_others_do_not() {
         let (status, fields, text) = peer.refused_at("websocket", "/few", &version).await;
         assert_eq!(status, 503, "{text}");
         assert!(fields.contains_key("retry-after"));
-        // Its other streams go on.
+        // The other streams of the client continue.
         peer.websocket().await;
     });
     let (_other, head) = ask(&rfc6455("/other"));
     assert_status(&head, 101);
-    // What has ended is counted no more.
+    // Connections that have ended are not counted.
     first.send(b"\x88\x80\0\0\0\0");
     first.rest();
     drop(first);
     while !ask(&rfc6455("/few")).1.starts_with("HTTP/1.1 101 ") {}
 }
 
-/// An upstream that never comes.
+/// An upstream that never connects.
 #[derive(Debug)]
 struct Never;
 

@@ -1,5 +1,5 @@
-//! Sites: what is served can be replaced, who is let in is asked, and ordinary requests of both
-//! versions of HTTP are answered by one service.
+//! Sites: they can be replaced, policies decide on admission, and one service answers the ordinary
+//! requests of both versions of HTTP.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use polysock_test_support::gateway::serve;
 use polysock_test_support::http2::{self, run};
 use polysock_test_support::opening::{RFC6455, assert_status, with};
 
-/// Says this to everybody, once it is asked anything.
+/// An application that answers each message with this text.
 fn says(text: &'static str) -> impl polysock::Application {
     move |handshake: Handshake| async move {
         let mut connection = handshake.accept(Accept::default()).await?;
@@ -27,7 +27,7 @@ fn says(text: &'static str) -> impl polysock::Application {
     }
 }
 
-/// A masked frame with nothing in it.
+/// A masked text frame without payload.
 const ASK: &[u8] = b"\x81\x80\0\0\0\0";
 
 fn heard(text: &str) -> Vec<u8> {
@@ -58,7 +58,7 @@ fn sites_are_replaced_and_open_connections_keep_theirs() {
     }
 }
 
-/// Lets in clients from this machine who ask for `/chat`.
+/// A policy that admits clients from this machine that request `/chat`.
 #[derive(Debug)]
 struct Chosen;
 
@@ -103,7 +103,7 @@ fn a_policy_is_asked_before_the_application_and_before_the_pages() {
     }
 }
 
-/// Says back the method, the target and the body of a request, as the body comes.
+/// A service that echoes the method, the target and the body of a request, as the body arrives.
 struct Mirror;
 
 impl Service for Mirror {
@@ -119,7 +119,7 @@ impl Service for Mirror {
     }
 }
 
-/// One body behind another.
+/// Two bodies, one after the other.
 struct Both(Option<Body>, Body);
 
 impl hyper::body::Body for Both {
@@ -146,7 +146,7 @@ fn mirror() -> std::net::SocketAddr {
     serve(Gateway::with_site(site, PortSettings::default()))
 }
 
-/// The pieces of a chunked body, up to its end.
+/// Reads the pieces of a chunked body, up to its end.
 fn chunked(client: &mut Client) -> String {
     let mut body = String::new();
     loop {
@@ -164,8 +164,8 @@ fn chunked(client: &mut Client) -> String {
     }
 }
 
-/// However the bytes come, what stands behind a body is the next request; and what asks for an
-/// upgrade is a WebSocket, with its frames.
+/// The bytes after a body are the next request, however they are split. A request with an upgrade
+/// opens a WebSocket, with its frames.
 #[test]
 fn bodies_end_where_they_say_and_a_websocket_may_follow() {
     let counted = "POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nGET /";
@@ -197,7 +197,7 @@ fn bodies_end_where_they_say_and_a_websocket_may_follow() {
     }
 }
 
-/// What has no end is the service's, and nothing behind it is a request.
+/// A body without a definite end goes to the service, and no request follows it.
 #[test]
 fn nothing_follows_a_body_whose_end_nobody_can_say() {
     let fields = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n";

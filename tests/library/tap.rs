@@ -1,4 +1,4 @@
-//! Who taps connections sees what goes through them, and they go on as they were.
+//! Taps: an operator sees the frames of connections, and the connections are not disturbed.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ async fn next(tap: &mut Tap) -> TapEvent {
     event.expect("something happens")
 }
 
-/// The next of an end that is no more than a frame.
+/// Reads the next event, of an end that sends one frame at a time.
 async fn frame(tap: &mut Tap) -> (TapEnd, char, TapKind, Vec<u8>) {
     let event = next(tap).await;
     let (sign, frame) = match event.what {
@@ -223,7 +223,7 @@ async fn nobody_waits_for_who_taps() {
     for _ in 0..1024 {
         frame(&mut tap).await;
     }
-    // Of what is long, no more than 16 MiB wait, and half of that is the wire's.
+    // At most 16 MiB of long frames are queued, and half of that are wire bytes.
     let long = "x".repeat(1 << 20);
     for _ in 0..8 {
         member.send(long.as_str()).await;

@@ -1,4 +1,5 @@
-//! What an upstream is told of a client, as it is set for each, and what a client of its answer.
+//! The client data that an upstream receives, by its settings, and the upstream fields that a
+//! client gets.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
@@ -18,7 +19,7 @@ use polysock_test_support::client::Client;
 use polysock_test_support::gateway::serve;
 use polysock_test_support::opening::{RFC6455, assert_status, field, with};
 
-/// A port that believes this machine in whom it passes on, and relays to this.
+/// Starts a port that trusts PROXY headers from this machine, and relays to this URL.
 fn relay(url: &str, settings: UpstreamSettings) -> SocketAddr {
     let upstream = upstream::parse(url, settings).unwrap();
     let settings = PortSettings {
@@ -31,7 +32,7 @@ fn relay(url: &str, settings: UpstreamSettings) -> SocketAddr {
     ))
 }
 
-/// Connects for somebody else.
+/// Connects on behalf of the client `source`.
 fn connect(address: SocketAddr, source: &str, request: &str) -> Client {
     let header = ProxyHeader {
         ends: ProxiedEnds::Tcp {
@@ -48,7 +49,7 @@ fn connect(address: SocketAddr, source: &str, request: &str) -> Client {
     client
 }
 
-/// The header that a connection begins with, which goes on with this.
+/// Reads the PROXY header at the start of a connection, and asserts the bytes after it.
 fn header_of(mut stream: impl Read, behind: &str) -> ProxyHeader {
     let mut bytes = BytesMut::new();
     let header = loop {
@@ -65,7 +66,7 @@ fn header_of(mut stream: impl Read, behind: &str) -> ProxyHeader {
     header
 }
 
-/// What comes first on each connection of a listener.
+/// Reads the PROXY header of each connection of a listener.
 fn headers(
     streams: impl Iterator<Item = impl Read> + Send + 'static,
     behind: &'static str,
@@ -128,8 +129,8 @@ fn a_proxy_header_tells_every_kind_of_upstream_for_whom_a_connection_is() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
-/// Answers as the path says: `/401` with a refusal, any other with an acceptance; both have a cookie, and
-/// say what was asked.
+/// Refuses `/401`, and accepts any other path. Both answers set a cookie and contain the received
+/// head.
 async fn answer(handshake: Handshake) -> Result<(), BoxError> {
     let request = handshake.request();
     let head = String::from_utf8_lossy(request.head.as_bytes()).into_owned();

@@ -1,4 +1,4 @@
-//! What connections are held to beside their sessions, in every protocol, served and relayed. Time is
+//! The terms of connections besides their sessions, in every protocol, served and relayed. Time is
 //! paused, so all of it is exact.
 
 use std::num::NonZeroU32;
@@ -19,7 +19,7 @@ use tokio::io::{AsyncReadExt, duplex};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-/// A gateway that speaks all protocols and holds its connections to this.
+/// A gateway in all protocols with these terms.
 fn gateway(application: impl Application, terms: Terms) -> Gateway {
     let site = Site::new(application).with_settings(SiteSettings {
         terms,
@@ -37,7 +37,7 @@ async fn client(gateway: Gateway, protocol: &'static dyn Protocol, room: usize) 
     Member::open(Way::Memory(room).go(gateway).await, protocol).await
 }
 
-/// An upstream of plain bytes in memory: what is sent to it comes back, or it only talks.
+/// An in-memory upstream of plain bytes, which echoes its input or only sends.
 #[derive(Clone, Copy, Debug)]
 enum Behind {
     Echo,
@@ -124,13 +124,13 @@ async fn a_client_that_sends_faster_than_it_may_is_read_more_slowly() {
             }
             let took = began.elapsed().as_secs_f64();
             let case = format!("{} {is_relayed} {took} s", protocol.name());
-            // With what frames and base64 take.
+            // Including the overhead of frames and base64.
             assert!((7.0..14.0).contains(&took), "{case}");
         }
     }
 }
 
-/// Tells when and how it has ended, once its client was sent so much that some has to wait.
+/// Reports the time and the cause of its end, after it has sent until the output is blocked.
 fn floods(ended: mpsc::UnboundedSender<String>) -> impl Application {
     move |handshake: Handshake| {
         let ended = ended.clone();
@@ -163,7 +163,8 @@ async fn a_client_that_takes_nothing_is_cut_although_it_sends() {
             };
             let mut client = client(gateway, *protocol, 4096).await;
             let began = Instant::now();
-            // What it sends is a sign of life, and no more.
+            // Messages from the client count as a sign of life, but do not prolong the send
+            // timeout.
             let mut is_cut = false;
             while !is_cut {
                 assert!(began.elapsed() < Duration::from_secs(60), "it is kept");
@@ -200,7 +201,7 @@ async fn a_client_that_takes_a_little_now_and_then_is_kept() {
     for protocol in PROTOCOLS {
         let mut client = client(gateway(application, terms), *protocol, 256).await;
         let began = Instant::now();
-        // Some 40 reads of what there is room for, one in four seconds.
+        // Some 40 reads of the available bytes, one every four seconds.
         let mut received = 0;
         loop {
             sleep(Duration::from_secs(4)).await;

@@ -1,4 +1,4 @@
-//! TLS on the port of the plain text.
+//! TLS on the same port as plain text.
 
 mod certificates;
 mod plain;
@@ -22,7 +22,7 @@ use polysock_test_support::opening::{RFC6455, assert_status};
 use polysock_test_support::tls::{TLS12, TLS13, TlsClient};
 use rustls::HandshakeKind;
 
-/// A port with a certificate for `a.test`, and who has signed it.
+/// Returns a port with a certificate for `a.test`, and the authority that has signed it.
 fn secure(change: impl FnOnce(&mut ServerSettings)) -> (Authority, PortSettings) {
     let authority = Authority::new();
     let Identity { certificate, key } = authority.issue(&["a.test"]);
@@ -36,7 +36,7 @@ fn secure(change: impl FnOnce(&mut ServerSettings)) -> (Authority, PortSettings)
     (authority, port)
 }
 
-/// Says how a client is encrypted and who it is, then what it says.
+/// Sends the encryption and the identity of the client, then echoes its messages.
 async fn tells(handshake: Handshake) -> Result<(), BoxError> {
     let peer = handshake.peer();
     let encryption = peer.extensions.get::<Encryption>().cloned();
@@ -72,7 +72,7 @@ fn echoes(client: &mut TlsClient) {
     client.expect(unmasked(0x81, "hi"));
 }
 
-/// Passes on what a client sends, a byte in each write, and all that it is answered.
+/// Forwards the bytes of a client one byte per write, and all answers.
 fn bytewise(address: SocketAddr) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let local = listener.local_addr().unwrap();
@@ -89,7 +89,7 @@ fn bytewise(address: SocketAddr) -> SocketAddr {
     local
 }
 
-/// What a client offers by ALPN that speaks HTTP/1 alone.
+/// The ALPN offer of a client that speaks only HTTP/1.
 static HTTP1: &[&[u8]] = &[b"http/1.1"];
 
 #[test]
@@ -205,7 +205,7 @@ fn we_say_that_we_close_and_a_peer_that_does_not_was_cut() {
     let hixie75 = "GET /chat HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\
                    Host: a.test\r\nOrigin: https://a.test\r\n\r\n";
 
-    // A close frame: ours comes back, and then our end.
+    // A close frame: our close comes back, followed by our end of the stream.
     let mut client = connect(RFC6455);
     client.send(frame(0x88, b"\x03\xe8"));
     assert_eq!(client.rest().unwrap(), unmasked(0x88, b"\x03\xe8"));

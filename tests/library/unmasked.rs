@@ -1,4 +1,4 @@
-//! Protocols without masks: from where their clients are let in.
+//! Protocols without masks: the addresses from which their clients are admitted.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use polysock_test_support::http2::run;
 use polysock_test_support::opening::{HIXIE_75, HIXIE_76, HIXIE_76_BODY, RFC6455, versioned};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-/// The status line that a client gets.
+/// Returns the status line that a client receives.
 async fn asked(gateway: &Gateway, peer: Peer, request: &[u8]) -> String {
     let (mut near, far) = duplex(4096);
     let gateway = gateway.clone();

@@ -1,4 +1,4 @@
-//! What stands behind: what a client of the library does about servers that are slow.
+//! The client side of the library against slow servers.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
@@ -8,7 +8,8 @@ use polysock::protocols::Dial;
 use polysock::upstream::{UpstreamError, UpstreamSettings, WebSocketUpstream};
 use socket2::{Domain, Socket, Type};
 
-/// A listener whose queue is full: who connects is not answered. The one in the queue comes along.
+/// A listener with a full backlog, so that connections get no answer. Also returns the queued
+/// client.
 fn busy_listener() -> (TcpListener, TcpStream) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -29,8 +30,8 @@ async fn the_connect_timeout_covers_tcp_and_the_opening_handshake() {
         ..UpstreamSettings::default()
     };
     let upstream = WebSocketUpstream::parse(&format!("ws://{address}"), settings).unwrap();
-    // TCP tries again after a second, and finds room then; nothing is ever answered. The pause is
-    // what the test is about: a server that is late.
+    // TCP retries after a second, and the backlog has room then. The server never answers. The test
+    // needs the pause: it makes the server late.
     let accepts_late = thread::spawn(move || {
         thread::sleep(Duration::from_millis(300));
         let first = listener.accept().unwrap();

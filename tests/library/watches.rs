@@ -1,4 +1,4 @@
-//! What policies find out of clients, and how they end connections that they have let in.
+//! Data that policies attach to clients, and policies that end connections after admission.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use polysock_test_support::gateway::{in_all_protocols, serve};
 use polysock_test_support::opening::{RFC6455, assert_status, with};
 use tokio::sync::watch;
 
-/// What a policy has found out.
+/// A value that a policy has found.
 #[derive(Clone)]
 struct Number(u32);
 
-/// Lets in clients with the field `X-Number`, and ends their connections once it is told to.
+/// A policy that admits clients with the field `X-Number`, and ends their connections on a signal.
 #[derive(Debug)]
 struct Numbered {
     ended: watch::Receiver<bool>,
@@ -80,7 +80,7 @@ fn serve_site(site: Site) -> SocketAddr {
     serve(in_all_protocols(site))
 }
 
-/// The same policy, as one of a site and around an application.
+/// The same policy on a site, and in a layer around an application.
 fn both() -> (watch::Sender<bool>, [SocketAddr; 2]) {
     let (end, ended) = watch::channel(false);
     let policy = || Numbered {

@@ -1,4 +1,4 @@
-//! Servers of third parties of which it is not known what they speak.
+//! Third-party servers whose protocol is not known beforehand.
 
 use polysock_test_support::frame::{frame, unmasked};
 use polysock_test_support::peers::serve;

@@ -1,12 +1,12 @@
-"""autobahn 0.10.9, Python 2.7. VERSION: hixie-76, hybi-10 (draft 10), draft-12 (version 8 as well, but with Origin in
-place of Sec-WebSocket-Origin), rfc6455, or permessage-deflate (rfc6455 with that)."""
+"""autobahn 0.10.9, Python 2.7. VERSION: hixie-76, hybi-10 (draft 10), draft-12 (version 8 as well, but with Origin
+instead of Sec-WebSocket-Origin), rfc6455, or permessage-deflate (rfc6455 with this extension)."""
 
 import os
 import site
 
 import messages
 
-# zope, which Twisted needs, is spread over two distributions that only a .pth file puts together.
+# Twisted needs zope, whose two distributions are joined only by a .pth file.
 site.addsitedir(os.environ["PYTHONPATH"].split(os.pathsep)[0])
 from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateResponseAccept
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
@@ -15,7 +15,7 @@ from twisted.internet import reactor
 SPEC = {"hixie-76": 0, "hybi-10": 10, "draft-12": 12, "rfc6455": 18, "permessage-deflate": 18}[messages.VERSION]
 HIXIE = SPEC == 0
 
-# Its Hixie parser never ends a message whose FF is the first byte of a read, so it is spared the empty one.
+# Its hixie parser never ends a message whose FF is the first byte of a read, so the empty text is left out.
 texts = [text for text in messages.TEXTS + messages.BURST if text or not HIXIE]
 wanted = [(text.encode("utf-8"), False) for text in texts]
 if not HIXIE:

@@ -1,4 +1,5 @@
-//! Three servers that share a real broker, and what becomes of their clients when the broker or one of them is killed.
+//! Three servers that share a real broker, and their clients when the broker or one of the servers
+//! is killed.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,13 +24,13 @@ use crate::POLYSOCK;
 
 const SERVERS: usize = 3;
 
-/// Clients of each server.
+/// The number of clients of each server.
 const CLIENTS: usize = 100;
 
-/// How long the broker is gone.
+/// The time for which the broker is down.
 const GONE: Duration = Duration::from_secs(4);
 
-/// How soon everything flows once it is there again.
+/// The time limit for messages to flow again after the broker is back.
 const SOON: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +48,7 @@ struct Broker {
 }
 
 impl Broker {
-    /// `None` where it is not installed.
+    /// Starts a broker. `None` if it is not installed.
     fn start(kind: Kind, name: &str) -> Option<Self> {
         let folder = POLYSOCK.directory(&format!("cluster-{kind:?}-{name}"));
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -75,7 +76,7 @@ impl Broker {
                     place,
                     "--appendonly",
                     "yes",
-                    // Else what it has published last may be gone when it is killed.
+                    // Otherwise the last publications could be lost when Redis is killed.
                     "--appendfsync",
                     "always",
                 ],
@@ -98,7 +99,7 @@ impl Broker {
         self.process.signal("KILL");
     }
 
-    /// Starts it again at the same place.
+    /// Starts the broker again at the same address.
     fn restart(&mut self) {
         let (process, is_there) = Self::run(self.kind, &self.folder, &self.port);
         assert!(is_there);
@@ -171,7 +172,7 @@ impl Member {
             .unwrap()
     }
 
-    /// A client that is let in.
+    /// Connects a client, which must be accepted.
     fn client(&self, number: usize) -> Listener {
         let hybi = versioned("8", "");
         let (is_hixie, opening) = match number % 3 {
@@ -182,7 +183,7 @@ impl Member {
         self.open(is_hixie, &opening)
     }
 
-    /// A client that asks for positions, and comes back with one.
+    /// Connects a client that requests positions, and resumes at `at` unless it is empty.
     fn positioned(&self, at: &str) -> Listener {
         let opening = RFC6455.replacen("/chat", &format!("/chat?at={at}"), 1);
         self.open(false, opening.as_bytes())
@@ -207,7 +208,7 @@ fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> (String, St
     (client.head(), String::from_utf8(client.rest()).unwrap())
 }
 
-/// A client that hears what is published.
+/// A client that receives publications.
 struct Listener {
     client: Client,
     is_hixie: bool,
@@ -244,7 +245,8 @@ impl Listener {
         (0..count).map(|_| self.next()).collect()
     }
 
-    /// What it hears until all servers have said this, by the server.
+    /// Returns the received texts by server, up to the point at which all servers have published
+    /// this text.
     fn until_all_have_said(&mut self, what: &str) -> BTreeMap<usize, Vec<String>> {
         let mut heard: BTreeMap<usize, Vec<String>> = BTreeMap::new();
         let mut waits_for: BTreeSet<_> = (0..SERVERS).collect();
@@ -260,7 +262,8 @@ impl Listener {
         heard
     }
 
-    /// The next of a client that asks for positions: a member of it, and where it is.
+    /// Waits for the next message of a client that requests positions. Returns this member of the
+    /// message and the position.
     fn next_at(&mut self, member: &str) -> (serde_json::Value, String) {
         let text = self.next();
         let message: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -303,7 +306,7 @@ fn a_broker_is_killed_and_comes_back(kind: Kind, history: &str) {
         .iter()
         .map(|member| (0..CLIENTS).map(|number| member.client(number)).collect())
         .collect();
-    // Until the last subscription is there, something could be missed.
+    // Messages could be missed before the last subscription has taken effect.
     sleep(Duration::from_millis(300));
     let say = |what: &str| {
         for (number, member) in members.iter().enumerate() {
@@ -323,7 +326,7 @@ fn a_broker_is_killed_and_comes_back(kind: Kind, history: &str) {
     for round in 0..5 {
         let what = format!("while it is gone {round}");
         say(&what);
-        // Who is on the same server hears it all the same, and nobody else.
+        // Clients of the same server still receive the message, and no others do.
         for (number, listeners) in clients.iter_mut().enumerate() {
             let begun = Instant::now();
             for listener in listeners {
@@ -350,7 +353,8 @@ fn a_broker_is_killed_and_comes_back(kind: Kind, history: &str) {
         let mut missing = BTreeSet::new();
         for listener in listeners {
             let heard = listener.until_all_have_said("after");
-            // Each once, in the order in which it was said; and of its own server what is new.
+            // Each message arrives once and in order. Of their own server, clients receive only the
+            // new one.
             let mut lost = 0;
             for server in 0..SERVERS {
                 let whole = match server == number {
@@ -372,14 +376,14 @@ fn a_broker_is_killed_and_comes_back(kind: Kind, history: &str) {
             BTreeSet::from([lost]),
             "what is missing is counted"
         );
-        // Without a history, who connects later than others misses what they had to say.
+        // Without a history, a server that connects later than the others misses their messages.
         assert!(lost == 0 || !has_history, "{lost}");
         let gaps = members[number].metric("polysock_bus_gaps_total");
         assert_eq!(gaps > 0, !has_history, "{gaps}");
     }
     let took = restarted.elapsed();
     assert!(took < SOON + Duration::from_secs(1), "it took {took:?}");
-    // And nothing else.
+    // No other message has arrived.
     say("the end");
     for listener in clients.iter_mut().flatten() {
         let mut heard = listener.take(SERVERS);
@@ -424,7 +428,7 @@ fn the_clients_of_a_server_that_is_killed_have_all_elsewhere(kind: Kind) {
     };
     assert_eq!(presence(), (11, true));
 
-    // One is said on each, of which the clients know.
+    // One message is published on each server, and the clients record their positions.
     dies.publish("first");
     lives.publish("second");
     for (listener, at) in &mut clients {
@@ -461,7 +465,7 @@ fn the_clients_of_a_server_that_is_killed_have_all_elsewhere(kind: Kind) {
         for before in 0..number {
             assert_eq!(listener.next_at("text").0, format!("{before} is back"));
         }
-        // What it says is heard once, by itself as by others.
+        // The client's own message arrives once, at the client and at the others.
         let text = format!("{number} is back");
         listener.client.send(frame(0x81, &text));
         assert_eq!(listener.next_at("text").0, *text);

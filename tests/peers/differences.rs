@@ -1,12 +1,12 @@
-//! Where third parties' servers differ from what is recorded.
+//! Known differences between third-party servers and the recorded sessions.
 
 use polysock_test_support::corpus::DIRECTORY;
 use polysock_test_support::peers::serve;
 
 use crate::replay;
 
-/// Plays the corpus against a third party's server: these sessions are as recorded, and these
-/// differ there; each is the end of a file's name.
+/// Plays the corpus against a third-party server. The report mentions no session of `alike`, and
+/// contains every text of `differing`.
 fn differs(server: &str, alike: &[&str], differing: &[&str]) {
     let Some(server) = serve(server) else {
         return;

@@ -1,7 +1,7 @@
-"""A Django site with django-grip: a room of WebSockets, a stream and a poll beside it, and a form that says something
-to all of them.
+"""A Django site with django-grip: a room of WebSockets, a held stream and a long poll, and a form that publishes to all
+of them.
 
-It says where it listens. $PUBLISH_AT is a file with its GRIP_URL, which is there before the first request is.
+Prints its listening address. $PUBLISH_AT is a file with the GRIP_URL, which must exist before the first request.
 """
 
 import os
@@ -13,7 +13,7 @@ ONCE = threading.Lock()
 
 
 def room(request):
-    """What a gateway asks for a client: once as it comes, and then for each thing that it says."""
+    """Handles the requests of a gateway for a client: one when it connects, and one for its messages."""
     from django.http import HttpResponse, HttpResponseForbidden
 
     if not request.grip.signed:
@@ -27,7 +27,7 @@ def room(request):
         try:
             said = socket.recv()
         except IOError:
-            # The client has gone without a word.
+            # The client has disconnected without a close.
             break
         if said is None:
             socket.close()
@@ -37,7 +37,7 @@ def room(request):
 
 
 def feed(request):
-    """The room as a stream."""
+    """Holds a request as a stream of the room."""
     from django.http import HttpResponse, HttpResponseForbidden
     from django_grip import set_hold_stream
 
@@ -48,7 +48,7 @@ def feed(request):
 
 
 def poll(request):
-    """What is said next in the room."""
+    """Holds a request until the next publication in the room."""
     from django.http import HttpResponse, HttpResponseForbidden
     from django_grip import set_hold_longpoll
 
@@ -59,7 +59,7 @@ def poll(request):
 
 
 def say(request):
-    """What the form is sent to."""
+    """Handles the form: publishes its text in the room."""
     from django.http import HttpResponse
     from django_grip import publish
     from gripcontrol import HttpResponseFormat, HttpStreamFormat, WebSocketMessageFormat
@@ -75,7 +75,7 @@ def say(request):
 
 
 def site():
-    """The site, which is set up when it is first asked: django-grip reads its settings as it is imported."""
+    """Returns the site. The first request sets it up, because django-grip reads its settings on import."""
     import django
     from django.conf import settings
 
@@ -97,7 +97,7 @@ def site():
 
 
 def urls():
-    """The paths of the site, as a module."""
+    """Returns the paths of the site as a module."""
     import types
 
     from django.urls import path

@@ -1,5 +1,5 @@
 """PyPI h2 and wsproto, Python 3: RFC 8441 with prior knowledge. A hundred WebSockets on one connection, one of which
-does not read until the others are done, and an ordinary request beside them."""
+does not read until the others have finished, and an ordinary request."""
 
 import socket
 import time
@@ -25,7 +25,7 @@ class Client:
         config = h2.config.H2Configuration(client_side=True, header_encoding="utf-8")
         self.http = h2.connection.H2Connection(config)
         self.http.initiate_connection()
-        # As browsers do: a stream that is not read must not shut the window of the others.
+        # As browsers do: a stream that is not read must not close the window of the others.
         self.http.increment_flow_control_window(2**24)
         self.streams = {}
         self.wait(lambda: self.http.remote_settings.enable_connect_protocol == 1)
@@ -168,7 +168,7 @@ def check():
         for _ in range(5):
             stuck.send(CHUNK)
             sent += 1
-        # Whatever the server still takes, it has taken by then.
+        # When the pong arrives, the server has accepted all that it can.
         first.send(Ping(payload=b"ping"))
         first.event()
     if sent == 100:

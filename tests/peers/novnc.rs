@@ -1,4 +1,4 @@
-//! noVNC in Chromium: the canvas shows a real desktop.
+//! noVNC in Chromium: its canvas shows a real desktop.
 
 use std::fs;
 use std::process::Stdio;
@@ -9,7 +9,7 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// A page of noVNC, whose files a gateway serves, shows the desktop that a token stands for.
+/// A page of noVNC, served by a gateway, shows the desktop that a token selects.
 #[test]
 fn novnc_shows_a_desktop_in_chromium() {
     let Some(desktop) = serve("desktop") else {
@@ -65,7 +65,7 @@ tokens = "tokens"
 target = "file:/usr/share/novnc"
 "#;
 
-/// noVNC looks for colours on its canvas.
+/// Checks that noVNC finds colours on its canvas.
 fn shows(server: &Server, desktop: &Server, page: &str) {
     let display = (desktop.address.port() - 5900).to_string();
     let port = server.address.port().to_string();

@@ -1,10 +1,10 @@
-"""Clients of TLS by the ssl module, that is, OpenSSL, told to be as old as it gets.
+"""Old TLS clients by the ssl module, that is, by OpenSSL with old versions and suites.
 
-    old_tls.py HOST PORT VERSION CIPHERS NAME          one, which echoes over version 13
-    old_tls.py HOST PORT VERSION CIPHERS NAME --load   one after the other until its input ends
+    old_tls.py HOST PORT VERSION CIPHERS NAME          one client, which echoes over version 13
+    old_tls.py HOST PORT VERSION CIPHERS NAME --load   one client after the other until the input ends
 
-$CERTIFICATE and $KEY name files of the client's own. VERSION is as TLSv1_2. NAME is the host that is asked for, or "none". Prints the version and the suite, and the SHA-256
-of each certificate when it is seen first.
+$CERTIFICATE and $KEY are the files of a client certificate. VERSION has the form TLSv1_2. NAME is the
+requested host, or "none". Prints the version and the suite, and the SHA-256 of each new certificate.
 """
 
 import hashlib
@@ -66,7 +66,7 @@ def main(host, port, version, ciphers, name, load):
         stream.close()
         if not load or select.select([sys.stdin], [], [], 0)[0]:
             break
-    # That one has been there all the time.
+    # The first connection has been open all the time.
     echoes(first)
     print("PASS", count, "connections", flush=True)
 

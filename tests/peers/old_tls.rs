@@ -1,4 +1,4 @@
-//! Clients of old within TLS of old, and those of today on the same port.
+//! Old clients over old TLS versions, and current clients on the same port.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,7 +18,7 @@ use polysock_test_support::tcp::tcp_server;
 
 use crate::POLYSOCK;
 
-/// A certificate for today's clients, one for those of old, and who has signed them.
+/// A certificate for current clients, one for old clients, and the authority that has signed them.
 struct Certificates {
     authority: Authority,
     site: Identity,
@@ -35,7 +35,7 @@ impl Certificates {
         }
     }
 
-    /// An echo with these keys of its listener's TLS beside the certificate.
+    /// Starts an echo server. `tls` adds keys to the TLS settings of its listener.
     fn serve(&self, tls: &str) -> Server {
         let file = self.authority.place("polysock.toml");
         let text = format!(
@@ -56,7 +56,7 @@ impl Certificates {
     }
 }
 
-/// How a certificate is told from others.
+/// Returns the SHA-256 fingerprint of a certificate.
 fn fingerprint(identity: &Identity) -> String {
     let mut openssl = Command::new("openssl");
     openssl.args(["x509", "-noout", "-fingerprint", "-sha256", "-in"]);
@@ -69,7 +69,7 @@ fn fingerprint(identity: &Identity) -> String {
     digest.replace(':', "").to_ascii_lowercase()
 }
 
-/// Has `openssl s_client` echo over version 13: what it says where that fails.
+/// Echoes over protocol version 13 by `openssl s_client`. The error is its output.
 fn s_client(port: u16, arguments: &[&str]) -> Result<(), String> {
     let mut client = Command::new("timeout")
         .args(["60", "openssl", "s_client", "-quiet"])
@@ -81,7 +81,7 @@ fn s_client(port: u16, arguments: &[&str]) -> Result<(), String> {
         .spawn()
         .expect("openssl");
     let mut input = client.stdin.take().expect("a pipe");
-    // One that has failed takes none of it.
+    // A client whose handshake has failed accepts no input.
     let _ = input.write_all(RFC6455.as_bytes());
     let _ = input.write_all(&frame(0x81, "hi"));
     let mut read = Vec::new();
@@ -111,13 +111,13 @@ fn s_client(port: u16, arguments: &[&str]) -> Result<(), String> {
 
 const ANY: &str = "ALL:@SECLEVEL=0";
 
-/// What `openssl s_client` is told, and the number of the alert where old TLS is not welcome.
+/// The arguments of `openssl s_client`, and the alert if old TLS is not accepted.
 const CLIENTS: [(&[&str], Option<&str>); 6] = [
     (&["-tls1", "-cipher", ANY], Some("alert number 70")),
     (&["-tls1_1", "-cipher", ANY], Some("alert number 70")),
     (&["-tls1_2"], None),
     (&["-tls1_3"], None),
-    // Without forward secrecy, and without authenticated encryption.
+    // A suite without forward secrecy, and suites without authenticated encryption.
     (
         &["-tls1_2", "-cipher", "AES128-SHA:@SECLEVEL=0"],
         Some("alert number 40"),
@@ -146,7 +146,7 @@ fn each_version_reaches_the_echo_where_old_ones_are_welcome() {
     let mut plain = server.websocket();
     plain.send(frame(0x81, "hi"));
     plain.expect(unmasked(0x81, "hi"));
-    // Who has failed with a newer version is not let in with an older one.
+    // A client that has failed with a newer version is refused with an older one.
     for version in ["-tls1", "-tls1_2"] {
         let error = s_client(
             server.address.port(),
@@ -193,7 +193,7 @@ fn old_ones_are_let_in_by_network_and_by_route() {
     );
     fs::write(&file, text).expect("room for a file");
     let server = POLYSOCK.serve(&["--config", file.to_str().expect("text")]);
-    // That is the path of what it asks for.
+    // The client requests the path of this route.
     assert_eq!(s_client(server.address.port(), old), Ok(()));
     let port = server.address.port().to_string();
     let client = Peer::start(&["--old-tls", "127.0.0.1", &port, "TLSv1", "ALL", "none"]);
@@ -304,7 +304,7 @@ fn a_client_of_old_proves_who_it_is() {
         let files = identity.map(|identity| [text(&identity.certificate), text(&identity.key)]);
         let variables = files.iter().flatten().map(String::as_str);
         let variables: Vec<_> = ["CERTIFICATE", "KEY"].into_iter().zip(variables).collect();
-        // The upstream says nothing, so all of them fail in the end.
+        // The upstream sends no answer, so all clients fail in the end.
         let Some(said) = Peer::start_with(&arguments, &variables).fails() else {
             return;
         };
@@ -339,7 +339,7 @@ fn certificates_are_replaced_while_clients_of_old_come() {
         client.passes();
         return;
     }
-    // It is looked at once a second, and files that have just changed are looked at again.
+    // Files are checked once a second. Files that have just changed are checked again.
     certificates.old.replace_by(&next);
     assert!(
         client.waits_for(&format!("certificate {}", fingerprint(&next))),
@@ -347,7 +347,7 @@ fn certificates_are_replaced_while_clients_of_old_come() {
     );
     std::thread::sleep(Duration::from_millis(200));
     client.stop();
-    // No handshake has failed, and who was there from the beginning still is.
+    // No handshake has failed, and the first connection is still open.
     client.passes();
 }
 
@@ -355,7 +355,7 @@ fn certificates_are_replaced_while_clients_of_old_come() {
 fn servers_of_old_are_met_where_that_is_asked_for() {
     let certificates = Certificates::new();
     let (authority, old) = (&certificates.authority, &certificates.old);
-    // One for each case: it serves one after the other.
+    // One server for each case: it serves connections one after the other.
     let openssl = || {
         let mut openssl = Command::new("openssl");
         openssl.args(["s_server", "-accept", "127.0.0.1:0", "-rev"]);
@@ -363,7 +363,7 @@ fn servers_of_old_are_met_where_that_is_asked_for() {
         openssl.arg("-cert").arg(&old.certificate);
         openssl.arg("-key").arg(&old.key);
         openssl.arg("-CAfile").arg(authority.file());
-        // It wants a certificate of its clients.
+        // The server requires a client certificate.
         openssl.args(["-Verify", "1", "-verify_return_error"]);
         let mut openssl = Process::start(openssl.stdin(Stdio::piped()));
         let port = openssl.wait_for_line(PATIENCE, |line| {

@@ -1,12 +1,12 @@
-//! The status page, as those see it who see little.
+//! Accessibility of the status page.
 
 use polysock_test_support::opening::{RFC6455, versioned};
 use polysock_test_support::peers::Peer;
 
 use crate::POLYSOCK;
 
-/// In light and dark, wide and narrow, with and without scripts, whatever clients call themselves: axe-core
-/// and HTML_CodeSniffer find nothing.
+/// axe-core and HTML_CodeSniffer find no problem, in light and dark, wide and narrow, with and
+/// without scripts, and with any names of clients.
 #[test]
 fn the_status_page_is_accessible() {
     let arguments = ["--app", "echo", "--control", "127.0.0.1:0"];

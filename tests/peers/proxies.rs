@@ -1,5 +1,5 @@
-//! HAProxy and nginx in front: clients of Hixie-76 and of version 13 come through, and what stands behind
-//! is told their true addresses and their scheme.
+//! HAProxy and nginx in front: clients of hixie-76 and version 13 pass through, and the application
+//! receives their true addresses and their scheme.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::env;
@@ -27,15 +27,15 @@ use socket2::{Domain, Socket, Type};
 
 use crate::POLYSOCK;
 
-/// Where the client is. The proxies connect from another address of this machine.
+/// The address of the client. The proxies connect from another address of this machine.
 const CLIENT: Ipv4Addr = Ipv4Addr::new(127, 1, 2, 3);
 
-/// What the gateways behind a proxy are told of it.
+/// The arguments of the gateways, by the way in which the proxy names its clients.
 const BELIEVES_FIELDS: &[&str] = &["--forwarded", "127.0.0.1"];
 const BELIEVES_HEADER: &[&str] = &["--proxy-protocol", "127.0.0.1"];
 const BELIEVES_BOTH: &[&str] = &["--forwarded", "127.0.0.1", "--proxy-protocol", "127.0.0.1"];
 
-/// A server that echoes, and the heads of what it is asked.
+/// Starts an echo server. Returns its URL and the heads of its requests.
 fn upstream() -> (String, Receiver<String>) {
     let (sender, heads) = channel();
     let echo = move |handshake: Handshake| {
@@ -57,13 +57,14 @@ fn upstream() -> (String, Receiver<String>) {
     (format!("ws://{address}"), heads)
 }
 
-/// A gateway to it that believes what stands in front.
+/// Starts a gateway to that server, which trusts the proxy in front.
 fn gateway(url: &str, believes: &[&str]) -> Server {
     let arguments = ["--protocols", "all", url];
     POLYSOCK.serve(&[&arguments, believes].concat())
 }
 
-/// Where a program is; `None` where it is not installed, which is said, or fails the test.
+/// Returns the path of a program. If the program is not installed, reports that and returns `None`,
+/// or fails the test.
 fn installed(name: &str, places: &[&str]) -> Option<PathBuf> {
     let path = env::var("PATH").unwrap_or_default();
     let directories = path.split(':').chain(places.iter().copied());
@@ -74,22 +75,22 @@ fn installed(name: &str, places: &[&str]) -> Option<PathBuf> {
             env::var_os("POLYSOCK_PEERS_REQUIRED").is_none(),
             "{name} is not installed, run tests/peers/install"
         );
-        // What eprintln! writes is kept back by the test harness.
+        // The test harness captures the output of `eprintln!`.
         let skipped = format!("SKIPPED {name}: not installed, run tests/peers/install\n");
         let _ = std::io::stderr().write_all(skipped.as_bytes());
     }
     found
 }
 
-/// A proxy that listens at this address, until it is dropped.
+/// A proxy that listens on this address until it is dropped.
 pub(super) struct Proxy {
     pub(super) address: SocketAddr,
     _port: Option<Socket>,
     _process: Process,
 }
 
-/// Starts HAProxy. Its socket listens already, and is its standard input: no port is fixed, and nobody
-/// has to wait for it.
+/// Starts HAProxy. Its stdin is a socket that listens already, so the port is not fixed and the
+/// test need not wait.
 fn haproxy(name: &str, configuration: &str) -> Option<Proxy> {
     let program = installed("haproxy", &["/usr/sbin"])?;
     let configuration = format!(
@@ -113,11 +114,12 @@ fn haproxy(name: &str, configuration: &str) -> Option<Proxy> {
     })
 }
 
-/// The same with nginx, on a port that is kept for it.
+/// The same with nginx, on a port that is reserved for it.
 pub(super) fn nginx(name: &str, configuration: impl FnOnce(SocketAddr) -> String) -> Option<Proxy> {
     let program = installed("nginx", &["/usr/sbin"])?;
     let directory = POLYSOCK.directory(name);
-    // Sockets that share a port may be bound to it, and only those that listen get connections.
+    // Sockets that share a port may all be bound to it, and only those that listen receive
+    // connections.
     let port = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     port.set_reuse_port(true).unwrap();
     let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
@@ -145,7 +147,7 @@ pub(super) fn nginx(name: &str, configuration: impl FnOnce(SocketAddr) -> String
     })
 }
 
-/// A client at [`CLIENT`].
+/// Connects a client at [`CLIENT`].
 fn connect(address: SocketAddr) -> Client {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket
@@ -155,7 +157,7 @@ fn connect(address: SocketAddr) -> Client {
     Client::over(TcpStream::from(socket))
 }
 
-/// Echoes through a proxy and a gateway in Hixie-76, whose page has typed a URL of this scheme.
+/// Echoes through a proxy and a gateway in hixie-76, for a page that uses a URL with this scheme.
 fn hixie_76(proxy: &Proxy, scheme: &str, is_late: bool) {
     let mut client = connect(proxy.address);
     if is_late {
@@ -186,7 +188,7 @@ fn version_13(proxy: &Proxy) {
     client.expect(b"\x81\x05Hello");
 }
 
-/// What an upstream is told of one client, whose scheme is this, and what is in the log.
+/// Checks the fields that the upstream has received about a client with this scheme, and the log.
 #[track_caller]
 fn assert_told(heads: &Receiver<String>, server: &mut Server, scheme: &str) {
     let head = heads.recv_timeout(PATIENCE).unwrap();
@@ -199,7 +201,7 @@ fn assert_told(heads: &Receiver<String>, server: &mut Server, scheme: &str) {
     assert!(line.contains(&format!("peer={client}")), "{line}");
 }
 
-/// Echo checks of third-party clients.
+/// Runs the echo checks of third-party clients.
 fn third_parties(proxy: &Proxy, heads: &Receiver<String>, clients: &[(&str, &str)]) {
     let port = proxy.address.port().to_string();
     for (peer, version) in clients {
@@ -208,7 +210,7 @@ fn third_parties(proxy: &Proxy, heads: &Receiver<String>, clients: &[(&str, &str
     while heads.try_recv().is_ok() {}
 }
 
-/// A backend of HAProxy in HTTP mode, which ends TLS, or would.
+/// A backend of HAProxy in HTTP mode, for a frontend that terminates TLS or could.
 fn http_backend(address: SocketAddr, options: &str, proto: &str) -> String {
     format!(
         "backend http\n    option forwardfor\n    \
@@ -238,8 +240,8 @@ fn version_13_comes_through_haproxy_in_http_mode_with_fields_and_with_a_proxy_he
     }
 }
 
-/// HAProxy refuses a handshake without a `Sec-WebSocket-Key` in HTTP mode, from 2.4 on: such as have the
-/// keys of Hixie-76 stay in TCP mode, and it says for whom they are with a PROXY header.
+/// From version 2.4, HAProxy in HTTP mode refuses a handshake without `Sec-WebSocket-Key`. So
+/// requests with the keys of hixie-76 stay in TCP mode, and a PROXY header names their client.
 #[test]
 fn hixie_76_and_version_13_come_through_one_port_of_haproxy() {
     for header in ["send-proxy", "send-proxy-v2"] {
@@ -275,7 +277,7 @@ fn hixie_76_and_version_13_come_through_one_port_of_haproxy() {
     }
 }
 
-/// nginx with its fields, as its documentation has it for WebSockets.
+/// Starts nginx with the fields that its documentation recommends for WebSockets.
 fn nginx_http(name: &str, server: &Server, proto: &str) -> Option<Proxy> {
     nginx(name, |address| {
         format!(
@@ -312,7 +314,7 @@ fn hixie_76_and_version_13_come_through_nginx_with_fields() {
         version_13(&proxy);
         assert_told(&heads, &mut server, proto);
         let clients = [("ws", "8"), ("phantomjs", "1.9.8")];
-        // The page has typed ws://, and compares.
+        // The page uses ws:// and compares the scheme of the answer.
         let count = if scheme == "ws" { 2 } else { 1 };
         third_parties(&proxy, &heads, clients.get(..count).unwrap());
         server.stop();

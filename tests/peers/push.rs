@@ -1,5 +1,5 @@
-//! Sites in Django and in PHP, whose visitors are a browser of 2010's protocol, a client of version 8 and a
-//! browser of today: a form that is sent to the site reaches all three, and requests that it holds.
+//! Sites in Django and in PHP, whose visitors are a client of hixie-76, a client of version 8 and a
+//! current browser. A form that is sent to the site reaches all three, and held requests.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::ffi::OsStr;
@@ -15,7 +15,7 @@ use crate::POLYSOCK;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// Who is in the room, and in which protocol.
+/// The visitors of the room: peer, version and protocol.
 const VISITORS: [(&str, &str, &str); 3] = [
     ("phantomjs", "1.9.8", "hixie-76"),
     ("ws", "0.4.32/hybi-10", "hybi-10"),
@@ -45,7 +45,7 @@ fn a_form_reaches_every_visitor(site: &str) {
         let head = ["--listen", peer, "127.0.0.1", &port, "/room"];
         let mut visitor = Peer::start(&[&head[..], &["Gr\u{fc}\u{df}e", version]].concat());
         if !visitor.waits_for("heard\twelcome") {
-            // Not installed, or it fails here.
+            // The peer is not installed, or fails here.
             visitor.passes();
             return;
         }
@@ -63,7 +63,7 @@ fn a_form_reaches_every_visitor(site: &str) {
     }
 }
 
-/// As Django's middleware writes the fields by which a request is held.
+/// Django's middleware writes the fields that hold a request.
 #[test]
 fn a_form_that_is_sent_to_a_site_of_django_reaches_requests_that_it_holds() {
     let publish_at = POLYSOCK.directory("push-held").join("url");
@@ -79,7 +79,7 @@ fn a_form_that_is_sent_to_a_site_of_django_reaches_requests_that_it_holds() {
     feed.expect("F\r\ndata: welcome\n\n\r\n");
     let mut poll = server.connect();
     poll.send(get("poll"));
-    // How long it takes until it is held nobody sees.
+    // The time until the request is held cannot be observed.
     std::thread::sleep(Duration::from_secs(1));
     send_form(&site, "text=hello");
     feed.expect("D\r\ndata: hello\n\n\r\n");
@@ -90,7 +90,7 @@ fn a_form_that_is_sent_to_a_site_of_django_reaches_requests_that_it_holds() {
     poll.expect("hello");
 }
 
-/// A gateway before a site, which is told where it publishes.
+/// Starts a gateway in front of a site, and writes the URL for publishing to the file `publish_at`.
 fn gateway(site: &Server, publish_at: &Path) -> Server {
     let upstream = format!("http+grip://{}", site.address);
     let arguments = [&*upstream, "--publish", "127.0.0.1:0", "--grip-key", KEY];

@@ -1,6 +1,6 @@
 """pywebsocket 0.7.9 (Google's, Python 2.7): the handshakes of its example client and its streams. VERSION: hixie-76,
-hybi-07 (its version 8 with another number in the head), hybi-10, rfc6455 or deflate-frame (rfc6455 with that, which the
-server must accept). It offers no subprotocol."""
+hybi-07 (its version 8 with another number in the head), hybi-10, rfc6455 or deflate-frame (rfc6455 with this extension,
+which the server must accept). It offers no subprotocol."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import mod_pywebsocket
 from mod_pywebsocket import common
 from mod_pywebsocket.stream import Stream, StreamHixie75, StreamOptions
 
-# The example is not a part of the package, but beside it.
+# The example is in a directory next to the package.
 sys.path.append(os.path.join(os.path.dirname(os.path.dirname(mod_pywebsocket.__file__)), "example"))
 import echo_client
 
@@ -50,7 +50,7 @@ def check():
         options = StreamOptions()
         options.mask_send = True
         options.unmask_receive = False
-        # The handshake has put what it agreed on in place of the wish.
+        # The handshake has replaced the requested extension by the agreed one.
         if Options.deflate_frame:
             Options.deflate_frame.setup_stream_options(options)
         stream = Stream(request, options)
@@ -58,7 +58,7 @@ def check():
     for text in messages.TEXTS:
         echoed(stream, text)
     if Options.deflate_frame:
-        # From here on with a last block in each frame.
+        # From here on, each frame has a final block.
         Options.deflate_frame.set_bfinal(True)
     for text in messages.BURST:
         stream.send_message(text)

@@ -1,5 +1,5 @@
-"""pywebsocket 0.7.9 (Google's, Python 2.7) as an echo server of every path. Prints `listening on HOST:PORT`, and ends
-with its standard input."""
+"""pywebsocket 0.7.9 (Google's, Python 2.7) as an echo server of every path. Prints `listening on HOST:PORT`, and exits
+at the end of its standard input."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ def end():
 
 suite = dispatch._source_handler_file(ECHO)
 dispatch.Dispatcher.get_handler_suite = lambda self, resource: suite
-# In Hixie-76 it wants its own port in Host: that of the recorded requests, mostly.
+# In hixie-76 it requires its own port in Host, so it gets the port of most recorded requests.
 standalone._StandaloneConnection.local_addr = ("127.0.0.1", 80)
 arguments = ["-H", "127.0.0.1", "-p", "0", "--log-level", "critical"]
 options, _ = standalone._parse_args_and_config(arguments)

@@ -1,8 +1,8 @@
-"""Scans a port by sslyze.
+"""Scans a port with sslyze.
 
-    scan_tls.py HOST PORT VERSIONS    the versions that are to be spoken, with commas, as 1.2,1.3
+    scan_tls.py HOST PORT VERSIONS    the versions that must be supported, separated by commas: 1.2,1.3
 
-Prints a line for each finding, and for what each version speaks; fails where there is a finding.
+Prints a line for each finding, and one for the suites of each version. Fails if there is a finding.
 """
 
 import sys

@@ -1,5 +1,5 @@
-//! The example of a site: every kind of target behind one port, used at once by a browser of 2010's
-//! protocol, a client of version 8 and a browser of today.
+//! The example of a site: all kinds of targets behind one port, used at the same time by a client
+//! of hixie-76, a client of version 8 and a current browser.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Stdio;
@@ -16,7 +16,8 @@ use crate::POLYSOCK;
 
 const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/site.toml");
 
-/// Who echoes where; `/old` and `/run` have no binary messages, and get the clients that send none.
+/// The echo clients: peer, version and path. `/old` and `/run` have no binary messages, so their
+/// clients send none.
 const ECHOES: [(&str, &str, &str); 7] = [
     ("phantomjs", "1.9.8", "/api"),
     ("phantomjs", "1.9.8", "/old"),
@@ -27,10 +28,10 @@ const ECHOES: [(&str, &str, &str); 7] = [
     ("chromium", "text", "/run"),
 ];
 
-/// Who carries bytes to the screen.
+/// The versions of the clients that carry bytes to the screen.
 const CARRIERS: [&str; 3] = ["hixie-76", "0.4.32/hybi-10", "8"];
 
-/// Who chats.
+/// The members of the chat: name, peer and version.
 const CHATTERS: [(&str, &str, &str); 3] = [
     ("PhantomJS", "phantomjs", "1.9.8"),
     ("Node.js", "ws", "0.4.32/hybi-10"),
@@ -113,7 +114,7 @@ fn every_kind_of_target_is_used_at_once_behind_one_port() {
     }
 }
 
-/// The body of a page.
+/// Returns the body of a page.
 #[track_caller]
 fn page(server: &Server, path: &str, status: u16) -> String {
     let mut client: Client = server.connect();

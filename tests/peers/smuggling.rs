@@ -1,5 +1,5 @@
-//! Attempts to have a web server behind the program see a request that the program has not seen. The
-//! servers are nginx, and Node.js at its most lenient.
+//! Attempts to make a web server behind the program see a request that the program has not seen.
+//! The servers are nginx, and Node.js with its most lenient parser.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,7 +23,7 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// What no server may see.
+/// A request that no server may see.
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A web server that prints the request lines that it sees.
@@ -33,7 +33,7 @@ struct Origin {
 }
 
 impl Origin {
-    /// nginx; `None` where it is not installed.
+    /// Starts nginx; `None` if it is not installed.
     fn nginx() -> Option<Self> {
         let program = installed("nginx")?;
         let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join("smuggling");
@@ -66,7 +66,7 @@ impl Origin {
         let mut process = Process::start(command.stdin(Stdio::null()));
         let ready = process.wait_for_line(PATIENCE, |line| {
             line.contains("start worker").then_some(()).or_else(|| {
-                // Without a master it says so once it listens.
+                // Without a master process, nginx prints this once it listens.
                 line.contains("using the").then_some(())
             })
         });
@@ -75,7 +75,7 @@ impl Origin {
         Some(Self { process, url })
     }
 
-    /// Node.js, whose parser is told to take what it can; `None` where it is not installed.
+    /// Starts Node.js with its most lenient parser; `None` if it is not installed.
     fn node() -> Option<Self> {
         let program = installed("node")?;
         let mut command = Command::new(program);
@@ -88,7 +88,7 @@ impl Origin {
         Some(Self { process, url })
     }
 
-    /// What it has seen up to a request that is made now.
+    /// Returns the request lines that the server saw before a marker request, which is sent now.
     fn seen(&mut self, gateway: &Server) -> Vec<String> {
         let (mut client, head) =
             gateway.ask("GET /marker HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
@@ -133,13 +133,13 @@ fn installed(program: &str) -> Option<PathBuf> {
     found
 }
 
-/// What an attempt may come to.
+/// An attempt, and its allowed outcome.
 struct Attempt {
     name: &'static str,
     bytes: Vec<u8>,
-    /// The status of the first answer.
+    /// The status of the first answer; 0 for any.
     status: u16,
-    /// What the server may see of it, or nothing.
+    /// The request lines that the server may see. It may see none.
     seen: &'static [&'static str],
 }
 
@@ -160,7 +160,7 @@ fn attempt(
 const OUTER: &[&str] = &["POST /outer HTTP/1.1"];
 const UPGRADE: &[&str] = &["GET /chat HTTP/1.1"];
 
-/// A POST with these fields, and what stands behind its head.
+/// A POST with these fields, and these bytes after its head.
 fn post(fields: &str, behind: &str) -> String {
     format!("POST /outer HTTP/1.1\r\nHost: a\r\n{fields}\r\n{behind}")
 }
@@ -188,7 +188,7 @@ fn attempts() -> Vec<Attempt> {
             400,
             &[],
         ),
-        // A tunnel that is none.
+        // A request where a tunnel should be.
         attempt(
             "a request behind an upgrade",
             handshake("", SMUGGLED),
@@ -208,7 +208,7 @@ fn attempts() -> Vec<Attempt> {
             200,
             &["GET /h2c HTTP/1.1"],
         ),
-        // A body is a body.
+        // A body is not read as a request.
         attempt(
             "a body of a GET",
             format!(
@@ -251,7 +251,7 @@ fn attempts() -> Vec<Attempt> {
             &[],
         ),
     ];
-    // What is no request, or not clear.
+    // Requests that are invalid or ambiguous.
     let unclear = [
         (
             "a length and a coding",
@@ -370,7 +370,7 @@ fn attempts() -> Vec<Attempt> {
     for (name, request) in unclear {
         attempts.push(attempt(name, format!("{request}{SMUGGLED}"), 400, &[]));
     }
-    // Chunks that are none: the head may have gone on before they come.
+    // Invalid chunks: the head may have been forwarded before they arrive.
     for (name, chunks) in [
         ("a chunk with a bare LF", "3\nabc\n0\n\n"),
         (
@@ -399,7 +399,7 @@ fn attempts() -> Vec<Attempt> {
     attempts
 }
 
-/// Makes each attempt, and looks at what the server has seen of it.
+/// Makes each attempt, and checks the requests that the server has seen.
 fn refuses_all(origin: Option<Origin>) {
     let Some(mut origin) = origin else { return };
     let gateway = POLYSOCK.serve(&[&origin.url, "--protocols", "all"]);
@@ -423,7 +423,7 @@ fn refuses_all(origin: Option<Origin>) {
             );
         }
         let found = origin.seen(&gateway);
-        // A handshake whose client has gone may reach the server late.
+        // A handshake whose client has disconnected may reach the server late.
         let is_allowed = |line: &String| seen.contains(&&**line) || UPGRADE.contains(&&**line);
         assert!(
             found.iter().all(is_allowed) && (status != 200 || !found.is_empty()),
@@ -433,17 +433,18 @@ fn refuses_all(origin: Option<Origin>) {
     for (name, fields, data) in streams() {
         let mut hostile = Hostile::over(gateway.connect());
         let flags = if data.is_empty() { 5 } else { 4 };
-        // At once: a server may answer before it has read the data, which are found out as they come.
+        // Sent together: a server may answer before it has read the data, which is checked as it
+        // arrives.
         let mut frames = http2_frame(HEADERS, flags, 1, &block(&fields));
         if !data.is_empty() {
             frames.extend(http2_frame(DATA, 1, 1, data.as_bytes()));
         }
         hostile.send(&frames);
-        // An answer, or a refusal.
+        // Either an answer or a refusal.
         while let Some((kind, payload)) = hostile.next() {
             match kind {
                 HEADERS => {
-                    // `:status: 400`, `:status: 502` and the like.
+                    // A status other than 200.
                     assert_ne!(payload.first(), Some(&0x88), "{name}: 200");
                     break;
                 }
@@ -458,14 +459,14 @@ fn refuses_all(origin: Option<Origin>) {
             "{name}: the server has seen {found:?}"
         );
     }
-    // And what is clear is let through.
+    // An unambiguous request is forwarded.
     let mut hostile = Hostile::over(gateway.connect());
     hostile.send(&http2_frame(HEADERS, 5, 1, &block(&plain())));
     hostile.waits_for(HEADERS, 1);
     assert_eq!(origin.seen(&gateway), OUTER);
 }
 
-/// All that comes, until the end in whatever way.
+/// Reads until the end of the stream or a reset.
 fn answer(client: &mut Client) -> String {
     use std::io::Read as _;
     let mut bytes = Vec::new();
@@ -491,7 +492,7 @@ fn plain() -> Vec<Field> {
     .into()
 }
 
-/// Streams of HTTP/2 whose fields would be something else in HTTP/1.
+/// HTTP/2 streams whose fields would have another meaning in HTTP/1.
 fn streams() -> Vec<(&'static str, Vec<Field>, &'static str)> {
     let replaced = |name: &str, value: &str| {
         let mut fields = plain();
@@ -565,13 +566,13 @@ fn streams() -> Vec<(&'static str, Vec<Field>, &'static str)> {
     ]
 }
 
-/// Fields in HPACK, all of them literal.
+/// Encodes fields in HPACK, all of them literal.
 fn block(fields: &[Field]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         block.push(0);
         for text in [name, value] {
-            // One byte up to 126 (RFC 7541 §5.1).
+            // The length is one byte up to 126 (RFC 7541 §5.1).
             let len = u8::try_from(text.len()).unwrap();
             assert!(len < 127, "{text}");
             block.push(len);

@@ -1,4 +1,5 @@
-//! A browser of 2010's protocol in front of a server of today: both sides are tapped, and played again.
+//! A client of hixie-76 in front of a current server: both sides are tapped, and their transcripts
+//! replayed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Stdio;
@@ -47,7 +48,7 @@ fn what_phantomjs_says_through_us_is_played_again() {
     let port = server.address.port().to_string();
     let peer = Peer::start(&["phantomjs", "127.0.0.1", &port, "/room", "", "1.9.8"]);
     if peer.passes().is_some() {
-        // What has ended is written when its end is told.
+        // A transcript is written when the tap reports the end of its connection.
         let is_written = || {
             let files = std::fs::read_dir(&out).map_or(0, |files| {
                 let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());

@@ -1,4 +1,4 @@
-//! Servers of third parties within TLS.
+//! Third-party servers over TLS.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -37,7 +37,7 @@ fn websocket_servers_are_reached_within_tls() {
             client.send(frame(0x81, text));
             client.expect(unmasked(0x81, text));
         }
-        // A close that is one, on both sides.
+        // A complete closing handshake on both sides.
         client.send(frame(0x88, b"\x03\xe8"));
         client.expect(b"\x88\x02\x03\xe8");
         client.gone();
@@ -60,7 +60,7 @@ fn bytes_go_to_openssl_and_its_pins_are_ours() {
         port.trim().parse::<u16>().ok()
     });
     let port = port.unwrap_or_else(|| panic!("{}", openssl.output()));
-    // What the documentation says.
+    // The command of the documentation.
     let pin = format!(
         "openssl x509 -in {} -pubkey -noout | openssl pkey -pubin -outform der | \
          openssl dgst -sha256 -binary | base64",

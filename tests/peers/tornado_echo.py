@@ -1,4 +1,4 @@
-"""PyPI tornado, Python 3, with compression: it keeps its window whatever the answer says of it."""
+"""PyPI tornado, Python 3, with compression. It keeps its window even if the answer requests otherwise."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ async def echo():
     )
     if (client.selected_subprotocol or "") != messages.SUBPROTOCOL:
         raise AssertionError(f"subprotocol {client.selected_subprotocol}")
-    # So many that they refer to each other.
+    # Enough messages for the compression to refer to earlier ones.
     alike = [f"m{index}" for index in range(2000)]
     for wanted in messages.TEXTS + messages.BURST + alike:
         await client.write_message(wanted)

@@ -1,4 +1,4 @@
-//! Clients of WAMP, version 1, against the server of the library and the broker of the program.
+//! Clients of WAMP version 1 against the server of the library and the broker of the program.
 
 use polysock::Site;
 use polysock::apps::component::ws;
@@ -10,7 +10,7 @@ use polysock_test_support::peers::Peer;
 
 use crate::POLYSOCK;
 
-/// Who speaks it, and in which protocol.
+/// The clients, and the protocol of each.
 const CLIENTS: [(&str, &str); 4] = [
     ("autobahn-0.5.14", "hybi-10"),
     ("autobahn-0.8.15", "rfc6455"),
@@ -44,7 +44,7 @@ impl Wamp for Calculator {
     }
 }
 
-/// All clients at a time.
+/// Runs all clients at the same time. Returns how many have passed.
 fn talk(port: u16, dialect: &str) -> usize {
     let port = port.to_string();
     let peers = CLIENTS.map(|(client, _)| {

@@ -1,5 +1,5 @@
-"""WAMP, version 1, by AutobahnPython 0.5.14, which dials version 8 of WebSocket, or 0.8.15; Python 2.7. The last
-argument is the dialect of the server, autobahn or ratchet, or broker: Autobahn's without procedures."""
+"""WAMP version 1 by AutobahnPython 0.5.14, which uses version 8 of WebSocket, or 0.8.15; Python 2.7. The last argument
+is the dialect of the server, autobahn or ratchet, or broker: the dialect of Autobahn without procedures."""
 
 import itertools
 import os
@@ -7,7 +7,7 @@ import site
 
 import messages
 
-# zope, which Twisted needs, is spread over two distributions that only a .pth file puts together.
+# Twisted needs zope, whose two distributions are joined only by a .pth file.
 site.addsitedir(os.environ["PYTHONPATH"].split(os.pathsep)[0])
 try:
     from autobahn.twisted.websocket import connectWS
@@ -20,7 +20,7 @@ from twisted.internet import defer, reactor
 DIALECT = messages.VERSION
 IS_RATCHETS = DIALECT == "ratchet"
 CALC = "http://example.com/simple/calc#"
-# Of this client alone, whoever else is served.
+# The topic of this client alone.
 TOPIC = "http://example.com/simple" + messages.PATH
 EVENT = {"list": [1, u"\u2603", None], "text": u"\"gr\u00fc\u00df\"\\"}
 VALUES = [None, True, 0, -1.5, 2 ** 40, u"", u"\u2603\"\\/", {}, {"k": [1, {"l": None}]}]
@@ -30,7 +30,7 @@ outcome = {"why": "no connection"}
 
 
 class Client(WampClientProtocol):
-    """One that keeps its events up to a mark."""
+    """A client that collects its events up to a mark."""
 
     def onSessionOpen(self):
         self.kept, self.marked = [], None
@@ -38,7 +38,7 @@ class Client(WampClientProtocol):
 
     def listen(self):
         self.subscribe(TOPIC, self.heard)
-        # There is no answer to that, but to what follows.
+        # A subscription has no answer, but the call that follows has one.
         return fails(self.call(CALC + "nosuch"))
 
     def heard(self, topic, event):
@@ -99,7 +99,7 @@ def publishes(a, b):
     yield b.listen()
     lists = [None, [], [a.session_id], [b.session_id], [a.session_id, b.session_id]]
     for exclude_me, exclude, eligible in itertools.product((None, True, False), lists, lists):
-        # What this client makes of its arguments: it says nothing of leaving itself out, unless it says for whom.
+        # This client's treatment of its arguments: it excludes itself explicitly only with an eligible list.
         if exclude is not None:
             out = exclude
         elif eligible is not None:

@@ -1,4 +1,4 @@
-"""PyPI websocket-client, Python 2.7. VERSION: 0.3 and 0.4 (2011, Hixie-76) or 0.5.1 (rfc6455).
+"""PyPI websocket-client, Python 2.7. VERSION: 0.3 and 0.4 (2011, hixie-76) or 0.5.1 (rfc6455).
 
 All send an Origin without a scheme; 0.5.1 always offers the subprotocols chat and superchat."""
 
@@ -9,14 +9,14 @@ import sys
 import messages
 import websocket
 
-# 0.3 prints what it reads.
+# 0.3 prints received bytes.
 sys.stdout = sys.stderr
 
 HIXIE = messages.VERSION != "0.5.1"
 
 
 def connected():
-    # 0.3 packs its own key as a signed number, and fails in every second try.
+    # 0.3 packs its own key as a signed number, and fails in every second attempt.
     for _ in range(40):
         client = websocket.WebSocket()
         client.settimeout(messages.DEADLINE)
@@ -31,7 +31,7 @@ def connected():
 def check():
     signal.alarm(messages.DEADLINE)
     client = connected()
-    # 0.5.1 takes whatever one recv() brings for the whole payload: nothing empty, nothing large, one at a time.
+    # 0.5.1 treats the bytes of one recv() as the whole payload: no empty or large message, and one at a time.
     texts = [text for text in messages.TEXTS if HIXIE or text not in (messages.EMPTY, messages.LARGE)]
     for text in texts + messages.BURST:
         client.send(text)
@@ -41,7 +41,7 @@ def check():
             client.send(text)
         for text in messages.BURST:
             messages.compare(client.recv().decode("utf-8"), text)
-        # Its close() hides what the server does, and recv() of 0.3 cannot read a close.
+        # Its close() hides the server's answer, and recv() of 0.3 cannot read a close.
         client.sock.sendall("\xff\x00")
         messages.compare(client.sock.makefile().read(2), "\xff\x00")
     else:

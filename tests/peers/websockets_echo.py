@@ -1,4 +1,4 @@
-"""PyPI websockets, Python 3, as it comes: it offers permessage-deflate."""
+"""PyPI websockets, Python 3, with its defaults: it offers permessage-deflate."""
 
 import asyncio
 

@@ -9,7 +9,7 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// Where a socket of this kind is, by the log.
+/// Returns the address of a socket of this kind, from the log.
 #[track_caller]
 fn socket(server: &mut Server, kind: &str) -> String {
     let part = format!("{kind} socket of ZeroMQ on ");

@@ -1,7 +1,7 @@
-"""A web app that publishes by libzmq: zmq_publish.py PULL SUB, each the address of a socket.
+"""A web app that publishes by libzmq: zmq_publish.py PULL SUB, the addresses of two sockets.
 
-It prints PASS once all is on its way, and that nobody has cut it off meanwhile; what arrives is for those to see who
-are subscribed to "news".
+Prints PASS once all messages are sent, if no connection was closed meanwhile. The test checks the arrival at the
+subscribers of "news".
 """
 
 import json
@@ -29,7 +29,7 @@ def item(text, **more):
 def connect(context, kind, address):
     socket = context.socket(kind)
     socket.setsockopt(zmq.LINGER, 5000)
-    # PING goes out where nothing else does, and who does not answer is cut off.
+    # libzmq sends a PING if it sends no message, and disconnects a peer that does not answer.
     socket.setsockopt(zmq.HEARTBEAT_IVL, 100)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 1000)
     events = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
@@ -57,7 +57,7 @@ for number in range(200):
     push.send(b"J" + json.dumps(item(f"number {number}", channel="news")).encode())
 time.sleep(1.5)
 push.send(b"J" + json.dumps(item("after a silence", channel="news")).encode())
-# What a PULL socket and a SUB socket get has no order between them.
+# There is no order between the messages of a PULL socket and those of a SUB socket.
 time.sleep(0.5)
 publisher.send_multipart([b"news", b"J" + json.dumps(item("by PUB, J")).encode()])
 publisher.send_multipart([b"news", b"T" + tnetstring(item("by PUB, T"))])

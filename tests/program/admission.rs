@@ -1,4 +1,4 @@
-//! Who is let in where there is no room for everybody, and what the others are told.
+//! Admission when there is no room for all clients, and the answers to the others.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::thread;
@@ -56,7 +56,7 @@ fn with_as_many_websockets_as_there_may_be_the_next_is_told() {
     assert_eq!((open.len(), refused), (896, 204));
     let line = server.log_line("no room for connections");
     assert!(line.contains("connections="), "{line}");
-    // A place that is given up is there for the next.
+    // The slot of a closed connection is free for the next client.
     let mut leaving = open.pop().unwrap();
     leaving.send(close(1000));
     leaving.rest();
@@ -80,7 +80,7 @@ fn who_is_refused_is_told_in_what_it_speaks() {
         versioned("4", "").as_bytes(),
         versioned("8", "").as_bytes(),
         RFC6455.as_bytes(),
-        // None of any protocol, and ordinary ones; one that is never whole.
+        // Unknown versions, ordinary requests, and a request that is never complete.
         versioned("99", "").as_bytes(),
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",
@@ -104,7 +104,7 @@ fn who_is_refused_is_told_in_what_it_speaks() {
     }
 }
 
-/// SETTINGS of a server, and GOAWAY with ENHANCE_YOUR_CALM.
+/// The SETTINGS frame of a server, followed by GOAWAY with ENHANCE_YOUR_CALM.
 fn goaway(reason: &str) -> Vec<u8> {
     let code = hostile::ENHANCE_YOUR_CALM.to_be_bytes();
     let goaway = [&[0; 4], &code[..], reason.as_bytes()].concat();
@@ -115,7 +115,7 @@ fn goaway(reason: &str) -> Vec<u8> {
     .concat()
 }
 
-/// A server with one worker: of two, each would take connections in an order of its own.
+/// Starts a server with one worker. Two workers would each accept connections in their own order.
 fn one_worker(arguments: &[&str]) -> Server {
     let patient = ["--workers", "1", "--handshake-timeout", "10m"];
     POLYSOCK.echo(&[&patient, arguments].concat())
@@ -160,7 +160,7 @@ fn websockets_on_streams_are_connections() {
         let (status, fields, reason) = peer.refused("websocket", &[version]).await;
         assert_eq!((status, &*reason), (503, "too many connections\n"));
         assert_eq!(fields["retry-after"], "5");
-        // Ordinary requests need no place.
+        // Ordinary requests need no slot.
         assert_ne!(peer.ask("GET", "/").await.0.status(), 503);
         let mut leaving = open.pop().unwrap();
         leaving.send(&close(1000)).await;
@@ -199,7 +199,7 @@ fn connections_that_are_not_opened_are_counted_once_a_second() {
     let mut half = server.connect();
     half.send("GET /");
     drop(half);
-    // Whoever looks whether the port is there, leaves no trace.
+    // A connection that is closed without a byte, such as a port check, leaves no trace.
     drop(server.connect());
     drop(server.websocket());
     server.log_line(" close ");
@@ -242,7 +242,7 @@ fn connections_that_cannot_be_accepted_are_told_once_a_second() {
 
 #[test]
 fn the_limit_of_descriptors_is_raised() {
-    // So that a process that is started with few has room for more clients.
+    // A process that is started with a low limit has room for more clients.
     let server = POLYSOCK.serve_under(&["--nofile=64:512"], &["--app", "echo"]);
     let open: Vec<_> = (0..300).map(|_| server.websocket()).collect();
     drop(open);

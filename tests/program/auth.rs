@@ -1,4 +1,4 @@
-//! Who is let in, as a configuration file says it.
+//! Authentication, as set in a configuration file.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -15,24 +15,25 @@ use polysock_test_support::server::Server;
 use crate::POLYSOCK;
 use crate::configured::serve;
 
-/// The passwords of `ann` and of `bob`, which are `open sesame`.
+/// The password-file lines of `ann` and of `bob`. Both passwords are `open sesame`.
 const ANN: &str = "ann:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW\n";
 const BOB: &str = "bob:$5$abcdefgh$FWXdh6oXOJQkX7oAcP02d0Gnxjct6ra8Fwv29U9RIN2\n";
 
-/// `ann:open sesame` and `bob:open sesame`.
+/// The `Authorization` fields of `ann:open sesame` and `bob:open sesame`.
 const OF_ANN: &str = "Authorization: Basic YW5uOm9wZW4gc2VzYW1l\r\n";
 const OF_BOB: &str = "Authorization: Basic Ym9iOm9wZW4gc2VzYW1l\r\n";
 
-/// A token of HS256 by that secret, which claims `{"sub":"ann","room":"7","exp":4102444800}`.
+/// An HS256 token signed with [`SECRET`], with the claims
+/// `{"sub":"ann","room":"7","exp":4102444800}`.
 const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4iLCJyb29tIjoiNyIsImV4cCI6NDEwMjQ0NDgwMH0.6Apxba5E2QsXN4NA59sefQuGFKo329qKOJ1-rGZLB_0";
 const SECRET: &str = "0123456789abcdef0123456789abcdef\n";
 
-/// The directory of a server of this name.
+/// Returns the directory of the server with this name.
 fn scratch(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-/// What comes first on a connection that is let in.
+/// Returns the first message on a connection that is admitted.
 #[track_caller]
 fn told(server: &Server, request: &str, fields: &str) -> String {
     let (mut client, _) = server.answers(with(request, fields), 101);
@@ -53,7 +54,7 @@ fn a_password_is_asked_for_by_a_route_that_says_so() {
     assert_eq!(field(&head, "www-authenticate"), Some(challenge));
     assert_eq!(told(&server, RFC6455, OF_ANN), "user=ann");
     server.answers(with(RFC6455, OF_BOB), 401);
-    // A user who is added may come without a reload, and one who is gone may not.
+    // An added user is admitted without a reload, and a removed user is refused.
     fs::write(scratch("auth-basic").join("users"), BOB).unwrap();
     let begun = Instant::now();
     while server
@@ -97,7 +98,8 @@ fn a_token_is_hidden_wherever_it_is_and_its_claims_go_on() {
         let said = told(&server, request, &(fields + spoofed));
         assert_eq!(said, "user=ann room=7 auth=");
     }
-    // Hixie-76 has no fields of its own; what is no token is hidden as well.
+    // Browsers of hixie-76 cannot set fields, so the token is in the query. An invalid token is
+    // masked in the log too.
     let hixie = HIXIE_76.replace("/demo", &format!("/demo?t={TOKEN}"));
     let (mut client, head) = server.ask([hixie.as_bytes(), HIXIE_76_BODY].concat());
     assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
@@ -118,7 +120,7 @@ fn a_token_is_hidden_wherever_it_is_and_its_claims_go_on() {
     }
 }
 
-/// An endpoint that lets in whose cookie is `sid=1`.
+/// Starts an authentication endpoint that admits clients with the cookie `sid=1`.
 fn endpoint() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -149,7 +151,7 @@ fn an_endpoint_lets_in_and_its_fields_go_on() {
     let (_, head) = behind.answers(with(RFC6455, "X-User: ann\r\n"), 302);
     assert_eq!(field(&head, "location"), Some("/login"));
     assert_eq!(told(&behind, RFC6455, "Cookie: sid=1\r\n"), "user=ann");
-    // Behind it another, which is told by a field that no client can make up.
+    // A second server behind it receives the user in a field that no client can forge.
     let fields = serve_fields();
     let routes = format!(
         "[[route]]\ntarget = \"ws://{}/\"\n\
@@ -161,7 +163,7 @@ fn an_endpoint_lets_in_and_its_fields_go_on() {
     assert_eq!(told(&passing, RFC6455, spoofed), "user=ann room= auth=");
 }
 
-/// A server that says some of the fields that it gets.
+/// Starts a server that sends some of the fields that it receives.
 fn serve_fields() -> Server {
     let routes = "[[route]]\ntarget = '''exec:sh -c \"echo user=$$HTTP_X_USER room=$$HTTP_X_ROOM \
                   auth=$$HTTP_AUTHORIZATION; cat -u\"'''\n";

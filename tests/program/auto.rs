@@ -1,4 +1,4 @@
-//! An upstream of which it is not known what it speaks.
+//! Upstreams whose protocol is unknown.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -18,7 +18,8 @@ use crate::POLYSOCK;
 
 const TRIED: [&str; 5] = ["rfc6455", "hybi-10", "hybi-07", "hixie-76", "hixie-75"];
 
-/// Each is closed by what a server may do who does not understand.
+/// The answers of a server that does not understand a request, which then closes. After `SILENT`
+/// the client closes.
 const CLOSED: &str = "";
 const SILENT: &str = "silent";
 const ANSWERS: [&str; 6] = [
@@ -30,14 +31,14 @@ const ANSWERS: [&str; 6] = [
     "what is that?\r\n\r\n",
 ];
 
-/// A protocol that is spoken, and what the others are answered with.
+/// The protocol that a server speaks, and its answer to the others.
 #[derive(Clone, Copy)]
 struct Spoken {
     protocol: &'static str,
     answer: &'static str,
 }
 
-/// A server that speaks one protocol, which may change.
+/// A server that speaks one protocol, which the test can change.
 struct Picky {
     address: SocketAddr,
     spoken: Arc<Mutex<Spoken>>,
@@ -61,7 +62,7 @@ impl Picky {
             for stream in listener.incoming() {
                 count.fetch_add(1, Ordering::SeqCst);
                 let spoken = *spoken.lock().unwrap();
-                // A client that goes in the middle is not this server's business.
+                // A client that disconnects in the middle is no error of this server.
                 thread::spawn(move || serve(&stream.unwrap(), behind, spoken));
             }
         });
@@ -142,7 +143,8 @@ async fn clients_that_come_together_learn_once() {
     });
     let gateway = server.gateway(&[]);
     join_all((0..20).map(|_| echoes(&gateway))).await;
-    // Three that it does not speak, and one for each client.
+    // Three attempts in protocols that the server does not speak, and one connection for each
+    // client.
     assert_eq!(server.count.load(Ordering::SeqCst), 3 + 20);
 }
 
@@ -161,7 +163,8 @@ async fn a_server_that_speaks_another_is_learned_anew() {
         echoes(&gateway).await;
     }
     *server.spoken.lock().unwrap() = spoken("hybi-07", SILENT);
-    // It takes all the time to find out that it is silent; then it is learned.
+    // The first client uses up all its time to find that the server is silent. The second one
+    // learns.
     gateway.answers(RFC6455, 504);
     echoes(&gateway).await;
 }

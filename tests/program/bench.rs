@@ -1,4 +1,4 @@
-//! `polysock bench`: every protocol is measured, and what is no echo is named.
+//! `polysock bench`: measures every protocol, and names servers that do not echo.
 
 use std::iter;
 use std::net::{SocketAddr, TcpListener};
@@ -64,7 +64,8 @@ fn measures_messages_of_every_size() {
         ("1", "300"),
         ("125", "2"),
         ("64KiB", "8"),
-        // More than the buffers of both directions hold: who only wrote would wait for ever.
+        // More than the buffers of both directions hold: a client that only writes would block
+        // forever.
         ("4MiB", "8"),
     ] {
         for kind in [&["--text"][..], &[]] {
@@ -90,7 +91,7 @@ fn measures_a_bridge_to_a_byte_stream() {
         ("1", "1", &[][..]),
         ("64", "16", &[]),
         ("1MiB", "16", &[]),
-        // It has no binary, and a stream is not text.
+        // hixie-76 has no binary messages, and a stream is not text.
         (
             "64",
             "16",
@@ -109,7 +110,7 @@ fn measures_a_bridge_to_a_byte_stream() {
 fn counts_the_bytes_of_a_stream_whatever_messages_they_are_in() {
     let sent = Arc::new(AtomicU64::new(0));
     let count = Arc::clone(&sent);
-    // Three messages and a half in each answer.
+    // Each answer contains three and a half messages.
     let address = serve(move |handshake| {
         let sent = Arc::clone(&count);
         async move {
@@ -130,7 +131,7 @@ fn counts_the_bytes_of_a_stream_whatever_messages_they_are_in() {
     let report = measured(address, &[&["--byte-stream"], &flags[..]].concat());
     let messages = report["messages"].as_u64().unwrap();
     let answered = sent.load(Ordering::Relaxed) / 64;
-    // Those on the way when time was up are not measured.
+    // Messages in flight when the time is up are not measured.
     assert!((messages..=messages + 16).contains(&answered), "{report}");
     let url = format!("ws://{address}/");
     let run = run(&[&[&url[..], "--json"], &flags[..]].concat());
@@ -212,7 +213,7 @@ fn names_a_server_that_does_not_echo() {
         assert_eq!(report["latency_us"], Value::Null);
         assert_eq!(report["errors"], serde_json::json!({ error: 2 }));
     }
-    // The message came back, and a byte that nobody sent.
+    // The message came back with a byte that was never sent.
     let url = format!("ws://{longer}/");
     let report = json(&run(&[&[&url[..]], &bytes[..]].concat()));
     assert_eq!(report["messages"], 2);
@@ -223,7 +224,8 @@ fn names_a_server_that_does_not_echo() {
 #[test]
 fn counts_the_connections_that_fail_and_goes_on() {
     let opened = AtomicU32::new(0);
-    // One is refused, one closed after an answer, and the others are served.
+    // The first connection is refused, the second is closed after an answer, and the others are
+    // served.
     let address = serve(move |handshake| {
         let number = opened.fetch_add(1, Ordering::Relaxed);
         async move {
@@ -261,7 +263,7 @@ fn ends_with_3_when_nothing_listens() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = closed.local_addr().unwrap();
     drop(closed);
-    // Also where there are many to try.
+    // Also with many connections to try.
     for connections in ["1", "100000"] {
         let url = format!("ws://{address}/");
         let run = run(&[&url, "--connections", connections, "--json"]);
@@ -316,22 +318,22 @@ fn reports_when_it_is_interrupted() {
         .stdout(Stdio::piped())
         .spawn();
     let bench: Child = bench.unwrap();
-    // With a message it is past the opening handshake.
+    // After the first message, the opening handshake is complete.
     assert_eq!(events.recv_timeout(PATIENCE), Ok(None));
     process::signal(&bench, "INT");
     let output = process::output(bench, PATIENCE);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["interrupted"], true);
     assert_eq!(report["opened"], 1);
-    // It may come before the first answer.
+    // The interrupt may come before the first answer.
     let measured = report["messages"].as_u64().unwrap() > 0;
     assert_eq!(output.status.code(), Some(i32::from(!measured)));
-    // And the server has been told.
+    // The server has received the close.
     let by = iter::repeat_with(|| events.recv_timeout(PATIENCE).unwrap()).find_map(|by| by);
     assert_eq!(by, Some(Side::Peer));
 }
 
-/// The report of a run without errors.
+/// Returns the report of a run without errors.
 fn measured(address: SocketAddr, flags: &[&str]) -> Value {
     let url = format!("ws://{address}/echo");
     let run = run(&[&[&url[..], "--json"], flags].concat());
@@ -347,13 +349,13 @@ fn run(arguments: &[&str]) -> Run {
     POLYSOCK.run(&[&["bench"], arguments].concat(), Input::NOTHING)
 }
 
-/// The one line of stdout.
+/// Parses the only line of stdout.
 fn json(run: &Run) -> Value {
     assert_eq!(run.text().lines().count(), 1, "{}", run.text());
     serde_json::from_str(run.text()).unwrap()
 }
 
-/// A server of this application, in a thread that ends with the test.
+/// Starts a server of this application, in a thread that ends with the test.
 fn serve<F>(application: impl Fn(Handshake) -> F + Send + Sync + 'static) -> SocketAddr
 where
     F: Future<Output = Result<(), BoxError>> + Send + 'static,
@@ -370,7 +372,7 @@ async fn echo(handshake: Handshake) -> Result<(), BoxError> {
     answer(handshake, <[u8]>::to_vec).await
 }
 
-/// Answers each message with what is made of it.
+/// Answers each message with the output of `make`.
 async fn answer(handshake: Handshake, make: fn(&[u8]) -> Vec<u8>) -> Result<(), BoxError> {
     let mut connection = accept(handshake).await?;
     while let Some(message) = connection.next().await.transpose()? {

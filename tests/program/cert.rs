@@ -1,4 +1,4 @@
-//! `polysock cert`: certificates for trying TLS out.
+//! `polysock cert`: certificates for trying out TLS.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,7 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// `polysock cert self-signed` in a directory.
+/// Runs `polysock cert self-signed` in a directory.
 fn self_signed(directory: &Path, arguments: &[&str]) -> Run {
     run(directory, &[&["cert", "self-signed"], arguments].concat())
 }
@@ -98,7 +98,7 @@ fn a_server_has_it_and_a_client_trusts_it() {
             let told = connect(host, &["--cacert", ca]);
             assert_eq!(told.text(), "hello\n", "{host}: {}", told.stderr);
             assert_eq!(told.code, Some(0), "{host}");
-            // Nobody else knows it.
+            // A client without the authority does not trust it.
             let told = connect(host, &[]);
             assert_eq!(told.code, Some(3), "{host}");
             assert!(told.stderr.contains("certificate"), "{}", told.stderr);
@@ -130,14 +130,14 @@ fn the_key_is_for_its_owner_alone_and_nothing_is_replaced_unasked() {
     assert_eq!(refused.code, Some(1));
     let problem = "polysock.key is there already: name another file, or replace it with --force";
     assert!(refused.stderr.contains(problem), "{}", refused.stderr);
-    // One of the two is as much in the way.
+    // An existing certificate alone is refused too.
     let refused = self_signed(&directory, &["--key", "other.key"]);
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("polysock.pem is there already"));
     assert!(!directory.join("other.key").exists());
     assert_eq!(read(), first);
 
-    // A key that anybody may read does not stay so.
+    // A key file that is readable by all users gets strict permissions.
     fs::set_permissions(&key, fs::Permissions::from_mode(0o666)).unwrap();
     let replaced = self_signed(&directory, &["--force"]);
     assert_eq!(replaced.code, Some(0), "{}", replaced.stderr);

@@ -1,4 +1,4 @@
-//! Compression over real sockets: what is on the wire, what it costs, and from any to any.
+//! Compression over real sockets: the bytes on the wire, the cost, and relays between all kinds.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::POLYSOCK;
 
 const MIB: usize = 1 << 20;
 
-/// The kinds of compression, by the name of the extension; empty for none.
+/// The kinds of compression, by the name of the extension. Empty for none.
 static KINDS: [&str; 3] = ["", "permessage-deflate", "x-webkit-deflate-frame"];
 
 /// Records a connection in which only one kind of compression is offered.
@@ -32,7 +32,7 @@ fn middle(server: SocketAddr, kind: &str) -> Middle {
     Middle::before(server, withheld)
 }
 
-/// Connects, with compression offered.
+/// Connects, and offers compression.
 async fn dial(address: SocketAddr, compression: Compression) -> Connection {
     let settings = UpstreamSettings {
         compression: Some(compression),
@@ -41,7 +41,7 @@ async fn dial(address: SocketAddr, compression: Compression) -> Connection {
     dial_with("rfc6455", address, &[], settings).await
 }
 
-/// With everything kept from message to message.
+/// Compression with context takeover in both directions.
 fn takeover() -> Compression {
     let mut compression = Compression::default();
     compression.outgoing.context_takeover = true;
@@ -70,7 +70,7 @@ async fn assert_echoes(client: &mut Connection, what: &str) {
     }
 }
 
-/// The length of the messages, without any compression.
+/// The length of the messages without compression.
 fn plain_len() -> usize {
     messages()
         .iter()
@@ -78,7 +78,7 @@ fn plain_len() -> usize {
         .sum()
 }
 
-/// Checks that what went through was compressed, or was not.
+/// Asserts that the traffic was compressed, or was not.
 fn assert_compressed(middle: &Middle, kind: &str) {
     let answer = middle.answer();
     if kind.is_empty() {
@@ -89,7 +89,7 @@ fn assert_compressed(middle: &Middle, kind: &str) {
     }
     for way in [Way::Up, Way::Down] {
         let (firsts, len) = middle.frames(way);
-        // `Hello` is too short, and nothing is smaller than nothing; then RSV1 says it.
+        // `Hello` is too short to be compressed, as is the empty message. RSV1 marks the third.
         let third = if kind.is_empty() { 0x81 } else { 0xc1 };
         assert_eq!(firsts[..3], [0x81, 0x81, third], "{kind}");
         let small = len < plain_len() / 10;
@@ -146,7 +146,7 @@ async fn an_upstream_is_offered_nothing_unless_that_is_asked_for() {
     assert_compressed(&middle, "");
 }
 
-/// One who takes the context over and others who do not get the same.
+/// Clients with context takeover and clients without it get different bytes.
 #[tokio::test]
 async fn a_broadcast_reaches_every_kind() {
     for arguments in [&[][..], &["--context-takeover"]] {
@@ -160,7 +160,7 @@ async fn a_broadcast_reaches_every_kind() {
         }
         let text = |number: usize| Message::text(format!("{number} {}", "joins ".repeat(50)));
         for (number, (client, _)) in clients.iter_mut().enumerate() {
-            // It has joined once it hears itself.
+            // A client that has received its own message has joined.
             client.send(text(number)).await.unwrap();
             while client.next().await.unwrap().unwrap() != text(number) {}
         }
@@ -201,7 +201,7 @@ fn bomb() -> Vec<u8> {
     bomb
 }
 
-/// A connection with this kind of compression.
+/// Opens a connection with this kind of compression.
 fn compressing(server: &Server, kind: &str) -> Client {
     let offer = format!("Sec-WebSocket-Extensions: {kind}\r\n");
     let (client, head) = server.answers(versioned("13", &offer), 101);
@@ -217,7 +217,7 @@ fn a_gibibyte_in_a_mebibyte_is_refused_in_bounded_memory() {
             let mut server = POLYSOCK.echo(&["--max-message", max_message, "--workers", "1"]);
             let client = compressing(&server, kind);
             let (before, _) = server.memory();
-            // Refused while it comes in, and not read to its end.
+            // The message is refused while it arrives, and is not read to its end.
             let _ = client.stream().write_all(&bomb);
             server.log_line("code=1009");
             let (_, highest) = server.memory();
@@ -244,7 +244,7 @@ fn a_refused_message_is_answered_with_1009() {
     }
 }
 
-/// Those who have compressed and wait hold no streams.
+/// Idle connections hold no compression streams.
 #[test]
 fn an_idle_connection_holds_no_memory_for_compression() {
     const COUNT: usize = 200;

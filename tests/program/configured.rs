@@ -1,4 +1,4 @@
-//! Routes of a configuration file, as their clients and the log see them.
+//! Routes of a configuration file, as visible to clients and in the log.
 
 use std::fs;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use polysock_test_support::tcp::raw_echo_server;
 
 use crate::POLYSOCK;
 
-/// A server of these routes, in a directory of this name with these files beside.
+/// Starts a server with these routes, in a directory with this name and these additional files.
 pub(crate) fn serve(name: &str, routes: &str, beside: &[(&str, &str)]) -> Server {
     let directory = POLYSOCK.directory(name);
     for (file, text) in beside {

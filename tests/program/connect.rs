@@ -117,7 +117,7 @@ fn exits_as_the_server_closes() {
         ("rfc6455", 1011, 4),
         ("rfc6455", 4000, 4),
         ("hybi-10", 4000, 4),
-        // There is no code on the wire: it was a regular end.
+        // The protocol sends no code, so it was a normal end.
         ("hixie-75", 4000, 0),
         ("hixie-76", 4000, 0),
     ] {
@@ -152,7 +152,7 @@ fn a_servers_reason_does_not_steer_the_terminal() {
     }
 }
 
-/// A server in this process that closes whatever is opened with this code and reason.
+/// Starts a server in this process that closes each connection with this code and reason.
 fn closing_server(code: u16, reason: &'static str) -> SocketAddr {
     let close = Close::new(CloseCode::new(code).unwrap(), reason);
     let application = move |handshake: Handshake| {
@@ -209,7 +209,7 @@ fn interim_answers_are_skipped_by_all_that_dial() {
         "{}",
         run.stderr
     );
-    // What it sends is not waited for there, once it has closed.
+    // Without input: the gateway does not wait for an echo once the client has closed.
     let run = POLYSOCK.run(&["connect", &through], Input::NOTHING);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let bench = ["bench", "--connections", "1", "--duration", "100ms", &url];

@@ -1,5 +1,5 @@
-//! The end of a server that has its hands full: nothing listens any more from the signal on, and at the
-//! deadline it is over.
+//! The shutdown of a busy server: no socket listens after the signal, and the process exits at the
+//! deadline.
 
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,10 +14,10 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// How many clients or upstreams keep it busy.
+/// The number of clients or upstreams that keep the server busy.
 const CROWD: usize = 50;
 
-/// A server of bytes that sends to everybody for as long as they are there.
+/// Starts a byte server that sends to each client until it disconnects.
 fn flood() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -37,7 +37,7 @@ fn publish(client: &Client) {
     thread::spawn(move || while stream.write_all(&messages).is_ok() {});
 }
 
-/// Expects a server to end at its deadline of a second.
+/// Asserts that a server exits at its deadline of one second.
 #[track_caller]
 fn assert_ends_at_its_deadline(mut server: Server) {
     let told = Instant::now();
@@ -56,7 +56,7 @@ fn it_ends_at_the_deadline_while_upstreams_flood() {
             let url = format!("tcp://{}", flood());
             let server = POLYSOCK.serve(&[&url, "--shutdown-timeout", "1s"]);
             let clients: Vec<_> = (0..CROWD).map(|_| server.websocket()).collect();
-            // None of them reads more than this.
+            // None of the clients reads more than this.
             clients
                 .into_iter()
                 .for_each(|mut client| drop(client.take(1 << 16)));
@@ -96,7 +96,7 @@ fn nothing_listens_from_the_signal_on_however_busy_it_is() {
         let refused = loop {
             match TcpStream::connect_timeout(&server.address, PATIENCE) {
                 Ok(_) => assert!(told.elapsed() < PATIENCE, "it listens"),
-                // It was still in the queue of the listener.
+                // The connection was still in the queue of the listener.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
                 Err(error) => break error,
             }

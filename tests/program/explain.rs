@@ -1,4 +1,4 @@
-//! `polysock explain`: what it reads, writes and ends with.
+//! `polysock explain`: its input, its output and its exit codes.
 
 use std::fs;
 
@@ -96,7 +96,7 @@ fn shows_no_secret_of_a_request_or_its_answer() {
             let text = run.text();
             assert_eq!(run.code, Some(0), "{text}");
             assert_eq!(text.contains("s3cr3t"), are_shown, "{text}");
-            // In the request and in the answer.
+            // Once in the request and once in the answer.
             assert_eq!(text.matches("token=xxxxxx&room=7").count() == 2, !are_shown);
         }
     }

@@ -13,7 +13,7 @@ use crate::POLYSOCK;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A folder with files and what is not to be served, and the program in front of it.
+/// Creates a folder with files, some of which must not be served, and a server for it.
 fn site(name: &str) -> (PathBuf, Server) {
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("files")
@@ -47,7 +47,7 @@ fn site(name: &str) -> (PathBuf, Server) {
     (root, server)
 }
 
-/// The body of an answer, as long as its head says.
+/// Reads the body of an answer, by its `Content-Length`.
 fn body(client: &mut Client, head: &str) -> String {
     let len = field(head, "Content-Length").unwrap().parse().unwrap();
     String::from_utf8(client.take(len)).unwrap()
@@ -168,7 +168,7 @@ fn a_client_gets_what_it_does_not_have_yet() {
         assert_eq!(field(&head, "Content-Range"), part, "{fields}");
         assert_eq!(field(&head, "Etag"), Some(tag), "{fields}");
         client.expect(expected);
-        // That was all of it.
+        // No more bytes follow the body.
         client.send(GET);
         assert_status(&client.head(), 200);
     }
@@ -236,7 +236,7 @@ fn a_gib_is_served_in_bounded_memory() {
     const MIB: usize = 1 << 20;
     let (root, server) = site("large");
     let file = fs::File::create(root.join("large")).unwrap();
-    // A hole, which takes no room on the disk.
+    // A sparse file, which takes no room on the disk.
     file.set_len(GIB).unwrap();
     let (before, _) = server.memory();
     let (mut client, head) = server.answers(GET.replacen('/', "/large", 1), 200);

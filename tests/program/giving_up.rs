@@ -1,4 +1,4 @@
-//! A client that hangs up while its upstream is dialled: the dial is given up at once.
+//! A client that disconnects while its upstream is dialled: the dial is cancelled immediately.
 
 use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::sync::mpsc::{self, Receiver};
@@ -18,10 +18,11 @@ use polysock_test_support::wire_peer::{Seen, WirePeer};
 
 use crate::POLYSOCK;
 
-/// Far beyond the patience of a test.
+/// Far longer than the patience of a test.
 const CONNECT_TIMEOUT: &[&str] = &["--connect-timeout", "10m", "--handshake-timeout", "10m"];
 
-/// A server that reads requests and never answers: `()` when one has come, and when it is given up.
+/// Starts a server that reads requests and never answers. It sends `()` for each request, and for
+/// each end.
 fn silent() -> (SocketAddr, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -64,7 +65,7 @@ fn a_client_that_hangs_up_ends_the_dial_in_every_protocol() {
             events.recv_timeout(PATIENCE).expect(name);
         }
     }
-    // Nobody was there to be told anything.
+    // No client was left to receive a refusal.
     let log = gateway.stop();
     assert!(!log.contains("reject") && !log.contains("WARN"), "{log}");
 }

@@ -1,7 +1,7 @@
-//! SIGTERM with many clients: each gets the goodbye of its protocol, a tenth of them over TLS, and not all
-//! at once.
+//! SIGTERM with many clients: each receives the close of its protocol, a tenth of them over TLS,
+//! spread over time.
 //!
-//! There are 500 of them, or as many as `POLYSOCK_GOODBYES` says:
+//! There are 500 clients, or `POLYSOCK_GOODBYES`:
 //!
 //! ```console
 //! $ ulimit -n 20000
@@ -23,7 +23,7 @@ use polysock_test_support::tls::TlsClient;
 use crate::POLYSOCK;
 use crate::shutdown::{Kind, kinds};
 
-/// The time over which they are asked to go.
+/// The time over which the clients are closed.
 const DRAIN: Duration = Duration::from_secs(3);
 
 /// A client, with TLS or without.
@@ -54,7 +54,7 @@ impl Visitor {
         }
     }
 
-    /// What comes up to the end, which is said.
+    /// Returns the bytes up to the end, which must be orderly over TLS.
     fn rest(&mut self) -> Vec<u8> {
         match self {
             Self::Plain(client) => client.rest(),
@@ -76,7 +76,7 @@ impl Visitor {
 
 #[test]
 fn every_client_is_told_in_its_protocol_and_not_all_at_once() {
-    // The descriptors of a process are counted, and other tests need some.
+    // The number of descriptors of a process is limited, and other tests need some.
     let name = "goodbye::every_client_is_told_in_its_protocol_and_not_all_at_once";
     alone(name, tell_all);
 }
@@ -109,7 +109,8 @@ access_log = false
     let (tls, kinds) = (authority.client().config(), kinds());
     let mut visitors = Vec::new();
     for number in 0..count {
-        // Each tenth has another protocol than the tenth before.
+        // Each group of ten clients shifts the protocols by one, so that each protocol is used over
+        // TLS.
         let kind = &kinds[(number + number / 10) % kinds.len()];
         let mut visitor = match number % 10 {
             9 => {
@@ -126,7 +127,7 @@ access_log = false
     for (kind, visitor) in &mut visitors {
         visitor.expect(kind.farewell);
         if kind.farewell.is_empty() {
-            // Without a closing handshake, the end of the stream says it.
+            // Without a closing handshake, the end of the stream is the close.
             assert_eq!(visitor.rest(), b"", "{}", kind.protocol);
         }
         told.push(Instant::now());

@@ -1,4 +1,4 @@
-//! Several targets behind one route: one is killed and one stops answering under load, and no client sees it.
+//! Several targets of one route: one is killed and one hangs under load, and no new client notices.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use crate::{POLYSOCK, configured};
 
-/// A gateway in front of these.
+/// Starts a gateway in front of these targets.
 fn gateway(targets: &[Server]) -> SocketAddr {
     let settings = UpstreamSettings {
         session: SessionConfig {
@@ -86,7 +86,7 @@ async fn nor_does_one_behind_a_route_of_a_file() {
     survives(server.address, &targets).await;
 }
 
-/// The line of a route with these targets.
+/// Returns the configuration line for these targets.
 fn several(scheme: &str, targets: &[Server]) -> String {
     let urls = targets
         .iter()
@@ -94,11 +94,11 @@ fn several(scheme: &str, targets: &[Server]) -> String {
     format!("targets = [{}]\n", urls.collect::<Vec<_>>().join(", "))
 }
 
-/// One target is killed and one stops answering, under load.
+/// Kills one target and hangs another, under load.
 async fn survives(gateway: SocketAddr, targets: &[Server; 3]) {
     let address = gateway.to_string();
     let protocols = ["rfc6455", "hybi-10", "hixie-76"];
-    // In turn, so that each target has as many, and of each protocol; one after the other.
+    // Clients open one by one in turn, so that each target gets the same number in each protocol.
     let mut established = Vec::new();
     for turn in 0..18 {
         let protocol = protocols[turn / 3 % 3];
@@ -114,7 +114,8 @@ async fn survives(gateway: SocketAddr, targets: &[Server; 3]) {
         let address = address.clone();
         tokio::spawn(async move {
             while !is_over.load(Ordering::SeqCst) {
-                // A refusal fails the test here. What is established on a target that dies may be cut.
+                // A refusal fails the test here. An established connection to a dying target may be
+                // cut.
                 let mut client = open(protocols[number % 3], &address).await;
                 opened.fetch_add(1, Ordering::SeqCst);
                 echoes(&mut client).await;
@@ -140,7 +141,7 @@ async fn survives(gateway: SocketAddr, targets: &[Server; 3]) {
     let ends = established.into_iter().map(async |(protocol, mut client)| {
         let end = timeout(Duration::from_secs(6), client.next()).await;
         match end {
-            // Nobody says anything to those of the third.
+            // No message arrives for clients of the third target.
             Err(_) => {
                 assert!(echoes(&mut client).await, "{protocol}");
                 None
@@ -165,7 +166,7 @@ async fn survives(gateway: SocketAddr, targets: &[Server; 3]) {
     );
     for (protocol, code) in [
         ("rfc6455", Some(1014)),
-        // It has no word for a bad gateway.
+        // hybi-10 has no code for a bad gateway.
         ("hybi-10", Some(1001)),
         ("hixie-76", None),
     ] {

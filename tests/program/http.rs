@@ -1,4 +1,4 @@
-//! Ordinary HTTP on the port, before and behind opening handshakes.
+//! Ordinary HTTP requests on the port, before and after opening handshakes.
 
 use std::net::TcpListener;
 use std::thread;
@@ -15,7 +15,7 @@ use crate::POLYSOCK;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// The body of an answer, as long as its head says.
+/// Reads the body of an answer, by its `Content-Length`.
 fn body(client: &mut Client, head: &str) -> String {
     let length = head
         .lines()
@@ -34,7 +34,7 @@ fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
     );
     let page = body(&mut client, &head);
     assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
-    // Again, and two at once.
+    // One more request, and then two in one write.
     for requests in [1, 2] {
         client.send(GET.repeat(requests));
         for _ in 0..requests {
@@ -43,7 +43,7 @@ fn serves_the_page_of_the_chat_on_a_connection_that_stays() {
             assert!(body(&mut client, &again) == page);
         }
     }
-    // HEAD announces the same and sends none of it, so what follows is the next answer.
+    // HEAD announces the same length without a body, so the next bytes are the next answer.
     client.send(GET.replace("GET", "HEAD"));
     let length = format!("\r\nContent-Length: {}\r\n", page.len());
     assert!(client.head().contains(&length));
@@ -71,13 +71,13 @@ fn broadcasts_to_everybody_with_binary_as_it_was_asked_for() {
     let server = POLYSOCK.serve(&[&broadcast[..], &["--binary-over-text", "base64"]].concat());
     let (mut old, _) = server.ask(HIXIE_75);
     let (mut new, _) = server.ask(RFC6455);
-    // Who has heard itself is there.
+    // A client that has received its own message has joined.
     old.send(b"\0hi\xff");
     old.expect(b"\0hi\xff");
     new.send(frame(0x81, "ho"));
     old.expect(b"\0ho\xff");
     loop {
-        // Where it joined in time, it has heard the other too.
+        // If it joined in time, it has received the other message too.
         let heard = new.take(4);
         if heard == b"\x81\x02ho" {
             break;
@@ -102,7 +102,8 @@ fn takes_an_opening_handshake_behind_ordinary_requests() {
     let server = POLYSOCK.serve(&["--app", "chat"]);
     let wanted = "GET /?name=NAME HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-    // One by one, and in one write; the first may still be in the room when the second comes.
+    // Requests one by one, and in one write. The first client may still be in the room when the
+    // second joins.
     for (together, name) in [(false, "ann"), (true, "bob")] {
         let wanted = wanted.replace("NAME", name);
         let (mut client, head) = server.answers(GET, 200);
@@ -221,7 +222,7 @@ fn an_upstreams_answer_may_be_as_long_as_a_request() {
                     ..Accept::default()
                 };
                 let stream = listener.accept().unwrap().0;
-                // It ends where the gateway has had enough.
+                // The peer ends when the gateway closes the connection.
                 WirePeer::accept_with(rfc6455, stream, &accept)
             });
             gateway.answers(RFC6455, status);
@@ -237,7 +238,7 @@ fn gives_up_a_head_that_does_not_end() {
     slow.gone();
     let mut silent = server.connect();
     assert_eq!(silent.rest(), b"");
-    // Nor does a later one, which may begin when it likes.
+    // A later request times out too, but not before it has begun.
     let (mut kept, head) = server.answers(GET, 200);
     body(&mut kept, &head);
     kept.send(&GET[..20]);
@@ -270,7 +271,7 @@ fn ignores_empty_lines_before_any_request() {
         server.answers(format!("{lines}{RFC6455}"), 101);
         let (mut client, head) = server.answers(format!("{lines}{GET}"), 200);
         body(&mut client, &head);
-        // They come byte by byte, and the handshake behind them.
+        // The lines arrive byte by byte, followed by the handshake.
         client.send_bytewise(lines);
         client.send(RFC6455);
         assert_status(&client.head(), 101);

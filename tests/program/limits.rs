@@ -1,4 +1,4 @@
-//! What `polysock serve` lets in, and how large it may be.
+//! The protocols that `polysock serve` accepts, and the message limits.
 
 use polysock_test_support::frame::frame;
 use polysock_test_support::opening::{
@@ -38,7 +38,7 @@ fn closes_on_a_message_over_the_limit() {
     let server = POLYSOCK.echo(&["--max-message", "1KiB"]);
     let (fits, over) = (vec![b'x'; 1024], vec![b'x'; 1025]);
     let halves = [frame(0x01, &fits[..600]), frame(0x80, &fits[..600])].concat();
-    // Only announced: nobody waits for all of it.
+    // The header announces too much: the server does not wait for the payload.
     let announced = [b"\x81\xff\0\0\x01\0\0\0\0\0\0\0\0\0", &over[..]].concat();
     for (version, code) in [("13", 1009u16), ("8", 1004), ("7", 1004)] {
         for message in [&frame(0x81, &over), &halves, &announced] {

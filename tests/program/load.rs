@@ -1,4 +1,4 @@
-//! Many clients, slow clients and hostile ones.
+//! Many clients, slow clients and hostile clients.
 
 use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};
@@ -18,14 +18,15 @@ fn assert_echoes(client: &mut Client) {
 
 #[test]
 fn ten_thousand_idle_connections_are_held() {
-    // The descriptors of a process are counted, and other tests need some.
+    // The number of descriptors of a process is limited, and other tests need some.
     let name = "load::ten_thousand_idle_connections_are_held";
     alone(name, hold_ten_thousand);
 }
 
 fn hold_ten_thousand() {
     const COUNT: usize = 10_000;
-    // Each process needs a descriptor a connection; where that is not to be had, fewer do.
+    // Each process needs one descriptor per connection. With a lower limit, fewer connections are
+    // tested.
     let limit = std::fs::read_to_string("/proc/self/limits").unwrap();
     let limit = limit
         .lines()
@@ -93,14 +94,14 @@ fn a_thousand_connections_of_random_bytes_leave_the_server_serving() {
     let server = POLYSOCK.serve(&["--app", "echo", "--protocols", "all", "--flash-policy"]);
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut random = move || {
-        // xorshift64: any bytes will do, as long as they are the same each time.
+        // xorshift64: any bytes are suitable if they are the same in each run.
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         state
     };
     for number in 0..1000 {
-        // Every other connection is a WebSocket before it goes mad.
+        // Every other connection is a WebSocket before it sends garbage.
         let client = if number % 2 == 0 {
             server.connect()
         } else {
@@ -127,7 +128,7 @@ fn a_client_that_pings_and_never_reads_is_not_answered_without_end() {
     client.stream().set_write_timeout(second).unwrap();
     let pings = frame(0x89, [7; 125]).repeat(500);
     let mut sent = 0;
-    // Either the answers fill the socket and we are not read any more, or enough has been sent.
+    // Either the answers fill the socket and the server stops reading, or enough has been sent.
     while sent < 256 * 1024 * 1024 {
         match client.stream().write(&pings) {
             Ok(count) => sent += count,

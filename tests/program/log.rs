@@ -1,4 +1,4 @@
-//! What `polysock serve` logs.
+//! The log of `polysock serve`.
 
 use polysock_test_support::PATIENCE;
 use polysock_test_support::client::Client;
@@ -82,7 +82,7 @@ fn says_why_a_client_without_masks_is_refused_and_does_not_tell_it() {
     }
 }
 
-/// The lines of a log in JSON.
+/// Parses the lines of a JSON log.
 #[track_caller]
 fn json(log: &str) -> Vec<Value> {
     log.lines()
@@ -90,7 +90,7 @@ fn json(log: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A server that logs in JSON.
+/// Starts a server that logs in JSON.
 fn json_server() -> Server {
     POLYSOCK.echo(&["--log-format", "json"])
 }
@@ -98,7 +98,7 @@ fn json_server() -> Server {
 #[test]
 fn writes_a_line_at_open_and_one_at_close() {
     let mut server = json_server();
-    // What can be in a field at all must not break the line.
+    // Characters that are valid in a field must not break the line.
     let agent = "Kiosk \"2011\" \\ ü";
     let request = with(
         RFC6455,
@@ -228,7 +228,7 @@ fn tells_what_a_relay_is_connected_to_and_who_has_ended_it() {
         client.send(frame(0x81, "Hello"));
         client.take(7);
     }
-    // In two pieces, which are one message, and too long for the upstream.
+    // One message in two fragments, which is too long for the upstream.
     client.send([frame(0x01, "Hello, "), frame(0x80, "world")].concat());
     client.take(4);
     let open = json(&server.log_line("\"open\"")).remove(0);
@@ -285,7 +285,7 @@ fn writes_what_a_slow_reader_has_missed() {
         let mut server = POLYSOCK.serve(&["--app", app, "--log-format", "json"]);
         let mut slow = server.websocket();
         let mut quick = server.websocket();
-        // Far more than the buffers on the way and the queue of the slow one hold.
+        // Far more than the transport buffers and the queue of the slow client hold.
         let text = "x".repeat(8 * 1024);
         let message = frame_of(&text);
         let reading = quick.stream().try_clone().unwrap();
@@ -314,7 +314,7 @@ fn writes_what_a_slow_reader_has_missed() {
     }
 }
 
-/// A masked text of some KiB.
+/// A masked text frame of some KiB.
 fn frame_of(text: &str) -> Vec<u8> {
     let len = u16::try_from(text.len()).unwrap().to_be_bytes();
     [&b"\x81\xfe"[..], &len, b"\0\0\0\0", text.as_bytes()].concat()
@@ -330,7 +330,7 @@ fn a_request_that_is_passed_on_says_who_has_answered_it() {
             200,
             format!("upstream=\"http://***@{}/\"", behind.address),
         ),
-        // Nobody is there.
+        // No server listens on this port.
         ("http://127.0.0.1:1", 502, String::new()),
     ] {
         let mut gateway = POLYSOCK.serve(&[upstream]);

@@ -1,4 +1,4 @@
-//! Where `polysock serve` logs.
+//! The log files of `polysock serve`.
 
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// A chat, which has a page as well.
+/// Returns the command for a chat, which serves a page too.
 fn chat() -> Command {
     let mut command = POLYSOCK.command();
     command.args(["serve", "--listen", "127.0.0.1:0", "--app", "chat"]);
@@ -28,7 +28,7 @@ fn start(command: &mut Command) -> Server {
     Server::start(command, PATIENCE).unwrap_or_else(|end| panic!("{end:?}"))
 }
 
-/// Waits for this part in a file.
+/// Waits until a file contains this part.
 #[track_caller]
 fn waits_for(file: &Path, part: &str) -> String {
     let began = Instant::now();
@@ -41,7 +41,7 @@ fn waits_for(file: &Path, part: &str) -> String {
     }
 }
 
-/// A server whose log is in a file.
+/// A server that logs to a file.
 struct Logging {
     process: Process,
     address: std::net::SocketAddr,
@@ -75,7 +75,7 @@ impl Logging {
     }
 }
 
-/// One of each kind of line.
+/// Causes one log line of each kind.
 fn visits(server: &Server) {
     let mut client = server.answers(with(RFC6455, "Origin: http://a\r\n"), 101).0;
     client.send(close(1000));
@@ -160,7 +160,7 @@ fn sigusr1_has_files_opened_again() {
     server.visit();
     waits_for(&access, " INFO close ");
 
-    // A file that cannot be opened again leaves the one that there is.
+    // If a file cannot be reopened, the old one stays in use.
     fs::rename(&log, place("error.log.2")).unwrap();
     fs::create_dir(&log).unwrap();
     server.process.signal("USR1");
@@ -236,7 +236,7 @@ fn a_full_disk_stops_nothing_and_is_told() {
     assert_eq!(end.output.lines().count(), 1, "{}", end.output);
 }
 
-/// Whoever starts a program looks at its terminal.
+/// A startup error is printed to the terminal even if the log is a file.
 #[test]
 fn why_it_does_not_start_is_told_beside_a_log_file() {
     let file = POLYSOCK.directory("log-of-end").join("log");
@@ -256,7 +256,7 @@ fn why_it_does_not_start_is_told_beside_a_log_file() {
     assert!(log.contains(&format!("ERROR {problem}")), "{log}");
 }
 
-/// A file stands for the socket of the journal, which is told by its device and inode.
+/// A file replaces the socket of the journal, which is recognised by its device and inode.
 #[test]
 fn a_line_for_the_journal_begins_with_its_priority() {
     let directory = POLYSOCK.directory("journal");
@@ -308,7 +308,7 @@ fn a_reload_changes_the_level_and_nothing_else() {
     server.log_line("`log.format` has changed, which takes a restart");
     server.log_line("INFO the level of the log is warn,polysock=debug");
     server.log_line("the configuration is in force");
-    // Who reloads may still say when it is done.
+    // The new level still permits the line that reports the end of the reload.
     write("level = \"error,polysock::serving=info\"\nformat = \"json\"");
     server.signal("HUP");
     server.log_line("the configuration is in force");

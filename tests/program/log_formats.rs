@@ -1,4 +1,4 @@
-//! The formats of the log, as the documentation shows them.
+//! The formats of the log, compared with the documentation.
 
 use polysock_test_support::frame::{close, frame};
 use polysock_test_support::opening::{RFC6455, with};
@@ -8,7 +8,7 @@ use crate::POLYSOCK;
 
 const DOCUMENTATION: &str = include_str!("../../docs/logs.md");
 
-/// The block of code below a heading of the documentation.
+/// Returns the code block below a heading of the documentation.
 fn example(format: &str) -> &'static str {
     let (_, rest) = DOCUMENTATION
         .split_once(&format!("\n### {format}\n"))
@@ -18,7 +18,7 @@ fn example(format: &str) -> &'static str {
     rest.split_once("\n```").unwrap().0
 }
 
-/// The lines of a session, where each is chosen by what it contains.
+/// Returns the log lines of a session that contain these parts.
 fn lines(format: &str, parts: &[&str]) -> Vec<String> {
     let mut server = POLYSOCK.serve(&["--app", "chat", "--log-format", format]);
     let fields = "User-Agent: Kiosk/1.0\r\nOrigin: http://a\r\n";
@@ -44,7 +44,7 @@ fn lines(format: &str, parts: &[&str]) -> Vec<String> {
     found.collect()
 }
 
-/// The names of a line's fields, in their order.
+/// Returns the names of a line's fields, in their order.
 fn names(format: &str, line: &str) -> Vec<String> {
     match format {
         "json" | "ecs" => {
@@ -52,7 +52,8 @@ fn names(format: &str, line: &str) -> Vec<String> {
             value.as_object().unwrap().keys().cloned().collect()
         }
         "clf" => {
-            // How many words each part has, where every other is in quotation marks.
+            // Counts the words of the first three parts. Each later part counts as one word unless
+            // it is empty.
             let parts = line.split('"').enumerate();
             let words = parts.map(|(number, part)| match number {
                 0..=2 => part.split_whitespace().count(),
@@ -132,7 +133,7 @@ fn the_values_of_a_query_are_shown_where_that_is_asked_for() {
     }
 }
 
-/// W3C Trace Context: a participant that does not take part passes both fields on.
+/// W3C Trace Context: a participant that records no trace forwards both fields.
 #[test]
 fn the_trace_of_a_client_is_passed_on_and_logged() {
     const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -200,7 +201,7 @@ fn the_lines_about_a_client_name_its_trace() {
         server.answers(with(RFC6455, &foreign), 403).0.rest();
         let keyless = RFC6455.replace("Sec-WebSocket-Key", "X-Key");
         server.answers(with(&keyless, &traced), 400).0.rest();
-        // One that may not come: a handshake, and an ordinary request.
+        // A refused handshake, and a refused ordinary request.
         server.answers(with(RFC6455, &denied), 403).0.rest();
         server.answers(with(get, &denied), 403).0.rest();
         let log = server.stop();

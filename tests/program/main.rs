@@ -1,4 +1,4 @@
-//! The program as a process, as those who run it see it.
+//! Tests of the program as a process, from the user's point of view.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! The manual pages and the completions of shells that the program writes.
+//! The manual pages and the shell completions that the program writes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -63,7 +63,7 @@ fn shells_complete_every_command() {
     assert_eq!(run.text(), "reload replay\n", "{}", run.stderr);
 }
 
-/// The commands that the help lists.
+/// Returns the commands that the help lists.
 fn commands() -> BTreeSet<String> {
     let run = POLYSOCK.run(&["--help"], Input::NOTHING);
     let (_, after) = run.text().split_once("Commands:\n").unwrap();

@@ -1,4 +1,4 @@
-//! Memory: what all connections together may hold, and who goes when it is too much.
+//! Memory: the budget of all connections, and the closes when it is exceeded.
 
 use std::io::Write;
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::POLYSOCK;
 
 const MIB: usize = 1 << 20;
 
-/// The beginning of a message: a fragment that is 63 MiB once it is inflated.
+/// The first fragment of a message, which inflates to 63 MiB.
 fn unfinished_bomb() -> Vec<u8> {
     let mut stream = Compress::new(flate2::Compression::best(), false);
     let mut deflated = Vec::with_capacity(MIB);
@@ -34,8 +34,8 @@ fn compressing(server: &Server) -> Client {
     server.answers(versioned("13", offer), 101).0
 }
 
-/// Twenty clients that each begin a message of 63 MiB and never end it: how much memory the server
-/// had at most, beyond what it has to begin with.
+/// Has twenty clients begin a message of 63 MiB that never ends. Returns the peak memory of the
+/// server above its initial memory.
 fn attack(server: &mut Server) -> usize {
     let (before, _) = server.memory();
     let bomb = unfinished_bomb();
@@ -45,12 +45,12 @@ fn attack(server: &mut Server) -> usize {
         attacker.send(&bomb);
     }
     server.log_line("memory is short");
-    // Others are served.
+    // Other clients are served.
     client.send(frame(0x81, "Hello"));
     other.expect(unmasked(0x81, "Hello"));
     let closed = server.log_line("code=1013");
     assert!(closed.contains("by=\"server\""), "{closed}");
-    // And let in, as soon as those that were closed have gone.
+    // New clients are admitted once the closed connections have ended.
     let asked = Instant::now();
     while !server.ask(RFC6455).1.starts_with("HTTP/1.1 101") {
         assert!(asked.elapsed() < PATIENCE, "nobody is let in");
@@ -64,7 +64,7 @@ fn unfinished_messages_stay_within_the_budget() {
     let limits = ["--max-message", "64MiB", "--max-memory", "256MiB"];
     let mut server = POLYSOCK.serve(&[&["--app", "broadcast"], &limits[..]].concat());
     let grown = attack(&mut server);
-    // One message more for each of two workers, and half as much again while a buffer grows.
+    // One more message for each of two workers, and half as much again while a buffer grows.
     assert!(grown < 420 * MIB, "{} MiB", grown / MIB);
 }
 
@@ -109,7 +109,7 @@ fn a_client_that_sends_too_many_messages_is_closed() {
 fn a_client_that_floods_with_pings_is_closed() {
     let mut server = POLYSOCK.echo(&[]);
     let client = server.websocket();
-    // It is closed amid them.
+    // The server closes the connection in the middle of the pings.
     let _ = client.stream().write_all(&frame(0x89, "").repeat(100_000));
     let closed = server.log_line("close ");
     assert!(closed.contains("code=1008"), "{closed}");

@@ -1,4 +1,4 @@
-//! Spans, as a collector of traces gets them.
+//! Spans, as received by a trace collector.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -21,7 +21,7 @@ use crate::POLYSOCK;
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 
-/// A collector, and what it is sent.
+/// Starts a collector, and returns the requests that it receives.
 fn collector() -> (SocketAddr, Receiver<ExportTraceServiceRequest>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -35,7 +35,7 @@ fn collector() -> (SocketAddr, Receiver<ExportTraceServiceRequest>) {
     (address, requests)
 }
 
-/// Takes the one request of a connection.
+/// Receives the only request of a connection.
 fn collect(mut client: Client, sender: &Sender<ExportTraceServiceRequest>) {
     let head = client.head();
     assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
@@ -43,12 +43,12 @@ fn collect(mut client: Client, sender: &Sender<ExportTraceServiceRequest>) {
     let len = field(&head, "content-length").unwrap().parse().unwrap();
     let body = client.take(len);
     let request = ExportTraceServiceRequest::decode(&body[..]).unwrap();
-    // Who does not wait for more has what it wants.
+    // The test may have stopped receiving.
     let _ = sender.send(request);
     client.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 }
 
-/// All the spans that a collector is sent up to the end of a server.
+/// Returns all spans that a collector has received up to the end of a server.
 fn spans(requests: &Receiver<ExportTraceServiceRequest>) -> Vec<Span> {
     let mut spans = Vec::new();
     for request in requests.try_iter() {
@@ -100,9 +100,9 @@ fn a_handshake_is_a_span_and_the_close_another_that_is_linked_to_it() {
     client.send(close(1000));
     client.rest();
     let port = client.address().port().to_string();
-    // Who keeps none of its own spans wants none of ours.
+    // A client whose trace is not sampled causes no span.
     drop(server.answers(with(RFC6455, &fields("00", "http://a")), 101));
-    // One that its route rejects, and one that is none.
+    // A handshake that its route refuses, and an invalid one.
     drop(server.answers(with(RFC6455, &fields("01", "http://b")), 403));
     let keyless = RFC6455.replace("Sec-WebSocket-Key", "X-Key");
     drop(server.answers(keyless, 400));
@@ -162,7 +162,7 @@ fn a_handshake_is_a_span_and_the_close_another_that_is_linked_to_it() {
         assert_eq!(of_closed[name], value, "{name}");
         assert!(!of_opened.contains_key(name), "{name}");
     }
-    // The close is a trace of its own.
+    // The close has a trace of its own.
     assert_eq!(closed.parent_span_id, b"");
     assert_ne!(closed.trace_id, opened.trace_id);
     let [link] = &closed.links[..] else {
@@ -193,7 +193,7 @@ fn a_handshake_is_a_span_and_the_close_another_that_is_linked_to_it() {
 
 #[test]
 fn what_no_collector_takes_is_told_and_keeps_nobody_waiting() {
-    // Nobody listens there, or nobody answers.
+    // The first collector does not listen, or the second does not answer.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();
     let addresses = [&silent, &gone].map(|listener| listener.local_addr().unwrap());

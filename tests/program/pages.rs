@@ -1,4 +1,5 @@
-//! Pages of anybody's, which browsers let connect: whose are let in, by what each protocol says of them.
+//! Cross-origin pages, which browsers allow to connect: admission by the origin field of each
+//! protocol.
 
 use std::net::SocketAddr;
 
@@ -10,8 +11,8 @@ use polysock_test_support::server::Server;
 use crate::POLYSOCK;
 use crate::configured::serve;
 
-/// Opening handshakes of a page of this origin for this host, each as its protocol has it; the fields go
-/// with them.
+/// Returns opening handshakes for this host from a page of this origin, in the form of each
+/// protocol, with these additional fields.
 fn handshakes(host: &str, origin: &str, fields: &str) -> Vec<Vec<u8>> {
     let of = |head: &str, field: &str| {
         let head = head.replace("server.example.com", host);
@@ -133,7 +134,7 @@ fn on_streams_of_http2_it_is_the_same() {
     });
 }
 
-/// What the policy of Flash says for a port.
+/// Returns the Flash policy of a port.
 fn flash_policy(server: &Server) -> String {
     let mut client = server.connect();
     client.send("<policy-file-request/>\0");
@@ -173,7 +174,7 @@ fn the_policy_of_flash_has_no_domain_that_some_route_keeps_out() {
     let server = serve("flash", &routes, &[]);
     let both = "domain=\"b.example\" to-ports=\"PORT\" secure=\"false\"";
     assert_eq!(flash_policy(&server), policy_of(&[both]));
-    // Where there is none, the operator is told.
+    // If no origin is permitted, the log says so.
     let mut server = POLYSOCK.echo(&["--flash-policy", "--origin", "same-origin"]);
     assert_eq!(flash_policy(&server), policy_of(&[]));
     let log = server.stop();
@@ -226,7 +227,7 @@ fn a_server_for_others_than_this_machine_warns_of_routes_that_let_any_page_in() 
     );
 }
 
-/// The origin that a route is chosen by is the one that clients are let in by.
+/// A route is selected by the same origin that decides on admission.
 #[test]
 fn routes_are_chosen_by_the_origin_of_each_protocol() {
     let route = "[[route]]\ntarget = \"app:echo\"\n";

@@ -1,4 +1,4 @@
-//! What a gateway passes on of the two opening handshakes: fields, targets and refusals.
+//! The parts of both opening handshakes that a gateway forwards: fields, targets and refusals.
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -12,7 +12,7 @@ use polysock_test_support::{gateway, http2};
 
 use crate::POLYSOCK;
 
-/// What each refusal of [`server`] has, by its path.
+/// The status and the fields of each refusal of [`server`]. The path selects the status.
 const REFUSALS: &[(u16, &[(&str, &str)])] = &[
     (300, &[("Location", "/other"), ("Alternates", "a")]),
     (302, &[("Location", "https://login.example/")]),
@@ -26,15 +26,15 @@ const REFUSALS: &[(u16, &[(&str, &str)])] = &[
     (599, &[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]),
 ];
 
-/// What [`server`] accepts with.
+/// The fields with which [`server`] accepts.
 const ACCEPTED: &[(&str, &str)] = &[
     ("Set-Cookie", "route=node7; Path=/"),
     ("Set-Cookie", "b=2"),
     ("X-Node", "7"),
 ];
 
-/// A server of our own library, in every protocol, behind a gateway in all of them: refuses where the
-/// path is a status, and says of itself what stands above.
+/// A server of the library in every protocol, behind a gateway in all of them. It refuses if the
+/// path is a status, and sends the fields above.
 async fn answer(handshake: Handshake) -> Result<(), BoxError> {
     let status = handshake.request().path().trim_start_matches('/').parse();
     if let Some((status, fields)) = status
@@ -61,7 +61,7 @@ fn server() -> SocketAddr {
     gateway::serve(Gateway::with_site(Site::new(answer), settings))
 }
 
-/// Pairs of protocols, before and behind a gateway, in which each is on each side.
+/// Pairs of protocols before and behind a gateway. Each protocol is on each side at least once.
 fn pairs() -> impl Iterator<Item = (&'static dyn Protocol, &'static dyn Protocol)> {
     let rfc6455 = find_protocol("rfc6455").unwrap();
     let before = PROTOCOLS.iter().map(move |protocol| (*protocol, rfc6455));
@@ -113,7 +113,7 @@ fn a_refusal_is_passed_on_over_http2() {
             let target = format!("/{status}");
             let (found, found_fields, body) = peer.refused_at("websocket", &target, &version).await;
             assert_eq!((found, &*body), (*status, "not now\n"));
-            // RFC 9113 §8.2.2: HTTP/2 has no field for it.
+            // RFC 9113 §8.2.2: HTTP/2 has no `Upgrade` field.
             for (name, value) in fields.iter().filter(|(name, _)| *name != "Upgrade") {
                 let mut values = found_fields.get_all(*name).iter();
                 assert!(values.any(|found| found == value), "{status}: {name}");
@@ -122,7 +122,7 @@ fn a_refusal_is_passed_on_over_http2() {
     });
 }
 
-/// A server that answers every request with these bytes, and hangs up.
+/// Starts a server that answers every request with these bytes, and closes.
 fn scripted(answer: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -215,7 +215,7 @@ fn the_fields_of_a_101_are_passed_on_over_http2() {
     });
 }
 
-/// A server that refuses every request and says what it was: its first line and its fields.
+/// A server that refuses every request, and answers with its request line and fields.
 async fn repeat(handshake: Handshake) -> Result<(), BoxError> {
     let head = String::from_utf8_lossy(handshake.request().head.as_bytes()).into_owned();
     let rejection = Rejection {
@@ -236,7 +236,7 @@ fn repeating() -> SocketAddr {
     gateway::serve(Gateway::with_site(Site::new(repeat), settings))
 }
 
-/// What the upstream of a gateway sees of a request of RFC 6455.
+/// Returns the RFC 6455 request that the upstream of a gateway receives.
 fn seen(gateway: &polysock_test_support::server::Server, request: &str) -> String {
     let (mut client, _) = gateway.answers(request, 400);
     String::from_utf8(client.rest()).unwrap()

@@ -1,4 +1,4 @@
-//! Rules for who is let in, by protocol, network and user agent: what clients get, and what the log says.
+//! Admission rules by protocol, network and user agent: the answers to clients, and the log.
 
 use polysock_test_support::client::Client;
 use polysock_test_support::http2;
@@ -9,13 +9,13 @@ use polysock_test_support::server::Server;
 
 use crate::configured::serve;
 
-/// A server behind a proxy that says where clients are from.
+/// Starts a server behind a proxy that sends the addresses of clients.
 fn proxied(name: &str, routes: &str) -> Server {
     let listener = "proxy_protocol = \"127.0.0.1\"\nforwarded = \"127.0.0.1\"\n";
     serve(name, &[listener, routes].concat(), &[])
 }
 
-/// A client from there, which sends this.
+/// Connects as a client from this address, and sends the request.
 fn from(server: &Server, source: &str, request: impl AsRef<[u8]>) -> Client {
     let mut client = server.connect();
     let header = format!("PROXY TCP4 {source} 192.0.2.1 51234 80\r\n");

@@ -1,4 +1,4 @@
-//! The relay: size, backpressure, and how ends are carried across.
+//! The relay: size, backpressure, and the forwarding of closes.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -43,7 +43,7 @@ fn a_frame_of_one_gib_passes_in_bounded_memory_and_is_not_waited_for() {
     client.send(binary_header(GIB));
     let chunk = vec![b'x'; MIB];
     client.send(&chunk[..1000]);
-    // All the rest is still here when the first bytes arrive behind the gateway.
+    // The rest is sent only after the first bytes have arrived at the upstream.
     arrivals.recv_timeout(PATIENCE).unwrap();
     client.send(&chunk[1000..]);
     for _ in 1..GIB / MIB {
@@ -73,7 +73,7 @@ fn a_client_that_never_reads_stops_its_upstream() {
     let (before, _) = gateway.memory();
     let clients: Vec<_> = (0..8).map(|_| gateway.websocket()).collect();
     for _ in &clients {
-        // What fits into the socket buffers on the way, but no more.
+        // No more than the socket buffers hold.
         let total = stalls.recv_timeout(PATIENCE).unwrap();
         assert!(
             total < 64 * MIB,
@@ -87,9 +87,9 @@ fn a_client_that_never_reads_stops_its_upstream() {
 
 #[test]
 fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
-    // Both sides write all they have before they read: the one direction must not wait for the
-    // other, or nothing moves any more. The socket buffers, which grow to some 20 MiB on the way, hold a
-    // part of it only.
+    // Both sides write all their data before they read. If one direction waited for the other,
+    // there would be a deadlock. The socket buffers, which grow to some 20 MiB, hold only a part of
+    // the data.
     const LEN: usize = 64 * MIB;
     let url = tcp_server(|mut stream| {
         let mut reader = stream.try_clone().unwrap();
@@ -103,7 +103,7 @@ fn a_relay_reads_from_a_side_that_does_not_read_from_it() {
     client.send(binary_header(LEN));
     let sent = client.send_until_stuck(&vec![2; LEN]);
     assert!(sent < LEN, "the way to the upstream is never full");
-    // Only now.
+    // The client begins to read only now.
     let mut reader = Client::over(client.stream().try_clone().unwrap());
     let writer = thread::spawn(move || client.send(vec![2; LEN - sent]));
     let all = reader.rest();
@@ -116,8 +116,8 @@ fn an_upstream_that_ends_closes_the_client_after_all_it_sent() {
     let url = tcp_server(|mut stream| stream.write_all(&[7; 3 * MIB]).unwrap());
     let gateway = POLYSOCK.serve(&[&url]);
     let mut client = gateway.websocket();
-    // The gateway ends its direction after the closing handshake, which needs no answer of ours
-    // to be read.
+    // The gateway ends its direction after the closing handshake. The client can read all without
+    // sending an answer.
     let all = client.rest();
     assert!(all.len() > 3 * MIB);
     assert_eq!(
@@ -168,7 +168,7 @@ fn an_upstream_that_is_not_there_is_a_bad_gateway() {
     gateway.answers(RFC6455, 502);
 }
 
-/// What the upstream of [`websocket_server`] does on a text.
+/// The application of [`websocket_server`]: acts on each text.
 async fn obey(handshake: Handshake) -> Result<(), polysock::BoxError> {
     if handshake.request().path() == "/forbidden" {
         handshake.reject(polysock::Rejection::new(403, "no"));
@@ -191,7 +191,7 @@ async fn obey(handshake: Handshake) -> Result<(), polysock::BoxError> {
     Ok(())
 }
 
-/// A server of our own library, which outlives the test's runtime.
+/// Starts a server of the library, which outlives the test's runtime.
 fn websocket_server() -> std::net::SocketAddr {
     let settings = polysock::PortSettings {
         protocols: polysock::protocols::PROTOCOLS.to_vec(),

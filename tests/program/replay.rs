@@ -1,5 +1,5 @@
-//! `polysock replay` from outside: what it says, writes and ends with, and how it judges foreign
-//! servers.
+//! `polysock replay` from outside: its output, its files and its exit codes, and its verdicts on
+//! foreign servers.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -15,7 +15,7 @@ use polysock_test_support::program::{Input, Run};
 
 use crate::POLYSOCK;
 
-/// The example of RFC 6455 §1.2, as the corpus has it.
+/// The example of RFC 6455 §1.2, from the corpus.
 const SAMPLE: &str = include_str!("../../compat-fixtures/rfc6455/sample.wire");
 
 #[test]
@@ -116,7 +116,7 @@ fn what_cannot_be_played_is_wrong_usage() {
     }
 }
 
-/// Over TCP, with nonces of its own.
+/// Over TCP, with nonces of the server's own.
 #[test]
 fn a_gateway_on_a_socket_passes_what_does_not_hang_on_its_nonce() {
     let site = Site::new(echo).with_settings(SiteSettings {
@@ -132,8 +132,8 @@ fn a_gateway_on_a_socket_passes_what_does_not_hang_on_its_nonce() {
     for split in ["as-recorded", "random:5"] {
         let to = address.to_string();
         let run = replay(&[CORPUS, "--to", &to, "--split", split, "--jobs", "16"]);
-        // The nonce of a server of draft 04 is random, its port is in the policy for Flash, and it
-        // does not compress.
+        // The known differences: the nonce of a draft 04 server is random, the Flash policy
+        // contains the port, and this server does not compress.
         for line in run
             .text()
             .lines()
@@ -190,14 +190,13 @@ fn a_foreign_server_is_judged_by_what_its_answer_means() {
             }
         }
     }
-    // What comes behind the head is compared to the byte.
+    // The bytes after the head are compared exactly.
     let answer = [good.as_bytes(), b"\x81\x02ha"].concat();
     let run = replay(&[&file, "--to", &serve_once(answer).to_string()]);
     assert!(run.text().contains(": frame 1, byte 3 ("), "{}", run.text());
 }
 
-/// How the fixture is cut into lines says nothing of what is compared, nor does the text of a
-/// refusal.
+/// The line splits of the fixture do not affect the comparison, nor does the text of a refusal.
 #[test]
 fn a_foreign_head_ends_where_it_ends() {
     let good = "HTTP/1.1 101 Fine\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -224,7 +223,7 @@ fn replay(arguments: &[&str]) -> Run {
     POLYSOCK.run(&[&["replay"], arguments].concat(), Input::NOTHING)
 }
 
-/// A file with this name and text.
+/// Writes a file with this name and text.
 fn file(name: &str, text: &str) -> String {
     let directory = POLYSOCK.directory(&format!("replay/{name}"));
     let path = directory.join(name);
@@ -232,7 +231,7 @@ fn file(name: &str, text: &str) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// A server that answers its first connection with these bytes, as soon as a head has come.
+/// Starts a server that answers its first connection with these bytes after it has read a head.
 fn serve_once(answer: Vec<u8>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -243,7 +242,7 @@ fn serve_once(answer: Vec<u8>) -> SocketAddr {
             head.extend(byte);
         }
         stream.write_all(&answer).unwrap();
-        // Until the client has gone.
+        // Until the client has disconnected.
         let _ = stream.read_to_end(&mut head);
     });
     address

@@ -1,4 +1,4 @@
-//! What systemd is told, by a socket that is a test's own.
+//! Notifications to systemd, received on a socket of the test.
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
@@ -11,7 +11,7 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// What the next datagram says, line by line.
+/// Receives the next datagram, line by line.
 fn told(manager: &UnixDatagram) -> Vec<String> {
     let mut buffer = [0; 4096];
     let len = manager.recv(&mut buffer).unwrap();
@@ -19,7 +19,7 @@ fn told(manager: &UnixDatagram) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// The same of the next that is not about the watchdog.
+/// Receives the next datagram that is not for the watchdog.
 fn told_but_for_the_watchdog(manager: &UnixDatagram) -> Vec<String> {
     loop {
         let told = told(manager);
@@ -75,7 +75,7 @@ fn it_is_told_of_the_start_of_reloads_and_of_the_end() {
     assert_eq!(server.ends_within(PATIENCE).0, Some(0));
 }
 
-/// The microseconds of the clock that does not jump.
+/// Returns the monotonic clock in microseconds.
 fn monotonic() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     u64::try_from(now.tv_sec).unwrap() * 1_000_000 + u64::try_from(now.tv_nsec).unwrap() / 1000
@@ -94,7 +94,7 @@ fn its_watchdog_hears_of_the_process_again_and_again() {
     for _ in 0..5 {
         assert_eq!(told(&manager), ["WATCHDOG=1"]);
     }
-    // A reload goes on between the ticks, and so does the end.
+    // Reloads and the shutdown work between the ticks.
     server.signal("HUP");
     assert_eq!(told_but_for_the_watchdog(&manager)[0], "RELOADING=1");
     assert_eq!(told_but_for_the_watchdog(&manager)[0], "READY=1");

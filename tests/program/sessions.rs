@@ -1,4 +1,4 @@
-//! Sessions of web apps, as a configuration file names them.
+//! Sessions of web applications, as set in a configuration file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::configured::serve;
 const COOKIE: &str = "Cookie: a=b; PHPSESSID=0123456789abcdefghijklmnop\r\n";
 const FORGED: &str = "X-Session-User: mallory\r\nX-Session-Name: mallory\r\n";
 
-/// A folder of sessions, with one of this data.
+/// Creates a folder of sessions, with one session of this data.
 fn sessions(name: &str, data: &str) -> PathBuf {
     let folder = POLYSOCK.directory(name);
     write(&folder, data);
@@ -24,20 +24,20 @@ fn sessions(name: &str, data: &str) -> PathBuf {
 }
 
 fn write(folder: &Path, data: &str) {
-    // In one step, as nobody holds a lock here.
+    // Atomically, as the test holds no lock.
     let (new, file) = (folder.join("new"), "sess_0123456789abcdefghijklmnop");
     fs::write(&new, data).unwrap();
     fs::rename(new, folder.join(file)).unwrap();
 }
 
-/// A server that says some of the fields that it gets.
+/// Starts a server that sends some of the fields that it receives.
 fn serve_fields(name: &str) -> Server {
     let routes = "[[route]]\ntarget = '''exec:sh -c \"echo user=$$HTTP_X_SESSION_USER \
                   name=$$HTTP_X_SESSION_NAME; cat -u\"'''\n";
     serve(name, routes, &[])
 }
 
-/// A gateway before it whose clients have to have a session in this folder.
+/// Starts a gateway in front of it whose clients need a session in this folder.
 fn serve_sessions(name: &str, upstream: &Server, folder: &Path) -> Server {
     let routes = format!(
         "[session.shop]\nurl = \"files:{}\"\nrecheck = \"100ms\"\n\
@@ -90,13 +90,13 @@ fn clients_of_every_kind_come_with_their_session_or_not_at_all() {
         assert!(head.starts_with("HTTP/1.1 403 "), "{head}");
         server.answers(with("GET /x HTTP/1.1\r\nHost: a\r\n\r\n", fields), 403);
     }
-    // One who has not logged in has a session as well.
+    // A client that has not logged in may have a session too.
     write(&folder, "cart|a:0:{}");
     server.answers(with(RFC6455, COOKIE), 403);
-    // Those who are there are closed once they have logged out.
+    // Open connections are closed once their user has logged out.
     client.expect(unmasked(0x88, b"\x03\xf0"));
     of_hixie.expect(b"\xff\0");
-    // Broken data are no session, and are told of without what is in them.
+    // Broken data count as no session, and are logged without their content.
     write(&folder, "user_id|i:42;secret|s:4:\"hush");
     server.answers(with(RFC6455, COOKIE), 403);
     let line = server.log_line(" a session cannot be read ");
@@ -148,7 +148,7 @@ fn what_is_of_no_use_is_told_before_anything_is_served() {
     }
 }
 
-/// What is said of a database depends on what the program was built with.
+/// The error for a database depends on the features of the build.
 #[test]
 fn a_database_needs_its_feature() {
     let directory = POLYSOCK.directory("session-features");

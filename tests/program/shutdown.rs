@@ -1,5 +1,5 @@
-//! SIGTERM, SIGINT and SIGQUIT: every client gets the close of its protocol, nothing holds up the exit for
-//! longer than it may, and the exit code tells what became of the connections.
+//! SIGTERM, SIGINT and SIGQUIT: every client gets the close of its protocol, the exit is not
+//! delayed beyond its limits, and the exit code reports the outcome of the connections.
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::net::{TcpListener, TcpStream};
@@ -19,21 +19,21 @@ use crate::POLYSOCK;
 
 const GOING_AWAY: &[u8] = b"\x88\x02\x03\xe9";
 
-/// A client in a protocol, what it is told at the end, and what it answers.
+/// A client in a protocol, its expected close, and its answer.
 struct Visitor {
     protocol: &'static str,
     client: Client,
     farewell: &'static [u8],
-    /// `None` where it just hangs up.
+    /// The answer to the close. `None` if the client only disconnects.
     answer: Option<Vec<u8>>,
 }
 
 impl Visitor {
-    /// Waits to be told, and answers.
+    /// Waits for the close, and answers.
     fn take_leave(&mut self) {
         self.client.expect(self.farewell);
         if self.farewell.is_empty() {
-            // Without a closing handshake, the end of the stream says it.
+            // Without a closing handshake, the end of the stream is the close.
             assert_eq!(self.client.rest(), b"", "{}", self.protocol);
         }
         if let Some(answer) = &self.answer {
@@ -42,17 +42,17 @@ impl Visitor {
     }
 }
 
-/// How a client of a protocol connects, what it is told at the end, and what it answers.
+/// A protocol, its opening request, its expected close, and the answer.
 pub(crate) struct Kind {
     pub(crate) protocol: &'static str,
     pub(crate) request: String,
-    /// Whether it has the keys of Hixie-76.
+    /// True if the request has the keys of hixie-76.
     pub(crate) is_keyed: bool,
     pub(crate) farewell: &'static [u8],
     pub(crate) answer: Option<Vec<u8>>,
 }
 
-/// All kinds of clients.
+/// Returns all kinds of clients.
 pub(crate) fn kinds() -> Vec<Kind> {
     let mut kinds = Vec::new();
     let mut add = |protocol, request: String, farewell, answer| {
@@ -71,7 +71,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
         let request = with(HIXIE_76, &format!("Sec-WebSocket-Draft: {draft}\r\n"));
         add("hybi-01, 03", request, b"\x01\0", Some(b"\x01\0".to_vec()));
     }
-    // Its masking key is a hash, and it may as well hang up.
+    // The mask of hybi-04 is a hash, and a client may disconnect without an answer.
     add("hybi-04", versioned("4", ""), b"\x81\0", None);
     let letter = Some(b"\0\0\0\0\x81\x01C".to_vec());
     add("hybi-05", versioned("5", ""), b"\x81\x01S", letter);
@@ -84,7 +84,7 @@ pub(crate) fn kinds() -> Vec<Kind> {
     kinds
 }
 
-/// One client in each protocol.
+/// Opens one client in each protocol.
 fn visitors(server: &Server) -> Vec<Visitor> {
     let visitor = |kind: Kind| Visitor {
         protocol: kind.protocol,
@@ -112,7 +112,7 @@ fn keyed(server: &Server, request: &str) -> Client {
     client
 }
 
-/// Ends the server and expects its exit code, before a client or a deadline could be to blame.
+/// Asserts the exit code of a server while its clients are still open and before its deadlines.
 #[track_caller]
 fn assert_exit(mut server: Server, expected: i32) -> String {
     let (code, log) = server.ends_within(PATIENCE);
@@ -197,7 +197,7 @@ fn ends_at_once_where_it_listens_on_a_unix_socket() {
 fn closes_in_the_middle_of_a_fragmented_message() {
     let server = POLYSOCK.echo(&["--close-timeout", "10m", "--shutdown-timeout", "10m"]);
     let mut client = accepted(&server, RFC6455);
-    // The echo of the first shows that the fragment behind it has been read too.
+    // The echo of the first message shows that the fragment after it has been read too.
     client.send([frame(0x81, "whole"), frame(0x01, "half of it")].concat());
     client.expect(b"\x81\x05whole");
     server.signal("TERM");
@@ -282,7 +282,7 @@ fn ends_at_once_on_a_second_signal() {
 
 #[test]
 fn refuses_new_connections_once_it_drains() {
-    // With one worker, one listener is closed before the first client is told.
+    // With a single worker, its listener is closed before the first client receives the close.
     let server = POLYSOCK.echo(&["--workers", "1", "--close-timeout", "10m"]);
     let mut client = accepted(&server, RFC6455);
     server.signal("TERM");
@@ -310,7 +310,8 @@ fn is_not_held_up_by_half_a_head() {
     let mut silent = server.connect();
     let mut half = server.connect();
     half.send("GET / HTTP/1.1\r\nHost:");
-    // One worker's accept queue could still hold them; one that is served shows that it does not.
+    // The accept queue of the worker could still hold the clients. A later client that is served
+    // proves that it does not.
     drop(accepted(&server, RFC6455));
     server.signal("TERM");
     silent.gone();
@@ -359,7 +360,7 @@ fn tells_a_client_whose_upstream_never_reads() {
     client.send_until_stuck(&frame(0x82, vec![7; 1 << 20]));
     server.signal("TERM");
     client.expect(GOING_AWAY);
-    // What was taken for the upstream is lost, and the exit code says so.
+    // Data that was accepted for the upstream is lost, and the exit code reports it.
     let log = assert_exit(server, 75);
     assert!(log.contains("code=1001 by=\"server\""), "{log}");
     drop(upstream);
@@ -378,7 +379,7 @@ fn a_log_that_nobody_reads_holds_nothing_up() {
     log.read_line(&mut line).unwrap();
     let (_, address) = line.trim_end().split_once("listening on ").unwrap();
     let address = address.parse().unwrap();
-    // Some 500 KiB of log, where a pipe takes 64.
+    // Some 500 KiB of log. A pipe holds 64 KiB.
     let long = format!("User-Agent: {}\r\n", "x".repeat(7000));
     for _ in 0..40 {
         let mut client = Client::connect(address);

@@ -1,4 +1,4 @@
-//! Signals that ask for nothing that there is.
+//! Signals without a function in the current configuration.
 
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{close, frame};
@@ -13,7 +13,7 @@ fn assert_serves(server: &mut Server, client: &mut Client) {
         server.signal(signal);
         server.log_line(&format!("SIG{signal} is ignored"));
     }
-    // Sent to nobody in particular by whoever writes to a pipe that is closed.
+    // The kernel sends SIGPIPE to a process that writes to a closed pipe.
     server.signal("PIPE");
     client.send(frame(0x81, "hi"));
     client.expect(b"\x81\x02hi");

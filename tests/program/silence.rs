@@ -1,4 +1,4 @@
-//! Upstreams that fall silent: their clients are told.
+//! Upstreams that fall silent: their clients are closed.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,10 +13,10 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// How often peers are pinged here.
+/// The ping interval in these tests.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What machines that have much to do may take beside.
+/// The additional time that a busy machine may take.
 const MARGIN: Duration = Duration::from_secs(2);
 
 const PING: &[u8] = b"\x89\0";
@@ -25,7 +25,7 @@ const PONG: &[u8] = b"\x8a\x80\0\0\0\0";
 
 const BAD_GATEWAY: &[u8] = b"\x88\x02\x03\xf6";
 
-/// A server that can be stopped, to which a gateway with these flags leads by this scheme.
+/// Starts a server that can be stopped, and a gateway to it with this scheme and these flags.
 fn behind(scheme: &str, flags: &[&str]) -> (Server, Server) {
     let upstream = POLYSOCK.echo(&["--handshake-timeout", "10m", "--ping-interval", "none"]);
     let url = format!("{scheme}://{}", upstream.address);
@@ -34,8 +34,8 @@ fn behind(scheme: &str, flags: &[&str]) -> (Server, Server) {
     (upstream, gateway)
 }
 
-/// What a client is told after an upstream has stopped, pings aside, and when. It answers those where
-/// it is not amid a message.
+/// Returns the bytes that a client receives after its upstream has stopped, without pings, and the
+/// time. The client answers pings if `answers` is set, that is, not in the middle of a message.
 fn told(client: &mut Client, answers: bool, stopped: Instant) -> (Vec<u8>, Duration) {
     let mut told = Vec::new();
     while !told.ends_with(BAD_GATEWAY) {
@@ -83,7 +83,7 @@ fn an_upstream_without_pings_that_stops_is_noticed_once_it_has_no_room() {
         let (upstream, mut gateway) = behind(scheme, &[]);
         let mut client = gateway.websocket();
         upstream.signal("STOP");
-        // What the buffers on the way hold, and more.
+        // More than the transport buffers hold.
         client.send(endless_header(scheme));
         let mut stream = client.stream().try_clone().unwrap();
         let flood = thread::spawn(move || {
@@ -99,7 +99,7 @@ fn an_upstream_without_pings_that_stops_is_noticed_once_it_has_no_room() {
     }
 }
 
-/// The header of a frame that does not end in any time, in what the upstream can be sent.
+/// Returns the header of an endless frame of the kind that the upstream accepts.
 fn endless_header(scheme: &str) -> Vec<u8> {
     let mut header = binary_header(1 << 40);
     if scheme != "tcp" {
@@ -130,7 +130,7 @@ fn an_upstream_that_only_answers_pings_is_kept() {
         let mut buffer = [0; 100];
         let count = stream.read(&mut buffer).unwrap();
         pings.extend_from_slice(&buffer[..count]);
-        // Ours are answered as well.
+        // The client answers the gateway's pings too.
         stream.write_all(PONG).unwrap();
     }
     assert!(pings.chunks(2).all(|ping| ping == PING), "{pings:02x?}");
@@ -152,10 +152,10 @@ fn an_upstream_that_cannot_be_reached_takes_no_thread_and_no_warning_for_each_cl
             let head = client.head();
             assert!(head.starts_with("HTTP/1.1 50"), "{head}");
         }
-        // Those of the program: main, log, signals, a worker, and one that looks up.
+        // The threads of the program: main, log, signals, a worker, and a resolver.
         let threads = fs::read_dir(format!("/proc/{}/task", gateway.id())).unwrap();
         assert!(threads.count() <= 8);
-        // A line for each client, and what failed once a second.
+        // One line for each client, and at most one warning a second.
         let log = gateway.stop();
         assert_eq!(log.matches("reject").count(), 200);
         let warnings = log.matches(" WARN ").count() as u64;

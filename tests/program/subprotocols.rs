@@ -1,4 +1,4 @@
-//! Subprotocols: which one a client is answered with, in every protocol.
+//! The selection of subprotocols, in every protocol.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// How a protocol spells the offer of subprotocols, and whether the answer repeats it.
+/// The form in which a protocol offers subprotocols, and whether the answer repeats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spelling {
-    /// One string, which WebKit wants back as it was, also where it is a list (draft-hixie-76,
+    /// A single string, even if it is a list. WebKit requires it back unchanged (draft-hixie-76,
     /// "Sec-WebSocket-Protocol").
     Verbatim,
     /// A list with spaces (draft 01 §1.6).
@@ -48,7 +48,7 @@ const CLIENTS: [(&str, &str, Spelling); 11] = [
     ("rfc6455", "13", Spelling::Commas),
 ];
 
-/// What the server answers a client of this protocol whose offer has these lines.
+/// Returns the server's answer to a client of this protocol whose offer has these lines.
 fn answer(server: &Server, protocol: &str, version: &str, lines: &[&str]) -> Option<String> {
     let name = if protocol == "hixie-75" {
         "WebSocket-Protocol"
@@ -89,7 +89,7 @@ fn a_gateway_answers_with_what_it_prefers_of_what_was_offered() {
         for (lines, expected) in [
             (&["v1"][..], Some("v1")),
             (&["other"], None),
-            // Names are compared with regard to case.
+            // Names are case-sensitive.
             (&["V1"], None),
             (&[], None),
         ] {
@@ -131,7 +131,7 @@ fn without_a_list_the_clients_preference_counts() {
 
 #[test]
 fn a_byte_stream_is_carried_in_base64_for_those_that_need_it() {
-    // The upstream only has to take the connection.
+    // The upstream only needs to accept the connection.
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("tcp://{}", upstream.local_addr().unwrap());
     let all = ["--protocols", "all", &url];
@@ -154,7 +154,7 @@ fn a_byte_stream_is_carried_in_base64_for_those_that_need_it() {
     }
 }
 
-/// Names what it was offered.
+/// An application that sends the offer that it received.
 async fn tell(handshake: Handshake) -> Result<(), BoxError> {
     let request = handshake.request();
     let offered = request.subprotocols.join(" ");
@@ -167,7 +167,7 @@ async fn tell(handshake: Handshake) -> Result<(), BoxError> {
     Ok(connection.close(None).await?)
 }
 
-/// Accepts with a subprotocol that clients may not have offered.
+/// An application that accepts with a subprotocol that clients may not have offered.
 async fn insist(handshake: Handshake) -> Result<(), BoxError> {
     let accept = Accept {
         subprotocol: Some("base64".into()),
@@ -180,7 +180,7 @@ async fn insist(handshake: Handshake) -> Result<(), BoxError> {
     Ok(connection.close(None).await?)
 }
 
-/// A client's agreed subprotocol and the message it is sent.
+/// Returns a client's negotiated subprotocol and its first message.
 async fn told(
     protocol: &str,
     address: std::net::SocketAddr,
@@ -209,7 +209,7 @@ async fn an_upstream_chooses_from_what_the_gateway_leaves_of_the_offer() {
     for (scheme, expected, agreed) in [
         ("ws", "v2 v1", "v1"),
         ("ws+hybi03", "v2 v1", "v1"),
-        // Which can be offered one only.
+        // hixie-76 can offer only one.
         ("ws+hixie76", "v2", "v2"),
     ] {
         let url = format!("{scheme}://{server}");
@@ -244,7 +244,7 @@ async fn an_application_sees_and_names_only_what_was_offered() {
     }
 }
 
-/// A third party's protocol, which has no binary messages and is in no list of ours.
+/// A third party's protocol, which has no binary messages and is not in the built-in list.
 #[derive(Debug)]
 struct Texts;
 

@@ -1,4 +1,4 @@
-//! TLS as those who run the program see it.
+//! TLS, from the user's point of view.
 
 use std::fs;
 use std::io::Write;
@@ -35,7 +35,7 @@ fn open(client: &mut TlsClient) {
     echoes(client);
 }
 
-/// A directory with a certificate for `a.test`, and who has signed it.
+/// Returns a directory with a certificate for `a.test`, and the authority that has signed it.
 fn certified(name: &str) -> (PathBuf, Authority) {
     let directory = POLYSOCK.directory(name);
     let authority = Authority::new();
@@ -43,7 +43,7 @@ fn certified(name: &str) -> (PathBuf, Authority) {
     (directory, authority)
 }
 
-/// A server of this file in a directory.
+/// Starts a server with this configuration in a directory.
 fn serve(directory: &Path, config: &str) -> Server {
     let file = directory.join("polysock.toml");
     fs::write(&file, config).unwrap();
@@ -225,7 +225,7 @@ fn a_reload_has_the_new_certificate_and_no_handshake_fails() {
         let issued = authority.issue(&["a.test"]);
         issued.write(&directory, "site");
         if round == 3 {
-            // Other settings of TLS, with the listener where it was.
+            // Other TLS settings on the same listener.
             let config = config.replace("tls = {", "tls = { min_version = \"1.3\",");
             fs::write(directory.join("polysock.toml"), config).unwrap();
         }
@@ -247,7 +247,8 @@ fn a_reload_has_the_new_certificate_and_no_handshake_fails() {
     echoes(&mut before);
 }
 
-/// What `openssl s_client` prints that connects like this, and asks for a page.
+/// Requests a page with `openssl s_client` and these arguments. Returns the output, or `None`
+/// without openssl.
 fn s_client(server: &Server, arguments: &[&str]) -> Option<String> {
     let address = server.address.to_string();
     let mut client = Command::new("openssl");
@@ -266,7 +267,7 @@ fn s_client(server: &Server, arguments: &[&str]) -> Option<String> {
     };
     let mut stdin = client.stdin.take().unwrap();
     let request = "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
-    // One that was refused reads nothing.
+    // A client that was refused does not read its input.
     let _ = stdin.write_all(request.as_bytes());
     let output = polysock_test_support::process::output(client, PATIENCE);
     drop(stdin);
@@ -326,7 +327,7 @@ fn openssl_connects_in_each_version_and_resumes() {
         let out = [arguments, &["-sess_out", text(&session)]].concat();
         let again = [arguments, &["-sess_in", text(&session)]].concat();
         s_client(&server, &out);
-        // Each of the threads that serve knows it.
+        // Each worker thread accepts the session.
         for _ in 0..4 {
             let printed = s_client(&server, &again).unwrap();
             assert!(printed.contains("Reused, TLS"), "{arguments:?}:\n{printed}");

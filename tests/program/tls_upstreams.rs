@@ -1,4 +1,4 @@
-//! Servers within TLS, behind a gateway and before a client.
+//! Upstreams over TLS, behind a gateway and for a client.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ use polysock_test_support::tls_server::{Running, TlsServer};
 
 use crate::POLYSOCK;
 
-/// A server that echoes in every protocol, and knows that TLS ends in front.
+/// Starts an echo server in every protocol that assumes TLS in front.
 fn echoes() -> SocketAddr {
     let settings = PortSettings {
         protocols: PROTOCOLS.to_vec(),
@@ -30,7 +30,7 @@ fn echoes() -> SocketAddr {
     gateway::serve(Gateway::with_site(Site::new(apps::echo), settings))
 }
 
-/// A server at localhost that echoes within TLS.
+/// Starts an echo server over TLS at localhost.
 fn echoes_within_tls(authority: &Authority) -> Running {
     TlsServer::new(&authority.issue(&["localhost"])).before(echoes())
 }
@@ -144,7 +144,7 @@ fn the_system_says_whom_it_trusts() {
     );
     let none = authority.place("none.pem");
     fs::write(&none, "").unwrap();
-    // Before anybody connects.
+    // The error occurs before any connection.
     for (command, code) in [("serve", 2), ("connect", 3)] {
         let told = run(&[command, &url], &none);
         assert_eq!(told.code, Some(code), "{command}: {}", told.stderr);
@@ -156,7 +156,7 @@ fn the_system_says_whom_it_trusts() {
     }
 }
 
-/// A gateway of a file.
+/// Starts a gateway with this configuration.
 fn configured(name: &str, text: &str, flags: &[&str]) -> Server {
     let file = POLYSOCK.directory(name).join("polysock.toml");
     let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
@@ -213,9 +213,9 @@ fn a_file_says_of_each_upstream_how_it_is_met() {
     }
     assert_eq!(one.met()[0].name.as_deref(), Some("one.example"));
     assert!(two.met()[0].has_certificate);
-    // A name that is a token's is the host that stands behind it.
+    // The server name for a token is the host of its target.
     assert_eq!(bytes.met()[0].name.as_deref(), Some("localhost"));
-    // What a flag says counts for more, in every place.
+    // A flag overrides the setting in every place.
     let mut gateway = configured(
         "tls-upstreams",
         &text,
@@ -290,7 +290,7 @@ fn a_reload_reads_the_files_again_and_what_is_connected_stays() {
         host = server.host(),
         ca = old.place("trusted.pem").display(),
     );
-    // The first route would have all.
+    // The route without a path would match all requests if it were first.
     let (first, second) = text.split_at(text.rfind("[[route]]").unwrap());
     let text = format!("{second}\n{first}");
     fs::copy(old.file(), old.place("trusted.pem")).unwrap();
@@ -316,7 +316,7 @@ fn a_reload_reads_the_files_again_and_what_is_connected_stays() {
         gateway.answers(request, 101);
     }
     before.iter_mut().for_each(assert_echoes);
-    // One that cannot be used changes nothing.
+    // An invalid file changes nothing.
     fs::write(old.place("trusted.pem"), "nothing").unwrap();
     gateway.signal("HUP");
     gateway.log_line("trusted.pem has no certificate in it");

@@ -1,4 +1,4 @@
-//! What a URL and the flags beside it make of a request: of `connect` and `bench`, and of a gateway.
+//! The effect of a URL and of flags on requests: of `connect`, of `bench`, and of a gateway.
 
 use std::net::TcpListener;
 use std::sync::mpsc::{self, Receiver};
@@ -12,7 +12,8 @@ use polysock_test_support::program::Input;
 
 use crate::POLYSOCK;
 
-/// A server that gives everybody this answer: its `HOST:PORT`, and the heads that it gets.
+/// Starts a server that sends this answer to all clients. Returns its `HOST:PORT` and the received
+/// heads.
 fn server(answer: &'static str) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -39,7 +40,7 @@ fn what_a_url_says_is_asked_for() {
         ("ws://{}", "GET / HTTP/1.1", None),
         ("WS://{}/a?b=c", "GET /a?b=c HTTP/1.1", None),
         ("Ws+RFC6455://{}?b", "GET /?b HTTP/1.1", None),
-        // RFC 7617 §2, decoded first.
+        // RFC 7617 §2: the credentials are decoded first.
         (
             "ws://Aladdin:open%20sesame@{}/",
             "GET / HTTP/1.1",
@@ -179,7 +180,7 @@ fn fields_of_ones_own_are_sent_in_every_protocol() {
             assert!(head.contains("rigin: http://page.example\r\n"), "{head}");
         }
     }
-    // What is said beside the URL counts more.
+    // A field flag overrides the URL.
     let url = format!("ws://me:pw@{address}/");
     POLYSOCK.run(
         &["connect", "-H", "authorization: mine", &url],

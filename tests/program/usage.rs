@@ -1,4 +1,4 @@
-//! What a command line may say, and what is said of a wrong one.
+//! Command lines, and the errors for wrong ones.
 
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream};
@@ -51,7 +51,7 @@ fn says_what_a_command_does() {
     assert!(all.text().contains(SERVES), "{}", all.text());
     let one = POLYSOCK.run(&["serve", "--help"], Input::NOTHING);
     assert!(one.text().starts_with(SERVES), "{}", one.text());
-    assert!(one.text().contains("With nothing said"), "{}", one.text());
+    assert!(one.text().contains("Without arguments"), "{}", one.text());
 }
 
 #[test]
@@ -222,8 +222,8 @@ fn says_that_a_port_is_in_use_by_another_polysock() {
     );
 }
 
-/// Threads with large stacks in a small address space: the third does not fit, and what is smaller
-/// does.
+/// Threads with large stacks in a small address space: the third thread does not fit, but smaller
+/// allocations do.
 #[test]
 fn says_that_a_thread_cannot_be_started() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! The broker of WAMP that needs no code.
+//! The built-in WAMP broker, which needs no code.
 
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{frame, unmasked};
@@ -8,7 +8,7 @@ use polysock_test_support::server::Server;
 use crate::POLYSOCK;
 use crate::configured::serve;
 
-/// A client of RFC 6455 or Hixie-75.
+/// A client of RFC 6455 or hixie-75.
 struct WampClient {
     client: Client,
     is_old: bool,
@@ -28,7 +28,7 @@ impl WampClient {
         joined
     }
 
-    /// The next message, which is not longer than this.
+    /// Returns the next message, which must not be longer than `most`.
     fn hear(&mut self, most: usize) -> String {
         let first = self.client.take(1);
         let mut text = Vec::new();
@@ -58,7 +58,7 @@ impl WampClient {
         assert_eq!(self.hear(expected.len().max(124)), expected);
     }
 
-    /// That nothing else has come: a broker answers every call by an error.
+    /// Asserts that it has received nothing else: a broker answers every call with an error.
     fn is_up_to_date(&mut self) {
         self.say("[2,1,\"u\"]");
         self.hears("[4,1,\"http://api.wamp.ws/error#generic\",\"no procedure u\"]");

@@ -19,7 +19,7 @@ use polysock_test_support::{PATIENCE, tcp};
 
 use crate::POLYSOCK;
 
-/// What the command lines below name.
+/// The files and servers that the command lines below name.
 struct World {
     echo: SocketAddr,
     directory: PathBuf,
@@ -50,7 +50,8 @@ impl World {
         }
     }
 
-    /// The words of a command line, in which `VNC` is where the server is; ports to listen on are free ones.
+    /// Splits a command line into words. `VNC` becomes the address of the server, and listening
+    /// ports become free ones.
     fn words(&self, line: &str) -> Vec<String> {
         let (vnc, port) = (self.echo.to_string(), self.echo.port());
         let words = line.split(' ').map(|word| match word {
@@ -79,7 +80,7 @@ impl World {
     }
 }
 
-/// A client is connected to what echoes.
+/// Connects a client to the echo server.
 #[track_caller]
 fn echoes(server: &Server, path: &str) -> Client {
     let request = RFC6455.replace("/chat", path);
@@ -92,7 +93,7 @@ fn echoes(server: &Server, path: &str) -> Client {
 #[test]
 fn the_invocations_of_websockify_and_novnc_run_unchanged() {
     let world = World::new("websockify-invocations");
-    // Of websockify's README and its help, its wiki on tokens, and its image.
+    // From websockify's README, its help, its wiki on tokens, and its image.
     for (line, path) in [
         ("6080 localhost:5900", "/websockify"),
         (":6080 localhost:5900", "/"),
@@ -133,7 +134,8 @@ fn the_invocations_of_websockify_and_novnc_run_unchanged() {
             "-6 --libserver --idle-timeout 60 --timeout 60 6080 VNC",
             "/",
         ),
-        // Of noVNC's launch.sh and novnc_proxy, as the shell has them without options and with each.
+        // From noVNC's launch.sh and novnc_proxy, as the shell runs them without options and with
+        // each.
         (
             "--web /usr/share/../share/ 6080 localhost:5900",
             "/websockify",
@@ -277,7 +279,7 @@ fn it_ends_by_itself_where_it_is_told_to() {
     for option in ["--idle-timeout", "--timeout"] {
         let mut server = world.start(&format!("{option} 1 6080 VNC"));
         let mut client = echoes(&server, "/");
-        // Longer than the time, which is not over while there is somebody.
+        // Longer than the time limit, which does not apply while a client is connected.
         std::thread::sleep(Duration::from_millis(1500));
         client.send(frame(0x82, "still"));
         client.expect([&[0x82, 5], &b"still"[..]].concat());
@@ -318,7 +320,7 @@ fn it_goes_on_in_the_background_and_logs_to_a_file() {
         assert!(began.elapsed() < PATIENCE, "{}", read());
     }
 
-    // What is wrong is said before.
+    // Errors are reported before the process daemonises.
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let line = format!("-D {} VNC", taken.local_addr().unwrap());
     let run =

@@ -1,4 +1,4 @@
-//! What others publish by ZeroMQ, as clients hear it.
+//! Publishing by ZeroMQ, as received by clients.
 
 use std::net::{SocketAddr, TcpListener};
 
@@ -13,7 +13,7 @@ use polysock_test_support::zmq::ZmqPeer;
 use crate::POLYSOCK;
 use crate::configured::serve;
 
-/// Where a socket of this kind is, by the log.
+/// Reads the address of a socket of this kind from the log.
 #[track_caller]
 fn socket(server: &mut Server, kind: &str) -> SocketAddr {
     let part = format!("{kind} socket of ZeroMQ on tcp://");
@@ -22,7 +22,7 @@ fn socket(server: &mut Server, kind: &str) -> SocketAddr {
     address.trim().parse().unwrap()
 }
 
-/// A client of RFC 6455 that is in the broadcast.
+/// Opens an RFC 6455 client in the broadcast.
 #[track_caller]
 fn joins(server: &Server) -> Client {
     let (mut client, _) = server.answers(RFC6455, 101);
@@ -62,7 +62,7 @@ fn items_reach_clients_of_old_and_new_protocols() {
     push.send(&[item("news", "still there")]);
     new.expect(unmasked(0x81, "still there"));
     server.log_line("a message of ZeroMQ is not published");
-    // Peers that are there hold nothing up.
+    // Connected peers do not delay the shutdown.
     server.signal("TERM");
     new.expect(b"\x88\x02\x03\xe9");
     new.send(frame(0x88, b"\x03\xe9"));

@@ -1,52 +1,52 @@
-//! Which file uses what of which other.
+//! The uses between files: which file uses which item of which other file.
 //!
-//! A file uses another where a path in it leads to an item that the other *defines*: paths that
-//! begin with `crate`, `self` or `super`, in a `use` or in the code, and those that begin with a
-//! name that was imported or with a module of its own. So:
+//! A file uses another if a path in it leads to an item that the other file *defines*. Such paths
+//! begin with `crate`, `self` or `super`, in a `use` or in the code, or with an imported name, or
+//! with a module of its own. The details:
 //!
-//! - Re-exports and imports are followed to the file that has the definition, through any number of
+//! - Re-exports and imports are followed to the file with the definition, through any number of
 //!   `mod.rs`.
 //! - To declare a module (`mod x;`), to import one (`use super::x;`), to re-export (`pub use
-//!   self::x::Y;`) and to go through somebody else's re-export is to *pass* a file, not to use it: no
-//!   circle comes of that, but a room passes only what lies below it. A re-export is used where its name
-//!   stands in the code of the same module.
-//! - A type is where it is declared: methods and trait implementations in other files are not seen.
-//!   A child that implements its parent's type uses its parent; the parent that calls the method
-//!   does not use the child.
-//! - A module and the files below it are one noun: a parent is written in terms of its children, and they
-//!   in terms of it (`impl Parent`). Arrows between the two are no part of a circle.
-//! - Tests are left out, and what is imported with `*` is refused.
+//!   self::x::Y;`) and to go through another module's re-export is to *pass* a file, not to use it.
+//!   Passing causes no cycle, but a module may pass only modules below it. A re-export is used if
+//!   its name is in the code of the same module.
+//! - A type belongs to the file that declares it: methods and trait implementations in other files
+//!   are ignored. A child that implements its parent's type uses its parent; the parent that calls
+//!   the method does not use the child.
+//! - A module and the files below it form a unit: a parent uses its children, and they use it
+//!   (`impl Parent`). Arrows between the two are not part of a cycle.
+//! - Tests are ignored, and imports by `*` are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::modules::{Import, Module, Modules};
 
-/// A use of something in another file.
+/// A use of an item of another file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrow {
     pub(crate) from: String,
     pub(crate) to: String,
-    /// What is used.
+    /// The used item.
     pub(crate) item: String,
-    /// Whether `to` is only passed on the way, or on.
+    /// True if `to` is only passed, as part of a path or by a re-export.
     pub(crate) is_passage: bool,
 }
 
-/// What a path leads to.
+/// The target of a path.
 enum Found {
     /// An item of a module, and its name.
     Item(usize, String),
     Module(usize),
-    /// Another crate, or a name that is none of a module.
+    /// Another crate, or a name that belongs to no module.
     Outside,
-    /// Nothing, though it begins in this crate.
+    /// No target, although the path begins in this crate.
     Nothing,
 }
 
-/// Re-exports of re-exports end somewhere.
+/// The maximum number of imports and re-exports that are followed for a path.
 const DEEPEST: usize = 20;
 
-/// The arrows of a crate, and what in it cannot be followed.
+/// Returns the arrows of a crate, and the paths that cannot be followed.
 pub(crate) fn arrows(modules: &Modules) -> (BTreeSet<Arrow>, Vec<String>) {
     let mut follower = Follower {
         modules: &modules.0,
@@ -99,14 +99,14 @@ pub(crate) fn arrows(modules: &Modules) -> (BTreeSet<Arrow>, Vec<String>) {
 
 struct Follower<'a> {
     modules: &'a [Module],
-    /// The module that the path is in.
+    /// The module that contains the path.
     from: usize,
     /// The modules whose imports the path went through.
     passed: Vec<usize>,
 }
 
 impl Follower<'_> {
-    /// Goes along a path as it is written in a module.
+    /// Follows a path that a module contains.
     fn follow(&mut self, mut at: usize, path: &[String], depth: usize) -> Found {
         let mut rest = path;
         let mut is_from_here = false;
@@ -129,7 +129,8 @@ impl Follower<'_> {
             let child = children.find(|child| self.modules[*child].name == *first);
             let is_defined = module.definitions.contains(first);
             let mut imports = module.imports.iter();
-            // A module and a function may have one name: what follows tells them apart.
+            // A module and a function may have the same name: the rest of the path distinguishes
+            // them.
             if let Some(child) = child.filter(|_| !is_defined || !after.is_empty()) {
                 (at, rest, is_from_here) = (child, after, true);
             } else if is_defined {
@@ -157,7 +158,7 @@ impl Follower<'_> {
     }
 }
 
-/// The files that use each other, each circle in order, with the arrows it consists of.
+/// Returns the cycles: the files of each, in order, and the arrows between them.
 pub(crate) fn circles(arrows: &BTreeSet<Arrow>) -> Vec<(Vec<&str>, Vec<&Arrow>)> {
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let counts = |arrow: &&Arrow| !arrow.is_passage && !is_in_the_family(&arrow.from, &arrow.to);
@@ -186,7 +187,7 @@ pub(crate) fn circles(arrows: &BTreeSet<Arrow>) -> Vec<(Vec<&str>, Vec<&Arrow>)>
     circles
 }
 
-/// Whether one of two files is that of a module around the other's.
+/// True if one of two files is the `mod.rs` of a module that contains the other.
 fn is_in_the_family(one: &str, other: &str) -> bool {
     let below = |parent: &str| parent.strip_suffix("mod.rs").map(str::to_owned);
     let is_parent =
@@ -194,7 +195,7 @@ fn is_in_the_family(one: &str, other: &str) -> bool {
     is_parent(one, other) || is_parent(other, one)
 }
 
-/// The files that are reached from one, in a step or more.
+/// Returns the files that are reached from a file in one or more steps.
 fn reached<'a>(start: &str, next: &BTreeMap<&str, BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let mut waiting: Vec<&str> = vec![start];
@@ -208,7 +209,7 @@ fn reached<'a>(start: &str, next: &BTreeMap<&str, BTreeSet<&'a str>>) -> BTreeSe
     found
 }
 
-/// The arrows from `c` in a crate whose modules in braces stand for files.
+/// Returns the arrows of the code of a crate, whose modules in braces represent files.
 fn arrows_of(code: &str) -> Vec<String> {
     let (arrows, unclear) = arrows(&Modules::in_braces(code));
     let from_it = arrows.iter().filter(|arrow| arrow.from == "c");

@@ -1,14 +1,14 @@
-//! The map of a crate: its rooms, by floor.
+//! The map of a crate: its modules, line by line.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::files::{read, repository};
 
-/// The rooms in the map of a crate, by the number of their line.
+/// Returns the modules in the map of a crate, with the numbers of their lines.
 ///
-/// The map is the block in the docs of its lib.rs (of its main.rs, where it has no other) whose
-/// first line names a module; beside it stands what is checked here.
+/// The map is the block in the docs of lib.rs (of main.rs, if there is no lib.rs) whose first line
+/// names a module. The docs must also promise the order that is checked here.
 pub(crate) fn floors(root: &str) -> BTreeMap<String, usize> {
     let directory = repository().join(root);
     let mut files = ["lib.rs", "main.rs"]
@@ -43,7 +43,7 @@ pub(crate) fn floors(root: &str) -> BTreeMap<String, usize> {
     floors
 }
 
-/// The top module that a file belongs to; `None` for the roots themselves.
+/// Returns the top module that contains a file; `None` for the roots themselves.
 pub(crate) fn room(root: &str, file: &str) -> Option<String> {
     let inside = Path::new(file).strip_prefix(root).unwrap();
     let first = inside.components().next().unwrap();
@@ -52,7 +52,7 @@ pub(crate) fn room(root: &str, file: &str) -> Option<String> {
     (!["lib", "main"].contains(&room)).then(|| room.to_owned())
 }
 
-/// The names of a line: with dots between them, and two spaces before what is said of them.
+/// Returns the names of a line, which are separated by dots and end at two spaces.
 fn names(line: &str) -> impl Iterator<Item = &str> {
     let names = line.trim_start().split("  ").next().unwrap_or_default();
     names.split(" · ").map(str::trim)

@@ -1,4 +1,4 @@
-//! The modules of a crate: what each defines, imports and names.
+//! The modules of a crate: the definitions, imports and names of each.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::files::{name, read, repository};
 use super::tokens::{behind_group, tokens};
 
-/// The modules of a crate; the first are its roots.
+/// The modules of a crate. The roots are first.
 #[derive(Debug, Default)]
 pub(crate) struct Modules(pub(crate) Vec<Module>);
 
@@ -14,7 +14,7 @@ pub(crate) struct Modules(pub(crate) Vec<Module>);
 #[derive(Debug, Default)]
 pub(crate) struct Module {
     pub(crate) name: String,
-    /// The file it stands in.
+    /// The file that contains it.
     pub(crate) file: String,
     pub(crate) parent: Option<usize>,
     /// The modules in it.
@@ -22,7 +22,7 @@ pub(crate) struct Module {
     /// The names of the items that it defines.
     pub(crate) definitions: BTreeSet<String>,
     pub(crate) imports: Vec<Import>,
-    /// The paths of two words and more in its code.
+    /// The paths with two or more words in its code.
     pub(crate) paths: BTreeSet<Vec<String>>,
     /// The single words in its code.
     pub(crate) words: BTreeSet<String>,
@@ -32,14 +32,15 @@ pub(crate) struct Module {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Import {
     pub(crate) path: Vec<String>,
-    /// The name that it gives; `*` for all.
+    /// The name that the import introduces; `*` for all.
     pub(crate) alias: String,
-    /// Whether others see it: a re-export.
+    /// True if other modules see the import: a re-export.
     pub(crate) is_public: bool,
 }
 
 impl Modules {
-    /// The modules that are reached from `lib.rs` and `main.rs` in a directory. Those of tests are not.
+    /// Reads the modules that are reached from `lib.rs` and `main.rs` in a directory, without
+    /// tests.
     pub(crate) fn read(root: &str) -> Self {
         let mut modules = Self::default();
         let directory = repository().join(root);
@@ -51,7 +52,7 @@ impl Modules {
         modules
     }
 
-    /// The modules in a text, each of which stands for a file of its name.
+    /// Reads the modules of a text, each of which represents a file with its name.
     pub(crate) fn in_braces(text: &str) -> Self {
         let mut modules = Self::default();
         modules.add(Module::default(), &tokens(text), Path::new(""));
@@ -123,9 +124,9 @@ impl Modules {
                 "macro_rules" if reader.take("!") => {
                     self.0[key].definitions.extend(reader.word());
                 }
-                // A method or a field; not what comes behind `..`.
+                // A method or a field, but not the word after `..`.
                 "." if !reader.take(".") => drop(reader.word()),
-                // From outside (`::std`), or of a type (`<T as X>::Y`).
+                // A path that begins outside (`::std`), or at a type (`<T as X>::Y`).
                 "::" => drop(reader.word().map(|first| reader.path(first))),
                 token if is_word(token) => {
                     let path = reader.path(token.to_owned());
@@ -152,7 +153,7 @@ fn is_word(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// The tokens of a module, one by one.
+/// A cursor over the tokens of a module.
 struct Reader<'a> {
     tokens: &'a [String],
     at: usize,
@@ -181,7 +182,7 @@ impl<'a> Reader<'a> {
         Some(word.clone())
     }
 
-    /// Goes behind what restricts a `pub`; whether anybody sees more for it: `pub(self)` is private.
+    /// Skips the restriction of a `pub`. Returns false for `pub(self)`, which is private.
     fn is_public(&mut self) -> bool {
         let restricted = ["crate", "super", "self", "in"];
         let inside = self.tokens.get(self.at + 1).map_or("", String::as_str);
@@ -192,14 +193,14 @@ impl<'a> Reader<'a> {
         inside != "self"
     }
 
-    /// What stands in the braces that come next.
+    /// Returns the tokens in the braces that follow.
     fn group(&mut self) -> &'a [String] {
         let start = self.at;
         self.at = behind_group(self.tokens, start);
         &self.tokens[start + 1..self.at - 1]
     }
 
-    /// The rest of a path: `::` and a word, as often as they come.
+    /// Returns a path from its first word and all following pairs of `::` and a word.
     fn path(&mut self, first: String) -> Vec<String> {
         let mut path = vec![first];
         while self.is_at("::") {
@@ -212,9 +213,9 @@ impl<'a> Reader<'a> {
         path
     }
 
-    /// The leaves of a `use`, up to its semicolon.
+    /// Returns the leaves of a `use`, up to its semicolon.
     fn imports(&mut self, is_public: bool) -> Vec<Import> {
-        // From outside: `use ::std`.
+        // A path that begins outside: `use ::std`.
         self.take("::");
         let mut leaves = Vec::new();
         self.tree(&[], &mut leaves);
@@ -242,7 +243,7 @@ impl<'a> Reader<'a> {
                 return;
             }
             let word = self.word().expect("a path in a `use`");
-            // `{self, …}`: what stands before the brace.
+            // `{self, …}` imports the path before the brace.
             if word != "self" || path.is_empty() {
                 path.push(word);
             }

@@ -1,6 +1,8 @@
-//! A Rust file as words and signs, without comments, literals, lifetimes and tests.
+//! A lexer that splits a Rust file into words and signs, without comments, literals, lifetimes and
+//! tests.
 
-/// The words and signs of a file. `::` is one sign, any other character one by itself.
+/// Returns the words and signs of a file. `::` is one sign; any other character is a sign by
+/// itself.
 pub(crate) fn tokens(text: &str) -> Vec<String> {
     without_tests(&lex(text))
 }
@@ -57,7 +59,7 @@ fn behind_comment(text: &str) -> &str {
 }
 
 fn behind_string(text: &str) -> &str {
-    let mut escaped = true; // The quote it begins with is not its end.
+    let mut escaped = true; // The opening quote is not the end.
     for (at, c) in text.char_indices() {
         match c {
             '"' if !escaped => return &text[at + 1..],
@@ -68,7 +70,7 @@ fn behind_string(text: &str) -> &str {
     ""
 }
 
-/// `r"…"`, `r#"…"#`, `br"…"` and their like.
+/// Skips `r"…"`, `r#"…"#`, `br"…"` and the like.
 fn behind_raw_string(text: &str) -> Option<&str> {
     let after = ["r", "br", "cr"]
         .iter()
@@ -80,7 +82,7 @@ fn behind_raw_string(text: &str) -> Option<&str> {
     Some(behind)
 }
 
-/// A character, or the quote and the name of a lifetime.
+/// Skips a character, or the quote and the name of a lifetime.
 fn behind_quote(text: &str) -> &str {
     let mut inside = text[1..].char_indices();
     match (inside.next(), inside.next()) {
@@ -93,7 +95,7 @@ fn behind_quote(text: &str) -> &str {
     }
 }
 
-/// Leaves out every item behind `#[cfg(test)]`.
+/// Removes every item after `#[cfg(test)]`.
 fn without_tests(tokens: &[String]) -> Vec<String> {
     const TEST: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
     let mut kept = Vec::new();
@@ -109,7 +111,7 @@ fn without_tests(tokens: &[String]) -> Vec<String> {
     kept
 }
 
-/// Where an item ends: behind its braces, or its semicolon.
+/// Returns the end of an item: after its braces or its semicolon.
 fn behind_item(tokens: &[String], mut at: usize) -> usize {
     while at < tokens.len() {
         match tokens[at].as_str() {
@@ -122,7 +124,7 @@ fn behind_item(tokens: &[String], mut at: usize) -> usize {
     at
 }
 
-/// Where a group ends that begins here.
+/// Returns the end of the group that begins here.
 pub(crate) fn behind_group(tokens: &[String], mut at: usize) -> usize {
     let mut depth = 0;
     while at < tokens.len() {

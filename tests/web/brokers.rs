@@ -26,22 +26,22 @@ pub(crate) enum Kind {
 
 pub(crate) const KINDS: [Kind; 2] = [Kind::Redis, Kind::Nats];
 
-/// One that runs until this is dropped, with nothing in it.
+/// An empty broker, which runs until this is dropped.
 pub(crate) struct Broker {
     pub(crate) process: Peer,
     pub(crate) url: String,
     folder: PathBuf,
 }
 
-/// What is connected to a broker.
+/// A connection to a broker.
 pub(crate) struct Node {
     link: Box<dyn Link>,
     tickets: u64,
-    /// What came while something else was waited for.
+    /// Events that arrived while another one was waited for.
     earlier: VecDeque<Event>,
 }
 
-/// What is kept in these tests, for a minute.
+/// The history of these tests: this many publications, kept for a minute.
 pub(crate) fn history(len: usize) -> Option<History> {
     let age = Duration::from_secs(60);
     Some(History { len, age })
@@ -52,7 +52,7 @@ pub(crate) fn channel(name: &str) -> Topic {
 }
 
 impl Broker {
-    /// Starts one. `None` where it is not installed.
+    /// Starts a broker. `None` if it is not installed.
     pub(crate) fn start(kind: Kind, name: &str, options: &[&str]) -> Option<Self> {
         let folder = folder(&format!("bus-{kind:?}-{name}"));
         let path = folder.join(match kind {
@@ -79,7 +79,7 @@ impl Broker {
         })
     }
 
-    /// Starts one that can keep what is published.
+    /// Starts a broker that can keep publications.
     pub(crate) fn start_keeping(kind: Kind, name: &str) -> Option<Self> {
         let options: &[&str] = match kind {
             Kind::Redis => &[],
@@ -122,7 +122,7 @@ impl Node {
         self.link.command(command);
     }
 
-    /// What happens next, whatever it is.
+    /// Waits for the next event of any kind.
     pub(crate) async fn next(&mut self) -> Result<Event, BoxError> {
         if let Some(event) = self.earlier.pop_front() {
             return Ok(event);
@@ -131,12 +131,12 @@ impl Node {
         next.expect("something happens in time")
     }
 
-    /// What happens next, if it is there at once.
+    /// Returns the next event, if it has already arrived.
     pub(crate) fn ready(&mut self) -> Option<Result<Event, BoxError>> {
         futures_util::FutureExt::now_or_never(self.link.next())
     }
 
-    /// The next event of a kind.
+    /// Waits for the next event for which `find` returns a value.
     pub(crate) async fn wait<T>(&mut self, find: impl Fn(&Event) -> Option<T>) -> T {
         let found = |event: &Event| find(event);
         if let Some(index) = self.earlier.iter().position(|event| found(event).is_some()) {
@@ -153,7 +153,7 @@ impl Node {
         }
     }
 
-    /// Subscribes, and returns where the last message is that was there before.
+    /// Subscribes. Returns the offset of the last message before the subscription.
     pub(crate) async fn subscribe(&mut self, wanted: &Topic) -> Option<u64> {
         self.command(Command::Subscribe(wanted.clone()));
         self.wait(|event| match event {
@@ -163,7 +163,7 @@ impl Node {
         .await
     }
 
-    /// Has something published, and returns its ticket.
+    /// Sends a publication. Returns its ticket.
     pub(crate) fn send(&mut self, topic: &Topic, envelope: impl Into<Bytes>) -> u64 {
         self.tickets += 1;
         self.command(Command::Publish {
@@ -174,7 +174,7 @@ impl Node {
         self.tickets
     }
 
-    /// Publishes; the reason if it is refused.
+    /// Publishes and waits for the confirmation. The error is the reason of a refusal.
     pub(crate) async fn publish(
         &mut self,
         topic: &Topic,
@@ -189,7 +189,7 @@ impl Node {
         .await
     }
 
-    /// The next message.
+    /// Waits for the next message.
     pub(crate) async fn came(&mut self) -> (Topic, String, Option<Place>) {
         self.wait(|event| match event {
             Event::Came {
@@ -205,7 +205,7 @@ impl Node {
         .await
     }
 
-    /// What was published before, and whether it is all.
+    /// Requests past publications. Returns them, and whether none is missing.
     pub(crate) async fn past(
         &mut self,
         name: &str,
@@ -232,7 +232,7 @@ impl Node {
     }
 }
 
-/// Where NATS is, by the file that it has written.
+/// Returns the URL of NATS, from the file that it has written.
 fn nats_url(folder: &Path) -> String {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {

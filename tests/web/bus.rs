@@ -1,5 +1,5 @@
-//! Redis and NATS do for nodes what the library wants of a broker. A test whose broker is not installed says so and
-//! passes.
+//! Redis and NATS fulfil the library's requirements for a broker. A test whose broker is not
+//! installed reports that and passes.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::brokers::{Broker, KINDS, Kind, Node, channel, history};
 
-/// Of all kinds, those that are installed; each alike with a history and without.
+/// Starts the installed brokers of all kinds, each with and without a history.
 fn brokers(name: &str) -> impl Iterator<Item = (Kind, Broker, Option<History>)> {
     let histories = [("-kept", history(100)), ("", None)];
     KINDS.into_iter().flat_map(move |kind| {
@@ -21,7 +21,7 @@ fn brokers(name: &str) -> impl Iterator<Item = (Kind, Broker, Option<History>)> 
     })
 }
 
-/// Of all kinds, those that are installed.
+/// Starts the installed brokers of all kinds.
 fn keeping(name: &str) -> impl Iterator<Item = (Kind, Broker)> {
     KINDS
         .into_iter()
@@ -53,7 +53,7 @@ async fn all_nodes_get_what_each_publishes_in_its_order() {
                 .wait(|event| (*event == published).then_some(()))
                 .await;
         }
-        // The other way round, as the first to have subscribed.
+        // In the other direction, from the second node to the first to have subscribed.
         nodes[1].publish(&news, "").await.unwrap();
         assert_eq!(nodes[0].came().await.1, "");
     }
@@ -109,7 +109,7 @@ async fn what_is_not_subscribed_to_does_not_come() {
         assert_eq!(node.came().await.1, "before", "{kind:?}");
         node.command(Command::Unsubscribe(left.clone()));
         node.command(Command::Unsubscribe(channel("never was there")));
-        // What is confirmed after that comes after that.
+        // The next confirmation arrives after the unsubscription has taken effect.
         node.subscribe(&channel("other")).await;
         node.publish(&left, "after").await.unwrap();
         node.publish(&kept, "kept").await.unwrap();
@@ -222,7 +222,7 @@ async fn a_history_is_not_longer_than_it_may_be() {
             node.publish(&news, number.to_string()).await.unwrap();
             offsets.push(node.came().await.2.unwrap().offset);
         }
-        // Three are kept. What comes after the fourth is whole.
+        // Three are kept. The entries after the fourth are complete.
         for (after, most, expected, whole) in [
             (0, 10, &offsets[3..], false),
             (offsets[0], 10, &offsets[3..], false),
@@ -249,7 +249,7 @@ async fn a_history_is_not_older_than_it_may_be() {
         loop {
             let (entries, is_whole) = node.past("news", 0, 10).await;
             if entries.is_empty() {
-                // Something was there.
+                // An expired publication is missing.
                 assert!(!is_whole, "{kind:?}");
                 break;
             }
@@ -277,7 +277,7 @@ async fn places_grow_also_where_all_was_forgotten() {
             assert!(place.offset > last, "{kind:?}");
             assert_eq!(place.previous, 0, "{kind:?}");
             if last > 0 {
-                // Between what was known and this there may have been anything.
+                // Any number of publications may be missing in between.
                 let (entries, is_whole) = node.past("news", last, 10).await;
                 assert_eq!((entries.len(), is_whole), (1, false), "{kind:?}");
             }

@@ -1,4 +1,4 @@
-//! How connections to brokers begin and end, and what they bear.
+//! Connections to brokers: how they begin and end, and their limits.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::brokers::{Broker, KINDS, Kind, Node, channel, history};
 
-/// Why there is no connection.
+/// Connects and returns the error.
 async fn fails(url: &str, history: Option<History>) -> String {
     let settings = BusSettings {
         history,
@@ -39,7 +39,7 @@ async fn a_link_ends_with_its_broker() {
                 names_it.contains(&format!("{kind:?}").to_lowercase()),
                 "{error}"
             );
-            // It stays so.
+            // The link does not recover.
             node.send(&channel("news"), "lost");
             assert!(node.next().await.is_err(), "{kind:?}");
             assert!(Node::connect(&*broker.bus(history)).await.is_err());

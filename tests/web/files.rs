@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{find, key};
 
-/// An empty folder that no other test has.
+/// Creates an empty folder that no other test uses.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = std::env::temp_dir().join(format!("polysock-web-{}-{name}", std::process::id()));
     fs::remove_dir_all(&folder).ok();
@@ -31,7 +31,7 @@ async fn a_session_is_found_by_its_cookie() {
     fs::write(folder.join("sess_under_score"), "user_id|i:1;").unwrap();
     let sessions = sessions(folder.to_str().unwrap());
     let found = |cookie: &'static str| find(&sessions, cookie);
-    // R8: what stands before the cookie does not hide it, and its value is URL-decoded.
+    // R8: bytes before the cookie do not hide it, and its value is URL-decoded.
     let values = found("path=/; junk; PHPSESSID=abc%2C-1")
         .await
         .unwrap()
@@ -42,7 +42,7 @@ async fn a_session_is_found_by_its_cookie() {
     assert!(found("PHPSESSID=none").await.unwrap().is_none());
     let broken = found("PHPSESSID=broken").await.unwrap_err();
     assert!(matches!(broken, SessionError::Broken(_)), "{broken}");
-    // R8: what no id of PHP can be is not even looked up.
+    // R8: a value that cannot be an id of PHP is not looked up.
     for cookie in [
         "PHPSESSID=under_score",
         "PHPSESSID=../sess_empty",
@@ -113,12 +113,12 @@ async fn who_writes_is_waited_for_and_not_for_ever() {
     let name = folder.join("sess_a");
     fs::write(&name, "n|i:1;").unwrap();
     let sessions = sessions(folder.to_str().unwrap());
-    // A lock that stays: the file is read as it is.
+    // A permanent lock: the file is read without it.
     let file = File::options().append(true).open(&name).unwrap();
     file.lock().unwrap();
     let found = find(&sessions, "PHPSESSID=a").await.unwrap().unwrap();
     assert_eq!(found.get("n"), Some(json!(1)));
-    // One that is let go once the file is written. The machine may be too busy for that to be in time.
+    // A lock that is released once the file is written. A busy machine may miss the time limit.
     let mut tries = (0..20).map(|_| {
         file.lock().unwrap();
         fs::write(&name, "n|i:").unwrap();

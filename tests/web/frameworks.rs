@@ -1,4 +1,5 @@
-//! Cookies that the real packages have set: express-session 1.19.0, cookie-session 2.1.1 and Django 5.2.19.
+//! Cookies set by the real packages: express-session 1.19.0, cookie-session 2.1.1 and Django
+//! 5.2.19.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use crate::{find, key};
 
-/// What is kept under which id.
+/// A store with fixed data, by id.
 #[derive(Clone, Debug, Default)]
 struct Memory(HashMap<&'static str, &'static str>);
 
@@ -27,16 +28,16 @@ impl SessionStore for Memory {
     }
 }
 
-/// As `secret: ["keyboard cat", "old secret"]` signs it.
+/// Signed by `secret: ["keyboard cat", "old secret"]`.
 const EXPRESS: &str = "s%3AabcDEF123-_x.iVYCe5XFM5444m4zUp%2BACPo4yx7D26%2B8HeIaMn9mw7E";
 const OF_EXPRESS: &str = "{\"cookie\":{\"originalMaxAge\":null,\"expires\":null,\"httpOnly\":true,\"path\":\"/\"},\
      \"user_id\":42,\"name\":\"Zoë\"}";
 
-/// As `keys: ["key1", "key2"]` signs it.
+/// Signed by `keys: ["key1", "key2"]`.
 const COOKIE: &str = "session=eyJ1c2VyX2lkIjo0MiwibmFtZSI6Ilpvw6siLCJuIjpbMSxudWxsXX0=; \
      session.sig=T_iYqbZZEk1y1GLJcjfIS9kqXGI";
 
-/// As `SECRET_KEY = "django-insecure-for-tests"` signs it.
+/// Signed by `SECRET_KEY = "django-insecure-for-tests"`.
 const DJANGO_KEY: &str = "django-insecure-for-tests";
 const DJANGO: &str = "eyJ1c2VyX2lkIjo0MiwibmFtZSI6IlpvXHUwMGViIn0:1xXfID:kabtqbyvwtwsKIhDnQ77pdPo54XEdHeETdITUL5xd2Q";
 const DJANGO_COMPRESSED: &str = ".eJyrViotTi2Kz0xRsjIx0lEqSa0oUbJSShwFRAOlWgAo-Xkn:1xXfID:K7pDbKgWwMRaa1YRLtt71WcW5BBT3lomHVNDWpMU9Ds";

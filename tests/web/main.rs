@@ -29,13 +29,13 @@ use hyper::Request;
 use polysock::{Peer, Visitor};
 use polysock_web::{SessionError, SessionKey, Sessions, Values};
 
-/// What a client has a session by that sends this cookie.
+/// Returns the session key of a client that sends this cookie.
 fn key(sessions: &dyn Sessions, cookie: &str) -> Option<SessionKey> {
     let request = Request::get("/").header("cookie", cookie).body(()).unwrap();
     sessions.key(Visitor::of_request(&request, &Peer::default()))
 }
 
-/// The session of a client that sends this cookie.
+/// Returns the session of a client that sends this cookie.
 async fn find(sessions: &dyn Sessions, cookie: &str) -> Result<Option<Values>, SessionError> {
     match key(sessions, cookie) {
         Some(key) => sessions.read(&key).await,

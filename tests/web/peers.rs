@@ -1,5 +1,5 @@
-//! What PHP and Symfony write is read, wherever they keep it; a login is seen once a session is read
-//! again. A test whose peer is not installed says so and passes.
+//! Sessions written by PHP and Symfony are read from every store, and a login is visible after a
+//! reload. A test whose peer is not installed reports that and passes.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -16,7 +16,8 @@ use serde_json::json;
 
 use crate::files::folder;
 
-/// Has PHP do a step with a session: its id. `None` where there is no PHP.
+/// Runs a step of a session in PHP. Returns the id of the session, or `None` if PHP is not
+/// installed.
 fn php(kind: &str, target: &str, serializer: &str, step: &str, id: &str) -> Option<String> {
     let arguments = ["--php-session", kind, target, serializer, step, id];
     let printed = Peer::start(&arguments).passes()?;
@@ -24,7 +25,7 @@ fn php(kind: &str, target: &str, serializer: &str, step: &str, id: &str) -> Opti
     Some(id.unwrap().to_owned())
 }
 
-/// The session of a client with this id.
+/// Opens the session of a client with this id.
 async fn open(sessions: &PhpSessions, id: &str) -> Session {
     let provider = SessionProvider::new(sessions.clone());
     let request = Request::get("/").header("cookie", format!("PHPSESSID={id}"));
@@ -36,7 +37,7 @@ async fn open(sessions: &PhpSessions, id: &str) -> Session {
     session.expect("a session").clone()
 }
 
-/// A visit, a login, and what is read of both.
+/// Checks the session after a visit and after a login.
 async fn checks(
     store: impl SessionStore,
     kind: &str,
@@ -52,7 +53,7 @@ async fn checks(
     let cart = json!({ "apples": 3, "7": "seven" });
     assert_eq!(session.get("cart"), Some(cart.clone()), "{kind} {name}");
     assert_eq!(session.get("user_id"), None, "{kind} {name}");
-    // R8: a session that was read once was never read again.
+    // R8: a session that had been read once was never read again.
     php(kind, target, name, "login", &id).unwrap();
     assert!(session.reload().await.unwrap());
     let mut expected = vec![("cart", cart), ("user_id", json!(42))];
@@ -143,7 +144,7 @@ async fn memcached_of_php_and_symfony_is_read() {
     checks(store.prefix("sf2s"), "symfony:memcached", &address, PHP).await;
 }
 
-/// The port that memcached has written into a file.
+/// Returns the port that memcached has written to a file.
 fn port(file: &Path) -> String {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {

@@ -1,4 +1,4 @@
-//! What PHP's serializers write, and what is refused.
+//! Data of PHP's serializers, and data that is refused.
 
 use bytes::Bytes;
 use polysock_web::{PhpError, Serializer, Values};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use Serializer::{Php, PhpBinary, PhpSerialize};
 
-/// What PHP 8.2 writes of a session with values of every kind.
+/// A session with values of every kind, as PHP 8.2 writes it.
 const OF_PHP: &str = concat!(
     "user_id|i:42;name|s:8:\"Zoë|\"x\"\";f|d:1.5;tenth|d:0.10000000000000001;neg|i:-7;t|b:1;n|N;",
     "list|a:3:{i:0;i:1;i:1;s:1:\"b\";i:2;a:0:{}}map|a:2:{s:1:\"k\";s:1:\"v\";i:7;s:5:\"seven\";}",
@@ -60,22 +60,22 @@ fn each_serializer_is_read() {
 #[test]
 fn references_count_over_the_whole_session() {
     for (data, name, expected) in [
-        // R8: floats with all their digits, whatever precision wrote them.
+        // R8: floats with all their digits, whatever precision they were written with.
         ("a|d:0.10000000000000001;", "a", json!(0.1)),
         ("a|d:-0;", "a", json!(-0.0)),
-        // An object again has a number of its own, which a reference has not.
+        // A repeated object has a number of its own; a reference has none.
         ("a|O:8:\"stdClass\":0:{}b|r:1;c|i:7;d|R:3;", "d", json!(7)),
         ("a|i:5;b|R:1;c|i:7;d|R:2;", "d", json!(7)),
         // An element that is a reference to its own array.
         ("a|a:1:{i:0;R:1;}", "a", json!([null])),
-        // An opaque object is one value, and what stands before it keeps its number.
+        // An opaque object is one value, and the values before it keep their numbers.
         ("a|i:5;o|C:3:\"Old\":6:{opaque}b|R:1;", "b", json!(5)),
         (
             "o|C:3:\"Old\":1:{}}",
             "o",
             json!({ "__PHP_Incomplete_Class_Name": "Old" }),
         ),
-        // Names are variables up to the first bar, whatever they begin with.
+        // Names extend to the first bar, whatever they begin with.
         ("!a|i:1;", "!a", json!(1)),
         ("a|i:1;a|i:2;", "a", json!(2)),
     ] {
@@ -115,7 +115,7 @@ fn what_is_broken_is_no_session() {
         ("a|R:0;", Php, Reference(2)),
         ("a|R:1;", Php, Reference(2)),
         ("a|i:1;b|R:3;", Php, Reference(8)),
-        // Nobody knows how many values are within the first.
+        // The number of values within the first is unknown.
         ("o|C:1:\"O\":0:{}b|i:1;c|R:2;", Php, Reference(22)),
         ("\x05a", PhpBinary, Name(0)),
         ("i:1;", PhpSerialize, NoArray),
@@ -144,7 +144,7 @@ fn what_is_broken_is_no_session() {
 
 #[test]
 fn what_is_in_many_places_is_written_in_so_many_and_no_more() {
-    // Each array has the one before it twice.
+    // Each array contains the previous one twice.
     let mut data = "a0|a:1:{i:0;s:4:\"leaf\";}".to_owned();
     let mut number = 1;
     for next in 1..60 {
@@ -159,7 +159,7 @@ fn what_is_in_many_places_is_written_in_so_many_and_no_more() {
         text.len()
     );
     assert_eq!(values.get("a1"), Some(json!([["leaf"], ["leaf"]])));
-    // A chain that is deeper than values may be nested.
+    // A chain that is deeper than the nesting limit of values.
     let mut data = "a0|a:0:{}".to_owned();
     for next in 1..50_000 {
         data += &format!("b|a:1:{{i:0;R:{next};}}");

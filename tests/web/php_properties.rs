@@ -1,4 +1,4 @@
-//! Any session of PHP is read as it was written, and any bytes are read without harm.
+//! Any session of PHP is read as it was written, and no bytes cause a panic.
 
 use bytes::Bytes;
 use polysock_web::{Serializer, Values};
@@ -108,7 +108,7 @@ proptest! {
         let at = at.index(data.len());
         let read = Values::php(&data.slice(..at), serializer);
         if let Ok(values) = read {
-            // Whole variables, or nothing.
+            // Only whole variables are read.
             let read = values.to_json();
             let members = read.as_object().unwrap();
             let is_same = |(name, value): (&String, &Value)| variables.get(name) == Some(value);

@@ -1,4 +1,4 @@
-//! Clients come with their sessions, or are told that they need one.
+//! Clients are admitted with their sessions, or are refused because they need one.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use polysock_test_support::gateway::{in_all_protocols, serve};
 use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, RFC6455, assert_status, with};
 use polysock_web::{PhpSessions, Session, SessionError, SessionProvider, SessionStore};
 
-/// Has one session, or does not answer.
+/// A store with one session, or one that fails or hangs.
 #[derive(Clone, Debug, Default)]
 struct Store(Arc<Mutex<Kept>>);
 
@@ -79,7 +79,7 @@ fn user(peer: &Peer) -> String {
     user.unwrap_or_else(|| "nobody".to_owned())
 }
 
-/// Says who is there, and for each message who is there by then.
+/// Sends the user's name, and for each message the user's name at that time.
 async fn say_user(handshake: Handshake) -> Result<(), BoxError> {
     let session = handshake.peer().extensions.get::<Session>().cloned();
     let user = user(handshake.peer());
@@ -114,7 +114,8 @@ fn serve_site(site: Site) -> SocketAddr {
     serve(in_all_protocols(site))
 }
 
-/// As a policy of a site, and around an application.
+/// Starts two servers: with the provider as a policy of the site, and as a layer around the
+/// application.
 fn both(provider: &SessionProvider) -> [SocketAddr; 2] {
     let policy: Box<dyn Policy> = Box::new(provider.clone());
     let of_site = Site::new(say_user).with_http(SayUser);
@@ -176,7 +177,7 @@ fn a_session_is_found_or_required() {
             }
             let expected = if expected == 101 { 200 } else { expected };
             assert_eq!(status(addresses[0], GET, fields), expected, "{kept:?}");
-            // Around an application, ordinary requests are none of its business.
+            // A layer around an application does not apply to ordinary requests.
             assert_eq!(status(addresses[1], GET, fields), 200);
         }
     }
@@ -254,7 +255,7 @@ async fn a_connection_ends_with_its_session() {
                 assert_eq!(says(&mut client).await, "42");
                 store.keep(kept.clone());
                 if !is_over {
-                    // It outlives several looks, and ends with the session after all.
+                    // The connection survives several checks, and ends when the session has ended.
                     let outlived = tokio::time::timeout(Duration::from_millis(350), client.next());
                     assert!(outlived.await.is_err(), "{kept:?}");
                     store.keep(Kept::Nothing);

@@ -1,4 +1,5 @@
-//! A whole site in one process: routes, rooms, a broker of WAMP, sessions from Redis, origins and networks.
+//! A whole site in one process: routes, rooms, a broker of WAMP, sessions from Redis, origins and
+//! networks.
 
 use std::net::SocketAddr;
 
@@ -13,7 +14,7 @@ use polysock_web::{PhpSessions, Redis, Session, SessionProvider};
 
 use crate::stores::redis;
 
-/// Says who is in which room, when one comes in.
+/// Sends each new client its user and its room.
 struct Rooms;
 
 impl Component for Rooms {

@@ -1,4 +1,4 @@
-//! Stores that are asked over the network.
+//! Stores that are reached over the network.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::find;
 
-/// A server that does this with each connection, as often as one comes.
+/// Starts a server that runs this for each connection.
 fn server(serve: impl Fn(BufReader<TcpStream>) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -35,11 +35,11 @@ fn line(stream: &mut BufReader<TcpStream>) -> Option<String> {
     }
 }
 
-/// What a client has asked for, in its order.
+/// The requests of the clients, in order.
 pub(super) type Asked = Arc<Mutex<Vec<String>>>;
 
-/// Answers `GET` with this: the key, for the bytes of the answer, after which the connection is closed where
-/// nothing is said of it.
+/// Starts a server of Redis. `answer` returns the bytes of the answer to `GET` for a key. For
+/// `None`, the connection is closed.
 #[cfg(feature = "redis")]
 pub(super) fn redis(answer: fn(&str) -> Option<&'static str>) -> (SocketAddr, Asked) {
     let asked = Asked::default();
@@ -85,12 +85,12 @@ async fn a_look_up_in_redis_is_one_round_trip_and_the_connection_is_kept() {
         let begins = asked.iter().position(|asked| asked.starts_with("GET"));
         asked[begins.unwrap()..].to_vec()
     };
-    // A GET each, and nothing beside it, on one connection.
+    // One GET for each look-up, and no other command, on one connection.
     let of_both = ["GET PHPREDIS_SESSION:here", "GET PHPREDIS_SESSION:none"];
     assert_eq!(commands(&asked), of_both.repeat(5));
     let error = find(&sessions, "PHPSESSID=error").await.unwrap_err();
     assert!(error.to_string().contains("WRONGTYPE"), "{error}");
-    // A connection that was closed is opened again.
+    // A new connection replaces one that was closed.
     find(&sessions, "PHPSESSID=close").await.unwrap_err();
     let values = find(&sessions, "PHPSESSID=here").await.unwrap();
     assert!(values.is_some());
@@ -176,11 +176,11 @@ async fn memcached_is_asked_by_its_text_protocol() {
             matches!(error, SessionError::Unavailable(_)),
             "{id}: {error}"
         );
-        // What went wrong is forgotten.
+        // The next look-up succeeds after the failure.
         let values = find(&sessions, "PHPSESSID=here").await.unwrap();
         assert!(values.is_some(), "{id}");
     }
-    // A key that memcached has no room for.
+    // A key that is too long for memcached.
     let longest = format!("PHPSESSID={}", "a".repeat(256));
     assert!(find(&sessions, &longest).await.unwrap().is_none());
     let of_symfony = PhpSessions::new(store.prefix("sf2s"));

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::files::folder;
 use crate::find;
 
-/// A file of SQLite in which this was done.
+/// Creates an SQLite file, and executes these statements.
 fn database(name: &str, statements: &str) -> PathBuf {
     let file = folder(name).join("sessions.db");
     let database = Connection::open(&file).unwrap();
@@ -58,7 +58,7 @@ async fn a_row_of_symfony_is_there_until_its_end() {
 
 #[tokio::test]
 async fn a_row_of_django_is_there_until_its_end() {
-    // As Django 5.2.19 has written it with `SECRET_KEY = "django-insecure-for-tests"`.
+    // Written by Django 5.2.19 with `SECRET_KEY = "django-insecure-for-tests"`.
     let data = "eyJ1c2VyX2lkIjo0MiwibmFtZSI6IlpvXHUwMGViIiwiX2F1dGhfdXNlcl9pZCI6IjQyIn0:1xXfID:S26m3uTxf_nlO0F6PHeiweq4yfX6NhZbOAfYkzSnTR8";
     let file = database(
         "tables-django",

@@ -1,4 +1,4 @@
-//! Sockets of ZeroMQ, by their peers.
+//! Sockets of ZeroMQ, tested by their peers.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,11 +18,11 @@ use tokio::sync::oneshot;
 
 const ITEM: &str = r#"J{"channel":"news","formats":{"ws-message":{"content":"hello"}}}"#;
 
-/// A socket at work, and what it publishes.
+/// A running socket, and its publications.
 struct Bound {
     address: ListenAddress,
     published: Receiver<(String, Push)>,
-    /// The socket is let go when this is dropped.
+    /// Dropping this closes the socket.
     until: oneshot::Sender<()>,
     thread: JoinHandle<()>,
     _receiving: Receiving,
@@ -33,7 +33,7 @@ impl Bound {
         let channels = Channels::new();
         let (sender, published) = channel();
         let receiving = channels.receive(None, move |channel, publication: &Publication| {
-            // A test that fails is there no more.
+            // A test that has failed no longer receives.
             let _ = sender.send((channel.to_owned(), publication.push.clone()));
         });
         let runtime = Builder::new_current_thread().enable_all().build()?;
@@ -70,7 +70,7 @@ impl Bound {
         }
     }
 
-    /// What is published next is this text.
+    /// Expects this text as the next publication.
     #[track_caller]
     fn publishes(&self, channel: &str, text: &str) {
         let message = Push::Message(Message::text(text.to_owned()));
@@ -78,7 +78,7 @@ impl Bound {
         assert_eq!(published, Ok((channel.to_owned(), message)));
     }
 
-    /// Nothing else was published.
+    /// Expects no further publication.
     #[track_caller]
     fn is_silent(&self) {
         let published = self.published.recv_timeout(Duration::from_millis(50));
@@ -107,7 +107,7 @@ fn what_a_peer_sends_is_published_and_what_is_wrong_takes_nothing_with_it() {
     peer.send(&[item("still there")]);
     bound.publishes("news", "still there");
     peer.client().expect(b"\x04\x06\x04PONGx");
-    // As long as it may be.
+    // An item of the maximum length.
     let padding = " ".repeat(1_000_000 - item("long").len());
     peer.send(&[item("long") + &padding]);
     bound.publishes("news", "long");
@@ -179,7 +179,7 @@ fn peers_that_are_none_are_let_go_and_the_others_stay() {
         peer.send(&[item(what)]);
         bound.publishes("news", what);
     }
-    // Frames that are only announced: their peers go, and nothing was reserved.
+    // Frames that are only announced: their peers disconnect, and no memory was reserved.
     for size in [1_u64 << 39, u64::MAX] {
         let mut huge = ZmqPeer::push(bound.tcp());
         huge.client()

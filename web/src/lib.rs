@@ -21,17 +21,17 @@
 //! A module imports only from the lines above its own; `tests/tidy.rs` checks it.
 //!
 //! ```text
-//!   throttle     how often the log is told of what comes in crowds
+//!   throttle     a limit on the rate of log messages
 //!   php          PHP's three serializers
-//!   values       what is in a session, by its path
-//!   cookie       cookies, as those read them who have set them
-//!   signature    who has signed a cookie
-//!   session      a session, and the trait Sessions: where they are found
-//!   store        where their bytes are: files, Redis, memcached, tables of SQLite and PostgreSQL
-//!   frameworks   sessions of PHP and Symfony, Express, Django, and those that an app is asked for
-//!   provider     has clients come with their sessions
+//!   values       the values of a session, by path
+//!   cookie       cookies, parsed as by the framework that has set them
+//!   signature    verification of the signatures of cookies
+//!   session      a session, and the trait Sessions for its source
+//!   store        stores of session data: files, Redis, memcached, tables of SQLite and PostgreSQL
+//!   frameworks   sessions of PHP and Symfony, Express, Django, and those that a web app returns
+//!   provider     a policy that looks up the sessions of clients
 //!   bus          brokers between nodes: Redis and NATS
-//!   zmq          sockets of ZeroMQ, by which web apps publish
+//!   zmq          ZeroMQ sockets, on which web apps publish
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

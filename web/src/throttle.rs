@@ -8,14 +8,14 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Limits log messages of one kind to one a second.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle(Mutex<Told>);
+pub(crate) struct Throttle(Mutex<LogState>);
 
 #[derive(Debug, Default)]
-struct Told {
+struct LogState {
     /// The time of the last log message.
     last: Option<Instant>,
     /// The number of occurrences since then that were not logged.
-    untold: u64,
+    unreported: u64,
 }
 
 impl Throttle {
@@ -25,10 +25,10 @@ impl Throttle {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if told.last.is_some_and(|last| now < last + PAUSE) {
-            told.untold += 1;
+            told.unreported += 1;
             return None;
         }
         told.last = Some(now);
-        Some(std::mem::take(&mut told.untold) + 1)
+        Some(std::mem::take(&mut told.unreported) + 1)
     }
 }

@@ -190,11 +190,11 @@ impl WriterThread {
             ..
         } = &self.settings;
         // The fields of HTTP/2 are compressed, so secrets in them cannot be found.
-        let is_opaque = FirstBytes::of(&conversation.said_by(Peer::Client)) == FirstBytes::Http2;
+        let is_opaque = FirstBytes::of(&conversation.bytes_from(Peer::Client)) == FirstBytes::Http2;
         if is_opaque && !keep_secrets {
             (self.settings.on_skip)(peer, Skip::UnmaskableSecrets);
         }
-        let transcript = Import::of_conversation(conversation, source, *keep_secrets);
+        let transcript = Import::from_conversation(conversation, source, *keep_secrets);
         let Some(mut transcript) = transcript.filter(|_| !is_opaque || *keep_secrets) else {
             self.left.fetch_add(1, Ordering::Relaxed);
             return;

@@ -5,7 +5,7 @@
 //! and a change that would make the handshake accepted.
 //!
 //! ```text
-//!   input   the first bytes of a client, out of whatever holds them
+//!   input   the first bytes of a client: raw, a transcript, a hex dump or a capture
 //!   remedy  a change that would make a handshake accepted
 //!   report  an explanation as text and as JSON
 //! ```

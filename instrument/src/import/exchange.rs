@@ -11,7 +11,7 @@ use super::event::{Event, events};
 use super::event_result::EventResult;
 use super::header::header;
 use super::recorded_server::RecordedServer;
-use super::steps::{open_up, steps};
+use super::steps::{add_wildcards, steps};
 use crate::head;
 use crate::locate;
 use crate::pcap::{Conversation, Note, Peer};
@@ -48,7 +48,7 @@ impl Exchange {
     ///
     /// The reason for which there is none.
     pub(super) fn of(conversation: &Conversation, keep_secrets: bool) -> Result<Self, String> {
-        let client = conversation.said_by(Peer::Client);
+        let client = conversation.bytes_from(Peer::Client);
         let no = |reason: &str| Err(reason.to_owned());
         let not_found = |reason: &str| Err(because_of_loss(reason, conversation));
         match FirstBytes::of(&client) {
@@ -126,7 +126,7 @@ impl Exchange {
         });
         let results: Vec<EventResult> = results.collect();
         let mut steps = steps(&self.events, &results, false);
-        steps.iter_mut().for_each(open_up);
+        steps.iter_mut().for_each(add_wildcards);
         Transcript {
             headers: self.headers(source, protocol, AppKind::Echo),
             steps,

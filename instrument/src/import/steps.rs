@@ -61,7 +61,7 @@ pub(super) fn steps(events: &[Event], results: &[EventResult], is_accepted: bool
 
 /// Puts a wildcard in place of a value that varies: the date of an ordinary answer, the port of a
 /// policy.
-pub(super) fn open_up(step: &mut Step) {
+pub(super) fn add_wildcards(step: &mut Step) {
     let Step::Server(line) = step else { return };
     let bytes = expand(line.parts());
     for (before, behind) in [(&b"Date: "[..], &b"\r\n"[..]), (b"to-ports=\"", b"\"")] {

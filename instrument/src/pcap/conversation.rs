@@ -97,7 +97,7 @@ impl Conversation {
     }
 
     /// Returns all bytes that one side sent.
-    pub fn said_by(&self, peer: Peer) -> Vec<u8> {
+    pub fn bytes_from(&self, peer: Peer) -> Vec<u8> {
         let own = self.runs.iter().filter(|run| run.from == peer);
         own.flat_map(|run| run.bytes.iter().copied()).collect()
     }

@@ -1,11 +1,11 @@
 //! The `.wire` format: the model of a session, its parser and its writer.
 //!
 //! ```text
-//!   model   what the two ends of a connection sent, and what the application saw of it
-//!   cursor  a line that is being read, and the words and bytes in it
+//!   model   a session: the bytes of both ends, and the events of the application
+//!   cursor  the position in a line, and the parsers for its words and bytes
 //!   parse   lines  →  a transcript
-//!   write   a transcript  →  lines, always in the same way
-//!   file    a file, read; an error names its line, its column and how to mend it
+//!   write   a transcript  →  lines, always the same for the same transcript
+//!   file    a transcript in a file; an error names its line, its column and a remedy
 //! ```
 
 mod cursor;

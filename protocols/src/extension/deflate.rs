@@ -79,7 +79,7 @@ impl Deflate {
     }
 
     /// True if all input has been inflated.
-    pub(crate) fn is_hungry(&self) -> bool {
+    pub(crate) fn needs_input(&self) -> bool {
         self.incoming.is_empty()
     }
 

@@ -1,10 +1,10 @@
 //! The first message of TLS, which lists the client's capabilities.
 //!
 //! ```text
-//!   16 03 01 LEN LEN        a record (RFC 8446 §5.1), or several, in which is
+//!   16 03 01 LEN LEN        one or more records (RFC 8446 §5.1), which contain
 //!   01 LEN LEN LEN          the message (§4.1.2): version, random, session, suites, compression, extensions
 //!
-//!   80 LEN 01 03 01         the form of SSLv2, with which clients of old begin (RFC 5246 appendix E.2)
+//!   80 LEN 01 03 01         the SSLv2 format, which old clients send first (RFC 5246 appendix E.2)
 //! ```
 //!
 //! Only the parts that decide which TLS implementation answers are parsed. That implementation

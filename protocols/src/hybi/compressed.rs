@@ -37,7 +37,7 @@ impl HybiCodec {
         else {
             return Ok(None);
         };
-        if deflate.is_hungry() {
+        if deflate.needs_input() {
             let left = usize::try_from(frame.left).unwrap_or(usize::MAX);
             let mut payload = src.split_to(left.min(src.len()));
             frame.left = frame.left.saturating_sub(payload.len() as u64);

@@ -54,12 +54,12 @@ pub(crate) struct HybiCodec {
     sending: bool,
     /// Compression; `None` if it was not negotiated.
     deflate: Option<Box<Deflate>>,
-    rare: Option<Box<Rare>>,
+    rare: Option<Box<RareState>>,
 }
 
 /// State that few connections need, or that is needed only for closing.
 #[derive(Debug, Default)]
-struct Rare {
+struct RareState {
     /// The connection's masking key in draft 04.
     masking_key: Option<[u8; 20]>,
     /// The part of the peer's close body that is to be echoed.

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   version 1   PROXY TCP4 203.0.113.7 192.0.2.1 51234 443 CR LF       a line of up to 107 bytes
-//!   version 2   12 bytes of signature, command, family, length,       16 bytes and what they announce
+//!   version 2   12 bytes of signature, command, family, length,       16 bytes, and the rest by length
 //!               addresses, and fields by type, length and value
 //! ```
 

@@ -135,7 +135,7 @@ pub(super) fn in_subprotocol(name: &[u8], is_announced: &mut bool) -> Option<Fou
             kind: SecretKind::Token,
         })
     };
-    let (was_announced, behind) = (*is_announced, behind_names(name));
+    let (was_announced, behind) = (*is_announced, value_after_names(name));
     *is_announced = behind == Some(name.len()) && !name.contains(&b'.');
     match behind {
         Some(behind) => token(behind),
@@ -289,7 +289,7 @@ fn in_json(text: &[u8]) -> Vec<Found> {
 
 /// Returns where a subprotocol continues after the words that mark a secret; `None` if it has no
 /// such words, or only a version follows.
-fn behind_names(name: &[u8]) -> Option<usize> {
+fn value_after_names(name: &[u8]) -> Option<usize> {
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
     let (mut at, mut is_named) = (0_usize, false);
     while at < name.len() {

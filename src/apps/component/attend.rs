@@ -11,7 +11,7 @@ use futures_core::future::BoxFuture;
 use polysock_protocols::{CloseCode, PackedRequest};
 use tracing::error;
 
-use super::client::{About, Client};
+use super::client::{Client, ClientProperties};
 use super::component::Component;
 use crate::broadcast::{MAILBOX, Queue, Subscription, mailboxes};
 use crate::connection::Connection;
@@ -19,7 +19,7 @@ use crate::error::BoxError;
 use crate::transport::Peer;
 
 /// A connected client, its mailbox, and its connection.
-pub(super) struct Attended {
+pub(super) struct ServedClient {
     connection: Connection,
     post: Subscription,
     client: Client,
@@ -45,17 +45,17 @@ impl Default for ClientTerms {
 
 /// The peer and the request of a client, known before it has connected.
 #[derive(Debug, Default)]
-pub(super) struct Before {
+pub(super) struct ClientOrigin {
     pub(super) peer: Peer,
     pub(super) request: Option<Box<PackedRequest>>,
 }
 
-impl Attended {
+impl ServedClient {
     /// Creates the client of a new connection.
-    pub(super) fn new(connection: Connection, before: Before, terms: ClientTerms) -> Self {
+    pub(super) fn new(connection: Connection, before: ClientOrigin, terms: ClientTerms) -> Self {
         let post = mailboxes(terms.queue);
-        let Before { peer, request } = before;
-        let about = About {
+        let ClientOrigin { peer, request } = before;
+        let about = ClientProperties {
             protocol: connection.protocol(),
             subprotocol: connection.subprotocol().cloned().map(Box::new),
             peer,

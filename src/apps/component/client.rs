@@ -22,7 +22,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     id: u64,
     mailbox: Mailbox,
-    about: About,
+    about: ClientProperties,
     bag: Mutex<Bag>,
     is_closing: AtomicBool,
     closed: OnceLock<Box<Closed>>,
@@ -30,7 +30,7 @@ struct Inner {
 
 /// The properties of a client that are fixed once it has connected.
 #[derive(Debug, Default)]
-pub(super) struct About {
+pub(super) struct ClientProperties {
     pub(super) protocol: &'static str,
     // Boxed, because few clients have one.
     pub(super) subprotocol: Option<Box<ByteString>>,
@@ -48,7 +48,11 @@ struct Bag {
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 impl Client {
-    pub(super) fn new(mailbox: Mailbox, about: About, request: Option<Box<PackedRequest>>) -> Self {
+    pub(super) fn new(
+        mailbox: Mailbox,
+        about: ClientProperties,
+        request: Option<Box<PackedRequest>>,
+    ) -> Self {
         Self(Arc::new(Inner {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             mailbox,
@@ -64,7 +68,7 @@ impl Client {
 
     /// Creates a client without a connection, for tests. Messages sent to it are dropped.
     pub fn unconnected() -> Self {
-        Self::new(Mailbox::nowhere(), About::default(), None)
+        Self::new(Mailbox::nowhere(), ClientProperties::default(), None)
     }
 
     /// Returns the id of the client, unique among all components of this process. Ids increase.
@@ -184,7 +188,7 @@ impl Hash for Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let About { protocol, peer, .. } = &self.0.about;
+        let ClientProperties { protocol, peer, .. } = &self.0.about;
         f.debug_struct("Client")
             .field("id", &self.id())
             .field("protocol", protocol)

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
-use super::attend::{Attended, Before, ClientTerms};
+use super::attend::{ClientOrigin, ClientTerms, ServedClient};
 use super::component::Component;
 use crate::broadcast::Queue;
 use crate::connection::{Budget, Connection, ConnectionOptions, Shutdown, ShutdownSignal, Terms};
@@ -199,11 +199,11 @@ impl<C: Component> Tcp<C> {
         };
         let mut connection = Connection::over(transport, codec, options).held_to(&self.terms);
         connection.serve_for(signal, &Budget::default());
-        let before = Before {
+        let before = ClientOrigin {
             peer,
-            ..Before::default()
+            ..ClientOrigin::default()
         };
-        let attended = Attended::new(connection, before, self.clients);
+        let attended = ServedClient::new(connection, before, self.clients);
         let ended = attended.serve(Arc::clone(&self.component)).await;
         if let Err(error) = ended {
             debug!(error, "a byte stream has failed");

@@ -7,13 +7,13 @@ use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText, Rejection, Request};
 
-use super::attend::{Attended, Before, ClientTerms};
+use super::attend::{ClientOrigin, ClientTerms, ServedClient};
 use super::component::Component;
 use crate::apps::Application;
 use crate::broadcast::Queue;
 use crate::error::BoxError;
 use crate::handshake::Handshake;
-use crate::push::{Channels, Receiving, Told};
+use crate::push::{ChannelEvent, Channels, Receiving};
 
 /// Serves a component over WebSockets of every protocol, and over HTTP/2 streams.
 pub fn ws<C: Component>(component: C) -> Ws<C> {
@@ -74,8 +74,10 @@ impl<C: Component> Ws<C> {
     pub fn pushed(self, channels: &Channels) -> Self {
         let component = Arc::clone(&self.component);
         let pushed = channels.tell(None, move |channel, told| match told {
-            Told::Delivered(delivery, _) => component.on_push(channel, &delivery.publication),
-            Told::Gap(lost) => component.on_gap(channel, lost),
+            ChannelEvent::Delivered(delivery, _) => {
+                component.on_push(channel, &delivery.publication)
+            }
+            ChannelEvent::Gap(lost) => component.on_gap(channel, lost),
         });
         Self {
             pushed: Some(Arc::new(pushed)),
@@ -116,7 +118,7 @@ impl<C: Component> Application for Ws<C> {
             binary_over_text: self.binary_over_text,
             ..Accept::default()
         };
-        let before = Box::new(Before {
+        let before = Box::new(ClientOrigin {
             peer: handshake.peer().clone(),
             request: Some(Box::new(handshake.request().pack())),
         });
@@ -124,7 +126,7 @@ impl<C: Component> Application for Ws<C> {
         let accepting = handshake.accept(accept);
         Box::pin(async move {
             let connection = accepting.await?;
-            Attended::new(connection, *before, terms)
+            ServedClient::new(connection, *before, terms)
                 .serve(component)
                 .await
         })

@@ -19,7 +19,7 @@ pub(super) struct Validators {
 
 /// The result of the conditions of a request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum Precondition {
     Yes,
     /// The client's copy is current.
     NotModified,
@@ -48,7 +48,7 @@ impl Validators {
     }
 
     /// Checks the conditions in the order of RFC 9110 §13.2.2.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Holds {
+    pub(super) fn check(&self, headers: &HeaderMap) -> Precondition {
         let since = |name| date(headers, &name).zip(self.modified);
         let changed = if headers.contains_key(IF_MATCH) {
             !self.is_listed(headers, &IF_MATCH, Comparison::Strong)
@@ -61,9 +61,9 @@ impl Validators {
             since(IF_MODIFIED_SINCE).is_some_and(|(date, modified)| modified <= date)
         };
         match (changed, known) {
-            (true, _) => Holds::No,
-            (false, true) => Holds::NotModified,
-            (false, false) => Holds::Yes,
+            (true, _) => Precondition::No,
+            (false, true) => Precondition::NotModified,
+            (false, false) => Precondition::Yes,
         }
     }
 

@@ -20,7 +20,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tracing::warn;
 
 use self::body::read;
-use self::conditions::{Holds, Validators};
+use self::conditions::{Precondition, Validators};
 use self::folder::{Folder, Found};
 use self::range::{Range, Ranged};
 use crate::http::{Body, Service};
@@ -60,7 +60,7 @@ impl Files {
     }
 
     /// Answers a request; blocks.
-    fn answer(&self, asked: &Asked) -> Response<Body> {
+    fn answer(&self, asked: &RequestParts) -> Response<Body> {
         let found = match self.stripped(&asked.path) {
             Some(path) => self.folder.find(path, &encodings(&asked.headers)),
             None => Ok(Found::Nothing),
@@ -100,7 +100,7 @@ impl Service for Files {
             }
         };
         let files = self.clone();
-        let asked = Asked {
+        let asked = RequestParts {
             is_head,
             path: request.uri().path().to_owned(),
             query: request.uri().query().map(str::to_owned),
@@ -116,7 +116,7 @@ impl Service for Files {
 }
 
 /// The parts of a request that matter here.
-struct Asked {
+struct RequestParts {
     is_head: bool,
     path: String,
     query: Option<String>,
@@ -135,7 +135,7 @@ pub(super) struct Served {
     varies: bool,
 }
 
-fn respond(asked: &Asked, found: Served) -> Response<Body> {
+fn respond(asked: &RequestParts, found: Served) -> Response<Body> {
     let validators = Validators::of(&found);
     let mut response = Response::new(Body::from(Bytes::new()));
     let headers = response.headers_mut();
@@ -145,12 +145,12 @@ fn respond(asked: &Asked, found: Served) -> Response<Body> {
         headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     }
     match validators.check(&asked.headers) {
-        Holds::Yes => {}
-        Holds::NotModified => {
+        Precondition::Yes => {}
+        Precondition::NotModified => {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
-        Holds::No => {
+        Precondition::No => {
             *response.status_mut() = StatusCode::PRECONDITION_FAILED;
             return response;
         }
@@ -192,7 +192,7 @@ fn respond(asked: &Asked, found: Served) -> Response<Body> {
 }
 
 /// Redirects a client to the folder with a slash, because its pages use relative links.
-fn moved(asked: &Asked) -> Response<Body> {
+fn moved(asked: &RequestParts) -> Response<Body> {
     // Relative, because a prefix may have been removed in front, and so that `//host` is never
     // written.
     let name = asked.path.rsplit('/').next().unwrap_or_default();

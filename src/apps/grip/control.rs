@@ -45,18 +45,18 @@ const IDLE: u64 = 55;
 
 /// The reason why a control message is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Unheeded(pub(super) &'static str);
+pub(super) struct Ignored(pub(super) &'static str);
 
 impl Control {
     /// Reads the text after `c:`.
-    pub(super) fn read(text: &[u8]) -> Result<Self, Unheeded> {
+    pub(super) fn read(text: &[u8]) -> Result<Self, Ignored> {
         let fields: Map<String, Value> =
-            serde_json::from_slice(text).map_err(|_| Unheeded("it is no JSON object"))?;
+            serde_json::from_slice(text).map_err(|_| Ignored("it is no JSON object"))?;
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let owned = |name: &str| text(name).map(str::to_owned);
         let channel = || {
             let channel = owned("channel").filter(|channel| !channel.is_empty());
-            channel.ok_or(Unheeded("its channel is missing"))
+            channel.ok_or(Ignored("its channel is missing"))
         };
         match text("type").unwrap_or_default() {
             "subscribe" => {
@@ -73,24 +73,24 @@ impl Control {
             }),
             "detach" => Ok(Self::Detach),
             "set-meta" => Ok(Self::SetMeta {
-                name: owned("name").ok_or(Unheeded("its name is missing"))?,
+                name: owned("name").ok_or(Ignored("its name is missing"))?,
                 value: owned("value").unwrap_or_default(),
             }),
             "keep-alive" => Ok(Self::KeepAlive(KeepAlive::of(&fields)?)),
-            _ => Err(Unheeded("its type is unknown")),
+            _ => Err(Ignored("its type is unknown")),
         }
     }
 }
 
 impl KeepAlive {
-    fn of(fields: &Map<String, Value>) -> Result<Option<Self>, Unheeded> {
+    fn of(fields: &Map<String, Value>) -> Result<Option<Self>, Ignored> {
         let text = |name: &str| fields.get(name).and_then(Value::as_str);
         let bytes = match (text("content"), text("content-bin")) {
             (Some(content), _) => Bytes::copy_from_slice(content.as_bytes()),
             (None, Some(content)) => {
                 let decoded = STANDARD.decode(content);
                 decoded
-                    .map_err(|_| Unheeded("its content-bin is no base64"))?
+                    .map_err(|_| Ignored("its content-bin is no base64"))?
                     .into()
             }
             (None, None) => return Ok(None),
@@ -161,11 +161,11 @@ mod tests {
             (r#"{"type":"keep-alive"}"#, Ok(Control::KeepAlive(None))),
             (
                 r#"{"type":"subscribe"}"#,
-                Err(Unheeded("its channel is missing")),
+                Err(Ignored("its channel is missing")),
             ),
-            (r#"{"type":"jump"}"#, Err(Unheeded("its type is unknown"))),
-            ("[]", Err(Unheeded("it is no JSON object"))),
-            ("", Err(Unheeded("it is no JSON object"))),
+            (r#"{"type":"jump"}"#, Err(Ignored("its type is unknown"))),
+            ("[]", Err(Ignored("it is no JSON object"))),
+            ("", Err(Ignored("it is no JSON object"))),
         ] {
             assert_eq!(Control::read(text.as_bytes()), read, "{text}");
         }

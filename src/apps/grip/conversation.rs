@@ -9,8 +9,8 @@ use hyper::StatusCode;
 use polysock_protocols::Message;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::client_state::{ClientState, Cut};
 use super::control::KeepAlive;
-use super::deeds::{Cut, Deeds};
 use super::events::Event;
 use super::origin::Answer;
 use crate::broadcast::Subscription;
@@ -22,14 +22,14 @@ use crate::upstream::UpstreamError;
 pub(super) struct Conversation {
     connection: Connection,
     post: Subscription,
-    deeds: Deeds,
-    quiet: Option<Box<Quiet>>,
+    client_state: ClientState,
+    quiet: Option<Box<KeepAliveTimer>>,
     /// Expires when an empty request is due.
     poke: Option<Pin<Box<Sleep>>>,
 }
 
 /// The keep-alive of a client.
-struct Quiet {
+struct KeepAliveTimer {
     keep_alive: KeepAlive,
     /// The number of messages sent to the client when the timer was last checked.
     sent: u64,
@@ -37,20 +37,24 @@ struct Quiet {
 }
 
 /// An event of the conversation.
-enum Happened {
+enum ConversationEvent {
     Answered(Answer),
-    Came(Option<Result<Message, ConnectionError>>),
-    Quiet,
+    Received(Option<Result<Message, ConnectionError>>),
+    KeepAliveTimer,
     Poke,
 }
 
 impl Conversation {
     /// Starts the conversation of an accepted client, and applies the first response.
-    pub(super) fn new(connection: Connection, post: Subscription, deeds: Deeds) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        post: Subscription,
+        client_state: ClientState,
+    ) -> Self {
         let mut conversation = Self {
             connection,
             post,
-            deeds,
+            client_state,
             quiet: None,
             poke: None,
         };
@@ -62,37 +66,43 @@ impl Conversation {
     /// Runs the conversation until the client or the web app ends it.
     pub(super) async fn hold(mut self) -> Result<(), BoxError> {
         loop {
-            self.deeds.turns.begin(&self.deeds.origin);
+            self.client_state
+                .event_queue
+                .begin(&self.client_state.origin);
             match self.next().await {
-                Happened::Answered(answer) => {
+                ConversationEvent::Answered(answer) => {
                     self.poke_later();
                     if let Err(Cut(error)) = self.answered(answer) {
                         self.connection.cut();
                         return error.map_or(Ok(()), |error| Err(error.into()));
                     }
                 }
-                Happened::Came(Some(Ok(message))) => self.came(message),
-                Happened::Came(Some(Err(error))) => return Box::pin(self.end(Err(error))).await,
-                Happened::Came(None) => return Box::pin(self.end(Ok(()))).await,
-                Happened::Quiet => self.break_silence(),
-                Happened::Poke => {
-                    self.deeds.turns.begin_empty(&self.deeds.origin);
+                ConversationEvent::Received(Some(Ok(message))) => self.came(message),
+                ConversationEvent::Received(Some(Err(error))) => {
+                    return Box::pin(self.end(Err(error))).await;
+                }
+                ConversationEvent::Received(None) => return Box::pin(self.end(Ok(()))).await,
+                ConversationEvent::KeepAliveTimer => self.break_silence(),
+                ConversationEvent::Poke => {
+                    self.client_state
+                        .event_queue
+                        .begin_empty(&self.client_state.origin);
                     self.poke = None;
                 }
             }
         }
     }
 
-    async fn next(&mut self) -> Happened {
+    async fn next(&mut self) -> ConversationEvent {
         let Self {
             connection,
             post,
-            deeds,
+            client_state,
             quiet,
             poke,
         } = self;
-        let turns = &mut deeds.turns;
-        let has_room = turns.has_room();
+        let event_queue = &mut client_state.event_queue;
+        let has_room = event_queue.has_room();
         let coming = async {
             if has_room {
                 return post.next(connection).await;
@@ -106,19 +116,19 @@ impl Conversation {
         };
         tokio::select! {
             biased;
-            answer = turns.answer() => Happened::Answered(answer),
-            came = coming => Happened::Came(came),
-            () = rings(quiet.as_mut().map(|quiet| &mut quiet.sleep)) => Happened::Quiet,
-            () = rings(poke.as_mut()) => Happened::Poke,
+            answer = event_queue.answer() => ConversationEvent::Answered(answer),
+            came = coming => ConversationEvent::Received(came),
+            () = expired(quiet.as_mut().map(|quiet| &mut quiet.sleep)) => ConversationEvent::KeepAliveTimer,
+            () = expired(poke.as_mut()) => ConversationEvent::Poke,
         }
     }
 
     /// Queues a message from the client for the web app.
     fn came(&mut self, message: Message) {
-        if self.deeds.is_detached || self.deeds.is_closing {
+        if self.client_state.is_detached || self.client_state.is_closing {
             return;
         }
-        self.deeds.turns.push(match message {
+        self.client_state.event_queue.push(match message {
             Message::Text(text) => Event::Text(text.into_bytes()),
             Message::Binary(bytes) => Event::Binary(bytes),
         });
@@ -127,22 +137,22 @@ impl Conversation {
     /// Executes the actions in a response of the web app.
     fn answered(&mut self, answer: Answer) -> Result<(), Cut> {
         let answer = answer.map_err(|error| Cut(Some(error)))?;
-        let events = self.deeds.events(answer);
+        let events = self.client_state.events(answer);
         let wrong = |problem| Cut(Some(UpstreamError::BadAnswer(problem)));
-        let done = self.deeds.act(events.map_err(wrong)?);
+        let done = self.client_state.act(events.map_err(wrong)?);
         self.settle();
         done
     }
 
     /// Applies the actions that need the connection: pings, and the keep-alive.
     fn settle(&mut self) {
-        for payload in self.deeds.pings.drain(..) {
+        for payload in self.client_state.pings.drain(..) {
             self.connection.ping(payload);
         }
-        if let Some(keep_alive) = self.deeds.keep_alive.take() {
+        if let Some(keep_alive) = self.client_state.keep_alive.take() {
             let sent = self.connection.traffic().messages_sent;
             self.quiet = keep_alive.map(|keep_alive| {
-                Box::new(Quiet {
+                Box::new(KeepAliveTimer {
                     sent,
                     sleep: Box::pin(sleep(keep_alive.timeout)),
                     keep_alive,
@@ -162,43 +172,43 @@ impl Conversation {
         quiet.sent = sent + u64::from(is_due);
         if is_due {
             let message = quiet.keep_alive.message.clone();
-            self.deeds.send(message);
+            self.client_state.send(message);
         }
     }
 
     /// Restarts the timer for the next empty request.
     fn poke_later(&mut self) {
         let later = |interval: Duration| Box::pin(sleep(interval));
-        self.poke = self.deeds.origin.interval.map(later);
+        self.poke = self.client_state.origin.interval.map(later);
     }
 
     /// Ends the conversation after the client has disconnected: sends the remaining events and the
     /// close to the web app.
     async fn end(mut self, ended: Result<(), ConnectionError>) -> Result<(), BoxError> {
-        self.deeds.subscribed.clear();
-        if !self.deeds.is_detached && !self.deeds.is_closing {
+        self.client_state.subscribed.clear();
+        if !self.client_state.is_detached && !self.client_state.is_closing {
             let closed = self.connection.closed();
-            self.deeds.turns.push(match ended {
+            self.client_state.event_queue.push(match ended {
                 Ok(()) => Event::Close(closed.and_then(|closed| closed.close.clone())),
                 Err(_) => Event::Disconnect,
             });
         }
         let Self {
-            deeds,
+            client_state,
             connection,
             post,
             ..
         } = self;
         // Frees the memory of the connection, and its place in the limit, before the last requests.
         drop((connection, post));
-        let Deeds {
-            mut turns,
+        let ClientState {
+            mut event_queue,
             mut origin,
             ..
-        } = deeds;
-        while !turns.is_idle() {
-            turns.begin(&origin);
-            match turns.answer().await {
+        } = client_state;
+        while !event_queue.is_idle() {
+            event_queue.begin(&origin);
+            match event_queue.answer().await {
                 Ok(answer) if answer.status() == StatusCode::OK => origin.note(answer.headers()),
                 Ok(_) | Err(_) => break,
             }
@@ -208,7 +218,7 @@ impl Conversation {
 }
 
 /// Waits for a timer, forever if there is none.
-async fn rings(sleep: Option<&mut Pin<Box<Sleep>>>) {
+async fn expired(sleep: Option<&mut Pin<Box<Sleep>>>) {
     match sleep {
         Some(sleep) => sleep.as_mut().await,
         None => pending().await,

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   TYPE CRLF                       an event without content
-//!   TYPE SP size CRLF content CRLF  one with as many bytes, in hexadecimal
+//!   TYPE SP size CRLF content CRLF  an event with content; its size in bytes is hexadecimal
 //! ```
 
 use bytes::{Bytes, BytesMut};

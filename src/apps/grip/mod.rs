@@ -4,31 +4,31 @@
 //! ```text
 //!   client ◀─ messages ─▶ conversation ──POST: OPEN, TEXT, CLOSE…──▶ web app
 //!                            ▲   │ ◀──── TEXT m:…, c:{"type":"subscribe"…} ───┘
-//!          what is published │   ▼
+//!               publications │   ▼
 //!                           Channels
 //!
-//!   events         what requests and answers have in their bodies
-//!   control        what a web app asks of us
-//!   origin         requests to the web app, and its answers
-//!   turns          what waits for the web app, one request at a time
-//!   deeds          what is done for a client as the web app says
-//!   conversation   a client and the web app, from the open to the close
-//!   hold           ordinary requests, which the web app may have held
+//!   events         the events in the bodies of requests and responses
+//!   control        the control messages of a web app
+//!   origin         requests to the web app, and their responses
+//!   event_queue    the queue of events for the web app, one request at a time
+//!   client_state   the actions for a client that the web app orders
+//!   conversation   the exchange between a client and the web app, from the open to the close
+//!   hold           ordinary requests, which the web app may hold
 //! ```
 
+mod client_state;
 mod control;
 mod conversation;
-mod deeds;
+mod event_queue;
 mod events;
 mod hold;
 mod origin;
-mod turns;
 
 use futures_core::future::BoxFuture;
 use polysock_protocols::{Accept, BinaryOverText, Rejection};
 
+use self::client_state::{ClientState, Cut};
 use self::conversation::Conversation;
-use self::deeds::{Cut, Deeds};
 pub use self::hold::GripProxy;
 use self::origin::{Opened, Origin};
 use super::application::Application;
@@ -136,8 +136,8 @@ impl Grip {
         // Subscribed before the client is accepted, so that it receives everything published
         // afterwards.
         let post = mailboxes(self.queue);
-        let mut deeds = Deeds::new(post.mailbox(), origin, self.channels);
-        if let Err(Cut(error)) = deeds.act(answer) {
+        let mut client_state = ClientState::new(post.mailbox(), origin, self.channels);
+        if let Err(Cut(error)) = client_state.act(answer) {
             handshake.reject(Rejection::new(502, "the web app lets nobody in"));
             return error.map_or(Ok(None), |error| Err(error.into()));
         }
@@ -148,7 +148,7 @@ impl Grip {
         };
         handshake.echo_close_reason();
         let connection = handshake.accept(accept).await?;
-        Ok(Some(Conversation::new(connection, post, deeds)))
+        Ok(Some(Conversation::new(connection, post, client_state)))
     }
 }
 

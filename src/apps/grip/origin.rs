@@ -73,7 +73,7 @@ pub(super) type Answer = Result<Response<Bytes>, UpstreamError>;
 
 /// The recipient of a text or binary message from a web app.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Recipient {
     Client(Bytes),
     Gateway(Bytes),
     /// Neither prefix matches; the message is dropped.
@@ -257,16 +257,16 @@ impl Origin {
     }
 
     /// Determines the recipient of a message from the web app, and removes the prefix.
-    pub(super) fn said(&self, content: &Bytes) -> Said {
+    pub(super) fn said(&self, content: &Bytes) -> Recipient {
         let Some(prefix) = &self.prefix else {
-            return Said::Client(content.clone());
+            return Recipient::Client(content.clone());
         };
         if content.starts_with(b"c:") {
-            return Said::Gateway(content.slice(2..));
+            return Recipient::Gateway(content.slice(2..));
         }
         match content.starts_with(prefix) {
-            true => Said::Client(content.slice(prefix.len()..)),
-            false => Said::Nobody,
+            true => Recipient::Client(content.slice(prefix.len()..)),
+            false => Recipient::Nobody,
         }
     }
 }

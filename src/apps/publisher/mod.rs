@@ -3,7 +3,7 @@
 mod held;
 mod items;
 mod members;
-mod place;
+mod resource;
 mod shown;
 
 use std::fmt;
@@ -23,7 +23,7 @@ use thiserror::Error;
 
 pub(in crate::apps) use self::held::answer;
 use self::items::Item;
-use self::place::{Place, Told, told};
+use self::resource::{ErrorResponse, Resource, told};
 use crate::http::{Body, Service};
 use crate::push::{Channels, GripKey};
 
@@ -90,14 +90,14 @@ impl Publisher {
         Ok(())
     }
 
-    async fn answer(self, request: Request<Body>) -> Result<Answer, Told> {
+    async fn answer(self, request: Request<Body>) -> Result<Answer, ErrorResponse> {
         let (head, body) = request.into_parts();
-        let place = self.check(&head)?;
+        let resource = self.check(&head)?;
         let body = Limited::new(body, MOST).collect().await;
         let body = body.map_err(|_| too_long())?.to_bytes();
-        match place {
-            Place::Root => return Ok(Answer::Places),
-            Place::Items => {
+        match resource {
+            Resource::Root => return Ok(Answer::Places),
+            Resource::Items => {
                 let items = items::read(&body);
                 let items = items.map_err(|error| told(StatusCode::BAD_REQUEST, error))?;
                 for Item {
@@ -108,12 +108,12 @@ impl Publisher {
                     self.channels.publish(&channel, publication);
                 }
             }
-            Place::Channel(channel) => self.channels.publish(&channel, message(&head, body)),
-            Place::Presence(channel) => {
+            Resource::Channel(channel) => self.channels.publish(&channel, message(&head, body)),
+            Resource::Presence(channel) => {
                 let shown = shown::presence(&self.channels, &channel).await;
                 return Ok(Answer::Shown(shown));
             }
-            Place::History(channel) => {
+            Resource::History(channel) => {
                 let shown = shown::history(&self.channels, &channel, head.uri.query()).await?;
                 return Ok(Answer::Shown(shown));
             }
@@ -122,23 +122,23 @@ impl Publisher {
     }
 
     /// Checks the head of a request: page, path, method, length and key.
-    fn check(&self, head: &Parts) -> Result<Place, Told> {
+    fn check(&self, head: &Parts) -> Result<Resource, ErrorResponse> {
         if head.headers.contains_key(ORIGIN) {
             return Err(told(
                 StatusCode::FORBIDDEN,
                 "a page sends this, and pages may not publish here: it has an Origin",
             ));
         }
-        let place = Place::of(head.uri.path())?;
-        let method = place.method();
+        let resource = Resource::of(head.uri.path())?;
+        let method = resource.method();
         if head.method != method {
             return Err(told(
                 StatusCode::METHOD_NOT_ALLOWED,
                 format_args!("this is asked for with {method}"),
             ));
         }
-        if place == Place::Root {
-            return Ok(place);
+        if resource == Resource::Root {
+            return Ok(resource);
         }
         let len = head.headers.get(CONTENT_LENGTH);
         let len = len.and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
@@ -157,7 +157,7 @@ impl Publisher {
                 ));
             }
         }
-        Ok(place)
+        Ok(resource)
     }
 }
 
@@ -170,7 +170,7 @@ enum Answer {
     Shown(Value),
 }
 
-fn too_long() -> Told {
+fn too_long() -> ErrorResponse {
     let text = "the body is longer than 1,000,000 bytes";
     told(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
@@ -189,7 +189,7 @@ impl Service for Publisher {
     fn call(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
         let publisher = self.clone();
         Box::pin(async move {
-            let allowed = Place::of(request.uri().path()).map(|place| place.method());
+            let allowed = Resource::of(request.uri().path()).map(|resource| resource.method());
             let (status, kind, text) = match publisher.answer(request).await {
                 Ok(Answer::Published) => (StatusCode::OK, TEXT, "Published\n".to_owned()),
                 Ok(Answer::Places) => {
@@ -197,7 +197,7 @@ impl Service for Publisher {
                     (StatusCode::OK, TEXT, text.to_owned())
                 }
                 Ok(Answer::Shown(shown)) => (StatusCode::OK, JSON, format!("{shown}\n")),
-                Err(Told(status, text)) => (status, TEXT, text),
+                Err(ErrorResponse(status, text)) => (status, TEXT, text),
             };
             let mut response = Response::new(Body::from(Bytes::from(text)));
             *response.status_mut() = status;

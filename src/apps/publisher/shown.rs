@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
-use super::place::{Told, told};
+use super::resource::{ErrorResponse, told};
 use crate::push::{Channels, Position, Push, positioned};
 
 /// Returns the clients on a channel, as JSON.
@@ -26,7 +26,7 @@ pub(super) async fn history(
     channels: &Channels,
     name: &str,
     query: Option<&str>,
-) -> Result<Value, Told> {
+) -> Result<Value, ErrorResponse> {
     if !channels.has_history() {
         return Err(told(
             StatusCode::NOT_FOUND,

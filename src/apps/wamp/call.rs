@@ -28,10 +28,10 @@ use super::wamp_error::WampError;
 /// # answer(false).unwrap();
 /// ```
 #[derive(Clone, Debug)]
-pub struct Answer(Given);
+pub struct Answer(AnswerKind);
 
 #[derive(Clone, Debug)]
-enum Given {
+enum AnswerKind {
     Result(Json),
     Later,
 }
@@ -49,7 +49,7 @@ impl Answer {
 
 impl From<Json> for Answer {
     fn from(result: Json) -> Self {
-        Self(Given::Result(result))
+        Self(AnswerKind::Result(result))
     }
 }
 
@@ -60,14 +60,14 @@ impl From<&RawValue> for Answer {
 }
 
 /// A call whose handler is running.
-pub(super) struct Asked<'a> {
+pub(super) struct PendingCall<'a> {
     client: &'a WampClient,
     id: &'a RawValue,
     /// The flag that is set once the call is answered; empty unless the call is answered later.
     later: OnceLock<Arc<AtomicBool>>,
 }
 
-impl<'a> Asked<'a> {
+impl<'a> PendingCall<'a> {
     pub(super) fn new(client: &'a WampClient, id: &'a RawValue) -> Self {
         Self {
             client,
@@ -79,8 +79,8 @@ impl<'a> Asked<'a> {
     /// Sends the answer that the handler has returned.
     pub(super) fn answer(self, answered: Result<Answer, WampError>) {
         let answered = match answered {
-            Ok(Answer(Given::Later)) => return,
-            Ok(Answer(Given::Result(result))) => Ok(result),
+            Ok(Answer(AnswerKind::Later)) => return,
+            Ok(Answer(AnswerKind::Result(result))) => Ok(result),
             Err(error) => Err(error),
         };
         match self.later.get() {
@@ -91,7 +91,7 @@ impl<'a> Asked<'a> {
 }
 
 /// The identity of a call.
-pub struct CallId<'a>(pub(super) &'a Asked<'a>);
+pub struct CallId<'a>(pub(super) &'a PendingCall<'a>);
 
 impl<'a> CallId<'a> {
     /// Returns the id that the client gave the call, as it is written. Clients may reuse an id.
@@ -103,14 +103,14 @@ impl<'a> CallId<'a> {
     /// later, from any place and thread. Further messages of the client are handled meanwhile. If
     /// the handler returns another answer, the first answer counts.
     pub fn later(self) -> (Answer, Call) {
-        let Asked { client, id, later } = self.0;
+        let PendingCall { client, id, later } = self.0;
         client.session.begin_waiting();
         let call = Call {
             client: WampClient::clone(client),
             id: (*id).to_owned(),
             is_answered: Arc::clone(later.get_or_init(Arc::default)),
         };
-        (Answer(Given::Later), call)
+        (Answer(AnswerKind::Later), call)
     }
 }
 

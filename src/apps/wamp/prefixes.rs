@@ -29,12 +29,12 @@ impl Prefixes {
     }
 
     /// Resolves a URI: if the part before the first colon is a defined prefix, replaces it and the
-    /// colon by the URI of the prefix. If `is_ratchets` is set, inserts `#` after the URI, unless
+    /// colon by the URI of the prefix. If `inserts_hash` is set, inserts `#` after the URI, unless
     /// it ends in `#`, `/`, `:` or `=`.
     pub(super) fn resolve<'a>(
         &self,
         uri: Cow<'a, str>,
-        is_ratchets: bool,
+        inserts_hash: bool,
         limits: &Limits,
     ) -> Result<Cow<'a, str>, MessageError> {
         let shortened = uri.split_once(':');
@@ -44,7 +44,7 @@ impl Prefixes {
             return Ok(uri);
         };
         // Ratchet inserts `#` even after a `#`, so that `…calc#` becomes `…calc##add`; we do not.
-        let between = match is_ratchets && !beginning.ends_with(['#', '/', ':', '=']) {
+        let between = match inserts_hash && !beginning.ends_with(['#', '/', ':', '=']) {
             true => "#",
             false => "",
         };
@@ -64,12 +64,12 @@ impl Prefixes {
 mod tests {
     use super::*;
 
-    fn resolve(prefix: &str, uri: &str, shortened: &str, is_ratchets: bool) -> String {
+    fn resolve(prefix: &str, uri: &str, shortened: &str, inserts_hash: bool) -> String {
         let limits = Limits::default();
         let mut prefixes = Prefixes::default();
         prefixes.define("other", "http://other/", &limits).unwrap();
         prefixes.define(prefix, uri, &limits).unwrap();
-        let resolved = prefixes.resolve(shortened.into(), is_ratchets, &limits);
+        let resolved = prefixes.resolve(shortened.into(), inserts_hash, &limits);
         resolved.unwrap().into_owned()
     }
 

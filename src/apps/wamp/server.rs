@@ -5,7 +5,7 @@ use std::fmt;
 use polysock_protocols::Message;
 use tracing::debug;
 
-use super::call::{Asked, CallId};
+use super::call::{CallId, PendingCall};
 use super::client::WampClient;
 use super::client_message::ClientMessage;
 use super::dialect::{Dialect, spread};
@@ -133,7 +133,7 @@ impl<W: Wamp> WampServer<W> {
                         max: self.limits.calls,
                     });
                 }
-                let asked = Asked::new(client, id);
+                let asked = PendingCall::new(client, id);
                 let call = CallId(&asked);
                 let answer = self.wamp.on_call(client, call, &procedure, args).await;
                 asked.answer(answer);

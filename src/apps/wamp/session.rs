@@ -17,11 +17,11 @@ pub(super) struct Session {
     pub(super) id: SessionId,
     /// The number of calls that are to be answered later.
     waiting: AtomicUsize,
-    known: Mutex<Known>,
+    known: Mutex<SessionState>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct SessionState {
     prefixes: Prefixes,
     subscriptions: HashSet<Box<str>>,
 }
@@ -49,10 +49,10 @@ impl Session {
     pub(super) fn resolve<'a>(
         &self,
         uri: Cow<'a, str>,
-        is_ratchets: bool,
+        inserts_hash: bool,
         limits: &Limits,
     ) -> Result<Cow<'a, str>, MessageError> {
-        self.known().prefixes.resolve(uri, is_ratchets, limits)
+        self.known().prefixes.resolve(uri, inserts_hash, limits)
     }
 
     /// Whether the client is subscribed to a topic.
@@ -95,7 +95,7 @@ impl Session {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, SessionState> {
         // Each operation leaves the state consistent, so a panic cannot break it.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -26,7 +26,7 @@ use super::stream::{Stream, io_error};
 use crate::connection::ShutdownSignal;
 use crate::error::{BoxError, ConnectionError};
 use crate::handshake::{Reply, Started};
-use crate::http::patience::{PROGRESS, Patience};
+use crate::http::progress_timeout::{PROGRESS, ProgressTimeout};
 use crate::http::{Body, Service};
 use crate::telemetry::HandshakeKeeper;
 use crate::transport::{Io, Peer, Permit};
@@ -46,7 +46,7 @@ pub(crate) struct Exchange {
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
     permit: Option<OwnedSemaphorePermit>,
-    /// The first data after the head, if [`poll_gone`](Self::poll_gone) has read any.
+    /// The first data after the head, if [`poll_disconnected`](Self::poll_disconnected) has read any.
     early: Bytes,
 }
 
@@ -109,7 +109,7 @@ impl Exchange {
     }
 
     /// Ready if, before the answer, the peer resets the stream, ends its direction or disconnects.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while self.early.is_empty() {
             match self.request.body_mut().poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => self.early = data,
@@ -152,8 +152,11 @@ impl Exchange {
         } = self;
         let is_head = request.method() == Method::HEAD;
         let mut request = request.map(|body| {
-            let patience = Patience::default();
-            Body::new(Incoming { body, patience })
+            let progress_timeout = ProgressTimeout::default();
+            Body::new(Incoming {
+                body,
+                progress_timeout,
+            })
         });
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(shutdown);
@@ -252,13 +255,13 @@ async fn send_data(
     mut data: Bytes,
     ends: bool,
 ) -> Result<(), h2::Error> {
-    let mut patience = Patience::default();
+    let mut progress_timeout = ProgressTimeout::default();
     while !data.is_empty() {
         sender.reserve_capacity(data.len());
         while sender.capacity() == 0 {
             let granted = poll_fn(|cx| match sender.poll_capacity(cx) {
                 Poll::Pending => {
-                    ready!(patience.poll_over(PROGRESS, cx));
+                    ready!(progress_timeout.poll_over(PROGRESS, cx));
                     sender.send_reset(Reason::CANCEL);
                     Poll::Ready(Some(Err(Reason::CANCEL.into())))
                 }
@@ -271,7 +274,7 @@ async fn send_data(
             }
         }
         let room = sender.capacity().max(1).min(data.len());
-        patience.record(room);
+        progress_timeout.record(room);
         let part = data.split_to(room);
         sender.send_data(part, ends && data.is_empty())?;
     }
@@ -298,17 +301,17 @@ fn complete(headers: &mut HeaderMap, len: Option<u64>) {
 #[derive(Debug)]
 struct Incoming {
     body: RecvStream,
-    patience: Patience,
+    progress_timeout: ProgressTimeout,
 }
 
 impl Incoming {
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
         let data = self.body.poll_data(cx);
         match &data {
-            Poll::Ready(Some(Ok(data))) => self.patience.record(data.len()),
+            Poll::Ready(Some(Ok(data))) => self.progress_timeout.record(data.len()),
             Poll::Ready(_) => {}
             Poll::Pending => {
-                ready!(self.patience.poll_over(PROGRESS, cx));
+                ready!(self.progress_timeout.poll_over(PROGRESS, cx));
                 return Poll::Ready(Some(Err(Reason::CANCEL.into())));
             }
         }
@@ -375,8 +378,8 @@ impl Reply for StreamReply {
         })
     }
 
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.exchange.poll_gone(cx)
+    fn poll_disconnected(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.exchange.poll_disconnected(cx)
     }
 
     fn refuse(self: Box<Self>, rejection: Rejection) {

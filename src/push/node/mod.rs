@@ -5,14 +5,14 @@
 //!      ▲                  │ ◀───events───── link ◀──
 //!      └─── deliveries ───┘
 //!
-//!   tally     what is counted
-//!   outbox    what is on its way to the broker
-//!   inbound   what comes on a channel: once each, in order, and what is missing
-//!   peers     the other nodes, and who is on a channel there
-//!   effect    what is to be done
-//!   engine    all of it, as values
-//!   state     how it is
-//!   driver    what has a clock and a connection
+//!   tally     the counters
+//!   outbox    publications on their way to the broker
+//!   inbound   publications received on a channel: each once, in order; gaps are noticed
+//!   peers     the other nodes, and presence on their channels
+//!   effect    the effects that the engine requests
+//!   engine    the logic, without clock and I/O
+//!   state     the state, and a handle that reads it
+//!   driver    the task, which owns the clock and the connection
 //! ```
 
 mod driver;

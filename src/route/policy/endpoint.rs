@@ -9,7 +9,7 @@ use hyper::{Request, Response};
 use super::Visitor;
 use crate::http::{Body, append};
 use crate::upstream::{
-    Asking, ForwardSettings, HttpUpstream, NotAnswered, UpstreamSettings, UrlError,
+    ForwardSettings, HttpUpstream, NotAnswered, RequestOrigin, UpstreamSettings, UrlError,
 };
 
 /// A web server that is asked about clients: whether to admit one, or which session it has. Clones
@@ -84,12 +84,12 @@ impl Question {
         if let Some(origin) = visitor.origin() {
             append(&mut fields, b"origin", origin.as_bytes());
         }
-        let asking = Asking {
+        let asking = RequestOrigin {
             peer: visitor.peer(),
             secure: visitor.is_secure(),
             host: visitor.host(),
         };
-        ForwardSettings::default().tell(&mut fields, asking);
+        ForwardSettings::default().rewrite_fields(&mut fields, asking);
         append(
             &mut fields,
             b"x-forwarded-method",

@@ -167,7 +167,7 @@ impl Acceptor {
         let accepted = match stack {
             Stack::Rustls => server.accept(transport, http2).await,
             #[cfg(feature = "legacy-tls")]
-            Stack::S2n => server.accept_old(transport).await,
+            Stack::S2n => server.accept_legacy(transport).await,
         };
         match accepted {
             Ok((stream, agreed)) => Ok((stream, Encryption::new(agreed, min_version))),

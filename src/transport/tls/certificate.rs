@@ -22,7 +22,7 @@ pub struct CertificateSubject {
 
 /// The fields that are read from a certificate.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct CertificateFields {
     pub(super) subject: CertificateSubject,
     /// The hosts that it is valid for, in lower case; `*.` stands for one label.
     pub(super) hosts: Vec<String>,
@@ -33,7 +33,7 @@ pub(super) struct Said {
     pub(super) key_algorithm: String,
 }
 
-impl Said {
+impl CertificateFields {
     /// Reads a certificate in DER; `None` if it cannot be parsed.
     pub(super) fn by(der: &[u8]) -> Option<Self> {
         let certificate = Certificate::from_der(der).ok()?;

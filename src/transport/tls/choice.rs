@@ -1,9 +1,10 @@
 //! The choice of the implementation that performs a client's handshake, by its `ClientHello`.
 //!
 //! ```text
-//!   older than the least version that is spoken    nobody: alert 70
+//!   older than the least accepted version          refused: alert 70 (SSL 3.0: 40)
+//!   a fallback to less than TLS 1.3 (RFC 7507)     refused: alert 86
 //!   TLS 1.3, or 1.2 with a suite of rustls         rustls
-//!   whatever else                                  s2n-tls, where clients of old are welcome
+//!   any other                                      s2n-tls if old clients are allowed, else rustls
 //! ```
 
 use std::io;
@@ -94,7 +95,7 @@ impl Stack {
             return Err(refusal(reason, INAPPROPRIATE_FALLBACK));
         }
         #[cfg(feature = "legacy-tls")]
-        if settings.takes_old(client) && !is_for_rustls(hello) {
+        if settings.accepts_legacy(client) && !is_for_rustls(hello) {
             return Ok(Self::S2n);
         }
         // rustls sends an alert to clients that it does not support.

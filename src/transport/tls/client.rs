@@ -36,13 +36,13 @@ pub struct ClientTls {
 
 #[derive(Default)]
 struct Shared {
-    made: Mutex<Option<Arc<Made>>>,
+    made: Mutex<Option<Arc<BuiltConfig>>>,
     /// The number of times that the configuration was replaced.
     replaced: AtomicU64,
 }
 
 /// The configuration that is built from settings.
-struct Made {
+struct BuiltConfig {
     server_name: Option<ServerName>,
     http: Arc<ClientConfig>,
     raw: Arc<ClientConfig>,
@@ -59,7 +59,7 @@ impl ClientTls {
     ///
     /// The system has no authorities, or the settings cannot be used.
     pub fn new(settings: &ClientTlsSettings) -> Result<Self, ClientTlsError> {
-        let made = Made::new(settings)?;
+        let made = BuiltConfig::new(settings)?;
         Ok(Self {
             shared: Arc::new(Shared {
                 made: Mutex::new(Some(Arc::new(made))),
@@ -109,24 +109,24 @@ impl ClientTls {
         Ok(Io::new(connected.map_err(TlsError::of_handshake)?))
     }
 
-    async fn made(&self) -> Result<Arc<Made>, TlsError> {
+    async fn made(&self) -> Result<Arc<BuiltConfig>, TlsError> {
         if let Some(made) = &*self.lock() {
             return Ok(Arc::clone(made));
         }
         // A disk may be slow, and this thread serves other clients meanwhile.
-        let made = spawn_blocking(|| Made::new(&ClientTlsSettings::default())).await;
+        let made = spawn_blocking(|| BuiltConfig::new(&ClientTlsSettings::default())).await;
         let made = made.map_err(|error| TlsError::Io(io::Error::other(error)))??;
         Ok(Arc::clone(self.lock().get_or_insert(Arc::new(made))))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Made>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<BuiltConfig>>> {
         // The value is replaced as a whole, so a panic cannot corrupt it.
         let made = self.shared.made.lock();
         made.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Made {
+impl BuiltConfig {
     fn new(settings: &ClientTlsSettings) -> Result<Self, ClientTlsError> {
         let unusable = |error: rustls::Error| ClientTlsError::Unusable(error.to_string());
         let versions = settings.min_version.and_newer();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{CommonState, HandshakeKind, ProtocolVersion};
 
-use super::certificate::{CertificateSubject, Said};
+use super::certificate::{CertificateFields, CertificateSubject};
 use super::version::Version;
 
 /// The encryption of a client's connection, and the identity that the client has proved. It is in
@@ -35,7 +35,7 @@ impl Agreed {
         let suite = state.negotiated_cipher_suite();
         let suite = suite.and_then(|suite| suite.suite().as_str());
         let client = state.peer_certificates().and_then(<[_]>::first);
-        let client = client.map(|certificate| Said::by(certificate));
+        let client = client.map(|certificate| CertificateFields::by(certificate));
         let client =
             client.map(|said| said.map_or_else(CertificateSubject::default, |said| said.subject));
         Self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::certificate::Said;
+use super::certificate::CertificateFields;
 use super::identity::Identity;
 
 /// The certificates of a port. Each client gets the one for the host that it names. If it names
@@ -22,7 +22,10 @@ impl Identities {
     pub(super) fn new(identities: &[Identity]) -> Self {
         let mut sorted = Self::default();
         for Identity { certified, .. } in identities {
-            let said = certified.cert.first().and_then(|der| Said::by(der));
+            let said = certified
+                .cert
+                .first()
+                .and_then(|der| CertificateFields::by(der));
             let hosts = said.map(|said| said.hosts).unwrap_or_default();
             if sorted.first.is_empty() {
                 sorted.first.push(Arc::clone(certified));

@@ -13,7 +13,7 @@ use s2n_tls::error::{Error, ErrorType};
 use s2n_tls::security::Policy;
 use s2n_tls_tokio::{TlsAcceptor, TlsStream};
 
-use super::certificate::Said;
+use super::certificate::CertificateFields;
 use super::choice::Beginning;
 use super::encryption::Agreed;
 use super::pem::{CERTIFICATE, PemError, key_to_pem, read_certificates, read_key, to_pem};
@@ -181,7 +181,9 @@ impl Chain {
         let certificates = read_certificates(&files.certificate)?;
         let key = read_key(&files.key)?;
         let key = key_to_pem(&key);
-        let said = certificates.first().and_then(|first| Said::by(first));
+        let said = certificates
+            .first()
+            .and_then(|first| CertificateFields::by(first));
         let chain = || {
             let mut builder = ChainBuilder::new()?;
             let certificates = certificates.iter().map(|der| to_pem(CERTIFICATE, der));
@@ -218,7 +220,7 @@ fn agreed(connection: &Connection) -> Agreed {
                 .fold(0, |len, byte| len << 8 | usize::from(*byte));
             rest.get(..len)
         });
-        let said = first.and_then(Said::by);
+        let said = first.and_then(CertificateFields::by);
         said.map_or_else(Default::default, |said| said.subject)
     });
     Agreed {

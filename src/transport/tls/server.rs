@@ -16,7 +16,7 @@ use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
-use super::certificate::Said;
+use super::certificate::CertificateFields;
 use super::choice::Beginning;
 use super::encryption::Agreed;
 use super::identities::Identities;
@@ -126,7 +126,7 @@ impl Server {
     ///
     /// The same as for [`accept`](Self::accept).
     #[cfg(feature = "legacy-tls")]
-    pub(super) async fn accept_old(
+    pub(super) async fn accept_legacy(
         &self,
         transport: Beginning,
     ) -> Result<(Io, Agreed), (io::Error, Beginning)> {
@@ -155,7 +155,7 @@ impl Server {
     pub(super) fn ends(&self, settings: &ServerSettings) -> Vec<(PathBuf, SystemTime)> {
         let certificates = self.chains.iter().zip(&settings.identities);
         let ends = certificates.filter_map(|(chain, files)| {
-            let said = Said::by(chain.first()?)?;
+            let said = CertificateFields::by(chain.first()?)?;
             Some((files.certificate.clone(), said.not_after))
         });
         ends.collect()
@@ -165,7 +165,7 @@ impl Server {
     pub(super) fn warn_of_times(&self, settings: &ServerSettings) {
         let now = SystemTime::now();
         for (chain, files) in self.chains.iter().zip(&settings.identities) {
-            let said = chain.first().and_then(|der| Said::by(der));
+            let said = chain.first().and_then(|der| CertificateFields::by(der));
             let file = files.certificate.display();
             match said {
                 Some(said) if said.not_after < now => {

@@ -113,7 +113,7 @@ impl ServerSettings {
     /// True if a client at this address may use suites without forward secrecy or authenticated
     /// encryption.
     #[cfg(feature = "legacy-tls")]
-    pub(super) fn takes_old(&self, client: Option<SocketAddr>) -> bool {
+    pub(super) fn accepts_legacy(&self, client: Option<SocketAddr>) -> bool {
         self.legacy.is_some() || self.least_version(client) < Version::Tls12
     }
 

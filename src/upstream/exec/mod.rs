@@ -3,7 +3,7 @@
 //! ```text
 //!                      ┌── Process (a transport: its pipes) ── Connection   one for each client
 //!   ExecUpstream ──────┤
-//!                      └── Hub ── Broadcast ── Connection, Connection, …    one for all of them
+//!                      └── Hub ── Broadcast ── Connection, Connection, …    one for all clients
 //!   supervisor         a thread that starts, ends and reaps all processes
 //! ```
 
@@ -31,7 +31,7 @@ pub use self::settings::ExecSettings;
 pub use self::supervisor::end_processes;
 use self::supervisor::start;
 use self::words::words;
-use super::location::{behind, problem_of};
+use super::location::{problem_of, strip_scheme};
 use super::raw::subprotocol;
 use super::{Client, Connected, Upstream, UpstreamError, UpstreamSettings, UrlError};
 use crate::connection::{Connection, ConnectionOptions};
@@ -70,7 +70,7 @@ impl ExecUpstream {
         settings: UpstreamSettings,
         exec: ExecSettings,
     ) -> Result<Self, UrlError> {
-        let command = behind("exec:", url);
+        let command = strip_scheme("exec:", url);
         let command = command.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
         let words = words(command).map_err(|problem| problem_of(url, problem))?;
         Self::new(words, settings, exec)

@@ -2,12 +2,12 @@
 //! if the task or the thread that uses it ends.
 //!
 //! ```text
-//!            asked to end                100 ms, and it is there still      the grace is over
+//!            asked to end                         after 100 ms             after the grace period
 //!   runs ──────────────────▶ stdin is closed ─────────▶ SIGTERM ──────────────────▶ SIGKILL
 //!     │                             │                      │                           │
 //!     └──── it ends by itself ──────┴──────────────────────┴───────────────────────────┘
 //!                                   ▼
-//!            what is left of its group is killed; it is reaped; its place is free
+//!            the rest of its group is killed; the process is reaped; its place is free
 //! ```
 //!
 //! One thread supervises all processes. A process that has ended stays a zombie until its group is
@@ -174,9 +174,9 @@ struct Processes {
 
 impl Processes {
     /// Counts one more process until the returned value is dropped.
-    fn count(&'static self) -> Counted {
+    fn count(&'static self) -> ProcessSlot {
         *self.lock() += 1;
-        Counted(self)
+        ProcessSlot(self)
     }
 
     /// Waits until no process is left, for at most `patience`. Returns true if none is left.
@@ -201,9 +201,9 @@ impl Processes {
 }
 
 /// A process that counts until this is dropped.
-struct Counted(&'static Processes);
+struct ProcessSlot(&'static Processes);
 
-impl Drop for Counted {
+impl Drop for ProcessSlot {
     fn drop(&mut self) {
         *self.0.lock() -= 1;
         self.0.changed.notify_all();

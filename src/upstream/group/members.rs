@@ -7,7 +7,7 @@ use polysock_protocols::CloseCode;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::target::{Kept, Member, Target};
+use super::target::{Member, PersistentState, Target};
 
 /// The targets of a group.
 #[derive(Debug)]
@@ -74,5 +74,5 @@ impl Members {
 }
 
 fn new(target: Target) -> Arc<Member> {
-    Arc::new(Member::new(target, Arc::<Kept>::default()))
+    Arc::new(Member::new(target, Arc::<PersistentState>::default()))
 }

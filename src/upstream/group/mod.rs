@@ -3,9 +3,9 @@
 //! ```text
 //!   Group ── members ──▶ Member: a target, its health, its connections
 //!     │                     ▲          ▲
-//!     │ pick: balance       │          └── check: asks again and again
+//!     │ pick: balance       │          └── check: probes the target at intervals
 //!     ▼                     │
-//!   Lease ──────────────────┘ counts as a connection; tells how it went
+//!   Lease ──────────────────┘ counts as a connection; reports its outcome
 //! ```
 
 mod balance;

@@ -11,8 +11,8 @@ use tokio::net::UnixStream;
 
 use crate::transport::Alpn;
 use crate::upstream::UpstreamSettings;
-use crate::upstream::location::{Location, behind};
-use crate::upstream::way::Way;
+use crate::upstream::connector::Connector;
+use crate::upstream::location::{Location, strip_scheme};
 
 /// The probe of a target, which is one health check.
 #[derive(Clone, Debug)]
@@ -23,9 +23,9 @@ pub(super) struct Probe {
 /// The place that is probed.
 #[derive(Clone, Debug)]
 enum At {
-    Tcp(Way),
+    Tcp(Connector),
     Unix(PathBuf),
-    Http { way: Way, host: String },
+    Http { connector: Connector, host: String },
 }
 
 /// The number of bytes of an answer that are searched for the end of its first line.
@@ -50,15 +50,15 @@ impl Probe {
         path: Option<&str>,
         expected: &[RangeInclusive<u16>],
     ) -> Result<(), String> {
-        let (way, host) = match &self.at {
+        let (connector, host) = match &self.at {
             At::Unix(path) => {
                 let connected = UnixStream::connect(path).await;
                 return connected.map(drop).map_err(|error| error.to_string());
             }
-            At::Tcp(way) => (way, None),
-            At::Http { way, host } => (way, Some(host)),
+            At::Tcp(connector) => (connector, None),
+            At::Http { connector, host } => (connector, Some(host)),
         };
-        let connected = way.connect(None).await;
+        let connected = connector.connect(None).await;
         let stream = connected.map_err(|error| error.to_string())?;
         let (Some(path), Some(host)) = (path, host) else {
             return Ok(());
@@ -74,7 +74,7 @@ impl Probe {
 
 impl At {
     fn parse(url: &str, settings: &UpstreamSettings) -> Option<Self> {
-        if let Some(rest) = behind("unix:", url) {
+        if let Some(rest) = strip_scheme("unix:", url) {
             return Some(Self::Unix(rest.strip_prefix("//").unwrap_or(rest).into()));
         }
         let (scheme, rest) = url.split_once("://")?;
@@ -82,11 +82,11 @@ impl At {
         let scheme = scheme.split('+').next()?;
         let is_tls = ["tls", "wss", "https"].contains(&scheme);
         let location = Location::read(url, rest, is_tls).ok()?;
-        let way = |alpn| Way::new(url, &location, settings, alpn).ok();
+        let connector = |alpn| Connector::new(url, &location, settings, alpn).ok();
         match scheme {
-            "tcp" | "tls" => Some(Self::Tcp(way(Alpn::Unsaid)?)),
+            "tcp" | "tls" => Some(Self::Tcp(connector(Alpn::Unsaid)?)),
             "ws" | "wss" | "http" | "https" => Some(Self::Http {
-                way: way(Alpn::Http)?,
+                connector: connector(Alpn::Http)?,
                 host: location.host().to_string(),
             }),
             _ => None,

@@ -11,7 +11,7 @@ use super::balance::hash;
 use super::health::{Change, Ejection, Health, Runs};
 use super::probe::Probe;
 use crate::connection::Shutdown;
-use crate::upstream::location::behind;
+use crate::upstream::location::strip_scheme;
 use crate::upstream::{self, HttpUpstream, Upstream, UpstreamSettings, UrlError};
 
 /// A target of a [`Group`](super::Group).
@@ -34,7 +34,10 @@ impl Target {
     pub fn parse(url: &str, settings: UpstreamSettings) -> Result<Self, UrlError> {
         let probe = Probe::parse(url, &settings);
         let of_web = ["http://", "https://"];
-        if of_web.iter().any(|scheme| behind(scheme, url).is_some()) {
+        if of_web
+            .iter()
+            .any(|scheme| strip_scheme(scheme, url).is_some())
+        {
             let server = HttpUpstream::parse(url, settings)?;
             return Ok(Self {
                 probe,
@@ -77,12 +80,12 @@ pub(super) struct Member {
     pub(super) shown: String,
     pub(super) hash: u64,
     /// The state that outlives a replacement of the targets.
-    pub(super) kept: Arc<Kept>,
+    pub(super) kept: Arc<PersistentState>,
 }
 
 /// The state of a target that outlives a replacement of the targets.
 #[derive(Debug, Default)]
-pub(super) struct Kept {
+pub(super) struct PersistentState {
     /// The number of connections, including those that are being opened.
     pub(super) open: AtomicUsize,
     /// The connections, to close them.
@@ -99,7 +102,7 @@ pub(super) struct State {
 }
 
 impl Member {
-    pub(super) fn new(target: Target, kept: Arc<Kept>) -> Self {
+    pub(super) fn new(target: Target, kept: Arc<PersistentState>) -> Self {
         Self {
             shown: hide_secrets(&target.name).into_owned(),
             hash: hash(target.name.as_bytes()),

@@ -1,9 +1,10 @@
 //! A web server: `http://HOST:PORT`, or `https://HOST:PORT`.
 
 mod answer;
-mod asker;
 mod not_answered;
 mod pool;
+mod requester;
+mod retry;
 mod upload;
 
 use std::fmt;
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use bytestring::ByteString;
 use futures_core::future::BoxFuture;
 use hyper::body::Body as _;
-use hyper::client::conn::TrySendError;
 use hyper::header::{
     AUTHORIZATION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderValue, TRANSFER_ENCODING,
 };
@@ -22,14 +22,15 @@ use hyper::{Request, Response, Version};
 use polysock_protocols::hide_secrets;
 
 use self::answer::{Answer, Used};
-use self::asker::Asker;
 pub use self::not_answered::NotAnswered;
 use self::pool::{Pool, Pooled};
+use self::requester::Requester;
+use self::retry::{Retry, again};
 use self::upload::{Progress, Upload};
-use super::forwarding::{Asking, HostSent};
-use super::location::{Location, behind, problem_of};
+use super::connector::Connector;
+use super::forwarding::{HostSent, RequestOrigin};
+use super::location::{Location, problem_of, strip_scheme};
 use super::target::joined;
-use super::way::Way;
 use super::{
     Client, Connected, Rewrite, Upstream, UpstreamError, UpstreamSettings, UrlError,
     WebSocketUpstream,
@@ -48,7 +49,7 @@ pub struct HttpUpstream {
 }
 
 struct Shared {
-    way: Way,
+    connector: Connector,
     /// The URL with its secrets hidden, for the log.
     shown: Arc<str>,
     /// The value of the `Host` field; `None` for the client's.
@@ -90,7 +91,8 @@ impl HttpUpstream {
     fn read(url: &str, settings: UpstreamSettings, is_asked_by_us: bool) -> Result<Self, UrlError> {
         let schemes = [("http://", "ws"), ("https://", "wss")];
         let mut schemes = schemes.into_iter();
-        let of_websockets = schemes.find_map(|(scheme, other)| Some((other, behind(scheme, url)?)));
+        let of_websockets =
+            schemes.find_map(|(scheme, other)| Some((other, strip_scheme(scheme, url)?)));
         let (scheme, rest) =
             of_websockets.ok_or_else(|| UrlError::Scheme(hide_secrets(url).into_owned()))?;
         let location = Location::read(url, rest, scheme == "wss")?;
@@ -112,7 +114,7 @@ impl HttpUpstream {
         };
         Ok(Self {
             shared: Arc::new(Shared {
-                way: Way::new(url, &location, &settings, Alpn::Http)?,
+                connector: Connector::new(url, &location, &settings, Alpn::Http)?,
                 shown: hide_secrets(url).into(),
                 host,
                 target: location.target(),
@@ -148,29 +150,32 @@ impl HttpUpstream {
     ) -> impl Future<Output = Result<Response<Body>, NotAnswered>> + Send + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
-            let asker = Asker::of(&request);
-            let target = shared.target(request.uri(), &asker.peer)?;
-            let Some(mut connection) = shared.pool.take(shared.way.tls_number()) else {
+            let requester = Requester::of(&request);
+            let target = shared.target(request.uri(), &requester.peer)?;
+            let Some(mut connection) = shared.pool.take(shared.connector.tls_number()) else {
                 // Boxed: few requests need a new connection, and the memory for opening it.
-                return Box::pin(shared.send_first(request, target, &asker)).await;
+                return Box::pin(shared.send_first(request, target, &requester)).await;
             };
-            let (request, spare, progress) = shared.prepared_twice(request, target, &asker.peer);
+            let (request, progress) = shared.prepared(request, target, &requester.peer);
+            let retry = Retry::of(&request);
             let answer = pin!(connection.sender.try_send_request(request));
             let wait = shared.settings.answer_timeout;
             let answered = progress.answered(answer, wait, &mut connection.alarm);
             let again = match answered.await? {
-                Ok(answer) => return Ok(shared.finished(answer, connection, progress, &asker)?),
-                Err(failed) => again(failed, spare).map_err(|error| shared.way.told(error))?,
+                Ok(answer) => return Ok(shared.finished(answer, connection, progress, &requester)?),
+                Err(failed) => {
+                    again(failed, retry).map_err(|error| shared.connector.as_tls_error(error))?
+                }
             };
-            Box::pin(shared.send_anew(again, progress, &asker)).await
+            Box::pin(shared.send_anew(again, progress, &requester)).await
         }
     }
 }
 
 impl Shared {
     async fn connect(&self, peer: &Peer) -> Result<Pooled, UpstreamError> {
-        let tls = self.way.tls_number();
-        let connecting = self.way.connect(Some(peer));
+        let tls = self.connector.tls_number();
+        let connecting = self.connector.connect(Some(peer));
         let transport = self.settings.in_time(connecting).await?;
         Pooled::open(transport, tls, &self.settings).await
     }
@@ -181,17 +186,18 @@ impl Shared {
         &self,
         request: Request<Body>,
         target: Uri,
-        asker: &Asker,
+        requester: &Requester,
     ) -> Result<Response<Body>, NotAnswered> {
-        let connection = match self.connect(&asker.peer).await {
+        let connection = match self.connect(&requester.peer).await {
             Ok(connection) => connection,
             Err(error) => {
                 let request = Some(Box::new(request));
                 return Err(NotAnswered { error, request });
             }
         };
-        let (request, progress) = self.prepared(request, target, &asker.peer);
-        self.send_over(connection, request, progress, asker).await
+        let (request, progress) = self.prepared(request, target, &requester.peer);
+        self.send_over(connection, request, progress, requester)
+            .await
     }
 
     /// Sends a request over a new connection after a kept connection gave no answer.
@@ -199,10 +205,11 @@ impl Shared {
         &self,
         request: Request<Upload>,
         progress: Progress,
-        asker: &Asker,
+        requester: &Requester,
     ) -> Result<Response<Body>, NotAnswered> {
-        let connection = self.connect(&asker.peer).await?;
-        self.send_over(connection, request, progress, asker).await
+        let connection = self.connect(&requester.peer).await?;
+        self.send_over(connection, request, progress, requester)
+            .await
     }
 
     async fn send_over(
@@ -210,16 +217,16 @@ impl Shared {
         mut connection: Pooled,
         request: Request<Upload>,
         progress: Progress,
-        asker: &Asker,
+        requester: &Requester,
     ) -> Result<Response<Body>, NotAnswered> {
         let answer = pin!(connection.sender.try_send_request(request));
         let wait = self.settings.answer_timeout;
         let answered = progress.answered(answer, wait, &mut connection.alarm);
         match answered.await? {
-            Ok(answer) => Ok(self.finished(answer, connection, progress, asker)?),
+            Ok(answer) => Ok(self.finished(answer, connection, progress, requester)?),
             Err(failed) => {
                 let error = UpstreamError::Http(failed.into_error());
-                Err(self.way.told(error).into())
+                Err(self.connector.as_tls_error(error).into())
             }
         }
     }
@@ -240,13 +247,15 @@ impl Shared {
         let asked = asked.or_else(|| head.headers.get(HOST).cloned());
         head.uri = target;
         let host = asked.as_ref().and_then(|host| host.to_str().ok());
-        let asking = Asking {
+        let asking = RequestOrigin {
             peer,
             secure: peer.secure,
             host,
         };
         if !self.is_asked_by_us {
-            self.settings.forward.tell(&mut head.headers, asking);
+            self.settings
+                .forward
+                .rewrite_fields(&mut head.headers, asking);
         }
         let own = HeaderValue::from_static("");
         let host = self.host.clone().or(asked).unwrap_or(own);
@@ -265,18 +274,6 @@ impl Shared {
             progress.watch(&mut request);
         }
         (request, progress)
-    }
-
-    /// Returns the same, and a copy if the request may be sent again.
-    fn prepared_twice(
-        &self,
-        request: Request<Body>,
-        target: Uri,
-        peer: &Peer,
-    ) -> (Request<Upload>, Option<Box<Request<Upload>>>, Progress) {
-        let (request, progress) = self.prepared(request, target, peer);
-        let spare = repeated(&request).map(Box::new);
-        (request, spare, progress)
     }
 
     /// Returns the target for the server, in origin-form (RFC 9112 §3.2.1).
@@ -302,9 +299,9 @@ impl Shared {
         answer: Response<hyper::body::Incoming>,
         mut connection: Pooled,
         request: Progress,
-        asker: &Asker,
+        requester: &Requester,
     ) -> Result<Response<Body>, UpstreamError> {
-        if let Some(answered_by) = &asker.answered_by {
+        if let Some(answered_by) = &requester.answered_by {
             answered_by.note(&self.shown);
         }
         let (mut head, body) = answer.into_parts();
@@ -339,30 +336,6 @@ impl Shared {
     }
 }
 
-/// Returns a request that a kept connection has not answered, to be sent again: the original if the
-/// server has not seen it, else the copy. Fails if there is no copy.
-fn again(
-    mut failed: TrySendError<Request<Upload>>,
-    spare: Option<Box<Request<Upload>>>,
-) -> Result<Request<Upload>, UpstreamError> {
-    let unseen = failed.take_message();
-    let again = unseen.or(spare.map(|spare| *spare));
-    again.ok_or_else(|| UpstreamError::Http(failed.into_error()))
-}
-
-/// Returns a copy of a request that may be sent again even if the server has seen it
-/// (RFC 9110 §9.2.2); `None` if it has a body or is not idempotent.
-fn repeated(request: &Request<Upload>) -> Option<Request<Upload>> {
-    if !(request.method().is_idempotent() && request.body().is_end_stream()) {
-        return None;
-    }
-    let mut copy = Request::new(Upload::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Some(copy)
-}
-
 /// Joins the `Cookie` fields. HTTP/2 allows several, HTTP/1.1 does not (RFC 9113 §8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut crumbs = headers.get_all(COOKIE).iter();
@@ -388,7 +361,7 @@ impl Upstream for HttpUpstream {
 impl fmt::Debug for HttpUpstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("HttpUpstream")
-            .field(&self.shared.way)
+            .field(&self.shared.connector)
             .finish()
     }
 }

@@ -1,4 +1,4 @@
-//! Input: the body of an answer of a web app behind WebSocket-over-HTTP.
+//! Input: the body of a web app's response to WebSocket-over-HTTP.
 #![no_main]
 
 use bytes::Bytes;

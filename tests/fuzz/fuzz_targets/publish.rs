@@ -28,13 +28,13 @@ fuzz_target!(|body: &[u8]| {
     let count = published.load(Ordering::Relaxed);
     let json: Option<Value> = serde_json::from_slice(body).ok();
     let items = json.as_ref().and_then(|json| json.get("items")?.as_array());
-    // All of it or nothing.
+    // Either all items are published, or none.
     match status.as_u16() {
         200 => assert_eq!(Some(count), items.map(Vec::len)),
         400 => assert_eq!(count, 0),
         other => panic!("{other}"),
     }
-    // Alone, each is what it was among others.
+    // If the body is accepted, each of its items is accepted alone as well.
     let items = items.into_iter().flatten();
     let alone = items.map(|item| publisher.publish(item).is_ok());
     let is_right = alone.fold(json.is_some(), |all, one| all & one);

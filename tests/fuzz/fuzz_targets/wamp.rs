@@ -1,4 +1,4 @@
-//! Input: a message of a client of WAMP.
+//! Input: a message of a WAMP client.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -26,9 +26,9 @@ fuzz_target!(|bytes: &[u8]| {
         (Err(error), Err(other)) => panic!("{error}, and {other}"),
     };
     let list = list.expect("a message is a list");
-    // What is valid is so within other limits too.
+    // A valid message is valid within wider limits too.
     assert!(ClientMessage::read(text, &Limits::default()).is_ok());
-    // Values are those of the message, as they stand there.
+    // Values are slices of the message, unchanged.
     let is_element = |value: &RawValue| list.iter().any(|element| std::ptr::eq(*element, value));
     let is_uri = |uri: &str| uri.len() <= limits.uri;
     match message {
@@ -55,7 +55,7 @@ fuzz_target!(|bytes: &[u8]| {
                 let answer = ServerMessage::CallError { id, error: &error };
                 assert_eq!(elements(&answer, 5)[4], details.get());
             }
-            // Whatever they are, they can be read, or it is said why not.
+            // Any arguments can be read, or give an error.
             let _ = args.read::<(u64, String)>();
             let _ = args.read::<Vec<serde_json::Value>>();
         }
@@ -86,7 +86,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// The elements of a message, of which there are so many.
+/// The elements of a message. The message must have exactly this many.
 fn elements(message: &ServerMessage<'_>, count: usize) -> Vec<String> {
     let text = message.to_text();
     let elements: Vec<&RawValue> = serde_json::from_str(&text).expect("what we say is JSON");

@@ -1,5 +1,5 @@
-//! Input: a byte for the dialect, then a line for each message, whose first byte says which of four clients
-//! sends it; a client that is gone comes again.
+//! Input: a byte for the dialect, then a line for each message. The first byte of a line selects
+//! one of four clients. A client that has been closed connects again.
 #![no_main]
 
 use futures_util::FutureExt;
@@ -69,7 +69,7 @@ fuzz_target!(|bytes: &[u8]| {
             server.on_close(client).now_or_never().expect("at once");
             *place = None;
         }
-        // Only what is subscribed to is there.
+        // Only topics with subscribers exist.
         let all = topics.all();
         assert!(all.iter().all(|topic| (1..=4).contains(&topic.len())));
         subscribed = all.iter().map(|topic| topic.len()).sum();

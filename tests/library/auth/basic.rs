@@ -1,4 +1,4 @@
-//! Passwords.
+//! Password authentication.
 
 use polysock::auth::{Basic, Passwords};
 use polysock_test_support::http2;
@@ -6,7 +6,7 @@ use polysock_test_support::opening::{RFC6455, field};
 
 use super::{GET, ask, basic, file, guarded};
 
-/// bcrypt at its cheapest, SHA-crypt and argon2id, each of `open sesame`.
+/// A password file with a cheap bcrypt, a SHA-crypt and an argon2id hash, each of `open sesame`.
 pub(super) const USERS: &str = "\
 ann:$2y$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW
 # staff
@@ -22,7 +22,7 @@ fn policy(name: &str) -> Basic {
 #[test]
 fn a_password_lets_in_with_a_websocket_and_with_a_request() {
     let address = guarded(policy("in"));
-    // Twice: what was right a moment ago is right again, and only for whom it was.
+    // `ann` twice: a verified password is cached, and only for its own user.
     for user in ["ann", "bob", "cat", "ann"] {
         let fields = basic(user, "open sesame");
         let (status, _, text) = ask(address, RFC6455, &fields);

@@ -1,4 +1,4 @@
-//! Tokens.
+//! Bearer tokens.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,13 +16,13 @@ use super::{GET, ask, file, guarded};
 
 pub(super) const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// The seconds of now, and so many more.
+/// Returns the Unix time in seconds, plus `more`.
 pub(super) fn seconds(more: i64) -> i64 {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     i64::try_from(now).unwrap() + more
 }
 
-/// What a valid token claims.
+/// The claims of a valid token.
 pub(super) fn claims() -> Value {
     json!({ "sub": "ann", "room": 7, "exp": seconds(600), "aud": ["meters", "x"], "iss": "https://id.example" })
 }
@@ -31,7 +31,7 @@ pub(super) fn secret(bytes: &[u8]) -> EncodingKey {
     EncodingKey::from_secret(bytes).unwrap()
 }
 
-/// A token of these claims.
+/// Signs a token with these claims.
 pub(super) fn token(algorithm: Algorithm, key: &EncodingKey, claims: &Value) -> String {
     let mut header = Header::new(algorithm);
     header.kid = Some("one".to_owned());
@@ -54,7 +54,7 @@ pub(super) fn settings() -> BearerSettings {
     }
 }
 
-/// Lets in by the secret, in these places.
+/// A policy that accepts tokens signed with the shared secret, from these sources.
 fn by_secret(name: &str, sources: &[&str]) -> Bearer {
     let keys = TokenKeys::secret(file(name, format!("{SECRET}\n"))).unwrap();
     let sources = sources.iter().map(|source| source.parse().unwrap());
@@ -67,7 +67,7 @@ fn by_secret(name: &str, sources: &[&str]) -> Bearer {
     )
 }
 
-/// A key of each kind, and the algorithm that signs with it.
+/// A key pair of each kind, with its signing key and its algorithm.
 fn pairs() -> Vec<(KeyPair, EncodingKey, Algorithm)> {
     type Read = fn(&[u8]) -> jsonwebtoken::errors::Result<EncodingKey>;
     let kinds: [(_, Read, _); 4] = [
@@ -166,7 +166,7 @@ fn a_token_is_found_in_a_cookie_a_parameter_and_behind_a_subprotocol() {
             400
         );
     }
-    // None of these is a place where a token is looked for.
+    // This policy does not read the `Authorization` field.
     for request in [HIXIE_76, RFC6455, GET] {
         assert_eq!(ask(address, request, &bearer(&token)).0, 401);
     }

@@ -1,4 +1,4 @@
-//! Asking an HTTP endpoint who is let in.
+//! Authentication by an HTTP endpoint.
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use polysock_test_support::opening::{HIXIE_76, RFC6455, field, with};
 
 use super::{GET, ask, guarded, say_who};
 
-/// An endpoint. It lets in whose cookie is `sid=1`, and says in `X-Group` what it was asked; others are
-/// answered by the path that they ask for.
+/// An authentication endpoint. It admits clients with the cookie `sid=1` and echoes the received
+/// fields in `X-Group`. The answer to other clients depends on the path of their request.
 struct Endpoint;
 
 impl Service for Endpoint {
@@ -149,7 +149,7 @@ fn what_else_it_says_is_the_answer() {
 fn where_it_is_not_there_nobody_is_let_in() {
     let gone = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = gone.local_addr().unwrap();
-    // Its backlog takes the connection, and nobody answers.
+    // The kernel queues the connection in the backlog, and the server never answers.
     let silent = asks(address);
     assert_eq!(ask(silent, RFC6455, "").0, 503);
     assert_eq!(ask(silent, GET, "").0, 503);

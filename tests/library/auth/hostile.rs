@@ -1,4 +1,4 @@
-//! Tokens of those who have none.
+//! Forged and malformed tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::bearer::{SECRET, bearer, claims, seconds, secret, settings, signed, token};
 use super::{GET, ask, file, guarded};
 
-/// A token whose parts are put together by hand.
+/// Builds a token from hand-made parts.
 fn made(header: &Value, claims: &Value, signature: &[u8]) -> String {
     let [header, claims] = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     format!("{header}.{claims}.{}", URL_SAFE_NO_PAD.encode(signature))
@@ -82,7 +82,7 @@ fn a_token_that_is_not_valid_lets_nobody_in() {
             assert!(bad.is_empty() || !text.contains(&bad), "{text}");
         }
     }
-    // RFC 6750 §3: who has none is told no error.
+    // RFC 6750 §3: a client without a token gets no error code.
     let (status, head, _) = ask(address, GET, "");
     assert_eq!(status, 401);
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Who is let in: passwords, tokens, and asking elsewhere, for WebSockets of each kind and for ordinary
-//! requests.
+//! Admission of clients by passwords, by tokens and by an external endpoint, for WebSockets of each
+//! kind and for ordinary requests.
 
 mod basic;
 mod bearer;
@@ -24,7 +24,7 @@ use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, w
 /// An ordinary request.
 const GET: &str = "GET /chat HTTP/1.1\r\nHost: server.example.com\r\n\r\n";
 
-/// What is known of a client: the user, the claim `room`, and the field `X-Group`.
+/// The identity of a client: the user, the claim `room`, and the field `X-Group`.
 fn known(peer: &Peer) -> String {
     let Some(who) = peer.extensions.get::<Authenticated>() else {
         return "nobody".to_owned();
@@ -33,7 +33,7 @@ fn known(peer: &Peer) -> String {
     known.map(|value| value.unwrap_or("-")).join(" ")
 }
 
-/// Says to a client what is known of it, and what it offers.
+/// Sends a client its own identity and the subprotocols that it offers.
 async fn say_who(handshake: Handshake) -> Result<(), BoxError> {
     let offered = handshake.request().subprotocols.join(",");
     let known = format!("{} [{offered}]", known(handshake.peer()));
@@ -44,7 +44,7 @@ async fn say_who(handshake: Handshake) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Says it to who sends an ordinary request.
+/// A service that answers ordinary requests with the identity of the client.
 struct SayWho;
 
 impl Service for SayWho {
@@ -55,7 +55,7 @@ impl Service for SayWho {
     }
 }
 
-/// A gateway in all protocols that lets in whom this policy does.
+/// Starts a gateway in all protocols with this policy.
 fn guarded(policy: impl Policy) -> SocketAddr {
     let site = Site::new(say_who)
         .with_http(SayWho)
@@ -63,7 +63,7 @@ fn guarded(policy: impl Policy) -> SocketAddr {
     serve(in_all_protocols(site))
 }
 
-/// The answer to a request with these fields: its head, and the text that comes behind it.
+/// Sends a request with these fields. Returns the status, the head, and the text that follows.
 #[track_caller]
 fn ask(address: SocketAddr, request: &str, fields: &str) -> (u16, String, String) {
     let mut client = Client::connect(address);
@@ -100,13 +100,13 @@ fn ask(address: SocketAddr, request: &str, fields: &str) -> (u16, String, String
     (status, head, String::from_utf8(text).unwrap())
 }
 
-/// The `Authorization` field of a user and a password.
+/// Returns the `Authorization` field for a user and a password.
 fn basic(user: &str, password: &str) -> String {
     let encoded = STANDARD.encode(format!("{user}:{password}"));
     format!("Authorization: Basic {encoded}\r\n")
 }
 
-/// A file of this text, which no other test has.
+/// Writes a file with this text, at a path that is unique to the test.
 fn file(name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let path = std::env::temp_dir().join(format!("polysock-auth-{}-{name}", std::process::id()));
     std::fs::write(&path, text).unwrap();

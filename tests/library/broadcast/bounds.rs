@@ -1,4 +1,4 @@
-//! What waits is bounded.
+//! Bounds on the memory of queued messages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::{gateway, join};
 
-/// Bytes that are counted while they are there.
+/// Bytes that decrement a counter when they are dropped.
 struct Counted(Arc<AtomicUsize>, Vec<u8>);
 
 impl Counted {
@@ -57,7 +57,7 @@ async fn what_waits_is_bounded() {
                 line.publish(Counted::message(&alive, 5000));
                 tokio::task::yield_now().await;
                 let alive = alive.load(Ordering::Relaxed);
-                // The queue, and what the connections hold by reference.
+                // The messages in the queue, and those that connections hold by reference.
                 assert!(alive <= 10 + 4, "{overflow:?}: {alive}");
             }
             drop(stuck);

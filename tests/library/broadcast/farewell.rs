@@ -1,4 +1,4 @@
-//! A close is delivered behind what was published before it, and nothing after it.
+//! Closing a broadcast: the close is delivered after all earlier messages, and no later message is.
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -11,12 +11,12 @@ use polysock_test_support::member::{Way, numbered};
 
 use super::{READY, gateway, join, ways, with_all_protocols};
 
-/// The close of a line that ends.
+/// The close with which the broadcast ends.
 fn farewell() -> Close {
     Close::new(CloseCode::GOING_AWAY, "that was all")
 }
 
-/// What a client is told of a close in its protocol.
+/// Returns the close that a client of this protocol receives.
 fn told(name: &str, close: Close) -> Option<Close> {
     match find_protocol(name).unwrap().capabilities().close {
         CloseForm::Code => Some(close),
@@ -30,7 +30,7 @@ async fn a_line_is_closed_behind_what_was_published() {
         let line = Broadcast::new();
         let gateway = gateway(&line, Queue::default());
         let mut client = join(&gateway, name, way).await;
-        // More than goes out at once, short and long.
+        // Short and long messages, more than one write sends.
         for number in 0..100 {
             line.publish(number.to_string().repeat(1 + number % 7 * 500).into());
         }
@@ -43,7 +43,7 @@ async fn a_line_is_closed_behind_what_was_published() {
         assert_eq!(client.message().await, None, "{name} {way:?}");
         let close = client.closed().close.clone();
         assert_eq!(close, told(name, farewell()), "{name} {way:?}");
-        // One that comes later is there for what comes later.
+        // A later subscriber receives later messages.
         let mut later = join(&gateway, name, way).await;
         line.publish("again".into());
         assert_eq!(later.text().await, "again", "{name} {way:?}");
@@ -70,7 +70,7 @@ async fn a_farewell_reaches_one_that_waits_for_nothing_and_one_that_is_full() {
             assert_eq!(idle.message().await, None, "{overflow:?} {way:?}");
             assert_eq!(idle.closed().close, Some(farewell()), "{overflow:?}");
 
-            // It reads nothing until all is published, before the close and after.
+            // The client reads nothing until all is published, before the close and after it.
             let mut full = join(&gateway, "rfc6455", way).await;
             for number in 0..1000 {
                 line.publish(numbered(number, 20_000));
@@ -123,7 +123,7 @@ async fn one_subscription_is_closed_behind_what_was_published() {
         let mut client = join(&gateway, name, way).await;
         client.send("begin").await;
         client.send("end").await;
-        // What has begun ends, what was published follows, and then the close.
+        // The message that has begun is completed. The published message follows, then the close.
         assert_eq!(client.text().await, "piece piece ", "{name}");
         assert_eq!(client.text().await, "published", "{name}");
         assert_eq!(client.message().await, None, "{name}");

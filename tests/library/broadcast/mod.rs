@@ -1,5 +1,5 @@
-//! What is published reaches every subscriber in its own protocol and in order, whoever else is
-//! slow, leaves, closes or is in the middle of a message.
+//! Broadcasts: each subscriber receives the messages in order and in its own protocol, even if
+//! another subscriber is slow, leaves, closes or is in the middle of a message.
 
 mod bounds;
 mod farewell;
@@ -13,10 +13,10 @@ use polysock::{Accept, BinaryOverText, Broadcast, Gateway, Handshake, Queue, Sit
 use polysock_test_support::gateway::in_all_protocols;
 use polysock_test_support::member::{Member, Way};
 
-/// What a subscriber is greeted with, once it is one.
+/// The text that a client receives once it is subscribed.
 const READY: &str = "ready";
 
-/// Connects in a protocol, and waits until it is subscribed.
+/// Connects in a protocol, and waits until the client is subscribed.
 async fn join(gateway: &Gateway, protocol: &str, way: impl Into<Way>) -> Member {
     let stream = way.into().go(gateway.clone()).await;
     let mut member = Member::open(stream, find_protocol(protocol).unwrap()).await;
@@ -24,7 +24,8 @@ async fn join(gateway: &Gateway, protocol: &str, way: impl Into<Way>) -> Member 
     member
 }
 
-/// Gets what is published, with this queue, and publishes what it says.
+/// A gateway whose clients publish their messages and receive those of the others through this
+/// queue.
 fn gateway(line: &Broadcast, queue: Queue) -> Gateway {
     gateway_with(line, queue, BinaryOverText::Close)
 }
@@ -50,8 +51,8 @@ fn gateway_with(line: &Broadcast, queue: Queue, binary_over_text: BinaryOverText
     with_all_protocols(application)
 }
 
-/// The protocols with binary messages. A client of hybi-02 that has not spoken may be one of the
-/// old framing, and is spoken to in that.
+/// The protocols with binary messages. A server cannot tell a client of hybi-02 that has sent
+/// nothing from one of the old framing, so it uses the old framing.
 fn binary_names() -> impl Iterator<Item = &'static str> + Clone {
     names().filter(|name| find_protocol(name).unwrap().capabilities().binary && *name != "hybi-02")
 }
@@ -64,7 +65,7 @@ fn names() -> impl Iterator<Item = &'static str> + Clone {
     PROTOCOLS.iter().map(|protocol| protocol.name())
 }
 
-/// Every protocol, each way.
+/// Every protocol, over each transport.
 fn ways() -> impl Iterator<Item = (&'static str, Way)> {
     names().flat_map(|name| [(name, Way::Memory(1 << 20)), (name, Way::Tcp)])
 }

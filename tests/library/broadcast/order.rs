@@ -1,4 +1,4 @@
-//! What everybody hears, and in which order.
+//! The messages that all subscribers receive, and their order.
 
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -79,7 +79,7 @@ async fn own_messages_and_published_ones_keep_their_order() {
         speaker.flush().await;
         let mut seen = [0, 0];
         for _ in 0..200 {
-            // Each number comes twice: its own first, then what is published.
+            // Each number arrives twice: first as the client's own copy, then as published.
             let number: u32 = speaker.text().await.parse().unwrap();
             let [own, published] = &mut seen;
             if number == *own {

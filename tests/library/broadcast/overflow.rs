@@ -1,4 +1,4 @@
-//! What becomes of one that is slower than what is published.
+//! Subscribers that are slower than the publisher.
 
 use std::time::Duration;
 
@@ -8,11 +8,12 @@ use tokio::time::timeout;
 
 use super::{binary_names, gateway, join, names};
 
-/// How many messages are published in [`beside_one_that_never_reads`].
+/// The number of messages published in [`beside_one_that_never_reads`].
 const PUBLISHED: u32 = 500;
 
-/// Publishes to one that does not read, with this queue, and to 99 that do, as fast as those can
-/// take it; then that one reads all it gets until what comes is "now". Returns its numbers.
+/// Publishes to a slow subscriber with this queue, which does not read, and to 99 quick
+/// subscribers, as fast as those can read. The slow subscriber then reads everything up to "now".
+/// Returns the numbers that it has received.
 async fn beside_one_that_never_reads(queue: Queue) -> (Vec<u32>, Member) {
     let line = Broadcast::new();
     let slow = gateway(&line, queue);
@@ -36,7 +37,7 @@ async fn beside_one_that_never_reads(queue: Queue) -> (Vec<u32>, Member) {
     while let Ok(Some(message)) = timeout(Duration::from_millis(200), slow.message()).await {
         numbers.push(number(&message).unwrap());
     }
-    // It is there again, and so are the others.
+    // The slow subscriber is up to date again, and so are the others.
     line.publish("now".into());
     for other in &mut others {
         assert_eq!(other.text().await, "now");
@@ -44,8 +45,8 @@ async fn beside_one_that_never_reads(queue: Queue) -> (Vec<u32>, Member) {
     (numbers, slow)
 }
 
-/// Divides numbers where one does not follow on the one before; the first part begins with 0 and
-/// is what fits into a connection.
+/// Splits the numbers at each gap. The first run begins with 0; its messages fit into the
+/// connection.
 #[track_caller]
 fn runs(numbers: &[u32]) -> Vec<Vec<u32>> {
     let runs: Vec<Vec<u32>> = numbers
@@ -56,7 +57,7 @@ fn runs(numbers: &[u32]) -> Vec<Vec<u32>> {
     runs
 }
 
-/// The most messages of 1000 bytes that a connection and its way hold: 16 KiB, and 1 KiB.
+/// The most messages of 1000 bytes that a connection (16 KiB) and its transport (1 KiB) hold.
 const ON_THE_WAY: usize = 19;
 
 #[tokio::test]
@@ -122,7 +123,7 @@ async fn one_that_was_never_asked_for_more_is_disconnected_in_every_protocol() {
         };
         let mut client = join(&gateway(&line, queue), name, 1 << 20).await;
         for _ in 0..3 {
-            // No task runs meanwhile.
+            // No task runs between these calls.
             line.publish("too many".into());
         }
         assert_eq!(client.message().await, None, "{name}");

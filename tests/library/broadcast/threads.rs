@@ -9,7 +9,7 @@ use polysock_test_support::member::Way;
 
 use super::{gateway, join};
 
-/// A thread with a runtime of its own in which a client joins, counts up to `last`, and leaves.
+/// Starts a thread with its own runtime in which a client joins, counts up to `last`, and leaves.
 fn counting_thread(
     line: &Broadcast,
     name: &'static str,
@@ -95,7 +95,7 @@ fn subscribers_may_come_and_go_while_published_to() {
             for name in ["rfc6455", "hixie-76", "hybi-04"] {
                 clients.push(join(&gateway, name, way).await);
             }
-            // One just goes, one closes, and one stays a while.
+            // The first client disconnects, the second closes, and the third stays for a while.
             clients.pop();
             let mut closing = clients.pop().unwrap();
             closing.session.close(Some(CloseCode::NORMAL.into()));

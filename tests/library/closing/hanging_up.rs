@@ -1,6 +1,6 @@
-//! Who hangs up: RFC 6455 §7.1.1 wants a client to wait for its server. The time of these tests is
-//! not that of the world: it passes while nobody has anything to do, so that what is not there
-//! when it has passed would never have come.
+//! The side that closes the TCP connection: by RFC 6455 §7.1.1 a client waits for its server. Time
+//! is paused in these tests: it advances only while all tasks are idle. An event that has not
+//! occurred by then would never have occurred.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use polysock::{Connection, Side, upstream};
 use polysock_test_support::closing::table::{CLOSE_TIMEOUT, is_bare};
 use polysock_test_support::member::{CONTEXT, Member};
 
-/// A client of ours that listens until the end, and its server.
+/// A client of the library that reads until the end, and its server.
 async fn pair(protocol: &'static dyn Protocol) -> (Connection, Member) {
     let (ours, theirs) = tokio::io::duplex(1 << 16);
     let dial = Dial {
@@ -26,7 +26,7 @@ async fn pair(protocol: &'static dyn Protocol) -> (Connection, Member) {
     (client.unwrap(), server)
 }
 
-/// The server waits, for longer than the client does for an answer; then it hangs up.
+/// Lets the server wait for longer than the client's close timeout, and then close the connection.
 async fn hangs_up_at_last(server: &mut Member, name: &str) {
     let hung_up = server.ends_within(4 * CLOSE_TIMEOUT).await;
     assert!(!hung_up, "{name}: the client hung up first");
@@ -62,14 +62,14 @@ async fn a_client_that_has_been_answered_waits_for_its_server() {
     }
 }
 
-/// A server that neither answers nor hangs up is left in the end.
+/// A server that neither answers the close nor closes the connection is abandoned in the end.
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_not_answered_waits_for_its_server_and_not_for_ever() {
     for protocol in PROTOCOLS.iter().filter(|one| !is_bare(one.name())) {
         for hangs_up in [true, false] {
             let (client, mut server) = pair(*protocol).await;
             let closes = tokio::spawn(client.close(None));
-            // The close has come, and nothing is done about it.
+            // The server has received the close, and does not answer it.
             server.waits().await;
             if hangs_up {
                 hangs_up_at_last(&mut server, protocol.name()).await;
@@ -77,7 +77,7 @@ async fn a_client_that_is_not_answered_waits_for_its_server_and_not_for_ever() {
                 let left = server.ends_within(Duration::from_secs(60)).await;
                 assert!(left, "{}", protocol.name());
             }
-            // That it had no answer is no error: it is closed.
+            // A missing answer is no error: the connection is closed.
             let _ = closes.await.unwrap();
         }
     }

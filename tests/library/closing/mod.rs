@@ -1,4 +1,4 @@
-//! How connections end in both roles, as `closing::table` of the tests' support has it.
+//! The ends of connections in both roles, as listed in `closing::table` of the test support.
 
 mod hanging_up;
 mod ours;
@@ -48,7 +48,7 @@ fn a_client_ends_as_its_peer_and_its_application_are_told() {
     });
 }
 
-/// How what came of a meeting differs from what the row says.
+/// Lists the differences between the outcome of a meeting and the row.
 fn meet(row: &Row, guest: Guest, actor: &Actor) -> Vec<String> {
     let (protocol, role) = (guest.protocol, guest.role);
     let met = guest.meet(row.theirs, || actor.cue());

@@ -1,4 +1,4 @@
-//! Our side of a row: an application that does what the row says, as a server and as a client.
+//! Our side of a row: an application that acts as the row says, as a server and as a client.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -18,25 +18,25 @@ use polysock_test_support::gateway::serve;
 use tokio::sync::Notify;
 use tokio::task::yield_now;
 
-/// An application at work, from outside.
+/// The test's handle on a running application.
 pub(crate) struct Actor {
     cue: Arc<Notify>,
     reports: Receiver<Got<Told>>,
 }
 
 impl Actor {
-    /// Lets it do what it waits with.
+    /// Lets the application do the action for which it waits.
     pub(crate) fn cue(&self) {
         self.cue.notify_one();
     }
 
-    /// What it is told at the end of its next connection.
+    /// Returns the end that the application observes on its next connection.
     pub(crate) fn told(&self) -> Got<Told> {
         self.reports.recv_timeout(PATIENCE).expect("a report")
     }
 }
 
-/// An application at work, for each of its connections.
+/// The behaviour of the application, cloned for each connection.
 #[derive(Clone)]
 struct Part {
     ours: Ours,
@@ -56,7 +56,7 @@ impl Part {
         (Self { ours, cue, report }, actor)
     }
 
-    /// Acts, and reports what it is told at the end.
+    /// Acts, and reports the end that the application observes.
     async fn act(self, connection: Connection) {
         let told = self.told(connection).await;
         self.report.send(told).unwrap();
@@ -67,7 +67,7 @@ impl Part {
             if self.ours == Ours::DropsUnreadAndUnsent {
                 connection.feed("y".repeat(MUCH).into()).await.unwrap();
             }
-            // There is something when no more of it fits on the way.
+            // Unsent bytes remain once the transport is full.
             self.cue.notified().await;
             return Got::Gone;
         }
@@ -81,7 +81,7 @@ impl Part {
             Ours::Drops => return Got::Gone,
             Ours::SpeaksLate => {
                 self.cue.notified().await;
-                // The runtime looks at its sockets.
+                // Gives the runtime a turn to poll its sockets.
                 yield_now().await;
                 connection.feed("late".into()).await.unwrap();
             }
@@ -99,7 +99,7 @@ impl Part {
     }
 }
 
-/// How our side treats connections.
+/// Returns the session settings of our side.
 fn session(row: &Row) -> SessionConfig {
     let close_timeout = match row.theirs {
         Theirs::Waits => CLOSE_TIMEOUT,
@@ -112,7 +112,7 @@ fn session(row: &Row) -> SessionConfig {
     }
 }
 
-/// A gateway that acts.
+/// Starts a gateway that acts as the row says.
 pub(crate) fn gateway(row: &Row) -> (SocketAddr, Actor) {
     let (part, actor) = Part::of(row);
     let part = Mutex::new(part);
@@ -140,7 +140,7 @@ pub(crate) fn gateway(row: &Row) -> (SocketAddr, Actor) {
     (serve(gateway), actor)
 }
 
-/// A client that acts.
+/// Starts a client that acts as the row says.
 pub(crate) fn client(row: &Row, protocol: &str, address: SocketAddr) -> Actor {
     let (part, actor) = Part::of(row);
     let settings = UpstreamSettings {
@@ -157,7 +157,7 @@ pub(crate) fn client(row: &Row, protocol: &str, address: SocketAddr) -> Actor {
         runtime.block_on(async {
             let connection = upstream.dial(Dial::default()).await.unwrap();
             part.act(connection).await;
-            // What is left to say is said in the background.
+            // The remaining output is sent in the background.
             tokio::time::sleep(PATIENCE).await;
         });
     });

@@ -1,4 +1,4 @@
-//! What waits for a client is bounded, and so is what it may send.
+//! Bounds on the queue of a client, and on its message rate.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ async fn one_that_does_not_read_holds_up_nobody_and_is_closed() {
         let mut silent = join(&gateway, "rfc6455", way).await;
         let mut listener = join(&gateway, "rfc6455", way).await;
         let text = "x".repeat(100_000);
-        // More than its queue, and all the buffers of a socket.
+        // More than the queue and all socket buffers hold.
         let said = 300;
         for _ in 0..said {
             speaker.send(text.as_str()).await;
@@ -41,7 +41,7 @@ async fn one_that_does_not_read_holds_up_nobody_and_is_closed() {
     }
 }
 
-/// Says back what it is told.
+/// A component that echoes messages.
 struct Echo;
 
 impl Component for Echo {
@@ -67,7 +67,7 @@ async fn one_that_says_too_much_is_closed() {
             hasty.send("a").await;
             assert_eq!(hasty.text().await, "a", "{limit:?}");
         }
-        // One more, once there is time for one more.
+        // One more message, once the limit permits one more.
         tokio::time::advance(each).await;
         hasty.send("b").await;
         assert_eq!(hasty.text().await, "b", "{limit:?}");
@@ -83,7 +83,7 @@ async fn one_that_says_too_much_is_closed() {
     }
 }
 
-/// A layer of somebody else's: an application that counts.
+/// A custom layer: an application that counts.
 struct Counting<A>(A, Arc<std::sync::atomic::AtomicUsize>);
 
 struct Count(Arc<std::sync::atomic::AtomicUsize>);

@@ -1,4 +1,4 @@
-//! Deciders: first by what they say, then by what is done.
+//! Deciders, with the order of their output and their commands.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use super::{connect, gateway, join, until, ways};
 #[derive(Default)]
 struct Chat {
     clients: Vec<Client>,
-    /// Who has gone.
+    /// The clients that have left.
     gone: Arc<Mutex<Vec<u64>>>,
 }
 
@@ -101,8 +101,8 @@ async fn what_is_decided_is_done() {
         for expected in ["first", "second", "third"] {
             assert_eq!(ann.text().await, expected, "{name} {way:?}");
         }
-        // First `on_close`, then what it says, then the close; what was said behind it is dropped, and
-        // `on_close` is not asked again.
+        // `on_close` is called first, then its output is sent, then the close. Output after that is
+        // dropped, and `on_close` is not called again.
         ann.send("bye").await;
         assert_eq!(ann.text().await, "farewell", "{name} {way:?}");
         assert_eq!(ann.message().await, None, "{name} {way:?}");
@@ -121,7 +121,7 @@ async fn a_decider_that_panics_is_asked_again_by_the_others() {
         ann.send("panic").await;
         assert_eq!(ann.message().await, None);
         bob.send("later").await;
-        // Somebody may be told to have left first.
+        // The notice that a member has left may arrive first.
         while bob.text().await != "third" {}
         bob.session.close(Some(Close::from(CloseCode::NORMAL)));
         bob.flush().await;

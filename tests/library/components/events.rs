@@ -1,4 +1,4 @@
-//! Which events there are, in which order, and what goes out meanwhile.
+//! The events of a component, their order, and the output during a handler.
 
 use std::sync::{Arc, Mutex};
 
@@ -35,12 +35,12 @@ async fn clients_of_every_protocol_talk_to_each_other() {
     }
 }
 
-/// Writes down what it is told.
+/// A component that records its events.
 #[derive(Default)]
 struct Diary {
     entries: Mutex<Vec<String>>,
     clients: Clients,
-    /// Lets `on_message` go on for those who said `wait`.
+    /// Releases the `on_message` handlers of clients that sent `wait`.
     go: Notify,
 }
 
@@ -61,7 +61,7 @@ impl Diary {
 impl Component for Diary {
     async fn on_open(&self, client: &Client) -> Result<(), BoxError> {
         self.write(format!("open {}", client.protocol()));
-        // Whoever comes first is told first, however long this takes.
+        // The open of a client is handled before its messages, even if it takes long.
         tokio::task::yield_now().await;
         self.clients.attach(client);
         self.write("opened".to_owned());
@@ -154,7 +154,7 @@ async fn a_slow_handler_holds_up_nobody_else_and_its_client_is_sent_to_meanwhile
         assert_eq!(other.text().await, "quick", "{name} {way:?}");
         diary.clients.send("to all");
         assert_eq!(slow.text().await, "to all", "{name} {way:?}");
-        // What it sends waits until its handler is done.
+        // The next message of the client waits until the handler has returned.
         slow.send("next").await;
         diary.clients.send("again");
         assert_eq!(slow.text().await, "again", "{name} {way:?}");
@@ -204,7 +204,7 @@ async fn a_client_is_known_by_what_it_asked_for() {
         }
 
         async fn on_message(&self, from: &Client, _: Message) -> Result<(), BoxError> {
-            // A bag holds a value of each type.
+            // The store of a client holds one value of each type.
             assert_eq!(from.get::<u32>(), None);
             assert_eq!(from.insert(1_u32), None);
             assert_eq!(from.insert(2_u32), Some(1));
@@ -230,7 +230,7 @@ async fn a_client_is_known_by_what_it_asked_for() {
     }
 }
 
-/// Counts, and waits in between.
+/// A serial component that counts, and yields in the middle.
 #[derive(Default)]
 struct Counter {
     count: u32,
@@ -239,7 +239,7 @@ struct Counter {
 impl SerialComponent for Counter {
     async fn on_message(&mut self, from: &Client, _: Message) -> Result<(), BoxError> {
         let count = self.count;
-        // Somebody else could come in between, if they were told side by side.
+        // Another handler could run here if handlers were concurrent.
         tokio::task::yield_now().await;
         self.count = count + 1;
         from.send(self.count.to_string());

@@ -1,4 +1,4 @@
-//! An error or a panic ends one connection, and nothing else.
+//! Errors and panics of handlers: each ends one connection, and nothing else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,13 +10,13 @@ use polysock_test_support::member::{Member, Way};
 
 use super::{connect, gateway_to, join, until, ways};
 
-/// Fails where it is told to.
+/// A component that fails on request.
 #[derive(Default)]
 struct Faulty {
     clients: Clients,
     opened: AtomicUsize,
     closed: AtomicUsize,
-    /// What fails when a client opens, if something does.
+    /// The failure in `on_open`. `None` if it succeeds.
     at_open: Option<&'static str>,
 }
 
@@ -59,12 +59,12 @@ impl Component for Faulty {
 #[derive(Clone)]
 struct PanicsAtClose;
 
-/// That the client is told 1011, as its protocol tells it.
+/// Asserts that the client receives 1011, or its protocol's equivalent.
 async fn is_told(member: &mut Member, protocol: &str) {
     assert_eq!(member.message().await, None, "{protocol}");
     let form = find_protocol(protocol).unwrap().capabilities().close;
     let code = match protocol {
-        // Their drafts have no such code.
+        // Their drafts have no 1011.
         name if name.starts_with("hybi-") => CloseCode::GOING_AWAY,
         _ => CloseCode::INTERNAL_ERROR,
     };
@@ -135,7 +135,7 @@ async fn a_panic_at_the_close_is_nobody_elses() {
     is_told(&mut second, "rfc6455").await;
 }
 
-/// Of a hundred clients one panics, again and again: the others go on, and nothing is left of it.
+/// One of a hundred clients panics repeatedly. The others continue, and no resource leaks.
 #[tokio::test]
 async fn ten_thousand_panics_leave_nothing_behind() {
     const PANICS: usize = 10_000;
@@ -162,12 +162,12 @@ async fn ten_thousand_panics_leave_nothing_behind() {
     }
     drop(others);
     until(|| faulty.clients.is_empty()).await;
-    // The gateway and what it serves, and no client that is kept anywhere.
+    // Only the gateway holds the component: no client is kept anywhere.
     drop(gateway);
     until(|| Arc::strong_count(&faulty) == 1).await;
 }
 
-/// Panics before there is a future of its handler.
+/// A component that panics before its handler returns a future.
 struct Eager;
 
 impl Component for Eager {
@@ -194,7 +194,7 @@ async fn a_handler_that_panics_at_once_ends_its_connection() {
     }
 }
 
-/// Goes on after its errors.
+/// A component that continues after errors.
 #[derive(Default)]
 struct Forgiving;
 
@@ -222,7 +222,7 @@ async fn who_does_not_close_goes_on_after_an_error() {
         assert_eq!(member.text().await, "sorry: it fails");
         member.send("hello").await;
         assert_eq!(member.text().await, "hello");
-        // This time the handler of errors fails itself.
+        // This time the error handler itself fails.
         member.send("error").await;
         assert_eq!(member.text().await, "sorry: it fails");
         is_told(&mut member, name).await;

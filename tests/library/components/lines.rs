@@ -1,4 +1,4 @@
-//! The same component over a byte stream.
+//! Components over a byte stream.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +14,14 @@ use tokio::time::timeout;
 
 use super::{Chat, gateway_to, join, until};
 
-/// A stream to a component that serves it.
+/// Opens a stream that the component serves.
 fn stream<C: Component>(served: Tcp<C>) -> DuplexStream {
     let (ours, theirs) = duplex(1 << 16);
     tokio::spawn(async move { served.serve_connection(theirs, Peer::default()).await });
     ours
 }
 
-/// That these bytes come next.
+/// Asserts that the next bytes are these.
 async fn comes(stream: &mut (impl AsyncReadExt + Unpin), expected: &[u8]) {
     let mut came = vec![0; expected.len()];
     let read = timeout(PATIENCE, stream.read_exact(&mut came)).await;
@@ -40,7 +40,7 @@ async fn a_terminal_talks_to_browsers_of_every_age() {
     comes(&mut terminal, b"welcome\n").await;
     for name in ["hixie-75", "hixie-76", "hybi-10", "rfc6455"] {
         let mut browser = join(&gateway, name, 1 << 16).await;
-        // In pieces, with both ends of a line.
+        // The input arrives in pieces, with both kinds of line ending.
         terminal.write_all(b"hel").await.unwrap();
         tokio::task::yield_now().await;
         terminal.write_all(b"lo\r\nand on\n").await.unwrap();
@@ -55,7 +55,7 @@ async fn a_terminal_talks_to_browsers_of_every_age() {
     until(|| chat.clients.is_empty()).await;
 }
 
-/// Says back what it is told, of which kind it is, and what speaks.
+/// A component that answers each message with its debug format, then echoes it.
 struct Echo;
 
 impl Component for Echo {
@@ -140,7 +140,7 @@ async fn who_is_there_at_the_end_gets_what_was_sent() {
         );
         clients.push(client);
     }
-    // There is no room for a third until one has gone.
+    // A third connection waits until another has closed.
     let mut third = TcpStream::connect(address).await.unwrap();
     let early = timeout(Duration::from_millis(100), third.read_u8()).await;
     early.expect_err("it waits");

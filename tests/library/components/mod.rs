@@ -1,4 +1,4 @@
-//! Components: what they are told of their clients, and what becomes of what they say.
+//! Components: the events of their clients, and the delivery of their output.
 
 mod bounds;
 mod deciding;
@@ -17,7 +17,7 @@ use polysock_test_support::gateway::in_all_protocols;
 use polysock_test_support::member::{Member, Way};
 use tokio::time::timeout;
 
-/// The chat of the introductions.
+/// The chat from the introduction.
 #[derive(Default)]
 pub(super) struct Chat {
     clients: Clients,
@@ -40,12 +40,12 @@ impl Component for Chat {
     }
 }
 
-/// A gateway in all protocols.
+/// Starts a gateway in all protocols.
 fn gateway(application: impl Application) -> Gateway {
     in_all_protocols(Site::new(application))
 }
 
-/// A gateway to a component that the test looks into.
+/// Starts a gateway to a component that the test inspects.
 fn gateway_to(component: &Arc<impl Component>) -> Gateway {
     gateway(ws(Arc::clone(component)))
 }
@@ -56,20 +56,20 @@ async fn connect(gateway: &Gateway, protocol: &str, way: impl Into<Way>) -> Memb
     Member::open(stream, find_protocol(protocol).unwrap()).await
 }
 
-/// Connects in a protocol, and waits until it is welcome.
+/// Connects in a protocol, and waits for the welcome.
 async fn join(gateway: &Gateway, protocol: &str, way: impl Into<Way>) -> Member {
     let mut member = connect(gateway, protocol, way).await;
     assert_eq!(member.text().await, "welcome", "{protocol}");
     member
 }
 
-/// Every protocol, each way.
+/// Every protocol, over each transport.
 fn ways() -> impl Iterator<Item = (&'static str, Way)> {
     let names = PROTOCOLS.iter().map(|protocol| protocol.name());
     names.flat_map(|name| [(name, Way::Memory(1 << 20)), (name, Way::Tcp)])
 }
 
-/// Waits until something is so.
+/// Waits until the condition holds.
 async fn until(is_so: impl Fn() -> bool) {
     let waiting = async {
         while !is_so() {

@@ -1,5 +1,5 @@
-//! Faults of Ratchet that are not to be had here. Those of its router are in `layers`, those of its WAMP in
-//! `wamp`, and those of its sessions are tested with them.
+//! Faults of Ratchet that Polysock does not have. Those of its router are tested in `layers`, those
+//! of its WAMP in `wamp`, and those of its sessions with the sessions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::{Chat, connect, gateway, gateway_to, join, until, ways};
 
-/// Says back what it is told, counts who has gone, and panics where it is told to.
+/// A component that echoes messages, counts disconnects, and fails on request.
 #[derive(Default)]
 struct Echo {
     gone: AtomicUsize,
@@ -48,7 +48,7 @@ impl Component for Echo {
     }
 }
 
-/// There, the process ends.
+/// In Ratchet, the process exits.
 #[tokio::test]
 async fn a_handler_of_errors_that_fails_ends_one_connection() {
     let echo = Arc::new(Echo::default());
@@ -63,7 +63,7 @@ async fn a_handler_of_errors_that_fails_ends_one_connection() {
     }
 }
 
-/// There, two frames of Hixie-76 in one read are one message, and a close is not answered.
+/// In Ratchet, two hixie-76 frames in one read become one message, and a close is not answered.
 #[tokio::test]
 async fn frames_of_hixie_76_that_come_together_are_told_apart_and_its_close_is_answered() {
     let echo = Arc::new(Echo::default());
@@ -87,7 +87,7 @@ async fn frames_of_hixie_76_that_come_together_are_told_apart_and_its_close_is_a
     until(|| echo.gone.load(Ordering::Relaxed) == 1).await;
 }
 
-/// There, each application opens a port of Flash's beside its own, which a second one cannot have.
+/// In Ratchet, each application opens Flash's policy port too, which a second one cannot bind.
 #[tokio::test]
 async fn two_applications_of_one_machine_open_no_port_but_their_own() {
     let mut members = Vec::new();
@@ -102,7 +102,7 @@ async fn two_applications_of_one_machine_open_no_port_but_their_own() {
         let gateway = polysock::Gateway::with_site(site, settings);
         members.push(join(&gateway, "rfc6455", 1 << 16).await);
         tokio::spawn(gateway.serve(listener, std::future::pending(), PATIENCE));
-        // The policy is to be had where the movie connects.
+        // The policy is served on the port to which the movie connects.
         let mut movie = TcpStream::connect(address).await.unwrap();
         movie.write_all(b"<policy-file-request/>\0").await.unwrap();
         let mut policy = String::new();
@@ -112,7 +112,7 @@ async fn two_applications_of_one_machine_open_no_port_but_their_own() {
     }
 }
 
-/// Lets in whom it is told to.
+/// A policy that admits clients while it is open.
 #[derive(Debug)]
 struct Door {
     is_open: Arc<AtomicBool>,
@@ -128,7 +128,7 @@ impl Policy for Door {
     }
 }
 
-/// There, who is blocked while connected is told of no more.
+/// In Ratchet, a client that is blocked while connected causes no more events.
 #[tokio::test]
 async fn one_that_is_blocked_later_is_told_of_to_its_end() {
     let (echo, is_open) = (Arc::new(Echo::default()), Arc::new(AtomicBool::new(true)));
@@ -144,7 +144,7 @@ async fn one_that_is_blocked_later_is_told_of_to_its_end() {
     until(|| echo.gone.load(Ordering::Relaxed) == 1).await;
 }
 
-/// There, `close` ends the socket at once, and what was sent may be lost with it.
+/// In Ratchet, `close` ends the socket immediately, and messages sent before may be lost.
 #[tokio::test]
 async fn a_close_comes_behind_what_was_sent_and_waits_for_the_other_side() {
     let echo = Arc::new(Echo::default());

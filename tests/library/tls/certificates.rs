@@ -1,4 +1,4 @@
-//! The certificates of both sides.
+//! The certificates of servers and clients.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -38,7 +38,7 @@ fn each_host_gets_its_certificate() {
     ] {
         let client = authority.client().connect(address, host);
         let Some(expected) = expected else {
-            // It gets the first, which is of no use to it.
+            // The client gets the first certificate, which does not match.
             let error = client.err().unwrap().to_string();
             assert!(
                 error.contains("only valid for DnsName(\"first.test\")"),
@@ -69,7 +69,7 @@ fn a_client_proves_who_it_is() {
             settings.clients = clients;
         });
         let address = serve(Gateway::with_site(Site::new(tells), port));
-        // In TLS 1.3 a client is refused after it has finished: it notices by the first it reads.
+        // TLS 1.3 refuses a client after it has finished the handshake: the first read fails.
         let ask = |client: polysock_test_support::tls::Trusting| -> std::io::Result<String> {
             let mut client = client.connect(address, "a.test")?;
             client.send(polysock_test_support::opening::RFC6455);
@@ -157,17 +157,17 @@ fn certificates_are_replaced_while_clients_come() {
         }
     };
     assert_eq!(shown(), 0);
-    // By the change of the files, the certificate and then the key.
+    // By a change of the files, the certificate first and then the key.
     site.replace_by(&issued[1]);
     comes(1);
-    // What is no key changes nothing, and is told to who asks.
+    // An invalid key changes nothing, and the caller gets the error.
     std::fs::write(&site.key, "no key").unwrap();
     let error = acceptor.read_again().unwrap_err().to_string();
     let expected = format!("{} has no private key in it", site.key.display());
     assert!(error.contains(&expected), "{error}");
     thread::sleep(Duration::from_millis(1500));
     assert_eq!(shown(), 1);
-    // By the word of who has them.
+    // By an explicit call.
     site.replace_by(&issued[2]);
     acceptor.read_again().unwrap();
     assert_eq!(shown(), 2);

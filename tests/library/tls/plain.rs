@@ -1,4 +1,4 @@
-//! Plain text where TLS is spoken.
+//! Plain text on a port for TLS.
 
 use polysock::apps::echo;
 use polysock::{Gateway, PortSettings, Site};

@@ -1,4 +1,4 @@
-//! Servers of plain bytes within TLS: their ends, and what comes before TLS.
+//! Servers of plain bytes over TLS: the ends of their connections, and the bytes before TLS.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
@@ -27,7 +27,7 @@ fn relay(url: &str, settings: UpstreamSettings) -> SocketAddr {
     ))
 }
 
-/// A plain server, and its connections as they come.
+/// Starts a plain server, and returns its address and its connections as they arrive.
 fn plain() -> (SocketAddr, Receiver<Client>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -126,7 +126,7 @@ async fn the_end_of_a_client_is_told_within_tls() {
         .await
         .unwrap();
     let mut behind = connections.recv_timeout(PATIENCE).unwrap();
-    // Without close_notify the server in front would cut it.
+    // Without close_notify the TLS server would cut the bytes.
     assert_eq!(behind.rest(), b"abc");
 }
 

@@ -1,4 +1,4 @@
-//! Whom a client believes, and what it says of the others.
+//! Verification of server certificates, and the errors for untrusted ones.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use socket2::SockRef;
 
 use super::{assert_echoes, dial, echoes, settings, trusting};
 
-/// Why a server is not met.
+/// Returns the error of a dial to the server.
 async fn reason(server: &Running, tls: &ClientTlsSettings) -> String {
     let error = dial(&format!("wss://{}/", server.host()), tls)
         .await
@@ -58,7 +58,7 @@ async fn a_certificate_that_does_not_hold_is_told_with_the_mend() {
     ] {
         let server = TlsServer::new(&identity).before(echoes());
         assert_eq!(reason(&server, &tls).await, expected);
-        // Nobody was believed.
+        // The server has completed no handshake.
         assert_eq!(server.met(), []);
         let anybody = ClientTlsSettings {
             verify: false,
@@ -139,7 +139,7 @@ async fn a_client_shows_its_certificate_where_it_is_asked_for() {
     for version in rustls::ALL_VERSIONS {
         let server = TlsServer::new(&authority.issue(&["localhost"])).with_version(version);
         let server = server.with_clients_of(&authority).before(echoes());
-        // By TLS 1.3, a server says so only when the handshake is over for its client.
+        // In TLS 1.3, a server reports the missing certificate after the client has finished.
         let reason = reason(&server, &trusting(&authority)).await;
         assert!(
             reason.ends_with("a client certificate (`certificate`, `key`), or another")
@@ -182,7 +182,7 @@ async fn the_least_version_is_kept() {
     );
 }
 
-/// A server that does this with each connection.
+/// Starts a server that calls this function with each connection.
 fn server(does: impl Fn(std::net::TcpStream) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -206,7 +206,7 @@ async fn a_server_that_speaks_no_tls_is_told_from_one_that_hangs_up() {
             .unwrap();
     });
     let hangs_up = server(|stream| {
-        // All of the hello: what is not read would make a reset of it.
+        // Reads the whole ClientHello: with unread bytes, the close would be a reset.
         SockRef::from(&stream)
             .set_read_timeout(Some(Duration::from_millis(100)))
             .unwrap();
@@ -237,7 +237,7 @@ async fn a_server_that_speaks_no_tls_is_told_from_one_that_hangs_up() {
 
 #[tokio::test]
 async fn the_connect_timeout_covers_the_tls_handshake() {
-    // It takes the hello, and says nothing.
+    // The server reads the ClientHello, and never answers.
     let address = server(|stream| {
         let _ = (&stream).read_to_end(&mut Vec::new());
     });

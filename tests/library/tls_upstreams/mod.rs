@@ -1,4 +1,4 @@
-//! Servers that are reached within TLS.
+//! Upstreams that are reached over TLS.
 
 mod bytes;
 mod certificates;
@@ -26,7 +26,7 @@ fn trusting(authority: &Authority) -> ClientTlsSettings {
     }
 }
 
-/// How upstreams are treated that are met like this.
+/// Upstream settings with this TLS.
 fn settings(tls: &ClientTlsSettings) -> UpstreamSettings {
     UpstreamSettings {
         tls: ClientTls::new(tls).unwrap(),
@@ -34,7 +34,7 @@ fn settings(tls: &ClientTlsSettings) -> UpstreamSettings {
     }
 }
 
-/// A server that echoes in every protocol, and knows that TLS ends in front.
+/// Starts an echo server in every protocol that assumes TLS in front.
 fn echoes() -> SocketAddr {
     let settings = PortSettings {
         protocols: PROTOCOLS.to_vec(),
@@ -49,7 +49,7 @@ async fn dial(url: &str, tls: &ClientTlsSettings) -> Result<Connection, Upstream
     upstream.dial(Dial::default()).await
 }
 
-/// Says something, and hears it again.
+/// Sends a message, and expects its echo.
 async fn assert_echoes(mut connection: Connection) {
     connection.send("hello".into()).await.unwrap();
     let answer = connection.next().await.unwrap().unwrap();
@@ -65,7 +65,7 @@ async fn a_server_within_tls_is_asked_for_its_name_and_for_http() {
     let server = server.before(echoes());
     let url = format!("wss://{}/", server.host());
     assert_echoes(dial(&url, &trusting(&authority)).await.unwrap()).await;
-    // RFC 6066 §3: an address is no name.
+    // RFC 6066 §3: an address is not sent as a server name.
     let url = format!("WSS://{}", server.address);
     assert_echoes(dial(&url, &trusting(&authority)).await.unwrap()).await;
     let tls = ClientTlsSettings {
@@ -90,7 +90,7 @@ async fn every_protocol_is_dialled_within_tls() {
     for protocol in PROTOCOLS {
         let name = protocol.name().replace('-', "");
         let url = format!("wss+{name}://{}/chat", server.host());
-        // The hixie protocols have a location, which says wss:// here, and is checked.
+        // The hixie protocols have a location. It begins with wss:// here, and is checked.
         let connection = dial(&url, &trusting(&authority)).await;
         let connection = connection.unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(connection.protocol(), protocol.name());
@@ -105,7 +105,7 @@ async fn sessions_are_resumed_by_all_who_share_the_tls() {
     let settings = settings(&trusting(&authority));
     let url = format!("wss://{}/", server.host());
     for _ in 0..2 {
-        // Another upstream, with a clone.
+        // Another upstream, with a clone of the settings.
         let upstream = WebSocketUpstream::parse(&url, settings.clone()).unwrap();
         assert_echoes(upstream.dial(Dial::default()).await.unwrap()).await;
     }

@@ -1,4 +1,4 @@
-//! TLS whose files are read again.
+//! TLS settings that are reloaded.
 
 use polysock::protocols::Dial;
 use polysock::tls::ClientTls;
@@ -26,7 +26,7 @@ async fn what_is_connected_later_is_within_the_new_tls() {
     let before = upstream.dial(Dial::default()).await.unwrap();
     tls.replace(&ClientTls::new(&trusting(&old)).unwrap());
     assert!(upstream.dial(Dial::default()).await.is_err());
-    // One that is there stays.
+    // An open connection stays.
     assert_echoes(before).await;
 }
 
@@ -50,6 +50,6 @@ fn kept_connections_are_not_used_within_another_tls() {
         ask(&mut client);
         assert_eq!(server.met().len(), connections);
     }
-    // Nor is a session resumed.
+    // No TLS session is resumed either.
     assert!(server.met().iter().all(|met| !met.is_resumed));
 }

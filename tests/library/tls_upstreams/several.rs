@@ -1,4 +1,4 @@
-//! Servers within TLS among several.
+//! Groups of targets over TLS.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ fn a_target_whose_certificate_does_not_hold_is_passed_over() {
         assert_eq!(bad.met(), []);
         assert_eq!(good.meets(4).len(), 4);
     }
-    // And of web servers.
+    // The same for web servers.
     let behind = tells();
     let (bad, good) = (bad.before(behind), good.before(behind));
     let targets = [&bad, &good].map(|server| {

@@ -1,4 +1,4 @@
-//! Web servers within TLS.
+//! Web servers over TLS.
 
 use std::net::{SocketAddr, TcpListener};
 use std::thread;
@@ -16,7 +16,7 @@ use super::{settings, trusting};
 
 pub(super) const GET: &str = "GET /a HTTP/1.1\r\nHost: page.example\r\n\r\n";
 
-/// A proxy before this server.
+/// Starts a proxy in front of this server.
 pub(super) fn proxy(url: &str, settings: UpstreamSettings) -> SocketAddr {
     let server = HttpUpstream::parse(url, settings).unwrap();
     let relay = Relay::new(std::sync::Arc::new(server.clone()));
@@ -24,7 +24,7 @@ pub(super) fn proxy(url: &str, settings: UpstreamSettings) -> SocketAddr {
     serve(Gateway::with_site(site, PortSettings::default()))
 }
 
-/// A web server that answers with the `Host` and the scheme that it is told.
+/// Starts a web server that answers with the `Host` and the scheme that it receives.
 pub(super) fn tells() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -48,7 +48,7 @@ pub(super) fn tells() -> SocketAddr {
     address
 }
 
-/// Asks on a connection, and returns the body of the answer.
+/// Sends a request on a connection, and returns the body of the answer.
 pub(super) fn ask(client: &mut Client) -> String {
     client.send(GET);
     let head = client.head();
@@ -66,7 +66,7 @@ fn requests_go_within_tls_over_connections_that_are_kept() {
     let gateway = proxy(&format!("https://{host}"), settings(&trusting(&authority)));
     let mut client = Client::connect(gateway);
     for _ in 0..3 {
-        // What the page sees, and not what is spoken behind.
+        // The scheme is the client's, and not that of the upstream connection.
         assert_eq!(ask(&mut client), format!("{host} http"));
     }
     let met = server.met();

@@ -1,4 +1,4 @@
-//! Calls that are answered at once, later, or not at all; and the order of all that is said.
+//! Calls that are answered immediately, later, or never, and the order of the output.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::{Echo, WampMember, gateway_of, gateway_to, until, ways};
 
-/// Keeps calls, and waits where it is told to.
+/// An application that keeps calls, and waits on request.
 #[derive(Default)]
 struct Desk {
     calls: Mutex<VecDeque<Call>>,
@@ -143,7 +143,7 @@ async fn a_call_is_answered_later_from_anywhere_in_any_order_and_once() {
         member.say("[2,\"a\",\"later\"]").await;
         member.say("[2,\"b\",\"later\"]").await;
         member.say("[2,\"c\",\"later\"]").await;
-        // Others of the same client are answered meanwhile.
+        // Other calls of the same client are answered meanwhile.
         member.is_up_to_date().await;
         let (a, b, c) = (desk.next(), desk.next(), desk.next());
         std::thread::spawn(move || c.result(Json::from("third")))
@@ -157,7 +157,7 @@ async fn a_call_is_answered_later_from_anywhere_in_any_order_and_once() {
         drop(b);
         let given_up = "\"http://api.wamp.ws/error#internal\",\"the call was given up\"";
         member.hears(&format!("[4,\"b\",{given_up}]")).await;
-        // The handler was first, and what is kept says nothing any more.
+        // The handler has answered first, and the kept call has no effect any more.
         member.say("[2,\"d\",\"both\"]").await;
         member.hears("[3,\"d\",\"at once\"]").await;
         desk.next().result(Json::from("late"));
@@ -190,7 +190,7 @@ async fn so_many_calls_may_wait_and_no_more() {
     limits.calls = 2;
     let gateway = gateway_to(WampServer::new(Arc::clone(&desk)).limits(limits));
     let mut member = WampMember::join(&gateway).await;
-    // Those that are answered do not count, however they are.
+    // Answered calls do not count, whatever the answer.
     for call in ["twice", "given up", "nosuch", "later", "later"] {
         member.say(&format!("[2,1,\"{call}\"]")).await;
     }
@@ -223,7 +223,7 @@ async fn what_a_client_says_behind_a_call_waits_for_its_handler() {
             member.member.session.send(text.into()).unwrap();
         }
         member.member.flush().await;
-        // Others do not wait, and what they publish reaches it.
+        // Other clients are not blocked, and their events reach this client.
         other.is_up_to_date().await;
         other.say("[7,\"t\",0]").await;
         member.hears("[8,\"t\",0]").await;

@@ -1,14 +1,14 @@
-//! Who gets an event, in both dialects, and how calls come.
+//! The receivers of an event, and the form of calls, in both dialects.
 
 use polysock::apps::wamp::{Dialect, WampServer};
 use polysock_test_support::member::Way;
 
 use super::{Echo, IN_MEMORY, TOPIC, WampMember, gateway_to};
 
-/// Lists of those two that an event is not for, or is for: the publisher is a.
+/// Exclude and eligible lists over the two clients. Client `a` is the publisher.
 const LISTS: [Option<&str>; 5] = [None, Some(""), Some("a"), Some("b"), Some("ab")];
 
-/// The elements behind an event, and who gets it, in the words of the dialects.
+/// Returns the elements after an event, and its receivers in this dialect.
 fn row(
     dialect: Dialect,
     is_publisher_out: Option<bool>,
@@ -26,7 +26,7 @@ fn row(
     };
     let elements = match (eligible, &*third) {
         (Some(letters), _) => format!(",{third},{}", list(letters)),
-        // Nothing is said at all.
+        // Both elements are left out.
         (None, "null") => String::new(),
         (None, _) => format!(",{third}"),
     };
@@ -66,7 +66,7 @@ impl Pair {
         Self { a, b }
     }
 
-    /// Has a publish with these elements behind the event; those get it, and nobody else.
+    /// Publishes with these elements after the event. Asserts that exactly these receivers get it.
     async fn publishes(&mut self, elements: &str, receivers: &str) {
         let elements = elements.replace("\"a\"", &format!("\"{}\"", self.a.session));
         let elements = elements.replace("\"b\"", &format!("\"{}\"", self.b.session));
@@ -109,7 +109,7 @@ async fn an_event_goes_to_whom_it_is_for_in_each_of_75_ways_of_saying_it() {
 #[tokio::test]
 async fn what_a_list_is_not_says_nothing_and_who_is_unknown_is_nobody() {
     for (elements, autobahn, ratchet) in [
-        // As the two of old do: what is no list is not there.
+        // As in the two old servers: an element that is not a list is ignored.
         (",null", "b", "ab"),
         (",\"text\"", "b", "ab"),
         (",7", "b", "ab"),
@@ -118,16 +118,16 @@ async fn what_a_list_is_not_says_nothing_and_who_is_unknown_is_nobody() {
         (",[],null", "ab", "ab"),
         (",[],7", "ab", "ab"),
         (",[],{\"a\":1}", "ab", "ab"),
-        // More than there is.
+        // More elements than the message has.
         (",[],[\"a\"],1,2,3", "a", "a"),
-        // Who is no session.
+        // Ids that are not sessions.
         (",[\"nobody\"]", "ab", "ab"),
         (",[0,null,[],{},true,\"0e123\"]", "ab", "ab"),
         (",[\"0123456789abcdef\"]", "ab", "ab"),
         (",[],[\"nobody\"]", "", ""),
         (",[],[0]", "", ""),
         (",[],[\"nobody\",\"b\"]", "b", "b"),
-        // Twice, and as blanks and escapes may stand.
+        // Duplicates, and blanks and escapes.
         (",[\"b\",\"b\"]", "a", "a"),
         (" , [ \"b\" , \"b\" ] , [ \"a\" ] ", "a", "a"),
     ] {
@@ -246,7 +246,7 @@ async fn topics_may_be_shortened_and_their_events_have_the_whole_uri() {
     long.hears(&format!("[8,\"{TOPIC}\",1]")).await;
     long.say(&format!("[7,\"{TOPIC}\",2]")).await;
     short.hears(&format!("[8,\"{TOPIC}\",2]")).await;
-    // A prefix is its client's own.
+    // Each client has prefixes of its own.
     long.say("[7,\"s:simple\",3]").await;
     long.is_up_to_date().await;
     short.is_up_to_date().await;

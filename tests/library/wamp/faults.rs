@@ -1,4 +1,4 @@
-//! Faults of the servers of old that this one has not, which have no better place.
+//! Faults of old servers that Polysock does not have, and that fit nowhere else.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use polysock_test_support::opening::{HIXIE_76, HIXIE_76_BODY, with};
 
 use super::{Echo, IN_MEMORY, WampMember, gateway_of, gateway_to, until, ways};
 
-/// Reads one message of Hixie.
+/// Reads one hixie message.
 fn message(client: &mut Client) -> String {
     let mut text = Vec::new();
     assert_eq!(client.take(1), [0]);
@@ -70,7 +70,7 @@ async fn a_procedure_that_panics_ends_one_connection_and_leaves_nothing_behind()
     until(|| Arc::strong_count(&echo) == 1).await;
 }
 
-/// Fails once it is told of a client.
+/// An application that fails in `on_open`.
 #[derive(Default)]
 struct Failing(AtomicUsize);
 

@@ -1,10 +1,10 @@
-//! JSON stays as it was written.
+//! JSON is passed on exactly as written.
 
 use polysock::apps::wamp::WampServer;
 
 use super::{Echo, TOPIC, WampMember, gateway_to, ways};
 
-/// What is something else once it was read into numbers, maps and strings of a program.
+/// Values that change if a program parses them into numbers, maps and strings.
 const VALUES: &[&str] = &[
     "null",
     "true",
@@ -90,7 +90,7 @@ async fn long_values_pass_whole() {
     let mut member = WampMember::join(&gateway).await;
     let value = format!("\"{}\"", "é☃".repeat(100_000));
     let member_says = format!("[2,1,\"echo\",{value}]");
-    // More than there is room for on the way: both directions go on at a time.
+    // More than the transport holds: both directions must proceed concurrently.
     let WampMember { member: inner, .. } = &mut member;
     inner.send(member_says.as_str()).await;
     member.hears(&format!("[3,1,{value}]")).await;

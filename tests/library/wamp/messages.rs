@@ -1,4 +1,4 @@
-//! What is no message, and what is too much.
+//! Invalid messages, and messages beyond the limits.
 
 use polysock::apps::wamp::{ClientMessage, Dialect, Limits, MessageError, WampServer};
 
@@ -6,7 +6,7 @@ use super::{Echo, IN_MEMORY, WampMember, gateway_to, ways};
 
 const SHORT_TYPE: &str = "the first element is none of 1, 2, 5, 6 and 7, the types of messages";
 
-/// What is no message, and the reason that its client is told.
+/// Invalid messages, and the reason in the close that their client receives.
 const NONSENSE: &[(&str, &str)] = &[
     ("", "no JSON: EOF while parsing a value at line 1 column 0"),
     ("hello", "no JSON: expected value at line 1 column 1"),
@@ -143,7 +143,7 @@ fn small() -> Limits {
 #[tokio::test]
 async fn who_asks_for_more_than_there_may_be_is_told_the_limit() {
     let server = || WampServer::new(Echo).limits(small());
-    // What is within the limits, what goes beyond, and the reason.
+    // Messages within the limits, a message beyond them, and the reason.
     for (within, beyond, reason) in [
         (
             &["[1,\"a\",\"u\"]", "[1,\"b\",\"u\"]", "[1,\"a\",\"v\"]"][..],
@@ -229,7 +229,7 @@ async fn who_asks_for_more_than_there_may_be_is_told_the_limit() {
             "[7,\"t\",{\"a\":[{}]}]",
             "more than 3 lists and objects within each other",
         ),
-        // Also where nobody looks at it.
+        // Also in elements that the server does not read.
         (
             &[],
             "[5,\"t\",[[[]]]]",
@@ -286,14 +286,14 @@ fn limits_are_as_they_are_said_to_be() {
         let error = ClientMessage::read(&text, &limits).unwrap_err();
         assert_eq!(error.close_code().get(), 1008, "{error}");
     }
-    // Nothing of the stack is used for them.
+    // The parser does not recurse into them.
     let error = ClientMessage::read(&nested(1_000_000), &limits).unwrap_err();
     assert!(matches!(error, MessageError::TooMany { max: 128, .. }));
 }
 
 #[tokio::test]
 async fn one_frame_of_nonsense_ends_one_connection_of_any_protocol_and_no_other() {
-    // What has ended the processes of servers.
+    // Messages that have crashed server processes.
     let fatal = [
         "[2]",
         "[2,\"x\"]",
@@ -312,7 +312,7 @@ async fn one_frame_of_nonsense_ends_one_connection_of_any_protocol_and_no_other(
             member.say(text).await;
             assert_eq!(member.member.message().await, None, "{protocol} {text}");
         }
-        // What has as well, and is taken for what it has to be.
+        // Messages that have crashed them too, and that are valid here.
         let mut member = WampMember::join_in(&gateway, protocol, way).await;
         for text in [
             "[7,\"t\",1,[],null]",

@@ -1,4 +1,4 @@
-//! WAMP: what clients of it are told, in every protocol, and what becomes of those that say nonsense.
+//! WAMP in every protocol: the messages to its clients, and the closes for invalid messages.
 
 mod calls;
 mod dialects;
@@ -24,7 +24,7 @@ const IN_MEMORY: Way = Way::Memory(1 << 16);
 
 const TOPIC: &str = "http://example.com/simple";
 
-/// Says back what it is called with, and carries events.
+/// An application that returns the arguments of calls, and forwards events.
 struct Echo;
 
 impl Wamp for Echo {
@@ -52,7 +52,7 @@ impl Wamp for Echo {
     }
 }
 
-/// A gateway in all protocols.
+/// Starts a gateway in all protocols.
 fn gateway(application: impl Application) -> Gateway {
     in_all_protocols(Site::new(application))
 }
@@ -61,12 +61,12 @@ fn gateway_to(server: WampServer<impl Wamp>) -> Gateway {
     gateway(ws(server))
 }
 
-/// The same to an application that the test looks into.
+/// Starts a gateway to an application that the test inspects.
 fn gateway_of(wamp: &Arc<impl Wamp>) -> Gateway {
     gateway_to(WampServer::new(Arc::clone(wamp)))
 }
 
-/// A client that has been welcomed.
+/// A client that has received its welcome.
 struct WampMember {
     member: Member,
     session: String,
@@ -103,7 +103,7 @@ impl WampMember {
         assert_eq!(self.member.text().await, expected);
     }
 
-    /// That what it has said so far was handled, and it was told nothing else.
+    /// Asserts that all its messages so far were handled, and that it has received nothing else.
     async fn is_up_to_date(&mut self) {
         self.say(r#"[2,"now","echo","now"]"#).await;
         self.hears(r#"[3,"now","now"]"#).await;
@@ -114,7 +114,7 @@ impl WampMember {
         self.is_up_to_date().await;
     }
 
-    /// That it is closed, with this code and a reason.
+    /// Asserts that it is closed with this code and reason.
     async fn ends_with(mut self, code: u16, reason: &str) {
         assert_eq!(self.member.message().await, None, "{reason}");
         let close = self.member.closed().close.clone().expect("a close");
@@ -122,13 +122,13 @@ impl WampMember {
     }
 }
 
-/// Every protocol, each way.
+/// Every protocol, over each transport.
 fn ways() -> impl Iterator<Item = (&'static str, Way)> {
     let names = PROTOCOLS.iter().map(|protocol| protocol.name());
     names.flat_map(|name| [(name, IN_MEMORY), (name, Way::Tcp)])
 }
 
-/// Waits until something is so.
+/// Waits until the condition holds.
 async fn until(is_so: impl Fn() -> bool) {
     let waiting = async {
         while !is_so() {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use super::{Echo, TOPIC, WampMember, gateway};
 
-/// A server that shares this broker, with topics of this scope.
+/// Starts a server that shares this broker, with topics of this scope.
 async fn server(broker: &Local, scope: &str) -> (Gateway, Channels, Node) {
     let channels = Channels::new();
     let node = Node::start(&channels, Arc::new(broker.clone())).unwrap();
@@ -25,7 +25,7 @@ async fn server(broker: &Local, scope: &str) -> (Gateway, Channels, Node) {
 async fn subscriber(gateway: &Gateway) -> WampMember {
     let mut member = WampMember::join(gateway).await;
     member.subscribe(TOPIC).await;
-    // It is subscribed at the broker a moment later.
+    // The node subscribes at the broker a moment later.
     sleep(Duration::from_millis(50)).await;
     member
 }
@@ -42,7 +42,7 @@ async fn an_event_reaches_those_on_other_nodes_that_it_is_for() {
     let mut other = subscriber(&elsewhere).await;
     let event = |text: &str| format!("[8,\"{TOPIC}\",\"{text}\"]");
 
-    // Whoever publishes does not get it, and the others do, wherever they are.
+    // The publisher does not get the event. All others do, on either node.
     ann.say(&format!("[7,\"{TOPIC}\",\"all\"]")).await;
     bob.hears(&event("all")).await;
     cid.hears(&event("all")).await;
@@ -54,7 +54,7 @@ async fn an_event_reaches_those_on_other_nodes_that_it_is_for() {
 
     let for_bob = format!("[7,\"{TOPIC}\",\"for bob\",[],[\"{}\"]]", bob.session);
     ann.say(&for_bob).await;
-    // Not what was not for him.
+    // Bob gets only the event for him.
     bob.hears(&event("for bob")).await;
 
     bob.say(&format!("[7,\"{TOPIC}\",\"back\"]")).await;

@@ -1,4 +1,4 @@
-//! Who is let in, and what is agreed on.
+//! Admission of clients, and the negotiated subprotocol.
 
 use polysock::apps::component::tcp;
 use polysock::apps::wamp::{Broker, WampServer};
@@ -42,7 +42,7 @@ async fn who_need_not_offer_it_may() {
     let gateway = gateway_to(WampServer::new(Echo).require_subprotocol(false));
     for (protocol, way) in ways() {
         for offer in [&[][..], &["chat"], &["wamp"]] {
-            // A client of old that offers one has to be given it.
+            // An old client that offers a subprotocol requires one in the answer.
             if offer == ["chat"] && protocol != "rfc6455" {
                 continue;
             }

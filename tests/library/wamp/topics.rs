@@ -1,4 +1,4 @@
-//! Topics: who is subscribed, and what is left of those that nobody wants any more.
+//! Topics: their subscribers, and the removal of unused topics.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -46,7 +46,7 @@ async fn topics_that_nobody_wants_are_forgotten() {
     let topics = server.topics();
     let gateway = gateway_to(server);
     let mut member = WampMember::join(&gateway).await;
-    // What has made topics that stayed.
+    // Messages that have left topics behind in other servers.
     for number in 0..1000 {
         member.say(&format!("[7,\"published {number}\",1]")).await;
         member.say(&format!("[6,\"left {number}\"]")).await;
@@ -60,7 +60,7 @@ async fn topics_that_nobody_wants_are_forgotten() {
     member.say("[6,\"t\"]").await;
     member.is_up_to_date().await;
     assert!(topics.is_empty());
-    // One that somebody holds stays as long, whoever subscribes and leaves.
+    // A topic stays as long as a handle to it exists, whoever subscribes and leaves.
     let (first, second) = (topics.get("t"), topics.get("t"));
     let clone = first.clone();
     member.subscribe("t").await;
@@ -112,7 +112,7 @@ async fn whoever_subscribes_twice_is_subscribed_once() {
     assert_eq!(watcher.told(), told);
 }
 
-/// Writes down what it is told, and lets nobody into what is secret.
+/// An application that records its events, and refuses subscriptions to `secret`.
 #[derive(Default)]
 struct Watcher {
     told: Mutex<Vec<String>>,
@@ -148,7 +148,7 @@ impl Wamp for Watcher {
     async fn on_subscribe(&self, client: &WampClient, topic: &Topic) -> bool {
         self.tell(format!("subscribe {topic}"));
         assert!(!topic.contains(client) && !client.is_subscribed(topic.name()));
-        // It is looked up, however long that takes.
+        // A slow lookup.
         tokio::task::yield_now().await;
         if topic.name() == "current" {
             client.event("current", &Json::from("so far"));
@@ -261,7 +261,7 @@ fn topics_are_got_and_dropped_on_many_threads() {
         }
     });
     assert!(topics.is_empty());
-    // A topic may outlive the topics.
+    // A topic may outlive its `Topics`.
     let topic = topics.get("a");
     drop(topics);
     topic.broadcast(RawValue::NULL);

@@ -1,5 +1,5 @@
 # -*- coding: utf-8 -*-
-"""What the Python clients send, in Python 2.7 and 3, and how they report."""
+"""The messages that the Python clients send, in Python 2.7 and 3, and their reports."""
 
 from __future__ import print_function
 
@@ -9,7 +9,7 @@ HOST, PORT, PATH, SUBPROTOCOL, VERSION = sys.argv[2], int(sys.argv[3]), sys.argv
 URL = "ws://%s:%d%s" % (HOST, PORT, PATH)
 ORIGIN = "http://%s:%d" % (HOST, PORT)
 
-# Seconds for a whole check.
+# The time limit of a whole check, in seconds.
 DEADLINE = 90
 
 EMPTY = u""
@@ -25,7 +25,7 @@ def compare(got, wanted):
 
 
 def report(name, check):
-    """Runs a check, which returns a summary or raises; does not return."""
+    """Runs a check, which returns a summary or raises an exception. Exits."""
     try:
         print("PASS %s: %s" % (name, check()), file=sys.__stdout__)
     except BaseException as error:

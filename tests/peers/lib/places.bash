@@ -1,4 +1,4 @@
-# Where the peers are; sourced by install and run.
+# The directory of the peers. install and run source this file.
 
 peers=${POLYSOCK_PEERS:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)/target/peers}
 

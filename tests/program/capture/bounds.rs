@@ -1,4 +1,4 @@
-//! How much is kept.
+//! Limits on the number and the size of captures.
 
 use std::fs;
 
@@ -64,7 +64,7 @@ fn a_full_directory_gets_no_more_and_the_port_serves_on() {
     (0..2).for_each(|_| session(&capture));
     capture.stop();
     assert_eq!(capture.names().len(), 2);
-    // What is there counts, also of those before.
+    // Existing files count, including those of earlier captures.
     let directory = capture.directory.clone();
     let mut capture = Capture::start_in(directory, &["--max-fixtures", "3"]);
     (0..4).for_each(|_| session(&capture));

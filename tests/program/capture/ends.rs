@@ -1,4 +1,4 @@
-//! What is left of a capture that ends or is killed.
+//! The files of a capture that ends or is killed.
 
 use std::io::{Read, Write};
 use std::thread;
@@ -86,7 +86,7 @@ fn sigterm_finishes_what_is_open() {
     client.send(frame(0x81, "Hello"));
     client.expect(b"\x81\x05Hello");
     capture.server.signal("TERM");
-    // 1001, and its answer.
+    // A close with 1001, and its answer.
     client.expect(b"\x88\x02\x03\xe9");
     client.send(close(1001));
     client.gone();

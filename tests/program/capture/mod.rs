@@ -1,4 +1,4 @@
-//! `polysock capture`: what goes through it is written down as it was, and replays.
+//! `polysock capture`: records sessions unchanged, so that they replay.
 
 mod bounds;
 mod ends;
@@ -15,14 +15,14 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// A capture at work.
+/// A running capture.
 struct Capture {
     server: Server,
     directory: PathBuf,
 }
 
 impl Capture {
-    /// Starts one that writes to a new directory of this name.
+    /// Starts a capture that writes to a new directory of this name.
     fn start(test: &str, flags: &[&str]) -> Self {
         let directory = POLYSOCK.directory(&format!("capture/{test}"));
         Self::start_in(directory, flags)
@@ -33,12 +33,12 @@ impl Capture {
         Self { server, directory }
     }
 
-    /// Has it end as SIGTERM asks it to; the log.
+    /// Stops the capture with SIGTERM, and returns its log.
     fn stop(&mut self) -> String {
         self.server.stop()
     }
 
-    /// The names of what is in the directory, in order.
+    /// Returns the names of the files in the directory, in order.
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(&self.directory).unwrap();
         let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -47,7 +47,7 @@ impl Capture {
         names
     }
 
-    /// What is in the directory, each read and written in the one way.
+    /// Reads all fixtures in the directory, and asserts that each is in the canonical format.
     fn fixtures(&self) -> Vec<Fixture> {
         let paths = self
             .names()
@@ -62,14 +62,15 @@ impl Capture {
         fixtures.collect()
     }
 
-    /// The one session in the directory.
+    /// Returns the only session in the directory.
     fn only(&self) -> Transcript {
         let mut fixtures = self.fixtures();
         assert_eq!(fixtures.len(), 1, "{:?}", self.names());
         fixtures.remove(0).transcript
     }
 
-    /// Everything in the directory replays as it was recorded, whole, as it came and byte by byte.
+    /// Asserts that all sessions in the directory replay in each split: as recorded, whole, byte by
+    /// byte, and at random.
     #[track_caller]
     fn replays(&self) {
         self.replays_cut(&["as-recorded", "whole", "1", "random:5"]);
@@ -96,7 +97,7 @@ fn note(transcript: &Transcript) -> &str {
     transcript.header("note").unwrap_or_default()
 }
 
-/// What one side says in a transcript.
+/// Returns the bytes that one side sends in a transcript.
 fn said(transcript: &Transcript, by_client: bool) -> Vec<u8> {
     let lines = transcript.steps.iter().filter_map(|step| match step {
         Step::Client(line) if by_client => Some(line),

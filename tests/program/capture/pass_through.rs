@@ -1,4 +1,4 @@
-//! The answers of another server are recorded as they are.
+//! The answers of another server are recorded unchanged.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};
@@ -12,8 +12,8 @@ use polysock_test_support::program::Input;
 use super::{Capture, note, said};
 use crate::POLYSOCK;
 
-/// A server that answers each connection with the next of these, once it has read a head, and
-/// then sends back what comes until its end.
+/// Starts a server that reads a head on each connection, sends the next of these answers, and then
+/// echoes until the end of the input.
 fn foreign(answers: &'static [&'static str]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -73,7 +73,7 @@ fn the_answers_of_any_server_are_recorded_and_handed_on_unchanged() {
         );
         assert!(transcript.header("source").unwrap().contains(&server));
     }
-    // They say where Polysock differs.
+    // The replay shows the differences from Polysock.
     let directory = capture.directory.to_str().unwrap();
     let run = POLYSOCK.run(&["replay", directory], Input::Open);
     assert_eq!(run.code, Some(1));

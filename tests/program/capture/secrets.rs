@@ -1,4 +1,4 @@
-//! Secrets are masked unless they are to be kept.
+//! Masking of secrets, unless `--keep-secrets` is given.
 
 use polysock_test_support::frame::close;
 use polysock_test_support::opening::{RFC6455, with};

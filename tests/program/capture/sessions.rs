@@ -1,4 +1,4 @@
-//! Sessions of every kind are recorded.
+//! Recording of sessions of every kind.
 
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::POLYSOCK;
 
 #[test]
 fn the_whole_corpus_is_recorded_and_replays() {
-    // HTTP/2 is written only so.
+    // HTTP/2 is recorded only with this flag.
     let mut capture = Capture::start("corpus", &["--keep-secrets"]);
     let address = capture.server.address.to_string();
     let played = POLYSOCK.run(
@@ -32,7 +32,7 @@ fn the_whole_corpus_is_recorded_and_replays() {
     capture.stop();
     assert!(green > 150, "{last}");
     assert_eq!(capture.names().len(), green + different);
-    // What the corpus marks `only: whole` is true as it came, and not cut otherwise.
+    // Fixtures marked `only: whole` replay as recorded, and in no other split.
     capture.replays_cut(&["as-recorded", "whole"]);
     let refused = capture
         .names()
@@ -117,7 +117,7 @@ fn what_is_no_websocket_is_recorded_too() {
     opaque.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
     opaque.finish();
     opaque.gone();
-    // Who says nothing is not worth a file.
+    // A client that sends nothing gets no file.
     let mut silent = capture.server.connect();
     silent.finish();
     silent.gone();
@@ -150,7 +150,7 @@ fn segments_and_pauses_are_in_the_file() {
         transcript
             .steps
             .iter()
-            .any(|step| step.says_the_same(&hello)),
+            .any(|step| step.has_same_content(&hello)),
         "{text}"
     );
     capture.replays();
@@ -159,19 +159,19 @@ fn segments_and_pauses_are_in_the_file() {
 #[test]
 fn half_closed_and_reset_connections_are_recorded() {
     let mut capture = Capture::start("half-closed", &[]);
-    // A client that ends its direction with its last message, and reads the answer.
+    // A client that half-closes after its last message, and reads the answer.
     let (mut client, _) = capture.server.ask(RFC6455);
     client.send([frame(0x81, "Hello"), close(1000)].concat());
     client.finish();
     client.expect(b"\x81\x05Hello\x88\x02\x03\xe8");
     client.rest();
-    // One that ends without a closing handshake.
+    // A client that ends without a closing handshake.
     let (mut client, _) = capture.server.ask(RFC6455);
     client.send(frame(0x81, "Hello"));
     client.expect(b"\x81\x05Hello");
     client.finish();
     client.gone();
-    // One that is reset, as what it was sent is not read.
+    // A client that resets the connection, because it has not read all its data.
     let (mut client, _) = capture.server.ask(RFC6455);
     client.send(frame(0x81, "Hello"));
     for _ in 0..2 {

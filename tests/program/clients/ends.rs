@@ -1,4 +1,4 @@
-//! How clients end.
+//! The ends of client connections.
 
 use polysock_test_support::opening::{HIXIE_75, versioned};
 
@@ -11,7 +11,7 @@ fn delivers_what_came_before_the_fin_of_a_hixie_75_client() {
     client.send(hixie("last words"));
     client.finish();
     assert_eq!(client.rest(), hixie("last words"));
-    // Its only way to say goodbye.
+    // The FIN is the only close that hixie-75 has.
     assert!(server.log_line(" close ").contains("code=1005"));
 }
 

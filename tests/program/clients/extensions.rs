@@ -1,4 +1,4 @@
-//! Of the extensions that are offered, one kind of compression is accepted, or none.
+//! The negotiation of extensions: at most one kind of compression is accepted.
 
 use polysock_test_support::frame::frame;
 use polysock_test_support::opening::{field, versioned};
@@ -7,7 +7,7 @@ use polysock_test_support::server::Server;
 use super::{assert_echo, open, server};
 use crate::POLYSOCK;
 
-/// `Hello`, compressed: the same bytes in both kinds.
+/// The compressed `Hello`, the same bytes in both kinds.
 const DEFLATED: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
 
 #[track_caller]
@@ -19,7 +19,7 @@ fn assert_accepted(version: &str, offer: &str, answer: &str) {
     assert_echo(&mut client, "Hello");
     client.send(frame(0xc1, DEFLATED));
     client.expect(b"\x81\x05Hello");
-    // Whoever does not want it says so.
+    // The operator can switch compression off.
     let without = POLYSOCK.echo(&["--origin", "*", "--compression", "off"]);
     assert_declined(&without, version, &offer);
 }
@@ -29,14 +29,14 @@ fn assert_declined(server: &Server, version: &str, offer: &str) {
     let (mut client, head) = open(server, versioned(version, offer));
     assert_eq!(field(&head, "Sec-WebSocket-Extensions"), None);
     assert_echo(&mut client, "Hello");
-    // RSV1 was not agreed on: what is compressed all the same is refused.
+    // RSV1 was not negotiated: a compressed frame is refused.
     client.send(frame(0xc1, DEFLATED));
     let close = client.rest();
     assert_eq!(close[..1], [0x88]);
     assert_eq!(close[2..4], 1002u16.to_be_bytes());
 }
 
-/// What is answered to permessage-deflate.
+/// The answer to permessage-deflate.
 const PERMESSAGE_DEFLATE: &str = "permessage-deflate; server_no_context_takeover";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Frames: written whole, and read however they come.
+//! Frames: written whole, and read in any pieces.
 
 use std::net::TcpListener;
 
@@ -32,7 +32,7 @@ fn writes_frames_whole_for_netty_which_loses_a_byte_of_others() {
 
 #[test]
 fn never_begins_a_write_with_the_ff_that_autobahn_0_10_9_would_miss() {
-    // An upstream in Hixie-75, whose message comes in two pieces: the second is the FF alone.
+    // A hixie-75 upstream, whose message arrives in two pieces. The second is only the FF.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws+hixie75://{}", listener.local_addr().unwrap());
     let server = POLYSOCK.serve(&[&url]);
@@ -49,7 +49,7 @@ fn never_begins_a_write_with_the_ff_that_autobahn_0_10_9_would_miss() {
     assert_hixie_76(&client.head());
     client.expect(HIXIE_76_DIGEST);
     upstream.send(b"\0Hello");
-    // The message is on its way before its end is known.
+    // The beginning of the message is forwarded before its end is known.
     client.expect(b"\0");
     upstream.send(b"\xff");
     assert_eq!(client.read_once(), b"Hello\xff");
@@ -65,7 +65,7 @@ fn reads_the_three_writes_of_pgriess() {
         client.send(b"\xff");
         client.expect(hixie(text));
     }
-    // That the first message is answered shows that the `00` behind it has been read alone.
+    // The echo of the first message shows that the `00` after it was read alone.
     client.send(b"\0first\xff\0");
     client.expect(hixie("first"));
     client.send("second");
@@ -81,7 +81,7 @@ fn echoes_the_empty_messages_of_phantomjs() {
     client.expect(b"\0\xff\0\xff\0x\xff\0\xff");
 }
 
-/// A message from a client that has opened, in each framing, and its echo.
+/// Returns, for each framing, an open client, a message and its echo.
 fn openings(server: &Server) -> Vec<(&'static str, Client, Vec<u8>, Vec<u8>)> {
     let mut openings = vec![("hixie-76", hixie_76(server), hixie("Hello"), hixie("Hello"))];
     let (client, head) = server.ask(HIXIE_75);
@@ -90,7 +90,7 @@ fn openings(server: &Server) -> Vec<(&'static str, Client, Vec<u8>, Vec<u8>)> {
         "{head}"
     );
     openings.push(("hixie-75", client, hixie("Hello"), hixie("Hello")));
-    // MORE is not set, and opcode 4 is text.
+    // In this framing a clear MORE bit ends a message, and opcode 4 is text.
     for draft in ["1", "2", "3"] {
         let request = with(HIXIE_76, &format!("Sec-WebSocket-Draft: {draft}\r\n"));
         let (mut client, head) = server.ask([request.as_bytes(), HIXIE_76_BODY].concat());
@@ -141,7 +141,7 @@ fn reads_a_frame_whose_beginning_came_with_the_one_before() {
         for cut in 1..frame.len() {
             let (begin, rest) = frame.split_at(cut);
             client.send([&frame[..], begin].concat());
-            // The echo shows that the beginning has been read, and that nothing came of it.
+            // The echo shows that the beginning has been read, and has caused no output.
             client.expect(&echo);
             client.send(rest);
             assert_eq!(client.take(echo.len()), echo, "{name}, cut at {cut}");

@@ -1,5 +1,5 @@
-//! What clients did in the wild, each test named after the one that needs it: written out byte by
-//! byte, against the program, over real sockets.
+//! Quirks of real clients, with each test named after the client that needs it. The tests send the
+//! exact bytes to the program over real sockets.
 
 mod ends;
 mod extensions;
@@ -16,12 +16,12 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// A server for all of them.
+/// Starts a server for all of these clients.
 fn server() -> Server {
     POLYSOCK.echo(&["--origin", "*", "--flash-policy"])
 }
 
-/// Opens a connection in Hixie-76, the eight bytes together with the head.
+/// Opens a hixie-76 connection, with the eight bytes together with the head.
 fn hixie_76(server: &Server) -> Client {
     let (mut client, head) = server.ask([HIXIE_76.as_bytes(), HIXIE_76_BODY].concat());
     assert_hixie_76(&head);
@@ -29,7 +29,7 @@ fn hixie_76(server: &Server) -> Client {
     client
 }
 
-/// The beginning of the answer is fixed, byte for byte, and nothing is announced behind it.
+/// Asserts that the answer has the exact beginning, and no `Content-Length`.
 #[track_caller]
 fn assert_hixie_76(head: &str) {
     let beginning = "HTTP/1.1 101 WebSocket Protocol Handshake\r\n\
@@ -49,7 +49,7 @@ fn open(server: &Server, request: impl AsRef<[u8]>) -> (Client, String) {
     (client, head)
 }
 
-/// Shows that the connection works.
+/// Asserts that the connection works.
 #[track_caller]
 fn assert_echo(client: &mut Client, text: &str) {
     client.send(frame(0x81, text));

@@ -1,5 +1,5 @@
-//! Opening handshakes: the eight bytes, keys, and how the fields are written. Bugs of clients are
-//! theirs: the answer is the specification's.
+//! Opening handshakes: the eight bytes, keys, and the spelling of fields. The answer to a faulty
+//! client follows the specification.
 
 use polysock_test_support::PATIENCE;
 use polysock_test_support::opening::{
@@ -87,7 +87,7 @@ fn accepts_the_fifteen_byte_keys_of_ws_0_4() {
         versioned(version, "").replace("dGhlIHNhbXBsZSBub25jZQ==", "AAECAwQFBgcICQoLDA0O")
     };
     let (mut client, head) = open(&server, short("8"));
-    // SHA-1 of the key as it stands and the GUID.
+    // The SHA-1 of the unchanged key and the GUID.
     let accept = field(&head, "Sec-WebSocket-Accept");
     assert_eq!(accept, Some("qC29wV0Fb8slfLA7Jy/RFjd174o="));
     assert_echo(&mut client, "Hello");
@@ -170,7 +170,7 @@ fn takes_the_keys_of_websocket_client_0_3_as_unsigned() {
 fn survives_the_keys_that_kill_websocket_driver_0_7_5() {
     let mut server = server();
     for key in [
-        // Over 32 bits also after the division, as the one that does it.
+        // Numbers that exceed 32 bits even after the division.
         "x99999999999 9",
         "x8589934592  y",
         "x18446744073709551616 y",

@@ -1,4 +1,4 @@
-//! Where the origin stands.
+//! The field that contains the origin.
 
 use polysock_test_support::opening::{
     HIXIE_76, HIXIE_76_BODY, HIXIE_76_DIGEST, assert_status, field, versioned,

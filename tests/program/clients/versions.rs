@@ -9,7 +9,7 @@ use polysock_test_support::server::Server;
 use super::{assert_hixie_76, assert_hixie_echo, hixie, server};
 use crate::POLYSOCK;
 
-/// gevent-websocket 0.3: the eight bytes only behind our 101, and then `00 … FF`.
+/// gevent-websocket 0.3: sends the eight bytes only after our 101, and then `00 … FF`.
 fn gevent(server: &Server) -> Client {
     let request = with(HIXIE_76, "Sec-WebSocket-Draft: 2\r\n");
     let (mut client, head) = server.ask(request);

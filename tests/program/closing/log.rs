@@ -1,4 +1,4 @@
-//! The log, held to the same table as the wire.
+//! The log, checked against the same table as the wire.
 
 use polysock::Side;
 use polysock::protocols::{PROTOCOLS, Role};
@@ -28,7 +28,7 @@ fn the_log_says_of_a_close_what_the_application_is_told() {
             };
             let _met = guest.meet(row.theirs, || {});
             let line = server.log_line(" close ");
-            // What else went wrong stands behind it.
+            // Another error is appended after ` error=`.
             let line = line.split(" error=").next().unwrap_or(&line);
             let Expected::Of(told) = row.told else {
                 panic!("who listens is told");
@@ -42,7 +42,7 @@ fn the_log_says_of_a_close_what_the_application_is_told() {
     });
 }
 
-/// The end of the line in the log.
+/// Returns the expected end of the log line.
 fn logged(told: &Told) -> String {
     // RFC 6455 §7.1.5.
     let code = match &told.close {

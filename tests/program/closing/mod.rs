@@ -1,4 +1,4 @@
-//! How connections of the program end: what its log says, and what a relay carries across.
+//! The ends of connections of the program: the log, and the closes that a relay forwards.
 
 mod log;
 mod relay;

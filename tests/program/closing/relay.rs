@@ -1,4 +1,4 @@
-//! A relay tells the other side how the one has ended.
+//! A relay forwards the end of one side to the other.
 
 use std::net::TcpListener;
 use std::thread;
@@ -11,13 +11,13 @@ use polysock_test_support::wire_peer::{Seen, WirePeer};
 
 use crate::POLYSOCK;
 
-/// What the one side of a relay sees after the other has ended.
+/// Returns the end that one side of a relay sees after the other has ended.
 fn across(from: &str, ended: Theirs, to: &str, by: Role) -> Wire {
     let (code, reason) = match (ended, by) {
-        // The end of the stream is as good as a normal close.
+        // The end of the stream counts as a normal close.
         _ if is_bare(from) => (Some(1000), ""),
         (Theirs::Closes, _) => (carried(from, 4002), "bye"),
-        // What has no code of its own: 1006 and 1015 are never on the wire.
+        // Ends without a code of their own: 1006 and 1015 are never on the wire.
         (_, Role::Client) => (Some(1001), ""),
         (_, Role::Server) => (Some(1014), ""),
     };
@@ -82,7 +82,7 @@ fn end(theirs: Theirs, peer: &mut WirePeer, name: &str) {
     assert!(peer.send(Event::Close(Some(bye))));
 }
 
-/// What the other sees, which hangs up once it has.
+/// Returns the end that the other side sees. That side then closes its connection.
 fn see_end(peer: &mut WirePeer) -> Wire {
     let mut seen = peer.see();
     let mut close = None;

@@ -1,4 +1,4 @@
-//! A message that its sender did not finish reaches nobody as a finished one.
+//! A message that its sender did not finish is delivered to no receiver as a finished one.
 
 use std::net::TcpListener;
 use std::thread;
@@ -11,7 +11,7 @@ use polysock_test_support::wire_peer::{Seen, WirePeer};
 
 use crate::POLYSOCK;
 
-/// What a client may send in a message; the half that is sent is shorter.
+/// The message limit for clients. The half that is sent is shorter.
 const MAX_MESSAGE: &str = "16";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ enum Cause {
     ClosesBetweenFragments,
     BreaksTheProtocol,
     SendsTooMuch,
-    /// Last: it ends the server.
+    /// Last in the list, because it ends the server.
     GatewayStops,
 }
 
@@ -49,7 +49,7 @@ impl Cause {
                 let bye = Close::new(CloseCode::new(4002).unwrap(), "bye");
                 assert!(sender.send(Event::Close(Some(bye))));
             }
-            // An opcode that means nothing.
+            // An undefined opcode.
             Self::BreaksTheProtocol => sender.send_bytes(b"\x8b\x80\0\0\0\0"),
             Self::SendsTooMuch => assert!(sender.send_text(b"and too much of it", false)),
             Self::GatewayStops => gateway.signal("TERM"),
@@ -58,8 +58,8 @@ impl Cause {
     }
 }
 
-/// Has one side of a relay send half a text, and then something happen; returns what the other
-/// side sees.
+/// Sends a whole text and half a text on one side of a relay, then triggers the cause. Returns the
+/// events of the other side.
 fn sees(
     (mut sender, mut receiver): (WirePeer, WirePeer),
     cause: Cause,
@@ -69,14 +69,14 @@ fn sees(
     assert!(sender.send_text(b"ha", false) && sender.send_text(b"lf", false));
     let mut seen = vec![receiver.see(), receiver.see()];
     let _sender = cause.happen(sender, gateway);
-    // The second half of the half may be gone, or come: it ends nothing.
+    // The end of the half may arrive or be lost. It does not complete the message.
     while !matches!(seen.last(), Some(Seen::End | Seen::Reset)) {
         seen.push(receiver.see());
     }
     seen
 }
 
-/// Compares what came with the one whole text and the end of the stream.
+/// Lists the events other than the one whole text and the end of the stream.
 fn differences(name: &str, cause: Cause, seen: &[Seen]) -> Vec<String> {
     let text = |payload: &'static str, end| {
         Seen::Event(Event::Data(Piece {
@@ -92,7 +92,7 @@ fn differences(name: &str, cause: Cause, seen: &[Seen]) -> Vec<String> {
     vec![format!("{name}, {cause:?}: {seen:?}\n")]
 }
 
-/// A client and the upstream that the gateway dials for it.
+/// Returns a client and the upstream that the gateway dials for it.
 fn pair(
     gateway: &Server,
     listener: &TcpListener,
@@ -106,7 +106,7 @@ fn pair(
     })
 }
 
-/// To these, only its `FF` ends a text.
+/// Asserts this for protocols in which only `FF` ends a text.
 fn assert_cut(by: Role, names: &[&str]) {
     assert_all(
         names,
@@ -125,7 +125,7 @@ fn assert_cut(by: Role, names: &[&str]) {
             let mut all = Vec::new();
             for cause in CAUSES {
                 if cause == Cause::SendsTooMuch && by == Role::Server {
-                    // A relay takes what its upstream sends, however long.
+                    // A relay accepts messages of any length from its upstream.
                     continue;
                 }
                 let (client, upstream) = pair(&gateway, &listener, before, behind);
@@ -143,7 +143,7 @@ fn assert_cut(by: Role, names: &[&str]) {
 
 #[test]
 fn half_a_message_of_an_upstream_is_never_a_clients_whole_one() {
-    // A server of hybi-02 that speaks first does so in the old framing.
+    // A server of hybi-02 that sends first uses the old framing.
     assert_cut(Role::Server, &["hixie-75", "hixie-76", "hybi-02"]);
 }
 

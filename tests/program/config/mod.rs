@@ -1,4 +1,4 @@
-//! The configuration file, as those who write one see it.
+//! The configuration file, from the user's point of view.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use polysock_test_support::program::{self, Input, Run};
 
 use crate::POLYSOCK;
 
-/// Runs the program beside a file of this text.
+/// Runs the program in a directory with this configuration file.
 fn run_with(directory: &Path, text: &str, arguments: &[&str]) -> Run {
     fs::write(directory.join("polysock.toml"), text).unwrap();
     let mut command = POLYSOCK.command();
@@ -18,8 +18,8 @@ fn run_with(directory: &Path, text: &str, arguments: &[&str]) -> Run {
     program::run(&mut command, PATIENCE, Input::NOTHING)
 }
 
-/// `errors.txt` has files, and what is said of each. With UPDATE_EXPECT=1 it is written anew, for its
-/// author to read.
+/// Compares the errors for the files in `errors.txt` with those listed there. With UPDATE_EXPECT=1
+/// the test rewrites `errors.txt` for review.
 #[test]
 fn every_error_has_its_place_and_its_mend() {
     let directory = POLYSOCK.directory("config-errors");
@@ -65,7 +65,7 @@ fn the_default_is_a_valid_file_and_the_documentation_has_it() {
     );
 }
 
-/// What is said of TLS for clients of old depends on what the program was built with.
+/// The error for legacy TLS settings depends on the features of the build.
 #[test]
 fn tls_of_old_needs_its_feature() {
     let directory = POLYSOCK.directory("config-old-tls");

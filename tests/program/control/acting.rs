@@ -1,4 +1,4 @@
-//! What operators change.
+//! Requests to the control listener that change the server.
 
 use std::time::Instant;
 
@@ -80,7 +80,7 @@ fn a_drain_is_even_and_can_be_taken_back() {
     assert_eq!(controlled.get("/readyz"), (503, "draining\n".to_owned()));
     assert_eq!(controlled.get("/livez").0, 200);
     controlled.server.answers(RFC6455, 503);
-    // The first at once, and then one in fifty milliseconds.
+    // The first client is closed immediately, and then one every fifty milliseconds.
     for client in clients.drain(..20) {
         let mut client = client;
         client.expect(b"\x88\x02\x03\xe9");

@@ -1,4 +1,4 @@
-//! The control listener: what operators see and do.
+//! The control listener, by which operators observe and control a server.
 
 mod acting;
 mod page;
@@ -29,7 +29,7 @@ enum At {
     Tcp(String),
 }
 
-/// One that serves this, with a control listener on a Unix socket.
+/// Starts a server with these arguments and a control listener on a Unix socket.
 fn on_unix(name: &str, arguments: &[&str]) -> Controlled {
     let socket = POLYSOCK.directory(name).join("control.sock");
     let control = format!("unix:{}", socket.display());
@@ -42,7 +42,7 @@ fn on_unix(name: &str, arguments: &[&str]) -> Controlled {
     }
 }
 
-/// One with this configuration, whose control listener is there.
+/// Starts a server with this configuration, and waits for its control listener.
 fn configured(config: &std::path::Path, socket: PathBuf) -> Controlled {
     let mut command = POLYSOCK.command();
     command.args(["serve", "--config"]).arg(config);
@@ -55,7 +55,7 @@ fn configured(config: &std::path::Path, socket: PathBuf) -> Controlled {
     }
 }
 
-/// The same on TCP, with or without a token.
+/// Starts a server with a control listener on TCP, with or without a token.
 fn on_tcp(name: &str, has_token: bool, arguments: &[&str]) -> Controlled {
     let file = POLYSOCK.directory(name).join("token");
     std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
@@ -76,7 +76,7 @@ fn on_tcp(name: &str, has_token: bool, arguments: &[&str]) -> Controlled {
 }
 
 impl Controlled {
-    /// The status, the fields and the body of the answer to a request.
+    /// Returns the status, the fields and the body of the answer to a request.
     fn ask_with(
         &self,
         method: &str,
@@ -144,7 +144,7 @@ impl Controlled {
         (status, body)
     }
 
-    /// What `polysock` says that is asked to ask it.
+    /// Runs a `polysock` command with `--control`. Returns its exit code and its output.
     fn ctl(&self, arguments: &[&str]) -> (Option<i32>, String) {
         let at = match &self.at {
             At::Unix(path) => format!("unix:{}", path.display()),
@@ -156,7 +156,7 @@ impl Controlled {
         (run.code, run.text().to_owned())
     }
 
-    /// Waits until there are so many connections.
+    /// Waits until there are this many connections.
     fn has(&self, count: u64) {
         let end = std::time::Instant::now() + PATIENCE;
         loop {

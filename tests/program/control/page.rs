@@ -48,7 +48,7 @@ fn what_clients_say_is_harmless_on_the_page() {
     );
     assert!(!page.contains(&"a".repeat(300)));
     assert!(page.len() < 60 * 1024, "{}", page.len());
-    // It does not load itself again before that is asked for.
+    // The page reloads itself only on request.
     let refresh = "<meta http-equiv=\"refresh\"";
     assert!(!page.contains(refresh) && page.contains("href=\"/status?reload\""));
     let (_, reloading) = controlled.get("/status?reload");

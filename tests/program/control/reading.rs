@@ -1,4 +1,4 @@
-//! What operators see.
+//! Requests to the control listener that read the state of the server.
 
 use polysock_test_support::frame::{close, frame};
 use polysock_test_support::opening::{RFC6455, with};
@@ -147,7 +147,7 @@ fn the_census_tells_devices_apart_and_outlives_the_process() {
     }
 }
 
-/// Nobody need have looked meanwhile.
+/// The census remembers a refusal even if it was not read meanwhile.
 #[test]
 fn the_census_knows_who_was_refused_however_many_were_refused_since() {
     let controlled = on_tcp("control-refused", false, &["--app", "echo"]);

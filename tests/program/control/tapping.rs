@@ -1,4 +1,4 @@
-//! Looking at what comes and goes on connections.
+//! Taps on the traffic of connections.
 
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Stdio};
@@ -11,13 +11,13 @@ use serde_json::Value;
 use super::{At, Controlled, TOKEN, on_tcp, on_unix};
 use crate::POLYSOCK;
 
-/// `polysock ctl tap` at work; it is ended with the test.
+/// A running `polysock ctl tap`, which ends with the test.
 struct Tap {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-/// Taps, from now on.
+/// Starts a tap.
 fn tap(controlled: &mut Controlled, arguments: &[&str]) -> Tap {
     let At::Unix(socket) = &controlled.at else {
         panic!("a Unix socket");
@@ -44,7 +44,7 @@ impl Tap {
         self.lines.next().expect("a line").unwrap()
     }
 
-    /// The line without its time, and without what the connection is called.
+    /// Returns the next line without its time and the id of the connection.
     fn said(&mut self) -> String {
         let line = self.line();
         let (_, rest) = line.split_once(' ').unwrap();
@@ -181,7 +181,7 @@ fn transcripts_of_both_sides_are_played_again() {
     client.send(b"\xff\0");
     client.expect(b"\xff\0");
     client.rest();
-    // A client that is cut off is one too.
+    // A client that is cut off is recorded too.
     let mut cut = controlled.server.websocket();
     cut.send(frame(0x81, "hello"));
     cut.expect(unmasked(0x81, "hello"));
@@ -235,7 +235,7 @@ fn nobody_taps_without_right_or_without_end() {
         assert_eq!(is, status, "{path} {body}: {answer}");
         assert!(answer.contains(part), "{path} {body}: {answer}");
     }
-    // It has begun with what was open, which is told, and ends by itself.
+    // The tap begins with the open connections, and ends by itself.
     let (status, answer) = post(&one, true, r#"{"for": "100ms", "output": "text"}"#);
     assert_eq!(status, 200);
     assert!(answer.contains(" begun rfc6455 "), "{answer}");

@@ -1,4 +1,4 @@
-//! How processes end: none is left behind.
+//! The ends of processes: no process is left behind.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,11 +14,11 @@ use socket2::SockRef;
 use super::{processes, wait_for_processes};
 use crate::POLYSOCK;
 
-/// Heeds neither the end of its input nor SIGTERM, and has a child that does not either.
+/// A process that ignores the end of its input and SIGTERM, as does its child.
 const STUBBORN: &str =
     "exec:sh -c 'trap \"\" TERM; sleep 600 & echo up; while :; do sleep 0.05; done'";
 
-/// Ends with its input; its child does not.
+/// A process that ends with its input. Its child does not.
 const ORDERLY: &str = "exec:sh -c 'sleep 600 & echo up; cat'";
 
 #[test]
@@ -27,7 +27,7 @@ fn a_process_goes_with_its_client_and_takes_its_group_along() {
         let mut server = POLYSOCK.serve(&["--exec-grace", "200ms", "--exec-env", marker, command]);
         let mut client = server.websocket();
         client.expect(unmasked(0x81, "up"));
-        // One that is being started has no environment for a moment.
+        // A process that is starting has no environment for a moment.
         let begun = Instant::now();
         while processes(marker, server.id()).len() < 2 {
             assert!(begun.elapsed() < PATIENCE, "{command}");
@@ -87,7 +87,7 @@ fn the_program_takes_its_processes_along_within_its_deadline() {
         let (_, log) = server.ends_within(PATIENCE);
         let took = began.elapsed();
         assert!(took < Duration::from_secs(bound), "{took:?}: {log}");
-        // Its own children it has waited for; those of its children are init's.
+        // The server has reaped its own children. Their children are reaped by init.
         wait_for_processes(marker, server.id(), 0);
     }
 }
@@ -105,7 +105,7 @@ fn a_process_whose_gateway_is_killed_ends_with_its_input() {
     wait_for_processes(marker, id, 0);
 }
 
-/// Numbers that look random, the same in every run.
+/// A generator of pseudo-random numbers, the same in every run.
 struct Random(u64);
 
 impl Random {
@@ -118,12 +118,12 @@ impl Random {
     }
 }
 
-/// Connects, and goes at some point, in some way.
+/// Connects, and disconnects at a random point in a random way.
 fn die(address: std::net::SocketAddr, random: &mut Random) -> Option<()> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     if random.below(3) == 0 {
-        // A reset.
+        // Closes with a reset.
         let linger = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
         linger.ok()?;
     }
@@ -173,14 +173,14 @@ fn a_thousand_clients_that_die_at_random_points_leave_no_process_behind() {
                     .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next)
                     .is_ok()
                 {
-                    // A client that finds it has been hung up on has died as well.
+                    // A client whose connection was closed first counts too.
                     let _ = die(address, &mut random);
                 }
             });
         }
     });
     wait_for_processes(marker, server.id(), 0);
-    // And it serves as before.
+    // The server still serves.
     let mut client = server.websocket();
     client.expect(unmasked(0x81, "up"));
     client.send(close(1000));

@@ -1,4 +1,4 @@
-//! What a process is told of its client.
+//! The environment variables with which a process is told about its client.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ const CONNECT: &str = "GET /gr%C3%BC%20x?a=b%20c HTTP/1.1\r\n\
     X-Forwarded-For: 6.6.6.6\r\n\
     Proxy: http://6.6.6.6\r\n\r\n";
 
-/// The environment that a process has behind these arguments, of a client that asks for this.
+/// Returns the environment of a process that is started with these arguments for this request.
 fn environment(
     name: &str,
     arguments: &[&str],
@@ -73,7 +73,7 @@ fn a_process_is_told_what_cgi_and_websocketd_tell() {
     assert_eq!(found.remove("PATH"), std::env::var("PATH").ok());
     let software = found.remove("SERVER_SOFTWARE").unwrap();
     assert!(software.starts_with("polysock/"), "{software}");
-    // The shell's own.
+    // Variables of the shell itself.
     for name in ["PWD", "OLDPWD", "SHLVL", "_"] {
         found.remove(name);
     }

@@ -1,4 +1,4 @@
-//! What goes to a process and comes from it.
+//! Messages to and from a process.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use super::script;
 use crate::POLYSOCK;
 
-/// The close code where there is none.
+/// The close code if there is none.
 const NONE: u16 = 1005;
 
-/// Says these texts and returns what is said until the other side closes, and with which code.
+/// Sends these texts. Returns the messages up to the close, and its code.
 async fn talk(mut client: Connection, said: &[&str]) -> (Vec<Message>, u16) {
     for text in said {
         client.send((*text).into()).await.unwrap();
@@ -31,7 +31,7 @@ async fn talk(mut client: Connection, said: &[&str]) -> (Vec<Message>, u16) {
     (heard, close.map_or(NONE, |close| close.code.get()))
 }
 
-/// The same behind these arguments, in a protocol.
+/// Starts a server with these arguments, and does the same in a protocol.
 async fn run(arguments: &[&str], protocol: &str, said: &[&str]) -> (Vec<Message>, u16) {
     let server = POLYSOCK.serve(&[&["--protocols", "all"], arguments].concat());
     talk(dial(protocol, server.address, &[]).await, said).await
@@ -50,18 +50,18 @@ async fn what_a_process_writes_is_delivered_to_the_end_and_its_status_is_the_clo
         ("exec:sh -c 'echo a; kill -KILL $$'", &[], &["a"], 1011),
         ("exec:printf '\\377\\n'", &[], &["\u{fffd}"], 1000),
         ("exec:head -n 2", &["x", "", "y"], &["x", ""], 1000),
-        // As websocketd has it: to a process they are two lines.
+        // As in websocketd: the process receives two lines.
         ("exec:head -n 2", &["x\ny"], &["x", "y"], 1000),
-        // It reads nothing of what is said to it.
+        // The process closes its input.
         (
             "exec:sh -c 'exec <&-; sleep 0.1; echo a'",
             &["x", "y"],
             &["a"],
             1000,
         ),
-        // It writes nothing more, and ends when it is told to.
+        // The process closes its output, and ends with SIGTERM.
         ("exec:sh -c 'echo a; exec >&-; sleep 60'", &[], &["a"], 1000),
-        // What it has started writes for it.
+        // A child of the process writes.
         (
             "exec:sh -c '(sleep 0.2; echo b) & echo a'",
             &[],
@@ -116,7 +116,7 @@ async fn messages_are_framed_as_was_said() {
     ] {
         let (mut found, code) = run(&[flags, &[command]].concat(), "rfc6455", said).await;
         if flags.contains(&"stream") {
-            // Bytes keep no boundaries.
+            // Byte streams keep no boundaries.
             let bytes: Vec<u8> = found.iter().flat_map(Message::as_bytes).copied().collect();
             assert_eq!(bytes, b"ab");
             found.clone_from(&heard);
@@ -212,7 +212,7 @@ fn a_process_that_reads_nothing_stops_its_client() {
 fn a_client_that_reads_nothing_stops_its_process() {
     let directory = POLYSOCK.directory("backpressure");
     let marks = directory.join("marks");
-    // A mark for each 10 MB that it was let write.
+    // A mark for each 10 MB that the process has written.
     let text = "#!/bin/sh\nwhile yes | head -c 10000000; do echo >> marks; done\n";
     let program = script(&directory, "flood.sh", text);
     let dir = directory.to_str().unwrap();
@@ -220,7 +220,7 @@ fn a_client_that_reads_nothing_stops_its_process() {
     let (mut client, _) = server.answers(RFC6455, 101);
     let (before, _) = server.memory();
     client.expect(unmasked(0x81, "y"));
-    // Time for very much more than there is room for.
+    // Time enough for the process to write far more than the buffers hold.
     std::thread::sleep(Duration::from_secs(1));
     let (_, highest) = server.memory();
     let growth = highest.saturating_sub(before);

@@ -1,4 +1,4 @@
-//! Processes behind the port.
+//! Processes as upstreams.
 
 mod ends;
 mod environment;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use polysock_test_support::PATIENCE;
 
-/// An executable file with this text.
+/// Writes an executable file with this text.
 fn script(directory: &Path, name: &str, text: &str) -> PathBuf {
     let path = directory.join(name);
     fs::write(&path, text).unwrap();
@@ -29,14 +29,14 @@ struct Found {
     state: String,
 }
 
-/// The processes whose environment has this variable, and the children of this process, zombies among
-/// them.
+/// Returns the processes whose environment has this variable, and the children of this process,
+/// including zombies.
 fn processes(variable: &str, parent: u32) -> Vec<Found> {
     let numbers = fs::read_dir("/proc").unwrap().flatten();
     let numbers = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     numbers
         .filter_map(|id: u32| {
-            // One that ends meanwhile is none.
+            // A process that ends meanwhile is skipped.
             let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
             let (name, rest) = stat.split_once('(')?.1.rsplit_once(") ")?;
             let mut rest = rest.split(' ');
@@ -54,7 +54,7 @@ fn processes(variable: &str, parent: u32) -> Vec<Found> {
         .collect()
 }
 
-/// Waits until no more such processes are there than this.
+/// Waits until the number of these processes is `count`.
 #[track_caller]
 fn wait_for_processes(variable: &str, parent: u32, count: usize) {
     let end = Instant::now() + PATIENCE;
@@ -64,7 +64,7 @@ fn wait_for_processes(variable: &str, parent: u32, count: usize) {
             return;
         }
         assert!(Instant::now() < end, "not {count}, but {left:?}");
-        // Nothing tells of processes that are others' children.
+        // No event reports the end of other processes' children.
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,4 +1,4 @@
-//! One process for all clients.
+//! A single process for all clients.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{processes, wait_for_processes};
 use crate::POLYSOCK;
 
-/// Says who it is with each line; ends at `die`.
+/// A process that answers each line with its process id and the line, and exits on `die`.
 const TALKER: &str =
     "exec:sh -c 'while read -r line; do [ \"$line\" = die ] && exit 1; echo \"$$ $line\"; done'";
 

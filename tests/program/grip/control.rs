@@ -1,4 +1,4 @@
-//! Control messages: channels, and what is said when nobody speaks.
+//! Control messages: channels, and keep-alive messages.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Gateway, SILENCE};
 use crate::publishing::{Publisher, text};
 
-/// A gateway that is published to.
+/// Starts a gateway with a publish listener.
 fn gateway() -> (Gateway, Publisher) {
     let mut gateway = Gateway::new(&["--publish", "127.0.0.1:0"]);
     let publisher = Publisher::of(&mut gateway.server);
@@ -44,11 +44,11 @@ fn who_has_subscribed_hears_what_is_published_until_it_unsubscribes() {
     two.expect(unmasked(0x81, "back"));
     publisher.publish(&[text("room", "again")]);
     two.expect(unmasked(0x81, "again"));
-    // What is published is no business of the origin's.
+    // Published messages are not sent to the origin.
     gateway.origin.is_left_alone(SILENCE);
 }
 
-/// A page that asks for what there is once it is connected misses nothing of what comes then.
+/// A page that fetches the current state after it has connected misses no later message.
 #[test]
 fn who_is_told_that_it_is_let_in_has_been_subscribed() {
     let (gateway, publisher) = gateway();
@@ -82,7 +82,7 @@ fn a_client_has_twenty_channels_and_no_more() {
     for channel in channels[..20].iter().rev() {
         client.expect(unmasked(0x81, channel));
     }
-    // One that is left makes room for another.
+    // Unsubscribing makes room for another channel.
     client.send(frame(0x81, "x"));
     let leave = Event::control(r#"{"type":"unsubscribe","channel":"c0"}"#);
     let events = [leave, Event::subscribe("c20"), Event::text("m:y")];

@@ -1,4 +1,4 @@
-//! How connections end.
+//! The ends of connections.
 
 use polysock::protocols::find_protocol;
 use polysock_test_support::frame::{frame, unmasked};
@@ -15,7 +15,7 @@ fn a_clients_close_is_answered_at_once_and_posted() {
         (b"", None),
     ] {
         let mut client = gateway.opens(&[]);
-        // It does not wait for the origin, which has something to do.
+        // The close is answered although the origin is still busy.
         client.send(frame(0x81, "x"));
         let held = gateway.origin.post();
         client.send(frame(0x81, "y"));
@@ -24,7 +24,7 @@ fn a_clients_close_is_answered_at_once_and_posted() {
         client.gone();
         held.answer(Answer::events(&[Event::text("m:too late")]));
         let mut events = Vec::new();
-        // The message may be a request by itself.
+        // The message may be in a request of its own.
         while events
             .last()
             .is_none_or(|event: &Event| event.kind != "CLOSE")
@@ -58,7 +58,7 @@ fn a_client_that_is_gone_is_a_disconnect() {
     peer.reset();
     let post = gateway.origin.post();
     assert_eq!(post.events(), [Event::bare("DISCONNECT")]);
-    // Whatever is answered.
+    // The answer does not matter.
     post.answer(Answer::page(500, "text/plain", Vec::new()));
     gateway.origin.is_left_alone(SILENCE);
 }
@@ -90,7 +90,7 @@ fn the_origin_closes_as_it_likes() {
         (Event::close(1000, ""), b"\x03\xe8"),
         (Event::bare("CLOSE"), b"\x03\xe8"),
         (Event::of("CLOSE", ""), b"\x03\xe8"),
-        // As gripcontrol has it where a site names no code.
+        // gripcontrol sends this if a site gives no code.
         (Event::close(0, ""), b"\x03\xe8"),
     ] {
         let mut client = gateway.opens(&[]);

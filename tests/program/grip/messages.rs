@@ -1,4 +1,4 @@
-//! What goes to the origin and comes from it, once a client is let in.
+//! Messages to and from the origin, once a client is admitted.
 
 use std::time::{Duration, Instant};
 
@@ -71,7 +71,7 @@ fn there_is_one_request_at_a_time_and_what_comes_meanwhile_goes_together() {
     expected.push(Event::of("BINARY", b"\xff"));
     gateway.origin.answers(&expected, &[Event::text("m:done")]);
     client.expect(unmasked(0x81, "done"));
-    // Another client waits for nobody.
+    // Another client is not blocked.
     client.send(frame(0x81, "held"));
     let held = gateway.origin.post();
     let mut other = gateway.opens(&[]);
@@ -164,7 +164,7 @@ fn pings_are_answered_here_and_those_of_the_origin_go_out() {
     ];
     gateway.origin.answers(&[Event::text("x")], &events);
     client.expect(unmasked(0x89, "yours"));
-    // What a client has asked nothing for it does not get.
+    // The origin's PONG is not sent, since the client has no ping outstanding.
     client.send(frame(0x8a, "yours"));
     client.expect(unmasked(0x81, "y"));
     gateway.origin.is_left_alone(SILENCE);
@@ -177,7 +177,7 @@ fn what_the_origin_wants_to_know_again_it_is_told_with_each_request() {
         .with("Set-Meta-User", "alice")
         .with("set-meta-room", "7");
     let (mut client, _) = gateway.tells(RFC6455, open, 101);
-    // What it says in each answer, and what it is told behind that.
+    // The fields set in each answer, and the metadata in the request after it.
     for (set, told) in [
         (&[][..], [Some("alice"), Some("7")]),
         (&[("Set-Meta-User", "bob")], [Some("alice"), Some("7")]),
@@ -216,7 +216,7 @@ fn a_connection_that_the_origin_has_let_go_of_loses_no_message() {
         });
         client.expect(unmasked(0x81, "x"));
         if !is_announced {
-            // The end of the connection comes behind the answer.
+            // The connection ends after the answer.
             gateway.origin.is_left_alone(SILENCE);
         }
     }
@@ -225,7 +225,7 @@ fn a_connection_that_the_origin_has_let_go_of_loses_no_message() {
 #[test]
 fn an_origin_is_asked_again_when_nothing_has_happened_for_as_long_as_it_says() {
     let gateway = Gateway::new(&[]);
-    // Less than twenty seconds are not to be had.
+    // Intervals below twenty seconds are raised to twenty.
     let open = Answer::accept(&[]).with("Keep-Alive-Interval", "1");
     let (mut client, _) = gateway.tells(RFC6455, open, 101);
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! A web application behind WebSocket-over-HTTP: an origin that each test answers for.
+//! A web application behind WebSocket-over-HTTP: an origin for which each test answers.
 
 mod control;
 mod ends;
@@ -23,7 +23,7 @@ use polysock_test_support::wire_peer::WirePeer;
 use crate::POLYSOCK;
 use crate::configured::serve;
 
-/// How long nothing may come before it counts as nothing.
+/// The length of silence after which a test concludes that nothing arrives.
 const SILENCE: Duration = Duration::from_millis(400);
 
 /// A gateway before an origin.
@@ -33,7 +33,7 @@ struct Gateway {
 }
 
 impl Gateway {
-    /// One that speaks every protocol to everybody, with these arguments beside.
+    /// Starts a gateway in every protocol for any origin page, with these additional arguments.
     fn new(arguments: &[&str]) -> Self {
         let origin = Origin::new();
         let url = origin.url();
@@ -42,7 +42,7 @@ impl Gateway {
         Self { origin, server }
     }
 
-    /// One whose route has these settings.
+    /// Starts a gateway whose route has these settings.
     fn with(name: &str, settings: &str) -> Self {
         let origin = Origin::new();
         let route = format!("[[route]]\ntarget = \"{}\"\n{settings}", origin.url());
@@ -50,7 +50,7 @@ impl Gateway {
         Self { origin, server }
     }
 
-    /// A client that has sent this, and what the origin is asked.
+    /// Sends a request. Returns the client and the request to the origin.
     #[track_caller]
     fn asks(&self, request: impl AsRef<[u8]>) -> (Client, Post) {
         let mut client = self.server.connect();
@@ -58,7 +58,8 @@ impl Gateway {
         (client, self.origin.post())
     }
 
-    /// What a client is told that has sent this, where the origin answers so.
+    /// Sends a request that the origin answers with `answer`. Returns the client and the received
+    /// head.
     #[track_caller]
     fn tells(&self, request: impl AsRef<[u8]>, answer: Answer, status: u16) -> (Client, String) {
         let (mut client, post) = self.asks(request);
@@ -68,13 +69,13 @@ impl Gateway {
         (client, head)
     }
 
-    /// A client of RFC 6455 that is let in with these events.
+    /// Opens an RFC 6455 client that is admitted with these events.
     #[track_caller]
     fn opens(&self, events: &[Event]) -> Client {
         self.tells(RFC6455, Answer::accept(events), 101).0
     }
 
-    /// A client of RFC 6455 that is let in and subscribed to these channels.
+    /// Opens an RFC 6455 client that is subscribed to these channels.
     #[track_caller]
     fn joins(&self, channels: &[&str]) -> Client {
         let subscribe = channels.iter().map(|channel| Event::subscribe(channel));
@@ -85,7 +86,7 @@ impl Gateway {
     }
 }
 
-/// A client of any protocol that is let in, and the fields of the request by which it was.
+/// Opens a client in any protocol. Returns it and the fields of its opening request to the origin.
 #[track_caller]
 fn dial(gateway: &Gateway, protocol: &'static dyn Protocol) -> (WirePeer, Vec<(String, String)>) {
     let address = gateway.server.address;
@@ -97,7 +98,7 @@ fn dial(gateway: &Gateway, protocol: &'static dyn Protocol) -> (WirePeer, Vec<(S
     (peer.join().unwrap(), fields)
 }
 
-/// Expects a client to be cut, with no close but 1011.
+/// Asserts that a client is cut, with no close or with 1011.
 #[track_caller]
 fn is_cut(client: &Client) {
     let mut rest = Vec::new();

@@ -10,7 +10,7 @@ use polysock_test_support::wire_peer::{Seen, WirePeer};
 
 use super::{Gateway, SILENCE, dial};
 
-/// Ends a connection, which the origin is told of.
+/// Ends a connection, and asserts that the origin is notified.
 #[track_caller]
 fn leaves(gateway: &Gateway, peer: WirePeer) {
     drop(peer);
@@ -23,7 +23,7 @@ fn leaves(gateway: &Gateway, peer: WirePeer) {
     post.answer(Answer::events(&[]));
 }
 
-/// The next message, whole.
+/// Reads the next message whole.
 fn message(peer: &mut WirePeer) -> (Kind, Vec<u8>) {
     let mut whole = Vec::new();
     loop {
@@ -38,7 +38,7 @@ fn message(peer: &mut WirePeer) -> (Kind, Vec<u8>) {
     }
 }
 
-/// Whether these are the fields of a request with this name.
+/// Returns true if a field name starts with `beginning`.
 fn has(fields: &[(String, String)], beginning: &str) -> bool {
     let is_it = |(name, _): &(String, String)| {
         let name = name.to_ascii_lowercase();
@@ -67,7 +67,7 @@ fn the_origin_is_told_what_a_client_speaks_and_need_not_know_it() {
         let post = gateway.origin.post();
         assert_eq!(post.field("Polysock-Protocol"), Some(name));
         assert_eq!(post.events(), [Event::text("h\u{e9}")], "{name}");
-        // What a protocol has not is left out.
+        // Frames that the protocol lacks are left out.
         let events = [Event::of("PING", "p"), Event::text("m:\u{2603}")];
         post.answer(Answer::events(&events));
         if protocol.capabilities().ping {
@@ -94,7 +94,7 @@ fn a_client_closes_as_its_protocol_can() {
         let (said, posted) = match protocol.capabilities().close {
             CloseForm::Code => (Some(Some(fin.clone())), Event::close(1001, "fin")),
             CloseForm::Bare => (Some(None), Event::bare("CLOSE")),
-            // The end of its stream is its close.
+            // The end of the stream is the close.
             CloseForm::Eof => (None, Event::bare("CLOSE")),
         };
         match said {
@@ -159,7 +159,7 @@ fn an_old_client_is_pinged_by_nobody_and_one_of_today_by_the_gateway() {
     let mut new = gateway.opens(&[]);
     new.expect(unmasked(0x89, ""));
     new.send(frame(0x8a, ""));
-    // None of it comes to the origin.
+    // None of these frames reaches the origin.
     gateway.origin.is_left_alone(interval);
     old.send_text(b"x", true);
     gateway

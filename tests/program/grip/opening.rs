@@ -106,7 +106,7 @@ fn a_client_gets_the_fields_that_are_for_it() {
         "Keep-Alive-Interval",
         "Set-Meta-User",
         "Sec-WebSocket-Extensions",
-        // The origin has named none.
+        // The origin has selected no subprotocol.
         "Sec-WebSocket-Protocol",
     ] {
         assert_eq!(field(&head, private), None, "{head}");
@@ -137,9 +137,9 @@ fn a_refusal_is_the_origins_own() {
             (401, "text/html; charset=utf-8"),
             (302, "text/plain"),
             (500, "text/plain"),
-            // A page that knows nothing of WebSockets.
+            // A page that does not support WebSockets.
             (200, "text/plain"),
-            // Neither is this an answer that accepts.
+            // This answer does not accept the handshake either.
             (403, EVENTS),
         ] {
             let answer = Answer::page(status, content_type, b"no\n".to_vec())
@@ -231,7 +231,7 @@ fn a_stream_of_http_2_is_a_client_like_any() {
     });
 }
 
-/// What a client says goes nowhere before the origin has let it in.
+/// Messages of a client are not sent to the origin before it has admitted the client.
 #[test]
 fn what_comes_with_the_handshake_waits_for_the_answer() {
     let gateway = Gateway::new(&[]);

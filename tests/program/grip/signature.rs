@@ -1,4 +1,4 @@
-//! By what an origin knows that it is asked by its gateway.
+//! The signature by which an origin recognises its gateway.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,7 +17,7 @@ use crate::configured::serve;
 
 pub(super) const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// The claims of a signature by a key.
+/// Verifies a signature with this key, and returns its claims.
 #[track_caller]
 pub(super) fn claims(signature: &str, key: &[u8]) -> Value {
     let header = decode_header(signature).unwrap();

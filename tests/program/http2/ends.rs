@@ -1,4 +1,4 @@
-//! How streams and connections end.
+//! The ends of streams and connections.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn a_close_ends_the_stream_and_no_other() {
             "{line}"
         );
 
-        // One that does not end its side is reset without an error (RFC 9113 §8.1).
+        // A client that does not end its side is reset without an error (RFC 9113 §8.1).
         let mut lazy = peer.websocket().await;
         lazy.send(close(1000)).await;
         lazy.expect(unmasked(0x88, b"\x03\xe8")).await;
@@ -44,7 +44,7 @@ fn a_close_ends_the_stream_and_no_other() {
         breach.ended().await;
         server.log_line(" close ");
 
-        // What stands for FIN and RST of TCP.
+        // The equivalents of FIN and RST of TCP.
         let mut finished = peer.websocket().await;
         finished.finish();
         finished.ended().await;
@@ -82,7 +82,7 @@ fn every_stream_is_told_of_a_shutdown() {
             socket.ended().await;
             socket.finish();
         }
-        // GOAWAY without an error, when the last is gone.
+        // GOAWAY without an error, once the last stream has ended.
         peer.ended.await.unwrap().unwrap();
         let (code, log) = server.ends_within(Duration::from_secs(20));
         assert_eq!(code, Some(0), "{log}");
@@ -102,7 +102,7 @@ fn a_shutdown_is_not_held_up_by_an_idle_connection() {
         answer.extend(idle.read_once());
     }
     server.signal("TERM");
-    // It answers neither GOAWAY nor PING.
+    // The client answers neither GOAWAY nor PING.
     let (code, log) = server.ends_within(Duration::from_secs(20));
     assert_eq!(code, Some(0), "{log}");
     let rest = idle.rest();

@@ -1,5 +1,5 @@
-//! What a hostile client of HTTP/2 may cost: each flood meets a bound, and those beside it are
-//! served all the while.
+//! The cost of a hostile HTTP/2 client: each flood meets a limit, and other clients are served
+//! meanwhile.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ use polysock_test_support::server::Server;
 use super::MIB;
 use crate::POLYSOCK;
 
-/// Lets the flood loose, with a client beside it that must be served after each part.
+/// Sends the flood, and asserts after each part that another client is served.
 #[track_caller]
 fn flood(server: &Server, part: &[u8], parts: usize) -> Hostile {
     let mut beside = server.websocket();
@@ -66,11 +66,11 @@ fn a_head_over_the_limit_is_refused() {
     let (first, rest) = long.split_at(16_000);
     let mut part = http2_frame(HEADERS, 1, 1, first);
     part.extend(http2_frame(CONTINUATION, END_HEADERS, 1, rest));
-    // The next is served.
+    // The next request is served.
     part.extend(http2_frame(HEADERS, 5, 3, GET));
     let frames = flood(&server, &part, 1).waits_for(HEADERS, 2);
     let heads: Vec<_> = frames.iter().filter(|(kind, _)| *kind == HEADERS).collect();
-    // `:status` of 431 as a Huffman-coded literal, and of 404 out of the static table (RFC 7541).
+    // `:status` 431 as a Huffman-coded literal, and 404 out of the static table (RFC 7541).
     assert!(
         heads[0].1.starts_with(b"\x48\x83\x69\x90\xff"),
         "{heads:02x?}"
@@ -105,7 +105,7 @@ fn frames_that_do_no_work_end_the_connection() {
 fn frames_that_go_with_work_are_no_flood() {
     let server = POLYSOCK.serve(&["--app", "echo"]);
     let open = http2_frame(HEADERS, END_HEADERS, 1, &connect());
-    // A window for the connection, one for the stream, and a ping beside each message.
+    // Each message is followed by a connection window update, a stream window update, and a ping.
     let message = [
         http2_frame(DATA, 0, 1, &frame(0x81, "hi")),
         http2_frame(WINDOW_UPDATE, 0, 0, b"\0\0\0\x01"),
@@ -124,7 +124,7 @@ fn floods_whose_answers_are_not_read_are_cut_off() {
         let mut client = server.connect();
         client.send(preface());
         let part = http2_frame(kind, 0, 0, payload).repeat(10_000);
-        // It fails, or finds no room, at some point.
+        // The write fails at some point, or the socket is full.
         while client.stream().write_all(&part).is_ok() {}
         let (_, highest) = server.memory();
         let growth = highest.saturating_sub(before);
@@ -166,7 +166,7 @@ fn streams_that_nobody_reads_hold_their_windows_and_no_more() {
         let mut peer = Peer::connect(server.address).await;
         let (before, _) = server.memory();
         let mut sockets = Vec::new();
-        // Small messages, whose bookkeeping is larger than they are.
+        // Small messages, whose bookkeeping is larger than their payload.
         let messages = frame(0x82, vec![7; 100]).repeat(1000);
         for _ in 0..5 {
             let mut socket = peer.websocket().await;

@@ -1,5 +1,5 @@
-//! WebSocket over HTTP/2 (RFC 8441), with prior knowledge: many on one connection, beside ordinary
-//! requests, and each of them as over TCP.
+//! WebSocket over HTTP/2 (RFC 8441), with prior knowledge: many streams on one connection, next to
+//! ordinary requests, and each stream as over TCP.
 
 mod ends;
 mod floods;

@@ -1,4 +1,4 @@
-//! How a connection and its streams begin.
+//! The opening of connections and streams.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +27,7 @@ fn compression_is_agreed_on_as_over_http_1() {
                 .send(frame(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00"))
                 .await;
             socket.expect(unmasked(0x81, "Hello")).await;
-            // A long run of one letter is worth it.
+            // A long run of one letter is compressed.
             socket.send(frame(0x81, "x".repeat(1000))).await;
             assert_eq!(socket.take(1).await[..], [0xc1]);
         }
@@ -52,7 +52,7 @@ fn is_known_by_its_preface_however_it_comes() {
             assert!(!bytes.is_empty(), "{}", answer.escape_ascii());
             answer.extend(bytes);
         }
-        // SETTINGS come first: those of a WebSocket server (RFC 8441 §3).
+        // SETTINGS of a WebSocket server come first (RFC 8441 §3).
         assert_eq!(answer[3], 4);
         let settings: Vec<_> = answer[9..9 + usize::from(answer[2])].chunks(6).collect();
         assert!(

@@ -1,4 +1,4 @@
-//! Many streams on a connection, of every kind.
+//! Many streams of every kind on one connection.
 
 use polysock_test_support::frame::{close, frame, unmasked};
 use polysock_test_support::http2::{Peer, run};
@@ -19,7 +19,7 @@ fn many_websockets_and_ordinary_requests_share_a_connection() {
         for payload in &payloads {
             for socket in &mut sockets {
                 let message = frame(0x82, payload);
-                // A window may be shut until the echo is read.
+                // A window may be closed until the echo is read.
                 let expected = unmasked(0x82, payload);
                 let (first, rest) = message.split_at(message.len() / 2);
                 socket.send(first).await;

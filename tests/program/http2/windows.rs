@@ -1,4 +1,4 @@
-//! One that does not read stops itself only.
+//! A stream that does not read blocks only itself.
 
 use std::net::TcpListener;
 
@@ -40,7 +40,7 @@ fn of_a_hundred_one_that_does_not_read_stops_no_other() {
         let (_, highest) = server.memory();
         let growth = highest.saturating_sub(before);
         assert!(growth < 64 * MIB, "memory grew by {growth} bytes");
-        // Nothing of it was lost.
+        // No message was lost.
         let echo = unmasked(0x82, vec![7; 10_000]);
         for _ in 0..sent / message.len() {
             stuck.expect(&echo).await;

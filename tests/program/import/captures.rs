@@ -1,14 +1,14 @@
-//! What real clients said, and what is left of it when packets are lost.
+//! Captures of real clients, whole and with lost packets.
 
 use polysock_test_support::packets::{From, Link, pcap};
 
 use super::{HEAD, Imported, answer, connection, echo, told};
 
-/// Two browsers in the chat of `polysock serve`, Chromium over RFC 6455 and PhantomJS 1.9.8 over
-/// Hixie-76, and the page of the first: `tcpdump -i any` on one machine.
+/// A capture of two browsers in the chat of `polysock serve`: Chromium over RFC 6455 and PhantomJS
+/// 1.9.8 over hixie-76, and the page of the first. Made with `tcpdump -i any` on one machine.
 const CHAT: &[u8] = include_bytes!("../../../compat-fixtures/captures/chat.pcap");
 
-/// The packets of a little-endian pcap file, with their headers; the file's own comes first.
+/// Splits a little-endian pcap file into its file header and its packets, with their headers.
 fn packets(file: &[u8]) -> Vec<&[u8]> {
     let (header, mut rest) = file.split_at(24);
     let mut packets = vec![header];
@@ -109,7 +109,7 @@ fn what_is_left_of_a_capture_replays() {
 #[test]
 fn a_lost_packet_ends_what_is_kept_and_is_named() {
     let echo = echo(HEAD);
-    // The client's second message, of which the second segment is missing.
+    // The second segment of the client's second message is missing.
     let frame = echo
         .packets
         .iter()

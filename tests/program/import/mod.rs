@@ -1,5 +1,5 @@
-//! `polysock import`: what real clients said, captured by tcpdump, replays as it was; so does what
-//! is left of it when packets are lost, repeated, out of order or cut.
+//! `polysock import`: sessions of real clients, captured by tcpdump, replay unchanged. So does the
+//! rest of a session if packets are lost, repeated, out of order or cut.
 
 mod captures;
 mod sessions;
@@ -17,7 +17,7 @@ use polysock_test_support::program::Input;
 
 use crate::POLYSOCK;
 
-/// What an import came to.
+/// The result of an import.
 struct Imported {
     directory: PathBuf,
     files: Vec<PathBuf>,
@@ -56,7 +56,7 @@ impl Imported {
         Fixture::read(&self.files[index]).unwrap()
     }
 
-    /// Replays everything that was written, cut in several ways.
+    /// Asserts that all written sessions replay, cut in several ways.
     fn assert_replays(&self) {
         for split in ["as-recorded", "whole", "1", "random:7"] {
             let directory = self.directory.to_str().unwrap();
@@ -66,7 +66,7 @@ impl Imported {
     }
 }
 
-/// All that the client says, and all that the application sees.
+/// Returns the bytes that the client sends, and the events that the application sees.
 fn told(fixture: &Fixture) -> (Vec<u8>, Vec<String>) {
     let (mut said, mut seen) = (Vec::new(), Vec::new());
     for step in &fixture.transcript.steps {
@@ -83,7 +83,7 @@ const HEAD: &str = "GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocke
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// What Polysock answers to an opening handshake.
+/// Returns Polysock's answer to an opening handshake.
 fn answer(head: &str) -> Vec<u8> {
     let mut settings = ServerSettings::default();
     settings.port.protocols = PROTOCOLS.to_vec();

@@ -1,4 +1,4 @@
-//! What becomes of a session.
+//! The import of sessions.
 
 use std::fs;
 

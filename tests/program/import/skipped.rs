@@ -1,4 +1,4 @@
-//! What is left out or cannot be imported is named.
+//! Skipped connections and files that cannot be imported, which are reported by name.
 
 use std::io::Write;
 
@@ -102,7 +102,7 @@ fn what_is_compressed_or_comes_through_stdin_is_read_alike() {
         let run = POLYSOCK.run(&["explain", "-"], Input::Bytes(bytes));
         assert!(run.text().contains("accepted: rfc6455"), "{}", run.text());
     }
-    // What is left of it when it breaks off.
+    // A truncated archive: the part before the cut is imported.
     let half = Imported::of(
         "half-zipped",
         "echo.pcap.gz",

@@ -1,4 +1,4 @@
-//! Bodies, both ways, as they come.
+//! Bodies in both directions, streamed as they arrive.
 
 use std::thread;
 
@@ -37,7 +37,7 @@ fn each_event_of_an_answer_arrives_before_the_next_is_sent() {
     let (server, gateway) = WebServer::behind(&[]);
     for (framing, prefix, suffix) in [
         ("Transfer-Encoding: chunked\r\n", "9\r\n", "\r\n"),
-        // To the end of the connection.
+        // Up to the end of the connection.
         ("", "", ""),
     ] {
         let mut client = gateway.connect();
@@ -94,14 +94,14 @@ fn a_body_that_waits_for_100_continue_is_asked_for_when_the_server_asks() {
     connection.send(ok("done"));
     assert_status(&client.head(), 200);
     client.expect("done");
-    // It does not want it.
+    // The server refuses the body.
     let mut client = gateway.connect();
     client.send(&post);
     connection.head();
     connection.send("HTTP/1.1 413 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     assert_status(&client.head(), 413);
     assert_eq!(connection.rest(), b"", "nothing of the body");
-    // It knows nothing of it.
+    // The server ignores `Expect`.
     let mut client = gateway.connect();
     client.send(&post);
     let (mut connection, _) = server.asked();
@@ -117,13 +117,13 @@ fn who_does_not_read_stops_who_sends() {
     let (server, gateway) = WebServer::behind(&[]);
     let (before, _) = gateway.memory();
     let piece = vec![b'x'; MIB];
-    // A server.
+    // A server that does not read.
     let mut client = gateway.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1073741824\r\n\r\n");
     let (_connection, _) = server.asked();
     let sent = client.send_until_stuck(&piece);
     assert!(sent < 64 * MIB, "{sent} bytes went out");
-    // A client.
+    // A client that does not read.
     let mut client = gateway.connect();
     client.send(GET);
     let (mut connection, _) = server.asked();

@@ -1,4 +1,4 @@
-//! What becomes of a request whose client, server or patience ends.
+//! Requests whose client or server disconnects, or that time out.
 
 use std::net::TcpListener;
 
@@ -15,7 +15,7 @@ fn a_server_that_is_not_there_is_answered_for() {
     drop(listener);
     let mut gateway = POLYSOCK.serve(&[&format!("http://{address}")]);
     let (mut client, _) = gateway.answers(GET, 502);
-    // The connection stays.
+    // The connection to the client stays open.
     client.take("the upstream cannot be reached\n".len());
     client.send(GET);
     assert_status(&client.head(), 502);
@@ -43,7 +43,7 @@ fn a_body_that_breaks_off_breaks_off() {
         drop(connection);
         assert_eq!(client.rest(), b"", "{framing}");
     }
-    // And a request's.
+    // The same for the body of a request.
     for (framing, body) in [
         ("Content-Length: 9\r\n", "abc"),
         ("Transfer-Encoding: chunked\r\n", "3\r\nabc\r\n"),

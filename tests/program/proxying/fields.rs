@@ -1,4 +1,4 @@
-//! What of a head the other side gets.
+//! The fields that are forwarded to the other side.
 
 use polysock_test_support::http2::Peer;
 use polysock_test_support::opening::{RFC6455, assert_status, with};
@@ -118,7 +118,7 @@ fn an_answer_goes_back_without_what_belongs_to_its_connection() {
         connection.send(answer);
         assert_eq!(sorted(&client.head()), expected, "{answer}");
         client.expect(body);
-        // That was all of it.
+        // No more bytes follow the body.
         client.send(GET);
         connection.head();
         connection.send(ok("next"));

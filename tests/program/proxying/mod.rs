@@ -1,4 +1,4 @@
-//! Ordinary requests that are passed on to a web server.
+//! Ordinary requests that are forwarded to a web server.
 
 mod bodies;
 mod ends;
@@ -16,19 +16,19 @@ use crate::POLYSOCK;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A web server whose answers are written by hand.
+/// A web server whose answers the test writes by hand.
 struct WebServer(TcpListener);
 
 impl WebServer {
     fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        // Linux has it count for accept(2) as well.
+        // Linux applies the timeout to accept(2) as well.
         let set = SockRef::from(&listener).set_read_timeout(Some(PATIENCE));
         set.unwrap();
         Self(listener)
     }
 
-    /// The program in front of it.
+    /// Creates a web server, and starts the program in front of it.
     fn behind(flags: &[&str]) -> (Self, Server) {
         let server = Self::new();
         let gateway = POLYSOCK.serve(&[flags, &[&server.url()]].concat());
@@ -39,12 +39,12 @@ impl WebServer {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
-    /// The next connection.
+    /// Accepts the next connection.
     fn accept(&self) -> Client {
         Client::over(self.0.accept().unwrap().0)
     }
 
-    /// The next connection, and the head of its first request.
+    /// Accepts the next connection, and reads the head of its first request.
     fn asked(&self) -> (Client, String) {
         let mut connection = self.accept();
         let head = connection.head();
@@ -58,7 +58,7 @@ fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {len}\r\n\r\n{body}")
 }
 
-/// The lines of a head in the order of their names, without what changes from run to run.
+/// Returns the lines of a head sorted by name, without `Date`.
 fn sorted(head: &str) -> Vec<String> {
     let lines = head.lines().filter(|line| !line.is_empty());
     let mut lines: Vec<_> = lines

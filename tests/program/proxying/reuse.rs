@@ -1,4 +1,4 @@
-//! Connections to a web server that are used again.
+//! Reuse of connections to a web server.
 
 use polysock_test_support::client::Client;
 use polysock_test_support::opening::assert_status;
@@ -33,7 +33,7 @@ fn a_connection_serves_the_requests_of_many_clients() {
             }
         }
     }
-    // Two at once have two.
+    // Two concurrent requests use two connections.
     let mut other = gateway.connect();
     first.send(GET);
     connection.head();
@@ -102,7 +102,7 @@ fn a_request_that_meets_a_closing_connection_is_sent_again_where_it_may_be() {
         connection.send(ok("page"));
         page(&mut client);
         client.send(&request);
-        // It has the request, and closes without a word.
+        // The server has the request, and closes without an answer.
         connection.head();
         drop(connection);
         if is_repeated {

@@ -1,4 +1,4 @@
-//! Who may publish, and by what requests.
+//! Authorisation of publishers, and the accepted requests.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -17,14 +17,14 @@ use crate::configured::serve;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// A token by a key.
+/// Returns an `Authorization` field with a token signed by this key.
 fn bearer(algorithm: Algorithm, claims: &Value, key: &[u8]) -> String {
     let key = EncodingKey::from_secret(key).unwrap();
     let token = encode(&Header::new(algorithm), claims, &key).unwrap();
     format!("Authorization: Bearer {token}\r\n")
 }
 
-/// So many seconds from now.
+/// Returns the Unix time this many seconds from now.
 fn from_now(seconds: i64) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(now.as_secs()).unwrap() + seconds
@@ -185,7 +185,7 @@ fn a_request_may_be_so_long_and_no_longer() {
     let longest = "x".repeat(1_000_000);
     assert_eq!(publisher.post("/channels/t", &longest).status, 200);
     client.expect(unmasked(0x81, &longest));
-    // The body of one that says so is not waited for, and of another not the end.
+    // The server refuses by `Content-Length` without the body, and a chunked body before its end.
     let announced = "Content-Length: 1000001\r\n\r\n".to_owned();
     let chunk = format!("186a0\r\n{}\r\n", &longest[..100_000]);
     let chunked = format!(

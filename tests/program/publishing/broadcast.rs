@@ -11,11 +11,11 @@ use crate::POLYSOCK;
 use crate::configured::serve;
 use serde_json::json;
 
-/// A client of RFC 6455 that is in the broadcast of this path.
+/// Opens an RFC 6455 client in the broadcast on this path.
 #[track_caller]
 fn joins(server: &Server, path: &str) -> Client {
     let (mut client, _) = server.answers(RFC6455.replace("/chat", path), 101);
-    // Who has heard itself is there.
+    // A client that has received its own message has joined.
     client.send(frame(0x81, "here"));
     client.expect(unmasked(0x81, "here"));
     client
@@ -39,7 +39,7 @@ fn all_hear_what_one_says_and_what_is_published() {
     new.expect(unmasked(0x81, "by curl"));
     new.expect(unmasked(0x81, "said"));
     old.expect(b"\0published\xff\0by curl\xff\0said\xff");
-    // It has no binary messages.
+    // hixie-75 has no binary messages.
     publisher.publish(&[message("news", &json!({"content-bin": "AP8="}))]);
     new.expect(unmasked(0x82, b"\0\xff"));
     assert_eq!(old.rest(), b"", "it is closed");

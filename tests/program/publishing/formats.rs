@@ -1,4 +1,4 @@
-//! What may be published, and what is told of anything else.
+//! The items that may be published, and the errors for others.
 
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{frame, unmasked};
@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::{Publisher, message, text};
 use crate::POLYSOCK;
 
-/// A broadcast on the channel `t`, somebody who listens, and somebody who publishes.
+/// Starts a broadcast on the channel `t`, with a client and a publisher.
 fn listener() -> (Server, Client, Publisher) {
     let mut server = POLYSOCK.serve(&["app:broadcast/t", "--publish", "127.0.0.1:0"]);
     let publisher = Publisher::of(&mut server);
     let mut client = server.websocket();
-    // Who has heard itself is there.
+    // A client that has received its own message has joined.
     client.send(frame(0x81, "here"));
     client.expect(unmasked(0x81, "here"));
     (server, client, publisher)
@@ -99,7 +99,7 @@ fn an_item_that_is_not_for_websockets_is_heard_by_nobody_and_is_no_error() {
         json!([{"channel": "t", "formats": {"of-tomorrow": {"content": "x"}}}]),
         json!([message("t", &json!({"action": "hint"}))]),
         json!([text("elsewhere", "x")]),
-        // Pings are the gateway's own.
+        // The gateway sends its own pings.
         json!([message("t", &json!({"content": "p", "type": "ping"}))]),
         json!([message("t", &json!({"type": "pong"}))]),
     ] {
@@ -189,7 +189,7 @@ fn an_item_is_heard_once() {
     };
     publisher.publish(&[item("1", "t", "first")]);
     publisher.publish(&[item("1", "t", "again"), item("2", "t", "second")]);
-    // An id is one of a channel.
+    // Ids are separate for each channel.
     publisher.publish(&[item("3", "u", "elsewhere"), item("3", "t", "third")]);
     publisher.publish(&[text("t", "without"), text("t", "without")]);
     for said in ["first", "second", "third", "without", "without"] {
@@ -214,7 +214,7 @@ fn an_item_waits_for_the_one_before_it() {
     publisher.publish(&[item("2", "1")]);
     client.expect(unmasked(0x81, "2"));
     client.expect(unmasked(0x81, "3"));
-    // One that does not come is waited for a while.
+    // The server waits for a missing item only for a while.
     publisher.publish(&[item("6", "5")]);
     client.expect(unmasked(0x81, "6"));
 }
@@ -260,7 +260,7 @@ fn a_channel_is_published_to_without_json() {
         let status = publisher.post(path, "x").status;
         assert!(matches!(status, 400 | 404), "{path}: {status}");
     }
-    // As it is in a path.
+    // Percent-encoded, as in a path.
     publisher.post("/channels/%74", "next");
     client.expect(unmasked(0x81, "next"));
 }

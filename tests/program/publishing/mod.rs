@@ -1,4 +1,4 @@
-//! What others publish by HTTP, as clients hear it.
+//! Publishing by HTTP, as received by clients.
 
 mod access;
 mod broadcast;
@@ -11,10 +11,10 @@ use polysock_test_support::client::Client;
 use polysock_test_support::server::Server;
 use serde_json::{Value, json};
 
-/// Somebody who publishes.
+/// A publisher.
 pub(crate) struct Publisher(SocketAddr);
 
-/// What a publisher is told.
+/// The answer to a publisher.
 #[derive(Debug)]
 struct Told {
     status: u16,
@@ -23,7 +23,7 @@ struct Told {
 }
 
 impl Publisher {
-    /// One who publishes to a server that has a listener for it.
+    /// Creates a publisher for a server with a publish listener.
     #[track_caller]
     pub(crate) fn of(server: &mut Server) -> Self {
         let line = server.log_line("publish listener on ");
@@ -39,7 +39,7 @@ impl Publisher {
         assert_eq!((told.status, &*told.body), (200, "Published\n"), "{told:?}");
     }
 
-    /// Says a text to a channel, without JSON.
+    /// Publishes a text on a channel, without JSON.
     #[track_caller]
     pub(crate) fn say(&self, channel: &str, text: &str) {
         let told = self.post(&format!("/channels/{channel}"), text);
@@ -51,7 +51,7 @@ impl Publisher {
         self.ask("POST", path, "", body)
     }
 
-    /// What is told to a request with these fields, each of which ends with CRLF.
+    /// Sends a request with these fields, each of which ends with CRLF, and returns the answer.
     #[track_caller]
     fn ask(&self, method: &str, path: &str, fields: &str, body: impl AsRef<[u8]>) -> Told {
         let body = body.as_ref();
@@ -69,7 +69,7 @@ impl Publisher {
     }
 }
 
-/// An item that says a text to a channel.
+/// An item with a text for a channel.
 pub(crate) fn text(channel: &str, text: &str) -> Value {
     message(channel, &json!({ "content": text }))
 }

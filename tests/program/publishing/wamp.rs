@@ -1,4 +1,4 @@
-//! Publishing to the subscribers of a topic of WAMP.
+//! Publishing to the subscribers of a WAMP topic.
 
 use polysock_test_support::client::Client;
 use polysock_test_support::frame::{frame, unmasked};
@@ -10,8 +10,8 @@ use crate::POLYSOCK;
 
 const TOPIC: &str = "http://example.com/t#1";
 
-/// A client of RFC 6455 that has subscribed to the topic: a broker answers every call by an error, and
-/// nothing else.
+/// Subscribes an RFC 6455 client to the topic. Waits for the error by which the broker answers a
+/// call, since a subscription has no answer.
 fn subscribed(client: &mut Client) {
     client.send(frame(0x81, format!("[5,\"{TOPIC}\"]")));
     is_up_to_date(client);
@@ -39,7 +39,7 @@ fn what_is_published_to_the_uri_of_a_topic_is_an_event() {
         let event = format!("[8,\"{TOPIC}\",{}]", content.trim());
         client.expect(unmasked(0x81, event));
     }
-    // What is no JSON is no event, and nor are bytes.
+    // Invalid JSON is not sent as an event, nor are bytes.
     publisher.publish(&[text(TOPIC, "{"), text(TOPIC, ""), text(TOPIC, "1 2")]);
     publisher.publish(&[message(TOPIC, &json!({"content-bin": "AP8="}))]);
     publisher.publish(&[text("http://example.com/t", "1")]);
@@ -57,7 +57,7 @@ fn what_is_published_to_the_uri_of_a_topic_is_an_event() {
     is_up_to_date(&mut client);
     publisher.publish(&[text(TOPIC, "9")]);
     is_up_to_date(&mut client);
-    // An old client is one like any.
+    // An old client receives events too.
     let (mut old, _) = server.answers(with(HIXIE_75, "WebSocket-Protocol: wamp\r\n"), 101);
     while old.take(1) != [0xff] {}
     let subscribe = format!("\0[5,\"{TOPIC}\"]");

@@ -1,4 +1,4 @@
-//! Sockets that systemd passes, which outlive whom they are passed to.
+//! Socket activation: sockets from systemd, which outlive the process.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -16,11 +16,12 @@ use polysock_test_support::server::Server;
 use super::{Configured, IN_FORCE, echo_at, echoes};
 use crate::POLYSOCK;
 
-/// What systemd does: two sockets are descriptors 3 and 4, and the environment says so.
+/// A shell script that acts as systemd: passes two sockets as descriptors 3 and 4, and sets the
+/// environment.
 const PASS: &str =
     "exec 3<&0 4<&1 </dev/null >/dev/null; export LISTEN_PID=$$ LISTEN_FDS=2; exec \"$@\"";
 
-/// The same for another process.
+/// The same with the process id of another process.
 const PASS_BY: &str =
     "exec 3<&0 4<&1 </dev/null >/dev/null; export LISTEN_PID=1 LISTEN_FDS=2; exec \"$@\"";
 
@@ -41,7 +42,7 @@ fn start(pass: &str, sockets: (OwnedFd, OwnedFd), names: &str, arguments: &[&str
     Process::start_logging(&mut command)
 }
 
-/// A port and a Unix socket that somebody else holds.
+/// A port and a Unix socket that the test holds.
 struct Held {
     port: TcpListener,
     unix: UnixListener,
@@ -70,7 +71,7 @@ impl Held {
         Client::connect(self.port.local_addr().unwrap())
     }
 
-    /// Asks for a WebSocket by the Unix socket.
+    /// Requests a WebSocket over the Unix socket.
     fn ask(&self) -> UnixStream {
         let address = self.unix.local_addr().unwrap();
         let mut stream = UnixStream::connect(address.as_pathname().unwrap()).unwrap();
@@ -126,7 +127,7 @@ fn whoever_comes_between_two_processes_is_answered() {
     let mut early = held.connect();
     let (half, rest) = RFC6455.split_at(20);
     early.send(half);
-    // It has been accepted when one behind it has been, by each of the threads.
+    // The early client has been accepted once each thread has accepted later ones.
     for _ in 0..32 {
         server.websocket();
     }

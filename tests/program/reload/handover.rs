@@ -1,4 +1,4 @@
-//! A server that takes over from another: nobody is refused, and nobody cut before an answer.
+//! A server that takes over from another: no client is refused, or cut before its answer.
 
 use std::fs;
 #[cfg(all(feature = "grip", feature = "zmq"))]
@@ -31,18 +31,18 @@ use super::traffic::echo;
 use super::{Configured, LISTENER, echo_at, echoes};
 use crate::POLYSOCK;
 
-/// How many servers there are, one after the other.
+/// The number of successive servers.
 const SERVERS: usize = 20;
 
-/// How far apart clients come.
+/// The interval between clients.
 const EVERY: Duration = Duration::from_millis(5);
 
-/// How many come to each server, at least.
+/// The minimum number of clients of each server.
 const VISITS: usize = 20;
 
 const HAS_LEFT: &str = "has handed over to this one";
 
-/// What a configuration says of the process.
+/// Returns the process settings of a configuration.
 fn process(directory: &Path) -> String {
     format!(
         "handover = \"{0}/handover\"\npid_file = \"{0}/pid\"\n",
@@ -99,7 +99,7 @@ fn nobody_notices_that_another_server_takes_over() {
     });
 }
 
-/// Has clients come, one after the other, until it is told to stop, and counts them. Each has to be
+/// Lets clients connect one after another until `stop` is cancelled, and counts them. Each must be
 /// answered.
 fn come(address: SocketAddr, unix: &Path, count: &AtomicUsize, stop: &CancellationToken) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -124,7 +124,7 @@ fn come(address: SocketAddr, unix: &Path, count: &AtomicUsize, stop: &Cancellati
                     let protocol = PROTOCOLS[number / 3 % PROTOCOLS.len()].name();
                     visits.spawn(async move {
                         let mut client = dial(protocol, format!("{address}/"), &[]).await;
-                        // The server may be about to close it.
+                        // The server may be about to close the connection.
                         if echo(&mut client, 0).await {
                             let _ = client.close(None).await;
                         }
@@ -207,8 +207,8 @@ fn a_server_of_another_kind_is_not_taken_over_from() {
     let _ = stranger.join();
 }
 
-/// While the server before still waits for a client of its own, all that is asked and published beside comes to the
-/// next one.
+/// While the old server still waits for one of its clients, all control requests and publications
+/// go to the new server.
 #[cfg(all(feature = "grip", feature = "zmq"))]
 #[test]
 fn what_is_beside_the_clients_is_taken_over_as_well() {
@@ -224,12 +224,12 @@ fn what_is_beside_the_clients_is_taken_over_as_well() {
     );
     let mut server = Configured::start("successors-beside-file", &text);
     for _ in 0..2 {
-        // It does not answer the close.
+        // The client does not answer the close.
         let _silent = server.open("/");
         let mut next = Configured::start_of(server.file.clone());
         next.server.log_line(HAS_LEFT);
         let mut client = next.open("/");
-        // Who has heard itself is there.
+        // A client that has received its own message has joined.
         client.send(polysock_test_support::frame::frame(0x81, "here"));
         client.expect(b"\x81\x04here");
         for _ in 0..20 {
@@ -258,7 +258,7 @@ fn what_is_beside_the_clients_is_taken_over_as_well() {
     }
 }
 
-/// What is answered on a Unix socket.
+/// Sends a request to a Unix socket, and returns the answer.
 #[cfg(all(feature = "grip", feature = "zmq"))]
 fn request(path: &Path, line: &str, body: &str) -> String {
     let mut stream = std::os::unix::net::UnixStream::connect(path).unwrap();

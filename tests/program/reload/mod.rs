@@ -1,4 +1,4 @@
-//! A configuration file, and what a reload changes of what it says.
+//! Reloads of the configuration file, and their effects.
 
 mod activation;
 mod handover;
@@ -18,7 +18,7 @@ use polysock_test_support::server::Server;
 
 use crate::POLYSOCK;
 
-/// A server of a file, which can be written anew.
+/// A server with a configuration file that the test can rewrite.
 struct Configured {
     file: PathBuf,
     server: Server,
@@ -31,7 +31,7 @@ impl Configured {
         Self::start_of(file)
     }
 
-    /// One of a file that is there.
+    /// Starts a server with an existing file.
     fn start_of(file: PathBuf) -> Self {
         let mut command = POLYSOCK.command();
         command.arg("serve").arg("--config").arg(&file);
@@ -42,14 +42,14 @@ impl Configured {
         }
     }
 
-    /// Writes it anew and has it read; waits until the log says this.
+    /// Rewrites the file and reloads it. Waits until the log contains `says`.
     fn reload(&mut self, text: &str, says: &str) -> String {
         fs::write(&self.file, text).unwrap();
         self.server.signal("HUP");
         self.server.log_line(says)
     }
 
-    /// A WebSocket that is asked for at this path.
+    /// Opens a WebSocket at this path.
     fn open(&self, path: &str) -> Client {
         let mut client = self.server.connect();
         client.send(RFC6455.replace("/chat", path));

@@ -1,4 +1,4 @@
-//! The networks from where clients may come to a listener.
+//! The networks from which a listener accepts clients.
 
 use super::{Configured, IN_FORCE, LISTENER, echo_at};
 

@@ -1,4 +1,4 @@
-//! Rules that end on a day.
+//! Rules that end on a given day.
 
 use polysock_test_support::opening::RFC6455;
 use time::{Duration, OffsetDateTime};
@@ -33,7 +33,7 @@ fn a_rule_lets_in_up_to_its_day_and_the_log_warns_before() {
         line.contains("rule 1 of the policy of /chat has ended"),
         "{line}"
     );
-    // A variable of the environment may have it, too.
+    // The day may come from an environment variable.
     let by_variable = until(&format!("\"${{NO_SUCH_DAY:-{far}}}\""));
     configured.reload(&by_variable, super::IN_FORCE);
     configured.server.answers(RFC6455, 101);

@@ -1,4 +1,4 @@
-//! Reloads under traffic: what has not changed notices nothing, and nobody is refused.
+//! Reloads under traffic: unchanged routes are not disturbed, and no client is refused.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::POLYSOCK;
 
 const RELOADS: usize = 20;
 
-/// How many reloads are over before memory is measured: by then each kind of change was there.
+/// The number of reloads before memory is measured. By then each kind of change has occurred.
 const SETTLED: usize = 8;
 
 #[test]
@@ -54,24 +54,25 @@ fn nobody_who_comes_while_it_reloads_is_refused() {
     });
 }
 
-/// What a server has to do while it reloads.
+/// The load on a server while it reloads.
 struct Load {
-    /// How many connections are there all the time.
+    /// The number of permanent connections.
     connections: usize,
-    /// How long each waits between two messages.
+    /// The pause of each connection between two messages.
     pause: Duration,
-    /// After how long there is another one, which stays for a message.
+    /// The interval between short connections, which stay for one message. `None` for no such
+    /// clients.
     newcomers: Option<Duration>,
 }
 
-/// The servers behind: one that is always there, and one that comes and goes.
+/// The upstream servers: one is permanent, and one is added and removed.
 struct Behind {
     stays: Server,
     comes_and_goes: Server,
 }
 
 impl Behind {
-    /// The configuration after so many changes.
+    /// Returns the configuration after this many changes.
     fn configuration(&self, change: usize) -> String {
         let Self {
             stays,
@@ -126,7 +127,7 @@ fn reload_under(load: &Load, name: &str) {
     let traffic = Traffic::start(load, configured.server.address, second);
     let mut settled = 0;
     for reload in 1..=RELOADS {
-        // Every second one changes something.
+        // Every second reload changes something.
         let text = behind.configuration(reload.div_ceil(2));
         configured.reload(&text, IN_FORCE);
         traffic.goes_on();
@@ -141,9 +142,9 @@ fn reload_under(load: &Load, name: &str) {
     configured.server.stop();
 }
 
-/// Clients of all protocols and routes.
+/// Running clients of all protocols and routes.
 struct Traffic {
-    /// How many messages each of those has got back who are to notice nothing.
+    /// The number of echoes to each client that must not notice the reloads.
     echoed: Vec<Arc<AtomicU64>>,
     stop: CancellationToken,
     clients: thread::JoinHandle<()>,
@@ -180,7 +181,7 @@ impl Traffic {
         clients.run()
     }
 
-    /// Waits until each of them has got another message.
+    /// Waits until each of these clients has received another message.
     fn goes_on(&self) {
         let now = || {
             let echoed = self.echoed.iter();
@@ -195,14 +196,14 @@ impl Traffic {
         }
     }
 
-    /// Has them close, and expects that nothing has happened to any of them.
+    /// Stops all clients, and asserts that none has failed.
     fn end(self) {
         self.stop.cancel();
         self.clients.join().unwrap();
     }
 }
 
-/// Clients that do not run yet.
+/// Clients that have not started yet.
 struct Clients {
     runtime: Runtime,
     tasks: Vec<JoinHandle<()>>,
@@ -212,7 +213,7 @@ struct Clients {
 }
 
 impl Clients {
-    /// One that counts, and to which nothing may happen.
+    /// Adds a client that counts its echoes and must not be disturbed.
     fn count(&mut self, protocol: &'static str, place: &str) {
         let mut client = self.runtime.block_on(dial(protocol, place, &[]));
         let (echoed, stop, pause) = (Arc::default(), self.stop.clone(), self.pause);
@@ -230,7 +231,7 @@ impl Clients {
         }));
     }
 
-    /// The same in streams of one connection of HTTP/2.
+    /// Adds such clients in the streams of one HTTP/2 connection.
     fn count_in_streams(&mut self, address: SocketAddr) {
         let (stop, pause) = (self.stop.clone(), self.pause);
         let echoed: Vec<Arc<AtomicU64>> = (0..20).map(|_| Arc::default()).collect();
@@ -256,7 +257,7 @@ impl Clients {
         }));
     }
 
-    /// One whose route changes: it is told, and comes again.
+    /// Adds a client whose route changes: it is closed, and reconnects.
     fn come_again(&mut self, protocol: &'static str, place: &str) {
         let (stop, pause, place) = (self.stop.clone(), self.pause, place.to_owned());
         self.tasks.push(self.runtime.spawn(async move {
@@ -278,7 +279,7 @@ impl Clients {
         }));
     }
 
-    /// Others, one after the other, each of which gets its message back.
+    /// Adds a series of short clients, each of which must get its message back.
     fn come_and_go(&mut self, every: Duration, address: SocketAddr) {
         let stop = self.stop.clone();
         self.tasks.push(self.runtime.spawn(async move {
@@ -297,7 +298,7 @@ impl Clients {
                     let has_come = echo(&mut client, 0).await;
                     assert!(has_come || may_close, "{protocol} {path}: closed");
                     if has_come {
-                        // Its route may be about to close it.
+                        // The route may be about to close the connection.
                         let closed = client.close(None).await;
                         assert!(closed.is_ok() || may_close, "{protocol} {path}: {closed:?}");
                     }
@@ -306,7 +307,7 @@ impl Clients {
                 while let Some(visit) = visits.try_join_next() {
                     visit.unwrap();
                 }
-                // What is slower than that has no more at once.
+                // Bounds the number of concurrent clients if they are slower than the interval.
                 if visits.len() > 1000 {
                     visits.join_next().await.unwrap().unwrap();
                 }
@@ -318,7 +319,7 @@ impl Clients {
         }));
     }
 
-    /// Has them run in a thread of their own.
+    /// Runs the clients in a thread of their own.
     fn run(self) -> Traffic {
         let Self {
             runtime,
@@ -342,10 +343,10 @@ impl Clients {
     }
 }
 
-/// Sends a number and gets it back; false where the server closes instead.
+/// Sends a number and receives it back. Returns false if the server closes instead.
 pub(super) async fn echo(client: &mut Connection, number: u64) -> bool {
     let text = number.to_string();
-    // Where the server has closed meanwhile, what comes next says so.
+    // If the server has closed meanwhile, the next read reports it.
     let sent = client.send(text.as_str().into()).await;
     let next = timeout(PATIENCE, client.next()).await.expect("an echo");
     match next {
@@ -356,7 +357,7 @@ pub(super) async fn echo(client: &mut Connection, number: u64) -> bool {
     true
 }
 
-/// Waits between two messages.
+/// Pauses between two messages.
 async fn pass(pause: Duration, stop: &CancellationToken) {
     tokio::select! {
         () = sleep(pause) => {}

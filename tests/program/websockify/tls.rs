@@ -13,7 +13,7 @@ use polysock_test_support::tls_server::TlsServer;
 
 use super::{World, echoes};
 
-/// Files of certificates beside those of the world, for `a.test`.
+/// Adds certificate files for `a.test` to the files of the world.
 fn certified(name: &str) -> (World, Authority) {
     let world = World::new(name);
     let authority = Authority::new();
@@ -26,7 +26,7 @@ fn certified(name: &str) -> (World, Authority) {
     (world, authority)
 }
 
-/// Bytes go to the target and back within TLS, or why they do not.
+/// Echoes bytes through the target over TLS. Returns the error if TLS fails.
 fn echoes_within_tls(server: &Server, client: &Trusting) -> std::io::Result<()> {
     let mut client = client.connect(server.address, "a.test")?;
     client.send(RFC6455);
@@ -128,7 +128,7 @@ fn a_target_is_met_within_tls() {
             &server.unwrap_or_else(|end| panic!("{line}: {end:?}")),
             path,
         );
-        // Whoever is not known is not met.
+        // A target whose authority is unknown is not trusted.
         let other = Authority::new();
         let mut command = world.command(line);
         command.env("SSL_CERT_FILE", other.file());
@@ -185,7 +185,7 @@ fn what_cannot_be_is_told_before_anybody_is_served() {
         ),
         (
             "--cert novnc.pem --key-password secret 6080 VNC",
-            "--key-password is not taken over from websockify: keys are read as they are",
+            "--key-password is not taken over from websockify: encrypted keys are not read",
         ),
         (
             "--ssl-target 6080 --unix-target vnc.sock",

@@ -1,4 +1,5 @@
-//! A test in a process of its own, for what is counted or bounded by the process.
+//! A runner for tests that need a process of their own, because the process counts or bounds what
+//! they test.
 
 use std::env;
 use std::process::{Command, Stdio};
@@ -6,13 +7,13 @@ use std::time::Duration;
 
 use crate::process::Process;
 
-/// Is set in the process of its own.
+/// The environment variable that marks the separate process.
 const ALONE: &str = "POLYSOCK_TEST_ALONE";
 
-/// How long the whole of such a test may take.
+/// The time limit of such a test.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Runs a test of this name, which begins with its module, in a process that runs no other.
+/// Runs a test in a process that runs no other. The name of the test begins with its module.
 #[track_caller]
 pub fn alone(name: &str, test: impl FnOnce()) {
     if env::var_os(ALONE).is_some() {
@@ -26,7 +27,7 @@ pub fn alone(name: &str, test: impl FnOnce()) {
         .stdin(Stdio::null());
     let end = Process::start(&mut command).end(LIMIT);
     let passed = end.status.is_some_and(|status| status.success());
-    // None would pass as well where no test has the name.
+    // A name that matches no test would also make the process succeed.
     let ran = end.output.contains("test result: ok. 1 passed");
     assert!(passed && ran, "{name}, {:?}:\n{}", end.status, end.output);
 }

@@ -1,4 +1,4 @@
-//! An authority of certificates, made for a test, and what it has signed.
+//! A certificate authority, made for a test, and the certificates that it issues.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,23 @@ use rcgen::{
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// An authority, whose files are gone when it is dropped.
+/// A certificate authority. Dropping it removes its files.
 pub struct Authority {
     directory: PathBuf,
     issuer: CertifiedIssuer<'static, KeyPair>,
     issued: AtomicU32,
 }
 
-/// A certificate and its key, in files of PEM.
+/// A certificate and its key, in PEM files.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// The file of the certificate, with that of the authority behind it.
+    /// The file of the certificate, followed by that of the authority.
     pub certificate: PathBuf,
-    /// That of its key.
+    /// The file of the key.
     pub key: PathBuf,
 }
 
-/// When a certificate is valid.
+/// The validity of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Valid {
     /// From 1975 to 4096.
@@ -39,13 +39,13 @@ pub enum Valid {
 }
 
 impl Authority {
-    /// An authority that nobody knows yet.
+    /// Creates an authority that nobody trusts yet.
     pub fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("polysock-authority-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(name);
-        // What a process of the same number has left.
+        // An earlier process with the same ID may have left the directory.
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir(&directory).expect("a new directory");
         let mut params = CertificateParams::default();
@@ -62,33 +62,33 @@ impl Authority {
         }
     }
 
-    /// The file of its own certificate.
+    /// Returns the file of the authority's own certificate.
     pub fn file(&self) -> PathBuf {
         self.directory.join("ca.pem")
     }
 
-    /// Its own certificate as it is sent.
+    /// Returns the authority's own certificate, DER-encoded.
     pub fn der(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
     }
 
-    /// A place for a file of this name.
+    /// Returns a path for a file with this name.
     pub fn place(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// A certificate for these names and addresses.
+    /// Issues a certificate for these names and addresses.
     pub fn issue(&self, names: &[&str]) -> Identity {
         self.issue_valid(names, Valid::Now)
     }
 
-    /// The same with a key of RSA, as clients of old want it.
+    /// The same with an RSA key, for old clients.
     pub fn issue_rsa(&self, names: &[&str]) -> Identity {
         let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
         self.sign_for(&params(names), &key)
     }
 
-    /// The same, in the name of this one of Polysock's.
+    /// The same for one of Polysock's own names.
     pub fn issue_to(&self, name: &str, names: &[&str]) -> Identity {
         let mut params = params(names);
         params.distinguished_name = DistinguishedName::new();
@@ -101,7 +101,7 @@ impl Authority {
         self.sign(&params)
     }
 
-    /// The same, valid at another time.
+    /// The same with another validity.
     pub fn issue_valid(&self, names: &[&str], valid: Valid) -> Identity {
         let mut params = params(names);
         match valid {
@@ -112,7 +112,7 @@ impl Authority {
         self.sign(&params)
     }
 
-    /// A certificate that has signed itself, of an authority, as `openssl req -x509` makes it.
+    /// Creates a self-signed CA certificate, as `openssl req -x509` does.
     pub fn self_signed_authority(&self, names: &[&str]) -> Identity {
         let key = KeyPair::generate().expect("a key");
         let mut params = params(names);
@@ -158,13 +158,13 @@ impl Default for Authority {
 
 impl Drop for Authority {
     fn drop(&mut self) {
-        // Who has removed it already wanted the same.
+        // The directory may have been removed already.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }
 
 impl Identity {
-    /// Puts another in its place, in the same files, each of them at once.
+    /// Replaces the files by those of another identity. Each file is replaced atomically.
     pub fn replace_by(&self, other: &Self) {
         for (from, to) in [
             (&other.certificate, &self.certificate),
@@ -176,7 +176,7 @@ impl Identity {
         }
     }
 
-    /// The same in `NAME.pem` and `NAME.key` of a directory, in place of what was there.
+    /// Writes the files as `NAME.pem` and `NAME.key` to a directory, and replaces existing ones.
     pub fn write(&self, directory: &Path, name: &str) -> Self {
         let path = |extension| directory.join(name).with_extension(extension);
         let written = Self {
@@ -187,18 +187,18 @@ impl Identity {
         written
     }
 
-    /// The certificate as it is sent.
+    /// Returns the certificate, DER-encoded.
     pub fn der(&self) -> CertificateDer<'static> {
         self.chain().swap_remove(0)
     }
 
-    /// That, and that of the authority.
+    /// Returns the certificate and that of the authority.
     pub fn chain(&self) -> Vec<CertificateDer<'static>> {
         let chain = CertificateDer::pem_file_iter(&self.certificate).expect("a file");
         chain.collect::<Result<_, _>>().expect("certificates")
     }
 
-    /// The key as it is used.
+    /// Returns the key, DER-encoded.
     pub fn key_der(&self) -> PrivateKeyDer<'static> {
         PrivateKeyDer::from_pem_file(&self.key).expect("a key")
     }

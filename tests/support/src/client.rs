@@ -1,4 +1,4 @@
-//! A client of bytes: what a test sends is what is on the wire.
+//! A client that sends and receives raw bytes.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -6,22 +6,22 @@ use std::time::Duration;
 
 use crate::PATIENCE;
 
-/// After how long without room a peer counts as one that reads no more.
+/// The time without room to send after which the peer is considered to have stopped reading.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// One connection. Every wait is bounded, and what is missing by then fails the test.
+/// A connection. Every wait is bounded, and the test fails if it expires.
 pub struct Client {
     stream: TcpStream,
 }
 
 impl Client {
-    /// Connects.
+    /// Connects to a server.
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).expect("the server listens");
         Self::over(stream)
     }
 
-    /// The same for a connection that was accepted.
+    /// Creates a client over an accepted connection.
     pub fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
@@ -29,30 +29,30 @@ impl Client {
         Self { stream }
     }
 
-    /// Our end, as the server sees it.
+    /// Returns our address, as the server sees it.
     pub fn address(&self) -> SocketAddr {
         self.stream.local_addr().expect("an address")
     }
 
-    /// The socket, for what is done to it otherwise.
+    /// Returns the socket, for other operations on it.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// Sends in one write.
+    /// Sends the bytes in one write.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).expect("room");
     }
 
-    /// Sends in a write for each byte.
+    /// Sends the bytes in one write each.
     pub fn send_bytewise(&mut self, bytes: impl AsRef<[u8]>) {
         for byte in bytes.as_ref().chunks(1) {
             self.send(byte);
         }
     }
 
-    /// Sends this over and over until there has been no room for some time, as the other side
-    /// reads no more; returns how much went out.
+    /// Sends the bytes repeatedly until there has been no room for some time, because the other
+    /// side has stopped reading. Returns the number of bytes sent.
     pub fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
         let set = self.stream.set_write_timeout(Some(STUCK));
         set.expect("a timeout");
@@ -70,12 +70,12 @@ impl Client {
         sent
     }
 
-    /// Ends our direction.
+    /// Closes our direction.
     pub fn finish(&mut self) {
         self.stream.shutdown(Shutdown::Write).expect("an open end");
     }
 
-    /// Reads up to and with the blank line of a head, and nothing behind it.
+    /// Reads a head up to its blank line, and no byte after it.
     pub fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -101,7 +101,7 @@ impl Client {
         bytes
     }
 
-    /// Reads these bytes.
+    /// Reads these bytes, and fails if others arrive.
     #[track_caller]
     pub fn expect(&mut self, expected: impl AsRef<[u8]>) {
         let expected = expected.as_ref();
@@ -112,7 +112,7 @@ impl Client {
         );
     }
 
-    /// What one read brings; empty at the end.
+    /// Reads once. The result is empty at the end of the stream.
     pub fn read_once(&mut self) -> Vec<u8> {
         let mut buffer = vec![0; 64 * 1024];
         let count = self.stream.read(&mut buffer).expect("bytes or the end");
@@ -120,7 +120,7 @@ impl Client {
         buffer
     }
 
-    /// All that comes until the server ends its direction.
+    /// Reads until the server closes its direction.
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {
@@ -129,7 +129,7 @@ impl Client {
         }
     }
 
-    /// Waits until the server has let go of the connection, in whatever way.
+    /// Waits until the server has released the connection, by a close or by a reset.
     pub fn gone(&mut self) {
         let mut rest = Vec::new();
         match self.stream.read_to_end(&mut rest) {

@@ -1,12 +1,12 @@
-//! The recorded sessions of compat-fixtures.
+//! The recorded sessions of `compat-fixtures`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The directory they are in.
+/// The directory of the fixtures.
 pub const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../compat-fixtures");
 
-/// Their files, in order.
+/// Returns the files of the fixtures, in order.
 pub fn files() -> Vec<PathBuf> {
     let mut files = Vec::new();
     collect(Path::new(DIRECTORY), &mut files);
@@ -15,7 +15,7 @@ pub fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Their names, as `rfc6455/sample`, and texts, in order.
+/// Returns the names, such as `rfc6455/sample`, and the texts of the fixtures, in order.
 pub fn texts() -> Vec<(String, String)> {
     let read = |path: PathBuf| {
         let directory = path.parent().and_then(Path::file_name);

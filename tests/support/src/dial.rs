@@ -10,7 +10,7 @@ use polysock::upstream::{UpstreamSettings, WebSocketUpstream};
 use crate::client::Client;
 use crate::member::CONTEXT;
 
-/// Connects in a protocol, by its name, to `HOST:PORT/PATH`, and offers these subprotocols.
+/// Connects to `HOST:PORT/PATH` in a protocol, selected by name, and offers these subprotocols.
 pub async fn dial(protocol: &str, address: impl ToString, subprotocols: &[&str]) -> Connection {
     dial_with(protocol, address, subprotocols, UpstreamSettings::default()).await
 }
@@ -33,8 +33,8 @@ pub async fn dial_with(
     connection.expect("an opening handshake")
 }
 
-/// What a server answers a client that asks for this: its head, be it accepted or refused, and the
-/// connection behind that.
+/// Sends an opening handshake. Returns the head of the answer, accepted or refused, and the
+/// connection after that head.
 pub fn ask(protocol: &dyn Protocol, address: SocketAddr, dial: &Dial) -> (Response, Client) {
     let mut client = Client::connect(address);
     let dial = Dial {
@@ -48,7 +48,7 @@ pub fn ask(protocol: &dyn Protocol, address: SocketAddr, dial: &Dial) -> (Respon
         client.send(outgoing.split());
         match answer {
             Ok(Some(dialled)) => return (dialled.response, client),
-            // By the byte, so that nothing of what is behind the head is taken.
+            // Read byte by byte, so that no byte after the head is consumed.
             Ok(None) => incoming.extend_from_slice(&client.take(1)),
             Err(DialError::Refused(response)) => return (*response, client),
             Err(error) => panic!("{}: {error}", protocol.name()),

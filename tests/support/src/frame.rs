@@ -1,6 +1,6 @@
-//! Frames from version 7 on, written out.
+//! Frames of protocol version 7 and later, as bytes.
 
-/// A frame of a client, whose mask of zeros leaves the payload as it stands.
+/// Builds a frame of a client. The mask is zero, so the payload is unchanged.
 pub fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let mut frame = header(first, payload.len(), 0x80);
@@ -9,7 +9,7 @@ pub fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     frame
 }
 
-/// A frame of a server.
+/// Builds a frame of a server.
 pub fn unmasked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     let payload = payload.as_ref();
     let mut frame = header(first, payload.len(), 0);
@@ -17,13 +17,13 @@ pub fn unmasked(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     frame
 }
 
-/// A close of a client with this code and no reason.
+/// Builds a client's close with this code and no reason.
 pub fn close(code: u16) -> Vec<u8> {
     frame(0x88, code.to_be_bytes())
 }
 
-/// The header of a client's binary frame of any length, with a mask of zeros: the payload that
-/// follows is as it stands.
+/// Builds the header of a client's binary frame of any length. The mask is zero, so the payload
+/// that follows is unchanged.
 pub fn binary_header(len: usize) -> Vec<u8> {
     let len = (len as u64).to_be_bytes();
     [&[0x82, 0xff][..], &len, &[0; 4]].concat()

@@ -1,4 +1,4 @@
-//! A server of the library, beside the program.
+//! A server of the library, for tests without the program.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 
-/// A gateway to a site, in all protocols.
+/// Creates a gateway to a site, with all protocols enabled.
 pub fn in_all_protocols(site: Site) -> Gateway {
     let settings = PortSettings {
         protocols: PROTOCOLS.to_vec(),
@@ -22,7 +22,7 @@ pub fn in_all_protocols(site: Site) -> Gateway {
     Gateway::with_site(site, settings)
 }
 
-/// Serves a gateway on a free port, in a thread with a runtime of its own that ends with the
+/// Serves a gateway on a free port, in a thread with its own runtime. The thread ends with the
 /// process.
 pub fn serve(gateway: Gateway) -> SocketAddr {
     let (sender, address) = mpsc::channel();
@@ -42,8 +42,8 @@ pub fn serve(gateway: Gateway) -> SocketAddr {
     address.recv().expect("it listens")
 }
 
-/// The status of the answer to a client at this address that sends these bytes, and what comes behind the head,
-/// up to this text or the end.
+/// Returns the status of the answer to a client that sends these bytes from this address, and the
+/// text after the head, up to `text` or the end.
 pub async fn answer(gateway: &Gateway, from: &str, bytes: &[u8], text: &str) -> (u16, String) {
     let (mut ours, theirs) = duplex(1 << 16);
     let from = from.parse().expect("an address");

@@ -1,6 +1,6 @@
-//! An origin for WebSocket-over-HTTP: a web application that a gateway keeps WebSockets for.
+//! An origin for WebSocket-over-HTTP: a web app for which a gateway keeps WebSockets open.
 //!
-//! Each request is handed to the test, which looks at it and answers when it likes.
+//! Each request is passed to the test, which inspects it and answers when it likes.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use crate::PATIENCE;
 
-/// What requests and answers are.
+/// The media type of requests and answers.
 pub const EVENTS: &str = "application/websocket-events";
 
-/// An origin, on a free port of this machine. It ends with the process.
+/// An origin on a free port of this machine. It ends with the process.
 pub struct Origin {
-    /// Where it listens.
+    /// The address on which the origin listens.
     pub address: SocketAddr,
     posts: Receiver<Post>,
 }
@@ -25,29 +25,30 @@ pub struct Origin {
 pub struct Post {
     /// The method, the target and the version.
     pub line: String,
-    /// The fields, as they were sent.
+    /// The fields, unchanged.
     pub fields: Vec<(String, String)>,
-    /// The body, which is as long as `Content-Length` says.
+    /// The body, whose length is that of `Content-Length`.
     pub body: Vec<u8>,
     answer: Sender<Answer>,
 }
 
-/// An event, as it is in bodies.
+/// An event, as contained in bodies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// `OPEN`, `TEXT` and so on.
     pub kind: String,
-    /// `None` where no size is given.
+    /// The content; `None` if no size is given.
     pub content: Option<Vec<u8>>,
 }
 
-/// What an origin answers.
+/// An answer of an origin.
 #[derive(Clone, Debug)]
 pub struct Answer {
     status: u16,
     fields: Vec<(String, String)>,
     body: Vec<u8>,
-    /// How much of the body goes out before the connection ends; `None` for one that stays.
+    /// The number of bytes of the body that are sent before the connection ends; `None` if it stays
+    /// open.
     cut: Option<usize>,
 }
 
@@ -58,7 +59,7 @@ impl Default for Origin {
 }
 
 impl Origin {
-    /// Starts one.
+    /// Starts an origin.
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
         let address = listener.local_addr().expect("it is bound");
@@ -72,18 +73,18 @@ impl Origin {
         Self { address, posts }
     }
 
-    /// What a gateway is told of it.
+    /// Returns the URL of the origin for a gateway.
     pub fn url(&self) -> String {
         format!("http+grip://{}", self.address)
     }
 
-    /// The next request.
+    /// Waits for the next request.
     #[track_caller]
     pub fn post(&self) -> Post {
         self.post_within(PATIENCE)
     }
 
-    /// The next request, which comes within this time.
+    /// Waits for the next request for at most this time.
     #[track_caller]
     pub fn post_within(&self, time: Duration) -> Post {
         match self.posts.recv_timeout(time) {
@@ -92,7 +93,7 @@ impl Origin {
         }
     }
 
-    /// Expects the next request to be these events, and answers with those.
+    /// Expects these events in the next request, and answers with those in `answer`.
     #[track_caller]
     pub fn answers(&self, expected: &[Event], answer: &[Event]) {
         let post = self.post();
@@ -100,7 +101,7 @@ impl Origin {
         post.answer(Answer::events(answer));
     }
 
-    /// Expects that nothing is asked within this time.
+    /// Expects no request within this time.
     #[track_caller]
     pub fn is_left_alone(&self, time: Duration) {
         match self.posts.recv_timeout(time) {
@@ -111,7 +112,7 @@ impl Origin {
 }
 
 impl Post {
-    /// The value of a field, which is there once at most.
+    /// Returns the value of a field, which must not be repeated.
     #[track_caller]
     pub fn field(&self, name: &str) -> Option<&str> {
         let mut values = self
@@ -124,21 +125,21 @@ impl Post {
         value
     }
 
-    /// The events in it.
+    /// Returns the events in the request.
     #[track_caller]
     pub fn events(&self) -> Vec<Event> {
         parse(&self.body)
     }
 
-    /// Answers it. A gateway that waits no more does not get it.
+    /// Answers the request. A gateway that no longer waits does not receive the answer.
     pub fn answer(self, answer: Answer) {
-        // The thread of a connection that has ended takes none.
+        // The thread of a connection that has ended accepts no answer.
         let _ = self.answer.send(answer);
     }
 }
 
 impl Event {
-    /// One without a content.
+    /// Creates an event without content.
     pub fn bare(kind: &str) -> Self {
         Self {
             kind: kind.to_owned(),
@@ -146,7 +147,7 @@ impl Event {
         }
     }
 
-    /// One with a content.
+    /// Creates an event with content.
     pub fn of(kind: &str, content: impl AsRef<[u8]>) -> Self {
         Self {
             kind: kind.to_owned(),
@@ -154,22 +155,22 @@ impl Event {
         }
     }
 
-    /// A text, as it is.
+    /// Creates a text event.
     pub fn text(text: &str) -> Self {
         Self::of("TEXT", text)
     }
 
-    /// A control message, which is JSON.
+    /// Creates a control message, which is JSON.
     pub fn control(json: &str) -> Self {
         Self::text(&format!("c:{json}"))
     }
 
-    /// The control message that subscribes to a channel.
+    /// Creates the control message that subscribes to a channel.
     pub fn subscribe(channel: &str) -> Self {
         Self::control(&format!(r#"{{"type":"subscribe","channel":"{channel}"}}"#))
     }
 
-    /// A close.
+    /// Creates a close event.
     pub fn close(code: u16, reason: &str) -> Self {
         Self::of(
             "CLOSE",
@@ -179,18 +180,19 @@ impl Event {
 }
 
 impl Answer {
-    /// Events.
+    /// Creates an answer with these events.
     pub fn events(events: &[Event]) -> Self {
         Self::page(200, EVENTS, events.iter().flat_map(encode).collect())
     }
 
-    /// Lets a client in, with the extension `grip` and these events behind OPEN.
+    /// Creates an answer that accepts a client with the extension `grip`, and has these events
+    /// after OPEN.
     pub fn accept(events: &[Event]) -> Self {
         let open = [&[Event::bare("OPEN")], events].concat();
         Self::events(&open).with("Sec-WebSocket-Extensions", "grip")
     }
 
-    /// Any answer.
+    /// Creates an answer of any kind.
     pub fn page(status: u16, content_type: &str, body: Vec<u8>) -> Self {
         Self {
             status,
@@ -200,21 +202,21 @@ impl Answer {
         }
     }
 
-    /// The same with a further field.
+    /// Adds a field.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.fields.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// The same of which only the head and so much of the body go out, and then the connection ends.
+    /// Ends the connection after the head and this many bytes of the body.
     #[must_use]
     pub fn cut_after(mut self, len: usize) -> Self {
         self.cut = Some(len);
         self
     }
 
-    /// The same behind which the connection ends, which is not announced.
+    /// Ends the connection after the answer, without announcing it.
     #[must_use]
     pub fn hanging_up(self) -> Self {
         let len = self.body.len();
@@ -232,7 +234,7 @@ impl Answer {
     }
 }
 
-/// What events are in a body; the test fails where it is anything else.
+/// Parses the events in a body. Fails the test if the body contains anything else.
 #[track_caller]
 pub fn parse(mut body: &[u8]) -> Vec<Event> {
     let mut events = Vec::new();
@@ -252,7 +254,7 @@ pub fn parse(mut body: &[u8]) -> Vec<Event> {
     events
 }
 
-/// A line without its end, and what is behind it.
+/// Splits the first line, without its end, from the rest.
 #[track_caller]
 fn line_of(body: &[u8]) -> (&[u8], &[u8]) {
     let end = body.windows(2).position(|pair| pair == b"\r\n");
@@ -271,7 +273,7 @@ fn encode(event: &Event) -> Vec<u8> {
     }
 }
 
-/// Serves a connection as long as it goes.
+/// Serves a connection until it ends.
 fn serve(mut stream: TcpStream, posts: &Sender<Post>) {
     let mut incoming = BufReader::new(stream.try_clone().expect("a descriptor"));
     loop {
@@ -292,7 +294,7 @@ fn serve(mut stream: TcpStream, posts: &Sender<Post>) {
     }
 }
 
-/// The next request; `None` behind the last one.
+/// Reads the next request; `None` after the last.
 fn read(incoming: &mut BufReader<TcpStream>, answer: Sender<Answer>) -> Option<Post> {
     let line = read_line(incoming)?;
     let mut fields = Vec::new();
@@ -311,7 +313,7 @@ fn read(incoming: &mut BufReader<TcpStream>, answer: Sender<Answer>) -> Option<P
     Some(post)
 }
 
-/// The next line without its end; `None` behind the last one.
+/// Reads the next line without its end; `None` after the last.
 fn read_line(incoming: &mut BufReader<TcpStream>) -> Option<String> {
     let mut line = String::new();
     match incoming.read_line(&mut line) {

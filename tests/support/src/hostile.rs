@@ -1,4 +1,4 @@
-//! A client of HTTP/2 by the frame, which sends what it likes.
+//! A client of HTTP/2 that sends arbitrary frames.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use crate::PATIENCE;
 use crate::client::Client;
 use crate::http2::preface;
 
-/// The kind of a frame (RFC 9113 §6).
+/// The type of a frame (RFC 9113 §6).
 pub const DATA: u8 = 0;
 /// See [`DATA`].
 pub const HEADERS: u8 = 1;
@@ -28,29 +28,29 @@ pub const WINDOW_UPDATE: u8 = 8;
 /// See [`DATA`].
 pub const CONTINUATION: u8 = 9;
 
-/// The flag of a head that is complete.
+/// The flag of a complete field section.
 pub const END_HEADERS: u8 = 4;
 /// An error code (RFC 9113 §7).
 pub const REFUSED_STREAM: u32 = 7;
 /// See [`REFUSED_STREAM`].
 pub const ENHANCE_YOUR_CALM: u32 = 11;
 
-/// The odd numbers: streams that a client opens.
+/// Returns odd numbers, which are the ids of streams that a client opens.
 pub fn streams(count: u32) -> impl Iterator<Item = u32> {
     (0..count).map(|number| number * 2 + 1)
 }
 
-/// A kind and a payload.
+/// The type and the payload of a frame.
 pub type Frame = (u8, Vec<u8>);
 
-/// One that sends what it likes, and reads on in a thread.
+/// A client that sends arbitrary frames, and receives frames in a thread.
 pub struct Hostile {
     client: Client,
     frames: mpsc::Receiver<Frame>,
 }
 
 impl Hostile {
-    /// Sends the preface.
+    /// Sends the preface over a connection.
     pub fn over(mut client: Client) -> Self {
         client.send(preface());
         let copy = client.stream().try_clone().expect("a socket");
@@ -59,12 +59,12 @@ impl Hostile {
         Self { client, frames }
     }
 
-    /// Sends this; whether the server still took it.
+    /// Sends bytes. Returns whether the server still accepted them.
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.client.stream().write_all(bytes).is_ok()
     }
 
-    /// The next frame; `None` at the end of the connection.
+    /// Waits for the next frame; `None` at the end of the connection.
     pub fn next(&self) -> Option<Frame> {
         match self.frames.recv_timeout(PATIENCE) {
             Ok(frame) => Some(frame),
@@ -73,7 +73,7 @@ impl Hostile {
         }
     }
 
-    /// Waits for this many frames of a kind; returns all that came.
+    /// Waits for this many frames of a type. Returns all received frames.
     #[track_caller]
     pub fn waits_for(&self, kind: u8, mut count: usize) -> Vec<Frame> {
         let mut frames = Vec::new();
@@ -86,7 +86,7 @@ impl Hostile {
         frames
     }
 
-    /// Expects the server to end the connection as too much is asked of it.
+    /// Expects the server to end the connection with `ENHANCE_YOUR_CALM`.
     #[track_caller]
     pub fn is_calmed(&self) {
         let (_, goaway) = self.waits_for(GOAWAY, 1).pop().expect("there is one");
@@ -109,7 +109,7 @@ fn read_frames(mut stream: TcpStream, sender: &mpsc::Sender<Frame>) {
         if stream.read_exact(&mut payload).is_err() {
             return;
         }
-        // Nobody may be left to whom it matters.
+        // The receiver may have been dropped.
         let _ = sender.send((header[3], payload));
     }
 }

@@ -1,4 +1,4 @@
-//! A client of HTTP/2, on the crate `h2`, whose streams carry bytes.
+//! A client of HTTP/2 on the crate `h2`, whose streams carry bytes.
 
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 
-/// Runs a test, which may take a while at most.
+/// Runs a test with a time limit.
 pub fn run(test: impl Future<Output = ()>) {
     let whole = runtime().block_on(async { timeout(PATIENCE * 3, test).await });
     whole.expect("it ends in time");
@@ -30,18 +30,17 @@ fn runtime() -> Runtime {
     builder.enable_all().build().expect("a runtime")
 }
 
-/// One connection, with windows as large as a browser's but for the streams'. It is cut when
-/// this is dropped.
+/// A connection, whose connection window is as large as a browser's, and whose stream windows have
+/// the default size. Dropping it disconnects.
 pub struct Peer {
     requests: SendRequest<Bytes>,
-    /// How the connection ended.
+    /// The result of the connection when it has ended.
     pub ended: oneshot::Receiver<Result<(), h2::Error>>,
     _cut: oneshot::Sender<()>,
 }
 
 impl Peer {
-    /// Connects; the connection has a thread of its own, so that a test may wait for other
-    /// things.
+    /// Connects. The connection has its own thread, so that a test may block.
     pub async fn connect(address: SocketAddr) -> Self {
         let (sender, requests) = oneshot::channel();
         let (end, ended) = oneshot::channel();
@@ -65,7 +64,7 @@ impl Peer {
         }
     }
 
-    /// The same over memory, in the caller's runtime: for tests with a clock of their own.
+    /// The same over memory, in the caller's runtime, for tests with their own clock.
     pub async fn over(stream: DuplexStream) -> Self {
         let (end, ended) = oneshot::channel();
         let (cut, is_cut) = oneshot::channel();
@@ -83,17 +82,17 @@ impl Peer {
         }
     }
 
-    /// An ordinary request, and the whole answer.
+    /// Sends an ordinary request. Returns the whole answer.
     pub async fn ask(&mut self, method: &str, target: &str) -> (Response<()>, Vec<u8>) {
         whole(self.asked(method, target).await).await
     }
 
-    /// An ordinary request, and the answer, of whose body nothing is taken.
+    /// Sends an ordinary request. Returns the answer, whose body is not read.
     pub async fn asked(&mut self, method: &str, target: &str) -> Response<RecvStream> {
         self.asks(method, target).await.await.expect("an answer")
     }
 
-    /// An ordinary request that waits for its answer.
+    /// Sends an ordinary request. Returns its future answer.
     pub async fn asks(&mut self, method: &str, target: &str) -> ResponseFuture {
         let uri = match method {
             "CONNECT" => target.to_owned(),
@@ -107,7 +106,7 @@ impl Peer {
         response
     }
 
-    /// The answer to an extended CONNECT, and the stream.
+    /// Sends an extended CONNECT. Returns the answer and the stream.
     pub async fn open(
         &mut self,
         protocol: &'static str,
@@ -117,7 +116,7 @@ impl Peer {
         (response.await.expect("an answer"), sender)
     }
 
-    /// An extended CONNECT that waits for its answer, and the stream.
+    /// Sends an extended CONNECT. Returns its future answer and the stream.
     pub async fn begin(
         &mut self,
         protocol: &'static str,
@@ -137,7 +136,7 @@ impl Peer {
         sent.expect("a stream")
     }
 
-    /// A refused opening handshake: status, fields and text.
+    /// Sends an opening handshake that is refused. Returns the status, the fields and the text.
     pub async fn refused(
         &mut self,
         protocol: &'static str,
@@ -146,7 +145,7 @@ impl Peer {
         self.refused_at(protocol, "/chat?x=y", fields).await
     }
 
-    /// The same of what asks for this target.
+    /// The same for this target.
     pub async fn refused_at(
         &mut self,
         protocol: &'static str,
@@ -160,12 +159,12 @@ impl Peer {
         (response.status().as_u16(), response.headers().clone(), text)
     }
 
-    /// A WebSocket.
+    /// Opens a WebSocket.
     pub async fn websocket(&mut self) -> Socket {
         self.websocket_with(&[]).await.0
     }
 
-    /// The same with these fields; and those of the answer.
+    /// Opens a WebSocket with these fields. Returns the fields of the answer as well.
     pub async fn websocket_with(&mut self, fields: &[(&'static str, &str)]) -> (Socket, HeaderMap) {
         let version = ("sec-websocket-version", "13");
         let fields = [&[version], fields].concat();
@@ -188,7 +187,7 @@ async fn exchange_prefaces<T: AsyncRead + AsyncWrite + Unpin>(
         .max_concurrent_reset_streams(1000)
         .handshake(stream);
     let (requests, mut connection) = builder.await.expect("a preface");
-    // Before the server's SETTINGS have come, extended CONNECT is not allowed.
+    // Extended CONNECT is not allowed before the server's SETTINGS have arrived.
     poll_fn(|cx| {
         let end = Pin::new(&mut connection).poll(cx);
         assert!(end.is_pending(), "{end:?}");
@@ -201,7 +200,7 @@ async fn exchange_prefaces<T: AsyncRead + AsyncWrite + Unpin>(
     (requests, connection)
 }
 
-/// An answer, and its whole body.
+/// Reads the whole body of an answer.
 pub async fn whole(response: Response<RecvStream>) -> (Response<()>, Vec<u8>) {
     let (head, mut body) = response.into_parts();
     let mut bytes = Vec::new();
@@ -221,7 +220,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// What an extended CONNECT has opened, of which the answer is this.
+    /// Creates the socket from an extended CONNECT and its answer.
     pub fn of(response: Response<RecvStream>, sender: SendStream<Bytes>) -> Self {
         assert_eq!(response.status(), 200, "{response:?}");
         Self {
@@ -231,7 +230,7 @@ impl Socket {
         }
     }
 
-    /// Sends all of it, as the server opens its window.
+    /// Sends all bytes, as fast as the server opens its window.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let mut bytes = Bytes::copy_from_slice(bytes.as_ref());
         while bytes.has_remaining() {
@@ -241,8 +240,8 @@ impl Socket {
         }
     }
 
-    /// Sends this over and over until the server's window has been shut for a second; how much
-    /// went out.
+    /// Sends the bytes repeatedly until the server's window has been closed for a second. Returns
+    /// the number of bytes sent.
     pub async fn send_until_stuck(&mut self, bytes: &[u8]) -> usize {
         let mut sent = 0;
         loop {
@@ -267,7 +266,7 @@ impl Socket {
         Some(self.sender.capacity().min(wanted))
     }
 
-    /// Expects these bytes to come next.
+    /// Expects these bytes next.
     pub async fn expect(&mut self, expected: impl AsRef<[u8]>) {
         let expected = expected.as_ref();
         let bytes = self.take(expected.len()).await;
@@ -277,7 +276,7 @@ impl Socket {
         );
     }
 
-    /// Takes this many bytes, and opens the window by them.
+    /// Reads this many bytes, and opens the window by as many.
     pub async fn take(&mut self, len: usize) -> BytesMut {
         while self.incoming.len() < len {
             let data = timeout(PATIENCE, self.body.data()).await;
@@ -291,7 +290,7 @@ impl Socket {
         self.incoming.split_to(len)
     }
 
-    /// Expects END_STREAM behind what has been taken.
+    /// Expects END_STREAM after the bytes that were read.
     pub async fn ended(&mut self) {
         loop {
             let data = timeout(PATIENCE, self.body.data()).await;
@@ -321,7 +320,7 @@ impl Socket {
     }
 }
 
-/// A frame of HTTP/2 (RFC 9113 §4.1).
+/// Builds a frame of HTTP/2 (RFC 9113 §4.1).
 pub fn http2_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let len = u32::try_from(payload.len()).expect("a short frame");
     let mut frame = len.to_be_bytes()[1..].to_vec();
@@ -331,7 +330,7 @@ pub fn http2_frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> 
     frame
 }
 
-/// The client's preface (RFC 9113 §3.4) with empty SETTINGS.
+/// Builds the client's preface (RFC 9113 §3.4) with empty SETTINGS.
 pub fn preface() -> Vec<u8> {
     let settings = http2_frame(4, 0, 0, &[]);
     [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &settings].concat()
@@ -340,7 +339,7 @@ pub fn preface() -> Vec<u8> {
 /// `GET / HTTP/2` in HPACK: three fields of the static table, and the authority.
 pub const GET: &[u8] = b"\x82\x86\x84\x41\x09localhost";
 
-/// An extended CONNECT in HPACK, of literal fields.
+/// Encodes an extended CONNECT in HPACK, with literal fields.
 pub fn connect() -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in [

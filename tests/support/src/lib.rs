@@ -1,32 +1,32 @@
-//! What the tests of several packages share: the program as a process, clients of every kind, and
-//! what stands beside and between them.
+//! Helpers that the tests of several packages share: the program as a process, clients of every
+//! kind, and servers and relays around them.
 //!
-//! Every wait is bounded by [`PATIENCE`] or less, and what does not come by then fails the test.
+//! Every wait is bounded by [`PATIENCE`] or less, and the test fails when the bound is reached.
 //!
 //! ```text
-//! process        a process and all that it prints
+//! process        a process and all lines that it prints
 //! program        the program: run to its end, or a server
 //! server         a process that listens
-//! alone          a test in a process of its own
-//! peers          clients and servers of third parties
-//! opening        opening handshakes as text, and what is in the head of an answer
-//! frame          frames, written out
-//! client         a client of bytes
-//! wire_peer      either side of a connection in any protocol, by the event
+//! alone          a test that runs in a separate process
+//! peers          third-party clients and servers
+//! opening        opening handshakes as text, and functions for the heads of answers
+//! frame          frames as bytes
+//! client         a client of raw bytes
+//! wire_peer      either side of a connection in any protocol, event by event
 //! closing        how connections end: a table, and the peers in it
-//! member         the same by the message, over any transport
+//! member         the same message by message, over any transport
 //! dial           a client of the library
 //! gateway        a server of the library
-//! grip           a web application behind WebSocket-over-HTTP
-//! zmq            a peer of ZeroMQ that publishes
+//! grip           a web app behind WebSocket-over-HTTP
+//! zmq            a ZeroMQ peer that publishes
 //! http2          a client of HTTP/2
-//! hostile        the same by the frame, which sends what it likes
+//! hostile        a client of HTTP/2 that sends arbitrary frames
 //! tcp            servers of plain TCP
 //! authority      certificates made for a test
-//! tls            a client of bytes over TLS
-//! tls_server     a server of TLS before one of plain TCP
-//! middle         stands between two, and records
-//! packets        packet captures made by hand
+//! tls            a client of raw bytes over TLS
+//! tls_server     a TLS server in front of a plain TCP server
+//! middle         a relay between a client and a server that records all bytes
+//! packets        packet captures, built by hand
 //! corpus         the recorded sessions of compat-fixtures
 //! ```
 #![allow(
@@ -66,5 +66,5 @@ pub mod tls_server;
 pub mod wire_peer;
 pub mod zmq;
 
-/// The bound of any single wait.
+/// The time limit of any single wait.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,5 +1,5 @@
-//! A client by the message, in any protocol and over any transport, in the runtime of its test; or a
-//! server.
+//! A client or server that exchanges messages in any protocol and over any transport, in the
+//! runtime of its test.
 
 use std::future::pending;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::PATIENCE;
 
-/// What opening handshakes are made with: without compression, and with entropy that is none.
+/// The context of opening handshakes: without compression, and with constant entropy.
 pub const CONTEXT: Context = Context {
     secure: false,
     limits: Limits {
@@ -28,12 +28,12 @@ pub const CONTEXT: Context = Context {
     entropy: |bytes| bytes.fill(7),
 };
 
-/// How a client's connection goes.
+/// The transport of a client's connection.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
-    /// In memory, with so much room.
+    /// In memory, with a buffer of this size in bytes.
     Memory(usize),
-    /// Over a socket, which is lent to those who publish.
+    /// Over a socket, whose writer can be shared with broadcasts.
     Tcp,
 }
 
@@ -72,7 +72,7 @@ impl Way {
 /// A connection whose opening handshake is complete.
 pub struct Member {
     stream: Box<dyn Transport>,
-    /// For what is not flushed at once.
+    /// The session, for messages that are not flushed immediately.
     pub session: Session,
     incoming: BytesMut,
 }
@@ -111,7 +111,7 @@ impl Member {
         }
     }
 
-    /// A server that accepts the opening handshake of a protocol.
+    /// Creates a server that accepts the opening handshake of a protocol.
     pub async fn accept(mut stream: Box<dyn Transport>, protocol: &'static dyn Protocol) -> Self {
         let protocols = [protocol];
         let mut negotiation = Negotiation::new(&protocols, HeadLimits::default());
@@ -147,29 +147,29 @@ impl Member {
         self.flush().await;
     }
 
-    /// Sends what the session has to say.
+    /// Sends the output of the session.
     pub async fn flush(&mut self) {
         let outgoing = self.session.outgoing();
         let sent = timeout(PATIENCE, self.stream.write_all_buf(outgoing)).await;
-        // One that has hung up reads no more.
+        // A peer that has disconnected reads no more.
         let _ = sent.expect("room");
     }
 
-    /// Sends what the session has to say; whether the other side has gone instead.
+    /// Sends the output of the session. Returns true if the other side has disconnected instead.
     pub async fn flush_or_gone(&mut self) -> bool {
         let outgoing = self.session.outgoing();
         let sent = timeout(PATIENCE, self.stream.write_all_buf(outgoing)).await;
         sent.expect("room").is_err()
     }
 
-    /// How many bytes come with one read, which nobody looks at.
+    /// Reads once and discards the bytes. Returns their number.
     pub async fn read_some(&mut self) -> usize {
         self.incoming.clear();
         let read = timeout(PATIENCE, self.stream.read_buf(&mut self.incoming)).await;
         read.expect("something comes").unwrap_or(0)
     }
 
-    /// The next message; `None` once the connection is closed.
+    /// Waits for the next message; `None` when the connection is closed.
     pub async fn message(&mut self) -> Option<Message> {
         loop {
             let received = self.session.receive(&mut self.incoming);
@@ -188,28 +188,29 @@ impl Member {
         }
     }
 
-    /// The next message, which is a text.
+    /// Waits for the next message, which must be a text.
     pub async fn text(&mut self) -> String {
         let message = self.message().await.expect("a message");
         message.as_text().expect("a text").to_owned()
     }
 
-    /// The number at the beginning of the next message, see [`numbered`].
+    /// Waits for the next message, and returns the number at its beginning. See [`numbered`].
     pub async fn number(&mut self) -> Option<u32> {
         number(&self.message().await?)
     }
 
-    /// How the connection was closed.
+    /// Returns the outcome of the connection.
     pub fn closed(&self) -> &Closed {
         self.session.closed().expect("it is closed")
     }
 
-    /// Waits for something to come, and does nothing about it.
+    /// Waits until bytes arrive, and does not process them.
     pub async fn waits(&mut self) {
         read(&mut self.stream, &mut self.incoming).await;
     }
 
-    /// Whether the other side ends its direction within this time, in which nothing else comes.
+    /// Returns whether the other side closes its direction within this time. No byte may arrive
+    /// before.
     pub async fn ends_within(&mut self, time: Duration) -> bool {
         let came = self.incoming.len();
         let read = timeout(time, self.stream.read_buf(&mut self.incoming)).await;
@@ -218,32 +219,32 @@ impl Member {
         read.is_ok()
     }
 
-    /// Ends our direction.
+    /// Closes our direction.
     pub async fn hang_up(&mut self) {
         self.stream.shutdown().await.expect("an open connection");
     }
 
-    /// Waits for the end of the other side's direction, before which nothing more comes.
+    /// Waits until the other side closes its direction. No byte may arrive before.
     pub async fn ended(&mut self) {
         assert!(self.ends_within(PATIENCE).await, "it does not end");
     }
 }
 
-/// Reads once: there is something.
+/// Reads once, and fails if nothing arrives.
 async fn read(stream: &mut Box<dyn Transport>, incoming: &mut BytesMut) {
     let read = timeout(PATIENCE, stream.read_buf(incoming)).await;
     let count = read.expect("something comes").expect("no reset");
     assert!(count > 0, "the end after {}", incoming.escape_ascii());
 }
 
-/// A message of this length that begins with a number.
+/// Creates a message of this length that begins with a number.
 pub fn numbered(number: u32, len: usize) -> Message {
     let mut payload = number.to_be_bytes().to_vec();
     payload.resize(len.max(4), b'.');
     Message::binary(payload)
 }
 
-/// The number that a message begins with.
+/// Returns the number at the beginning of a message.
 pub fn number(message: &Message) -> Option<u32> {
     let (number, _) = message.as_bytes().split_first_chunk()?;
     Some(u32::from_be_bytes(*number))

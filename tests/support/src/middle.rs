@@ -1,11 +1,11 @@
-//! Stands between a client and a server, and records what goes through.
+//! A relay between a client and a server that records all bytes.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// Which way bytes go.
+/// The direction of bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Way {
     /// To the server.
@@ -14,30 +14,30 @@ pub enum Way {
     Down,
 }
 
-/// One connection, which is recorded.
+/// A recorded connection.
 pub struct Middle {
-    /// Where it listens.
+    /// The address on which the relay listens.
     pub address: SocketAddr,
     record: Record,
 }
 
-/// What has gone up, and down.
+/// The bytes to the server, and those to the client.
 type Record = Arc<Mutex<[Vec<u8>; 2]>>;
 
 impl Middle {
-    /// Accepts a connection for the server; a request that has one of these words gets to it
-    /// without.
+    /// Accepts one connection for the server. In the head of its request, each of these words is
+    /// replaced by `withheld`.
     pub fn before(server: SocketAddr, withheld: &'static [&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address");
         let record = Record::default();
         let recorded = Arc::clone(&record);
-        // Both directions end with the process, at the latest.
+        // Both directions end with the process at the latest.
         thread::spawn(move || relay(&listener, server, withheld, &recorded));
         Self { address, record }
     }
 
-    /// The value of `Sec-WebSocket-Extensions` in the answer.
+    /// Returns the value of `Sec-WebSocket-Extensions` in the answer.
     pub fn answer(&self) -> Option<String> {
         let record = self.record.lock().expect("nobody has panicked");
         let head = String::from_utf8_lossy(&record[Way::Down as usize]).into_owned();
@@ -46,7 +46,7 @@ impl Middle {
         Some(value.lines().next()?.to_owned())
     }
 
-    /// The first byte of each frame, and how long they are all together.
+    /// Returns the first byte of each frame, and the length of all frames together.
     pub fn frames(&self, way: Way) -> (Vec<u8>, usize) {
         let record = self.record.lock().expect("nobody has panicked");
         let bytes = &record[way as usize];
@@ -92,7 +92,7 @@ fn relay(listener: &TcpListener, server: SocketAddr, withheld: &[&str], record: 
         thread::spawn(move || carry(&from, &to, &recorded, Way::Up));
         carry(&server, &client, record, Way::Down)
     };
-    // What it comes to is seen at the two ends.
+    // The two ends notice an error themselves.
     let _ = relayed();
 }
 

@@ -1,6 +1,6 @@
-//! Opening handshakes as text, and what is in the head of an answer.
+//! Opening handshakes as text, and functions for the heads of answers.
 
-/// One of RFC 6455, with the key of its example.
+/// A request of RFC 6455, with the key of the RFC's example.
 pub const RFC6455: &str = "GET /chat HTTP/1.1\r\n\
     Host: server.example.com\r\n\
     Upgrade: websocket\r\n\
@@ -8,10 +8,10 @@ pub const RFC6455: &str = "GET /chat HTTP/1.1\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// What answers the key of that example.
+/// The `Sec-WebSocket-Accept` for the key of that example.
 pub const RFC6455_ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
-/// One of Hixie-76 without its eight bytes, with the keys of its example.
+/// A request of hixie-76 without its eight bytes, with the keys of the draft's example.
 pub const HIXIE_76: &str = "GET /demo HTTP/1.1\r\n\
     Host: example.com\r\n\
     Connection: Upgrade\r\n\
@@ -23,29 +23,29 @@ pub const HIXIE_76: &str = "GET /demo HTTP/1.1\r\n\
 /// The eight bytes of that example.
 pub const HIXIE_76_BODY: &[u8] = b"^n:ds[4U";
 
-/// What answers the keys and the eight bytes of that example.
+/// The digest for the keys and the eight bytes of that example.
 pub const HIXIE_76_DIGEST: &[u8] = b"8jKS'y:G*Co,Wxa-";
 
-/// One of Hixie-75.
+/// A request of hixie-75.
 pub const HIXIE_75: &str = "GET /demo HTTP/1.1\r\n\
     Upgrade: WebSocket\r\n\
     Connection: Upgrade\r\n\
     Host: example.com\r\n\
     Origin: http://example.com\r\n\r\n";
 
-/// The one of RFC 6455 with another version and further fields.
+/// Returns the request of RFC 6455 with another version and additional fields.
 pub fn versioned(version: &str, fields: &str) -> String {
     let request = RFC6455.replace("Version: 13", &format!("Version: {version}"));
     with(&request, fields)
 }
 
-/// A head with further fields, each of which ends with CRLF.
+/// Adds fields to a head. Each field ends with CRLF.
 pub fn with(head: &str, fields: &str) -> String {
     let lines = head.strip_suffix("\r\n").expect("a head");
     format!("{lines}{fields}\r\n")
 }
 
-/// The value of a field, which is there once at most.
+/// Returns the value of a field, which must not be repeated.
 #[track_caller]
 pub fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     let mut values = head

@@ -1,13 +1,13 @@
-//! Packet captures made by hand: TCP segments, the headers around them, and files of them.
+//! Packet captures, built by hand: TCP segments, the headers around them, and capture files.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// A side of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum From {
-    /// Which sent the SYN.
+    /// The side that sent the SYN.
     Client,
-    /// Which answered it.
+    /// The side that answered it.
     Server,
 }
 
@@ -20,12 +20,12 @@ pub const RST: u8 = 0x04;
 /// See [`SYN`].
 pub const ACK: u8 = 0x10;
 
-/// A TCP connection that is written down packet by packet.
+/// A TCP connection, built packet by packet.
 #[derive(Clone, Debug)]
 pub struct Connection {
-    /// Where the client is.
+    /// The address of the client.
     pub client: SocketAddr,
-    /// Where the server is.
+    /// The address of the server.
     pub server: SocketAddr,
     /// The next sequence number of each side.
     next: [u32; 2],
@@ -34,7 +34,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// One whose sides begin with these sequence numbers, SYN and all.
+    /// Opens a connection with a handshake. The sides begin with these sequence numbers.
     pub fn open(client: &str, server: &str, first: [u32; 2]) -> Self {
         let mut connection = Self {
             client: client.parse().expect("an address"),
@@ -48,19 +48,19 @@ impl Connection {
         connection
     }
 
-    /// One side says something, in one segment.
+    /// Sends bytes from one side, in one segment.
     pub fn say(&mut self, from: From, bytes: &[u8]) {
         self.segment(from, ACK, bytes);
     }
 
-    /// One side says something, a segment for each so many bytes.
+    /// Sends bytes from one side, in segments of this size.
     pub fn say_in(&mut self, from: From, bytes: &[u8], size: usize) {
         for chunk in bytes.chunks(size) {
             self.say(from, chunk);
         }
     }
 
-    /// A segment with these flags, behind what its side has said.
+    /// Sends a segment with these flags and the next sequence number of its side.
     pub fn segment(&mut self, from: From, flags: u8, bytes: &[u8]) {
         let packet = self.packet(from, flags, 0, bytes);
         let [client, server] = &mut self.next;
@@ -73,7 +73,8 @@ impl Connection {
         self.packets.push(packet);
     }
 
-    /// A segment so many bytes before the next of its side; nothing is counted.
+    /// Builds a segment whose sequence number is `before` bytes below the next of its side. The
+    /// connection does not change.
     pub fn packet(&self, from: From, flags: u8, before: u32, bytes: &[u8]) -> Vec<u8> {
         let [client, server] = self.next;
         let (source, destination, sequence, acknowledged) = match from {
@@ -95,7 +96,7 @@ impl Connection {
     }
 }
 
-/// An IP packet.
+/// Builds an IP packet.
 pub fn ip(source: SocketAddr, destination: SocketAddr, kind: u8, payload: &[u8]) -> Vec<u8> {
     let mut packet = Vec::new();
     match (source, destination) {
@@ -132,7 +133,7 @@ pub fn ip(source: SocketAddr, destination: SocketAddr, kind: u8, payload: &[u8])
     packet
 }
 
-/// What stands before an IP packet in captures of different devices.
+/// The link type of a capture, which determines the header before an IP packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     /// Ethernet.
@@ -143,18 +144,18 @@ pub enum Link {
     QinQ,
     /// Loopback of BSD, in the byte order of the machine.
     Null,
-    /// Loopback of OpenBSD, in that of the network.
+    /// Loopback of OpenBSD, in network byte order.
     Loop,
-    /// Nothing.
+    /// No header.
     Raw,
     /// Any device of Linux.
     Cooked,
-    /// The same, version 2.
+    /// The same in version 2.
     Cooked2,
 }
 
 impl Link {
-    /// Each of them.
+    /// All link types.
     pub const ALL: [Self; 8] = [
         Self::Ethernet,
         Self::Vlan,
@@ -177,7 +178,7 @@ impl Link {
         }
     }
 
-    /// A packet with what stands before it.
+    /// Adds the header of the link type to a packet.
     pub fn wrap(self, packet: &[u8]) -> Vec<u8> {
         let is_v4 = packet.first().is_some_and(|first| first >> 4 == 4);
         let kind: &[u8] = if is_v4 { &[8, 0] } else { &[0x86, 0xdd] };
@@ -197,7 +198,7 @@ impl Link {
     }
 }
 
-/// A pcap file; packets are a millisecond apart, and cut at the snapshot length.
+/// Builds a pcap file. Packets are a millisecond apart, and cut at the snapshot length.
 pub fn pcap(link: Link, snaplen: usize, packets: &[Vec<u8>]) -> Vec<u8> {
     let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
     file.extend([0; 8]);
@@ -215,21 +216,21 @@ pub fn pcap(link: Link, snaplen: usize, packets: &[Vec<u8>]) -> Vec<u8> {
     file
 }
 
-/// What holds a packet in a pcapng file.
+/// The block that contains a packet in a pcapng file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PacketBlock {
     /// The Enhanced Packet Block.
     Enhanced,
-    /// The Packet Block, which was before it.
+    /// The Packet Block, its predecessor.
     Old,
 }
 
-/// A pcapng file, big-endian, that counts nanoseconds.
+/// Builds a big-endian pcapng file with timestamps in nanoseconds.
 pub fn pcapng(link: Link, packets: &[Vec<u8>]) -> Vec<u8> {
     pcapng_of(link, packets, PacketBlock::Enhanced, 0)
 }
 
-/// The same, with its packets in such blocks, and of the interface of this number; there is one, 0.
+/// The same with this kind of block, and with this interface number. The file has one interface, 0.
 pub fn pcapng_of(link: Link, packets: &[Vec<u8>], holder: PacketBlock, interface: u16) -> Vec<u8> {
     let block = |kind: u32, body: &[u8]| {
         let len = u32::try_from(12 + body.len()).expect("short").to_be_bytes();
@@ -249,7 +250,7 @@ pub fn pcapng_of(link: Link, packets: &[Vec<u8>], holder: PacketBlock, interface
         let padding = &[0; 3][..(4 - packet.len() % 4) % 4];
         let (kind, interface) = match holder {
             PacketBlock::Enhanced => (6, u32::from(interface)),
-            // The other half counts drops.
+            // The lower half counts dropped packets.
             PacketBlock::Old => (2, u32::from(interface) << 16 | 7),
         };
         let body = [
@@ -266,7 +267,7 @@ pub fn pcapng_of(link: Link, packets: &[Vec<u8>], holder: PacketBlock, interface
     file
 }
 
-/// A UDP packet, for noise.
+/// Builds a UDP packet, as noise.
 pub fn noise() -> Vec<u8> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 53));
     ip(address, address, 17, &[0, 53, 0, 53, 0, 8, 0, 0])

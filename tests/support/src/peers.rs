@@ -1,4 +1,4 @@
-//! Third-party clients and servers, as `tests/peers/run` starts them.
+//! Third-party clients and servers, started by `tests/peers/run`.
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,20 +10,20 @@ use std::time::Duration;
 use crate::process::{End, Process};
 use crate::server::Server;
 
-/// How long a process may take to say where it listens.
+/// The time within which a process must print its address.
 const START: Duration = Duration::from_secs(60);
 
-/// How long a peer may take for all it does. The peers have shorter deadlines of their own, and
-/// say what they were waiting for.
+/// The time limit for all actions of a peer. Peers have shorter deadlines of their own, and print
+/// the reason when one expires.
 pub const PEER: Duration = Duration::from_secs(180);
 
-/// What `tests/peers/run` exits with where the client is not installed.
+/// The exit code of `tests/peers/run` if the client is not installed.
 const NOT_INSTALLED: i32 = 77;
 
-/// What it exits with where the client needs Python 2.7 and there is none.
+/// The exit code if the client needs Python 2.7, which is not installed.
 const NO_PYTHON_2: i32 = 78;
 
-/// A third-party client at work. Ends when dropped.
+/// A running third-party client. Dropping it ends the client.
 pub struct Peer {
     process: Process,
     name: String,
@@ -35,7 +35,7 @@ impl Peer {
         Self::start_with(arguments, &[])
     }
 
-    /// As [`Peer::start`], with variables of its own.
+    /// The same as [`Peer::start`], with additional environment variables.
     pub fn start_with(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         Self::run(
             arguments,
@@ -43,7 +43,7 @@ impl Peer {
         )
     }
 
-    /// As [`Peer::start`], for one that goes on until [`Peer::stop`].
+    /// The same as [`Peer::start`], for a client that runs until [`Peer::stop`].
     pub fn start_endless(arguments: &[&str]) -> Self {
         Self::run(arguments, run().stdin(Stdio::piped()))
     }
@@ -55,23 +55,24 @@ impl Peer {
         }
     }
 
-    /// Has it come to its end.
+    /// Closes the input of the client, which makes it end.
     pub fn stop(&mut self) {
         self.process.end_input();
     }
 
-    /// Sends it a signal: `KILL`, `STOP`.
+    /// Sends a signal such as `KILL` or `STOP`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }
 
-    /// Waits until it has printed a line with this beginning; whether it did.
+    /// Waits for a line that begins with this text. Returns whether one was printed.
     pub fn waits_for(&mut self, beginning: &str) -> bool {
         let found = |line: &str| line.starts_with(beginning).then_some(());
         self.process.wait_for_line(PEER, found).is_some()
     }
 
-    /// Waits until it has printed a line with this in it: whether it did. Says so where it is not installed.
+    /// Waits for a line that contains this text. Returns whether one was printed. Reports a client
+    /// that is not installed.
     pub fn says(&mut self, part: &str) -> bool {
         let found = |line: &str| line.contains(part).then_some(());
         let is_there = self.process.wait_for_line(START, found).is_some();
@@ -81,8 +82,8 @@ impl Peer {
         is_there
     }
 
-    /// Waits until it has failed, and returns what it printed; `None` where it is not installed.
-    /// Fails the test where it passed.
+    /// Waits until the client has failed, and returns its output; `None` if it is not installed.
+    /// Fails the test if the client has passed.
     pub fn fails(mut self) -> Option<String> {
         let end = self.process.end(PEER);
         match end.status.and_then(|status| status.code()) {
@@ -95,8 +96,8 @@ impl Peer {
         }
     }
 
-    /// Waits until it has ended, and returns what it printed; `None` where it is not installed.
-    /// Fails the test where the peer failed.
+    /// Waits until the client has ended, and returns its output; `None` if it is not installed.
+    /// Fails the test if the client has failed.
     pub fn passes(mut self) -> Option<String> {
         let end = self.process.end(PEER);
         let name = &self.name;
@@ -113,7 +114,7 @@ impl Peer {
     }
 }
 
-/// The clients of `tests/peers/run`, with each version.
+/// Returns the clients of `tests/peers/run`, each with each of its versions.
 pub fn every_peer() -> Vec<(String, String)> {
     let mut process = Process::start(run().arg("--list").stdin(Stdio::null()));
     let list = process.end(START).output;
@@ -126,17 +127,17 @@ pub fn every_peer() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Starts a third party's server by the name that `tests/peers/run --serve` has for it; `None`
-/// where it is not installed.
+/// Starts a third-party server by its name in `tests/peers/run --serve`; `None` if it is not
+/// installed.
 pub fn serve(name: &str) -> Option<Server> {
     serve_with(name, &[])
 }
 
-/// The same with variables of its own.
+/// The same with additional environment variables.
 pub fn serve_with(name: &str, variables: &[(&str, &OsStr)]) -> Option<Server> {
     let mut command = run();
     command.envs(variables.iter().copied());
-    // Held open as long as the server may run: it ends with its stdin.
+    // The pipe stays open while the server runs: the server ends with its stdin.
     command.args(["--serve", name]).stdin(Stdio::piped());
     Server::start(&mut command, START)
         .map_err(|end| skip_or_fail(&end, name))
@@ -147,7 +148,7 @@ fn run() -> Command {
     Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../peers/run"))
 }
 
-/// Says which peer is not installed, or fails the test.
+/// Reports a peer that is not installed, or fails the test.
 fn skip_or_fail(end: &End, name: &str) {
     let required = env::var_os("POLYSOCK_PEERS_REQUIRED").is_some();
     let output = end.output.trim_end();
@@ -159,8 +160,8 @@ fn skip_or_fail(end: &End, name: &str) {
     }
 }
 
-/// Writes a line that is seen whether or not the test passes.
+/// Prints a line that is visible even if the test passes.
 fn say(line: &str) {
-    // What eprintln! writes is kept back by the test harness.
+    // The test harness captures the output of `eprintln!`.
     let _ = writeln!(io::stderr(), "{line}");
 }

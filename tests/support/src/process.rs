@@ -1,4 +1,4 @@
-//! A process, and all that it prints.
+//! A process, and all lines that it prints.
 
 use std::fs::{self, DirEntry};
 use std::io::{BufRead, BufReader, Read};
@@ -9,35 +9,35 @@ use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
 
-/// A process, whose lines are read by threads so that it never blocks on them.
+/// A process, whose output is read by threads so that it never blocks.
 ///
-/// Killed when dropped before it has ended; the one third party that has children, Chromium's, takes
-/// them along.
+/// A process that still runs is killed when this is dropped. Chromium, the only third-party program
+/// with child processes, ends them itself.
 pub struct Process {
     child: Child,
-    /// The lines of stdout and stderr. The channel ends when nobody holds their other end any more.
+    /// The lines of stdout and stderr. The channel ends when all writers have closed the pipes.
     lines: Receiver<String>,
-    /// What has been taken from the channel.
+    /// The output that was taken from the channel so far.
     output: String,
     has_ended: bool,
 }
 
-/// How a process ended.
+/// The outcome of a process.
 #[derive(Debug)]
 pub struct End {
-    /// `None` where it had to be killed.
+    /// The exit status; `None` if the process had to be killed.
     pub status: Option<ExitStatus>,
-    /// What it printed on stdout and stderr.
+    /// The output on stdout and stderr.
     pub output: String,
 }
 
 impl Process {
-    /// Starts it.
+    /// Starts a process.
     pub fn start(command: &mut Command) -> Self {
         Self::start_logging(command.stdout(Stdio::piped()))
     }
 
-    /// Starts it with a stdout of the caller's.
+    /// Starts a process with a stdout that the caller has set.
     pub fn start_logging(command: &mut Command) -> Self {
         let mut child = command
             .stderr(Stdio::piped())
@@ -57,12 +57,12 @@ impl Process {
         }
     }
 
-    /// Ends what it reads from, where that is a pipe.
+    /// Closes the stdin of the process, if it is a pipe.
     pub fn end_input(&mut self) {
         self.child.stdin.take();
     }
 
-    /// Waits for a line that `find` finds something in, behind those that were waited for before.
+    /// Waits for a line for which `find` returns a value, after the lines of earlier waits.
     pub fn wait_for_line<T>(
         &mut self,
         limit: Duration,
@@ -77,7 +77,7 @@ impl Process {
         None
     }
 
-    /// Waits for the end, and kills the process where it does not come.
+    /// Waits for the end, and kills the process if the limit expires.
     pub fn end(&mut self, limit: Duration) -> End {
         let deadline = Instant::now() + limit;
         let is_timely = loop {
@@ -98,17 +98,17 @@ impl Process {
         }
     }
 
-    /// Sends a signal: `TERM`, `INT`.
+    /// Sends a signal such as `TERM` or `INT`.
     pub fn signal(&self, name: &str) {
         signal(&self.child, name);
     }
 
-    /// Its number.
+    /// Returns the process ID.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// What it has printed as far as that was waited for.
+    /// Returns the output as far as it was waited for.
     pub fn output(&self) -> &str {
         &self.output
     }
@@ -137,7 +137,8 @@ impl Drop for Process {
     }
 }
 
-/// Sends a signal, which the standard library cannot. A process that is sent `STOP` has stopped then.
+/// Sends a signal, for which the standard library has no function. After `STOP`, waits until the
+/// process has stopped.
 pub fn signal(child: &Child, name: &str) {
     let kill = Command::new("kill")
         .args(["-s", name, &child.id().to_string()])
@@ -148,8 +149,8 @@ pub fn signal(child: &Child, name: &str) {
     }
 }
 
-/// Waits until no thread of a process runs any more, which is not at once; where there is no `/proc`, for
-/// nothing.
+/// Waits until all threads of a process have stopped, which is not immediate. Returns immediately
+/// if there is no `/proc`.
 fn wait_until_stopped(process: u32) {
     let threads = format!("/proc/{process}/task");
     let is_stopped = |thread: DirEntry| {
@@ -168,8 +169,8 @@ fn wait_until_stopped(process: u32) {
     }
 }
 
-/// Waits for the end and for all that is piped and has not been taken. A process that does not end
-/// is killed, and the test fails.
+/// Waits for the end of a process and for its piped output. A process that does not end in time is
+/// killed, and the test fails.
 pub fn output(child: Child, limit: Duration) -> Output {
     let pid = child.id().to_string();
     let (sender, ended) = mpsc::channel();

@@ -1,4 +1,5 @@
-//! The program: arguments and stdin in, stdout, stderr and an exit code out; or a server.
+//! The program: runs it with arguments and stdin to stdout, stderr and an exit code, or starts it
+//! as a server.
 
 use std::fs;
 use std::io::Write;
@@ -10,9 +11,9 @@ use crate::PATIENCE;
 use crate::process;
 use crate::server::Server;
 
-/// Where the program is, and where its tests may write.
+/// The path of the program, and a directory for the files of its tests.
 ///
-/// Cargo tells both to the tests of the package that owns the program, and to nobody else.
+/// Cargo passes both only to the tests of the package that contains the program.
 #[derive(Clone, Copy, Debug)]
 pub struct Program {
     path: &'static str,
@@ -25,19 +26,19 @@ impl Program {
         Self { path, scratch }
     }
 
-    /// A command that takes nothing from the environment of the tests.
+    /// Creates a command that inherits no environment variable from the tests.
     pub fn command(&self) -> Command {
         let mut command = Command::new(self.path);
         command.env_remove("RUST_LOG").env("NO_COLOR", "1");
         command
     }
 
-    /// Runs it to its end; one that does not end is killed, and the test fails.
+    /// Runs the program to its end. If it does not end in time, it is killed and the test fails.
     pub fn run(&self, arguments: &[&str], input: Input<'_>) -> Run {
         self.run_within(PATIENCE, arguments, input)
     }
 
-    /// The same with another bound.
+    /// The same with another time limit.
     pub fn run_within(&self, limit: Duration, arguments: &[&str], input: Input<'_>) -> Run {
         let mut command = self.command();
         command.args(arguments);
@@ -49,13 +50,13 @@ impl Program {
         self.serve_on("127.0.0.1:0", arguments)
     }
 
-    /// Starts `polysock serve` on this address; a port of 0 is reached through the loopback
+    /// Starts `polysock serve` on this address. A port of 0 is reached through the loopback
     /// interface.
     pub fn serve_on(&self, listen: &str, arguments: &[&str]) -> Server {
         self.start("serve", listen, arguments)
     }
 
-    /// Starts an echo that speaks every protocol, with these arguments beside.
+    /// Starts an echo server with all protocols, and with these arguments.
     pub fn echo(&self, arguments: &[&str]) -> Server {
         let echo = ["--app", "echo", "--protocols", "all"];
         self.serve(&[&echo, arguments].concat())
@@ -67,7 +68,7 @@ impl Program {
         self.start("capture", "127.0.0.1:0", &[&out, arguments].concat())
     }
 
-    /// Starts `polysock serve` under limits of the system, as `prlimit` has them: `--nofile=64`.
+    /// Starts `polysock serve` under limits in the syntax of `prlimit`, such as `--nofile=64`.
     pub fn serve_under(&self, limits: &[&str], arguments: &[&str]) -> Server {
         let mut command = Command::new("prlimit");
         command.env_remove("RUST_LOG").env("NO_COLOR", "1");
@@ -79,7 +80,7 @@ impl Program {
         start(self.command(), subcommand, listen, arguments)
     }
 
-    /// An empty directory of this name, which no other test has.
+    /// Creates an empty directory with this name, which no other test uses.
     pub fn directory(&self, name: &str) -> PathBuf {
         let path = Path::new(self.scratch).join(name);
         let _ = fs::remove_dir_all(&path);
@@ -96,39 +97,39 @@ fn start(mut command: Command, subcommand: &str, listen: &str, arguments: &[&str
     Server::start(&mut command, PATIENCE).unwrap_or_else(|end| panic!("{end:?}"))
 }
 
-/// What stdin is.
+/// The stdin of a run.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// These bytes and the end.
+    /// These bytes, and then the end.
     Bytes(&'a [u8]),
-    /// Open, and silent.
+    /// Open, without bytes.
     Open,
 }
 
 impl Input<'_> {
-    /// No input at all.
+    /// No bytes, and the end.
     pub const NOTHING: Self = Self::Bytes(b"");
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Run {
-    /// The exit code; `None` where a signal ended it.
+    /// The exit code; `None` if a signal ended the program.
     pub code: Option<i32>,
-    /// What it wrote to stdout.
+    /// The output on stdout.
     pub stdout: Vec<u8>,
-    /// What it wrote to stderr.
+    /// The output on stderr.
     pub stderr: String,
 }
 
 impl Run {
-    /// What it wrote to stdout, which is text.
+    /// Returns the output on stdout, which must be text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.stdout).expect("text")
     }
 }
 
-/// Runs a command to its end; one that does not end is killed, and the test fails.
+/// Runs a command to its end. If it does not end in time, it is killed and the test fails.
 pub fn run(command: &mut Command, limit: Duration, input: Input<'_>) -> Run {
     let mut child = command
         .env("COLUMNS", "100")
@@ -141,7 +142,7 @@ pub fn run(command: &mut Command, limit: Duration, input: Input<'_>) -> Run {
     if let Input::Bytes(bytes) = input
         && let Some(mut open) = stdin.take()
     {
-        // One that does not read all of it says why by its exit code.
+        // A program that does not read its whole input reports the reason by its exit code.
         let _ = open.write_all(bytes);
     }
     let Output {

@@ -1,4 +1,4 @@
-//! A process that listens: `polysock serve`, `polysock capture`, or a third party's.
+//! A process that listens: `polysock serve`, `polysock capture` or a third-party server.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,31 +10,31 @@ use crate::client::Client;
 use crate::opening::RFC6455;
 use crate::process::{End, Process};
 
-/// A running server, killed when it is dropped.
+/// A running server. Dropping it kills the process.
 pub struct Server {
     process: Process,
-    /// Where it listens.
+    /// The address on which the server listens.
     pub address: SocketAddr,
 }
 
 impl Server {
-    /// Starts what says in a line where it listens.
+    /// Starts a process that prints its listening address in a line.
     ///
     /// # Errors
     ///
-    /// Where it does not within the limit, or ends.
+    /// The process prints none within the limit, or ends.
     pub fn start(command: &mut Command, limit: Duration) -> Result<Self, End> {
         Self::of(Process::start(command), limit)
     }
 
-    /// The same of one that has been started.
+    /// The same for a running process.
     ///
     /// # Errors
     ///
-    /// As of [`start`](Self::start).
+    /// The same as for [`start`](Self::start).
     pub fn of(mut process: Process, limit: Duration) -> Result<Self, End> {
         let port = process.wait_for_line(limit, |line| {
-            // PHP has words of its own.
+            // PHP prints another text.
             let beginnings = ["listening on ", "Development Server (http://"];
             let (_, address) = beginnings.iter().find_map(|words| line.split_once(words))?;
             let address = address.split(['"', ')']).next()?.trim();
@@ -50,12 +50,12 @@ impl Server {
         }
     }
 
-    /// Connects.
+    /// Connects to the server.
     pub fn connect(&self) -> Client {
         Client::connect(self.address)
     }
 
-    /// Connects, sends a request and returns with the head of the answer.
+    /// Connects and sends a request. Returns the connection and the head of the answer.
     pub fn ask(&self, request: impl AsRef<[u8]>) -> (Client, String) {
         let mut client = self.connect();
         client.send(request);
@@ -63,7 +63,7 @@ impl Server {
         (client, head)
     }
 
-    /// The same where the status of the answer is known.
+    /// The same, and expects this status.
     #[track_caller]
     pub fn answers(&self, request: impl AsRef<[u8]>, status: u16) -> (Client, String) {
         let (client, head) = self.ask(request);
@@ -77,7 +77,7 @@ impl Server {
         self.answers(RFC6455, 101).0
     }
 
-    /// Waits for a line of the log that contains this, behind those that were waited for before.
+    /// Waits for a log line that contains this text, after the lines of earlier waits.
     #[track_caller]
     pub fn log_line(&mut self, part: &str) -> String {
         let found = |line: &str| line.contains(part).then(|| line.to_owned());
@@ -85,7 +85,7 @@ impl Server {
         line.unwrap_or_else(|| panic!("no `{part}` in the log:\n{}", self.process.output()))
     }
 
-    /// Resident memory in bytes: now, and at its highest.
+    /// Returns the resident memory in bytes: the current value, and the peak.
     pub fn memory(&self) -> (usize, usize) {
         let status = format!("/proc/{}/status", self.process.id());
         let status = fs::read_to_string(status).expect("the program runs");
@@ -98,17 +98,17 @@ impl Server {
         (kilobytes("VmRSS:") * 1024, kilobytes("VmHWM:") * 1024)
     }
 
-    /// The number of the process.
+    /// Returns the process ID.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// Sends a signal: `TERM`, `INT`.
+    /// Sends a signal such as `TERM` or `INT`.
     pub fn signal(&self, name: &str) {
         self.process.signal(name);
     }
 
-    /// Waits for the process to end by itself; returns its exit code and its whole log.
+    /// Waits until the process ends by itself. Returns its exit code and its whole log.
     #[track_caller]
     pub fn ends_within(&mut self, patience: Duration) -> (Option<i32>, String) {
         let End { status, output } = self.process.end(patience);
@@ -118,7 +118,7 @@ impl Server {
         (status.code(), output)
     }
 
-    /// Has it end as SIGTERM asks it to, and expects that it cut nobody; returns its log.
+    /// Ends the server by SIGTERM, and expects that it had to cut no connection. Returns its log.
     #[track_caller]
     pub fn stop(&mut self) -> String {
         self.signal("TERM");

@@ -1,4 +1,4 @@
-//! The two sides of TCP that no third party is needed for.
+//! Plain TCP servers, and a minimal client.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::PATIENCE;
 
-/// A TCP server that knows nothing of WebSocket, and sends back what it gets.
+/// Starts a TCP server that knows no WebSocket and echoes all bytes.
 pub fn raw_echo_server() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback can be bound");
     let address = listener.local_addr().expect("it is bound");
@@ -17,7 +17,7 @@ pub fn raw_echo_server() -> SocketAddr {
         io::copy(&mut connection.try_clone()?, &mut connection)?;
         connection.shutdown(Shutdown::Write)
     };
-    // Both end with the process, at the latest.
+    // Both threads end with the process at the latest.
     thread::spawn(move || {
         for connection in listener.incoming() {
             thread::spawn(move || echo(connection));
@@ -26,7 +26,7 @@ pub fn raw_echo_server() -> SocketAddr {
     address
 }
 
-/// A TCP server whose every connection goes to `serve`, and its URL.
+/// Starts a TCP server that passes each connection to `serve`. Returns its URL.
 pub fn tcp_server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback can be bound");
     let url = format!("tcp://{}", listener.local_addr().expect("it is bound"));
@@ -41,7 +41,7 @@ pub fn tcp_server(serve: impl Fn(TcpStream) + Clone + Send + 'static) -> String 
     url
 }
 
-/// What `raw_echo_server` is, on a Unix socket of this path.
+/// The same as `raw_echo_server`, on a Unix socket at this path.
 pub fn unix_echo_server(path: impl AsRef<Path>) {
     let listener = UnixListener::bind(path).expect("a free path");
     let echo = |connection: io::Result<UnixStream>| -> io::Result<()> {
@@ -56,7 +56,7 @@ pub fn unix_echo_server(path: impl AsRef<Path>) {
     });
 }
 
-/// What a server says to the handshake of RFC 6455 §1.3.
+/// Returns the status line of a server's answer to the handshake of RFC 6455 §1.3.
 pub fn status_line_of_rfc6455(server: SocketAddr) -> io::Result<String> {
     let mut connection = TcpStream::connect(server)?;
     connection.set_read_timeout(Some(PATIENCE))?;

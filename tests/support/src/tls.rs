@@ -1,4 +1,4 @@
-//! A client of bytes over TLS.
+//! A client of raw bytes over TLS.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,20 +19,20 @@ pub static TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
 /// TLS 1.3 alone.
 pub static TLS13: &[&SupportedProtocolVersion] = &[&version::TLS13];
 
-/// How a client connects that trusts an authority.
+/// The settings of a client that trusts an authority.
 #[derive(Clone)]
 pub struct Trusting {
     authority: CertificateDer<'static>,
-    /// What it speaks.
+    /// The versions that the client supports.
     pub versions: &'static [&'static SupportedProtocolVersion],
-    /// What it offers by ALPN.
+    /// The protocols that the client offers by ALPN.
     pub alpn: &'static [&'static [u8]],
-    /// The certificate that it has.
+    /// The certificate of the client; `None` if it has none.
     identity: Option<Identity>,
 }
 
 impl Authority {
-    /// What a client that trusts it connects with.
+    /// Returns the settings of a client that trusts this authority.
     pub fn client(&self) -> Trusting {
         Trusting {
             authority: self.der(),
@@ -44,7 +44,7 @@ impl Authority {
 }
 
 impl Trusting {
-    /// The same with a certificate.
+    /// Adds a client certificate.
     #[must_use]
     pub fn with(self, identity: &Identity) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl Trusting {
         }
     }
 
-    /// What rustls needs to know of it; sessions are resumed among those that share it.
+    /// Returns the configuration for rustls. Clients that share it can resume sessions.
     pub fn config(&self) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority.clone()).expect("a root");
@@ -72,7 +72,7 @@ impl Trusting {
         Arc::new(config)
     }
 
-    /// Connects, and goes through the handshake for a host.
+    /// Connects, and performs the handshake for a host.
     ///
     /// # Errors
     ///
@@ -82,14 +82,14 @@ impl Trusting {
     }
 }
 
-/// A client of bytes over TLS.
+/// A client of raw bytes over TLS.
 pub struct TlsClient {
     connection: ClientConnection,
     stream: TcpStream,
 }
 
 impl TlsClient {
-    /// Connects, and goes through the handshake for a host.
+    /// Connects, and performs the handshake for a host.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl TlsClient {
         Self::over(stream, config, host)
     }
 
-    /// The same over a connection that is there.
+    /// The same over an open connection.
     ///
     /// # Errors
     ///
@@ -116,39 +116,39 @@ impl TlsClient {
         Ok(Self { connection, stream })
     }
 
-    /// What was agreed on.
+    /// Returns the TLS connection, with the negotiated values.
     pub fn connection(&self) -> &ClientConnection {
         &self.connection
     }
 
-    /// The socket beneath.
+    /// Returns the TCP socket.
     pub fn stream(&self) -> &TcpStream {
         &self.stream
     }
 
-    /// Sends, in as few records as it takes.
+    /// Sends bytes, in as few records as possible.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let mut stream = rustls::Stream::new(&mut self.connection, &mut self.stream);
         stream.write_all(bytes.as_ref()).expect("room");
         stream.flush().expect("room");
     }
 
-    /// Says that nothing more comes.
+    /// Sends a close_notify.
     pub fn finish(&mut self) {
         self.connection.send_close_notify();
         self.connection.complete_io(&mut self.stream).expect("room");
     }
 
-    /// Reads what there is, as far as there is room.
+    /// Reads available bytes, as far as there is room.
     ///
     /// # Errors
     ///
-    /// The other side fails, or goes away without a word.
+    /// The other side fails, or disconnects without a close_notify.
     pub fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         rustls::Stream::new(&mut self.connection, &mut self.stream).read(into)
     }
 
-    /// Reads just this.
+    /// Reads exactly these bytes.
     pub fn expect(&mut self, expected: impl AsRef<[u8]>) {
         let expected = expected.as_ref();
         let mut read = vec![0; expected.len()];
@@ -156,7 +156,7 @@ impl TlsClient {
         assert_eq!(read, expected);
     }
 
-    /// Reads a message in however many frames from version 7 on it comes.
+    /// Reads a message of protocol version 7 or later, in any number of frames.
     pub fn message(&mut self) -> Vec<u8> {
         let mut message = Vec::new();
         loop {
@@ -187,7 +187,7 @@ impl TlsClient {
             .expect("as much as that");
     }
 
-    /// Reads up to and with the blank line of a head.
+    /// Reads a head up to its blank line.
     pub fn head(&mut self) -> String {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -198,11 +198,11 @@ impl TlsClient {
         String::from_utf8(head).expect("text")
     }
 
-    /// Reads up to the end that the other side announces.
+    /// Reads until the other side's close_notify.
     ///
     /// # Errors
     ///
-    /// It fails, or goes away without a word.
+    /// The connection fails, or the other side disconnects without a close_notify.
     pub fn rest(&mut self) -> io::Result<Vec<u8>> {
         let mut rest = Vec::new();
         rustls::Stream::new(&mut self.connection, &mut self.stream).read_to_end(&mut rest)?;

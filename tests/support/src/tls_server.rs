@@ -1,4 +1,4 @@
-//! A server of TLS, behind which a plain one answers.
+//! A TLS server in front of a plain server.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 use crate::PATIENCE;
 use crate::authority::{Authority, Identity};
 
-/// How a server of TLS is.
+/// The settings of a TLS server.
 #[derive(Clone)]
 pub struct TlsServer {
     identity: Identity,
@@ -30,33 +30,33 @@ pub struct TlsServer {
     announced: bool,
 }
 
-/// One that runs, until the process ends.
+/// A running server. It ends with the process.
 pub struct Running {
-    /// Where it listens.
+    /// The address on which the server listens.
     pub address: SocketAddr,
     met: Arc<Mutex<Vec<Met>>>,
     open: Arc<AtomicUsize>,
 }
 
-/// What a server knows of a client whose handshake is over.
+/// The facts that a server knows about a client whose handshake is complete.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Met {
-    /// The name that was asked for (SNI).
+    /// The requested server name (SNI).
     pub name: Option<String>,
-    /// What is spoken within TLS.
+    /// The protocol agreed by ALPN.
     pub alpn: Option<String>,
     /// `1.2` or `1.3`.
     pub version: &'static str,
-    /// Whether an earlier session goes on.
+    /// True if an earlier session was resumed.
     pub is_resumed: bool,
-    /// Whether it has shown a certificate.
+    /// True if the client has sent a certificate.
     pub has_certificate: bool,
     /// The line before TLS.
     pub announced: Option<String>,
 }
 
 impl TlsServer {
-    /// A server with this certificate.
+    /// Creates the settings of a server with this certificate.
     pub fn new(identity: &Identity) -> Self {
         Self {
             identity: identity.clone(),
@@ -68,21 +68,21 @@ impl TlsServer {
         }
     }
 
-    /// Takes only clients with a certificate of this authority.
+    /// Accepts only clients with a certificate of this authority.
     #[must_use]
     pub fn with_clients_of(self, authority: &Authority) -> Self {
         let clients = Some(authority.file());
         Self { clients, ..self }
     }
 
-    /// Speaks only this version.
+    /// Supports only this version.
     #[must_use]
     pub fn with_version(self, version: &'static rustls::SupportedProtocolVersion) -> Self {
         let version = Some(version);
         Self { version, ..self }
     }
 
-    /// Knows these protocols within TLS.
+    /// Supports these protocols by ALPN.
     #[must_use]
     pub fn with_alpn(self, names: &[&str]) -> Self {
         let alpn = names.iter().map(|name| name.as_bytes().to_vec());
@@ -92,7 +92,8 @@ impl TlsServer {
         }
     }
 
-    /// Ends TCP without a word of TLS once so many bytes have gone to a client.
+    /// Closes the TCP connection without a close_notify after this many bytes were sent to a
+    /// client.
     #[must_use]
     pub fn cut_after(self, bytes: usize) -> Self {
         let cut_after = Some(bytes);
@@ -129,7 +130,7 @@ impl TlsServer {
                     let (server, acceptor) = (self.clone(), acceptor.clone());
                     tokio::spawn(async move {
                         open.fetch_add(1, Ordering::SeqCst);
-                        // What it comes to is seen at the two ends.
+                        // The two ends notice an error themselves.
                         let _ = server.relay(client, &acceptor, plain, &met).await;
                         open.fetch_sub(1, Ordering::SeqCst);
                     });
@@ -179,7 +180,7 @@ impl TlsServer {
                 }
             }
         }
-        // No close_notify: the socket is closed as it is.
+        // Without a close_notify: only the socket is closed.
         client.get_mut().0.shutdown().await
     }
 
@@ -227,17 +228,18 @@ fn met_in(client: &TlsStream<TcpStream>, announced: Option<String>) -> Met {
 }
 
 impl Running {
-    /// `localhost:PORT`, for which most certificates of tests are.
+    /// Returns `localhost:PORT`. Most certificates of tests are for this host.
     pub fn host(&self) -> String {
         format!("localhost:{}", self.address.port())
     }
 
-    /// The clients whose handshakes are over, in their order.
+    /// Returns the clients whose handshakes are complete, in order.
     pub fn met(&self) -> Vec<Met> {
         self.met.lock().expect("nobody has panicked").clone()
     }
 
-    /// The same, as soon as there are so many: a client is done with its handshake before its server is.
+    /// The same, after waiting for this many clients: a client completes its handshake before its
+    /// server does.
     pub fn meets(&self, count: usize) -> Vec<Met> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -249,7 +251,7 @@ impl Running {
         }
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub fn open(&self) -> usize {
         self.open.load(Ordering::SeqCst)
     }

@@ -1,5 +1,5 @@
-//! The other end of a connection, in any protocol: it sends what it is told to, answers nothing by
-//! itself, and sees every event on the wire.
+//! The other end of a connection, in any protocol. It sends only what the test tells it to, answers
+//! nothing by itself, and returns every event on the wire.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
@@ -23,19 +23,19 @@ pub struct WirePeer {
     incoming: BytesMut,
 }
 
-/// What comes next on the wire.
+/// The next event on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// A message or a part of it, or a control frame.
+    /// A message, a part of a message, or a control frame.
     Event(Event),
-    /// The other side has ended its direction.
+    /// The other side has closed its direction.
     End,
     /// The connection was reset.
     Reset,
 }
 
 impl WirePeer {
-    /// A client.
+    /// Creates a client, and performs its opening handshake.
     pub fn dial(protocol: &dyn Protocol, address: SocketAddr) -> Self {
         let mut client = Client::connect(address);
         let dial = Dial {
@@ -59,12 +59,12 @@ impl WirePeer {
         }
     }
 
-    /// A server, which accepts the opening handshake of a protocol.
+    /// Creates a server, which accepts the opening handshake of a protocol.
     pub fn accept(protocol: &'static dyn Protocol, stream: TcpStream) -> Self {
         Self::accept_with(protocol, stream, &Accept::default())
     }
 
-    /// The same with something to say in the answer.
+    /// The same with settings for the answer.
     pub fn accept_with(
         protocol: &'static dyn Protocol,
         stream: TcpStream,
@@ -99,7 +99,7 @@ impl WirePeer {
         }
     }
 
-    /// Sends an event; false where the other side takes no more.
+    /// Sends an event. Returns false if the other side accepts no more bytes.
     pub fn send(&mut self, event: Event) -> bool {
         let bytes = self.encoded(event);
         self.client.stream().write_all(&bytes).is_ok()
@@ -110,13 +110,14 @@ impl WirePeer {
         self.send(self::text(text, end))
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.client.send(bytes);
     }
 
-    /// Sends this text so many times, and calls `stuck` once when there is no room: the buffers on
-    /// the way are full, as the other side does not read. False where it takes no more.
+    /// Sends this text `times` times. Calls `stuck` once when there is no room: the buffers on the
+    /// path are full, because the other side does not read. Returns false if the other side accepts
+    /// no more bytes.
     pub fn flood(&mut self, message: &'static [u8], times: usize, stuck: impl FnOnce()) -> bool {
         let mut stuck = Some(stuck);
         for _ in 0..times {
@@ -143,7 +144,7 @@ impl WirePeer {
         true
     }
 
-    /// What comes next.
+    /// Waits for the next event.
     pub fn see(&mut self) -> Seen {
         loop {
             if let Some(event) = self.codec.decode(&mut self.incoming).expect("a frame") {
@@ -158,7 +159,7 @@ impl WirePeer {
         }
     }
 
-    /// What comes next beside messages.
+    /// Waits for the next event that is not a message.
     pub fn see_control(&mut self) -> Seen {
         loop {
             match self.see() {
@@ -168,13 +169,13 @@ impl WirePeer {
         }
     }
 
-    /// Ends our direction.
+    /// Closes our direction.
     pub fn hang_up(&mut self) {
-        // It may be gone already.
+        // The connection may be closed already.
         let _ = self.client.stream().shutdown(Shutdown::Write);
     }
 
-    /// Resets the connection, and waits until the other side's kernel knows.
+    /// Resets the connection, and waits until the other side's kernel has processed the reset.
     pub fn reset(self) {
         let stream = self.client.stream();
         let linger = SockRef::from(stream).set_linger(Some(Duration::ZERO));
@@ -206,7 +207,7 @@ fn text(text: &'static [u8], end: bool) -> Event {
     Event::Data(Piece { kind, payload, end })
 }
 
-/// Whether the kernel has a connection with these ends.
+/// True if the kernel has a connection between these addresses.
 fn is_connected(local: SocketAddr, remote: SocketAddr) -> bool {
     let hex = |address: SocketAddr| match address {
         SocketAddr::V4(address) => {

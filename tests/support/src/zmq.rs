@@ -1,21 +1,21 @@
-//! A peer of ZeroMQ that sends: ZMTP 3.0, NULL.
+//! A ZeroMQ peer that sends, by ZMTP 3.0 with the mechanism NULL.
 
 use std::net::SocketAddr;
 
 use crate::client::Client;
 
-/// A peer of a socket that is bound.
+/// A peer of a bound socket.
 pub struct ZmqPeer {
     client: Client,
 }
 
 impl ZmqPeer {
-    /// A PUSH socket that is connected to a PULL socket, and ready.
+    /// Connects a PUSH socket to a PULL socket, and completes the handshake.
     pub fn push(address: SocketAddr) -> Self {
         Self::connect(address, "PUSH", "PULL")
     }
 
-    /// A PUB socket that is connected to a SUB socket, and knows that it is subscribed to everything.
+    /// Connects a PUB socket to a SUB socket, and waits for the subscription to everything.
     pub fn publisher(address: SocketAddr) -> Self {
         let mut peer = Self::connect(address, "PUB", "SUB");
         peer.client.expect(b"\0\x01\x01");
@@ -31,7 +31,7 @@ impl ZmqPeer {
         Self { client }
     }
 
-    /// Sends a message of these parts.
+    /// Sends a message with these parts.
     pub fn send(&mut self, parts: &[impl AsRef<[u8]>]) {
         let last = parts.len() - 1;
         for (number, part) in parts.iter().enumerate() {
@@ -39,13 +39,13 @@ impl ZmqPeer {
         }
     }
 
-    /// The connection, for what is no message.
+    /// Returns the connection, to send other bytes than messages.
     pub fn client(&mut self) -> &mut Client {
         &mut self.client
     }
 }
 
-/// A greeting of version 3.0 with a mechanism.
+/// Builds a greeting of version 3.0 with this mechanism.
 pub fn greeting(mechanism: &str) -> Vec<u8> {
     let mut greeting = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\0".to_vec();
     greeting.extend_from_slice(mechanism.as_bytes());
@@ -53,7 +53,7 @@ pub fn greeting(mechanism: &str) -> Vec<u8> {
     greeting
 }
 
-/// The READY of a socket of this kind.
+/// Builds the READY command of a socket of this type.
 pub fn ready(kind: &str) -> Vec<u8> {
     let property = b"\x05READY\x0bSocket-Type\0\0\0";
     let len = property.len() + 1 + kind.len();
@@ -66,7 +66,7 @@ pub fn ready(kind: &str) -> Vec<u8> {
     .concat()
 }
 
-/// A frame of a message, behind which more come or not.
+/// Builds a frame of a message. `has_more` says whether more frames follow.
 pub fn frame(has_more: bool, part: &[u8]) -> Vec<u8> {
     let more = u8::from(has_more);
     match u8::try_from(part.len()) {

@@ -8,11 +8,11 @@
 //! With a history, the broker also keeps messages for a while: Redis in one stream for each
 //! channel, NATS in one JetStream stream.
 
+#[cfg(any(feature = "nats", feature = "redis"))]
+mod liveness;
 #[cfg(feature = "nats")]
 mod nats;
 mod open;
-#[cfg(any(feature = "nats", feature = "redis"))]
-mod pulse;
 #[cfg(feature = "redis")]
 mod redis;
 mod settings;

@@ -23,13 +23,13 @@ use crate::values::Values;
 /// JSON.
 #[derive(Clone, Debug)]
 pub struct DjangoSessions {
-    kept: Kept,
+    kept: SessionStorage,
     keys: Keys,
     cookie: Arc<str>,
 }
 
 #[derive(Clone, Debug)]
-enum Kept {
+enum SessionStorage {
     /// The session is in the cookie. The duration is its lifetime.
     Cookie(Duration),
     Store(Arc<dyn SessionStore>),
@@ -46,7 +46,7 @@ impl DjangoSessions {
     /// and `SECRET_KEY_FALLBACKS`. A session expires two weeks after it was written.
     pub fn signed_cookies(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         Self {
-            kept: Kept::Cookie(Duration::from_secs(14 * 24 * 3600)),
+            kept: SessionStorage::Cookie(Duration::from_secs(14 * 24 * 3600)),
             keys: salted(OF_COOKIES, keys),
             cookie: "sessionid".into(),
         }
@@ -59,7 +59,7 @@ impl DjangoSessions {
         keys: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) -> Self {
         Self {
-            kept: Kept::Store(Arc::new(store)),
+            kept: SessionStorage::Store(Arc::new(store)),
             keys: salted(OF_DATABASES, keys),
             cookie: "sessionid".into(),
         }
@@ -80,8 +80,8 @@ impl DjangoSessions {
     pub fn lifetime(self, lifetime: Duration) -> Self {
         Self {
             kept: match self.kept {
-                Kept::Cookie(_) => Kept::Cookie(lifetime),
-                kept @ Kept::Store(_) => kept,
+                SessionStorage::Cookie(_) => SessionStorage::Cookie(lifetime),
+                kept @ SessionStorage::Store(_) => kept,
             },
             ..self
         }
@@ -102,19 +102,19 @@ impl DjangoSessions {
 impl Sessions for DjangoSessions {
     fn place(&self) -> &str {
         match &self.kept {
-            Kept::Cookie(_) => "django",
-            Kept::Store(store) => store.place(),
+            SessionStorage::Cookie(_) => "django",
+            SessionStorage::Store(store) => store.place(),
         }
     }
 
     fn key(&self, visitor: Visitor<'_>) -> Option<SessionKey> {
         let value = Reading::Django.value(&visitor.values("cookie"), &self.cookie)?;
         match self.kept {
-            Kept::Cookie(_) => {
+            SessionStorage::Cookie(_) => {
                 let value = Bytes::from(value);
                 self.signed(&value).map(|_| SessionKey::Cookie(value))
             }
-            Kept::Store(_) => {
+            SessionStorage::Store(_) => {
                 let is_id =
                     (8..=256).contains(&value.len()) && value.iter().all(u8::is_ascii_alphanumeric);
                 let id = String::from_utf8(value).ok().filter(|_| is_id)?;
@@ -129,12 +129,12 @@ impl Sessions for DjangoSessions {
     ) -> BoxFuture<'a, Result<Option<Values>, SessionError>> {
         Box::pin(async move {
             match (&self.kept, key) {
-                (Kept::Cookie(lifetime), SessionKey::Cookie(value)) => {
+                (SessionStorage::Cookie(lifetime), SessionKey::Cookie(value)) => {
                     let signed = self.signed(value);
                     let signed = signed.filter(|signed| signed.age() <= *lifetime);
                     signed.map(|signed| signed.values()).transpose()
                 }
-                (Kept::Store(store), SessionKey::Id(id)) => {
+                (SessionStorage::Store(store), SessionKey::Id(id)) => {
                     let Some(data) = store.get(id).await? else {
                         return Ok(None);
                     };

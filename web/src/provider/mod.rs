@@ -119,7 +119,7 @@ impl SessionProvider {
         Self { timeout, ..self }
     }
 
-    async fn let_in(&self, visitor: Visitor<'_>) -> Result<Admitted, Rejection> {
+    async fn admit_session(&self, visitor: Visitor<'_>) -> Result<Admitted, Rejection> {
         match self.find(visitor).await {
             Ok(Some(session)) => self.admitted(&session, visitor.handshake().is_some()),
             Ok(None) => self.without_session(),
@@ -189,7 +189,7 @@ impl SessionProvider {
 
 impl Policy for SessionProvider {
     fn check<'a>(&'a self, visitor: Visitor<'a>) -> BoxFuture<'a, Result<Admitted, Rejection>> {
-        Box::pin(self.let_in(visitor))
+        Box::pin(self.admit_session(visitor))
     }
 }
 

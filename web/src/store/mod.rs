@@ -1,13 +1,13 @@
 //! Stores of session data.
 
 mod files;
-#[cfg(any(feature = "postgres", feature = "redis"))]
-mod kept;
 mod memcached;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod shared_connection;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

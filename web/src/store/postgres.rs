@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
 use super::SessionStore;
-use super::kept::{Kept, Numbered};
+use super::shared_connection::{Numbered, SharedConnection};
 use super::table::{Layout, SessionTable, is_over};
 use crate::session::SessionError;
 
@@ -21,7 +21,7 @@ pub struct Postgres {
     place: Arc<str>,
     config: Config,
     table: SessionTable,
-    kept: Arc<Kept<Arc<Prepared>>>,
+    shared_connection: Arc<SharedConnection<Arc<Prepared>>>,
 }
 
 /// The error for a URL that is not valid for PostgreSQL.
@@ -53,27 +53,27 @@ impl Postgres {
             place: format!("{shown}#{table}").into(),
             config,
             table,
-            kept: Arc::default(),
+            shared_connection: Arc::default(),
         })
     }
 
     async fn read(&self, id: &str) -> Result<Option<Bytes>, tokio_postgres::Error> {
-        if let Some(kept) = self.kept.current()
-            && let Ok(answer) = self.ask(kept, id).await
+        if let Some(shared_connection) = self.shared_connection.current()
+            && let Ok(answer) = self.ask(shared_connection, id).await
         {
             return Ok(answer);
         }
-        let opened = self.kept.or_open(self.connect()).await?;
+        let opened = self.shared_connection.or_open(self.connect()).await?;
         self.ask(opened, id).await
     }
 
     async fn ask(
         &self,
-        kept: Numbered<Arc<Prepared>>,
+        shared_connection: Numbered<Arc<Prepared>>,
         id: &str,
     ) -> Result<Option<Bytes>, tokio_postgres::Error> {
-        let doubt = self.kept.doubt(&kept);
-        let Prepared { client, look_up } = &*kept.connection;
+        let doubt = self.shared_connection.doubt(&shared_connection);
+        let Prepared { client, look_up } = &*shared_connection.connection;
         let row = client.query_opt(look_up, &[&id]).await?;
         doubt.clear();
         let Some(row) = row else { return Ok(None) };

@@ -11,7 +11,7 @@ use redis::{AsyncConnectionConfig, Client, RedisError, cmd};
 use thiserror::Error;
 
 use super::SessionStore;
-use super::kept::{Kept, Numbered};
+use super::shared_connection::{Numbered, SharedConnection};
 use crate::session::SessionError;
 
 /// Sessions in Redis: with the key `PHPREDIS_SESSION:ID` as php-redis writes them, or with another
@@ -21,7 +21,7 @@ pub struct Redis {
     place: Arc<str>,
     client: Client,
     prefix: Arc<str>,
-    kept: Arc<Kept<MultiplexedConnection>>,
+    shared_connection: Arc<SharedConnection<MultiplexedConnection>>,
 }
 
 /// The error for a URL that is not valid for Redis.
@@ -46,7 +46,7 @@ impl Redis {
             place: hide_secrets(url).into(),
             client,
             prefix: "PHPREDIS_SESSION:".into(),
-            kept: Arc::default(),
+            shared_connection: Arc::default(),
         })
     }
 
@@ -61,24 +61,27 @@ impl Redis {
 
     async fn read(&self, id: &str) -> Result<Option<Bytes>, RedisError> {
         let key = format!("{}{id}", self.prefix);
-        if let Some(kept) = self.kept.current() {
-            match self.ask(kept, &key).await {
+        if let Some(shared_connection) = self.shared_connection.current() {
+            match self.ask(shared_connection, &key).await {
                 Err(error) if is_of_connection(&error) => {}
                 answer => return answer,
             }
         }
-        let opened = self.kept.or_open(self.connect()).await?;
+        let opened = self.shared_connection.or_open(self.connect()).await?;
         self.ask(opened, &key).await
     }
 
     /// Sends one `GET`.
     async fn ask(
         &self,
-        mut kept: Numbered<MultiplexedConnection>,
+        mut shared_connection: Numbered<MultiplexedConnection>,
         key: &str,
     ) -> Result<Option<Bytes>, RedisError> {
-        let doubt = self.kept.doubt(&kept);
-        let answer = cmd("GET").arg(key).query_async(&mut kept.connection).await;
+        let doubt = self.shared_connection.doubt(&shared_connection);
+        let answer = cmd("GET")
+            .arg(key)
+            .query_async(&mut shared_connection.connection)
+            .await;
         let data: Option<Vec<u8>> = match answer {
             Err(error) if is_of_connection(&error) => return Err(error),
             answer => {

@@ -1,11 +1,11 @@
 //! Publishing over ZeroMQ.
 //!
 //! ```text
-//!   tnetstring   tagged netstrings, in which items may be written
+//!   tnetstring   tagged netstrings, an encoding of items
 //!   zmtp         greeting, READY and frames, without I/O
-//!   publishing   what a message publishes
-//!   connection   a peer, from its greeting to its end
-//!   socket       a socket that is bound
+//!   publishing   publishing of received messages
+//!   connection   one connection of a peer
+//!   socket       a bound socket
 //! ```
 
 mod connection;

@@ -1,11 +1,11 @@
 //! ZMTP 3 (ZeroMQ RFC 23), the part of a bound socket that receives messages.
 //!
 //! ```text
-//!   peer ── greeting ──▶ we      each at once: version, mechanism NULL
+//!   peer ── greeting ──▶ we      both sent without waiting: version, mechanism NULL
 //!   peer ◀─ greeting ─── we
-//!   peer ── READY ─────▶ we      what kind of socket it is
+//!   peer ── READY ─────▶ we      the type of its socket
 //!   peer ◀─ READY ────── we
-//!   peer ◀─ subscription ─ we    a SUB socket wants everything
+//!   peer ◀─ subscription ─ we    from a SUB socket only: subscribes to everything
 //!   peer ── frames ────▶ we      messages, PING
 //! ```
 //!

@@ -32,17 +32,17 @@ pub(super) enum Form {
 
 /// A publication that was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Came {
+pub(super) struct Received {
     /// The channel of the publication.
     pub(super) channel: Arc<str>,
     pub(super) id: Option<String>,
     pub(super) prev_id: Option<String>,
-    pub(super) what: What,
+    pub(super) what: Content,
 }
 
 /// The content of a publication, for one held request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum Content {
     /// No content: the client's own user has published it.
     Nothing,
     Content(Bytes),
@@ -69,7 +69,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    came: VecDeque<Came>,
+    came: VecDeque<Received>,
     bytes: usize,
     /// Whether the queue has overflowed, and the request is to end.
     is_slow: bool,
@@ -108,11 +108,11 @@ impl Inbox {
                 };
                 let sender = publication.sender.as_deref();
                 let is_own = sender.is_some() && sender == is_not.as_deref();
-                shared.put(Came {
+                shared.put(Received {
                     channel: Arc::clone(&channel),
                     id: publication.id.clone(),
                     prev_id: publication.prev_id.clone(),
-                    what: if is_own { What::Nothing } else { what },
+                    what: if is_own { Content::Nothing } else { what },
                 });
             });
             self.receiving.push((name, receiving));
@@ -128,7 +128,7 @@ impl Inbox {
     /// # Cancel safety
     ///
     /// Cancel safe.
-    pub(super) async fn next(&self) -> Result<Came, Slow> {
+    pub(super) async fn next(&self) -> Result<Received, Slow> {
         loop {
             {
                 let mut waiting = self.shared.lock();
@@ -144,9 +144,9 @@ impl Inbox {
     }
 
     /// Drops queued publications, up to the first for which `is_next` holds, or up to a close.
-    pub(super) fn skip_to(&self, is_next: impl Fn(&Came) -> bool) {
+    pub(super) fn skip_to(&self, is_next: impl Fn(&Received) -> bool) {
         let mut waiting = self.shared.lock();
-        let is_over = |came: &Came| came.what != What::Close && !is_next(came);
+        let is_over = |came: &Received| came.what != Content::Close && !is_next(came);
         while waiting.came.front().is_some_and(is_over) {
             waiting.take();
         }
@@ -159,12 +159,12 @@ impl Inbox {
 }
 
 impl Shared {
-    fn put(&self, came: Came) {
+    fn put(&self, came: Received) {
         let mut waiting = self.lock();
         if waiting.is_slow || waiting.is_closed {
             return;
         }
-        waiting.is_closed = came.what == What::Close;
+        waiting.is_closed = came.what == Content::Close;
         waiting.bytes += came.len();
         waiting.came.push_back(came);
         while waiting.is_over(&self.queue) {
@@ -199,7 +199,7 @@ impl Waiting {
         messages > 1 && (messages > queue.messages || self.bytes > queue.bytes)
     }
 
-    fn take(&mut self) -> Option<Came> {
+    fn take(&mut self) -> Option<Received> {
         let came = self.came.pop_front()?;
         self.bytes -= came.len();
         Some(came)
@@ -212,50 +212,50 @@ impl Waiting {
     }
 }
 
-impl Came {
+impl Received {
     fn len(&self) -> usize {
         match &self.what {
-            What::Content(content) => content.len(),
-            What::Answer(answer) => answer.body.len(),
-            What::Nothing | What::Hint | What::Close => 0,
+            Content::Content(content) => content.len(),
+            Content::Answer(answer) => answer.body.len(),
+            Content::Nothing | Content::Hint | Content::Close => 0,
         }
     }
 }
 
 /// Returns the content of a publication in this form; `None` if it has none.
-fn what(form: Form, publication: &Publication) -> Option<What> {
+fn what(form: Form, publication: &Publication) -> Option<Content> {
     match (&publication.held, form) {
         (HeldPush::Formats { response, .. }, Form::Answer) => match response.as_ref()? {
-            ResponsePush::Answer(answer) => Some(What::Answer(answer.clone())),
-            ResponsePush::Hint => Some(What::Hint),
+            ResponsePush::Answer(answer) => Some(Content::Answer(answer.clone())),
+            ResponsePush::Hint => Some(Content::Hint),
         },
         (HeldPush::Formats { stream, .. }, Form::Events | Form::Lines) => match stream.as_ref()? {
-            StreamPush::Content(content) => Some(What::Content(content.clone())),
-            StreamPush::Hint => Some(What::Hint),
-            StreamPush::Close => Some(What::Close),
+            StreamPush::Content(content) => Some(Content::Content(content.clone())),
+            StreamPush::Hint => Some(Content::Hint),
+            StreamPush::Close => Some(Content::Close),
         },
         (HeldPush::Same, _) => match &publication.push {
             Push::Nothing => None,
             Push::Message(message) => of_message(form, message),
             // A close is no response, so the client keeps waiting for one.
-            Push::Close(_) => (form != Form::Answer).then_some(What::Close),
+            Push::Close(_) => (form != Form::Answer).then_some(Content::Close),
         },
     }
 }
 
-fn of_message(form: Form, message: &Message) -> Option<What> {
+fn of_message(form: Form, message: &Message) -> Option<Content> {
     match (form, message) {
-        (Form::Events, Message::Text(text)) => Some(What::Content(event(text))),
+        (Form::Events, Message::Text(text)) => Some(Content::Content(event(text))),
         // An event stream is text.
         (Form::Events, Message::Binary(_)) => None,
         (Form::Lines, Message::Text(text)) => {
             let mut line = BytesMut::with_capacity(text.len() + 1);
             line.put_slice(text.as_bytes());
             line.put_u8(b'\n');
-            Some(What::Content(line.freeze()))
+            Some(Content::Content(line.freeze()))
         }
-        (Form::Lines, Message::Binary(bytes)) => Some(What::Content(bytes.clone())),
-        (Form::Answer, message) => Some(What::Answer(HeldAnswer {
+        (Form::Lines, Message::Binary(bytes)) => Some(Content::Content(bytes.clone())),
+        (Form::Answer, message) => Some(Content::Answer(HeldAnswer {
             status: 200,
             reason: None,
             fields: Vec::new(),
@@ -300,9 +300,9 @@ mod tests {
         }
     }
 
-    fn content(came: Option<Result<Came, Slow>>) -> String {
+    fn content(came: Option<Result<Received, Slow>>) -> String {
         match came.unwrap().unwrap().what {
-            What::Content(content) => String::from_utf8(content.into()).unwrap(),
+            Content::Content(content) => String::from_utf8(content.into()).unwrap(),
             other => panic!("{other:?}"),
         }
     }
@@ -330,7 +330,7 @@ mod tests {
         };
         channels.publish("b", own);
         let came = inbox.next().now_or_never().unwrap().unwrap();
-        assert_eq!(came.what, What::Nothing);
+        assert_eq!(came.what, Content::Nothing);
         drop(inbox);
         assert!(channels.is_empty());
     }
@@ -353,10 +353,10 @@ mod tests {
         channels.publish("a", Message::from("late"));
         let close = |inbox: &Inbox| inbox.next().now_or_never().unwrap().unwrap().what;
         assert_eq!(content(oldest.next().now_or_never()), "3\n");
-        assert_eq!(close(&oldest), What::Close);
+        assert_eq!(close(&oldest), Content::Close);
         assert_eq!(content(newest.next().now_or_never()), "1\n");
         assert_eq!(content(newest.next().now_or_never()), "2\n");
-        assert_eq!(close(&newest), What::Close);
+        assert_eq!(close(&newest), Content::Close);
         assert_eq!(cut.next().now_or_never(), Some(Err(Slow)));
         // A single publication may have any size.
         let large = inbox(Overflow::Disconnect, 1, 1);
@@ -367,7 +367,7 @@ mod tests {
     #[test]
     fn what_is_said_to_websockets_is_said_as_http_can() {
         let of = |form, message: Message| what(form, &message.into());
-        let text = |text: &'static str| Some(What::Content(Bytes::from_static(text.as_bytes())));
+        let text = |text: &'static str| Some(Content::Content(Bytes::from_static(text.as_bytes())));
         assert_eq!(of(Form::Events, "hi".into()), text("data: hi\n\n"));
         assert_eq!(of(Form::Events, "".into()), text("data: \n\n"));
         assert_eq!(
@@ -377,10 +377,10 @@ mod tests {
         let bytes = || Message::binary(&b"\0\xff"[..]);
         assert_eq!(of(Form::Events, bytes()), None);
         assert_eq!(of(Form::Lines, "hi".into()), text("hi\n"));
-        let raw = What::Content(Bytes::from_static(b"\0\xff"));
+        let raw = Content::Content(Bytes::from_static(b"\0\xff"));
         assert_eq!(of(Form::Lines, bytes()), Some(raw));
         for message in [Message::from("\0x"), Message::binary(&b"\0x"[..])] {
-            let Some(What::Answer(answer)) = of(Form::Answer, message) else {
+            let Some(Content::Answer(answer)) = of(Form::Answer, message) else {
                 panic!("no answer");
             };
             assert_eq!((answer.status, &*answer.body), (200, &b"\0x"[..]));
@@ -396,7 +396,10 @@ mod tests {
             assert_eq!(what(form, &none), None);
         }
         let close = Push::Close(CloseCode::NORMAL.into());
-        assert_eq!(what(Form::Lines, &close.clone().into()), Some(What::Close));
+        assert_eq!(
+            what(Form::Lines, &close.clone().into()),
+            Some(Content::Close)
+        );
         assert_eq!(what(Form::Answer, &close.into()), None);
     }
 }

@@ -4,17 +4,17 @@
 //!   client ── GET ──▶ proxy ── GET, Grip-Sig ──▶ web app
 //!     ▲                 ▲  ◀── Grip-Hold, Grip-Channel ──┘
 //!     │                 │
-//!     └─ what is published on the channel
+//!     └─ publications on the channel
 //!
-//!   parameters   what is in the value of a field
-//!   fields       what a web app says of a request: the fields Grip-…
-//!   instruct     the same in the body of its answer
-//!   inbox        what waits for a request that is held
-//!   last_ids     what was published last on each channel
-//!   web_app      the web app, and how it is asked
+//!   parameters   a parser for field values
+//!   fields       the response fields Grip-…, by which a web app holds a request
+//!   instruct     the same instructions in the body of the response
+//!   inbox        the queue of publications for a held request
+//!   last_ids     the id of the last publication on each channel
+//!   web_app      the web app, and requests to it
 //!   stream       a request that is held as a stream
-//!   response     a request that waits for its answer
-//!   proxy        all of them together
+//!   response     a request that is held until a publication becomes its response
+//!   proxy        the proxy, which uses all of them
 //! ```
 
 mod fields;

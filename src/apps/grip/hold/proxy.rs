@@ -18,7 +18,7 @@ use super::instruct::{is_instruct, read};
 use super::last_ids::LastIds;
 use super::response::{Outcome, original, published, wait};
 use super::stream::{Streaming, spread};
-use super::web_app::{Asked, WebApp, is_plain, is_pretender, tell_last};
+use super::web_app::{RequestTarget, WebApp, claims_gateway, is_plain, tell_last};
 use crate::apps::Proxy;
 use crate::broadcast::{MAILBOX, Overflow, Queue};
 use crate::connection::ShutdownSignal;
@@ -75,7 +75,7 @@ impl GripProxy {
 
 impl Service for GripProxy {
     fn call(&self, mut request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
-        if is_pretender(request.headers()) {
+        if claims_gateway(request.headers()) {
             let refusal = Rejection::new(403, "the events of WebSockets are not sent by clients");
             return Box::pin(std::future::ready(rejected(&refusal)));
         }
@@ -97,7 +97,7 @@ impl Service for GripProxy {
 
 /// A request that may be held.
 struct Held {
-    asked: Asked,
+    asked: RequestTarget,
     shutdown: ShutdownSignal,
     is_head: bool,
     /// The head of the request; `None` if it cannot be sent again.
@@ -108,7 +108,7 @@ impl Held {
     fn of(request: &Request<Body>) -> Self {
         let shutdown = request.extensions().get::<ShutdownSignal>();
         Self {
-            asked: Asked::of(request),
+            asked: RequestTarget::of(request),
             shutdown: shutdown.cloned().unwrap_or_default(),
             is_head: request.method() == Method::HEAD,
             again: again(request),

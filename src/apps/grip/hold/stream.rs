@@ -15,8 +15,8 @@ use rand::Rng;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::fields::{Instruct, Mode};
-use super::inbox::{Came, Inbox, Slow, What};
-use super::web_app::{Asked, NotFollowed, WebApp};
+use super::inbox::{Content, Inbox, Received, Slow};
+use super::web_app::{NotFollowed, RequestTarget, WebApp};
 use crate::connection::ShutdownSignal;
 use crate::error::BoxError;
 use crate::http::Body;
@@ -34,7 +34,7 @@ const SPREAD: Duration = Duration::from_secs(1);
 /// A request that is held as a stream.
 pub(super) struct Streaming {
     app: Arc<WebApp>,
-    asked: Asked,
+    asked: RequestTarget,
     inbox: Inbox,
     instruct: Instruct,
     /// The rest of the web app's response.
@@ -53,9 +53,9 @@ pub(super) struct Streaming {
 }
 
 /// An event of the stream.
-enum Happened {
-    Came(Result<Came, Slow>),
-    Quiet,
+enum StreamEvent {
+    Received(Result<Received, Slow>),
+    KeepAliveTimer,
     Look,
     Closing,
 }
@@ -71,7 +71,7 @@ impl Streaming {
     /// Starts a stream with the body of a response.
     pub(super) fn new(
         app: Arc<WebApp>,
-        asked: Asked,
+        asked: RequestTarget,
         (instruct, content): (Instruct, Body),
         inbox: Inbox,
         shutdown: &ShutdownSignal,
@@ -124,34 +124,34 @@ impl Streaming {
                 continue;
             }
             match self.happened().await {
-                Happened::Came(Ok(came)) => match self.came(came) {
+                StreamEvent::Received(Ok(came)) => match self.came(came) {
                     Step::Send(content) => return Some(Ok(content)),
                     Step::Stay => {}
                     Step::End => return None,
                 },
-                Happened::Came(Err(slow)) => return Some(Err(slow.into())),
-                Happened::Quiet => {
+                StreamEvent::Received(Err(slow)) => return Some(Err(slow.into())),
+                StreamEvent::KeepAliveTimer => {
                     self.listen_for_silence();
                     if let Some(keep_alive) = &self.instruct.keep_alive {
                         return Some(Ok(keep_alive.content.clone()));
                     }
                 }
-                Happened::Look => {
+                StreamEvent::Look => {
                     self.look = None;
                     self.due = Some(Duration::ZERO);
                 }
-                Happened::Closing => return None,
+                StreamEvent::Closing => return None,
             }
         }
     }
 
-    async fn happened(&mut self) -> Happened {
+    async fn happened(&mut self) -> StreamEvent {
         tokio::select! {
             biased;
-            () = &mut self.closing => Happened::Closing,
-            came = self.inbox.next() => Happened::Came(came),
-            () = rings(self.quiet.as_mut()) => Happened::Quiet,
-            () = rings(self.look.as_mut()) => Happened::Look,
+            () = &mut self.closing => StreamEvent::Closing,
+            came = self.inbox.next() => StreamEvent::Received(came),
+            () = expired(self.quiet.as_mut()) => StreamEvent::KeepAliveTimer,
+            () = expired(self.look.as_mut()) => StreamEvent::Look,
         }
     }
 
@@ -182,7 +182,7 @@ impl Streaming {
     }
 
     /// Applies a publication.
-    fn came(&mut self, came: Came) -> Step {
+    fn came(&mut self, came: Received) -> Step {
         let mut channels = self.instruct.channels.iter_mut();
         let Some(channel) = channels.find(|channel| *channel.name == *came.channel) else {
             return Step::Stay;
@@ -197,21 +197,21 @@ impl Streaming {
             channel.prev_id = came.id;
         }
         match came.what {
-            What::Content(content) => {
+            Content::Content(content) => {
                 self.was_sent(came.channel);
                 match content.is_empty() {
                     true => Step::Stay,
                     false => Step::Send(content),
                 }
             }
-            What::Hint if self.instruct.next.is_some() => {
+            Content::Hint if self.instruct.next.is_some() => {
                 // The next response of the web app contains the queued publications.
                 self.inbox.clear();
                 self.due = Some(Duration::ZERO);
                 Step::Stay
             }
-            What::Close => Step::End,
-            What::Nothing | What::Hint | What::Answer(_) => Step::Stay,
+            Content::Close => Step::End,
+            Content::Nothing | Content::Hint | Content::Answer(_) => Step::Stay,
         }
     }
 
@@ -311,7 +311,7 @@ fn arm(timer: &mut Option<Pin<Box<Sleep>>>, after: Option<Duration>) {
 }
 
 /// Waits for a timer, forever if there is none.
-async fn rings(sleep: Option<&mut Pin<Box<Sleep>>>) {
+async fn expired(sleep: Option<&mut Pin<Box<Sleep>>>) {
     match sleep {
         Some(sleep) => sleep.as_mut().await,
         None => pending().await,

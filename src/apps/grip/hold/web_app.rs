@@ -39,7 +39,7 @@ pub(super) struct WebApp {
 
 /// The target, host and peer of a request.
 #[derive(Clone, Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestTarget {
     target: PathAndQuery,
     host: Option<HeaderValue>,
     peer: Arc<Peer>,
@@ -54,7 +54,7 @@ pub(super) enum NotFollowed {
     Never(UpstreamError),
 }
 
-impl Asked {
+impl RequestTarget {
     pub(super) fn of(request: &Request<Body>) -> Self {
         let target = request.uri().path_and_query().cloned();
         let authority = request.uri().authority();
@@ -104,9 +104,9 @@ impl WebApp {
     pub(super) async fn follow(
         &self,
         link: &str,
-        from: &Asked,
+        from: &RequestTarget,
         channels: &[Subscribe],
-    ) -> Result<(Asked, Instruct, Body), NotFollowed> {
+    ) -> Result<(RequestTarget, Instruct, Body), NotFollowed> {
         let target = from.linked(link).map_err(NotFollowed::Never)?;
         let mut request = Request::new(Body::from(Bytes::new()));
         *request.uri_mut() = target.clone().into();
@@ -125,7 +125,7 @@ impl WebApp {
         let never = |problem| NotFollowed::Never(UpstreamError::BadAnswer(problem));
         let instruct = Instruct::take(&mut head.headers).map_err(never)?;
         is_plain(&head.headers).map_err(never)?;
-        let asked = Asked {
+        let asked = RequestTarget {
             target,
             ..from.clone()
         };
@@ -158,7 +158,7 @@ pub(super) fn is_plain(headers: &HeaderMap) -> Result<(), &'static str> {
 }
 
 /// Whether a client pretends to be a gateway, since only gateways send events.
-pub(super) fn is_pretender(headers: &HeaderMap) -> bool {
+pub(super) fn claims_gateway(headers: &HeaderMap) -> bool {
     let media_types = [CONTENT_TYPE, ACCEPT].map(|name| headers.get_all(name));
     let mut values = media_types.iter().flatten();
     values.any(|value| {
@@ -178,7 +178,7 @@ mod tests {
         *request.uri_mut() = "/a/b?c=d".parse().unwrap();
         let host = HeaderValue::from_static("example.com:8080");
         request.headers_mut().insert(HOST, host);
-        let asked = Asked::of(&request);
+        let asked = RequestTarget::of(&request);
         for (link, target) in [
             ("/x?y=z", "/x?y=z"),
             ("e", "/a/e"),
@@ -214,7 +214,7 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(name, HeaderValue::from_static(value));
-            assert_eq!(is_pretender(&headers), pretends, "{value}");
+            assert_eq!(claims_gateway(&headers), pretends, "{value}");
         }
     }
 }

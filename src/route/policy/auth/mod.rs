@@ -7,7 +7,7 @@ mod basic;
 mod bearer;
 mod challenge;
 mod forward;
-mod watched;
+mod reloaded_file;
 
 pub use self::basic::{Basic, Passwords};
 pub use self::bearer::{
@@ -15,4 +15,4 @@ pub use self::bearer::{
 };
 pub use self::challenge::{Realm, RealmError};
 pub use self::forward::{ForwardAuth, ForwardAuthSettings};
-pub use self::watched::FileError;
+pub use self::reloaded_file::FileError;

@@ -1,4 +1,4 @@
-//! How held requests end that nobody ends by a word.
+//! The ends of held requests without a `close` action.
 
 use std::io::{ErrorKind, Read};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use polysock_test_support::opening::{assert_status, field};
 
 use super::{END, GET, Site, held, piece};
 
-/// How long a server may take to end that has nothing to wait for.
+/// The longest time that a server with nothing to wait for may take to exit.
 const SOON: Duration = Duration::from_secs(5);
 
 #[test]
@@ -22,7 +22,7 @@ fn a_client_that_goes_is_let_go() {
     let (poll, post) = site.gateway.asks(GET);
     post.answer(held("response", "news", ""));
     drop(poll);
-    // What has no answer is seen by its origin alone; the next is as ever.
+    // A poll without an answer is visible only to its origin. The next request is served as usual.
     let answer = Answer::page(200, "text/plain", b"next".to_vec());
     let (mut client, _) = site.gets(GET, answer, 200);
     client.expect("next");
@@ -44,7 +44,7 @@ fn a_client_that_reads_too_slowly_is_cut_off() {
     }
     let (after, _) = site.gateway.server.memory();
     assert!(after < before + (8 << 20), "{before}, and then {after}");
-    // What was on its way is there, and then it ends without a last piece.
+    // Data in flight arrives, and then the stream ends without a last chunk.
     let mut rest = Vec::new();
     if let Err(error) = client.stream().read_to_end(&mut rest) {
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);

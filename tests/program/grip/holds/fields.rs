@@ -1,4 +1,4 @@
-//! What the origin, the gateway and clients say to each other in fields.
+//! The fields that the origin, the gateway and clients exchange.
 
 use polysock_test_support::grip::{Answer, EVENTS};
 use polysock_test_support::opening::{assert_status, field, with};
@@ -24,7 +24,7 @@ fn what_is_said_in_grip_is_between_gateway_and_origin() {
         post.field("Grip-Feature"),
         Some("status, link:next, filter:skip-self")
     );
-    // Nothing is held, and it does not get it either.
+    // The request is not held, and the client gets no GRIP field.
     let answer = Answer::page(200, "text/plain", b"page".to_vec());
     post.answer(answer.with("Grip-Channel", "news").with("Grip-Other", "x"));
     let head = client.head();

@@ -1,4 +1,4 @@
-//! Streams that go on where a link leads.
+//! Streams that continue at a `Grip-Link`.
 
 use polysock_test_support::grip::Answer;
 use polysock_test_support::opening::field;
@@ -21,7 +21,7 @@ fn a_stream_that_has_missed_something_goes_on_at_its_link() {
     assert_eq!(next.line, "GET /feed?after=1 HTTP/1.1");
     assert_eq!(next.field("Host"), Some("a.example"));
     assert_eq!(next.field("Grip-Last"), Some("news; last-id=2"));
-    // What comes meanwhile is not lost, nor said twice.
+    // Messages that are published meanwhile are delivered exactly once.
     site.number("news", "6", Some("5"));
     site.number("news", "7", Some("6"));
     let answer =
@@ -47,7 +47,7 @@ fn a_stream_looks_at_its_link_from_time_to_time() {
     client.expect(piece("1"));
     let next = site.gateway.origin.post();
     assert_eq!(next.line, "GET /next HTTP/1.1");
-    // What the origin does not know yet it is asked for again.
+    // If the origin fails, the gateway requests the link again.
     next.answer(Answer::page(503, "text/plain", Vec::new()));
     let next = site.gateway.origin.post();
     assert_eq!(next.line, "GET /next HTTP/1.1");

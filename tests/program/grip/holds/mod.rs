@@ -1,4 +1,4 @@
-//! Ordinary requests that the origin has held: streams, and requests that wait for their answer.
+//! Ordinary requests that the origin has held: as streams, or until a response is published.
 
 mod ends;
 mod fields;
@@ -18,13 +18,13 @@ use crate::publishing::Publisher;
 
 const GET: &str = "GET /feed?x=1 HTTP/1.1\r\nHost: a.example\r\n\r\n";
 
-/// The last piece of a body.
+/// The last chunk of a body.
 const END: &str = "0\r\n\r\n";
 
-/// How long an answer that is there takes at most until its request is held.
+/// The most time between the answer of the origin and the hold of its request.
 const SETTLED: Duration = Duration::from_millis(200);
 
-/// A gateway before an origin, and somebody who publishes.
+/// A gateway before an origin, and a publisher.
 struct Site {
     gateway: Gateway,
     publisher: Publisher,
@@ -35,7 +35,7 @@ impl Site {
         Self::over(Gateway::new(&["--publish", "127.0.0.1:0"]))
     }
 
-    /// One whose route has these settings.
+    /// Creates a site whose route has these settings.
     fn with(name: &str, settings: &str) -> Self {
         let publish = "\n[publish]\nlisten = \"127.0.0.1:0\"\n";
         Self::over(Gateway::with(name, &[settings, publish].concat()))
@@ -46,7 +46,8 @@ impl Site {
         Self { gateway, publisher }
     }
 
-    /// A client that has sent this, and the head of what it gets where the origin answers so.
+    /// Sends a request that the origin answers with `answer`. Returns the client and the received
+    /// head.
     #[track_caller]
     fn gets(&self, request: &str, answer: Answer, status: u16) -> (Client, String) {
         let (mut client, post) = self.gateway.asks(request);
@@ -56,7 +57,7 @@ impl Site {
         (client, head)
     }
 
-    /// The same on a connection that is there.
+    /// The same on an open connection.
     #[track_caller]
     fn gets_again(&self, client: &mut Client, request: &str, answer: Answer) -> String {
         client.send(request);
@@ -64,13 +65,14 @@ impl Site {
         client.head()
     }
 
-    /// A client of a stream on these channels.
+    /// Opens a stream on these channels.
     #[track_caller]
     fn streams(&self, channels: &str) -> Client {
         self.gets(GET, stream(channels), 200).0
     }
 
-    /// Waits until the gateway has done with answers of the origin before, of which it tells nobody.
+    /// Waits until the gateway has processed earlier answers of the origin, which it reports
+    /// nowhere.
     #[track_caller]
     fn settles(&self) {
         let mut known = self.streams("known");
@@ -86,13 +88,13 @@ impl Site {
             .publish(&[json!({ "channel": channel, "formats": { format: value } })]);
     }
 
-    /// Publishes for streams.
+    /// Publishes content for streams.
     #[track_caller]
     fn stream(&self, channel: &str, content: &str) {
         self.publish(channel, "http-stream", &json!({ "content": content }));
     }
 
-    /// Publishes what is called so behind what is called otherwise, for streams and answers.
+    /// Publishes an item with this id and previous id, for streams and responses.
     #[track_caller]
     fn number(&self, channel: &str, id: &str, prev_id: Option<&str>) {
         let mut item = json!({ "channel": channel, "id": id, "formats": {
@@ -106,19 +108,19 @@ impl Site {
     }
 }
 
-/// An answer that has its request held so.
+/// An answer that holds its request in this mode.
 fn held(mode: &str, channels: &str, body: &str) -> Answer {
     Answer::page(200, "text/plain", body.as_bytes().to_vec())
         .with("Grip-Hold", mode)
         .with("Grip-Channel", channels)
 }
 
-/// An empty answer that has its request held as a stream.
+/// An empty answer that holds its request as a stream.
 fn stream(channels: &str) -> Answer {
     held("stream", channels, "")
 }
 
-/// A piece of a body.
+/// Encodes a chunk of a body.
 fn piece(content: &str) -> String {
     format!("{:X}\r\n{content}\r\n", content.len())
 }

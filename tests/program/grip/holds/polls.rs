@@ -1,4 +1,4 @@
-//! Requests that wait for their answer.
+//! Requests that are held until a response is published.
 
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,12 @@ use serde_json::json;
 
 use super::{GET, Site, held};
 
-/// An answer that has its request wait.
+/// An answer that holds its request until a response is published.
 fn wait(channels: &str) -> Answer {
     held("response", channels, "nothing new\n")
 }
 
-/// A client that waits.
+/// Sends a request that is held.
 #[track_caller]
 fn waits(site: &Site, request: &str, answer: Answer) -> Client {
     let (client, post) = site.gateway.asks(request);
@@ -56,7 +56,7 @@ fn what_is_published_is_the_answer() {
     }
     assert!(!head.to_lowercase().contains("grip-"), "{head}");
     client.expect("{}");
-    // It polls again on the same connection.
+    // The client polls again on the same connection.
     client.send(GET);
     site.gateway.origin.post().answer(wait("news"));
     site.settles();
@@ -88,7 +88,7 @@ fn the_origins_own_is_the_answer_where_nothing_is_published() {
 fn who_has_missed_something_is_asked_for_again() {
     let site = Site::new();
     let mut client = waits(&site, GET, wait("news; prev-id=1, other"));
-    // It does not follow what the origin has seen.
+    // Its previous id is not the last one that the origin has seen.
     site.number("news", "3", Some("2"));
     let again = site.gateway.origin.post();
     assert_eq!(again.line, "GET /feed?x=1 HTTP/1.1");
@@ -99,7 +99,7 @@ fn who_has_missed_something_is_asked_for_again() {
     site.number("news", "4", Some("3"));
     assert_status(&client.head(), 200);
     client.expect("[4]");
-    // What was published before it was held.
+    // The item was published before the request was held.
     let (mut client, post) = site.gateway.asks(GET);
     post.answer(wait("news; prev-id=3"));
     let again = site.gateway.origin.post();
@@ -107,7 +107,7 @@ fn who_has_missed_something_is_asked_for_again() {
     again.answer(Answer::page(200, "text/plain", b"4".to_vec()));
     assert_status(&client.head(), 200);
     client.expect("4");
-    // A hint is a word to do so.
+    // A hint makes the gateway request the origin again.
     let mut client = waits(&site, GET, wait("news"));
     site.publish("news", "http-response", &json!({ "action": "hint" }));
     let again = site.gateway.origin.post();
@@ -117,7 +117,7 @@ fn who_has_missed_something_is_asked_for_again() {
     client.expect("gone");
 }
 
-/// Its body has gone.
+/// The gateway has not kept the body, so it cannot repeat the request.
 #[test]
 fn a_request_with_a_body_gets_the_origins_answer_instead() {
     let site = Site::new();
@@ -128,7 +128,7 @@ fn a_request_with_a_body_gets_the_origins_answer_instead() {
     client.expect("nothing new\n");
 }
 
-/// As `create_hold_response` of gripcontrol writes it.
+/// In the form that `create_hold_response` of gripcontrol writes.
 #[test]
 fn an_origin_may_say_it_in_the_body() {
     let site = Site::new();

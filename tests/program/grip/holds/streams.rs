@@ -27,7 +27,7 @@ fn what_is_published_is_a_piece_behind_the_answer() {
     client.expect(piece("first\n"));
     site.stream("news", "h\u{e9}\n");
     client.expect(piece("h\u{e9}\n"));
-    // What is not for it, or for nobody.
+    // Items for other formats or other channels, and empty content.
     site.publish(
         "news",
         "ws-message",
@@ -41,7 +41,7 @@ fn what_is_published_is_a_piece_behind_the_answer() {
     client.expect(b"2\r\n\0\xff\r\n");
     site.publish("weather", "http-stream", &json!({ "action": "close" }));
     client.expect(END);
-    // The connection is a connection as before.
+    // The connection serves requests as before.
     let answer = Answer::page(200, "text/plain", b"next".to_vec());
     let head = site.gets_again(&mut client, GET, answer);
     assert_eq!(field(&head, "Content-Length"), Some("4"), "{head}");
@@ -84,7 +84,7 @@ fn events_and_lines_are_made_of_a_text() {
     let head = poll.head();
     assert_eq!(field(&head, "Content-Length"), Some("7"), "{head}");
     poll.expect("one\ntwo");
-    // What is said in GRIP is as it is.
+    // Content of GRIP items is sent unchanged.
     site.stream("news", "event: x\ndata: y\n\n");
     events.expect(piece("event: x\ndata: y\n\n"));
     lines.expect(piece("event: x\ndata: y\n\n"));
@@ -124,7 +124,7 @@ fn a_stream_is_kept_alive() {
     idle.expect(piece("x"));
     interval.expect(piece("x"));
     interval.expect(piece(":"));
-    // Silence begins anew with what is said.
+    // The idle time restarts with each message.
     idle.expect(piece("\n"));
     assert!(began.elapsed() > second * 16 / 10, "{:?}", began.elapsed());
     idle.expect(piece("\n"));

@@ -1,5 +1,5 @@
-//! How connections end: in every protocol and both roles, what the peer sees on the wire, what the
-//! application is told, and what the log says.
+//! Tests of how connections end, in every protocol and both roles: the bytes that the peer sees,
+//! the outcome that the application receives, and the line in the log.
 
 use std::any::Any;
 use std::thread;
@@ -7,8 +7,8 @@ use std::thread;
 pub mod peer;
 pub mod table;
 
-/// Looks at every row of a table, each in a thread, and fails with what differs in any. A row that
-/// panics is one that differs.
+/// Checks every row of a table, each in a thread, and fails with the differences of all rows. A row
+/// that panics counts as different.
 #[track_caller]
 pub fn assert_all<T: Sync>(
     table: &[T],
@@ -30,7 +30,7 @@ pub fn assert_all<T: Sync>(
     assert!(all.is_empty(), "\n{}", all.concat());
 }
 
-/// What was said by who panicked.
+/// Returns the message of a panic.
 fn said(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

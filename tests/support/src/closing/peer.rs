@@ -1,4 +1,4 @@
-//! The peer of a row: it does what the row says, and looks.
+//! The peer of a row: performs the row's actions and records the answers.
 
 use std::thread;
 
@@ -8,36 +8,37 @@ use polysock::{Close, CloseCode};
 use super::table::{CLOSE_TIMEOUT, Got, Theirs, Wire, is_bare};
 use crate::wire_peer::{Seen, WirePeer};
 
-/// A message that is sent over and over.
+/// The message of a flood.
 const FLOOD: &[u8] = &[b'x'; 64 * 1024];
 
-/// How often that is sent: more than the buffers on the way hold.
+/// The number of messages in a flood: more than the buffers on the path hold.
 const FLOODS: usize = 256;
 
-/// As much as the peer floods with.
+/// The size of a flood, in bytes.
 pub const MUCH: usize = FLOOD.len() * FLOODS;
 
 /// A peer whose opening handshake is complete.
 pub struct Guest {
-    /// Its connection.
+    /// The connection.
     pub peer: WirePeer,
-    /// What it speaks.
+    /// The name of the protocol.
     pub protocol: &'static str,
-    /// What it is.
+    /// The role of the peer.
     pub role: Role,
 }
 
-/// What a guest has seen.
+/// The observations of a guest.
 pub struct Met {
     /// The end of our direction.
     pub wire: Got<Wire>,
-    /// The connection, which goes on until the application has been told.
+    /// The connection, which stays open until the application has received the outcome.
     _peer: Option<WirePeer>,
 }
 
 impl Guest {
-    /// Does what it does, and looks. Calls `cue` when our application may do what it waits with:
-    /// the way to us is full of a flood, or the connection has been reset.
+    /// Performs the row's actions, and returns the observations. Calls `cue` when our application
+    /// may perform the action for which it waits: the path to us is full because of a flood, or the
+    /// connection has been reset.
     pub fn meet(mut self, theirs: Theirs, cue: impl FnOnce()) -> Met {
         if theirs == Theirs::Floods {
             self.floods(cue);
@@ -50,7 +51,7 @@ impl Guest {
             Theirs::Closes => self.closes(),
             Theirs::HangsUp => self.peer.hang_up(),
             Theirs::HangsUpWithin => {
-                // The first piece waits for the second in some.
+                // Some protocols deliver the first piece only with the second.
                 assert!(self.peer.send_text(b"un", false) && self.peer.send_text(b"fini", false));
                 self.peer.hang_up();
             }
@@ -75,11 +76,11 @@ impl Guest {
         self.looks(theirs)
     }
 
-    /// Waits for our end, and does what it does then.
+    /// Waits for our end, and performs the row's reaction to it.
     fn looks(mut self, theirs: Theirs) -> Met {
         let seen = self.peer.see_control();
         let Seen::Event(Event::Close(frame)) = seen else {
-            // Without a closing handshake, the end of the stream is all there is.
+            // Without a closing handshake, only the end of the stream is visible.
             if theirs == Theirs::ResetsOnClose && is_bare(self.protocol) {
                 return self.resets();
             }
@@ -89,11 +90,11 @@ impl Guest {
         match theirs {
             Theirs::ResetsOnClose => return self.resets(),
             Theirs::Answers => assert!(self.peer.send(Event::Close(None))),
-            // The pause is what the row is about: longer than our side waits for an answer.
+            // The pause is the subject of the row: it is longer than our side waits for an answer.
             Theirs::Waits => thread::sleep(2 * CLOSE_TIMEOUT),
             _ => {}
         }
-        // RFC 6455 §7.1.1: a client waits for its server to hang up.
+        // RFC 6455 §7.1.1: a client waits until its server disconnects.
         if self.role == Role::Server || theirs == Theirs::HangsUpOnClose {
             self.peer.hang_up();
         }

@@ -1,4 +1,4 @@
-//! What becomes of what both sides do, in every protocol.
+//! The table of endings: the actions of both sides, and their outcome in every protocol.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,60 +8,60 @@ use polysock::{Closed, ConnectionError, Side};
 
 use crate::wire_peer::Seen;
 
-/// How long our side waits for the answer to its close, where a row wants it to be over.
+/// The time for which our side waits for the answer to its close, in rows in which it expires.
 pub const CLOSE_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// After how much silence our side gives a peer up, where a row wants it to.
+/// The silence after which our side considers a peer disconnected, in rows that test it.
 pub const IDLE: Duration = Duration::from_millis(500);
 
-/// What our application does.
+/// The actions of our application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ours {
     /// Receives until the end.
     Listens,
-    /// As [`Ours::Listens`], while nothing may be heard for [`IDLE`].
+    /// The same as [`Ours::Listens`], with an idle limit of [`IDLE`].
     ListensImpatiently,
-    /// Closes with 4001 and a reason once a message has come.
+    /// Closes with 4001 and a reason after a message has arrived.
     Closes,
-    /// Drops the connection once a message has come.
+    /// Drops the connection after a message has arrived.
     Drops,
-    /// Drops it without having received anything, when there is something.
+    /// Drops the connection without receiving anything, when something has arrived.
     DropsUnread,
     /// The same, with much left to send.
     DropsUnreadAndUnsent,
-    /// Once a message has come, sends another too late.
+    /// After a message has arrived, sends another one too late.
     SpeaksLate,
 }
 
-/// What the peer does, after a message that says that it is there.
+/// The actions of the peer, after a first message that announces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Theirs {
     /// Closes with 4002 and a reason.
     Closes,
     /// Waits for our close, and answers it.
     Answers,
-    /// Waits for our close, and hangs up.
+    /// Waits for our close, and disconnects.
     HangsUpOnClose,
     /// Waits for our close, and resets the connection.
     ResetsOnClose,
-    /// Waits for our close, and says nothing.
+    /// Waits for our close, and does not answer.
     Waits,
-    /// Hangs up.
+    /// Disconnects.
     HangsUp,
-    /// Hangs up within a message.
+    /// Disconnects in the middle of a message.
     HangsUpWithin,
     /// Resets the connection.
     Resets,
-    /// Closes as [`Theirs::Closes`], and resets the connection.
+    /// Closes as in [`Theirs::Closes`], and resets the connection.
     ClosesAndResets,
-    /// Sends a text that is none, and goes on sending.
+    /// Sends a text that is not valid UTF-8, and continues to send.
     SendsNoText,
-    /// Sends a lot.
+    /// Sends a flood.
     Floods,
 }
 
-/// The code that a peer sees, out of the one that is sent, or that is told the application, out of
-/// the one that the peer sends: `None` where the protocol has none.
+/// Returns the code that arrives at a peer or an application if this code is sent. `None` if the
+/// protocol carries no code.
 pub fn carried(protocol: &str, code: u16) -> Option<u16> {
     match (protocol, code) {
         ("hybi-06", 3000..) => Some(1000),
@@ -72,21 +72,21 @@ pub fn carried(protocol: &str, code: u16) -> Option<u16> {
     }
 }
 
-/// What an application is told, for a table.
+/// The outcome that an application receives, in the form of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// What its stream ended with.
+    /// The end of its stream.
     pub end: &'static str,
-    /// Who has ended it.
+    /// The side that ended the connection.
     pub by: Side,
-    /// The code, and the reason where there is one.
+    /// The code, and the reason if there is one.
     pub close: Option<(u16, String)>,
-    /// Whether both sides had agreed.
+    /// Whether the closing handshake was complete.
     pub clean: bool,
 }
 
 impl Told {
-    /// Out of what the stream of messages ended with, and of how the connection is closed.
+    /// Creates the value from the end of the stream of messages and the outcome of the connection.
     pub fn new(end: Option<&ConnectionError>, closed: Option<&Closed>) -> Self {
         let closed = closed.expect("the connection has ended");
         let end = match end {
@@ -107,46 +107,46 @@ impl Told {
     }
 }
 
-/// What the peer sees at the end.
+/// The observations of the peer at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wire {
-    /// A close, with its code and reason where it has one.
+    /// The close, with its code and reason if it has them. The outer `None` means no close.
     pub close: Option<Option<(u16, String)>>,
-    /// What comes behind it.
+    /// The event after the close.
     pub last: Seen,
 }
 
-/// What becomes of what both do.
+/// The actions of both sides, and their outcome.
 pub struct Row {
-    /// What our application does.
+    /// The actions of our application.
     pub ours: Ours,
-    /// What the peer does.
+    /// The actions of the peer.
     pub theirs: Theirs,
-    /// What the peer sees.
+    /// The expected observations of the peer.
     pub wire: Expected<Wire>,
-    /// What our application is told.
+    /// The expected outcome for our application.
     pub told: Expected<Told>,
 }
 
-/// What a row wants of one side.
+/// The expectation of a row for one side.
 pub enum Expected<T> {
-    /// This, in a protocol of this name.
+    /// A value, by the name of the protocol.
     Of(fn(&str) -> T),
-    /// Nothing: the side goes before there is anything to know, and nobody looks.
+    /// Nothing, and nothing is checked: the side leaves before there is anything to observe.
     Nothing,
 }
 
-/// What a side got to know.
+/// The observations of one side.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Got<T> {
-    /// This.
+    /// A value.
     Some(T),
-    /// It went before there was anything to know.
+    /// None: the side left before there was anything to observe.
     Gone,
 }
 
 impl<T: fmt::Debug + PartialEq> Expected<T> {
-    /// How what a side got to know differs.
+    /// Describes the difference between the expectation and the observations.
     pub fn difference(&self, protocol: &str, got: &Got<T>) -> Option<String> {
         match (self, got) {
             (Self::Of(expected), Got::Some(got)) => {
@@ -161,12 +161,12 @@ impl<T: fmt::Debug + PartialEq> Expected<T> {
 }
 
 impl Row {
-    /// What both do.
+    /// Returns the actions of both sides as the name of the row.
     pub fn name(&self) -> String {
         format!("{:?}, {:?}", self.ours, self.theirs)
     }
 
-    /// How both sides differ from the row, with its name.
+    /// Describes the differences of both sides from the row, with its name.
     pub fn differences(
         &self,
         role: &str,
@@ -183,7 +183,7 @@ impl Row {
     }
 }
 
-/// In protocols without a closing handshake, nothing but the end of the stream.
+/// The end with a close. In protocols without a closing handshake, the end of the stream.
 pub fn closes(protocol: &str, code: u16, reason: &str) -> Wire {
     let code = carried(protocol, code).map(|code| (code, reason.to_owned()));
     let close = (protocol != "hixie-75").then_some(code);
@@ -203,23 +203,23 @@ fn tells(end: &'static str, by: Side, close: Option<(u16, &str)>, clean: bool) -
 const NOT_UTF_8: &str = "text is not UTF-8";
 const SILENT: &str = "nothing was received within the idle timeout";
 
-/// Whether the end of the stream is the regular one, as there is no closing handshake.
+/// True if the protocol has no closing handshake, so that the end of the stream is the regular end.
 pub fn is_bare(protocol: &str) -> bool {
     protocol == "hixie-75"
 }
 
-/// Nothing but the end of the stream.
+/// The end of the stream without a close.
 fn hangs_up() -> Wire {
     let (close, last) = (None, Seen::End);
     Wire { close, last }
 }
 
-/// Every row.
+/// All rows.
 pub const ROWS: [Row; 14] = [
     Row {
         ours: Ours::Listens,
         theirs: Theirs::Closes,
-        // The answer has the code alone (RFC 6455 §5.5.1).
+        // The answer contains the code alone (RFC 6455 §5.5.1).
         wire: Expected::Of(|protocol| closes(protocol, 4002, "")),
         told: Expected::Of(|protocol| {
             let close = carried(protocol, 4002).map(|code| (code, "bye"));

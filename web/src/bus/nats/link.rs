@@ -18,10 +18,10 @@ use super::api::{acknowledgement, answer, number};
 use super::error::LinkError;
 use super::limits::{fits, forbidden_subject, is_subject, refuses};
 use super::past::Pasts;
-use super::stream::Kept;
+use super::stream::StreamInfo;
 use super::subscriptions::{State, Subscription, send};
-use super::work::{About, Op, Work};
-use crate::bus::pulse::{Pulse, Silent};
+use super::work::{Op, ReplyTo, Work};
+use crate::bus::liveness::{Liveness, Silent};
 use crate::bus::settings::Prefix;
 use crate::bus::subjects::Subjects;
 
@@ -33,7 +33,7 @@ pub(super) struct NatsLink {
     client: Client,
     happened: mpsc::UnboundedReceiver<Happened>,
     subjects: Subjects,
-    kept: Option<Kept>,
+    kept: Option<StreamInfo>,
     work: Work,
     /// All received messages: of the subscriptions and of the inbox for answers.
     came: SelectAll<TakeUntil<Subscriber, oneshot::Receiver<()>>>,
@@ -56,9 +56,9 @@ pub(super) struct NatsLink {
     /// The sequence number that JetStream acknowledged last.
     newest: u64,
     events: VecDeque<Event>,
-    server: Pulse,
+    server: Liveness,
     /// The liveness of JetStream, which can be unavailable while the server is reachable.
-    stream: Pulse,
+    stream: Liveness,
     /// The runtime, which the subscribers need when they are dropped.
     handle: Handle,
 }
@@ -69,7 +69,7 @@ enum Done {
 }
 
 /// An input of the link.
-enum News {
+enum Input {
     Happened(Option<Happened>),
     Sent(Result<(), BoxError>),
     Came(Message),
@@ -81,7 +81,7 @@ impl NatsLink {
         client: Client,
         happened: mpsc::UnboundedReceiver<Happened>,
         prefix: &Prefix,
-        kept: Option<Kept>,
+        kept: Option<StreamInfo>,
     ) -> Result<Self, SubscribeError> {
         let work = Work::new(client.new_inbox());
         let answers = client.subscribe(work.answers()).await?;
@@ -106,8 +106,8 @@ impl NatsLink {
             unacknowledged: 0,
             newest: 0,
             events: VecDeque::new(),
-            server: Pulse::new(),
-            stream: Pulse::new(),
+            server: Liveness::new(),
+            stream: Liveness::new(),
             handle: Handle::current(),
         })
     }
@@ -122,9 +122,9 @@ impl NatsLink {
                 self.echo();
             }
             match self.news().await {
-                News::Happened(happened) => self.happened(happened)?,
-                News::Sent(sent) => sent?,
-                News::Came(message) => {
+                Input::Happened(happened) => self.happened(happened)?,
+                Input::Sent(sent) => sent?,
+                Input::Came(message) => {
                     self.server.reset();
                     let about = self.work.about(&message.subject);
                     match about.or_else(|| self.pasts.about(&message)) {
@@ -132,7 +132,7 @@ impl NatsLink {
                         None => self.came(message),
                     }
                 }
-                News::IsQuiet(is_quiet) => {
+                Input::IsQuiet(is_quiet) => {
                     is_quiet?;
                     self.echo();
                 }
@@ -140,23 +140,23 @@ impl NatsLink {
         }
     }
 
-    async fn news(&mut self) -> News {
+    async fn news(&mut self) -> Input {
         let is_asked = !self.echoes.is_empty();
         let is_stream_asked = self.is_stream_asked();
         let sending = send(&self.client, &mut self.work.ops, &mut self.subscriptions);
         let heard = async {
             // Without `biased`, so that neither branch starves the other.
             tokio::select! {
-                sent = sending => News::Sent(sent),
-                Some(message) = self.came.next() => News::Came(message),
+                sent = sending => Input::Sent(sent),
+                Some(message) = self.came.next() => Input::Came(message),
             }
         };
         tokio::select! {
             biased;
-            happened = self.happened.recv() => News::Happened(happened),
+            happened = self.happened.recv() => Input::Happened(happened),
             news = heard => news,
-            is_quiet = self.server.is_due(is_asked) => News::IsQuiet(is_quiet),
-            is_quiet = self.stream.is_due(true), if is_stream_asked => News::IsQuiet(is_quiet),
+            is_quiet = self.server.is_due(is_asked) => Input::IsQuiet(is_quiet),
+            is_quiet = self.stream.is_due(true), if is_stream_asked => Input::IsQuiet(is_quiet),
         }
     }
 
@@ -195,15 +195,15 @@ impl NatsLink {
         subject.is_some_and(|subject| self.subjects.has(&Topic::Bare(subject.into())))
     }
 
-    fn answered(&mut self, about: About, message: Message) -> Result<(), LinkError> {
+    fn answered(&mut self, about: ReplyTo, message: Message) -> Result<(), LinkError> {
         if message.status == Some(StatusCode::NO_RESPONDERS) {
             return Err(LinkError::NoJetStream);
         }
-        if about != About::Echo {
+        if about != ReplyTo::Echo {
             self.stream.reset();
         }
         match about {
-            About::Echo => {
+            ReplyTo::Echo => {
                 let confirmed = self.echoes.pop_front().unwrap_or(0);
                 for _ in 0..confirmed {
                     match self.to_confirm.pop_front() {
@@ -217,7 +217,7 @@ impl NatsLink {
                     }
                 }
             }
-            About::Published(ticket) => {
+            ReplyTo::Published(ticket) => {
                 self.unacknowledged = self.unacknowledged.saturating_sub(1);
                 self.events
                     .push_back(match acknowledgement(&message.payload) {
@@ -234,7 +234,7 @@ impl NatsLink {
                         },
                     });
             }
-            About::Last(subscription) => {
+            ReplyTo::Last(subscription) => {
                 let last = match answer(&message.payload) {
                     Ok(answer) => number(&answer, "/message/seq"),
                     Err(error) if error.is_for_a_while() => return Err(error.into()),
@@ -246,10 +246,10 @@ impl NatsLink {
                     self.is_subscribed(topic, subscription, last.filter(|last| *last > 0));
                 }
             }
-            About::Reader(ticket)
-            | About::Message(ticket)
-            | About::After(ticket)
-            | About::Stream(ticket) => {
+            ReplyTo::Reader(ticket)
+            | ReplyTo::Message(ticket)
+            | ReplyTo::After(ticket)
+            | ReplyTo::Stream(ticket) => {
                 if let Some(kept) = &self.kept {
                     let about = (about, ticket);
                     let event = self.pasts.answered(kept, &mut self.work, about, message);
@@ -311,7 +311,8 @@ impl NatsLink {
             (Some(kept), Topic::Channel(name)) => {
                 let question = json!({ "last_by_subj": kept.subject(name) });
                 let subject = kept.api("STREAM.MSG.GET");
-                self.work.ask_json(subject, &question, About::Last(number));
+                self.work
+                    .ask_json(subject, &question, ReplyTo::Last(number));
                 self.lasts.insert(number, topic);
             }
             _ => self.confirm(Done::Subscribed(topic, number)),
@@ -327,7 +328,7 @@ impl NatsLink {
         match (&self.kept, topic) {
             (Some(kept), Topic::Channel(name)) => {
                 let subject = kept.subject(name);
-                self.work.ask(subject, envelope, About::Published(ticket));
+                self.work.ask(subject, envelope, ReplyTo::Published(ticket));
                 self.unacknowledged += 1;
             }
             _ => {

@@ -30,7 +30,7 @@ use tokio::sync::mpsc;
 use url::Url;
 
 use self::link::NatsLink;
-use self::stream::{Kept, StreamError};
+use self::stream::{StreamError, StreamInfo};
 use super::settings::{BusSettings, BusUrlError};
 
 /// The timeout of the NATS client's own connection attempts. The caller has a shorter deadline.
@@ -138,7 +138,7 @@ impl NatsBus {
         })?;
         let BusSettings { prefix, history } = self.settings;
         let kept = match history {
-            Some(history) => Some(Kept::prepare(&client, &prefix, history).await?),
+            Some(history) => Some(StreamInfo::prepare(&client, &prefix, history).await?),
             None => None,
         };
         let link = NatsLink::new(client, happened, &prefix, kept).await?;

@@ -9,8 +9,8 @@ use polysock::bus::Event;
 use serde_json::{Value, json};
 
 use super::api::{answer, number, text};
-use super::stream::Kept;
-use super::work::{About, Work};
+use super::stream::StreamInfo;
+use super::work::{ReplyTo, Work};
 
 /// The time after which JetStream removes an idle consumer, in nanoseconds.
 const READER_AGE: u64 = 10_000_000_000;
@@ -54,7 +54,7 @@ impl Pasts {
     /// Begins to read at most `most` messages after a place.
     pub(super) fn begin(
         &mut self,
-        kept: &Kept,
+        kept: &StreamInfo,
         work: &mut Work,
         channel: &str,
         (after, most, ticket): (u64, usize, u64),
@@ -65,18 +65,18 @@ impl Pasts {
 
     /// Returns the past that a message from a consumer belongs to. The message arrives at the
     /// inbox, but with its original subject.
-    pub(super) fn about(&self, message: &Message) -> Option<About> {
+    pub(super) fn about(&self, message: &Message) -> Option<ReplyTo> {
         let (consumer, _) = delivered(message.reply.as_deref()?)?;
         let ticket = self.readers.get(consumer)?;
-        Some(About::Message(*ticket))
+        Some(ReplyTo::Message(*ticket))
     }
 
     /// Processes an answer about a past. Returns the past once it is complete.
     pub(super) fn answered(
         &mut self,
-        kept: &Kept,
+        kept: &StreamInfo,
         work: &mut Work,
-        (about, ticket): (About, u64),
+        (about, ticket): (ReplyTo, u64),
         message: Message,
     ) -> Option<Event> {
         let past = self.open.get_mut(&ticket)?;
@@ -100,7 +100,7 @@ impl Pasts {
 
 impl Past {
     fn begin(
-        kept: &Kept,
+        kept: &StreamInfo,
         work: &mut Work,
         channel: &str,
         (after, most, ticket): (u64, usize, u64),
@@ -129,39 +129,39 @@ impl Past {
         work.ask_json(
             kept.api("CONSUMER.CREATE"),
             &question,
-            About::Reader(ticket),
+            ReplyTo::Reader(ticket),
         );
         past
     }
 
     fn answered(
         &mut self,
-        kept: &Kept,
+        kept: &StreamInfo,
         work: &mut Work,
-        about: About,
+        about: ReplyTo,
         message: Message,
     ) -> Option<Event> {
         match about {
-            About::Reader(_) => self.has_reader(kept, work, &message.payload),
-            About::Message(_) => self.has_message(kept, work, message),
-            About::After(_) => {
+            ReplyTo::Reader(_) => self.has_reader(kept, work, &message.payload),
+            ReplyTo::Message(_) => self.has_message(kept, work, message),
+            ReplyTo::After(_) => {
                 let answer = answer(&message.payload).unwrap_or_default();
                 if text(&answer, "/message/subject") == self.subject {
                     return Some(self.end(true));
                 }
-                let about = About::Stream(self.ticket);
+                let about = ReplyTo::Stream(self.ticket);
                 work.ask(kept.api("STREAM.INFO"), Bytes::new(), about);
                 None
             }
-            About::Stream(_) => {
+            ReplyTo::Stream(_) => {
                 let is_whole = answer(&message.payload).is_ok_and(|info| self.is_whole(&info));
                 Some(self.end(is_whole))
             }
-            About::Echo | About::Published(_) | About::Last(_) => None,
+            ReplyTo::Echo | ReplyTo::Published(_) | ReplyTo::Last(_) => None,
         }
     }
 
-    fn has_reader(&mut self, kept: &Kept, work: &mut Work, payload: &[u8]) -> Option<Event> {
+    fn has_reader(&mut self, kept: &StreamInfo, work: &mut Work, payload: &[u8]) -> Option<Event> {
         let Ok(reader) = answer(payload) else {
             return Some(self.end(false));
         };
@@ -174,11 +174,16 @@ impl Past {
         }
         let subject = format!("{}.{name}", kept.api("CONSUMER.MSG.NEXT"));
         let question = json!({ "batch": self.wanted, "no_wait": true, "expires": READ });
-        work.ask_json(subject, &question, About::Message(self.ticket));
+        work.ask_json(subject, &question, ReplyTo::Message(self.ticket));
         None
     }
 
-    fn has_message(&mut self, kept: &Kept, work: &mut Work, message: Message) -> Option<Event> {
+    fn has_message(
+        &mut self,
+        kept: &StreamInfo,
+        work: &mut Work,
+        message: Message,
+    ) -> Option<Event> {
         // A status arrives in place of messages that no longer exist.
         let number = match message.status {
             Some(_) => None,
@@ -195,7 +200,7 @@ impl Past {
         self.see_whether_it_is_whole(kept, work)
     }
 
-    fn see_whether_it_is_whole(&mut self, kept: &Kept, work: &mut Work) -> Option<Event> {
+    fn see_whether_it_is_whole(&mut self, kept: &StreamInfo, work: &mut Work) -> Option<Event> {
         if let Some(reader) = self.reader.take() {
             let subject = format!("{}.{reader}", kept.api("CONSUMER.DELETE"));
             work.tell(subject, Bytes::new());
@@ -207,12 +212,12 @@ impl Past {
             0 => work.ask(
                 kept.api("STREAM.INFO"),
                 Bytes::new(),
-                About::Stream(self.ticket),
+                ReplyTo::Stream(self.ticket),
             ),
             after => work.ask_json(
                 kept.api("STREAM.MSG.GET"),
                 &json!({ "seq": after }),
-                About::After(self.ticket),
+                ReplyTo::After(self.ticket),
             ),
         }
         None

@@ -16,7 +16,7 @@ use crate::bus::subjects::token;
 
 /// The stream that was found or created.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct StreamInfo {
     /// The prefix, which is also the name of the stream.
     prefix: Prefix,
     /// The time at which the stream was created, in microseconds. The offset of a message is this
@@ -49,7 +49,7 @@ pub(super) enum StreamError {
     NoTime(String),
 }
 
-impl Kept {
+impl StreamInfo {
     /// Finds the stream, or creates it.
     pub(super) async fn prepare(
         client: &Client,
@@ -163,7 +163,7 @@ mod tests {
     fn places_are_numbers_behind_the_time_of_the_stream() {
         let base = micros("2026-11-28T12:26:08.000001999Z").unwrap();
         assert_eq!(base, 1_795_868_768_000_001);
-        let kept = Kept {
+        let kept = StreamInfo {
             prefix: Prefix::default(),
             base,
         };
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_republished_message_has_its_place() {
-        let kept = Kept {
+        let kept = StreamInfo {
             prefix: Prefix::default(),
             base: 100,
         };

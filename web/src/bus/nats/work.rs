@@ -27,7 +27,7 @@ pub(super) enum Op {
 
 /// The request that an answer belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
+pub(super) enum ReplyTo {
     /// An echo: the server has received all that was sent before.
     Echo,
     /// The publication with this ticket.
@@ -65,7 +65,7 @@ impl Work {
     }
 
     /// Queues a message that is to be answered.
-    pub(super) fn ask(&mut self, subject: String, payload: Bytes, about: About) {
+    pub(super) fn ask(&mut self, subject: String, payload: Bytes, about: ReplyTo) {
         let Self { inbox, .. } = self;
         let (letter, number) = about.code();
         let reply = format!("{inbox}.{letter}{number}");
@@ -76,7 +76,7 @@ impl Work {
         });
     }
 
-    pub(super) fn ask_json(&mut self, subject: String, question: &Value, about: About) {
+    pub(super) fn ask_json(&mut self, subject: String, question: &Value, about: ReplyTo) {
         self.ask(subject, body(question), about);
     }
 
@@ -91,29 +91,29 @@ impl Work {
 
     /// Queues a message that comes back to the inbox.
     pub(super) fn echo(&mut self) {
-        let (letter, number) = About::Echo.code();
+        let (letter, number) = ReplyTo::Echo.code();
         self.tell(format!("{}.{letter}{number}", self.inbox), Bytes::new());
     }
 
     /// Returns the request that a subject of the inbox belongs to. `None` for other subjects.
-    pub(super) fn about(&self, subject: &str) -> Option<About> {
+    pub(super) fn about(&self, subject: &str) -> Option<ReplyTo> {
         let token = subject.strip_prefix(&self.inbox)?.strip_prefix('.')?;
         let (letter, number) = token.split_at_checked(1)?;
         let number = number.parse().ok()?;
         let known = [
-            About::Echo,
-            About::Published(number),
-            About::Last(number),
-            About::Reader(number),
-            About::Message(number),
-            About::After(number),
-            About::Stream(number),
+            ReplyTo::Echo,
+            ReplyTo::Published(number),
+            ReplyTo::Last(number),
+            ReplyTo::Reader(number),
+            ReplyTo::Message(number),
+            ReplyTo::After(number),
+            ReplyTo::Stream(number),
         ];
         known.into_iter().find(|about| about.code().0 == letter)
     }
 }
 
-impl About {
+impl ReplyTo {
     fn code(self) -> (&'static str, u64) {
         match self {
             Self::Echo => ("e", 0),
@@ -136,12 +136,12 @@ mod tests {
         let mut work = Work::new("_INBOX.x".to_owned());
         assert_eq!(work.answers(), "_INBOX.x.*");
         for about in [
-            About::Published(7),
-            About::Last(u64::MAX),
-            About::Reader(0),
-            About::Message(1),
-            About::After(2),
-            About::Stream(3),
+            ReplyTo::Published(7),
+            ReplyTo::Last(u64::MAX),
+            ReplyTo::Reader(0),
+            ReplyTo::Message(1),
+            ReplyTo::After(2),
+            ReplyTo::Stream(3),
         ] {
             work.ask("a".to_owned(), Bytes::new(), about);
             let Some(Op::Publish {
@@ -161,7 +161,7 @@ mod tests {
         else {
             panic!("no echo");
         };
-        assert_eq!(work.about(&subject), Some(About::Echo));
+        assert_eq!(work.about(&subject), Some(ReplyTo::Echo));
         for other in [
             "_INBOX.x.",
             "_INBOX.x.z1",

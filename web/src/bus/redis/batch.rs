@@ -26,11 +26,11 @@ const MOST_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Names {
     subjects: Subjects,
-    kept: Option<Kept>,
+    kept: Option<KeptHistory>,
 }
 
 #[derive(Debug)]
-struct Kept {
+struct KeptHistory {
     prefix: Prefix,
     len: usize,
     /// The age limit of messages, in milliseconds. `places_age` is in milliseconds, too.
@@ -51,7 +51,7 @@ pub(super) struct Batch {
 
 impl Names {
     pub(super) fn new(prefix: &Prefix, history: Option<History>) -> Self {
-        let kept = history.map(|History { len, age }| Kept {
+        let kept = history.map(|History { len, age }| KeptHistory {
             prefix: prefix.clone(),
             len,
             age: age.as_millis().max(1),
@@ -211,7 +211,7 @@ impl Batch {
     }
 }
 
-impl Kept {
+impl KeptHistory {
     /// Returns the keys of a channel's stream and of its last offset. In a cluster both are at the
     /// same node.
     fn keys(&self, channel: &str) -> [String; 2] {

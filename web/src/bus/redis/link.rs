@@ -16,7 +16,7 @@ use tokio::task::unconstrained;
 use super::answers::{Question, events};
 use super::batch::{Batch, Names};
 use super::limit::Limit;
-use crate::bus::pulse::{Pulse, Silent};
+use crate::bus::liveness::{Liveness, Silent};
 
 /// The most batches in flight: enough that the next batch arrives before the last is answered, and
 /// few enough that batches grow under load.
@@ -37,7 +37,7 @@ pub(super) struct RedisLink {
     /// Messages of topics whose subscription has not been reported yet, by subject.
     early: HashMap<String, Vec<Event>>,
     events: VecDeque<Event>,
-    pulse: Pulse,
+    liveness: Liveness,
 }
 
 type Answered = (Vec<Question>, RedisResult<Vec<Value>>);
@@ -53,7 +53,7 @@ enum LinkError {
 }
 
 /// An input of the link.
-enum News {
+enum Input {
     Answered(Answered),
     Came,
     IsQuiet(Result<(), Silent>),
@@ -76,7 +76,7 @@ impl RedisLink {
             taken: Vec::new(),
             early: HashMap::new(),
             events: VecDeque::new(),
-            pulse: Pulse::new(),
+            liveness: Liveness::new(),
         }
     }
 
@@ -90,17 +90,17 @@ impl RedisLink {
                 self.ask();
             }
             match self.news().await {
-                News::Answered((questions, answers)) => {
-                    self.pulse.reset();
+                Input::Answered((questions, answers)) => {
+                    self.liveness.reset();
                     for event in events(questions, answers.map_err(LinkError::Redis)?)? {
                         self.answered(event);
                     }
                 }
-                News::Came => {
-                    self.pulse.reset();
+                Input::Came => {
+                    self.liveness.reset();
                     self.came()?;
                 }
-                News::IsQuiet(is_quiet) => {
+                Input::IsQuiet(is_quiet) => {
                     is_quiet?;
                     let mut batch = Batch::default();
                     batch.ask_whether_it_is_there();
@@ -110,19 +110,19 @@ impl RedisLink {
         }
     }
 
-    async fn news(&mut self) -> News {
+    async fn news(&mut self) -> Input {
         let is_asked = !self.asked.is_empty();
         let heard = async {
             // Without `biased`, so that neither branch starves the other.
             tokio::select! {
-                Some(answered) = self.asked.next() => News::Answered(answered),
-                _ = self.pushes.recv_many(&mut self.taken, MOST_TAKEN) => News::Came,
+                Some(answered) = self.asked.next() => Input::Answered(answered),
+                _ = self.pushes.recv_many(&mut self.taken, MOST_TAKEN) => Input::Came,
             }
         };
         tokio::select! {
             biased;
             news = heard => news,
-            is_quiet = self.pulse.is_due(is_asked) => News::IsQuiet(is_quiet),
+            is_quiet = self.liveness.is_due(is_asked) => Input::IsQuiet(is_quiet),
         }
     }
 
@@ -139,7 +139,7 @@ impl RedisLink {
 
     fn send(&mut self, batch: Batch) {
         if self.asked.is_empty() {
-            self.pulse.reset();
+            self.liveness.reset();
         }
         let mut connection = self.connection.clone();
         let asking = async move {

@@ -8,7 +8,7 @@ use bytestring::ByteString;
 
 use super::hash::PasswordHash;
 use crate::route::policy::auth::FileError;
-use crate::route::policy::auth::watched::Watched;
+use crate::route::policy::auth::reloaded_file::ReloadedFile;
 
 /// Users and the hashes of their passwords, from a file in the format of `htpasswd`: lines such as
 /// `ann:$2y$…`, empty lines, and comments that begin with `#`.
@@ -18,7 +18,7 @@ use crate::route::policy::auth::watched::Watched;
 /// a second. If the changed file has an invalid line, the previous users stay. If the file no
 /// longer exists, there are no users.
 #[derive(Clone, Debug)]
-pub struct Passwords(Watched<Users>);
+pub struct Passwords(ReloadedFile<Users>);
 
 /// The users in a file.
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Passwords {
     ///
     /// The file cannot be read, or has an invalid line.
     pub fn read(path: impl Into<PathBuf>) -> Result<Self, FileError> {
-        Watched::read(path, Users::parse).map(Self)
+        ReloadedFile::read(path, Users::parse).map(Self)
     }
 
     pub(super) async fn get(&self) -> Arc<Users> {

@@ -16,11 +16,11 @@ use crate::random::entropy;
 /// them again. The cache holds HMACs of them under a random key, and no passwords.
 pub(super) struct Verified {
     key: Key,
-    known: Mutex<Known>,
+    known: Mutex<Cached>,
 }
 
 #[derive(Default)]
-struct Known {
+struct Cached {
     /// The time at which each was verified.
     digests: HashMap<[u8; DIGEST], Instant>,
     /// The file content that the digests belong to. They are not valid for any other.
@@ -83,12 +83,12 @@ impl Verified {
         digest
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, Cached> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl Cached {
     fn has(&self, users: &Arc<Users>, digest: &[u8; DIGEST]) -> bool {
         let when = self.digests.get(digest);
         self.users.as_ptr() == Arc::as_ptr(users) && when.is_some_and(|when| when.elapsed() < TIME)

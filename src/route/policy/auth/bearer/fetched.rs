@@ -25,13 +25,13 @@ struct Shared {
     server: HttpUpstream,
     shown: String,
     refresh: Duration,
-    known: Mutex<Known>,
+    known: Mutex<Cached>,
     /// Locked during a fetch.
     fetching: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
-struct Known {
+struct Cached {
     keys: Option<Arc<Vec<Key>>>,
     fetched: Option<Instant>,
     /// The time of the last attempt; `None` if there was none.
@@ -162,7 +162,7 @@ impl Shared {
         Ok(body.collect().await?.to_bytes())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
+    fn lock(&self) -> MutexGuard<'_, Cached> {
         // Each field is replaced as a whole, so a panic cannot leave it broken.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,7 +10,7 @@ use super::fetched::Fetched;
 use super::key::Key;
 use crate::jwt::provide;
 use crate::route::policy::auth::FileError;
-use crate::route::policy::auth::watched::Watched;
+use crate::route::policy::auth::reloaded_file::ReloadedFile;
 use crate::upstream::{UpstreamSettings, UrlError};
 
 /// The keys that tokens are verified with. A file is read again when it has changed, and a URL is
@@ -20,7 +20,7 @@ pub struct TokenKeys(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
-    File(Watched<Vec<Key>>),
+    File(ReloadedFile<Vec<Key>>),
     Url(Arc<Fetched>),
 }
 
@@ -88,7 +88,7 @@ impl TokenKeys {
         parse: fn(&[u8]) -> Result<Vec<Key>, String>,
     ) -> Result<Self, TokenKeysError> {
         provide();
-        Ok(Self(Source::File(Watched::read(path, parse)?)))
+        Ok(Self(Source::File(ReloadedFile::read(path, parse)?)))
     }
 
     /// Returns the keys; `None` if there are none yet.

@@ -15,7 +15,7 @@ use crate::transport::{Alpn, Io, Peer};
 
 /// The transport to a TCP server. Clones share the results of look-ups.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
+pub(super) struct Connector {
     address: Address,
     keep_alive: Duration,
     /// The PROXY header at the beginning of a connection, if any.
@@ -35,7 +35,7 @@ struct Tls {
 }
 
 #[cfg(feature = "tls")]
-impl Way {
+impl Connector {
     /// Creates the transport to the server in a URL. `alpn` is the protocol that is spoken over
     /// TLS.
     ///
@@ -82,17 +82,17 @@ impl Way {
 
     /// Returns a TLS error if TLS caused this error, else the error unchanged. A server may refuse
     /// a client's certificate only after the handshake.
-    pub(super) fn told(&self, error: UpstreamError) -> UpstreamError {
+    pub(super) fn as_tls_error(&self, error: UpstreamError) -> UpstreamError {
         match &error {
-            UpstreamError::Io(told) => TlsError::within(told),
-            UpstreamError::Http(told) => {
-                let source = std::error::Error::source(told);
+            UpstreamError::Io(cause) => TlsError::within(cause),
+            UpstreamError::Http(cause) => {
+                let source = std::error::Error::source(cause);
                 let source = source.and_then(|source| source.downcast_ref());
                 source.and_then(TlsError::within)
             }
             _ => None,
         }
-        .map_or(error, |told| self.no_tls(told))
+        .map_or(error, |error| self.no_tls(error))
     }
 
     fn no_tls(&self, error: TlsError) -> UpstreamError {
@@ -104,7 +104,7 @@ impl Way {
 }
 
 #[cfg(not(feature = "tls"))]
-impl Way {
+impl Connector {
     /// Creates the transport to the server in a URL.
     ///
     /// # Errors
@@ -134,12 +134,12 @@ impl Way {
     }
 
     /// Returns the error unchanged.
-    pub(super) fn told(&self, error: UpstreamError) -> UpstreamError {
+    pub(super) fn as_tls_error(&self, error: UpstreamError) -> UpstreamError {
         error
     }
 }
 
-impl Way {
+impl Connector {
     fn without_tls(location: &Location, settings: &UpstreamSettings) -> Self {
         Self {
             address: Address::new(location.address(), settings.allow.clone()),

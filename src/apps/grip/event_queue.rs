@@ -18,14 +18,14 @@ const MOST: usize = 4096;
 
 /// The queued events, and the request in flight.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct EventQueue {
     waiting: Vec<Event>,
     /// The size of the queued messages, in bytes.
     len: usize,
     under_way: Option<BoxFuture<'static, Answer>>,
 }
 
-impl Turns {
+impl EventQueue {
     /// Appends an event to the queue.
     pub(super) fn push(&mut self, event: Event) {
         self.len = self.len.saturating_add(event.len());
@@ -73,7 +73,7 @@ impl Turns {
     }
 }
 
-impl fmt::Debug for Turns {
+impl fmt::Debug for EventQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Turns")
             .field("waiting", &self.waiting.len())

@@ -9,12 +9,12 @@ use crate::telemetry::AnsweredBy;
 use crate::transport::Peer;
 
 /// The sender of a request, and the slot in which the answering server is recorded.
-pub(super) struct Asker {
+pub(super) struct Requester {
     pub(super) peer: Arc<Peer>,
     pub(super) answered_by: Option<AnsweredBy>,
 }
 
-impl Asker {
+impl Requester {
     pub(super) fn of(request: &Request<Body>) -> Self {
         let extensions = request.extensions();
         let peer = extensions.get::<Arc<Peer>>();

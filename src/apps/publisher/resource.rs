@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 /// The resource that a request addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Resource {
     /// The list of paths.
     Root,
     /// Publishes items of GRIP.
@@ -22,21 +22,21 @@ pub(super) enum Place {
 
 /// An error response: its status and text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Told(pub(super) StatusCode, pub(super) String);
+pub(super) struct ErrorResponse(pub(super) StatusCode, pub(super) String);
 
-pub(super) fn told(status: StatusCode, text: impl fmt::Display) -> Told {
-    Told(status, format!("{text}\n"))
+pub(super) fn told(status: StatusCode, text: impl fmt::Display) -> ErrorResponse {
+    ErrorResponse(status, format!("{text}\n"))
 }
 
-impl Place {
-    pub(super) fn of(path: &str) -> Result<Self, Told> {
+impl Resource {
+    pub(super) fn of(path: &str) -> Result<Self, ErrorResponse> {
         match path {
             "/" => return Ok(Self::Root),
             "/publish" | "/publish/" => return Ok(Self::Items),
             _ => {}
         }
-        let named = |place| {
-            path.strip_prefix(place)
+        let named = |resource| {
+            path.strip_prefix(resource)
                 .filter(|name: &&str| !name.is_empty())
         };
         let (name, of): (_, fn(String) -> Self) = if let Some(name) = named("/channels/") {

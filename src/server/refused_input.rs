@@ -2,19 +2,19 @@
 
 use bytes::Bytes;
 
-use super::forwarded::Named;
+use super::forwarded::RequestFields;
 use crate::telemetry::{TRACE_PARENT, TraceParent};
 
 /// The part of a refused request that is recorded.
 #[derive(Clone, Copy)]
-pub(super) enum Said<'a> {
+pub(super) enum RefusedInput<'a> {
     /// The head of the request, or the bytes that were received of it.
     Head(&'a Bytes),
     /// The fields of a request whose head is not kept.
-    Fields(&'a dyn Named),
+    Fields(&'a dyn RequestFields),
 }
 
-impl Said<'_> {
+impl RefusedInput<'_> {
     /// The head; `None` if it is not kept.
     pub(super) fn head(self) -> Option<Bytes> {
         match self {

@@ -18,12 +18,12 @@ use crate::transport::Peer;
 
 /// The policies of a site.
 #[derive(Debug, Default)]
-pub(super) struct Entrance {
+pub(super) struct PolicyChain {
     policies: Vec<Box<dyn Policy>>,
 }
 
-impl Entrance {
-    /// Creates an entrance that checks the policies in this order.
+impl PolicyChain {
+    /// Creates a chain that checks the policies in this order.
     pub(super) fn new(policies: Vec<Box<dyn Policy>>) -> Self {
         Self { policies }
     }
@@ -79,7 +79,7 @@ impl Entrance {
                     if let Some(max_age) = max_age {
                         handshake.limit_age(max_age);
                     }
-                    handshake.spend_subprotocols(spent_subprotocols);
+                    handshake.consume_subprotocols(spent_subprotocols);
                 }
                 Err(rejection) => {
                     handshake.reject(rejection);
@@ -100,12 +100,12 @@ impl Entrance {
         if self.is_open() {
             return service.call(request);
         }
-        let (entrance, service) = (Arc::clone(self), Arc::clone(service));
+        let (policy_chain, service) = (Arc::clone(self), Arc::clone(service));
         Box::pin(async move {
             let mut request = request;
             let peer = request.extensions().get::<Arc<Peer>>();
             let mut peer = peer.map_or_else(Arc::default, Arc::clone);
-            for policy in &entrance.policies {
+            for policy in &policy_chain.policies {
                 let visitor = Visitor::of_request(&request, &peer);
                 match policy.check(visitor).await {
                     Ok(Admitted {

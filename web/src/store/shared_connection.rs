@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use tokio::sync::Mutex;
 
 /// A connection that is kept until there is doubt about it. All look-ups share clones of it.
-pub(super) struct Kept<C> {
+pub(super) struct SharedConnection<C> {
     current: std::sync::Mutex<Option<Numbered<C>>>,
     /// The number of connections so far. The lock is held while connecting, so that only one task
     /// connects.
@@ -19,7 +19,7 @@ pub(super) struct Numbered<C> {
     pub(super) connection: C,
 }
 
-impl<C> Default for Kept<C> {
+impl<C> Default for SharedConnection<C> {
     fn default() -> Self {
         Self {
             current: std::sync::Mutex::new(None),
@@ -28,7 +28,7 @@ impl<C> Default for Kept<C> {
     }
 }
 
-impl<C: Clone> Kept<C> {
+impl<C: Clone> SharedConnection<C> {
     /// Returns the connection, if there is one.
     pub(super) fn current(&self) -> Option<Numbered<C>> {
         let current = self.current.lock();
@@ -54,11 +54,11 @@ impl<C: Clone> Kept<C> {
         Ok(opened)
     }
 
-    /// Begins to doubt a connection. When the doubt is dropped without [`clear`](Doubt::clear),
+    /// Begins to doubt a connection. When the doubt is dropped without [`clear`](InvalidateOnDrop::clear),
     /// because the connection failed or the look-up was cancelled, the connection is no longer
     /// used.
-    pub(super) fn doubt(&self, kept: &Numbered<C>) -> Doubt<'_, C> {
-        Doubt {
+    pub(super) fn doubt(&self, kept: &Numbered<C>) -> InvalidateOnDrop<'_, C> {
+        InvalidateOnDrop {
             kept: self,
             number: Some(kept.number),
         }
@@ -71,20 +71,20 @@ impl<C: Clone> Kept<C> {
 }
 
 /// A doubt about a connection.
-pub(super) struct Doubt<'a, C: Clone> {
-    kept: &'a Kept<C>,
+pub(super) struct InvalidateOnDrop<'a, C: Clone> {
+    kept: &'a SharedConnection<C>,
     /// The number of the connection. `None` once the doubt is cleared.
     number: Option<u64>,
 }
 
-impl<C: Clone> Doubt<'_, C> {
+impl<C: Clone> InvalidateOnDrop<'_, C> {
     /// Keeps the connection.
     pub(super) fn clear(mut self) {
         self.number = None;
     }
 }
 
-impl<C: Clone> Drop for Doubt<'_, C> {
+impl<C: Clone> Drop for InvalidateOnDrop<'_, C> {
     fn drop(&mut self) {
         let Some(number) = self.number else { return };
         if self

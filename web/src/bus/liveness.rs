@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The liveness timer of one broker.
 #[derive(Debug)]
-pub(super) struct Pulse {
+pub(super) struct Liveness {
     /// The time at which the broker last sent something, or at which a request was sent to it while
     /// none was open.
     since: Instant,
@@ -24,7 +24,7 @@ pub(super) struct Pulse {
 #[error("the broker has not answered for {} s", PATIENCE.as_secs())]
 pub(super) struct Silent;
 
-impl Pulse {
+impl Liveness {
     pub(super) fn new() -> Self {
         Self {
             since: Instant::now(),
@@ -59,17 +59,17 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_broker_is_asked_when_it_was_quiet_and_has_ten_seconds_then() {
-        let mut pulse = Pulse::new();
+        let mut liveness = Liveness::new();
         let begun = Instant::now();
-        pulse.is_due(false).await.unwrap();
+        liveness.is_due(false).await.unwrap();
         assert_eq!(begun.elapsed().as_secs(), 5);
-        pulse.reset();
-        assert!(pulse.is_due(true).await.is_err());
+        liveness.reset();
+        assert!(liveness.is_due(true).await.is_err());
         assert_eq!(begun.elapsed().as_secs(), 15);
-        pulse.reset();
+        liveness.reset();
         advance(Duration::from_secs(9)).await;
-        pulse.reset();
+        liveness.reset();
         let second = Duration::from_secs(9);
-        assert!(timeout(second, pulse.is_due(true)).await.is_err());
+        assert!(timeout(second, liveness.is_due(true)).await.is_err());
     }
 }

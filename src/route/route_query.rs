@@ -10,7 +10,7 @@ use super::origins::Destination;
 
 /// The parts of a request by which a route is chosen. They are known as soon as its head is read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked<'a> {
+pub(crate) struct RouteQuery<'a> {
     /// The requested host, unchanged; `None` if the request names none.
     pub(super) host: Option<&'a [u8]>,
     /// The path without the query.
@@ -28,7 +28,7 @@ enum Fields<'a> {
     Map(&'a HeaderMap),
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RouteQuery<'a> {
     /// Describes an opening handshake.
     pub(crate) fn handshake(recognised: &'a Recognised, secure: bool) -> Self {
         let head = &recognised.head;

@@ -15,7 +15,7 @@ use crate::stamp::{Looked, Stamp};
 /// A file that is read again when it has changed: at most once a second, when its content is
 /// requested. If the changed file is invalid, the previous content stays. If the file no longer
 /// exists, the content is the default of `T`.
-pub(super) struct Watched<T> {
+pub(super) struct ReloadedFile<T> {
     shared: Arc<Shared<T>>,
 }
 
@@ -32,10 +32,10 @@ pub struct FileError {
 struct Shared<T> {
     path: PathBuf,
     parse: fn(&[u8]) -> Result<T, String>,
-    known: Mutex<Known<T>>,
+    known: Mutex<Cached<T>>,
 }
 
-struct Known<T> {
+struct Cached<T> {
     content: Arc<T>,
     stamp: Option<Stamp>,
     looked: Looked,
@@ -46,7 +46,7 @@ struct Known<T> {
 /// The largest file, in bytes.
 const MAX_LEN: u64 = 4 << 20;
 
-impl<T: Default + Send + Sync + 'static> Watched<T> {
+impl<T: Default + Send + Sync + 'static> ReloadedFile<T> {
     /// Reads a file; blocks.
     ///
     /// # Errors
@@ -68,7 +68,7 @@ impl<T: Default + Send + Sync + 'static> Watched<T> {
                 shared: Arc::new(Shared {
                     path,
                     parse,
-                    known: Mutex::new(Known {
+                    known: Mutex::new(Cached {
                         content: Arc::new(content),
                         stamp: Some(stamp),
                         looked: Looked::now(),
@@ -133,13 +133,13 @@ impl<T: Default> Shared<T> {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known<T>> {
+    fn lock(&self) -> MutexGuard<'_, Cached<T>> {
         // Each field is replaced as a whole, so a panic cannot leave it broken.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Clone for Watched<T> {
+impl<T> Clone for ReloadedFile<T> {
     fn clone(&self) -> Self {
         Self {
             shared: Arc::clone(&self.shared),
@@ -148,7 +148,7 @@ impl<T> Clone for Watched<T> {
 }
 
 /// Shows only the path, because such files contain secrets.
-impl<T> fmt::Debug for Watched<T> {
+impl<T> fmt::Debug for ReloadedFile<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Watched").field(&self.shared.path).finish()
     }
@@ -168,7 +168,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-impl<T> Watched<T> {
+impl<T> ReloadedFile<T> {
     /// Behaves as if a second had passed.
     pub(super) fn let_time_pass(&self) {
         self.shared.known.lock().unwrap().looked.let_time_pass();
@@ -190,7 +190,7 @@ mod tests {
     async fn a_file_is_read_again_unless_it_is_of_no_use() {
         let path = std::env::temp_dir().join(format!("polysock-watched-{}", std::process::id()));
         fs::write(&path, "one").unwrap();
-        let watched = Watched::read(&path, parse).unwrap();
+        let watched = ReloadedFile::read(&path, parse).unwrap();
         // The same length, within the same clock tick.
         fs::write(&path, "two").unwrap();
         assert_eq!(
@@ -206,7 +206,7 @@ mod tests {
         fs::remove_file(&path).unwrap();
         watched.let_time_pass();
         assert!(watched.get().await.is_empty());
-        let error = Watched::read(&path, parse).unwrap_err();
+        let error = ReloadedFile::read(&path, parse).unwrap_err();
         assert!(
             error
                 .to_string()

@@ -17,7 +17,7 @@ const LEAST: usize = 1024;
 
 /// A measure of the time spent waiting for one direction of one peer.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct ProgressTimeout {
     /// The start of the current wait; `None` if nothing is awaited.
     since: Option<Instant>,
     /// The time of earlier waits since the last progress.
@@ -27,7 +27,7 @@ pub(super) struct Patience {
     alarm: Alarm,
 }
 
-impl Patience {
+impl ProgressTimeout {
     /// Ready once the waits without progress have reached the limit. To be polled whenever nothing
     /// else can be done.
     pub(super) fn poll_over(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {

@@ -10,9 +10,9 @@ use polysock_protocols::{Close, CloseCode, Message, SharedMessage};
 use tracing::debug;
 
 use super::control::{Control, KeepAlive};
+use super::event_queue::EventQueue;
 use super::events::{self, Event};
-use super::origin::{Origin, Said};
-use super::turns::Turns;
+use super::origin::{Origin, Recipient};
 use crate::broadcast::Mailbox;
 use crate::push::{Attendee, Channels, Subscribed};
 use crate::upstream::UpstreamError;
@@ -22,10 +22,10 @@ const MOST_CHANNELS: usize = 20;
 
 /// The state of a client that its web app controls. It exists before the client is accepted, so
 /// that publications from then on are queued for the client.
-pub(super) struct Deeds {
+pub(super) struct ClientState {
     pub(super) mailbox: Mailbox,
     pub(super) origin: Origin,
-    pub(super) turns: Turns,
+    pub(super) event_queue: EventQueue,
     channels: Channels,
     pub(super) subscribed: Vec<Subscribed>,
     /// Whether the web app is detached and receives no further events.
@@ -42,12 +42,12 @@ pub(super) struct Deeds {
 #[derive(Debug)]
 pub(super) struct Cut(pub(super) Option<UpstreamError>);
 
-impl Deeds {
+impl ClientState {
     pub(super) fn new(mailbox: Mailbox, origin: Origin, channels: Channels) -> Self {
         Self {
             mailbox,
             origin,
-            turns: Turns::default(),
+            event_queue: EventQueue::default(),
             channels,
             subscribed: Vec::new(),
             is_detached: false,
@@ -73,17 +73,17 @@ impl Deeds {
         for event in events {
             match event {
                 Event::Text(content) => match self.origin.said(&content) {
-                    Said::Client(text) => match ByteString::try_from(text) {
+                    Recipient::Client(text) => match ByteString::try_from(text) {
                         Ok(text) => self.send(Message::Text(text)),
                         Err(_) => return wrong("a text of it is not UTF-8"),
                     },
-                    Said::Gateway(control) => self.control(&control),
-                    Said::Nobody => {}
+                    Recipient::Gateway(control) => self.control(&control),
+                    Recipient::Nobody => {}
                 },
                 Event::Binary(content) => match self.origin.said(&content) {
-                    Said::Client(bytes) => self.send(Message::Binary(bytes)),
-                    Said::Gateway(control) => self.control(&control),
-                    Said::Nobody => {}
+                    Recipient::Client(bytes) => self.send(Message::Binary(bytes)),
+                    Recipient::Gateway(control) => self.control(&control),
+                    Recipient::Nobody => {}
                 },
                 Event::Ping(payload) => self.pings.push(payload),
                 // The session sends pings itself and handles the pongs.
@@ -139,7 +139,7 @@ impl Deeds {
                 self.subscribed.retain(|one| one.name() != channel);
             }
             Control::Detach => {
-                self.turns.push(Event::Close(None));
+                self.event_queue.push(Event::Close(None));
                 self.is_detached = true;
                 self.origin.interval = None;
             }
